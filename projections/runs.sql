@@ -1,0 +1,126 @@
+-- Each run: what was asked, by whom and why, its status, progress, volume, duration and errors by stage (N34).
+with born as (
+    select
+        stream as run_id, run_kind, "at" as requested_at, by as requested_by, position,
+        coalesce(data ->> '$.kind', 'incremental') as kind,
+        coalesce(data ->> '$.dataset', data ->> '$.pipeline') as subject,
+        data ->> '$.reason' as reason,
+        data ->> '$.ticket' as ticket,
+        coalesce(data ->> '$.priority', 'normal') as priority,
+        (data ->> '$.override_state')::boolean as override_state,
+        coalesce(data ->> '$.first', data ->> '$.cursor_from') as range_from,
+        coalesce(data ->> '$.last', data ->> '$.cursor_to') as range_to
+    from events
+    where topic in ('backfill.requested', 'incremental_run.started')
+),
+lives as (
+    select
+        run_id,
+        arg_max(topic, position) filter (
+            topic like 'backfill.%' or topic like 'incremental_run.%' or topic = 'run.layer_started'
+        ) as last_topic,
+        max("at") filter (topic = 'backfill.approved') as approved_at,
+        max_by(by, position) filter (topic = 'backfill.approved') as approved_by,
+        min("at") filter (topic = 'run.layer_started') as started_at,
+        max("at") filter (
+            topic in ('backfill.completed', 'backfill.cancelled', 'backfill.rejected', 'backfill.failed')
+            or topic in ('incremental_run.succeeded', 'incremental_run.failed')
+        ) as ended_at,
+        max((data ->> '$.attempt')::integer) filter (topic = 'run.layer_started') as attempts,
+        max_by(layer, position) filter (topic = 'run.layer_started') as layer,
+        max(position) filter (topic = 'run.published') as published_position,
+        sum(rows) filter (topic = 'run.batch_appended') as appended_rows,
+        max_by(data ->> '$.message', position) filter (topic = 'run.layer_failed') as last_error,
+        max(position) as last_position
+    from events
+    where run_id is not null
+    group by run_id
+),
+planned as (
+    select
+        run_id,
+        sum((w ->> '$.partitions')::bigint) as planned_partitions,
+        list_sort(list(distinct w ->> '$.dataset')) as datasets
+    from (
+        select run_id, unnest(from_json(data -> '$.windows', '["JSON"]')) as w
+        from events
+        where topic in ('backfill.planned', 'run.plan_extended')
+    )
+    group by run_id
+),
+built as (
+    select
+        run_id,
+        count(*) as built_partitions,
+        count(*) filter (outcome = 'written') as written,
+        count(*) filter (outcome = 'identical') as identical,
+        count(*) filter (outcome = 'reused') as reused,
+        sum(rows) as rows,
+        sum(bytes) as bytes
+    from (
+        select run_id, outcome, rows, bytes
+        from events
+        where topic = 'run.partition_rebuilt'
+        qualify row_number() over (partition by run_id, dataset, partition order by position desc) = 1
+    )
+    group by run_id
+),
+failures as (
+    select run_id, map_from_entries(list((layer, n) order by layer)) as errors_by_stage
+    from (
+        select run_id, layer, count(*) as n from events where topic = 'run.layer_failed' group by run_id, layer
+    )
+    group by run_id
+)
+select
+    born.run_id,
+    born.run_kind,
+    born.kind,
+    case lives.last_topic
+        when 'backfill.requested' then 'REQUESTED'
+        when 'backfill.planned' then 'PLANNED'
+        when 'backfill.approved' then 'APPROVED'
+        when 'backfill.rejected' then 'REJECTED'
+        when 'backfill.cancelled' then 'CANCELLED'
+        when 'backfill.failed' then 'FAILED'
+        when 'incremental_run.failed' then 'FAILED'
+        when 'backfill.completed' then 'SUCCESS'
+        when 'incremental_run.succeeded' then 'SUCCESS'
+        when 'incremental_run.started' then 'APPROVED'
+        else 'RUNNING'
+    end as status,
+    born.subject,
+    born.range_from,
+    born.range_to,
+    born.priority,
+    born.override_state,
+    born.reason,
+    born.ticket,
+    born.requested_by,
+    born.requested_at,
+    lives.approved_by,
+    lives.approved_at,
+    lives.started_at,
+    lives.ended_at,
+    datediff('millisecond', lives.started_at, lives.ended_at) as duration_ms,
+    lives.layer,
+    coalesce(lives.attempts, 0) as attempts,
+    coalesce(planned.planned_partitions, 0)::bigint as planned_partitions,
+    coalesce(built.built_partitions, 0)::bigint as built_partitions,
+    coalesce(built.written, 0) as written,
+    coalesce(built.identical, 0) as identical,
+    coalesce(built.reused, 0) as reused,
+    coalesce(lives.appended_rows, 0)::bigint as appended_rows,
+    coalesce(built.rows, 0)::bigint as rows,
+    coalesce(built.bytes, 0)::bigint as bytes,
+    coalesce(planned.datasets, []) as datasets,
+    coalesce(failures.errors_by_stage, map {}) as errors_by_stage,
+    lives.last_error,
+    lives.published_position,
+    born.position,
+    lives.last_position
+from born
+join lives using (run_id)
+left join planned using (run_id)
+left join built using (run_id)
+left join failures using (run_id)

@@ -1,0 +1,57 @@
+-- Partitions with an input that another run changed after they were last looked at (late data, a half-done run), or
+-- never built although an input is there. `checked_base` is the position at which the run that published a partition
+-- had last compared all its inputs; identical and reused partitions were looked at too, so they are not stale.
+with edges as (
+    select dataset, layer, logic_version, component, unnest(reads) as r
+    from logic_versions
+    where is_current
+),
+content as (
+    select dataset, partition, run_id, max(published_position) as changed_position
+    from partition_history
+    where published_position is not null and outcome in ('written', 'appended')
+    group by dataset, partition, run_id
+),
+checks as (
+    select run_id, max((data ->> '$.base')::bigint) as checked_base
+    from events
+    where topic = 'run.published'
+    group by run_id
+),
+last_day as (
+    select max(partition) as day from partitions
+),
+affected as (
+    select
+        e.dataset, e.layer, e.logic_version, e.component,
+        e.r.dataset as input_dataset,
+        c.partition as input_partition,
+        c.changed_position,
+        c.run_id,
+        unnest(generate_series(c.partition - e.r.last, c.partition - e.r.first, interval 1 day))::date as partition
+    from edges e
+    join content c on c.dataset = e.r.dataset
+    where e.r.dataset <> e.dataset
+)
+select
+    a.dataset,
+    a.layer,
+    a.partition,
+    a.logic_version,
+    max(p.published_position) as built_position,
+    max(a.changed_position) as changed_position,
+    max_by(a.input_dataset, a.changed_position) as input_dataset,
+    max_by(a.input_partition, a.changed_position) as input_partition,
+    max_by(a.run_id, a.changed_position) as changed_by_run,
+    case when max(p.position) is null then 'never built' else 'input changed' end as reason
+from affected a
+cross join last_day
+left join partitions p
+    on p.dataset = a.dataset
+    and p.partition = a.partition
+    and (a.component is null or p.logic_version = a.logic_version)
+left join checks k on k.run_id = p.run_id
+where
+    a.partition <= last_day.day
+    and (p.position is null or (a.run_id <> p.run_id and a.changed_position > k.checked_base))
+group by a.dataset, a.layer, a.partition, a.logic_version

@@ -1,0 +1,92 @@
+-- The event store on SQLite. Triggers stop accidents; checkpoints kept outside the database detect the rest.
+
+CREATE TABLE IF NOT EXISTS ledger (
+    singleton  INTEGER PRIMARY KEY CHECK (singleton = 1),
+    id         TEXT NOT NULL,
+    format     INTEGER NOT NULL,
+    created_at TEXT NOT NULL
+) STRICT;
+
+-- `entry` is the event: the exact bytes that are hashed. The other columns are an index over it.
+CREATE TABLE IF NOT EXISTS events (
+    position INTEGER PRIMARY KEY,
+    stream   TEXT NOT NULL,
+    version  INTEGER NOT NULL,
+    topic    TEXT NOT NULL,
+    at       TEXT NOT NULL,
+    leaf     BLOB NOT NULL CHECK (length(leaf) = 32),
+    entry    TEXT NOT NULL,
+    UNIQUE (stream, version)
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS events_by_topic ON events (topic, position);
+
+-- Full tiles of the RFC 9162 tree, as in C2SP tlog-tiles: tile N of level L holds the hashes of the
+-- 256 subtrees of height 8L that begin at leaf N * 256^(L+1).
+-- WITHOUT ROWID, because a rowid of its own would be a second key for INSERT OR REPLACE to hit.
+CREATE TABLE IF NOT EXISTS tiles (
+    level  INTEGER NOT NULL,
+    tile   INTEGER NOT NULL,
+    hashes BLOB NOT NULL CHECK (length(hashes) = 8192),
+    PRIMARY KEY (level, tile)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER IF NOT EXISTS events_no_update BEFORE UPDATE ON events
+BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: an event is never changed'); END;
+
+CREATE TRIGGER IF NOT EXISTS events_no_delete BEFORE DELETE ON events
+BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: an event is never removed'); END;
+
+CREATE TRIGGER IF NOT EXISTS tiles_no_update BEFORE UPDATE ON tiles
+BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: a tile is never changed'); END;
+
+CREATE TRIGGER IF NOT EXISTS tiles_no_delete BEFORE DELETE ON tiles
+BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: a tile is never removed'); END;
+
+CREATE TRIGGER IF NOT EXISTS ledger_no_update BEFORE UPDATE ON ledger
+BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: its identity is never changed'); END;
+
+CREATE TRIGGER IF NOT EXISTS ledger_no_delete BEFORE DELETE ON ledger
+BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: its identity is never removed'); END;
+
+-- INSERT OR REPLACE removes the row in its way without firing a DELETE trigger, so each insert is checked first.
+CREATE TRIGGER IF NOT EXISTS events_dense_insert BEFORE INSERT ON events
+BEGIN
+    SELECT RAISE(ABORT, 'the ledger is append-only: an event takes the position after the last')
+    WHERE NEW.position IS NOT (SELECT coalesce(max(position), 0) + 1 FROM events);
+    SELECT RAISE(ABORT, 'the ledger is append-only: the stream already has this version')
+    WHERE EXISTS (SELECT 1 FROM events WHERE stream = NEW.stream AND version = NEW.version);
+END;
+
+CREATE TRIGGER IF NOT EXISTS tiles_dense_insert BEFORE INSERT ON tiles
+BEGIN
+    SELECT RAISE(ABORT, 'the ledger is append-only: a tile follows the last of its level')
+    WHERE NEW.tile IS NOT (SELECT coalesce(max(tile), -1) + 1 FROM tiles WHERE level = NEW.level);
+END;
+
+CREATE TRIGGER IF NOT EXISTS ledger_single_insert BEFORE INSERT ON ledger
+WHEN EXISTS (SELECT 1 FROM ledger)
+BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: a database holds one ledger'); END;
+
+-- Outside the ledger: what may be changed, or deleted and made again.
+
+CREATE TABLE IF NOT EXISTS snapshots (
+    stream  TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    topic   TEXT NOT NULL,
+    state   BLOB NOT NULL,
+    PRIMARY KEY (stream, version)
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS tracking (
+    application TEXT PRIMARY KEY NOT NULL,
+    position    INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS leases (
+    name       TEXT PRIMARY KEY NOT NULL,
+    holder     TEXT NOT NULL,
+    host       TEXT NOT NULL,
+    pid        INTEGER NOT NULL CHECK (pid > 0),
+    expires_at TEXT NOT NULL
+) STRICT;

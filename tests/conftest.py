@@ -1,0 +1,25 @@
+"""What tests of several folders ask for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A slow or busy machine is no finding.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def real_posts() -> Path:
+    """The folder of real posts: beside the checkout, or where TRADEX_TEST_DATA says."""
+    named = os.environ.get("TRADEX_TEST_DATA")
+    folder = Path(named) if named else ROOT.parent / "shared" / "data" / "x_posts"
+    if not any(folder.glob("*.jsonl.gz")):
+        pytest.skip(f"no real posts in {folder}: set TRADEX_TEST_DATA to the folder that holds them")
+    return folder

@@ -1,0 +1,163 @@
+"""Delivered files to Parquet: what is kept, what is counted, and that the bytes repeat."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import pickle
+from datetime import UTC, date, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+import pyarrow.parquet as pq
+import pytest
+
+from tradex_ledger.sources.files import FilesSource, FileUnreadable
+from tradex_ledger.sources.stage import POSTS_SCHEMA, REJECTED_SCHEMA, StageCounts, stage
+
+
+class Out(NamedTuple):
+    counts: StageCounts
+    posts: Path
+    rejected: Path
+
+
+def us(day: int) -> int:
+    return int(datetime(2024, 5, day, tzinfo=UTC).timestamp()) * 1_000_000
+
+
+def v2(number: int, day: int, **more: Any) -> bytes:
+    post = {"id": str(number), "text": "$GE", "author_id": "7", "created_at": f"2024-05-{day:02}T12:00:00Z"}
+    return orjson.dumps(post | more)
+
+
+def run(
+    tmp_path: Path, files: dict[str, list[bytes]], first: int | None, until: int | None, **more: Any
+) -> Out:
+    for name, lines in files.items():
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"\n".join(lines))
+    given = [(tmp_path / "in" / name, name) for name in files]
+    posts, rejected = tmp_path / "posts.parquet", tmp_path / "rejected.parquet"
+    return Out(stage(given, first, until, posts, rejected, **more), posts, rejected)
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    return found
+
+
+def test_posts_created_in_the_range_are_kept_with_their_file_and_line(tmp_path: Path):
+    lines = [v2(1, 1), b"", v2(2, 2), b"  ", v2(3, 3), v2(4, 4)]
+    out = run(tmp_path, {"a/x.jsonl": lines}, us(2), us(4))
+    assert out.counts == StageCounts(1, 4, 2, 2, 0, date(2024, 5, 2), date(2024, 5, 3))
+    found = rows(out.posts)
+    assert [(row["post_id"], row["source"], row["line"]) for row in found] == [
+        ("2", "files:a/x.jsonl", 3),
+        ("3", "files:a/x.jsonl", 5),
+    ]
+    assert found[0] == {
+        "payload": v2(2, 2).decode(),
+        "post_id": "2",
+        "author_id": "7",
+        "created_at": datetime(2024, 5, 2, 12),
+        "event_date": date(2024, 5, 2),
+        "text": "$GE",
+        "lang": None,
+        "is_retweet": False,
+        "likes": 0,
+        "retweets": 0,
+        "revision": hashlib.sha256(b"$GE").hexdigest(),
+        "revised_at": datetime(2024, 5, 2, 12),
+        "source": "files:a/x.jsonl",
+        "line": 3,
+    }
+    assert pq.read_schema(out.posts).equals(POSTS_SCHEMA)
+    assert not out.rejected.exists()
+
+
+def test_the_first_moment_is_in_the_range_and_the_last_is_not(tmp_path: Path):
+    lines = [
+        v2(n, 1, created_at=time) for n, time in enumerate(("2024-05-02T00:00:00Z", "2024-05-03T00:00:00Z"))
+    ]
+    assert [row["post_id"] for row in rows(run(tmp_path, {"x.jsonl": lines}, us(2), us(3)).posts)] == ["0"]
+
+
+def test_without_bounds_everything_is_kept(tmp_path: Path):
+    assert run(tmp_path, {"x.jsonl": [v2(1, 1), v2(2, 30)]}, None, None).counts.posts == 2
+
+
+def test_where_nothing_is_kept_no_file_is_written(tmp_path: Path):
+    out = run(tmp_path, {"x.jsonl": [v2(1, 1)]}, us(5), us(6))
+    assert out.counts == StageCounts(1, 1, 0, 1, 0, None, None)
+    assert not out.posts.exists()
+    assert not out.rejected.exists()
+
+
+def test_rejected_lines_take_their_own_day_then_their_files_then_none(tmp_path: Path):
+    unread = b"\xff broken"
+    files = {
+        "p-2024-05-02.jsonl": [unread, v2(1, 3, text=None), v2(2, 4, text=None)],
+        "2024-05-09.jsonl": [unread],
+        "day=2024-05-03/part.jsonl": [unread],
+        "2024-02-31.jsonl": [unread],
+        "latest.jsonl": [unread],
+    }
+    out = run(tmp_path, files, us(2), us(4))
+    assert out.counts == StageCounts(5, 7, 0, 2, 5, None, None)
+    found = rows(out.rejected)
+    assert [(row["event_date"], row["file"], row["line"], row["reason"]) for row in found] == [
+        (date(2024, 5, 2), "p-2024-05-02.jsonl", 1, "not UTF-8 at byte 1"),
+        (date(2024, 5, 3), "p-2024-05-02.jsonl", 2, "no text"),
+        (date(2024, 5, 3), "day=2024-05-03/part.jsonl", 1, "not UTF-8 at byte 1"),
+        (date(1970, 1, 1), "2024-02-31.jsonl", 1, "not UTF-8 at byte 1"),
+        (date(1970, 1, 1), "latest.jsonl", 1, "not UTF-8 at byte 1"),
+    ]
+    assert (found[0]["raw"], found[0]["raw_sha256"]) == ("� broken", hashlib.sha256(unread).hexdigest())
+    assert pq.read_schema(out.rejected).equals(REJECTED_SCHEMA)
+    assert not out.posts.exists()
+
+
+def test_of_ranges_side_by_side_exactly_one_keeps_a_line(tmp_path: Path):
+    noon = us(2) + 12 * 3_600_000_000
+    files = {"2024-05-02.jsonl": [v2(1, 2, text=None), b"{", v2(2, 2)]}
+    before = run(tmp_path / "before", files, us(1), noon).counts
+    after = run(tmp_path / "after", files, noon, us(3)).counts
+    assert (before.posts, after.posts) == (0, 1)
+    assert (before.rejected, after.rejected) == (1, 1)
+
+
+def test_small_batches_hold_the_same_rows_and_the_same_input_gives_the_same_bytes(tmp_path: Path):
+    files = {"x.jsonl": [line for n in range(50) for line in (v2(n, 1), b"{")]}
+    once = run(tmp_path / "1", files, None, None)
+    again = run(tmp_path / "2", files, None, None)
+    small = run(tmp_path / "3", files, None, None, batch_rows=7)
+    assert once.posts.read_bytes() == again.posts.read_bytes()
+    assert once.rejected.read_bytes() == again.rejected.read_bytes()
+    assert (rows(once.posts), rows(once.rejected)) == (rows(small.posts), rows(small.rejected))
+    assert pq.ParquetFile(small.posts).metadata.num_row_groups == 8
+
+
+def test_a_broken_file_leaves_no_output_behind(tmp_path: Path):
+    whole = gzip.compress(b"\n".join([v2(n, 1) for n in range(100)] + [b"{"]))
+    with pytest.raises(FileUnreadable):
+        run(tmp_path, {"x.jsonl.gz": [whole[:-9]]}, None, None, batch_rows=10)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
+
+
+def test_the_task_travels_to_another_process(tmp_path: Path):
+    (tmp_path / "x.jsonl").write_bytes(v2(1, 1))
+    task = partial(stage, [(tmp_path / "x.jsonl", "x.jsonl")], None, None, tmp_path / "p", tmp_path / "r")
+    counts = pickle.loads(pickle.dumps(task))()
+    assert pickle.loads(pickle.dumps(counts)) == counts
+
+
+def test_all_real_posts_are_staged(real_posts: Path, tmp_path: Path):
+    files = [(file.path, file.name) for file in FilesSource(real_posts).list_files()]
+    counts = stage(files, None, None, tmp_path / "posts", tmp_path / "rejected")
+    assert counts == StageCounts(57, 7438, 7438, 0, 0, date(2013, 12, 31), date(2014, 2, 28))
+    table = pq.read_table(tmp_path / "posts", columns=["post_id", "revision"])
+    assert table.group_by(["post_id", "revision"]).aggregate([]).num_rows == 6530

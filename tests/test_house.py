@@ -1,0 +1,190 @@
+"""The style of the house, held by tests: what the linters cannot say."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import tokenize
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "tradex_ledger"
+
+LONGEST_MODULE = 300
+LONGEST_FUNCTION = 50
+
+# The boundary: here a clock or chance may enter, and is handed down as a value.
+MAY_ASK_THE_WORLD = (
+    "tradex_ledger/cli/",
+    "tradex_ledger/clock.py",
+    "tradex_ledger/config.py",
+    "tradex_ledger/demo",
+    "tradex_ledger/workspace.py",
+)
+THE_WORLD = re.compile(
+    r"(^|\.)(datetime\.(now|utcnow|today)|date\.today|time\.(time|time_ns)|uuid[14])$|^(random|secrets)\."
+)
+MAY_PRINT = ("tradex_ledger/cli/show.py",)
+ENTRY_POINTS = {"tradex_ledger", "tradex_ledger.cli.main", "tradex_ledger.dagster"}
+
+MACHINE_PATH = re.compile(r"(?<![\w.:/~$}-])/(?:tmp|home|root|work|Users)/")
+REGISTRY = re.compile(r"pypi\.org|pythonhosted\.org|--(extra-)?index-url|\bfind-links\b")
+
+
+@cache
+def parsed() -> dict[str, ast.Module]:
+    """Every module of the package, by its path from the root."""
+    return {
+        path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
+
+
+def nodes(*kinds: type[ast.AST]) -> Iterator[tuple[str, ast.AST]]:
+    """Each node of these kinds, with the path of its module."""
+    for path, tree in parsed().items():
+        yield from ((path, node) for node in ast.walk(tree) if isinstance(node, kinds))
+
+
+def module_name(path: str) -> str:
+    """`tradex_ledger/lake/__init__.py` is `tradex_ledger.lake`."""
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def none_of(findings: list[str]) -> None:
+    assert not findings, "\n" + "\n".join(findings)
+
+
+def test_no_module_is_longer_than_300_lines():
+    lengths = {path: len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in parsed()}
+    none_of([f"{path}: {n} lines" for path, n in lengths.items() if n > LONGEST_MODULE])
+
+
+def test_no_function_is_longer_than_50_lines_without_its_docstring():
+    findings = []
+    for path, node in nodes(ast.FunctionDef, ast.AsyncFunctionDef):
+        assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        body = node.body[1:] if ast.get_docstring(node) else node.body
+        length = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+        if length > LONGEST_FUNCTION:
+            findings.append(f"{path}:{node.lineno} {node.name}: {length} lines")
+    none_of(findings)
+
+
+def mentioned_by(path: str, tree: ast.Module) -> Iterator[str]:
+    """The dotted names a module imports; strings count, for commands that are loaded when asked for."""
+    here = module_name(path).split(".")
+    package = here if path.endswith("/__init__.py") else here[:-1]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (base, *(f"{base}.{alias.name}" for alias in node.names))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value.partition(":")[0]
+
+
+def test_every_module_is_imported_by_another_or_is_an_entry_point():
+    mentioned = {
+        (module_name(path), name) for path, tree in parsed().items() for name in mentioned_by(path, tree)
+    }
+    alive = ENTRY_POINTS | {name for by, name in mentioned if by != name}
+    dead = [
+        path
+        for path in parsed()
+        if not path.endswith(("/__init__.py", "/__main__.py")) and module_name(path) not in alive
+    ]
+    none_of([f"{path}: nothing imports it" for path in dead])
+
+
+def test_clock_and_chance_enter_only_at_the_boundary():
+    none_of(
+        [
+            f"{path}:{node.lineno} {called}"
+            for path, node in nodes(ast.Call)
+            if isinstance(node, ast.Call)
+            and THE_WORLD.search(called := ast.unparse(node.func))
+            and not path.startswith(MAY_ASK_THE_WORLD)
+        ]
+    )
+
+
+def test_only_show_prints():
+    none_of(
+        [
+            f"{path}:{node.lineno} print"
+            for path, node in nodes(ast.Call)
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "print"
+            and path not in MAY_PRINT
+        ]
+    )
+
+
+def is_blanket(handler: ast.ExceptHandler) -> bool:
+    """Catches everything; only `except BaseException` that ends in a bare `raise` is a clean-up."""
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    names = {ast.unparse(kind).removeprefix("builtins.") if kind else "" for kind in kinds}
+    last = handler.body[-1]
+    if names == {"BaseException"}:
+        return not (isinstance(last, ast.Raise) and last.exc is None)
+    return bool(names & {"", "Exception", "BaseException"})
+
+
+def test_nothing_catches_everything():
+    none_of(
+        [
+            f"{path}:{node.lineno} {ast.unparse(node).splitlines()[0]}"
+            for path, node in nodes(ast.ExceptHandler)
+            if isinstance(node, ast.ExceptHandler) and is_blanket(node)
+        ]
+    )
+
+
+def test_every_type_ignore_names_its_code():
+    findings = []
+    for path in [*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
+        with path.open("rb") as file:
+            findings += [
+                f"{path.relative_to(ROOT)}:{token.start[0]} {token.string}"
+                for token in tokenize.tokenize(file.readline)
+                if token.type == tokenize.COMMENT and re.search(r"type:\s*ignore(?!\[)", token.string)
+            ]
+    none_of(findings)
+
+
+def tracked() -> list[Path]:
+    """The files git holds; skips where there is no git or no checkout (an unpacked sdist)."""
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    listed = subprocess.run([git, "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True)
+    return [ROOT / name for name in listed.stdout.split("\0") if name]
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a text file; a binary one has none."""
+    try:
+        return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    except UnicodeDecodeError:
+        return []
+
+
+def test_no_file_names_a_place_on_a_machine_or_a_registry():
+    findings = [
+        f"{path.relative_to(ROOT)}:{number} {line.strip()[:100]}"
+        for path in tracked()
+        if path != Path(__file__).resolve()
+        for number, line in enumerate(lines_of(path), start=1)
+        if MACHINE_PATH.search(line) or REGISTRY.search(line)
+    ]
+    none_of(findings)

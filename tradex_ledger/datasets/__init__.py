@@ -1,0 +1,1 @@
+"""What a dataset is: one SQL file with a header; what it reads, and what reads it."""

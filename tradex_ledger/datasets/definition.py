@@ -1,0 +1,196 @@
+"""One file a dataset: DuckDB SQL with a TOML header in the manner of PEP 723.
+
+    -- /// dataset
+    -- layer = "gold"
+    -- partition = "date"
+    -- key = ["date", "ticker"]
+    -- component = "baseline_version"
+    -- reads = { gold_metrics = "-28d..-1d" }
+    -- ///
+
+`reads` says, for each dataset read, which days a partition may see, relative to its own day. `references` names CSV
+files beside the definition that become tables of text columns. `source` names the extractor that fills a Bronze
+dataset; its statement then only states the columns.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tradex_ledger.domain.run import LAYERS
+from tradex_ledger.errors import NotFoundError, RefusedError
+
+_HEADER = re.compile(r"^-- /// dataset\n(?P<body>(?:--.*\n)+?)-- ///\n", re.MULTILINE)
+_READS = re.compile(r"^(?P<first>[+-]?\d+)d(?:\.\.(?P<last>[+-]?\d+)d)?$")
+_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+_FIELDS = {"layer", "partition", "key", "component", "reads", "references", "source"}
+DAY_REACH = 400
+
+
+class DefinitionError(RefusedError):
+    """A dataset's definition does not hold what it must; nothing was run with it."""
+
+    code = "definition"
+
+    def __init__(self, dataset: str, problem: str, mend: str = "") -> None:
+        super().__init__(
+            f"the definition of {dataset} {problem}", mend=mend or f"mend the file {dataset}.sql of the pipeline"
+        )
+
+
+class UnknownDatasetError(NotFoundError):
+    """There is no dataset of that name in the pipeline."""
+
+    code = "unknown-dataset"
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(f"there is no dataset {name!r}", mend=f"one of: {', '.join(known)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A dataset that is read, from `first` to `last` days relative to the partition's own day."""
+
+    dataset: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a definition file says. `text` is the file as it is, `references` are (table, CSV text)."""
+
+    name: str
+    layer: str
+    partition: str
+    key: tuple[str, ...]
+    component: str | None
+    reads: tuple[Read, ...]
+    references: tuple[tuple[str, str], ...]
+    source: str | None
+    sql: str
+    text: str
+
+    @property
+    def own_reach(self) -> int | None:
+        """How many partitions a window may hold when the dataset reads its own earlier days; None: no limit."""
+        own = [-read.last for read in self.reads if read.dataset == self.name]
+        return min(own) if own else None
+
+
+def parse_definition(name: str, text: str, references: dict[str, str]) -> Definition:
+    """Read one definition. `references` maps file names to CSV texts. Raises `DefinitionError`."""
+    if not _NAME.match(name):
+        raise DefinitionError(name, "has a name that is no identifier (a-z, 0-9, _)")
+    match = _HEADER.search(text)
+    if match is None:
+        raise DefinitionError(name, "has no header", "begin it with -- /// dataset … -- ///")
+    try:
+        header = tomllib.loads(re.sub(r"^-- ?", "", match["body"], flags=re.MULTILINE))
+    except tomllib.TOMLDecodeError as error:
+        raise DefinitionError(name, f"has a header that is not TOML: {error}") from None
+    _check_header(name, header)
+    named = header.get("references", [])
+    missing = [file for file in named if file not in references]
+    if missing:
+        raise DefinitionError(name, f"names reference data that is not there: {', '.join(missing)}")
+    return Definition(
+        name=name,
+        layer=header["layer"],
+        partition=header["partition"],
+        key=tuple(header["key"]),
+        component=header.get("component"),
+        reads=tuple(_parse_reads(name, header.get("reads", {}))),
+        references=tuple((file.removesuffix(".csv"), references[file]) for file in named),
+        source=header.get("source"),
+        sql=text[match.end() :].strip().rstrip(";"),
+        text=text,
+    )
+
+
+def _check_header(name: str, header: dict[str, Any]) -> None:
+    unknown = set(header) - _FIELDS
+    if unknown:
+        raise DefinitionError(name, f"has header fields nobody knows: {', '.join(sorted(unknown))}")
+    for field in ("layer", "partition", "key"):
+        if not header.get(field):
+            raise DefinitionError(name, f"does not say its {field}")
+    if header["layer"] not in LAYERS:
+        raise DefinitionError(name, f"has the layer {header['layer']!r}; it is one of {', '.join(LAYERS)}")
+    if (header["layer"] == "bronze") != ("source" in header):
+        raise DefinitionError(name, "must name a source if, and only if, it is in the bronze layer")
+    if header["layer"] != "bronze" and not header.get("reads"):
+        raise DefinitionError(name, "reads nothing: say `reads = { dataset = \"0d\" }`")
+
+
+def _parse_reads(name: str, reads: dict[str, str]) -> list[Read]:
+    found = []
+    for dataset, text in reads.items():
+        match = _READS.match(str(text))
+        if match is None:
+            raise DefinitionError(name, f"reads {dataset} over {text!r}", 'write "0d", "-1d" or "-28d..-1d"')
+        first, last = int(match["first"]), int(match["last"] or match["first"])
+        if last < first or max(abs(first), abs(last)) > DAY_REACH:
+            raise DefinitionError(name, f"reads {dataset} over {text!r}: at most {DAY_REACH} days, in order")
+        if dataset == name and last >= 0:
+            raise DefinitionError(name, f"reads its own days over {text!r}: only earlier days can be there")
+        found.append(Read(dataset, first, last))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A pipeline's definitions by name, in an order in which each follows what it reads."""
+
+    name: str
+    definitions: dict[str, Definition]
+
+    def get(self, dataset: str) -> Definition:
+        """The definition of a dataset. Raises `UnknownDatasetError`."""
+        if dataset not in self.definitions:
+            raise UnknownDatasetError(dataset, list(self.definitions))
+        return self.definitions[dataset]
+
+    def layer(self, layer: str) -> list[Definition]:
+        """The definitions of a layer, upstream first."""
+        return [d for d in self.definitions.values() if d.layer == layer]
+
+
+def load_pipeline(folder: Path, name: str) -> Pipeline:
+    """Read all definitions (`*.sql`) of a folder, with the reference data (`*.csv`) beside them."""
+    references = {p.name: p.read_text(encoding="utf-8") for p in sorted(folder.glob("*.csv"))}
+    parsed = [
+        parse_definition(p.stem, p.read_text(encoding="utf-8"), references) for p in sorted(folder.glob("*.sql"))
+    ]
+    if not parsed:
+        raise NotFoundError(f"the pipeline folder {folder} has no definitions (*.sql)")
+    return Pipeline(name, _upstream_first({d.name: d for d in parsed}))
+
+
+def _upstream_first(definitions: dict[str, Definition]) -> dict[str, Definition]:
+    """Order definitions so that each follows what it reads; layers never read upwards."""
+    ordered: dict[str, Definition] = {}
+    waiting = dict(definitions)
+    for d in definitions.values():
+        for read in d.reads:
+            if read.dataset not in definitions:
+                raise DefinitionError(d.name, f"reads {read.dataset}, which is not in the pipeline")
+            if LAYERS.index(definitions[read.dataset].layer) > LAYERS.index(d.layer):
+                raise DefinitionError(d.name, f"is {d.layer} and reads {read.dataset}, which is of a later layer")
+            if d.layer == "silver" and definitions[read.dataset].layer == "gold":
+                raise DefinitionError(d.name, "is silver and depends on more than Bronze")
+    while waiting:
+        ready = [
+            name
+            for name, d in waiting.items()
+            if all(read.dataset in ordered or read.dataset == name for read in d.reads)
+        ]
+        if not ready:
+            raise DefinitionError(", ".join(waiting), "read each other in a circle")
+        ready.sort(key=lambda name: (LAYERS.index(waiting[name].layer), name))
+        ordered[ready[0]] = waiting.pop(ready[0])
+    return ordered

@@ -1,0 +1,209 @@
+"""What a definition's logic is, beyond its spelling: its parsed form, digested and checked.
+
+DuckDB's `json_serialize_sql` gives the parsed form and refuses whatever is not a SELECT. Positions in the text
+(`query_location…`) are stripped, so comments and spacing do not count.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import duckdb
+import orjson
+import pyarrow as pa
+
+from tradex_ledger.datasets.definition import Definition, DefinitionError, Pipeline
+
+_CLOCKS = frozenset(
+    "current_date current_time current_timestamp localtime localtimestamp current_user user session_user "
+    "current_role current_catalog current_schema".split()
+)
+_ALSO_UNSTABLE = frozenset(
+    "current_localtimestamp current_localtime version getvariable ago current_user session_user user "
+    "pg_sleep sleep_ms getenv".split()
+)
+_TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
+CONFIG = {
+    "threads": "1",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+
+
+class NotDeterministicError(DefinitionError):
+    """A definition must give the same rows for the same input, on any day."""
+
+    code = "not-deterministic"
+
+    def __init__(self, dataset: str, function: str) -> None:
+        super().__init__(
+            dataset,
+            f"calls {function}, which does not give the same result each time",
+            "take the day from `partitions` or from the rows that are read",
+        )
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """A private in-memory DuckDB: one thread (more would make files differ), no extension from outside, UTC."""
+    connection = duckdb.connect(config=CONFIG)  # type: ignore[arg-type]
+    connection.execute("set TimeZone = 'UTC'")
+    connection.execute("set enable_progress_bar = false")
+    return connection
+
+
+def parsed_form(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
+    """The statement as DuckDB parsed it, positions stripped. Raises `ValueError` with DuckDB's own words."""
+    row = connection.execute("select json_serialize_sql(?::varchar)", [sql]).fetchall()[0]
+    tree = orjson.loads(row[0])
+    if tree.get("error"):
+        raise ValueError(tree.get("error_message", "it cannot be parsed"))
+    if len(tree["statements"]) != 1:
+        raise ValueError(f"it holds {len(tree['statements'])} statements, not one")
+    return _strip(tree)
+
+
+def _strip(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {k: _strip(v) for k, v in node.items() if not k.startswith("query_location")}
+    if isinstance(node, list):
+        return [_strip(item) for item in node]
+    return node
+
+
+def nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    """All objects of a parsed form, parents first."""
+    if isinstance(tree, dict):
+        yield tree
+        for value in tree.values():
+            yield from nodes(value)
+    elif isinstance(tree, list):
+        for item in tree:
+            yield from nodes(item)
+
+
+@cache
+def _unstable_functions() -> frozenset[str]:
+    rows = connect().execute(
+        "select distinct function_name from duckdb_functions() where stability not in ('CONSISTENT')"
+    )
+    return frozenset(row[0] for row in rows.fetchall()) | _ALSO_UNSTABLE
+
+
+def check_deterministic(name: str, tree: Any) -> None:
+    """Raise `NotDeterministicError` when the parsed form calls a clock, a die, or the world outside."""
+    table_functions = {
+        id(node["function"]) for node in nodes(tree) if node.get("type") == "TABLE_FUNCTION" and "function" in node
+    }
+    for node in nodes(tree):
+        function = str(node.get("function_name") or "").lower()
+        if id(node) in table_functions and function not in _TABLE_FUNCTIONS:
+            raise DefinitionError(name, f"calls the table function {function}", "read datasets, by their names")
+        if function and function in _unstable_functions():
+            raise NotDeterministicError(name, f"{function}()")
+        columns = node.get("column_names") if node.get("type") == "COLUMN_REF" else None
+        if columns and len(columns) == 1 and str(columns[0]).lower() in _CLOCKS:
+            raise NotDeterministicError(name, str(columns[0]))
+
+
+def check_reads(definition: Definition, tree: Any) -> None:
+    """Raise `DefinitionError` when the statement names a table that the header does not declare."""
+    ctes = {str(item.get("key")) for node in nodes(tree) for item in _cte_entries(node)}
+    allowed = {read.dataset for read in definition.reads} | {"partitions"}
+    allowed |= {table for table, _ in definition.references} | ctes
+    for node in nodes(tree):
+        table = node.get("table_name")
+        if node.get("type") == "BASE_TABLE" and table not in allowed:
+            raise DefinitionError(
+                definition.name,
+                f"reads {table}, which its header does not declare",
+                f'declare it: reads = {{ {table} = "0d" }}',
+            )
+
+
+def _cte_entries(node: dict[str, Any]) -> list[dict[str, Any]]:
+    found = node.get("cte_map")
+    return list(found.get("map", [])) if isinstance(found, dict) else []
+
+
+def fingerprint(definition: Definition) -> str:
+    """SHA-256 (hex) of the logic: parsed form, header and reference data. Raises `DefinitionError`."""
+    try:
+        tree = parsed_form(connect(), definition.sql)
+    except ValueError as error:
+        raise DefinitionError(definition.name, f"is not one SELECT statement: {error}") from None
+    check_deterministic(definition.name, tree)
+    check_reads(definition, tree)
+    logic = {
+        "component": definition.component,
+        "key": list(definition.key),
+        "layer": definition.layer,
+        "partition": definition.partition,
+        "reads": sorted([read.dataset, read.first, read.last] for read in definition.reads),
+        "references": [[table, text] for table, text in definition.references],
+        "source": definition.source,
+        "statement": tree,
+    }
+    return hashlib.sha256(orjson.dumps(logic, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def add_references(connection: duckdb.DuckDBPyConnection, references: tuple[tuple[str, str], ...]) -> None:
+    """Make each reference CSV a table of text columns, rows in file order."""
+    for table, text in references:
+        rows = list(csv.DictReader(io.StringIO(text)))
+        names = list(rows[0]) if rows else ["value"]
+        data = pa.table({name: pa.array([row[name] for row in rows], pa.string()) for name in names})
+        connection.register(f"__{table}", data)
+        connection.execute(f'create table "{table}" as from "__{table}"')
+        connection.unregister(f"__{table}")
+
+
+def columns(
+    definition: Definition, upstream: Mapping[str, list[tuple[str, str]]]
+) -> list[tuple[str, str]]:
+    """The columns (name, DuckDB type) of a definition over empty inputs. Raises `DefinitionError`."""
+    connection = connect()
+    for read in definition.reads:
+        if read.dataset != definition.name:
+            create_empty(connection, read.dataset, upstream[read.dataset])
+    connection.execute(f'create table partitions ("{definition.partition}" date)')
+    add_references(connection, definition.references)
+    try:
+        found = connection.execute(f"describe {definition.sql}").fetchall()
+    except duckdb.Error as error:
+        raise DefinitionError(definition.name, f"cannot be run: {str(error).splitlines()[0]}") from None
+    result = [(row[0], row[1]) for row in found]
+    _check_columns(definition, dict(result))
+    return result
+
+
+def _check_columns(definition: Definition, found: dict[str, str]) -> None:
+    if found.get(definition.partition) != "DATE":
+        raise DefinitionError(
+            definition.name,
+            f"must give its partition column {definition.partition!r} as DATE, "
+            f"not {found.get(definition.partition, 'nothing')}",
+        )
+    missing = [name for name in definition.key if name not in found]
+    if missing:
+        raise DefinitionError(definition.name, f"does not give its key columns {', '.join(missing)}")
+
+
+def create_empty(
+    connection: duckdb.DuckDBPyConnection, name: str, described: list[tuple[str, str]]
+) -> None:
+    """An empty table with those columns."""
+    spec = ", ".join(f'"{column}" {kind}' for column, kind in described)
+    connection.execute(f'create table "{name}" ({spec})')
+
+
+def describe_all(pipeline: Pipeline) -> dict[str, list[tuple[str, str]]]:
+    """The columns of every dataset of a pipeline. Raises `DefinitionError` for the first that is off."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name, definition in pipeline.definitions.items():
+        found[name] = columns(definition, found)
+    return found

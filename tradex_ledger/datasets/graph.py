@@ -1,0 +1,106 @@
+"""Days, windows and closure: which later partitions a changed day affects. Pure.
+
+Days are proleptic ordinals (`date.toordinal`) in here; ISO text at the borders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+from tradex_ledger.datasets.definition import Definition, Pipeline
+from tradex_ledger.domain.plan import Window
+
+
+def iso(day: int) -> str:
+    """The day as text, `YYYY-MM-DD`."""
+    return date.fromordinal(day).isoformat()
+
+
+def ordinal(text: str) -> int:
+    """The day that a text `YYYY-MM-DD` (or a longer time) names."""
+    return date.fromisoformat(text[:10]).toordinal()
+
+
+def affected(
+    pipeline: Pipeline, changed: Mapping[str, Iterable[int]], *, last_day: int
+) -> dict[str, set[int]]:
+    """The closure: for each dataset downstream of the changed days, its days to rebuild.
+
+    A day D of a dataset that is read over first..last affects D-last … D-first, up to `last_day`, the last day
+    there is. What was given as changed is not in the result unless it is affected itself.
+    """
+    spread: dict[str, set[int]] = {name: set(days) for name, days in changed.items()}
+    result: dict[str, set[int]] = {}
+    for name, definition in pipeline.definitions.items():
+        days: set[int] = set()
+        for read in definition.reads:
+            if read.dataset == name:
+                continue
+            for day in spread.get(read.dataset, ()):
+                days.update(range(day - read.last, day - read.first + 1))
+        days = {day for day in days if day <= last_day}
+        days |= _own_closure(definition, days | spread.get(name, set()), last_day)
+        if days:
+            result[name] = days
+            spread[name] = spread.get(name, set()) | days
+    return result
+
+
+def _own_closure(definition: Definition, seeds: set[int], last_day: int) -> set[int]:
+    """Days of the dataset itself that follow from its earlier days, when it reads those."""
+    reached: set[int] = set()
+    for read in definition.reads:
+        if read.dataset != definition.name:
+            continue
+        frontier = set(seeds)
+        while frontier:
+            step = {d for day in frontier for d in range(day - read.last, day - read.first + 1) if d <= last_day}
+            frontier = step - reached - seeds
+            reached |= frontier
+    return reached
+
+
+def windows(
+    definition: Definition, days: Iterable[int], *, logic_version: int, window_partitions: int
+) -> list[Window]:
+    """Cut days into windows of consecutive partitions, at most `window_partitions` each."""
+    limit = min(window_partitions, definition.own_reach or window_partitions)
+    found: list[Window] = []
+    run: list[int] = []
+
+    def close() -> None:
+        if run:
+            found.append(
+                {
+                    "dataset": definition.name,
+                    "layer": definition.layer,
+                    "logic_version": logic_version,
+                    "first": iso(run[0]),
+                    "last": iso(run[-1]),
+                    "partitions": len(run),
+                }
+            )
+            run.clear()
+
+    for day in sorted(days):
+        if run and (day != run[-1] + 1 or len(run) == limit):
+            close()
+        run.append(day)
+    close()
+    return found
+
+
+def days_of(windows_: Iterable[Window], dataset: str) -> set[int]:
+    """The days that the windows hold of a dataset."""
+    return {
+        day
+        for w in windows_
+        if w["dataset"] == dataset
+        for day in range(ordinal(w["first"]), ordinal(w["last"]) + 1)
+    }
+
+
+def input_days(definition: Definition, first: int, last: int) -> dict[str, tuple[int, int]]:
+    """For a window of days, the days (first, last) that each dataset read may show."""
+    return {read.dataset: (first + read.first, last + read.last) for read in definition.reads}

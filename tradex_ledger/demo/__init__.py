@@ -1,0 +1,1 @@
+"""Made-up deliveries for trying things out: the same seed, the same bytes."""

@@ -1,0 +1,311 @@
+"""A backfill: an explicit run over existing history (N1). No I/O here, no clock: days come in as values."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Any, ClassVar
+
+from tradex_ledger.domain.base import CreatedEvent, Event, WrongStateError
+from tradex_ledger.domain.plan import Plan, Window
+from tradex_ledger.domain.run import LAYERS, Run
+from tradex_ledger.errors import RefusedError, UsageError
+
+KINDS = ("temporal", "dataset", "logical", "forced")
+STATE_USES = ("ignore", "read", "override")
+PRIORITIES = ("low", "normal", "high", "urgent")
+REASON_MIN_CHARACTERS = 10
+FEW_LETTERS = 3
+PLACEHOLDER_WORDS = frozenset(
+    "a an asdf asdfasdf backfill bar because baz blah change dummy fix fixme foo just lorem ipsum na n my "
+    "needed no none null of placeholder please qwerty qwertyuiop reason reprocess rerun run some something temp "
+    "test testing tests the this tbd todo update whatever why wip x xxx yes".split()
+)
+
+
+class PlaceholderReasonError(UsageError):
+    """A reason is evidence: it must say something."""
+
+    code = "placeholder-reason"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the reason {reason!r} says nothing: at least {REASON_MIN_CHARACTERS} characters of substance are needed",
+            mend='say what happened and why it must be redone, for example --reason "X API outage 1-15 Dec, INC-4211"',
+        )
+
+
+class RangeError(UsageError):
+    """The range of days cannot be backfilled."""
+
+    code = "range"
+
+
+class KindNotReadyError(RefusedError):
+    """Only what a rule admits may be requested."""
+
+    code = "kind"
+
+
+class StateOverrideRefusedError(RefusedError):
+    """The state is protected: only a forced backfill may override it (N8, N13, N20, N21)."""
+
+    code = "state-protected"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            f"a {kind} backfill cannot override the pipeline state",
+            mend="declare --no-override-state; only a forced backfill may move the state",
+        )
+
+
+class PlanMismatchError(RefusedError):
+    """An approval is bound to one plan."""
+
+    code = "plan-mismatch"
+
+    def __init__(self, run_id: str, known: str | None, given: str) -> None:
+        super().__init__(
+            f"{run_id} has the plan {(known or 'none')[:12]}, not {given[:12]}",
+            mend=f"look at the plan as it is now: tradex backfill show {run_id}",
+        )
+
+
+def check_reason(reason: str) -> str:
+    """Return the reason, trimmed. Raises `PlaceholderReasonError` when it is too short or a placeholder."""
+    text = " ".join(reason.split())
+    words = set(re.findall(r"[^\W\d_]+", text.casefold()))
+    says_nothing = words <= PLACEHOLDER_WORDS or len(set("".join(words))) <= FEW_LETTERS
+    if len(text) < REASON_MIN_CHARACTERS or says_nothing:
+        raise PlaceholderReasonError(reason)
+    return text
+
+
+def check_range(first: date, last: date, *, today: date) -> None:
+    """Raise `RangeError` unless first..last (both included) is a range of past days. `today` is UTC."""
+    if last < first:
+        raise RangeError(
+            f"the range {first}..{last} is reversed: it ends before it starts",
+            mend=f"did you mean --from {last} --to {first}?",
+        )
+    if last > today:
+        raise RangeError(
+            f"the range {first}..{last} reaches into the future: today is {today} (UTC)",
+            mend=f"end it on a past day, for example --to {today}",
+        )
+
+
+class Backfill(Run):
+    """The life cycle: requested, planned, approved or rejected, driven, then completed, failed or cancelled."""
+
+    TOPIC: ClassVar[str] = "backfill"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.request: dict[str, Any] = {}
+        self.plan: Plan | None = None
+        self.requested_by: str = ""
+
+    # -- events
+
+    class Requested(CreatedEvent):
+        """Somebody asked for history to be reprocessed, and said why (N5, N22)."""
+
+        TOPIC: ClassVar[str] = "backfill.requested"
+        kind: str
+        dataset: str
+        first: str
+        last: str
+        layers: list[str]
+        mode: str
+        override_state: bool
+        state_use: str
+        cursor: str | None
+        reason: str
+        ticket: str | None
+        priority: str
+        review: bool
+
+        def apply(self, aggregate: Backfill) -> None:
+            aggregate.request = {
+                name: getattr(self, name)
+                for name in ("kind", "dataset", "first", "last", "layers", "mode", "override_state", "state_use")
+                + ("cursor", "reason", "ticket", "priority", "review")
+            }
+            aggregate.layers = list(self.layers)
+            aggregate.requested_by = self.by
+
+    class Planned(Event):
+        """The partitions to rebuild were worked out, from the events up to the base position (N9, N33)."""
+
+        TOPIC: ClassVar[str] = "backfill.planned"
+        base: int
+        windows: list[Window]
+        definitions: dict[str, dict[str, Any]]
+        estimate: dict[str, int | None]
+        policy_digest: str
+        digest: str
+
+        def apply(self, aggregate: Backfill) -> None:
+            aggregate.plan = {
+                "base": self.base,
+                "windows": self.windows,
+                "definitions": self.definitions,
+                "estimate": self.estimate,
+                "policy_digest": self.policy_digest,
+                "digest": self.digest,
+            }
+            aggregate.windows = list(self.windows)
+            aggregate.status = "PLANNED"
+
+    class Approved(Event):
+        """A person (or a rule of the policy) allowed this very plan (N13)."""
+
+        TOPIC: ClassVar[str] = "backfill.approved"
+        plan_digest: str
+        rule: str | None
+        signature: str | None
+        checkpoint: str | None
+
+        def apply(self, aggregate: Backfill) -> None:
+            aggregate.status = "APPROVED"
+
+    class Rejected(Event):
+        """A person said no to this plan."""
+
+        TOPIC: ClassVar[str] = "backfill.rejected"
+        plan_digest: str
+        reason: str
+
+        def apply(self, aggregate: Backfill) -> None:
+            aggregate.status = "REJECTED"
+
+    class Completed(Event):
+        """The backfill is done and published: its status is SUCCESS."""
+
+        TOPIC: ClassVar[str] = "backfill.completed"
+        totals: dict[str, int]
+
+        def apply(self, aggregate: Backfill) -> None:
+            aggregate.status = "SUCCESS"
+
+    class Failed(Event):
+        """A drive ended with an error; nothing was published; it can be taken up again (N34)."""
+
+        TOPIC: ClassVar[str] = "backfill.failed"
+        errors: dict[str, int]
+        reason: str
+
+        def apply(self, aggregate: Backfill) -> None:
+            aggregate.status = "FAILED"
+
+    class Cancelled(Event):
+        """A person ended the backfill before it was published; its candidates will never be seen."""
+
+        TOPIC: ClassVar[str] = "backfill.cancelled"
+        reason: str
+
+        def apply(self, aggregate: Backfill) -> None:
+            aggregate.status = "CANCELLED"
+
+    # -- commands
+
+    @classmethod
+    def submit(
+        cls,
+        run_id: str,
+        *,
+        kind: str,
+        dataset: str,
+        first: date,
+        last: date,
+        layers: list[str],
+        override_state: bool,
+        reason: str,
+        today: date,
+        by: str,
+        ticket: str | None = None,
+        priority: str = "low",
+    ) -> Backfill:
+        """Request a backfill. `override_state` has no default on purpose (N22).
+
+        Raises: `RangeError`, `PlaceholderReasonError`, `StateOverrideRefusedError`, `KindNotReadyError`.
+        """
+        if kind != "temporal":
+            raise KindNotReadyError(
+                f"{kind!r} is not a kind of backfill that can be requested", mend="request a temporal backfill"
+            )
+        if override_state:
+            raise StateOverrideRefusedError(kind)
+        if priority not in PRIORITIES:
+            raise UsageError(f"unknown priority {priority!r}", mend=f"one of {', '.join(PRIORITIES)}")
+        check_range(first, last, today=today)
+        return cls._create(
+            cls.Requested,
+            id=run_id,
+            kind=kind,
+            dataset=dataset,
+            first=first.isoformat(),
+            last=last.isoformat(),
+            layers=[layer for layer in LAYERS if layer in layers],
+            mode="backfill",
+            override_state=override_state,
+            state_use="ignore",
+            cursor=None,
+            reason=check_reason(reason),
+            ticket=ticket,
+            priority=priority,
+            review=False,
+            by=by,
+        )
+
+    def record_plan(self, plan: Plan, *, by: str) -> None:
+        """Bind the request to a plan, once."""
+        if self.status != "REQUESTED":
+            raise WrongStateError(self.id, self.status, "planned")
+        if not plan["windows"]:
+            raise RangeError("there is nothing to rebuild in that range")
+        self.trigger_event(self.Planned, **plan, by=by)
+
+    def approve(self, plan_digest: str, *, by: str, rule: str | None = None) -> None:
+        """Allow the plan with that digest, and no other."""
+        self._check_planned("approved", plan_digest)
+        self.trigger_event(
+            self.Approved, plan_digest=plan_digest, rule=rule, signature=None, checkpoint=None, by=by
+        )
+
+    def reject(self, *, reason: str, by: str) -> None:
+        """Say no; the request stays on record."""
+        digest = self.plan["digest"] if self.plan else ""
+        self._check_planned("rejected", digest)
+        self.trigger_event(self.Rejected, plan_digest=digest, reason=check_reason(reason), by=by)
+
+    def _check_planned(self, action: str, plan_digest: str) -> None:
+        if self.status != "PLANNED" or self.plan is None:
+            raise WrongStateError(self.id, self.status, action)
+        if plan_digest != self.plan["digest"]:
+            raise PlanMismatchError(self.id, self.plan["digest"], plan_digest)
+
+    def check_startable(self) -> None:
+        """Approved, or taken up again after a crash or a failure."""
+        if self.status not in ("APPROVED", "RUNNING", "FAILED"):
+            mend = f"approve it first: tradex backfill approve {self.id}" if self.status == "PLANNED" else ""
+            raise WrongStateError(self.id, self.status, "driven", mend)
+
+    def complete(self, *, by: str) -> None:
+        """Close after publication, in the same save."""
+        self.check_running("completed")
+        if not self.published:
+            raise WrongStateError(self.id, "unpublished", "completed")
+        self.trigger_event(self.Completed, totals=self.closing_totals(), by=by)
+
+    def fail(self, *, reason: str, by: str) -> None:
+        """Close a drive that ended with an error."""
+        self.check_running("failed")
+        self.trigger_event(self.Failed, errors=dict(self.errors), reason=reason, by=by)
+
+    def cancel(self, *, reason: str, by: str) -> None:
+        """End it before publication; a driver that is still at work is fenced off by this event."""
+        if self.status not in ("PLANNED", "APPROVED", "RUNNING", "FAILED"):
+            raise WrongStateError(self.id, self.status, "cancelled")
+        self.trigger_event(self.Cancelled, reason=check_reason(reason), by=by)

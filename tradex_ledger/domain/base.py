@@ -1,0 +1,105 @@
+"""What every aggregate and every event here has in common.
+
+A public method of an aggregate *decides*: it checks and raises. An event's `apply` only *assigns*: it is run
+again at each replay. The domain has no clock: an event's time is `at`, given by the store when it is
+appended; until then an event carries `UNSAVED`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any, ClassVar
+
+from eventsourcing.domain import (
+    BaseAggregate,
+    CanInitAggregate,
+    CanMutateAggregate,
+    CanSnapshotAggregate,
+    MetaDomainEvent,
+)
+from eventsourcing.utils import get_topic
+
+from tradex_ledger.errors import RefusedError
+
+UNSAVED = datetime(1, 1, 1, tzinfo=UTC)
+"""The time of an event that no store has dated yet."""
+
+SNAPSHOT_TOPIC = "snapshot"
+
+
+class Event(CanMutateAggregate[str], metaclass=MetaDomainEvent):
+    """Something that happened: who did it (`by`), to which stream, and its own facts."""
+
+    TOPIC: ClassVar[str]
+    originator_id: str
+    originator_version: int
+    timestamp: datetime
+    by: str
+
+    @staticmethod
+    def create_timestamp() -> datetime:
+        return UNSAVED
+
+
+class CreatedEvent(Event, CanInitAggregate[str]):
+    """The first event of a stream."""
+
+    originator_topic: str
+
+
+class Snapshot(CanSnapshotAggregate[str], metaclass=MetaDomainEvent):
+    """An aggregate's state at a version: a cache, never evidence; delete them all and nothing is lost."""
+
+    TOPIC: ClassVar[str] = SNAPSHOT_TOPIC
+    originator_id: str
+    originator_version: int
+    timestamp: datetime
+    topic: str
+    state: dict[str, Any]
+
+    @classmethod
+    def take(cls, aggregate: Any) -> Snapshot:
+        """Copy what `apply` assigned: aggregates hold plain JSON values only, so it can be stored as such."""
+        state = {name: value for name, value in vars(aggregate).items() if not name.startswith("_")}
+        return cls(  # type: ignore[call-arg]
+            originator_id=aggregate.id,
+            originator_version=aggregate.version,
+            timestamp=UNSAVED,
+            topic=get_topic(type(aggregate)),
+            state=state,
+        )
+
+    def mutate(self, _: None) -> BaseAggregate[str]:
+        aggregate = super().mutate(_)
+        vars(aggregate).update(_created_on=UNSAVED, _modified_on=UNSAVED)
+        return aggregate
+
+
+class Aggregate(BaseAggregate[str]):
+    """A stream with rules. Its public attributes are plain JSON values."""
+
+    Event = Event
+    Snapshot = Snapshot
+
+
+class WrongStateError(RefusedError):
+    """The run is not in a state in which that can be done."""
+
+    code = "wrong-state"
+
+    def __init__(self, run_id: str, status: str, action: str, mend: str = "") -> None:
+        super().__init__(
+            f"{run_id} is {status}: it cannot be {action}",
+            mend=mend or f"see what happened to it: tradex audit history {run_id}",
+        )
+
+
+def day_of(text: str) -> date:
+    """Read a stored day (`YYYY-MM-DD`)."""
+    return date.fromisoformat(text)
+
+
+def totals_of(counts: Mapping[str, int]) -> dict[str, int]:
+    """Copy counts in a stable order, so that equal totals are equal bytes."""
+    return {name: int(counts[name]) for name in sorted(counts)}

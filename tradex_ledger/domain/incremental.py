@@ -1,0 +1,99 @@
+"""An incremental run: the only kind of run whose success moves the pipeline state (N20). No I/O here."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from tradex_ledger.domain.base import CreatedEvent, Event, WrongStateError
+from tradex_ledger.domain.run import Run
+from tradex_ledger.errors import UsageError
+
+
+class NothingToRunError(UsageError):
+    """The cursor already stands at or after the day asked for."""
+
+    code = "nothing-to-run"
+
+    def __init__(self, cursor: str, until: str) -> None:
+        super().__init__(
+            f"the pipeline has already run until {cursor}: there is nothing between it and {until}",
+            mend="give a later --until; days before the cursor are reprocessed by a backfill: "
+            "tradex backfill request temporal …",
+        )
+
+
+class IncrementalRun(Run):
+    """Started, then succeeded (with the state moved in the same save) or failed."""
+
+    TOPIC: ClassVar[str] = "incremental_run"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pipeline: str = ""
+        self.cursor_from: str | None = None
+        self.cursor_to: str = ""
+
+    # -- events
+
+    class Started(CreatedEvent):
+        """The pipeline set out to process what was created in [cursor_from, cursor_to)."""
+
+        TOPIC: ClassVar[str] = "incremental_run.started"
+        pipeline: str
+        cursor_from: str | None
+        cursor_to: str
+
+        def apply(self, aggregate: IncrementalRun) -> None:
+            aggregate.pipeline = self.pipeline
+            aggregate.cursor_from = self.cursor_from
+            aggregate.cursor_to = self.cursor_to
+            aggregate.status = "APPROVED"
+
+    class Succeeded(Event):
+        """The run is done and published; the state moved with it, in one save."""
+
+        TOPIC: ClassVar[str] = "incremental_run.succeeded"
+        totals: dict[str, int]
+
+        def apply(self, aggregate: IncrementalRun) -> None:
+            aggregate.status = "SUCCESS"
+
+    class Failed(Event):
+        """A drive ended with an error; the state did not move; the next `run` takes it up again."""
+
+        TOPIC: ClassVar[str] = "incremental_run.failed"
+        errors: dict[str, int]
+        reason: str
+
+        def apply(self, aggregate: IncrementalRun) -> None:
+            aggregate.status = "FAILED"
+
+    # -- commands
+
+    @classmethod
+    def start(
+        cls, run_id: str, *, pipeline: str, cursor_from: str | None, cursor_to: str, by: str
+    ) -> IncrementalRun:
+        """Set out from the state's cursor. Cursors are times (UTC), the upper one excluded.
+
+        Raises: `NothingToRunError`.
+        """
+        if cursor_from is not None and cursor_to <= cursor_from:
+            raise NothingToRunError(cursor_from, cursor_to)
+        return cls._create(
+            cls.Started, id=run_id, pipeline=pipeline, cursor_from=cursor_from, cursor_to=cursor_to, by=by
+        )
+
+    def succeed(self, *, by: str) -> dict[str, Any]:
+        """Close after publication; saved together with `PipelineState.advance`, or not at all."""
+        self.check_running("closed")
+        if not self.published:
+            raise WrongStateError(self.id, "unpublished", "closed")
+        totals = self.closing_totals()
+        self.trigger_event(self.Succeeded, totals=totals, by=by)
+        return totals
+
+    def fail(self, *, reason: str, by: str) -> None:
+        """Close a drive that ended with an error."""
+        self.check_running("failed")
+        self.trigger_event(self.Failed, errors=dict(self.errors), reason=reason, by=by)

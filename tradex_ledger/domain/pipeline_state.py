@@ -1,0 +1,85 @@
+"""The pipeline state: the cursor up to which the incremental pipeline has succeeded (N8, N20).
+
+It has no command but these; that is how "state never advances implicitly" is kept. No I/O here.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from tradex_ledger.domain.base import Aggregate, CreatedEvent, Event
+from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.errors import ConflictError, RefusedError
+
+
+class StateMovedError(ConflictError):
+    """The state is no longer where the run set out from."""
+
+    code = "state-moved"
+
+    def __init__(self, pipeline: str, run_id: str, expected: str | None, found: str | None) -> None:
+        super().__init__(
+            f"{run_id} set out from the cursor {expected} of {pipeline}, which stands at {found} now",
+            mend="run again: tradex run",
+        )
+
+
+class StateProtectedError(RefusedError):
+    """Only the success of an incremental run moves the state forward."""
+
+    code = "state-protected"
+
+
+def stream_of(pipeline: str) -> str:
+    """The stream that holds a pipeline's state."""
+    return f"pipeline-{pipeline}"
+
+
+class PipelineState(Aggregate):
+    """One pipeline's cursor: a time (UTC); everything created before it has been processed."""
+
+    TOPIC: ClassVar[str] = "pipeline_state"
+
+    def __init__(self) -> None:
+        self.pipeline: str = ""
+        self.cursor: str | None = None
+
+    class Opened(CreatedEvent):
+        """The pipeline came into being; no cursor means: from the beginning of the source."""
+
+        TOPIC: ClassVar[str] = "pipeline_state.opened"
+        pipeline: str
+        cursor: str | None
+
+        def apply(self, aggregate: PipelineState) -> None:
+            aggregate.pipeline = self.pipeline
+            aggregate.cursor = self.cursor
+
+    class Advanced(Event):
+        """An incremental run succeeded and moved the cursor (N20)."""
+
+        TOPIC: ClassVar[str] = "pipeline_state.advanced"
+        run: str
+        cursor_before: str | None
+        cursor: str
+
+        def apply(self, aggregate: PipelineState) -> None:
+            aggregate.cursor = self.cursor
+
+    @classmethod
+    def open(cls, pipeline: str, *, cursor: str | None, by: str) -> PipelineState:
+        """Begin a pipeline's state."""
+        return cls._create(cls.Opened, id=stream_of(pipeline), pipeline=pipeline, cursor=cursor, by=by)
+
+    def advance(self, run: IncrementalRun, *, by: str) -> None:
+        """Move the cursor to where a successful incremental run ended. Saved with its Succeeded.
+
+        Raises: `StateProtectedError` unless the run has succeeded; `StateMovedError` when it set out elsewhere.
+        """
+        if not isinstance(run, IncrementalRun) or run.status != "SUCCESS":
+            raise StateProtectedError(f"{run.id} is no incremental run that succeeded: the state stays")
+        if run.cursor_from != self.cursor:
+            raise StateMovedError(self.pipeline, run.id, run.cursor_from, self.cursor)
+        self.trigger_event(
+            self.Advanced, run=run.id, cursor_before=self.cursor, cursor=run.cursor_to, by=by
+        )

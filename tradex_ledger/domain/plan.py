@@ -1,0 +1,76 @@
+"""A plan: which partitions a run will rebuild, on which knowledge, bound by one digest. No I/O here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, TypedDict
+
+import orjson
+
+from tradex_ledger.errors import RefusedError
+
+
+class Window(TypedDict):
+    """Consecutive partitions of one dataset, first and last included (days, `YYYY-MM-DD`)."""
+
+    dataset: str
+    layer: str
+    logic_version: int
+    first: str
+    last: str
+    partitions: int
+
+
+class Plan(TypedDict):
+    """What an approver allows. `digest` covers everything else in it, and the request."""
+
+    base: int
+    windows: list[Window]
+    definitions: dict[str, dict[str, Any]]
+    estimate: dict[str, int | None]
+    policy_digest: str
+    digest: str
+
+
+class NotInPlanError(RefusedError):
+    """A partition that nobody planned cannot be rebuilt."""
+
+    code = "not-in-plan"
+
+    def __init__(self, run_id: str, dataset: str, partition: str) -> None:
+        super().__init__(
+            f"{run_id} has no {dataset} of {partition} in its plan",
+            mend=f"see the plan: tradex backfill show {run_id}",
+        )
+
+
+def digest_of(value: object) -> str:
+    """SHA-256 (hex) of the canonical JSON of a value (RFC 8785; the values here carry no floats)."""
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def plan_digest(request: dict[str, Any], plan: dict[str, Any]) -> str:
+    """The digest that an approval is bound to: of the request and of the plan without its own digest."""
+    content = {name: value for name, value in plan.items() if name != "digest"}
+    return digest_of({"plan": content, "request": request})
+
+
+def covers(windows: Iterable[Window], dataset: str) -> list[tuple[str, str]]:
+    """The ranges (first, last) that the windows hold of a dataset."""
+    return [(w["first"], w["last"]) for w in windows if w["dataset"] == dataset]
+
+
+def check_in_plan(
+    run_id: str, windows: Iterable[Window], dataset: str, partitions: Sequence[str]
+) -> None:
+    """Raise unless each partition lies in a window of the dataset. ISO days compare as text."""
+    ranges = covers(windows, dataset)
+    for partition in partitions:
+        if not any(first <= partition <= last for first, last in ranges):
+            raise NotInPlanError(run_id, dataset, partition)
+
+
+def count_partitions(windows: Iterable[Window]) -> int:
+    """Number of partitions over all windows (windows of a plan do not overlap)."""
+    return sum(w["partitions"] for w in windows)

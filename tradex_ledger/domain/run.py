@@ -1,0 +1,325 @@
+"""A run: a formal execution, a backfill or an incremental run (N5). No I/O here.
+
+What happens inside a run is the same for both kinds, so these events are declared once, at module level, with
+`run.…` topics; the life cycles differ and live in `backfill.py` and `incremental.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from eventsourcing.utils import register_topic
+
+from tradex_ledger.domain.base import Aggregate, Event, WrongStateError
+from tradex_ledger.domain.plan import Window, check_in_plan, count_partitions
+from tradex_ledger.errors import RefusedError
+
+LAYERS = ("bronze", "silver", "gold")
+PUBLICATION = "publication"
+OUTCOMES = ("written", "identical", "reused")
+ENDED = ("SUCCESS", "CANCELLED", "REJECTED")
+
+
+class LayerStarted(Event):
+    """An executor began (or began again) with a layer of the run (N14, N18)."""
+
+    TOPIC: ClassVar[str] = "run.layer_started"
+    layer: str
+    attempt: int
+    executor: dict[str, Any]
+    extraction: dict[str, Any] | None
+
+    def apply(self, aggregate: Run) -> None:
+        aggregate.status = "RUNNING"
+        aggregate.attempt = self.attempt
+        aggregate.layer = self.layer
+
+
+class PlanExtended(Event):
+    """Partitions came into the run's plan: days that are newer than the plan, or that Bronze just received."""
+
+    TOPIC: ClassVar[str] = "run.plan_extended"
+    base: int
+    windows: list[Window]
+    reason: str
+
+    def apply(self, aggregate: Run) -> None:
+        aggregate.windows.extend(self.windows)
+
+
+class BatchAppended(Event):
+    """New records became part of Bronze, visible at once (N6, N14, N23)."""
+
+    TOPIC: ClassVar[str] = "run.batch_appended"
+    dataset: str
+    layer: str
+    partition: str
+    files: list[dict[str, Any]]
+    rows: int
+    bytes: int
+    dropped: int
+    cursor: str
+
+    def apply(self, aggregate: Run) -> None:
+        days = aggregate.appended.setdefault(self.dataset, {})
+        days[self.partition] = days.get(self.partition, 0) + self.rows
+        aggregate.add_totals(appended=1, rows=self.rows, bytes=self.bytes)
+
+
+class PartitionRebuilt(Event):
+    """A partition version was built: a candidate, seen by nobody but this run until it publishes."""
+
+    TOPIC: ClassVar[str] = "run.partition_rebuilt"
+    dataset: str
+    layer: str
+    logic_version: int
+    partition: str
+    files: list[dict[str, Any]]
+    rows: int
+    bytes: int
+    previous_rows: int | None
+    outcome: str
+    base: int
+    inputs: str
+    duration_ms: int
+
+    def apply(self, aggregate: Run) -> None:
+        aggregate.candidates.setdefault(self.dataset, {})[self.partition] = {
+            "logic_version": self.logic_version,
+            "files": self.files,
+            "rows": self.rows,
+            "bytes": self.bytes,
+            "outcome": self.outcome,
+            "inputs": self.inputs,
+        }
+
+
+class LayerCompleted(Event):
+    """A layer of the run is complete: every partition planned in it has a candidate."""
+
+    TOPIC: ClassVar[str] = "run.layer_completed"
+    layer: str
+    partitions: int
+    rows: int
+    bytes: int
+    duration_ms: int
+    source: dict[str, Any] | None
+
+    def apply(self, aggregate: Run) -> None:
+        aggregate.completed_layers.append(self.layer)
+
+
+class LayerFailed(Event):
+    """An attempt at a layer ended with an error; what was built so far stays usable (N34)."""
+
+    TOPIC: ClassVar[str] = "run.layer_failed"
+    layer: str
+    attempt: int
+    error: str
+    message: str
+    dataset: str | None
+    partition: str | None
+
+    def apply(self, aggregate: Run) -> None:
+        aggregate.errors[self.layer] = aggregate.errors.get(self.layer, 0) + 1
+
+
+class Published(Event):
+    """All candidates of the run became current, at once."""
+
+    TOPIC: ClassVar[str] = "run.published"
+    base: int
+    datasets: list[dict[str, Any]]
+
+    def apply(self, aggregate: Run) -> None:
+        aggregate.published = True
+
+
+RUN_EVENTS: tuple[type[Event], ...] = (
+    LayerStarted,
+    PlanExtended,
+    BatchAppended,
+    PartitionRebuilt,
+    LayerCompleted,
+    LayerFailed,
+    Published,
+)
+for _event in RUN_EVENTS:
+    register_topic(_event.TOPIC, _event)
+
+
+class IncompleteRunError(RefusedError):
+    """A run publishes everything it planned, or nothing."""
+
+    code = "incomplete-run"
+
+    def __init__(self, run_id: str, missing: int, planned: int) -> None:
+        super().__init__(
+            f"{run_id} has {missing} of {planned} planned partitions still to build: it cannot be published"
+        )
+
+
+class Run(Aggregate):
+    """What both kinds of run share: layers, candidates, publication."""
+
+    def __init__(self) -> None:
+        self.status: str = "REQUESTED"
+        self.layers: list[str] = list(LAYERS)
+        self.layer: str | None = None
+        self.attempt: int = 0
+        self.windows: list[Window] = []
+        self.appended: dict[str, dict[str, int]] = {}
+        self.candidates: dict[str, dict[str, dict[str, Any]]] = {}
+        self.completed_layers: list[str] = []
+        self.errors: dict[str, int] = {}
+        self.totals: dict[str, int] = {}
+        self.published: bool = False
+
+    def add_totals(self, **counts: int) -> None:
+        """Assign only: sums that the closing event will carry."""
+        for name, count in counts.items():
+            self.totals[name] = self.totals.get(name, 0) + count
+
+    # -- queries over the own state
+
+    def next_layer(self) -> str | None:
+        """The first layer, in the order of the flow (N18), that is not complete; None when all are."""
+        return next((la for la in self.layers if la not in self.completed_layers), None)
+
+    def next_stage(self) -> str:
+        """What a driver does next: a layer, or the publication once all layers are complete."""
+        return self.next_layer() or PUBLICATION
+
+    def missing_partitions(self) -> int:
+        """Planned partitions without a candidate."""
+        built = sum(len(days) for days in self.candidates.values())
+        return count_partitions(self.windows) - built
+
+    # -- commands
+
+    def check_running(self, action: str) -> None:
+        """Raise unless the run is being driven."""
+        if self.status != "RUNNING":
+            raise WrongStateError(self.id, self.status, action)
+
+    def start_layer(
+        self, layer: str, *, executor: dict[str, Any], extraction: dict[str, Any] | None, by: str
+    ) -> None:
+        """Begin a layer; the attempt counts each time a driver takes the run up again."""
+        self.check_startable()
+        if layer != self.next_stage():
+            raise WrongStateError(self.id, f"at layer {self.next_stage()}", f"started at layer {layer}")
+        again = self.status != "RUNNING" or self.layer == layer
+        self.trigger_event(
+            LayerStarted,
+            layer=layer,
+            attempt=self.attempt + 1 if again else self.attempt,
+            executor=executor,
+            extraction=extraction,
+            by=by,
+        )
+
+    def check_startable(self) -> None:
+        """Raise unless a driver may take the run up: each kind has its own condition."""
+        if self.status in ENDED:
+            raise WrongStateError(self.id, self.status, "driven")
+
+    def extend_plan(self, windows: Sequence[Window], *, base: int, reason: str, by: str) -> None:
+        """Take in partitions that lie outside the windows known so far."""
+        self.check_running("extended")
+        if windows:
+            self.trigger_event(PlanExtended, windows=list(windows), base=base, reason=reason, by=by)
+
+    def append_batch(self, *, by: str, **facts: Any) -> None:
+        """Record one Bronze partition's new files."""
+        self.check_running("appended to")
+        self.trigger_event(BatchAppended, layer="bronze", by=by, **facts)
+
+    def rebuild_partitions(
+        self, dataset: str, partitions: Sequence[Mapping[str, Any]], *, by: str
+    ) -> None:
+        """Record a window's candidates: one event a partition, one save a window."""
+        self.check_running("rebuilt")
+        check_in_plan(self.id, self.windows, dataset, [p["partition"] for p in partitions])
+        for facts in partitions:
+            if facts["outcome"] not in OUTCOMES:
+                raise ValueError(f"unknown outcome {facts['outcome']!r}")
+            self.trigger_event(PartitionRebuilt, dataset=dataset, by=by, **facts)
+
+    def complete_layer(self, *, duration_ms: int, source: dict[str, Any] | None, by: str) -> None:
+        """Close the layer that is running; its sums follow from the candidates and batches."""
+        self.check_running("completed")
+        mine = {w["dataset"] for w in self.windows if w["layer"] == self.layer}
+        built = [c for name in sorted(mine) for c in self.candidates.get(name, {}).values()]
+        if self.layer == "bronze":
+            partitions = sum(len(days) for days in self.appended.values())
+            rows, size = self.totals.get("rows", 0), self.totals.get("bytes", 0)
+        else:
+            partitions = len(built)
+            rows, size = sum(c["rows"] for c in built), sum(c["bytes"] for c in built)
+        self.trigger_event(
+            LayerCompleted,
+            layer=self.layer,
+            partitions=partitions,
+            rows=rows,
+            bytes=size,
+            duration_ms=duration_ms,
+            source=source,
+            by=by,
+        )
+
+    def fail_layer(
+        self, *, error: str, message: str, dataset: str | None, partition: str | None, by: str
+    ) -> None:
+        """Record that this attempt at the layer (or at the publication) ended with an error."""
+        self.check_running("failed")
+        self.trigger_event(
+            LayerFailed,
+            layer=self.next_stage(),
+            attempt=self.attempt,
+            error=error,
+            message=message,
+            dataset=dataset,
+            partition=partition,
+            by=by,
+        )
+
+    def publish(self, *, base: int, by: str) -> dict[str, dict[str, Any]]:
+        """Make all candidates current. Returns what each touched dataset publishes (its own lock event)."""
+        self.check_running("published")
+        if self.next_layer() is not None or self.missing_partitions() > 0:
+            raise IncompleteRunError(self.id, self.missing_partitions(), count_partitions(self.windows))
+        summaries = {name: _summary(name, days) for name, days in sorted(self.candidates.items())}
+        self.trigger_event(Published, base=base, datasets=list(summaries.values()), by=by)
+        return summaries
+
+    def closing_totals(self) -> dict[str, int]:
+        """Sums over the whole run for its closing event (N34); its duration follows from the events' times."""
+        candidates = [c for days in self.candidates.values() for c in days.values()]
+        counts = {outcome: 0 for outcome in OUTCOMES}
+        for candidate in candidates:
+            counts[candidate["outcome"]] += 1
+        return {
+            "partitions": len(candidates),
+            "rows": sum(c["rows"] for c in candidates),
+            "bytes": sum(c["bytes"] for c in candidates),
+            "appended_rows": self.totals.get("rows", 0),
+            "appended_bytes": self.totals.get("bytes", 0),
+            **counts,
+        }
+
+
+def _summary(dataset: str, days: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What a publication changes in one dataset."""
+    counts = {outcome: 0 for outcome in OUTCOMES}
+    for candidate in days.values():
+        counts[candidate["outcome"]] += 1
+    return {
+        "dataset": dataset,
+        "logic_version": max((c["logic_version"] for c in days.values()), default=0),
+        "partitions": len(days),
+        "rows": sum(c["rows"] for c in days.values()),
+        "bytes": sum(c["bytes"] for c in days.values()),
+        **counts,
+    }

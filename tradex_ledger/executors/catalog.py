@@ -1,0 +1,116 @@
+"""The catalog in memory: for each dataset and day, the version that counts, and what it was built from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Engine
+
+from tradex_ledger.datasets.definition import Definition
+from tradex_ledger.datasets.graph import ordinal
+from tradex_ledger.views import AsOf, open_views, rows
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A partition version: its files as the events name them, and the digest of its inputs (None for Bronze)."""
+
+    logic_version: int | None
+    files: tuple[Mapping[str, Any], ...]
+    rows: int
+    bytes: int
+    inputs: str | None
+
+    @property
+    def content(self) -> str:
+        """What is in it, as one text: the digests of its files."""
+        return ",".join(file["sha256"] for file in self.files)
+
+
+@dataclass
+class Catalog:
+    """Current versions as of `position`: dataset → day (ordinal) → version."""
+
+    position: int
+    current: dict[str, dict[int, Version]] = field(default_factory=dict)
+
+    def get(self, dataset: str, day: int) -> Version | None:
+        """The version that counts for a day; None when there is none."""
+        return self.current.get(dataset, {}).get(day)
+
+    def put(self, dataset: str, day: int, version: Version) -> None:
+        """Lay a version over what was there (a run's own candidates, for its later layers)."""
+        self.current.setdefault(dataset, {})[day] = version
+
+    def files(self, dataset: str, first: int, last: int) -> list[tuple[int, Mapping[str, Any]]]:
+        """The files (with their day) of first..last, in order of day."""
+        days = self.current.get(dataset, {})
+        return [(day, file) for day in range(first, last + 1) if day in days for file in days[day].files]
+
+    def days(self) -> list[int]:
+        """Every day that any dataset has a partition of."""
+        return sorted({day for days in self.current.values() for day in days})
+
+    def copy(self) -> Catalog:
+        """A copy that can be laid over without touching this one."""
+        return Catalog(self.position, {name: dict(days) for name, days in self.current.items()})
+
+    def input_digest(self, definition: Definition, logic_version: int, day: int) -> str:
+        """SHA-256 (hex) of all that a partition's content follows from: logic version and input contents.
+
+        An input partition without rows counts like one that is not there.
+        """
+        lines = [f"{definition.name} {definition.partition} {day} v{logic_version}"]
+        for read in definition.reads:
+            days = self.current.get(read.dataset, {})
+            for input_day in range(day + read.first, day + read.last + 1):
+                version = days.get(input_day)
+                if version is not None and version.files:
+                    lines.append(f"{read.dataset} {input_day} {version.content}")
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+_CATALOG_TOPICS = (
+    "run.partition_rebuilt",
+    "run.batch_appended",
+    "run.published",
+    "dataset.registered",
+    "dataset.logic_versioned",
+)
+
+
+def load_catalog(
+    engine: Engine, position: int, versions: Mapping[str, int], datasets: Iterable[str] | None = None
+) -> Catalog:
+    """The catalog as of a position, for the given logic version of each dataset (all datasets, or those named)."""
+    catalog = Catalog(position)
+    connection = open_views(engine, AsOf(position, None), topics=_CATALOG_TOPICS)
+    try:
+        wanted = set(versions if datasets is None else datasets)
+        for row in rows(connection, "partitions"):
+            name = row["dataset"]
+            if name not in wanted or (row["logic_version"] not in (None, versions[name]) and row["layer"] == "gold"):
+                continue
+            files = tuple(row["files"] or ())
+            version = Version(row["logic_version"], files, row["rows"], row["bytes"], row["inputs"])
+            catalog.put(name, row["partition"].toordinal(), version)
+    finally:
+        connection.close()
+    return catalog
+
+
+def overlay(catalog: Catalog, candidates: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+    """Lay a run's candidates over the catalog: its later layers see them, nobody else does."""
+    for dataset, days in candidates.items():
+        for day, facts in days.items():
+            catalog.put(dataset, ordinal(day), version_of(facts))
+
+
+def version_of(facts: Mapping[str, Any]) -> Version:
+    """A candidate's facts as a version."""
+    return Version(
+        facts["logic_version"], tuple(facts["files"]), facts["rows"], facts["bytes"], facts["inputs"]
+    )

@@ -1,0 +1,81 @@
+"""What a drive works with, gathered once and checked before anything is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from tradex_ledger.datasets.definition import Definition, Pipeline
+from tradex_ledger.datasets.fingerprint import describe_all, fingerprint
+from tradex_ledger.domain.dataset import Dataset, stream_of
+from tradex_ledger.domain.policy import Policy
+from tradex_ledger.executors.pool import TaskPool
+from tradex_ledger.lake.storage import LocalLake
+from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.sources.files import FilesSource
+
+
+class Progress(Protocol):
+    """Hears how far a drive is: `done` of `total` partitions (or files) of a stage."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None: ...
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Nobody listens."""
+
+
+@dataclass
+class Execution:
+    """One process driving runs over one workspace. `facts` name host, pid and versions (in LayerStarted)."""
+
+    ledger: Ledger
+    lake: LocalLake
+    pipeline: Pipeline
+    policy: Policy
+    source: FilesSource
+    pool: TaskPool
+    by: str
+    facts: dict[str, Any]
+    token: str
+    clock: Callable[[], datetime]
+    stopwatch: Callable[[], float]
+    task_memory_mb: int = 512
+    progress: Progress = silent
+    columns: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    staging: Path = Path()
+    tasks: int = 0
+
+    def prepare(self) -> None:
+        """Check definitions, logic versions and the lake. Raises before anything was recorded."""
+        self.columns = describe_all(self.pipeline)
+        for name, definition in self.pipeline.definitions.items():
+            dataset = self.ledger.get(Dataset, stream_of(name), "dataset")
+            dataset.check_logic(fingerprint(definition), definition.text, reference_facts(definition))
+        self.lake.check_writable()
+
+    def locks(self) -> dict[str, Dataset]:
+        """All datasets as they are now: read before the base position, so that saving them catches any later writer."""
+        return {name: self.ledger.get(Dataset, stream_of(name), "dataset") for name in self.pipeline.definitions}
+
+    def elapsed_ms(self, since: float) -> int:
+        """Whole milliseconds of the stopwatch since a reading of it."""
+        return round((self.stopwatch() - since) * 1000)
+
+    def posts(self) -> tuple[Definition, Definition | None]:
+        """The Bronze dataset that the source fills, and the one that keeps what is no post."""
+        bronze = {d.source: d for d in self.pipeline.layer("bronze")}
+        return bronze["x_posts"], bronze.get("x_posts__rejected")
+
+
+def reference_facts(definition: Definition) -> list[dict[str, str]]:
+    """A definition's reference data as events carry it."""
+    return [{"name": name, "text": text} for name, text in definition.references]
+
+
+def logic_versions(locks: Mapping[str, Dataset]) -> dict[str, int]:
+    """The current logic version of each dataset."""
+    return {name: dataset.logic_version for name, dataset in locks.items()}

@@ -1,0 +1,135 @@
+"""The driver: it reacts to a run's own events, one step after the other, until the run is closed.
+
+Recovery is the normal path: to resume is to drive again. Whatever a dead driver left is either an event, and counts,
+or a file that no event names, and is harmless.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+
+from tradex_ledger.datasets.graph import affected, days_of, ordinal, windows
+from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.run import LAYERS, PUBLICATION, Run
+from tradex_ledger.errors import ConflictError, EnvironmentFault, TradexError
+from tradex_ledger.executors.catalog import load_catalog, overlay
+from tradex_ledger.executors.context import Execution, logic_versions
+from tradex_ledger.executors.extract import extract, extraction_of
+from tradex_ledger.executors.fence import DrivenRun, EndedMeanwhileError, load_run
+from tradex_ledger.executors.lease import held
+from tradex_ledger.executors.publish import last_day_of, publish
+from tradex_ledger.executors.rebuild import Rebuild
+from tradex_ledger.lake.storage import translate
+
+
+def drive(ex: Execution, run_id: str) -> Run:
+    """Drive a run to its end. Returns it closed; one that is closed already is returned as it is.
+
+    Raises: what stopped it, recorded as LayerFailed and Failed when the ledger can still be written; `ConflictError`
+    when another process drives it.
+    """
+    run = load_run(ex.ledger, run_id)
+    if run.status == "SUCCESS":
+        return run
+    run.check_startable()
+    ex.prepare()
+    with held(ex, run_id):
+        driven = DrivenRun(ex.ledger, run_id)
+        ex.staging = ex.lake.new_staging(run_id, ex.token)
+        try:
+            while driven.run.status != "SUCCESS":
+                _step(ex, driven)
+        except (ConflictError, EndedMeanwhileError):
+            raise
+        except TradexError as error:
+            record_failure(ex, run_id, error)
+            raise
+        except (OSError, duckdb.Error) as error:
+            fault = translate(error, f"driving {run_id}")
+            record_failure(ex, run_id, fault)
+            raise fault from error
+        finally:
+            ex.lake.drop_staging(ex.staging)
+        return driven.run
+
+
+def _step(ex: Execution, driven: DrivenRun) -> None:
+    """What comes next, told by the run's own state alone."""
+    stage = driven.run.next_stage()
+    if stage != PUBLICATION or driven.run.status != "RUNNING":
+        extraction = extraction_of(driven.run, ex.source.describe()) if stage == LAYERS[0] else None
+        driven.run.start_layer(stage, executor=ex.facts, extraction=extraction, by=ex.by)
+        driven.append()
+    if stage == PUBLICATION:
+        publish(ex, driven)
+        return
+    started = ex.stopwatch()
+    source: dict[str, Any] | None = None
+    if stage == LAYERS[0]:
+        source = extract(ex, driven, extraction_of(driven.run, ex.source.describe()))
+        _plan_incremental(ex, driven)
+    else:
+        _rebuild_layer(ex, driven, stage)
+    driven.run.complete_layer(duration_ms=ex.elapsed_ms(started), source=source, by=ex.by)
+    driven.append()
+
+
+def _plan_incremental(ex: Execution, driven: DrivenRun) -> None:
+    """An incremental run plans once Bronze is there: every day of its range, and the closure of what was appended."""
+    run = driven.run
+    if not isinstance(run, IncrementalRun) or run.windows:
+        return
+    versions = logic_versions(ex.locks())
+    published = load_catalog(ex.ledger.engine, ex.ledger.position(), versions)
+    last_day = last_day_of(driven, published)
+    appended = {name: {ordinal(day) for day in days} for name, days in run.appended.items()}
+    posts, _ = ex.posts()
+    known = set(published.current.get(posts.name, ()))
+    first = ordinal(run.cursor_from) if run.cursor_from else min(known, default=last_day + 1)
+    own_days = set(range(first, ordinal(run.cursor_to)))
+    closure = affected(ex.pipeline, {**appended, posts.name: own_days | appended.get(posts.name, set())}, last_day=last_day)
+    found = []
+    for definition in ex.pipeline.definitions.values():
+        if definition.layer != LAYERS[0]:
+            days = closure.get(definition.name, set()) | own_days
+            found += windows(
+                definition,
+                days,
+                logic_version=versions[definition.name],
+                window_partitions=ex.policy.window_partitions,
+            )
+    run.extend_plan(found, base=published.position, reason="the days of the run", by=ex.by)
+    driven.append()
+
+
+def _rebuild_layer(ex: Execution, driven: DrivenRun, layer: str) -> None:
+    """Give every planned partition of the layer a candidate, upstream datasets first."""
+    versions = logic_versions(ex.locks())
+    published = load_catalog(ex.ledger.engine, ex.ledger.position(), versions)
+    seen = published.copy()
+    overlay(seen, driven.run.candidates)
+    for definition in ex.pipeline.layer(layer):
+        have = {ordinal(day) for day in driven.run.candidates.get(definition.name, ())}
+        todo = days_of(driven.run.windows, definition.name) - have
+        Rebuild(ex, driven, definition, versions[definition.name], published, seen).run(todo)
+
+
+def record_failure(ex: Execution, run_id: str, error: TradexError) -> None:
+    """Put the failure on record (N34). When even that fails, the error itself says enough: the run stays resumable."""
+    try:
+        driven = DrivenRun(ex.ledger, run_id)
+        if driven.run.status != "RUNNING":
+            return
+        driven.run.fail_layer(
+            error=error.code,
+            message=error.message,
+            dataset=getattr(error, "dataset", None),
+            partition=getattr(error, "partition", None),
+            by=ex.by,
+        )
+        driven.run.fail(reason=error.message, by=ex.by)
+        driven.append()
+    except (ConflictError, EnvironmentFault) as unrecorded:
+        error.add_note(f"the failure could not be recorded: {unrecorded.message}")

@@ -1,0 +1,58 @@
+"""One driver a run: a lease outside the ledger, renewed by a heartbeat, taken over when its holder is dead."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tradex_ledger.errors import ConflictError, EnvironmentFault
+from tradex_ledger.executors.context import Execution
+from tradex_ledger.ledger.leases import Leases
+
+TTL_SECONDS = 30
+HEARTBEAT_SECONDS = 10
+
+
+class DrivenElsewhereError(ConflictError):
+    """Another process holds the lease of that run."""
+
+    code = "driven-elsewhere"
+
+    def __init__(self, name: str, holder: str) -> None:
+        super().__init__(
+            f"{name} is being driven by another process ({holder})",
+            mend="wait for it; if it died, its lease ends within half a minute and the same command resumes",
+        )
+
+
+@contextmanager
+def held(ex: Execution, name: str) -> Iterator[None]:
+    """Hold the lease of `name` for the length of the block. Raises `DrivenElsewhereError`.
+
+    A driver that cannot renew goes on: the version of the run's stream fences it off, not the lease.
+    """
+    leases = Leases(ex.ledger.engine, ex.clock)
+    host, pid = str(ex.facts["host"]), int(ex.facts["pid"])
+    if not leases.acquire(name, ex.token, host, pid, TTL_SECONDS):
+        raise DrivenElsewhereError(name, str(leases.holder(name)))
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(HEARTBEAT_SECONDS):
+            try:
+                leases.renew(name, ex.token, TTL_SECONDS)
+            except EnvironmentFault:
+                continue  # a busy or full database now; the next beat tries again
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        try:
+            leases.release(name, ex.token)
+        except EnvironmentFault:
+            pass  # it ends by itself

@@ -1,0 +1,106 @@
+"""Where pure tasks run: in this process when there is one, in worker processes when there are more."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+from tradex_ledger.errors import EnvironmentFault
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+ATTEMPTS = 4
+IN_FLIGHT_PER_WORKER = 2
+
+
+class WorkersDiedError(EnvironmentFault):
+    """Worker processes ended again and again, killed from outside or out of memory."""
+
+    code = "workers-died"
+
+    def __init__(self, attempts: int) -> None:
+        super().__init__(
+            f"the worker processes died {attempts} times in a row",
+            mend="see whether the machine is short of memory (smaller window_partitions under [policy] help), then run again: it resumes",
+        )
+
+
+def _follow_parent(parent: int) -> None:
+    """End this worker when its driver is gone: an orphan would hold memory and locks for nothing."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+class TaskPool:
+    """Runs pure, picklable tasks; worker processes are started when first needed, and again when they die."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = max(1, workers)
+        self._executor: ProcessPoolExecutor | None = None
+
+    def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[tuple[T, R]]:
+        """Yield (task, result) in the order in which tasks finish. The first error ends the iteration.
+
+        Raises: what a task raised; `WorkersDiedError`.
+        """
+        if len(tasks) <= 1 or self.workers == 1:
+            for task in tasks:
+                yield task, function(task)
+            return
+        waiting, deaths = list(tasks), 0
+        while waiting:
+            try:
+                for task, result in self._run_once(function, waiting):
+                    deaths = 0
+                    waiting.remove(task)
+                    yield task, result
+            except BrokenProcessPool:
+                self.close()
+                deaths += 1
+                if deaths == ATTEMPTS:
+                    raise WorkersDiedError(deaths) from None
+
+    def _run_once(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[tuple[T, R]]:
+        executor = self._started()
+        queue = list(reversed(tasks))
+        running: dict[Future[R], T] = {}
+        try:
+            while queue or running:
+                while queue and len(running) < self.workers * IN_FLIGHT_PER_WORKER:
+                    task = queue.pop()
+                    running[executor.submit(function, task)] = task
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield running.pop(future), future.result()
+        finally:
+            for future in running:
+                future.cancel()
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._executor is None:
+            # Spawned, not forked: DuckDB and our own heartbeat run threads, which a fork would tear.
+            self._executor = ProcessPoolExecutor(
+                self.workers,
+                mp_context=multiprocessing.get_context("spawn"),
+                initializer=_follow_parent,
+                initargs=(os.getpid(),),
+            )
+        return self._executor
+
+    def close(self) -> None:
+        """End the worker processes; tasks under way are not waited for."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor = None

@@ -1,0 +1,113 @@
+"""Publication: every candidate of a run becomes current in one save, or none does.
+
+The order of things, and what a crash means at each step:
+
+1. read the datasets (the locks), then the base position, then the catalog as of it;
+2. bring the plan up to the base: days that are newer than the plan join the closure (`PlanExtended`);
+3. compare each candidate's inputs with the catalog; rebuild just those that moved;
+4. one save: Run.Published, Dataset.Published of each dataset, the closing event, and the state where it moves.
+
+A crash before 4 leaves candidates, which a resumed drive compares again in 3. After 4 the run is done. When another
+run published in between, the save of 4 conflicts with nothing stored, and we are back at 1 with a fresh base: no
+update is ever lost.
+"""
+
+from __future__ import annotations
+
+from tradex_ledger.datasets.graph import affected, days_of, ordinal, windows
+from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.base import Aggregate
+from tradex_ledger.domain.dataset import Dataset
+from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
+from tradex_ledger.executors.catalog import Catalog, load_catalog, overlay
+from tradex_ledger.executors.context import Execution, logic_versions
+from tradex_ledger.executors.fence import DrivenRun
+from tradex_ledger.executors.rebuild import Rebuild
+from tradex_ledger.ledger.application import WriterConflictError
+
+
+def publish(ex: Execution, driven: DrivenRun) -> None:
+    """Make the run's candidates current. Repeats from a fresh base as long as others come first."""
+    while True:
+        locks = ex.locks()
+        versions = logic_versions(locks)
+        published = load_catalog(ex.ledger.engine, ex.ledger.position(), versions)
+        extend_to_newer_days(ex, driven, published, versions)
+        rebuild_moved(ex, driven, published, versions)
+        ex.progress("publish", 0, 1)
+        try:
+            _save(ex, driven, published.position, locks)
+        except WriterConflictError:
+            continue
+        ex.progress("publish", 1, 1)
+        return
+
+
+def _save(ex: Execution, driven: DrivenRun, base: int, locks: dict[str, Dataset]) -> None:
+    run = driven.run
+    together: list[Aggregate] = []
+    for name, summary in run.publish(base=base, by=ex.by).items():
+        locks[name].publish(
+            run.id,
+            logic_version=summary["logic_version"],
+            partitions=summary["partitions"],
+            rows=summary["rows"],
+            by=ex.by,
+        )
+        together.append(locks[name])
+    if isinstance(run, Backfill):
+        run.complete(by=ex.by)
+    else:
+        run.succeed(by=ex.by)
+        state = ex.ledger.get(PipelineState, stream_of(run.pipeline), "pipeline")
+        state.advance(run, by=ex.by)
+        together.append(state)
+    driven.append(*together)
+
+
+def last_day_of(driven: DrivenRun, published: Catalog) -> int:
+    """The last day there is: of any partition, or of the run's own range."""
+    run = driven.run
+    own = ordinal(run.cursor_to) - 1 if isinstance(run, IncrementalRun) else ordinal(run.request["last"])
+    return max([own, *published.days()[-1:]])
+
+
+def extend_to_newer_days(
+    ex: Execution, driven: DrivenRun, published: Catalog, versions: dict[str, int]
+) -> None:
+    """Take into the plan what other runs made affected meanwhile: days newer than those the plan knew."""
+    run = driven.run
+    last_day = last_day_of(driven, published)
+    seeds = {name: {ordinal(day) for day in days} for name, days in run.appended.items()}
+    for name in ex.pipeline.definitions:
+        seeds.setdefault(name, set()).update(days_of(run.windows, name))
+    closure = affected(ex.pipeline, seeds, last_day=last_day)
+    added = []
+    for name, days in closure.items():
+        definition = ex.pipeline.definitions[name]
+        new = days - days_of(run.windows, name)
+        if definition.layer in run.layers:
+            added += windows(
+                definition, new, logic_version=versions[name], window_partitions=ex.policy.window_partitions
+            )
+    if added:
+        run.extend_plan(added, base=published.position, reason="newer days", by=ex.by)
+        driven.append()
+
+
+def rebuild_moved(ex: Execution, driven: DrivenRun, published: Catalog, versions: dict[str, int]) -> None:
+    """Rebuild the candidates whose inputs moved since they were built, and planned days without a candidate."""
+    seen = published.copy()
+    overlay(seen, driven.run.candidates)
+    for name, definition in ex.pipeline.definitions.items():
+        candidates = driven.run.candidates.get(name, {})
+        version = versions[name]
+        moved = {
+            ordinal(day)
+            for day, facts in candidates.items()
+            if facts["inputs"] != seen.input_digest(definition, version, ordinal(day))
+        }
+        missing = days_of(driven.run.windows, name) - {ordinal(day) for day in candidates}
+        if moved | missing:
+            Rebuild(ex, driven, definition, version, published, seen).run(moved | missing)

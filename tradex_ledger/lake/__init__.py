@@ -1,0 +1,1 @@
+"""The lake: immutable files, visible only where an event says so."""

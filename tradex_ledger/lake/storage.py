@@ -1,0 +1,182 @@
+"""A folder as a lake: files are staged, made durable, then given their final name once and never changed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from tradex_ledger.errors import EnvironmentFault, TradexError
+
+STAGING = ".staging"
+_CHUNK = 1 << 20
+
+
+class LakeFileError(EnvironmentFault):
+    """A file that an event names is not in the lake as it was written."""
+
+    code = "lake-file"
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(
+            f"the lake file {path} {problem}",
+            mend="restore that very file from a backup; a Silver or Gold partition can be rebuilt by a backfill",
+        )
+
+
+def translate(error: OSError | duckdb.Error, doing: str) -> TradexError:
+    """Say what a failed read or write means, with the values, for a person."""
+    text = str(error).splitlines()[0]
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text:
+        return EnvironmentFault(
+            f"the disk is full while {doing}", mend="make room, then run the same command again: it resumes", code="disk-full"
+        )
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return EnvironmentFault(
+            f"no permission while {doing}: {text}", mend="give this user write access there", code="no-permission"
+        )
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return EnvironmentFault(
+            f"out of memory while {doing}: {text}", mend="make windows smaller: window_partitions under [policy]"
+        )
+    return EnvironmentFault(f"failed while {doing}: {text}", mend="run the same command again: it resumes")
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFile:
+    """A durable file that no event names yet. `day` is an ordinal, `sha256` of its bytes, in hex."""
+
+    day: int
+    path: Path
+    rows: int
+    bytes: int
+    sha256: str
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's bytes durable (DuckDB does not)."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folders(folders: Iterable[Path]) -> None:
+    """Make the names in those folders durable."""
+    for folder in sorted(set(folders)):
+        sync_file(folder)
+
+
+def check_file(path: Path, shown: str, *, size: int, sha256: str) -> None:
+    """Raise `LakeFileError` unless the file is there with those bytes."""
+    try:
+        if path.stat().st_size != size:
+            raise LakeFileError(shown, f"has {path.stat().st_size} bytes, not {size}: it was changed")
+        if sha256_of(path) != sha256:
+            raise LakeFileError(shown, f"has other bytes than were written (SHA-256 is not {sha256[:12]}…)")
+    except FileNotFoundError:
+        raise LakeFileError(shown, "is missing") from None
+
+
+class LocalLake:
+    """A lake in a folder of this machine (or mounted on it)."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def absolute(self, relative: str) -> Path:
+        """Where a file of an event is."""
+        return self.root / relative
+
+    def check_writable(self) -> None:
+        """Raise `EnvironmentFault` before any work when nothing could be written."""
+        try:
+            probe = self.root / STAGING
+            probe.mkdir(parents=True, exist_ok=True)
+            if not os.access(probe, os.W_OK | os.X_OK) or not os.access(self.root, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, "not writable", str(self.root))
+        except OSError as error:
+            raise translate(error, f"preparing the lake {self.root}") from error
+
+    def new_staging(self, run_id: str, token: str) -> Path:
+        """An empty staging folder for one drive of a run; what an earlier, dead drive left there goes."""
+        parent = self.root / STAGING
+        parent.mkdir(parents=True, exist_ok=True)
+        for left in parent.glob(f"{run_id}.*"):
+            shutil.rmtree(left, ignore_errors=True)
+        folder = parent / f"{run_id}.{token}"
+        folder.mkdir()
+        return folder
+
+    def drop_staging(self, folder: Path) -> None:
+        """Remove what a drive staged; what stays behind after a crash is wiped by the next drive of the run."""
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def place(self, staged: StagedFile, folder: str, run_id: str) -> str:
+        """Give a staged file its final name, which never existed before. Returns it, relative to the lake.
+
+        A crash before leaves a staged file, a crash after an unreferenced one: both are harmless, `lake gc` finds
+        them. The caller makes the folders durable with `sync_placed` before any event names the file.
+        """
+        target = self.root / folder
+        target.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while True:
+            final = target / f"{run_id}-{number}.parquet"
+            try:
+                _link_new(staged.path, final)
+            except FileExistsError:
+                number += 1
+                continue
+            staged.path.unlink()
+            return f"{folder}/{final.name}"
+
+    def sync_placed(self, relatives: Iterable[str]) -> None:
+        """Make the names of placed files durable, up to the dataset's own folder."""
+        folders: set[Path] = set()
+        for relative in relatives:
+            folder = (self.root / relative).parent
+            while folder != self.root.parent:
+                folders.add(folder)
+                folder = folder.parent
+        sync_folders(folders)
+
+    def files(self) -> Iterator[tuple[str, int]]:
+        """Each data file in the lake (path relative to it, bytes), staging apart."""
+        for path in sorted(self.root.rglob("*.parquet")):
+            relative = path.relative_to(self.root)
+            if relative.parts[0] != STAGING:
+                yield str(relative), path.stat().st_size
+
+    def staged(self) -> list[Path]:
+        """The staging folders that drives left."""
+        return sorted((self.root / STAGING).glob("*"))
+
+
+def _link_new(source: Path, final: Path) -> None:
+    """Move without ever replacing: a hard link fails where the name exists, a rename would not."""
+    try:
+        os.link(source, final)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK):
+            raise
+        # No hard links here: take the name exclusively, then put the bytes under it.
+        os.close(os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        shutil.copyfile(source, final)
+        sync_file(final)

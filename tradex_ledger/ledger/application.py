@@ -1,0 +1,166 @@
+"""The ledger as an application: load aggregates, save their events, all of a save or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar, cast
+
+from eventsourcing.application import AggregateNotFoundError, Application
+from eventsourcing.persistence import (
+    AggregateRecorder,
+    ApplicationRecorder,
+    EventStore,
+    InfrastructureFactory,
+    IntegrityError,
+    Mapper,
+    ProcessRecorder,
+)
+from sqlalchemy import Engine, bindparam, text
+
+from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.base import Aggregate
+from tradex_ledger.domain.dataset import Dataset
+from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.pipeline_state import PipelineState
+from tradex_ledger.errors import ConflictError, NotFoundError
+from tradex_ledger.ledger.mapper import EntryMapper, SnapshotMapper, SnapshotStore
+from tradex_ledger.ledger.recorder import Recorder, SnapshotRecorder
+from tradex_ledger.ledger.store import reading
+
+A = TypeVar("A", bound=Aggregate)
+
+SNAPSHOT_EVERY_EVENTS = 2_000
+
+
+class WriterConflictError(ConflictError):
+    """Another writer appended to a stream first; nothing of this save was stored."""
+
+    code = "conflict"
+
+    def __init__(self, streams: list[str]) -> None:
+        super().__init__(
+            f"somebody else wrote to {', '.join(streams)} first; nothing was changed",
+            mend="look at what happened and try again: tradex audit log",
+        )
+        self.streams = streams
+
+
+class AmbiguousIdError(NotFoundError):
+    """A prefix that fits several runs names none of them."""
+
+    code = "ambiguous-id"
+
+    def __init__(self, prefix: str, found: list[str]) -> None:
+        super().__init__(
+            f"{prefix!r} fits {len(found)} runs: {', '.join(found[:5])}{' …' if len(found) > 5 else ''}",  # noqa: PLR2004
+            mend="give more characters of the id",
+        )
+
+
+class NoSuchStreamError(NotFoundError):
+    """The ledger has no stream of that name."""
+
+    def __init__(self, name: str, noun: str = "run") -> None:
+        super().__init__(f"there is no {noun} {name!r}", mend="see what there is: tradex backfill list")
+
+
+class _Factory(InfrastructureFactory):  # type: ignore[type-arg]
+    """Hands the library our recorders; the library's own factories know nothing of them."""
+
+    def __init__(self, recorder: Recorder, snapshots: SnapshotRecorder) -> None:
+        super().__init__({})
+        self._recorder = recorder
+        self._snapshots = snapshots
+
+    def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:
+        return self._snapshots if purpose == "snapshots" else self._recorder
+
+    def application_recorder(self) -> ApplicationRecorder:
+        return self._recorder
+
+    def tracking_recorder(self, tracking_recorder_class: Any = None) -> Any:
+        return self._recorder
+
+    def process_recorder(self) -> ProcessRecorder:
+        return self._recorder
+
+    def is_snapshotting_enabled(self) -> bool:
+        return True
+
+
+class Ledger(Application[str]):
+    """All streams of one workspace."""
+
+    snapshotting_intervals: ClassVar[dict[Any, int]] = {
+        Backfill: SNAPSHOT_EVERY_EVENTS,
+        IncrementalRun: SNAPSHOT_EVERY_EVENTS,
+        Dataset: SNAPSHOT_EVERY_EVENTS,
+        PipelineState: SNAPSHOT_EVERY_EVENTS,
+    }
+
+    def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
+        self.engine = engine
+        self.clock = clock
+        super().__init__()
+
+    def construct_factory(self, env: Any) -> InfrastructureFactory:  # type: ignore[type-arg]
+        return _Factory(Recorder(self.engine, self.clock), SnapshotRecorder(self.engine))
+
+    def construct_mapper(self) -> Mapper[str]:
+        return EntryMapper()
+
+    def construct_snapshot_store(self) -> EventStore[str]:
+        return SnapshotStore(SnapshotMapper(), self.factory.aggregate_recorder("snapshots"))
+
+    def get(self, cls: type[A], stream: str, noun: str = "run") -> A:
+        """Load an aggregate. Raises `NoSuchStreamError` when there is none, or one of another class."""
+        try:
+            found: Any = self.repository.get(stream)
+        except AggregateNotFoundError:
+            raise NoSuchStreamError(stream, noun) from None
+        if not isinstance(found, cls):
+            raise NoSuchStreamError(stream, noun)
+        return found
+
+    def append(self, *aggregates: Aggregate) -> int:
+        """Save the pending events of all the aggregates at once. Returns the position after the save.
+
+        Raises: `WriterConflictError`, with nothing stored, when any of the streams has moved.
+        """
+        streams = [a.id for a in aggregates]
+        try:
+            recordings = self.save(*aggregates)
+        except IntegrityError:
+            raise WriterConflictError(streams) from None
+        return recordings[-1].notification.id if recordings else self.position()
+
+    def position(self) -> int:
+        """The position of the newest event; 0 in an empty ledger."""
+        return cast(Recorder, self.recorder).max_notification_id() or 0
+
+    def version_of(self, stream: str) -> int:
+        """The version of a stream's newest event; 0 when there is none."""
+        with reading(self.engine) as connection:
+            found = connection.execute(
+                text("select max(version) from events where stream = :stream"), {"stream": stream}
+            ).scalar()
+        return int(found or 0)
+
+    def streams_of(self, *first_topics: str) -> list[str]:
+        """The streams that begin with one of these topics, oldest first."""
+        statement = text("select stream from events where version = 1 and topic in :topics order by position")
+        statement = statement.bindparams(bindparam("topics", list(first_topics), expanding=True))
+        with reading(self.engine) as connection:
+            return [row[0] for row in connection.execute(statement)]
+
+    def find_run(self, prefix: str, *, kinds: tuple[str, ...] = ("bf-", "run-")) -> str:
+        """The run whose id begins with the prefix (with or without `bf-`, `run-`), when there is just one."""
+        streams = [s for s in self.streams_of("backfill.requested", "incremental_run.started") if s.startswith(kinds)]
+        wanted = (prefix, *(kind + prefix for kind in kinds))
+        found = [s for s in streams if s in wanted] or [s for s in streams if s.startswith(wanted)]
+        if len(found) > 1:
+            raise AmbiguousIdError(prefix, found)
+        if not found:
+            raise NoSuchStreamError(prefix)
+        return found[0]

@@ -1,0 +1,79 @@
+"""The events as one Arrow table and one DuckDB relation, as of a position."""
+
+from __future__ import annotations
+
+import duckdb
+import pyarrow as pa
+from sqlalchemy import Engine, bindparam, text
+
+from tradex_ledger.ledger.store import reading
+
+BATCH_EVENTS = 50_000
+_RAW = pa.schema(
+    [
+        ("position", pa.int64()),
+        ("stream", pa.string()),
+        ("version", pa.int64()),
+        ("topic", pa.string()),
+        ("at", pa.string()),
+        ("entry", pa.string()),
+    ]
+)
+_SHAPE = (
+    '{"by":"VARCHAR","v":"INTEGER","data":{"run":"VARCHAR","dataset":"VARCHAR","layer":"VARCHAR",'
+    '"partition":"DATE","logic_version":"BIGINT","rows":"BIGINT","bytes":"BIGINT","duration_ms":"BIGINT",'
+    '"outcome":"VARCHAR","files":[{"path":"VARCHAR","bytes":"BIGINT","rows":"BIGINT","sha256":"VARCHAR"}]}}'
+)
+_TYPED = """
+create table ledger_events as
+select
+    position, "at"::timestamp as "at", stream, version, topic,
+    fact.by as by, fact.v as v,
+    case when stream like 'bf-%' or stream like 'run-%' then stream else fact.data.run end as run_id,
+    case
+        when run_id like 'bf-%' then 'backfill'
+        when run_id like 'run-%' then 'incremental'
+    end as run_kind,
+    case when stream like 'dataset-%' then stream[9:] else fact.data.dataset end as dataset,
+    fact.data.layer as layer,
+    fact.data.partition as partition,
+    fact.data.logic_version as logic_version,
+    fact.data.rows as rows,
+    fact.data.bytes as bytes,
+    fact.data.duration_ms as duration_ms,
+    fact.data.outcome as outcome,
+    fact.data.files as files,
+    entry
+from (select *, from_json(entry, ?) as fact from raw_events)
+"""
+
+
+def read_raw(engine: Engine, upto: int, topics: tuple[str, ...] = ()) -> pa.Table:
+    """The stored events 1…upto (of the topics given, else all): position, stream, version, topic, at, entry (text)."""
+    condition = "and topic in :topics" if topics else ""
+    statement = text(
+        f"select position, stream, version, topic, at, entry from events where position <= :upto {condition} "
+        "order by position"
+    )
+    if topics:
+        statement = statement.bindparams(bindparam("topics", list(topics), expanding=True))
+    batches = []
+    with reading(engine) as connection:
+        # The driver's own cursor: a row object a row would cost more than the rows do.
+        cursor = connection.execute(statement, {"upto": upto}).cursor
+        while rows := cursor.fetchmany(BATCH_EVENTS):
+            columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), _RAW, strict=True)]
+            batches.append(pa.record_batch(columns, schema=_RAW))
+    return pa.Table.from_batches(batches, schema=_RAW)
+
+
+def create_events(
+    connection: duckdb.DuckDBPyConnection, engine: Engine, upto: int, topics: tuple[str, ...] = ()
+) -> None:
+    """Make `events` in DuckDB: typed hot columns, the rest of the facts as JSON in `data`."""
+    connection.register("raw_events", read_raw(engine, upto, topics))
+    connection.execute(_TYPED, [_SHAPE])
+    connection.unregister("raw_events")
+    connection.execute(
+        "create view events as select * exclude (entry), (entry::json -> '$.data')::json as data, entry from ledger_events"
+    )

@@ -1,0 +1,71 @@
+"""What the database says when it cannot, translated once into what a person can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from eventsourcing.persistence import IntegrityError
+from sqlalchemy import Engine
+from sqlalchemy import exc as sql
+
+from tradex_ledger.errors import EnvironmentFault
+
+
+class StoreFault(EnvironmentFault):
+    """The database refused for a reason outside the rules."""
+
+    code = "store"
+
+    def __init__(
+        self, database: str, reason: str, mend: str, *, code: str = "", transient: bool = False
+    ) -> None:
+        super().__init__(f"the ledger {database} {reason}", mend=mend, code=code, transient=transient)
+
+
+@contextmanager
+def translated(engine: Engine) -> Iterator[None]:
+    """Raises what SQLAlchemy raises as a conflict (`IntegrityError`) or as a `StoreFault`."""
+    try:
+        yield
+    except sql.IntegrityError as error:
+        raise IntegrityError(str(error.orig)) from error
+    except sql.SQLAlchemyError as error:
+        raise store_fault(engine, error) from error
+
+
+def store_fault(engine: Engine, error: sql.SQLAlchemyError) -> StoreFault:
+    """The fault that a database error stands for."""
+    database = engine.url.render_as_string(hide_password=True)
+    original = str(getattr(error, "orig", None) or error)
+    said = original.lower()
+    if "locked" in said or "busy" in said or isinstance(error, sql.TimeoutError):
+        return StoreFault(
+            database,
+            f"is busy: another process has kept it locked ({original})",
+            "try again when the other process is done",
+            code="store-busy",
+            transient=True,
+        )
+    if "disk is full" in said or "disk i/o" in said:
+        return StoreFault(
+            database,
+            f"could not be written ({original}); the save left nothing behind",
+            "make room on the disk, check that it is sound, and try again",
+            code="store-disk",
+        )
+    if "readonly" in said or "read-only" in said or "unable to open" in said:
+        return StoreFault(
+            database,
+            f"cannot be opened for writing ({original})",
+            "check that the file and its folder exist and may be written by this user",
+            code="store-not-writable",
+        )
+    if "not a database" in said or "malformed" in said:
+        return StoreFault(
+            database,
+            f"cannot be read as a database ({original})",
+            "put back the last good copy, then run `tradex audit verify`",
+            code="store-damaged",
+        )
+    return StoreFault(database, f"could not be used: {original}", "see what the database says and try again")

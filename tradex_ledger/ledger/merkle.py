@@ -1,0 +1,206 @@
+"""The Merkle tree of RFC 9162, section 2.1, over full tiles as in C2SP tlog-tiles.
+
+Leaves count from 0 here; the event at position 1 is leaf 0. A tile at level L holds the hashes of 256
+subtrees of height 8L side by side; only full tiles are ever stored, since they never change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+
+HASH_SIZE = 32
+TILE_WIDTH = 256
+TILE_HEIGHT = 8
+
+ReadTile = Callable[[int, int], bytes]
+ReadLeaves = Callable[[int, int], Sequence[bytes]]
+
+
+def leaf_hash(entry: bytes) -> bytes:
+    """The hash of one entry as a leaf."""
+    return sha256(b"\x00" + entry).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """The hash of the node above two subtrees."""
+    return sha256(b"\x01" + left + right).digest()
+
+
+def root(leaves: Sequence[bytes]) -> bytes:
+    """The root above leaf hashes that are all at hand."""
+    if not leaves:
+        return sha256(b"").digest()
+    level = list(leaves)
+    while len(level) > 1:
+        # A last node without partner moves up unchanged, which gives the RFC's split at powers of two.
+        odd = [level.pop()] if len(level) % 2 else []
+        level = [node_hash(level[i], level[i + 1]) for i in range(0, len(level), 2)] + odd
+    return level[0]
+
+
+def tree_root(size: int, read_tile: ReadTile, read_leaves: ReadLeaves) -> bytes:
+    """The root of the first `size` leaves, from full tiles and the leaves beyond them."""
+    return Tree(size, read_tile, read_leaves).root()
+
+
+def new_tiles(
+    old_size: int, new_leaves: Sequence[bytes], read_tile: ReadTile, read_leaves: ReadLeaves
+) -> list[tuple[int, int, bytes]]:
+    """The tiles, as (level, tile, hashes), that become full when leaves are appended to `old_size`.
+
+    In the order in which they can be stored: by level, then by tile. `read_leaves` is asked for old
+    leaves only, `read_tile` for tiles that were full before.
+    """
+    made: dict[tuple[int, int], bytes] = {}
+
+    def tile_at(level: int, tile: int) -> bytes:
+        return made.get((level, tile)) or read_tile(level, tile)
+
+    old, size, level = old_size, old_size + len(new_leaves), 0
+    while old // TILE_WIDTH < size // TILE_WIDTH:
+        if level == 0:
+            made |= _leaf_tiles(old_size, new_leaves, read_leaves)
+        else:
+            for tile in range(old // TILE_WIDTH, size // TILE_WIDTH):
+                children = range(tile * TILE_WIDTH, (tile + 1) * TILE_WIDTH)
+                made[level, tile] = b"".join(root(hashes_of(tile_at(level - 1, n))) for n in children)
+        old, size, level = old // TILE_WIDTH, size // TILE_WIDTH, level + 1
+    return [(level, tile, hashes) for (level, tile), hashes in made.items()]
+
+
+def hashes_of(tile: bytes) -> list[bytes]:
+    """The hashes a tile is made of."""
+    return [tile[i : i + HASH_SIZE] for i in range(0, len(tile), HASH_SIZE)]
+
+
+def _leaf_tiles(
+    old_size: int, new_leaves: Sequence[bytes], read_leaves: ReadLeaves
+) -> dict[tuple[int, int], bytes]:
+    first = old_size // TILE_WIDTH
+    leaves = [*read_leaves(first * TILE_WIDTH, old_size), *new_leaves]
+    return {
+        (0, first + n): b"".join(leaves[n * TILE_WIDTH : (n + 1) * TILE_WIDTH])
+        for n in range(len(leaves) // TILE_WIDTH)
+    }
+
+
+class Tree:
+    """The tree over the first `size` leaves of a log that may have grown since."""
+
+    def __init__(self, size: int, read_tile: ReadTile, read_leaves: ReadLeaves) -> None:
+        self.size = size
+        self._read_tile = read_tile
+        self._read_leaves = read_leaves
+
+    def root(self) -> bytes:
+        """The root of the tree; of no leaves, the hash of nothing."""
+        return self._subtree(0, self.size) if self.size else root([])
+
+    def inclusion_proof(self, leaf: int) -> list[bytes]:
+        """The hashes that lead from a leaf to the root: PATH of RFC 9162, 2.1.3.1."""
+        if not 0 <= leaf < self.size:
+            raise IndexError(f"leaf {leaf} is not in a tree of {self.size}")
+        proof: list[bytes] = []
+        first, end = 0, self.size
+        while end - first > 1:
+            middle = first + _split(end - first)
+            if leaf < middle:
+                proof.append(self._subtree(middle, end))
+                end = middle
+            else:
+                proof.append(self._subtree(first, middle))
+                first = middle
+        return proof[::-1]
+
+    def consistency_proof(self, old_size: int) -> list[bytes]:
+        """The hashes that show the tree to extend an older one: PROOF of RFC 9162, 2.1.4.1."""
+        if not 0 < old_size <= self.size:
+            raise IndexError(f"a tree of {self.size} does not extend one of {old_size}")
+        proof: list[bytes] = []
+        first, end, whole = 0, self.size, True
+        while old_size != end:
+            middle = first + _split(end - first)
+            if old_size <= middle:
+                proof.append(self._subtree(middle, end))
+                end = middle
+            else:
+                proof.append(self._subtree(first, middle))
+                first, whole = middle, False
+        # The verifier holds the old root already, unless the walk has left the whole old tree.
+        return ([] if whole else [self._subtree(first, end)]) + proof[::-1]
+
+    def _subtree(self, first: int, end: int) -> bytes:
+        count = end - first
+        left = _split(count) if count > 1 else 1
+        if left * 2 == count or count == 1:
+            return self._perfect(first, count.bit_length() - 1)
+        return node_hash(self._perfect(first, left.bit_length() - 1), self._subtree(first + left, end))
+
+    def _perfect(self, first: int, height: int) -> bytes:
+        """The root of the perfect subtree of a height that begins at a leaf it is aligned to."""
+        level, rest = divmod(height, TILE_HEIGHT)
+        return root(self._nodes(level, first >> (TILE_HEIGHT * level), 1 << rest))
+
+    def _nodes(self, level: int, first: int, count: int) -> Sequence[bytes]:
+        """Neighbouring nodes at a tile level, all of one tile, which need not be full yet."""
+        tile, offset = divmod(first, TILE_WIDTH)
+        if tile < self.size >> (TILE_HEIGHT * (level + 1)):
+            hashes = self._read_tile(level, tile)
+            return hashes_of(hashes[offset * HASH_SIZE : (offset + count) * HASH_SIZE])
+        if level == 0:
+            return self._read_leaves(first, first + count)
+        return [root(hashes_of(self._read_tile(level - 1, n))) for n in range(first, first + count)]
+
+
+def verify_inclusion(
+    leaf: int, size: int, hash_of_leaf: bytes, proof: Sequence[bytes], root_hash: bytes
+) -> bool:
+    """Whether a proof leads from the leaf to the root: RFC 9162, 2.1.3.2."""
+    if not 0 <= leaf < size:
+        return False
+    node, last, found = leaf, size - 1, hash_of_leaf
+    for sibling in proof:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            found = node_hash(sibling, found)
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            found = node_hash(found, sibling)
+        node, last = node >> 1, last >> 1
+    return last == 0 and found == root_hash
+
+
+def verify_consistency(
+    old_size: int, size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]
+) -> bool:
+    """Whether a proof shows the newer tree to extend the older: RFC 9162, 2.1.4.2."""
+    if old_size == size:
+        return not proof and old_root == new_root
+    if not 0 < old_size < size or not proof:
+        return False
+    path = list(proof)
+    if old_size & (old_size - 1) == 0:
+        path.insert(0, old_root)
+    node, last = old_size - 1, size - 1
+    while node & 1:
+        node, last = node >> 1, last >> 1
+    old_found = new_found = path[0]
+    for sibling in path[1:]:
+        if last == 0:
+            return False
+        if node & 1 or node == last:
+            old_found, new_found = node_hash(sibling, old_found), node_hash(sibling, new_found)
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            new_found = node_hash(new_found, sibling)
+        node, last = node >> 1, last >> 1
+    return last == 0 and old_found == old_root and new_found == new_root
+
+
+def _split(count: int) -> int:
+    """The largest power of two below a count of at least 2."""
+    return 1 << ((count - 1).bit_length() - 1)

@@ -1,0 +1,196 @@
+"""Recorders of the `eventsourcing` library on the event store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from eventsourcing.persistence import (
+    AggregateRecorder,
+    Notification,
+    ProcessRecorder,
+    StoredEvent,
+    Tracking,
+)
+from sqlalchemy import Connection, Engine, Select, Table, func, insert, select, update
+
+from tradex_ledger.ledger.entry import state_of
+from tradex_ledger.ledger.log import append
+from tradex_ledger.ledger.store import ledger_id, reading, writing
+from tradex_ledger.ledger.subscription import PollingSubscription
+from tradex_ledger.ledger.tables import events, snapshots, tracking
+
+POLL_SECONDS = 0.25
+
+
+class Recorder(ProcessRecorder):
+    """Records events in the ledger and hands them back; positions are its notification ids.
+
+    An event comes back with its whole entry as state, so that the mapper sees `at` and `position`.
+    """
+
+    def __init__(
+        self, engine: Engine, clock: Callable[[], datetime], *, poll_seconds: float = POLL_SECONDS
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._poll_seconds = poll_seconds
+        self._ledger = ledger_id(engine)
+
+    def insert_events(
+        self, stored_events: Sequence[StoredEvent], *, tracking: Tracking | None = None, **kwargs: Any
+    ) -> list[int]:
+        """Appends events, and what they were caused by, in one transaction; returns their positions.
+
+        Raises: IntegrityError if a stream already has one of the versions, or the tracking is not new.
+        """
+        if not stored_events and tracking is None:
+            return []
+        with writing(self._engine) as connection:
+            positions = append(connection, self._ledger, self._clock, stored_events)
+            if tracking is not None:
+                _track(connection, tracking)
+        return positions
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> list[StoredEvent]:
+        """The events of one stream in the order of their versions."""
+        columns = select(events.c.stream, events.c.version, events.c.topic, events.c.entry)
+        wanted = _of_stream(columns, events, str(originator_id), gt, lte, desc, limit)
+        with reading(self._engine) as connection:
+            rows = connection.execute(wanted).all()
+        return [
+            StoredEvent(stream, version, topic, state_of(entry.encode()))
+            for stream, version, topic, entry in rows
+        ]
+
+    def select_notifications(
+        self,
+        start: int | None,
+        limit: int,
+        stop: int | None = None,
+        topics: Sequence[str] = (),
+        *,
+        inclusive_of_start: bool = True,
+    ) -> list[Notification]:
+        """The events of all streams in the order of their positions."""
+        wanted = (
+            select(events.c.stream, events.c.version, events.c.topic, events.c.entry, events.c.position)
+            .order_by(events.c.position)
+            .limit(limit)
+        )
+        if start is not None:
+            wanted = wanted.where(events.c.position >= (start if inclusive_of_start else start + 1))
+        if stop is not None:
+            wanted = wanted.where(events.c.position <= stop)
+        if topics:
+            wanted = wanted.where(events.c.topic.in_(topics))
+        with reading(self._engine) as connection:
+            rows = connection.execute(wanted).all()
+        return [
+            Notification(stream, version, topic, state_of(entry.encode()), position)
+            for stream, version, topic, entry, position in rows
+        ]
+
+    def max_notification_id(self) -> int | None:
+        """The last position, or none if nothing has been recorded."""
+        with reading(self._engine) as connection:
+            last: int | None = connection.execute(select(func.max(events.c.position))).scalar_one()
+        return last
+
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> PollingSubscription:
+        """The events after a position, and then each new one; ends when it is stopped."""
+        return PollingSubscription(self, gt, topics, poll_seconds=self._poll_seconds)
+
+    def insert_tracking(self, tracking: Tracking) -> None:
+        """Records how far another application's events have been processed.
+
+        Raises: IntegrityError if that is no further than before.
+        """
+        with writing(self._engine) as connection:
+            _track(connection, tracking)
+
+    def max_tracking_id(self, application_name: str) -> int | None:
+        """How far the events of an application have been processed."""
+        wanted = select(tracking.c.position).where(tracking.c.application == application_name)
+        with reading(self._engine) as connection:
+            return connection.execute(wanted).scalar_one_or_none()
+
+
+class SnapshotRecorder(AggregateRecorder):
+    """Records snapshots of aggregates: outside the ledger, and free to be deleted."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> None:
+        """Records snapshots; raises IntegrityError if there is one of the same version."""
+        if not stored_events:
+            return
+        rows = [
+            {
+                "stream": str(stored.originator_id),
+                "version": stored.originator_version,
+                "topic": stored.topic,
+                "state": stored.state,
+            }
+            for stored in stored_events
+        ]
+        with writing(self._engine) as connection:
+            connection.execute(insert(snapshots), rows)
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> list[StoredEvent]:
+        """The snapshots of one stream in the order of their versions."""
+        wanted = _of_stream(select(snapshots), snapshots, str(originator_id), gt, lte, desc, limit)
+        with reading(self._engine) as connection:
+            rows = connection.execute(wanted).all()
+        return [StoredEvent(stream, version, topic, bytes(state)) for stream, version, topic, state in rows]
+
+
+def _of_stream(
+    columns: Select[Any],
+    table: Table,
+    stream: str,
+    gt: int | None,
+    lte: int | None,
+    desc: bool,
+    limit: int | None,
+) -> Select[Any]:
+    wanted = columns.where(table.c.stream == stream)
+    if gt is not None:
+        wanted = wanted.where(table.c.version > gt)
+    if lte is not None:
+        wanted = wanted.where(table.c.version <= lte)
+    return wanted.order_by(table.c.version.desc() if desc else table.c.version).limit(limit)
+
+
+def _track(connection: Connection, reached: Tracking) -> None:
+    # An UPDATE that finds nothing lower means: not tracked yet, or already this far. Only in the
+    # second case does the INSERT meet a row, which is the conflict to report.
+    moved = connection.execute(
+        update(tracking)
+        .where(tracking.c.application == reached.application_name)
+        .where(tracking.c.position < reached.notification_id)
+        .values(position=reached.notification_id)
+    )
+    if moved.rowcount == 0:
+        connection.execute(
+            insert(tracking).values(application=reached.application_name, position=reached.notification_id)
+        )

@@ -1,0 +1,139 @@
+"""The database that holds one ledger: opening it, creating it, and transactions on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import URL, Connection, Engine, insert, inspect, make_url, select
+from sqlalchemy.exc import ArgumentError
+
+from tradex_ledger.errors import EnvironmentFault, NotFoundError, RefusedError, UsageError
+from tradex_ledger.ledger import tables
+from tradex_ledger.ledger.dialects import WRITES, dialect_of
+from tradex_ledger.ledger.entry import format_time
+from tradex_ledger.ledger.faults import translated
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class StoreInfo:
+    """Which ledger a database holds."""
+
+    id: str
+    format: int
+    created_at: str
+
+
+class NoLedgerError(NotFoundError):
+    """The database, or the ledger in it, is not there."""
+
+    code = "no-ledger"
+
+    def __init__(self, url: URL) -> None:
+        shown = url.render_as_string(hide_password=True)
+        super().__init__(f"there is no ledger in {shown}", mend="tradex init DIR")
+
+
+class LedgerExistsError(RefusedError):
+    """A database holds one ledger, and never a second."""
+
+    code = "ledger-exists"
+
+    def __init__(self, url: URL, info: StoreInfo) -> None:
+        shown = url.render_as_string(hide_password=True)
+        super().__init__(
+            f"{shown} already holds the ledger {info.id}, created at {info.created_at}",
+            mend="open that ledger, or name another database",
+        )
+
+
+class FormatTooNewError(EnvironmentFault):
+    """The ledger was written by a later release."""
+
+    code = "format-too-new"
+
+    def __init__(self, info: StoreInfo) -> None:
+        super().__init__(
+            f"the ledger {info.id} has format {info.format}; this release knows formats up to {FORMAT}",
+            mend="install a newer tradex-ledger",
+        )
+
+
+def open_engine(url: str, *, create: bool = False) -> Engine:
+    """An engine on the database at a URL such as `sqlite:////data/ledger.db`.
+
+    Raises: NoLedgerError if there is no database and none is to be created.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise UsageError(f"{url!r} is no database URL", mend="write one such as sqlite:///PATH") from error
+    dialect = dialect_of(parsed)
+    if not create and not dialect.exists(parsed):
+        raise NoLedgerError(parsed)
+    return dialect.connect(parsed)
+
+
+def create_store(engine: Engine, *, ledger_id: str, created_at: datetime) -> StoreInfo:
+    """Creates the tables, the guards and the ledger's identity, all or nothing.
+
+    Raises: LedgerExistsError if the database holds a ledger already.
+    """
+    info = StoreInfo(ledger_id, FORMAT, format_time(created_at))
+    with writing(engine) as connection:
+        present = _find_info(connection)
+        if present is not None:
+            raise LedgerExistsError(engine.url, present)
+        dialect_of(engine.url).create_tables(connection)
+        connection.execute(
+            insert(tables.ledger).values(
+                singleton=1, id=info.id, format=info.format, created_at=info.created_at
+            )
+        )
+    return info
+
+
+def store_info(engine: Engine) -> StoreInfo:
+    """Which ledger the database holds.
+
+    Raises: NoLedgerError; FormatTooNewError.
+    """
+    with reading(engine) as connection:
+        info = _find_info(connection)
+    if info is None:
+        raise NoLedgerError(engine.url)
+    if info.format > FORMAT:
+        raise FormatTooNewError(info)
+    return info
+
+
+def ledger_id(engine: Engine) -> str:
+    """The identity that every entry of the ledger carries."""
+    return store_info(engine).id
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that sees one state of the database and changes nothing."""
+    with translated(engine), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction under the append lock: committed when the block ends, undone if it raises."""
+    with translated(engine), engine.execution_options(**{WRITES: True}).begin() as connection:
+        yield connection
+
+
+def _find_info(connection: Connection) -> StoreInfo | None:
+    if not inspect(connection).has_table(tables.ledger.name):
+        return None
+    row = connection.execute(
+        select(tables.ledger.c.id, tables.ledger.c.format, tables.ledger.c.created_at)
+    ).one_or_none()
+    return None if row is None else StoreInfo(row.id, row.format, row.created_at)

@@ -1,0 +1,129 @@
+"""The read side: DuckDB over `events` as of a position, with `projections/*.sql` as views.
+
+As-of is applied once, here, by limiting `events`; no projection knows of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import duckdb
+from sqlalchemy import Engine, text
+
+from tradex_ledger import resources
+from tradex_ledger.datasets.fingerprint import connect, nodes, parsed_form
+from tradex_ledger.errors import NotFoundError, UsageError
+from tradex_ledger.ledger.columnar import create_events
+from tradex_ledger.ledger.entry import format_time
+from tradex_ledger.ledger.store import reading
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """A position, and the time (UTC) of the event at it; what every answer is a query as of."""
+
+    position: int
+    at: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        return {"position": self.position, "at": self.at}
+
+
+class NoSuchPositionError(NotFoundError):
+    """The ledger does not reach to that position, or begins after that time."""
+
+    code = "no-such-position"
+
+
+def resolve(engine: Engine, as_of: str | None) -> AsOf:
+    """Turn `--as-of` (a position, a day, a time; None: now) into a position. Times are UTC.
+
+    A day means its end: everything that happened on it is included. Raises `NoSuchPositionError`, `UsageError`.
+    """
+    with reading(engine) as connection:
+        newest = connection.execute(text("select coalesce(max(position), 0) from events")).scalar_one()
+        if as_of is None:
+            position = newest
+        elif as_of.isdecimal():
+            position = int(as_of)
+        else:
+            position = connection.execute(
+                text("select coalesce(max(position), 0) from events where at <= :at"), {"at": _time(as_of)}
+            ).scalar_one()
+        if position > newest or (position < 1 and as_of is not None):
+            raise NoSuchPositionError(
+                f"there is nothing as of {as_of!r}: the ledger holds the positions 1 to {newest}",
+                mend="see what happened when: tradex audit log",
+            )
+        at = connection.execute(
+            text("select at from events where position = :position"), {"position": position}
+        ).scalar()
+    return AsOf(position, at)
+
+
+def _time(value: str) -> str:
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise UsageError(
+            f"{value!r} is no position and no time",
+            mend="give a position (--as-of 120), a day (--as-of 2026-01-10) or a time (--as-of 2026-01-10T12:00:00Z)",
+        ) from None
+    if len(value) == len("2026-01-10"):
+        moment = moment.replace(hour=23, minute=59, second=59, microsecond=999_999)
+    return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def projection_names() -> list[str]:
+    """The projections there are, one SQL file each."""
+    return sorted(name.removesuffix(".sql") for name in resources.names("projections") if name.endswith(".sql"))
+
+
+@cache
+def _projection_sql(name: str) -> str:
+    return resources.read_text("projections", f"{name}.sql")
+
+
+def open_views(engine: Engine, as_of: AsOf, *, topics: tuple[str, ...] = ()) -> duckdb.DuckDBPyConnection:
+    """A private DuckDB with `events` as of the position (only those topics, when some are named).
+
+    Projections are added as they are asked for.
+    """
+    connection = connect()
+    create_events(connection, engine, as_of.position, topics)
+    return connection
+
+
+def tables_in(connection: duckdb.DuckDBPyConnection, sql: str) -> set[str]:
+    """The tables and views that one SELECT names. Raises `ValueError` when it is not one SELECT."""
+    return {str(node["table_name"]) for node in nodes(parsed_form(connection, sql)) if node.get("type") == "BASE_TABLE"}
+
+
+def add_projections(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
+    """Create the named projections, and those that they are written over, as views."""
+    known = set(projection_names())
+    present = {row[0] for row in connection.execute("select view_name from duckdb_views() where not internal").fetchall()}
+
+    def add(name: str) -> None:
+        if name in present:
+            return
+        sql = _projection_sql(name)
+        for table in sorted(tables_in(connection, sql) & known):
+            add(table)
+        connection.execute(f'create view "{name}" as {sql}')
+        present.add(name)
+
+    for name in names:
+        add(name)
+
+
+def rows(connection: duckdb.DuckDBPyConnection, projection: str, where: str = "true", *values: Any) -> list[dict[str, Any]]:
+    """The rows of a projection as dicts; `where` is SQL of ours, its values are bound."""
+    add_projections(connection, [projection])
+    found = connection.execute(f'select * from "{projection}" where {where}', list(values))
+    names = [column[0] for column in found.description]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
