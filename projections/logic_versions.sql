@@ -12,7 +12,7 @@ select
     from_json(e.data -> '$.reads', '[{"dataset":"VARCHAR","first":"INTEGER","last":"INTEGER"}]') as reads,
     e.data ->> '$.definition' as definition,
     e."at" as versioned_at,
-    e.by as versioned_by,
+    e."by" as versioned_by,
     e.position
 from events e
 join (select stream, data from events where topic = 'dataset.registered') r using (stream)

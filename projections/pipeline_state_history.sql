@@ -6,7 +6,7 @@ select
     data ->> '$.cursor_before' as cursor_before,
     data ->> '$.cursor' as cursor,
     run_id as caused_by,
-    by,
+    "by",
     "at",
     position
 from (

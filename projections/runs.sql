@@ -1,7 +1,7 @@
 -- Each run: what was asked, by whom and why, its status, progress, volume, duration and errors by stage (N34).
 with born as (
     select
-        stream as run_id, run_kind, "at" as requested_at, by as requested_by, position,
+        stream as run_id, run_kind, "at" as requested_at, "by" as requested_by, position,
         coalesce(data ->> '$.kind', 'incremental') as kind,
         coalesce(data ->> '$.dataset', data ->> '$.pipeline') as subject,
         data ->> '$.reason' as reason,
@@ -20,7 +20,7 @@ lives as (
             topic like 'backfill.%' or topic like 'incremental_run.%' or topic = 'run.layer_started'
         ) as last_topic,
         max("at") filter (topic = 'backfill.approved') as approved_at,
-        max_by(by, position) filter (topic = 'backfill.approved') as approved_by,
+        max_by("by", position) filter (topic = 'backfill.approved') as approved_by,
         min("at") filter (topic = 'run.layer_started') as started_at,
         max("at") filter (
             topic in ('backfill.completed', 'backfill.cancelled', 'backfill.rejected', 'backfill.failed')

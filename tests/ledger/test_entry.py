@@ -28,7 +28,9 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 keys = st.text(st.characters(max_codepoint=127), max_size=8)
 scalars = st.none() | st.booleans() | st.integers(-MAX_INTEGER, MAX_INTEGER) | texts
 values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4), max_leaves=20
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4),
+    max_leaves=20,
 )
 states = st.fixed_dictionaries(
     {"by": texts, "data": st.dictionaries(keys, values, max_size=5), "v": st.integers(1, 9)}
@@ -85,7 +87,7 @@ def test_the_outermost_integers_are_held() -> None:
 def test_an_entry_is_canonical_and_says_what_was_put_in(
     state: dict[str, Any], ledger: str, stream: str, topic: str, position: int, version: int, checked: bool
 ) -> None:
-    entry = compose(ledger, position, AT, stream, version, topic, canonical(state), checked=checked)
+    entry = compose(ledger, position, AT, stream, version, topic, state=canonical(state), checked=checked)
     expected = state | {
         "at": AT,
         "ledger": ledger,
@@ -111,7 +113,7 @@ def test_an_entry_is_canonical_and_says_what_was_put_in(
 @example(b"[]")
 @example(b"")
 def test_a_state_of_another_form_comes_back_as_the_same_bytes(state: bytes) -> None:
-    entry = compose("ld-1", 1, AT, "s", 1, "t", state)
+    entry = compose("ld-1", 1, AT, "s", 1, "t", state=state)
     assert entry == rfc8785.dumps(parse(entry)._asdict())
     assert state_of(entry) == state
     assert (parse(entry).by, parse(entry).v) == ("", 0)

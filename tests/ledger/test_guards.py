@@ -20,7 +20,9 @@ ATTEMPTS = {
     "update or replace an event": "UPDATE OR REPLACE events SET position = 1 WHERE position = 2",
     "delete an event": "DELETE FROM events WHERE position = 300",
     "delete every event": "DELETE FROM events",
-    "replace an event by position": f"INSERT OR REPLACE INTO events VALUES (2, 'new', 1, 't', 'a', {LEAF}, '{{}}')",
+    "replace an event by position": (
+        f"INSERT OR REPLACE INTO events VALUES (2, 'new', 1, 't', 'a', {LEAF}, '{{}}')"
+    ),
     "replace an event by stream and version": (
         f"INSERT OR REPLACE INTO events VALUES (301, 'bf-1', 7, 't', 'a', {LEAF}, '{{}}')"
     ),

@@ -195,7 +195,9 @@ def test_tiles_in_the_database_equal_those_of_all_leaves(tmp_path: Path) -> None
         size += step
     with reading(engine) as connection:
         rows = connection.execute(select(tables.tiles)).all()
-        entries = connection.execute(select(tables.events.c.entry).order_by(tables.events.c.position)).scalars()
+        entries = connection.execute(
+            select(tables.events.c.entry).order_by(tables.events.c.position)
+        ).scalars()
         leaves = [merkle.leaf_hash(entry.encode()) for entry in entries]
         assert len(leaves) == size
         assert {(level, tile): hashes for level, tile, hashes in rows} == grown([leaves]).tiles

@@ -66,8 +66,8 @@ def compose(
     stream: str,
     version: int,
     topic: str,
-    state: bytes,
     *,
+    state: bytes,
     checked: bool = False,
 ) -> bytes:
     """The entry of an event whose state is canonical `{"by":…,"data":{…},"v":N}`, N from 1.

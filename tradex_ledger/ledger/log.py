@@ -79,7 +79,8 @@ def append(
     leaves: list[bytes] = []
     for position, stored in enumerate(stored_events, last.position + 1):
         stream, version, topic = str(stored.originator_id), stored.originator_version, stored.topic
-        entry = compose(ledger, position, at, stream, version, topic, stored.state, checked=isinstance(stored, CanonicalEvent))
+        checked = isinstance(stored, CanonicalEvent)
+        entry = compose(ledger, position, at, stream, version, topic, state=stored.state, checked=checked)
         leaf = merkle.leaf_hash(entry)
         leaves.append(leaf)
         rows.append((position, stream, version, topic, at, leaf, entry.decode()))

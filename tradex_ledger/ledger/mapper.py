@@ -16,6 +16,7 @@ from eventsourcing.utils import TopicError, get_topic, resolve_topic
 from tradex_ledger.domain.base import SNAPSHOT_TOPIC, UNSAVED, CreatedEvent, Event, Snapshot
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.ledger.entry import canonical, parse_time
+from tradex_ledger.ledger.log import CanonicalEvent
 
 SNAPSHOT_FORMAT = 1
 _ENVELOPE = ("originator_id", "originator_version", "originator_topic", "timestamp", "by")
@@ -44,7 +45,7 @@ class EntryMapper(Mapper[str]):
         facts = vars(domain_event)
         data = {name: value for name, value in facts.items() if name not in _ENVELOPE}
         version = getattr(cls, "class_version", 1)
-        return StoredEvent(
+        return CanonicalEvent(
             originator_id=facts["originator_id"],
             originator_version=facts["originator_version"],
             topic=get_topic(cls),

@@ -40,7 +40,7 @@ class Recorder(ProcessRecorder):
         self._ledger = ledger_id(engine)
 
     def insert_events(
-        self, stored_events: Sequence[StoredEvent], *, tracking: Tracking | None = None, **kwargs: Any
+        self, stored_events: Sequence[StoredEvent], *, tracking: Tracking | None = None, **_others: Any
     ) -> list[int]:
         """Appends events, and what they were caused by, in one transaction; returns their positions.
 
@@ -65,7 +65,7 @@ class Recorder(ProcessRecorder):
     ) -> list[StoredEvent]:
         """The events of one stream in the order of their versions."""
         columns = select(events.c.stream, events.c.version, events.c.topic, events.c.entry)
-        wanted = _of_stream(columns, events, str(originator_id), gt, lte, desc, limit)
+        wanted = _of_stream(columns, events, str(originator_id), gt=gt, lte=lte, desc=desc, limit=limit)
         with reading(self._engine) as connection:
             rows = connection.execute(wanted).all()
         return [
@@ -132,7 +132,7 @@ class SnapshotRecorder(AggregateRecorder):
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> None:
+    def insert_events(self, stored_events: Sequence[StoredEvent], **_others: Any) -> None:
         """Records snapshots; raises IntegrityError if there is one of the same version."""
         if not stored_events:
             return
@@ -158,7 +158,9 @@ class SnapshotRecorder(AggregateRecorder):
         limit: int | None = None,
     ) -> list[StoredEvent]:
         """The snapshots of one stream in the order of their versions."""
-        wanted = _of_stream(select(snapshots), snapshots, str(originator_id), gt, lte, desc, limit)
+        wanted = _of_stream(
+            select(snapshots), snapshots, str(originator_id), gt=gt, lte=lte, desc=desc, limit=limit
+        )
         with reading(self._engine) as connection:
             rows = connection.execute(wanted).all()
         return [StoredEvent(stream, version, topic, bytes(state)) for stream, version, topic, state in rows]
@@ -168,6 +170,7 @@ def _of_stream(
     columns: Select[Any],
     table: Table,
     stream: str,
+    *,
     gt: int | None,
     lte: int | None,
     desc: bool,

@@ -1,0 +1,322 @@
+"""One database, one ledger, many writers."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event, Thread
+
+import orjson
+import pytest
+from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
+from sqlalchemy import Engine, event
+
+from tradex_ledger.errors import EnvironmentFault, UsageError
+from tradex_ledger.ledger import faults
+from tradex_ledger.ledger.entry import canonical, format_time, parse
+from tradex_ledger.ledger.leases import Lease, Leases
+from tradex_ledger.ledger.log import CanonicalEvent
+from tradex_ledger.ledger.recorder import Recorder
+from tradex_ledger.ledger.store import (
+    FormatTooNewError,
+    LedgerExistsError,
+    NoLedgerError,
+    create_store,
+    ledger_id,
+    open_engine,
+    reading,
+    store_info,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+START = datetime(2026, 1, 10, 12, tzinfo=UTC)
+STATE = canonical({"by": "marta", "data": {"rows": 3}, "v": 1})
+
+WRITER = """
+import sys
+from datetime import UTC, datetime
+from eventsourcing.persistence import StoredEvent
+from tradex_ledger.ledger.entry import canonical
+from tradex_ledger.ledger.recorder import Recorder
+from tradex_ledger.ledger.store import open_engine
+
+state = canonical({"by": "marta", "data": {}, "v": 1})
+url, stream = sys.argv[1:]
+recorder = Recorder(open_engine(url), lambda: datetime.now(UTC))
+for save in range(20):
+    recorder.insert_events([StoredEvent(stream, save * 10 + n, "t", state) for n in range(10)])
+"""
+
+
+class Clock:
+    """A clock that shows what the test sets."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, **by: int) -> None:
+        self.now += timedelta(**by)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db"
+
+
+@pytest.fixture
+def engine(path: Path) -> Iterator[Engine]:
+    engine = open_engine(f"sqlite:///{path}", create=True)
+    create_store(engine, ledger_id="ld-test", created_at=START)
+    yield engine
+    engine.dispose()
+
+
+def stored(version: int, stream: str = "bf-1", state: bytes = STATE) -> StoredEvent:
+    return StoredEvent(stream, version, "backfill.requested", state)
+
+
+def test_a_new_store_says_which_ledger_it_holds(engine: Engine) -> None:
+    info = store_info(engine)
+    assert (info.id, info.format, info.created_at) == ("ld-test", 1, "2026-01-10T12:00:00.000000Z")
+    assert ledger_id(engine) == "ld-test"
+
+
+def test_a_second_ledger_in_one_database_is_refused(engine: Engine) -> None:
+    with pytest.raises(LedgerExistsError, match="already holds the ledger ld-test"):
+        create_store(engine, ledger_id="ld-other", created_at=START)
+    assert ledger_id(engine) == "ld-test"
+
+
+def test_a_store_that_cannot_be_created_whole_is_not_created_at_all(path: Path) -> None:
+    engine = open_engine(f"sqlite:///{path}", create=True)
+
+    def fail(*call: object) -> None:
+        if "INSERT INTO ledger" in str(call[2]):
+            raise KeyboardInterrupt
+
+    event.listen(engine, "before_cursor_execute", fail)
+    with pytest.raises(KeyboardInterrupt):
+        create_store(engine, ledger_id="ld-test", created_at=START)
+    event.remove(engine, "before_cursor_execute", fail)
+    assert sqlite3.connect(path).execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    create_store(engine, ledger_id="ld-test", created_at=START)
+    engine.dispose()
+
+
+def test_opening_what_is_not_there_names_the_command_that_makes_it(path: Path) -> None:
+    with pytest.raises(NoLedgerError) as refusal:
+        open_engine(f"sqlite:///{path}")
+    assert refusal.value.mend == "tradex init DIR"
+    assert not path.exists()
+
+
+def test_a_database_without_a_ledger_is_not_taken_for_one(path: Path) -> None:
+    sqlite3.connect(path).execute("CREATE TABLE other (x)")
+    engine = open_engine(f"sqlite:///{path}")
+    with pytest.raises(NoLedgerError):
+        store_info(engine)
+    engine.dispose()
+
+
+def test_a_ledger_of_a_later_format_is_left_alone(engine: Engine, path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.executescript("DROP TRIGGER ledger_no_update; UPDATE ledger SET format = 2")
+    with pytest.raises(FormatTooNewError, match="has format 2; this release knows formats up to 1"):
+        Recorder(engine, Clock())
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://host/db"])
+def test_a_url_of_no_known_database_is_refused(url: str) -> None:
+    with pytest.raises(UsageError):
+        open_engine(url)
+
+
+def test_every_connection_waits_for_the_disk(engine: Engine) -> None:
+    with reading(engine) as connection:
+        settings = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "busy_timeout")
+        ]
+    assert settings == ["wal", 2, 30_000]
+
+
+def test_an_event_comes_back_as_its_whole_entry(engine: Engine, clock: Clock) -> None:
+    recorder = Recorder(engine, clock)
+    assert recorder.insert_events([stored(1)]) == [1]
+    (event,) = recorder.select_events("bf-1")
+    entry = parse(event.state)
+    assert (entry.at, entry.position, entry.ledger) == ("2026-01-10T12:00:00.000000Z", 1, "ld-test")
+    assert (entry.stream, entry.version, entry.topic) == ("bf-1", 1, "backfill.requested")
+    assert (entry.by, entry.data, entry.v) == ("marta", {"rows": 3}, 1)
+    assert recorder.select_notifications(1, 1)[0].state == event.state
+
+
+def test_a_checked_event_is_recorded_as_an_unchecked_one_is(engine: Engine, clock: Clock) -> None:
+    recorder = Recorder(engine, clock)
+    recorder.insert_events([stored(1), CanonicalEvent("bf-1", 2, "backfill.requested", STATE)])
+    first, second = (orjson.loads(event.state) for event in recorder.select_events("bf-1"))
+    assert second == first | {"position": 2, "version": 2}
+
+
+def test_time_in_the_ledger_never_runs_backwards(engine: Engine, clock: Clock) -> None:
+    recorder = Recorder(engine, clock)
+    for version, hours in enumerate([0, 2, -5, 1, 4], 1):
+        clock.move(hours=hours)
+        recorder.insert_events([stored(version), stored(version, "bf-2")])
+    times = [parse(event.state).at for event in recorder.select_notifications(None, 99)]
+    noon, two = "2026-01-10T12:00:00.000000Z", "2026-01-10T14:00:00.000000Z"
+    assert times == [noon] * 2 + [two] * 8
+
+
+def test_a_save_that_conflicts_leaves_nothing_behind(engine: Engine, clock: Clock) -> None:
+    recorder = Recorder(engine, clock)
+    recorder.insert_events([stored(version) for version in range(1, 200)], tracking=Tracking("up", 5))
+    with pytest.raises(IntegrityError):
+        recorder.insert_events([stored(version) for version in range(300, 190, -1)])
+    with pytest.raises(IntegrityError):
+        recorder.insert_events([stored(200)], tracking=Tracking("up", 5))
+    assert recorder.max_notification_id() == 199
+    assert recorder.max_tracking_id("up") == 5
+    assert recorder.insert_events([stored(200)]) == [200]
+
+
+def test_positions_stay_dense_when_processes_append_at_once(engine: Engine, clock: Clock) -> None:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
+    command = [sys.executable, "-c", WRITER, str(engine.url)]
+    writers = [subprocess.Popen([*command, f"s-{n}"], env=environment) for n in range(4)]
+    assert [writer.wait() for writer in writers] == [0, 0, 0, 0]
+    assert_dense(Recorder(engine, clock), 800)
+
+
+def test_positions_stay_dense_when_threads_append_at_once(engine: Engine, clock: Clock) -> None:
+    recorder = Recorder(engine, clock)
+
+    def write(stream: int) -> list[list[int]]:
+        return [recorder.insert_events([stored(n, f"s-{stream}")]) for n in range(25)]
+
+    with ThreadPoolExecutor(4) as pool:
+        positions = [position for saves in pool.map(write, range(4)) for (position,) in saves]
+    assert sorted(positions) == list(range(1, 101))
+    assert_dense(recorder, 100)
+
+
+def assert_dense(recorder: Recorder, count: int) -> None:
+    notifications = recorder.select_notifications(None, count + 1)
+    assert [notification.id for notification in notifications] == list(range(1, count + 1))
+    times = [parse(notification.state).at for notification in notifications]
+    assert times == sorted(times)
+
+
+def test_a_subscription_is_stopped_without_waiting_for_its_next_look(engine: Engine, clock: Clock) -> None:
+    subscription = Recorder(engine, clock, poll_seconds=60).subscribe()
+    ended = Event()
+
+    def follow() -> None:
+        assert list(subscription) == []
+        ended.set()
+
+    follower = Thread(target=follow, daemon=True)
+    follower.start()
+    assert not ended.wait(0.1)
+    subscription.stop()
+    assert ended.wait(5)
+
+
+def test_a_locked_database_is_a_fault_that_passes(engine: Engine, path: Path, clock: Clock) -> None:
+    recorder = Recorder(engine, clock)
+    event.listen(engine, "checkout", lambda dbapi, *_: dbapi.execute("PRAGMA busy_timeout=1"))
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(EnvironmentFault, match="kept it locked") as fault:
+        recorder.insert_events([stored(1)])
+    assert (fault.value.transient, fault.value.code) == (True, "store-busy")
+    assert recorder.max_notification_id() is None, "readers do not wait for a writer"
+    other.execute("ROLLBACK")
+    assert recorder.insert_events([stored(1)]) == [1]
+
+
+def test_a_full_disk_is_a_fault_that_leaves_nothing_behind(engine: Engine, clock: Clock) -> None:
+    recorder = Recorder(engine, clock)
+    event.listen(engine, "checkout", lambda dbapi, *_: dbapi.execute("PRAGMA max_page_count=1"))
+    with pytest.raises(EnvironmentFault, match="the save left nothing behind") as fault:
+        recorder.insert_events([stored(n) for n in range(500)])
+    assert (fault.value.transient, fault.value.code) == (False, "store-disk")
+    assert fault.value.mend
+    assert recorder.max_notification_id() is None
+
+
+def test_a_file_that_is_no_database_is_a_fault(path: Path) -> None:
+    path.write_bytes(b"no database at all" * 100)
+    with pytest.raises(EnvironmentFault) as fault:
+        store_info(open_engine(f"sqlite:///{path}"))
+    assert fault.value.code == "store-damaged"
+
+
+def test_a_folder_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'no' / 'ledger.db'}", create=True)
+    with pytest.raises(faults.StoreFault) as fault:
+        create_store(engine, ledger_id="ld-test", created_at=START)
+    assert fault.value.code == "store-not-writable"
+
+
+def dead_pid() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_a_lease_has_one_holder_until_it_is_released(engine: Engine, clock: Clock) -> None:
+    leases = Leases(engine, clock)
+    assert leases.holder("bf-1") is None
+    assert leases.acquire("bf-1", "one", "here", os.getpid(), 30)
+    assert leases.acquire("bf-1", "one", "here", os.getpid(), 60), "its holder may take it again"
+    assert not leases.acquire("bf-1", "two", "here", os.getpid(), 30)
+    assert leases.acquire("bf-2", "two", "here", os.getpid(), 30)
+    expires = format_time(START + timedelta(seconds=60))
+    assert leases.holder("bf-1") == Lease("bf-1", "one", "here", os.getpid(), expires)
+    leases.release("bf-1", "two")
+    assert not leases.acquire("bf-1", "two", "here", os.getpid(), 30)
+    leases.release("bf-1", "one")
+    assert leases.acquire("bf-1", "two", "here", os.getpid(), 30)
+
+
+def test_an_expired_lease_is_taken_and_cannot_be_renewed_by_its_last_holder(
+    engine: Engine, clock: Clock
+) -> None:
+    leases = Leases(engine, clock)
+    leases.acquire("bf-1", "one", "there", 7, 30)
+    clock.move(seconds=20)
+    assert leases.renew("bf-1", "one", 30)
+    clock.move(seconds=29)
+    assert not leases.acquire("bf-1", "two", "here", os.getpid(), 30)
+    clock.move(seconds=1)
+    assert leases.acquire("bf-1", "two", "here", os.getpid(), 30)
+    assert not leases.renew("bf-1", "one", 30)
+
+
+def test_a_lease_of_a_dead_process_is_taken_on_its_own_host_only(engine: Engine, clock: Clock) -> None:
+    leases = Leases(engine, clock)
+    leases.acquire("bf-1", "one", "here", dead_pid(), 3600)
+    assert not leases.acquire("bf-1", "two", "there", os.getpid(), 30)
+    assert leases.acquire("bf-1", "two", "here", os.getpid(), 30)
+
+
+def test_of_many_who_want_a_lease_one_gets_it(engine: Engine, clock: Clock) -> None:
+    leases = Leases(engine, clock)
+    with ThreadPoolExecutor(8) as pool:
+        got = list(pool.map(lambda n: leases.acquire("bf-1", f"h-{n}", "here", os.getpid(), 30), range(8)))
+    assert got.count(True) == 1

@@ -1,0 +1,101 @@
+"""Runs, datasets and state as documents, as of any position."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+import orjson
+
+from tradex_ledger.datasets.definition import UnknownDatasetError
+from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.views import AsOf, open_views, resolve, rows
+
+
+class Reader:
+    """The projections as of one position, opened once for a whole command."""
+
+    def __init__(self, ledger: Ledger, as_of: str | None = None) -> None:
+        self.as_of: AsOf = resolve(ledger.engine, as_of)
+        self.connection: duckdb.DuckDBPyConnection = open_views(ledger.engine, self.as_of)
+
+    def rows(self, projection: str, where: str = "true", *values: Any) -> list[dict[str, Any]]:
+        """The rows of a projection."""
+        return rows(self.connection, projection, where, *values)
+
+    def runs(self, *, kind: str | None = None, status: str | None = None, limit: int | None = None) -> list[dict[str, Any]]:
+        """Runs, newest first."""
+        where, values = ["true"], []
+        if kind:
+            where.append("run_kind = ?")
+            values.append(kind)
+        if status:
+            where.append("status = ?")
+            values.append(status)
+        tail = f" order by position desc limit {int(limit)}" if limit else " order by position desc"
+        return self.rows("runs", " and ".join(where) + tail, *values)
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """One run with its plan, approval and layers; `id`, `kind` and `status` first."""
+        found = self.rows("runs", "run_id = ?", run_id)
+        facts = found[0]
+        document = {"id": run_id, "kind": facts["kind"], "status": facts["status"], **facts}
+        document["layers"] = self.rows("run_layers", "run_id = ? order by started_at", run_id)
+        document["plan"] = self._plan(run_id)
+        document["windows"] = self._windows(run_id)
+        return document
+
+    def _plan(self, run_id: str) -> dict[str, Any] | None:
+        found = self.connection.execute(
+            "select data from events where run_id = ? and topic = 'backfill.planned'", [run_id]
+        ).fetchall()
+        if not found:
+            return None
+        plan = orjson.loads(found[0][0])
+        return {name: value for name, value in plan.items() if name != "windows"}
+
+    def _windows(self, run_id: str) -> list[dict[str, Any]]:
+        found = self.connection.execute(
+            "select data from events where run_id = ? and topic in ('backfill.planned', 'run.plan_extended') "
+            "order by position",
+            [run_id],
+        ).fetchall()
+        return [window for row in found for window in orjson.loads(row[0])["windows"]]
+
+    def datasets(self) -> list[dict[str, Any]]:
+        """Each dataset: its current version and what the lake holds of it."""
+        self.rows("partitions", "false")
+        found = self.rows("logic_versions", "is_current order by position")
+        held = {
+            row[0]: row[1:]
+            for row in self.connection.execute(
+                "select p.dataset, count(*), min(p.partition), max(p.partition), sum(p.rows)::bigint, "
+                "sum(p.bytes)::bigint, max(p.published_at) from partitions p join logic_versions v using (dataset) "
+                "where v.is_current and (v.component is null or p.logic_version = v.logic_version) group by 1"
+            ).fetchall()
+        }
+        names = ("partitions", "first", "last", "rows", "bytes", "published_at")
+        empty = (0, None, None, 0, 0, None)
+        return [
+            {
+                "dataset": row["dataset"],
+                "layer": row["layer"],
+                "logic_version": row["logic_version"],
+                "component": row["component"],
+                **dict(zip(names, held.get(row["dataset"], empty), strict=True)),
+                "reads": row["reads"],
+            }
+            for row in found
+        ]
+
+    def dataset(self, name: str) -> dict[str, Any]:
+        """One dataset with all its logic versions. Raises `UnknownDatasetError`."""
+        known = {row["dataset"]: row for row in self.datasets()}
+        if name not in known:
+            raise UnknownDatasetError(name, list(known))
+        versions = self.rows("logic_versions", "dataset = ? order by logic_version", name)
+        return {**known[name], "versions": versions, "stale": self.rows("stale_partitions", "dataset = ?", name)}
+
+    def close(self) -> None:
+        """Let DuckDB go."""
+        self.connection.close()

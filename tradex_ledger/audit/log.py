@@ -1,0 +1,136 @@
+"""What happened, in order: the log of all streams, and the story of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import bindparam, text
+
+from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.ledger.store import reading
+from tradex_ledger.views import AsOf, resolve
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Entries (newest last) and the position they are an answer as of."""
+
+    entries: list[dict[str, Any]]
+    as_of: AsOf
+
+
+def log(
+    ledger: Ledger,
+    *,
+    stream: str | None = None,
+    topics: Iterable[str] = (),
+    actor: str | None = None,
+    limit: int | None = None,
+    as_of: str | None = None,
+) -> Log:
+    """The newest `limit` entries (all without one), of a stream, of topics or by an actor."""
+    position = resolve(ledger.engine, as_of)
+    conditions, values = ["position <= :upto"], {"upto": position.position}
+    if stream is not None:
+        conditions.append("(stream = :stream or entry like :about)")
+        values |= {"stream": stream, "about": f'%"run":"{stream}"%'}
+    chosen = list(topics)
+    if chosen:
+        conditions.append("topic in :topics")
+    statement = text(f"select entry from events where {' and '.join(conditions)} order by position desc")
+    if chosen:
+        statement = statement.bindparams(bindparam("topics", chosen, expanding=True))
+    entries = []
+    with reading(ledger.engine) as connection:
+        for row in connection.execute(statement, values):
+            entry = orjson.loads(row[0])
+            if actor is None or entry["by"] == actor:
+                entries.append(entry)
+            if limit is not None and len(entries) == limit:
+                break
+    return Log(list(reversed(entries)), position)
+
+
+def story(entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Entries for reading: a sentence each, and one line for the many partitions of a window or batch."""
+    group: list[dict[str, Any]] = []
+    for entry in entries:
+        if group and not _belongs(group[-1], entry):
+            yield _line(group)
+            group = []
+        group.append(entry)
+    if group:
+        yield _line(group)
+
+
+def _belongs(last: dict[str, Any], entry: dict[str, Any]) -> bool:
+    return (
+        entry["topic"] in ("run.partition_rebuilt", "run.batch_appended")
+        and all(last[name] == entry[name] for name in ("topic", "stream", "by"))
+        and last["data"]["dataset"] == entry["data"]["dataset"]
+    )
+
+
+def _line(group: list[dict[str, Any]]) -> dict[str, Any]:
+    first, last = group[0], group[-1]
+    return {
+        "position": last["position"],
+        "at": last["at"],
+        "by": last["by"],
+        "stream": last["stream"],
+        "event": last["topic"],
+        "what": _many(group) if len(group) > 1 else _sentence(first),
+    }
+
+
+def _many(group: list[dict[str, Any]]) -> str:
+    data = [entry["data"] for entry in group]
+    days = sorted(d["partition"] for d in data)
+    outcomes: dict[str, int] = {}
+    for d in data:
+        outcome = d.get("outcome", "appended")
+        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
+    return f"{data[0]['dataset']} {days[0]}..{days[-1]}: {len(data)} partitions ({counts}), {sum(d['rows'] for d in data)} rows"
+
+
+def _sentence(entry: dict[str, Any]) -> str:
+    """One event in a few words: those of its facts that a reader asks for first."""
+    data = entry["data"]
+    template = _TEMPLATES.get(entry["topic"])
+    if template is None:
+        return ", ".join(f"{name} {value}" for name, value in data.items() if isinstance(value, str | int))[:160]
+    shown = {name: (value if value is not None else "-") for name, value in data.items()}
+    for name in ("plan_digest", "digest", "fingerprint"):
+        if isinstance(shown.get(name), str):
+            shown[name] = str(shown[name])[:12]
+    return template.format(**shown)
+
+
+_TEMPLATES = {
+    "backfill.requested": "{kind} backfill of {dataset} {first}..{last}, override_state={override_state}: {reason}",
+    "backfill.planned": "planned on position {base}, plan {digest}",
+    "backfill.approved": "approved plan {plan_digest}",
+    "backfill.rejected": "rejected plan {plan_digest}: {reason}",
+    "backfill.cancelled": "cancelled: {reason}",
+    "backfill.failed": "failed: {reason}",
+    "backfill.completed": "completed",
+    "incremental_run.started": "set out from {cursor_from} until {cursor_to}",
+    "incremental_run.succeeded": "succeeded",
+    "incremental_run.failed": "failed: {reason}",
+    "run.layer_started": "{layer} started, attempt {attempt}",
+    "run.layer_completed": "{layer} completed: {partitions} partitions, {rows} rows, {duration_ms} ms",
+    "run.layer_failed": "{layer} failed, attempt {attempt}: {message}",
+    "run.plan_extended": "plan extended on position {base}: {reason}",
+    "run.partition_rebuilt": "{dataset} {partition}: {outcome}, {rows} rows",
+    "run.batch_appended": "{dataset} {partition}: {rows} rows appended, {dropped} duplicates dropped",
+    "run.published": "published on position {base}",
+    "dataset.registered": "{name} registered in {layer}",
+    "dataset.logic_versioned": "version {logic_version}, fingerprint {fingerprint}: {reason}",
+    "dataset.published": "{partitions} partitions by {run}",
+    "pipeline_state.opened": "{pipeline} opened at {cursor}",
+    "pipeline_state.advanced": "from {cursor_before} to {cursor} by {run}",
+}

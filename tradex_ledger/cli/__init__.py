@@ -1,0 +1,1 @@
+"""The command line: one file a noun; `show.py` is the only place that prints."""

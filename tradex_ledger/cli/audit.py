@@ -1,0 +1,60 @@
+"""`tradex audit`: what happened, who did it and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tradex_ledger.cli.common import Call, as_of_option, command
+from tradex_ledger.cli.show import short
+
+if TYPE_CHECKING:
+    from tradex_ledger.views import AsOf
+
+COLUMNS = ("position", "at", "by", "stream", "event", "what")
+
+
+@click.group("audit")
+def audit() -> None:
+    """What happened, who did it and why."""
+
+
+@command(audit, "log", example="tradex audit log --limit 50\ntradex audit log --topic backfill.approved --by maria --json")
+@click.option("--topic", "topics", multiple=True, help="Only these events, for example backfill.requested.")
+@click.option("--by", help="Only what this person did.")
+@click.option("--limit", type=click.IntRange(1), default=30, show_default=True, help="The newest so many events.")
+@as_of_option
+def log(call: Call, topics: tuple[str, ...], by: str | None, limit: int, as_of: str | None) -> None:
+    """The newest events of all streams. With --json each event is whole, as it is stored."""
+    from tradex_ledger.audit.log import log as read_log
+
+    with call.open() as workspace:
+        found = read_log(workspace.ledger, topics=topics, actor=by, limit=limit, as_of=as_of)
+    _show(call, found.entries, found.as_of)
+
+
+@command(audit, "history", example="tradex audit history bf-1m83\ntradex audit history gold_signals")
+@click.argument("subject", metavar="ID")
+@as_of_option
+def history(call: Call, subject: str, as_of: str | None) -> None:
+    """The whole story of one run (or of a dataset, or of a pipeline's state), in order."""
+    from tradex_ledger.audit.log import log as read_log
+
+    with call.open() as workspace:
+        ledger = workspace.ledger
+        named = [s for s in (f"dataset-{subject}", f"pipeline-{subject}", subject) if ledger.version_of(s)]
+        stream = named[0] if named else ledger.find_run(subject)
+        found = read_log(ledger, stream=stream, as_of=as_of)
+    _show(call, found.entries, found.as_of)
+
+
+def _show(call: Call, entries: list[dict[str, Any]], as_of: AsOf) -> None:
+    from tradex_ledger.audit.log import story
+
+    show = call.show
+    if show.as_json:
+        show.document({"as_of": as_of.as_json(), "events": entries})
+        return
+    show.table([{**line, "what": short(line["what"], 110)} for line in story(entries)], COLUMNS)
+    show.note(f"as of position {as_of.position} ({as_of.at})")

@@ -1,0 +1,94 @@
+"""Options that every command takes, and the way from a command to a workspace."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from tradex_ledger.cli.show import Show
+from tradex_ledger.errors import UsageError
+
+if TYPE_CHECKING:
+    from tradex_ledger.workspace import Workspace
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass
+class Call:
+    """What was said before and after the command's name: where, who, and how to show."""
+
+    workspace: str | None = None
+    actor: str | None = None
+    as_json: bool = False
+
+    @property
+    def show(self) -> Show:
+        """Where this call prints."""
+        return Show(as_json=self.as_json)
+
+    def open(self) -> Workspace:
+        """The workspace that is meant."""
+        from tradex_ledger.workspace import Workspace
+
+        return Workspace.open(self.workspace or ".", actor=self.actor)
+
+
+class DayType(click.ParamType[date]):
+    """A day, `YYYY-MM-DD`."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise UsageError(f"{value!r} is not a day", mend="write it as YYYY-MM-DD, for example 2014-02-28") from None
+
+
+DAY = DayType()
+
+
+def common_options(function: F) -> F:
+    """The options that stand before a command's name or after it."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
+        click.option("--as", "actor", metavar="NAME", help="Who acts (TRADEX_ACTOR; else the login name)."),
+        click.option("-C", "--workspace", metavar="DIR", help="The workspace (TRADEX_WORKSPACE; else found upwards)."),
+    ):
+        function = option(function)
+    return function
+
+
+def command(group: click.Group, name: str, *, example: str, **settings: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    """Add a command: it takes the common options and is given the `Call` first; its help ends in an example."""
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        @functools.wraps(function)
+        def invoke(*, workspace: str | None, actor: str | None, as_json: bool, **values: Any) -> Any:
+            call = click.get_current_context().find_object(Call) or Call()
+            call.workspace = workspace or call.workspace
+            call.actor = actor or call.actor
+            call.as_json = as_json or call.as_json
+            return function(call, **values)
+
+        epilog = "\b\nExample:\n" + "\n".join(f"  {line}" for line in example.strip().splitlines())
+        made = click.command(name, epilog=epilog, **settings)(common_options(invoke))
+        group.add_command(made)
+        return made
+
+    return decorate
+
+
+def as_of_option(function: F) -> F:
+    """`--as-of`, for everything that answers a question."""
+    return click.option(
+        "--as-of", metavar="POSITION|TIME", help="Answer as of a position, a day or a time (UTC) of the ledger."
+    )(function)

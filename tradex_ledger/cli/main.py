@@ -1,0 +1,111 @@
+"""`tradex`: the groups, loaded when they are used, and the one boundary where errors become text and exit status."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from tradex_ledger import __version__
+from tradex_ledger.cli.common import Call, common_options
+from tradex_ledger.cli.show import Show
+from tradex_ledger.errors import TradexError
+
+INTERRUPTED = 130
+_COMMANDS = {
+    "init": ("tradex_ledger.cli.start:init", "Make a workspace."),
+    "demo": ("tradex_ledger.cli.start:demo", "See the whole story on made-up posts, in a minute."),
+    "run": ("tradex_ledger.cli.runs:run", "Run the pipeline incrementally."),
+    "status": ("tradex_ledger.cli.runs:status", "Where things stand."),
+    "backfill": ("tradex_ledger.cli.backfill:backfill", "Reprocess history: request, approve, run."),
+    "dataset": ("tradex_ledger.cli.dataset:dataset", "Datasets, their versions and partitions."),
+    "state": ("tradex_ledger.cli.state:state", "The pipeline's cursor, and what moved it."),
+    "query": ("tradex_ledger.cli.query:query", "SQL over datasets and projections, as of any position."),
+    "audit": ("tradex_ledger.cli.audit:audit", "What happened, who did it and why."),
+    "worker": ("tradex_ledger.cli.runs:worker", "Follow the ledger and drive what is approved."),
+    "lake": ("tradex_ledger.cli.lake:lake", "The files of the lake."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called: `tradex --version` loads no database."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        found: click.Command = getattr(importlib.import_module(module), name)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.command(
+    "tradex",
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": None},
+    epilog="""\b
+Example:
+  tradex demo
+  tradex init ws --source files:posts
+  tradex -C ws run
+  tradex -C ws backfill request temporal bronze_x_posts --from 2014-02-03 --to 2014-02-08 \\
+      --no-override-state --reason "X API outage, INC-4211"
+
+\b
+Shell completion:
+  eval "$(_TRADEX_COMPLETE=bash_source tradex)"     (or zsh_source, fish_source)""",
+)
+@common_options
+@click.version_option(__version__, prog_name="tradex", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(ctx: click.Context, workspace: str | None, actor: str | None, as_json: bool) -> None:
+    """Reprocess history without fear: every run is on record, nothing is visible unless an event says so."""
+    ctx.obj = Call(
+        workspace or os.environ.get("TRADEX_WORKSPACE"), actor or os.environ.get("TRADEX_ACTOR"), as_json
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; ends the process with its exit status."""
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one call and return its exit status: 0 done, 1 findings, 2 usage, 3 refused, 4 not found, 5 conflict,
+    6 environment, 7 broken ledger, 130 interrupted."""
+    show = Show(as_json="--json" in arguments)
+    try:
+        result: Any = cli.main(arguments, prog_name="tradex", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except TradexError as error:
+        show.error(error)
+        return error.exit_status
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "tradex"
+        wrong = TradexError(error.format_message(), mend=f"{path} --help", code="usage")
+        show.error(wrong)
+        return 2
+    except click.ClickException as error:
+        show.error(TradexError(error.format_message(), code="usage"))
+        return 2
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        show.error(
+            TradexError("interrupted; what was done is on record", mend="run the same command again: it resumes")
+        )
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone (`tradex audit log | head`): nothing more to say, and nothing to say it to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

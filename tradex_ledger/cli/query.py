@@ -1,0 +1,36 @@
+"""`tradex query`: SQL over datasets and projections as tables, read-only."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from tradex_ledger.cli.common import Call, as_of_option, command
+
+_top = click.Group()
+
+
+@command(
+    _top,
+    "query",
+    example='tradex query "select date, ticker, signal from gold_signals where signal = \'spike\'"\n'
+    'tradex query "select count(*) from silver_social_events" --as-of 120\n'
+    'tradex query "select run_id, status, reason from runs" --json',
+)
+@click.argument("sql")
+@as_of_option
+def query(call: Call, sql: str, as_of: str | None) -> None:
+    """Answer one SELECT. Datasets are tables under their own names, or with a version (gold_signals_v1);
+    beside them all projections, and `events`. A dash reads the statement from standard input."""
+    from tradex_ledger.audit.query import query as answer_query
+
+    with call.open() as workspace:
+        statement = sys.stdin.read() if sql == "-" else sql
+        answer = answer_query(workspace.ledger, workspace.lake, statement, as_of=as_of)
+    if call.as_json:
+        call.show.document({"columns": answer.columns, "rows": answer.rows, "as_of": answer.as_of.as_json()})
+        return
+    names = [f"{name}" if answer.columns.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(answer.columns)]
+    call.show.table([dict(zip(names, row, strict=True)) for row in answer.rows], names)
+    call.show.note(f"{len(answer.rows)} rows, as of position {answer.as_of.position} ({answer.as_of.at})")

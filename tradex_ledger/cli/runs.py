@@ -1,0 +1,177 @@
+"""`tradex run`, `status` and `worker`, and how a run is shown."""
+
+from __future__ import annotations
+
+import time
+from datetime import date
+from typing import Any
+
+import click
+
+from tradex_ledger.cli.common import DAY, Call, as_of_option, command
+from tradex_ledger.cli.show import Show, bytes_text, seconds_text, short
+
+RUN_COLUMNS = ("run", "kind", "status", "range", "progress", "rows", "took", "by", "why")
+_top = click.Group()
+
+
+def run_row(run: dict[str, Any]) -> dict[str, Any]:
+    """A run as a line of a table."""
+    progress = f"{run['built_partitions']}/{run['planned_partitions']}"
+    return {
+        "run": run["run_id"],
+        "kind": run["kind"],
+        "status": run["status"],
+        "range": f"{_day(run['range_from'])}..{_day(run['range_to'])}",
+        "progress": progress,
+        "rows": run["rows"],
+        "took": seconds_text(run["duration_ms"]),
+        "by": run["requested_by"],
+        "why": short(run["reason"], 40),
+    }
+
+
+def _day(text: str | None) -> str:
+    return (text or "beginning")[:10]
+
+
+def show_run(show: Show, document: dict[str, Any]) -> None:
+    """A run with its layers, for people; the same as a document with `--json`."""
+    if show.as_json:
+        show.document(document)
+        return
+    show.facts(
+        {
+            "run": document["id"],
+            "kind": document["kind"],
+            "status": document["status"],
+            "of": document["subject"],
+            "range": f"{_day(document['range_from'])}..{_day(document['range_to'])}",
+            "override_state": document["override_state"],
+            "reason": document["reason"],
+            "ticket": document["ticket"],
+            "requested": f"{document['requested_by']} at {document['requested_at']:%Y-%m-%d %H:%M:%S}Z",
+            "approved": document["approved_at"]
+            and f"{document['approved_by']} at {document['approved_at']:%Y-%m-%d %H:%M:%S}Z",
+            "plan": document["plan"] and document["plan"]["digest"],
+            "took": document["ended_at"] and seconds_text(document["duration_ms"]),
+            "appended": f"{document['appended_rows']} Bronze rows",
+            "partitions": f"{document['built_partitions']} of {document['planned_partitions']}: "
+            f"{document['written']} written, {document['identical']} identical, {document['reused']} reused",
+            "volume": f"{document['rows']} rows, {bytes_text(document['bytes'])}",
+            "errors": document["errors_by_stage"],
+            "last error": document["last_error"],
+        }
+    )
+    if document["layers"]:
+        show.line()
+        layers = [
+            {**layer, "took": seconds_text(layer["duration_ms"]), "error": short(layer["last_error"])}
+            for layer in document["layers"]
+        ]
+        show.table(layers, ("layer", "status", "attempts", "partitions", "rows", "took", "errors", "error"))
+
+
+def report(call: Call, workspace: Any, run_id: str) -> None:
+    """Read a run back from the ledger and show it."""
+    from tradex_ledger.audit.describe import Reader
+
+    reader = Reader(workspace.ledger)
+    show_run(call.show, reader.run(run_id))
+
+
+@command(_top, "run", example="tradex run\ntradex run --until 2014-03-01")
+@click.option("--until", type=DAY, help="Process what was created before this day (UTC); today unless given.")
+def run(call: Call, until: date | None) -> None:
+    """Run the pipeline incrementally, from its cursor until a day (excluded).
+
+    An incremental run that was interrupted is taken up and finished first. Only its success moves the state.
+    """
+    with call.open() as workspace, call.show.progress() as progress:
+        finished = workspace.run(until, progress=progress)
+        report(call, workspace, finished.id)
+
+
+@command(_top, "status", example="tradex status\ntradex status --as-of 2026-01-10")
+@as_of_option
+def status(call: Call, as_of: str | None) -> None:
+    """Where things stand: the state, the runs that need somebody, the datasets, stale partitions."""
+    from tradex_ledger.audit.describe import Reader
+
+    with call.open() as workspace:
+        reader = Reader(workspace.ledger, as_of)
+        document = {
+            "as_of": reader.as_of.as_json(),
+            "pipeline_state": reader.rows("pipeline_state"),
+            "runs": reader.runs(limit=5),
+            "waiting": reader.rows("runs", "status in ('PLANNED', 'APPROVED', 'RUNNING', 'FAILED') order by position"),
+            "datasets": reader.datasets(),
+            "stale_partitions": reader.connection.execute(_STALE).fetchall() if _stale(reader) else [],
+        }
+    show = call.show
+    if show.as_json:
+        document["stale_partitions"] = [{"dataset": d, "partitions": n} for d, n in document["stale_partitions"]]
+        show.document(document)
+        return
+    for state in document["pipeline_state"]:
+        show.line(f"pipeline {state['pipeline']}: processed until {_day(state['cursor'])}")
+    show.line()
+    show.table(document["datasets"], ("dataset", "layer", "logic_version", "partitions", "first", "last", "rows"))
+    show.line()
+    show.table([run_row(r) for r in document["runs"]], RUN_COLUMNS, title="newest runs")
+    for waiting in document["waiting"]:
+        show.note(f"{waiting['run_id']} is {waiting['status']}: {next_step(waiting['run_id'], waiting['status'], waiting['run_kind'])}")
+    for dataset, count in document["stale_partitions"]:
+        show.note(f"{dataset}: {count} stale partitions; see: tradex query \"select * from stale_partitions\"")
+    show.note(f"as of position {reader.as_of.position}")
+
+
+_STALE = "select dataset, count(*) from stale_partitions group by 1 order by 1"
+
+
+def _stale(reader: Any) -> bool:
+    reader.rows("stale_partitions", "false")
+    return True
+
+
+def next_step(run_id: str, status: str, run_kind: str = "backfill") -> str:
+    """The command that takes a run further."""
+    if run_kind == "incremental":
+        return "tradex run"
+    return {
+        "PLANNED": f"tradex backfill approve {run_id}",
+        "APPROVED": f"tradex backfill run {run_id}",
+        "RUNNING": f"tradex backfill run {run_id} resumes it if its driver died",
+        "FAILED": f"tradex backfill run {run_id} tries again",
+    }.get(status, f"tradex backfill show {run_id}")
+
+
+@command(_top, "worker", example="tradex worker\ntradex worker --once")
+@click.option("--once", is_flag=True, help="End when nothing is left to drive.")
+@click.option("--poll-seconds", type=click.FloatRange(0.1, 3600), default=2.0, show_default=True, help="Time between looks.")
+def worker(call: Call, once: bool, poll_seconds: float) -> int:
+    """Follow the ledger and drive what is approved, the most urgent first. Ctrl-C ends it; runs resume."""
+    from tradex_ledger.audit.describe import Reader
+    from tradex_ledger.errors import TradexError
+    from tradex_ledger.executors.worker import work
+
+    show, failed, ended = call.show, 0, []
+
+    def wait() -> bool:
+        time.sleep(poll_seconds)
+        return True
+
+    with call.open() as workspace, show.progress() as progress:
+        show.note("worker: waiting for approved backfills" if not once else "worker: driving what is approved")
+        for run_id, result in work(
+            workspace.ledger, lambda r: workspace.drive(r, progress=progress), wait, once=once
+        ):
+            if isinstance(result, TradexError):
+                failed += 1
+                Show(as_json=False).error(result)
+            ended.append(run_id)
+            show.line(f"{run_id}: {'FAILED' if isinstance(result, TradexError) else result.status}")
+        if show.as_json:
+            reader = Reader(workspace.ledger)
+            show.document([reader.run(run_id) for run_id in ended])
+    return 1 if failed else 0

@@ -1,0 +1,45 @@
+"""The worker: it follows the ledger and drives what is approved, the most urgent first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from tradex_ledger.domain.backfill import PRIORITIES
+from tradex_ledger.domain.run import Run
+from tradex_ledger.errors import TradexError
+from tradex_ledger.executors.lease import DrivenElsewhereError
+from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.views import open_views, resolve, rows
+
+
+def runnable(ledger: Ledger) -> list[str]:
+    """Backfills that wait for a driver, or whose driver may be dead: by priority, then in order of request."""
+    with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
+        found = rows(connection, "runs", "run_kind = 'backfill' and status in ('APPROVED', 'RUNNING')")
+    found.sort(key=lambda row: (-PRIORITIES.index(row["priority"]), row["position"]))
+    return [row["run_id"] for row in found]
+
+
+def work(
+    ledger: Ledger, drive: Callable[[str], Run], wait: Callable[[], bool], *, once: bool
+) -> Iterator[tuple[str, Run | TradexError]]:
+    """Drive what is runnable, one after the other; yields each run with its end, or with the error that ended it.
+
+    `wait` pauses between looks at the ledger and returns False when the worker shall end. A run that another process
+    drives is left to it, and looked at again: its driver may die.
+    """
+    while True:
+        driven = False
+        for run_id in runnable(ledger):
+            try:
+                yield run_id, drive(run_id)
+            except DrivenElsewhereError:
+                continue
+            except TradexError as error:
+                yield run_id, error
+            driven = True
+            break  # look again: something more urgent may have been approved meanwhile
+        if driven:
+            continue
+        if once or not wait():
+            return
