@@ -1,8 +1,6 @@
 """`python cli.py …` in a checkout is `tradex …`; the wheel does not carry this file."""
 
-import sys
-
 from tradex_ledger.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -91,11 +91,7 @@ def digests(workspace: Workspace, as_of: str | None = None) -> dict[Key, tuple[i
         nothing = connection.execute("select sha256('')").fetchall()[0][0]
         for name in sorted({p["dataset"] for p in known}):
             mine = [p for p in known if p["dataset"] == name]
-            keys = [
-                (str(workspace.lake.absolute(file["path"])), n)
-                for n, p in enumerate(mine)
-                for file in p["files"]
-            ]
+            keys = [(str(workspace.lake.absolute(file["path"])), n) for n, p in enumerate(mine) for file in p["files"]]
             by_number = _digest_files(connection, keys) if keys else {}
             found |= {key_of(p): by_number.get(n, (0, nothing)) for n, p in enumerate(mine)}
     return found
@@ -158,3 +154,12 @@ def copy_workspace(workspace: Workspace, folder: Path) -> Path:
     """A copy of the whole workspace (its source stays where it is); close it first. Returns the new folder."""
     shutil.copytree(workspace.config.folder, folder)
     return folder
+
+
+def one_process(folder: Path, **policy: int) -> None:
+    """Have a workspace run its tasks in the process of the test (workers cost a second to start), under this policy."""
+    file = folder / "tradex.toml"
+    limits = "".join(f"{name} = {value}\n" for name, value in policy.items())
+    text = file.read_text(encoding="utf-8")
+    text = text.replace("[workspace]\n", "[workspace]\nworkers = 1\n").replace("[policy]\n", f"[policy]\n{limits}")
+    file.write_text(text, encoding="utf-8")

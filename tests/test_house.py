@@ -93,9 +93,7 @@ def mentioned_by(path: str, tree: ast.Module) -> Iterator[str]:
 
 
 def test_every_module_is_imported_by_another_or_is_an_entry_point():
-    mentioned = {
-        (module_name(path), name) for path, tree in parsed().items() for name in mentioned_by(path, tree)
-    }
+    mentioned = {(module_name(path), name) for path, tree in parsed().items() for name in mentioned_by(path, tree)}
     alive = ENTRY_POINTS | {name for by, name in mentioned if by != name}
     dead = [
         path

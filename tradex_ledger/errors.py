@@ -69,9 +69,7 @@ class EnvironmentFault(TradexError):
     code = "environment"
     exit_status = 6
 
-    def __init__(
-        self, message: str, *, mend: str = "", code: str = "", transient: bool = False
-    ) -> None:
+    def __init__(self, message: str, *, mend: str = "", code: str = "", transient: bool = False) -> None:
         super().__init__(message, mend=mend, code=code)
         self.transient = transient
 

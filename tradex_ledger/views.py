@@ -106,7 +106,9 @@ def tables_in(connection: duckdb.DuckDBPyConnection, sql: str) -> set[str]:
 def add_projections(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
     """Create the named projections, and those that they are written over, as views."""
     known = set(projection_names())
-    present = {row[0] for row in connection.execute("select view_name from duckdb_views() where not internal").fetchall()}
+    present = {
+        row[0] for row in connection.execute("select view_name from duckdb_views() where not internal").fetchall()
+    }
 
     def add(name: str) -> None:
         if name in present:
@@ -121,7 +123,9 @@ def add_projections(connection: duckdb.DuckDBPyConnection, names: Iterable[str])
         add(name)
 
 
-def rows(connection: duckdb.DuckDBPyConnection, projection: str, where: str = "true", *values: Any) -> list[dict[str, Any]]:
+def rows(
+    connection: duckdb.DuckDBPyConnection, projection: str, where: str = "true", *values: Any
+) -> list[dict[str, Any]]:
     """The rows of a projection as dicts; `where` is SQL of ours, its values are bound."""
     add_projections(connection, [projection])
     found = connection.execute(f'select * from "{projection}" where {where}', list(values))

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
 import importlib.metadata
 import os
-import secrets
-import socket
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -15,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tradex_ledger import __version__
+from tradex_ledger.clock import executor_facts, login_name, new_id, new_token, utc_now
 from tradex_ledger.config import FILE, Config, find_workspace, load_config, write_config
 from tradex_ledger.datasets.definition import Pipeline, load_pipeline
 from tradex_ledger.datasets.fingerprint import describe_all, fingerprint
@@ -36,11 +33,10 @@ from tradex_ledger.lake.storage import LocalLake
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.store import create_store, open_engine
-from tradex_ledger.sources.files import FilesSource
+from tradex_ledger.sources.files import open_source
 
 PIPELINE = "x"
 BUILT_IN = Path(__file__).parent / "pipelines" / PIPELINE
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 class WorkspaceExistsError(RefusedError):
@@ -50,34 +46,6 @@ class WorkspaceExistsError(RefusedError):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(f"{folder} is a workspace already", mend=f"use it: tradex -C {folder} status")
-
-
-def utc_now() -> datetime:
-    """The clock of the outside world; everything inside is given a clock."""
-    return datetime.now(UTC)
-
-
-def new_id(prefix: str, now: datetime, noise: int) -> str:
-    """A short id that sorts by time: milliseconds in nine characters of base 32, then four of randomness."""
-    number = (int(now.timestamp() * 1000) << 20) | (noise & 0xFFFFF)
-    characters = [_ALPHABET[(number >> shift) & 31] for shift in range(60, -1, -5)]
-    return f"{prefix}-{''.join(characters)}"
-
-
-def login_name() -> str:
-    """Who is logged in here; `--as` and TRADEX_ACTOR name somebody else."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid-{os.getuid()}"
-
-
-def open_source(uri: str) -> FilesSource:
-    """The source that a URI names: `files:FOLDER`."""
-    scheme, _, rest = uri.partition(":")
-    if scheme != "files" or not rest:
-        raise UsageError(f"{uri!r} names no source", mend="write files:PATH, the folder of .jsonl or .jsonl.gz files")
-    return FilesSource(Path(rest).expanduser())
 
 
 class Workspace(AbstractContextManager["Workspace"]):
@@ -116,7 +84,7 @@ class Workspace(AbstractContextManager["Workspace"]):
         actor: str | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> Workspace:
-        """Make a workspace: ledger, datasets, state, and last its settings, so that a broken attempt can be repeated."""
+        """Make a workspace: ledger, datasets, state, and last its settings: a broken attempt can be seen as one."""
         root = Path(folder).expanduser().resolve()
         if (root / FILE).exists():
             raise WorkspaceExistsError(root)
@@ -128,7 +96,7 @@ class Workspace(AbstractContextManager["Workspace"]):
         config = load_config(root)
         (root / FILE).rename(root / f".{FILE}.new")
         engine = open_engine(config.ledger_url, create=True)
-        create_store(engine, ledger_id=secrets.token_hex(8), created_at=clock())
+        create_store(engine, ledger_id=new_token(), created_at=clock())
         workspace = cls(config, actor=actor, clock=clock, ledger=Ledger(engine, clock))
         cursor = format_time(datetime(start.year, start.month, start.day, tzinfo=UTC)) if start else None
         workspace.ledger.append(PipelineState.open(PIPELINE, cursor=cursor, by=workspace.actor))
@@ -171,14 +139,8 @@ class Workspace(AbstractContextManager["Workspace"]):
             source=open_source(self.config.source),
             pool=self._pool,
             by=self.actor,
-            facts={
-                "host": socket.gethostname(),
-                "pid": os.getpid(),
-                "version": __version__,
-                "duckdb": importlib.metadata.version("duckdb"),
-                "pyarrow": importlib.metadata.version("pyarrow"),
-            },
-            token=secrets.token_hex(6),
+            facts=executor_facts(),
+            token=new_token(),
             clock=self.clock,
             stopwatch=time.monotonic,
             task_memory_mb=self.config.task_memory_mb,
@@ -240,7 +202,7 @@ class Workspace(AbstractContextManager["Workspace"]):
                 if self.state().cursor == cursor_to:
                     return finished
             run = IncrementalRun.start(
-                new_id("run", self.clock(), secrets.randbits(20)),
+                new_id("run", self.clock()),
                 pipeline=PIPELINE,
                 cursor_from=self.state().cursor,
                 cursor_to=cursor_to,
@@ -266,7 +228,7 @@ class Workspace(AbstractContextManager["Workspace"]):
         dataset = request["dataset"]
         definition = self.pipeline.get(dataset)
         backfill = Backfill.submit(
-            new_id("bf", self.clock(), secrets.randbits(20)),
+            new_id("bf", self.clock()),
             layers=layers_from(definition.layer),
             today=self.today(),
             by=self.actor,

@@ -77,9 +77,7 @@ def check(folder: Path, days: int, observations: int) -> tuple[int, int]:
     """The catalog shows what was asked for, and Silver's rows are those of the bare loop. Returns rows and bytes."""
     with Workspace.open(folder / "workspace") as ws:
         views = open_views(ws.ledger.engine, resolve(ws.ledger.engine, None))
-        found = {
-            name: rows(views, "partitions", f"dataset = '{name}'") for name in (BRONZE, SILVER)
-        }
+        found = {name: rows(views, "partitions", f"dataset = '{name}'") for name in (BRONZE, SILVER)}
         status = rows(views, "runs", "run_kind = 'backfill'")[0]
         files = [str(ws.lake.absolute(f["path"])) for row in found[SILVER] for f in row["files"]]
     assert status["status"] == "SUCCESS" and status["written"] == days, status
@@ -155,7 +153,9 @@ def main() -> None:
         ("CPU, tradex / bare ordered", measure.spread(ordered), ""),
         ("peak memory, all processes, MB", measure.spread([cost.peak_mb for cost in costs["drive"]], 0), ""),
     ]
-    measure.table(f"{days} Silver days, {observations:,} observations → {n_rows:,} rows, {n_bytes / 1e6:,.0f} MB", lines)
+    measure.table(
+        f"{days} Silver days, {observations:,} observations → {n_rows:,} rows, {n_bytes / 1e6:,.0f} MB", lines
+    )
     print(json.dumps({"ratio": ratios, "ratio_ordered": ordered}))
 
 

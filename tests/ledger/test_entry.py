@@ -32,9 +32,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4),
     max_leaves=20,
 )
-states = st.fixed_dictionaries(
-    {"by": texts, "data": st.dictionaries(keys, values, max_size=5), "v": st.integers(1, 9)}
-)
+states = st.fixed_dictionaries({"by": texts, "data": st.dictionaries(keys, values, max_size=5), "v": st.integers(1, 9)})
 
 
 class Colour(StrEnum):

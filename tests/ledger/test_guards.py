@@ -20,9 +20,7 @@ ATTEMPTS = {
     "update or replace an event": "UPDATE OR REPLACE events SET position = 1 WHERE position = 2",
     "delete an event": "DELETE FROM events WHERE position = 300",
     "delete every event": "DELETE FROM events",
-    "replace an event by position": (
-        f"INSERT OR REPLACE INTO events VALUES (2, 'new', 1, 't', 'a', {LEAF}, '{{}}')"
-    ),
+    "replace an event by position": (f"INSERT OR REPLACE INTO events VALUES (2, 'new', 1, 't', 'a', {LEAF}, '{{}}')"),
     "replace an event by stream and version": (
         f"INSERT OR REPLACE INTO events VALUES (301, 'bf-1', 7, 't', 'a', {LEAF}, '{{}}')"
     ),
@@ -34,8 +32,7 @@ ATTEMPTS = {
     "leave a gap": f"INSERT INTO events VALUES (302, 'new', 1, 't', 'a', {LEAF}, '{{}}')",
     "insert at position 0": f"INSERT INTO events VALUES (0, 'new', 1, 't', 'a', {LEAF}, '{{}}')",
     "let the database number": (
-        "INSERT INTO events (stream, version, topic, at, leaf, entry)"
-        f" VALUES ('new', 1, 't', 'a', {LEAF}, '{{}}')"
+        f"INSERT INTO events (stream, version, topic, at, leaf, entry) VALUES ('new', 1, 't', 'a', {LEAF}, '{{}}')"
     ),
     "store a leaf of another length": "INSERT INTO events VALUES (301, 'new', 1, 't', 'a', x'00', '{}')",
     "store a number as text": f"INSERT INTO events VALUES (301, 'new', 'one', 't', 'a', {LEAF}, '{{}}')",
@@ -71,8 +68,7 @@ def connection(database: Path) -> Iterator[sqlite3.Connection]:
 
 def everything(connection: sqlite3.Connection) -> list[list[tuple[object, ...]]]:
     return [
-        connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()
-        for table in ("events", "tiles", "ledger")
+        connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in ("events", "tiles", "ledger")
     ]
 
 

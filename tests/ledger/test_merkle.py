@@ -69,9 +69,7 @@ class Log:
         self.tiles: dict[tuple[int, int], bytes] = {}
 
     def append(self, leaves: Sequence[bytes]) -> None:
-        for level, tile, hashes in merkle.new_tiles(
-            len(self.leaves), leaves, self.read_tile, self.read_leaves
-        ):
+        for level, tile, hashes in merkle.new_tiles(len(self.leaves), leaves, self.read_tile, self.read_leaves):
             assert (level, tile) not in self.tiles
             self.tiles[level, tile] = hashes
         self.leaves += leaves
@@ -195,9 +193,7 @@ def test_tiles_in_the_database_equal_those_of_all_leaves(tmp_path: Path) -> None
         size += step
     with reading(engine) as connection:
         rows = connection.execute(select(tables.tiles)).all()
-        entries = connection.execute(
-            select(tables.events.c.entry).order_by(tables.events.c.position)
-        ).scalars()
+        entries = connection.execute(select(tables.events.c.entry).order_by(tables.events.c.position)).scalars()
         leaves = [merkle.leaf_hash(entry.encode()) for entry in entries]
         assert len(leaves) == size
         assert {(level, tile): hashes for level, tile, hashes in rows} == grown([leaves]).tiles

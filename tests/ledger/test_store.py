@@ -294,9 +294,7 @@ def test_a_lease_has_one_holder_until_it_is_released(engine: Engine, clock: Cloc
     assert leases.acquire("bf-1", "two", "here", os.getpid(), 30)
 
 
-def test_an_expired_lease_is_taken_and_cannot_be_renewed_by_its_last_holder(
-    engine: Engine, clock: Clock
-) -> None:
+def test_an_expired_lease_is_taken_and_cannot_be_renewed_by_its_last_holder(engine: Engine, clock: Clock) -> None:
     leases = Leases(engine, clock)
     leases.acquire("bf-1", "one", "there", 7, 30)
     clock.move(seconds=20)

@@ -53,10 +53,7 @@ def test_a_day_is_the_same_in_whatever_range_it_is_asked_for():
 
 def test_the_bytes_of_the_seed_never_change():
     lines = b"\n".join(delivery.line for delivery in demo.generate(1, FIRST, 3, 20))
-    assert (
-        hashlib.sha256(lines).hexdigest()
-        == "772b4b3c3018c8fddd92681f50fbe9063a8583f75c9b7de354483f7ddbbf35bb"
-    )
+    assert hashlib.sha256(lines).hexdigest() == "772b4b3c3018c8fddd92681f50fbe9063a8583f75c9b7de354483f7ddbbf35bb"
 
 
 def test_each_fault_comes_about_as_often_as_it_should(month: list[Delivery]):

@@ -98,8 +98,7 @@ def test_a_truncated_file_gives_its_whole_lines_and_then_the_fault(tmp_path: Pat
         seen.extend(number for number, _ in read_lines(path))
     assert 40_000 < seen[-1] < 50_000
     assert raised.value.message == (
-        "2014-01-05.jsonl.gz cannot be read to its end: the gzip data ends early; "
-        f"{seen[-1]} lines were readable."
+        f"2014-01-05.jsonl.gz cannot be read to its end: the gzip data ends early; {seen[-1]} lines were readable."
     )
     assert raised.value.mend == f"Deliver the file again, or move it out of {tmp_path}."
 

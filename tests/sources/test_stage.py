@@ -33,9 +33,7 @@ def v2(number: int, day: int, **more: Any) -> bytes:
     return orjson.dumps(post | more)
 
 
-def run(
-    tmp_path: Path, files: dict[str, list[bytes]], first: int | None, until: int | None, **more: Any
-) -> Out:
+def run(tmp_path: Path, files: dict[str, list[bytes]], first: int | None, until: int | None, **more: Any) -> Out:
     for name, lines in files.items():
         path = tmp_path / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,9 +78,7 @@ def test_posts_created_in_the_range_are_kept_with_their_file_and_line(tmp_path: 
 
 
 def test_the_first_moment_is_in_the_range_and_the_last_is_not(tmp_path: Path):
-    lines = [
-        v2(n, 1, created_at=time) for n, time in enumerate(("2024-05-02T00:00:00Z", "2024-05-03T00:00:00Z"))
-    ]
+    lines = [v2(n, 1, created_at=time) for n, time in enumerate(("2024-05-02T00:00:00Z", "2024-05-03T00:00:00Z"))]
     assert [row["post_id"] for row in rows(run(tmp_path, {"x.jsonl": lines}, us(2), us(3)).posts)] == ["0"]
 
 

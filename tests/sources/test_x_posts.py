@@ -228,9 +228,7 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=6,
 )
-names = st.sampled_from(
-    [*V1, *V2, "full_text", "note_tweet", "retweeted_status", "referenced_tweets", "data"]
-)
+names = st.sampled_from([*V1, *V2, "full_text", "note_tweet", "retweeted_status", "referenced_tweets", "data"])
 
 
 @given(st.sampled_from([V1, V2]), st.dictionaries(names, anything, max_size=4), st.sets(names, max_size=2))
@@ -248,9 +246,7 @@ def test_no_damaged_line_ever_raises(base: dict[str, Any], at: int, put: bytes, 
 
 @given(st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 30)))
 def test_every_time_after_1970_is_read_back(time: datetime):
-    expected = round(
-        (time.replace(tzinfo=UTC, microsecond=0) - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
-    )
+    expected = round((time.replace(tzinfo=UTC, microsecond=0) - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
     for text in (f"{time:%a %b %d %H:%M:%S +0000 }{time.year:04d}", f"{time:%Y-%m-%dT%H:%M:%S}Z"):
         assert post(V2 | {"created_at": text}).created_at == expected * 1_000_000
 

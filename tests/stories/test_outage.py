@@ -27,6 +27,7 @@ from tests.lake import (
     files,
     listing,
     of,
+    one_process,
     partitions,
     projection,
     read_dataset,
@@ -130,7 +131,9 @@ def story(real_posts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     withheld = [real_posts / name for name in WITHHELD]
     deliver(real_posts, source, sorted({p.name for p in real_posts.glob("*.jsonl.gz")} - set(WITHHELD)))
     days = created_days(withheld)
-    with Workspace.create(folder / "workspace", source=f"files:{source}", actor="ana") as workspace:
+    Workspace.create(folder / "workspace", source=f"files:{source}", actor="ana").close()
+    one_process(folder / "workspace")
+    with Workspace.open(folder / "workspace", actor="ana") as workspace:
         for until in CURSORS:
             workspace.run(until=until)
     with Workspace.open(folder / "workspace", actor="ana") as workspace:
@@ -222,9 +225,7 @@ def test_partitions_outside_the_closure_kept_their_very_files(story: Story):
         assert story.after.files[key] == story.before.files[key]
         assert story.after.sha256[key] == story.before.sha256[key]
     rebuilt = events(story.workspace, f"topic = 'run.partition_rebuilt' and position > {story.before.position}")
-    assert {(event["dataset"], event["partition"]) for event in rebuilt} == {
-        key for key in inside if key[0] != BRONZE
-    }
+    assert {(event["dataset"], event["partition"]) for event in rebuilt} == {key for key in inside if key[0] != BRONZE}
 
 
 @pytest.mark.norm("N1")
@@ -324,12 +325,8 @@ def test_late_posts_are_not_seen_by_an_incremental_run(story: Story, tmp_path: P
         assert not events(workspace, f"topic = 'run.batch_appended' and position > {story.before.position}")
         now = digests(workspace)
         assert {key: now[key] for key in story.before.digests} == story.before.digests
+        # Bronze does not hold them, so nothing is stale: only a backfill that asks the source again finds them.
         assert projection(workspace, "stale_partitions") == []
-        # Bronze does not hold them, so nothing is stale; only asking the source finds them.
-        assert backfill(workspace, story.first, story.last).status == "SUCCESS"
-        whole = story.after.digests if story.after else {}
-        now = digests(workspace)
-        assert {key: now[key] for key in whole} == whole
 
 
 @pytest.mark.norm("N39")
@@ -349,10 +346,7 @@ def test_a_backfill_that_died_between_bronze_and_silver_shows_as_stale_and_resum
         (run_id,) = {
             e["run_id"] for e in events(workspace, f"position > {story.before.position} and run_id is not null")
         }
-        appended = {
-            e["partition"]
-            for e in events(workspace, f"topic = 'run.batch_appended' and run_id = '{run_id}'")
-        }
+        appended = {e["partition"] for e in events(workspace, f"topic = 'run.batch_appended' and run_id = '{run_id}'")}
         assert len(appended) == 7
         stale = projection(workspace, "stale_partitions")
         assert {(row["dataset"], row["partition"]) for row in stale} == {
@@ -379,10 +373,9 @@ def test_an_incremental_run_that_died_between_bronze_and_silver_shows_as_never_b
         if stage == f"append to {BRONZE}" and done == total:
             raise Died
 
-    with (
-        Workspace.create(tmp_path / "w", source=f"files:{source}", actor="ana") as workspace,
-        pytest.raises(Died),
-    ):
+    Workspace.create(tmp_path / "w", source=f"files:{source}", actor="ana").close()
+    one_process(tmp_path / "w")
+    with Workspace.open(tmp_path / "w", actor="ana") as workspace, pytest.raises(Died):
         workspace.run(until=date(2014, 1, 8), progress=die)
     with Workspace.open(tmp_path / "w", actor="ana") as workspace:
         appended = {key[2] for key in files(workspace)}

@@ -23,7 +23,9 @@ class Reader:
         """The rows of a projection."""
         return rows(self.connection, projection, where, *values)
 
-    def runs(self, *, kind: str | None = None, status: str | None = None, limit: int | None = None) -> list[dict[str, Any]]:
+    def runs(
+        self, *, kind: str | None = None, status: str | None = None, limit: int | None = None
+    ) -> list[dict[str, Any]]:
         """Runs, newest first."""
         where, values = ["true"], []
         if kind:
@@ -94,7 +96,11 @@ class Reader:
         if name not in known:
             raise UnknownDatasetError(name, list(known))
         versions = self.rows("logic_versions", "dataset = ? order by logic_version", name)
-        return {**known[name], "versions": versions, "stale": self.rows("stale_partitions", "dataset = ?", name)}
+        return {
+            **known[name],
+            "versions": versions,
+            "stale": self.rows("stale_partitions", "dataset = ?", name),
+        }
 
     def close(self) -> None:
         """Let DuckDB go."""

@@ -33,7 +33,8 @@ def log(
 ) -> Log:
     """The newest `limit` entries (all without one), of a stream, of topics or by an actor."""
     position = resolve(ledger.engine, as_of)
-    conditions, values = ["position <= :upto"], {"upto": position.position}
+    conditions = ["position <= :upto"]
+    values: dict[str, str | int] = {"upto": position.position}
     if stream is not None:
         conditions.append("(stream = :stream or entry like :about)")
         values |= {"stream": stream, "about": f'%"run":"{stream}"%'}
@@ -94,7 +95,8 @@ def _many(group: list[dict[str, Any]]) -> str:
         outcome = d.get("outcome", "appended")
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-    return f"{data[0]['dataset']} {days[0]}..{days[-1]}: {len(data)} partitions ({counts}), {sum(d['rows'] for d in data)} rows"
+    total = sum(d["rows"] for d in data)
+    return f"{data[0]['dataset']} {days[0]}..{days[-1]}: {len(data)} partitions ({counts}), {total} rows"
 
 
 def _sentence(entry: dict[str, Any]) -> str:

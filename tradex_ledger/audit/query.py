@@ -66,7 +66,7 @@ def query(ledger: Ledger, lake: LocalLake, sql: str, *, as_of: str | None = None
             found = connection.execute(sql)
             return Answer([c[0] for c in found.description], found.fetchall(), position)
         except duckdb.Error as error:
-            raise QueryError(str(error).strip(), mend="see the columns: tradex query \"describe TABLE\"") from None
+            raise QueryError(str(error).strip(), mend='see the columns: tradex query "describe TABLE"') from None
     finally:
         connection.close()
 
@@ -116,7 +116,8 @@ def _add_dataset(
     logic_version: int,
     component: str | None,
 ) -> None:
-    where, values = "dataset = ?", [dataset]
+    where = "dataset = ?"
+    values: list[str | int] = [dataset]
     if component is not None:
         where, values = "dataset = ? and logic_version = ?", [dataset, logic_version]
     paths = []
@@ -131,9 +132,7 @@ def _add_dataset(
                 raise LakeFileError(file["path"], f"has {size} bytes, not {file['bytes']}: it was changed")
             paths.append(str(path))
     if paths:
-        connection.execute(
-            f'create view "{table}" as from read_parquet({file_list(paths)}, hive_partitioning = false)'
-        )
+        connection.execute(f'create view "{table}" as from read_parquet({file_list(paths)}, hive_partitioning = false)')
         return
     described = connection.execute(
         "select data -> '$.columns' from events where topic = 'dataset.logic_versioned' and dataset = ? "
@@ -147,6 +146,8 @@ def _add_dataset(
 
 def _lock(connection: duckdb.DuckDBPyConnection, lake: LocalLake) -> None:
     """From here on the connection can read the lake and nothing else, and no setting can change that."""
-    connection.execute("set allowed_directories = $1::varchar[]", [[str(lake.root.resolve()) + "/", str(lake.root) + "/"]])
+    connection.execute(
+        "set allowed_directories = $1::varchar[]", [[str(lake.root.resolve()) + "/", str(lake.root) + "/"]]
+    )
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")

@@ -20,7 +20,11 @@ def audit() -> None:
     """What happened, who did it and why."""
 
 
-@command(audit, "log", example="tradex audit log --limit 50\ntradex audit log --topic backfill.approved --by maria --json")
+@command(
+    audit,
+    "log",
+    example="tradex audit log --limit 50\ntradex audit log --topic backfill.approved --by maria --json",
+)
 @click.option("--topic", "topics", multiple=True, help="Only these events, for example backfill.requested.")
 @click.option("--by", help="Only what this person did.")
 @click.option("--limit", type=click.IntRange(1), default=30, show_default=True, help="The newest so many events.")

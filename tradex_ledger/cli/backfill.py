@@ -26,7 +26,7 @@ def request() -> None:
 @command(
     request,
     "temporal",
-    example='tradex backfill request temporal bronze_x_posts --from 2014-02-03 --to 2014-02-08 \\\n'
+    example="tradex backfill request temporal bronze_x_posts --from 2014-02-03 --to 2014-02-08 \\\n"
     '    --no-override-state --reason "X API outage 3-8 Feb, INC-4211" --dry-run',
 )
 @click.argument("dataset")
@@ -39,7 +39,13 @@ def request() -> None:
 )
 @click.option("--reason", required=True, help="What happened and why it must be redone.")
 @click.option("--ticket", help="The ticket it belongs to.")
-@click.option("--priority", type=click.Choice(PRIORITIES), default="low", show_default=True, help="Order among approved ones.")
+@click.option(
+    "--priority",
+    type=click.Choice(PRIORITIES),
+    default="low",
+    show_default=True,
+    help="Order among approved ones.",
+)
 @click.option("--dry-run", is_flag=True, help="Show the plan and its cost; record nothing.")
 def temporal(call: Call, override_state: bool | None, dry_run: bool, **values: Any) -> None:
     """Reprocess a range of days of DATASET and everything downstream of them (late data, an API outage)."""
@@ -77,13 +83,18 @@ def _show_plan(call: Call, wanted: dict[str, Any], plan: dict[str, Any]) -> None
             "reason": wanted["reason"],
             "fetch": f"created from {wanted['first']} to {wanted['last']}" if "bronze" in wanted["layers"] else None,
             "partitions": sum(w["partitions"] for w in plan["windows"]),
-            "rows": "unknown: nothing like it was built before" if estimate["rows"] is None else f"about {estimate['rows']}",
+            "rows": "unknown: nothing like it was built before"
+            if estimate["rows"] is None
+            else f"about {estimate['rows']}",
             "bytes": None if estimate["bytes"] is None else f"about {bytes_text(estimate['bytes'])}",
             "seconds": None if estimate["seconds"] is None else f"up to about {estimate['seconds']} of work",
         }
     )
     show.line()
-    show.table(_by_dataset(plan["windows"]), ("dataset", "layer", "logic_version", "first", "last", "partitions", "windows"))
+    show.table(
+        _by_dataset(plan["windows"]),
+        ("dataset", "layer", "logic_version", "first", "last", "partitions", "windows"),
+    )
 
 
 def _by_dataset(windows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -149,7 +160,11 @@ def approve(call: Call, run_id: str, plan_digest: str | None) -> None:
         _moved(call, workspace, approved.id, approved.status)
 
 
-@command(backfill, "reject", example='tradex backfill reject bf-1m83 --reason "the vendor will redeliver on Monday"')
+@command(
+    backfill,
+    "reject",
+    example='tradex backfill reject bf-1m83 --reason "the vendor will redeliver on Monday"',
+)
 @click.argument("run_id", metavar="ID")
 @click.option("--reason", required=True, help="Why not.")
 def reject(call: Call, run_id: str, reason: str) -> None:
@@ -185,5 +200,3 @@ def run(call: Call, run_id: str) -> None:
     with call.open() as workspace, call.show.progress() as progress:
         finished = workspace.drive(run_id, progress=progress)
         report(call, workspace, finished.id)
-
-

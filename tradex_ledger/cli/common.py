@@ -45,6 +45,7 @@ class DayType(click.ParamType[date]):
     name = "day"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        del param, ctx
         if isinstance(value, date):
             return value
         try:
@@ -67,7 +68,9 @@ def common_options(function: F) -> F:
     return function
 
 
-def command(group: click.Group, name: str, *, example: str, **settings: Any) -> Callable[[Callable[..., Any]], click.Command]:
+def command(
+    group: click.Group, name: str, *, example: str, **settings: Any
+) -> Callable[[Callable[..., Any]], click.Command]:
     """Add a command: it takes the common options and is given the `Call` first; its help ends in an example."""
 
     def decorate(function: Callable[..., Any]) -> click.Command:
@@ -80,7 +83,8 @@ def command(group: click.Group, name: str, *, example: str, **settings: Any) -> 
             return function(call, **values)
 
         epilog = "\b\nExample:\n" + "\n".join(f"  {line}" for line in example.strip().splitlines())
-        made = click.command(name, epilog=epilog, **settings)(common_options(invoke))
+        decorator: Callable[[Any], click.Command] = click.command(name, epilog=epilog, **settings)
+        made = decorator(common_options(invoke))
         group.add_command(made)
         return made
 
@@ -90,5 +94,7 @@ def command(group: click.Group, name: str, *, example: str, **settings: Any) -> 
 def as_of_option(function: F) -> F:
     """`--as-of`, for everything that answers a question."""
     return click.option(
-        "--as-of", metavar="POSITION|TIME", help="Answer as of a position, a day or a time (UTC) of the ledger."
+        "--as-of",
+        metavar="POSITION|TIME",
+        help="Answer as of a position, a day or a time (UTC) of the ledger.",
     )(function)

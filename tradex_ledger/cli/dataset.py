@@ -24,7 +24,17 @@ def list_(call: Call, as_of: str | None) -> None:
     if call.as_json:
         call.show.document(found)
         return
-    columns = ("dataset", "layer", "logic_version", "partitions", "first", "last", "rows", "bytes", "published_at")
+    columns = (
+        "dataset",
+        "layer",
+        "logic_version",
+        "partitions",
+        "first",
+        "last",
+        "rows",
+        "bytes",
+        "published_at",
+    )
     call.show.table(found, columns)
 
 
@@ -48,17 +58,26 @@ def show_(call: Call, name: str, partitions: bool, as_of: str | None) -> None:
     reads = ", ".join(f"{r['dataset']} {r['first']:+}d..{r['last']:+}d" for r in document["reads"] or ())
     show.facts(
         {
-            **{k: document[k] for k in ("dataset", "layer", "component", "partitions", "first", "last", "rows", "bytes")},
+            **{
+                k: document[k]
+                for k in ("dataset", "layer", "component", "partitions", "first", "last", "rows", "bytes")
+            },
             "reads": reads,
             "stale": f"{len(document['stale'])} partitions",
         }
     )
     show.line()
-    show.table(document["versions"], ("logic_version", "is_current", "fingerprint", "reason", "versioned_by", "versioned_at"))
+    show.table(
+        document["versions"],
+        ("logic_version", "is_current", "fingerprint", "reason", "versioned_by", "versioned_at"),
+    )
     if partitions:
         show.line()
         rows = [{**row, "files": len(row["files"] or ())} for row in document["current"]]
-        show.table(rows, ("partition", "logic_version", "rows", "bytes", "files", "outcome", "run_id", "published_at"))
+        show.table(
+            rows,
+            ("partition", "logic_version", "rows", "bytes", "files", "outcome", "run_id", "published_at"),
+        )
         return
     show.line()
     show.line(cell(document["versions"][-1]["definition"]))

@@ -33,4 +33,6 @@ def gc(call: Call, delete: bool) -> None:
     if delete:
         call.show.note(f"removed {len(found)}, {bytes_text(freed)}")
     else:
-        call.show.note(f"{len(found)} that no event names, {total}" + ("; remove them: tradex lake gc --delete" if found else ""))
+        call.show.note(
+            f"{len(found)} that no event names, {total}" + ("; remove them: tradex lake gc --delete" if found else "")
+        )

@@ -35,9 +35,11 @@ class LazyGroup(click.Group):
     """A group whose commands are imported when they are called: `tradex --version` loads no database."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
         if cmd_name not in _COMMANDS:
             return None
         module, _, name = _COMMANDS[cmd_name][0].partition(":")
@@ -45,6 +47,7 @@ class LazyGroup(click.Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
@@ -70,9 +73,7 @@ Shell completion:
 @click.pass_context
 def cli(ctx: click.Context, workspace: str | None, actor: str | None, as_json: bool) -> None:
     """Reprocess history without fear: every run is on record, nothing is visible unless an event says so."""
-    ctx.obj = Call(
-        workspace or os.environ.get("TRADEX_WORKSPACE"), actor or os.environ.get("TRADEX_ACTOR"), as_json
-    )
+    ctx.obj = Call(workspace or os.environ.get("TRADEX_WORKSPACE"), actor or os.environ.get("TRADEX_ACTOR"), as_json)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

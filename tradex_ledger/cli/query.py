@@ -14,7 +14,7 @@ _top = click.Group()
 @command(
     _top,
     "query",
-    example='tradex query "select date, ticker, signal from gold_signals where signal = \'spike\'"\n'
+    example="tradex query \"select date, ticker, signal from gold_signals where signal = 'spike'\"\n"
     'tradex query "select count(*) from silver_social_events" --as-of 120\n'
     'tradex query "select run_id, status, reason from runs" --json',
 )

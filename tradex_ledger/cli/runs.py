@@ -100,7 +100,7 @@ def status(call: Call, as_of: str | None) -> None:
 
     with call.open() as workspace:
         reader = Reader(workspace.ledger, as_of)
-        document = {
+        document: dict[str, Any] = {
             "as_of": reader.as_of.as_json(),
             "pipeline_state": reader.rows("pipeline_state"),
             "runs": reader.runs(limit=5),
@@ -120,9 +120,10 @@ def status(call: Call, as_of: str | None) -> None:
     show.line()
     show.table([run_row(r) for r in document["runs"]], RUN_COLUMNS, title="newest runs")
     for waiting in document["waiting"]:
-        show.note(f"{waiting['run_id']} is {waiting['status']}: {next_step(waiting['run_id'], waiting['status'], waiting['run_kind'])}")
+        step = next_step(waiting["run_id"], waiting["status"], waiting["run_kind"])
+        show.note(f"{waiting['run_id']} is {waiting['status']}: {step}")
     for dataset, count in document["stale_partitions"]:
-        show.note(f"{dataset}: {count} stale partitions; see: tradex query \"select * from stale_partitions\"")
+        show.note(f'{dataset}: {count} stale partitions; see: tradex query "select * from stale_partitions"')
     show.note(f"as of position {reader.as_of.position}")
 
 
@@ -148,7 +149,13 @@ def next_step(run_id: str, status: str, run_kind: str = "backfill") -> str:
 
 @command(_top, "worker", example="tradex worker\ntradex worker --once")
 @click.option("--once", is_flag=True, help="End when nothing is left to drive.")
-@click.option("--poll-seconds", type=click.FloatRange(0.1, 3600), default=2.0, show_default=True, help="Time between looks.")
+@click.option(
+    "--poll-seconds",
+    type=click.FloatRange(0.1, 3600),
+    default=2.0,
+    show_default=True,
+    help="Time between looks.",
+)
 def worker(call: Call, once: bool, poll_seconds: float) -> int:
     """Follow the ledger and drive what is approved, the most urgent first. Ctrl-C ends it; runs resume."""
     from tradex_ledger.audit.describe import Reader
@@ -163,9 +170,7 @@ def worker(call: Call, once: bool, poll_seconds: float) -> int:
 
     with call.open() as workspace, show.progress() as progress:
         show.note("worker: waiting for approved backfills" if not once else "worker: driving what is approved")
-        for run_id, result in work(
-            workspace.ledger, lambda r: workspace.drive(r, progress=progress), wait, once=once
-        ):
+        for run_id, result in work(workspace.ledger, lambda r: workspace.drive(r, progress=progress), wait, once=once):
             if isinstance(result, TradexError):
                 failed += 1
                 Show(as_json=False).error(result)

@@ -112,7 +112,7 @@ class Show:
     def progress(self) -> Iterator[Any]:
         """A progress callback: bars on a terminal, a line a stage in a pipe, silence with `--json`."""
         if self.as_json:
-            yield lambda stage, done, total: None
+            yield lambda *_: None
         elif self.err.isatty():
             with _bars(self.err) as callback:
                 yield callback
@@ -134,7 +134,14 @@ class Show:
 @contextmanager
 def _bars(stream: TextIO) -> Iterator[Any]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     with Progress(
         TextColumn("{task.description:<28}"),
@@ -164,7 +171,7 @@ def bytes_text(count: int | None) -> str:
     """A number of bytes for people: 1.4 MiB."""
     size = float(count or 0)
     for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:  # noqa: PLR2004
+        if size < 1024:
             return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} TiB"
@@ -175,7 +182,7 @@ def seconds_text(milliseconds: int | None) -> str:
     if milliseconds is None:
         return "-"
     seconds = milliseconds / 1000
-    if seconds < 60:  # noqa: PLR2004
+    if seconds < 60:
         return f"{seconds:.1f} s"
     return f"{int(seconds // 60)} min {int(seconds % 60)} s"
 

@@ -11,10 +11,24 @@ from tradex_ledger.cli.common import DAY, Call, command
 _top = click.Group()
 
 
-@command(_top, "init", example="tradex init ws --source files:posts\ntradex init ws --source files:posts --start 2014-01-01")
+@command(
+    _top,
+    "init",
+    example="tradex init ws --source files:posts\ntradex init ws --source files:posts --start 2014-01-01",
+)
 @click.argument("folder", metavar="DIR")
-@click.option("--source", required=True, metavar="files:PATH", help="Where posts come from: a folder of .jsonl or .jsonl.gz files.")
-@click.option("--ledger", default="sqlite:///ledger.db", show_default=True, help="The ledger's database; a relative file lies in DIR.")
+@click.option(
+    "--source",
+    required=True,
+    metavar="files:PATH",
+    help="Where posts come from: a folder of .jsonl or .jsonl.gz files.",
+)
+@click.option(
+    "--ledger",
+    default="sqlite:///ledger.db",
+    show_default=True,
+    help="The ledger's database; a relative file lies in DIR.",
+)
 @click.option("--lake", default="lake", show_default=True, help="The lake's folder, relative to DIR.")
 @click.option("--start", type=DAY, help="Begin with posts created on this day (UTC); else with the oldest there is.")
 def init(call: Call, folder: str, source: str, ledger: str, lake: str, start: date | None) -> None:

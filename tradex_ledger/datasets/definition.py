@@ -38,7 +38,8 @@ class DefinitionError(RefusedError):
 
     def __init__(self, dataset: str, problem: str, mend: str = "") -> None:
         super().__init__(
-            f"the definition of {dataset} {problem}", mend=mend or f"mend the file {dataset}.sql of the pipeline"
+            f"the definition of {dataset} {problem}",
+            mend=mend or f"mend the file {dataset}.sql of the pipeline",
         )
 
 
@@ -124,7 +125,7 @@ def _check_header(name: str, header: dict[str, Any]) -> None:
     if (header["layer"] == "bronze") != ("source" in header):
         raise DefinitionError(name, "must name a source if, and only if, it is in the bronze layer")
     if header["layer"] != "bronze" and not header.get("reads"):
-        raise DefinitionError(name, "reads nothing: say `reads = { dataset = \"0d\" }`")
+        raise DefinitionError(name, 'reads nothing: say `reads = { dataset = "0d" }`')
 
 
 def _parse_reads(name: str, reads: dict[str, str]) -> list[Read]:
@@ -163,9 +164,7 @@ class Pipeline:
 def load_pipeline(folder: Path, name: str) -> Pipeline:
     """Read all definitions (`*.sql`) of a folder, with the reference data (`*.csv`) beside them."""
     references = {p.name: p.read_text(encoding="utf-8") for p in sorted(folder.glob("*.csv"))}
-    parsed = [
-        parse_definition(p.stem, p.read_text(encoding="utf-8"), references) for p in sorted(folder.glob("*.sql"))
-    ]
+    parsed = [parse_definition(p.stem, p.read_text(encoding="utf-8"), references) for p in sorted(folder.glob("*.sql"))]
     if not parsed:
         raise NotFoundError(f"the pipeline folder {folder} has no definitions (*.sql)")
     return Pipeline(name, _upstream_first({d.name: d for d in parsed}))

@@ -20,13 +20,24 @@ import pyarrow as pa
 from tradex_ledger.datasets.definition import Definition, DefinitionError, Pipeline
 
 _CLOCKS = frozenset(
-    "current_date current_time current_timestamp localtime localtimestamp current_user user session_user "
-    "current_role current_catalog current_schema".split()
+    (
+        "current_date",
+        "current_time",
+        "current_timestamp",
+        "localtime",
+        "localtimestamp",
+        "current_user",
+        "user",
+        "session_user",
+        "current_role",
+        "current_catalog",
+        "current_schema",
+    )
 )
+# DuckDB calls these stable, or they are macros over what is not.
 _ALSO_UNSTABLE = frozenset(
-    "current_localtimestamp current_localtime version getvariable ago current_user session_user user "
-    "pg_sleep sleep_ms getenv".split()
-)
+    ("current_localtimestamp", "current_localtime", "version", "getvariable", "ago", "getenv", "pg_sleep", "sleep_ms")
+) | frozenset(("current_user", "session_user", "user"))
 _TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
 CONFIG = {
     "threads": "1",
@@ -162,9 +173,7 @@ def add_references(connection: duckdb.DuckDBPyConnection, references: tuple[tupl
         connection.unregister(f"__{table}")
 
 
-def columns(
-    definition: Definition, upstream: Mapping[str, list[tuple[str, str]]]
-) -> list[tuple[str, str]]:
+def columns(definition: Definition, upstream: Mapping[str, list[tuple[str, str]]]) -> list[tuple[str, str]]:
     """The columns (name, DuckDB type) of a definition over empty inputs. Raises `DefinitionError`."""
     connection = connect()
     for read in definition.reads:
@@ -193,9 +202,7 @@ def _check_columns(definition: Definition, found: dict[str, str]) -> None:
         raise DefinitionError(definition.name, f"does not give its key columns {', '.join(missing)}")
 
 
-def create_empty(
-    connection: duckdb.DuckDBPyConnection, name: str, described: list[tuple[str, str]]
-) -> None:
+def create_empty(connection: duckdb.DuckDBPyConnection, name: str, described: list[tuple[str, str]]) -> None:
     """An empty table with those columns."""
     spec = ", ".join(f'"{column}" {kind}' for column, kind in described)
     connection.execute(f'create table "{name}" ({spec})')

@@ -22,9 +22,7 @@ def ordinal(text: str) -> int:
     return date.fromisoformat(text[:10]).toordinal()
 
 
-def affected(
-    pipeline: Pipeline, changed: Mapping[str, Iterable[int]], *, last_day: int
-) -> dict[str, set[int]]:
+def affected(pipeline: Pipeline, changed: Mapping[str, Iterable[int]], *, last_day: int) -> dict[str, set[int]]:
     """The closure: for each dataset downstream of the changed days, its days to rebuild.
 
     A day D of a dataset that is read over first..last affects D-last … D-first, up to `last_day`, the last day
@@ -61,9 +59,7 @@ def _own_closure(definition: Definition, seeds: set[int], last_day: int) -> set[
     return reached
 
 
-def windows(
-    definition: Definition, days: Iterable[int], *, logic_version: int, window_partitions: int
-) -> list[Window]:
+def windows(definition: Definition, days: Iterable[int], *, logic_version: int, window_partitions: int) -> list[Window]:
     """Cut days into windows of consecutive partitions, at most `window_partitions` each."""
     limit = min(window_partitions, definition.own_reach or window_partitions)
     found: list[Window] = []
@@ -94,10 +90,7 @@ def windows(
 def days_of(windows_: Iterable[Window], dataset: str) -> set[int]:
     """The days that the windows hold of a dataset."""
     return {
-        day
-        for w in windows_
-        if w["dataset"] == dataset
-        for day in range(ordinal(w["first"]), ordinal(w["last"]) + 1)
+        day for w in windows_ if w["dataset"] == dataset for day in range(ordinal(w["first"]), ordinal(w["last"]) + 1)
     }
 
 

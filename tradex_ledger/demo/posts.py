@@ -36,9 +36,7 @@ class Manifest(NamedTuple):
     spikes: tuple[tuple[date, str], ...]
 
 
-def generate(
-    seed: int, first: date, days: int, posts_per_day: int, outage: Days | None = None
-) -> Iterator[Delivery]:
+def generate(seed: int, first: date, days: int, posts_per_day: int, outage: Days | None = None) -> Iterator[Delivery]:
     """All deliveries in order of their day, without those of the `outage` (its first and last day).
 
     A few per cent come one to three days late, so there are deliveries up to three days after the last day.
@@ -66,22 +64,16 @@ def write_month(
     return _write_daily(folder, deliveries, _spikes(seed, first, days))
 
 
-def deliver_outage(
-    folder: Path, seed: int, first: date, days: int, posts_per_day: int, outage: Days
-) -> Manifest:
+def deliver_outage(folder: Path, seed: int, first: date, days: int, posts_per_day: int, outage: Days) -> Manifest:
     """Deliver what the outage (its first and last day) held back: same arguments as `write_month`."""
     return deliver_days(folder, seed, first, days, posts_per_day, outage)
 
 
-def deliver_days(
-    folder: Path, seed: int, first: date, days: int, posts_per_day: int, delivery_days: Days
-) -> Manifest:
+def deliver_days(folder: Path, seed: int, first: date, days: int, posts_per_day: int, delivery_days: Days) -> Manifest:
     """Deliver only the files of some delivery days, to let time pass between one run and the next."""
     start, end = delivery_days
     deliveries = (
-        delivery
-        for delivery in generate(seed, first, days, posts_per_day)
-        if start <= delivery.delivery_day <= end
+        delivery for delivery in generate(seed, first, days, posts_per_day) if start <= delivery.delivery_day <= end
     )
     return _write_daily(folder, deliveries, _spikes(seed, first, days))
 

@@ -106,7 +106,11 @@ def _three_runs(workspace: Workspace, posts: Path, at: str, progress: Progress) 
                 "partitions": sum(len(days) for days in run.candidates.values()),
             }
         )
-    yield Step("A month of incremental runs; on three days nothing was delivered", f"{at} run --until 2024-04-01", rows)
+    yield Step(
+        "A month of incremental runs; on three days nothing was delivered",
+        f"{at} run --until 2024-04-01",
+        rows,
+    )
 
 
 def _backfill(workspace: Workspace, at: str, progress: Progress) -> Iterator[Step]:
@@ -118,7 +122,11 @@ def _backfill(workspace: Workspace, at: str, progress: Progress) -> Iterator[Ste
         {"dataset": w["dataset"], "first": w["first"], "last": w["last"], "partitions": w["partitions"]}
         for w in plan["windows"]
     ]
-    yield Step("The posts came in later. What would a backfill cost? A dry run records nothing", f"{request} --dry-run", windows)
+    yield Step(
+        "The posts came in later. What would a backfill cost? A dry run records nothing",
+        f"{request} --dry-run",
+        windows,
+    )
     made = workspace.request(**wanted)
     with Workspace(workspace.config, actor=APPROVER, clock=workspace.clock) as approver:
         approver.approve(made.id)
@@ -168,7 +176,7 @@ def _next(at: str) -> Step:
         text=[
             f"{at} status",
             f"{at} audit log",
-            f'{at} query "select date, ticker, mentions, round(z, 1) as z from gold_signals where signal = \'spike\'"',
+            f"{at} query \"select date, ticker, mentions, round(z, 1) as z from gold_signals where signal = 'spike'\"",
             f'{at} query "select file, line, reason from bronze_x_posts__rejected"',
             f"{at} dataset show gold_baselines --partitions",
             f"{at} backfill list",

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from typing import Any, ClassVar
 
 from tradex_ledger.domain.base import CreatedEvent, Event, WrongStateError
-from tradex_ledger.domain.plan import Plan, Window
+from tradex_ledger.domain.plan import Plan, Window, plan_digest
+from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.run import LAYERS, Run
 from tradex_ledger.errors import RefusedError, UsageError
 
 KINDS = ("temporal", "dataset", "logical", "forced")
 STATE_USES = ("ignore", "read", "override")
 PRIORITIES = ("low", "normal", "high", "urgent")
-REASON_MIN_CHARACTERS = 10
-FEW_LETTERS = 3
-PLACEHOLDER_WORDS = frozenset(
-    "a an asdf asdfasdf backfill bar because baz blah change dummy fix fixme foo just lorem ipsum na n my "
-    "needed no none null of placeholder please qwerty qwertyuiop reason reprocess rerun run some something temp "
-    "test testing tests the this tbd todo update whatever why wip x xxx yes".split()
+REQUEST_FIELDS = (
+    "kind",
+    "dataset",
+    "first",
+    "last",
+    "layers",
+    "mode",
+    "override_state",
+    "state_use",
+    "cursor",
+    "reason",
+    "ticket",
+    "priority",
+    "review",
 )
-
-
-class PlaceholderReasonError(UsageError):
-    """A reason is evidence: it must say something."""
-
-    code = "placeholder-reason"
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"the reason {reason!r} says nothing: at least {REASON_MIN_CHARACTERS} characters of substance are needed",
-            mend='say what happened and why it must be redone, for example --reason "X API outage 1-15 Dec, INC-4211"',
-        )
 
 
 class RangeError(UsageError):
@@ -69,16 +65,6 @@ class PlanMismatchError(RefusedError):
             f"{run_id} has the plan {(known or 'none')[:12]}, not {given[:12]}",
             mend=f"look at the plan as it is now: tradex backfill show {run_id}",
         )
-
-
-def check_reason(reason: str) -> str:
-    """Return the reason, trimmed. Raises `PlaceholderReasonError` when it is too short or a placeholder."""
-    text = " ".join(reason.split())
-    words = set(re.findall(r"[^\W\d_]+", text.casefold()))
-    says_nothing = words <= PLACEHOLDER_WORDS or len(set("".join(words))) <= FEW_LETTERS
-    if len(text) < REASON_MIN_CHARACTERS or says_nothing:
-        raise PlaceholderReasonError(reason)
-    return text
 
 
 def check_range(first: date, last: date, *, today: date) -> None:
@@ -127,11 +113,7 @@ class Backfill(Run):
         review: bool
 
         def apply(self, aggregate: Backfill) -> None:
-            aggregate.request = {
-                name: getattr(self, name)
-                for name in ("kind", "dataset", "first", "last", "layers", "mode", "override_state", "state_use")
-                + ("cursor", "reason", "ticket", "priority", "review")
-            }
+            aggregate.request = {name: getattr(self, name) for name in REQUEST_FIELDS}
             aggregate.layers = list(self.layers)
             aggregate.requested_by = self.by
 
@@ -211,7 +193,7 @@ class Backfill(Run):
     # -- commands
 
     @classmethod
-    def submit(
+    def submit(  # noqa: PLR0913 — a request declares everything about itself, by name
         cls,
         run_id: str,
         *,
@@ -233,7 +215,8 @@ class Backfill(Run):
         """
         if kind != "temporal":
             raise KindNotReadyError(
-                f"{kind!r} is not a kind of backfill that can be requested", mend="request a temporal backfill"
+                f"{kind!r} is not a kind of backfill that can be requested",
+                mend="request a temporal backfill",
             )
         if override_state:
             raise StateOverrideRefusedError(kind)
@@ -265,14 +248,14 @@ class Backfill(Run):
             raise WrongStateError(self.id, self.status, "planned")
         if not plan["windows"]:
             raise RangeError("there is nothing to rebuild in that range")
+        if plan["digest"] != (own := plan_digest(self.request, dict(plan))):
+            raise PlanMismatchError(self.id, own, plan["digest"])
         self.trigger_event(self.Planned, **plan, by=by)
 
     def approve(self, plan_digest: str, *, by: str, rule: str | None = None) -> None:
         """Allow the plan with that digest, and no other."""
         self._check_planned("approved", plan_digest)
-        self.trigger_event(
-            self.Approved, plan_digest=plan_digest, rule=rule, signature=None, checkpoint=None, by=by
-        )
+        self.trigger_event(self.Approved, plan_digest=plan_digest, rule=rule, signature=None, checkpoint=None, by=by)
 
     def reject(self, *, reason: str, by: str) -> None:
         """Say no; the request stays on record."""

@@ -71,9 +71,7 @@ class IncrementalRun(Run):
     # -- commands
 
     @classmethod
-    def start(
-        cls, run_id: str, *, pipeline: str, cursor_from: str | None, cursor_to: str, by: str
-    ) -> IncrementalRun:
+    def start(cls, run_id: str, *, pipeline: str, cursor_from: str | None, cursor_to: str, by: str) -> IncrementalRun:
         """Set out from the state's cursor. Cursors are times (UTC), the upper one excluded.
 
         Raises: `NothingToRunError`.

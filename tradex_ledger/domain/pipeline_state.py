@@ -76,10 +76,10 @@ class PipelineState(Aggregate):
 
         Raises: `StateProtectedError` unless the run has succeeded; `StateMovedError` when it set out elsewhere.
         """
-        if not isinstance(run, IncrementalRun) or run.status != "SUCCESS":
+        if run.status != "SUCCESS":
             raise StateProtectedError(f"{run.id} is no incremental run that succeeded: the state stays")
+        if run.pipeline != self.pipeline:
+            raise StateProtectedError(f"{run.id} is a run of the pipeline {run.pipeline}, not of {self.pipeline}")
         if run.cursor_from != self.cursor:
             raise StateMovedError(self.pipeline, run.id, run.cursor_from, self.cursor)
-        self.trigger_event(
-            self.Advanced, run=run.id, cursor_before=self.cursor, cursor=run.cursor_to, by=by
-        )
+        self.trigger_event(self.Advanced, run=run.id, cursor_before=self.cursor, cursor=run.cursor_to, by=by)

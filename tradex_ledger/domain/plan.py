@@ -61,9 +61,7 @@ def covers(windows: Iterable[Window], dataset: str) -> list[tuple[str, str]]:
     return [(w["first"], w["last"]) for w in windows if w["dataset"] == dataset]
 
 
-def check_in_plan(
-    run_id: str, windows: Iterable[Window], dataset: str, partitions: Sequence[str]
-) -> None:
+def check_in_plan(run_id: str, windows: Iterable[Window], dataset: str, partitions: Sequence[str]) -> None:
     """Raise unless each partition lies in a window of the dataset. ISO days compare as text."""
     ranges = covers(windows, dataset)
     for partition in partitions:

@@ -1,152 +1,31 @@
 """A run: a formal execution, a backfill or an incremental run (N5). No I/O here.
 
-What happens inside a run is the same for both kinds, so these events are declared once, at module level, with
-`run.…` topics; the life cycles differ and live in `backfill.py` and `incremental.py`.
+What happens inside a run is the same for both kinds (`run_events.py`); the life cycles differ and live in
+`backfill.py` and `incremental.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
-from eventsourcing.utils import register_topic
-
-from tradex_ledger.domain.base import Aggregate, Event, WrongStateError
+from tradex_ledger.domain.base import Aggregate, WrongStateError
 from tradex_ledger.domain.plan import Window, check_in_plan, count_partitions
+from tradex_ledger.domain.run_events import (
+    BatchAppended,
+    LayerCompleted,
+    LayerFailed,
+    LayerStarted,
+    PartitionRebuilt,
+    PlanExtended,
+    Published,
+)
 from tradex_ledger.errors import RefusedError
 
 LAYERS = ("bronze", "silver", "gold")
 PUBLICATION = "publication"
 OUTCOMES = ("written", "identical", "reused")
 ENDED = ("SUCCESS", "CANCELLED", "REJECTED")
-
-
-class LayerStarted(Event):
-    """An executor began (or began again) with a layer of the run (N14, N18)."""
-
-    TOPIC: ClassVar[str] = "run.layer_started"
-    layer: str
-    attempt: int
-    executor: dict[str, Any]
-    extraction: dict[str, Any] | None
-
-    def apply(self, aggregate: Run) -> None:
-        aggregate.status = "RUNNING"
-        aggregate.attempt = self.attempt
-        aggregate.layer = self.layer
-
-
-class PlanExtended(Event):
-    """Partitions came into the run's plan: days that are newer than the plan, or that Bronze just received."""
-
-    TOPIC: ClassVar[str] = "run.plan_extended"
-    base: int
-    windows: list[Window]
-    reason: str
-
-    def apply(self, aggregate: Run) -> None:
-        aggregate.windows.extend(self.windows)
-
-
-class BatchAppended(Event):
-    """New records became part of Bronze, visible at once (N6, N14, N23)."""
-
-    TOPIC: ClassVar[str] = "run.batch_appended"
-    dataset: str
-    layer: str
-    partition: str
-    files: list[dict[str, Any]]
-    rows: int
-    bytes: int
-    dropped: int
-    cursor: str
-
-    def apply(self, aggregate: Run) -> None:
-        days = aggregate.appended.setdefault(self.dataset, {})
-        days[self.partition] = days.get(self.partition, 0) + self.rows
-        aggregate.add_totals(appended=1, rows=self.rows, bytes=self.bytes)
-
-
-class PartitionRebuilt(Event):
-    """A partition version was built: a candidate, seen by nobody but this run until it publishes."""
-
-    TOPIC: ClassVar[str] = "run.partition_rebuilt"
-    dataset: str
-    layer: str
-    logic_version: int
-    partition: str
-    files: list[dict[str, Any]]
-    rows: int
-    bytes: int
-    previous_rows: int | None
-    outcome: str
-    base: int
-    inputs: str
-    duration_ms: int
-
-    def apply(self, aggregate: Run) -> None:
-        aggregate.candidates.setdefault(self.dataset, {})[self.partition] = {
-            "logic_version": self.logic_version,
-            "files": self.files,
-            "rows": self.rows,
-            "bytes": self.bytes,
-            "outcome": self.outcome,
-            "inputs": self.inputs,
-        }
-
-
-class LayerCompleted(Event):
-    """A layer of the run is complete: every partition planned in it has a candidate."""
-
-    TOPIC: ClassVar[str] = "run.layer_completed"
-    layer: str
-    partitions: int
-    rows: int
-    bytes: int
-    duration_ms: int
-    source: dict[str, Any] | None
-
-    def apply(self, aggregate: Run) -> None:
-        aggregate.completed_layers.append(self.layer)
-
-
-class LayerFailed(Event):
-    """An attempt at a layer ended with an error; what was built so far stays usable (N34)."""
-
-    TOPIC: ClassVar[str] = "run.layer_failed"
-    layer: str
-    attempt: int
-    error: str
-    message: str
-    dataset: str | None
-    partition: str | None
-
-    def apply(self, aggregate: Run) -> None:
-        aggregate.errors[self.layer] = aggregate.errors.get(self.layer, 0) + 1
-
-
-class Published(Event):
-    """All candidates of the run became current, at once."""
-
-    TOPIC: ClassVar[str] = "run.published"
-    base: int
-    datasets: list[dict[str, Any]]
-
-    def apply(self, aggregate: Run) -> None:
-        aggregate.published = True
-
-
-RUN_EVENTS: tuple[type[Event], ...] = (
-    LayerStarted,
-    PlanExtended,
-    BatchAppended,
-    PartitionRebuilt,
-    LayerCompleted,
-    LayerFailed,
-    Published,
-)
-for _event in RUN_EVENTS:
-    register_topic(_event.TOPIC, _event)
 
 
 class IncompleteRunError(RefusedError):
@@ -156,7 +35,8 @@ class IncompleteRunError(RefusedError):
 
     def __init__(self, run_id: str, missing: int, planned: int) -> None:
         super().__init__(
-            f"{run_id} has {missing} of {planned} planned partitions still to build: it cannot be published"
+            f"{run_id} has {missing} of {planned} planned partitions still to build: nothing of it can be closed",
+            mend="drive it again: it resumes",
         )
 
 
@@ -203,9 +83,7 @@ class Run(Aggregate):
         if self.status != "RUNNING":
             raise WrongStateError(self.id, self.status, action)
 
-    def start_layer(
-        self, layer: str, *, executor: dict[str, Any], extraction: dict[str, Any] | None, by: str
-    ) -> None:
+    def start_layer(self, layer: str, *, executor: dict[str, Any], extraction: dict[str, Any] | None, by: str) -> None:
         """Begin a layer; the attempt counts each time a driver takes the run up again."""
         self.check_startable()
         if layer != self.next_stage():
@@ -236,9 +114,7 @@ class Run(Aggregate):
         self.check_running("appended to")
         self.trigger_event(BatchAppended, layer="bronze", by=by, **facts)
 
-    def rebuild_partitions(
-        self, dataset: str, partitions: Sequence[Mapping[str, Any]], *, by: str
-    ) -> None:
+    def rebuild_partitions(self, dataset: str, partitions: Sequence[Mapping[str, Any]], *, by: str) -> None:
         """Record a window's candidates: one event a partition, one save a window."""
         self.check_running("rebuilt")
         check_in_plan(self.id, self.windows, dataset, [p["partition"] for p in partitions])
@@ -248,10 +124,18 @@ class Run(Aggregate):
             self.trigger_event(PartitionRebuilt, dataset=dataset, by=by, **facts)
 
     def complete_layer(self, *, duration_ms: int, source: dict[str, Any] | None, by: str) -> None:
-        """Close the layer that is running; its sums follow from the candidates and batches."""
+        """Close the layer that is running; its sums follow from the candidates and batches.
+
+        Raises: `IncompleteRunError` while a planned partition of the layer has no candidate.
+        """
         self.check_running("completed")
-        mine = {w["dataset"] for w in self.windows if w["layer"] == self.layer}
+        if self.layer != self.next_layer():
+            raise WrongStateError(self.id, f"at layer {self.next_stage()}", f"completed at layer {self.layer}")
+        planned = [w for w in self.windows if w["layer"] == self.layer]
+        mine = {w["dataset"] for w in planned}
         built = [c for name in sorted(mine) for c in self.candidates.get(name, {}).values()]
+        if len(built) < count_partitions(planned):
+            raise IncompleteRunError(self.id, count_partitions(planned) - len(built), count_partitions(planned))
         if self.layer == "bronze":
             partitions = sum(len(days) for days in self.appended.values())
             rows, size = self.totals.get("rows", 0), self.totals.get("bytes", 0)
@@ -269,9 +153,7 @@ class Run(Aggregate):
             by=by,
         )
 
-    def fail_layer(
-        self, *, error: str, message: str, dataset: str | None, partition: str | None, by: str
-    ) -> None:
+    def fail_layer(self, *, error: str, message: str, dataset: str | None, partition: str | None, by: str) -> None:
         """Record that this attempt at the layer (or at the publication) ended with an error."""
         self.check_running("failed")
         self.trigger_event(
@@ -288,6 +170,8 @@ class Run(Aggregate):
     def publish(self, *, base: int, by: str) -> dict[str, dict[str, Any]]:
         """Make all candidates current. Returns what each touched dataset publishes (its own lock event)."""
         self.check_running("published")
+        if self.published:
+            raise WrongStateError(self.id, "published", "published again")
         if self.next_layer() is not None or self.missing_partitions() > 0:
             raise IncompleteRunError(self.id, self.missing_partitions(), count_partitions(self.windows))
         summaries = {name: _summary(name, days) for name, days in sorted(self.candidates.items())}

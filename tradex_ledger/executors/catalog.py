@@ -111,6 +111,4 @@ def overlay(catalog: Catalog, candidates: Mapping[str, Mapping[str, Mapping[str,
 
 def version_of(facts: Mapping[str, Any]) -> Version:
     """A candidate's facts as a version."""
-    return Version(
-        facts["logic_version"], tuple(facts["files"]), facts["rows"], facts["bytes"], facts["inputs"]
-    )
+    return Version(facts["logic_version"], tuple(facts["files"]), facts["rows"], facts["bytes"], facts["inputs"])

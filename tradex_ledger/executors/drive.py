@@ -89,7 +89,9 @@ def _plan_incremental(ex: Execution, driven: DrivenRun) -> None:
     known = set(published.current.get(posts.name, ()))
     first = ordinal(run.cursor_from) if run.cursor_from else min(known, default=last_day + 1)
     own_days = set(range(first, ordinal(run.cursor_to)))
-    closure = affected(ex.pipeline, {**appended, posts.name: own_days | appended.get(posts.name, set())}, last_day=last_day)
+    closure = affected(
+        ex.pipeline, {**appended, posts.name: own_days | appended.get(posts.name, set())}, last_day=last_day
+    )
     found = []
     for definition in ex.pipeline.definitions.values():
         if definition.layer != LAYERS[0]:

@@ -33,7 +33,8 @@ class EndedMeanwhileError(RefusedError):
 
     def __init__(self, run_id: str, status: str) -> None:
         super().__init__(
-            f"{run_id} was ended meanwhile: it is {status}", mend=f"see by whom and why: tradex audit history {run_id}"
+            f"{run_id} was ended meanwhile: it is {status}",
+            mend=f"see by whom and why: tradex audit history {run_id}",
         )
 
 

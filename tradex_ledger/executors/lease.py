@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from tradex_ledger.errors import ConflictError, EnvironmentFault
 from tradex_ledger.executors.context import Execution
@@ -52,7 +52,5 @@ def held(ex: Execution, name: str) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
-        try:
+        with suppress(EnvironmentFault):  # it ends by itself
             leases.release(name, ex.token)
-        except EnvironmentFault:
-            pass  # it ends by itself

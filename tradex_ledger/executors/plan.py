@@ -77,9 +77,7 @@ def _days_by_dataset(ex: Execution, request: dict[str, Any], catalog: Catalog) -
     return downstream
 
 
-def _estimate(
-    ex: Execution, catalog: Catalog, days: dict[str, set[int]], base: int
-) -> dict[str, int | None]:
+def _estimate(ex: Execution, catalog: Catalog, days: dict[str, set[int]], base: int) -> dict[str, int | None]:
     """Rows and bytes of the planned partitions as they are, and time as it was taken per partition before."""
     n_rows = n_bytes = n_ms = 0
     per_partition = _history(ex, base)

@@ -28,7 +28,7 @@ class WorkersDiedError(EnvironmentFault):
     def __init__(self, attempts: int) -> None:
         super().__init__(
             f"the worker processes died {attempts} times in a row",
-            mend="see whether the machine is short of memory (smaller window_partitions under [policy] help), then run again: it resumes",
+            mend="see whether memory is short (a smaller window_partitions helps), then run again: it resumes",
         )
 
 

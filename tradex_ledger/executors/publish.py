@@ -73,9 +73,7 @@ def last_day_of(driven: DrivenRun, published: Catalog) -> int:
     return max([own, *published.days()[-1:]])
 
 
-def extend_to_newer_days(
-    ex: Execution, driven: DrivenRun, published: Catalog, versions: dict[str, int]
-) -> None:
+def extend_to_newer_days(ex: Execution, driven: DrivenRun, published: Catalog, versions: dict[str, int]) -> None:
     """Take into the plan what other runs made affected meanwhile: days newer than those the plan knew."""
     run = driven.run
     last_day = last_day_of(driven, published)

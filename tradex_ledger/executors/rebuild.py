@@ -100,9 +100,7 @@ class Rebuild:
         facts = self._facts(day, [dict(file) for file in current.files], "reused", digest, 0)
         return {**facts, "previous_rows": current.rows}
 
-    def _facts(
-        self, day: int, files: list[dict[str, Any]], outcome: str, digest: str, took_ms: int
-    ) -> dict[str, Any]:
+    def _facts(self, day: int, files: list[dict[str, Any]], outcome: str, digest: str, took_ms: int) -> dict[str, Any]:
         current = self.published.get(self.definition.name, day)
         return {
             "layer": self.definition.layer,
@@ -118,9 +116,7 @@ class Rebuild:
             "duration_ms": took_ms,
         }
 
-    def _finish(
-        self, task: WindowTask, staged: list[StagedFile], digests: Mapping[int, str], took_ms: int
-    ) -> None:
+    def _finish(self, task: WindowTask, staged: list[StagedFile], digests: Mapping[int, str], took_ms: int) -> None:
         """Keep what is new, drop what is identical, and record the window in one save."""
         files = {file.day: file for file in staged}
         facts = []

@@ -115,12 +115,12 @@ def _write(task: WindowTask, days: Iterable[int], folder: Path) -> list[StagedFi
             f'create table partitions as select unnest($1::date[]) as "{task.column}"',
             [[date.fromordinal(day) for day in wanted]],
         )
-        return write_days(
-            connection, task.sql, column=task.column, order=task.key, days=set(wanted), folder=folder
-        )
+        return write_days(connection, task.sql, column=task.column, order=task.key, days=set(wanted), folder=folder)
     except PartitionValueError as error:
         raise DefinitionError(
-            task.dataset, f"gives rows of other days than it was asked for: {error}", f"join `partitions` on {task.column}"
+            task.dataset,
+            f"gives rows of other days than it was asked for: {error}",
+            f"join `partitions` on {task.column}",
         ) from None
     finally:
         connection.close()
@@ -155,5 +155,6 @@ def _check_keys(task: WindowTask, staged: list[StagedFile]) -> None:
         ).fetchall()
     if found:
         raise RepeatedKeyError(
-            task.dataset, ", ".join(f"{name} = {value}" for name, value in zip(task.key, found[0], strict=True))
+            task.dataset,
+            ", ".join(f"{name} = {value}" for name, value in zip(task.key, found[0], strict=True)),
         )

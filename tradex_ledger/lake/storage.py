@@ -36,15 +36,20 @@ def translate(error: OSError | duckdb.Error, doing: str) -> TradexError:
     number = getattr(error, "errno", None)
     if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text:
         return EnvironmentFault(
-            f"the disk is full while {doing}", mend="make room, then run the same command again: it resumes", code="disk-full"
+            f"the disk is full while {doing}",
+            mend="make room, then run the same command again: it resumes",
+            code="disk-full",
         )
     if number in (errno.EACCES, errno.EPERM, errno.EROFS):
         return EnvironmentFault(
-            f"no permission while {doing}: {text}", mend="give this user write access there", code="no-permission"
+            f"no permission while {doing}: {text}",
+            mend="give this user write access there",
+            code="no-permission",
         )
     if isinstance(error, duckdb.OutOfMemoryException):
         return EnvironmentFault(
-            f"out of memory while {doing}: {text}", mend="make windows smaller: window_partitions under [policy]"
+            f"out of memory while {doing}: {text}",
+            mend="make windows smaller: window_partitions under [policy]",
         )
     return EnvironmentFault(f"failed while {doing}: {text}", mend="run the same command again: it resumes")
 

@@ -33,7 +33,13 @@ def limit_resources(connection: duckdb.DuckDBPyConnection, spill: Path, memory_m
 
 
 def write_days(
-    connection: duckdb.DuckDBPyConnection, sql: str, *, column: str, order: tuple[str, ...], days: set[int], folder: Path
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    *,
+    column: str,
+    order: tuple[str, ...],
+    days: set[int],
+    folder: Path,
 ) -> list[StagedFile]:
     """Run `sql` and write one Parquet file for each value of the partition column, under `folder`.
 
@@ -51,9 +57,7 @@ def write_days(
         path = folder / f"{day.isoformat()}.parquet"
         _write(rows, path)
         sync_file(path)
-        staged.append(
-            StagedFile(day.toordinal(), path, rows.num_rows, path.stat().st_size, sha256_of(path))
-        )
+        staged.append(StagedFile(day.toordinal(), path, rows.num_rows, path.stat().st_size, sha256_of(path)))
     sync_folders([folder])
     return staged
 

@@ -53,7 +53,7 @@ class AmbiguousIdError(NotFoundError):
 
     def __init__(self, prefix: str, found: list[str]) -> None:
         super().__init__(
-            f"{prefix!r} fits {len(found)} runs: {', '.join(found[:5])}{' …' if len(found) > 5 else ''}",  # noqa: PLR2004
+            f"{prefix!r} fits {len(found)} runs: {', '.join(found[:5])}{' …' if len(found) > 5 else ''}",
             mend="give more characters of the id",
         )
 
@@ -65,7 +65,7 @@ class NoSuchStreamError(NotFoundError):
         super().__init__(f"there is no {noun} {name!r}", mend="see what there is: tradex backfill list")
 
 
-class _Factory(InfrastructureFactory):  # type: ignore[type-arg]
+class _Factory(InfrastructureFactory):
     """Hands the library our recorders; the library's own factories know nothing of them."""
 
     def __init__(self, recorder: Recorder, snapshots: SnapshotRecorder) -> None:
@@ -80,6 +80,7 @@ class _Factory(InfrastructureFactory):  # type: ignore[type-arg]
         return self._recorder
 
     def tracking_recorder(self, tracking_recorder_class: Any = None) -> Any:
+        del tracking_recorder_class
         return self._recorder
 
     def process_recorder(self) -> ProcessRecorder:
@@ -104,7 +105,8 @@ class Ledger(Application[str]):
         self.clock = clock
         super().__init__()
 
-    def construct_factory(self, env: Any) -> InfrastructureFactory:  # type: ignore[type-arg]
+    def construct_factory(self, env: Any) -> InfrastructureFactory:
+        del env
         return _Factory(Recorder(self.engine, self.clock), SnapshotRecorder(self.engine))
 
     def construct_mapper(self) -> Mapper[str]:

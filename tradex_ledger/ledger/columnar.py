@@ -62,7 +62,9 @@ def read_raw(engine: Engine, upto: int, topics: tuple[str, ...] = ()) -> pa.Tabl
         # The driver's own cursor: a row object a row would cost more than the rows do.
         cursor = connection.execute(statement, {"upto": upto}).cursor
         while rows := cursor.fetchmany(BATCH_EVENTS):
-            columns = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), _RAW, strict=True)]
+            columns = [
+                pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), _RAW, strict=True)
+            ]
             batches.append(pa.record_batch(columns, schema=_RAW))
     return pa.Table.from_batches(batches, schema=_RAW)
 
@@ -75,5 +77,6 @@ def create_events(
     connection.execute(_TYPED, [_SHAPE])
     connection.unregister("raw_events")
     connection.execute(
-        "create view events as select * exclude (entry), (entry::json -> '$.data')::json as data, entry from ledger_events"
+        "create view events as "
+        "select * exclude (entry), (entry::json -> '$.data')::json as data, entry from ledger_events"
     )

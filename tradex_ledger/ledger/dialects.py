@@ -76,9 +76,7 @@ class SQLite:
         for first in range(0, len(rows), ROWS_A_STATEMENT):
             some = rows[first : first + ROWS_A_STATEMENT]
             values = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(some))
-            connection.exec_driver_sql(
-                f"INSERT INTO events VALUES {values}", tuple(chain.from_iterable(some))
-            )
+            connection.exec_driver_sql(f"INSERT INTO events VALUES {values}", tuple(chain.from_iterable(some)))
 
     @staticmethod
     def _set_up(connection: Any, _record: object) -> None:

@@ -17,9 +17,7 @@ class StoreFault(EnvironmentFault):
 
     code = "store"
 
-    def __init__(
-        self, database: str, reason: str, mend: str, *, code: str = "", transient: bool = False
-    ) -> None:
+    def __init__(self, database: str, reason: str, mend: str, *, code: str = "", transient: bool = False) -> None:
         super().__init__(f"the ledger {database} {reason}", mend=mend, code=code, transient=transient)
 
 

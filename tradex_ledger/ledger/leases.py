@@ -63,9 +63,7 @@ class Leases:
         taken = {"holder": holder, "host": host, "pid": pid, "expires_at": _after(now, ttl_seconds)}
         try:
             with writing(self._engine) as connection:
-                row = connection.execute(
-                    select(leases).where(leases.c.name == name).with_for_update()
-                ).one_or_none()
+                row = connection.execute(select(leases).where(leases.c.name == name).with_for_update()).one_or_none()
                 if row is None:
                     connection.execute(insert(leases).values(name=name, **taken))
                     return True

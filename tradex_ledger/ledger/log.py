@@ -32,9 +32,7 @@ class MissingTileError(BrokenLedgerError):
     code = "missing-tile"
 
     def __init__(self, level: int, tile: int) -> None:
-        super().__init__(
-            f"tile {tile} of level {level} is missing from the ledger", mend="tradex audit verify"
-        )
+        super().__init__(f"tile {tile} of level {level} is missing from the ledger", mend="tradex audit verify")
 
 
 class CanonicalEvent(StoredEvent):

@@ -74,9 +74,7 @@ def hashes_of(tile: bytes) -> list[bytes]:
     return [tile[i : i + HASH_SIZE] for i in range(0, len(tile), HASH_SIZE)]
 
 
-def _leaf_tiles(
-    old_size: int, new_leaves: Sequence[bytes], read_leaves: ReadLeaves
-) -> dict[tuple[int, int], bytes]:
+def _leaf_tiles(old_size: int, new_leaves: Sequence[bytes], read_leaves: ReadLeaves) -> dict[tuple[int, int], bytes]:
     first = old_size // TILE_WIDTH
     leaves = [*read_leaves(first * TILE_WIDTH, old_size), *new_leaves]
     return {
@@ -153,9 +151,7 @@ class Tree:
         return [root(hashes_of(self._read_tile(level - 1, n))) for n in range(first, first + count)]
 
 
-def verify_inclusion(
-    leaf: int, size: int, hash_of_leaf: bytes, proof: Sequence[bytes], root_hash: bytes
-) -> bool:
+def verify_inclusion(leaf: int, size: int, hash_of_leaf: bytes, proof: Sequence[bytes], root_hash: bytes) -> bool:
     """Whether a proof leads from the leaf to the root: RFC 9162, 2.1.3.2."""
     if not 0 <= leaf < size:
         return False
@@ -173,9 +169,7 @@ def verify_inclusion(
     return last == 0 and found == root_hash
 
 
-def verify_consistency(
-    old_size: int, size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]
-) -> bool:
+def verify_consistency(old_size: int, size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
     """Whether a proof shows the newer tree to extend the older: RFC 9162, 2.1.4.2."""
     if old_size == size:
         return not proof and old_root == new_root

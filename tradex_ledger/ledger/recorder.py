@@ -31,9 +31,7 @@ class Recorder(ProcessRecorder):
     An event comes back with its whole entry as state, so that the mapper sees `at` and `position`.
     """
 
-    def __init__(
-        self, engine: Engine, clock: Callable[[], datetime], *, poll_seconds: float = POLL_SECONDS
-    ) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], datetime], *, poll_seconds: float = POLL_SECONDS) -> None:
         self._engine = engine
         self._clock = clock
         self._poll_seconds = poll_seconds
@@ -68,10 +66,7 @@ class Recorder(ProcessRecorder):
         wanted = _of_stream(columns, events, str(originator_id), gt=gt, lte=lte, desc=desc, limit=limit)
         with reading(self._engine) as connection:
             rows = connection.execute(wanted).all()
-        return [
-            StoredEvent(stream, version, topic, state_of(entry.encode()))
-            for stream, version, topic, entry in rows
-        ]
+        return [StoredEvent(stream, version, topic, state_of(entry.encode())) for stream, version, topic, entry in rows]
 
     def select_notifications(
         self,
@@ -158,9 +153,7 @@ class SnapshotRecorder(AggregateRecorder):
         limit: int | None = None,
     ) -> list[StoredEvent]:
         """The snapshots of one stream in the order of their versions."""
-        wanted = _of_stream(
-            select(snapshots), snapshots, str(originator_id), gt=gt, lte=lte, desc=desc, limit=limit
-        )
+        wanted = _of_stream(select(snapshots), snapshots, str(originator_id), gt=gt, lte=lte, desc=desc, limit=limit)
         with reading(self._engine) as connection:
             rows = connection.execute(wanted).all()
         return [StoredEvent(stream, version, topic, bytes(state)) for stream, version, topic, state in rows]

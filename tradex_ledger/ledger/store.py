@@ -90,9 +90,7 @@ def create_store(engine: Engine, *, ledger_id: str, created_at: datetime) -> Sto
             raise LedgerExistsError(engine.url, present)
         dialect_of(engine.url).create_tables(connection)
         connection.execute(
-            insert(tables.ledger).values(
-                singleton=1, id=info.id, format=info.format, created_at=info.created_at
-            )
+            insert(tables.ledger).values(singleton=1, id=info.id, format=info.format, created_at=info.created_at)
         )
     return info
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from tradex_ledger.errors import EnvironmentFault
+from tradex_ledger.errors import EnvironmentFault, UsageError
 
 SUFFIXES = (".jsonl", ".jsonl.gz")
 _CHUNK_BYTES = 1 << 18
@@ -184,3 +184,11 @@ def _gunzip(file: BinaryIO) -> Iterator[bytes]:
             yield unpacked
         elif not packed and not member.eof:  # only now: without input it may still hold back output
             raise _Corrupt("the gzip data ends early")
+
+
+def open_source(uri: str) -> FilesSource:
+    """The source that a URI names: `files:FOLDER`."""
+    scheme, _, rest = uri.partition(":")
+    if scheme != "files" or not rest:
+        raise UsageError(f"{uri!r} names no source", mend="write files:PATH, the folder of .jsonl or .jsonl.gz files")
+    return FilesSource(Path(rest).expanduser())

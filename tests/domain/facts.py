@@ -1,0 +1,208 @@
+"""Events as the stories of the domain tell them, with the values that do not matter filled in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.given import Fact
+from tradex_ledger.domain import run
+from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.dataset import Dataset
+from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.pipeline_state import PipelineState
+from tradex_ledger.domain.plan import Plan, Window, plan_digest
+
+REASON = "X API outage 3-4 Jan, INC-4211"
+FINGERPRINT, OTHER_FINGERPRINT = "a" * 64, "b" * 64
+EXECUTOR = {"host": "vm", "pid": 7, "version": "1", "duckdb": "2", "pyarrow": "20"}
+JAN_1, JAN_8 = "2024-01-01T00:00:00.000000Z", "2024-01-08T00:00:00.000000Z"
+
+
+def request(**changes: Any) -> dict[str, Any]:
+    """What a request says."""
+    return {
+        "kind": "temporal",
+        "dataset": "bronze_x_posts",
+        "first": "2024-01-03",
+        "last": "2024-01-04",
+        "layers": ["bronze", "silver", "gold"],
+        "mode": "backfill",
+        "override_state": False,
+        "state_use": "ignore",
+        "cursor": None,
+        "reason": REASON,
+        "ticket": None,
+        "priority": "low",
+        "review": False,
+        **changes,
+    }
+
+
+def window(dataset: str = "silver_social_events", layer: str = "silver", **changes: Any) -> Window:
+    """Two days of Silver, unless told otherwise."""
+    found: dict[str, Any] = {
+        "dataset": dataset,
+        "layer": layer,
+        "logic_version": 1,
+        "first": "2024-01-03",
+        "last": "2024-01-04",
+        "partitions": 2,
+        **changes,
+    }
+    return found  # type: ignore[return-value]
+
+
+def plan(*windows: Window, **changes: Any) -> Plan:
+    """A plan with its digest; of two days of Silver, unless told otherwise."""
+    made: dict[str, Any] = {
+        "base": 20,
+        "windows": list(windows or (window(),)),
+        "definitions": {"silver_social_events": {"logic_version": 1, "fingerprint": FINGERPRINT}},
+        "estimate": {"rows": 10, "bytes": 100, "seconds": 1, "source_calls": None},
+        "policy_digest": "c" * 64,
+        **changes,
+    }
+    return {**made, "digest": plan_digest(request(), made)}  # type: ignore[typeddict-item]
+
+
+DIGEST = plan()["digest"]
+
+
+def requested(**changes: Any) -> Fact:
+    return Fact(Backfill.Requested, "ana", request(**changes))
+
+
+def planned(*windows: Window) -> Fact:
+    return Fact(Backfill.Planned, "ana", dict(plan(*windows)))
+
+
+def approved() -> Fact:
+    facts = {"plan_digest": DIGEST, "rule": None, "signature": None, "checkpoint": None}
+    return Fact(Backfill.Approved, "ben", facts)
+
+
+def rejected() -> Fact:
+    return Fact(Backfill.Rejected, "ben", {"plan_digest": DIGEST, "reason": REASON})
+
+
+def cancelled() -> Fact:
+    return Fact(Backfill.Cancelled, "ben", {"reason": REASON})
+
+
+def bf_failed() -> Fact:
+    return Fact(Backfill.Failed, "driver", {"errors": {}, "reason": "the disk is full"})
+
+
+def totals(**changes: int) -> dict[str, int]:
+    names = ["partitions", "rows", "bytes", "appended_rows", "appended_bytes", "written", "identical", "reused"]
+    return {**dict.fromkeys(names, 0), **changes}
+
+
+def completed(**changes: int) -> Fact:
+    return Fact(Backfill.Completed, "driver", {"totals": totals(**changes)})
+
+
+def layer_started(layer: str = "bronze", attempt: int = 1) -> Fact:
+    facts = {"layer": layer, "attempt": attempt, "executor": EXECUTOR, "extraction": None}
+    return Fact(run.LayerStarted, "driver", facts)
+
+
+def layer_completed(layer: str = "bronze", **changes: Any) -> Fact:
+    facts = {"layer": layer, "partitions": 0, "rows": 0, "bytes": 0, "duration_ms": 5, "source": None}
+    return Fact(run.LayerCompleted, "driver", {**facts, **changes})
+
+
+def layer_failed(layer: str = "bronze", attempt: int = 1) -> Fact:
+    facts = {"layer": layer, "attempt": attempt, "error": "disk-full", "message": "the disk is full"}
+    return Fact(run.LayerFailed, "driver", {**facts, "dataset": None, "partition": None})
+
+
+def file(rows: int = 3, size: int = 30) -> dict[str, Any]:
+    return {"path": "some/file.parquet", "bytes": size, "rows": rows, "sha256": "d" * 64}
+
+
+def batch(partition: str = "2024-01-03", rows: int = 3, **changes: Any) -> Fact:
+    facts = {"dataset": "bronze_x_posts", "layer": "bronze", "partition": partition, "files": [file(rows)]}
+    facts |= {"rows": rows, "bytes": 30, "dropped": 1, "cursor": "2024-01-05T00:00:00.000000Z", **changes}
+    return Fact(run.BatchAppended, "driver", facts)
+
+
+def candidate(partition: str, **changes: Any) -> dict[str, Any]:
+    """The facts of one rebuilt partition, as a driver hands them over."""
+    facts = {"layer": "silver", "logic_version": 1, "partition": partition, "files": [file()], "rows": 3}
+    facts |= {"bytes": 30, "previous_rows": None, "outcome": "written", "base": 20, "inputs": "e" * 64}
+    return {**facts, "duration_ms": 4, **changes}
+
+
+def rebuilt(partition: str, dataset: str = "silver_social_events", **changes: Any) -> Fact:
+    return Fact(run.PartitionRebuilt, "driver", {"dataset": dataset, **candidate(partition, **changes)})
+
+
+def extended(*windows: Window) -> Fact:
+    return Fact(run.PlanExtended, "driver", {"base": 30, "windows": list(windows), "reason": "newer days"})
+
+
+def published(*datasets: dict[str, Any]) -> Fact:
+    return Fact(run.Published, "driver", {"base": 40, "datasets": list(datasets)})
+
+
+def driven_to_publication() -> tuple[Fact, ...]:
+    """A backfill of which everything that was planned is built."""
+    return (
+        *(requested(), planned(), approved(), layer_started(), layer_completed()),
+        *(layer_started("silver"), rebuilt("2024-01-03"), rebuilt("2024-01-04", outcome="identical")),
+        *(layer_completed("silver", partitions=2, rows=6, bytes=60), layer_started("gold"), layer_completed("gold")),
+    )
+
+
+SUMMARY = {
+    **{"dataset": "silver_social_events", "logic_version": 1, "partitions": 2, "rows": 6, "bytes": 60},
+    **{"written": 1, "identical": 1, "reused": 0},
+}
+
+
+def started(cursor_from: str | None = JAN_1, cursor_to: str = JAN_8, pipeline: str = "x") -> Fact:
+    facts = {"pipeline": pipeline, "cursor_from": cursor_from, "cursor_to": cursor_to}
+    return Fact(IncrementalRun.Started, "ana", facts)
+
+
+def succeeded() -> Fact:
+    return Fact(IncrementalRun.Succeeded, "driver", {"totals": totals()})
+
+
+def run_failed() -> Fact:
+    return Fact(IncrementalRun.Failed, "driver", {"errors": {}, "reason": "the disk is full"})
+
+
+def empty_run_published(**cursors: Any) -> tuple[Fact, ...]:
+    """An incremental run that found nothing, up to its publication."""
+    layers = ("bronze", "silver", "gold")
+    steps = [fact for la in layers for fact in (layer_started(la), layer_completed(la))]
+    return (started(**cursors), *steps, published())
+
+
+def opened(cursor: str | None = JAN_1) -> Fact:
+    return Fact(PipelineState.Opened, "ana", {"pipeline": "x", "cursor": cursor})
+
+
+def registered(component: str | None = None) -> Fact:
+    facts = {"name": "silver_x", "pipeline": "x", "layer": "silver", "partition_column": "event_date"}
+    return Fact(Dataset.Registered, "ana", {**facts, "component": component})
+
+
+def logic(fingerprint: str = FINGERPRINT, definition: str = "select 1") -> dict[str, Any]:
+    """The facts of a definition."""
+    return {
+        "fingerprint": fingerprint,
+        "definition": definition,
+        "references": [{"name": "lexicon", "text": "word,weight\n"}],
+        "key": ["id"],
+        "columns": [{"name": "id", "type": "BIGINT"}],
+        "reads": [{"dataset": "bronze_x_posts", "first": 0, "last": 0}],
+        "engine": "duckdb 2.0.0",
+    }
+
+
+def versioned(version: int = 1, **changes: Any) -> Fact:
+    facts = {"logic_version": version, "component": None, "reason": "first version", "indirect": None}
+    return Fact(Dataset.LogicVersioned, "ana", {**facts, **logic(), **changes})

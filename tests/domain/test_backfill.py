@@ -1,0 +1,282 @@
+"""The rules of a backfill's life: request, plan, approval, end."""
+
+from __future__ import annotations
+
+import inspect
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+
+from tests.domain.facts import (
+    DIGEST,
+    EXECUTOR,
+    REASON,
+    SUMMARY,
+    approved,
+    bf_failed,
+    cancelled,
+    completed,
+    driven_to_publication,
+    layer_failed,
+    layer_started,
+    plan,
+    planned,
+    published,
+    rejected,
+    requested,
+    totals,
+    window,
+)
+from tests.given import Fact, given
+from tradex_ledger.domain import backfill as module
+from tradex_ledger.domain.backfill import (
+    KINDS,
+    PLACEHOLDER_WORDS,
+    Backfill,
+    KindNotReadyError,
+    PlaceholderReasonError,
+    PlanMismatchError,
+    RangeError,
+    StateOverrideRefusedError,
+    check_range,
+    check_reason,
+)
+from tradex_ledger.domain.base import WrongStateError
+from tradex_ledger.errors import UsageError
+
+TODAY = date(2024, 1, 10)
+ORDER: dict[str, Any] = {
+    "kind": "temporal",
+    "dataset": "bronze_x_posts",
+    "first": date(2024, 1, 3),
+    "last": date(2024, 1, 4),
+    "layers": ["gold", "bronze", "silver"],
+    "override_state": False,
+    "reason": f"  {REASON.replace(' ', '   ', 1)} ",
+    "today": TODAY,
+    "by": "ana",
+}
+NEXT = {
+    "REQUESTED": (requested(),),
+    "PLANNED": (requested(), planned()),
+    "APPROVED": (requested(), planned(), approved()),
+    "REJECTED": (requested(), planned(), rejected()),
+    "RUNNING": (requested(), planned(), approved(), layer_started()),
+    "FAILED": (requested(), planned(), approved(), layer_started(), bf_failed()),
+    "CANCELLED": (requested(), planned(), cancelled()),
+    "SUCCESS": (*driven_to_publication(), published(SUMMARY), completed()),
+}
+IN_NO_STATE_BUT = {
+    "plan": ({"REQUESTED"}, lambda b: b.record_plan(plan(), by="ana")),
+    "approve": ({"PLANNED"}, lambda b: b.approve(DIGEST, by="ben")),
+    "reject": ({"PLANNED"}, lambda b: b.reject(reason=REASON, by="ben")),
+    "be driven": (
+        {"APPROVED", "RUNNING", "FAILED"},
+        lambda b: b.start_layer(b.next_stage(), executor=EXECUTOR, extraction=None, by="driver"),
+    ),
+    "fail": ({"RUNNING"}, lambda b: b.fail(reason="the disk is full", by="driver")),
+    "cancel": (
+        {"PLANNED", "APPROVED", "RUNNING", "FAILED"},
+        lambda b: b.cancel(reason=REASON, by="ben"),
+    ),
+}
+
+
+def submit(**changes: Any) -> Backfill:
+    return Backfill.submit("bf-1", **{**ORDER, **changes})
+
+
+@pytest.mark.norm("N5")
+@pytest.mark.norm("N10")
+@pytest.mark.norm("N22")
+def test_a_temporal_request_declares_mode_and_override_state_and_says_why():
+    made = given(Backfill).when(lambda _: submit()).then(requested())
+    assert made.status == "REQUESTED"
+    assert made.request["mode"] == "backfill"
+    assert made.requested_by == "ana"
+
+
+@pytest.mark.norm("N22")
+def test_override_state_has_no_default():
+    parameter = inspect.signature(Backfill.submit).parameters["override_state"]
+    assert parameter.default is inspect.Parameter.empty
+    order = {name: value for name, value in ORDER.items() if name != "override_state"}
+    given(Backfill).when(lambda _: Backfill.submit("bf-1", **order)).refused(TypeError, "override_state")
+
+
+@pytest.mark.norm("N37")
+def test_no_request_can_switch_dedup_off():
+    given(Backfill).when(lambda _: submit(dedup=False)).refused(TypeError, "dedup")
+
+
+@pytest.mark.norm("N20")
+@pytest.mark.norm("N21")
+def test_a_temporal_backfill_cannot_override_the_state():
+    error = given(Backfill).when(lambda _: submit(override_state=True)).refused(StateOverrideRefusedError)
+    assert error.code == "state-protected"
+    assert "--no-override-state" in error.mend
+
+
+@pytest.mark.norm("N8")
+@pytest.mark.norm("N20")
+def test_nothing_in_a_backfill_touches_the_pipeline_state():
+    source = inspect.getsource(module)
+    assert "pipeline_state" not in source
+    assert "PipelineState" not in source
+
+
+@pytest.mark.parametrize("kind", [*(kind for kind in KINDS if kind != "temporal"), "other", ""])
+def test_only_kinds_that_have_their_rules_can_be_requested(kind: str):
+    given(Backfill).when(lambda _: submit(kind=kind)).refused(KindNotReadyError)
+
+
+def test_an_unknown_priority_is_refused_with_those_there_are():
+    error = given(Backfill).when(lambda _: submit(priority="asap")).refused(UsageError, "asap")
+    assert "low, normal, high, urgent" in error.mend
+
+
+@pytest.mark.norm("N30")
+def test_the_priority_is_low_unless_asked_otherwise():
+    assert submit().request["priority"] == "low"
+    assert submit(priority="high").request["priority"] == "high"
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        *("", " ", "short", "123456789", "!!!!!!!!!!!!", "1234567890 12", "test test test", "reprocess please"),
+        *("TBD: rerun this", "backfill needed", "asdf asdf asdf", "aaaaaaaaaaaa", "ababababababab", "x x x x x x x"),
+        *("fix  \t  \n  it", "just because…", "lorem ipsum 2024"),
+    ],
+)
+def test_a_reason_that_says_nothing_is_refused(reason: str):
+    error = given(Backfill).when(lambda _: submit(reason=reason)).refused(PlaceholderReasonError)
+    assert error.code == "placeholder-reason"
+    assert repr(reason) in error.message
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        *("X API outage 1-15 Dec, INC-4211", "late data from the vendor", "la API de X no respondió"),
+        *("Ausfall der Quelle am 3. Jänner", "データの遅延が三日間続いたため", "test posts leaked in"),
+    ],
+)
+def test_a_reason_that_says_something_is_kept_in_any_language(reason: str):
+    assert check_reason(f"  {reason}\n") == reason
+
+
+@for_all(st.lists(st.sampled_from(sorted(PLACEHOLDER_WORDS)), max_size=8), st.sampled_from([" ", ", ", " -- ", "\n"]))
+def test_placeholder_words_in_any_number_and_case_say_nothing(words: list[str], between: str):
+    for text in (between.join(words), between.join(words).upper()):
+        with pytest.raises(PlaceholderReasonError):
+            check_reason(text)
+
+
+def test_a_reversed_range_is_refused_with_the_range_that_was_meant():
+    days = {"first": date(2024, 1, 4), "last": date(2024, 1, 3)}
+    error = given(Backfill).when(lambda _: submit(**days)).refused(RangeError, "reversed")
+    assert "--from 2024-01-03 --to 2024-01-04" in error.mend
+
+
+def test_a_range_that_reaches_into_the_future_is_refused():
+    days = {"first": TODAY, "last": date(2024, 1, 11)}
+    error = given(Backfill).when(lambda _: submit(**days)).refused(RangeError, "future: today is 2024-01-10")
+    assert "--to 2024-01-10" in error.mend
+
+
+def test_one_day_and_today_are_ranges():
+    check_range(TODAY, TODAY, today=TODAY)
+    check_range(date(2024, 1, 3), date(2024, 1, 3), today=TODAY)
+
+
+def test_a_request_is_bound_to_one_plan():
+    bound = given(Backfill, requested()).when(lambda b: b.record_plan(plan(), by="ana")).then(planned())
+    assert bound.status == "PLANNED"
+    assert bound.windows == [window()]
+
+
+def test_a_plan_without_a_partition_is_refused():
+    empty = {**plan(), "windows": []}
+    given(Backfill, requested()).when(lambda b: b.record_plan(empty, by="ana")).refused(
+        RangeError, "nothing to rebuild"
+    )
+
+
+@pytest.mark.parametrize("change", ["base", "windows", "digest"])
+def test_a_plan_whose_digest_is_not_of_its_content_is_refused(change: str):
+    other = {"base": 21, "windows": [window(last="2024-01-05", partitions=3)], "digest": "f" * 64}
+    forged = {**plan(), change: other[change]}
+    given(Backfill, requested()).when(lambda b: b.record_plan(forged, by="ana")).refused(PlanMismatchError)
+
+
+@pytest.mark.parametrize("action", IN_NO_STATE_BUT)
+@pytest.mark.parametrize("status", NEXT)
+def test_each_command_is_for_its_states_only(action: str, status: str):
+    allowed, command = IN_NO_STATE_BUT[action]
+    story: Any = given(Backfill, *NEXT[status])
+    assert story.aggregate.status == status
+    if status in allowed:
+        command(story.aggregate)
+        assert story.aggregate.pending_events
+    else:
+        error = story.when(command).refused(WrongStateError, f"is {status}")
+        assert error.mend
+
+
+def test_a_plan_that_waits_names_the_approval_as_its_mend():
+    story = given(Backfill, requested(), planned()).when(lambda b: b.check_startable())
+    assert "tradex backfill approve bf-1" in story.refused(WrongStateError).mend
+
+
+def test_an_approval_is_bound_to_the_very_plan():
+    story = given(Backfill, requested(), planned()).when(lambda b: b.approve(DIGEST, by="ben")).then(approved())
+    assert story.status == "APPROVED"
+    for digest in ("f" * 64, DIGEST[:12], DIGEST.upper(), ""):
+        given(Backfill, requested(), planned()).when(
+            lambda b, digest=digest: b.approve(digest, by="ben")  # type: ignore[misc]
+        ).refused(PlanMismatchError)
+
+
+def test_a_rejection_names_the_plan_and_a_real_reason():
+    given(Backfill, requested(), planned()).when(lambda b: b.reject(reason=REASON, by="ben")).then(rejected())
+    given(Backfill, requested(), planned()).when(lambda b: b.reject(reason="no", by="ben")).refused(
+        PlaceholderReasonError
+    )
+
+
+def test_a_cancellation_needs_a_real_reason():
+    given(Backfill, requested(), planned()).when(lambda b: b.cancel(reason=REASON, by="ben")).then(cancelled())
+    given(Backfill, requested(), planned()).when(lambda b: b.cancel(reason="test test test", by="ben")).refused(
+        PlaceholderReasonError
+    )
+
+
+def test_a_failed_drive_keeps_its_errors_by_stage_and_can_be_taken_up_again():
+    past = (requested(), planned(), approved(), layer_started(), layer_failed())
+    closing = Fact(Backfill.Failed, "driver", {"errors": {"bronze": 1}, "reason": "the disk is full"})
+    story = given(Backfill, *past).when(lambda b: b.fail(reason="the disk is full", by="driver"))
+    failed = story.then(closing)
+    assert failed.status == "FAILED"
+    given(Backfill, *past, closing).when(
+        lambda b: b.start_layer("bronze", executor=EXECUTOR, extraction=None, by="driver")
+    ).then(layer_started(attempt=2))
+
+
+def test_a_backfill_is_complete_only_once_it_is_published():
+    past = driven_to_publication()
+    given(Backfill, *past).when(lambda b: b.complete(by="driver")).refused(WrongStateError, "unpublished")
+    closing = Fact(
+        Backfill.Completed,
+        "driver",
+        {"totals": totals(partitions=2, rows=6, bytes=60, written=1, identical=1)},
+    )
+    done = given(Backfill, *past, published(SUMMARY)).when(lambda b: b.complete(by="driver")).then(closing)
+    assert done.status == "SUCCESS"
+
+
+def test_a_backfill_that_is_not_being_driven_cannot_be_completed():
+    given(Backfill, *NEXT["FAILED"]).when(lambda b: b.complete(by="driver")).refused(WrongStateError, "is FAILED")

@@ -1,0 +1,141 @@
+"""What happens inside a run, of either kind: declared once, with `run.…` topics. No I/O here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from eventsourcing.utils import register_topic
+
+from tradex_ledger.domain.base import Event
+from tradex_ledger.domain.plan import Window
+
+if TYPE_CHECKING:
+    from tradex_ledger.domain.run import Run
+
+
+class LayerStarted(Event):
+    """An executor began (or began again) with a layer of the run (N14, N18)."""
+
+    TOPIC: ClassVar[str] = "run.layer_started"
+    layer: str
+    attempt: int
+    executor: dict[str, Any]
+    extraction: dict[str, Any] | None
+
+    def apply(self, aggregate: Run) -> None:
+        aggregate.status = "RUNNING"
+        aggregate.attempt = self.attempt
+        aggregate.layer = self.layer
+
+
+class PlanExtended(Event):
+    """Partitions came into the run's plan: days that are newer than the plan, or that Bronze just received."""
+
+    TOPIC: ClassVar[str] = "run.plan_extended"
+    base: int
+    windows: list[Window]
+    reason: str
+
+    def apply(self, aggregate: Run) -> None:
+        aggregate.windows.extend(self.windows)
+
+
+class BatchAppended(Event):
+    """New records became part of Bronze, visible at once (N6, N14, N23)."""
+
+    TOPIC: ClassVar[str] = "run.batch_appended"
+    dataset: str
+    layer: str
+    partition: str
+    files: list[dict[str, Any]]
+    rows: int
+    bytes: int
+    dropped: int
+    cursor: str
+
+    def apply(self, aggregate: Run) -> None:
+        days = aggregate.appended.setdefault(self.dataset, {})
+        days[self.partition] = days.get(self.partition, 0) + self.rows
+        aggregate.add_totals(appended=1, rows=self.rows, bytes=self.bytes)
+
+
+class PartitionRebuilt(Event):
+    """A partition version was built: a candidate, seen by nobody but this run until it publishes."""
+
+    TOPIC: ClassVar[str] = "run.partition_rebuilt"
+    dataset: str
+    layer: str
+    logic_version: int
+    partition: str
+    files: list[dict[str, Any]]
+    rows: int
+    bytes: int
+    previous_rows: int | None
+    outcome: str
+    base: int
+    inputs: str
+    duration_ms: int
+
+    def apply(self, aggregate: Run) -> None:
+        aggregate.candidates.setdefault(self.dataset, {})[self.partition] = {
+            "logic_version": self.logic_version,
+            "files": self.files,
+            "rows": self.rows,
+            "bytes": self.bytes,
+            "outcome": self.outcome,
+            "inputs": self.inputs,
+        }
+
+
+class LayerCompleted(Event):
+    """A layer of the run is complete: every partition planned in it has a candidate."""
+
+    TOPIC: ClassVar[str] = "run.layer_completed"
+    layer: str
+    partitions: int
+    rows: int
+    bytes: int
+    duration_ms: int
+    source: dict[str, Any] | None
+
+    def apply(self, aggregate: Run) -> None:
+        aggregate.completed_layers.append(self.layer)
+
+
+class LayerFailed(Event):
+    """An attempt at a layer ended with an error; what was built so far stays usable (N34)."""
+
+    TOPIC: ClassVar[str] = "run.layer_failed"
+    layer: str
+    attempt: int
+    error: str
+    message: str
+    dataset: str | None
+    partition: str | None
+
+    def apply(self, aggregate: Run) -> None:
+        aggregate.errors[self.layer] = aggregate.errors.get(self.layer, 0) + 1
+
+
+class Published(Event):
+    """All candidates of the run became current, at once."""
+
+    TOPIC: ClassVar[str] = "run.published"
+    base: int
+    datasets: list[dict[str, Any]]
+
+    def apply(self, aggregate: Run) -> None:
+        aggregate.published = True
+
+
+RUN_EVENTS: tuple[type[Event], ...] = (
+    LayerStarted,
+    PlanExtended,
+    BatchAppended,
+    PartitionRebuilt,
+    LayerCompleted,
+    LayerFailed,
+    Published,
+)
+for _event in RUN_EVENTS:
+    register_topic(_event.TOPIC, _event)
