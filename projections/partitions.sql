@@ -4,7 +4,7 @@ with components as (
     select distinct dataset, component from logic_versions
 ),
 built as (
-    select h.*
+    select h.*, c.component
     from partition_history h
     left join components c using (dataset)
     where h.layer <> 'bronze' and h.published_position is not null
@@ -14,7 +14,7 @@ built as (
     ) = 1
 )
 select
-    dataset, layer, partition, logic_version, run_id, run_kind, outcome, rows, bytes, files, inputs,
+    dataset, layer, partition, logic_version, component, run_id, run_kind, outcome, rows, bytes, files, inputs,
     position, published_position, published_at
 from built
 union all
@@ -22,6 +22,7 @@ select
     dataset,
     any_value(layer),
     partition,
+    null,
     null,
     max_by(run_id, position),
     max_by(run_kind, position),

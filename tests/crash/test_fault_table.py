@@ -11,7 +11,7 @@ import pytest
 
 from tests.check import Contents, check_everything, contents, published, read_record
 from tests.crash import lakes
-from tests.faults import Crash, Faults, Step, fault, open_faulty, sudden_death
+from tests.faults import Crash, Faults, Step, fault, open_faulty
 from tradex_ledger.demo.posts import deliver_outage, write_month
 from tradex_ledger.domain.incremental import NothingToRunError
 from tradex_ledger.errors import EnvironmentFault
@@ -34,10 +34,16 @@ class Story:
     after: Contents
     cursor: str | None
 
-    def first_of_each_kind(self, *, last: bool = False) -> dict[Step, int]:
+    def first_of_each_kind(self, *, last: bool = False) -> dict[str, int]:
         """Each kind of step with the number (from 1) of the first such step, or of the last."""
         numbered = list(enumerate(self.steps, start=1))
-        return {step: number for number, step in (numbered if last else reversed(numbered))}
+        return {kind_of(step): number for number, step in (numbered if last else reversed(numbered))}
+
+
+def kind_of(step: Step) -> str:
+    """What a crash at a step can mean: Silver and Gold are built alike, layers start and complete alike."""
+    about = " ".join(topic.partition(":")[0] for topic in step.about.split())
+    return f"{step.method} {about if about in ('', 'bronze') or '.' in about else 'derived'}"
 
 
 def undisturbed(template: Path, act: Callable[[Workspace], object], folder: Path) -> Story:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from tests.datasets.made import BRONZE, definition, header, pipeline_of
+from tests.datasets.made import BRONZE, definition, pipeline_of
 from tradex_ledger.datasets.definition import DefinitionError, load_pipeline, parse_definition
 from tradex_ledger.datasets.fingerprint import NotDeterministicError, describe_all, fingerprint
 from tradex_ledger.workspace import BUILT_IN
@@ -188,10 +186,3 @@ def test_columns_that_are_not_what_the_header_says_are_refused(sql: str, problem
     with pytest.raises(DefinitionError, match=problem):
         describe_all(pipeline_of(bronze, definition(sql)))
 
-
-def test_a_broken_reference_table_is_refused_by_name(tmp_path: Path):
-    bronze = parse_definition("base", BRONZE.replace("event_date", "day"), {})
-    text = header({"base": "0d"}, more=WITH_WORDS) + "select day, word as id from base, words"
-    made = parse_definition("made", text, {"words.csv": "word,weight\nup\n"})
-    with pytest.raises(DefinitionError, match=r"words"):
-        describe_all(pipeline_of(bronze, made))

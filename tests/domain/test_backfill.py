@@ -34,17 +34,15 @@ from tests.given import Fact, given
 from tradex_ledger.domain import backfill as module
 from tradex_ledger.domain.backfill import (
     KINDS,
-    PLACEHOLDER_WORDS,
     Backfill,
     KindNotReadyError,
-    PlaceholderReasonError,
     PlanMismatchError,
     RangeError,
     StateOverrideRefusedError,
     check_range,
-    check_reason,
 )
 from tradex_ledger.domain.base import WrongStateError
+from tradex_ledger.domain.reason import PLACEHOLDER_WORDS, PlaceholderReasonError, check_reason
 from tradex_ledger.errors import UsageError
 
 TODAY = date(2024, 1, 10)

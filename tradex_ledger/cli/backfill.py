@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -83,11 +84,9 @@ def _show_plan(call: Call, wanted: dict[str, Any], plan: dict[str, Any]) -> None
             "reason": wanted["reason"],
             "fetch": f"created from {wanted['first']} to {wanted['last']}" if "bronze" in wanted["layers"] else None,
             "partitions": sum(w["partitions"] for w in plan["windows"]),
-            "rows": "unknown: nothing like it was built before"
-            if estimate["rows"] is None
-            else f"about {estimate['rows']}",
-            "bytes": None if estimate["bytes"] is None else f"about {bytes_text(estimate['bytes'])}",
-            "seconds": None if estimate["seconds"] is None else f"up to about {estimate['seconds']} of work",
+            "rows": _range(estimate["rows"], str) or "unknown: nothing like it was built before",
+            "bytes": _range(estimate["bytes"], bytes_text),
+            "seconds of work": _range(estimate["seconds"], str),
         }
     )
     show.line()
@@ -95,6 +94,15 @@ def _show_plan(call: Call, wanted: dict[str, Any], plan: dict[str, Any]) -> None
         _by_dataset(plan["windows"]),
         ("dataset", "layer", "logic_version", "first", "last", "partitions", "windows"),
     )
+
+
+def _range(estimate: dict[str, int] | None, text: Callable[[int], str]) -> str | None:
+    """An estimate for people: about so many, with its range where it has one."""
+    if estimate is None:
+        return None
+    likely = f"about {text(estimate['likely'])}"
+    same = estimate["low"] == estimate["high"]
+    return likely if same else f"{likely} ({text(estimate['low'])} to {text(estimate['high'])})"
 
 
 def _by_dataset(windows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,40 @@ from tradex_ledger.errors import NotFoundError, RefusedError
 _HEADER = re.compile(r"^-- /// dataset\n(?P<body>(?:--.*\n)+?)-- ///\n", re.MULTILINE)
 _READS = re.compile(r"^(?P<first>[+-]?\d+)d(?:\.\.(?P<last>[+-]?\d+)d)?$")
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
-_FIELDS = {"layer", "partition", "key", "component", "reads", "references", "source"}
+_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_REFERENCE = re.compile(r"[a-z][a-z0-9_]{0,62}\.csv")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_column(value: object) -> bool:
+    """A name that is safe in a statement and in a path (`component=version/partition=day`)."""
+    return isinstance(value, str) and _COLUMN.fullmatch(value) is not None
+
+
+def _is_columns(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_column, value)) and len(set(value)) == len(value)
+
+
+def _is_table_of_texts(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_text, value.values()))
+
+
+def _is_references(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(v, str) and _REFERENCE.fullmatch(v) for v in value)
+
+
+_FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "layer": (_is_text, "a text"),
+    "partition": (_is_column, "the name of a column"),
+    "key": (_is_columns, "a list of different columns"),
+    "component": (_is_column, "a name (letters, digits, _)"),
+    "reads": (_is_table_of_texts, 'a table such as { dataset = "0d" }'),
+    "references": (_is_references, "a list of names such as words.csv"),
+    "source": (_is_text, "a text"),
+}
 DAY_REACH = 400
 
 
@@ -114,12 +148,16 @@ def parse_definition(name: str, text: str, references: dict[str, str]) -> Defini
 
 
 def _check_header(name: str, header: dict[str, Any]) -> None:
-    unknown = set(header) - _FIELDS
+    unknown = set(header) - _FIELDS.keys()
     if unknown:
         raise DefinitionError(name, f"has header fields nobody knows: {', '.join(sorted(unknown))}")
     for field in ("layer", "partition", "key"):
         if not header.get(field):
             raise DefinitionError(name, f"does not say its {field}")
+    for field, value in header.items():
+        fits, wanted = _FIELDS[field]
+        if not fits(value):
+            raise DefinitionError(name, f"has {field} = {value!r}, which is not {wanted}")
     if header["layer"] not in LAYERS:
         raise DefinitionError(name, f"has the layer {header['layer']!r}; it is one of {', '.join(LAYERS)}")
     if (header["layer"] == "bronze") != ("source" in header):
@@ -163,11 +201,20 @@ class Pipeline:
 
 def load_pipeline(folder: Path, name: str) -> Pipeline:
     """Read all definitions (`*.sql`) of a folder, with the reference data (`*.csv`) beside them."""
-    references = {p.name: p.read_text(encoding="utf-8") for p in sorted(folder.glob("*.csv"))}
-    parsed = [parse_definition(p.stem, p.read_text(encoding="utf-8"), references) for p in sorted(folder.glob("*.sql"))]
+    references = {p.name: _read(p) for p in sorted(folder.glob("*.csv"))}
+    parsed = [parse_definition(p.stem, _read(p), references) for p in sorted(folder.glob("*.sql"))]
     if not parsed:
         raise NotFoundError(f"the pipeline folder {folder} has no definitions (*.sql)")
     return Pipeline(name, _upstream_first({d.name: d for d in parsed}))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DefinitionError(
+            path.stem, f"is not UTF-8 text: {error.reason} at byte {error.start} of {path.name}"
+        ) from None
 
 
 def _upstream_first(definitions: dict[str, Definition]) -> dict[str, Definition]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -39,6 +40,7 @@ _ALSO_UNSTABLE = frozenset(
     ("current_localtimestamp", "current_localtime", "version", "getvariable", "ago", "getenv", "pg_sleep", "sleep_ms")
 ) | frozenset(("current_user", "session_user", "user"))
 _TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
+_CHANGING = frozenset(f"{verb}_QUERY_NODE" for verb in ("INSERT", "UPDATE", "DELETE", "MERGE_INTO", "MERGE"))
 CONFIG = {
     "threads": "1",
     "autoinstall_known_extensions": "false",
@@ -75,6 +77,10 @@ def parsed_form(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
         raise ValueError(tree.get("error_message", "it cannot be parsed"))
     if len(tree["statements"]) != 1:
         raise ValueError(f"it holds {len(tree['statements'])} statements, not one")
+    # `with x as (delete from … returning *) select …` is a SELECT to DuckDB, and changes data.
+    other = next((str(n["type"]) for n in nodes(tree) if str(n.get("type")) in _CHANGING), None)
+    if other is not None:
+        raise ValueError(f"it changes data ({other.partition('_')[0]})")
     return _strip(tree)
 
 
@@ -116,6 +122,8 @@ def check_deterministic(name: str, tree: Any) -> None:
             raise DefinitionError(name, f"calls the table function {function}", "read datasets, by their names")
         if function and function in _unstable_functions():
             raise NotDeterministicError(name, f"{function}()")
+        if function == "age" and len(node.get("arguments") or ()) == 1:
+            raise NotDeterministicError(name, "age() of one time, which measures from today")
         columns = node.get("column_names") if node.get("type") == "COLUMN_REF" else None
         if columns and len(columns) == 1 and str(columns[0]).lower() in _CLOCKS:
             raise NotDeterministicError(name, str(columns[0]))
@@ -128,7 +136,8 @@ def check_reads(definition: Definition, tree: Any) -> None:
     allowed |= {table for table, _ in definition.references} | ctes
     for node in nodes(tree):
         table = node.get("table_name")
-        if node.get("type") == "BASE_TABLE" and table not in allowed:
+        elsewhere = node.get("schema_name") or node.get("catalog_name")
+        if node.get("type") == "BASE_TABLE" and (table not in allowed or elsewhere):
             raise DefinitionError(
                 definition.name,
                 f"reads {table}, which its header does not declare",
@@ -186,6 +195,9 @@ def columns(definition: Definition, upstream: Mapping[str, list[tuple[str, str]]
     except duckdb.Error as error:
         raise DefinitionError(definition.name, f"cannot be run: {str(error).splitlines()[0]}") from None
     result = [(row[0], row[1]) for row in found]
+    twice = next((name for name, count in Counter(name.lower() for name, _ in result).items() if count > 1), None)
+    if twice is not None:
+        raise DefinitionError(definition.name, f"gives its column {twice} twice")
     _check_columns(definition, dict(result))
     return result
 

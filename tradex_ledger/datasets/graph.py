@@ -54,8 +54,8 @@ def _own_closure(definition: Definition, seeds: set[int], last_day: int) -> set[
         frontier = set(seeds)
         while frontier:
             step = {d for day in frontier for d in range(day - read.last, day - read.first + 1) if d <= last_day}
-            frontier = step - reached - seeds
-            reached |= frontier
+            frontier = step - reached
+            reached |= step
     return reached
 
 

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any, ClassVar
 
 from tradex_ledger.domain.base import CreatedEvent, Event, WrongStateError
-from tradex_ledger.domain.plan import Plan, Window, plan_digest
+from tradex_ledger.domain.plan import Estimate, Plan, Window, plan_digest
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.run import LAYERS, Run
 from tradex_ledger.errors import RefusedError, UsageError
@@ -124,7 +124,7 @@ class Backfill(Run):
         base: int
         windows: list[Window]
         definitions: dict[str, dict[str, Any]]
-        estimate: dict[str, int | None]
+        estimate: Estimate
         policy_digest: str
         digest: str
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from tradex_ledger.domain.base import Aggregate, CreatedEvent, Event
 from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import ConflictError, RefusedError
 
 
@@ -71,12 +72,12 @@ class PipelineState(Aggregate):
         """Begin a pipeline's state."""
         return cls._create(cls.Opened, id=stream_of(pipeline), pipeline=pipeline, cursor=cursor, by=by)
 
-    def advance(self, run: IncrementalRun, *, by: str) -> None:
+    def advance(self, run: Run, *, by: str) -> None:
         """Move the cursor to where a successful incremental run ended. Saved with its Succeeded.
 
         Raises: `StateProtectedError` unless the run has succeeded; `StateMovedError` when it set out elsewhere.
         """
-        if run.status != "SUCCESS":
+        if not isinstance(run, IncrementalRun) or run.status != "SUCCESS":
             raise StateProtectedError(f"{run.id} is no incremental run that succeeded: the state stays")
         if run.pipeline != self.pipeline:
             raise StateProtectedError(f"{run.id} is a run of the pipeline {run.pipeline}, not of {self.pipeline}")

@@ -22,13 +22,17 @@ class Window(TypedDict):
     partitions: int
 
 
+Estimate = dict[str, dict[str, int] | None]
+"""Of rows, bytes, seconds and source calls: `low`, `likely` and `high`, or None where nothing is known."""
+
+
 class Plan(TypedDict):
     """What an approver allows. `digest` covers everything else in it, and the request."""
 
     base: int
     windows: list[Window]
     definitions: dict[str, dict[str, Any]]
-    estimate: dict[str, int | None]
+    estimate: Estimate
     policy_digest: str
     digest: str
 

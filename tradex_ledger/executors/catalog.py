@@ -92,7 +92,8 @@ def load_catalog(
         wanted = set(versions if datasets is None else datasets)
         for row in rows(connection, "partitions"):
             name = row["dataset"]
-            if name not in wanted or (row["logic_version"] not in (None, versions[name]) and row["layer"] == "gold"):
+            other_version = row["component"] is not None and row["logic_version"] != versions.get(name)
+            if name not in wanted or other_version:
                 continue
             files = tuple(row["files"] or ())
             version = Version(row["logic_version"], files, row["rows"], row["bytes"], row["inputs"])

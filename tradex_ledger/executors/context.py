@@ -51,11 +51,14 @@ class Execution:
 
     def prepare(self) -> None:
         """Check definitions, logic versions and the lake. Raises before anything was recorded."""
-        self.columns = describe_all(self.pipeline)
+        if self.columns:
+            return
+        columns = describe_all(self.pipeline)
         for name, definition in self.pipeline.definitions.items():
             dataset = self.ledger.get(Dataset, stream_of(name), "dataset")
             dataset.check_logic(fingerprint(definition), definition.text, reference_facts(definition))
         self.lake.check_writable()
+        self.columns = columns
 
     def locks(self) -> dict[str, Dataset]:
         """All datasets as they are now: read before the base position, so that saving them catches any later writer."""

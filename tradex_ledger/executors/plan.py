@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 from tradex_ledger.datasets.fingerprint import fingerprint
 from tradex_ledger.datasets.graph import affected, iso, windows
 from tradex_ledger.domain.backfill import Backfill, RangeError
-from tradex_ledger.domain.plan import Plan, count_partitions, plan_digest
+from tradex_ledger.domain.plan import Estimate, Plan, count_partitions, plan_digest
 from tradex_ledger.domain.run import LAYERS
 from tradex_ledger.executors.catalog import Catalog, load_catalog
 from tradex_ledger.executors.context import Execution, logic_versions
@@ -77,31 +79,50 @@ def _days_by_dataset(ex: Execution, request: dict[str, Any], catalog: Catalog) -
     return downstream
 
 
-def _estimate(ex: Execution, catalog: Catalog, days: dict[str, set[int]], base: int) -> dict[str, int | None]:
-    """Rows and bytes of the planned partitions as they are, and time as it was taken per partition before."""
-    n_rows = n_bytes = n_ms = 0
-    per_partition = _history(ex, base)
+def _estimate(ex: Execution, catalog: Catalog, days: dict[str, set[int]], base: int) -> Estimate:
+    """What the planned partitions hold now, and how long such partitions took before; None where nothing is known.
+
+    A partition that is not there yet may be as small or as large as a tenth of its dataset's are (low, high).
+    """
+    took = _durations_ms(ex, base)
+    if not took:
+        return {"rows": None, "bytes": None, "seconds": None, "source_calls": None}
+    sums = {name: [0.0, 0.0, 0.0] for name in ("rows", "bytes", "seconds")}
     for name, wanted in days.items():
         current = catalog.current.get(name, {})
         known = [current[day] for day in wanted if day in current]
-        share = len(wanted) / len(known) if known else 0
-        n_rows += round(sum(version.rows for version in known) * share)
-        n_bytes += round(sum(version.bytes for version in known) * share)
-        n_ms += round(per_partition.get(name, 0) * len(wanted))
-    measured = bool(per_partition)
-    return {
-        "rows": n_rows if measured else None,
-        "bytes": n_bytes if measured else None,
-        "seconds": -(-n_ms // 1000) if measured else None,
-        "source_calls": None,
+        missing = len(wanted) - len(known)
+        for what in ("rows", "bytes"):
+            sizes = [float(getattr(version, what)) for version in current.values()]
+            certain = sum(getattr(version, what) for version in known)
+            _add(sums[what], [certain + missing * part for part in _spread(sizes)])
+        _add(sums["seconds"], [len(wanted) * part / 1000 for part in _spread(took.get(name, []))])
+    found: Estimate = {
+        name: {"low": math.floor(low), "likely": round(likely), "high": math.ceil(high)}
+        for name, (low, likely, high) in sums.items()
     }
+    return {**found, "source_calls": None}
 
 
-def _history(ex: Execution, base: int) -> dict[str, float]:
-    """Mean milliseconds that a partition of each dataset took to build, over all that were."""
+def _add(sums: list[float], parts: Sequence[float]) -> None:
+    for number, part in enumerate(parts):
+        sums[number] += part
+
+
+def _spread(values: list[float]) -> tuple[float, float, float]:
+    """The tenth, the mean and the nine tenths of some values; zeros without any."""
+    if not values:
+        return 0.0, 0.0, 0.0
+    ordered = sorted(values)
+    last = len(ordered) - 1
+    return ordered[last // 10], sum(ordered) / len(ordered), ordered[last - last // 10]
+
+
+def _durations_ms(ex: Execution, base: int) -> dict[str, list[float]]:
+    """Milliseconds that each partition of each dataset took to build, over all that were."""
     with open_views(ex.ledger.engine, AsOf(base, None), topics=_COST_TOPICS) as connection:
         found = rows(connection, "partition_history", "outcome in ('written', 'identical') and layer <> 'bronze'")
-    sums: dict[str, list[int]] = {}
+    took: dict[str, list[float]] = {}
     for row in found:
-        sums.setdefault(row["dataset"], []).append(row["duration_ms"] or 0)
-    return {name: sum(values) / len(values) for name, values in sums.items()}
+        took.setdefault(row["dataset"], []).append(float(row["duration_ms"] or 0))
+    return took

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -32,8 +33,9 @@ class WorkersDiedError(EnvironmentFault):
         )
 
 
-def _follow_parent(parent: int) -> None:
-    """End this worker when its driver is gone: an orphan would hold memory and locks for nothing."""
+def _start_worker(parent: int) -> None:
+    """Leave Ctrl-C to the driver, and end when the driver is gone: an orphan would hold memory for nothing."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -94,7 +96,7 @@ class TaskPool:
             self._executor = ProcessPoolExecutor(
                 self.workers,
                 mp_context=multiprocessing.get_context("spawn"),
-                initializer=_follow_parent,
+                initializer=_start_worker,
                 initargs=(os.getpid(),),
             )
         return self._executor

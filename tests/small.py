@@ -1,0 +1,120 @@
+"""A small workspace over made-up posts: quick to run, and in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tradex_ledger.config import FILE
+from tradex_ledger.demo.posts import write_month
+from tradex_ledger.domain.run import Run
+from tradex_ledger.errors import TradexError
+from tradex_ledger.workspace import Workspace
+
+FIRST = date(2024, 1, 1)
+REASON = "X API outage on 4 and 5 Jan, INC-4211"
+
+
+def day(number: int) -> date:
+    """A day of January 2024."""
+    return date(2024, 1, number)
+
+
+class Ticking:
+    """A clock that goes on by a second whenever it is looked at."""
+
+    def __init__(self, start: datetime = datetime(2024, 2, 1, tzinfo=UTC)) -> None:
+        self.now = start
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+def deliver(folder: Path, *, days: int = 7, posts_per_day: int = 6) -> None:
+    """Files of posts, one a delivery day from the first of January on."""
+    write_month(folder, 7, FIRST, days, posts_per_day)
+
+
+def reopen(folder: Path, actor: str = "ana") -> Workspace:
+    """The workspace in a folder, used by somebody."""
+    return Workspace.open(folder, actor=actor, clock=Ticking())
+
+
+def create(folder: Path, source: str, *, pipeline: str | None = None, **policy: int) -> Workspace:
+    """A workspace that works in this very process; `policy` overrides what stands under [policy]."""
+    Workspace.create(folder, source=source, actor="ana", clock=Ticking(datetime(2024, 1, 31, tzinfo=UTC))).close()
+    settings = folder / FILE
+    text = settings.read_text(encoding="utf-8").replace("# workers = 2", "workers = 1 #")
+    if pipeline:
+        text = text.replace('# pipeline = "pipeline"', f'pipeline = "{pipeline}"')
+    text += "".join(f"{name} = {value}\n" for name, value in policy.items())
+    settings.write_text(text, encoding="utf-8")
+    return reopen(folder)
+
+
+def request(workspace: Workspace, first: int = 4, last: int = 5, **changes: Any) -> str:
+    """Request a temporal backfill of some days of January; returns its id."""
+    order: dict[str, Any] = {
+        "kind": "temporal",
+        "dataset": "bronze_x_posts",
+        "first": day(first),
+        "last": day(last),
+        "override_state": False,
+        "reason": REASON,
+        **changes,
+    }
+    return workspace.request(**order).id
+
+
+def backfill(workspace: Workspace, first: int = 4, last: int = 5, **changes: Any) -> Run:
+    """Request, approve and drive a temporal backfill."""
+    run_id = request(workspace, first, last, **changes)
+    workspace.approve(run_id)
+    return workspace.drive(run_id)
+
+
+@contextmanager
+def broken(path: Path, content: bytes) -> Iterator[None]:
+    """A file with other content for a while."""
+    whole = path.read_bytes() if path.exists() else None
+    path.write_bytes(content)
+    try:
+        yield
+    finally:
+        if whole is None:
+            path.unlink()
+        else:
+            path.write_bytes(whole)
+
+
+def tell_everything(workspace: Workspace, source: Path) -> None:
+    """A story in which each kind of event happens at least once."""
+    with broken(source / "2024-01-03.jsonl.gz", b"\x1f\x8b no gzip"):
+        _fails(lambda: workspace.run(day(5)))
+    workspace.run(day(5))
+    rejected = request(workspace)
+    workspace.reject(rejected, reason="the vendor will deliver again on Monday")
+    cancelled = request(workspace)
+    workspace.approve(cancelled)
+    workspace.cancel(cancelled, reason="the vendor delivered other days")
+    late = '{"id":"1741941000000000001","text":"late $TSLA","author_id":"9","created_at":"2024-01-02T10:00:00.000Z"}\n'
+    (source / "2024-01-09-late.jsonl").write_text(late, encoding="utf-8")
+    run_id = request(workspace, 2, 3)
+    workspace.approve(run_id)
+    lake = sorted(workspace.lake.root.glob("bronze_x_posts/event_date=2024-01-03/*.parquet"))[0]
+    with broken(lake, lake.read_bytes()[:-1]):
+        _fails(lambda: workspace.drive(run_id))
+    workspace.drive(run_id)
+    workspace.run(day(8))
+
+
+def _fails(command: Any) -> None:
+    try:
+        command()
+    except TradexError:
+        return
+    raise AssertionError("it was to fail")

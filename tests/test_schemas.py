@@ -1,0 +1,241 @@
+"""The contracts under `schema/`: the data of each event, and the columns of each projection."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+from eventsourcing.utils import get_topic
+from jsonschema import Draft202012Validator
+
+from tests import small
+from tests.check import check_everything, read_record
+from tests.lake import projection
+from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.base import CreatedEvent, Event
+from tradex_ledger.domain.dataset import Dataset
+from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.pipeline_state import PipelineState
+from tradex_ledger.domain.run import Run
+from tradex_ledger.ledger.entry import Entry
+from tradex_ledger.resources import names, read_text
+from tradex_ledger.views import add_projections, open_views, projection_names, resolve
+from tradex_ledger.workspace import Workspace
+
+TOPICS = set(
+    """
+    backfill.approved backfill.cancelled backfill.completed backfill.failed backfill.planned backfill.rejected
+    backfill.requested
+    dataset.logic_versioned dataset.published dataset.registered
+    incremental_run.failed incremental_run.started incremental_run.succeeded
+    pipeline_state.advanced pipeline_state.opened
+    run.batch_appended run.layer_completed run.layer_failed run.layer_started run.partition_rebuilt
+    run.plan_extended run.published
+    """.split()
+)
+STREAMS = {
+    "backfill": re.compile(r"^bf-[0-9a-z]{13}$"),
+    "incremental_run": re.compile(r"^run-[0-9a-z]{13}$"),
+    "run": re.compile(r"^(bf|run)-[0-9a-z]{13}$"),
+    "dataset": re.compile(r"^dataset-[a-z][a-z0-9_]*$"),
+    "pipeline_state": re.compile(r"^pipeline-[a-z][a-z0-9_]*$"),
+}
+
+
+def event_classes(base: type[Event] = Event) -> Iterator[type[Event]]:
+    """Every event class of the domain; those without a topic of their own are bases of the library's making."""
+    for cls in base.__subclasses__():
+        if cls.__module__.startswith("tradex_ledger.") and "TOPIC" in vars(cls) and "." in cls.TOPIC:
+            yield cls
+        yield from event_classes(cls)
+
+
+CLASSES = {cls.TOPIC: cls for cls in event_classes()}
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(read_text("schema", "events", name))
+    return found
+
+
+def newest(topic: str) -> dict[str, Any]:
+    """The schema of the version of an event that is written now."""
+    return schema_of(f"{topic}.v{getattr(CLASSES[topic], 'class_version', 1)}.json")
+
+
+def objects(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every schema of an object inside a schema."""
+    if isinstance(schema, dict):
+        if "properties" in schema and schema.get("type") == "object":
+            yield schema
+        for value in schema.values():
+            yield from objects(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            yield from objects(value)
+
+
+# -- the files
+
+
+def test_the_topics_are_these_and_no_others():
+    assert set(CLASSES) == TOPICS
+    assert all(get_topic(cls) == topic for topic, cls in CLASSES.items())
+
+
+def test_every_event_class_has_a_schema_for_each_of_its_versions_and_every_schema_its_class():
+    expected = {
+        f"{topic}.v{version}.json"
+        for topic, cls in CLASSES.items()
+        for version in range(1, getattr(cls, "class_version", 1) + 1)
+    }
+    assert set(names("schema/events")) == expected
+
+
+@pytest.mark.parametrize("topic", sorted(TOPICS))
+def test_a_schema_has_the_very_fields_of_its_class(topic: str):
+    envelope = get_type_hints(CreatedEvent, include_extras=True).keys() | {"TOPIC"}
+    fields = {name for name in get_type_hints(CLASSES[topic]) if name not in envelope}
+    schema = newest(topic)
+    assert set(schema["properties"]) == fields
+
+
+@pytest.mark.parametrize("name", names("schema/events"))
+def test_a_schema_is_strict_and_says_what_each_field_means(name: str):
+    schema = schema_of(name)
+    Draft202012Validator.check_schema(schema)
+    topic, version = re.fullmatch(r"(.+)\.v(\d+)\.json", name).groups()  # type: ignore[union-attr]
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["$id"] == f"urn:tradex-ledger:event:{topic}:v{version}"
+    assert schema["title"] == topic
+    assert schema["description"].endswith(".")
+    for part in objects(schema):
+        assert part["additionalProperties"] is False
+        assert part["required"] == sorted(part["properties"])
+        assert all(field["description"].endswith(".") for field in part["properties"].values())
+
+
+# -- what is really written
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A small workspace in which each kind of event happened."""
+    folder = tmp_path_factory.mktemp("told")
+    source = folder / "posts"
+    small.deliver(source)
+    with small.create(folder / "ws", f"files:{source}") as workspace:
+        small.tell_everything(workspace, source)
+        yield workspace
+
+
+@pytest.fixture(scope="module")
+def entries(told: Workspace) -> list[Entry]:
+    return read_record(told).entries
+
+
+def test_the_story_holds_together(told: Workspace):
+    check_everything(told)
+
+
+def test_every_kind_of_event_happened(entries: list[Entry]):
+    assert {entry.topic for entry in entries} == TOPICS
+
+
+@pytest.mark.parametrize("topic", sorted(TOPICS))
+def test_every_event_of_a_real_story_is_as_its_schema_says(entries: list[Entry], topic: str):
+    validators = {1: Draft202012Validator(newest(topic))}
+    found = [entry for entry in entries if entry.topic == topic]
+    for entry in found:
+        problems = [f"{e.json_path}: {e.message}" for e in validators[entry.v].iter_errors(entry.data)]
+        assert not problems, f"{entry.topic} at {entry.position}: {problems}"
+        assert STREAMS[topic.partition(".")[0]].match(entry.stream), entry.stream
+        assert entry.by
+
+
+@pytest.mark.norm("N14")
+@pytest.mark.norm("N22")
+def test_a_backfill_of_bronze_says_mode_and_cursors_of_its_own(entries: list[Entry]):
+    asked = [
+        e.data["extraction"]
+        for e in entries
+        if e.topic == "run.layer_started" and e.stream.startswith("bf-") and e.data["layer"] == "bronze"
+    ]
+    assert asked
+    for extraction in asked:
+        assert extraction["mode"] == "backfill"
+        assert extraction["cursor_from"] == "2024-01-02T00:00:00.000000Z"
+        assert extraction["cursor_to"] == "2024-01-04T00:00:00.000000Z"
+    requests = [e.data for e in entries if e.topic == "backfill.requested"]
+    assert {(r["mode"], r["override_state"]) for r in requests} == {("backfill", False)}
+
+
+@pytest.mark.norm("N18")
+def test_the_layers_of_each_run_that_succeeded_came_in_the_order_of_the_flow(entries: list[Entry]):
+    done = {e.stream for e in entries if e.topic in ("backfill.completed", "incremental_run.succeeded")}
+    assert len(done) == 3
+    for run_id in done:
+        layers = [e.data["layer"] for e in entries if e.stream == run_id and e.topic == "run.layer_completed"]
+        assert layers == ["bronze", "silver", "gold"]
+
+
+@pytest.mark.norm("N8")
+@pytest.mark.norm("N20")
+def test_the_state_moved_with_the_success_of_incremental_runs_and_with_nothing_else(entries: list[Entry]):
+    moves = [e for e in entries if e.topic.startswith("pipeline_state.") and e.topic != "pipeline_state.opened"]
+    assert len(moves) == 2
+    for move in moves:
+        cause = [e for e in entries if e.topic == "incremental_run.succeeded" and e.stream == move.data["run"]]
+        assert [e.at for e in cause] == [move.at]
+
+
+@pytest.mark.norm("N34")
+def test_each_backfill_shows_range_datasets_volume_duration_and_errors_by_stage(told: Workspace):
+    (row,) = [r for r in projection(told, "runs") if r["run_kind"] == "backfill" and r["status"] == "SUCCESS"]
+    assert (row["range_from"], row["range_to"]) == ("2024-01-02", "2024-01-03")
+    assert row["datasets"] == ["gold_baselines", "gold_metrics", "gold_signals", "silver_social_events"]
+    assert row["appended_rows"] == 1
+    assert row["built_partitions"] == row["planned_partitions"] > 0
+    assert row["rows"] > 0
+    assert row["bytes"] > 0
+    assert row["duration_ms"] > 0
+    assert row["errors_by_stage"] == {"bronze": 1}
+
+
+# -- projections
+
+
+def described(connection: Any, name: str) -> list[tuple[str, str]]:
+    return [(row[0], row[1]) for row in connection.execute(f'describe "{name}"').fetchall()]
+
+
+def test_every_projection_has_its_columns_on_record_and_nothing_else_does():
+    assert names("schema/projections") == [f"{name}.json" for name in projection_names()]
+
+
+@pytest.mark.parametrize("name", projection_names())
+def test_a_projection_has_the_columns_that_are_on_record(told: Workspace, name: str):
+    contract = json.loads(read_text("schema", "projections", f"{name}.json"))
+    assert contract["name"] == name
+    assert contract["row"]
+    assert all(column["meaning"] for column in contract["columns"])
+    with open_views(told.ledger.engine, resolve(told.ledger.engine, None)) as connection:
+        add_projections(connection, [name])
+        assert described(connection, name) == [(c["name"], c["type"]) for c in contract["columns"]]
+
+
+def test_columns_do_not_depend_on_what_happened(tmp_path: Path):
+    (tmp_path / "posts").mkdir()
+    with Workspace.create(tmp_path / "ws", source=f"files:{tmp_path / 'posts'}", clock=small.Ticking()) as fresh:
+        for name in projection_names():
+            test_a_projection_has_the_columns_that_are_on_record(fresh, name)
+
+
+def test_the_events_of_both_kinds_of_run_and_of_every_aggregate_are_covered():
+    nested = {value for cls in (Backfill, IncrementalRun, Dataset, PipelineState, Run) for value in vars(cls).values()}
+    own = {cls for cls in nested if isinstance(cls, type) and issubclass(cls, Event) and cls.__name__ != "Event"}
+    assert own <= set(CLASSES.values())
