@@ -46,9 +46,7 @@ def read_record(workspace: Workspace) -> Record:
         ).fetchall()
         tiles = connection.execute(text("select level, tile, hashes from tiles")).fetchall()
     stored: list[Row] = [(r[0], r[1], r[2], r[3], r[4], r[5], r[6]) for r in found]
-    return Record(
-        stored, {(level, n): hashes for level, n, hashes in tiles}, [parse(r[6].encode()) for r in stored]
-    )
+    return Record(stored, {(level, n): hashes for level, n, hashes in tiles}, [parse(r[6].encode()) for r in stored])
 
 
 def check_everything(workspace: Workspace) -> None:
@@ -255,9 +253,7 @@ def _candidate_problems(run: str, events: Sequence[Entry]) -> Iterator[str]:
         if entry.topic in ("backfill.planned", "run.plan_extended"):
             for window in entry.data["windows"]:
                 first, last = (date.fromisoformat(window[end]).toordinal() for end in ("first", "last"))
-                planned.update(
-                    (window["dataset"], date.fromordinal(day).isoformat()) for day in range(first, last + 1)
-                )
+                planned.update((window["dataset"], date.fromordinal(day).isoformat()) for day in range(first, last + 1))
     built = {(e.data["dataset"], e.data["partition"]) for e in events if e.topic == "run.partition_rebuilt"}
     if built != set(planned):
         yield f"{run} published other partitions than it planned: {sorted(built ^ set(planned))}"

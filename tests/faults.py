@@ -113,9 +113,7 @@ class FaultyLake(LocalLake):
 def open_faulty(folder: Path, faults: Faults) -> Workspace:
     """The workspace in a folder, with adapters that fail as told."""
     config = load_config(folder)
-    return Workspace(
-        config, ledger=FaultyLedger(config.ledger_url, faults), lake=FaultyLake(config.lake, faults)
-    )
+    return Workspace(config, ledger=FaultyLedger(config.ledger_url, faults), lake=FaultyLake(config.lake, faults))
 
 
 @dataclass

@@ -109,9 +109,7 @@ def fold_runs(entries: Iterable[Entry]) -> dict[str, dict[str, Any]]:
 def _run(events: list[Entry]) -> dict[str, Any]:
     born, data = events[0], events[0].data
     last_of = {entry.topic: entry for entry in events}
-    built = {
-        (e.data["dataset"], e.data["partition"]): e.data for e in events if e.topic == "run.partition_rebuilt"
-    }
+    built = {(e.data["dataset"], e.data["partition"]): e.data for e in events if e.topic == "run.partition_rebuilt"}
     windows = [
         window
         for entry in events

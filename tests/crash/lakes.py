@@ -59,9 +59,7 @@ def copy(template: Path, folder: Path) -> Path:
     return Path(shutil.copytree(template, folder))
 
 
-def start_driver(
-    folder: Path, action: str, *arguments: str, gate: Path | None = None
-) -> subprocess.Popen[str]:
+def start_driver(folder: Path, action: str, *arguments: str, gate: Path | None = None) -> subprocess.Popen[str]:
     """A process of its own that drives; see `tests/driver_process.py`."""
     environment = {**os.environ, **({"TRADEX_TEST_GATE": str(gate)} if gate else {})}
     return subprocess.Popen(

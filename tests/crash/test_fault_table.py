@@ -53,9 +53,7 @@ def undisturbed(template: Path, act: Callable[[Workspace], object], folder: Path
         before = contents(workspace)
         act(workspace)
         check_everything(workspace)
-        return Story(
-            template, act, tuple(faults.steps), before, contents(workspace), workspace.state().cursor
-        )
+        return Story(template, act, tuple(faults.steps), before, contents(workspace), workspace.state().cursor)
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from tradex_ledger.views import NoSuchPositionError, open_views, projection_name
 from tradex_ledger.workspace import Workspace
 
 SEED = 20140301
-MOMENTS = 14
-POSITIONS = 12
+MOMENTS = 10
+POSITIONS = 6
 
 
 class Died(BaseException):
@@ -41,7 +41,7 @@ class History:
 
     def watch(self, stage: str, done: int, total: int) -> None:
         """While a run is driven, at some of the moments it can be seen."""
-        if self.chance.random() < 0.4:
+        if self.chance.random() < 0.25:
             self.answers[self.workspace.ledger.position()] = projections(self.workspace)
 
     def die(self, stage: str, done: int, total: int) -> None:
@@ -123,18 +123,20 @@ def test_as_of_a_position_every_projection_answers_as_it_did_then(history: Histo
 @pytest.mark.norm("N40")
 def test_as_of_the_time_of_its_event_every_projection_answers_as_it_did_then(history: History):
     at = {event["position"]: event["at"] for event in events(history.workspace, "true")}
-    for position, answer in history.answers.items():
+    asked = history.chance.sample(sorted(history.answers), POSITIONS)
+    for position in history.answers:
+        assert resolve(history.workspace.ledger.engine, at[position].isoformat()).position == position
+    for position in asked:
         moment = at[position].isoformat()
-        assert resolve(history.workspace.ledger.engine, moment).position == position
-        assert not differing(projections(history.workspace, moment), answer), (position, moment)
+        assert not differing(projections(history.workspace, moment), history.answers[position]), (position, moment)
 
 
 @pytest.mark.norm("N40")
 def test_as_of_a_position_or_its_time_the_lake_holds_what_it_held_then(history: History):
     at = {event["position"]: event["at"] for event in events(history.workspace, "true")}
-    for position, content in history.contents.items():
-        assert digests(history.workspace, str(position)) == content, position
-        assert digests(history.workspace, f"{at[position].isoformat()}Z") == content, position
+    for n, (position, content) in enumerate(history.contents.items()):
+        as_of = str(position) if n % 2 else f"{at[position].isoformat()}Z"
+        assert digests(history.workspace, as_of) == content, as_of
 
 
 @pytest.mark.norm("N40")

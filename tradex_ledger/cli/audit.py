@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tradex_ledger.cli.common import Call, as_of_option, command
-from tradex_ledger.cli.show import short
 
 if TYPE_CHECKING:
     from tradex_ledger.views import AsOf
@@ -60,5 +59,5 @@ def _show(call: Call, entries: list[dict[str, Any]], as_of: AsOf) -> None:
     if show.as_json:
         show.document({"as_of": as_of.as_json(), "events": entries})
         return
-    show.table([{**line, "what": short(line["what"], 110)} for line in story(entries)], COLUMNS)
+    show.table(list(story(entries)), COLUMNS)
     show.note(f"as of position {as_of.position} ({as_of.at})")

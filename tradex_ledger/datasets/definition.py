@@ -75,6 +75,7 @@ class DefinitionError(RefusedError):
             f"the definition of {dataset} {problem}",
             mend=mend or f"mend the file {dataset}.sql of the pipeline",
         )
+        self.dataset = dataset
 
 
 class UnknownDatasetError(NotFoundError):

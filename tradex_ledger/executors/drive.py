@@ -17,8 +17,8 @@ from tradex_ledger.errors import ConflictError, EnvironmentFault, TradexError
 from tradex_ledger.executors.catalog import load_catalog, overlay
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.extract import extract, extraction_of
-from tradex_ledger.executors.fence import DrivenRun, EndedMeanwhileError, load_run
-from tradex_ledger.executors.lease import held
+from tradex_ledger.executors.fence import DrivenRun, EndedMeanwhileError, FencedError, load_run
+from tradex_ledger.executors.lease import held, still_holds
 from tradex_ledger.executors.publish import last_day_of, publish
 from tradex_ledger.executors.rebuild import Rebuild
 from tradex_ledger.lake.storage import translate
@@ -37,10 +37,13 @@ def drive(ex: Execution, run_id: str) -> Run:
     ex.prepare()
     with held(ex, run_id):
         driven = DrivenRun(ex.ledger, run_id)
-        ex.staging = ex.lake.new_staging(run_id, ex.token)
         try:
-            while driven.run.status != "SUCCESS":
-                _step(ex, driven)
+            ex.staging = ex.lake.new_staging(run_id, ex.token)
+            try:
+                while driven.run.status != "SUCCESS":
+                    _step(ex, driven)
+            finally:
+                ex.lake.drop_staging(ex.staging)
         except (ConflictError, EndedMeanwhileError):
             raise
         except TradexError as error:
@@ -50,8 +53,6 @@ def drive(ex: Execution, run_id: str) -> Run:
             fault = translate(error, f"driving {run_id}")
             record_failure(ex, run_id, fault)
             raise fault from error
-        finally:
-            ex.lake.drop_staging(ex.staging)
         return driven.run
 
 
@@ -119,11 +120,17 @@ def _rebuild_layer(ex: Execution, driven: DrivenRun, layer: str) -> None:
 
 
 def record_failure(ex: Execution, run_id: str, error: TradexError) -> None:
-    """Put the failure on record (N34). When even that fails, the error itself says enough: the run stays resumable."""
+    """Put the failure on record (N34). When even that fails, the error itself says enough: the run stays resumable.
+
+    Raises: `FencedError` when another driver has taken the run over. What fails here then (its staging is gone, say)
+    is no failure of the run, and recording it would fence off the one that drives it now.
+    """
     try:
         driven = DrivenRun(ex.ledger, run_id)
         if driven.run.status != "RUNNING":
             return
+        if not still_holds(ex, run_id):
+            raise FencedError(run_id) from error
         driven.run.fail_layer(
             error=error.code,
             message=error.message,
@@ -133,5 +140,7 @@ def record_failure(ex: Execution, run_id: str, error: TradexError) -> None:
         )
         driven.run.fail(reason=error.message, by=ex.by)
         driven.append()
+    except FencedError:
+        raise
     except (ConflictError, EnvironmentFault) as unrecorded:
         error.add_note(f"the failure could not be recorded: {unrecorded.message}")

@@ -89,12 +89,16 @@ def _stage_all(ex: Execution, extraction: Mapping[str, Any]) -> tuple[dict[str, 
         for n, group in enumerate(ex.source.groups(files, GROUP_BYTES))
     ]
     totals = dict.fromkeys(("files", "lines", "posts", "outside", "rejected"), 0)
-    for _, counts in ex.pool.run(stage_files, tasks):
+    # By the counts, not by which files there are: whoever took the run over has wiped them, and that is no empty source.
+    staged: set[Path] = set()
+    for task, counts in ex.pool.run(stage_files, tasks):
         for name in totals:
             totals[name] += getattr(counts, name)
+        staged |= {task.posts} if counts.posts else set()
+        staged |= {task.rejected} if counts.rejected else set()
         ex.progress(f"read {len(files)} files", totals["files"], len(files))
-    posts = [str(task.posts) for task in tasks if task.posts.exists()]
-    rejected = [str(task.rejected) for task in tasks if task.rejected.exists()]
+    posts = [str(task.posts) for task in tasks if task.posts in staged]
+    rejected = [str(task.rejected) for task in tasks if task.rejected in staged]
     return totals, (posts, rejected)
 
 

@@ -54,3 +54,9 @@ def held(ex: Execution, name: str) -> Iterator[None]:
         thread.join()
         with suppress(EnvironmentFault):  # it ends by itself
             leases.release(name, ex.token)
+
+
+def still_holds(ex: Execution, name: str) -> bool:
+    """Whether nobody has taken the lease of `name` over; one that ran out is still this driver's."""
+    lease = Leases(ex.ledger.engine, ex.clock).holder(name)
+    return lease is not None and lease.holder == ex.token

@@ -18,7 +18,13 @@ from tradex_ledger.datasets.definition import DefinitionError, Read
 from tradex_ledger.datasets.fingerprint import add_references, connect, create_empty
 from tradex_ledger.datasets.graph import iso
 from tradex_ledger.lake.storage import StagedFile, check_file, translate
-from tradex_ledger.lake.writer import PartitionValueError, file_list, limit_resources, write_days
+from tradex_ledger.lake.writer import (
+    PartitionValueError,
+    RepeatedRowError,
+    file_list,
+    limit_resources,
+    write_days,
+)
 
 
 class ReadsOutsideWindowError(DefinitionError):
@@ -35,7 +41,7 @@ class ReadsOutsideWindowError(DefinitionError):
 
 
 class RepeatedKeyError(DefinitionError):
-    """A definition gives the same key twice."""
+    """A definition gives the same key twice in one partition."""
 
     code = "repeated-key"
 
@@ -92,7 +98,6 @@ def build_window(task: WindowTask) -> list[StagedFile]:
         staged = _write(task, task.days, task.folder)
         if task.check_reads and len(task.days) > 1:
             _check_reads(task, staged)
-        _check_keys(task, staged)
     except (OSError, duckdb.Error) as error:
         if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException | duckdb.InvalidInputException):
             span = f"{iso(task.days[0])}..{iso(task.days[-1])}"
@@ -116,6 +121,8 @@ def _write(task: WindowTask, days: Iterable[int], folder: Path) -> list[StagedFi
             [[date.fromordinal(day) for day in wanted]],
         )
         return write_days(connection, task.sql, column=task.column, order=task.key, days=set(wanted), folder=folder)
+    except RepeatedRowError as error:
+        raise RepeatedKeyError(task.dataset, str(error)) from None
     except PartitionValueError as error:
         raise DefinitionError(
             task.dataset,
@@ -141,20 +148,3 @@ def _check_reads(task: WindowTask, staged: list[StagedFile]) -> None:
         alone = _write(task, [day], task.folder / f"alone-{day}")
         if whole.get(day) != (alone[0].sha256 if alone else None):
             raise ReadsOutsideWindowError(task.dataset, day)
-
-
-def _check_keys(task: WindowTask, staged: list[StagedFile]) -> None:
-    if not staged:
-        return
-    keys = ", ".join(f'"{name}"' for name in task.key)
-    files = file_list([str(file.path) for file in staged])
-    with connect() as connection:
-        found = connection.execute(
-            f"select {keys} from read_parquet({files}, hive_partitioning = false) "
-            f"group by all having count(*) > 1 order by all limit 1"
-        ).fetchall()
-    if found:
-        raise RepeatedKeyError(
-            task.dataset,
-            ", ".join(f"{name} = {value}" for name, value in zip(task.key, found[0], strict=True)),
-        )

@@ -6,6 +6,8 @@ lets a file's encoding depend on the rows that stood beside it in the window.)
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -23,6 +25,10 @@ ROW_GROUP_ROWS = 131_072
 
 class PartitionValueError(ValueError):
     """Rows carry a partition value that is not one of the days asked for."""
+
+
+class RepeatedRowError(ValueError):
+    """Two rows of a day have the same values in the columns that order them."""
 
 
 def limit_resources(connection: duckdb.DuckDBPyConnection, spill: Path, memory_mb: int) -> None:
@@ -45,7 +51,7 @@ def write_days(
 
     The column is also inside the file; rows are ordered by it and then by `order`. Returns the files in order of
     day. Memory holds one day at a time. A crash leaves files in the staging folder only. Raises:
-    `PartitionValueError`.
+    `PartitionValueError`; `RepeatedRowError`, because `order` is a key.
     """
     keys = ", ".join(f'"{name}"' for name in (column, *(name for name in order if name != column)))
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,6 +60,7 @@ def write_days(
     for day, rows in _by_day(reader, column):
         if day is None or day.toordinal() not in days:
             raise PartitionValueError(f"{column} = {day}")
+        _check_key(rows, order)
         path = folder / f"{day.isoformat()}.parquet"
         _write(rows, path)
         sync_file(path)
@@ -78,6 +85,29 @@ def _by_day(reader: pa.RecordBatchReader, column: str) -> Iterator[tuple[date | 
             start = end
     if parts:
         yield current, pa.Table.from_batches(parts)
+
+
+def _check_key(rows: pa.Table, key: tuple[str, ...]) -> None:
+    """Raise `RepeatedRowError` when a key occurs twice; rows are ordered by it, so the two are neighbours."""
+    if rows.num_rows < 2:
+        return
+    repeated = functools.reduce(pc.and_, (_same_as_before(rows[name].combine_chunks()) for name in key))
+    found = pc.index(repeated, True).as_py()
+    if found >= 0:
+        raise RepeatedRowError(", ".join(f"{name} = {rows[name][found].as_py()}" for name in key))
+
+
+def _same_as_before(values: pa.Array) -> pa.Array:
+    """For each value but the first, whether it is the same as the one before it; so are two NULLs, or two NaNs."""
+    before, after = values[:-1], values[1:]
+    try:
+        same = pc.equal(before, after)
+    except pa.ArrowNotImplementedError:  # lists, structs: rarely a key
+        return pa.array([one == other for one, other in itertools.pairwise(map(repr, values.to_pylist()))])
+    if values.null_count or pa.types.is_floating(values.type):
+        both = pc.and_(pc.is_null(before, nan_is_null=True), pc.is_null(after, nan_is_null=True))
+        same = pc.or_(pc.fill_null(same, False), both)
+    return same
 
 
 def _write(rows: pa.Table, path: Path) -> None:

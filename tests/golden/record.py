@@ -1,0 +1,83 @@
+"""The golden ledger: how one is recorded (once a format, then never again) and loaded.
+
+    python -m tests.golden.record 1
+
+tells a small story and writes what the ledger holds and what it answers. Old files are not touched again: they are
+what a ledger of their time looked like.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from eventsourcing.persistence import StoredEvent
+from sqlalchemy import Engine
+
+from tests import small
+from tests.check import read_record
+from tests.given import state
+from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.ledger.entry import canonical, parse, parse_time
+from tradex_ledger.ledger.recorder import Recorder
+from tradex_ledger.ledger.store import create_store, open_engine
+from tradex_ledger.views import open_views, projection_names, resolve, rows
+
+HERE = Path(__file__).parent
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON says it."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    return [plain(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def answers(ledger: Ledger) -> dict[str, Any]:
+    """The state of every aggregate, and the rows of every projection in the order of their texts."""
+    engine = ledger.engine
+    with open_views(engine, resolve(engine, None)) as views:
+        streams = [r[0] for r in views.execute("select distinct stream from events order by all").fetchall()]
+        shown = {name: sorted(map(plain, rows(views, name)), key=json.dumps) for name in projection_names()}
+    return {"aggregates": {s: plain(state(ledger.repository.get(s))) for s in streams}, "projections": shown}
+
+
+def load(lines: list[str], url: str) -> tuple[Engine, list[str]]:
+    """A fresh store with those entries appended anew; returns it with the entries as it holds them."""
+    engine = open_engine(url, create=True)
+    entries = [parse(line.encode()) for line in lines]
+    create_store(engine, ledger_id=entries[0].ledger, created_at=parse_time(entries[0].at))
+    for entry in entries:
+        body = canonical({"by": entry.by, "data": entry.data, "v": entry.v})
+        recorder = Recorder(engine, lambda at=entry.at: parse_time(at))  # type: ignore[misc]
+        recorder.insert_events([StoredEvent(entry.stream, entry.version, entry.topic, body)])
+    with open_views(engine, resolve(engine, None)) as views:
+        found = views.execute("select entry from events order by position").fetchall()
+    return engine, [row[0] for row in found]
+
+
+def main(version: str) -> None:
+    names = HERE / f"ledger_v{version}.jsonl", HERE / f"ledger_v{version}.answers.json"
+    if any(name.exists() for name in names):
+        raise SystemExit(f"there is a golden ledger {version} already; it stays as it is")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)  # so that the source has a name without a machine in it
+        small.deliver(Path("posts"), days=5, posts_per_day=3)
+        with small.create(Path(folder, "ws"), "files:posts") as workspace:
+            small.tell_everything(workspace, Path("posts"))
+            entries = [row[6] for row in read_record(workspace).rows]
+            found = answers(workspace.ledger)
+    names[0].write_text("".join(f"{entry}\n" for entry in entries), encoding="utf-8")
+    names[1].write_text(json.dumps(found, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    print(f"{len(entries)} entries")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

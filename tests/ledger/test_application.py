@@ -1,0 +1,342 @@
+"""The ledger as an application: snapshots, old events, unknown events, saves that conflict."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import orjson
+import pytest
+from eventsourcing.persistence import StoredEvent
+from eventsourcing.utils import register_topic
+from sqlalchemy import Engine, text
+
+from tests.domain.facts import EXECUTOR, candidate, opened, plan, registered, requested, versioned, window
+from tests.domain.test_backfill import submit
+from tests.given import Fact, state, stored
+from tests.golden.record import answers, load
+from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.base import CreatedEvent, Event, Snapshot
+from tradex_ledger.domain.dataset import Dataset
+from tradex_ledger.domain.pipeline_state import PipelineState
+from tradex_ledger.ledger.application import AmbiguousIdError, Ledger, NoSuchStreamError, WriterConflictError
+from tradex_ledger.ledger.entry import canonical
+from tradex_ledger.ledger.mapper import EntryMapper, UnknownEventError
+from tradex_ledger.ledger.recorder import Recorder, SnapshotRecorder
+from tradex_ledger.ledger.store import create_store, open_engine, writing
+from tradex_ledger.workspace import utc_now
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+DAYS = 28
+
+
+class OftenSnapshotting(Ledger):
+    """Takes a snapshot every five events."""
+
+    snapshotting_intervals: ClassVar[dict[Any, int]] = {Backfill: 5, Dataset: 5, PipelineState: 5}
+
+
+class NeverSnapshotting(Ledger):
+    """Replays everything from the first event."""
+
+    snapshotting_intervals: ClassVar[dict[Any, int]] = {}
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    made = open_engine(f"sqlite:///{tmp_path / 'ledger.db'}", create=True)
+    create_store(made, ledger_id="test", created_at=datetime(2024, 1, 1, tzinfo=UTC))
+    yield made
+    made.dispose()
+
+
+@contextmanager
+def opened_ledger(engine: Engine, cls: type[Ledger] = Ledger) -> Iterator[Ledger]:
+    ledger = cls(engine, utc_now)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def drive_a_month(ledger: Ledger) -> str:
+    """A backfill of 28 days, saved step by step."""
+    whole = plan(window(first="2024-01-01", last=f"2024-01-{DAYS}", partitions=DAYS))
+    backfill = submit()
+    backfill.record_plan(whole, by="ana")
+    backfill.approve(whole["digest"], by="ben")
+    ledger.append(backfill)
+    for layer in ("bronze", "silver"):
+        backfill.start_layer(layer, executor=EXECUTOR, extraction=None, by="driver")
+        ledger.append(backfill)
+        if layer == "silver":
+            for number in range(1, DAYS + 1):
+                facts = candidate(f"2024-01-{number:02}", rows=number)
+                backfill.rebuild_partitions("silver_social_events", [facts], by="driver")
+                ledger.append(backfill)
+        backfill.complete_layer(duration_ms=1, source=None, by="driver")
+        ledger.append(backfill)
+    return backfill.id
+
+
+def snapshots(engine: Engine, stream: str) -> list[StoredEvent]:
+    return list(SnapshotRecorder(engine).select_events(stream))
+
+
+# -- snapshots
+
+
+def test_an_aggregate_is_the_same_with_snapshots_and_without(engine: Engine):
+    with opened_ledger(engine, OftenSnapshotting) as ledger:
+        run_id = drive_a_month(ledger)
+        assert snapshots(engine, run_id)
+        with_snapshots = ledger.get(Backfill, run_id)
+    with opened_ledger(engine, NeverSnapshotting) as ledger:
+        ledger.snapshots = None
+        without = ledger.get(Backfill, run_id)
+    assert len(without.candidates["silver_social_events"]) == DAYS
+    assert state(with_snapshots) == state(without)
+    assert with_snapshots.version == without.version
+
+
+def test_what_comes_after_a_snapshot_goes_on_from_it(engine: Engine):
+    with opened_ledger(engine, OftenSnapshotting) as ledger:
+        run_id = drive_a_month(ledger)
+        backfill = ledger.get(Backfill, run_id)
+        assert backfill.next_stage() == "gold"
+        backfill.start_layer("gold", executor=EXECUTOR, extraction=None, by="driver")
+        ledger.append(backfill)
+        assert ledger.get(Backfill, run_id).layer == "gold"
+
+
+def test_a_snapshot_is_really_read(engine: Engine):
+    with opened_ledger(engine, OftenSnapshotting) as ledger:
+        run_id = drive_a_month(ledger)
+        _rewrite_snapshots(engine, run_id, lambda kept: kept["state"].update(priority_of_the_test="seen"))
+        assert vars(ledger.get(Backfill, run_id))["priority_of_the_test"] == "seen"
+
+
+def test_a_snapshot_of_another_format_is_passed_over(engine: Engine):
+    with opened_ledger(engine, OftenSnapshotting) as ledger:
+        run_id = drive_a_month(ledger)
+        whole = state(ledger.get(Backfill, run_id))
+
+        def other(kept: dict[str, Any]) -> None:
+            kept["format"] = 999
+            kept["state"] = {"nothing": "of what is needed"}
+
+        _rewrite_snapshots(engine, run_id, other)
+        assert state(ledger.get(Backfill, run_id)) == whole
+
+
+def _rewrite_snapshots(engine: Engine, stream: str, change: Any) -> None:
+    """Snapshots are a cache, and the only thing in the store that can be written over."""
+    for kept in snapshots(engine, stream):
+        content = orjson.loads(kept.state)
+        change(content)
+        with writing(engine) as connection:
+            connection.execute(
+                text("update snapshots set state = :state where stream = :stream and version = :version"),
+                {"state": orjson.dumps(content), "stream": stream, "version": kept.originator_version},
+            )
+
+
+def test_a_snapshot_copies_what_it_is_taken_of():
+    backfill = submit()
+    taken = Snapshot.take(backfill)
+    assert taken.state["request"] == backfill.request
+    assert not [name for name in taken.state if name.startswith("_")]
+    assert orjson.loads(orjson.dumps(taken.state)) == taken.state
+
+
+# -- events of other versions
+
+
+class Arrived(CreatedEvent):
+    """An event whose second version says kilograms, where the first said grams."""
+
+    TOPIC: ClassVar[str] = "test_parcel.arrived"
+    class_version: ClassVar[int] = 3
+    weight_kg: int
+    colour: str
+
+    @staticmethod
+    def upcast_v1_v2(data: dict[str, Any]) -> None:
+        data["weight_kg"] = data.pop("weight_g") // 1000
+
+    @staticmethod
+    def upcast_v2_v3(data: dict[str, Any]) -> None:
+        data["colour"] = "brown"
+
+
+register_topic(Arrived.TOPIC, Arrived)
+
+
+def handed_back(topic: str, version: int, data: dict[str, Any]) -> StoredEvent:
+    """An event of some version as the ledger hands it back."""
+    entry = {"at": "2024-01-01T00:00:00.000000Z", "by": "ana", "data": data, "ledger": "test", "position": 1}
+    return StoredEvent("parcel-1", 1, topic, canonical({**entry, "stream": "parcel-1", "topic": topic, "v": version}))
+
+
+@pytest.mark.parametrize(
+    ("version", "data"),
+    [(1, {"weight_g": 5000}), (2, {"weight_kg": 5}), (3, {"weight_kg": 5, "colour": "brown"})],
+)
+def test_an_old_event_is_brought_to_the_newest_version_step_by_step(version: int, data: dict[str, Any]):
+    event: Any = EntryMapper().to_domain_event(handed_back(Arrived.TOPIC, version, data))
+    assert type(event) is Arrived
+    assert (event.weight_kg, event.colour, event.by) == (5, "brown", "ana")
+
+
+def test_an_event_is_written_in_the_newest_version():
+    fact = Fact(Arrived, "ana", {"weight_kg": 5, "colour": "red"})
+    entry = orjson.loads(stored("parcel-1", 1, fact).state)
+    assert (entry["v"], entry["data"]) == (3, {"colour": "red", "weight_kg": 5})
+
+
+def test_an_event_of_a_newer_version_is_refused_by_name():
+    with pytest.raises(UnknownEventError, match=r"test_parcel\.arrived v4") as caught:
+        EntryMapper().to_domain_event(handed_back(Arrived.TOPIC, 4, {"weight_kg": 5}))
+    assert caught.value.code == "unknown-event"
+    assert "newer" in caught.value.mend
+
+
+@pytest.mark.parametrize(
+    "topic", ["backfill.teleported", "run.nothing", "nothing.at.all", "dataset", "pipeline_state", "snapshot", "snapshot.taken", ""]
+)
+def test_an_event_that_nobody_knows_is_refused_by_name(topic: str):
+    with pytest.raises(UnknownEventError) as caught:
+        EntryMapper().to_domain_event(handed_back(topic, 1, {}))
+    assert topic in caught.value.message
+
+
+@pytest.mark.parametrize("topic", ["antigravity", "this", "json.tool", "os:system", "subprocess:run"])
+def test_the_topic_of_an_event_never_makes_the_program_import_or_call_anything(topic: str):
+    module = topic.partition(":")[0]
+    known = module in sys.modules
+    with pytest.raises(UnknownEventError):
+        EntryMapper().to_domain_event(handed_back(topic, 1, {}))
+    assert (module in sys.modules) == known
+
+
+def test_an_unknown_event_in_a_stream_stops_its_replay_and_no_other(engine: Engine):
+    with opened_ledger(engine) as ledger:
+        ledger.append(PipelineState.open("x", cursor=None, by="ana"))
+        body = canonical({"by": "ana", "data": {}, "v": 1})
+        Recorder(engine, utc_now).insert_events(
+            [StoredEvent("dataset-a", 1, "dataset.teleported", body)],
+        )
+        with pytest.raises(UnknownEventError, match=r"dataset\.teleported v1"):
+            ledger.get(Dataset, "dataset-a")
+        assert ledger.get(PipelineState, "pipeline-x").pipeline == "x"
+
+
+# -- saves and look-ups
+
+
+def test_of_two_saves_from_the_same_version_the_second_conflicts_and_stores_nothing(engine: Engine):
+    with opened_ledger(engine) as ledger:
+        run_id = drive_a_month(ledger)
+        state_of_x = PipelineState.open("x", cursor=None, by="ana")
+        one, two = ledger.get(Backfill, run_id), ledger.get(Backfill, run_id)
+        one.cancel(reason="the vendor delivered other days", by="ben")
+        ledger.append(one)
+        before = ledger.position()
+        two.cancel(reason="the vendor delivered nothing new", by="eve")
+        with pytest.raises(WriterConflictError) as caught:
+            ledger.append(state_of_x, two)
+        assert caught.value.streams == ["pipeline-x", run_id]
+        assert ledger.position() == before
+        assert ledger.version_of("pipeline-x") == 0
+
+
+def test_an_append_returns_the_position_after_it(engine: Engine):
+    with opened_ledger(engine) as ledger:
+        assert ledger.position() == 0
+        assert ledger.append(submit()) == 1
+        assert ledger.append() == 1
+        assert ledger.append(PipelineState.open("x", cursor=None, by="ana")) == ledger.position() == 2
+
+
+def test_a_stream_that_is_not_there_or_of_another_kind_is_not_found(engine: Engine):
+    with opened_ledger(engine) as ledger:
+        ledger.append(submit())
+        for cls, stream in ((Backfill, "bf-2"), (Dataset, "bf-1"), (Backfill, "")):
+            with pytest.raises(NoSuchStreamError) as caught:
+                ledger.get(cls, stream)
+            assert caught.value.exit_status == 4
+
+
+def test_a_run_is_found_by_any_unique_beginning_of_its_id(engine: Engine):
+    with opened_ledger(engine) as ledger:
+        for run_id in ("bf-1", "bf-12", "bf-2a"):
+            ledger.append(Backfill.submit(run_id, **_order()))
+        assert ledger.find_run("bf-2") == ledger.find_run("2") == "bf-2a"
+        assert ledger.find_run("bf-1") == ledger.find_run("1") == "bf-1"  # whole ids come first
+        with pytest.raises(AmbiguousIdError, match="3 runs"):
+            ledger.find_run("bf-")
+        for missing in ("bf-3", "run-1", "xyz"):
+            with pytest.raises(NoSuchStreamError, match=missing):
+                ledger.find_run(missing)
+
+
+def _order() -> dict[str, Any]:
+    made = submit()
+    today = datetime(2024, 1, 10, tzinfo=UTC).date()
+    order = {name: made.request[name] for name in ("kind", "dataset", "layers", "override_state", "reason")}
+    return {**order, "first": today, "last": today, "today": today, "by": "ana"}
+
+
+def test_every_kind_of_aggregate_comes_back_as_it_was_saved(engine: Engine):
+    with opened_ledger(engine) as ledger:
+        body: dict[str, tuple[Fact, ...]] = {
+            "dataset-silver_x": (registered(), versioned()),
+            "pipeline-x": (opened(),),
+            "bf-1": (requested(),),
+        }
+        recorder = Recorder(engine, utc_now)
+        for stream, facts in body.items():
+            for version, fact in enumerate(facts, start=1):
+                entry = orjson.loads(stored(stream, version, fact).state)
+                state_bytes = canonical({name: entry[name] for name in ("by", "data", "v")})
+                recorder.insert_events([StoredEvent(stream, version, fact.kind.TOPIC, state_bytes)])
+        assert ledger.get(Dataset, "dataset-silver_x").logic_version == 1
+        assert ledger.get(PipelineState, "pipeline-x").pipeline == "x"
+        assert ledger.get(Backfill, "bf-1").status == "REQUESTED"
+        assert issubclass(Backfill.Requested, Event)
+
+
+# -- a ledger of the past
+
+
+def narrowed(found: Any, recorded: Any) -> Any:
+    """What is found, of what was recorded: answers may grow, they may not change."""
+    if isinstance(recorded, dict) and isinstance(found, dict):
+        return {name: narrowed(found.get(name), value) for name, value in recorded.items()}
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("ledger_v*.jsonl")))
+def test_a_golden_ledger_of_every_format_is_replayed_to_the_recorded_answers(name: str, tmp_path: Path):
+    lines = (GOLDEN / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    recorded = json.loads((GOLDEN / f"{name}.answers.json").read_text(encoding="utf-8"))
+    engine, held = load(lines, f"sqlite:///{tmp_path / 'ledger.db'}")
+    assert held == lines  # byte for byte: the form of an entry is the same
+    with opened_ledger(engine) as ledger:
+        found = answers(ledger)
+    engine.dispose()
+    assert narrowed(found["aggregates"], recorded["aggregates"]) == recorded["aggregates"]
+    for projection, rows in recorded["projections"].items():
+        shown = [
+            {column: row[column] for column in rows[0]} if rows else row for row in found["projections"][projection]
+        ]
+        assert sorted(shown, key=json.dumps) == sorted(rows, key=json.dumps), projection
+
+
+def test_there_is_a_golden_ledger():
+    assert (GOLDEN / "ledger_v1.jsonl").is_file()
