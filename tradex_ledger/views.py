@@ -103,9 +103,15 @@ def tables_in(connection: duckdb.DuckDBPyConnection, sql: str) -> set[str]:
     return {str(node["table_name"]) for node in nodes(parsed_form(connection, sql)) if node.get("type") == "BASE_TABLE"}
 
 
+@cache
+def _written_over(name: str) -> tuple[str, ...]:
+    """The projections that a projection reads; parsed once, the files do not change under a process."""
+    with connect() as connection:
+        return tuple(sorted(tables_in(connection, _projection_sql(name)) & set(projection_names())))
+
+
 def add_projections(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
     """Create the named projections, and those that they are written over, as views."""
-    known = set(projection_names())
     present = {
         row[0] for row in connection.execute("select view_name from duckdb_views() where not internal").fetchall()
     }
@@ -113,10 +119,9 @@ def add_projections(connection: duckdb.DuckDBPyConnection, names: Iterable[str])
     def add(name: str) -> None:
         if name in present:
             return
-        sql = _projection_sql(name)
-        for table in sorted(tables_in(connection, sql) & known):
-            add(table)
-        connection.execute(f'create view "{name}" as {sql}')
+        for other in _written_over(name):
+            add(other)
+        connection.execute(f'create view "{name}" as {_projection_sql(name)}')
         present.add(name)
 
     for name in names:

@@ -16,6 +16,8 @@ BRONZE = """\
 select null::date as event_date, null::varchar as post_id
 """
 
+OWN_COLUMNS = 'columns = { day = "DATE", id = "INTEGER" }'
+
 
 def header(reads: Mapping[str, str], *, layer: str = "gold", key: str = '["day", "id"]', more: str = "") -> str:
     """The header of a definition by `day`."""
@@ -34,6 +36,8 @@ def definition(
     **options: str,
 ) -> Definition:
     """A definition with that statement; it reads `base` of its own day unless told otherwise."""
+    if name in (reads or {}):
+        options.setdefault("more", OWN_COLUMNS)
     text = header(reads or {"base": "0d"}, **options) + sql + "\n"
     return parse_definition(name, text, references or {})
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.datasets.made import BRONZE, header
+from tests.datasets.made import BRONZE, OWN_COLUMNS, header
 from tradex_ledger.datasets.definition import (
     DefinitionError,
     Read,
@@ -61,8 +61,10 @@ def test_reference_data_is_taken_from_beside_the_definition():
         (header({"a": "-1d..-28d"}) + SQL, "in order"),
         (header({"a": "-401d..0d"}) + SQL, "at most 400 days"),
         (header({"a": "0d..401d"}) + SQL, "at most 400 days"),
-        (header({"made": "0d"}) + SQL, "only earlier days"),
-        (header({"made": "-1d..0d"}) + SQL, "only earlier days"),
+        (header({"made": "0d"}, more=OWN_COLUMNS) + SQL, "only earlier days"),
+        (header({"made": "-1d..0d"}, more=OWN_COLUMNS) + SQL, "only earlier days"),
+        (header({"made": "-1d"}) + SQL, "state its columns"),
+        (header({"a": "0d"}, more=OWN_COLUMNS) + SQL, "state its columns"),
     ],
 )
 def test_a_definition_that_does_not_say_what_it_must_is_refused_by_name(text: str, problem: str):
@@ -101,7 +103,7 @@ def write(folder: Path, **texts: str) -> Path:
 def test_definitions_come_in_an_order_in_which_each_follows_what_it_reads(tmp_path: Path):
     write(
         tmp_path,
-        a_last=header({"b_middle": "0d", "a_last": "-1d"}) + SQL,
+        a_last=header({"b_middle": "0d", "a_last": "-1d"}, more=OWN_COLUMNS) + SQL,
         b_middle=header({"z_first": "-2d..0d"}, layer="silver") + SQL,
         z_first=BRONZE,
     )

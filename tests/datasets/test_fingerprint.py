@@ -186,3 +186,14 @@ def test_columns_that_are_not_what_the_header_says_are_refused(sql: str, problem
     with pytest.raises(DefinitionError, match=problem):
         describe_all(pipeline_of(bronze, definition(sql)))
 
+
+def test_a_dataset_that_reads_its_own_earlier_days_gives_the_columns_that_it_states():
+    base = parse_definition("base", BRONZE.replace("event_date", "day"), {})
+    own = "select p.day, coalesce(m.id, 0) as id from partitions p left join made m on m.day = p.day - 1"
+    made = definition(own, {"made": "-1d"})
+    assert describe_all(pipeline_of(base, made))["made"] == [("day", "DATE"), ("id", "INTEGER")]
+    for stated, problem in (("BIGINT", "other columns than it states"), ("NOTHING", "cannot be")):
+        columns = f'columns = {{ day = "DATE", id = "{stated}" }}'
+        with pytest.raises(DefinitionError, match=problem):
+            other = own.replace("coalesce(m.id, 0)", "1")
+            describe_all(pipeline_of(base, definition(other, {"made": "-1d"}, more=columns)))

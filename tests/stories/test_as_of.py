@@ -66,7 +66,7 @@ def history(real_posts: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     for day in (6, 7, 9):
         (source / f"2014-01-{day:02}.jsonl.gz").symlink_to(real_posts / f"2014-01-{day:02}.jsonl.gz")
     Workspace.create(folder / "workspace", source=f"files:{source}", actor="ana").close()
-    one_process(folder / "workspace", window_partitions=2)
+    one_process(folder / "workspace", window_partitions=3)
     with Workspace.open(folder / "workspace", actor="ana") as workspace:
         told = History(workspace, random.Random(SEED))
         told.note()

@@ -10,7 +10,8 @@
 
 `reads` says, for each dataset read, which days a partition may see, relative to its own day. `references` names CSV
 files beside the definition that become tables of text columns. `source` names the extractor that fills a Bronze
-dataset; its statement then only states the columns.
+dataset; its statement then only states the columns. A dataset that reads its own earlier days states its columns too
+(`columns = { date = "DATE", total = "BIGINT" }`), since nothing else could say what those days hold.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ _FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "reads": (_is_table_of_texts, 'a table such as { dataset = "0d" }'),
     "references": (_is_references, "a list of names such as words.csv"),
     "source": (_is_text, "a text"),
+    "columns": (_is_table_of_texts, 'a table such as { date = "DATE" }'),
 }
 DAY_REACH = 400
 
@@ -108,6 +110,7 @@ class Definition:
     reads: tuple[Read, ...]
     references: tuple[tuple[str, str], ...]
     source: str | None
+    columns: tuple[tuple[str, str], ...]
     sql: str
     text: str
 
@@ -143,6 +146,7 @@ def parse_definition(name: str, text: str, references: dict[str, str]) -> Defini
         reads=tuple(_parse_reads(name, header.get("reads", {}))),
         references=tuple((file.removesuffix(".csv"), references[file]) for file in named),
         source=header.get("source"),
+        columns=tuple(header.get("columns", {}).items()),
         sql=text[match.end() :].strip().rstrip(";"),
         text=text,
     )
@@ -163,6 +167,8 @@ def _check_header(name: str, header: dict[str, Any]) -> None:
         raise DefinitionError(name, f"has the layer {header['layer']!r}; it is one of {', '.join(LAYERS)}")
     if (header["layer"] == "bronze") != ("source" in header):
         raise DefinitionError(name, "must name a source if, and only if, it is in the bronze layer")
+    if (name in header.get("reads", {})) != ("columns" in header):
+        raise DefinitionError(name, "must state its columns if, and only if, it reads its own earlier days")
     if header["layer"] != "bronze" and not header.get("reads"):
         raise DefinitionError(name, 'reads nothing: say `reads = { dataset = "0d" }`')
 

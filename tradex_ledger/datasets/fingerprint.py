@@ -150,6 +150,7 @@ def _cte_entries(node: dict[str, Any]) -> list[dict[str, Any]]:
     return list(found.get("map", [])) if isinstance(found, dict) else []
 
 
+@cache
 def fingerprint(definition: Definition) -> str:
     """SHA-256 (hex) of the logic: parsed form, header and reference data. Raises `DefinitionError`."""
     try:
@@ -222,7 +223,13 @@ def create_empty(connection: duckdb.DuckDBPyConnection, name: str, described: li
 
 def describe_all(pipeline: Pipeline) -> dict[str, list[tuple[str, str]]]:
     """The columns of every dataset of a pipeline. Raises `DefinitionError` for the first that is off."""
+    return {name: list(found) for name, found in _described(tuple(pipeline.definitions.values()))}
+
+
+@cache
+def _described(definitions: tuple[Definition, ...]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+    """Worked out once for each set of definitions: a DuckDB for each dataset takes longer than all else in a small run."""
     found: dict[str, list[tuple[str, str]]] = {}
-    for name, definition in pipeline.definitions.items():
-        found[name] = columns(definition, found)
-    return found
+    for definition in definitions:
+        found[definition.name] = columns(definition, found)
+    return tuple((name, tuple(described)) for name, described in found.items())

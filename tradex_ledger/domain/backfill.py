@@ -28,6 +28,8 @@ REQUEST_FIELDS = (
     "ticket",
     "priority",
     "review",
+    "allow_overlap",
+    "group",
 )
 
 
@@ -111,6 +113,8 @@ class Backfill(Run):
         ticket: str | None
         priority: str
         review: bool
+        allow_overlap: list[str]
+        group: str | None
 
         def apply(self, aggregate: Backfill) -> None:
             aggregate.request = {name: getattr(self, name) for name in REQUEST_FIELDS}
@@ -239,6 +243,8 @@ class Backfill(Run):
             ticket=ticket,
             priority=priority,
             review=False,
+            allow_overlap=[],
+            group=None,
             by=by,
         )
 

@@ -89,7 +89,7 @@ def _stage_all(ex: Execution, extraction: Mapping[str, Any]) -> tuple[dict[str, 
         for n, group in enumerate(ex.source.groups(files, GROUP_BYTES))
     ]
     totals = dict.fromkeys(("files", "lines", "posts", "outside", "rejected"), 0)
-    # By the counts, not by which files there are: whoever took the run over has wiped them, and that is no empty source.
+    # By the counts, not by which files there are: who takes the run over wipes them, and that is no empty source.
     staged: set[Path] = set()
     for task, counts in ex.pool.run(stage_files, tasks):
         for name in totals:

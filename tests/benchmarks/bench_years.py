@@ -1,0 +1,162 @@
+"""Ten years: an incremental run, then backfills of 3,650 days of all datasets, undisturbed, again, and killed half-way.
+
+Late posts for every day are delivered before the first backfill and before the one that is killed (`kill -9`, the driver), so both
+rebuild every partition; the second one in between finds nothing changed. Each is a whole process, start-up included; memory is
+the sum over the driver and its workers, sampled ten times a second.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.benchmarks import measure
+from tradex_ledger.demo.posts import write_years
+from tradex_ledger.views import open_views, resolve, rows
+from tradex_ledger.workspace import Workspace
+
+FIRST = date(2012, 1, 1)
+POSTS_A_DAY, LATE_A_DAY = 40, 2
+GOAL_SAME, GOAL_MB = 0.05, 1024
+
+
+def deliver(folder: Path, days: int, *, late: int) -> None:
+    """The posts of the years, or another helping of a few for every day."""
+    part = folder / f"part-{late}"
+    found = write_years(part, 11 + late, FIRST, days, LATE_A_DAY if late else POSTS_A_DAY)
+    (folder / "delivered").mkdir(exist_ok=True)
+    for file in found.files:
+        file.rename(folder / "delivered" / f"{late}-{file.name}")
+
+
+def incremental(folder: Path, days: int) -> dict[str, Any]:
+    """The first run over all of it."""
+    with Workspace.open(folder / "workspace", actor="bench") as ws:
+        run = ws.run(until=FIRST + timedelta(days))
+        return {"id": run.id, "status": run.status}
+
+
+def backfill(folder: Path, days: int) -> dict[str, Any]:
+    """Request, approve and drive; or take up what an earlier process left."""
+    heard: list[tuple[str, int, int]] = []
+
+    def progress(stage: str, done: int, total: int) -> None:
+        heard.append((stage, done, total))
+        (folder / "progress").write_text(f"{stage} {done}/{total}")
+
+    with Workspace.open(folder / "workspace", actor="bench") as ws:
+        left = folder / "unfinished"
+        since = time.perf_counter()
+        if not left.exists():
+            made = ws.request(
+                kind="temporal",
+                dataset="bronze_x_posts",
+                first=FIRST,
+                last=FIRST + timedelta(days - 1),
+                override_state=False,
+                reason="late posts of ten years, measured",
+            )
+            ws.approve(made.id)
+            left.write_text(made.id)
+        planned = time.perf_counter() - since
+        run = ws.drive(left.read_text(), progress=progress)
+        left.unlink()
+        ends = [total == done for _, done, total in heard if total]
+        return {
+            "id": run.id,
+            "status": run.status,
+            "planning_s": planned,
+            "progress_calls": len(heard),
+            "stages": len({stage for stage, _, _ in heard}),
+            "reached_its_total": any(ends),
+        }
+
+
+def outcome(folder: Path, run_id: str) -> dict[str, Any]:
+    """What the projection says of a run."""
+    with Workspace.open(folder / "workspace") as ws:
+        views = open_views(ws.ledger.engine, resolve(ws.ledger.engine, None))
+        return rows(views, "runs", "run_id = ?", run_id)[0]
+
+
+def killed(folder: Path, size: list[str], share: float, total_s: float) -> float:
+    """Start a backfill and kill its driver in the middle; returns the seconds it had."""
+    since = time.perf_counter()
+    process = measure.start(__file__, *size, "--part", "backfill", "--folder", folder)
+    while time.perf_counter() - since < share * total_s:
+        if process.poll() is not None:
+            raise SystemExit("the backfill ended before it could be killed")
+        time.sleep(0.05)
+    workers = measure.family(process.pid)[1:]
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    had = time.perf_counter() - since
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):  # they end when they find their driver gone
+        time.sleep(0.05)
+    return had
+
+
+def main() -> None:
+    options = measure.parser(__doc__)
+    options.add_argument("--part", choices=("incremental", "backfill"))
+    options.add_argument("--folder", type=Path)
+    given = options.parse_args()
+    days = 120 if given.quick else 3_650
+    if given.part:
+        part = incremental if given.part == "incremental" else backfill
+        print(json.dumps(part(given.folder, days)))
+        return
+    size = ["--quick"] if given.quick else []
+    with measure.folder(given.work) as work:
+        lines = measured(work, days, size)
+    measure.table(f"{days:,} days, {POSTS_A_DAY} posts a day, four datasets rebuilt", lines)
+
+
+def measured(work: Path, days: int, size: list[str]) -> list[tuple[str, str, str]]:
+    def whole(part: str) -> measure.Cost:
+        cost = measure.run(__file__, *size, "--part", part, "--folder", work)
+        assert cost.out["status"] == "SUCCESS", cost.out
+        print(part, cost, flush=True)
+        return cost
+
+    deliver(work, days, late=0)
+    Workspace.create(work / "workspace", source=f"files:{work / 'delivered'}", start=FIRST, actor="bench").close()
+    first = whole("incremental")
+    deliver(work, days, late=1)
+    rebuilt = whole("backfill")
+    facts = outcome(work, rebuilt.out["id"])
+    assert facts["written"] >= 4 * days - 4 and facts["appended_rows"] > 0, facts
+    again = whole("backfill")
+    same = outcome(work, again.out["id"])
+    assert same["written"] == 0 and same["appended_rows"] == 0, same
+    deliver(work, days, late=2)
+    had = killed(work, size, 0.5, rebuilt.wall)
+    before = (work / "progress").read_text()
+    resumed = whole("backfill")
+    facts = outcome(work, resumed.out["id"])
+    assert facts["status"] == "SUCCESS" and facts["attempts"] > 1, facts
+    peak = max(cost.peak_mb for cost in (first, rebuilt, again, resumed))
+    return [
+        ("", "measured", "goal"),
+        ("incremental run, wall s / CPU s", f"{first.wall:.1f} / {first.cpu:.1f}", ""),
+        (f"backfill of {facts['planned_partitions']:,} partitions, wall s / CPU s", f"{rebuilt.wall:.1f} / {rebuilt.cpu:.1f}", ""),
+        ("… of which request and plan, s", f"{rebuilt.out['planning_s']:.1f}", ""),
+        ("… progress heard", f"{rebuilt.out['progress_calls']} times in {rebuilt.out['stages']} stages", ""),
+        ("the same again, wall s / CPU s", f"{again.wall:.1f} / {again.cpu:.1f}", ""),
+        ("the same again / rebuilt, by wall", f"{again.wall / rebuilt.wall:.3f}", f"≤ {GOAL_SAME}"),
+        ("the same again / rebuilt, by CPU", f"{again.cpu / rebuilt.cpu:.3f}", f"≤ {GOAL_SAME}"),
+        (f"killed after {had:.0f} s ({before}), then resumed, wall s / CPU s", f"{resumed.wall:.1f} / {resumed.cpu:.1f}", ""),
+        ("peak memory, driver and workers, MB", f"{peak:.0f}", f"≤ {GOAL_MB}"),
+    ]
+
+
+if __name__ == "__main__":
+    main()

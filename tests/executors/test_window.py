@@ -1,0 +1,330 @@
+"""A window as a pure task, and pipelines of one's own that run through it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pickle
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests import small
+from tests.check import check_everything
+from tests.lake import events, partitions, read_dataset
+from tradex_ledger.datasets.definition import DefinitionError, Read
+from tradex_ledger.executors.window import (
+    Input,
+    InputFile,
+    ReadsOutsideWindowError,
+    RepeatedKeyError,
+    WindowTask,
+    build_window,
+)
+from tradex_ledger.lake.storage import LakeFileError, sha256_of
+from tradex_ledger.workspace import BUILT_IN, Workspace
+
+DAY_1 = date(2024, 1, 1).toordinal()
+COLUMNS = (("day", "DATE"), ("id", "INTEGER"), ("n", "BIGINT"))
+COUNTS = "select day, id, sum(n)::bigint as n from base group by all"
+RUNNING = """
+    select p.day, b.id, sum(b.n)::bigint as n
+    from partitions p join base b on b.day between p.day - 2 and p.day
+    group by all
+"""
+
+Content = dict[int, list[tuple[int, int]]]
+
+
+def write_base(folder: Path, content: Content) -> tuple[InputFile, ...]:
+    """Input files, one a day (counted from 1), of rows (id, n)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = []
+    for number, rows in sorted(content.items()):
+        path = folder / f"{number}.parquet"
+        ids, ns = zip(*rows, strict=True)
+        days = [date.fromordinal(DAY_1 + number - 1)] * len(rows)
+        arrays = [pa.array(days, pa.date32()), pa.array(ids, pa.int32()), pa.array(ns, pa.int64())]
+        pq.write_table(pa.table(arrays, names=["day", "id", "n"]), path)
+        size = path.stat().st_size
+        found.append(InputFile(DAY_1 + number - 1, path, f"base/{path.name}", size, sha256_of(path)))
+    return tuple(found)
+
+
+def task(folder: Path, files: tuple[InputFile, ...], sql: str, days: range, **changes: Any) -> WindowTask:
+    """A window over `base`, days counted from 1."""
+    made = WindowTask(
+        dataset="made",
+        sql=sql,
+        column="day",
+        key=("day", "id"),
+        references=(),
+        inputs=(Input(Read("base", 0, 0), COLUMNS, files),),
+        days=tuple(DAY_1 + number - 1 for number in days),
+        folder=folder,
+        check_reads=True,
+        memory_mb=200,
+    )
+    return dataclasses.replace(made, **changes)
+
+
+def reading(first: int, last: int, files: tuple[InputFile, ...]) -> dict[str, Any]:
+    return {"inputs": (Input(Read("base", first, last), COLUMNS, files),)}
+
+
+def digests(built: list[Any]) -> dict[int, tuple[str, int]]:
+    """Day (counted from 1) → digest and rows."""
+    return {file.day - DAY_1 + 1: (file.sha256, file.rows) for file in built}
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> tuple[InputFile, ...]:
+    """Eight days with rows, but for the fifth."""
+    content = {d: [(i, d * i) for i in range(1, 2 + d % 3)] for d in range(1, 9) if d != 5}
+    return write_base(tmp_path / "base", content)
+
+
+# -- pure
+
+
+@pytest.mark.norm("N7")
+@pytest.mark.parametrize(("sql", "first"), [(COUNTS, 0), (RUNNING, -2)])
+def test_a_day_has_the_same_bytes_alone_and_in_a_window_of_many_days(base: Any, tmp_path: Path, sql: str, first: int):
+    reads = reading(first, 0, base)
+    whole = digests(build_window(task(tmp_path / "whole", base, sql, range(1, 9), **reads)))
+    again = digests(build_window(task(tmp_path / "again", base, sql, range(1, 9), **reads)))
+    halves = [task(tmp_path / f"half{n}", base, sql, part, **reads) for n, part in enumerate((range(1, 4), range(4, 9)))]
+    alone = [task(tmp_path / f"day{d}", base, sql, range(d, d + 1), **reads) for d in range(1, 9)]
+    assert whole == again
+    assert {d: f for half in halves for d, f in digests(build_window(half)).items()} == whole
+    assert {d: f for one in alone for d, f in digests(build_window(one)).items()} == whole
+
+
+@settings(max_examples=8)
+@given(
+    st.dictionaries(
+        st.integers(1, 6), st.lists(st.tuples(st.integers(0, 3), st.integers(-9, 9)), min_size=1, max_size=6), min_size=1
+    ),
+    st.integers(1, 5),
+)
+def test_whatever_the_rows_and_the_cut_the_bytes_are_the_same(
+    tmp_path_factory: pytest.TempPathFactory, content: Content, cut: int
+):
+    folder = tmp_path_factory.mktemp("any")
+    files = write_base(folder / "base", content)
+    reads = reading(-2, 0, files)
+    whole = digests(build_window(task(folder / "whole", files, RUNNING, range(1, 7), **reads)))
+    parts = [range(1, cut + 1), range(cut + 1, 7)]
+    cuts = [task(folder / f"part{n}", files, RUNNING, part, **reads) for n, part in enumerate(parts) if part]
+    assert {d: f for one in cuts for d, f in digests(build_window(one)).items()} == whole
+
+
+def test_a_task_travels_to_another_process_and_back(base: Any, tmp_path: Path):
+    sent = pickle.loads(pickle.dumps(task(tmp_path / "out", base, COUNTS, range(1, 9))))
+    assert pickle.loads(pickle.dumps(build_window(sent)))
+
+
+def test_a_file_holds_its_own_day_with_the_partition_column_in_the_order_of_the_key(base: Any, tmp_path: Path):
+    built = build_window(task(tmp_path / "out", base, f"{COUNTS} order by id desc", range(1, 9)))
+    assert [file.day - DAY_1 + 1 for file in built] == [1, 2, 3, 4, 6, 7, 8]
+    for file in built:
+        rows = pq.read_table(file.path, partitioning=None).to_pylist()
+        assert {row["day"].toordinal() for row in rows} == {file.day}
+        assert [row["id"] for row in rows] == sorted(row["id"] for row in rows)
+        assert (file.rows, file.bytes, file.sha256) == (len(rows), file.path.stat().st_size, sha256_of(file.path))
+
+
+def test_no_input_at_all_is_an_input_without_rows(tmp_path: Path):
+    assert build_window(task(tmp_path / "out", (), COUNTS, range(1, 4))) == []
+
+
+# -- a definition that does not hold what it must
+
+
+@pytest.mark.parametrize("offset", ["- 1", "+ 1"])
+def test_a_definition_that_looks_outside_its_reads_is_refused_in_both_directions(base: Any, tmp_path: Path, offset: str):
+    sql = f"select p.day, b.id, sum(b.n)::bigint as n from partitions p join base b on b.day = p.day {offset} group by all"
+    with pytest.raises(ReadsOutsideWindowError, match="2024-01-0") as caught:
+        build_window(task(tmp_path / "out", base, sql, range(2, 5)))
+    assert caught.value.code == "reads-outside-window"
+    assert caught.value.dataset == "made"
+    assert "widen its reads" in caught.value.mend
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select day, id, sum(n) over (partition by id order by day)::bigint as n from base",
+        "select day, id, n + (select count(*) from base) as n from base",
+        "select day, id, n + (select count(*) from partitions) as n from base",
+        "select day, id, row_number() over (order by day, id) as n from base",
+    ],
+)
+def test_a_definition_whose_days_depend_on_their_window_is_refused(base: Any, tmp_path: Path, sql: str):
+    with pytest.raises(ReadsOutsideWindowError):
+        build_window(task(tmp_path / "out", base, sql, range(1, 5)))
+
+
+def test_a_definition_that_declares_what_it_reads_is_built(base: Any, tmp_path: Path):
+    sql = "select p.day, b.id, b.n from partitions p join base b on b.day = p.day + 1"
+    built = build_window(task(tmp_path / "out", base, sql, range(2, 5), **reading(1, 1, base)))
+    assert digests(built).keys() == {2, 3}
+
+
+def test_a_repeated_key_is_refused_with_the_key(base: Any, tmp_path: Path):
+    twice = f"{COUNTS} union all {COUNTS}"
+    with pytest.raises(RepeatedKeyError, match="day = 2024-01-01, id = 1") as caught:
+        build_window(task(tmp_path / "out", base, twice, range(1, 3)))
+    assert caught.value.code == "repeated-key"
+    missing_key = "select day, null::integer as id, sum(n)::bigint as n from base group by day, n"
+    with pytest.raises(RepeatedKeyError, match="id = None"):
+        build_window(task(tmp_path / "out2", base, missing_key, range(2, 3)))
+
+
+@pytest.mark.parametrize("day", ["day + 1", "day - 1", "null::date", "date '1970-01-01'"])
+def test_rows_of_days_that_were_not_asked_for_are_refused(base: Any, tmp_path: Path, day: str):
+    with pytest.raises(DefinitionError, match="rows of other days") as caught:
+        build_window(task(tmp_path / "out", base, f"select {day} as day, id, n from base", range(1, 3)))
+    assert "join `partitions` on day" in caught.value.mend
+
+
+@pytest.mark.parametrize("value", ["'x' || n", "error('odd')", "9223372036854775807 + n"])
+def test_a_statement_that_fails_on_the_data_names_the_dataset_and_the_days(base: Any, tmp_path: Path, value: str):
+    sql = f"select day, id, ({value})::bigint as n from base"
+    with pytest.raises(DefinitionError, match=r"made fails on 2024-01-01\.\.2024-01-02"):
+        build_window(task(tmp_path / "out", base, sql, range(1, 3)))
+
+
+# -- an input that is not as it was written
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "edited": (flip, "has other bytes than were written"),
+    "truncated": (lambda path: path.write_bytes(path.read_bytes()[:-7]), "bytes, not"),
+    "missing": (lambda path: path.unlink(), "is missing"),
+    "a folder": (lambda path: (path.unlink(), path.mkdir()), "base/3.parquet"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_an_input_that_is_not_as_it_was_written_is_refused_by_name(base: Any, tmp_path: Path, damage: str):
+    change, problem = DAMAGES[damage]
+    change(base[2].path)
+    with pytest.raises(LakeFileError, match=problem) as caught:
+        build_window(task(tmp_path / "out", base, COUNTS, range(1, 5)))
+    assert "base/3.parquet" in caught.value.message
+    assert caught.value.code == "lake-file"
+    assert not (tmp_path / "out").exists()
+
+
+# -- pipelines of one's own
+
+LENGTHS = """\
+-- /// dataset
+-- layer = "silver"
+-- partition = "event_date"
+-- key = ["post_id"]
+-- reads = { bronze_x_posts = "0d" }
+-- ///
+select event_date, post_id, max(length(text))::bigint as characters from bronze_x_posts group by all
+"""
+SO_FAR = """\
+-- /// dataset
+-- layer = "gold"
+-- partition = "date"
+-- key = ["date"]
+-- component = "total_version"
+-- reads = { silver_lengths = "0d", gold_so_far = "-1d" }
+-- columns = { date = "DATE", posts = "BIGINT", characters = "BIGINT" }
+-- ///
+select
+    p.date,
+    coalesce(any_value(b.posts), 0) + count(s.post_id) as posts,
+    coalesce(any_value(b.characters), 0) + coalesce(sum(s.characters), 0)::bigint as characters
+from partitions p
+left join silver_lengths s on s.event_date = p.date
+left join gold_so_far b on b.date = p.date - 1
+group by p.date
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Workspace]:
+    """A workspace with a pipeline folder of its own; the posts of two days come late."""
+    source, folder = tmp_path / "posts", tmp_path / "ws"
+    small.deliver(source, days=6)
+    shutil.move(source, tmp_path / "all")
+    source.mkdir()
+    (folder / "pipeline").mkdir(parents=True)
+    for name in ("bronze_x_posts", "bronze_x_posts__rejected"):
+        shutil.copy(BUILT_IN / f"{name}.sql", folder / "pipeline")
+    (folder / "pipeline" / "silver_lengths.sql").write_text(LENGTHS, encoding="utf-8")
+    (folder / "pipeline" / "gold_so_far.sql").write_text(SO_FAR, encoding="utf-8")
+    for path in sorted((tmp_path / "all").iterdir()):
+        if path.name[:10] not in ("2024-01-03", "2024-01-04"):
+            shutil.copy(path, source)
+    with small.create(folder, f"files:{source}", pipeline="pipeline") as workspace:
+        yield workspace
+
+
+def expected_so_far(workspace: Workspace) -> list[tuple[Any, ...]]:
+    """The running totals, added up here."""
+    lengths = read_dataset(workspace, "silver_lengths")
+    totals, posts, characters = [], 0, 0
+    for number in range(1, 7):
+        today = [row for row in lengths if row[0] == small.day(number)]
+        posts, characters = posts + len(today), characters + sum(row[2] for row in today)
+        totals.append((small.day(number), posts, characters))
+    return totals
+
+
+def deliver_late(workspace: Workspace) -> None:
+    for path in (workspace.config.folder.parent / "all").iterdir():
+        shutil.copy(path, workspace.config.folder.parent / "posts")
+
+
+class Stop(BaseException):
+    """The driver dies here."""
+
+
+def test_a_dataset_that_reads_its_own_earlier_days_runs_and_is_backfilled_in_order(own: Workspace):
+    own.run(small.day(7))
+    assert {p["dataset"] for p in partitions(own) if p["layer"] != "bronze"} == {"silver_lengths", "gold_so_far"}
+    versioned = {e["dataset"]: e["data"] for e in events(own, "topic = 'dataset.logic_versioned'")}
+    assert SO_FAR == json.loads(versioned["gold_so_far"])["definition"]
+    before = read_dataset(own, "gold_so_far")
+    assert before == expected_so_far(own)
+    deliver_late(own)
+
+    def die(stage: str, done: int, total: int) -> None:
+        if stage == "gold_so_far" and done == 2:
+            raise Stop
+
+    run_id = small.request(own, 3, 4)
+    own.approve(run_id)
+    with pytest.raises(Stop):
+        own.drive(run_id, progress=die)
+    assert read_dataset(own, "gold_so_far") == before
+    assert own.drive(run_id).status == "SUCCESS"
+    after = read_dataset(own, "gold_so_far")
+    assert after == expected_so_far(own)
+    assert after[:2] == before[:2]
+    assert after[2:] != before[2:]
+    rebuilt = [e for e in events(own, "topic = 'run.partition_rebuilt'") if e["run_id"] == run_id]
+    days = [e["partition"].day for e in rebuilt if e["dataset"] == "gold_so_far"]
+    assert days == [3, 4, 5, 6]  # each once, although the driver died half-way
+    check_everything(own)
