@@ -56,13 +56,13 @@ def create(folder: Path, source: str, *, pipeline: str | None = None, **policy: 
     return reopen(folder)
 
 
-def request(workspace: Workspace, first: int = 4, last: int = 5, **changes: Any) -> str:
+def request(workspace: Workspace, first: int | date = 4, last: int | date = 5, **changes: Any) -> str:
     """Request a temporal backfill of some days of January; returns its id."""
     order: dict[str, Any] = {
         "kind": "temporal",
         "dataset": "bronze_x_posts",
-        "first": day(first),
-        "last": day(last),
+        "first": first if isinstance(first, date) else day(first),
+        "last": last if isinstance(last, date) else day(last),
         "override_state": False,
         "reason": REASON,
         **changes,

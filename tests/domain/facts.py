@@ -34,6 +34,8 @@ def request(**changes: Any) -> dict[str, Any]:
         "ticket": None,
         "priority": "low",
         "review": False,
+        "allow_overlap": [],
+        "group": None,
         **changes,
     }
 
