@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar
+
+from eventsourcing.utils import get_topic
 
 from tradex_ledger.config import load_config
 from tradex_ledger.domain.base import Aggregate
@@ -15,7 +18,7 @@ from tradex_ledger.executors.context import Progress, silent
 from tradex_ledger.lake.storage import LocalLake, StagedFile
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.store import open_engine
-from tradex_ledger.workspace import Workspace, utc_now
+from tradex_ledger.workspace import Workspace
 
 R = TypeVar("R")
 
@@ -73,14 +76,13 @@ class FaultyLedger(Ledger):
 
     def __init__(self, url: str, faults: Faults) -> None:
         self.faults = faults
-        super().__init__(open_engine(url), utc_now)
+        super().__init__(open_engine(url), lambda: datetime.now(UTC))
 
     def append(self, *aggregates: Aggregate) -> int:
+        pending = [event for aggregate in aggregates for event in aggregate.pending_events]
+        named = [(get_topic(type(event)), getattr(event, "layer", None)) for event in pending]
         topics = dict.fromkeys(
-            f"{event.TOPIC}:{event.layer}" if hasattr(event, "layer") else event.TOPIC
-            for aggregate in aggregates
-            for event in aggregate.pending_events
-            if event.TOPIC != "dataset.published"
+            f"{topic}:{layer}" if layer else topic for topic, layer in named if topic != "dataset.published"
         )
         return self.faults.step("append", " ".join(topics), lambda: super(FaultyLedger, self).append(*aggregates))
 

@@ -77,8 +77,10 @@ def test_a_definition_that_does_not_say_what_it_must_is_refused_by_name(text: st
 
 @pytest.mark.parametrize(
     "lines",
-    ['key = "day"', 'key = [1]', "layer = 3", "partition = 7", 'reads = "base"', "reads = { base = 0 }"]
-    + ['references = "words.csv"', "component = 1"],
+    [
+        *('key = "day"', "key = [1]", "layer = 3", "partition = 7", 'reads = "base"', "reads = { base = 0 }"),
+        *('references = "words.csv"', 'references = ["../words.csv"]', "component = 1", 'component = "a/../b"'),
+    ],
 )
 def test_a_header_field_of_another_kind_is_refused_by_name(lines: str):
     field = lines.partition(" ")[0]

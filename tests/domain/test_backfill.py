@@ -198,7 +198,7 @@ def test_a_request_is_bound_to_one_plan():
 
 
 def test_a_plan_without_a_partition_is_refused():
-    empty = {**plan(), "windows": []}
+    empty: Any = {**plan(), "windows": []}
     given(Backfill, requested()).when(lambda b: b.record_plan(empty, by="ana")).refused(
         RangeError, "nothing to rebuild"
     )
@@ -207,7 +207,7 @@ def test_a_plan_without_a_partition_is_refused():
 @pytest.mark.parametrize("change", ["base", "windows", "digest"])
 def test_a_plan_whose_digest_is_not_of_its_content_is_refused(change: str):
     other = {"base": 21, "windows": [window(last="2024-01-05", partitions=3)], "digest": "f" * 64}
-    forged = {**plan(), change: other[change]}
+    forged: Any = {**plan(), change: other[change]}
     given(Backfill, requested()).when(lambda b: b.record_plan(forged, by="ana")).refused(PlanMismatchError)
 
 
