@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from eventsourcing.utils import get_topic
 
-from tradex_ledger.config import load_config
+from tradex_ledger.config import FILE, load_config
 from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.executors.context import Progress, silent
@@ -114,7 +114,7 @@ class FaultyLake(LocalLake):
 
 def open_faulty(folder: Path, faults: Faults) -> Workspace:
     """The workspace in a folder, with adapters that fail as told."""
-    config = load_config(folder)
+    config = load_config(folder / FILE)
     return Workspace(config, ledger=FaultyLedger(config.ledger_url, faults), lake=FaultyLake(config.lake, faults))
 
 

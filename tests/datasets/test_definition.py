@@ -14,7 +14,7 @@ from tradex_ledger.datasets.definition import (
     load_pipeline,
     parse_definition,
 )
-from tradex_ledger.errors import NotFoundError
+from tradex_ledger.errors import EnvironmentFault, NotFoundError
 from tradex_ledger.workspace import BUILT_IN
 
 SQL = "select day, 1 as id from partitions"
@@ -127,9 +127,10 @@ def test_a_dataset_that_is_not_there_is_refused_with_those_that_are():
 
 
 def test_an_empty_or_missing_pipeline_folder_is_not_a_pipeline(tmp_path: Path):
-    for folder in (tmp_path, tmp_path / "missing"):
-        with pytest.raises(NotFoundError, match="no definitions"):
-            load_pipeline(folder, "own")
+    with pytest.raises(NotFoundError, match="no definitions"):
+        load_pipeline(tmp_path, "own")
+    with pytest.raises(EnvironmentFault, match="is not there"):
+        load_pipeline(tmp_path / "missing", "own")
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,6 @@ from tradex_ledger.domain import backfill as module
 from tradex_ledger.domain.backfill import (
     KINDS,
     Backfill,
-    KindNotReadyError,
     PlanMismatchError,
     RangeError,
     StateOverrideRefusedError,
@@ -128,7 +127,7 @@ def test_nothing_in_a_backfill_touches_the_pipeline_state():
 
 @pytest.mark.parametrize("kind", [*(kind for kind in KINDS if kind != "temporal"), "other", ""])
 def test_only_kinds_that_have_their_rules_can_be_requested(kind: str):
-    given(Backfill).when(lambda _: submit(kind=kind)).refused(KindNotReadyError)
+    given(Backfill).when(lambda _: submit(kind=kind)).refused(UsageError)
 
 
 def test_an_unknown_priority_is_refused_with_those_there_are():

@@ -12,7 +12,6 @@ from tradex_ledger.domain.run import LAYERS, Run
 from tradex_ledger.errors import RefusedError, UsageError
 
 KINDS = ("temporal", "dataset", "logical", "forced")
-STATE_USES = ("ignore", "read", "override")
 PRIORITIES = ("low", "normal", "high", "urgent")
 REQUEST_FIELDS = (
     "kind",
@@ -37,12 +36,6 @@ class RangeError(UsageError):
     """The range of days cannot be backfilled."""
 
     code = "range"
-
-
-class KindNotReadyError(RefusedError):
-    """Only what a rule admits may be requested."""
-
-    code = "kind"
 
 
 class StateOverrideRefusedError(RefusedError):
@@ -162,6 +155,8 @@ class Backfill(Run):
         TOPIC: ClassVar[str] = "backfill.rejected"
         plan_digest: str
         reason: str
+        signature: str | None
+        checkpoint: str | None
 
         def apply(self, aggregate: Backfill) -> None:
             aggregate.status = "REJECTED"
@@ -215,12 +210,11 @@ class Backfill(Run):
     ) -> Backfill:
         """Request a backfill. `override_state` has no default on purpose (N22).
 
-        Raises: `RangeError`, `PlaceholderReasonError`, `StateOverrideRefusedError`, `KindNotReadyError`.
+        Raises: `RangeError`, `PlaceholderReasonError`, `StateOverrideRefusedError`, `UsageError`.
         """
         if kind != "temporal":
-            raise KindNotReadyError(
-                f"{kind!r} is not a kind of backfill that can be requested",
-                mend="request a temporal backfill",
+            raise UsageError(
+                f"{kind!r} is no kind of backfill that can be requested", mend="request a temporal backfill"
             )
         if override_state:
             raise StateOverrideRefusedError(kind)
@@ -267,7 +261,8 @@ class Backfill(Run):
         """Say no; the request stays on record."""
         digest = self.plan["digest"] if self.plan else ""
         self._check_planned("rejected", digest)
-        self.trigger_event(self.Rejected, plan_digest=digest, reason=check_reason(reason), by=by)
+        facts = {"plan_digest": digest, "reason": check_reason(reason), "signature": None, "checkpoint": None}
+        self.trigger_event(self.Rejected, **facts, by=by)
 
     def _check_planned(self, action: str, plan_digest: str) -> None:
         if self.status != "PLANNED" or self.plan is None:
