@@ -167,7 +167,7 @@ def approved(workspace: Workspace, first: int = 3, last: int = 4, **changes: Any
         ({"reason": "test test test"}, PlaceholderReasonError, "says nothing"),
         ({"reason": ""}, PlaceholderReasonError, "says nothing"),
         ({"override_state": True}, TradexError, "cannot override the pipeline state"),
-        ({"kind": "forced"}, TradexError, "'forced' is not a kind"),
+        ({"kind": "forced"}, TradexError, "'forced' is no kind"),
         ({"priority": "asap"}, UsageError, "unknown priority"),
     ],
     ids=[
