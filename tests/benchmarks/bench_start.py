@@ -42,7 +42,7 @@ def main() -> None:
     given = measure.parser(__doc__).parse_args()
     events, times = (3_000, 3) if given.quick else (100_000, given.times or 9)
     cli = str(measure.ROOT / "cli.py")
-    commands = {
+    commands: dict[str, tuple[str, ...]] = {
         "python -c pass": ("-c", "pass"),
         "tradex --version": (cli, "--version"),
         **{f"import {names}": ("-c", f"import {names}") for names in IMPORTS},
