@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from tradex_ledger.domain.backfill import PRIORITIES
+from tradex_ledger.domain.request import PRIORITIES
 from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import TradexError
 from tradex_ledger.executors.lease import DrivenElsewhereError
