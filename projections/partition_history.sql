@@ -35,7 +35,7 @@ left join published p on p.run_id = e.run_id
 where e.topic = 'run.partition_rebuilt'
 union all
 select
-    dataset, layer, partition, null, run_id, run_kind, 'appended', rows, bytes, files,
+    dataset, layer, partition, logic_version, run_id, run_kind, 'appended', rows, bytes, files,
     null, null, null, null, position, "at", position, "at"
 from events
 where topic = 'run.batch_appended'

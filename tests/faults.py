@@ -5,17 +5,20 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from tradex_ledger.config import load_config
+from eventsourcing.utils import get_topic
+
+from tradex_ledger.config import FILE, load_config
 from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.executors.context import Progress, silent
 from tradex_ledger.lake.storage import LocalLake, StagedFile
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.store import open_engine
-from tradex_ledger.workspace import Workspace, utc_now
+from tradex_ledger.workspace import Workspace
 
 R = TypeVar("R")
 
@@ -73,14 +76,13 @@ class FaultyLedger(Ledger):
 
     def __init__(self, url: str, faults: Faults) -> None:
         self.faults = faults
-        super().__init__(open_engine(url), utc_now)
+        super().__init__(open_engine(url), lambda: datetime.now(UTC))
 
     def append(self, *aggregates: Aggregate) -> int:
+        pending = [event for aggregate in aggregates for event in aggregate.pending_events]
+        named = [(get_topic(type(event)), getattr(event, "layer", None)) for event in pending]
         topics = dict.fromkeys(
-            f"{event.TOPIC}:{event.layer}" if hasattr(event, "layer") else event.TOPIC
-            for aggregate in aggregates
-            for event in aggregate.pending_events
-            if event.TOPIC != "dataset.published"
+            f"{topic}:{layer}" if layer else topic for topic, layer in named if topic != "dataset.published"
         )
         return self.faults.step("append", " ".join(topics), lambda: super(FaultyLedger, self).append(*aggregates))
 
@@ -112,7 +114,7 @@ class FaultyLake(LocalLake):
 
 def open_faulty(folder: Path, faults: Faults) -> Workspace:
     """The workspace in a folder, with adapters that fail as told."""
-    config = load_config(folder)
+    config = load_config(folder / FILE)
     return Workspace(config, ledger=FaultyLedger(config.ledger_url, faults), lake=FaultyLake(config.lake, faults))
 
 

@@ -35,7 +35,7 @@ class Fact:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-def fact_of(event: Event) -> Fact:
+def fact_of(event: Any) -> Fact:
     """What an event says, apart from its place in the stream."""
     data = {name: value for name, value in vars(event).items() if name not in ENVELOPE}
     return Fact(type(event), event.by, data)

@@ -21,17 +21,30 @@ from tradex_ledger.resources import names, read_text
 from tradex_ledger.views import add_projections, open_views, projection_names, resolve
 from tradex_ledger.workspace import Workspace
 
-TOPICS = set(
-    """
-    backfill.approved backfill.cancelled backfill.completed backfill.failed backfill.planned backfill.rejected
-    backfill.requested
-    dataset.logic_versioned dataset.published dataset.registered
-    incremental_run.failed incremental_run.started incremental_run.succeeded
-    pipeline_state.advanced pipeline_state.opened
-    run.batch_appended run.layer_completed run.layer_failed run.layer_started run.partition_rebuilt
-    run.plan_extended run.published
-    """.split()
-)
+TOPICS = {
+    "backfill.approved",
+    "backfill.cancelled",
+    "backfill.completed",
+    "backfill.failed",
+    "backfill.planned",
+    "backfill.rejected",
+    "backfill.requested",
+    "dataset.logic_versioned",
+    "dataset.published",
+    "dataset.registered",
+    "incremental_run.failed",
+    "incremental_run.started",
+    "incremental_run.succeeded",
+    "pipeline_state.advanced",
+    "pipeline_state.opened",
+    "run.batch_appended",
+    "run.layer_completed",
+    "run.layer_failed",
+    "run.layer_started",
+    "run.partition_rebuilt",
+    "run.plan_extended",
+    "run.published",
+}
 STREAMS = {
     "backfill": re.compile(r"^bf-[0-9a-z]{13}$"),
     "incremental_run": re.compile(r"^run-[0-9a-z]{13}$"),

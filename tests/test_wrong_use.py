@@ -65,6 +65,13 @@ def ws(template: Path, tmp_path: Path) -> Iterator[Workspace]:
         yield workspace
 
 
+@pytest.fixture(scope="module")
+def shared(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """One copy for all that leave no trace."""
+    with copy_of(template, tmp_path_factory.mktemp("shared") / "mine") as workspace:
+        yield workspace
+
+
 def copy_of(template: Path, folder: Path) -> Workspace:
     shutil.copytree(template, folder)
     settings = folder / "ws" / FILE
@@ -163,31 +170,42 @@ def approved(workspace: Workspace, first: int = 3, last: int = 4, **changes: Any
         ({"kind": "forced"}, TradexError, "'forced' is not a kind"),
         ({"priority": "asap"}, UsageError, "unknown priority"),
     ],
-    ids="dataset no-dataset reversed future empty placeholder no-reason override kind priority".split(),
+    ids=[
+        "dataset",
+        "no-dataset",
+        "reversed",
+        "future",
+        "empty",
+        "placeholder",
+        "no-reason",
+        "override",
+        "kind",
+        "priority",
+    ],
 )
 def test_a_request_that_a_rule_refuses_leaves_no_trace(
-    ws: Workspace, changes: dict[str, Any], error: type[TradexError], match: str
+    shared: Workspace, changes: dict[str, Any], error: type[TradexError], match: str
 ):
-    with refused(ws, error, match):
-        small.request(ws, **changes)
+    with refused(shared, error, match):
+        small.request(shared, **changes)
 
 
 @pytest.mark.norm("N22")
-def test_a_request_that_does_not_declare_override_state_is_refused(ws: Workspace):
-    position = ws.ledger.position()
+def test_a_request_that_does_not_declare_override_state_is_refused(shared: Workspace):
+    position = shared.ledger.position()
     order = {"kind": "temporal", "dataset": "bronze_x_posts", "first": small.day(3), "last": small.day(4)}
     with pytest.raises(TypeError, match="override_state"):
-        ws.request(**order, reason=small.REASON)
-    assert ws.ledger.position() == position
+        shared.request(**order, reason=small.REASON)
+    assert shared.ledger.position() == position
 
 
 @pytest.mark.norm("N33")
-def test_a_dry_run_plans_and_records_nothing(ws: Workspace):
-    position, before = ws.ledger.position(), visible(ws)
+def test_a_dry_run_plans_and_records_nothing(shared: Workspace):
+    position, before = shared.ledger.position(), visible(shared)
     order = {"kind": "temporal", "dataset": "bronze_x_posts", "first": small.day(3), "last": small.day(4)}
-    _, plan = ws.plan(**order, override_state=False, reason=small.REASON)
+    _, plan = shared.plan(**order, override_state=False, reason=small.REASON)
     assert {w["dataset"] for w in plan["windows"]} >= {"silver_social_events", "gold_signals"}
-    assert (ws.ledger.position(), visible(ws)) == (position, before)
+    assert (shared.ledger.position(), visible(shared)) == (position, before)
 
 
 @pytest.mark.norm("N32")
@@ -210,11 +228,11 @@ def test_commands_for_runs_that_are_not_there_or_not_ready_leave_no_trace(ws: Wo
         ws.cancel(run_id, reason="because")
 
 
-def test_a_run_into_the_future_or_into_the_past_leaves_no_trace(ws: Workspace):
-    with refused(ws, UsageError, "lies in the future"):
-        ws.run(date(2024, 3, 1))
-    with refused(ws, NothingToRunError, "already run until"):
-        ws.run(small.day(6))
+def test_a_run_into_the_future_or_into_the_past_leaves_no_trace(shared: Workspace):
+    with refused(shared, UsageError, "lies in the future"):
+        shared.run(date(2024, 3, 1))
+    with refused(shared, NothingToRunError, "already run until"):
+        shared.run(small.day(6))
 
 
 @pytest.mark.norm("N37")
@@ -469,7 +487,7 @@ def redefine(workspace: Workspace, dataset: str, old: str, new: str) -> None:
         ("gold_metrics", "from silver_social_events", "from", DefinitionError, "gold_metrics"),
         ("gold_metrics", '-- layer = "gold"\n', "", DefinitionError, "does not say its layer"),
     ],
-    ids="changed clock now undeclared syntax header".split(),
+    ids=["changed", "clock", "now", "undeclared", "syntax", "header"],
 )
 def test_a_definition_that_is_refused_leaves_no_trace(
     ws: Workspace, dataset: str, old: str, new: str, error: type[TradexError], match: str
@@ -516,7 +534,7 @@ ELSEWHERE = "select (date + 1)::date as date, ticker from gold_metrics"
         (FAILING, DefinitionError, "fails on 2024-01"),
         (ELSEWHERE, DefinitionError, "rows of other days"),
     ],
-    ids="outside twice failing elsewhere".split(),
+    ids=["outside", "twice", "failing", "elsewhere"],
 )
 def test_a_definition_that_fails_on_the_data_stops_the_drive_and_publishes_nothing(
     ws: Workspace, sql: str, error: type[TradexError], match: str

@@ -25,7 +25,7 @@ _TEMPLATE = """\
 format = {format}
 ledger = "{ledger}"
 lake = "{lake}"
-# pipeline = "pipeline"     # a folder of your own dataset definitions; without it, the built-in TradeX pipeline
+{pipeline}     # a folder of your own dataset definitions; without it, the built-in TradeX pipeline
 # workers = 2               # worker processes; without it, one a processor
 # task_memory_mb = 512      # bound for each task; what does not fit is spilled to disk
 
@@ -81,9 +81,9 @@ def find_workspace(start: Path) -> Path:
     raise NoWorkspaceError(start)
 
 
-def load_config(folder: Path) -> Config:
-    """Read and check the settings. Raises `ConfigError` with the value that is off."""
-    path = folder / FILE
+def load_config(path: Path) -> Config:
+    """Read and check the settings file. Raises `ConfigError` with the value that is off."""
+    folder = path.parent
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
@@ -143,7 +143,14 @@ def _ledger_url(folder: Path, url: str) -> str:
     return url
 
 
-def write_config(folder: Path, *, ledger: str, lake: str, source: str) -> None:
-    """Write a fresh `tradex.toml`; its comments name every setting."""
-    text = _TEMPLATE.format(format=FORMAT, ledger=ledger, lake=lake, source=source.replace("\\", "/"), policy=Policy())
-    (folder / FILE).write_text(text, encoding="utf-8")
+def write_config(path: Path, *, ledger: str, lake: str, source: str, pipeline: str | None = None) -> None:
+    """Write fresh settings; its comments name every setting."""
+    text = _TEMPLATE.format(
+        format=FORMAT,
+        ledger=ledger,
+        lake=lake,
+        source=source.replace("\\", "/"),
+        pipeline=f'pipeline = "{pipeline}"' if pipeline else '# pipeline = "pipeline"',
+        policy=Policy(),
+    )
+    path.write_text(text, encoding="utf-8")

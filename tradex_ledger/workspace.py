@@ -32,7 +32,7 @@ from tradex_ledger.executors.pool import TaskPool
 from tradex_ledger.lake.storage import LocalLake
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.entry import format_time
-from tradex_ledger.ledger.store import create_store, open_engine
+from tradex_ledger.ledger.store import create_store, has_ledger, open_engine
 from tradex_ledger.sources.files import open_source
 
 PIPELINE = "x"
@@ -70,7 +70,7 @@ class Workspace(AbstractContextManager["Workspace"]):
     @classmethod
     def open(cls, path: str | Path = ".", **options: Any) -> Workspace:
         """Open the workspace in a folder, or the nearest one above it."""
-        return cls(load_config(find_workspace(Path(path).resolve())), **options)
+        return cls(load_config(find_workspace(Path(path).resolve()) / FILE), **options)
 
     @classmethod
     def create(
@@ -80,6 +80,7 @@ class Workspace(AbstractContextManager["Workspace"]):
         source: str,
         ledger: str = "sqlite:///ledger.db",
         lake: str = "lake",
+        pipeline: str | None = None,
         start: date | None = None,
         actor: str | None = None,
         clock: Callable[[], datetime] = utc_now,
@@ -90,18 +91,22 @@ class Workspace(AbstractContextManager["Workspace"]):
             raise WorkspaceExistsError(root)
         found = open_source(source)
         found.list_files()
+        half_made = root / f".{FILE}.new"  # what a broken attempt left: it is finished, not refused
+        finish = half_made.exists()
         root.mkdir(parents=True, exist_ok=True)
         LocalLake(root / lake).check_writable()
-        write_config(root, ledger=ledger, lake=lake, source=found.describe())
-        config = load_config(root)
-        (root / FILE).rename(root / f".{FILE}.new")
+        write_config(half_made, ledger=ledger, lake=lake, source=found.describe(), pipeline=pipeline)
+        config = load_config(half_made)
+        load_pipeline(config.pipeline or BUILT_IN, PIPELINE)
         engine = open_engine(config.ledger_url, create=True)
-        create_store(engine, ledger_id=new_token(), created_at=clock())
+        if not (finish and has_ledger(engine)):
+            create_store(engine, ledger_id=new_token(), created_at=clock())
         workspace = cls(config, actor=actor, clock=clock, ledger=Ledger(engine, clock))
         cursor = format_time(datetime(start.year, start.month, start.day, tzinfo=UTC)) if start else None
-        workspace.ledger.append(PipelineState.open(PIPELINE, cursor=cursor, by=workspace.actor))
+        if workspace.ledger.version_of(state_stream(PIPELINE)) == 0:
+            workspace.ledger.append(PipelineState.open(PIPELINE, cursor=cursor, by=workspace.actor))
         workspace.register_datasets()
-        (root / f".{FILE}.new").rename(root / FILE)
+        half_made.rename(root / FILE)
         return workspace
 
     def __exit__(

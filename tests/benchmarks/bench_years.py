@@ -147,13 +147,21 @@ def measured(work: Path, days: int, size: list[str]) -> list[tuple[str, str, str
     return [
         ("", "measured", "goal"),
         ("incremental run, wall s / CPU s", f"{first.wall:.1f} / {first.cpu:.1f}", ""),
-        (f"backfill of {facts['planned_partitions']:,} partitions, wall s / CPU s", f"{rebuilt.wall:.1f} / {rebuilt.cpu:.1f}", ""),
+        (
+            f"backfill of {facts['planned_partitions']:,} partitions, wall s / CPU s",
+            f"{rebuilt.wall:.1f} / {rebuilt.cpu:.1f}",
+            "",
+        ),
         ("… of which request and plan, s", f"{rebuilt.out['planning_s']:.1f}", ""),
         ("… progress heard", f"{rebuilt.out['progress_calls']} times in {rebuilt.out['stages']} stages", ""),
         ("the same again, wall s / CPU s", f"{again.wall:.1f} / {again.cpu:.1f}", ""),
         ("the same again / rebuilt, by wall", f"{again.wall / rebuilt.wall:.3f}", f"≤ {GOAL_SAME}"),
         ("the same again / rebuilt, by CPU", f"{again.cpu / rebuilt.cpu:.3f}", f"≤ {GOAL_SAME}"),
-        (f"killed after {had:.0f} s ({before}), then resumed, wall s / CPU s", f"{resumed.wall:.1f} / {resumed.cpu:.1f}", ""),
+        (
+            f"killed after {had:.0f} s ({before}), then resumed, wall s / CPU s",
+            f"{resumed.wall:.1f} / {resumed.cpu:.1f}",
+            "",
+        ),
         ("peak memory, driver and workers, MB", f"{peak:.0f}", f"≤ {GOAL_MB}"),
     ]
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from tradex_ledger.datasets.graph import windows
-from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.run import LAYERS
@@ -51,7 +50,12 @@ def _incremental(
     for one in touched:
         partition = date.fromordinal(one).isoformat()
         run.append_batch(
-            dataset=BRONZE, partition=partition, dropped=3, cursor=format_time(end), by="bench", **_files(BRONZE, run.id, partition)
+            dataset=BRONZE,
+            partition=partition,
+            dropped=3,
+            cursor=format_time(end),
+            by="bench",
+            **_files(BRONZE, run.id, partition),
         )
     derived = [d for d in pipeline.definitions.values() if d.layer != LAYERS[0]]
     found = [w for d in derived for w in windows(d, touched, logic_version=1, window_partitions=30)]
@@ -65,7 +69,9 @@ def _incremental(
             )
         run.complete_layer(duration_ms=5, source=None, by="bench")
     for name, summary in run.publish(base=base, by="bench").items():
-        datasets[name].publish(run.id, logic_version=1, partitions=summary["partitions"], rows=summary["rows"], by="bench")
+        datasets[name].publish(
+            run.id, logic_version=1, partitions=summary["partitions"], rows=summary["rows"], by="bench"
+        )
     datasets[BRONZE].publish(run.id, logic_version=1, partitions=days, rows=1000, by="bench")
     run.succeed(by="bench")
     return run

@@ -14,7 +14,7 @@ from tradex_ledger.datasets.definition import (
     load_pipeline,
     parse_definition,
 )
-from tradex_ledger.errors import NotFoundError
+from tradex_ledger.errors import EnvironmentFault, NotFoundError
 from tradex_ledger.workspace import BUILT_IN
 
 SQL = "select day, 1 as id from partitions"
@@ -77,8 +77,10 @@ def test_a_definition_that_does_not_say_what_it_must_is_refused_by_name(text: st
 
 @pytest.mark.parametrize(
     "lines",
-    ['key = "day"', 'key = [1]', "layer = 3", "partition = 7", 'reads = "base"', "reads = { base = 0 }"]
-    + ['references = "words.csv"', "component = 1"],
+    [
+        *('key = "day"', "key = [1]", "layer = 3", "partition = 7", 'reads = "base"', "reads = { base = 0 }"),
+        *('references = "words.csv"', 'references = ["../words.csv"]', "component = 1", 'component = "a/../b"'),
+    ],
 )
 def test_a_header_field_of_another_kind_is_refused_by_name(lines: str):
     field = lines.partition(" ")[0]
@@ -125,9 +127,10 @@ def test_a_dataset_that_is_not_there_is_refused_with_those_that_are():
 
 
 def test_an_empty_or_missing_pipeline_folder_is_not_a_pipeline(tmp_path: Path):
-    for folder in (tmp_path, tmp_path / "missing"):
-        with pytest.raises(NotFoundError, match="no definitions"):
-            load_pipeline(folder, "own")
+    with pytest.raises(NotFoundError, match="no definitions"):
+        load_pipeline(tmp_path, "own")
+    with pytest.raises(EnvironmentFault, match="is not there"):
+        load_pipeline(tmp_path / "missing", "own")
 
 
 @pytest.mark.parametrize(

@@ -38,10 +38,10 @@ def test_the_order_of_the_reads_does_not_count():
         definition(SQL, more='component = "made_version"'),
         definition(SQL, references=WORDS, more=WITH_WORDS),
     ],
-    ids="constant function condition window reads key layer component reference".split(),
+    ids=["constant", "function", "condition", "window", "reads", "key", "layer", "component", "reference"],
 )
 def test_whatever_changes_rows_changes_the_fingerprint(other: object):
-    assert fingerprint(other) != fingerprint(definition(SQL))  # type: ignore[arg-type]
+    assert fingerprint(other) != fingerprint(definition(SQL))
 
 
 @pytest.mark.norm("N27")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.given import Fact
-from tradex_ledger.domain import run
+from tradex_ledger.domain import run_events as run
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.incremental import IncrementalRun
@@ -84,7 +84,9 @@ def approved() -> Fact:
 
 
 def rejected() -> Fact:
-    return Fact(Backfill.Rejected, "ben", {"plan_digest": DIGEST, "reason": REASON})
+    return Fact(
+        Backfill.Rejected, "ben", {"plan_digest": DIGEST, "reason": REASON, "signature": None, "checkpoint": None}
+    )
 
 
 def cancelled() -> Fact:
@@ -124,8 +126,16 @@ def file(rows: int = 3, size: int = 30) -> dict[str, Any]:
 
 
 def batch(partition: str = "2024-01-03", rows: int = 3, **changes: Any) -> Fact:
-    facts = {"dataset": "bronze_x_posts", "layer": "bronze", "partition": partition, "files": [file(rows)]}
-    facts |= {"rows": rows, "bytes": 30, "dropped": 1, "cursor": "2024-01-05T00:00:00.000000Z", **changes}
+    facts: dict[str, Any] = {"dataset": "bronze_x_posts", "layer": "bronze", "partition": partition}
+    facts["files"] = [file(rows)]
+    facts |= {
+        "rows": rows,
+        "bytes": 30,
+        "dropped": 1,
+        "logic_version": 1,
+        "cursor": "2024-01-05T00:00:00.000000Z",
+        **changes,
+    }
     return Fact(run.BatchAppended, "driver", facts)
 
 

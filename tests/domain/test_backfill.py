@@ -35,7 +35,6 @@ from tradex_ledger.domain import backfill as module
 from tradex_ledger.domain.backfill import (
     KINDS,
     Backfill,
-    KindNotReadyError,
     PlanMismatchError,
     RangeError,
     StateOverrideRefusedError,
@@ -128,7 +127,7 @@ def test_nothing_in_a_backfill_touches_the_pipeline_state():
 
 @pytest.mark.parametrize("kind", [*(kind for kind in KINDS if kind != "temporal"), "other", ""])
 def test_only_kinds_that_have_their_rules_can_be_requested(kind: str):
-    given(Backfill).when(lambda _: submit(kind=kind)).refused(KindNotReadyError)
+    given(Backfill).when(lambda _: submit(kind=kind)).refused(UsageError)
 
 
 def test_an_unknown_priority_is_refused_with_those_there_are():
@@ -198,7 +197,7 @@ def test_a_request_is_bound_to_one_plan():
 
 
 def test_a_plan_without_a_partition_is_refused():
-    empty = {**plan(), "windows": []}
+    empty: Any = {**plan(), "windows": []}
     given(Backfill, requested()).when(lambda b: b.record_plan(empty, by="ana")).refused(
         RangeError, "nothing to rebuild"
     )
@@ -207,7 +206,7 @@ def test_a_plan_without_a_partition_is_refused():
 @pytest.mark.parametrize("change", ["base", "windows", "digest"])
 def test_a_plan_whose_digest_is_not_of_its_content_is_refused(change: str):
     other = {"base": 21, "windows": [window(last="2024-01-05", partitions=3)], "digest": "f" * 64}
-    forged = {**plan(), change: other[change]}
+    forged: Any = {**plan(), change: other[change]}
     given(Backfill, requested()).when(lambda b: b.record_plan(forged, by="ana")).refused(PlanMismatchError)
 
 

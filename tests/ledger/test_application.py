@@ -20,6 +20,7 @@ from tests.domain.facts import EXECUTOR, candidate, opened, plan, registered, re
 from tests.domain.test_backfill import submit
 from tests.given import Fact, state, stored
 from tests.golden.record import answers, load
+from tradex_ledger.clock import utc_now
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import CreatedEvent, Event, Snapshot
 from tradex_ledger.domain.dataset import Dataset
@@ -29,7 +30,6 @@ from tradex_ledger.ledger.entry import canonical
 from tradex_ledger.ledger.mapper import EntryMapper, UnknownEventError
 from tradex_ledger.ledger.recorder import Recorder, SnapshotRecorder
 from tradex_ledger.ledger.store import create_store, open_engine, writing
-from tradex_ledger.workspace import utc_now
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 DAYS = 28
@@ -180,7 +180,8 @@ register_topic(Arrived.TOPIC, Arrived)
 def handed_back(topic: str, version: int, data: dict[str, Any]) -> StoredEvent:
     """An event of some version as the ledger hands it back."""
     entry = {"at": "2024-01-01T00:00:00.000000Z", "by": "ana", "data": data, "ledger": "test", "position": 1}
-    return StoredEvent("parcel-1", 1, topic, canonical({**entry, "stream": "parcel-1", "topic": topic, "v": version}))
+    entry |= {"stream": "parcel-1", "topic": topic, "v": version, "version": 1}
+    return StoredEvent("parcel-1", 1, topic, canonical(entry))
 
 
 @pytest.mark.parametrize(
@@ -207,7 +208,17 @@ def test_an_event_of_a_newer_version_is_refused_by_name():
 
 
 @pytest.mark.parametrize(
-    "topic", ["backfill.teleported", "run.nothing", "nothing.at.all", "dataset", "pipeline_state", "snapshot", "snapshot.taken", ""]
+    "topic",
+    [
+        "backfill.teleported",
+        "run.nothing",
+        "nothing.at.all",
+        "dataset",
+        "pipeline_state",
+        "snapshot",
+        "snapshot.taken",
+        "",
+    ],
 )
 def test_an_event_that_nobody_knows_is_refused_by_name(topic: str):
     with pytest.raises(UnknownEventError) as caught:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from typing import Any
 
 import click
 
@@ -30,12 +30,13 @@ _top = click.Group()
     help="The ledger's database; a relative file lies in DIR.",
 )
 @click.option("--lake", default="lake", show_default=True, help="The lake's folder, relative to DIR.")
+@click.option("--pipeline", metavar="PATH", help="A folder, relative to DIR, with dataset definitions of your own.")
 @click.option("--start", type=DAY, help="Begin with posts created on this day (UTC); else with the oldest there is.")
-def init(call: Call, folder: str, source: str, ledger: str, lake: str, start: date | None) -> None:
+def init(call: Call, folder: str, **settings: Any) -> None:
     """Make a workspace in DIR: its settings, an empty ledger with the datasets registered, and a lake."""
     from tradex_ledger.workspace import Workspace
 
-    with Workspace.create(folder, source=source, ledger=ledger, lake=lake, start=start, actor=call.actor) as made:
+    with Workspace.create(folder, actor=call.actor, **settings) as made:
         names = list(made.pipeline.definitions)
         where = str(made.config.folder)
     if call.as_json:

@@ -16,6 +16,7 @@ dataset; its statement then only states the columns. A dataset that reads its ow
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from tradex_ledger.domain.run import LAYERS
-from tradex_ledger.errors import NotFoundError, RefusedError
+from tradex_ledger.errors import EnvironmentFault, NotFoundError, RefusedError
 
 _HEADER = re.compile(r"^-- /// dataset\n(?P<body>(?:--.*\n)+?)-- ///\n", re.MULTILINE)
 _READS = re.compile(r"^(?P<first>[+-]?\d+)d(?:\.\.(?P<last>[+-]?\d+)d)?$")
@@ -208,6 +209,8 @@ class Pipeline:
 
 def load_pipeline(folder: Path, name: str) -> Pipeline:
     """Read all definitions (`*.sql`) of a folder, with the reference data (`*.csv`) beside them."""
+    if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
+        raise EnvironmentFault(f"the pipeline folder {folder} is not there or not readable", mend="name one that is")
     references = {p.name: _read(p) for p in sorted(folder.glob("*.csv"))}
     parsed = [parse_definition(p.stem, _read(p), references) for p in sorted(folder.glob("*.sql"))]
     if not parsed:
@@ -218,6 +221,8 @@ def load_pipeline(folder: Path, name: str) -> Pipeline:
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise EnvironmentFault(f"{path} cannot be read: {error.strerror}", mend="make it readable") from error
     except UnicodeDecodeError as error:
         raise DefinitionError(
             path.stem, f"is not UTF-8 text: {error.reason} at byte {error.start} of {path.name}"

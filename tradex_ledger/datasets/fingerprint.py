@@ -186,9 +186,12 @@ def add_references(connection: duckdb.DuckDBPyConnection, references: tuple[tupl
 def columns(definition: Definition, upstream: Mapping[str, list[tuple[str, str]]]) -> list[tuple[str, str]]:
     """The columns (name, DuckDB type) of a definition over empty inputs. Raises `DefinitionError`."""
     connection = connect()
-    for read in definition.reads:
-        if read.dataset != definition.name:
-            create_empty(connection, read.dataset, upstream[read.dataset])
+    own = {definition.name: list(definition.columns)}
+    try:
+        for read in definition.reads:
+            create_empty(connection, read.dataset, {**upstream, **own}[read.dataset])
+    except duckdb.Error as error:
+        raise DefinitionError(definition.name, f"states columns that cannot be: {str(error).splitlines()[0]}") from None
     connection.execute(f'create table partitions ("{definition.partition}" date)')
     add_references(connection, definition.references)
     try:
@@ -200,6 +203,9 @@ def columns(definition: Definition, upstream: Mapping[str, list[tuple[str, str]]
     if twice is not None:
         raise DefinitionError(definition.name, f"gives its column {twice} twice")
     _check_columns(definition, dict(result))
+    if definition.columns and dict(definition.columns) != dict(result):
+        stated = ", ".join(f'{name} = "{kind}"' for name, kind in result)
+        raise DefinitionError(definition.name, "gives other columns than it states", f"state columns = {{ {stated} }}")
     return result
 
 
@@ -228,7 +234,7 @@ def describe_all(pipeline: Pipeline) -> dict[str, list[tuple[str, str]]]:
 
 @cache
 def _described(definitions: tuple[Definition, ...]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
-    """Worked out once for each set of definitions: a DuckDB for each dataset takes longer than all else in a small run."""
+    """Worked out once for each set of definitions: a DuckDB a dataset takes longer than all else in a small run."""
     found: dict[str, list[tuple[str, str]]] = {}
     for definition in definitions:
         found[definition.name] = columns(definition, found)

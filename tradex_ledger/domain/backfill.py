@@ -201,7 +201,8 @@ class Backfill(Run):
         (policy or Policy()).check_may("approve", by)
         digest = self.plan["digest"] if self.plan else ""
         self._check_planned("rejected", digest)
-        self.trigger_event(self.Rejected, plan_digest=digest, reason=check_reason(reason), by=by)
+        facts = {"plan_digest": digest, "reason": check_reason(reason), "signature": None, "checkpoint": None}
+        self.trigger_event(self.Rejected, **facts, by=by)
 
     def _check_planned(self, action: str, plan_digest: str) -> None:
         if self.status != "PLANNED" or self.plan is None:

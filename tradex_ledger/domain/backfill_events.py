@@ -84,6 +84,8 @@ class Rejected(Event):
     TOPIC: ClassVar[str] = "backfill.rejected"
     plan_digest: str
     reason: str
+    signature: str | None
+    checkpoint: str | None
 
     def apply(self, aggregate: Backfill) -> None:
         aggregate.status = "REJECTED"

@@ -28,8 +28,19 @@ UNSAVED = datetime(1, 1, 1, tzinfo=UTC)
 SNAPSHOT_TOPIC = "snapshot"
 
 
+EVENTS: dict[str, type[Event]] = {}
+"""Every event there is, by its topic. A topic in a ledger is looked up here and nowhere else: it is data, and must
+never make the program import a module (as the library's `resolve_topic` does)."""
+
+
 class Event(CanMutateAggregate[str], metaclass=MetaDomainEvent):
     """Something that happened: who did it (`by`), to which stream, and its own facts."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        topic = getattr(cls, "TOPIC", "")
+        if "." in topic:
+            EVENTS[topic] = cls  # an aggregate derives its nested events once more: the last one is in use
 
     TOPIC: ClassVar[str]
     originator_id: str

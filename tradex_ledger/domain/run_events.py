@@ -46,6 +46,7 @@ class BatchAppended(Event):
     TOPIC: ClassVar[str] = "run.batch_appended"
     dataset: str
     layer: str
+    logic_version: int
     partition: str
     files: list[dict[str, Any]]
     rows: int

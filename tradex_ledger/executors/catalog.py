@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from tradex_ledger.datasets.definition import Definition
-from tradex_ledger.datasets.graph import ordinal
+from tradex_ledger.datasets.graph import iso, ordinal
 from tradex_ledger.views import AsOf, open_views, rows
 
 
@@ -61,15 +61,16 @@ class Catalog:
     def input_digest(self, definition: Definition, logic_version: int, day: int) -> str:
         """SHA-256 (hex) of all that a partition's content follows from: logic version and input contents.
 
-        An input partition without rows counts like one that is not there.
+        The recipe stands in `schema/events/run.partition_rebuilt.v1.json`. An input partition without rows counts
+        like one that is not there. The engine's version is not in it: a new DuckDB alone rebuilds nothing.
         """
-        lines = [f"{definition.name} {definition.partition} {day} v{logic_version}"]
+        lines = [f"{definition.name} v{logic_version} {iso(day)}"]
         for read in definition.reads:
             days = self.current.get(read.dataset, {})
             for input_day in range(day + read.first, day + read.last + 1):
                 version = days.get(input_day)
                 if version is not None and version.files:
-                    lines.append(f"{read.dataset} {input_day} {version.content}")
+                    lines.append(f"{read.dataset} {iso(input_day)} {version.content}")
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

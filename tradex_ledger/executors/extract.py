@@ -192,6 +192,7 @@ class Append:
         for day, facts in placed:
             self.driven.run.append_batch(
                 dataset=self.definition.name,
+                logic_version=self.lock.logic_version,
                 partition=iso(day),
                 files=[facts],
                 rows=facts["rows"],

@@ -191,7 +191,8 @@ def _spread(values: list[float]) -> tuple[float, float, float]:
         return 0.0, 0.0, 0.0
     ordered = sorted(values)
     last = len(ordered) - 1
-    return ordered[last // 10], sum(ordered) / len(ordered), ordered[last - last // 10]
+    mean = sum(ordered) / len(ordered)
+    return min(ordered[last // 10], mean), mean, max(ordered[last - last // 10], mean)
 
 
 def _durations_ms(ex: Execution, base: int) -> dict[str, list[float]]:

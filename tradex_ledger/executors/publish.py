@@ -14,6 +14,7 @@ update is ever lost.
 
 from __future__ import annotations
 
+from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import affected, days_of, ordinal, windows
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import Aggregate
@@ -112,13 +113,17 @@ def rebuild_moved(ex: Execution, driven: DrivenRun, published: Catalog, versions
     seen = published.copy()
     overlay(seen, driven.run.candidates)
     for name, definition in ex.pipeline.definitions.items():
-        candidates = driven.run.candidates.get(name, {})
-        version = versions[name]
-        moved = {
-            ordinal(day)
-            for day, facts in candidates.items()
-            if facts["inputs"] != seen.input_digest(definition, version, ordinal(day))
-        }
-        missing = days_of(driven.run.windows, name) - {ordinal(day) for day in candidates}
-        if moved | missing:
-            Rebuild(ex, driven, definition, version, published, seen).run(moved | missing)
+        # Again until nothing moves: in a dataset that reads its own earlier days, a rebuilt day moves the next.
+        while todo := _moved(driven, definition, versions[name], seen):
+            Rebuild(ex, driven, definition, versions[name], published, seen).run(todo)
+
+
+def _moved(driven: DrivenRun, definition: Definition, logic_version: int, seen: Catalog) -> set[int]:
+    """The planned days of a dataset that have no candidate, or one whose inputs are not what they were."""
+    candidates = driven.run.candidates.get(definition.name, {})
+    moved = {
+        ordinal(day)
+        for day, facts in candidates.items()
+        if facts["inputs"] != seen.input_digest(definition, logic_version, ordinal(day))
+    }
+    return moved | (days_of(driven.run.windows, definition.name) - {ordinal(day) for day in candidates})

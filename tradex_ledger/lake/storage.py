@@ -28,13 +28,16 @@ class LakeFileError(EnvironmentFault):
             f"the lake file {path} {problem}",
             mend="restore that very file from a backup; a Silver or Gold partition can be rebuilt by a backfill",
         )
+        folders = path.split("/")[:-1]
+        self.dataset = folders[0] if folders else None
+        self.partition = folders[-1].partition("=")[2] or None if folders else None
 
 
 def translate(error: OSError | duckdb.Error, doing: str) -> TradexError:
     """Say what a failed read or write means, with the values, for a person."""
     text = str(error).splitlines()[0]
     number = getattr(error, "errno", None)
-    if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text:
+    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "No space left" in text:
         return EnvironmentFault(
             f"the disk is full while {doing}",
             mend="make room, then run the same command again: it resumes",
@@ -45,6 +48,12 @@ def translate(error: OSError | duckdb.Error, doing: str) -> TradexError:
             f"no permission while {doing}: {text}",
             mend="give this user write access there",
             code="no-permission",
+        )
+    if number in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        return EnvironmentFault(
+            f"a file stands where a folder must be, while {doing}: {text}",
+            mend="move it away, then run the same command again: it resumes",
+            code="not-a-folder",
         )
     if isinstance(error, duckdb.OutOfMemoryException):
         return EnvironmentFault(

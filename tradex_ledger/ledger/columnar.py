@@ -9,25 +9,16 @@ from sqlalchemy import Engine, bindparam, text
 from tradex_ledger.ledger.store import reading
 
 BATCH_EVENTS = 50_000
-_RAW = pa.schema(
-    [
-        ("position", pa.int64()),
-        ("stream", pa.string()),
-        ("version", pa.int64()),
-        ("topic", pa.string()),
-        ("at", pa.string()),
-        ("entry", pa.string()),
-    ]
-)
 _SHAPE = (
-    '{"by":"VARCHAR","v":"INTEGER","data":{"run":"VARCHAR","dataset":"VARCHAR","layer":"VARCHAR",'
+    '{"position":"BIGINT","at":"TIMESTAMP","stream":"VARCHAR","version":"BIGINT","topic":"VARCHAR",'
+    '"by":"VARCHAR","v":"INTEGER","data":{"run":"VARCHAR","dataset":"VARCHAR","layer":"VARCHAR",'
     '"partition":"DATE","logic_version":"BIGINT","rows":"BIGINT","bytes":"BIGINT","duration_ms":"BIGINT",'
     '"outcome":"VARCHAR","files":[{"path":"VARCHAR","bytes":"BIGINT","rows":"BIGINT","sha256":"VARCHAR"}]}}'
 )
 _TYPED = """
 create table ledger_events as
 select
-    position, "at"::timestamp as "at", stream, version, topic,
+    fact.position as position, fact."at" as "at", fact.stream as stream, fact.version as version, fact.topic as topic,
     fact.by as by, fact.v as v,
     case when stream like 'bf-%' or stream like 'run-%' then stream else fact.data.run end as run_id,
     case
@@ -44,36 +35,34 @@ select
     fact.data.outcome as outcome,
     fact.data.files as files,
     entry
-from (select *, from_json(entry, ?) as fact from raw_events)
+from (select entry, from_json(entry, ?) as fact from raw_events)
 """
 
 
-def read_raw(engine: Engine, upto: int, topics: tuple[str, ...] = ()) -> pa.Table:
-    """The stored events 1…upto (of the topics given, else all): position, stream, version, topic, at, entry (text)."""
+def read_entries(engine: Engine, upto: int, topics: tuple[str, ...] = ()) -> pa.Table:
+    """The entries (text) of the events 1…upto, of the topics given, else of all, in order.
+
+    Only they are fetched: an entry says all that the columns beside it do, and each value costs as much to fetch as
+    a whole entry.
+    """
     condition = "and topic in :topics" if topics else ""
-    statement = text(
-        f"select position, stream, version, topic, at, entry from events where position <= :upto {condition} "
-        "order by position"
-    )
+    statement = text(f"select entry from events where position <= :upto {condition} order by position")
     if topics:
         statement = statement.bindparams(bindparam("topics", list(topics), expanding=True))
-    batches = []
+    chunks = []
     with reading(engine) as connection:
         # The driver's own cursor: a row object a row would cost more than the rows do.
         cursor = connection.execute(statement, {"upto": upto}).cursor
         while rows := cursor.fetchmany(BATCH_EVENTS):
-            columns = [
-                pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), _RAW, strict=True)
-            ]
-            batches.append(pa.record_batch(columns, schema=_RAW))
-    return pa.Table.from_batches(batches, schema=_RAW)
+            chunks.append(pa.array([entry for (entry,) in rows], pa.string()))
+    return pa.table({"entry": pa.chunked_array(chunks, pa.string())})
 
 
 def create_events(
     connection: duckdb.DuckDBPyConnection, engine: Engine, upto: int, topics: tuple[str, ...] = ()
 ) -> None:
     """Make `events` in DuckDB: typed hot columns, the rest of the facts as JSON in `data`."""
-    connection.register("raw_events", read_raw(engine, upto, topics))
+    connection.register("raw_events", read_entries(engine, upto, topics))
     connection.execute(_TYPED, [_SHAPE])
     connection.unregister("raw_events")
     connection.execute(

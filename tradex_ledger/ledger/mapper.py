@@ -11,9 +11,9 @@ from typing import Any, cast
 import orjson
 from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import EventStore, JSONTranscoder, Mapper, StoredEvent
-from eventsourcing.utils import TopicError, get_topic, resolve_topic
+from eventsourcing.utils import get_topic
 
-from tradex_ledger.domain.base import SNAPSHOT_TOPIC, UNSAVED, CreatedEvent, Event, Snapshot
+from tradex_ledger.domain.base import EVENTS, SNAPSHOT_TOPIC, UNSAVED, CreatedEvent, Event, Snapshot
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.ledger.entry import canonical, parse_time
 from tradex_ledger.ledger.log import CanonicalEvent
@@ -54,10 +54,9 @@ class EntryMapper(Mapper[str]):
 
     def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[str]:
         entry = orjson.loads(stored_event.state)
-        try:
-            cls = resolve_topic(stored_event.topic)
-        except TopicError:
-            raise UnknownEventError(stored_event.topic, entry["v"]) from None
+        cls = EVENTS.get(stored_event.topic)
+        if cls is None:
+            raise UnknownEventError(stored_event.topic, entry["v"])
         facts = _upcast(cls, entry["v"], entry["data"], stored_event.topic)
         facts.update(
             originator_id=stored_event.originator_id,

@@ -109,6 +109,12 @@ def store_info(engine: Engine) -> StoreInfo:
     return info
 
 
+def has_ledger(engine: Engine) -> bool:
+    """Whether the database holds a ledger already."""
+    with reading(engine) as connection:
+        return _find_info(connection) is not None
+
+
 def ledger_id(engine: Engine) -> str:
     """The identity that every entry of the ledger carries."""
     return store_info(engine).id
