@@ -85,7 +85,7 @@ class Policy:
     anomaly_rise_percent: int = 0
     anomaly_mads: int = 6
     anomaly_min_rows: int = 20
-    hold_on_anomaly: bool = True
+    hold_on_anomaly: bool = False
     expire_days: int = 30
 
     @property
