@@ -28,6 +28,7 @@ class LakeFileError(EnvironmentFault):
             f"the lake file {path} {problem}",
             mend="restore that very file from a backup; a Silver or Gold partition can be rebuilt by a backfill",
         )
+        self.path = path
         folders = path.split("/")[:-1]
         self.dataset = folders[0] if folders else None
         self.partition = folders[-1].partition("=")[2] or None if folders else None
