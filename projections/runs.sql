@@ -26,11 +26,12 @@ lives as (
             topic in ('backfill.completed', 'backfill.cancelled', 'backfill.rejected', 'backfill.failed')
             or topic in ('incremental_run.succeeded', 'incremental_run.failed')
         ) as ended_at,
-        max((data ->> '$.attempt')::integer) filter (topic = 'run.layer_started') as attempts,
+        max(case when topic = 'run.layer_started' then (data ->> '$.attempt')::integer end) as attempts,
         max_by(layer, position) filter (topic = 'run.layer_started') as layer,
         max(position) filter (topic = 'run.published') as published_position,
         sum(rows) filter (topic = 'run.batch_appended') as appended_rows,
-        max_by(data ->> '$.message', position) filter (topic = 'run.layer_failed') as last_error,
+        max_by(case when topic = 'run.layer_failed' then data ->> '$.message' end, position)
+            filter (topic = 'run.layer_failed') as last_error,
         max(position) as last_position
     from events
     where run_id is not null

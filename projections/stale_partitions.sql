@@ -13,7 +13,7 @@ content as (
     group by dataset, partition, run_id
 ),
 checks as (
-    select run_id, max((data ->> '$.base')::bigint) as checked_base
+    select run_id, max(base) as checked_base
     from events
     where topic = 'run.published'
     group by run_id

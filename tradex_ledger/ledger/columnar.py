@@ -13,7 +13,8 @@ _SHAPE = (
     '{"position":"BIGINT","at":"TIMESTAMP","stream":"VARCHAR","version":"BIGINT","topic":"VARCHAR",'
     '"by":"VARCHAR","v":"INTEGER","data":{"run":"VARCHAR","dataset":"VARCHAR","layer":"VARCHAR",'
     '"partition":"DATE","logic_version":"BIGINT","rows":"BIGINT","bytes":"BIGINT","duration_ms":"BIGINT",'
-    '"outcome":"VARCHAR","files":[{"path":"VARCHAR","bytes":"BIGINT","rows":"BIGINT","sha256":"VARCHAR"}]}}'
+    '"outcome":"VARCHAR","previous_rows":"BIGINT","base":"BIGINT","inputs":"VARCHAR",'
+    '"files":[{"path":"VARCHAR","bytes":"BIGINT","rows":"BIGINT","sha256":"VARCHAR"}]}}'
 )
 _TYPED = """
 create table ledger_events as
@@ -33,6 +34,9 @@ select
     fact.data.bytes as bytes,
     fact.data.duration_ms as duration_ms,
     fact.data.outcome as outcome,
+    fact.data.previous_rows as previous_rows,
+    fact.data.base as base,
+    fact.data.inputs as inputs,
     fact.data.files as files,
     entry
 from (select entry, from_json(entry, ?) as fact from raw_events)
