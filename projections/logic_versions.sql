@@ -10,10 +10,9 @@ with marks as (
     group by all
 ),
 published as (
-    select e.stream, e.logic_version
-    from events e
-    where e.topic = 'dataset.published' and e.rows is not null
-    group by all
+    select distinct 'dataset-' || dataset as stream, logic_version
+    from partition_history
+    where published_position is not null
 )
 select
     e.stream[9:] as dataset,

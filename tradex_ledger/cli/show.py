@@ -66,6 +66,10 @@ class Show:
         if not self.as_json:
             self._write(self.err, text)
 
+    def warning(self, text: str) -> None:
+        """Something that could mislead; said even beside a document."""
+        self._write(self.err, f"warning: {text}")
+
     def line(self, text: str = "") -> None:
         """A line of the result."""
         if not self.as_json:

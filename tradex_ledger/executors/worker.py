@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from tradex_ledger.domain.policy import PeakHoursError
 from tradex_ledger.domain.request import PRIORITIES
 from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import TradexError
-from tradex_ledger.executors.lease import DrivenElsewhereError
+from tradex_ledger.executors.lease import DrivenElsewhereError, QuotaError
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.views import open_views, resolve, rows
 
@@ -33,8 +34,8 @@ def work(
         for run_id in runnable(ledger):
             try:
                 yield run_id, drive(run_id)
-            except DrivenElsewhereError:
-                continue
+            except (DrivenElsewhereError, QuotaError, PeakHoursError):
+                continue  # its turn comes
             except TradexError as error:
                 yield run_id, error
             driven = True

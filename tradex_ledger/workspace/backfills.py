@@ -19,7 +19,7 @@ from tradex_ledger.executors.drive import drive
 from tradex_ledger.executors.fence import load_run
 from tradex_ledger.executors.lease import held
 from tradex_ledger.executors.overlap import active_backfills, check_overlap
-from tradex_ledger.executors.plan import layers_of, plan_backfill, span_of
+from tradex_ledger.executors.plan import edges, layers_of, plan_backfill, span_of
 from tradex_ledger.executors.revert import revert
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.workspace.core import PIPELINE
@@ -126,6 +126,10 @@ class BackfillCommands(DatasetCommands):
             backfill.approve_by_rule(by=self.actor, policy=self.config.policy)
         self.ledger.append(*made)
         return made
+
+    def edges(self, backfill: Backfill) -> list[dict[str, Any]]:
+        """Why each dataset is in a backfill's plan: asked for, or for what it reads."""
+        return edges(self.execution(), backfill)
 
     # -- decisions
 

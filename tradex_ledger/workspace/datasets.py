@@ -124,3 +124,25 @@ def downstream(pipeline: Pipeline, name: str) -> list[str]:
         if any(read.dataset in found for read in definition.reads):
             found.add(definition.name)
     return [other for other in pipeline.definitions if other in found and other != name]
+
+
+def lineage(pipeline: Pipeline, name: str) -> list[dict[str, Any]]:
+    """The edges above and below a dataset: who reads whom, over which relative days."""
+    pipeline.get(name)
+    above = {name}
+    for definition in reversed(pipeline.definitions.values()):
+        if definition.name in above:
+            above |= {read.dataset for read in definition.reads}
+    below = {name, *downstream(pipeline, name)}
+    return [
+        {
+            "dataset": definition.name,
+            "reads": read.dataset,
+            "first": read.first,
+            "last": read.last,
+            "side": "upstream" if definition.name in above else "downstream",
+        }
+        for definition in pipeline.definitions.values()
+        for read in definition.reads
+        if definition.name in above or (definition.name in below and read.dataset in below)
+    ]
