@@ -14,13 +14,15 @@ from tradex_ledger.views import open_views, resolve, rows
 def prunable(ledger: Ledger, dataset: str) -> list[dict[str, Any]]:
     """Files of versions that readers do not get any more: superseded, reverted, abandoned, or of a deprecated version.
 
-    A file that a current partition of a version in good standing still names is never among them.
+    A file that a current partition of a version in good standing, or of the one that readers get, still names is
+    never among them; nor one that a run still open has built.
     """
     with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
         history = rows(connection, "partition_history", "dataset = ? and layer <> 'bronze' order by position", dataset)
         current = rows(connection, "partitions", "dataset = ?", dataset)
-        deprecated = {
-            row["logic_version"] for row in rows(connection, "logic_versions", "dataset = ? and is_deprecated", dataset)
+        given_up = {
+            row["logic_version"]
+            for row in rows(connection, "logic_versions", "dataset = ? and is_deprecated and not is_read", dataset)
         }
         open_runs = {
             row["run_id"]
@@ -34,9 +36,9 @@ def prunable(ledger: Ledger, dataset: str) -> list[dict[str, Any]]:
                 "select unnest(files).path from events where topic = 'dataset.files_pruned' and dataset = ?", [dataset]
             ).fetchall()
         }
-    kept = {
-        file["path"] for row in current if row["logic_version"] not in deprecated for file in row["files"] or ()
-    } | {file["path"] for row in history if row["run_id"] in open_runs for file in row["files"] or ()}
+    kept = {file["path"] for row in current if row["logic_version"] not in given_up for file in row["files"] or ()} | {
+        file["path"] for row in history if row["run_id"] in open_runs for file in row["files"] or ()
+    }
     found: dict[str, dict[str, Any]] = {}
     for row in history:
         for file in row["files"] or ():
