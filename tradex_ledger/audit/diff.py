@@ -7,8 +7,7 @@ from typing import Any
 import duckdb
 
 from tradex_ledger.audit.tables import Tables
-from tradex_ledger.lake.storage import LocalLake
-from tradex_ledger.lake.writer import file_list
+from tradex_ledger.lake.storage import LocalLake, file_list
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.views import open_views, resolve, rows
 

@@ -11,8 +11,7 @@ import orjson
 
 from tradex_ledger.datasets.fingerprint import create_empty
 from tradex_ledger.errors import EnvironmentFault, NotFoundError
-from tradex_ledger.lake.storage import LakeFileError, LocalLake
-from tradex_ledger.lake.writer import file_list
+from tradex_ledger.lake.storage import LakeFileError, LocalLake, file_list
 from tradex_ledger.views import projection_names, rows
 
 _VERSIONED = re.compile(r"^(?P<dataset>.+)_v(?P<version>\d+)$")

@@ -52,8 +52,10 @@ class PeakHoursError(RefusedError):
 
 
 def person(name: str) -> str:
-    """A name as it is compared: two spellings of one name are one person."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    """A name as it is compared: two spellings of one name are one person. What cannot be seen does not tell apart."""
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    seen = "".join(c for c in plain if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf"))
+    return " ".join(seen.split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+import re
+from datetime import date, datetime
 from typing import Any
 
 from tradex_ledger.domain.policy import KINDS
@@ -28,6 +29,8 @@ REQUEST_FIELDS = (
     "allow_overlap",
     "group",
 )
+OPTIONS = ("ticket", "priority", "cursor", "review", "allow_overlap", "group")
+STORED_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
 class RangeError(UsageError):
@@ -100,6 +103,18 @@ def check_state_declaration(kind: str, *, override_state: bool, cursor: str | No
         raise ForcedNeedsTicketError
 
 
+def check_cursor(cursor: str, *, today: date) -> None:
+    """Raise `CursorError` unless the cursor is a stored time (UTC) that the source may have reached."""
+    try:
+        moment = datetime.fromisoformat(cursor) if STORED_TIME.fullmatch(cursor) else None
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise CursorError(f"{cursor!r} is no cursor", mend="a time, UTC, with six digits of a second, ending in Z")
+    if moment.date() > today:
+        raise CursorError(f"the cursor {cursor} lies in the future: today is {today} (UTC)", mend="name a past day")
+
+
 def request_facts(
     *,
     kind: str,
@@ -112,9 +127,13 @@ def request_facts(
     today: date,
     **options: Any,
 ) -> dict[str, Any]:
-    """The facts of `Requested`, checked. Options: ticket, priority, cursor, review, allow_overlap, group."""
+    """The facts of `Requested`, checked. Options: ticket, priority, cursor, review, allow_overlap, group; no others."""
+    if unknown := sorted(set(options) - set(OPTIONS)):
+        raise TypeError(f"a request has no {', '.join(unknown)}")
     cursor, ticket = options.get("cursor"), options.get("ticket")
     check_state_declaration(kind, override_state=override_state, cursor=cursor, ticket=ticket)
+    if cursor is not None:
+        check_cursor(cursor, today=today)
     priority = options.get("priority") or "low"
     if priority not in PRIORITIES:
         raise UsageError(f"unknown priority {priority!r}", mend=f"one of {', '.join(PRIORITIES)}")

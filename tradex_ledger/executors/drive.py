@@ -37,6 +37,7 @@ def drive(ex: Execution, run_id: str) -> Run:
         return run
     run.check_startable()
     ex.prepare()
+    check_versions_writable(ex, run)
     if isinstance(run, Backfill):
         check_plan_holds(ex, run)
         if run.attempt == 0:
@@ -73,6 +74,14 @@ class PlanOutdatedError(RefusedError):
             f"{run_id} was planned for version {planned} of {dataset}, and version {current} is current now",
             mend=f"cancel it (tradex backfill cancel {run_id} --reason …) and request it again",
         )
+
+
+def check_versions_writable(ex: Execution, run: Run) -> None:
+    """Raise `DeprecatedVersionError` before any work when the run would write under a deprecated version."""
+    planned = {window["dataset"] for window in run.windows}
+    for name, dataset in ex.locks().items():
+        if name in planned or not isinstance(run, Backfill):
+            dataset.check_writable()
 
 
 def check_plan_holds(ex: Execution, run: Backfill) -> None:

@@ -22,8 +22,7 @@ from tradex_ledger.executors.bronze import AppendTask, StageTask, append_days, s
 from tradex_ledger.executors.catalog import load_catalog
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.fence import DrivenRun
-from tradex_ledger.lake.storage import StagedFile
-from tradex_ledger.lake.writer import file_list
+from tradex_ledger.lake.storage import StagedFile, file_list
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.entry import format_time, parse_time
 from tradex_ledger.sources.files import SourceFile

@@ -195,3 +195,8 @@ def _link_new(source: Path, final: Path) -> None:
         os.close(os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
         shutil.copyfile(source, final)
         sync_file(final)
+
+
+def file_list(paths: list[str]) -> str:
+    """A SQL list of file names."""
+    return "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in paths) + "]"

@@ -1,4 +1,7 @@
-"""Commands on runs: request, approve, drive, hold, revert."""
+"""Commands on runs: request, approve, drive, hold, revert.
+
+What does the work is imported when it is called: who only asks a question does not pay for it.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,11 @@ from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.plan import Plan
 from tradex_ledger.domain.policy import TooLargeError
-from tradex_ledger.domain.run import Run
+from tradex_ledger.domain.run import ENDED, Run
 from tradex_ledger.errors import UsageError
-from tradex_ledger.executors.alerts import deliver
 from tradex_ledger.executors.context import Progress, silent
-from tradex_ledger.executors.drive import drive
 from tradex_ledger.executors.fence import load_run
 from tradex_ledger.executors.lease import held
-from tradex_ledger.executors.overlap import active_backfills, check_overlap
-from tradex_ledger.executors.plan import edges, layers_of, plan_backfill, span_of
-from tradex_ledger.executors.revert import revert
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.workspace.core import PIPELINE
 from tradex_ledger.workspace.datasets import DatasetCommands
@@ -34,6 +32,8 @@ class BackfillCommands(DatasetCommands):
 
         An incremental run that did not end is taken up and finished first.
         """
+        from tradex_ledger.executors.drive import drive
+
         end = until or self.today()
         if end > self.today():
             raise UsageError(
@@ -64,13 +64,15 @@ class BackfillCommands(DatasetCommands):
         """The incremental run that was started and is not closed; there is one at most."""
         for run_id in reversed(self.ledger.streams_of("incremental_run.started")):
             run = self.ledger.get(IncrementalRun, run_id)
-            return run_id if run.status != "SUCCESS" else None
+            return run_id if run.status not in ENDED else None
         return None
 
     # -- requests
 
     def plan(self, **request: Any) -> tuple[Backfill, Plan]:
         """A backfill with its plan, nothing recorded: what `--dry-run` shows. Takes what `request` takes."""
+        from tradex_ledger.executors.plan import layers_of, plan_backfill, span_of
+
         self.register_datasets()
         ex = self.execution()
         name = request["dataset"]
@@ -97,6 +99,8 @@ class BackfillCommands(DatasetCommands):
         Takes kind, dataset (or layer), first and last (days; all there are unless given), override_state, reason;
         and ticket, priority, cursor, review, allow_overlap, group. Raises: `OverlapError` and what planning raises.
         """
+        from tradex_ledger.executors.overlap import check_overlap
+
         backfill, _ = self.plan(**request)
         check_overlap(self.ledger, backfill)
         backfill.approve_by_rule(by=self.actor, policy=self.config.policy)
@@ -105,6 +109,9 @@ class BackfillCommands(DatasetCommands):
 
     def request_split(self, **request: Any) -> list[Backfill]:
         """Request a range that is too large for one backfill as several linked ones, each within the policy (N36)."""
+        from tradex_ledger.executors.overlap import check_overlap
+        from tradex_ledger.executors.plan import span_of
+
         group = new_id("group", self.clock())
         first, last = request.get("first"), request.get("last")
         if first is None or last is None:
@@ -129,6 +136,8 @@ class BackfillCommands(DatasetCommands):
 
     def edges(self, backfill: Backfill) -> list[dict[str, Any]]:
         """Why each dataset is in a backfill's plan: asked for, or for what it reads."""
+        from tradex_ledger.executors.plan import edges
+
         return edges(self.execution(), backfill)
 
     # -- decisions
@@ -184,6 +193,8 @@ class BackfillCommands(DatasetCommands):
 
     def revert(self, run_id: str, *, reason: str) -> Backfill:
         """Take back what a backfill published; earlier versions are current again."""
+        from tradex_ledger.executors.revert import revert
+
         found = self.find_backfill(run_id)
         return revert(self.ledger, self.pipeline, found, reason=reason, by=self.actor, policy=self.config.policy)
 
@@ -191,10 +202,14 @@ class BackfillCommands(DatasetCommands):
 
     def drive(self, run_id: str, *, progress: Progress = silent) -> Run:
         """Drive an approved backfill to its end (or until it is held), or take it up where it stopped."""
+        from tradex_ledger.executors.drive import drive
+
         return drive(self.execution(progress), self.find_backfill(run_id))
 
     def sweep(self) -> list[str]:
         """Close requests that waited too long, and record runs beyond their SLA; returns the runs touched."""
+        from tradex_ledger.executors.overlap import active_backfills
+
         touched = []
         policy, now = self.config.policy, self.clock()
         for backfill in active_backfills(self.ledger):
@@ -212,4 +227,6 @@ class BackfillCommands(DatasetCommands):
 
     def deliver_alerts(self) -> int:
         """Send the alerts that were not sent yet; returns how many. Raises `ReceiverDownError`."""
+        from tradex_ledger.executors.alerts import deliver
+
         return deliver(self.execution(), self.config.alert_urls)

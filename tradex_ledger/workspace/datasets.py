@@ -11,7 +11,6 @@ from tradex_ledger.datasets.fingerprint import describe_all, fingerprint
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.executors.context import reference_facts
-from tradex_ledger.executors.prune import plan_prune, prune
 from tradex_ledger.workspace.core import Core
 
 
@@ -95,11 +94,15 @@ class DatasetCommands(Core):
 
     def plan_prune(self, name: str, *, reason: str) -> tuple[str, list[dict[str, Any]]]:
         """List the files of old versions that could be given up; somebody else approves the digest."""
+        from tradex_ledger.executors.prune import plan_prune
+
         self.pipeline.get(name)
         return plan_prune(self.ledger, name, reason=reason, by=self.actor)
 
     def prune(self, name: str, digest: str) -> list[str]:
         """Approve a plan to prune, and remove its files."""
+        from tradex_ledger.executors.prune import prune
+
         self.pipeline.get(name)
         return prune(self.ledger, self.lake, name, digest, by=self.actor, policy=self.config.policy)
 
