@@ -80,7 +80,7 @@ def request(workspace: Workspace, first: int | date = 4, last: int | date = 5, *
     return workspace.request(**order).id
 
 
-def backfill(workspace: Workspace, first: int = 4, last: int = 5, **changes: Any) -> Run:
+def backfill(workspace: Workspace, first: int | date = 4, last: int | date = 5, **changes: Any) -> Run:
     """Request, approve and drive a temporal backfill."""
     run_id = request(workspace, first, last, **changes)
     workspace.approve(run_id)

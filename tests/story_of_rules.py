@@ -20,7 +20,7 @@ from tradex_ledger.executors.alerts import deliver
 from tradex_ledger.workspace import Workspace
 
 START = datetime(2024, 2, 1, tzinfo=UTC)
-POLICY = {"anomaly_min_rows": 1, "anomaly_rise_percent": 1, "sla_minutes": 60, "expire_days": 10}
+POLICY: dict[str, Any] = {"anomaly_min_rows": 1, "anomaly_rise_percent": 1, "sla_minutes": 60, "expire_days": 10}
 LATE = '{"id":"1741941000000000001","text":"late $TSLA","author_id":"9","created_at":"2024-01-02T10:00:00.000Z"}\n'
 
 

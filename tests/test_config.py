@@ -66,6 +66,7 @@ def test_the_fresh_settings_show_every_setting(tmp_path: Path):
     assert [name for name in SETTINGS if f"# {name} = " not in shown] == []
 
 
+@pytest.mark.norm("N37")
 def test_a_setting_that_nobody_knows_is_named(tmp_path: Path):
     refused(tmp_path, "nobody knows", dedup=False)
 

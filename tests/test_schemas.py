@@ -249,6 +249,19 @@ def test_each_backfill_shows_range_datasets_volume_duration_and_errors_by_stage(
     assert row["errors_by_stage"] == {"bronze": 1}
 
 
+@pytest.mark.norm("N17")
+def test_gold_is_kept_by_day_and_logic_version_and_only_runs_put_it_there(ruled: Workspace, all_entries: list[Entry]):
+    gold = [row for row in projection(ruled, "partitions") if row["layer"] == "gold"]
+    components = {"gold_metrics": "feature_version", "gold_baselines": "baseline_version"}
+    assert {row["dataset"]: row["component"] for row in gold} == {**components, "gold_signals": "signal_version"}
+    for row in gold:
+        for file in row["files"]:
+            assert f"{row['component']}={row['logic_version']}/" in file["path"]
+            assert f"date={row['partition']}" in file["path"]
+    makers = {entry.topic for entry in all_entries if entry.data.get("files") and entry.data.get("layer") == "gold"}
+    assert makers == {"run.partition_rebuilt"}
+
+
 # -- projections
 
 

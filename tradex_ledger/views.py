@@ -118,7 +118,7 @@ def add_projections(connection: duckdb.DuckDBPyConnection, names: Iterable[str])
     Tables, since a projection is asked several times and others are written over it; the position does not move
     under a connection.
     """
-    present = {row[0] for row in connection.execute("select table_name from duckdb_tables()").fetchall()}
+    present = {"events"} | {r[0] for r in connection.execute("select table_name from duckdb_tables()").fetchall()}
 
     def add(name: str) -> None:
         if name in present:

@@ -137,6 +137,7 @@ def test_every_ordinary_kind_is_requested_alike_and_leaves_the_state_alone(kind:
     given(Backfill).when(lambda _: submit(kind=kind)).then(requested(kind=kind))
 
 
+@pytest.mark.norm("N5")
 @pytest.mark.parametrize("kind", ["other", "", "Temporal"])
 def test_there_are_four_kinds_and_no_others(kind: str):
     error = given(Backfill).when(lambda _: submit(kind=kind)).refused(UnknownKindError)
@@ -154,6 +155,7 @@ def test_the_priority_is_low_unless_asked_otherwise():
     assert submit(priority="high").request["priority"] == "high"
 
 
+@pytest.mark.norm("N5")
 @pytest.mark.parametrize(
     "reason",
     [
@@ -186,12 +188,14 @@ def test_placeholder_words_in_any_number_and_case_say_nothing(words: list[str], 
             check_reason(text)
 
 
+@pytest.mark.norm("N10")
 def test_a_reversed_range_is_refused_with_the_range_that_was_meant():
     days = {"first": date(2024, 1, 4), "last": date(2024, 1, 3)}
     error = given(Backfill).when(lambda _: submit(**days)).refused(RangeError, "reversed")
     assert "--from 2024-01-03 --to 2024-01-04" in error.mend
 
 
+@pytest.mark.norm("N10")
 def test_a_range_that_reaches_into_the_future_is_refused():
     days = {"first": TODAY, "last": date(2024, 1, 11)}
     error = given(Backfill).when(lambda _: submit(**days)).refused(RangeError, "future: today is 2024-01-10")
@@ -242,6 +246,7 @@ def test_a_plan_that_waits_names_the_approval_as_its_mend():
     assert "tradex backfill approve bf-1" in story.refused(WrongStateError).mend
 
 
+@pytest.mark.norm("N13")
 def test_an_approval_is_bound_to_the_very_plan():
     story = given(Backfill, requested(), planned()).when(lambda b: b.approve(DIGEST, by="ben")).then(approved())
     assert story.status == "APPROVED"
@@ -276,6 +281,7 @@ def test_a_failed_drive_keeps_its_errors_by_stage_and_can_be_taken_up_again():
     ).then(layer_started(attempt=2))
 
 
+@pytest.mark.norm("N39")
 def test_a_backfill_is_complete_only_once_it_is_published():
     past = driven_to_publication()
     given(Backfill, *past).when(lambda b: b.complete(by="driver")).refused(WrongStateError, "unpublished")

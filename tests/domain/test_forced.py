@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.domain.facts import (
+    DIGEST,
     FORCED_DIGEST,
     JAN_1,
     JAN_8,
@@ -135,7 +136,7 @@ def test_who_requests_a_forced_backfill_does_not_approve_it_in_any_spelling(by: 
 
 @pytest.mark.norm("N13")
 def test_other_kinds_may_be_approved_by_who_requested_them():
-    story = given(Backfill, requested(), planned()).when(lambda b: b.approve(b.plan["digest"], by="ana"))
+    story = given(Backfill, requested(), planned()).when(lambda b: b.approve(DIGEST, by="ana"))
     story.then(approved(by="ana"))
 
 

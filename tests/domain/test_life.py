@@ -145,6 +145,7 @@ def test_only_who_may_approve_decides(action: str):
 # -- expiry
 
 
+@pytest.mark.norm("N9")
 def test_a_request_that_waited_too_long_expires_and_cannot_be_approved():
     late = NOW + timedelta(days=30, seconds=1)
     given(Backfill, *WAITING).when(lambda b: b.approve(DIGEST, by="ben", policy=MONTH, now=late)).refused(
@@ -169,6 +170,7 @@ def test_nothing_expires_when_the_policy_sets_no_bound():
 # -- pause
 
 
+@pytest.mark.norm("N19")
 def test_a_pause_keeps_what_was_built_and_lets_it_go_on():
     past = (*RUNNING[:4],)
     story = given(Backfill, *past).when(lambda b: b.pause(reason=REASON, by="ben")).then(paused())
@@ -180,10 +182,11 @@ def test_a_pause_keeps_what_was_built_and_lets_it_go_on():
     ).then(layer_started(attempt=2))
 
 
+@pytest.mark.norm("N5")
 @pytest.mark.parametrize("command", ["pause", "cancel", "revert", "release"])
 def test_who_steps_in_says_why(command: str):
     past = {"pause": RUNNING, "cancel": RUNNING, "revert": DONE, "release": HELD}[command]
-    more = {"blockers": []} if command == "revert" else {}
+    more: dict[str, Any] = {"blockers": []} if command == "revert" else {}
     given(Backfill, *past).when(lambda b: getattr(b, command)(reason="test test", by="ben", **more)).refused(
         PlaceholderReasonError
     )
@@ -257,9 +260,10 @@ def test_an_incremental_run_can_be_cancelled_before_its_success():
     for past in ((started(),), (started(), layer_started(), run_failed())):
         story = given(IncrementalRun, *past).when(lambda r: r.cancel(reason=REASON, by="ben"))
         assert story.then(gone).status == "CANCELLED"
-    for past in ((*empty_run_published(), succeeded()), (started(), gone)):
-        given(IncrementalRun, *past).when(lambda r: r.cancel(reason=REASON, by="ben")).refused(WrongStateError)
-        given(IncrementalRun, *past).when(lambda r: r.check_startable()).refused(WrongStateError)
+    ended: list[tuple[Fact, ...]] = [(*empty_run_published(), succeeded()), (started(), gone)]
+    for end in ended:
+        given(IncrementalRun, *end).when(lambda r: r.cancel(reason=REASON, by="ben")).refused(WrongStateError)
+        given(IncrementalRun, *end).when(lambda r: r.check_startable()).refused(WrongStateError)
     given(IncrementalRun, started()).when(lambda r: r.cancel(reason="stop", by="ben")).refused(PlaceholderReasonError)
 
 

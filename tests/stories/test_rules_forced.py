@@ -21,8 +21,12 @@ from tradex_ledger.domain.request import ForcedNeedsTicketError, StateOverrideRe
 from tradex_ledger.workspace import Workspace
 
 CURSOR = "2024-01-04T00:00:00.000000Z"
-FORCED = {"kind": "forced", "ticket": "INC-4300", "reason": "the cursor was moved past corrupt data, INC-4300"}
-OVERRIDE = {**FORCED, "override_state": True, "cursor": CURSOR}
+FORCED: dict[str, Any] = {
+    "kind": "forced",
+    "ticket": "INC-4300",
+    "reason": "the cursor was moved past corrupt data, INC-4300",
+}
+OVERRIDE: dict[str, Any] = {**FORCED, "override_state": True, "cursor": CURSOR}
 SPELLINGS = ["ana", "Ana", "ANA", " ana ", "ana\t", "ａｎａ", "ana\u200b", "a\u00adna", "\ufeffana"]
 
 Tradex = Callable[..., tuple[int, str, str]]
@@ -61,7 +65,7 @@ def tradex(folder: Path, capsys: pytest.CaptureFixture[str]) -> Tradex:
 
 
 def status_of(workspace: Workspace, run_id: str) -> str:
-    return next(row["status"] for row in projection(workspace, "runs") if row["run_id"] == run_id)
+    return next(str(row["status"]) for row in projection(workspace, "runs") if row["run_id"] == run_id)
 
 
 @pytest.mark.norm("N13")

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def approved(workspace: Workspace, **changes: Any) -> str:
 
 
 def status_of(workspace: Workspace, run_id: str) -> str:
-    return next(row["status"] for row in projection(workspace, "runs") if row["run_id"] == run_id)
+    return next(str(row["status"]) for row in projection(workspace, "runs") if row["run_id"] == run_id)
 
 
 def states_of(workspace: Workspace, run_id: str) -> set[str]:
@@ -124,7 +125,7 @@ def test_a_paused_backfill_stops_between_windows_and_ends_as_if_it_never_had(wee
             run_id = approved(workspace, first=2, last=3)
             if root == folder:
                 before = visible(workspace)
-                stop_at(workspace, run_id, "gold_metrics", lambda ws, r=run_id: ws.pause(r, reason=WHY))
+                stop_at(workspace, run_id, "gold_metrics", partial(Workspace.pause, run_id=run_id, reason=WHY))
                 assert status_of(workspace, run_id) == "PAUSED"
                 assert visible(workspace) == before
                 with pytest.raises(WrongStateError):

@@ -11,6 +11,7 @@ import pytest
 
 from tests import small
 from tests.check import check_everything, contents
+from tests.faults import Interruption
 from tests.lake import projection
 from tests.stories.test_rules_life import LATE
 from tradex_ledger.audit.query import query
@@ -18,8 +19,9 @@ from tradex_ledger.audit.tables import PrunedFileError
 from tradex_ledger.domain.backfill import BuiltUponError
 from tradex_ledger.domain.dataset_errors import PruneRefusedError
 from tradex_ledger.domain.policy import NotAllowedError
-from tradex_ledger.errors import TradexError
+from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.executors.propose import propose
+from tradex_ledger.executors.revert import PrunedVersionError
 from tradex_ledger.workspace import Workspace
 
 WRONG = "the redelivery was broken, INC-4290"
@@ -126,9 +128,12 @@ def test_only_those_whom_the_policy_allows_revert(workspace: Workspace):
 def test_a_run_that_broke_off_is_proposed_with_the_command_that_resumes_it(workspace: Workspace):
     run_id = small.request(workspace, 3, 3)
     workspace.approve(run_id)
-    lake = sorted(workspace.lake.root.glob("bronze_x_posts/event_date=2024-01-03/*.parquet"))[0]
-    with small.broken(lake, lake.read_bytes()[:-1]), pytest.raises(TradexError):
-        workspace.drive(run_id)
+
+    def disk_is_gone() -> None:
+        raise EnvironmentFault("the disk is gone for a while")
+
+    with pytest.raises(EnvironmentFault):
+        workspace.drive(run_id, progress=Interruption("gold_metrics", disk_is_gone))
     # Its Bronze is there, its Silver is not: both are told.
     found = {(p["kind"], p.get("run") or p["dataset"]) for p in propose(workspace.ledger)}
     assert ("resume", run_id) in found
@@ -184,7 +189,7 @@ def test_a_run_whose_earlier_versions_were_pruned_is_reverted_no_more(workspace:
     with small.reopen(workspace.config.folder, "maria") as maria:
         maria.prune("silver_social_events", digest)
     before = visible(workspace)
-    with pytest.raises(TradexError):  # what would be current again is gone
+    with pytest.raises(PrunedVersionError):  # what would be current again is gone
         workspace.revert(run.id, reason=WRONG)
     assert visible(workspace) == before
     assert query(workspace.ledger, workspace.lake, "select count(*) from silver_social_events").rows[0][0] > 0

@@ -24,7 +24,7 @@ class StateMovedError(ConflictError):
     def __init__(self, pipeline: str, run_id: str, expected: str | None, found: str | None) -> None:
         super().__init__(
             f"{run_id} set out from the cursor {expected} of {pipeline}, which stands at {found} now",
-            mend="run again: tradex run",
+            mend=f"cancel it (tradex backfill cancel {run_id} --reason …), then set out anew: tradex run",
         )
 
 
