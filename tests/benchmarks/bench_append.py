@@ -1,7 +1,7 @@
 """Appends a second: saves of 1,000 events at the recorder, SQLite with synchronous=FULL, Merkle tree included.
 
-Beside it a bare `sqlite3.executemany` of the very rows that were stored, into a table with the same columns and indexes but no
-guards, with the same pragmas and as many commits; and whole `PartitionRebuilt` saves through the application, mapper included.
+Beside it a bare `sqlite3.executemany` of the very rows that were stored, into a table with the same columns and
+indexes but no guards, with the same pragmas and as many commits; and the recorder with the mapper before it.
 The three take turns, each in a new database.
 """
 
@@ -20,7 +20,7 @@ from eventsourcing.persistence import StoredEvent
 
 from tests.benchmarks import measure
 from tradex_ledger import resources
-from tradex_ledger.domain.run import PartitionRebuilt
+from tradex_ledger.domain.run_events import PartitionRebuilt
 from tradex_ledger.ledger.dialects import BUSY_TIMEOUT_MS
 from tradex_ledger.ledger.mapper import EntryMapper
 from tradex_ledger.ledger.recorder import Recorder

@@ -1,6 +1,7 @@
-"""A ledger of ten years without the lake: daily incremental runs and, from time to time, a long backfill, through the aggregates.
+"""A ledger of ten years without the lake: daily incremental runs and, now and then, one over a long time.
 
-Every event is decided by the aggregates and appended by the ledger, as a driver would; only the files that they name do not exist.
+Every event is decided by the aggregates and appended by the ledger, as a driver would; only the files that they name
+do not exist.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ def _incremental(
         partition = date.fromordinal(one).isoformat()
         run.append_batch(
             dataset=BRONZE,
+            logic_version=1,
             partition=partition,
             dropped=3,
             cursor=format_time(end),

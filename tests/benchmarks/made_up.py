@@ -1,4 +1,4 @@
-"""Millions of made-up posts in a minute: a pool of demo posts, multiplied by DuckDB with ids, links and times of their own.
+"""Millions of made-up posts in a minute: a pool of demo posts, multiplied by DuckDB, with ids and links of their own.
 
 They are laid down as what the extractor stages (`sources/stage.py` writes the same columns from delivered files);
 everything from there on, dedup, files, digests and events, is the program's own.
@@ -36,7 +36,8 @@ made as (
         ((1388534400000 + m.post * 50) << 22)::varchar as post_id,
         (10204080 + hash(m.post) % $authors * 7919)::varchar as author_id,
         date '$day' + ((m.n - $first) // $rows_per_day)::integer as event_date,
-        event_date::timestamp + to_microseconds(((m.n - $first) % $rows_per_day * 86399000000 // $rows_per_day)::bigint) as made_at,
+        event_date::timestamp
+            + to_microseconds(((m.n - $first) % $rows_per_day * 86399000000 // $rows_per_day)::bigint) as made_at,
         substr(md5(m.n::varchar), 1, 10) as link,
         p.*
     from numbered m join pool p on p.number = m.h % $pool

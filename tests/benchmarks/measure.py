@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import resource
 import shutil
 import sqlite3
 import subprocess
@@ -55,11 +56,18 @@ def folder(kept: Path | None) -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
+def environment() -> dict[str, str]:
+    """For the processes that are measured: the checkout on the path, and compiled modules, as a user has them."""
+    found = {**os.environ, "PYTHONPATH": str(ROOT)}
+    found.pop("PYTHONDONTWRITEBYTECODE", None)
+    found["PYTHONPYCACHEPREFIX"] = str(Path(tempfile.gettempdir()) / "tradex-bench-pycache")
+    return found
+
+
 def start(script: str, *args: object) -> subprocess.Popen[str]:
     """Run one of these scripts again as a process of its own, in the part that `args` name."""
     command = [sys.executable, script, *map(str, args)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(), cwd=ROOT)
 
 
 def finish(process: subprocess.Popen[str], since: float) -> Cost:
@@ -67,12 +75,18 @@ def finish(process: subprocess.Popen[str], since: float) -> Cost:
     assert process.stdout is not None
     sampled = Memory(process.pid)
     out = process.stdout.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{process.args} ended with {process.returncode}")
+    status, used = waited(process)
+    if status:
+        raise SystemExit(f"{process.args!r} ended with {status}")
     peak = sampled.stop()
     return Cost(time.perf_counter() - since, used.ru_utime + used.ru_stime, peak, json.loads(out or "null"))
+
+
+def waited(process: subprocess.Popen[Any]) -> tuple[int, resource.struct_rusage]:
+    """Wait for a process: its exit status, and what it and its children that ended have used."""
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, used
 
 
 def run(script: str, *args: object) -> Cost:
