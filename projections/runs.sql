@@ -8,6 +8,8 @@ with born as (
         data ->> '$.ticket' as ticket,
         coalesce(data ->> '$.priority', 'normal') as priority,
         (data ->> '$.override_state')::boolean as override_state,
+        (data ->> '$.review')::boolean as review,
+        data ->> '$.group' as request_group,
         coalesce(data ->> '$.first', data ->> '$.cursor_from') as range_from,
         coalesce(data ->> '$.last', data ->> '$.cursor_to') as range_to
     from events
@@ -17,18 +19,22 @@ lives as (
     select
         run_id,
         arg_max(topic, position) filter (
-            topic like 'backfill.%' or topic like 'incremental_run.%' or topic = 'run.layer_started'
+            topic like 'backfill.%' or topic like 'incremental_run.%'
+            or topic in ('run.layer_started', 'run.held', 'run.released')
         ) as last_topic,
         max("at") filter (topic = 'backfill.approved') as approved_at,
         max_by("by", position) filter (topic = 'backfill.approved') as approved_by,
         min("at") filter (topic = 'run.layer_started') as started_at,
         max("at") filter (
             topic in ('backfill.completed', 'backfill.cancelled', 'backfill.rejected', 'backfill.failed')
-            or topic in ('incremental_run.succeeded', 'incremental_run.failed')
+            or topic in ('incremental_run.succeeded', 'incremental_run.failed', 'incremental_run.cancelled')
+            or topic = 'backfill.expired'
         ) as ended_at,
         max(case when topic = 'run.layer_started' then (data ->> '$.attempt')::integer end) as attempts,
         max_by(layer, position) filter (topic = 'run.layer_started') as layer,
         max(position) filter (topic = 'run.published') as published_position,
+        count(*) filter (topic = 'run.anomaly_detected') as anomalies,
+        count(*) filter (topic = 'run.sla_exceeded') > 0 as sla_exceeded,
         sum(rows) filter (topic = 'run.batch_appended') as appended_rows,
         max_by(case when topic = 'run.layer_failed' then data ->> '$.message' end, position)
             filter (topic = 'run.layer_failed') as last_error,
@@ -83,6 +89,13 @@ select
         when 'backfill.approved' then 'APPROVED'
         when 'backfill.rejected' then 'REJECTED'
         when 'backfill.cancelled' then 'CANCELLED'
+        when 'backfill.expired' then 'EXPIRED'
+        when 'backfill.paused' then 'PAUSED'
+        when 'backfill.resumed' then 'APPROVED'
+        when 'backfill.reverted' then 'REVERTED'
+        when 'run.held' then 'HELD'
+        when 'run.released' then 'APPROVED'
+        when 'incremental_run.cancelled' then 'CANCELLED'
         when 'backfill.failed' then 'FAILED'
         when 'incremental_run.failed' then 'FAILED'
         when 'backfill.completed' then 'SUCCESS'
@@ -95,6 +108,8 @@ select
     born.range_to,
     born.priority,
     born.override_state,
+    born.review,
+    born.request_group,
     born.reason,
     born.ticket,
     born.requested_by,
@@ -102,7 +117,10 @@ select
     lives.approved_by,
     lives.approved_at,
     lives.started_at,
-    case when lives.last_topic <> 'run.layer_started' then lives.ended_at end as ended_at,
+    case
+        when lives.last_topic not in ('run.layer_started', 'run.held', 'run.released', 'backfill.paused', 'backfill.resumed')
+            then lives.ended_at
+    end as ended_at,
     datediff('millisecond', lives.started_at, ended_at) as duration_ms,
     lives.layer,
     coalesce(lives.attempts, 0) as attempts,
@@ -117,6 +135,8 @@ select
     coalesce(planned.datasets, []) as datasets,
     coalesce(failures.errors_by_stage, map {}) as errors_by_stage,
     lives.last_error,
+    lives.anomalies,
+    lives.sla_exceeded,
     lives.published_position,
     born.position,
     lives.last_position

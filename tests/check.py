@@ -23,7 +23,10 @@ from tradex_ledger.workspace import Workspace
 
 NOT_OF_THE_CONTENT = ("run_id", "ingested_at")
 CLOSING = {"bf-": "backfill.completed", "run-": "incremental_run.succeeded"}
-ENDED = {"backfill.completed", "backfill.cancelled", "backfill.rejected", "incremental_run.succeeded"}
+ENDED = {
+    "backfill.completed", "backfill.cancelled", "backfill.rejected", "backfill.expired",
+    "incremental_run.succeeded", "incremental_run.cancelled",
+}  # fmt: skip
 
 Row = tuple[int, str, int, str, str, bytes, str]
 Contents = dict[str, dict[str, str]]
@@ -122,6 +125,7 @@ def file_problems(entries: Sequence[Entry], lake: Path) -> Iterator[str]:
     """Each file that an event names is there as written, and was written for one partition, once."""
     facts: dict[str, tuple[int, int, str]] = {}
     written: dict[str, tuple[str, str]] = {}
+    pruned = {f["path"] for entry in entries if entry.topic == "dataset.files_pruned" for f in entry.data["files"]}
     for entry in entries:
         if entry.topic not in ("run.partition_rebuilt", "run.batch_appended"):
             continue
@@ -137,8 +141,11 @@ def file_problems(entries: Sequence[Entry], lake: Path) -> Iterator[str]:
                 yield f"position {entry.position}: {path} was written before, for {written[path]}"
             else:
                 written[path] = partition
+    yield from (f"{path} was pruned and never written" for path in pruned - facts.keys())
+    yield from (f"{path} is there, and was pruned" for path in pruned if (lake / path).exists())
     for path, (size, n_rows, sha256) in facts.items():
-        yield from _one_file(lake / path, path, size, n_rows, sha256)
+        if path not in pruned:
+            yield from _one_file(lake / path, path, size, n_rows, sha256)
 
 
 def _one_file(file: Path, path: str, size: int, n_rows: int, sha256: str) -> Iterator[str]:
@@ -204,11 +211,36 @@ def state_problems(entries: Sequence[Entry]) -> Iterator[str]:
                 yield f"position {entry.position}: the state moved, but not in the save in which {run} succeeded"
             if entry.data["cursor_before"] != cursor[entry.stream]:
                 yield f"position {entry.position}: the state moved from where it did not stand"
+        elif entry.topic == "pipeline_state.overridden":
+            yield from _override_problems(entry, entries, cursor[entry.stream])
         elif entry.topic.startswith("pipeline_state.") and entry.topic != "pipeline_state.opened":
             yield f"position {entry.position}: {entry.topic} moved the state"
         if entry.topic.startswith("pipeline_state."):
             cursor[entry.stream] = entry.data["cursor"]
     yield from (f"{run} succeeded and moved the state {moved[run]} times" for run in succeeded if moved[run] != 1)
+
+
+def _override_problems(entry: Entry, entries: Sequence[Entry], cursor: str | None) -> Iterator[str]:
+    """Forced, declared, approved by another person, and in the very save in which the run closed (N13, N21)."""
+    run = [e for e in entries if e.stream == entry.data["run"] and e.position < entry.position]
+    of = {e.topic: e for e in run}
+    requested, approved, told = (of.get(f"backfill.{t}") for t in ("requested", "approved", "state_overridden"))
+    closed = of.get("backfill.completed")
+    if not (requested and approved and told and closed):
+        yield f"position {entry.position}: the state was overridden without a forced backfill that closed"
+        return
+    if requested.data["kind"] != "forced" or not requested.data["override_state"] or requested.by == approved.by:
+        yield f"position {entry.position}: {entry.data['run']} was not to override the state"
+    if {entry.data["cursor"]} != {requested.data["cursor"], told.data["cursor"]}:
+        yield f"position {entry.position}: the state was overridden to another cursor than was asked for"
+    if {entry.data["cursor_before"]} != {cursor, told.data["cursor_before"]}:
+        yield f"position {entry.position}: the state was overridden from where it did not stand"
+    between = entries[closed.position : entry.position - 1]
+    if closed.at != entry.at or any(e.topic != "dataset.published" or e.at != entry.at for e in between):
+        yield f"position {entry.position}: the state was overridden in another save than that of {entry.data['run']}"
+    built = {e.data["outcome"] for e in run if e.topic == "run.partition_rebuilt"}
+    if "reused" in built:
+        yield f"position {entry.position}: the forced {entry.data['run']} reused partitions"
 
 
 def run_problems(entries: Sequence[Entry]) -> Iterator[str]:
@@ -220,7 +252,7 @@ def run_problems(entries: Sequence[Entry]) -> Iterator[str]:
     for run, events in topics.items():
         seen: set[str] = set()
         for entry in events:
-            if seen & ENDED:
+            if seen & ENDED and (entry.topic != "backfill.reverted" or "backfill.completed" not in seen):
                 yield f"position {entry.position}: {run} went on after its end ({entry.topic})"
             if run.startswith("bf-") and entry.topic.startswith("run.") and "backfill.approved" not in seen:
                 yield f"position {entry.position}: {run} was driven before its approval ({entry.topic})"
@@ -235,7 +267,8 @@ def run_problems(entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def _publication_problems(run: str, published: Entry, closed: Entry, entries: Sequence[Entry]) -> Iterator[str]:
-    if closed.position != published.position + 1 or closed.at != published.at:
+    between = [entry.topic for entry in entries[published.position : closed.position - 1]]
+    if between not in ([], ["backfill.state_overridden"]) or closed.at != published.at:
         yield f"{run} was not closed in the save that published it"
     named = [entry["dataset"] for entry in published.data["datasets"]]
     locked = [

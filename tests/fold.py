@@ -15,12 +15,19 @@ STATUS = {
     "backfill.approved": "APPROVED",
     "backfill.rejected": "REJECTED",
     "backfill.cancelled": "CANCELLED",
+    "backfill.expired": "EXPIRED",
+    "backfill.paused": "PAUSED",
+    "backfill.resumed": "APPROVED",
+    "backfill.reverted": "REVERTED",
     "backfill.failed": "FAILED",
     "backfill.completed": "SUCCESS",
     "incremental_run.started": "APPROVED",
     "incremental_run.failed": "FAILED",
+    "incremental_run.cancelled": "CANCELLED",
     "incremental_run.succeeded": "SUCCESS",
     "run.layer_started": "RUNNING",
+    "run.held": "HELD",
+    "run.released": "APPROVED",
 }
 
 Key = tuple[str, int | None, date]
@@ -32,7 +39,12 @@ def moment(at: str) -> datetime:
 
 
 def fold_partitions(entries: Iterable[Entry]) -> dict[Key, dict[str, Any]]:
-    """The current version of each partition: (dataset, logic version where it has a component, day) → facts."""
+    """The current version of each partition: (dataset, logic version where it has a component, day) → facts.
+
+    A run that was reverted counts as if it had never published.
+    """
+    entries = list(entries)
+    reverted = {entry.stream for entry in entries if entry.topic == "backfill.reverted"}
     components: dict[str, str | None] = {}
     candidates: dict[str, dict[tuple[str, str], Entry]] = {}
     current: dict[Key, dict[str, Any]] = {}
@@ -42,7 +54,7 @@ def fold_partitions(entries: Iterable[Entry]) -> dict[Key, dict[str, Any]]:
             components[data["name"]] = data["component"]
         elif entry.topic == "run.partition_rebuilt":
             candidates.setdefault(entry.stream, {})[data["dataset"], data["partition"]] = entry
-        elif entry.topic == "run.published":
+        elif entry.topic == "run.published" and entry.stream not in reverted:
             for (name, day), built in candidates.get(entry.stream, {}).items():
                 version = built.data["logic_version"] if components[name] else None
                 current[name, version, date.fromisoformat(day)] = _built(built, entry)

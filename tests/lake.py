@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from tests.small import set_policy
 from tradex_ledger.views import open_views, projection_names, resolve, rows
 from tradex_ledger.workspace import Workspace
 
@@ -159,7 +160,6 @@ def copy_workspace(workspace: Workspace, folder: Path) -> Path:
 def one_process(folder: Path, **policy: int) -> None:
     """Have a workspace run its tasks in the process of the test (workers cost a second to start), under this policy."""
     file = folder / "tradex.toml"
-    limits = "".join(f"{name} = {value}\n" for name, value in policy.items())
     text = file.read_text(encoding="utf-8")
-    text = text.replace("[workspace]\n", "[workspace]\nworkers = 1\n").replace("[policy]\n", f"[policy]\n{limits}")
-    file.write_text(text, encoding="utf-8")
+    file.write_text(text.replace("[workspace]\n", "[workspace]\nworkers = 1\n"), encoding="utf-8")
+    set_policy(folder, **policy)

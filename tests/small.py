@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -44,16 +45,25 @@ def reopen(folder: Path, actor: str = "ana") -> Workspace:
     return Workspace.open(folder, actor=actor, clock=Ticking())
 
 
-def create(folder: Path, source: str, *, pipeline: str | None = None, **policy: int) -> Workspace:
+def create(folder: Path, source: str, *, pipeline: str | None = None, **policy: Any) -> Workspace:
     """A workspace that works in this very process; `policy` overrides what stands under [policy]."""
     Workspace.create(folder, source=source, actor="ana", clock=Ticking(datetime(2024, 1, 31, tzinfo=UTC))).close()
     settings = folder / FILE
     text = settings.read_text(encoding="utf-8").replace("# workers = 2", "workers = 1 #")
     if pipeline:
         text = text.replace('# pipeline = "pipeline"', f'pipeline = "{pipeline}"')
-    text += "".join(f"{name} = {value}\n" for name, value in policy.items())
     settings.write_text(text, encoding="utf-8")
+    set_policy(folder, **policy)
     return reopen(folder)
+
+
+def set_policy(folder: Path, **policy: Any) -> None:
+    """Put settings under [policy] of a workspace's file."""
+    settings = folder / FILE
+    before, heading, after = settings.read_text(encoding="utf-8").partition("[policy]")
+    rest = after.partition("\n")[2]
+    limits = "".join(f"{name} = {json.dumps(value)}\n" for name, value in policy.items())
+    settings.write_text(f"{before}{heading}\n{limits}{rest}", encoding="utf-8")
 
 
 def request(workspace: Workspace, first: int | date = 4, last: int | date = 5, **changes: Any) -> str:
@@ -70,7 +80,7 @@ def request(workspace: Workspace, first: int | date = 4, last: int | date = 5, *
     return workspace.request(**order).id
 
 
-def backfill(workspace: Workspace, first: int = 4, last: int = 5, **changes: Any) -> Run:
+def backfill(workspace: Workspace, first: int | date = 4, last: int | date = 5, **changes: Any) -> Run:
     """Request, approve and drive a temporal backfill."""
     run_id = request(workspace, first, last, **changes)
     workspace.approve(run_id)
@@ -92,7 +102,7 @@ def broken(path: Path, content: bytes) -> Iterator[None]:
 
 
 def tell_everything(workspace: Workspace, source: Path) -> None:
-    """A story in which each kind of event happens at least once."""
+    """A story of ordinary days: failures, a rejection, a cancellation, a backfill (rules: `story_of_rules.py`)."""
     with broken(source / "2024-01-03.jsonl.gz", b"\x1f\x8b no gzip"):
         _fails(lambda: workspace.run(day(5)))
     workspace.run(day(5))

@@ -12,7 +12,7 @@ import pytest
 from eventsourcing.utils import get_topic, resolve_topic
 from jsonschema import Draft202012Validator
 
-from tests import small
+from tests import small, story_of_rules
 from tests.check import check_everything, read_record
 from tests.lake import projection
 from tradex_ledger.domain.base import CreatedEvent, Event
@@ -22,30 +22,51 @@ from tradex_ledger.views import add_projections, open_views, projection_names, r
 from tradex_ledger.workspace import Workspace
 
 TOPICS = {
+    "alerts.delivered",
+    "alerts.opened",
     "backfill.approved",
     "backfill.cancelled",
     "backfill.completed",
+    "backfill.expired",
     "backfill.failed",
+    "backfill.paused",
     "backfill.planned",
     "backfill.rejected",
     "backfill.requested",
+    "backfill.resumed",
+    "backfill.reverted",
+    "backfill.state_overridden",
+    "dataset.files_pruned",
     "dataset.logic_versioned",
+    "dataset.partitions_protected",
+    "dataset.partitions_unprotected",
+    "dataset.prune_planned",
     "dataset.published",
     "dataset.registered",
+    "dataset.reverted",
+    "dataset.version_deprecated",
+    "dataset.version_restored",
+    "incremental_run.cancelled",
     "incremental_run.failed",
     "incremental_run.started",
     "incremental_run.succeeded",
     "pipeline_state.advanced",
     "pipeline_state.opened",
+    "pipeline_state.overridden",
+    "run.anomaly_detected",
     "run.batch_appended",
+    "run.held",
     "run.layer_completed",
     "run.layer_failed",
     "run.layer_started",
     "run.partition_rebuilt",
     "run.plan_extended",
     "run.published",
+    "run.released",
+    "run.sla_exceeded",
 }
 STREAMS = {
+    "alerts": re.compile(r"^alerts$"),
     "backfill": re.compile(r"^bf-[0-9a-z]{13}$"),
     "incremental_run": re.compile(r"^run-[0-9a-z]{13}$"),
     "run": re.compile(r"^(bf|run)-[0-9a-z]{13}$"),
@@ -132,7 +153,7 @@ def test_a_schema_is_strict_and_says_what_each_field_means(name: str):
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    """A small workspace in which each kind of event happened."""
+    """A small workspace in which each kind of event of an ordinary day happened."""
     folder = tmp_path_factory.mktemp("told")
     source = folder / "posts"
     small.deliver(source)
@@ -146,18 +167,32 @@ def entries(told: Workspace) -> list[Entry]:
     return read_record(told).entries
 
 
-def test_the_story_holds_together(told: Workspace):
+@pytest.fixture(scope="module")
+def ruled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """Another, in which the operating rules did what they do."""
+    folder = tmp_path_factory.mktemp("ruled")
+    with story_of_rules.tell(folder / "ws", folder / "posts") as workspace:
+        yield workspace
+
+
+@pytest.fixture(scope="module")
+def all_entries(entries: list[Entry], ruled: Workspace) -> list[Entry]:
+    return [*entries, *read_record(ruled).entries]
+
+
+def test_the_stories_hold_together(told: Workspace, ruled: Workspace):
     check_everything(told)
+    check_everything(ruled)
 
 
-def test_every_kind_of_event_happened(entries: list[Entry]):
-    assert {entry.topic for entry in entries} == TOPICS
+def test_every_kind_of_event_happened(all_entries: list[Entry]):
+    assert {entry.topic for entry in all_entries} == TOPICS
 
 
 @pytest.mark.parametrize("topic", sorted(TOPICS))
-def test_every_event_of_a_real_story_is_as_its_schema_says(entries: list[Entry], topic: str):
+def test_every_event_of_a_real_story_is_as_its_schema_says(all_entries: list[Entry], topic: str):
     validators = {1: Draft202012Validator(newest(topic))}
-    found = [entry for entry in entries if entry.topic == topic]
+    found = [entry for entry in all_entries if entry.topic == topic]
     for entry in found:
         problems = [f"{e.json_path}: {e.message}" for e in validators[entry.v].iter_errors(entry.data)]
         assert not problems, f"{entry.topic} at {entry.position}: {problems}"
@@ -212,6 +247,19 @@ def test_each_backfill_shows_range_datasets_volume_duration_and_errors_by_stage(
     assert row["bytes"] > 0
     assert row["duration_ms"] > 0
     assert row["errors_by_stage"] == {"bronze": 1}
+
+
+@pytest.mark.norm("N17")
+def test_gold_is_kept_by_day_and_logic_version_and_only_runs_put_it_there(ruled: Workspace, all_entries: list[Entry]):
+    gold = [row for row in projection(ruled, "partitions") if row["layer"] == "gold"]
+    components = {"gold_metrics": "feature_version", "gold_baselines": "baseline_version"}
+    assert {row["dataset"]: row["component"] for row in gold} == {**components, "gold_signals": "signal_version"}
+    for row in gold:
+        for file in row["files"]:
+            assert f"{row['component']}={row['logic_version']}/" in file["path"]
+            assert f"date={row['partition']}" in file["path"]
+    makers = {entry.topic for entry in all_entries if entry.data.get("files") and entry.data.get("layer") == "gold"}
+    assert makers == {"run.partition_rebuilt"}
 
 
 # -- projections

@@ -28,11 +28,12 @@ from tests.lake import events, projection, read_dataset
 from tradex_ledger.config import FILE, ConfigError
 from tradex_ledger.datasets.definition import DefinitionError, UnknownDatasetError
 from tradex_ledger.datasets.fingerprint import NotDeterministicError
-from tradex_ledger.domain.backfill import Backfill, PlanMismatchError, RangeError
+from tradex_ledger.domain.backfill import Backfill, PlanMismatchError
 from tradex_ledger.domain.base import WrongStateError
-from tradex_ledger.domain.dataset import LogicChangedError
+from tradex_ledger.domain.dataset_errors import LogicChangedError
 from tradex_ledger.domain.incremental import NothingToRunError
 from tradex_ledger.domain.reason import PlaceholderReasonError
+from tradex_ledger.domain.request import RangeError
 from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
 from tradex_ledger.executors.window import ReadsOutsideWindowError, RepeatedKeyError
 from tradex_ledger.lake.storage import STAGING, LakeFileError, translate
@@ -167,7 +168,8 @@ def approved(workspace: Workspace, first: int = 3, last: int = 4, **changes: Any
         ({"reason": "test test test"}, PlaceholderReasonError, "says nothing"),
         ({"reason": ""}, PlaceholderReasonError, "says nothing"),
         ({"override_state": True}, TradexError, "cannot override the pipeline state"),
-        ({"kind": "forced"}, TradexError, "'forced' is no kind"),
+        ({"kind": "weekly"}, UsageError, "'weekly' is no kind of backfill"),
+        ({"kind": "forced"}, TradexError, "needs a ticket"),
         ({"priority": "asap"}, UsageError, "unknown priority"),
     ],
     ids=[
@@ -180,6 +182,7 @@ def approved(workspace: Workspace, first: int = 3, last: int = 4, **changes: Any
         "no-reason",
         "override",
         "kind",
+        "ticket",
         "priority",
     ],
 )
@@ -210,8 +213,7 @@ def test_a_dry_run_plans_and_records_nothing(shared: Workspace):
 
 @pytest.mark.norm("N32")
 def test_a_plan_larger_than_the_policy_allows_is_refused(ws: Workspace):
-    settings = ws.config.folder / FILE
-    settings.write_text(settings.read_text(encoding="utf-8") + "max_partitions = 3\n", encoding="utf-8")
+    small.set_policy(ws.config.folder, max_partitions=3)
     with small.reopen(ws.config.folder) as strict, refused(strict, TradexError, "the policy allows 3"):
         small.request(strict)
 
@@ -240,7 +242,8 @@ def test_the_settings_have_no_switch_for_dedup(ws: Workspace):
     settings = ws.config.folder / FILE
     whole = settings.read_text(encoding="utf-8")
     for section in ("policy", "source", "workspace"):
-        text = whole.replace(f"[{section}]\n", f"[{section}]\ndedup = false\n")
+        before, heading, after = whole.partition(f"[{section}]")
+        text = f"{before}{heading}\ndedup = false\n#{after}"
         settings.write_text(text, encoding="utf-8")
         with pytest.raises(ConfigError, match=rf"\[{section}\] has dedup, which nobody knows") as caught:
             Workspace.open(ws.config.folder)
@@ -367,7 +370,7 @@ from tradex_ledger.errors import TradexError
 folder, run_id, user = sys.argv[1], sys.argv[2], int(sys.argv[3])
 workspace = small.reopen(__import__("pathlib").Path(folder))
 workspace.execution().prepare  # everything that is imported late is imported now
-import duckdb, pyarrow.parquet
+import duckdb, pyarrow.parquet, tradex_ledger.executors.drive
 if user:
     os.setgroups([])
     os.setgid(user)

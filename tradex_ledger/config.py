@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.policy import KINDS, Policy, peak_bounds
 from tradex_ledger.errors import EnvironmentFault, NotFoundError
 
 FILE = "tradex.toml"
@@ -17,6 +18,7 @@ _KNOWN = {
     "workspace": {"format", "ledger", "lake", "pipeline", "workers", "task_memory_mb"},
     "source": {"uri"},
     "policy": {field.name for field in fields(Policy)},
+    "alerts": {"urls"},
 }
 _TEMPLATE = """\
 # A tradex-ledger workspace. Relative paths are relative to this folder.
@@ -32,9 +34,33 @@ lake = "{lake}"
 [source]
 uri = "{source}"
 
-[policy]
+[policy]     # 0 switches a bound off; who may: a list of names, or "*" for anybody
+# may_request = ["*"]
+# may_approve = ["*"]
+# may_force = ["*"]          # request and approve forced backfills; never one person both
+# may_revert = ["*"]
+# may_prune = ["*"]
+# needs_approval = ["temporal", "dataset", "logical", "forced"]
+# rule_max_partitions = 0    # up to so many, a backfill is approved by rule (forced ones never are)
+# rule_max_rows = 0          # … if it has at most so many rows,
+# rule_max_source_calls = 0  # … and so many calls of the source
 # window_partitions = {policy.window_partitions}     # consecutive days that one statement rebuilds, at most
-# max_partitions = {policy.max_partitions}     # partitions that one backfill may plan, at most
+# batch_mb = {policy.batch_mb}              # delivered files that one task reads
+# max_partitions = {policy.max_partitions}     # partitions that one backfill may plan; more: --split
+# runs_per_dataset = {policy.runs_per_dataset}       # backfills of one dataset driven at once
+# runs_in_all = {policy.runs_in_all}            # backfills driven at once
+# peak_hours = "13:30-20:00" # only urgent backfills start in them
+# peak_time_zone = "America/New_York"
+# sla_minutes = 0            # from approval to the end
+# anomaly_drop_percent = {policy.anomaly_drop_percent}  # rows lost: against the version before, or the weekday's median
+# anomaly_rise_percent = 0
+# anomaly_mads = {policy.anomaly_mads}           # median absolute deviations from the same weekday's median
+# anomaly_min_rows = {policy.anomaly_min_rows}      # nothing smaller is judged
+# hold_on_anomaly = false    # hold the publication until somebody releases it
+# expire_days = {policy.expire_days}           # requests that nobody approves
+
+[alerts]
+# urls = ["mailto://…", "slack://…"]   # where alerts go, in the notation of Apprise
 """
 
 
@@ -71,6 +97,7 @@ class Config:
     workers: int | None
     task_memory_mb: int
     policy: Policy
+    alert_urls: tuple[str, ...] = ()
 
 
 def find_workspace(start: Path) -> Path:
@@ -109,6 +136,7 @@ def load_config(path: Path) -> Config:
         workers=_positive(path, "workspace", workspace, "workers", None),
         task_memory_mb=_positive(path, "workspace", workspace, "task_memory_mb", 512) or 512,
         policy=_policy(path, content.get("policy", {})),
+        alert_urls=_urls(path, content.get("alerts", {})),
     )
 
 
@@ -127,12 +155,58 @@ def _positive(path: Path, section: str, values: Mapping[str, Any], name: str, de
 
 
 def _policy(path: Path, values: Mapping[str, Any]) -> Policy:
+    """Each setting by the kind of its default: a text, a list of texts, a switch, or a whole number from 0 on."""
     defaults = Policy()
-    chosen = {
-        field.name: _positive(path, "policy", values, field.name, getattr(defaults, field.name))
-        for field in fields(Policy)
-    }
-    return Policy(**chosen)  # type: ignore[arg-type]
+    chosen: dict[str, Any] = {}
+    for name, value in values.items():
+        default = getattr(defaults, name)
+        chosen[name] = tuple(value) if isinstance(default, tuple) and isinstance(value, list) else value
+        if isinstance(default, tuple):
+            good = isinstance(value, list) and all(isinstance(item, str) and item for item in value)
+        elif isinstance(default, int) and not isinstance(default, bool):
+            good = isinstance(value, int) and not isinstance(value, bool) and value >= (name in _FROM_ONE)
+        else:
+            good = type(value) is type(default)
+        if not good:
+            raise ConfigError(path, f"[policy] {name} must be {_KINDS_OF[type(default)]}, not {value!r}")
+    policy = Policy(**chosen)
+    _check_policy(path, policy)
+    return policy
+
+
+_FROM_ONE = frozenset({"window_partitions", "batch_mb"})
+_KINDS_OF = {
+    tuple: "a list of texts",
+    int: "a whole number (0 switches a bound off)",
+    str: "a text",
+    bool: "true or false",
+}
+
+
+def _check_policy(path: Path, policy: Policy) -> None:
+    unknown = sorted(set(policy.needs_approval) - set(KINDS))
+    if unknown:
+        raise ConfigError(path, f"[policy] needs_approval has {', '.join(unknown)}; kinds are {', '.join(KINDS)}")
+    if "forced" not in policy.needs_approval:
+        raise ConfigError(path, "[policy] needs_approval must have forced: it is never done without a second person")
+    try:
+        ZoneInfo(policy.peak_time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ConfigError(path, f"[policy] peak_time_zone {policy.peak_time_zone!r} is no time zone") from None
+    if policy.peak_hours:
+        try:
+            peak_bounds(policy.peak_hours)
+        except ValueError:
+            raise ConfigError(
+                path, f"[policy] peak_hours {policy.peak_hours!r} is not of the form 13:30-20:00"
+            ) from None
+
+
+def _urls(path: Path, values: Mapping[str, Any]) -> tuple[str, ...]:
+    urls = values.get("urls", [])
+    if not isinstance(urls, list) or not all(isinstance(url, str) and "://" in url for url in urls):
+        raise ConfigError(path, f"[alerts] urls must be a list of URLs, not {urls!r}")
+    return tuple(urls)
 
 
 def _ledger_url(folder: Path, url: str) -> str:

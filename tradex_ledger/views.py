@@ -5,6 +5,7 @@ As-of is applied once, here, by limiting `events`; no projection knows of it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,8 @@ from tradex_ledger.errors import NotFoundError, UsageError
 from tradex_ledger.ledger.columnar import create_events
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.store import reading
+
+_AFTER_FROM = re.compile(r"\b(?:from|join)\s+(\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,23 +108,24 @@ def tables_in(connection: duckdb.DuckDBPyConnection, sql: str) -> set[str]:
 
 @cache
 def _written_over(name: str) -> tuple[str, ...]:
-    """The projections that a projection reads; parsed once, the files do not change under a process."""
-    with connect() as connection:
-        return tuple(sorted(tables_in(connection, _projection_sql(name)) & set(projection_names())))
+    """The projections that a projection reads. They are our own files: their words tell, no parser is started."""
+    return tuple(sorted(set(_AFTER_FROM.findall(_projection_sql(name))) & set(projection_names())))
 
 
 def add_projections(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
-    """Create the named projections, and those that they are written over, as views."""
-    present = {
-        row[0] for row in connection.execute("select view_name from duckdb_views() where not internal").fetchall()
-    }
+    """Work out the named projections, and those that they are written over, once each, as tables.
+
+    Tables, since a projection is asked several times and others are written over it; the position does not move
+    under a connection.
+    """
+    present = {"events"} | {r[0] for r in connection.execute("select table_name from duckdb_tables()").fetchall()}
 
     def add(name: str) -> None:
         if name in present:
             return
         for other in _written_over(name):
             add(other)
-        connection.execute(f'create view "{name}" as {_projection_sql(name)}')
+        connection.execute(f'create table "{name}" as {_projection_sql(name)}')
         present.add(name)
 
     for name in names:

@@ -133,6 +133,7 @@ def test_an_empty_or_missing_pipeline_folder_is_not_a_pipeline(tmp_path: Path):
         load_pipeline(tmp_path / "missing", "own")
 
 
+@pytest.mark.norm("N16")
 @pytest.mark.parametrize(
     ("texts", "problem"),
     [

@@ -54,8 +54,8 @@ def window(dataset: str = "silver_social_events", layer: str = "silver", **chang
     return found  # type: ignore[return-value]
 
 
-def plan(*windows: Window, **changes: Any) -> Plan:
-    """A plan with its digest; of two days of Silver, unless told otherwise."""
+def plan(*windows: Window, asked: dict[str, Any] | None = None, **changes: Any) -> Plan:
+    """A plan with its digest; of two days of Silver and for a temporal request, unless told otherwise."""
     made: dict[str, Any] = {
         "base": 20,
         "windows": list(windows or (window(),)),
@@ -64,7 +64,7 @@ def plan(*windows: Window, **changes: Any) -> Plan:
         "policy_digest": "c" * 64,
         **changes,
     }
-    return {**made, "digest": plan_digest(request(), made)}  # type: ignore[typeddict-item]
+    return {**made, "digest": plan_digest(asked or request(), made)}  # type: ignore[typeddict-item]
 
 
 DIGEST = plan()["digest"]
@@ -74,13 +74,13 @@ def requested(**changes: Any) -> Fact:
     return Fact(Backfill.Requested, "ana", request(**changes))
 
 
-def planned(*windows: Window) -> Fact:
-    return Fact(Backfill.Planned, "ana", dict(plan(*windows)))
+def planned(*windows: Window, **changes: Any) -> Fact:
+    return Fact(Backfill.Planned, "ana", dict(plan(*windows, **changes)))
 
 
-def approved() -> Fact:
-    facts = {"plan_digest": DIGEST, "rule": None, "signature": None, "checkpoint": None}
-    return Fact(Backfill.Approved, "ben", facts)
+def approved(digest: str = DIGEST, *, by: str = "ben", rule: str | None = None) -> Fact:
+    facts = {"plan_digest": digest, "rule": rule, "signature": None, "checkpoint": None}
+    return Fact(Backfill.Approved, by, facts)
 
 
 def rejected() -> Fact:
@@ -91,6 +91,30 @@ def rejected() -> Fact:
 
 def cancelled() -> Fact:
     return Fact(Backfill.Cancelled, "ben", {"reason": REASON})
+
+
+def expired(days: int = 30) -> Fact:
+    return Fact(Backfill.Expired, "ben", {"days": days})
+
+
+def paused() -> Fact:
+    return Fact(Backfill.Paused, "ben", {"reason": REASON})
+
+
+def resumed() -> Fact:
+    return Fact(Backfill.Resumed, "ben", {})
+
+
+def reverted(*datasets: str) -> Fact:
+    return Fact(Backfill.Reverted, "ben", {"reason": REASON, "datasets": list(datasets)})
+
+
+def held(candidates: str, why: str = "review was asked for", anomalies: int = 0) -> Fact:
+    return Fact(run.Held, "driver", {"why": why, "candidates": candidates, "anomalies": anomalies})
+
+
+def released(candidates: str) -> Fact:
+    return Fact(run.Released, "ben", {"candidates": candidates, "reason": REASON})
 
 
 def bf_failed() -> Fact:
@@ -160,8 +184,13 @@ def published(*datasets: dict[str, Any]) -> Fact:
 
 def driven_to_publication() -> tuple[Fact, ...]:
     """A backfill of which everything that was planned is built."""
+    return (*(requested(), planned(), approved()), *built())
+
+
+def built() -> tuple[Fact, ...]:
+    """What comes between the approval and the publication."""
     return (
-        *(requested(), planned(), approved(), layer_started(), layer_completed()),
+        *(layer_started(), layer_completed()),
         *(layer_started("silver"), rebuilt("2024-01-03"), rebuilt("2024-01-04", outcome="identical")),
         *(layer_completed("silver", partitions=2, rows=6, bytes=60), layer_started("gold"), layer_completed("gold")),
     )
@@ -176,6 +205,29 @@ SUMMARY = {
 def started(cursor_from: str | None = JAN_1, cursor_to: str = JAN_8, pipeline: str = "x") -> Fact:
     facts = {"pipeline": pipeline, "cursor_from": cursor_from, "cursor_to": cursor_to}
     return Fact(IncrementalRun.Started, "ana", facts)
+
+
+FORCED = request(
+    kind="forced", override_state=True, state_use="override", cursor=JAN_1, ticket="INC-4300", priority="high"
+)
+FORCED_DIGEST = plan(asked=FORCED)["digest"]
+
+
+def forced(up_to: str = "RUNNING", *, approver: str = "ben", **changes: Any) -> tuple[Fact, ...]:
+    """A forced backfill that declares the state, up to a status; RUNNING is before its publication."""
+    asked = {**FORCED, **changes}
+    digest = plan(asked=asked)["digest"]
+    waits = (Fact(Backfill.Requested, "ana", asked), planned(asked=asked))
+    if up_to == "PLANNED":
+        return waits
+    ready = (*waits, approved(digest, by=approver))
+    return ready if up_to == "APPROVED" else (*ready, *built())
+
+
+def state_overridden(policy_digest: str, before: str | None = JAN_8) -> Fact:
+    facts = {"pipeline": "x", "cursor_before": before, "cursor": JAN_1, "requested_by": "ana", "approved_by": "ben"}
+    facts |= {"ticket": "INC-4300", "plan_digest": FORCED_DIGEST, "policy_digest": policy_digest, "host": "vm"}
+    return Fact(Backfill.StateOverridden, "driver", facts)
 
 
 def succeeded() -> Fact:

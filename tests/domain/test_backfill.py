@@ -31,17 +31,15 @@ from tests.domain.facts import (
     window,
 )
 from tests.given import Fact, given
-from tradex_ledger.domain import backfill as module
-from tradex_ledger.domain.backfill import (
-    KINDS,
-    Backfill,
-    PlanMismatchError,
-    RangeError,
-    StateOverrideRefusedError,
-    check_range,
-)
+from tradex_ledger.domain.backfill import Backfill, PlanMismatchError
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.reason import PLACEHOLDER_WORDS, PlaceholderReasonError, check_reason
+from tradex_ledger.domain.request import (
+    RangeError,
+    StateOverrideRefusedError,
+    UnknownKindError,
+    check_range,
+)
 from tradex_ledger.errors import UsageError
 
 TODAY = date(2024, 1, 10)
@@ -109,6 +107,11 @@ def test_no_request_can_switch_dedup_off():
     given(Backfill).when(lambda _: submit(dedup=False)).refused(TypeError, "dedup")
 
 
+@pytest.mark.norm("N22")
+def test_a_request_has_no_option_that_nobody_knows():
+    given(Backfill).when(lambda _: submit(mode="incremental")).refused(TypeError, "mode")
+
+
 @pytest.mark.norm("N20")
 @pytest.mark.norm("N21")
 def test_a_temporal_backfill_cannot_override_the_state():
@@ -119,15 +122,26 @@ def test_a_temporal_backfill_cannot_override_the_state():
 
 @pytest.mark.norm("N8")
 @pytest.mark.norm("N20")
-def test_nothing_in_a_backfill_touches_the_pipeline_state():
-    source = inspect.getsource(module)
-    assert "pipeline_state" not in source
-    assert "PipelineState" not in source
+def test_one_method_of_a_backfill_touches_the_pipeline_state_and_no_other():
+    methods = {name: inspect.getsource(method) for name, method in vars(Backfill).items() if inspect.isfunction(method)}
+    assert [name for name, text in methods.items() if "PipelineState" in text or "state.override" in text] == [
+        "override_state"
+    ]
 
 
-@pytest.mark.parametrize("kind", [*(kind for kind in KINDS if kind != "temporal"), "other", ""])
-def test_only_kinds_that_have_their_rules_can_be_requested(kind: str):
-    given(Backfill).when(lambda _: submit(kind=kind)).refused(UsageError)
+@pytest.mark.norm("N10")
+@pytest.mark.norm("N11")
+@pytest.mark.norm("N12")
+@pytest.mark.parametrize("kind", ["temporal", "dataset", "logical"])
+def test_every_ordinary_kind_is_requested_alike_and_leaves_the_state_alone(kind: str):
+    given(Backfill).when(lambda _: submit(kind=kind)).then(requested(kind=kind))
+
+
+@pytest.mark.norm("N5")
+@pytest.mark.parametrize("kind", ["other", "", "Temporal"])
+def test_there_are_four_kinds_and_no_others(kind: str):
+    error = given(Backfill).when(lambda _: submit(kind=kind)).refused(UnknownKindError)
+    assert "temporal, dataset, logical, forced" in error.mend
 
 
 def test_an_unknown_priority_is_refused_with_those_there_are():
@@ -141,6 +155,7 @@ def test_the_priority_is_low_unless_asked_otherwise():
     assert submit(priority="high").request["priority"] == "high"
 
 
+@pytest.mark.norm("N5")
 @pytest.mark.parametrize(
     "reason",
     [
@@ -173,12 +188,14 @@ def test_placeholder_words_in_any_number_and_case_say_nothing(words: list[str], 
             check_reason(text)
 
 
+@pytest.mark.norm("N10")
 def test_a_reversed_range_is_refused_with_the_range_that_was_meant():
     days = {"first": date(2024, 1, 4), "last": date(2024, 1, 3)}
     error = given(Backfill).when(lambda _: submit(**days)).refused(RangeError, "reversed")
     assert "--from 2024-01-03 --to 2024-01-04" in error.mend
 
 
+@pytest.mark.norm("N10")
 def test_a_range_that_reaches_into_the_future_is_refused():
     days = {"first": TODAY, "last": date(2024, 1, 11)}
     error = given(Backfill).when(lambda _: submit(**days)).refused(RangeError, "future: today is 2024-01-10")
@@ -229,6 +246,7 @@ def test_a_plan_that_waits_names_the_approval_as_its_mend():
     assert "tradex backfill approve bf-1" in story.refused(WrongStateError).mend
 
 
+@pytest.mark.norm("N13")
 def test_an_approval_is_bound_to_the_very_plan():
     story = given(Backfill, requested(), planned()).when(lambda b: b.approve(DIGEST, by="ben")).then(approved())
     assert story.status == "APPROVED"
@@ -263,6 +281,7 @@ def test_a_failed_drive_keeps_its_errors_by_stage_and_can_be_taken_up_again():
     ).then(layer_started(attempt=2))
 
 
+@pytest.mark.norm("N39")
 def test_a_backfill_is_complete_only_once_it_is_published():
     past = driven_to_publication()
     given(Backfill, *past).when(lambda b: b.complete(by="driver")).refused(WrongStateError, "unpublished")

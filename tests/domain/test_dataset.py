@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.domain.facts import (
     FINGERPRINT,
     OTHER_FINGERPRINT,
+    REASON,
     logic,
     registered,
     versioned,
 )
 from tests.given import Fact, given
-from tradex_ledger.domain.dataset import Dataset, LogicChangedError, SameLogicError
+from tradex_ledger.domain.dataset import Dataset
+from tradex_ledger.domain.dataset_errors import (
+    DeprecatedVersionError,
+    LogicChangedError,
+    NoSuchVersionError,
+    ProtectedError,
+    PruneRefusedError,
+    SameLogicError,
+)
+from tradex_ledger.domain.plan import digest_of
+from tradex_ledger.domain.policy import NotAllowedError, Policy
+from tradex_ledger.domain.reason import PlaceholderReasonError
+from tradex_ledger.errors import RefusedError
 
 STREAM = "dataset-silver_x"
 REFERENCES = logic()["references"]
@@ -81,3 +96,188 @@ def test_a_publication_takes_the_lock_and_changes_nothing_else():
     given(Dataset, registered(), versioned(), stream=STREAM).when(
         lambda d: d.publish("bf-1", logic_version=1, partitions=2, rows=6, by="ana")
     ).then(Fact(Dataset.Published, "ana", facts))
+
+
+@pytest.mark.norm("N12")
+@pytest.mark.norm("N25")
+def test_a_new_version_upstream_numbers_what_reads_it_although_its_own_text_is_the_same():
+    given(Dataset, registered("signal"), versioned(component="signal"), stream=STREAM).when(
+        lambda d: d.version_logic(logic(), reason="upstream changed", by="ana", indirect="gold_baselines")
+    ).then(versioned(2, component="signal", reason="upstream changed", indirect="gold_baselines"))
+
+
+def test_a_reversal_takes_the_same_lock_as_a_publication():
+    given(Dataset, registered(), versioned(), stream=STREAM).when(lambda d: d.revert("bf-1", by="ben")).then(
+        Fact(Dataset.Reverted, "ben", {"run": "bf-1"})
+    )
+
+
+# -- deprecation
+
+SECOND = versioned(2, fingerprint=OTHER_FINGERPRINT, definition="select 2")
+TWO = (registered(), versioned(), SECOND)
+
+
+def deprecated(version: int = 1) -> Fact:
+    return Fact(Dataset.VersionDeprecated, "ana", {"logic_version": version, "reason": REASON})
+
+
+def restored(version: int = 1) -> Fact:
+    return Fact(Dataset.VersionRestored, "ana", {"logic_version": version, "reason": REASON})
+
+
+@pytest.mark.norm("N26")
+def test_a_deprecated_version_is_written_no_more_until_it_is_restored():
+    def publish(d: Any) -> None:
+        d.publish("bf-1", logic_version=1, partitions=2, rows=6, by="ana")
+
+    given(Dataset, *TWO, stream=STREAM).when(lambda d: d.deprecate(1, reason=REASON, by="ana")).then(deprecated())
+    given(Dataset, *TWO, deprecated(), stream=STREAM).when(publish).refused(DeprecatedVersionError, "version 1")
+    given(Dataset, *TWO, deprecated(), stream=STREAM).when(lambda d: d.restore(1, reason=REASON, by="ana")).then(
+        restored()
+    )
+    facts = {"run": "bf-1", "logic_version": 1, "partitions": 2, "rows": 6}
+    given(Dataset, *TWO, deprecated(), restored(), stream=STREAM).when(publish).then(
+        Fact(Dataset.Published, "ana", facts)
+    )
+
+
+@pytest.mark.norm("N26")
+def test_nothing_is_planned_under_a_deprecated_version_that_is_the_current_one():
+    given(Dataset, *TWO, deprecated(2), stream=STREAM).when(lambda d: d.check_writable()).refused(
+        DeprecatedVersionError, "version 2"
+    )
+    given(Dataset, *TWO, deprecated(1), stream=STREAM).when(lambda d: d.check_writable()).then()
+
+
+@pytest.mark.norm("N26")
+@pytest.mark.parametrize("version", [-1, 0, 3])
+def test_only_versions_that_there_are_can_be_deprecated_or_restored(version: int):
+    for command in ("deprecate", "restore"):
+        given(Dataset, *TWO, stream=STREAM).when(
+            lambda d, c=command: getattr(d, c)(version, reason=REASON, by="ana")  # type: ignore[misc]
+        ).refused(NoSuchVersionError, f"no version {version}")
+
+
+@pytest.mark.norm("N26")
+def test_a_version_is_deprecated_once_and_restored_once_with_a_reason():
+    given(Dataset, *TWO, deprecated(), stream=STREAM).when(lambda d: d.deprecate(1, reason=REASON, by="ana")).refused(
+        DeprecatedVersionError
+    )
+    given(Dataset, *TWO, stream=STREAM).when(lambda d: d.restore(1, reason=REASON, by="ana")).refused(
+        RefusedError, "is not deprecated"
+    )
+    for past, command in ((TWO, "deprecate"), ((*TWO, deprecated()), "restore")):
+        given(Dataset, *past, stream=STREAM).when(
+            lambda d, c=command: getattr(d, c)(1, reason="fix it", by="ana")  # type: ignore[misc]
+        ).refused(PlaceholderReasonError)
+
+
+# -- protection
+
+DAYS = {"first": "2024-01-03", "last": "2024-01-05", "reason": REASON}
+PROTECTED = Fact(Dataset.PartitionsProtected, "ana", DAYS)
+LIFTED = Fact(Dataset.PartitionsUnprotected, "ana", DAYS)
+
+
+@pytest.mark.norm("N4")
+@pytest.mark.parametrize(
+    ("first", "last", "meets"),
+    [
+        *(("2024-01-01", "2024-01-02", False), ("2024-01-01", "2024-01-03", True), ("2024-01-04", "2024-01-04", True)),
+        *(("2024-01-05", "2024-01-09", True), ("2024-01-06", "2024-01-09", False), ("2023-01-01", "2025-01-01", True)),
+    ],
+)
+def test_protected_days_are_not_planned_over(first: str, last: str, meets: bool):
+    for past in ((PROTECTED,), (PROTECTED, LIFTED)):
+        story = given(Dataset, registered(), *past, stream=STREAM).when(lambda d: d.check_unprotected(first, last))
+        if meets and len(past) == 1:
+            assert "tradex dataset unprotect" in story.refused(ProtectedError, REASON).mend
+        else:
+            story.then()
+
+
+@pytest.mark.norm("N4")
+def test_days_are_protected_and_set_free_by_their_very_range():
+    given(Dataset, registered(), stream=STREAM).when(
+        lambda d: d.protect("2024-01-03", "2024-01-05", reason=REASON, by="ana")
+    ).then(PROTECTED)
+    given(Dataset, registered(), PROTECTED, stream=STREAM).when(
+        lambda d: d.unprotect("2024-01-03", "2024-01-05", reason=REASON, by="ana")
+    ).then(LIFTED)
+    given(Dataset, registered(), PROTECTED, stream=STREAM).when(
+        lambda d: d.unprotect("2024-01-03", "2024-01-04", reason=REASON, by="ana")
+    ).refused(RefusedError, r"protected is: 2024-01-03\.\.2024-01-05")
+    given(Dataset, registered(), stream=STREAM).when(
+        lambda d: d.unprotect("2024-01-03", "2024-01-05", reason=REASON, by="ana")
+    ).refused(RefusedError, "nothing")
+    given(Dataset, registered(), stream=STREAM).when(
+        lambda d: d.protect("2024-01-05", "2024-01-03", reason=REASON, by="ana")
+    ).refused(RefusedError, "reversed")
+
+
+def test_who_protects_or_sets_free_says_why():
+    for past, command in (((registered(),), "protect"), ((registered(), PROTECTED), "unprotect")):
+        given(Dataset, *past, stream=STREAM).when(
+            lambda d, c=command: getattr(d, c)(  # type: ignore[misc]
+                "2024-01-03", "2024-01-05", reason="because", by="ana"
+            )
+        ).refused(PlaceholderReasonError)
+
+
+# -- pruning
+
+FILES = [{"path": "old.parquet", "bytes": 30, "rows": 3, "sha256": "d" * 64, "partition": "2024-01-03"}]
+PRUNE = digest_of(["silver_x", FILES])
+LISTED = Fact(Dataset.PrunePlanned, "ana", {"files": FILES, "digest": PRUNE, "reason": REASON})
+PRUNED = Fact(Dataset.FilesPruned, "ben", {"files": FILES, "digest": PRUNE, "planned_by": "ana"})
+WAITING = (registered(), versioned(), LISTED)
+
+
+@pytest.mark.norm("N4")
+def test_files_are_given_up_by_a_plan_that_a_second_person_approves():
+    story = given(Dataset, registered(), versioned(), stream=STREAM)
+    story.when(lambda d: d.plan_prune(FILES, reason=REASON, by="ana")).then(LISTED)
+    waiting = given(Dataset, *WAITING, stream=STREAM)
+    assert waiting.when(lambda d: d.prune(PRUNE, by="ben", policy=Policy())).then(PRUNED).prune_plan is None
+
+
+@pytest.mark.norm("N4")
+@pytest.mark.parametrize("by", ["ana", "Ana ", "ＡＮＡ"])
+def test_who_listed_the_files_does_not_approve_their_removal_in_any_spelling(by: str):
+    error = (
+        given(Dataset, *WAITING, stream=STREAM)
+        .when(lambda d: d.prune(PRUNE, by=by, policy=Policy()))
+        .refused(PruneRefusedError, "cannot approve")
+    )
+    assert error.code == "self-approval"
+
+
+@pytest.mark.norm("N4")
+def test_no_other_plan_than_the_one_on_record_is_pruned_and_that_once():
+    for past, digest in ((WAITING, "f" * 64), (WAITING[:2], PRUNE), ((*WAITING, PRUNED), PRUNE)):
+        given(Dataset, *past, stream=STREAM).when(
+            lambda d, digest=digest: d.prune(digest, by="ben", policy=Policy())  # type: ignore[misc]
+        ).refused(PruneRefusedError, "has no plan")
+
+
+@pytest.mark.norm("N4")
+def test_only_who_may_prune_does():
+    given(Dataset, *WAITING, stream=STREAM).when(
+        lambda d: d.prune(PRUNE, by="carla", policy=Policy(may_prune=("ben",)))
+    ).refused(NotAllowedError, "carla may not prune")
+
+
+@pytest.mark.norm("N4")
+@pytest.mark.norm("N6")
+def test_bronze_is_never_pruned():
+    bronze = Fact(Dataset.Registered, "ana", {**registered().data, "layer": "bronze"})
+    given(Dataset, bronze, versioned(), stream=STREAM).when(
+        lambda d: d.plan_prune(FILES, reason=REASON, by="ana")
+    ).refused(PruneRefusedError, "is Bronze")
+
+
+def test_a_plan_to_prune_nothing_or_without_a_reason_is_refused():
+    story = given(Dataset, registered(), versioned(), stream=STREAM)
+    story.when(lambda d: d.plan_prune([], reason=REASON, by="ana")).refused(PruneRefusedError, "nothing to prune")
+    story.when(lambda d: d.plan_prune(FILES, reason="cleanup", by="ana")).refused(PlaceholderReasonError)

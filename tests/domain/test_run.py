@@ -111,6 +111,7 @@ def test_bronze_is_complete_with_what_was_appended():
     )
 
 
+@pytest.mark.norm("N15")
 def test_a_partition_outside_the_plan_is_refused():
     outside = [("silver_social_events", "2024-01-05"), ("silver_social_events", "2024-01-02"), ("gold", "2024-01-03")]
     for dataset, day in outside:
@@ -183,6 +184,7 @@ def test_a_failed_attempt_is_recorded_with_its_stage_and_leaves_the_candidates()
     assert run.missing_partitions() == 0
 
 
+@pytest.mark.norm("N39")
 def test_a_run_publishes_everything_it_planned_or_nothing():
     publish: Callable[[Any], object] = lambda r: r.publish(base=40, by="driver")  # noqa: E731
     given(Backfill, *BUILT).when(publish).refused(IncompleteRunError)  # its layers are not complete
@@ -191,6 +193,7 @@ def test_a_run_publishes_everything_it_planned_or_nothing():
     given(Backfill, *driven_to_publication()).when(publish).then(published(SUMMARY))
 
 
+@pytest.mark.norm("N1")
 def test_a_run_is_published_once():
     given(Backfill, *driven_to_publication(), published(SUMMARY)).when(
         lambda r: r.publish(base=41, by="driver")

@@ -152,6 +152,7 @@ def test_no_input_at_all_is_an_input_without_rows(tmp_path: Path):
 # -- a definition that does not hold what it must
 
 
+@pytest.mark.norm("N16")
 @pytest.mark.parametrize("offset", ["- 1", "+ 1"])
 def test_a_definition_that_looks_outside_its_reads_is_refused_both_ways(base: Any, tmp_path: Path, offset: str):
     sql = f"select p.day, b.id, b.n from partitions p join base b on b.day = p.day {offset}"

@@ -72,6 +72,9 @@ def everything(connection: sqlite3.Connection) -> list[list[tuple[object, ...]]]
     ]
 
 
+@pytest.mark.norm("N2")
+@pytest.mark.norm("N3")
+@pytest.mark.norm("N40")
 @pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=ATTEMPTS.keys())
 def test_the_ledger_refuses_to(connection: sqlite3.Connection, attempt: str) -> None:
     before = everything(connection)

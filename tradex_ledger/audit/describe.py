@@ -67,13 +67,13 @@ class Reader:
     def datasets(self) -> list[dict[str, Any]]:
         """Each dataset: its current version and what the lake holds of it."""
         self.rows("partitions", "false")
-        found = self.rows("logic_versions", "is_current order by position")
+        found = self.rows("logic_versions", "is_read order by position")
         held = {
             row[0]: row[1:]
             for row in self.connection.execute(
                 "select p.dataset, count(*), min(p.partition), max(p.partition), sum(p.rows)::bigint, "
                 "sum(p.bytes)::bigint, max(p.published_at) from partitions p join logic_versions v using (dataset) "
-                "where v.is_current and (v.component is null or p.logic_version = v.logic_version) group by 1"
+                "where v.is_read and (v.component is null or p.logic_version = v.logic_version) group by 1"
             ).fetchall()
         }
         names = ("partitions", "first", "last", "rows", "bytes", "published_at")
@@ -96,6 +96,18 @@ class Reader:
         if name not in known:
             raise UnknownDatasetError(name, list(known))
         versions = self.rows("logic_versions", "dataset = ? order by logic_version", name)
+        self.rows("partitions", "false")
+        coverage = {
+            row[0]: row[1:]
+            for row in self.connection.execute(
+                "select logic_version, count(*), min(partition), max(partition) from partitions where dataset = ? "
+                "group by 1",
+                [name],
+            ).fetchall()
+        }
+        for version in versions:
+            covered = coverage.get(version["logic_version"], (0, None, None))
+            version |= dict(zip(("partitions", "first", "last"), covered, strict=True))
         return {
             **known[name],
             "versions": versions,

@@ -52,6 +52,23 @@ def history(call: Call, subject: str, as_of: str | None) -> None:
     _show(call, found.entries, found.as_of)
 
 
+@command(audit, "diff", example="tradex audit diff --candidate bf-1m83")
+@click.option("--candidate", "run_id", metavar="ID", required=True, help="A run that is not published.")
+def diff(call: Call, run_id: str) -> int:
+    """What a run's candidates would change: for each partition, rows before and after, gone and new."""
+    from tradex_ledger.audit.diff import diff_candidate
+
+    with call.open() as workspace:
+        found = diff_candidate(workspace.ledger, workspace.lake, run_id)
+    if call.as_json:
+        call.show.document(found)
+    else:
+        columns = ("dataset", "partition", "logic_version", "rows_before", "rows_after", "rows_gone", "rows_new")
+        call.show.table(found, columns)
+        call.show.note(f"{len(found)} partitions would change")
+    return 1 if found else 0
+
+
 def _show(call: Call, entries: list[dict[str, Any]], as_of: AsOf) -> None:
     from tradex_ledger.audit.log import story
 

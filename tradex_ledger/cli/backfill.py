@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import click
 
-from tradex_ledger.cli.common import DAY, Call, as_of_option, command
+from tradex_ledger.cli.common import Call, as_of_option, command
+from tradex_ledger.cli.request import by_dataset, request
 from tradex_ledger.cli.runs import RUN_COLUMNS, next_step, report, run_row, show_run
-from tradex_ledger.cli.show import bytes_text
-
-PRIORITIES = ("low", "normal", "high", "urgent")
 
 
 @click.group("backfill")
@@ -19,100 +17,7 @@ def backfill() -> None:
     """Reprocess history: request, approve, run, and see what it did."""
 
 
-@backfill.group("request")
-def request() -> None:
-    """Ask for a backfill. It is planned at once and waits for an approval."""
-
-
-@command(
-    request,
-    "temporal",
-    example="tradex backfill request temporal bronze_x_posts --from 2014-02-03 --to 2014-02-08 \\\n"
-    '    --no-override-state --reason "X API outage 3-8 Feb, INC-4211" --dry-run',
-)
-@click.argument("dataset")
-@click.option("--from", "first", type=DAY, required=True, help="First day (UTC), included.")
-@click.option("--to", "last", type=DAY, required=True, help="Last day (UTC), included.")
-@click.option(
-    "--override-state/--no-override-state",
-    default=None,
-    help="Declare whether it may move the pipeline state. It has no default; only a forced backfill may.",
-)
-@click.option("--reason", required=True, help="What happened and why it must be redone.")
-@click.option("--ticket", help="The ticket it belongs to.")
-@click.option(
-    "--priority",
-    type=click.Choice(PRIORITIES),
-    default="low",
-    show_default=True,
-    help="Order among approved ones.",
-)
-@click.option("--dry-run", is_flag=True, help="Show the plan and its cost; record nothing.")
-def temporal(call: Call, override_state: bool | None, dry_run: bool, **values: Any) -> None:
-    """Reprocess a range of days of DATASET and everything downstream of them (late data, an API outage)."""
-    if override_state is None:
-        raise click.UsageError(
-            "Missing option '--override-state' / '--no-override-state': a backfill declares whether it moves the state."
-        )
-    with call.open() as workspace:
-        wanted = {"kind": "temporal", "override_state": override_state, **values}
-        if dry_run:
-            planned, plan = workspace.plan(**wanted)
-            _show_plan(call, planned.request, dict(plan))
-            return
-        made = workspace.request(**wanted)
-        if not call.as_json:
-            _show_plan(call, made.request, dict(made.plan or {}))
-            call.show.line()
-            call.show.line(f"requested {made.id}")
-            call.show.note(f"next: {next_step(made.id, made.status)}")
-            return
-        report(call, workspace, made.id)
-
-
-def _show_plan(call: Call, wanted: dict[str, Any], plan: dict[str, Any]) -> None:
-    """What would be rebuilt, and what that is expected to cost."""
-    show = call.show
-    if show.as_json:
-        show.document({"request": wanted, "plan": plan})
-        return
-    estimate = plan["estimate"]
-    show.facts(
-        {
-            "plan": plan["digest"],
-            "as of position": plan["base"],
-            "reason": wanted["reason"],
-            "fetch": f"created from {wanted['first']} to {wanted['last']}" if "bronze" in wanted["layers"] else None,
-            "partitions": sum(w["partitions"] for w in plan["windows"]),
-            "rows": _range(estimate["rows"], str) or "unknown: nothing like it was built before",
-            "bytes": _range(estimate["bytes"], bytes_text),
-            "seconds of work": _range(estimate["seconds"], str),
-        }
-    )
-    show.line()
-    show.table(
-        _by_dataset(plan["windows"]),
-        ("dataset", "layer", "logic_version", "first", "last", "partitions", "windows"),
-    )
-
-
-def _range(estimate: dict[str, int] | None, text: Callable[[int], str]) -> str | None:
-    """An estimate for people: about so many, with its range where it has one."""
-    if estimate is None:
-        return None
-    likely = f"about {text(estimate['likely'])}"
-    same = estimate["low"] == estimate["high"]
-    return likely if same else f"{likely} ({text(estimate['low'])} to {text(estimate['high'])})"
-
-
-def _by_dataset(windows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for w in windows:
-        row = found.setdefault(w["dataset"], {**w, "partitions": 0, "windows": 0})
-        row["first"], row["last"] = min(row["first"], w["first"]), max(row["last"], w["last"])
-        row["partitions"] += w["partitions"]
-        row["windows"] += 1
-    return list(found.values())
+backfill.add_command(request)
 
 
 @command(backfill, "list", example="tradex backfill list --status FAILED")
@@ -153,8 +58,8 @@ def show_(call: Call, run_id: str, as_of: str | None) -> None:
     if document["windows"] and not call.as_json:
         call.show.line()
         columns = ("dataset", "layer", "logic_version", "first", "last", "partitions", "windows")
-        call.show.table(_by_dataset(document["windows"]), columns)
-    if document["status"] in ("PLANNED", "APPROVED", "RUNNING", "FAILED"):
+        call.show.table(by_dataset(document["windows"]), columns)
+    if document["status"] in ("PLANNED", "APPROVED", "RUNNING", "FAILED", "PAUSED", "HELD"):
         call.show.note(f"next: {next_step(found, document['status'], document['run_kind'])}")
 
 
@@ -208,3 +113,85 @@ def run(call: Call, run_id: str) -> None:
     with call.open() as workspace, call.show.progress() as progress:
         finished = workspace.drive(run_id, progress=progress)
         report(call, workspace, finished.id)
+
+
+@command(
+    backfill,
+    "pause",
+    example='tradex backfill pause bf-1m83 --reason "the machine is needed for the close of the market"',
+)
+@click.argument("run_id", metavar="ID")
+@click.option("--reason", required=True, help="Why it has to wait.")
+def pause(call: Call, run_id: str, reason: str) -> None:
+    """Stop a backfill between two windows. What was built stays; `resume` lets it go on."""
+    with call.open() as workspace:
+        paused = workspace.pause(run_id, reason=reason)
+        _moved(call, workspace, paused.id, paused.status)
+
+
+@command(backfill, "resume", example="tradex backfill resume bf-1m83")
+@click.argument("run_id", metavar="ID")
+def resume(call: Call, run_id: str) -> None:
+    """Let a paused backfill be driven again (by `backfill run`, or a worker)."""
+    with call.open() as workspace:
+        resumed = workspace.resume(run_id)
+        _moved(call, workspace, resumed.id, resumed.status)
+
+
+@command(
+    backfill,
+    "release",
+    example='tradex backfill release bf-1m83 --reason "the vendor confirmed: half the posts that day"',
+)
+@click.argument("run_id", metavar="ID")
+@click.option("--reason", required=True, help="Why what was held is right.")
+def release(call: Call, run_id: str, reason: str) -> None:
+    """Let a held run publish what was held (compare first: tradex audit diff --candidate ID)."""
+    with call.open() as workspace:
+        released = workspace.release(run_id, reason=reason)
+        _moved(call, workspace, released.id, released.status)
+
+
+@command(backfill, "revert", example='tradex backfill revert bf-1m83 --reason "the redelivery was broken, INC-4290"')
+@click.argument("run_id", metavar="ID")
+@click.option("--reason", required=True, help="Why what it published is wrong.")
+def revert(call: Call, run_id: str, reason: str) -> None:
+    """Take back what a backfill published: earlier versions are current again. Bronze stays as it is.
+
+    Refused, naming the blocker, when a later run stands on top of it.
+    """
+    with call.open() as workspace:
+        reverted = workspace.revert(run_id, reason=reason)
+        _moved(call, workspace, reverted.id, reverted.status)
+    call.show.note("what should be recomputed now: tradex backfill propose")
+
+
+@command(backfill, "propose", example="tradex backfill propose\ntradex backfill propose --submit")
+@click.option("--submit", is_flag=True, help="Request them; each still waits for its approval.")
+def propose(call: Call, submit: bool) -> None:
+    """What should be reprocessed: late data, reverted inputs, half-done runs, as requests ready to submit."""
+    from tradex_ledger.executors.propose import propose as find
+
+    show = call.show
+    with call.open() as workspace:
+        found = find(workspace.ledger)
+        for item in found if submit else ():
+            if item["kind"] != "resume":
+                first, last = date.fromisoformat(item["first"]), date.fromisoformat(item["last"])
+                made = workspace.request(
+                    kind=item["kind"],
+                    dataset=item["dataset"],
+                    first=first,
+                    last=last,
+                    override_state=False,
+                    reason=item["reason"],
+                )
+                item["requested"] = made.id
+    if show.as_json:
+        show.document(found)
+        return
+    for item in found:
+        show.line(f"# {item['reason']}")
+        show.line(f"requested {item['requested']}" if "requested" in item else item["command"])
+    if not found:
+        show.note("nothing is stale, and no run is half done")

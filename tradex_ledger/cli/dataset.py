@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import click
 
-from tradex_ledger.cli.common import Call, as_of_option, command
+from tradex_ledger.cli.common import DAY, Call, as_of_option, command
 from tradex_ledger.cli.show import cell
+
+_VERSION_COLUMNS = (
+    "logic_version",
+    "is_current",
+    "is_read",
+    "is_deprecated",
+    "partitions",
+    "first",
+    "last",
+    "reason",
+    "indirect",
+    "versioned_by",
+    "versioned_at",
+)
 
 
 @click.group("dataset")
@@ -69,7 +85,7 @@ def show_(call: Call, name: str, partitions: bool, as_of: str | None) -> None:
     show.line()
     show.table(
         document["versions"],
-        ("logic_version", "is_current", "fingerprint", "reason", "versioned_by", "versioned_at"),
+        _VERSION_COLUMNS,
     )
     if partitions:
         show.line()
@@ -81,3 +97,95 @@ def show_(call: Call, name: str, partitions: bool, as_of: str | None) -> None:
         return
     show.line()
     show.line(cell(document["versions"][-1]["definition"]))
+
+
+@command(dataset, "bump", example='tradex dataset bump gold_signals --reason "spikes start at z = 4, not 3"')
+@click.argument("name")
+@click.option("--reason", required=True, help="What changed, and why.")
+def bump(call: Call, name: str, reason: str) -> None:
+    """Give changed logic a version. Datasets downstream that have versions get one, too: their numbers change.
+
+    Readers get the new version once something is published under it: tradex backfill request logical …
+    """
+    with call.open() as workspace:
+        versions = workspace.bump(name, reason=reason)
+    if call.as_json:
+        call.show.document(versions)
+        return
+    call.show.table([{"dataset": d, "logic_version": v} for d, v in versions.items()], ("dataset", "logic_version"))
+    call.show.note(f"next: tradex backfill request logical {name} --no-override-state --reason …")
+
+
+@command(dataset, "deprecate", example='tradex dataset deprecate gold_signals 1 --reason "counts spam as mentions"')
+@click.argument("name")
+@click.argument("version", type=int)
+@click.option("--reason", required=True, help="Why nobody should use it any more.")
+def deprecate(call: Call, name: str, version: int, reason: str) -> None:
+    """Mark a version: it stays readable, with a warning, and no run may write under it."""
+    with call.open() as workspace:
+        workspace.deprecate(name, version, reason=reason)
+    _said(call, name, f"version {version} is deprecated")
+
+
+@command(dataset, "restore", example='tradex dataset restore gold_signals 1 --reason "version 2 was the mistake"')
+@click.argument("name")
+@click.argument("version", type=int)
+@click.option("--reason", required=True, help="Why it is good again.")
+def restore(call: Call, name: str, version: int, reason: str) -> None:
+    """Take a deprecation back."""
+    with call.open() as workspace:
+        workspace.restore(name, version, reason=reason)
+    _said(call, name, f"version {version} is in good standing")
+
+
+@command(
+    dataset,
+    "protect",
+    example='tradex dataset protect gold_signals --from 2014-01-01 --to 2014-01-31 --reason "legal hold, case 2014-7"',
+)
+@click.argument("name")
+@click.option("--from", "first", type=DAY, required=True, help="First day, included.")
+@click.option("--to", "last", type=DAY, required=True, help="Last day, included.")
+@click.option("--reason", required=True, help="Why they must stay as they are.")
+def protect(call: Call, name: str, first: date, last: date, reason: str) -> None:
+    """Keep days of a dataset as they are: planning a backfill over them is refused."""
+    with call.open() as workspace:
+        workspace.protect(name, first, last, reason=reason)
+    _said(call, name, f"{first}..{last} is protected")
+
+
+@command(
+    dataset,
+    "unprotect",
+    example='tradex dataset unprotect gold_signals --from 2014-01-01 --to 2014-01-31 --reason "the case is closed"',
+)
+@click.argument("name")
+@click.option("--from", "first", type=DAY, required=True, help="First day of the protection.")
+@click.option("--to", "last", type=DAY, required=True, help="Last day of the protection.")
+@click.option("--reason", required=True, help="Why it is lifted.")
+def unprotect(call: Call, name: str, first: date, last: date, reason: str) -> None:
+    """Lift a protection, named by its very range."""
+    with call.open() as workspace:
+        workspace.unprotect(name, first, last, reason=reason)
+    _said(call, name, f"{first}..{last} is not protected any more")
+
+
+@command(dataset, "lineage", example="tradex dataset lineage gold_signals")
+@click.argument("name")
+def lineage(call: Call, name: str) -> None:
+    """What a dataset reads, directly and through others, and what reads it; with the days."""
+    from tradex_ledger.workspace.datasets import lineage as find
+
+    with call.open() as workspace:
+        found = find(workspace.pipeline, name)
+    if call.as_json:
+        call.show.document(found)
+        return
+    call.show.table(found, ("dataset", "reads", "first", "last", "side"))
+
+
+def _said(call: Call, name: str, what: str) -> None:
+    if call.as_json:
+        call.show.document({"dataset": name, "done": what})
+    else:
+        call.show.line(f"{name}: {what}")

@@ -36,3 +36,36 @@ def gc(call: Call, delete: bool) -> None:
         call.show.note(
             f"{len(found)} that no event names, {total}" + ("; remove them: tradex lake gc --delete" if found else "")
         )
+
+
+@command(
+    lake,
+    "prune",
+    example='tradex lake prune gold_signals --reason "version 1 is deprecated, INC-4300" --as ana\n'
+    "tradex lake prune gold_signals --approve 3f2a… --as maria",
+)
+@click.argument("dataset")
+@click.option("--reason", help="Why its old files can be given up; makes the plan.")
+@click.option("--approve", "digest", metavar="DIGEST", help="Approve the plan with this digest, and remove its files.")
+def prune(call: Call, dataset: str, reason: str | None, digest: str | None) -> None:
+    """Give up files of old versions: superseded, reverted, abandoned, or deprecated. Never Bronze, never current.
+
+    One person plans, another approves; the event comes first, then the files go. Questions as of before name it.
+    """
+    if (reason is None) == (digest is None):
+        raise click.UsageError("Give --reason to make a plan, or --approve DIGEST to carry one out.")
+    with call.open() as workspace:
+        if digest is not None:
+            paths = workspace.prune(dataset, digest)
+            if call.as_json:
+                call.show.document({"pruned": paths})
+            else:
+                call.show.line(f"{dataset}: {len(paths)} files pruned")
+            return
+        made, files = workspace.plan_prune(dataset, reason=reason or "")
+    if call.as_json:
+        call.show.document({"digest": made, "files": files})
+        return
+    call.show.table(files, ("path", "bytes", "partition", "logic_version"))
+    call.show.line(f"plan {made}: {len(files)} files, {bytes_text(sum(file['bytes'] for file in files))}")
+    call.show.note(f"next, somebody else: tradex lake prune {dataset} --approve {made}")

@@ -27,6 +27,7 @@ _COMMANDS = {
     "query": ("tradex_ledger.cli.query:query", "SQL over datasets and projections, as of any position."),
     "audit": ("tradex_ledger.cli.audit:audit", "What happened, who did it and why."),
     "worker": ("tradex_ledger.cli.runs:worker", "Follow the ledger and drive what is approved."),
+    "alerts": ("tradex_ledger.cli.alerts:alerts", "What somebody must hear of."),
     "lake": ("tradex_ledger.cli.lake:lake", "The files of the lake."),
 }
 

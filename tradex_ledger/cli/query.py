@@ -19,18 +19,32 @@ _top = click.Group()
     'tradex query "select run_id, status, reason from runs" --json',
 )
 @click.argument("sql")
+@click.option("--candidate", metavar="ID", help="Answer as if this run, which is not published, were.")
 @as_of_option
-def query(call: Call, sql: str, as_of: str | None) -> None:
+def query(call: Call, sql: str, candidate: str | None, as_of: str | None) -> None:
     """Answer one SELECT. Datasets are tables under their own names, or with a version (gold_signals_v1);
     beside them all projections, and `events`. A dash reads the statement from standard input."""
     from tradex_ledger.audit.query import query as answer_query
 
     with call.open() as workspace:
         statement = sys.stdin.read() if sql == "-" else sql
-        answer = answer_query(workspace.ledger, workspace.lake, statement, as_of=as_of)
+        answer = answer_query(workspace.ledger, workspace.lake, statement, as_of=as_of, candidate=candidate)
+    for warning in answer.warnings:
+        call.show.warning(warning)
     if call.as_json:
-        call.show.document({"columns": answer.columns, "rows": answer.rows, "as_of": answer.as_of.as_json()})
+        call.show.document(
+            {
+                "columns": answer.columns,
+                "rows": answer.rows,
+                "as_of": answer.as_of.as_json(),
+                **_warned(answer.warnings),
+            }
+        )
         return
     names = [f"{name}" if answer.columns.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(answer.columns)]
     call.show.table([dict(zip(names, row, strict=True)) for row in answer.rows], names)
     call.show.note(f"{len(answer.rows)} rows, as of position {answer.as_of.position} ({answer.as_of.at})")
+
+
+def _warned(warnings: list[str]) -> dict[str, list[str]]:
+    return {"warnings": warnings} if warnings else {}

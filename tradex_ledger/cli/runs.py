@@ -59,6 +59,8 @@ def show_run(show: Show, document: dict[str, Any]) -> None:
             "partitions": f"{document['built_partitions']} of {document['planned_partitions']}: "
             f"{document['written']} written, {document['identical']} identical, {document['reused']} reused",
             "volume": f"{document['rows']} rows, {bytes_text(document['bytes'])}",
+            "anomalies": document["anomalies"],
+            "beyond its SLA": document["sla_exceeded"] or None,
             "errors": document["errors_by_stage"],
             "last error": document["last_error"],
         }
@@ -104,7 +106,9 @@ def status(call: Call, as_of: str | None) -> None:
             "as_of": reader.as_of.as_json(),
             "pipeline_state": reader.rows("pipeline_state"),
             "runs": reader.runs(limit=5),
-            "waiting": reader.rows("runs", "status in ('PLANNED', 'APPROVED', 'RUNNING', 'FAILED') order by position"),
+            "waiting": reader.rows(
+                "runs", "status in ('PLANNED', 'APPROVED', 'RUNNING', 'FAILED', 'PAUSED', 'HELD') order by position"
+            ),
             "datasets": reader.datasets(),
             "stale_partitions": reader.connection.execute(_STALE).fetchall() if _stale(reader) else [],
         }
@@ -137,13 +141,15 @@ def _stale(reader: Any) -> bool:
 
 def next_step(run_id: str, status: str, run_kind: str = "backfill") -> str:
     """The command that takes a run further."""
-    if run_kind == "incremental":
+    if run_kind == "incremental" and status != "HELD":
         return "tradex run"
     return {
         "PLANNED": f"tradex backfill approve {run_id}",
         "APPROVED": f"tradex backfill run {run_id}",
         "RUNNING": f"tradex backfill run {run_id} resumes it if its driver died",
         "FAILED": f"tradex backfill run {run_id} tries again",
+        "PAUSED": f"tradex backfill resume {run_id}",
+        "HELD": f"tradex audit diff --candidate {run_id}; then tradex backfill release {run_id}, or cancel",
     }.get(status, f"tradex backfill show {run_id}")
 
 
@@ -166,6 +172,7 @@ def worker(call: Call, once: bool, poll_seconds: float) -> int:
 
     def wait() -> bool:
         time.sleep(poll_seconds)
+        _housekeeping(show, workspace)
         return True
 
     with call.open() as workspace, show.progress() as progress:
@@ -176,7 +183,19 @@ def worker(call: Call, once: bool, poll_seconds: float) -> int:
                 Show(as_json=False).error(result)
             ended.append(run_id)
             show.line(f"{run_id}: {'FAILED' if isinstance(result, TradexError) else result.status}")
+        _housekeeping(show, workspace)
         if show.as_json:
             reader = Reader(workspace.ledger)
             show.document([reader.run(run_id) for run_id in ended])
     return 1 if failed else 0
+
+
+def _housekeeping(show: Show, workspace: Any) -> None:
+    """What a worker does between runs: close what expired, note what is late, send alerts; a receiver may be down."""
+    from tradex_ledger.executors.alerts import ReceiverDownError
+
+    workspace.sweep()
+    try:
+        workspace.deliver_alerts()
+    except ReceiverDownError as error:
+        show.warning(error.message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import orjson
 from tradex_ledger.errors import TradexError
 
 TEXT_MAX = 72
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
 def plain(value: Any) -> Any:
@@ -44,7 +46,7 @@ def cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | dict):
         return orjson.dumps(value).decode() if value else "-"
-    if isinstance(value, str) and len(value) == len("2026-01-01T00:00:00.000000Z") and value.endswith("Z"):
+    if isinstance(value, str) and _TIME.fullmatch(value):
         return value[:19].replace("T", " ") + "Z"
     return str(value)
 
@@ -65,6 +67,10 @@ class Show:
         """Something to know, beside the result."""
         if not self.as_json:
             self._write(self.err, text)
+
+    def warning(self, text: str) -> None:
+        """Something that could mislead; said even beside a document."""
+        self._write(self.err, f"warning: {text}")
 
     def line(self, text: str = "") -> None:
         """A line of the result."""

@@ -1,53 +1,21 @@
-"""A backfill: an explicit run over existing history (N1). No I/O here, no clock: days come in as values."""
+"""A backfill: an explicit run over existing history (N1). No I/O here, no clock: days and times come in as values."""
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 
-from tradex_ledger.domain.base import CreatedEvent, Event, WrongStateError
-from tradex_ledger.domain.plan import Estimate, Plan, Window, plan_digest
+from tradex_ledger.domain import backfill_events as events
+from tradex_ledger.domain.base import WrongStateError
+from tradex_ledger.domain.pipeline_state import PipelineState
+from tradex_ledger.domain.plan import Plan, count_partitions, plan_digest
+from tradex_ledger.domain.policy import Policy, person
 from tradex_ledger.domain.reason import check_reason
-from tradex_ledger.domain.run import LAYERS, Run
-from tradex_ledger.errors import RefusedError, UsageError
+from tradex_ledger.domain.request import RangeError, request_facts
+from tradex_ledger.domain.run import Run
+from tradex_ledger.errors import RefusedError
 
-KINDS = ("temporal", "dataset", "logical", "forced")
-PRIORITIES = ("low", "normal", "high", "urgent")
-REQUEST_FIELDS = (
-    "kind",
-    "dataset",
-    "first",
-    "last",
-    "layers",
-    "mode",
-    "override_state",
-    "state_use",
-    "cursor",
-    "reason",
-    "ticket",
-    "priority",
-    "review",
-    "allow_overlap",
-    "group",
-)
-
-
-class RangeError(UsageError):
-    """The range of days cannot be backfilled."""
-
-    code = "range"
-
-
-class StateOverrideRefusedError(RefusedError):
-    """The state is protected: only a forced backfill may override it (N8, N13, N20, N21)."""
-
-    code = "state-protected"
-
-    def __init__(self, kind: str) -> None:
-        super().__init__(
-            f"a {kind} backfill cannot override the pipeline state",
-            mend="declare --no-override-state; only a forced backfill may move the state",
-        )
+ACTIVE = ("PLANNED", "APPROVED", "RUNNING", "FAILED", "PAUSED", "HELD")
 
 
 class PlanMismatchError(RefusedError):
@@ -62,134 +30,81 @@ class PlanMismatchError(RefusedError):
         )
 
 
-def check_range(first: date, last: date, *, today: date) -> None:
-    """Raise `RangeError` unless first..last (both included) is a range of past days. `today` is UTC."""
-    if last < first:
-        raise RangeError(
-            f"the range {first}..{last} is reversed: it ends before it starts",
-            mend=f"did you mean --from {last} --to {first}?",
+class SelfApprovalError(RefusedError):
+    """Who asks for a forced backfill does not allow it (N13)."""
+
+    code = "self-approval"
+
+    def __init__(self, run_id: str, by: str) -> None:
+        super().__init__(
+            f"{by} requested the forced backfill {run_id} and cannot approve it",
+            mend=f"ask somebody else to look: tradex backfill show {run_id}",
         )
-    if last > today:
-        raise RangeError(
-            f"the range {first}..{last} reaches into the future: today is {today} (UTC)",
-            mend=f"end it on a past day, for example --to {today}",
+
+
+class ExpiredRequestError(RefusedError):
+    """The request waited too long; what it was planned on is no longer today's knowledge."""
+
+    code = "expired"
+
+    def __init__(self, run_id: str, days: int) -> None:
+        super().__init__(
+            f"{run_id} has waited for more than {days} days: it has expired",
+            mend="request it again, on what is known today",
+        )
+
+
+class OverlapError(RefusedError):
+    """Two active backfills would rebuild the same partitions."""
+
+    code = "overlap"
+
+    def __init__(self, others: list[str], dataset: str, first: str, last: str) -> None:
+        super().__init__(
+            f"{', '.join(others)} is active and has {dataset} {first}..{last} in its plan, too",
+            mend=f"wait for it, cancel it, or allow it by name: --allow-overlap {others[0]}",
+        )
+
+
+class BuiltUponError(RefusedError):
+    """A later run stands on what would be reverted."""
+
+    code = "built-upon"
+
+    def __init__(self, run_id: str, blocker: str, partition: str) -> None:
+        super().__init__(
+            f"{run_id} cannot be reverted: {blocker} was built on top of it later ({partition})",
+            mend=f"revert {blocker} first if it is a backfill, or correct forward with a new backfill",
         )
 
 
 class Backfill(Run):
-    """The life cycle: requested, planned, approved or rejected, driven, then completed, failed or cancelled."""
+    """Requested, planned, approved or rejected, driven (paused, held), then completed, failed, cancelled, reverted."""
 
     TOPIC: ClassVar[str] = "backfill"
+
+    Requested = events.Requested
+    Planned = events.Planned
+    Approved = events.Approved
+    Rejected = events.Rejected
+    Expired = events.Expired
+    Paused = events.Paused
+    Resumed = events.Resumed
+    StateOverridden = events.StateOverridden
+    Completed = events.Completed
+    Failed = events.Failed
+    Cancelled = events.Cancelled
+    Reverted = events.Reverted
 
     def __init__(self) -> None:
         super().__init__()
         self.request: dict[str, Any] = {}
         self.plan: Plan | None = None
         self.requested_by: str = ""
-
-    # -- events
-
-    class Requested(CreatedEvent):
-        """Somebody asked for history to be reprocessed, and said why (N5, N22)."""
-
-        TOPIC: ClassVar[str] = "backfill.requested"
-        kind: str
-        dataset: str
-        first: str
-        last: str
-        layers: list[str]
-        mode: str
-        override_state: bool
-        state_use: str
-        cursor: str | None
-        reason: str
-        ticket: str | None
-        priority: str
-        review: bool
-        allow_overlap: list[str]
-        group: str | None
-
-        def apply(self, aggregate: Backfill) -> None:
-            aggregate.request = {name: getattr(self, name) for name in REQUEST_FIELDS}
-            aggregate.layers = list(self.layers)
-            aggregate.requested_by = self.by
-
-    class Planned(Event):
-        """The partitions to rebuild were worked out, from the events up to the base position (N9, N33)."""
-
-        TOPIC: ClassVar[str] = "backfill.planned"
-        base: int
-        windows: list[Window]
-        definitions: dict[str, dict[str, Any]]
-        estimate: Estimate
-        policy_digest: str
-        digest: str
-
-        def apply(self, aggregate: Backfill) -> None:
-            aggregate.plan = {
-                "base": self.base,
-                "windows": self.windows,
-                "definitions": self.definitions,
-                "estimate": self.estimate,
-                "policy_digest": self.policy_digest,
-                "digest": self.digest,
-            }
-            aggregate.windows = list(self.windows)
-            aggregate.status = "PLANNED"
-
-    class Approved(Event):
-        """A person (or a rule of the policy) allowed this very plan (N13)."""
-
-        TOPIC: ClassVar[str] = "backfill.approved"
-        plan_digest: str
-        rule: str | None
-        signature: str | None
-        checkpoint: str | None
-
-        def apply(self, aggregate: Backfill) -> None:
-            aggregate.status = "APPROVED"
-
-    class Rejected(Event):
-        """A person said no to this plan."""
-
-        TOPIC: ClassVar[str] = "backfill.rejected"
-        plan_digest: str
-        reason: str
-        signature: str | None
-        checkpoint: str | None
-
-        def apply(self, aggregate: Backfill) -> None:
-            aggregate.status = "REJECTED"
-
-    class Completed(Event):
-        """The backfill is done and published: its status is SUCCESS."""
-
-        TOPIC: ClassVar[str] = "backfill.completed"
-        totals: dict[str, int]
-
-        def apply(self, aggregate: Backfill) -> None:
-            aggregate.status = "SUCCESS"
-
-    class Failed(Event):
-        """A drive ended with an error; nothing was published; it can be taken up again (N34)."""
-
-        TOPIC: ClassVar[str] = "backfill.failed"
-        errors: dict[str, int]
-        reason: str
-
-        def apply(self, aggregate: Backfill) -> None:
-            aggregate.status = "FAILED"
-
-    class Cancelled(Event):
-        """A person ended the backfill before it was published; its candidates will never be seen."""
-
-        TOPIC: ClassVar[str] = "backfill.cancelled"
-        reason: str
-
-        def apply(self, aggregate: Backfill) -> None:
-            aggregate.status = "CANCELLED"
-
-    # -- commands
+        self.requested_at: str = ""
+        self.approved_by: str = ""
+        self.approved_at: str = ""
+        self.overridden: bool = False
 
     @classmethod
     def submit(  # noqa: PLR0913 — a request declares everything about itself, by name
@@ -205,42 +120,30 @@ class Backfill(Run):
         reason: str,
         today: date,
         by: str,
-        ticket: str | None = None,
-        priority: str = "low",
+        policy: Policy | None = None,
+        **options: Any,
     ) -> Backfill:
         """Request a backfill. `override_state` has no default on purpose (N22).
 
-        Raises: `RangeError`, `PlaceholderReasonError`, `StateOverrideRefusedError`, `UsageError`.
+        Options: ticket, priority, cursor, review, allow_overlap, group. Raises: what `request_facts` raises,
+        `NotAllowedError`.
         """
-        if kind != "temporal":
-            raise UsageError(
-                f"{kind!r} is no kind of backfill that can be requested", mend="request a temporal backfill"
-            )
-        if override_state:
-            raise StateOverrideRefusedError(kind)
-        if priority not in PRIORITIES:
-            raise UsageError(f"unknown priority {priority!r}", mend=f"one of {', '.join(PRIORITIES)}")
-        check_range(first, last, today=today)
-        return cls._create(
-            cls.Requested,
-            id=run_id,
+        rules = policy or Policy()
+        rules.check_may("request", by)
+        if kind == "forced":
+            rules.check_may("force", by)
+        facts = request_facts(
             kind=kind,
             dataset=dataset,
-            first=first.isoformat(),
-            last=last.isoformat(),
-            layers=[layer for layer in LAYERS if layer in layers],
-            mode="backfill",
+            first=first,
+            last=last,
+            layers=layers,
             override_state=override_state,
-            state_use="ignore",
-            cursor=None,
-            reason=check_reason(reason),
-            ticket=ticket,
-            priority=priority,
-            review=False,
-            allow_overlap=[],
-            group=None,
-            by=by,
+            reason=reason,
+            today=today,
+            **options,
         )
+        return cls._create(cls.Requested, id=run_id, by=by, **facts)
 
     def record_plan(self, plan: Plan, *, by: str) -> None:
         """Bind the request to a plan, once."""
@@ -252,13 +155,50 @@ class Backfill(Run):
             raise PlanMismatchError(self.id, own, plan["digest"])
         self.trigger_event(self.Planned, **plan, by=by)
 
-    def approve(self, plan_digest: str, *, by: str, rule: str | None = None) -> None:
-        """Allow the plan with that digest, and no other."""
-        self._check_planned("approved", plan_digest)
-        self.trigger_event(self.Approved, plan_digest=plan_digest, rule=rule, signature=None, checkpoint=None, by=by)
+    # -- approval
 
-    def reject(self, *, reason: str, by: str) -> None:
+    def approve(self, plan_digest: str, *, by: str, policy: Policy | None = None, now: datetime | None = None) -> None:
+        """Allow the plan with that digest, and no other.
+
+        Raises: `SelfApprovalError`, `ExpiredRequestError`, `NotAllowedError`, `PlanMismatchError`, `WrongStateError`.
+        """
+        rules = policy or Policy()
+        rules.check_may("approve", by)
+        self._check_planned("approved", plan_digest)
+        if now is not None and self.is_overdue(now, rules):
+            raise ExpiredRequestError(self.id, rules.expire_days)
+        if self.request["kind"] == "forced":
+            rules.check_may("force", by)
+            if person(by) == person(self.requested_by):
+                raise SelfApprovalError(self.id, by)
+        self.trigger_event(self.Approved, plan_digest=plan_digest, rule=None, signature=None, checkpoint=None, by=by)
+
+    def approve_by_rule(self, *, by: str, policy: Policy) -> bool:
+        """Approve a plan that the policy lets pass without a person; returns whether it did. Never a forced one."""
+        if self.plan is None or self.status != "PLANNED":
+            raise WrongStateError(self.id, self.status, "approved")
+        rule = policy.rule_for(self.request["kind"], count_partitions(self.windows), self.plan["estimate"])
+        if rule is None:
+            return False
+        digest = self.plan["digest"]
+        self.trigger_event(self.Approved, plan_digest=digest, rule=rule, signature=None, checkpoint=None, by=by)
+        return True
+
+    def is_overdue(self, now: datetime, policy: Policy) -> bool:
+        """Whether nobody has approved the request for longer than the policy lets it wait."""
+        if self.status != "PLANNED" or not policy.expire_days or not self.requested_at:
+            return False
+        return now - datetime.fromisoformat(self.requested_at) > timedelta(days=policy.expire_days)
+
+    def expire(self, *, now: datetime, policy: Policy, by: str) -> None:
+        """Close a request that waited too long."""
+        if not self.is_overdue(now, policy):
+            raise WrongStateError(self.id, self.status, "expired")
+        self.trigger_event(self.Expired, days=policy.expire_days, by=by)
+
+    def reject(self, *, reason: str, by: str, policy: Policy | None = None) -> None:
         """Say no; the request stays on record."""
+        (policy or Policy()).check_may("approve", by)
         digest = self.plan["digest"] if self.plan else ""
         self._check_planned("rejected", digest)
         facts = {"plan_digest": digest, "reason": check_reason(reason), "signature": None, "checkpoint": None}
@@ -270,17 +210,53 @@ class Backfill(Run):
         if plan_digest != self.plan["digest"]:
             raise PlanMismatchError(self.id, self.plan["digest"], plan_digest)
 
+    # -- while it is driven
+
     def check_startable(self) -> None:
         """Approved, or taken up again after a crash or a failure."""
         if self.status not in ("APPROVED", "RUNNING", "FAILED"):
-            mend = f"approve it first: tradex backfill approve {self.id}" if self.status == "PLANNED" else ""
-            raise WrongStateError(self.id, self.status, "driven", mend)
+            raise WrongStateError(self.id, self.status, "driven", _WAY_ON.get(self.status, "").format(id=self.id))
+
+    def pause(self, *, reason: str, by: str) -> None:
+        """Stop between two windows; a driver at work is fenced off by this event."""
+        if self.status not in ("APPROVED", "RUNNING", "FAILED"):
+            raise WrongStateError(self.id, self.status, "paused")
+        self.trigger_event(self.Paused, reason=check_reason(reason), by=by)
+
+    def resume(self, *, by: str) -> None:
+        """Let a paused backfill be driven again."""
+        if self.status != "PAUSED":
+            raise WrongStateError(self.id, self.status, "resumed")
+        self.trigger_event(self.Resumed, by=by)
+
+    def override_state(self, state: PipelineState, *, policy: Policy, host: str, by: str) -> None:
+        """Move the pipeline state to the cursor that was requested and approved; both events go into one save.
+
+        Raises: `StateProtectedError` (by the state) unless this is a published forced backfill with an override.
+        """
+        cursor_before = state.cursor
+        state.override(self, by=by)
+        self.trigger_event(
+            self.StateOverridden,
+            pipeline=state.pipeline,
+            cursor_before=cursor_before,
+            cursor=self.request["cursor"],
+            requested_by=self.requested_by,
+            approved_by=self.approved_by,
+            ticket=self.request["ticket"],
+            plan_digest=self.plan["digest"] if self.plan else "",
+            policy_digest=policy.digest,
+            host=host,
+            by=by,
+        )
 
     def complete(self, *, by: str) -> None:
         """Close after publication, in the same save."""
         self.check_running("completed")
         if not self.published:
             raise WrongStateError(self.id, "unpublished", "completed")
+        if self.request["override_state"] and not self.overridden:
+            raise WrongStateError(self.id, "published without the state it declared", "completed")
         self.trigger_event(self.Completed, totals=self.closing_totals(), by=by)
 
     def fail(self, *, reason: str, by: str) -> None:
@@ -290,6 +266,33 @@ class Backfill(Run):
 
     def cancel(self, *, reason: str, by: str) -> None:
         """End it before publication; a driver that is still at work is fenced off by this event."""
-        if self.status not in ("PLANNED", "APPROVED", "RUNNING", "FAILED"):
+        if self.status not in ACTIVE:
             raise WrongStateError(self.id, self.status, "cancelled")
         self.trigger_event(self.Cancelled, reason=check_reason(reason), by=by)
+
+    # -- afterwards
+
+    def revert(
+        self, *, reason: str, by: str, blockers: list[tuple[str, str]], policy: Policy | None = None
+    ) -> list[str]:
+        """Make earlier versions current again. `blockers` are later runs on top: (run id, partition).
+
+        Returns the datasets touched, whose locks go into the same save. Raises: `BuiltUponError`,
+        `WrongStateError`, `NotAllowedError`. A state that it moved stays: only a run that says so moves it back.
+        """
+        (policy or Policy()).check_may("revert", by)
+        if self.status != "SUCCESS":
+            raise WrongStateError(self.id, self.status, "reverted")
+        if blockers:
+            raise BuiltUponError(self.id, *blockers[0])
+        datasets = sorted(self.candidates)
+        self.trigger_event(self.Reverted, reason=check_reason(reason), datasets=datasets, by=by)
+        return datasets
+
+
+_WAY_ON = {
+    "PLANNED": "approve it first: tradex backfill approve {id}",
+    "PAUSED": "let it go on: tradex backfill resume {id}",
+    "HELD": "look at it (tradex audit diff --candidate {id}), then: tradex backfill release {id} --reason …",
+    "EXPIRED": "request it again",
+}

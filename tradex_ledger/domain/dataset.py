@@ -5,30 +5,18 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from tradex_ledger.domain.base import Aggregate, CreatedEvent, Event
+from tradex_ledger.domain.dataset_errors import (
+    DeprecatedVersionError,
+    LogicChangedError,
+    NoSuchVersionError,
+    ProtectedError,
+    PruneRefusedError,
+    SameLogicError,
+)
 from tradex_ledger.domain.plan import digest_of
+from tradex_ledger.domain.policy import Policy, person
+from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.errors import RefusedError
-
-
-class SameLogicError(RefusedError):
-    """A new version needs new logic."""
-
-    code = "same-logic"
-
-    def __init__(self, dataset: str, version: int) -> None:
-        super().__init__(f"the logic of {dataset} is that of version {version} already")
-
-
-class LogicChangedError(RefusedError):
-    """Changing logic without a new version is refused (N27)."""
-
-    code = "logic-changed-without-version"
-
-    def __init__(self, dataset: str, version: int, known: str, found: str) -> None:
-        super().__init__(
-            f"the logic of {dataset} is not that of its version {version} any more "
-            f"(fingerprint {found[:12]}, version {version} has {known[:12]})",
-            mend=f"restore the definition, or give it a version: tradex dataset bump {dataset} --reason …",
-        )
 
 
 def stream_of(dataset: str) -> str:
@@ -48,6 +36,9 @@ class Dataset(Aggregate):
         self.logic_version: int = 0
         self.fingerprint: str = ""
         self.definition: str = ""
+        self.deprecated: list[int] = []
+        self.protected: list[list[str]] = []
+        self.prune_plan: dict[str, Any] | None = None
 
     class Registered(CreatedEvent):
         """The dataset became known to the ledger."""
@@ -94,6 +85,76 @@ class Dataset(Aggregate):
         partitions: int
         rows: int
 
+    class Reverted(Event):
+        """A run's publication into the dataset was taken back: the same lock as a publication."""
+
+        TOPIC: ClassVar[str] = "dataset.reverted"
+        run: str
+
+    class VersionDeprecated(Event):
+        """Nobody should use that version any more, and no run may write under it (N26)."""
+
+        TOPIC: ClassVar[str] = "dataset.version_deprecated"
+        logic_version: int
+        reason: str
+
+        def apply(self, aggregate: Dataset) -> None:
+            aggregate.deprecated.append(self.logic_version)
+
+    class VersionRestored(Event):
+        """A deprecated version is good again."""
+
+        TOPIC: ClassVar[str] = "dataset.version_restored"
+        logic_version: int
+        reason: str
+
+        def apply(self, aggregate: Dataset) -> None:
+            aggregate.deprecated.remove(self.logic_version)
+
+    class PartitionsProtected(Event):
+        """Days of the dataset must stay as they are: a legal hold, a source that is gone."""
+
+        TOPIC: ClassVar[str] = "dataset.partitions_protected"
+        first: str
+        last: str
+        reason: str
+
+        def apply(self, aggregate: Dataset) -> None:
+            aggregate.protected.append([self.first, self.last, self.reason])
+
+    class PartitionsUnprotected(Event):
+        """A protection was lifted."""
+
+        TOPIC: ClassVar[str] = "dataset.partitions_unprotected"
+        first: str
+        last: str
+        reason: str
+
+        def apply(self, aggregate: Dataset) -> None:
+            aggregate.protected = [p for p in aggregate.protected if p[:2] != [self.first, self.last]]
+
+    class PrunePlanned(Event):
+        """Somebody listed files of old versions that are to be removed; nothing is until it is approved (N4)."""
+
+        TOPIC: ClassVar[str] = "dataset.prune_planned"
+        files: list[dict[str, Any]]
+        digest: str
+        reason: str
+
+        def apply(self, aggregate: Dataset) -> None:
+            aggregate.prune_plan = {"files": self.files, "digest": self.digest, "by": self.by}
+
+    class FilesPruned(Event):
+        """The listed files are given up, by an approved plan; they are removed after this event, never before."""
+
+        TOPIC: ClassVar[str] = "dataset.files_pruned"
+        files: list[dict[str, Any]]
+        digest: str
+        planned_by: str
+
+        def apply(self, aggregate: Dataset) -> None:
+            aggregate.prune_plan = None
+
     @classmethod
     def register(
         cls, name: str, *, pipeline: str, layer: str, partition_column: str, component: str | None, by: str
@@ -110,16 +171,19 @@ class Dataset(Aggregate):
             by=by,
         )
 
-    def version_logic(self, facts: dict[str, Any], *, reason: str, by: str) -> None:
-        """Number the logic. `facts` are the definition's (see `LogicVersioned`)."""
-        if facts["fingerprint"] == self.fingerprint:
+    def version_logic(self, facts: dict[str, Any], *, reason: str, by: str, indirect: str | None = None) -> None:
+        """Number the logic. `facts` are the definition's (see `LogicVersioned`).
+
+        `indirect` names the upstream dataset whose new version changes this one's numbers, too.
+        """
+        if indirect is None and facts["fingerprint"] == self.fingerprint:
             raise SameLogicError(self.name, self.logic_version)
         self.trigger_event(
             self.LogicVersioned,
             logic_version=self.logic_version + 1,
             component=self.component,
             reason=reason,
-            indirect=None,
+            indirect=indirect,
             by=by,
             **facts,
         )
@@ -135,6 +199,8 @@ class Dataset(Aggregate):
 
     def publish(self, run_id: str, *, logic_version: int, partitions: int, rows: int, by: str) -> None:
         """Take the lock for a run's publication: saving this conflicts with any other since it was read."""
+        if logic_version in self.deprecated:
+            raise DeprecatedVersionError(self.name, logic_version)
         self.trigger_event(
             self.Published,
             run=run_id,
@@ -143,3 +209,82 @@ class Dataset(Aggregate):
             rows=rows,
             by=by,
         )
+
+    def revert(self, run_id: str, *, by: str) -> None:
+        """Take the lock for taking a run's publication back."""
+        self.trigger_event(self.Reverted, run=run_id, by=by)
+
+    def check_writable(self) -> None:
+        """Raise `DeprecatedVersionError` when the current version is deprecated."""
+        if self.logic_version in self.deprecated:
+            raise DeprecatedVersionError(self.name, self.logic_version)
+
+    def deprecate(self, version: int, *, reason: str, by: str) -> None:
+        """Mark a version: it stays readable, with a warning, and is written no more (N26)."""
+        self._check_version(version)
+        if version in self.deprecated:
+            raise DeprecatedVersionError(self.name, version)
+        self.trigger_event(self.VersionDeprecated, logic_version=version, reason=check_reason(reason), by=by)
+
+    def restore(self, version: int, *, reason: str, by: str) -> None:
+        """Take a deprecation back."""
+        self._check_version(version)
+        if version not in self.deprecated:
+            raise RefusedError(f"version {version} of {self.name} is not deprecated", code="wrong-state")
+        self.trigger_event(self.VersionRestored, logic_version=version, reason=check_reason(reason), by=by)
+
+    def _check_version(self, version: int) -> None:
+        if not 1 <= version <= self.logic_version:
+            raise NoSuchVersionError(self.name, version, self.logic_version)
+
+    def protect(self, first: str, last: str, *, reason: str, by: str) -> None:
+        """Keep first..last (days, included) as they are: planning over them is refused."""
+        if last < first:
+            raise RefusedError(f"the range {first}..{last} is reversed", code="range")
+        self.trigger_event(self.PartitionsProtected, first=first, last=last, reason=check_reason(reason), by=by)
+
+    def unprotect(self, first: str, last: str, *, reason: str, by: str) -> None:
+        """Lift a protection, named by its very range."""
+        if [first, last] not in [p[:2] for p in self.protected]:
+            known = ", ".join(f"{a}..{b}" for a, b, _ in self.protected) or "nothing"
+            raise RefusedError(
+                f"{self.name} {first}..{last} is not protected; protected is: {known}", code="wrong-state"
+            )
+        self.trigger_event(self.PartitionsUnprotected, first=first, last=last, reason=check_reason(reason), by=by)
+
+    def check_unprotected(self, first: str, last: str) -> None:
+        """Raise `ProtectedError` when a day of first..last is under protection."""
+        for start, end, reason in self.protected:
+            if first <= end and start <= last:
+                raise ProtectedError(self.name, start, end, reason)
+
+    def plan_prune(self, files: list[dict[str, Any]], *, reason: str, by: str) -> str:
+        """List files (path, bytes, partition, logic_version) to be given up; returns the digest to approve."""
+        if self.layer == "bronze":
+            raise PruneRefusedError(f"{self.name} is Bronze: it is never pruned")
+        if not files:
+            raise PruneRefusedError(f"there is nothing to prune in {self.name}")
+        digest = digest_of([self.name, files])
+        self.trigger_event(self.PrunePlanned, files=files, digest=digest, reason=check_reason(reason), by=by)
+        return digest
+
+    def prune(self, digest: str, *, by: str, policy: Policy) -> list[str]:
+        """Approve the plan with that digest; returns the paths, to be removed once this is saved.
+
+        Raises: `NotAllowedError`, `PruneRefusedError`; four eyes: who listed the files does not approve.
+        """
+        policy.check_may("prune", by)
+        plan = self.prune_plan
+        if plan is None or plan["digest"] != digest:
+            raise PruneRefusedError(
+                f"{self.name} has no plan {digest[:12]} to prune",
+                mend=f"make one: tradex lake prune {self.name} --reason …",
+            )
+        if person(by) == person(plan["by"]):
+            raise PruneRefusedError(
+                f"{by} listed these files and cannot approve their removal",
+                mend="ask somebody else",
+                code="self-approval",
+            )
+        self.trigger_event(self.FilesPruned, files=plan["files"], digest=digest, planned_by=plan["by"], by=by)
+        return [file["path"] for file in plan["files"]]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from tradex_ledger.domain.base import CreatedEvent, Event, WrongStateError
-from tradex_ledger.domain.run import Run
+from tradex_ledger.domain.reason import check_reason
+from tradex_ledger.domain.run import ENDED, Run
 from tradex_ledger.errors import UsageError
 
 
@@ -68,6 +69,15 @@ class IncrementalRun(Run):
         def apply(self, aggregate: IncrementalRun) -> None:
             aggregate.status = "FAILED"
 
+    class Cancelled(Event):
+        """A person ended a run that was not published; the state did not move; the next run sets out anew."""
+
+        TOPIC: ClassVar[str] = "incremental_run.cancelled"
+        reason: str
+
+        def apply(self, aggregate: IncrementalRun) -> None:
+            aggregate.status = "CANCELLED"
+
     # -- commands
 
     @classmethod
@@ -95,3 +105,16 @@ class IncrementalRun(Run):
         """Close a drive that ended with an error."""
         self.check_running("failed")
         self.trigger_event(self.Failed, errors=dict(self.errors), reason=reason, by=by)
+
+    def cancel(self, *, reason: str, by: str) -> None:
+        """End it before publication; a driver that is still at work is fenced off by this event."""
+        if self.status in ENDED:
+            raise WrongStateError(self.id, self.status, "cancelled")
+        self.trigger_event(self.Cancelled, reason=check_reason(reason), by=by)
+
+    def check_startable(self) -> None:
+        """Anything but ended or held."""
+        super().check_startable()
+        if self.status == "HELD":
+            mend = f"look at it, then: tradex backfill release {self.id} --reason …, or cancel it"
+            raise WrongStateError(self.id, self.status, "driven", mend)

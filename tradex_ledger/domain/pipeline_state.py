@@ -5,12 +5,15 @@ It has no command but these; that is how "state never advances implicitly" is ke
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tradex_ledger.domain.base import Aggregate, CreatedEvent, Event
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import ConflictError, RefusedError
+
+if TYPE_CHECKING:
+    from tradex_ledger.domain.backfill import Backfill
 
 
 class StateMovedError(ConflictError):
@@ -21,7 +24,7 @@ class StateMovedError(ConflictError):
     def __init__(self, pipeline: str, run_id: str, expected: str | None, found: str | None) -> None:
         super().__init__(
             f"{run_id} set out from the cursor {expected} of {pipeline}, which stands at {found} now",
-            mend="run again: tradex run",
+            mend=f"cancel it (tradex backfill cancel {run_id} --reason …), then set out anew: tradex run",
         )
 
 
@@ -67,6 +70,17 @@ class PipelineState(Aggregate):
         def apply(self, aggregate: PipelineState) -> None:
             aggregate.cursor = self.cursor
 
+    class Overridden(Event):
+        """A forced backfill, approved by a second person, moved the cursor (N13, N21)."""
+
+        TOPIC: ClassVar[str] = "pipeline_state.overridden"
+        run: str
+        cursor_before: str | None
+        cursor: str
+
+        def apply(self, aggregate: PipelineState) -> None:
+            aggregate.cursor = self.cursor
+
     @classmethod
     def open(cls, pipeline: str, *, cursor: str | None, by: str) -> PipelineState:
         """Begin a pipeline's state."""
@@ -84,3 +98,14 @@ class PipelineState(Aggregate):
         if run.cursor_from != self.cursor:
             raise StateMovedError(self.pipeline, run.id, run.cursor_from, self.cursor)
         self.trigger_event(self.Advanced, run=run.id, cursor_before=self.cursor, cursor=run.cursor_to, by=by)
+
+    def override(self, backfill: Backfill, *, by: str) -> None:
+        """Move the cursor to where a forced backfill declared it. Saved with its StateOverridden.
+
+        Raises: `StateProtectedError` unless it is forced, declared the override, was approved and is published.
+        """
+        request = getattr(backfill, "request", {})
+        allowed = request.get("kind") == "forced" and request.get("override_state") is True
+        if not (allowed and backfill.published and backfill.approved_by and backfill.status == "RUNNING"):
+            raise StateProtectedError(f"{backfill.id} is no approved and published forced backfill: the state stays")
+        self.trigger_event(self.Overridden, run=backfill.id, cursor_before=self.cursor, cursor=request["cursor"], by=by)

@@ -1,11 +1,18 @@
-"""The limits that a workspace sets for its runs. No I/O here; `config.py` reads them from `tradex.toml`."""
+"""The limits and permissions that a workspace sets for its runs. No I/O here; `config.py` reads `[policy]`."""
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import asdict, dataclass
+from datetime import datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from tradex_ledger.domain.plan import digest_of
 from tradex_ledger.errors import RefusedError
+
+ANYBODY = ("*",)
+KINDS = ("temporal", "dataset", "logical", "forced")
 
 
 class TooLargeError(RefusedError):
@@ -16,23 +23,117 @@ class TooLargeError(RefusedError):
     def __init__(self, partitions: int, allowed: int) -> None:
         super().__init__(
             f"the plan has {partitions} partitions, the policy allows {allowed} a backfill",
-            mend="split the range, or raise max_partitions under [policy] in tradex.toml",
+            mend="make several linked requests of it with --split, or raise max_partitions under [policy]",
         )
+
+
+class NotAllowedError(RefusedError):
+    """The policy does not give that right to that person."""
+
+    code = "not-allowed"
+
+    def __init__(self, action: str, by: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(
+            f"{by} may not {action}: the policy allows it to {', '.join(allowed) or 'nobody'}",
+            mend=f"ask one of them, or change may_{action} under [policy] in tradex.toml",
+        )
+
+
+class PeakHoursError(RefusedError):
+    """In peak hours only what is urgent starts (N38)."""
+
+    code = "peak-hours"
+
+    def __init__(self, run_id: str, priority: str, hours: str, zone: str) -> None:
+        super().__init__(
+            f"{run_id} has the priority {priority}, and it is peak hours ({hours} {zone}): only urgent runs start",
+            mend="wait for their end (a worker does), or request it with --priority urgent",
+        )
+
+
+def person(name: str) -> str:
+    """A name as it is compared: two spellings of one name are one person. What cannot be seen does not tell apart."""
+    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    seen = "".join(c for c in plain if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf"))
+    return " ".join(seen.split())
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Bounds on windows and plans; counts are partitions (N32, N36)."""
+    """Bounds and permissions.
 
+    Counts are partitions, rows, calls, runs, days, minutes, percents as their names say; 0 switches a bound off.
+    `rule_…` bound what is approved by rule, without a person; with `rule_max_partitions` 0 nothing is.
+    """
+
+    may_request: tuple[str, ...] = ANYBODY
+    may_approve: tuple[str, ...] = ANYBODY
+    may_force: tuple[str, ...] = ANYBODY
+    may_revert: tuple[str, ...] = ANYBODY
+    may_prune: tuple[str, ...] = ANYBODY
+    needs_approval: tuple[str, ...] = KINDS
+    rule_max_partitions: int = 0
+    rule_max_rows: int = 0
+    rule_max_source_calls: int = 0
     window_partitions: int = 30
+    batch_mb: int = 16
     max_partitions: int = 50_000
+    runs_per_dataset: int = 1
+    runs_in_all: int = 4
+    peak_hours: str = ""
+    peak_time_zone: str = "UTC"
+    sla_minutes: int = 0
+    anomaly_drop_percent: int = 50
+    anomaly_rise_percent: int = 0
+    anomaly_mads: int = 6
+    anomaly_min_rows: int = 20
+    hold_on_anomaly: bool = False
+    expire_days: int = 30
 
     @property
     def digest(self) -> str:
         """What a plan records of the policy it was made under."""
         return digest_of(asdict(self))
 
+    def check_may(self, action: str, by: str) -> None:
+        """Raise `NotAllowedError` unless the person may request, approve, force, revert or prune."""
+        allowed: tuple[str, ...] = getattr(self, f"may_{action}")
+        if allowed != ANYBODY and person(by) not in {person(name) for name in allowed}:
+            raise NotAllowedError(action, by, allowed)
+
     def check_size(self, partitions: int) -> None:
         """Raise `TooLargeError` above the bound."""
-        if partitions > self.max_partitions:
+        if self.max_partitions and partitions > self.max_partitions:
             raise TooLargeError(partitions, self.max_partitions)
+
+    def rule_for(self, kind: str, partitions: int, estimate: dict[str, Any]) -> str | None:
+        """The rule by which such a plan is approved without a person; None when a person must look (forced: always)."""
+        if kind == "forced":
+            return None
+        if kind not in self.needs_approval:
+            return f"{kind} backfills need no approval"
+        if not self.rule_max_partitions or partitions > self.rule_max_partitions:
+            return None
+        for bound, what in ((self.rule_max_rows, "rows"), (self.rule_max_source_calls, "source_calls")):
+            if bound and estimate.get(what) is not None and estimate[what]["high"] > bound:
+                return None
+        return f"at most {self.rule_max_partitions} partitions"
+
+    def in_peak(self, now: datetime) -> bool:
+        """Whether a moment (with time zone) lies in the peak hours; hours may run past midnight."""
+        if not self.peak_hours:
+            return False
+        start, end = peak_bounds(self.peak_hours)
+        local = now.astimezone(ZoneInfo(self.peak_time_zone)).time()
+        return start <= local < end if start <= end else local >= start or local < end
+
+    def check_may_start(self, run_id: str, priority: str, now: datetime) -> None:
+        """Raise `PeakHoursError` for what is not urgent, in peak hours (N38)."""
+        if priority != "urgent" and self.in_peak(now):
+            raise PeakHoursError(run_id, priority, self.peak_hours, self.peak_time_zone)
+
+
+def peak_bounds(text: str) -> tuple[time, time]:
+    """The start (included) and end (excluded) of hours written `13:30-20:00`. Raises `ValueError`."""
+    start, _, end = text.partition("-")
+    return time.fromisoformat(start.strip()), time.fromisoformat(end.strip())

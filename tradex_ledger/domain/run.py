@@ -10,22 +10,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tradex_ledger.domain.base import Aggregate, WrongStateError
-from tradex_ledger.domain.plan import Window, check_in_plan, count_partitions
+from tradex_ledger.domain.plan import Window, check_in_plan, count_partitions, digest_of
+from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.run_events import (
+    AnomalyDetected,
     BatchAppended,
+    Held,
     LayerCompleted,
     LayerFailed,
     LayerStarted,
     PartitionRebuilt,
     PlanExtended,
     Published,
+    Released,
+    SlaExceeded,
 )
 from tradex_ledger.errors import RefusedError
 
 LAYERS = ("bronze", "silver", "gold")
 PUBLICATION = "publication"
 OUTCOMES = ("written", "identical", "reused")
-ENDED = ("SUCCESS", "CANCELLED", "REJECTED")
+ENDED = ("SUCCESS", "CANCELLED", "REJECTED", "EXPIRED", "REVERTED")
 
 
 class IncompleteRunError(RefusedError):
@@ -55,6 +60,10 @@ class Run(Aggregate):
         self.errors: dict[str, int] = {}
         self.totals: dict[str, int] = {}
         self.published: bool = False
+        self.anomalies: dict[str, int] = {}
+        self.sla_exceeded: bool = False
+        self.held_candidates: str | None = None
+        self.released_candidates: str | None = None
 
     def add_totals(self, **counts: int) -> None:
         """Assign only: sums that the closing event will carry."""
@@ -177,6 +186,46 @@ class Run(Aggregate):
         summaries = {name: _summary(name, days) for name, days in sorted(self.candidates.items())}
         self.trigger_event(Published, base=base, datasets=list(summaries.values()), by=by)
         return summaries
+
+    def candidates_digest(self) -> str:
+        """What a reviewer looks at, as one digest: the content of every candidate."""
+        return digest_of(
+            {
+                name: {day: [c["logic_version"], [f["sha256"] for f in c["files"]]] for day, c in days.items()}
+                for name, days in self.candidates.items()
+            }
+        )
+
+    def detect_anomaly(self, *, by: str, **facts: Any) -> None:
+        """Record a strange volume, once for what was observed."""
+        self.check_running("judged")
+        if self.anomalies.get(f"{facts['dataset']} {facts['partition']} {facts['rule']}") != facts["observed"]:
+            self.trigger_event(AnomalyDetected, by=by, **facts)
+
+    def exceed_sla(self, *, allowed_ms: int, elapsed_ms: int, by: str) -> None:
+        """Record, once, that the run takes longer than it may."""
+        if not self.sla_exceeded and self.status not in ENDED:
+            layer = self.next_stage()
+            self.trigger_event(SlaExceeded, layer=layer, allowed_ms=allowed_ms, elapsed_ms=elapsed_ms, by=by)
+
+    def hold(self, *, why: str, by: str) -> None:
+        """Stop before the publication, for somebody to look."""
+        self.check_running("held")
+        if self.next_layer() is not None or self.missing_partitions() > 0:
+            raise IncompleteRunError(self.id, self.missing_partitions(), count_partitions(self.windows))
+        anomalies = len(self.anomalies)
+        self.trigger_event(Held, why=why, candidates=self.candidates_digest(), anomalies=anomalies, by=by)
+
+    def is_released(self) -> bool:
+        """Whether somebody released just the candidates that there are now."""
+        return self.released_candidates is not None and self.released_candidates == self.candidates_digest()
+
+    def release(self, *, reason: str, by: str) -> None:
+        """Let a held run publish what was held. If its inputs move after this, it is held again."""
+        if self.status != "HELD":
+            raise WrongStateError(self.id, self.status, "released")
+        candidates = self.held_candidates
+        self.trigger_event(Released, candidates=candidates, reason=check_reason(reason), by=by)
 
     def closing_totals(self) -> dict[str, int]:
         """Sums over the whole run for its closing event (N34); its duration follows from the events' times."""

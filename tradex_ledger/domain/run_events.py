@@ -129,7 +129,65 @@ class Published(Event):
         aggregate.published = True
 
 
+class AnomalyDetected(Event):
+    """A candidate's volume lies outside its bounds (rows); readers have not seen it (N35)."""
+
+    TOPIC: ClassVar[str] = "run.anomaly_detected"
+    dataset: str
+    layer: str
+    logic_version: int
+    partition: str
+    rule: str
+    expected: int
+    observed: int
+    allowed: int
+
+    def apply(self, aggregate: Run) -> None:
+        aggregate.anomalies[f"{self.dataset} {self.partition} {self.rule}"] = self.observed
+
+
+class SlaExceeded(Event):
+    """The run took longer than the policy allows, from its approval on (N35)."""
+
+    TOPIC: ClassVar[str] = "run.sla_exceeded"
+    layer: str
+    allowed_ms: int
+    elapsed_ms: int
+
+    def apply(self, aggregate: Run) -> None:
+        aggregate.sla_exceeded = True
+
+
+class Held(Event):
+    """The run is complete and not published: somebody has to look at these very candidates first."""
+
+    TOPIC: ClassVar[str] = "run.held"
+    why: str
+    candidates: str
+    anomalies: int
+
+    def apply(self, aggregate: Run) -> None:
+        aggregate.status = "HELD"
+        aggregate.held_candidates = self.candidates
+
+
+class Released(Event):
+    """A person let a held run publish these candidates, and no others."""
+
+    TOPIC: ClassVar[str] = "run.released"
+    candidates: str
+    reason: str
+
+    def apply(self, aggregate: Run) -> None:
+        aggregate.status = "APPROVED"
+        aggregate.released_candidates = self.candidates
+
+
 RUN_EVENTS: tuple[type[Event], ...] = (
+    AnomalyDetected,
+    SlaExceeded,
+    Held,
+    Released,
     LayerStarted,
     PlanExtended,
     BatchAppended,

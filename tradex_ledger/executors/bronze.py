@@ -9,8 +9,8 @@ import duckdb
 
 from tradex_ledger.datasets.fingerprint import connect
 from tradex_ledger.datasets.graph import iso
-from tradex_ledger.lake.storage import StagedFile, check_file, translate
-from tradex_ledger.lake.writer import file_list, limit_resources, write_days
+from tradex_ledger.lake.storage import StagedFile, check_file, file_list, translate
+from tradex_ledger.lake.writer import limit_resources, write_days
 from tradex_ledger.sources.stage import StageCounts, stage
 
 

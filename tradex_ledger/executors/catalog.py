@@ -78,6 +78,7 @@ _CATALOG_TOPICS = (
     "run.partition_rebuilt",
     "run.batch_appended",
     "run.published",
+    "backfill.reverted",
     "dataset.registered",
     "dataset.logic_versioned",
 )

@@ -11,21 +11,23 @@ from typing import Any
 import duckdb
 
 from tradex_ledger.datasets.graph import affected, days_of, ordinal, windows
+from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.run import LAYERS, PUBLICATION, Run
-from tradex_ledger.errors import ConflictError, EnvironmentFault, TradexError
+from tradex_ledger.errors import ConflictError, EnvironmentFault, RefusedError, TradexError
 from tradex_ledger.executors.catalog import load_catalog, overlay
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.extract import extract, extraction_of
 from tradex_ledger.executors.fence import DrivenRun, EndedMeanwhileError, FencedError, load_run
-from tradex_ledger.executors.lease import held, still_holds
+from tradex_ledger.executors.judge import check_sla
+from tradex_ledger.executors.lease import held, quota, still_holds
 from tradex_ledger.executors.publish import last_day_of, publish
 from tradex_ledger.executors.rebuild import Rebuild
 from tradex_ledger.lake.storage import translate
 
 
 def drive(ex: Execution, run_id: str) -> Run:
-    """Drive a run to its end. Returns it closed; one that is closed already is returned as it is.
+    """Drive a run to its end (or until it is held). Returns it; one that is closed already is returned as it is.
 
     Raises: what stopped it, recorded as LayerFailed and Failed when the ledger can still be written; `ConflictError`
     when another process drives it.
@@ -35,13 +37,19 @@ def drive(ex: Execution, run_id: str) -> Run:
         return run
     run.check_startable()
     ex.prepare()
-    with held(ex, run_id):
+    check_versions_writable(ex, run)
+    if isinstance(run, Backfill):
+        check_plan_holds(ex, run)
+        if run.attempt == 0:
+            ex.policy.check_may_start(run_id, run.request["priority"], ex.clock())
+    with quota(ex, run), held(ex, run_id):
         driven = DrivenRun(ex.ledger, run_id)
         try:
             ex.staging = ex.lake.new_staging(run_id, ex.token)
             try:
-                while driven.run.status != "SUCCESS":
+                while driven.run.status not in ("SUCCESS", "HELD"):
                     _step(ex, driven)
+                    check_sla(ex, driven)
             finally:
                 ex.lake.drop_staging(ex.staging)
         except (ConflictError, EndedMeanwhileError):
@@ -54,6 +62,34 @@ def drive(ex: Execution, run_id: str) -> Run:
             record_failure(ex, run_id, fault)
             raise fault from error
         return driven.run
+
+
+class PlanOutdatedError(RefusedError):
+    """What was approved is not what would run."""
+
+    code = "plan-outdated"
+
+    def __init__(self, run_id: str, dataset: str, planned: int, current: int) -> None:
+        super().__init__(
+            f"{run_id} was planned for version {planned} of {dataset}, and version {current} is current now",
+            mend=f"cancel it (tradex backfill cancel {run_id} --reason …) and request it again",
+        )
+
+
+def check_versions_writable(ex: Execution, run: Run) -> None:
+    """Raise `DeprecatedVersionError` before any work when the run would write under a deprecated version."""
+    planned = {window["dataset"] for window in run.windows}
+    for name, dataset in ex.locks().items():
+        if name in planned or not isinstance(run, Backfill):
+            dataset.check_writable()
+
+
+def check_plan_holds(ex: Execution, run: Backfill) -> None:
+    """Raise `PlanOutdatedError` when logic got a new version since the plan was made and approved."""
+    versions = logic_versions(ex.locks())
+    for name, planned in (run.plan or {"definitions": {}})["definitions"].items():
+        if versions.get(name) != planned["logic_version"]:
+            raise PlanOutdatedError(run.id, name, planned["logic_version"], versions.get(name, 0))
 
 
 def _step(ex: Execution, driven: DrivenRun) -> None:

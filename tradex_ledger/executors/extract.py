@@ -22,13 +22,11 @@ from tradex_ledger.executors.bronze import AppendTask, StageTask, append_days, s
 from tradex_ledger.executors.catalog import load_catalog
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.fence import DrivenRun
-from tradex_ledger.lake.storage import StagedFile
-from tradex_ledger.lake.writer import file_list
+from tradex_ledger.lake.storage import StagedFile, file_list
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.entry import format_time, parse_time
 from tradex_ledger.sources.files import SourceFile
 
-GROUP_BYTES = 16 << 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -86,7 +84,7 @@ def _stage_all(ex: Execution, extraction: Mapping[str, Any]) -> tuple[dict[str, 
             ex.staging / f"posts-{n:05}.parquet",
             ex.staging / f"rejected-{n:05}.parquet",
         )
-        for n, group in enumerate(ex.source.groups(files, GROUP_BYTES))
+        for n, group in enumerate(ex.source.groups(files, ex.policy.batch_mb << 20))
     ]
     totals = dict.fromkeys(("files", "lines", "posts", "outside", "rejected"), 0)
     # By the counts, not by which files there are: who takes the run over wipes them, and that is no empty source.

@@ -27,13 +27,13 @@ class FencedError(ConflictError):
 
 
 class EndedMeanwhileError(RefusedError):
-    """The run was ended by a person while it was being driven."""
+    """The run was ended or paused by a person while it was being driven."""
 
     code = "ended-meanwhile"
 
     def __init__(self, run_id: str, status: str) -> None:
         super().__init__(
-            f"{run_id} was ended meanwhile: it is {status}",
+            f"{run_id} was stopped meanwhile: it is {status}",
             mend=f"see by whom and why: tradex audit history {run_id}",
         )
 
@@ -66,7 +66,7 @@ class DrivenRun:
         except WriterConflictError:
             if self._ledger.version_of(self.id) != self._stored:
                 status = load_run(self._ledger, self.id).status
-                if status in ENDED:
+                if status in (*ENDED, "PAUSED"):
                     raise EndedMeanwhileError(self.id, status) from None
                 raise FencedError(self.id) from None
             self.run = load_run(self._ledger, self.id)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from pathlib import Path
-
-from sqlalchemy import text
 
 from tradex_ledger.domain.run import ENDED
 from tradex_ledger.executors.fence import load_run
 from tradex_ledger.lake.storage import LocalLake
 from tradex_ledger.ledger.application import Ledger, NoSuchStreamError
-from tradex_ledger.ledger.store import reading
+from tradex_ledger.ledger.leases import Leases
 from tradex_ledger.views import open_views, resolve
 
 
@@ -32,7 +31,7 @@ def find_unreferenced(ledger: Ledger, lake: LocalLake) -> list[Unreferenced]:
     """
     files = list(lake.files())
     staged = [(path, sum(f.stat().st_size for f in path.rglob("*") if f.is_file())) for path in lake.staged()]
-    driven = _leased(ledger)
+    driven = _leased(ledger, socket.gethostname())
     named = _named_files(ledger)
     found = []
     for path, size in files:
@@ -65,9 +64,9 @@ def _named_files(ledger: Ledger) -> set[str]:
     return {row[0] for row in rows}
 
 
-def _leased(ledger: Ledger) -> set[str]:
-    with reading(ledger.engine) as connection:
-        return {row[0] for row in connection.execute(text("select name from leases"))}
+def _leased(ledger: Ledger, host: str) -> set[str]:
+    """The runs that a living driver has in its hands, as far as this machine can tell."""
+    return Leases(ledger.engine, ledger.clock).living(host)
 
 
 def _status(ledger: Ledger, run_id: str) -> str:

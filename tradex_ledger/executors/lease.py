@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
+from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import ConflictError, EnvironmentFault
 from tradex_ledger.executors.context import Execution
 from tradex_ledger.ledger.leases import Leases
@@ -60,3 +62,38 @@ def still_holds(ex: Execution, name: str) -> bool:
     """Whether nobody has taken the lease of `name` over; one that ran out is still this driver's."""
     lease = Leases(ex.ledger.engine, ex.clock).holder(name)
     return lease is not None and lease.holder == ex.token
+
+
+class QuotaError(ConflictError):
+    """As many runs as the policy allows at once are being driven (N29, N32)."""
+
+    code = "quota"
+
+    def __init__(self, run_id: str, what: str, allowed: int) -> None:
+        super().__init__(
+            f"{run_id} has to wait: {allowed} runs {what} are being driven, and the policy allows no more",
+            mend="wait for one to end (a worker does), or raise the quota under [policy]",
+        )
+
+
+@contextmanager
+def quota(ex: Execution, run: Run) -> Iterator[None]:
+    """Hold one of the places that the policy gives to backfills, of a dataset and in all. Raises `QuotaError`.
+
+    A place is a lease: a driver that dies gives it back.
+    """
+    with ExitStack() as stack:
+        if isinstance(run, Backfill):
+            dataset = run.request["dataset"]
+            for what, allowed in ((f"of {dataset}", ex.policy.runs_per_dataset), ("in all", ex.policy.runs_in_all)):
+                if allowed and not _take_place(ex, stack, what, allowed):
+                    raise QuotaError(run.id, what, allowed)
+        yield
+
+
+def _take_place(ex: Execution, stack: ExitStack, what: str, allowed: int) -> bool:
+    for number in range(1, allowed + 1):
+        with suppress(DrivenElsewhereError):
+            stack.enter_context(held(ex, f"place {number} {what}"))
+            return True
+    return False

@@ -69,7 +69,8 @@ class TaskPool:
                     waiting.remove(task)
                     yield task, result
             except BrokenProcessPool:
-                self.close()
+                # Wait for the others to end: one of them may still be writing where the task is to write again.
+                self.close(wait=True)
                 deaths += 1
                 if deaths == ATTEMPTS:
                     raise WorkersDiedError(deaths) from None
@@ -101,8 +102,8 @@ class TaskPool:
             )
         return self._executor
 
-    def close(self) -> None:
-        """End the worker processes; tasks under way are not waited for."""
+    def close(self, *, wait: bool = False) -> None:
+        """End the worker processes; tasks under way are not waited for, unless `wait` says so."""
         if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._executor.shutdown(wait=wait, cancel_futures=True)
             self._executor = None

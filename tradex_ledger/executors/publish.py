@@ -24,6 +24,7 @@ from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
 from tradex_ledger.executors.catalog import Catalog, load_catalog, overlay
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.fence import DrivenRun
+from tradex_ledger.executors.judge import check_sla, detect_anomalies, reason_to_hold
 from tradex_ledger.executors.rebuild import Rebuild
 from tradex_ledger.ledger.application import WriterConflictError
 
@@ -36,6 +37,14 @@ def publish(ex: Execution, driven: DrivenRun) -> None:
         published = load_catalog(ex.ledger.engine, ex.ledger.position(), versions)
         extend_to_newer_days(ex, driven, published, versions)
         rebuild_moved(ex, driven, published, versions)
+        detect_anomalies(ex, driven, published)
+        check_sla(ex, driven)
+        why = reason_to_hold(ex, driven)
+        if why is not None:
+            # Candidates stay candidates: readers have seen nothing. Releasing lets a drive come back here.
+            driven.run.hold(why=why, by=ex.by)
+            driven.append()
+            return
         ex.progress("publish", 0, 1)
         try:
             _save(ex, driven, published.position, locks)
@@ -58,6 +67,10 @@ def _save(ex: Execution, driven: DrivenRun, base: int, locks: dict[str, Dataset]
         )
         together.append(locks[name])
     if isinstance(run, Backfill):
+        if run.request["override_state"]:
+            state = ex.ledger.get(PipelineState, stream_of(ex.pipeline.name), "pipeline")
+            run.override_state(state, policy=ex.policy, host=str(ex.facts["host"]), by=ex.by)
+            together.append(state)
         run.complete(by=ex.by)
     else:
         run.succeed(by=ex.by)

@@ -8,6 +8,7 @@ from typing import Any
 
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import input_days, iso, ordinal, windows
+from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.plan import Window
 from tradex_ledger.executors.catalog import Catalog, Version, version_of
 from tradex_ledger.executors.context import Execution
@@ -67,6 +68,9 @@ class Rebuild:
             self._finish(task, staged, digests, took_ms)
 
     def _has_same_inputs(self, day: int, digest: str) -> bool:
+        run = self.driven.run
+        if isinstance(run, Backfill) and run.request["kind"] == "forced":
+            return False  # it recomputes everything: what it corrects may be what looks the same
         current = self.published.get(self.definition.name, day)
         return current is not None and current.logic_version == self.logic_version and current.inputs == digest
 

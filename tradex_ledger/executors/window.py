@@ -17,11 +17,10 @@ import duckdb
 from tradex_ledger.datasets.definition import DefinitionError, Read
 from tradex_ledger.datasets.fingerprint import add_references, connect, create_empty
 from tradex_ledger.datasets.graph import iso
-from tradex_ledger.lake.storage import StagedFile, check_file, translate
+from tradex_ledger.lake.storage import StagedFile, check_file, file_list, translate
 from tradex_ledger.lake.writer import (
     PartitionValueError,
     RepeatedRowError,
-    file_list,
     limit_resources,
     write_days,
 )

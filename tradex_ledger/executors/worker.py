@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from tradex_ledger.domain.backfill import PRIORITIES
+from tradex_ledger.domain.policy import PeakHoursError
+from tradex_ledger.domain.request import PRIORITIES
 from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import TradexError
-from tradex_ledger.executors.lease import DrivenElsewhereError
+from tradex_ledger.executors.lease import DrivenElsewhereError, QuotaError
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.views import open_views, resolve, rows
 
@@ -26,20 +27,30 @@ def work(
     """Drive what is runnable, one after the other; yields each run with its end, or with the error that ended it.
 
     `wait` pauses between looks at the ledger and returns False when the worker shall end. A run that another process
-    drives is left to it, and looked at again: its driver may die.
+    drives is left to it, and looked at again: its driver may die. One that is refused before anything of it is
+    recorded (its plan is outdated, say) stays runnable: it is told of once, tried again after each wait, and stands in
+    nobody's way.
     """
+    tried: set[str] = set()
+    told: dict[str, str] = {}
     while True:
         driven = False
         for run_id in runnable(ledger):
+            if run_id in tried:
+                continue
             try:
                 yield run_id, drive(run_id)
-            except DrivenElsewhereError:
-                continue
+            except (DrivenElsewhereError, QuotaError, PeakHoursError):
+                continue  # its turn comes
             except TradexError as error:
-                yield run_id, error
+                tried.add(run_id)
+                if told.get(run_id) != error.message:
+                    told[run_id] = error.message
+                    yield run_id, error
             driven = True
             break  # look again: something more urgent may have been approved meanwhile
         if driven:
             continue
         if once or not wait():
             return
+        tried.clear()

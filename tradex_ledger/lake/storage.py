@@ -28,6 +28,7 @@ class LakeFileError(EnvironmentFault):
             f"the lake file {path} {problem}",
             mend="restore that very file from a backup; a Silver or Gold partition can be rebuilt by a backfill",
         )
+        self.path = path
         folders = path.split("/")[:-1]
         self.dataset = folders[0] if folders else None
         self.partition = folders[-1].partition("=")[2] or None if folders else None
@@ -194,3 +195,8 @@ def _link_new(source: Path, final: Path) -> None:
         os.close(os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
         shutil.copyfile(source, final)
         sync_file(final)
+
+
+def file_list(paths: list[str]) -> str:
+    """A SQL list of file names."""
+    return "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in paths) + "]"

@@ -120,8 +120,3 @@ def _write(rows: pa.Table, path: Path) -> None:
         version="2.6",
         store_schema=False,
     )
-
-
-def file_list(paths: list[str]) -> str:
-    """A SQL list of file names."""
-    return "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in paths) + "]"

@@ -97,6 +97,13 @@ class Leases:
             row = connection.execute(select(leases).where(leases.c.name == name)).one_or_none()
         return None if row is None else Lease(*row)
 
+    def living(self, host: str) -> set[str]:
+        """The names whose lease has not run out and whose holder, if it is of this host, is alive."""
+        now = self._clock()
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(leases)).all()
+        return {row.name for row in rows if not self._is_void(Lease(**row._mapping), now, host)}
+
     def _is_void(self, lease: Lease, now: datetime, host: str) -> bool:
         # Times are compared as texts: `format_time` makes them sort alike.
         if lease.expires_at <= format_time(now):

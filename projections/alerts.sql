@@ -1,0 +1,37 @@
+-- What somebody must hear of (N35): failures, volumes out of bounds, runs beyond their SLA, held publications.
+with delivered as (
+    select coalesce(max((data ->> '$.position')::bigint), 0) as up_to
+    from events
+    where topic in ('alerts.opened', 'alerts.delivered')
+)
+select
+    e.position,
+    e."at",
+    e.run_id,
+    e.run_kind,
+    case e.topic
+        when 'run.anomaly_detected' then 'volume anomaly'
+        when 'run.sla_exceeded' then 'SLA exceeded'
+        when 'run.held' then 'held'
+        else 'failed'
+    end as alert,
+    e.dataset,
+    e.partition,
+    case e.topic
+        when 'run.anomaly_detected' then format(
+            '{} of {}: {} rows, expected {} (rule: {})',
+            e.dataset, e.partition, e.data ->> '$.observed', e.data ->> '$.expected', e.data ->> '$.rule'
+        )
+        when 'run.sla_exceeded' then format(
+            'took {} s, {} s are allowed',
+            (e.data ->> '$.elapsed_ms')::bigint // 1000, (e.data ->> '$.allowed_ms')::bigint // 1000
+        )
+        when 'run.held' then format('held before publication: {}', e.data ->> '$.why')
+        else e.data ->> '$.reason'
+    end as message,
+    e.position <= d.up_to as delivered
+from events e
+cross join delivered d
+where e.topic in (
+    'backfill.failed', 'incremental_run.failed', 'run.anomaly_detected', 'run.sla_exceeded', 'run.held'
+)

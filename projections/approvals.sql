@@ -1,0 +1,16 @@
+-- Each decision on a backfill: who allowed or refused which plan, by which rule, and who had asked.
+select
+    d.run_id,
+    split_part(d.topic, '.', 2) as decision,
+    r.data ->> '$.kind' as kind,
+    r.data ->> '$.dataset' as subject,
+    d.data ->> '$.plan_digest' as plan_digest,
+    d.data ->> '$.rule' as rule,
+    d.data ->> '$.reason' as reason,
+    d."by" as decided_by,
+    d."at" as decided_at,
+    r."by" as requested_by,
+    d.position
+from events d
+join (select run_id, data, "by" from events where topic = 'backfill.requested') r using (run_id)
+where d.topic in ('backfill.approved', 'backfill.rejected', 'backfill.expired', 'run.released')

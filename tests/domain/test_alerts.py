@@ -1,0 +1,38 @@
+"""Alerts: each goes out once, in the order of the events."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.given import Fact, given
+from tradex_ledger.domain.alerts import ALERT_TOPICS, AlertLog
+from tradex_ledger.domain.base import EVENTS
+
+OPENED = Fact(AlertLog.Opened, "ana", {"position": 10})
+
+
+def delivered(position: int) -> Fact:
+    return Fact(AlertLog.Delivered, "ana", {"position": position, "receivers": 2})
+
+
+def test_alerts_are_delivered_from_a_position_on():
+    log = given(AlertLog, stream="alerts").when(lambda _: AlertLog.open(10, by="ana")).then(OPENED)
+    assert log.delivered_position == 10
+
+
+@pytest.mark.norm("N35")
+def test_an_alert_is_delivered_once_and_in_order():
+    story = given(AlertLog, OPENED, stream="alerts").when(lambda a: a.deliver(12, receivers=2, by="ana"))
+    assert story.then(delivered(12)).delivered_position == 12
+    for again in (12, 11, 10):
+        given(AlertLog, OPENED, delivered(12), stream="alerts").when(
+            lambda a, again=again: a.deliver(again, receivers=2, by="ana")  # type: ignore[misc]
+        ).then()
+
+
+@pytest.mark.norm("N35")
+def test_somebody_hears_of_failures_anomalies_time_and_held_runs():
+    assert set(ALERT_TOPICS) == {
+        *("backfill.failed", "incremental_run.failed", "run.anomaly_detected", "run.sla_exceeded", "run.held")
+    }
+    assert set(ALERT_TOPICS) <= set(EVENTS)

@@ -1,0 +1,132 @@
+"""The limits and permissions of a workspace."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.domain.test_backfill import submit
+from tradex_ledger.domain.policy import (
+    KINDS,
+    NotAllowedError,
+    PeakHoursError,
+    Policy,
+    TooLargeError,
+    peak_bounds,
+    person,
+)
+
+ACTIONS = ("request", "approve", "force", "revert", "prune")
+
+
+@pytest.mark.norm("N13")
+@pytest.mark.parametrize("action", ACTIONS)
+def test_each_right_belongs_to_those_whom_the_policy_names(action: str):
+    strict = Policy(**{f"may_{action}": ("ana", "Ben")})  # type: ignore[arg-type]
+    for by in ("ana", "ANA", "ben", " Ben  "):
+        strict.check_may(action, by)
+    with pytest.raises(NotAllowedError, match=f"carla may not {action}.*ana, Ben") as caught:
+        strict.check_may(action, "carla")
+    assert f"may_{action}" in caught.value.mend
+    for other in set(ACTIONS) - {action}:
+        strict.check_may(other, "carla")
+
+
+@pytest.mark.norm("N13")
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_right_of_nobody_is_nobodys(action: str):
+    with pytest.raises(NotAllowedError, match="nobody"):
+        Policy(**{f"may_{action}": ()}).check_may(action, "ana")  # type: ignore[arg-type]
+
+
+@pytest.mark.norm("N5")
+def test_who_may_not_request_requests_nothing():
+    with pytest.raises(NotAllowedError, match="ana may not request"):
+        submit(policy=Policy(may_request=("ben",)))
+
+
+def test_spellings_of_a_name_are_one_person_and_names_are_not():
+    assert person(" Ana  María ") == person("ana maría") == person("ANA MARI\u0301A")
+    assert person("ana") != person("anna")
+
+
+@pytest.mark.norm("N32")
+@pytest.mark.norm("N36")
+def test_a_plan_beyond_the_bound_is_refused_with_the_split_as_its_mend():
+    Policy(max_partitions=10).check_size(10)
+    Policy(max_partitions=0).check_size(10**9)
+    with pytest.raises(TooLargeError, match="11 partitions, the policy allows 10") as caught:
+        Policy(max_partitions=10).check_size(11)
+    assert "--split" in caught.value.mend
+
+
+def estimate(**high: int) -> dict[str, Any]:
+    found: dict[str, Any] = {"rows": None, "bytes": None, "seconds": None, "source_calls": None}
+    return found | {name: {"low": 0, "likely": 1, "high": value} for name, value in high.items()}
+
+
+@pytest.mark.norm("N9")
+@pytest.mark.parametrize(
+    ("policy", "partitions", "cost", "approved"),
+    [
+        (Policy(), 1, {}, False),
+        (Policy(rule_max_partitions=5), 5, {}, True),
+        (Policy(rule_max_partitions=5), 6, {}, False),
+        (Policy(rule_max_partitions=5, rule_max_rows=100), 5, {"rows": 100}, True),
+        (Policy(rule_max_partitions=5, rule_max_rows=100), 5, {"rows": 101}, False),
+        (Policy(rule_max_partitions=5, rule_max_source_calls=2), 5, {"source_calls": 3}, False),
+        (Policy(rule_max_partitions=5, rule_max_source_calls=2), 5, {"rows": 3}, True),
+        (Policy(needs_approval=("forced",)), 1000, {"rows": 10**9}, True),
+    ],
+)
+def test_a_rule_approves_what_is_small_enough(policy: Policy, partitions: int, cost: dict[str, int], approved: bool):
+    assert (policy.rule_for("temporal", partitions, estimate(**cost)) is not None) is approved
+
+
+@pytest.mark.norm("N13")
+@pytest.mark.parametrize("kind", KINDS)
+def test_forced_alone_is_never_approved_by_rule(kind: str):
+    for policy in (Policy(needs_approval=()), Policy(rule_max_partitions=10**9)):
+        assert (policy.rule_for(kind, 1, estimate()) is None) is (kind == "forced")
+
+
+@pytest.mark.norm("N38")
+@pytest.mark.parametrize(
+    ("hours", "zone", "now", "peak"),
+    [
+        ("", "UTC", "12:00", False),
+        ("13:30-20:00", "UTC", "13:29", False),
+        ("13:30-20:00", "UTC", "13:30", True),
+        ("13:30-20:00", "UTC", "20:00", False),
+        ("22:00-06:00", "UTC", "23:00", True),
+        ("22:00-06:00", "UTC", "05:59", True),
+        ("22:00-06:00", "UTC", "06:00", False),
+        ("09:30-16:00", "America/New_York", "14:29", False),
+        ("09:30-16:00", "America/New_York", "14:30", True),
+    ],
+)
+def test_in_peak_hours_only_what_is_urgent_starts(hours: str, zone: str, now: str, peak: bool):
+    policy = Policy(peak_hours=hours, peak_time_zone=zone)
+    moment = datetime.fromisoformat(f"2024-01-15T{now}:00+00:00").astimezone(UTC)
+    assert policy.in_peak(moment) is peak
+    policy.check_may_start("bf-1", "urgent", moment)
+    for priority in ("low", "normal", "high"):
+        if peak:
+            with pytest.raises(PeakHoursError, match=f"priority {priority}"):
+                policy.check_may_start("bf-1", priority, moment)
+        else:
+            policy.check_may_start("bf-1", priority, moment)
+
+
+@pytest.mark.parametrize("text", ["", "13:30", "13:30-", "-20:00", "25:00-26:00", "noon-night"])
+def test_hours_of_another_form_are_no_hours(text: str):
+    with pytest.raises(ValueError, match=r".*"):
+        peak_bounds(text)
+
+
+@pytest.mark.norm("N9")
+def test_the_digest_of_a_policy_says_when_any_setting_is_another():
+    assert Policy().digest == Policy().digest
+    assert len({Policy().digest, Policy(max_partitions=9).digest, Policy(may_force=("ana",)).digest}) == 3

@@ -1,0 +1,71 @@
+"""Places: as many backfills at once as the policy allows, of a dataset and in all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests import small
+from tests.domain.test_backfill import submit
+from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.executors.context import Execution
+from tradex_ledger.executors.lease import QuotaError, quota
+from tradex_ledger.workspace import Workspace
+
+INCREMENTAL = IncrementalRun.start("run-1", pipeline="x", cursor_from=None, cursor_to="2024", by="ana")
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    folder = tmp_path_factory.mktemp("quota")
+    (folder / "posts").mkdir()
+    with small.create(folder / "ws", f"files:{folder / 'posts'}") as workspace:
+        yield workspace
+
+
+def driver(workspace: Workspace, number: int, **policy: Any) -> Execution:
+    """What a driver of its own works with, under that policy."""
+    ex = workspace.execution()
+    return replace(ex, token=f"driver-{number}", policy=replace(ex.policy, **policy))
+
+
+def driven(ex: Execution, dataset: str = "bronze_x_posts") -> Any:
+    return quota(ex, submit(dataset=dataset))
+
+
+@pytest.mark.norm("N29")
+@pytest.mark.norm("N32")
+def test_of_a_dataset_no_more_are_driven_at_once_than_the_policy_allows(workspace: Workspace):
+    with driven(driver(workspace, 1)):
+        with pytest.raises(QuotaError, match="1 runs of bronze_x_posts"), driven(driver(workspace, 2)):
+            raise AssertionError("it has no place")
+        with driven(driver(workspace, 3), "gold_signals"):
+            pass
+    with driven(driver(workspace, 4)):
+        pass  # the place is free again
+
+
+@pytest.mark.norm("N29")
+@pytest.mark.norm("N32")
+def test_in_all_no_more_are_driven_at_once_than_the_policy_allows(workspace: Workspace):
+    with ExitStack() as stack:
+        for number, dataset in enumerate(("bronze_x_posts", "gold_signals")):
+            stack.enter_context(driven(driver(workspace, number, runs_in_all=2), dataset))
+        with pytest.raises(QuotaError, match="2 runs in all"):
+            stack.enter_context(driven(driver(workspace, 9, runs_in_all=2), "gold_metrics"))
+        # who got no place in all has given back the one of its dataset
+        stack.enter_context(driven(driver(workspace, 9, runs_in_all=3), "gold_metrics"))
+
+
+@pytest.mark.norm("N29")
+def test_a_bound_of_nought_is_none_and_incremental_runs_take_no_place(workspace: Workspace):
+    with ExitStack() as stack:
+        for number in range(3):
+            ex = driver(workspace, number, runs_per_dataset=0, runs_in_all=0)
+            stack.enter_context(driven(ex))
+        stack.enter_context(driven(driver(workspace, 5)))
+        stack.enter_context(quota(driver(workspace, 6), INCREMENTAL))

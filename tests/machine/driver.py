@@ -1,0 +1,133 @@
+"""What the state machine does to a workspace, and the plain model of what must come of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from tests import small
+from tests.faults import Crash, Faults, FaultyLake, FaultyLedger, Step
+from tests.lake import projection
+from tradex_ledger.config import FILE, load_config
+from tradex_ledger.errors import EnvironmentFault, TradexError
+from tradex_ledger.workspace import BUILT_IN, Workspace
+
+DAYS = 5
+BEGUN = 4
+REASON = "what the machine asked for, TRX-100"
+ACTIVE = ("PLANNED", "APPROVED", "RUNNING", "FAILED", "PAUSED", "HELD")
+
+
+@dataclass
+class Known:
+    """What the model knows of a backfill: who asked, its kind and status, and whether it was to be held."""
+
+    kind: str
+    by: str
+    review: bool
+    cursor: str | None
+    status: str = "PLANNED"
+    released: bool = False
+    version: int = 1
+
+
+@dataclass
+class Model:
+    """Statuses, cursor and logic versions, by plain rules."""
+
+    cursor: str | None = None
+    signals: int = 1
+    runs: dict[str, Known] = field(default_factory=dict)
+
+    def in_status(self, *statuses: str) -> list[str]:
+        return [run_id for run_id, known in self.runs.items() if known.status in statuses]
+
+
+def cursor_of(day: int) -> str:
+    return f"{small.day(day)}T00:00:00.000000Z"
+
+
+def make_template(root: Path) -> Path:
+    """A workspace with a pipeline of its own that has run over its first days."""
+    small.deliver(root / "posts", days=DAYS, posts_per_day=4)
+    shutil.copytree(BUILT_IN, root / "ws" / "pipeline")
+    with small.create(root / "ws", f"files:{root / 'posts'}", pipeline="pipeline") as made:
+        made.run(small.day(BEGUN))
+    return root / "ws"
+
+
+Breakdown = tuple[int, bool, Callable[[Step], BaseException]] | None
+"""The durable step that fails, whether it took effect, and how: a dead process, or an error."""
+
+
+class Lab:
+    """One workspace, opened anew by whoever acts; its clock goes on from one to the next."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.clock, self.model = folder, small.Ticking(), Model(cursor_of(BEGUN))
+        self.late = 0
+
+    def open(self, actor: str = "ana") -> Workspace:
+        return Workspace.open(self.folder, actor=actor, clock=self.clock)
+
+    def crashing(self, faults: Faults) -> Workspace:
+        """A workspace whose process dies at a durable step."""
+        config = load_config(self.folder / FILE)
+        ledger, lake = FaultyLedger(config.ledger_url, faults), FaultyLake(config.lake, faults)
+        return Workspace(config, actor="ana", clock=self.clock, ledger=ledger, lake=lake)
+
+    def edit_signals(self) -> None:
+        """New logic: another threshold for a spike than any version had."""
+        definition = (BUILT_IN / "gold_signals.sql").read_text(encoding="utf-8")
+        threshold = 3 + self.model.signals
+        file = self.folder / "pipeline" / "gold_signals.sql"
+        file.write_text(definition.replace("z >= 3", f"z >= {threshold}"), encoding="utf-8")
+
+    def deliver_late(self) -> None:
+        """A post of one of the days that nobody has seen yet."""
+        self.late += 1
+        day = self.late % DAYS + 1
+        line = (
+            f'{{"id":"174194200000000{self.late:04}","text":"late ${"TSLA" if self.late % 2 else "AAPL"}",'
+            f'"author_id":"9","created_at":"2024-01-{day:02}T10:00:00.000Z"}}\n'
+        )
+        posts = Path(load_config(self.folder / FILE).source.removeprefix("files:"))
+        (posts / f"2024-01-2{self.late % 10}-late-{self.late}.jsonl").write_text(line, encoding="utf-8")
+
+    def drive(self, run_id: str, crash: Breakdown) -> str:
+        """Drive, perhaps into a crash or a fault; returns the status that came of it, or BROKEN."""
+        return self._act("maria", crash, lambda workspace: workspace.drive(run_id).status)
+
+    def run(self, until: int, crash: Breakdown) -> str:
+        """Run incrementally, perhaps into a crash or a fault."""
+        return self._act("ana", crash, lambda workspace: workspace.run(small.day(until)).status)
+
+    def _act(self, actor: str, crash: Breakdown, action: Callable[[Workspace], str]) -> str:
+        workspace = self.crashing(Faults(*crash)) if crash else self.open(actor)
+        try:
+            return action(workspace)
+        except Crash:
+            return "BROKEN"
+        except EnvironmentFault as error:
+            assert "injected" in error.message, error
+            return "BROKEN"
+        finally:
+            workspace.close()
+            self.clock.now += timedelta(seconds=31)  # the dead let go of their leases
+
+    def statuses(self) -> dict[str, str]:
+        with self.open() as workspace:
+            return {r["run_id"]: r["status"] for r in projection(workspace, "runs") if r["run_kind"] == "backfill"}
+
+
+def refused(command: Any) -> str | None:
+    """The code with which a command was refused; None when it was done."""
+    try:
+        command()
+    except TradexError as error:
+        return error.code
+    return None

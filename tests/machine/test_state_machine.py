@@ -1,0 +1,297 @@
+"""Requests, approvals, runs, crashes, pauses, reverts, bumps, overrides, releases: in any order, against a model."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests import small
+from tests.check import check_everything
+from tests.faults import fault, sudden_death
+from tests.lake import projection
+from tests.machine.driver import ACTIVE, DAYS, REASON, Breakdown, Known, Lab, cursor_of, make_template, refused
+from tradex_ledger.errors import TradexError
+
+KINDS = ("temporal", "dataset", "logical", "forced")
+DATASETS = ("bronze_x_posts", "silver_social_events", "gold_metrics", "gold_signals")
+MAY_BE_REFUSED = {"no-new-logic", "range"}
+STEPS: Counter[str] = Counter()
+_TEMPLATES: list[Path] = []
+
+
+def template() -> Path:
+    """Made once, copied by every example."""
+    if not _TEMPLATES:
+        _TEMPLATES.append(make_template(Path(tempfile.mkdtemp(prefix="tradex-machine-"))))
+    return _TEMPLATES[0]
+
+
+picks = st.integers(0, 9)
+crashes = st.one_of(st.none(), st.tuples(st.integers(1, 40), st.booleans(), st.sampled_from((sudden_death, fault))))
+
+
+class Machine(RuleBasedStateMachine):
+    """Each rule does one thing to the workspace and to the model, or sees it refused just when the model says so."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="tradex-machine-"))
+        shutil.copytree(template().parent, self.root, dirs_exist_ok=True)
+        settings_file = self.root / "ws" / "tradex.toml"
+        text = settings_file.read_text(encoding="utf-8").replace(str(template().parent), str(self.root))
+        settings_file.write_text(text, encoding="utf-8")
+        self.lab = Lab(self.root / "ws")
+        self.model = self.lab.model
+        self.unfinished: str | None = None  # the cursor that a crashed incremental run goes to
+
+    def teardown(self) -> None:
+        if hasattr(self, "root"):
+            shutil.rmtree(self.root, ignore_errors=True)
+
+    def pick(self, number: int, *statuses: str) -> str | None:
+        found = self.model.in_status(*statuses)
+        return found[number % len(found)] if found else None
+
+    # -- what people do
+
+    @rule(until=st.integers(3, DAYS + 2), crash=crashes)
+    def run(self, until: int, crash: Breakdown) -> None:
+        STEPS["run"] += 1
+        targets = {self.model.cursor, self.unfinished, cursor_of(until)}
+        try:
+            outcome = self.lab.run(until, crash)
+        except TradexError as error:
+            assert error.code in ("nothing-to-run", "state-moved"), error
+            if error.code == "state-moved":  # somebody overrode the state under it: it can only be cancelled
+                self.cancel_unfinished()
+            else:
+                assert (self.model.cursor or "") >= cursor_of(until) or self.unfinished
+            outcome = "REFUSED"
+        found = self.cursor()
+        assert found in targets
+        assert outcome != "SUCCESS" or found == cursor_of(until)
+        self.model.cursor = found
+        if outcome == "BROKEN":
+            STEPS["broken"] += 1
+            self.unfinished = self.unfinished or cursor_of(until)
+        if outcome == "SUCCESS" or (outcome == "REFUSED" and found == self.unfinished):
+            self.unfinished = None
+
+    def cancel_unfinished(self) -> None:
+        STEPS["cancel run"] += 1
+        with self.lab.open() as workspace:
+            run_id = workspace.unfinished_incremental()
+            assert run_id is not None
+            workspace.cancel(run_id, reason=REASON)
+        self.unfinished = None
+
+    @rule()
+    def late_post(self) -> None:
+        STEPS["late"] += 1
+        self.lab.deliver_late()
+
+    @rule(
+        kind=st.sampled_from(KINDS),
+        dataset=st.sampled_from(DATASETS),
+        first=st.integers(1, DAYS),
+        length=st.integers(0, 2),
+        by=st.sampled_from(("ana", "maria")),
+        review=st.booleans(),
+        override=st.booleans(),
+        wrong=st.integers(0, 5),
+        cursor=st.integers(1, DAYS + 1),
+        further=st.integers(0, 2),
+        crash=crashes,
+    )
+    def request(
+        self, kind: str, dataset: str, first: int, length: int, by: str, review: bool, override: bool, wrong: int,
+        cursor: int, further: int, crash: Breakdown,
+    ) -> None:  # fmt: skip
+        override = override and (kind == "forced" or wrong == 5)
+        STEPS[f"request {kind}"] += 1
+        moves = override and kind == "forced"
+        order: dict[str, Any] = {
+            "kind": kind,
+            "dataset": dataset,
+            "override_state": override,
+            "cursor": cursor_of(cursor) if override else None,
+            "ticket": "TRX-100" if kind == "forced" else None,
+            "review": review,
+            "reason": REASON,
+            "allow_overlap": self.model.in_status(*ACTIVE),
+        }
+        with self.lab.open(by) as workspace:
+            made: list[str] = []
+            days = (first, min(first + length, DAYS))
+            code = refused(lambda: made.append(small.request(workspace, *days, **order)))
+        if override and not moves:
+            assert code == "state-protected"
+        elif code is not None:
+            assert code in MAY_BE_REFUSED, code
+        else:
+            assert len(made) == 1
+            self.model.runs[made[0]] = Known(kind, by, review, order["cursor"], version=self.model.signals)
+            if further:  # at once, by somebody else
+                self.approve_it(made[0], "bob")
+            if further == 2:
+                self.drive_it(made[0], crash)
+
+    @rule(number=picks, by=st.sampled_from(("ana", "maria", "Ana ")))
+    def approve(self, number: int, by: str) -> None:
+        run_id = self.pick(number, *ACTIVE, "SUCCESS", "CANCELLED")
+        if run_id is not None:
+            self.approve_it(run_id, by)
+
+    def approve_it(self, run_id: str, by: str) -> None:
+        STEPS["approve"] += 1
+        known = self.model.runs[run_id]
+        with self.lab.open(by) as workspace:
+            code = refused(lambda: workspace.approve(run_id))
+        if known.status != "PLANNED":
+            assert code == "wrong-state", code
+        elif known.kind == "forced" and by.strip().lower() == known.by:
+            assert code == "self-approval", code
+        else:
+            assert code is None, code
+            known.status = "APPROVED"
+
+    @rule(number=picks, crash=crashes)
+    def drive(self, number: int, crash: Breakdown) -> None:
+        run_id = self.pick(number, *ACTIVE, "CANCELLED", "REVERTED")
+        if run_id is not None:
+            self.drive_it(run_id, crash)
+
+    def drive_it(self, run_id: str, crash: Breakdown) -> None:
+        STEPS["drive"] += 1
+        known = self.model.runs[run_id]
+        try:
+            outcome = self.lab.drive(run_id, crash)
+        except TradexError as error:
+            if known.status in ("APPROVED", "RUNNING", "FAILED"):
+                assert error.code == "plan-outdated", error
+                assert known.version != self.model.signals
+            else:
+                assert error.code == "wrong-state", error
+            return
+        assert known.status in ("APPROVED", "RUNNING", "FAILED")
+        if outcome == "BROKEN":
+            STEPS["broken"] += 1
+            outcome = self.lab.statuses()[run_id]
+            assert outcome in ("APPROVED", "RUNNING", "FAILED", "HELD", "SUCCESS")
+        elif known.review and not known.released:
+            assert outcome == "HELD"
+        else:
+            assert outcome in ("SUCCESS", "HELD")
+        assert outcome != "SUCCESS" or known.released or not known.review
+        known.status = outcome
+        if outcome == "SUCCESS" and known.cursor is not None:
+            STEPS["override"] += 1
+            self.model.cursor = known.cursor
+
+    @rule(number=picks, action=st.sampled_from(("pause", "resume", "cancel", "release", "reject")))
+    def decide(self, number: int, action: str) -> None:
+        run_id = self.pick(number, *ACTIVE, "SUCCESS")
+        if run_id is None:
+            return
+        STEPS[action] += 1
+        known = self.model.runs[run_id]
+        allowed, after = {
+            "pause": (("APPROVED", "RUNNING", "FAILED"), "PAUSED"),
+            "resume": (("PAUSED",), "APPROVED"),
+            "cancel": (ACTIVE, "CANCELLED"),
+            "release": (("HELD",), "APPROVED"),
+            "reject": (("PLANNED",), "REJECTED"),
+        }[action]
+        arguments = {} if action == "resume" else {"reason": REASON}
+        with self.lab.open("maria") as workspace:
+            code = refused(lambda: getattr(workspace, action)(run_id, **arguments))
+        assert code == (None if known.status in allowed else "wrong-state"), (action, known.status, code)
+        if code is None:
+            known.status, known.released = after, known.released or action == "release"
+
+    @rule(number=picks)
+    def revert(self, number: int) -> None:
+        run_id = self.pick(number, "SUCCESS", "REVERTED", "APPROVED")
+        if run_id is None:
+            return
+        STEPS["revert"] += 1
+        known = self.model.runs[run_id]
+        with self.lab.open("maria") as workspace:
+            code = refused(lambda: workspace.revert(run_id, reason=REASON))
+        if known.status != "SUCCESS":
+            assert code in ("wrong-state", "built-upon"), code
+        elif code is None:
+            known.status = "REVERTED"
+        else:
+            assert code == "built-upon", code
+
+    @precondition(lambda self: self.model.signals < 5)
+    @rule()
+    def bump(self) -> None:
+        STEPS["bump"] += 1
+        self.lab.edit_signals()
+        with self.lab.open() as workspace:
+            day = {"dataset": "gold_signals", "first": small.day(1), "last": small.day(1)}
+            code = refused(lambda: workspace.plan(kind="temporal", **day, override_state=False, reason=REASON))
+            assert code == "logic-changed-without-version"
+            self.model.signals += 1
+            assert workspace.bump("gold_signals", reason=REASON) == {"gold_signals": self.model.signals}
+
+    # -- what must hold after each
+
+    def cursor(self) -> str | None:
+        with self.lab.open() as workspace:
+            return workspace.state().cursor
+
+    @invariant()
+    def it_is_as_the_model_says(self) -> None:
+        if not hasattr(self, "lab"):
+            return
+        with self.lab.open() as workspace:
+            rows = {r["run_id"]: r["status"] for r in projection(workspace, "runs") if r["run_kind"] == "backfill"}
+            assert rows == {run_id: known.status for run_id, known in self.model.runs.items()}
+            assert workspace.state().cursor == self.model.cursor
+            assert workspace.dataset("gold_signals").logic_version == self.model.signals
+            check_everything(workspace)
+        STEPS["all"] += 1
+
+
+def play(examples: int, steps: int, *, same_each_time: bool = False) -> None:
+    """Let the machine run, and say how far it came."""
+    STEPS.clear()
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        derandomize=same_each_time,
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+    )
+    run_state_machine_as_test(Machine, settings=chosen)
+    print(dict(STEPS))
+
+
+@pytest.mark.norm("N20")
+@pytest.mark.norm("N15")
+def test_whatever_people_do_in_whatever_order_the_ledger_is_as_a_plain_model_says() -> None:
+    play(examples=4, steps=15, same_each_time=True)
+
+
+@pytest.mark.soak
+def test_thousands_of_steps_leave_the_ledger_as_a_plain_model_says() -> None:
+    play(examples=100, steps=40)

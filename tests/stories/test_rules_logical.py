@@ -1,0 +1,215 @@
+"""New logic over real posts: refused without a version, published beside the old one, told by the history."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from tests.check import check_everything, read_record
+from tests.lake import events, listing, one_process, partitions
+from tradex_ledger.audit.log import log
+from tradex_ledger.audit.query import query
+from tradex_ledger.domain.dataset_errors import DeprecatedVersionError, LogicChangedError
+from tradex_ledger.executors.drive import PlanOutdatedError
+from tradex_ledger.executors.plan import NoNewLogicError
+from tradex_ledger.workspace import BUILT_IN, Workspace
+
+UNTIL = date(2014, 2, 1)
+JANUARY = {"dataset": "gold_signals", "first": date(2014, 1, 1), "last": date(2014, 1, 31), "override_state": False}
+REASON = "spikes of z = 3 were too many, TRX-88"
+SCORED = """
+    select date, ticker, mentions, z,
+        case when z >= 4 and mentions >= 5 then 'spike' when z >= 2 and mentions >= 3 then 'elevated'
+        else 'normal' end as signal, sentiment_mean
+    from gold_signals_v1 where date >= '2014-01-01' order by all
+"""
+
+Files = dict[str, tuple[tuple[int, int, int], str]]
+
+
+@pytest.fixture(scope="module")
+def january(real_posts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a pipeline folder of its own, after January. Copy it."""
+    folder = tmp_path_factory.mktemp("january") / "ws"
+    shutil.copytree(BUILT_IN, folder / "pipeline")
+    Workspace.create(folder, source=f"files:{real_posts}", pipeline="pipeline", actor="ana").close()
+    one_process(folder)
+    with Workspace.open(folder, actor="ana") as made:
+        made.run(until=UNTIL)
+    return folder
+
+
+@pytest.fixture
+def workspace(january: Path, tmp_path: Path) -> Iterator[Workspace]:
+    shutil.copytree(january, tmp_path / "ws")
+    with Workspace.open(tmp_path / "ws", actor="ana") as opened:
+        yield opened
+        check_everything(opened)
+
+
+def change(workspace: Workspace, name: str, old: str, new: str) -> None:
+    """Edit a definition as its author would."""
+    file = workspace.config.folder / "pipeline" / f"{name}.sql"
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def new_scoring(workspace: Workspace) -> None:
+    change(workspace, "gold_signals", "z >= 3", "z >= 4")
+
+
+def answer(workspace: Workspace, sql: str) -> list[tuple[object, ...]]:
+    return query(workspace.ledger, workspace.lake, sql).rows
+
+
+def contents(workspace: Workspace, below: str) -> Files:
+    """Every file below a folder of the lake: inode, size, time of change, and what it holds."""
+    return {
+        path: (facts, hashlib.sha256(workspace.lake.absolute(path).read_bytes()).hexdigest())
+        for path, facts in listing(workspace).items()
+        if path.startswith(below)
+    }
+
+
+def backfill(workspace: Workspace, **changes: object) -> str:
+    run_id: str = workspace.request(**{"kind": "logical", "reason": REASON, **JANUARY, **changes}).id
+    workspace.approve(run_id)
+    workspace.drive(run_id)
+    return run_id
+
+
+@pytest.mark.norm("N27")
+def test_changed_logic_without_a_version_is_refused_in_run_request_and_drive(workspace: Workspace):
+    approved = workspace.request(kind="temporal", reason=REASON, **JANUARY).id
+    workspace.approve(approved)
+    new_scoring(workspace)
+    before = workspace.ledger.position()
+    refused: list[Callable[[], object]] = [
+        lambda: workspace.run(until=date(2014, 2, 2)),
+        lambda: workspace.plan(kind="temporal", reason=REASON, **JANUARY),
+        lambda: workspace.request(kind="logical", reason=REASON, **JANUARY),
+        lambda: workspace.drive(approved),
+    ]
+    for command in refused:
+        with pytest.raises(LogicChangedError) as error:
+            command()
+        assert "tradex dataset bump gold_signals" in (error.value.mend or "")
+    assert workspace.ledger.position() == before
+
+
+@pytest.mark.norm("N12")
+def test_a_logical_backfill_without_new_logic_is_refused(workspace: Workspace):
+    with pytest.raises(NoNewLogicError):
+        workspace.request(kind="logical", reason=REASON, **JANUARY)
+    new_scoring(workspace)
+    workspace.bump("gold_signals", reason=REASON)
+    backfill(workspace)
+    with pytest.raises(NoNewLogicError):
+        workspace.request(kind="logical", reason=REASON, **JANUARY)
+
+
+@pytest.mark.norm("N25")
+@pytest.mark.norm("N26")
+def test_both_versions_of_january_are_read_side_by_side_and_the_old_files_are_untouched(workspace: Workspace):
+    old_rows = answer(workspace, "from gold_signals select * order by all")
+    old_files, all_files = contents(workspace, "gold_signals/"), contents(workspace, "")
+    outdated = workspace.request(kind="temporal", reason=REASON, **JANUARY).id
+    workspace.approve(outdated)
+    new_scoring(workspace)
+    assert workspace.bump("gold_signals", reason=REASON) == {"gold_signals": 2}
+    with pytest.raises(PlanOutdatedError):
+        workspace.drive(outdated)
+    workspace.cancel(outdated, reason="planned before the new scoring")
+    assert answer(workspace, "from gold_signals select * order by all") == old_rows  # nothing of version 2 is there yet
+
+    backfill(workspace)
+
+    assert answer(workspace, "from gold_signals_v1 select * order by all") == old_rows
+    scored = answer(workspace, SCORED)
+    assert answer(workspace, "from gold_signals select * order by all") == scored
+    assert answer(workspace, "from gold_signals_v2 select * order by all") == scored
+    spikes = answer(workspace, "select count(*) from gold_signals where signal = 'spike'")[0][0]
+    spikes_before = sum(row[4] == "spike" for row in old_rows)
+    print(f"spikes of January: {spikes_before} under version 1, {spikes} under version 2")
+    assert 0 < int(str(spikes)) < spikes_before
+    after = contents(workspace, "")
+    assert {path: after[path] for path in all_files} == all_files
+    assert old_files
+    assert old_files.keys() <= after.keys()
+    versions = {p["logic_version"] for p in partitions(workspace) if p["dataset"] == "gold_signals"}
+    assert versions == {1, 2}
+
+
+@pytest.mark.norm("N26")
+def test_a_deprecated_version_warns_who_reads_it_and_nothing_is_written_under_it(workspace: Workspace):
+    new_scoring(workspace)
+    workspace.bump("gold_signals", reason=REASON)
+    backfill(workspace)
+    workspace.deprecate("gold_signals", 1, reason="the old scoring raised too many spikes")
+    old = query(workspace.ledger, workspace.lake, "select count(*) from gold_signals_v1")
+    assert old.warnings == ["version 1 of gold_signals is deprecated"]
+    assert old.rows[0][0] > 0
+    assert query(workspace.ledger, workspace.lake, "select count(*) from gold_signals").warnings == []
+    # Going back to the old text is a change of logic, too: nothing gets under version 1 again.
+    change(workspace, "gold_signals", "z >= 4", "z >= 3")
+    with pytest.raises(LogicChangedError):
+        workspace.request(kind="temporal", reason=REASON, **JANUARY)
+    new_scoring(workspace)
+    # The version that is current can be deprecated, too: then no plan may write under it.
+    approved = workspace.request(kind="temporal", reason=REASON, **JANUARY).id
+    workspace.approve(approved)
+    workspace.deprecate("gold_signals", 2, reason="the new scoring misses splits")
+    with pytest.raises(DeprecatedVersionError):
+        workspace.request(kind="temporal", reason=REASON, **JANUARY)
+    with pytest.raises(DeprecatedVersionError):
+        workspace.drive(approved)
+    assert not events(workspace, f"topic = 'run.published' and run_id = '{approved}'")
+    workspace.restore("gold_signals", 2, reason="the splits were right after all")
+    workspace.drive(approved)
+
+
+@pytest.mark.norm("N25")
+def test_a_bump_of_metrics_gives_baselines_and_signals_a_version_as_indirect(workspace: Workspace):
+    change(workspace, "gold_metrics", "count(*)", "count(post_id)")
+    bumped = workspace.bump("gold_metrics", reason="mentions are counted in another way, TRX-90")
+    assert bumped == {"gold_metrics": 2, "gold_baselines": 2, "gold_signals": 2}
+    versioned = [e for e in read_record(workspace).entries if e.topic == "dataset.logic_versioned"]
+    told = {e.stream: e.data["indirect"] for e in versioned if e.data["logic_version"] == 2}
+    assert told == {
+        "dataset-gold_metrics": None,
+        "dataset-gold_baselines": "gold_metrics",
+        "dataset-gold_signals": "gold_metrics",
+    }
+    days = {"dataset": "gold_metrics", "first": date(2014, 1, 30), "last": date(2014, 1, 31)}
+    backfill(workspace, **days)
+    assert {p["logic_version"] for p in partitions(workspace) if p["dataset"] == "gold_signals"} == {1, 2}
+
+
+@pytest.mark.norm("N5")
+def test_the_history_tells_the_story(workspace: Workspace):
+    new_scoring(workspace)
+    workspace.bump("gold_signals", reason=REASON)
+    run_id = backfill(workspace)
+    workspace.deprecate("gold_signals", 1, reason="the old scoring raised too many spikes")
+    story = log(workspace.ledger, stream="dataset-gold_signals").entries
+    assert [(e["topic"], e["data"].get("logic_version")) for e in story] == [
+        ("dataset.registered", None),
+        ("dataset.logic_versioned", 1),
+        ("dataset.published", 1),
+        ("dataset.logic_versioned", 2),
+        ("dataset.published", 2),
+        ("dataset.version_deprecated", 1),
+    ]
+    assert story[3]["data"]["reason"] == REASON
+    assert "z >= 4" in story[3]["data"]["definition"]
+    assert "z >= 3" in story[1]["data"]["definition"]
+    assert story[4]["data"]["run"] == run_id
+    of_the_run = [e["topic"] for e in log(workspace.ledger, stream=run_id).entries]
+    assert of_the_run[:3] == ["backfill.requested", "backfill.planned", "backfill.approved"]
+    assert of_the_run[-3:] == ["run.published", "backfill.completed", "dataset.published"]

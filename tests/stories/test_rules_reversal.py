@@ -1,0 +1,195 @@
+"""What was published is taken back, what is stale is proposed, what nobody reads is pruned (N4, N19)."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import small
+from tests.check import check_everything, contents
+from tests.faults import Interruption
+from tests.lake import projection
+from tests.stories.test_rules_life import LATE
+from tradex_ledger.audit.query import query
+from tradex_ledger.audit.tables import PrunedFileError
+from tradex_ledger.domain.backfill import BuiltUponError
+from tradex_ledger.domain.dataset_errors import PruneRefusedError
+from tradex_ledger.domain.policy import NotAllowedError
+from tradex_ledger.errors import EnvironmentFault, TradexError
+from tradex_ledger.executors.propose import propose
+from tradex_ledger.executors.revert import PrunedVersionError
+from tradex_ledger.workspace import Workspace
+
+WRONG = "the redelivery was broken, INC-4290"
+
+
+@pytest.fixture(scope="module")
+def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A week, then a late post of the third. Copy it."""
+    root = tmp_path_factory.mktemp("reversal")
+    small.deliver(root / "posts")
+    with small.create(root / "ws", f"files:{root / 'posts'}") as made:
+        made.run(small.day(8))
+    (root / "posts" / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
+    return root
+
+
+@pytest.fixture
+def workspace(week: Path, tmp_path: Path) -> Iterator[Workspace]:
+    shutil.copytree(week / "ws", tmp_path / "ws")
+    with small.reopen(tmp_path / "ws") as opened:
+        yield opened
+        check_everything(opened)
+
+
+def visible(workspace: Workspace) -> dict[str, Any]:
+    return {name: days for name, days in contents(workspace).items() if not name.startswith("bronze_")}
+
+
+def stale(workspace: Workspace) -> set[tuple[str, str]]:
+    return {(row["dataset"], row["partition"].isoformat()) for row in projection(workspace, "stale_partitions")}
+
+
+@pytest.mark.norm("N19")
+def test_a_revert_makes_earlier_versions_current_again_and_says_what_is_stale(workspace: Workspace):
+    before, cursor = visible(workspace), workspace.state().cursor
+    bronze = contents(workspace)["bronze_x_posts"]
+    run = small.backfill(workspace, 3, 3)
+    assert visible(workspace) != before
+    assert not stale(workspace)
+    brought = contents(workspace)["bronze_x_posts"]
+    assert brought != bronze
+
+    assert workspace.revert(run.id, reason=WRONG).status == "REVERTED"
+
+    assert visible(workspace) == before
+    assert contents(workspace)["bronze_x_posts"] == brought  # Bronze stays as it is
+    assert workspace.state().cursor == cursor
+    states = {r["state"] for r in projection(workspace, "partition_history") if r["run_id"] == run.id}
+    assert states == {"published", "reverted"}  # its Bronze batch, and all the rest
+    assert ("silver_social_events", "2024-01-03") in stale(workspace)
+    with pytest.raises(TradexError):  # once
+        workspace.revert(run.id, reason=WRONG)
+
+
+@pytest.mark.norm("N19")
+def test_what_a_revert_left_stale_is_proposed_and_doing_it_mends_it(workspace: Workspace):
+    run = small.backfill(workspace, 3, 3)
+    after = visible(workspace)
+    workspace.revert(run.id, reason=WRONG)
+    proposed = propose(workspace.ledger)
+    assert [(p["kind"], p["dataset"], p["first"], p["last"]) for p in proposed] == [
+        ("temporal", "silver_social_events", "2024-01-03", "2024-01-03")
+    ]
+    again = small.backfill(workspace, 3, 3, dataset=proposed[0]["dataset"], reason=proposed[0]["reason"])
+    assert again.status == "SUCCESS"
+    assert visible(workspace) == after
+    assert not stale(workspace)
+    assert propose(workspace.ledger) == []
+
+
+@pytest.mark.norm("N19")
+def test_a_revert_names_the_run_that_stands_on_top_until_that_is_reverted_too(workspace: Workspace):
+    before = visible(workspace)
+    first = small.backfill(workspace, 3, 3)
+    between = visible(workspace)
+    second = small.backfill(workspace, 4, 4, dataset="gold_metrics")
+    with pytest.raises(BuiltUponError, match=second.id):
+        workspace.revert(first.id, reason=WRONG)
+    workspace.revert(second.id, reason=WRONG)
+    assert visible(workspace) == between
+    workspace.revert(first.id, reason=WRONG)
+    assert visible(workspace) == before
+
+
+@pytest.mark.norm("N19")
+def test_an_incremental_run_that_came_later_blocks_a_revert(workspace: Workspace):
+    run = small.backfill(workspace, 3, 3)
+    later = workspace.run(small.day(9))
+    with pytest.raises(BuiltUponError, match=later.id):
+        workspace.revert(run.id, reason=WRONG)
+
+
+@pytest.mark.norm("N19")
+def test_only_those_whom_the_policy_allows_revert(workspace: Workspace):
+    run = small.backfill(workspace, 3, 3)
+    small.set_policy(workspace.config.folder, may_revert=["maria"])
+    with small.reopen(workspace.config.folder) as ana, pytest.raises(NotAllowedError):
+        ana.revert(run.id, reason=WRONG)
+    with small.reopen(workspace.config.folder, "maria") as maria:
+        assert maria.revert(run.id, reason=WRONG).status == "REVERTED"
+
+
+@pytest.mark.norm("N34")
+def test_a_run_that_broke_off_is_proposed_with_the_command_that_resumes_it(workspace: Workspace):
+    run_id = small.request(workspace, 3, 3)
+    workspace.approve(run_id)
+
+    def disk_is_gone() -> None:
+        raise EnvironmentFault("the disk is gone for a while")
+
+    with pytest.raises(EnvironmentFault):
+        workspace.drive(run_id, progress=Interruption("gold_metrics", disk_is_gone))
+    # Its Bronze is there, its Silver is not: both are told.
+    found = {(p["kind"], p.get("run") or p["dataset"]) for p in propose(workspace.ledger)}
+    assert ("resume", run_id) in found
+    assert ("silver_social_events", "2024-01-03") in stale(workspace)
+    workspace.drive(run_id)
+    assert propose(workspace.ledger) == []
+
+
+@pytest.mark.norm("N4")
+def test_pruning_takes_two_persons_an_event_and_then_the_files(workspace: Workspace):
+    before = workspace.ledger.position()
+    count = "select count(*) from silver_social_events"
+    (old,) = query(workspace.ledger, workspace.lake, count).rows
+    small.backfill(workspace, 3, 3)
+    (new,) = query(workspace.ledger, workspace.lake, count).rows
+    assert new[0] == old[0] + 1
+    shown = visible(workspace)
+    digest, files = workspace.plan_prune("silver_social_events", reason="superseded by the late post, INC-4211")
+    assert [f["partition"] for f in files] == ["2024-01-03"]
+    (path,) = [workspace.lake.absolute(f["path"]) for f in files]
+    for name in ("ana", " Ana", "ana\u200b"):
+        with small.reopen(workspace.config.folder, name) as same, pytest.raises(PruneRefusedError):
+            same.prune("silver_social_events", digest)
+    assert path.exists()
+    with small.reopen(workspace.config.folder, "maria") as maria:
+        assert maria.prune("silver_social_events", digest) == [files[0]["path"]]
+        with pytest.raises(PruneRefusedError):
+            maria.prune("silver_social_events", digest)
+    assert not path.exists()
+    assert visible(workspace) == shown
+    assert query(workspace.ledger, workspace.lake, count).rows == [new]
+    with pytest.raises(PrunedFileError, match=f"event of position {workspace.ledger.position()} \\(maria\\)"):
+        query(workspace.ledger, workspace.lake, count, as_of=str(before))
+    with pytest.raises(PruneRefusedError):
+        workspace.plan_prune("bronze_x_posts", reason="Bronze takes too much space")
+
+
+@pytest.mark.norm("N4")
+def test_a_file_that_became_current_again_is_not_pruned(workspace: Workspace):
+    run = small.backfill(workspace, 3, 3)
+    digest, files = workspace.plan_prune("silver_social_events", reason="superseded by the late post, INC-4211")
+    workspace.revert(run.id, reason=WRONG)
+    with small.reopen(workspace.config.folder, "maria") as maria, pytest.raises(PruneRefusedError):
+        maria.prune("silver_social_events", digest)
+    assert all(workspace.lake.absolute(file["path"]).exists() for file in files)
+
+
+@pytest.mark.norm("N4")
+@pytest.mark.norm("N19")
+def test_a_run_whose_earlier_versions_were_pruned_is_reverted_no_more(workspace: Workspace):
+    run = small.backfill(workspace, 3, 3)
+    digest, _ = workspace.plan_prune("silver_social_events", reason="superseded by the late post, INC-4211")
+    with small.reopen(workspace.config.folder, "maria") as maria:
+        maria.prune("silver_social_events", digest)
+    before = visible(workspace)
+    with pytest.raises(PrunedVersionError):  # what would be current again is gone
+        workspace.revert(run.id, reason=WRONG)
+    assert visible(workspace) == before
+    assert query(workspace.ledger, workspace.lake, "select count(*) from silver_social_events").rows[0][0] > 0

@@ -1,0 +1,119 @@
+"""A story in which each event of the operating rules happens: hold, reversal, override, pruning, alerts, and so on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import small
+from tests.small import REASON, Ticking, broken, day, request
+from tradex_ledger.domain.base import WrongStateError
+from tradex_ledger.errors import TradexError
+from tradex_ledger.executors.alerts import deliver
+from tradex_ledger.workspace import Workspace
+
+START = datetime(2024, 2, 1, tzinfo=UTC)
+POLICY: dict[str, Any] = {"anomaly_min_rows": 1, "anomaly_rise_percent": 1, "sla_minutes": 60, "expire_days": 10}
+LATE = '{"id":"1741941000000000001","text":"late $TSLA","author_id":"9","created_at":"2024-01-02T10:00:00.000Z"}\n'
+
+
+@contextmanager
+def used_by(folder: Path, actor: str, *, days: float = 0) -> Iterator[Workspace]:
+    """The workspace in somebody's hands, some days after the start."""
+    with Workspace.open(folder, actor=actor, clock=Ticking(START + timedelta(days=days))) as workspace:
+        yield workspace
+
+
+@contextmanager
+def receiver() -> Iterator[tuple[str, list[bytes]]]:
+    """A receiver of alerts on this machine: its URL in Apprise's notation, and what it got."""
+    got: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            got.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"json://127.0.0.1:{server.server_port}", got
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def tell(folder: Path, source: Path) -> Workspace:
+    """The story; returns the workspace, open, at its end."""
+    small.deliver(source)
+    small.create(folder, f"files:{source}", **POLICY).close()
+    with used_by(folder, "ana") as ana:
+        _an_incremental_run_is_cancelled(ana, source)
+        ana.run(day(6))
+        (source / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
+        reviewed = _held_and_paused(ana)
+        _marks(ana)
+        waits = request(ana, 4, 5, allow_overlap=[reviewed])
+    with used_by(folder, "ben", days=3) as ben:
+        ben.drive(reviewed)  # approved three days ago: beyond its SLA
+        ben.release(reviewed, reason="the late post is really there, INC-4211")
+        assert ben.drive(reviewed).status == "SUCCESS"
+        ben.revert(reviewed, reason="the vendor took its delivery back, INC-4212")
+        digest, _ = ben.plan_prune("gold_metrics", reason="the vendor wants its data gone")
+    with used_by(folder, "ana", days=11) as ana:
+        assert ana.prune("gold_metrics", digest)
+        assert ana.sweep() == [waits]
+    _forced(folder)
+    workspace = Workspace.open(folder, actor="ana", clock=Ticking(START + timedelta(days=13)))
+    with receiver() as (url, got):
+        assert deliver(workspace.execution(), (url,)) == len(got) > 0
+        assert deliver(workspace.execution(), (url,)) == 0
+    return workspace
+
+
+def _an_incremental_run_is_cancelled(ana: Workspace, source: Path) -> None:
+    with broken(source / "2024-01-03.jsonl.gz", b"\x1f\x8b no gzip"), pytest.raises(TradexError):
+        ana.run(day(5))
+    run_id = ana.unfinished_incremental()
+    assert run_id
+    ana.cancel(run_id, reason="the vendor delivers that day again")
+
+
+def _held_and_paused(ana: Workspace) -> str:
+    run_id = request(ana, 2, 3, review=True)
+    ana.approve(run_id)
+    ana.pause(run_id, reason="the vendor is still delivering")
+    with pytest.raises(WrongStateError):
+        ana.drive(run_id)
+    ana.resume(run_id)
+    return run_id
+
+
+def _marks(ana: Workspace) -> None:
+    ana.deprecate("gold_signals", 1, reason=REASON)
+    ana.restore("gold_signals", 1, reason=REASON)
+    ana.protect("gold_signals", day(1), day(2), reason=REASON)
+    ana.unprotect("gold_signals", day(1), day(2), reason=REASON)
+
+
+def _forced(folder: Path) -> None:
+    back = {"override_state": True, "cursor": "2024-01-04T00:00:00.000000Z", "ticket": "INC-4300"}
+    with used_by(folder, "ana", days=12) as ana:
+        run_id = request(ana, 4, 5, kind="forced", **back)
+    with used_by(folder, "ben", days=12) as ben:
+        ben.approve(run_id)
+        assert ben.drive(run_id).status == "SUCCESS"
+        assert ben.state().cursor == back["cursor"]
+        ben.run(day(6))

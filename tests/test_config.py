@@ -1,0 +1,113 @@
+"""The settings file: what is off is named, never guessed at."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tradex_ledger.config import ConfigError, load_config, write_config
+from tradex_ledger.domain.policy import Policy
+
+WRONG: dict[type, list[Any]] = {
+    tuple: ["ana", 3, True, [3], [""], [["ana"]]],
+    int: [-1, "3", True, 1.5, [3]],
+    bool: [0, 1, "true", []],
+    str: [3, True, ["13:30-20:00"]],
+}
+SETTINGS = {field.name: type(getattr(Policy(), field.name)) for field in fields(Policy)}
+
+
+def load(folder: Path, **policy: Any) -> Any:
+    """The settings of a fresh workspace, with these under [policy]."""
+    file = folder / "tradex.toml"
+    write_config(file, ledger="sqlite:///ledger.db", lake="lake", source="files:posts")
+    lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in policy.items())
+    text = file.read_text(encoding="utf-8")
+    before, heading, after = text.partition("[policy]")
+    file.write_text(f"{before}{heading}\n{lines}#{after}", encoding="utf-8")
+    return load_config(file)
+
+
+def refused(folder: Path, *names: str, **policy: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(folder, **policy)
+    assert all(name in caught.value.message for name in (*names, *policy))
+    assert "tradex.toml" in caught.value.message
+
+
+def test_fresh_settings_are_the_defaults(tmp_path: Path):
+    assert load(tmp_path).policy == Policy()
+
+
+@pytest.mark.norm("N32")
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, kind in SETTINGS.items() for v in WRONG[kind]])
+def test_a_setting_of_a_wrong_kind_is_named(tmp_path: Path, name: str, value: Any):
+    refused(tmp_path, **{name: value})
+
+
+@pytest.mark.norm("N32")
+@pytest.mark.parametrize("name", [name for name, kind in SETTINGS.items() if kind is int])
+def test_every_bound_can_be_set(tmp_path: Path, name: str):
+    assert getattr(load(tmp_path, **{name: 7}).policy, name) == 7
+    if name in ("window_partitions", "batch_mb"):
+        refused(tmp_path, **{name: 0})
+    else:
+        assert getattr(load(tmp_path, **{name: 0}).policy, name) == 0
+
+
+@pytest.mark.norm("N13")
+def test_the_fresh_settings_show_every_setting(tmp_path: Path):
+    load(tmp_path)
+    shown = (tmp_path / "tradex.toml").read_text(encoding="utf-8")
+    assert [name for name in SETTINGS if f"# {name} = " not in shown] == []
+
+
+@pytest.mark.norm("N37")
+def test_a_setting_that_nobody_knows_is_named(tmp_path: Path):
+    refused(tmp_path, "nobody knows", dedup=False)
+
+
+@pytest.mark.norm("N13")
+def test_forced_always_needs_an_approval(tmp_path: Path):
+    for kinds in ([], ["temporal", "dataset", "logical"]):
+        refused(tmp_path, "forced", needs_approval=kinds)
+    assert load(tmp_path, needs_approval=["forced"]).policy.needs_approval == ("forced",)
+
+
+def test_a_kind_that_is_none_is_named(tmp_path: Path):
+    refused(tmp_path, "weekly", needs_approval=["forced", "weekly"])
+
+
+@pytest.mark.norm("N38")
+@pytest.mark.parametrize("hours", ["13:30", "13:30-", "25:00-26:00", "noon-night", "13:30–20:00"])
+def test_peak_hours_have_a_form(tmp_path: Path, hours: str):
+    refused(tmp_path, "13:30-20:00", peak_hours=hours)
+
+
+@pytest.mark.norm("N38")
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../etc/passwd", "/etc/localtime"])
+def test_a_time_zone_is_one_that_there_is(tmp_path: Path, zone: str):
+    refused(tmp_path, "is no time zone", peak_time_zone=zone)
+
+
+@pytest.mark.norm("N38")
+def test_peak_hours_have_a_time_zone(tmp_path: Path):
+    policy = load(tmp_path, peak_hours="09:30-16:00", peak_time_zone="America/New_York").policy
+    assert (policy.peak_hours, policy.peak_time_zone) == ("09:30-16:00", "America/New_York")
+
+
+@pytest.mark.norm("N35")
+@pytest.mark.parametrize("urls", ['"json://host"', "[3]", '["no url"]', "{}"])
+def test_receivers_of_alerts_are_a_list_of_urls(tmp_path: Path, urls: str):
+    load(tmp_path)
+    file = tmp_path / "tradex.toml"
+    file.write_text(file.read_text(encoding="utf-8") + f"urls = {urls}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"\[alerts\] urls"):
+        load_config(file)
+    good = file.read_text(encoding="utf-8").replace(f"urls = {urls}\n", 'urls = ["json://host"]\n')
+    file.write_text(good, encoding="utf-8")
+    assert load_config(file).alert_urls == ("json://host",)

@@ -1,0 +1,103 @@
+"""Datasets as tables: which files a name stands for, as of a position, or as a run's candidates would have it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import orjson
+
+from tradex_ledger.datasets.fingerprint import create_empty
+from tradex_ledger.errors import EnvironmentFault, NotFoundError
+from tradex_ledger.lake.storage import LakeFileError, LocalLake, file_list
+from tradex_ledger.views import projection_names, rows
+
+_VERSIONED = re.compile(r"^(?P<dataset>.+)_v(?P<version>\d+)$")
+
+
+class UnknownTableError(NotFoundError):
+    """A query names a table that is neither a dataset nor a projection."""
+
+    code = "unknown-table"
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(f"there is no table {name!r}", mend=f"tables are: {', '.join(known)}")
+
+
+class PrunedFileError(EnvironmentFault):
+    """A file that the answer needs was given up, by an event that says so."""
+
+    code = "pruned"
+
+    def __init__(self, path: str, position: int, by: str) -> None:
+        super().__init__(
+            f"the lake file {path} was pruned by the event of position {position} ({by})",
+            mend="ask as of a later position, or recompute those days with a backfill",
+        )
+
+
+@dataclass
+class Tables:
+    """Makes datasets tables of a connection that holds `events` as of a position."""
+
+    connection: duckdb.DuckDBPyConnection
+    lake: LocalLake
+    candidate: str | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    def add(self, names: set[str]) -> None:
+        """Make each name a table: `gold_signals` is the version that readers get, `gold_signals_v1` a named one.
+
+        Raises: `UnknownTableError`, `LakeFileError`. Deprecated versions give a warning.
+        """
+        versions = rows(self.connection, "logic_versions")
+        read = {row["dataset"]: row for row in versions if row["is_read"]}
+        if self.candidate is not None:  # a candidate is of the version that is being written
+            read = {row["dataset"]: row for row in versions if row["is_current"]}
+        known = {(row["dataset"], row["logic_version"]): row for row in versions}
+        for name in sorted(names):
+            match = _VERSIONED.match(name)
+            found = read.get(name) or (match and known.get((match["dataset"], int(match["version"]))))
+            if not found:
+                raise UnknownTableError(name, [*sorted(read), *projection_names(), "events"])
+            self._add(name, found)
+
+    def _add(self, table: str, version: dict[str, Any]) -> None:
+        dataset, number = version["dataset"], version["logic_version"]
+        if version["is_deprecated"]:
+            self.warnings.append(f"version {number} of {dataset} is deprecated")
+        paths = [self._path(file) for row in self.partitions(version) for file in row["files"] or ()]
+        if paths:
+            files = file_list(paths)
+            self.connection.execute(f'create view "{table}" as from read_parquet({files}, hive_partitioning = false)')
+            return
+        described = self.connection.execute(
+            "select data -> '$.columns' from events where topic = 'dataset.logic_versioned' and dataset = ? "
+            "and logic_version = ?",
+            [dataset, number],
+        ).fetchall()
+        create_empty(self.connection, table, [(c["name"], c["type"]) for c in orjson.loads(described[0][0])])
+
+    def partitions(self, version: dict[str, Any]) -> list[dict[str, Any]]:
+        """The partitions (partition, files, rows) of a logic version, candidates laid over; in order of day."""
+        where, values = "dataset = ?", [version["dataset"]]
+        if version["component"] is not None:
+            where, values = "dataset = ? and logic_version = ?", [version["dataset"], version["logic_version"]]
+        found = {row["partition"]: row for row in rows(self.connection, "partitions", where, *values)}
+        if self.candidate is not None:
+            where = f"{where} and run_id = ? and state = 'candidate'"
+            for row in rows(self.connection, "partition_history", where, *values, self.candidate):
+                found[row["partition"]] = row
+        return [found[day] for day in sorted(found)]
+
+    def _path(self, file: dict[str, Any]) -> str:
+        path = self.lake.absolute(file["path"])
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:
+            raise LakeFileError(file["path"], "is missing") from None
+        if size != file["bytes"]:
+            raise LakeFileError(file["path"], f"has {size} bytes, not {file['bytes']}: it was changed")
+        return str(path)

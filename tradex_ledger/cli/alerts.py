@@ -1,0 +1,29 @@
+"""`tradex alerts`: what somebody must hear of."""
+
+from __future__ import annotations
+
+import click
+
+from tradex_ledger.cli.common import Call, as_of_option, command
+
+_top = click.Group()
+
+
+@command(_top, "alerts", example="tradex alerts\ntradex alerts --deliver")
+@click.option("--deliver", is_flag=True, help="Send those that were not sent to the URLs under [alerts].")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The newest so many.")
+@as_of_option
+def alerts(call: Call, deliver: bool, limit: int, as_of: str | None) -> int:
+    """Failures, strange volumes, runs beyond their SLA, held publications. Exit 1 when some are undelivered."""
+    from tradex_ledger.executors.alerts import alerts as find
+
+    with call.open() as workspace:
+        if deliver:
+            sent = workspace.deliver_alerts()
+            call.show.note(f"{sent} alerts delivered to {len(workspace.config.alert_urls)} receivers")
+        found = find(workspace.ledger, as_of)[-limit:]
+    if call.as_json:
+        call.show.document(found)
+    else:
+        call.show.table(found, ("position", "at", "run_id", "alert", "message", "delivered"))
+    return 1 if any(not alert["delivered"] for alert in found) else 0

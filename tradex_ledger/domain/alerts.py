@@ -1,0 +1,55 @@
+"""Which alerts were delivered: one stream, so that two senders cannot both say they did. No I/O here."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from tradex_ledger.domain.base import Aggregate, CreatedEvent, Event
+
+STREAM = "alerts"
+ALERT_TOPICS = (
+    "backfill.failed",
+    "incremental_run.failed",
+    "run.anomaly_detected",
+    "run.sla_exceeded",
+    "run.held",
+)
+"""The events that somebody must hear of (N35)."""
+
+
+class AlertLog(Aggregate):
+    """The position up to which alerts were handed to their receivers."""
+
+    TOPIC: ClassVar[str] = "alerts"
+
+    def __init__(self) -> None:
+        self.delivered_position: int = 0
+
+    class Opened(CreatedEvent):
+        """Alerts are delivered from here on; what happened before is old news."""
+
+        TOPIC: ClassVar[str] = "alerts.opened"
+        position: int
+
+        def apply(self, aggregate: AlertLog) -> None:
+            aggregate.delivered_position = self.position
+
+    class Delivered(Event):
+        """The alert of the event at that position reached its receivers."""
+
+        TOPIC: ClassVar[str] = "alerts.delivered"
+        position: int
+        receivers: int
+
+        def apply(self, aggregate: AlertLog) -> None:
+            aggregate.delivered_position = self.position
+
+    @classmethod
+    def open(cls, position: int, *, by: str) -> AlertLog:
+        """Begin, after a position."""
+        return cls._create(cls.Opened, id=STREAM, position=position, by=by)
+
+    def deliver(self, position: int, *, receivers: int, by: str) -> None:
+        """Record a delivery; alerts go out in the order of their events."""
+        if position > self.delivered_position:
+            self.trigger_event(self.Delivered, position=position, receivers=receivers, by=by)

@@ -1,0 +1,180 @@
+"""The life of a backfill, event by event; `Backfill` decides, these only tell. No I/O here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tradex_ledger.domain.base import CreatedEvent, Event
+from tradex_ledger.domain.plan import Estimate, Window
+from tradex_ledger.domain.request import REQUEST_FIELDS
+
+if TYPE_CHECKING:
+    from tradex_ledger.domain.backfill import Backfill
+
+
+class Requested(CreatedEvent):
+    """Somebody asked for history to be reprocessed, and said why (N5, N22)."""
+
+    TOPIC: ClassVar[str] = "backfill.requested"
+    kind: str
+    dataset: str
+    first: str
+    last: str
+    layers: list[str]
+    mode: str
+    override_state: bool
+    state_use: str
+    cursor: str | None
+    reason: str
+    ticket: str | None
+    priority: str
+    review: bool
+    allow_overlap: list[str]
+    group: str | None
+
+    def apply(self, aggregate: Backfill) -> None:
+        aggregate.request = {name: getattr(self, name) for name in REQUEST_FIELDS}
+        aggregate.layers = list(self.layers)
+        aggregate.requested_by = self.by
+        aggregate.requested_at = self.timestamp.isoformat()
+
+
+class Planned(Event):
+    """The partitions to rebuild were worked out, from the events up to the base position (N9, N33)."""
+
+    TOPIC: ClassVar[str] = "backfill.planned"
+    base: int
+    windows: list[Window]
+    definitions: dict[str, dict[str, Any]]
+    estimate: Estimate
+    policy_digest: str
+    digest: str
+
+    def apply(self, aggregate: Backfill) -> None:
+        aggregate.plan = {
+            "base": self.base,
+            "windows": self.windows,
+            "definitions": self.definitions,
+            "estimate": self.estimate,
+            "policy_digest": self.policy_digest,
+            "digest": self.digest,
+        }
+        aggregate.windows = list(self.windows)
+        aggregate.status = "PLANNED"
+
+
+class Approved(Event):
+    """A person (or a rule of the policy) allowed this very plan (N13)."""
+
+    TOPIC: ClassVar[str] = "backfill.approved"
+    plan_digest: str
+    rule: str | None
+    signature: str | None
+    checkpoint: str | None
+
+    def apply(self, aggregate: Backfill) -> None:
+        aggregate.status = "APPROVED"
+        aggregate.approved_by = self.by
+        aggregate.approved_at = self.timestamp.isoformat()
+
+
+class Rejected(Event):
+    """A person said no to this plan."""
+
+    TOPIC: ClassVar[str] = "backfill.rejected"
+    plan_digest: str
+    reason: str
+    signature: str | None
+    checkpoint: str | None
+
+    def apply(self, aggregate: Backfill) -> None:
+        aggregate.status = "REJECTED"
+
+
+class Expired(Event):
+    """Nobody approved the request in time; it can be made again, on today's knowledge."""
+
+    TOPIC: ClassVar[str] = "backfill.expired"
+    days: int
+
+    def apply(self, aggregate: Backfill) -> None:
+        aggregate.status = "EXPIRED"
+
+
+class Paused(Event):
+    """A person stopped the backfill between two windows; what was built stays."""
+
+    TOPIC: ClassVar[str] = "backfill.paused"
+    reason: str
+
+    def apply(self, aggregate: Backfill) -> None:
+        aggregate.status = "PAUSED"
+
+
+class Resumed(Event):
+    """A person let a paused backfill go on."""
+
+    TOPIC: ClassVar[str] = "backfill.resumed"
+
+    def apply(self, aggregate: Backfill) -> None:
+        aggregate.status = "APPROVED"
+
+
+class StateOverridden(Event):
+    """A forced backfill moved the pipeline state, in the same save as PipelineState.Overridden (N13, N21)."""
+
+    TOPIC: ClassVar[str] = "backfill.state_overridden"
+    pipeline: str
+    cursor_before: str | None
+    cursor: str
+    requested_by: str
+    approved_by: str
+    ticket: str
+    plan_digest: str
+    policy_digest: str
+    host: str
+
+    def apply(self, aggregate: Backfill) -> None:
+        aggregate.overridden = True
+
+
+class Completed(Event):
+    """The backfill is done and published: its status is SUCCESS."""
+
+    TOPIC: ClassVar[str] = "backfill.completed"
+    totals: dict[str, int]
+
+    def apply(self, aggregate: Backfill) -> None:
+        aggregate.status = "SUCCESS"
+
+
+class Failed(Event):
+    """A drive ended with an error; nothing was published; it can be taken up again (N34)."""
+
+    TOPIC: ClassVar[str] = "backfill.failed"
+    errors: dict[str, int]
+    reason: str
+
+    def apply(self, aggregate: Backfill) -> None:
+        aggregate.status = "FAILED"
+
+
+class Cancelled(Event):
+    """A person ended the backfill before it was published; its candidates will never be seen."""
+
+    TOPIC: ClassVar[str] = "backfill.cancelled"
+    reason: str
+
+    def apply(self, aggregate: Backfill) -> None:
+        aggregate.status = "CANCELLED"
+
+
+class Reverted(Event):
+    """What the backfill published is not current any more; earlier versions are. Bronze stays as it is (N6)."""
+
+    TOPIC: ClassVar[str] = "backfill.reverted"
+    reason: str
+    datasets: list[str]
+
+    def apply(self, aggregate: Backfill) -> None:
+        aggregate.status = "REVERTED"

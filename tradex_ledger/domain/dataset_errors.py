@@ -1,0 +1,66 @@
+"""What a dataset refuses, in its own words."""
+
+from __future__ import annotations
+
+from tradex_ledger.errors import NotFoundError, RefusedError
+
+
+class SameLogicError(RefusedError):
+    """A new version needs new logic."""
+
+    code = "same-logic"
+
+    def __init__(self, dataset: str, version: int) -> None:
+        super().__init__(f"the logic of {dataset} is that of version {version} already")
+
+
+class DeprecatedVersionError(RefusedError):
+    """No run may write under a deprecated version."""
+
+    code = "deprecated-version"
+
+    def __init__(self, dataset: str, version: int) -> None:
+        super().__init__(
+            f"version {version} of {dataset} is deprecated: nothing may be written under it",
+            mend=f"give the logic a new version (tradex dataset bump {dataset}), or restore it",
+        )
+
+
+class NoSuchVersionError(NotFoundError):
+    """The dataset has no such logic version."""
+
+    code = "no-such-version"
+
+    def __init__(self, dataset: str, version: int, newest: int) -> None:
+        super().__init__(f"{dataset} has no version {version}: its versions are 1 to {newest}")
+
+
+class ProtectedError(RefusedError):
+    """Partitions are under protection: planning over them is refused."""
+
+    code = "protected"
+
+    def __init__(self, dataset: str, first: str, last: str, reason: str) -> None:
+        super().__init__(
+            f"{dataset} {first}..{last} is protected: {reason}",
+            mend=f"leave those days out, or lift it: tradex dataset unprotect {dataset} --from {first} --to {last}",
+        )
+
+
+class PruneRefusedError(RefusedError):
+    """Those files may not be removed."""
+
+    code = "prune"
+
+
+class LogicChangedError(RefusedError):
+    """Changing logic without a new version is refused (N27)."""
+
+    code = "logic-changed-without-version"
+
+    def __init__(self, dataset: str, version: int, known: str, found: str) -> None:
+        super().__init__(
+            f"the logic of {dataset} is not that of its version {version} any more "
+            f"(fingerprint {found[:12]}, version {version} has {known[:12]})",
+            mend=f"restore the definition, or give it a version: tradex dataset bump {dataset} --reason …",
+        )

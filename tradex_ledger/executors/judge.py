@@ -1,0 +1,73 @@
+"""What is strange about a run: volumes outside their bounds, and time beyond the SLA (N35)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from tradex_ledger.datasets.graph import ordinal
+from tradex_ledger.domain.anomaly import judge
+from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.executors.catalog import Catalog
+from tradex_ledger.executors.context import Execution
+from tradex_ledger.executors.fence import DrivenRun
+
+DAYS_A_WEEK = 7
+
+
+def detect_anomalies(ex: Execution, driven: DrivenRun, published: Catalog) -> None:
+    """Judge each written candidate against what it replaces and against the same weekday of its series.
+
+    A dataset that reads other days than its own grows with its history: it is judged against what it replaces only.
+    """
+    before = len(driven.run.pending_events)
+    for name, definition in ex.pipeline.definitions.items():
+        candidates = driven.run.candidates.get(name, {})
+        daily = all(read.first == read.last == 0 for read in definition.reads)
+        rows = {day: version.rows for day, version in published.current.get(name, {}).items()}
+        rows |= {ordinal(day): facts["rows"] for day, facts in candidates.items()}
+        for day, facts in sorted(candidates.items()):
+            current = published.get(name, ordinal(day))
+            if facts["outcome"] != "written" or (current is not None and current.rows == facts["rows"]):
+                continue
+            series = [
+                n for d, n in rows.items() if daily and d != ordinal(day) and (d - ordinal(day)) % DAYS_A_WEEK == 0
+            ]
+            for anomaly in judge(facts["rows"], current.rows if current else None, series, ex.policy):
+                driven.run.detect_anomaly(
+                    dataset=name,
+                    layer=definition.layer,
+                    logic_version=facts["logic_version"],
+                    partition=day,
+                    rule=anomaly.rule,
+                    expected=anomaly.expected,
+                    observed=anomaly.observed,
+                    allowed=anomaly.allowed,
+                    by=ex.by,
+                )
+    if len(driven.run.pending_events) > before:
+        driven.append()
+
+
+def check_sla(ex: Execution, driven: DrivenRun) -> None:
+    """Record, once, that a backfill takes longer from its approval on than the policy allows."""
+    run = driven.run
+    if not isinstance(run, Backfill) or not ex.policy.sla_minutes or run.sla_exceeded or not run.approved_at:
+        return
+    elapsed = ex.clock().astimezone(UTC) - datetime.fromisoformat(run.approved_at)
+    elapsed_ms, allowed_ms = round(elapsed.total_seconds() * 1000), ex.policy.sla_minutes * 60_000
+    if elapsed_ms > allowed_ms:
+        run.exceed_sla(allowed_ms=allowed_ms, elapsed_ms=elapsed_ms, by=ex.by)
+        driven.append()
+
+
+def reason_to_hold(ex: Execution, driven: DrivenRun) -> str | None:
+    """Why the run must not publish yet: a review was asked for, or its volumes are strange. None: it may."""
+    run = driven.run
+    if run.is_released():
+        return None
+    again = " (its inputs moved since it was released)" if run.released_candidates else ""
+    if isinstance(run, Backfill) and run.request["review"]:
+        return f"review was asked for{again}"
+    if ex.policy.hold_on_anomaly and run.anomalies:
+        return f"{len(run.anomalies)} volume anomalies{again}"
+    return None

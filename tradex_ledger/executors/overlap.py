@@ -1,0 +1,28 @@
+"""Active backfills that would rebuild the same partitions: refused unless allowed by name."""
+
+from __future__ import annotations
+
+from tradex_ledger.domain.backfill import ACTIVE, Backfill, OverlapError
+from tradex_ledger.domain.plan import covers
+from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.views import open_views, resolve, rows
+
+
+def active_backfills(ledger: Ledger) -> list[Backfill]:
+    """The backfills that are neither ended nor reverted, oldest first."""
+    with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
+        found = rows(connection, "runs", "run_kind = 'backfill' order by position")
+    return [ledger.get(Backfill, row["run_id"]) for row in found if row["status"] in ACTIVE]
+
+
+def check_overlap(ledger: Ledger, backfill: Backfill) -> None:
+    """Raise `OverlapError` when another active backfill has one of its partitions, unless named or of its group."""
+    allowed, group = backfill.request["allow_overlap"], backfill.request["group"]
+    for other in active_backfills(ledger):
+        if other.id in allowed or (group is not None and other.request["group"] == group):
+            continue
+        for window in backfill.windows:
+            for first, last in covers(other.windows, window["dataset"]):
+                if first <= window["last"] and window["first"] <= last:
+                    shared = max(first, window["first"]), min(last, window["last"])
+                    raise OverlapError([other.id], window["dataset"], *shared)

@@ -1,0 +1,74 @@
+"""The Python API: `Workspace.open(path)`, one method a command, aggregates and plain values as results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Self
+
+from tradex_ledger.clock import new_token, utc_now
+from tradex_ledger.config import FILE, load_config, write_config
+from tradex_ledger.datasets.definition import load_pipeline
+from tradex_ledger.domain.pipeline_state import PipelineState
+from tradex_ledger.domain.pipeline_state import stream_of as state_stream
+from tradex_ledger.errors import RefusedError
+from tradex_ledger.lake.storage import LocalLake
+from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.ledger.entry import format_time
+from tradex_ledger.ledger.store import create_store, has_ledger, open_engine
+from tradex_ledger.sources.files import open_source
+from tradex_ledger.workspace.backfills import BackfillCommands
+from tradex_ledger.workspace.core import BUILT_IN, PIPELINE
+
+__all__ = ["BUILT_IN", "PIPELINE", "Workspace", "WorkspaceExistsError"]
+
+
+class WorkspaceExistsError(RefusedError):
+    """The folder is a workspace already."""
+
+    code = "workspace-exists"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"{folder} is a workspace already", mend=f"use it: tradex -C {folder} status")
+
+
+class Workspace(BackfillCommands):
+    """A ledger, a lake, a pipeline and a source that belong together, used by one actor."""
+
+    @classmethod
+    def create(
+        cls,
+        folder: str | Path,
+        *,
+        source: str,
+        ledger: str = "sqlite:///ledger.db",
+        lake: str = "lake",
+        pipeline: str | None = None,
+        start: date | None = None,
+        actor: str | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> Self:
+        """Make a workspace: ledger, datasets, state, and last its settings: a broken attempt can be seen as one."""
+        root = Path(folder).expanduser().resolve()
+        if (root / FILE).exists():
+            raise WorkspaceExistsError(root)
+        found = open_source(source)
+        found.list_files()
+        half_made = root / f".{FILE}.new"  # what a broken attempt left: it is finished, not refused
+        finish = half_made.exists()
+        root.mkdir(parents=True, exist_ok=True)
+        LocalLake(root / lake).check_writable()
+        write_config(half_made, ledger=ledger, lake=lake, source=found.describe(), pipeline=pipeline)
+        config = load_config(half_made)
+        load_pipeline(config.pipeline or BUILT_IN, PIPELINE)
+        engine = open_engine(config.ledger_url, create=True)
+        if not (finish and has_ledger(engine)):
+            create_store(engine, ledger_id=new_token(), created_at=clock())
+        workspace = cls(config, actor=actor, clock=clock, ledger=Ledger(engine, clock))
+        cursor = format_time(datetime(start.year, start.month, start.day, tzinfo=UTC)) if start else None
+        if workspace.ledger.version_of(state_stream(PIPELINE)) == 0:
+            workspace.ledger.append(PipelineState.open(PIPELINE, cursor=cursor, by=workspace.actor))
+        workspace.register_datasets()
+        half_made.rename(root / FILE)
+        return workspace

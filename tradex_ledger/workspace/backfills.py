@@ -1,0 +1,232 @@
+"""Commands on runs: request, approve, drive, hold, revert.
+
+What does the work is imported when it is called: who only asks a question does not pay for it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from tradex_ledger.clock import new_id
+from tradex_ledger.domain.backfill import Backfill, ExpiredRequestError
+from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.pipeline_state import stream_of as state_stream
+from tradex_ledger.domain.plan import Plan
+from tradex_ledger.domain.policy import TooLargeError
+from tradex_ledger.domain.run import ENDED, Run
+from tradex_ledger.errors import UsageError
+from tradex_ledger.executors.context import Progress, silent
+from tradex_ledger.executors.fence import load_run
+from tradex_ledger.executors.lease import held
+from tradex_ledger.ledger.entry import format_time
+from tradex_ledger.workspace.core import PIPELINE
+from tradex_ledger.workspace.datasets import DatasetCommands
+
+
+class BackfillCommands(DatasetCommands):
+    """One method a command."""
+
+    def run(self, until: date | None = None, *, progress: Progress = silent) -> Run:
+        """Run the pipeline incrementally until a day (excluded; today unless given).
+
+        An incremental run that did not end is taken up and finished first.
+        """
+        from tradex_ledger.executors.drive import drive
+
+        end = until or self.today()
+        if end > self.today():
+            raise UsageError(
+                f"--until {end} lies in the future: today is {self.today()} (UTC)",
+                mend=f"the day is excluded, so --until {self.today()} takes in everything up to its beginning",
+            )
+        self.register_datasets()
+        ex = self.execution(progress)
+        ex.prepare()
+        cursor_to = format_time(datetime(end.year, end.month, end.day, tzinfo=UTC))
+        with held(ex, state_stream(PIPELINE)):
+            unfinished = self.unfinished_incremental()
+            if unfinished is not None:
+                finished = drive(ex, unfinished)
+                if self.state().cursor == cursor_to:
+                    return finished
+            run = IncrementalRun.start(
+                new_id("run", self.clock()),
+                pipeline=PIPELINE,
+                cursor_from=self.state().cursor,
+                cursor_to=cursor_to,
+                by=self.actor,
+            )
+            self.ledger.append(run)
+            return drive(ex, run.id)
+
+    def unfinished_incremental(self) -> str | None:
+        """The incremental run that was started and is not closed; there is one at most."""
+        for run_id in reversed(self.ledger.streams_of("incremental_run.started")):
+            run = self.ledger.get(IncrementalRun, run_id)
+            return run_id if run.status not in ENDED else None
+        return None
+
+    # -- requests
+
+    def plan(self, **request: Any) -> tuple[Backfill, Plan]:
+        """A backfill with its plan, nothing recorded: what `--dry-run` shows. Takes what `request` takes."""
+        from tradex_ledger.executors.plan import layers_of, plan_backfill, span_of
+
+        self.register_datasets()
+        ex = self.execution()
+        name = request["dataset"]
+        layers = layers_of(ex, name)
+        if request.get("first") is None or request.get("last") is None:
+            first, last = span_of(ex, name)
+            request |= {"first": request.get("first") or first, "last": request.get("last") or last}
+        backfill = Backfill.submit(
+            new_id("bf", self.clock()),
+            layers=layers,
+            today=self.today(),
+            by=self.actor,
+            policy=self.config.policy,
+            **request,
+        )
+        ex.prepare()
+        plan = plan_backfill(ex, backfill)
+        backfill.record_plan(plan, by=self.actor)
+        return backfill, plan
+
+    def request(self, **request: Any) -> Backfill:
+        """Request a backfill; it is recorded with its plan and waits for an approval, unless a rule approves it.
+
+        Takes kind, dataset (or layer), first and last (days; all there are unless given), override_state, reason;
+        and ticket, priority, cursor, review, allow_overlap, group. Raises: `OverlapError` and what planning raises.
+        """
+        from tradex_ledger.executors.overlap import check_overlap
+
+        backfill, _ = self.plan(**request)
+        check_overlap(self.ledger, backfill)
+        backfill.approve_by_rule(by=self.actor, policy=self.config.policy)
+        self.ledger.append(backfill)
+        return backfill
+
+    def request_split(self, **request: Any) -> list[Backfill]:
+        """Request a range that is too large for one backfill as several linked ones, each within the policy (N36)."""
+        from tradex_ledger.executors.overlap import check_overlap
+        from tradex_ledger.executors.plan import span_of
+
+        group = new_id("group", self.clock())
+        first, last = request.get("first"), request.get("last")
+        if first is None or last is None:
+            first, last = span_of(self.execution(), request["dataset"])
+        made: list[Backfill] = []
+        ranges = [(first, last)]
+        while ranges:
+            start, end = ranges.pop()
+            wanted = {**request, "first": start, "last": end, "group": group}
+            try:
+                made.append(self.plan(**wanted)[0])
+            except TooLargeError:
+                if start == end:
+                    raise
+                middle = start + (end - start) // 2
+                ranges += [(middle + timedelta(days=1), end), (start, middle)]
+        for backfill in made:
+            check_overlap(self.ledger, backfill)
+            backfill.approve_by_rule(by=self.actor, policy=self.config.policy)
+        self.ledger.append(*made)
+        return made
+
+    def edges(self, backfill: Backfill) -> list[dict[str, Any]]:
+        """Why each dataset is in a backfill's plan: asked for, or for what it reads."""
+        from tradex_ledger.executors.plan import edges
+
+        return edges(self.execution(), backfill)
+
+    # -- decisions
+
+    def approve(self, run_id: str, *, plan_digest: str | None = None) -> Backfill:
+        """Allow a backfill's plan (the one on record, unless a digest is given to be sure)."""
+        backfill = self.ledger.get(Backfill, self.find_backfill(run_id))
+        known = backfill.plan["digest"] if backfill.plan else ""
+        try:
+            backfill.approve(plan_digest or known, by=self.actor, policy=self.config.policy, now=self.clock())
+        except ExpiredRequestError:
+            backfill.expire(now=self.clock(), policy=self.config.policy, by=self.actor)
+            self.ledger.append(backfill)
+            raise
+        self.ledger.append(backfill)
+        return backfill
+
+    def reject(self, run_id: str, *, reason: str) -> Backfill:
+        """Say no to a backfill."""
+        backfill = self.ledger.get(Backfill, self.find_backfill(run_id))
+        backfill.reject(reason=reason, by=self.actor, policy=self.config.policy)
+        self.ledger.append(backfill)
+        return backfill
+
+    def cancel(self, run_id: str, *, reason: str) -> Run:
+        """End a run before it is published."""
+        run = load_run(self.ledger, self.find_run(run_id))
+        run.cancel(reason=reason, by=self.actor)
+        self.ledger.append(run)
+        return run
+
+    def pause(self, run_id: str, *, reason: str) -> Backfill:
+        """Stop a backfill between two windows."""
+        backfill = self.ledger.get(Backfill, self.find_backfill(run_id))
+        backfill.pause(reason=reason, by=self.actor)
+        self.ledger.append(backfill)
+        return backfill
+
+    def resume(self, run_id: str) -> Backfill:
+        """Let a paused backfill be driven again."""
+        backfill = self.ledger.get(Backfill, self.find_backfill(run_id))
+        backfill.resume(by=self.actor)
+        self.ledger.append(backfill)
+        return backfill
+
+    def release(self, run_id: str, *, reason: str) -> Run:
+        """Let a held run publish what was held; drive it to do so."""
+        self.config.policy.check_may("approve", self.actor)
+        run = load_run(self.ledger, self.find_run(run_id))
+        run.release(reason=reason, by=self.actor)
+        self.ledger.append(run)
+        return run
+
+    def revert(self, run_id: str, *, reason: str) -> Backfill:
+        """Take back what a backfill published; earlier versions are current again."""
+        from tradex_ledger.executors.revert import revert
+
+        found = self.find_backfill(run_id)
+        return revert(self.ledger, self.pipeline, found, reason=reason, by=self.actor, policy=self.config.policy)
+
+    # -- work
+
+    def drive(self, run_id: str, *, progress: Progress = silent) -> Run:
+        """Drive an approved backfill to its end (or until it is held), or take it up where it stopped."""
+        from tradex_ledger.executors.drive import drive
+
+        return drive(self.execution(progress), self.find_backfill(run_id))
+
+    def sweep(self) -> list[str]:
+        """Close requests that waited too long, and record runs beyond their SLA; returns the runs touched."""
+        from tradex_ledger.executors.overlap import active_backfills
+
+        touched = []
+        policy, now = self.config.policy, self.clock()
+        for backfill in active_backfills(self.ledger):
+            if backfill.is_overdue(now, policy):
+                backfill.expire(now=now, policy=policy, by=self.actor)
+            elif policy.sla_minutes and backfill.approved_at and not backfill.sla_exceeded:
+                elapsed = now.astimezone(UTC) - datetime.fromisoformat(backfill.approved_at)
+                elapsed_ms, allowed_ms = round(elapsed.total_seconds() * 1000), policy.sla_minutes * 60_000
+                if elapsed_ms > allowed_ms and backfill.status not in ("RUNNING",):
+                    backfill.exceed_sla(allowed_ms=allowed_ms, elapsed_ms=elapsed_ms, by=self.actor)
+            if backfill.pending_events:
+                self.ledger.append(backfill)
+                touched.append(backfill.id)
+        return touched
+
+    def deliver_alerts(self) -> int:
+        """Send the alerts that were not sent yet; returns how many. Raises `ReceiverDownError`."""
+        from tradex_ledger.executors.alerts import deliver
+
+        return deliver(self.execution(), self.config.alert_urls)

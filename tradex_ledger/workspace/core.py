@@ -1,0 +1,109 @@
+"""What a workspace is made of: ledger, lake, pipeline, source and actor."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tradex_ledger.clock import executor_facts, login_name, new_token, utc_now
+from tradex_ledger.config import FILE, Config, find_workspace, load_config
+from tradex_ledger.datasets.definition import Pipeline, load_pipeline
+from tradex_ledger.domain.pipeline_state import PipelineState
+from tradex_ledger.domain.pipeline_state import stream_of as state_stream
+from tradex_ledger.executors.context import Execution, Progress, silent
+from tradex_ledger.executors.pool import TaskPool
+from tradex_ledger.lake.storage import LocalLake
+from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.ledger.store import open_engine
+from tradex_ledger.sources.files import open_source
+
+PIPELINE = "x"
+BUILT_IN = Path(__file__).parents[1] / "pipelines" / PIPELINE
+
+
+class Core:
+    """A ledger, a lake, a pipeline and a source that belong together, used by one actor."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        actor: str | None = None,
+        clock: Callable[[], datetime] = utc_now,
+        ledger: Ledger | None = None,
+        lake: LocalLake | None = None,
+    ) -> None:
+        self.config = config
+        self.actor = actor or login_name()
+        self.clock = clock
+        self.ledger = ledger or Ledger(open_engine(config.ledger_url), clock)
+        self.lake = lake or LocalLake(config.lake)
+        self._pool: TaskPool | None = None
+
+    @classmethod
+    def open(cls, path: str | Path = ".", **options: Any) -> Self:
+        """Open the workspace in a folder, or the nearest one above it."""
+        return cls(load_config(find_workspace(Path(path).resolve()) / FILE), **options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End worker processes and database connections."""
+        if self._pool is not None:
+            self._pool.close()
+        self.ledger.close()
+        self.ledger.engine.dispose()
+
+    # -- what a workspace is made of
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The dataset definitions, read anew each time: they are files that people edit."""
+        return load_pipeline(self.config.pipeline or BUILT_IN, PIPELINE)
+
+    def today(self) -> date:
+        """The day it is, UTC."""
+        return self.clock().astimezone(UTC).date()
+
+    def execution(self, progress: Progress = silent) -> Execution:
+        """What a drive works with; the worker pool is kept for the next one."""
+        if self._pool is None:
+            self._pool = TaskPool(self.config.workers or os.cpu_count() or 1)
+        return Execution(
+            ledger=self.ledger,
+            lake=self.lake,
+            pipeline=self.pipeline,
+            policy=self.config.policy,
+            source=open_source(self.config.source),
+            pool=self._pool,
+            by=self.actor,
+            facts=executor_facts(),
+            token=new_token(),
+            clock=self.clock,
+            stopwatch=time.monotonic,
+            task_memory_mb=self.config.task_memory_mb,
+            progress=progress,
+        )
+
+    def state(self) -> PipelineState:
+        """The pipeline's state as it is."""
+        return self.ledger.get(PipelineState, state_stream(PIPELINE), "pipeline")
+
+    def find_run(self, prefix: str) -> str:
+        """The run whose id begins so."""
+        return self.ledger.find_run(prefix)
+
+    def find_backfill(self, prefix: str) -> str:
+        """The backfill whose id begins so."""
+        return self.ledger.find_run(prefix, kinds=("bf-",))

@@ -1,0 +1,151 @@
+"""Commands on datasets: versions, protection, pruning."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from datetime import date
+from typing import Any
+
+from tradex_ledger.datasets.definition import Definition, Pipeline
+from tradex_ledger.datasets.fingerprint import describe_all, fingerprint
+from tradex_ledger.domain.dataset import Dataset, stream_of
+from tradex_ledger.domain.reason import check_reason
+from tradex_ledger.executors.context import reference_facts
+from tradex_ledger.workspace.core import Core
+
+
+class DatasetCommands(Core):
+    """One method a command."""
+
+    def dataset(self, name: str) -> Dataset:
+        """A dataset's aggregate, by a name that the pipeline knows. Raises `UnknownDatasetError`."""
+        self.pipeline.get(name)
+        return self.ledger.get(Dataset, stream_of(name), "dataset")
+
+    def register_datasets(self) -> list[str]:
+        """Make datasets known that the ledger has not seen yet, as version 1. Returns their names."""
+        pipeline = self.pipeline
+        new = [d for d in pipeline.definitions.values() if self.ledger.version_of(stream_of(d.name)) == 0]
+        if not new:
+            return []
+        columns = describe_all(pipeline)
+        datasets = []
+        for d in new:
+            dataset = Dataset.register(
+                d.name,
+                pipeline=pipeline.name,
+                layer=d.layer,
+                partition_column=d.partition,
+                component=d.component,
+                by=self.actor,
+            )
+            dataset.version_logic(logic_facts(d, columns[d.name]), reason="first version", by=self.actor)
+            datasets.append(dataset)
+        self.ledger.append(*datasets)
+        return [d.name for d in new]
+
+    def bump(self, name: str, *, reason: str) -> dict[str, int]:
+        """Give a dataset's changed logic a version, and those downstream that have a component one, too (indirect).
+
+        Returns the new versions. Raises: `SameLogicError` when the logic is that of the current version.
+        """
+        self.register_datasets()
+        pipeline = self.pipeline
+        pipeline.get(name)
+        text = check_reason(reason)
+        columns = describe_all(pipeline)
+        bumped = {name: self.dataset(name)}
+        bumped[name].version_logic(logic_facts(pipeline.definitions[name], columns[name]), reason=text, by=self.actor)
+        for other in downstream(pipeline, name):
+            if pipeline.definitions[other].component is not None:
+                bumped[other] = self.dataset(other)
+                facts = logic_facts(pipeline.definitions[other], columns[other])
+                bumped[other].version_logic(facts, reason=text, by=self.actor, indirect=name)
+        self.ledger.append(*bumped.values())
+        return {dataset: aggregate.logic_version for dataset, aggregate in bumped.items()}
+
+    def deprecate(self, name: str, version: int, *, reason: str) -> Dataset:
+        """Mark a version: readable with a warning, written no more."""
+        dataset = self.dataset(name)
+        dataset.deprecate(version, reason=reason, by=self.actor)
+        self.ledger.append(dataset)
+        return dataset
+
+    def restore(self, name: str, version: int, *, reason: str) -> Dataset:
+        """Take a deprecation back."""
+        dataset = self.dataset(name)
+        dataset.restore(version, reason=reason, by=self.actor)
+        self.ledger.append(dataset)
+        return dataset
+
+    def protect(self, name: str, first: date, last: date, *, reason: str) -> Dataset:
+        """Keep days of a dataset as they are: planning over them is refused."""
+        dataset = self.dataset(name)
+        dataset.protect(first.isoformat(), last.isoformat(), reason=reason, by=self.actor)
+        self.ledger.append(dataset)
+        return dataset
+
+    def unprotect(self, name: str, first: date, last: date, *, reason: str) -> Dataset:
+        """Lift a protection, named by its very range."""
+        dataset = self.dataset(name)
+        dataset.unprotect(first.isoformat(), last.isoformat(), reason=reason, by=self.actor)
+        self.ledger.append(dataset)
+        return dataset
+
+    def plan_prune(self, name: str, *, reason: str) -> tuple[str, list[dict[str, Any]]]:
+        """List the files of old versions that could be given up; somebody else approves the digest."""
+        from tradex_ledger.executors.prune import plan_prune
+
+        self.pipeline.get(name)
+        return plan_prune(self.ledger, name, reason=reason, by=self.actor)
+
+    def prune(self, name: str, digest: str) -> list[str]:
+        """Approve a plan to prune, and remove its files."""
+        from tradex_ledger.executors.prune import prune
+
+        self.pipeline.get(name)
+        return prune(self.ledger, self.lake, name, digest, by=self.actor, policy=self.config.policy)
+
+
+def logic_facts(definition: Definition, columns: list[tuple[str, str]]) -> dict[str, Any]:
+    """What LogicVersioned says of a definition."""
+    return {
+        "fingerprint": fingerprint(definition),
+        "definition": definition.text,
+        "references": reference_facts(definition),
+        "key": list(definition.key),
+        "columns": [{"name": name, "type": kind} for name, kind in columns],
+        "reads": [{"dataset": r.dataset, "first": r.first, "last": r.last} for r in definition.reads],
+        "engine": f"duckdb {importlib.metadata.version('duckdb')}",
+    }
+
+
+def downstream(pipeline: Pipeline, name: str) -> list[str]:
+    """All datasets that read the named one, directly or through others, upstream first."""
+    found = {name}
+    for definition in pipeline.definitions.values():
+        if any(read.dataset in found for read in definition.reads):
+            found.add(definition.name)
+    return [other for other in pipeline.definitions if other in found and other != name]
+
+
+def lineage(pipeline: Pipeline, name: str) -> list[dict[str, Any]]:
+    """The edges above and below a dataset: who reads whom, over which relative days."""
+    pipeline.get(name)
+    above = {name}
+    for definition in reversed(pipeline.definitions.values()):
+        if definition.name in above:
+            above |= {read.dataset for read in definition.reads}
+    below = {name, *downstream(pipeline, name)}
+    return [
+        {
+            "dataset": definition.name,
+            "reads": read.dataset,
+            "first": read.first,
+            "last": read.last,
+            "side": "upstream" if definition.name in above else "downstream",
+        }
+        for definition in pipeline.definitions.values()
+        for read in definition.reads
+        if definition.name in above or (definition.name in below and read.dataset in below)
+    ]
