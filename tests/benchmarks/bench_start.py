@@ -32,7 +32,11 @@ def timed(*command: str) -> tuple[float, float]:
     """Wall and CPU seconds of one process."""
     since = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, *command], stdout=subprocess.DEVNULL, env=measure.environment(), cwd=measure.ROOT
+        [sys.executable, *command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=measure.environment(),
+        cwd=measure.ROOT,
     )
     _, used = measure.waited(process)
     return time.perf_counter() - since, used.ru_utime + used.ru_stime

@@ -42,7 +42,7 @@ def drive(ex: Execution, run_id: str) -> Run:
         check_plan_holds(ex, run)
         if run.attempt == 0:
             ex.policy.check_may_start(run_id, run.request["priority"], ex.clock())
-    with quota(ex, run), held(ex, run_id):
+    with held(ex, run_id), quota(ex, run):
         driven = DrivenRun(ex.ledger, run_id)
         try:
             ex.staging = ex.lake.new_staging(run_id, ex.token)
