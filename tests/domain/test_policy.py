@@ -77,7 +77,8 @@ def estimate(**high: int) -> dict[str, Any]:
         (Policy(rule_max_partitions=5, rule_max_rows=100), 5, {"rows": 100}, True),
         (Policy(rule_max_partitions=5, rule_max_rows=100), 5, {"rows": 101}, False),
         (Policy(rule_max_partitions=5, rule_max_source_calls=2), 5, {"source_calls": 3}, False),
-        (Policy(rule_max_partitions=5, rule_max_source_calls=2), 5, {"rows": 3}, True),
+        (Policy(rule_max_partitions=5, rule_max_source_calls=2), 5, {"source_calls": 2}, True),
+        (Policy(rule_max_partitions=5, rule_max_source_calls=2), 5, {"rows": 3}, False),
         (Policy(needs_approval=("forced",)), 1000, {"rows": 10**9}, True),
     ],
 )

@@ -12,6 +12,7 @@ from tradex_ledger.domain.plan import digest_of
 from tradex_ledger.errors import RefusedError
 
 ANYBODY = ("*",)
+UNKNOWN = {"high": 1 << 62}
 KINDS = ("temporal", "dataset", "logical", "forced")
 
 
@@ -115,8 +116,8 @@ class Policy:
         if not self.rule_max_partitions or partitions > self.rule_max_partitions:
             return None
         for bound, what in ((self.rule_max_rows, "rows"), (self.rule_max_source_calls, "source_calls")):
-            if bound and estimate.get(what) is not None and estimate[what]["high"] > bound:
-                return None
+            if bound and (estimate.get(what) or UNKNOWN)["high"] > bound:
+                return None  # what nobody can estimate is no small thing: a person looks
         return f"at most {self.rule_max_partitions} partitions"
 
     def in_peak(self, now: datetime) -> bool:

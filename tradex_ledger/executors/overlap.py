@@ -19,7 +19,8 @@ def check_overlap(ledger: Ledger, backfill: Backfill) -> None:
     """Raise `OverlapError` when another active backfill has one of its partitions, unless named or of its group."""
     allowed, group = backfill.request["allow_overlap"], backfill.request["group"]
     for other in active_backfills(ledger):
-        if other.id in allowed or (group is not None and other.request["group"] == group):
+        sibling = group is not None and other.request["group"] == group and other.requested_by == backfill.requested_by
+        if other.id in allowed or sibling:
             continue
         for window in backfill.windows:
             for first, last in covers(other.windows, window["dataset"]):

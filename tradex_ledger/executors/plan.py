@@ -19,6 +19,7 @@ from tradex_ledger.executors.catalog import Catalog, load_catalog
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.views import AsOf, open_views, rows
 
+_NO_CALLS = {"low": 0, "likely": 0, "high": 0}  # a folder of files is read, not called
 _COST_TOPICS = ("run.partition_rebuilt", "run.published", "run.batch_appended")
 
 
@@ -162,7 +163,7 @@ def _estimate(ex: Execution, catalog: Catalog, days: dict[str, set[int]], base: 
     """
     took = _durations_ms(ex, base)
     if not took:
-        return {"rows": None, "bytes": None, "seconds": None, "source_calls": None}
+        return {"rows": None, "bytes": None, "seconds": None, "source_calls": _NO_CALLS}
     sums = {name: [0.0, 0.0, 0.0] for name in ("rows", "bytes", "seconds")}
     for name, wanted in days.items():
         current = catalog.current.get(name, {})
@@ -177,7 +178,7 @@ def _estimate(ex: Execution, catalog: Catalog, days: dict[str, set[int]], base: 
         name: {"low": math.floor(low), "likely": round(likely), "high": math.ceil(high)}
         for name, (low, likely, high) in sums.items()
     }
-    return {**found, "source_calls": None}
+    return {**found, "source_calls": _NO_CALLS}
 
 
 def _add(sums: list[float], parts: Sequence[float]) -> None:
