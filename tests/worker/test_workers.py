@@ -154,7 +154,7 @@ def check_quotas(lives: list[Life], position: int) -> None:
 def check_priorities(lives: list[Life], entries: list[Entry]) -> None:
     """Whoever waited with a higher priority at a start had its dataset's place taken, or only just given back.
 
-    A worker looks, takes a place and then says so: what ended in the seconds before (few, but on a busy machine) was looked at as running.
+    A worker looks, takes a place and then says so: what ended a few seconds before was looked at as running.
     """
     at = {e.position: datetime.fromisoformat(e.at) for e in entries}
     for started in lives:
