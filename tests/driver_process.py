@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
+from tradex_ledger.domain.incremental import NothingToRunError
 from tradex_ledger.workspace import Workspace
 
 
@@ -30,7 +32,9 @@ def main(folder: str, action: str, *arguments: str) -> None:
             wait_at(Path(gate))
         for argument in arguments:
             if action == "run":
-                workspace.run(until=date.fromisoformat(argument))
+                # The driver before this one may have been killed when all was done already.
+                with suppress(NothingToRunError):
+                    workspace.run(until=date.fromisoformat(argument))
             else:
                 workspace.drive(argument)
 
