@@ -52,8 +52,8 @@ def read_record(workspace: Workspace) -> Record:
     return Record(stored, {(level, n): hashes for level, n, hashes in tiles}, [parse(r[6].encode()) for r in stored])
 
 
-def check_everything(workspace: Workspace) -> None:
-    """Raise AssertionError with every problem there is, or return in silence."""
+def check_everything(workspace: Workspace) -> Record:
+    """Raise AssertionError with every problem there is, or return what was checked."""
     record = read_record(workspace)
     position = len(record.rows)
     problems = [
@@ -67,6 +67,7 @@ def check_everything(workspace: Workspace) -> None:
         problems += projection_problems(connection, record.entries)
         problems += bronze_problems(connection, workspace)
     assert not problems, f"{len(problems)} problems as of {position}:\n" + "\n".join(problems)
+    return record
 
 
 # -- (a) the tree and the columns beside the entries

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from tests.faults import Crash, Faults, FaultyLake, FaultyLedger, Step
 from tests.lake import projection
 from tradex_ledger.config import FILE, load_config
 from tradex_ledger.errors import EnvironmentFault, TradexError
+from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
 DAYS = 5
@@ -122,6 +123,49 @@ class Lab:
     def statuses(self) -> dict[str, str]:
         with self.open() as workspace:
             return {r["run_id"]: r["status"] for r in projection(workspace, "runs") if r["run_kind"] == "backfill"}
+
+
+def built(entries: Sequence[Entry], topic: str, outcome: str | None = None) -> set[tuple[str, str]]:
+    """The partitions (dataset, day) that these events wrote."""
+    return {
+        (entry.data["dataset"], entry.data["partition"])
+        for entry in entries
+        if entry.topic == topic and outcome in (None, entry.data.get("outcome"))
+    }
+
+
+def is_built_upon(run_id: str, entries: Sequence[Entry]) -> bool:
+    """Whether a later publication that stands holds a partition of this run, or one that reads what it wrote."""
+    reverted = {entry.stream for entry in entries if entry.topic == "backfill.reverted"}
+    own = [entry for entry in entries if entry.stream == run_id]
+    at = max((entry.position for entry in own if entry.topic == "run.published"), default=len(entries))
+    mine, wrote = built(own, "run.partition_rebuilt"), built(own, "run.partition_rebuilt", "written")
+    later = {e.stream for e in entries[at:] if e.topic == "run.published"} - reverted
+    above = built([entry for entry in entries if entry.stream in later], "run.partition_rebuilt")
+    return bool(above & (mine | readers(entries, wrote)))
+
+
+def readers(entries: Sequence[Entry], partitions: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The partitions that read any of these, by the newest logic of each dataset."""
+    reads = {
+        e.stream.removeprefix("dataset-"): e.data["reads"] for e in entries if e.topic == "dataset.logic_versioned"
+    }
+    return {
+        (dataset, (date.fromisoformat(day) - timedelta(days=distance)).isoformat())
+        for dataset, inputs in reads.items()
+        for edge in inputs
+        for name, day in partitions
+        if name == edge["dataset"]
+        for distance in range(edge["first"], edge["last"] + 1)
+    }
+
+
+def closure(entries: Sequence[Entry], partitions: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """These partitions, and all that follow from them."""
+    found = set(partitions)
+    while further := readers(entries, found) - found:
+        found |= further
+    return found
 
 
 def refused(command: Any) -> str | None:

@@ -9,27 +9,38 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
 
 from tests import small
-from tests.check import check_everything
-from tests.faults import fault, sudden_death
+from tests.check import check_everything, read_record
+from tests.fold import fold_runs
 from tests.lake import projection
-from tests.machine.driver import ACTIVE, DAYS, REASON, Breakdown, Known, Lab, cursor_of, make_template, refused
+from tests.machine.actions import actions
+from tests.machine.driver import (
+    ACTIVE,
+    DAYS,
+    REASON,
+    Breakdown,
+    Known,
+    Lab,
+    built,
+    closure,
+    cursor_of,
+    is_built_upon,
+    make_template,
+    refused,
+)
 from tradex_ledger.errors import TradexError
 
-KINDS = ("temporal", "dataset", "logical", "forced")
-DATASETS = ("bronze_x_posts", "silver_social_events", "gold_metrics", "gold_signals")
 MAY_BE_REFUSED = {"no-new-logic", "range"}
+MOST_VERSIONS = 5
 STEPS: Counter[str] = Counter()
 _TEMPLATES: list[Path] = []
 
@@ -41,12 +52,8 @@ def template() -> Path:
     return _TEMPLATES[0]
 
 
-picks = st.integers(0, 9)
-crashes = st.one_of(st.none(), st.tuples(st.integers(1, 40), st.booleans(), st.sampled_from((sudden_death, fault))))
-
-
 class Machine(RuleBasedStateMachine):
-    """Each rule does one thing to the workspace and to the model, or sees it refused just when the model says so."""
+    """Each action does one thing to the workspace and to the model, or is refused just when the model says so."""
 
     @initialize()
     def begin(self) -> None:
@@ -67,9 +74,13 @@ class Machine(RuleBasedStateMachine):
         found = self.model.in_status(*statuses)
         return found[number % len(found)] if found else None
 
+    @rule(action=actions)
+    def act(self, action: tuple[str, dict[str, Any]]) -> None:
+        name, arguments = action
+        getattr(self, name)(**arguments)
+
     # -- what people do
 
-    @rule(until=st.integers(3, DAYS + 2), crash=crashes)
     def run(self, until: int, crash: Breakdown) -> None:
         STEPS["run"] += 1
         targets = {self.model.cursor, self.unfinished, cursor_of(until)}
@@ -100,24 +111,10 @@ class Machine(RuleBasedStateMachine):
             workspace.cancel(run_id, reason=REASON)
         self.unfinished = None
 
-    @rule()
     def late_post(self) -> None:
         STEPS["late"] += 1
         self.lab.deliver_late()
 
-    @rule(
-        kind=st.sampled_from(KINDS),
-        dataset=st.sampled_from(DATASETS),
-        first=st.integers(1, DAYS),
-        length=st.integers(0, 2),
-        by=st.sampled_from(("ana", "maria")),
-        review=st.booleans(),
-        override=st.booleans(),
-        wrong=st.integers(0, 5),
-        cursor=st.integers(1, DAYS + 1),
-        further=st.integers(0, 2),
-        crash=crashes,
-    )
     def request(
         self, kind: str, dataset: str, first: int, length: int, by: str, review: bool, override: bool, wrong: int,
         cursor: int, further: int, crash: Breakdown,
@@ -151,7 +148,6 @@ class Machine(RuleBasedStateMachine):
             if further == 2:
                 self.drive_it(made[0], crash)
 
-    @rule(number=picks, by=st.sampled_from(("ana", "maria", "Ana ")))
     def approve(self, number: int, by: str) -> None:
         run_id = self.pick(number, *ACTIVE, "SUCCESS", "CANCELLED")
         if run_id is not None:
@@ -170,7 +166,6 @@ class Machine(RuleBasedStateMachine):
             assert code is None, code
             known.status = "APPROVED"
 
-    @rule(number=picks, crash=crashes)
     def drive(self, number: int, crash: Breakdown) -> None:
         run_id = self.pick(number, *ACTIVE, "CANCELLED", "REVERTED")
         if run_id is not None:
@@ -203,12 +198,11 @@ class Machine(RuleBasedStateMachine):
             STEPS["override"] += 1
             self.model.cursor = known.cursor
 
-    @rule(number=picks, action=st.sampled_from(("pause", "resume", "cancel", "release", "reject")))
-    def decide(self, number: int, action: str) -> None:
+    def decide(self, number: int, decision: str) -> None:
         run_id = self.pick(number, *ACTIVE, "SUCCESS")
         if run_id is None:
             return
-        STEPS[action] += 1
+        STEPS[decision] += 1
         known = self.model.runs[run_id]
         allowed, after = {
             "pause": (("APPROVED", "RUNNING", "FAILED"), "PAUSED"),
@@ -216,15 +210,14 @@ class Machine(RuleBasedStateMachine):
             "cancel": (ACTIVE, "CANCELLED"),
             "release": (("HELD",), "APPROVED"),
             "reject": (("PLANNED",), "REJECTED"),
-        }[action]
-        arguments = {} if action == "resume" else {"reason": REASON}
+        }[decision]
+        arguments = {} if decision == "resume" else {"reason": REASON}
         with self.lab.open("maria") as workspace:
-            code = refused(lambda: getattr(workspace, action)(run_id, **arguments))
-        assert code == (None if known.status in allowed else "wrong-state"), (action, known.status, code)
+            code = refused(lambda: getattr(workspace, decision)(run_id, **arguments))
+        assert code == (None if known.status in allowed else "wrong-state"), (decision, known.status, code)
         if code is None:
-            known.status, known.released = after, known.released or action == "release"
+            known.status, known.released = after, known.released or decision == "release"
 
-    @rule(number=picks)
     def revert(self, number: int) -> None:
         run_id = self.pick(number, "SUCCESS", "REVERTED", "APPROVED")
         if run_id is None:
@@ -232,17 +225,36 @@ class Machine(RuleBasedStateMachine):
         STEPS["revert"] += 1
         known = self.model.runs[run_id]
         with self.lab.open("maria") as workspace:
+            stands_below = is_built_upon(run_id, read_record(workspace).entries)
             code = refused(lambda: workspace.revert(run_id, reason=REASON))
         if known.status != "SUCCESS":
             assert code in ("wrong-state", "built-upon"), code
-        elif code is None:
-            known.status = "REVERTED"
         else:
-            assert code == "built-upon", code
+            assert code == ("built-upon" if stands_below else None), code
+        if code is None:
+            STEPS["reverted"] += 1
+            known.status = "REVERTED"
 
-    @precondition(lambda self: self.model.signals < 5)
-    @rule()
+    def rebuild_everything(self) -> None:
+        """What `stale_partitions` did not name, and no input of which changed, comes out as it was."""
+        STEPS["rebuild everything"] += 1
+        with self.lab.open() as workspace:
+            stale = {(r["dataset"], r["partition"].isoformat()) for r in projection(workspace, "stale_partitions")}
+            known = Known("dataset", "ana", False, None, status="SUCCESS", version=self.model.signals)
+            run_id = small.request(workspace, kind="dataset", allow_overlap=self.model.in_status(*ACTIVE))
+        with self.lab.open("maria") as workspace:
+            workspace.approve(run_id)
+            assert workspace.drive(run_id).status == "SUCCESS"
+            entries = read_record(workspace).entries
+            mine = [entry for entry in entries if entry.stream == run_id]
+            changed = stale | built(mine, "run.batch_appended")
+            assert built(mine, "run.partition_rebuilt", "written") <= closure(entries, changed)
+            assert projection(workspace, "stale_partitions") == []
+        self.model.runs[run_id] = known
+
     def bump(self) -> None:
+        if self.model.signals >= MOST_VERSIONS:
+            return
         STEPS["bump"] += 1
         self.lab.edit_signals()
         with self.lab.open() as workspace:
@@ -263,11 +275,11 @@ class Machine(RuleBasedStateMachine):
         if not hasattr(self, "lab"):
             return
         with self.lab.open() as workspace:
-            rows = {r["run_id"]: r["status"] for r in projection(workspace, "runs") if r["run_kind"] == "backfill"}
-            assert rows == {run_id: known.status for run_id, known in self.model.runs.items()}
+            runs = fold_runs(check_everything(workspace).entries)  # which the projection `runs` equals
+            found = {run_id: run["status"] for run_id, run in runs.items() if run_id.startswith("bf-")}
+            assert found == {run_id: known.status for run_id, known in self.model.runs.items()}
             assert workspace.state().cursor == self.model.cursor
             assert workspace.dataset("gold_signals").logic_version == self.model.signals
-            check_everything(workspace)
         STEPS["all"] += 1
 
 
@@ -280,6 +292,7 @@ def play(examples: int, steps: int, *, same_each_time: bool = False) -> None:
         deadline=None,
         derandomize=same_each_time,
         suppress_health_check=list(HealthCheck),
+        phases=(Phase.reuse, Phase.generate),  # to shrink takes many minutes, and these steps can be read as they are
         print_blob=True,
     )
     run_state_machine_as_test(Machine, settings=chosen)
