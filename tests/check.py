@@ -14,6 +14,7 @@ import duckdb
 import pyarrow.parquet as pq
 from sqlalchemy import text
 
+from tests.contents import current_files
 from tests.fold import fold_partitions, fold_pipeline_states, fold_runs
 from tradex_ledger.ledger import merkle
 from tradex_ledger.ledger.entry import Entry, parse
@@ -21,7 +22,6 @@ from tradex_ledger.ledger.store import reading
 from tradex_ledger.views import AsOf, open_views, rows
 from tradex_ledger.workspace import Workspace
 
-NOT_OF_THE_CONTENT = ("run_id", "ingested_at")
 CLOSING = {"bf-": "backfill.completed", "run-": "incremental_run.succeeded"}
 ENDED = {
     "backfill.completed", "backfill.cancelled", "backfill.rejected", "backfill.expired",
@@ -29,7 +29,6 @@ ENDED = {
 }  # fmt: skip
 
 Row = tuple[int, str, int, str, str, bytes, str]
-Contents = dict[str, dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -301,7 +300,7 @@ def _candidate_problems(run: str, events: Sequence[Entry]) -> Iterator[str]:
 def bronze_problems(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> Iterator[str]:
     """No key twice in Bronze: (post_id, revision) of the posts (N23, N24)."""
     for definition in workspace.pipeline.layer("bronze"):
-        files = _files(connection, workspace, definition.name)
+        files = current_files(connection, workspace, definition.name)
         if not files:
             continue
         keys = ", ".join(definition.key)
@@ -311,50 +310,3 @@ def bronze_problems(connection: duckdb.DuckDBPyConnection, workspace: Workspace)
             [files],
         ).fetchall()
         yield from (f"{definition.name} has {row[:-1]} {row[-1]} times" for row in twice)
-
-
-def _files(connection: duckdb.DuckDBPyConnection, workspace: Workspace, dataset: str) -> list[str]:
-    found = rows(connection, "partitions", "dataset = ?", dataset)
-    return [str(workspace.lake.absolute(file["path"])) for row in found for file in row["files"]]
-
-
-# -- what is in the lake, to compare one lake with another
-
-
-def contents(workspace: Workspace, *, without: Sequence[str] = ()) -> Contents:
-    """What readers see: dataset → day → digest. Of Bronze the rows, but for who brought them (and `without`)."""
-    found: Contents = {}
-    with open_views(workspace.ledger.engine, AsOf(workspace.ledger.position(), None)) as connection:
-        for row in rows(connection, "partitions", "layer <> 'bronze'"):
-            digest = ",".join(file["sha256"] for file in row["files"])
-            found.setdefault(row["dataset"], {})[row["partition"].isoformat()] = digest
-        for definition in workspace.pipeline.layer("bronze"):
-            files = _files(connection, workspace, definition.name)
-            if files:
-                found[definition.name] = _rows_by_day(connection, files, definition.partition, without)
-    return found
-
-
-def _rows_by_day(
-    connection: duckdb.DuckDBPyConnection, files: list[str], column: str, without: Sequence[str]
-) -> dict[str, str]:
-    left_out = ", ".join(f"'{name}'" for name in (*NOT_OF_THE_CONTENT, *without))
-    relation = connection.execute(
-        f"select {column}::varchar, columns(lambda c: c not in ({left_out})) "
-        "from read_parquet($1, hive_partitioning = false) order by all",
-        [files],
-    )
-    digests: dict[str, Any] = {}
-    for day, *values in relation.fetchall():
-        digests.setdefault(day, hashlib.sha256()).update(repr(values).encode())
-    return {day: digest.hexdigest() for day, digest in digests.items()}
-
-
-def published(found: Contents) -> Contents:
-    """Silver and Gold alone: what a publication makes visible, all at once."""
-    return {name: days for name, days in found.items() if not name.startswith("bronze_")}
-
-
-def with_rows(found: Contents) -> Contents:
-    """Without the partitions that hold no row, which count like those that are not there."""
-    return {name: {day: digest for day, digest in days.items() if digest} for name, days in found.items()}

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.check import Contents, check_everything, contents, published, read_record
+from tests.check import check_everything, read_record
+from tests.contents import Contents, contents, published
 from tests.crash import lakes
 from tests.faults import Crash, Faults, Step, fault, open_faulty
 from tradex_ledger.demo.posts import deliver_outage, write_month

@@ -12,7 +12,8 @@ from random import Random
 import psutil
 import pytest
 
-from tests.check import Contents, check_everything, contents, published
+from tests.check import check_everything
+from tests.contents import Contents, contents, published
 from tests.crash import lakes
 from tradex_ledger.demo.posts import deliver_outage, write_month
 from tradex_ledger.workspace import Workspace

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from tests.check import check_everything, contents, published, read_record, with_rows
+from tests.check import check_everything, read_record
+from tests.contents import contents, published, with_rows
 from tests.crash import lakes
 from tests.faults import Crash, Faults, Interruption, open_faulty
 from tradex_ledger.demo.posts import deliver_days, write_month

@@ -69,3 +69,18 @@ def test_a_bound_of_nought_is_none_and_incremental_runs_take_no_place(workspace:
             stack.enter_context(driven(ex))
         stack.enter_context(driven(driver(workspace, 5)))
         stack.enter_context(quota(driver(workspace, 6), INCREMENTAL))
+
+
+@pytest.mark.norm("N29")
+def test_a_backfill_of_a_layer_takes_a_place_of_each_of_its_datasets(workspace: Workspace):
+    with driven(driver(workspace, 1, runs_in_all=0), "gold_signals"):
+        with pytest.raises(QuotaError, match="1 runs of gold_signals"), driven(driver(workspace, 2), "gold"):
+            raise AssertionError("it has no place")
+        with driven(driver(workspace, 3, runs_in_all=0), "gold_metrics"):
+            pass  # the place that the layer had taken first is free again
+    with (
+        driven(driver(workspace, 4), "gold"),
+        pytest.raises(QuotaError, match="1 runs of gold_baselines"),
+        driven(driver(workspace, 5), "gold_baselines"),
+    ):
+        raise AssertionError("it has no place")

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests import small
-from tests.check import check_everything, contents
+from tests.check import check_everything
+from tests.contents import contents
 from tests.lake import events, projection
 from tradex_ledger.demo.posts import write_month
 from tradex_ledger.domain.base import WrongStateError

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from tests import small
-from tests.check import check_everything, contents
+from tests.check import check_everything
+from tests.contents import contents
 from tests.faults import Interruption
 from tests.lake import digests, partitions, projection
 from tradex_ledger.audit.query import query

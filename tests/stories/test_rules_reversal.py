@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests import small
-from tests.check import check_everything, contents
+from tests.check import check_everything
+from tests.contents import contents
 from tests.faults import Interruption
 from tests.lake import projection
 from tests.stories.test_rules_life import LATE
@@ -22,7 +23,7 @@ from tradex_ledger.domain.policy import NotAllowedError
 from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.executors.propose import propose
 from tradex_ledger.executors.revert import PrunedVersionError
-from tradex_ledger.workspace import Workspace
+from tradex_ledger.workspace import BUILT_IN, Workspace
 
 WRONG = "the redelivery was broken, INC-4290"
 
@@ -193,3 +194,24 @@ def test_a_run_whose_earlier_versions_were_pruned_is_reverted_no_more(workspace:
         workspace.revert(run.id, reason=WRONG)
     assert visible(workspace) == before
     assert query(workspace.ledger, workspace.lake, "select count(*) from silver_social_events").rows[0][0] > 0
+
+
+@pytest.mark.norm("N4")
+@pytest.mark.norm("N19")
+def test_the_only_run_of_a_version_stands_once_the_version_before_was_pruned(workspace: Workspace):
+    folder = workspace.config.folder
+    shutil.copytree(BUILT_IN, folder / "pipeline")
+    definition = folder / "pipeline" / "gold_signals.sql"
+    definition.write_text(definition.read_text(encoding="utf-8").replace("z >= 3", "z >= 4"), encoding="utf-8")
+    settings = folder / "tradex.toml"
+    text = settings.read_text(encoding="utf-8").replace('# pipeline = "pipeline"', 'pipeline = "pipeline"')
+    settings.write_text(text, encoding="utf-8")
+    with small.reopen(folder) as ana, small.reopen(folder, "maria") as maria:
+        ana.bump("gold_signals", reason="a spike needs four deviations, TRX-91")
+        run = small.backfill(ana, 1, 7, kind="logical", dataset="gold_signals")
+        ana.deprecate("gold_signals", 1, reason="version 2 replaces it, TRX-91")
+        digest, _ = ana.plan_prune("gold_signals", reason="nobody reads version 1, TRX-91")
+        maria.prune("gold_signals", digest)
+        with pytest.raises(PrunedVersionError, match="gold_signals 2024-01-01"):
+            maria.revert(run.id, reason=WRONG)
+        assert query(ana.ledger, ana.lake, "select count(*) from gold_signals").rows[0][0] > 0

@@ -10,6 +10,7 @@ from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import ConflictError, EnvironmentFault
 from tradex_ledger.executors.context import Execution
+from tradex_ledger.executors.plan import subjects
 from tradex_ledger.ledger.leases import Leases
 
 TTL_SECONDS = 30
@@ -80,12 +81,13 @@ class QuotaError(ConflictError):
 def quota(ex: Execution, run: Run) -> Iterator[None]:
     """Hold one of the places that the policy gives to backfills, of a dataset and in all. Raises `QuotaError`.
 
-    A place is a lease: a driver that dies gives it back.
+    A place is a lease: a driver that dies gives it back. A backfill of a layer takes a place of each of its datasets.
     """
     with ExitStack() as stack:
         if isinstance(run, Backfill):
-            dataset = run.request["dataset"]
-            for what, allowed in ((f"of {dataset}", ex.policy.runs_per_dataset), ("in all", ex.policy.runs_in_all)):
+            about = sorted(definition.name for definition in subjects(ex, run.request["dataset"]))
+            places = [(f"of {name}", ex.policy.runs_per_dataset) for name in about]
+            for what, allowed in (*places, ("in all", ex.policy.runs_in_all)):
                 if allowed and not _take_place(ex, stack, what, allowed):
                     raise QuotaError(run.id, what, allowed)
         yield

@@ -107,7 +107,7 @@ def _days_by_dataset(
     asked = set(range(first, last + 1))
     if about[0].layer == LAYERS[0]:
         posts, _ = ex.posts()
-        return affected(ex.pipeline, {posts.name: asked}, last_day=max([last, *there[-1:]]))
+        return _closure(ex, {posts.name: asked}, asked, catalog, last_day=max([last, *there[-1:]]))
     asked = {day for day in asked if there and there[0] <= day <= there[-1]}
     if not asked:
         span = f"from {iso(there[0])} to {iso(there[-1])}" if there else "no day at all"
@@ -118,10 +118,25 @@ def _days_by_dataset(
     if request["kind"] == "logical":
         _check_new_logic(about, asked, catalog, versions)
     seeds = {definition.name: asked for definition in about}
-    days = affected(ex.pipeline, seeds, last_day=there[-1])
+    days = _closure(ex, seeds, asked, catalog, last_day=there[-1])
     for name in seeds:
         days[name] = days.get(name, set()) | asked
     return days
+
+
+def _closure(
+    ex: Execution, seeds: dict[str, set[int]], asked: set[int], catalog: Catalog, *, last_day: int
+) -> dict[str, set[int]]:
+    """What follows from the seeds, and the days asked for that a dataset downstream does not have at all.
+
+    Those follow from no change: on the first of some new days, a baseline reads only older ones.
+    """
+    days = affected(ex.pipeline, seeds, last_day=last_day)
+    new = {name: asked - catalog.current.get(name, {}).keys() for name in days}
+    found = affected(
+        ex.pipeline, {name: seeds.get(name, set()) | new.get(name, set()) for name in seeds | new}, last_day=last_day
+    )
+    return {name: found.get(name, set()) | new[name] for name in days}
 
 
 def _check_new_logic(about: list[Definition], asked: set[int], catalog: Catalog, versions: dict[str, int]) -> None:

@@ -21,7 +21,7 @@ class PrunedVersionError(RefusedError):
 
     def __init__(self, run_id: str, dataset: str, partition: str) -> None:
         super().__init__(
-            f"{run_id} cannot be reverted: the version of {dataset} {partition} before it was pruned",
+            f"{run_id} cannot be reverted: {dataset} {partition}, as it would be read then, was pruned",
             mend="correct forward with a new backfill",
         )
 
@@ -73,7 +73,11 @@ def find_blockers(ledger: Ledger, pipeline: Pipeline, backfill: Backfill) -> lis
 
 
 def check_nothing_pruned(ledger: Ledger, backfill: Backfill) -> None:
-    """Raise `PrunedVersionError` when a version that would be current again has files that were pruned."""
+    """Raise `PrunedVersionError` when what readers would see instead has files that were pruned.
+
+    That is the version of each partition before, and of a dataset with version components, when nothing else was
+    published under the newest, all of the newest version that is left.
+    """
     with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
         gone = {
             path
@@ -95,8 +99,11 @@ def check_nothing_pruned(ledger: Ledger, backfill: Backfill) -> None:
         number = row["logic_version"] if row["dataset"] in versioned else 0
         before[row["dataset"], number, row["partition"].isoformat()] = row
     for name, days in backfill.candidates.items():
-        for day, facts in days.items():
-            row = before.get((name, facts["logic_version"] if name in versioned else 0, day), {})
+        newest = max((number for dataset, number, _ in before if dataset == name), default=0)
+        read = {(number, day) for dataset, number, day in before if dataset == name and number == newest}
+        built = {(facts["logic_version"] if name in versioned else 0, day) for day, facts in days.items()}
+        for number, day in sorted(built | (read if max(built)[0] > newest else set())):
+            row = before.get((name, number, day), {})
             if any(file["path"] in gone for file in row.get("files") or ()):
                 raise PrunedVersionError(backfill.id, name, day)
 

@@ -105,7 +105,7 @@ class BackfillCommands(DatasetCommands):
         check_overlap(self.ledger, backfill)
         backfill.approve_by_rule(by=self.actor, policy=self.config.policy)
         self.ledger.append(backfill)
-        return backfill
+        return self.ledger.get(Backfill, backfill.id)  # as it was recorded: the store gives an event its time
 
     def request_split(self, **request: Any) -> list[Backfill]:
         """Request a range that is too large for one backfill as several linked ones, each within the policy (N36)."""
@@ -132,7 +132,7 @@ class BackfillCommands(DatasetCommands):
             check_overlap(self.ledger, backfill)
             backfill.approve_by_rule(by=self.actor, policy=self.config.policy)
         self.ledger.append(*made)
-        return made
+        return [self.ledger.get(Backfill, backfill.id) for backfill in made]
 
     def edges(self, backfill: Backfill) -> list[dict[str, Any]]:
         """Why each dataset is in a backfill's plan: asked for, or for what it reads."""
