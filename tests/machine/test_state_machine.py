@@ -99,7 +99,8 @@ class Machine(RuleBasedStateMachine):
         self.model.cursor = found
         if outcome == "BROKEN":
             STEPS["broken"] += 1
-            self.unfinished = self.unfinished or cursor_of(until)
+            if self.unfinished in (None, found):  # the one before was finished first
+                self.unfinished = cursor_of(until)
         if outcome == "SUCCESS" or (outcome == "REFUSED" and found == self.unfinished):
             self.unfinished = None
 
