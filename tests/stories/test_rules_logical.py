@@ -155,7 +155,9 @@ def test_a_deprecated_version_warns_who_reads_it_and_nothing_is_written_under_it
     old = query(workspace.ledger, workspace.lake, "select count(*) from gold_signals_v1")
     assert old.warnings == ["version 1 of gold_signals is deprecated"]
     assert old.rows[0][0] > 0
-    assert query(workspace.ledger, workspace.lake, "select count(*) from gold_signals").warnings == []
+    assert query(workspace.ledger, workspace.lake, "select count(*) from gold_signals").warnings == [
+        "gold_signals is its version 2; 2013-12-31: only in gold_signals_v1"  # the day before January
+    ]
     # Going back to the old text is a change of logic, too: nothing gets under version 1 again.
     change(workspace, "gold_signals", "z >= 4", "z >= 3")
     with pytest.raises(LogicChangedError):
@@ -213,3 +215,15 @@ def test_the_history_tells_the_story(workspace: Workspace):
     of_the_run = [e["topic"] for e in log(workspace.ledger, stream=run_id).entries]
     assert of_the_run[:3] == ["backfill.requested", "backfill.planned", "backfill.approved"]
     assert of_the_run[-3:] == ["run.published", "backfill.completed", "dataset.published"]
+
+
+@pytest.mark.norm("N26")
+def test_a_version_that_lacks_days_of_the_one_before_says_so(workspace: Workspace):
+    new_scoring(workspace)
+    workspace.bump("gold_signals", reason=REASON)
+    counted = "select count(*) from gold_signals"
+    assert query(workspace.ledger, workspace.lake, counted).warnings == []  # version 1 is still the one that is read
+    backfill(workspace, first=date(2014, 1, 11), last=date(2014, 1, 20))
+    (warning,) = query(workspace.ledger, workspace.lake, counted).warnings
+    between = "22 days between 2013-12-31 and 2014-01-31"
+    assert warning == f"gold_signals is its version 2; {between}: only in gold_signals_v1"

@@ -68,6 +68,8 @@ class Tables:
         dataset, number = version["dataset"], version["logic_version"]
         if version["is_deprecated"]:
             self.warnings.append(f"version {number} of {dataset} is deprecated")
+        if table == dataset and version["component"] is not None:
+            self._warn_of_gaps(dataset, number)
         paths = [self._path(file) for row in self.partitions(version) for file in row["files"] or ()]
         if paths:
             files = file_list(paths)
@@ -79,6 +81,19 @@ class Tables:
             [dataset, number],
         ).fetchall()
         create_empty(self.connection, table, [(c["name"], c["type"]) for c in orjson.loads(described[0][0])])
+
+    def _warn_of_gaps(self, dataset: str, number: int) -> None:
+        """Say which days an older version has and the one that is read does not: they were not backfilled."""
+        days: dict[int, set[Any]] = {}
+        for row in rows(self.connection, "partitions", "dataset = ? and logic_version <= ?", dataset, number):
+            days.setdefault(row["logic_version"], set()).add(row["partition"])
+        here = days.pop(number, set())
+        for older in sorted(days, reverse=True):
+            if lacking := days[older] - here:
+                first, last = min(lacking), max(lacking)
+                what = first if len(lacking) == 1 else f"{len(lacking)} days between {first} and {last}"
+                self.warnings.append(f"{dataset} is its version {number}; {what}: only in {dataset}_v{older}")
+                return
 
     def partitions(self, version: dict[str, Any]) -> list[dict[str, Any]]:
         """The partitions (partition, files, rows) of a logic version, candidates laid over; in order of day."""
