@@ -16,7 +16,7 @@ from tests import small
 from tests.small import REASON, Ticking, broken, day, request
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.errors import TradexError
-from tradex_ledger.executors.alerts import deliver
+from tradex_ledger.executors.alerts import ReceiverDownError, deliver
 from tradex_ledger.workspace import Workspace
 
 START = datetime(2024, 2, 1, tzinfo=UTC)
@@ -78,7 +78,13 @@ def tell(folder: Path, source: Path) -> Workspace:
     _forced(folder)
     workspace = Workspace.open(folder, actor="ana", clock=Ticking(START + timedelta(days=13)))
     with receiver() as (url, got):
-        assert deliver(workspace.execution(), (url,)) == len(got) > 0
+        with receiver() as (other, _):
+            pass
+        with pytest.raises(ReceiverDownError, match="1 of 2 receivers"):
+            deliver(workspace.execution(), (url, other))
+        heard = len(got)
+        assert heard > 0
+        assert deliver(workspace.execution(), (url,)) == heard == len(got)  # the one that was up hears nothing twice
         assert deliver(workspace.execution(), (url,)) == 0
     return workspace
 

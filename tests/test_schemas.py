@@ -23,6 +23,7 @@ from tradex_ledger.workspace import Workspace
 
 TOPICS = {
     "alerts.delivered",
+    "alerts.receiver_reached",
     "alerts.opened",
     "backfill.approved",
     "backfill.cancelled",

@@ -31,6 +31,19 @@ def test_an_alert_is_delivered_once_and_in_order():
 
 
 @pytest.mark.norm("N35")
+def test_a_receiver_that_was_reached_is_not_reached_again_while_another_is_down():
+    reached = Fact(AlertLog.ReceiverReached, "ana", {"position": 12, "receiver": "ab"})
+    given(AlertLog, OPENED, stream="alerts").when(lambda a: a.reach("ab", 12, by="ana")).then(reached)
+    for told in (reached, delivered(12)):
+        for position in (12, 11):
+            given(AlertLog, OPENED, told, stream="alerts").when(
+                lambda a, position=position: a.reach("ab", position, by="ana")  # type: ignore[misc]
+            ).then()
+    other = Fact(AlertLog.ReceiverReached, "ana", {"position": 12, "receiver": "cd"})
+    given(AlertLog, OPENED, reached, stream="alerts").when(lambda a: a.reach("cd", 12, by="ana")).then(other)
+
+
+@pytest.mark.norm("N35")
 def test_somebody_hears_of_failures_anomalies_time_and_held_runs():
     assert set(ALERT_TOPICS) == {
         *("backfill.failed", "incremental_run.failed", "run.anomaly_detected", "run.sla_exceeded", "run.held")

@@ -140,6 +140,7 @@ _TEMPLATES = {
     "dataset.files_pruned": "plan {digest} to prune carried out, planned by {planned_by}",
     "pipeline_state.overridden": "from {cursor_before} to {cursor} by {run}",
     "alerts.opened": "alerts are delivered from position {position} on",
+    "alerts.receiver_reached": "alert of position {position} delivered to the receiver {receiver}",
     "alerts.delivered": "alert of position {position} delivered to {receivers} receivers",
     "incremental_run.started": "set out from {cursor_from} until {cursor_to}",
     "incremental_run.succeeded": "succeeded",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from hashlib import sha256
 from typing import Any
 
 from tradex_ledger.domain.alerts import STREAM, AlertLog
@@ -12,15 +13,17 @@ from tradex_ledger.executors.lease import DrivenElsewhereError, held
 from tradex_ledger.ledger.application import Ledger, WriterConflictError
 from tradex_ledger.views import open_views, resolve, rows
 
+DIGEST_LENGTH = 16
+
 
 class ReceiverDownError(EnvironmentFault):
     """An alert could not be handed over; it goes out with the next attempt."""
 
     code = "receiver-down"
 
-    def __init__(self, position: int, urls: int) -> None:
+    def __init__(self, position: int, down: int, receivers: int) -> None:
         super().__init__(
-            f"the alert of position {position} did not reach all of {urls} receivers; it will be sent again",
+            f"the alert of position {position} did not reach {down} of {receivers} receivers; it will be sent again",
             mend="see whether the receivers under [alerts] in tradex.toml answer; then: tradex alerts --deliver",
             transient=True,
         )
@@ -33,10 +36,10 @@ def alerts(ledger: Ledger, as_of: str | None = None) -> list[dict[str, Any]]:
 
 
 def deliver(ex: Execution, urls: tuple[str, ...]) -> int:
-    """Send what was not sent yet, in order; returns how many went out. One sender at a time (a lease).
+    """Send what was not sent yet, in order; returns how many reached all. One sender at a time (a lease).
 
     A crash between sending and recording sends that one alert again: at least once, and once in all other cases.
-    Raises: `ReceiverDownError` at the first that does not get through; it is tried again next time.
+    Raises: `ReceiverDownError` when a receiver did not answer; it is told next time.
     """
     if not urls:
         return 0
@@ -52,23 +55,42 @@ def _deliver(ex: Execution, urls: tuple[str, ...]) -> int:
     if ledger.version_of(STREAM) == 0:
         ledger.append(AlertLog.open(0, by=ex.by))
     log = ledger.get(AlertLog, STREAM, "stream")
-    sent = 0
-    for alert in alerts(ledger):
-        if alert["position"] <= log.delivered_position:
-            continue
-        if not _send(urls, alert):
-            raise ReceiverDownError(alert["position"], len(urls))
+    waiting = [alert for alert in alerts(ledger) if alert["position"] > log.delivered_position]
+    down = {url: failed for url in urls if (failed := _tell(ex, log, url, waiting, alone=len(urls) == 1))}
+    first_missed = min(down.values(), default=None)
+    sent = [alert for alert in waiting if first_missed is None or alert["position"] < first_missed]
+    for alert in sent:
         log.deliver(alert["position"], receivers=len(urls), by=ex.by)
-        ledger.append(log)
-        sent += 1
-    return sent
+    ledger.append(log)
+    if first_missed is not None:
+        raise ReceiverDownError(first_missed, len(down), len(urls))
+    return len(sent)
 
 
-def _send(urls: tuple[str, ...], alert: dict[str, Any]) -> bool:
+def _tell(ex: Execution, log: AlertLog, url: str, waiting: list[dict[str, Any]], *, alone: bool) -> int | None:
+    """Tell one receiver what it has not heard, in order; returns the position at which it failed, None if it did not.
+
+    One that is down keeps nothing from the others, and they do not hear twice.
+    """
+    receiver = sha256(url.encode()).hexdigest()[:DIGEST_LENGTH]  # a URL may carry a secret
+    for alert in waiting:
+        position = alert["position"]
+        if log.has_reached(receiver, position):
+            continue
+        if not _send(url, alert):
+            return int(position)
+        if alone:
+            log.deliver(position, receivers=1, by=ex.by)
+        else:
+            log.reach(receiver, position, by=ex.by)
+        ex.ledger.append(log)  # at once: a crash sends one alert again at most
+    return None
+
+
+def _send(url: str, alert: dict[str, Any]) -> bool:
     import apprise  # it takes a third of a second to import; only who sends pays for it
 
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
-    receivers = apprise.Apprise()
-    for url in urls:
-        receivers.add(url)
-    return bool(receivers.notify(title=f"tradex: {alert['alert']} {alert['run_id']}", body=alert["message"]))
+    receiver = apprise.Apprise()
+    receiver.add(url)
+    return bool(receiver.notify(title=f"tradex: {alert['alert']} {alert['run_id']}", body=alert["message"]))
