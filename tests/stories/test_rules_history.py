@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests import small
-from tests.check import check_everything, contents, with_rows
+from tests.check import check_everything
+from tests.contents import contents, with_rows
 from tests.lake import BRONZE, DATASETS, DERIVED, events, files, partitions, projection, read_dataset
 from tests.stories.test_rules_life import LATE
 from tradex_ledger.datasets.graph import days_of

@@ -15,7 +15,9 @@ from tests.lake import events, listing, one_process, partitions
 from tradex_ledger.audit.log import log
 from tradex_ledger.audit.query import query
 from tradex_ledger.domain.dataset_errors import DeprecatedVersionError, LogicChangedError
+from tradex_ledger.executors.complete import IncompleteInputsError
 from tradex_ledger.executors.drive import PlanOutdatedError
+from tradex_ledger.executors.fence import load_run
 from tradex_ledger.executors.plan import NoNewLogicError
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
@@ -188,9 +190,17 @@ def test_a_bump_of_metrics_gives_baselines_and_signals_a_version_as_indirect(wor
         "dataset-gold_baselines": "gold_metrics",
         "dataset-gold_signals": "gold_metrics",
     }
-    days = {"dataset": "gold_metrics", "first": date(2014, 1, 30), "last": date(2014, 1, 31)}
-    backfill(workspace, **days)
-    assert {p["logic_version"] for p in partitions(workspace) if p["dataset"] == "gold_signals"} == {1, 2}
+    # A baseline reads 28 days of metrics: over two days of the new version it would be computed over holes.
+    part = backfill(workspace, dataset="gold_metrics", first=date(2014, 1, 30), last=date(2014, 1, 31))
+    assert set(load_run(workspace.ledger, part).candidates) == {"gold_metrics"}
+    with pytest.raises(IncompleteInputsError):
+        workspace.run(until=date(2014, 2, 2))
+    whole = backfill(workspace, dataset="gold_metrics", first=None, last=None)
+    assert {"gold_baselines", "gold_signals"} < set(load_run(workspace.ledger, whole).candidates)
+    versions = {(p["logic_version"], p["dataset"], p["partition"]) for p in partitions(workspace)}
+    for name in ("gold_metrics", "gold_baselines", "gold_signals"):
+        assert {d for v, n, d in versions if (v, n) == (2, name)} == {d for v, n, d in versions if (v, n) == (1, name)}
+    workspace.run(until=date(2014, 2, 2))
 
 
 @pytest.mark.norm("N5")

@@ -32,10 +32,14 @@ class Version:
 
 @dataclass
 class Catalog:
-    """Current versions as of `position`: dataset → day (ordinal) → version."""
+    """Current versions as of `position`: dataset → day (ordinal) → version.
+
+    `outdated` are the days of each dataset that were published under an older logic version only.
+    """
 
     position: int
     current: dict[str, dict[int, Version]] = field(default_factory=dict)
+    outdated: dict[str, set[int]] = field(default_factory=dict)
 
     def get(self, dataset: str, day: int) -> Version | None:
         """The version that counts for a day; None when there is none."""
@@ -56,7 +60,7 @@ class Catalog:
 
     def copy(self) -> Catalog:
         """A copy that can be laid over without touching this one."""
-        return Catalog(self.position, {name: dict(days) for name, days in self.current.items()})
+        return Catalog(self.position, {name: dict(days) for name, days in self.current.items()}, self.outdated)
 
     def input_digest(self, definition: Definition, logic_version: int, day: int) -> str:
         """SHA-256 (hex) of all that a partition's content follows from: logic version and input contents.
@@ -94,14 +98,19 @@ def load_catalog(
         wanted = set(versions if datasets is None else datasets)
         for row in rows(connection, "partitions"):
             name = row["dataset"]
-            other_version = row["component"] is not None and row["logic_version"] != versions.get(name)
-            if name not in wanted or other_version:
+            if name not in wanted:
                 continue
+            if row["layer"] != "bronze" and row["logic_version"] != versions.get(name):
+                catalog.outdated.setdefault(name, set()).add(row["partition"].toordinal())
+                if row["component"] is not None:
+                    continue
             files = tuple(row["files"] or ())
             version = Version(row["logic_version"], files, row["rows"], row["bytes"], row["inputs"])
             catalog.put(name, row["partition"].toordinal(), version)
     finally:
         connection.close()
+    for name, days in catalog.outdated.items():
+        days -= {d for d, v in catalog.current.get(name, {}).items() if v.logic_version == versions.get(name)}
     return catalog
 
 

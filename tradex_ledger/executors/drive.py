@@ -16,6 +16,7 @@ from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.run import LAYERS, PUBLICATION, Run
 from tradex_ledger.errors import ConflictError, EnvironmentFault, RefusedError, TradexError
 from tradex_ledger.executors.catalog import load_catalog, overlay
+from tradex_ledger.executors.complete import check_complete
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.extract import extract, extraction_of
 from tradex_ledger.executors.fence import DrivenRun, EndedMeanwhileError, FencedError, load_run
@@ -129,13 +130,16 @@ def _plan_incremental(ex: Execution, driven: DrivenRun) -> None:
     closure = affected(
         ex.pipeline, {**appended, posts.name: own_days | appended.get(posts.name, set())}, last_day=last_day
     )
+    for definition in ex.pipeline.definitions.values():
+        closure[definition.name] = closure.get(definition.name, set()) | own_days
+    # Recorded as a failure: the run goes on from here once what it reads was backfilled.
+    check_complete(ex.pipeline, published, closure, versions)
     found = []
     for definition in ex.pipeline.definitions.values():
         if definition.layer != LAYERS[0]:
-            days = closure.get(definition.name, set()) | own_days
             found += windows(
                 definition,
-                days,
+                closure[definition.name],
                 logic_version=versions[definition.name],
                 window_partitions=ex.policy.window_partitions,
             )

@@ -16,6 +16,7 @@ from tradex_ledger.domain.request import RangeError
 from tradex_ledger.domain.run import LAYERS
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.executors.catalog import Catalog, load_catalog
+from tradex_ledger.executors.complete import buildable, check_complete
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.views import AsOf, open_views, rows
 
@@ -52,7 +53,8 @@ def span_of(ex: Execution, name: str) -> tuple[date, date]:
     versions = logic_versions(ex.locks())
     catalog = load_catalog(ex.ledger.engine, ex.ledger.position(), versions)
     held = {d.name for d in subjects(ex, name)}
-    days = sorted({day for dataset in held for day in catalog.current.get(dataset, ())}) or catalog.days()
+    found = {day for dataset in held for known in (catalog.current, catalog.outdated) for day in known.get(dataset, ())}
+    days = sorted(found) or catalog.days()
     if not days:
         raise RangeError(f"{name} has no partition yet: there is nothing to reprocess", mend="run first: tradex run")
     return date.fromordinal(days[0]), date.fromordinal(days[-1])
@@ -68,7 +70,10 @@ def plan_backfill(ex: Execution, backfill: Backfill) -> Plan:
     versions = logic_versions(locks)
     base = ex.ledger.position()
     catalog = load_catalog(ex.ledger.engine, base, versions)
-    days = _days_by_dataset(ex, backfill.request, catalog, versions)
+    wanted = _days_by_dataset(ex, backfill.request, catalog, versions)
+    days, _ = buildable(ex.pipeline, catalog, wanted)
+    about = {d.name: wanted.get(d.name, set()) for d in subjects(ex, backfill.request["dataset"])}
+    check_complete(ex.pipeline, catalog, {**days, **about}, versions)
     found = []
     for definition in ex.pipeline.definitions.values():
         if definition.layer in backfill.layers and definition.layer != LAYERS[0]:
@@ -139,6 +144,22 @@ def _closure(
     return {name: found.get(name, set()) | new[name] for name in days}
 
 
+def left_out(ex: Execution, backfill: Backfill) -> dict[str, dict[int, list[tuple[str, int]]]]:
+    """What the request would lead to but cannot be built yet: dataset → day → the inputs (dataset, day) it lacks."""
+    versions = logic_versions(ex.locks())
+    catalog = load_catalog(ex.ledger.engine, backfill.plan["base"] if backfill.plan else ex.ledger.position(), versions)
+    wanted = _days_by_dataset(ex, backfill.request, catalog, versions)
+    return buildable(ex.pipeline, catalog, wanted)[1]
+
+
+def check_incremental(ex: Execution, first: int, last: int) -> None:
+    """Raise `IncompleteInputsError` before an incremental run over first..last (ordinals), with nothing recorded."""
+    versions = logic_versions(ex.locks())
+    catalog = load_catalog(ex.ledger.engine, ex.ledger.position(), versions)
+    days = {d.name: range(first, last + 1) for d in ex.pipeline.definitions.values() if d.layer != LAYERS[0]}
+    check_complete(ex.pipeline, catalog, days, versions)
+
+
 def _check_new_logic(about: list[Definition], asked: set[int], catalog: Catalog, versions: dict[str, int]) -> None:
     for definition in about:
         current = catalog.current.get(definition.name, {})
@@ -168,6 +189,22 @@ def edges(ex: Execution, backfill: Backfill) -> list[dict[str, Any]]:
                         "last": read.last,
                     }
                 )
+    return found + _why_left_out(ex, backfill)
+
+
+def _why_left_out(ex: Execution, backfill: Backfill) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for name, days in left_out(ex, backfill).items():
+        lacks = sorted({other for missing in days.values() for other, _ in missing})
+        because = f"{len(days)} days left out ({iso(min(days))} to {iso(max(days))}): {', '.join(lacks)} "
+        found.append(
+            {
+                "dataset": name,
+                "because": because + "has days that they read under an older logic only; backfill those first",
+                "first": None,
+                "last": None,
+            }
+        )
     return found
 
 

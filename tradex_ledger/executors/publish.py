@@ -14,6 +14,9 @@ update is ever lost.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import affected, days_of, ordinal, windows
 from tradex_ledger.domain.backfill import Backfill
@@ -21,7 +24,8 @@ from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
-from tradex_ledger.executors.catalog import Catalog, load_catalog, overlay
+from tradex_ledger.executors.catalog import Catalog, Version, load_catalog, overlay, version_of
+from tradex_ledger.executors.complete import buildable
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.fence import DrivenRun
 from tradex_ledger.executors.judge import check_sla, detect_anomalies, reason_to_hold
@@ -95,13 +99,18 @@ def extend_to_newer_days(ex: Execution, driven: DrivenRun, published: Catalog, v
     for name in ex.pipeline.definitions:
         seeds.setdefault(name, set()).update(days_of(run.windows, name))
     closure = affected(ex.pipeline, seeds, last_day=last_day)
+    planned = {name: days_of(run.windows, name) for name in ex.pipeline.definitions}
+    complete, _ = buildable(ex.pipeline, published, closure, planned)
     added = []
     for name, days in closure.items():
         definition = ex.pipeline.definitions[name]
-        new = days - days_of(run.windows, name)
+        new = days - planned[name]
         if definition.layer in run.layers:
             added += windows(
-                definition, new, logic_version=versions[name], window_partitions=ex.policy.window_partitions
+                definition,
+                new & complete.get(name, set()),
+                logic_version=versions[name],
+                window_partitions=ex.policy.window_partitions,
             )
     if added:
         run.extend_plan(added, base=published.position, reason="newer days", by=ex.by)
@@ -114,16 +123,24 @@ def rebuild_moved(ex: Execution, driven: DrivenRun, published: Catalog, versions
     overlay(seen, driven.run.candidates)
     for name, definition in ex.pipeline.definitions.items():
         # Again until nothing moves: in a dataset that reads its own earlier days, a rebuilt day moves the next.
-        while todo := _moved(driven, definition, versions[name], seen):
+        while todo := _moved(driven, definition, versions[name], published, seen):
             Rebuild(ex, driven, definition, versions[name], published, seen).run(todo)
 
 
-def _moved(driven: DrivenRun, definition: Definition, logic_version: int, seen: Catalog) -> set[int]:
-    """The planned days of a dataset that have no candidate, or one whose inputs are not what they were."""
+def _moved(
+    driven: DrivenRun, definition: Definition, logic_version: int, published: Catalog, seen: Catalog
+) -> set[int]:
+    """The planned days of a dataset that have no candidate, or one whose inputs or output are not what they were."""
     candidates = driven.run.candidates.get(definition.name, {})
     moved = {
         ordinal(day)
         for day, facts in candidates.items()
         if facts["inputs"] != seen.input_digest(definition, logic_version, ordinal(day))
+        or _stands_for_nothing(facts, published.get(definition.name, ordinal(day)))
     }
     return moved | (days_of(driven.run.windows, definition.name) - {ordinal(day) for day in candidates})
+
+
+def _stands_for_nothing(facts: Mapping[str, Any], current: Version | None) -> bool:
+    """Whether a candidate was found identical to a version that is not the current one any more (it was reverted)."""
+    return facts["outcome"] != "written" and (current is None or current.content != version_of(facts).content)

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from tradex_ledger.clock import new_id
+from tradex_ledger.datasets.graph import ordinal
 from tradex_ledger.domain.backfill import Backfill, ExpiredRequestError
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
@@ -33,6 +34,7 @@ class BackfillCommands(DatasetCommands):
         An incremental run that did not end is taken up and finished first.
         """
         from tradex_ledger.executors.drive import drive
+        from tradex_ledger.executors.plan import check_incremental
 
         end = until or self.today()
         if end > self.today():
@@ -50,10 +52,13 @@ class BackfillCommands(DatasetCommands):
                 finished = drive(ex, unfinished)
                 if self.state().cursor == cursor_to:
                     return finished
+            cursor_from = self.state().cursor
+            if cursor_from is not None:
+                check_incremental(ex, ordinal(cursor_from), end.toordinal() - 1)
             run = IncrementalRun.start(
                 new_id("run", self.clock()),
                 pipeline=PIPELINE,
-                cursor_from=self.state().cursor,
+                cursor_from=cursor_from,
                 cursor_to=cursor_to,
                 by=self.actor,
             )

@@ -47,7 +47,8 @@ class DatasetCommands(Core):
     def bump(self, name: str, *, reason: str) -> dict[str, int]:
         """Give a dataset's changed logic a version, and those downstream that have a component one, too (indirect).
 
-        Returns the new versions. Raises: `SameLogicError` when the logic is that of the current version.
+        Returns the new versions. Raises: `SameLogicError` when the logic is that of the current version;
+        `LogicChangedError` when one downstream has changed, too: that one is bumped first.
         """
         self.register_datasets()
         pipeline = self.pipeline
@@ -57,9 +58,12 @@ class DatasetCommands(Core):
         bumped = {name: self.dataset(name)}
         bumped[name].version_logic(logic_facts(pipeline.definitions[name], columns[name]), reason=text, by=self.actor)
         for other in downstream(pipeline, name):
-            if pipeline.definitions[other].component is not None:
+            definition = pipeline.definitions[other]
+            if definition.component is not None:
+                # A change of its own would pass under this one's reason: it gets its own version first.
                 bumped[other] = self.dataset(other)
-                facts = logic_facts(pipeline.definitions[other], columns[other])
+                bumped[other].check_logic(fingerprint(definition), definition.text, reference_facts(definition))
+                facts = logic_facts(definition, columns[other])
                 bumped[other].version_logic(facts, reason=text, by=self.actor, indirect=name)
         self.ledger.append(*bumped.values())
         return {dataset: aggregate.logic_version for dataset, aggregate in bumped.items()}

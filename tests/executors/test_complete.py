@@ -1,0 +1,134 @@
+"""What is computed reads all the days there are, under the current logic, and what is published is what counts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import small
+from tests.check import check_everything
+from tests.contents import contents, with_rows
+from tests.lake import projection
+from tests.stories.test_rules_life import LATE
+from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.dataset_errors import LogicChangedError
+from tradex_ledger.executors.complete import IncompleteInputsError
+from tradex_ledger.workspace import BUILT_IN, Workspace
+
+REASON = "mentions are counted in another way, TRX-90"
+DOWNSTREAM = {"gold_metrics", "gold_baselines", "gold_signals"}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    small.deliver(tmp_path / "posts")
+    shutil.copytree(BUILT_IN, tmp_path / "ws" / "pipeline")
+    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", pipeline="pipeline") as opened:
+        opened.run(small.day(6))
+        yield opened
+        check_everything(opened)
+
+
+def change(workspace: Workspace, name: str, old: str, new: str) -> None:
+    file = workspace.config.folder / "pipeline" / f"{name}.sql"
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def bump_metrics(workspace: Workspace) -> None:
+    change(workspace, "gold_metrics", "count(*)", "count(post_id)")
+    workspace.bump("gold_metrics", reason=REASON)
+
+
+def logical(workspace: Workspace, first: int | None, last: int | None, dataset: str = "gold_metrics") -> Any:
+    days = {"first": first and small.day(first), "last": last and small.day(last)}
+    made = workspace.request(kind="logical", dataset=dataset, override_state=False, reason=REASON, **days)
+    workspace.approve(made.id)
+    return workspace.drive(made.id)
+
+
+@pytest.mark.norm("N27")
+def test_the_next_run_after_a_bump_is_refused_until_what_it_reads_was_backfilled(workspace: Workspace):
+    bump_metrics(workspace)
+    before = workspace.ledger.position()
+    with pytest.raises(IncompleteInputsError) as error:
+        workspace.run(small.day(8))
+    assert "gold_baselines of 2024-01-06 reads gold_metrics" in error.value.message
+    assert "backfill request logical gold_metrics --from 2024-01-01 --to 2024-01-05" in (error.value.mend or "")
+    assert workspace.ledger.position() == before
+    logical(workspace, None, None)
+    workspace.run(small.day(8))
+    assert projection(workspace, "stale_partitions") == []
+
+
+@pytest.mark.norm("N17")
+def test_a_partial_backfill_of_new_logic_builds_just_what_reads_no_hole(workspace: Workspace):
+    bump_metrics(workspace)
+    run = logical(workspace, 4, 5)
+    # Signals read the baseline of their day, and that one 28 days of metrics: none is complete yet.
+    assert {name: sorted(days) for name, days in run.candidates.items()} == {
+        "gold_metrics": ["2024-01-04", "2024-01-05"]
+    }
+    why = " ".join(step["because"] for step in workspace.edges(workspace.ledger.get(Backfill, run.id, "backfill")))
+    assert "2 days left out" in why
+    run = logical(workspace, 1, 3)
+    assert set(run.candidates) >= DOWNSTREAM
+    fresh = contents(workspace)
+    # All at once gives the same.
+    with small.create(workspace.config.folder / "new", workspace.config.source, pipeline="../pipeline") as other:
+        other.bump("gold_metrics", reason=REASON)
+        other.run(small.day(6))
+        assert with_rows(contents(other)) == with_rows(fresh)
+
+
+@pytest.mark.norm("N17")
+def test_a_request_whose_own_days_cannot_be_built_is_refused(workspace: Workspace):
+    bump_metrics(workspace)
+    with pytest.raises(IncompleteInputsError, match="gold_baselines of 2024-01-04 reads gold_metrics"):
+        workspace.request(
+            kind="logical",
+            dataset="gold_baselines",
+            first=small.day(4),
+            last=small.day(5),
+            override_state=False,
+            reason=REASON,
+        )
+
+
+@pytest.mark.norm("N27")
+def test_a_bump_does_not_carry_the_change_of_another_definition_along(workspace: Workspace):
+    change(workspace, "gold_metrics", "count(*)", "count(post_id)")
+    change(workspace, "gold_signals", "z >= 3", "z >= 4")
+    before = workspace.ledger.position()
+    with pytest.raises(LogicChangedError, match="gold_signals"):
+        workspace.bump("gold_metrics", reason=REASON)
+    assert workspace.ledger.position() == before
+    assert workspace.bump("gold_signals", reason="spikes of z = 3 were too many") == {"gold_signals": 2}
+    assert workspace.bump("gold_metrics", reason=REASON)["gold_signals"] == 3
+
+
+@pytest.mark.norm("N38")
+def test_what_was_identical_to_a_version_that_was_reverted_meanwhile_is_written(tmp_path: Path):
+    posts = tmp_path / "posts"
+    small.deliver(posts)
+    with small.create(tmp_path / "ws", f"files:{posts}") as workspace:
+        workspace.run(small.day(6))
+        (posts / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
+        first = small.backfill(workspace, 2, 3)
+        second = small.request(workspace, 2, 3, review=True)
+        workspace.approve(second)
+        held = workspace.drive(second)
+        assert {facts["outcome"] for days in held.candidates.values() for facts in days.values()} == {"reused"}
+        fresh = contents(workspace)
+        workspace.revert(first.id, reason="the late file was another vendor's")
+        assert with_rows(contents(workspace)) != with_rows(fresh)
+        workspace.release(second, reason="it was ours after all")
+        done = workspace.drive(second)
+        assert done.candidates["silver_social_events"]["2024-01-03"]["outcome"] == "written"
+        assert with_rows(contents(workspace)) == with_rows(fresh)
+        check_everything(workspace)

@@ -1,0 +1,79 @@
+"""Whether the inputs of a partition are complete: all of them that there are, under the current logic (N17, N27).
+
+After a bump, a window over days that exist under the older version alone would be computed over holes, and nobody
+would see it in the numbers. Such a partition is not planned until what it reads has been backfilled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from tradex_ledger.datasets.definition import Definition, Pipeline
+from tradex_ledger.datasets.graph import iso
+from tradex_ledger.errors import RefusedError
+from tradex_ledger.executors.catalog import Catalog
+
+Days = dict[str, set[int]]
+
+
+class IncompleteInputsError(RefusedError):
+    """A partition would be computed over days that its input has under an older logic version only."""
+
+    code = "incomplete-inputs"
+
+    def __init__(self, dataset: str, day: int, lacking: list[tuple[str, int]], version: int) -> None:
+        name = lacking[0][0]
+        days = sorted(d for other, d in lacking if other == name)
+        first, last = iso(days[0]), iso(days[-1])
+        super().__init__(
+            f"{dataset} of {iso(day)} reads {name}, which has {len(days)} of those days ({first} to {last}) under an "
+            f"older logic than its current version {version}",
+            mend=f"backfill them first: tradex backfill request logical {name} --from {first} --to {last} "
+            "--no-override-state --reason …",
+        )
+
+
+def lacking(
+    catalog: Catalog, definition: Definition, day: int, planned: Mapping[str, set[int]]
+) -> list[tuple[str, int]]:
+    """The inputs (dataset, day) of a partition that are there under an older logic version only."""
+    return [
+        (read.dataset, input_day)
+        for read in definition.reads
+        if (outdated := catalog.outdated.get(read.dataset))
+        for input_day in range(day + read.first, day + read.last + 1)
+        if input_day in outdated and input_day not in planned.get(read.dataset, ())
+    ]
+
+
+def buildable(
+    pipeline: Pipeline,
+    catalog: Catalog,
+    days: Mapping[str, Iterable[int]],
+    planned: Mapping[str, set[int]] | None = None,
+) -> tuple[Days, dict[str, dict[int, list[tuple[str, int]]]]]:
+    """Of the days of each dataset, those whose inputs are complete, and of the others what they lack.
+
+    What is buildable here, or `planned` already, will be complete for those downstream.
+    """
+    there: Days = {name: set(known) for name, known in (planned or {}).items()}
+    kept: Days = {}
+    left: dict[str, dict[int, list[tuple[str, int]]]] = {}
+    for name, definition in pipeline.definitions.items():
+        for day in sorted(days.get(name, ())):
+            if missing := lacking(catalog, definition, day, there):
+                left.setdefault(name, {})[day] = missing
+            else:
+                kept.setdefault(name, set()).add(day)
+                there.setdefault(name, set()).add(day)
+    return kept, left
+
+
+def check_complete(
+    pipeline: Pipeline, catalog: Catalog, days: Mapping[str, Iterable[int]], versions: Mapping[str, int]
+) -> None:
+    """Raise `IncompleteInputsError` at the first partition that cannot be built over complete inputs."""
+    _, left = buildable(pipeline, catalog, days)
+    for name, partitions in left.items():
+        day, missing = next(iter(partitions.items()))
+        raise IncompleteInputsError(name, day, missing, versions[missing[0][0]])
