@@ -24,6 +24,7 @@ lives as (
         ) as last_topic,
         max("at") filter (topic = 'backfill.approved') as approved_at,
         max_by("by", position) filter (topic = 'backfill.approved') as approved_by,
+        max_by(data ->> '$.rule', position) filter (topic = 'backfill.approved') as approved_rule,
         min("at") filter (topic = 'run.layer_started') as started_at,
         max("at") filter (
             topic in ('backfill.completed', 'backfill.cancelled', 'backfill.rejected', 'backfill.failed')
@@ -139,7 +140,8 @@ select
     lives.sla_exceeded,
     lives.published_position,
     born.position,
-    lives.last_position
+    lives.last_position,
+    lives.approved_rule
 from born
 join lives using (run_id)
 left join planned using (run_id)

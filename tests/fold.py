@@ -143,6 +143,7 @@ def _run(events: list[Entry]) -> dict[str, Any]:
         "requested_by": born.by,
         "requested_at": moment(born.at),
         "approved_by": approved.by if approved else None,
+        "approved_rule": approved.data["rule"] if approved else None,
         "approved_at": moment(approved.at) if approved else None,
         "started_at": moment(starts[0].at) if starts else None,
         "layer": starts[-1].data["layer"] if starts else None,

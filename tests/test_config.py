@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tradex_ledger.config import ConfigError, load_config, write_config
+from tradex_ledger.config import MOST, ConfigError, load_config, write_config
 from tradex_ledger.domain.policy import Policy
 
 WRONG: dict[type, list[Any]] = {
@@ -80,6 +80,76 @@ def test_forced_always_needs_an_approval(tmp_path: Path):
 
 def test_a_kind_that_is_none_is_named(tmp_path: Path):
     refused(tmp_path, "weekly", needs_approval=["forced", "weekly"])
+
+
+@pytest.mark.norm("N32")
+@pytest.mark.parametrize("name", [name for name, kind in SETTINGS.items() if kind is int])
+def test_every_bound_is_bounded(tmp_path: Path, name: str):
+    for value in (9_223_372_036_854_775_808, MOST[name] + 1):
+        refused(tmp_path, str(value), str(MOST[name]), **{name: value})
+    assert getattr(load(tmp_path, **{name: MOST[name]}).policy, name) == MOST[name]
+
+
+@pytest.mark.norm("N13")
+@pytest.mark.parametrize("action", ["request", "approve", "force", "revert", "prune"])
+def test_a_right_is_somebodys_and_not_anybodys_and_somebodys(tmp_path: Path, action: str):
+    refused(tmp_path, "nobody could ever", **{f"may_{action}": []})
+    refused(tmp_path, "ana", "anybody", **{f"may_{action}": ["*", "ana"]})
+
+
+def edited(folder: Path, old: str, new: str | bytes) -> str:
+    """What is said of a fresh file in which something stands instead of something else."""
+    load(folder)
+    file = folder / "tradex.toml"
+    whole = file.read_bytes()
+    assert old.encode() in whole
+    file.write_bytes(whole.replace(old.encode(), new if isinstance(new, bytes) else new.encode(), 1))
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+    assert caught.value.mend
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("# pipeline", "pipeline = 5 #", "pipeline must be a text, not 5"),
+        ("# pipeline", 'pipeline = "" #', "pipeline must be a text, not ''"),
+        ('lake = "lake"', 'lake = "la\\u0000ke"', "lake must be a text"),
+        ("# workers = 2", "workers = 9223372036854775808 #", "not 9223372036854775808"),
+        ("# task_memory_mb", "task_memory_mb = 0 #", "from 1 to"),
+        ("# expire_days", f"expire_days = 0x{'f' * 5000} #", "thousands of digits"),
+        ("# expire_days", f"expire_days = {'9' * 5000} #", "it is not TOML"),
+        ("[source]", b"# \xff\n[source]", "it is not UTF-8"),
+        ("[source]", "[source", "it is not TOML"),
+        ("# may_request", 'may_approve = [" "] #', "may_approve"),
+        ("# peak_time_zone", 'peak_time_zone = "America" #', "is no time zone"),
+    ],
+)
+def test_what_is_off_is_a_problem_of_the_settings(tmp_path: Path, old: str, new: str | bytes, said: str):
+    assert said in edited(tmp_path, old, new)
+
+
+@pytest.mark.norm("N35")
+def test_the_urls_of_receivers_are_not_told(tmp_path: Path):
+    said = edited(tmp_path, "[alerts]\n", '[alerts]\nurls = ["json://token-4711", "token-4712"]\n')
+    assert ("number 2" in said, "471" in said) == (True, False)
+
+
+@pytest.mark.norm("N38")
+@pytest.mark.parametrize(
+    ("hours", "mend"),
+    [
+        ("00:00-24:00", "00:00-23:59"),
+        ("13:30-24:00", "13:30-00:00"),
+        ("13:30-13:30", "00:00-23:59"),
+        ("13:30-20:00+02:00", "peak_time_zone"),
+    ],
+)
+def test_hours_that_cannot_be_meant_are_told_how_to_write_them(tmp_path: Path, hours: str, mend: str):
+    with pytest.raises(ConfigError, match="peak_hours") as caught:
+        load(tmp_path, peak_hours=hours)
+    assert mend in caught.value.mend
 
 
 @pytest.mark.norm("N38")

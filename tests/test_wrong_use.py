@@ -32,7 +32,7 @@ from tradex_ledger.domain.backfill import Backfill, PlanMismatchError
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.dataset_errors import LogicChangedError
 from tradex_ledger.domain.incremental import NothingToRunError
-from tradex_ledger.domain.reason import PlaceholderReasonError
+from tradex_ledger.domain.reason import NotUtf8Error, PlaceholderReasonError
 from tradex_ledger.domain.request import RangeError
 from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
 from tradex_ledger.executors.window import ReadsOutsideWindowError, RepeatedKeyError
@@ -167,6 +167,8 @@ def approved(workspace: Workspace, first: int = 3, last: int = 4, **changes: Any
         ),
         ({"reason": "test test test"}, PlaceholderReasonError, "says nothing"),
         ({"reason": ""}, PlaceholderReasonError, "says nothing"),
+        ({"reason": "the outage of \udcff January"}, NotUtf8Error, "is not valid UTF-8"),
+        ({"ticket": "INC\udcff"}, NotUtf8Error, "is not valid UTF-8"),
         ({"override_state": True}, TradexError, "cannot override the pipeline state"),
         ({"kind": "weekly"}, UsageError, "'weekly' is no kind of backfill"),
         ({"kind": "forced"}, TradexError, "needs a ticket"),
@@ -180,6 +182,8 @@ def approved(workspace: Workspace, first: int = 3, last: int = 4, **changes: Any
         "empty",
         "placeholder",
         "no-reason",
+        "bytes",
+        "bytes-ticket",
         "override",
         "kind",
         "ticket",

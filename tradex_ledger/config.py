@@ -9,11 +9,28 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tradex_ledger.domain.policy import KINDS, Policy, peak_bounds
+from tradex_ledger.domain.policy import ANYBODY, KINDS, Policy, peak_bounds
 from tradex_ledger.errors import EnvironmentFault, NotFoundError
 
 FILE = "tradex.toml"
 FORMAT = 1
+SAID_MAX = 80
+MANY = 1_000_000_000
+MOST = {
+    **dict.fromkeys((field.name for field in fields(Policy)), MANY),
+    "workers": 1_000,
+    "task_memory_mb": 16_777_216,
+    "rule_max_rows": 1_000_000 * MANY,
+    "window_partitions": 100_000,
+    "batch_mb": 1_000_000,
+    "runs_per_dataset": 1_000,
+    "runs_in_all": 1_000,
+    "sla_minutes": 5_256_000,  # ten years
+    "anomaly_drop_percent": 100,
+    "anomaly_rise_percent": 1_000_000,
+    "expire_days": 36_500,
+}
+"""The most that a number may be: beyond it, it is a slip (or more than 64 bits)."""
 _KNOWN = {
     "workspace": {"format", "ledger", "lake", "pipeline", "workers", "task_memory_mb"},
     "source": {"uri"},
@@ -69,8 +86,9 @@ class ConfigError(EnvironmentFault):
 
     code = "config"
 
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path}: {problem}", mend="mend the file; `tradex init` in another folder shows a fresh one")
+    def __init__(self, path: Path, problem: str, mend: str = "") -> None:
+        usual = "mend the file; `tradex init` in another folder shows a fresh one"
+        super().__init__(f"{path}: {problem}", mend=mend or usual)
 
 
 class NoWorkspaceError(NotFoundError):
@@ -113,7 +131,9 @@ def load_config(path: Path) -> Config:
     folder = path.parent
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(path, f"it is not UTF-8 (at byte {error.start})", "save it in UTF-8") from None
+    except (ValueError, RecursionError) as error:  # a number of very many digits is none of TOML's own errors
         raise ConfigError(path, f"it is not TOML: {error}") from None
     except OSError as error:
         raise ConfigError(path, f"it cannot be read: {error.strerror}") from None
@@ -126,15 +146,15 @@ def load_config(path: Path) -> Config:
     workspace = content.get("workspace", {})
     if workspace.get("format") != FORMAT:
         raise ConfigError(path, f"[workspace] has the format {workspace.get('format')!r}; this version reads {FORMAT}")
-    own = workspace.get("pipeline")
+    own = _text(path, workspace, "pipeline") if "pipeline" in workspace else None
     return Config(
         folder=folder,
         ledger_url=_ledger_url(folder, _text(path, workspace, "ledger")),
         lake=folder / _text(path, workspace, "lake"),
         pipeline=folder / own if own else None,
         source=_text(path, content.get("source", {}), "uri"),
-        workers=_positive(path, "workspace", workspace, "workers", None),
-        task_memory_mb=_positive(path, "workspace", workspace, "task_memory_mb", 512) or 512,
+        workers=_positive(path, workspace, "workers", None),
+        task_memory_mb=_positive(path, workspace, "task_memory_mb", 512) or 512,
         policy=_policy(path, content.get("policy", {})),
         alert_urls=_urls(path, content.get("alerts", {})),
     )
@@ -142,15 +162,25 @@ def load_config(path: Path) -> Config:
 
 def _text(path: Path, values: Mapping[str, Any], name: str) -> str:
     value = values.get(name)
-    if not isinstance(value, str) or not value:
-        raise ConfigError(path, f"{name} must be a text, not {value!r}")
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ConfigError(path, f"{name} must be a text, not {_said(value)}")
     return value
 
 
-def _positive(path: Path, section: str, values: Mapping[str, Any], name: str, default: int | None) -> int | None:
+def _said(value: object) -> str:
+    """A value as a message says it: not without end."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        text = "a number of thousands of digits"
+    return text if len(text) <= SAID_MAX else f"{text[:SAID_MAX]}…"
+
+
+def _positive(path: Path, values: Mapping[str, Any], name: str, default: int | None) -> int | None:
     value = values.get(name, default)
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise ConfigError(path, f"[{section}] {name} must be a whole number from 1 on, not {value!r}")
+    most = MOST[name]
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most):
+        raise ConfigError(path, f"[workspace] {name} must be a whole number from 1 to {most}, not {_said(value)}")
     return value
 
 
@@ -162,13 +192,15 @@ def _policy(path: Path, values: Mapping[str, Any]) -> Policy:
         default = getattr(defaults, name)
         chosen[name] = tuple(value) if isinstance(default, tuple) and isinstance(value, list) else value
         if isinstance(default, tuple):
-            good = isinstance(value, list) and all(isinstance(item, str) and item for item in value)
+            good = isinstance(value, list) and all(isinstance(item, str) and item.strip() for item in value)
         elif isinstance(default, int) and not isinstance(default, bool):
-            good = isinstance(value, int) and not isinstance(value, bool) and value >= (name in _FROM_ONE)
+            good = isinstance(value, int) and not isinstance(value, bool)
+            good = good and (name in _FROM_ONE) <= value <= MOST[name]
         else:
             good = type(value) is type(default)
         if not good:
-            raise ConfigError(path, f"[policy] {name} must be {_KINDS_OF[type(default)]}, not {value!r}")
+            kind = _KINDS_OF[type(default)].format(most=MOST.get(name))
+            raise ConfigError(path, f"[policy] {name} must be {kind}, not {_said(value)}")
     policy = Policy(**chosen)
     _check_policy(path, policy)
     return policy
@@ -177,7 +209,7 @@ def _policy(path: Path, values: Mapping[str, Any]) -> Policy:
 _FROM_ONE = frozenset({"window_partitions", "batch_mb"})
 _KINDS_OF = {
     tuple: "a list of texts",
-    int: "a whole number (0 switches a bound off)",
+    int: "a whole number up to {most} (0 switches a bound off)",
     str: "a text",
     bool: "true or false",
 }
@@ -189,23 +221,45 @@ def _check_policy(path: Path, policy: Policy) -> None:
         raise ConfigError(path, f"[policy] needs_approval has {', '.join(unknown)}; kinds are {', '.join(KINDS)}")
     if "forced" not in policy.needs_approval:
         raise ConfigError(path, "[policy] needs_approval must have forced: it is never done without a second person")
+    for name in (field.name for field in fields(Policy) if field.name.startswith("may_")):
+        allowed = getattr(policy, name)
+        if not allowed:
+            raise ConfigError(path, f"[policy] {name} is empty: nobody could ever", f'name somebody, or {name} = ["*"]')
+        if "*" in allowed and allowed != ANYBODY:
+            others = ", ".join(item for item in allowed if item != "*")
+            mend = "leave the names out, or the *"
+            raise ConfigError(path, f'[policy] {name} has "*" (anybody) beside {others or "another"}', mend)
     try:
         ZoneInfo(policy.peak_time_zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ConfigError(path, f"[policy] peak_time_zone {policy.peak_time_zone!r} is no time zone") from None
-    if policy.peak_hours:
-        try:
-            peak_bounds(policy.peak_hours)
-        except ValueError:
-            raise ConfigError(
-                path, f"[policy] peak_hours {policy.peak_hours!r} is not of the form 13:30-20:00"
-            ) from None
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones is none
+        raise ConfigError(path, f"[policy] peak_time_zone {_said(policy.peak_time_zone)} is no time zone") from None
+    _check_hours(path, policy.peak_hours)
+
+
+def _check_hours(path: Path, hours: str) -> None:
+    if not hours:
+        return
+    said = f"[policy] peak_hours {_said(hours)}"
+    if hours.replace(" ", "").endswith("-24:00"):
+        mend = "the end is excluded: write 00:00 for midnight (13:30-00:00); for the whole day, 00:00-23:59"
+        raise ConfigError(path, f"{said} is not of the form 13:30-20:00: a day has no 24:00", mend)
+    try:
+        start, end = peak_bounds(hours)
+    except ValueError:
+        mend = "write 13:30-20:00; the time zone is a setting of its own, peak_time_zone"
+        raise ConfigError(path, f"{said} is not of the form 13:30-20:00", mend) from None
+    if start == end:
+        mend = 'for the whole day write 00:00-23:59; for no peak hours, peak_hours = ""'
+        raise ConfigError(path, f"{said} ends when it begins", mend)
 
 
 def _urls(path: Path, values: Mapping[str, Any]) -> tuple[str, ...]:
     urls = values.get("urls", [])
-    if not isinstance(urls, list) or not all(isinstance(url, str) and "://" in url for url in urls):
-        raise ConfigError(path, f"[alerts] urls must be a list of URLs, not {urls!r}")
+    if not isinstance(urls, list):
+        raise ConfigError(path, "[alerts] urls must be a list of URLs")  # its values may be secrets: they are not said
+    for number, url in enumerate(urls, 1):
+        if not isinstance(url, str) or "://" not in url:
+            raise ConfigError(path, f"[alerts] urls must be a list of URLs: number {number} is none")
     return tuple(urls)
 
 

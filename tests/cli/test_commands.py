@@ -70,6 +70,15 @@ def test_each_command_helps_with_an_example(path: tuple[str, ...], capsys: pytes
     assert "Example:" in text
 
 
+GROUPS = ["backfill", "backfill request", "dataset", "audit", "lake", "state"]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_each_group_helps_with_an_example(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*group.split(), "--help"]) == 0
+    assert f"tradex {group} " in capsys.readouterr().out.partition("Example:")[2]
+
+
 SHOWING = [
     ("status",),
     ("dataset", "list"),

@@ -33,7 +33,7 @@ from tests.domain.facts import (
 from tests.given import Fact, given
 from tradex_ledger.domain.backfill import Backfill, PlanMismatchError
 from tradex_ledger.domain.base import WrongStateError
-from tradex_ledger.domain.reason import PLACEHOLDER_WORDS, PlaceholderReasonError, check_reason
+from tradex_ledger.domain.reason import PLACEHOLDER_WORDS, NotUtf8Error, PlaceholderReasonError, check_reason
 from tradex_ledger.domain.request import (
     RangeError,
     StateOverrideRefusedError,
@@ -254,6 +254,13 @@ def test_an_approval_is_bound_to_the_very_plan():
         given(Backfill, requested(), planned()).when(
             lambda b, digest=digest: b.approve(digest, by="ben")  # type: ignore[misc]
         ).refused(PlanMismatchError)
+
+
+@pytest.mark.parametrize("field", ["reason", "ticket"])
+def test_what_is_no_utf8_is_no_reason_and_no_ticket(field: str):
+    with pytest.raises(NotUtf8Error, match=field) as caught:
+        submit(**{field: "the outage of \udcff January, INC-4211"})
+    assert caught.value.message.isascii()
 
 
 def test_a_rejection_names_the_plan_and_a_real_reason():

@@ -60,6 +60,9 @@ def test_a_plan_beyond_the_bound_is_refused_with_the_split_as_its_mend():
     with pytest.raises(TooLargeError, match="11 partitions, the policy allows 10") as caught:
         Policy(max_partitions=10).check_size(11)
     assert "--split" in caught.value.mend
+    with pytest.raises(TooLargeError) as caught:
+        Policy(max_partitions=10).check_size(11, one_day=True)
+    assert "--split" not in caught.value.mend
 
 
 def estimate(**high: int) -> dict[str, Any]:
@@ -121,7 +124,7 @@ def test_in_peak_hours_only_what_is_urgent_starts(hours: str, zone: str, now: st
             policy.check_may_start("bf-1", priority, moment)
 
 
-@pytest.mark.parametrize("text", ["", "13:30", "13:30-", "-20:00", "25:00-26:00", "noon-night"])
+@pytest.mark.parametrize("text", ["", "13:30", "13:30-", "-20:00", "25:00-26:00", "noon-night", "13:30-20:00+02:00"])
 def test_hours_of_another_form_are_no_hours(text: str):
     with pytest.raises(ValueError, match=r".*"):
         peak_bounds(text)

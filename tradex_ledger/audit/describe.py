@@ -38,23 +38,37 @@ class Reader:
         return self.rows("runs", " and ".join(where) + tail, *values)
 
     def run(self, run_id: str) -> dict[str, Any]:
-        """One run with its plan, approval and layers; `id`, `kind` and `status` first."""
+        """One run with its request, plan, approval and layers; `id`, `kind` and `status` first."""
         found = self.rows("runs", "run_id = ?", run_id)
         facts = found[0]
         document = {"id": run_id, "kind": facts["kind"], "status": facts["status"], **facts}
         document["layers"] = self.rows("run_layers", "run_id = ? order by started_at", run_id)
         document["plan"] = self._plan(run_id)
         document["windows"] = self._windows(run_id)
+        document["request"] = self._facts(run_id, "backfill.requested")
+        document["state"] = self._move(run_id, document["request"])
         return document
 
-    def _plan(self, run_id: str) -> dict[str, Any] | None:
-        found = self.connection.execute(
-            "select data from events where run_id = ? and topic = 'backfill.planned'", [run_id]
-        ).fetchall()
-        if not found:
+    def _facts(self, run_id: str, topic: str) -> dict[str, Any] | None:
+        found = self.connection.execute("select data from events where run_id = ? and topic = ?", [run_id, topic])
+        row = found.fetchone()
+        return None if row is None else orjson.loads(row[0])
+
+    def _move(self, run_id: str, request: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Where a run that declares it puts the state: from where it stands (or stood), to the cursor asked for."""
+        if request is None or not request["override_state"]:
             return None
-        plan = orjson.loads(found[0][0])
-        return {name: value for name, value in plan.items() if name != "windows"}
+        moved = self._facts(run_id, "backfill.state_overridden")
+        if moved is not None:
+            before, pipeline = moved["cursor_before"], moved["pipeline"]
+        else:
+            (state,) = self.rows("pipeline_state")
+            before, pipeline = state["cursor"], state["pipeline"]
+        return {"pipeline": pipeline, "cursor_before": before, "cursor_after": request["cursor"]}
+
+    def _plan(self, run_id: str) -> dict[str, Any] | None:
+        plan = self._facts(run_id, "backfill.planned")
+        return plan and {name: value for name, value in plan.items() if name != "windows"}
 
     def _windows(self, run_id: str) -> list[dict[str, Any]]:
         found = self.connection.execute(
@@ -111,8 +125,26 @@ class Reader:
         return {
             **known[name],
             "versions": versions,
+            "protections": self._protections(name),
             "stale": self.rows("stale_partitions", "dataset = ?", name),
         }
+
+    def _protections(self, name: str) -> list[dict[str, Any]]:
+        """The days of a dataset that must stay as they are: why, and who said so."""
+        found = self.connection.execute(
+            'select topic, data, "by", "at" from events where dataset = ? and topic in '
+            "('dataset.partitions_protected', 'dataset.partitions_unprotected') order by position",
+            [name],
+        ).fetchall()
+        held: list[dict[str, Any]] = []
+        for topic, text, by, at in found:
+            data = orjson.loads(text)
+            span = {"first": data["first"], "last": data["last"]}
+            if topic == "dataset.partitions_protected":
+                held.append({**span, "reason": data["reason"], "protected_by": by, "protected_at": at})
+            else:
+                held = [one for one in held if {"first": one["first"], "last": one["last"]} != span]
+        return held
 
     def close(self) -> None:
         """Let DuckDB go."""

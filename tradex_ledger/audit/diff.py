@@ -6,10 +6,26 @@ from typing import Any
 
 import duckdb
 
+from tradex_ledger.audit.query import pruned_or
 from tradex_ledger.audit.tables import Tables
-from tradex_ledger.lake.storage import LocalLake, file_list
+from tradex_ledger.datasets.definition import UnknownDatasetError
+from tradex_ledger.domain.dataset_errors import NoSuchVersionError
+from tradex_ledger.errors import RefusedError
+from tradex_ledger.lake.storage import LakeFileError, LocalLake, file_list
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.views import open_views, resolve, rows
+
+
+class NotSideBySideError(RefusedError):
+    """Two versions cannot be held against each other."""
+
+    code = "not-side-by-side"
+
+    def __init__(self, dataset: str, why: str = "a new one replaces the one before") -> None:
+        super().__init__(
+            f"versions of {dataset} cannot be compared row by row: {why}",
+            mend=f'ask for what they have in common: tradex query "select … from {dataset}", with --as-of before',
+        )
 
 
 def diff_candidate(ledger: Ledger, lake: LocalLake, prefix: str) -> list[dict[str, Any]]:
@@ -37,6 +53,40 @@ def diff_candidate(ledger: Ledger, lake: LocalLake, prefix: str) -> list[dict[st
             before = current[name].get(candidate["partition"], {"files": [], "rows": 0})
             found.append(_compare(connection, lake, candidate, before))
         return found
+    finally:
+        connection.close()
+
+
+def diff_versions(ledger: Ledger, lake: LocalLake, dataset: str, older: int, newer: int) -> list[dict[str, Any]]:
+    """For each day on which two logic versions of a dataset differ: rows in the one and the other, gone and new.
+
+    Raises: `UnknownDatasetError`, `NoSuchVersionError`, `NotSideBySideError`, `PrunedFileError`.
+    """
+    connection = open_views(ledger.engine, resolve(ledger.engine, None))
+    try:
+        versions = rows(connection, "logic_versions", "true order by position")
+        known = {row["logic_version"]: row for row in versions if row["dataset"] == dataset}
+        if not known:
+            raise UnknownDatasetError(dataset, sorted({row["dataset"] for row in versions}))
+        for number in (older, newer):
+            if number not in known:
+                raise NoSuchVersionError(dataset, number, max(known))
+        if known[newer]["component"] is None:
+            raise NotSideBySideError(dataset)
+        tables = Tables(connection, lake)
+        sides = [{row["partition"]: row for row in tables.partitions(known[number])} for number in (older, newer)]
+        try:
+            for file in (file for side in sides for row in side.values() for file in row["files"] or ()):
+                tables.path(file)
+        except LakeFileError as error:
+            raise pruned_or(ledger, error) from None
+        found = []
+        for day in sorted(sides[0].keys() | sides[1].keys()):
+            nothing = {"dataset": dataset, "partition": day, "logic_version": newer, "files": [], "rows": 0}
+            found.append(_compare(connection, lake, sides[1].get(day, nothing), sides[0].get(day, nothing)))
+        return [row for row in found if row["rows_gone"] or row["rows_new"]]
+    except duckdb.BinderException as error:
+        raise NotSideBySideError(dataset, "their columns differ") from error
     finally:
         connection.close()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -16,10 +16,12 @@ from tradex_ledger.views import AsOf, resolve
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """Entries (newest last) and the position they are an answer as of."""
+    """Entries (newest last) and the position they are an answer as of; where the state stood when a request was made
+    to move it, by the request's position."""
 
     entries: list[dict[str, Any]]
     as_of: AsOf
+    cursors: dict[int, str | None] = field(default_factory=dict)
 
 
 def log(
@@ -45,6 +47,7 @@ def log(
     if chosen:
         statement = statement.bindparams(bindparam("topics", chosen, expanding=True))
     entries = []
+    cursors: dict[int, str | None] = {}
     with reading(ledger.engine) as connection:
         for row in connection.execute(statement, values):
             entry = orjson.loads(row[0])
@@ -52,19 +55,29 @@ def log(
                 entries.append(entry)
             if limit is not None and len(entries) == limit:
                 break
-    return Log(list(reversed(entries)), position)
+        for entry in entries:
+            if entry["data"].get("override_state"):
+                moved = connection.execute(_STATE_BEFORE, {"position": entry["position"]}).scalar()
+                cursors[entry["position"]] = orjson.loads(moved)["data"]["cursor"] if moved else None
+    return Log(list(reversed(entries)), position, cursors)
 
 
-def story(entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+_STATE_BEFORE = text(
+    "select entry from events where topic like 'pipeline_state.%' and position < :position "
+    "order by position desc limit 1"
+)
+
+
+def story(found: Log) -> Iterator[dict[str, Any]]:
     """Entries for reading: a sentence each, and one line for the many partitions of a window or batch."""
     group: list[dict[str, Any]] = []
-    for entry in entries:
+    for entry in found.entries:
         if group and not _belongs(group[-1], entry):
-            yield _line(group)
+            yield _line(group, found)
             group = []
         group.append(entry)
     if group:
-        yield _line(group)
+        yield _line(group, found)
 
 
 def _belongs(last: dict[str, Any], entry: dict[str, Any]) -> bool:
@@ -75,7 +88,7 @@ def _belongs(last: dict[str, Any], entry: dict[str, Any]) -> bool:
     )
 
 
-def _line(group: list[dict[str, Any]]) -> dict[str, Any]:
+def _line(group: list[dict[str, Any]], found: Log) -> dict[str, Any]:
     first, last = group[0], group[-1]
     return {
         "position": last["position"],
@@ -83,7 +96,7 @@ def _line(group: list[dict[str, Any]]) -> dict[str, Any]:
         "by": last["by"],
         "stream": last["stream"],
         "event": last["topic"],
-        "what": _many(group) if len(group) > 1 else _sentence(first),
+        "what": _many(group) if len(group) > 1 else _sentence(first, found.cursors),
     }
 
 
@@ -99,9 +112,15 @@ def _many(group: list[dict[str, Any]]) -> str:
     return f"{data[0]['dataset']} {days[0]}..{days[-1]}: {len(data)} partitions ({counts}), {total} rows"
 
 
-def _sentence(entry: dict[str, Any]) -> str:
+def _sentence(entry: dict[str, Any], cursors: dict[int, str | None]) -> str:
     """One event in a few words: those of its facts that a reader asks for first."""
     data = entry["data"]
+    if entry["topic"] == "backfill.requested":
+        moves = entry["position"] in cursors
+        before = cursors.get(entry["position"]) or "the beginning"
+        data = {**data, "move": f" (state: {before} -> {data['cursor']})" if moves else ""}
+    if entry["topic"] == "backfill.approved":
+        data = {**data, "how": f"by rule ({data['rule']}): " if data["rule"] else ""}
     template = _TEMPLATES.get(entry["topic"])
     if template is None:
         return ", ".join(f"{name} {value}" for name, value in data.items() if isinstance(value, str | int))[:160]
@@ -113,9 +132,10 @@ def _sentence(entry: dict[str, Any]) -> str:
 
 
 _TEMPLATES = {
-    "backfill.requested": "{kind} backfill of {dataset} {first}..{last}, override_state={override_state}: {reason}",
+    "backfill.requested": "{kind} backfill of {dataset} {first}..{last}, override_state={override_state}{move}: "
+    "{reason}",
     "backfill.planned": "planned on position {base}, plan {digest}",
-    "backfill.approved": "approved plan {plan_digest}",
+    "backfill.approved": "approved {how}plan {plan_digest}",
     "backfill.rejected": "rejected plan {plan_digest}: {reason}",
     "backfill.cancelled": "cancelled: {reason}",
     "backfill.failed": "failed: {reason}",

@@ -10,9 +10,10 @@ import duckdb
 from tradex_ledger.audit.tables import PrunedFileError, Tables
 from tradex_ledger.datasets.fingerprint import nodes, parsed_form
 from tradex_ledger.errors import TradexError, UsageError
+from tradex_ledger.executors.prune import pruned_paths
 from tradex_ledger.lake.storage import LakeFileError, LocalLake
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.views import AsOf, add_projections, open_views, projection_names, resolve, tables_in
+from tradex_ledger.views import AsOf, add_projections, open_views, projection_names, resolve, rows, tables_in
 
 _TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
 
@@ -77,12 +78,30 @@ def _candidate(ledger: Ledger, prefix: str | None) -> str | None:
 
 def pruned_or(ledger: Ledger, error: LakeFileError) -> TradexError:
     """Why a file is not there: the event that gave it up, however old the question; else the fault itself."""
-    with open_views(ledger.engine, resolve(ledger.engine, None), topics=("dataset.files_pruned",)) as connection:
+    with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
         found = connection.execute(
-            'select position, "by" from events where list_contains(list_transform(files, lambda f: f.path), ?)',
+            "select position, \"by\", dataset from events where topic = 'dataset.files_pruned' "
+            "and list_contains(list_transform(files, lambda f: f.path), ?)",
             [error.path],
         ).fetchall()
-    return PrunedFileError(error.path, *found[0]) if found else error
+        if not found:
+            return error
+        position, by, dataset = found[0]
+        return PrunedFileError(error.path, position, by, _readable(connection, dataset))
+
+
+def _readable(connection: duckdb.DuckDBPyConnection, dataset: str) -> list[str]:
+    """The tables of a dataset none of whose files was given up: the one that readers get, and named versions."""
+    gone = pruned_paths(connection, dataset)
+    parts = rows(connection, "partitions", "dataset = ?", dataset)
+    found = []
+    for version in rows(connection, "logic_versions", "dataset = ? order by logic_version desc", dataset):
+        number, sided = version["logic_version"], version["component"] is not None
+        files = [row["files"] or () for row in parts if not sided or row["logic_version"] == number]
+        if files and not any(file["path"] in gone for some in files for file in some):
+            found += [dataset] if version["is_read"] else []
+            found += [f"{dataset}_v{number}"] if sided else []
+    return found
 
 
 def _check_statement(connection: duckdb.DuckDBPyConnection, sql: str) -> None:

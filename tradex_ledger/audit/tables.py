@@ -31,10 +31,13 @@ class PrunedFileError(EnvironmentFault):
 
     code = "pruned"
 
-    def __init__(self, path: str, position: int, by: str) -> None:
+    def __init__(self, path: str, position: int, by: str, readable: list[str]) -> None:
+        read = (
+            f"what can be read, as of now: {', '.join(readable)}" if readable else "nothing of it can be read any more"
+        )
         super().__init__(
             f"the lake file {path} was pruned by the event of position {position} ({by})",
-            mend="ask as of a later position, or recompute those days with a backfill",
+            mend=f"{read}; days that are missing there can be recomputed with a backfill",
         )
 
 
@@ -70,7 +73,7 @@ class Tables:
             self.warnings.append(f"version {number} of {dataset} is deprecated")
         if table == dataset and version["component"] is not None:
             self._warn_of_gaps(dataset, number)
-        paths = [self._path(file) for row in self.partitions(version) for file in row["files"] or ()]
+        paths = [self.path(file) for row in self.partitions(version) for file in row["files"] or ()]
         if paths:
             files = file_list(paths)
             self.connection.execute(f'create view "{table}" as from read_parquet({files}, hive_partitioning = false)')
@@ -107,7 +110,8 @@ class Tables:
                 found[row["partition"]] = row
         return [found[day] for day in sorted(found)]
 
-    def _path(self, file: dict[str, Any]) -> str:
+    def path(self, file: dict[str, Any]) -> str:
+        """Where a file lies. Raises `LakeFileError` when it is missing or of another size."""
         path = self.lake.absolute(file["path"])
         try:
             size = path.stat().st_size

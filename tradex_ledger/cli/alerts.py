@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from tradex_ledger.cli.common import Call, as_of_option, command
+from tradex_ledger.errors import UsageError
 
 _top = click.Group()
 
@@ -18,6 +19,11 @@ def alerts(call: Call, deliver: bool, limit: int, as_of: str | None) -> int:
     from tradex_ledger.executors.alerts import alerts as find
 
     with call.open() as workspace:
+        if deliver and not workspace.config.alert_urls:
+            raise UsageError(
+                "there is nobody to deliver alerts to: tradex.toml names no URL",
+                mend='name one under [alerts] in tradex.toml, in the notation of Apprise: urls = ["mailto://…"]',
+            )
         if deliver:
             sent = workspace.deliver_alerts()
             call.show.note(f"{sent} alerts delivered to {len(workspace.config.alert_urls)} receivers")

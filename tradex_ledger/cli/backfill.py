@@ -7,12 +7,21 @@ from typing import Any
 
 import click
 
-from tradex_ledger.cli.common import Call, as_of_option, command
-from tradex_ledger.cli.request import by_dataset, request
+from tradex_ledger.cli.common import Call, as_of_option, command, examples
+from tradex_ledger.cli.plans import cost_facts, run_document, show_datasets
+from tradex_ledger.cli.request import request
 from tradex_ledger.cli.runs import RUN_COLUMNS, next_step, report, run_row, show_run
 
+STATUSES = (
+    *("PLANNED", "APPROVED", "REJECTED", "EXPIRED", "RUNNING", "PAUSED", "HELD"),
+    *("FAILED", "CANCELLED", "SUCCESS", "REVERTED"),
+)
 
-@click.group("backfill")
+
+@click.group(
+    "backfill",
+    epilog=examples("tradex backfill list\ntradex backfill request temporal --help\ntradex backfill show bf-1m83"),
+)
 def backfill() -> None:
     """Reprocess history: request, approve, run, and see what it did."""
 
@@ -21,7 +30,7 @@ backfill.add_command(request)
 
 
 @command(backfill, "list", example="tradex backfill list --status FAILED")
-@click.option("--status", help="Only those with this status (PLANNED, APPROVED, RUNNING, FAILED, SUCCESS, …).")
+@click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Only those with this status.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The newest so many.")
 @as_of_option
 def list_(call: Call, status: str | None, limit: int, as_of: str | None) -> None:
@@ -30,7 +39,7 @@ def list_(call: Call, status: str | None, limit: int, as_of: str | None) -> None
 
     with call.open() as workspace:
         reader = Reader(workspace.ledger, as_of)
-        runs = reader.runs(kind="backfill", status=status.upper() if status else None, limit=limit)
+        runs = reader.runs(kind="backfill", status=status, limit=limit)
     show = call.show
     if show.as_json:
         show.document([{"id": r["run_id"], **r} for r in runs])
@@ -46,6 +55,7 @@ def list_(call: Call, status: str | None, limit: int, as_of: str | None) -> None
 def show_(call: Call, run_id: str, as_of: str | None) -> None:
     """A run whole: request, plan, approval, progress, layers, errors. Any unique beginning of its id will do."""
     from tradex_ledger.audit.describe import Reader
+    from tradex_ledger.domain.approval import in_words
     from tradex_ledger.ledger.application import NoSuchStreamError
 
     with call.open() as workspace:
@@ -53,19 +63,21 @@ def show_(call: Call, run_id: str, as_of: str | None) -> None:
         reader = Reader(workspace.ledger, as_of)
         if not reader.rows("runs", "run_id = ?", found):
             raise NoSuchStreamError(f"{found} as of {as_of}")
-        document = reader.run(found)
+        document = run_document(workspace, reader, found)
     show_run(call.show, document)
-    if document["windows"] and not call.as_json:
+    if document["plan"] and not call.as_json:
         call.show.line()
-        columns = ("dataset", "layer", "logic_version", "first", "last", "partitions", "windows")
-        call.show.table(by_dataset(document["windows"]), columns)
+        costs = {f"estimated {name}": text for name, text in cost_facts(document["plan"]["estimate"]).items()}
+        waits = {"approval": in_words(document["approval"])} if document["status"] == "PLANNED" else {}
+        call.show.facts({**costs, **waits})
+        show_datasets(call.show, document)
     if document["status"] in ("PLANNED", "APPROVED", "RUNNING", "FAILED", "PAUSED", "HELD"):
         call.show.note(f"next: {next_step(found, document['status'], document['run_kind'])}")
 
 
 @command(backfill, "approve", example="tradex backfill approve bf-1m83 --as maria")
 @click.argument("run_id", metavar="ID")
-@click.option("--plan", "plan_digest", help="Approve only if the plan still has this digest.")
+@click.option("--plan", "plan_digest", help="Approve only if the plan still has this digest (12 digits or more).")
 def approve(call: Call, run_id: str, plan_digest: str | None) -> None:
     """Allow the plan on record, and no other."""
     with call.open() as workspace:

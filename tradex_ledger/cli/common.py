@@ -68,6 +68,11 @@ def common_options(function: F) -> F:
     return function
 
 
+def examples(text: str) -> str:
+    """How the help of a command, or of a group, ends."""
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in text.strip().splitlines())
+
+
 def command(
     group: click.Group, name: str, *, example: str, **settings: Any
 ) -> Callable[[Callable[..., Any]], click.Command]:
@@ -82,8 +87,7 @@ def command(
             call.as_json = as_json or call.as_json
             return function(call, **values)
 
-        epilog = "\b\nExample:\n" + "\n".join(f"  {line}" for line in example.strip().splitlines())
-        decorator: Callable[[Any], click.Command] = click.command(name, epilog=epilog, **settings)
+        decorator: Callable[[Any], click.Command] = click.command(name, epilog=examples(example), **settings)
         made = decorator(common_options(invoke))
         group.add_command(made)
         return made

@@ -6,7 +6,7 @@ from datetime import date
 
 import click
 
-from tradex_ledger.cli.common import DAY, Call, as_of_option, command
+from tradex_ledger.cli.common import DAY, Call, as_of_option, command, examples
 from tradex_ledger.cli.show import cell
 
 _VERSION_COLUMNS = (
@@ -24,7 +24,7 @@ _VERSION_COLUMNS = (
 )
 
 
-@click.group("dataset")
+@click.group("dataset", epilog=examples("tradex dataset list\ntradex dataset show gold_signals --partitions"))
 def dataset() -> None:
     """Datasets, their logic versions and partitions."""
 
@@ -87,6 +87,11 @@ def show_(call: Call, name: str, partitions: bool, as_of: str | None) -> None:
         document["versions"],
         _VERSION_COLUMNS,
     )
+    if document["protections"]:
+        show.line()
+        show.table(
+            document["protections"], ("first", "last", "reason", "protected_by", "protected_at"), title="protected"
+        )
     if partitions:
         show.line()
         rows = [{**row, "files": len(row["files"] or ())} for row in document["current"]]

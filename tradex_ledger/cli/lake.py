@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from tradex_ledger.cli.common import Call, command
+from tradex_ledger.cli.common import Call, command, examples
 from tradex_ledger.cli.show import bytes_text
 
 
-@click.group("lake")
+@click.group("lake", epilog=examples("tradex lake gc"))
 def lake() -> None:
     """The files of the lake."""
 
@@ -46,7 +46,12 @@ def gc(call: Call, delete: bool) -> None:
 )
 @click.argument("dataset")
 @click.option("--reason", help="Why its old files can be given up; makes the plan.")
-@click.option("--approve", "digest", metavar="DIGEST", help="Approve the plan with this digest, and remove its files.")
+@click.option(
+    "--approve",
+    "digest",
+    metavar="DIGEST",
+    help="Approve the plan with this digest (12 digits or more), and remove its files.",
+)
 def prune(call: Call, dataset: str, reason: str | None, digest: str | None) -> None:
     """Give up files of old versions: superseded, reverted, abandoned, or deprecated. Never Bronze, never current.
 
@@ -54,6 +59,8 @@ def prune(call: Call, dataset: str, reason: str | None, digest: str | None) -> N
     """
     if (reason is None) == (digest is None):
         raise click.UsageError("Give --reason to make a plan, or --approve DIGEST to carry one out.")
+    from tradex_ledger.executors.prune import lost_days
+
     with call.open() as workspace:
         if digest is not None:
             paths = workspace.prune(dataset, digest)
@@ -63,8 +70,12 @@ def prune(call: Call, dataset: str, reason: str | None, digest: str | None) -> N
                 call.show.line(f"{dataset}: {len(paths)} files pruned")
             return
         made, files = workspace.plan_prune(dataset, reason=reason or "")
+        lost = lost_days(workspace.ledger, dataset, files)
+    if lost:
+        days = lost[0] if len(lost) == 1 else f"{len(lost)} days from {lost[0]} to {lost[-1]}"
+        call.show.warning(f"{dataset} of {days}: under no other version; once pruned, they exist nowhere")
     if call.as_json:
-        call.show.document({"digest": made, "files": files})
+        call.show.document({"digest": made, "files": files, "nowhere_else": lost})
         return
     call.show.table(files, ("path", "bytes", "partition", "logic_version"))
     call.show.line(f"plan {made}: {len(files)} files, {bytes_text(sum(file['bytes'] for file in files))}")

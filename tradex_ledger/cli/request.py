@@ -8,15 +8,21 @@ from typing import Any, TypeVar
 
 import click
 
-from tradex_ledger.cli.common import DAY, Call, command
+from tradex_ledger.cli.common import DAY, Call, command, examples
+from tradex_ledger.cli.plans import planned_document, run_document, show_planned
 from tradex_ledger.cli.runs import next_step, report
-from tradex_ledger.cli.show import bytes_text
 
 PRIORITIES = ("low", "normal", "high", "urgent")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@click.group("request")
+@click.group(
+    "request",
+    epilog=examples(
+        "tradex backfill request temporal bronze_x_posts --from 2014-02-03 --to 2014-02-08 \\\n"
+        '    --no-override-state --reason "X API outage 3-8 Feb, INC-4211" --dry-run'
+    ),
+)
 def request() -> None:
     """Ask for a backfill. It is planned at once and waits for an approval."""
 
@@ -136,18 +142,38 @@ def _submit(call: Call, kind: str, *, override_state: bool | None, dry_run: bool
     with call.open() as workspace:
         wanted["allow_overlap"] = [workspace.find_backfill(other) for other in wanted["allow_overlap"]]
         if dry_run:
-            planned, plan = workspace.plan(**wanted)
-            _show_plan(call, planned.request, dict(plan), workspace.edges(planned))
+            parts = workspace.plan_split(**wanted) if split else [workspace.plan(**wanted)]
+            _show_parts(call, [planned_document(workspace, backfill, dict(plan)) for backfill, plan in parts])
             return
         made = workspace.request_split(**wanted) if split else [workspace.request(**wanted)]
+        for text in _warnings([workspace.far_off(backfill) for backfill in made]):
+            call.show.warning(text)
         if call.as_json:
             _report_all(call, workspace, [backfill.id for backfill in made])
             return
         for backfill in made:
-            _show_plan(call, backfill.request, dict(backfill.plan or {}), workspace.edges(backfill))
+            show_planned(call.show, planned_document(workspace, backfill, dict(backfill.plan or {})))
             call.show.line()
             call.show.line(f"requested {backfill.id}")
             call.show.note(f"next: {next_step(backfill.id, backfill.status)}")
+
+
+def _show_parts(call: Call, parts: list[dict[str, Any]]) -> None:
+    """What would be requested; the parts of a split one after the other."""
+    for text in _warnings([part["warnings"] for part in parts]):
+        call.show.warning(text)
+    if call.as_json:
+        call.show.document(parts[0] if len(parts) == 1 else parts)
+        return
+    for number, part in enumerate(parts, 1):
+        if len(parts) > 1:
+            call.show.line(f"part {number} of {len(parts)}: {part['request']['first']}..{part['request']['last']}")
+        show_planned(call.show, part)
+        call.show.line()
+
+
+def _warnings(found: list[list[str]]) -> list[str]:
+    return list(dict.fromkeys(text for texts in found for text in texts))
 
 
 def _report_all(call: Call, workspace: Any, run_ids: list[str]) -> None:
@@ -157,57 +183,4 @@ def _report_all(call: Call, workspace: Any, run_ids: list[str]) -> None:
     from tradex_ledger.audit.describe import Reader
 
     reader = Reader(workspace.ledger)
-    call.show.document([reader.run(run_id) for run_id in run_ids])
-
-
-def _show_plan(call: Call, wanted: dict[str, Any], plan: dict[str, Any], edges: list[dict[str, Any]]) -> None:
-    """What would be rebuilt, and what that is expected to cost."""
-    show = call.show
-    if show.as_json:
-        show.document({"request": wanted, "plan": plan, "edges": edges})
-        return
-    estimate = plan["estimate"]
-    show.facts(
-        {
-            "plan": plan["digest"],
-            "as of position": plan["base"],
-            "reason": wanted["reason"],
-            "fetch": f"created from {wanted['first']} to {wanted['last']}" if "bronze" in wanted["layers"] else None,
-            "partitions": sum(w["partitions"] for w in plan["windows"]),
-            "rows": _range(estimate["rows"], str) or "unknown: nothing like it was built before",
-            "bytes": _range(estimate["bytes"], bytes_text),
-            "seconds of work": _range(estimate["seconds"], str),
-        }
-    )
-    show.line()
-    why = _why(edges)
-    rows = [{**row, "why": why.get(row["dataset"], "")} for row in by_dataset(plan["windows"])]
-    show.table(rows, ("dataset", "logic_version", "first", "last", "partitions", "windows", "why"))
-
-
-def _why(edges: list[dict[str, Any]]) -> dict[str, str]:
-    """Why each dataset is in a plan, in one line."""
-    found: dict[str, list[str]] = {}
-    for edge in edges:
-        span = "" if edge["first"] is None else f" ({edge['first']:+}d..{edge['last']:+}d)"
-        found.setdefault(edge["dataset"], []).append(f"{edge['because']}{span}")
-    return {name: "; ".join(reasons) for name, reasons in found.items()}
-
-
-def _range(estimate: dict[str, int] | None, text: Callable[[int], str]) -> str | None:
-    """An estimate for people: about so many, with its range where it has one."""
-    if estimate is None:
-        return None
-    likely = f"about {text(estimate['likely'])}"
-    same = estimate["low"] == estimate["high"]
-    return likely if same else f"{likely} ({text(estimate['low'])} to {text(estimate['high'])})"
-
-
-def by_dataset(windows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for w in windows:
-        row = found.setdefault(w["dataset"], {**w, "partitions": 0, "windows": 0})
-        row["first"], row["last"] = min(row["first"], w["first"]), max(row["last"], w["last"])
-        row["partitions"] += w["partitions"]
-        row["windows"] += 1
-    return list(found.values())
+    call.show.document([run_document(workspace, reader, run_id) for run_id in run_ids])

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tradex_ledger.cli.common import DAY, Call, as_of_option, command
+from tradex_ledger.cli.plans import request_facts, run_document
 from tradex_ledger.cli.show import Show, bytes_text, seconds_text, short
 
 RUN_COLUMNS = ("run", "kind", "status", "range", "progress", "rows", "took", "by", "why")
@@ -40,6 +41,7 @@ def show_run(show: Show, document: dict[str, Any]) -> None:
     if show.as_json:
         show.document(document)
         return
+    request, plan = document["request"], document["plan"]
     show.facts(
         {
             "run": document["id"],
@@ -48,12 +50,15 @@ def show_run(show: Show, document: dict[str, Any]) -> None:
             "of": document["subject"],
             "range": f"{_day(document['range_from'])}..{_day(document['range_to'])}",
             "override_state": document["override_state"],
+            **(request_facts(request, document["state"]) if request else {}),
             "reason": document["reason"],
             "ticket": document["ticket"],
             "requested": f"{document['requested_by']} at {document['requested_at']:%Y-%m-%d %H:%M:%S}Z",
             "approved": document["approved_at"]
-            and f"{document['approved_by']} at {document['approved_at']:%Y-%m-%d %H:%M:%S}Z",
-            "plan": document["plan"] and document["plan"]["digest"],
+            and f"{_approver(document)} at {document['approved_at']:%Y-%m-%d %H:%M:%S}Z",
+            "plan": plan and plan["digest"],
+            "as of position": plan and plan["base"],
+            "policy": plan and plan["policy_digest"],
             "took": document["ended_at"] and seconds_text(document["duration_ms"]),
             "appended": f"{document['appended_rows']} Bronze rows",
             "partitions": f"{document['built_partitions']} of {document['planned_partitions']}: "
@@ -74,12 +79,18 @@ def show_run(show: Show, document: dict[str, Any]) -> None:
         show.table(layers, ("layer", "status", "attempts", "partitions", "rows", "took", "errors", "error"))
 
 
+def _approver(document: dict[str, Any]) -> str:
+    """Who allowed a run: a person, or a rule of the policy."""
+    rule = document["approved_rule"]
+    return f"by rule ({rule})" if rule else str(document["approved_by"])
+
+
 def report(call: Call, workspace: Any, run_id: str) -> None:
     """Read a run back from the ledger and show it."""
     from tradex_ledger.audit.describe import Reader
 
     reader = Reader(workspace.ledger)
-    show_run(call.show, reader.run(run_id))
+    show_run(call.show, run_document(workspace, reader, run_id))
 
 
 @command(_top, "run", example="tradex run\ntradex run --until 2014-03-01")
@@ -166,9 +177,10 @@ def worker(call: Call, once: bool, poll_seconds: float) -> int:
     """Follow the ledger and drive what is approved, the most urgent first. Ctrl-C ends it; runs resume."""
     from tradex_ledger.audit.describe import Reader
     from tradex_ledger.errors import TradexError
-    from tradex_ledger.executors.worker import work
+    from tradex_ledger.executors.worker import WAITS, work
 
-    show, failed, ended = call.show, 0, []
+    show, failed = call.show, 0
+    ended: dict[str, dict[str, Any]] = {}
 
     def wait() -> bool:
         time.sleep(poll_seconds)
@@ -178,24 +190,40 @@ def worker(call: Call, once: bool, poll_seconds: float) -> int:
     with call.open() as workspace, show.progress() as progress:
         show.note("worker: waiting for approved backfills" if not once else "worker: driving what is approved")
         for run_id, result in work(workspace.ledger, lambda r: workspace.drive(r, progress=progress), wait, once=once):
+            if isinstance(result, WAITS):
+                show.note(f"{run_id} waits: {result.message}")
+                ended[run_id] = {"waits": result.message}
+                continue
+            ended[run_id] = {}
             if isinstance(result, TradexError):
                 failed += 1
                 Show(as_json=False).error(result)
-            ended.append(run_id)
-            show.line(f"{run_id}: {'FAILED' if isinstance(result, TradexError) else result.status}")
+            show.line(f"{run_id}: {_end_of(workspace, run_id, result)}")
         _housekeeping(show, workspace)
         if show.as_json:
             reader = Reader(workspace.ledger)
-            show.document([reader.run(run_id) for run_id in ended])
+            show.document([run_document(workspace, reader, run_id) | more for run_id, more in ended.items()])
     return 1 if failed else 0
+
+
+def _end_of(workspace: Any, run_id: str, result: Any) -> str:
+    """How a drive ended. One that was refused is no failure of the run: none is on record, and it can go on."""
+    from tradex_ledger.domain.backfill import Backfill
+    from tradex_ledger.errors import RefusedError, TradexError
+
+    if not isinstance(result, TradexError):
+        return str(result.status)
+    if workspace.ledger.get(Backfill, run_id).status == "FAILED":
+        return "FAILED"
+    return f"{'refused' if isinstance(result, RefusedError) else 'not driven'}: {result.message}"
 
 
 def _housekeeping(show: Show, workspace: Any) -> None:
     """What a worker does between runs: close what expired, note what is late, send alerts; a receiver may be down."""
-    from tradex_ledger.executors.alerts import ReceiverDownError
+    from tradex_ledger.executors.alerts import ReceiverDownError, UnknownReceiverError
 
     workspace.sweep()
     try:
         workspace.deliver_alerts()
-    except ReceiverDownError as error:
+    except (ReceiverDownError, UnknownReceiverError) as error:
         show.warning(error.message)

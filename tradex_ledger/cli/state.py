@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from tradex_ledger.cli.common import Call, as_of_option, command
+from tradex_ledger.cli.common import Call, as_of_option, command, examples
 
 
-@click.group("state")
+@click.group("state", epilog=examples("tradex state show\ntradex state history"))
 def state() -> None:
     """The pipeline's cursor, and what moved it. There is no command that sets it."""
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from tradex_ledger.domain import backfill_events as events
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.pipeline_state import PipelineState
-from tradex_ledger.domain.plan import Plan, count_partitions, plan_digest
+from tradex_ledger.domain.plan import SHORTEST_DIGEST, Plan, count_partitions, plan_digest, told_apart
 from tradex_ledger.domain.policy import Policy, person
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.request import RangeError, request_facts
@@ -25,8 +25,8 @@ class PlanMismatchError(RefusedError):
 
     def __init__(self, run_id: str, known: str | None, given: str) -> None:
         super().__init__(
-            f"{run_id} has the plan {(known or 'none')[:12]}, not {given[:12]}",
-            mend=f"look at the plan as it is now: tradex backfill show {run_id}",
+            f"{run_id} has the plan {told_apart(known or 'none', given)}",
+            mend=f"see its digest: tradex backfill show {run_id}; {SHORTEST_DIGEST} digits of it are enough",
         )
 
 

@@ -11,7 +11,10 @@ class SameLogicError(RefusedError):
     code = "same-logic"
 
     def __init__(self, dataset: str, version: int) -> None:
-        super().__init__(f"the logic of {dataset} is that of version {version} already")
+        super().__init__(
+            f"the logic of {dataset} is that of version {version} already",
+            mend=f"change its definition ({dataset}.sql) first; comments and spacing are no logic",
+        )
 
 
 class DeprecatedVersionError(RefusedError):
@@ -26,13 +29,40 @@ class DeprecatedVersionError(RefusedError):
         )
 
 
+class AlreadyDeprecatedError(RefusedError):
+    """A version is deprecated once."""
+
+    code = "deprecated-version"
+
+    def __init__(self, dataset: str, version: int) -> None:
+        super().__init__(
+            f"version {version} of {dataset} is deprecated already",
+            mend=f"nothing is to be done; to take it back: tradex dataset restore {dataset} {version} --reason …",
+        )
+
+
+class NotDeprecatedError(RefusedError):
+    """Only what is deprecated is restored."""
+
+    code = "wrong-state"
+
+    def __init__(self, dataset: str, version: int) -> None:
+        super().__init__(
+            f"version {version} of {dataset} is not deprecated",
+            mend=f"nothing is to be done; see its versions: tradex dataset show {dataset}",
+        )
+
+
 class NoSuchVersionError(NotFoundError):
     """The dataset has no such logic version."""
 
     code = "no-such-version"
 
     def __init__(self, dataset: str, version: int, newest: int) -> None:
-        super().__init__(f"{dataset} has no version {version}: its versions are 1 to {newest}")
+        super().__init__(
+            f"{dataset} has no version {version}: its versions are 1 to {newest}",
+            mend=f"see them: tradex dataset show {dataset}",
+        )
 
 
 class ProtectedError(RefusedError):
@@ -51,6 +81,10 @@ class PruneRefusedError(RefusedError):
     """Those files may not be removed."""
 
     code = "prune"
+
+    def __init__(self, message: str, *, mend: str = "", code: str = "") -> None:
+        usual = "only old versions of Silver and Gold are given up: superseded, reverted, abandoned or deprecated ones"
+        super().__init__(message, mend=mend or usual, code=code)
 
 
 class LogicChangedError(RefusedError):

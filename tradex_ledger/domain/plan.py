@@ -22,6 +22,9 @@ class Window(TypedDict):
     partitions: int
 
 
+SHORTEST_DIGEST = 12
+"""Digits of a digest that are enough to name it."""
+
 Estimate = dict[str, dict[str, int] | None]
 """Of rows, bytes, seconds and source calls: `low`, `likely` and `high`, or None where nothing is known."""
 
@@ -58,6 +61,19 @@ def plan_digest(request: dict[str, Any], plan: dict[str, Any]) -> str:
     """The digest that an approval is bound to: of the request and of the plan without its own digest."""
     content = {name: value for name, value in plan.items() if name != "digest"}
     return digest_of({"plan": content, "request": request})
+
+
+def full_digest(given: str, known: str) -> str:
+    """The known digest when a beginning of it (12 digits or more) is given; else what is given."""
+    beginning = given.strip().lower()
+    return known if len(beginning) >= SHORTEST_DIGEST and known.startswith(beginning) else given
+
+
+def told_apart(known: str, given: str) -> str:
+    """`known, not given`, each as far as is needed to see that they differ, and at least 12 digits of them."""
+    same = next((n for n, (a, b) in enumerate(zip(known, given, strict=False)) if a != b), 0)
+    shown = max(SHORTEST_DIGEST, same + 4)
+    return f"{known[:shown]}, not {given[:shown]}"
 
 
 def covers(windows: Iterable[Window], dataset: str) -> list[tuple[str, str]]:

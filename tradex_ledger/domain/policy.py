@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import asdict, dataclass
 from datetime import datetime, time
@@ -14,6 +15,7 @@ from tradex_ledger.errors import RefusedError
 ANYBODY = ("*",)
 UNKNOWN = {"high": 1 << 62}
 KINDS = ("temporal", "dataset", "logical", "forced")
+_HOURS = re.compile(r"(\d\d:\d\d)-(\d\d:\d\d)")
 
 
 class TooLargeError(RefusedError):
@@ -21,10 +23,12 @@ class TooLargeError(RefusedError):
 
     code = "too-large"
 
-    def __init__(self, partitions: int, allowed: int) -> None:
+    def __init__(self, partitions: int, allowed: int, *, one_day: bool = False) -> None:
+        what = "the plan of this one day" if one_day else "the plan"
+        split = "make several linked requests of it with --split, or raise max_partitions under [policy]"
         super().__init__(
-            f"the plan has {partitions} partitions, the policy allows {allowed} a backfill",
-            mend="make several linked requests of it with --split, or raise max_partitions under [policy]",
+            f"{what} has {partitions} partitions, the policy allows {allowed} a backfill",
+            mend=f"a day cannot be split: raise max_partitions under [policy] to {partitions}" if one_day else split,
         )
 
 
@@ -48,7 +52,8 @@ class PeakHoursError(RefusedError):
     def __init__(self, run_id: str, priority: str, hours: str, zone: str) -> None:
         super().__init__(
             f"{run_id} has the priority {priority}, and it is peak hours ({hours} {zone}): only urgent runs start",
-            mend="wait for their end (a worker does), or request it with --priority urgent",
+            mend="wait for their end (a worker does); if it cannot wait, cancel it "
+            f"(tradex backfill cancel {run_id} --reason …) and request it again with --priority urgent",
         )
 
 
@@ -102,10 +107,10 @@ class Policy:
         if allowed != ANYBODY and person(by) not in {person(name) for name in allowed}:
             raise NotAllowedError(action, by, allowed)
 
-    def check_size(self, partitions: int) -> None:
-        """Raise `TooLargeError` above the bound."""
+    def check_size(self, partitions: int, *, one_day: bool = False) -> None:
+        """Raise `TooLargeError` above the bound; a request of one day cannot be split."""
         if self.max_partitions and partitions > self.max_partitions:
-            raise TooLargeError(partitions, self.max_partitions)
+            raise TooLargeError(partitions, self.max_partitions, one_day=one_day)
 
     def rule_for(self, kind: str, partitions: int, estimate: dict[str, Any]) -> str | None:
         """The rule by which such a plan is approved without a person; None when a person must look (forced: always)."""
@@ -136,5 +141,7 @@ class Policy:
 
 def peak_bounds(text: str) -> tuple[time, time]:
     """The start (included) and end (excluded) of hours written `13:30-20:00`. Raises `ValueError`."""
-    start, _, end = text.partition("-")
-    return time.fromisoformat(start.strip()), time.fromisoformat(end.strip())
+    found = _HOURS.fullmatch(text.replace(" ", ""))
+    if found is None:
+        raise ValueError(text)
+    return time.fromisoformat(found[1]), time.fromisoformat(found[2])

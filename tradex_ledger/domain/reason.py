@@ -29,9 +29,30 @@ class PlaceholderReasonError(UsageError):
         )
 
 
+class NotUtf8Error(UsageError):
+    """What cannot be written as UTF-8 cannot be recorded."""
+
+    code = "not-utf8"
+
+    def __init__(self, what: str, text: str) -> None:
+        super().__init__(
+            f"the {what} {text!a} is not valid UTF-8",
+            mend="write it in UTF-8: see to it that the terminal and the file it comes from use that encoding",
+        )
+
+
+def check_text(what: str, text: str) -> str:
+    """Return the text. Raises `NotUtf8Error` when it holds half a character (bytes that were no UTF-8)."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise NotUtf8Error(what, text) from None
+    return text
+
+
 def check_reason(reason: str) -> str:
     """Return the reason, trimmed. Raises `PlaceholderReasonError` when it is too short or a placeholder."""
-    text = " ".join(reason.split())
+    text = " ".join(check_text("reason", reason).split())
     words = set(re.findall(r"[^\W\d_]+", text.casefold()))
     says_nothing = words <= PLACEHOLDER_WORDS or len(set("".join(words))) <= FEW_LETTERS
     if len(text) < REASON_MIN_CHARACTERS or says_nothing:

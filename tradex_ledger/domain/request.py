@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from tradex_ledger.domain.policy import KINDS
-from tradex_ledger.domain.reason import check_reason
+from tradex_ledger.domain.reason import check_reason, check_text
 from tradex_ledger.domain.run import LAYERS
 from tradex_ledger.errors import RefusedError, UsageError
 
@@ -75,13 +75,18 @@ class ForcedNeedsTicketError(UsageError):
         super().__init__("a forced backfill needs a ticket", mend="name it: --ticket INC-4211")
 
 
-def check_range(first: date, last: date, *, today: date) -> None:
-    """Raise `RangeError` unless first..last (both included) is a range of past days. `today` is UTC."""
+def check_order(first: date, last: date) -> None:
+    """Raise `RangeError` when first..last (both included) ends before it starts."""
     if last < first:
         raise RangeError(
             f"the range {first}..{last} is reversed: it ends before it starts",
             mend=f"did you mean --from {last} --to {first}?",
         )
+
+
+def check_range(first: date, last: date, *, today: date) -> None:
+    """Raise `RangeError` unless first..last (both included) is a range of past days. `today` is UTC."""
+    check_order(first, last)
     if last > today:
         raise RangeError(
             f"the range {first}..{last} reaches into the future: today is {today} (UTC)",
@@ -149,7 +154,7 @@ def request_facts(
         "state_use": "override" if override_state else "ignore",
         "cursor": cursor,
         "reason": check_reason(reason),
-        "ticket": ticket,
+        "ticket": None if ticket is None else check_text("ticket", ticket),
         "priority": priority,
         "review": bool(options.get("review", False)),
         "allow_overlap": sorted(options.get("allow_overlap") or ()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -29,6 +30,18 @@ class ReceiverDownError(EnvironmentFault):
         )
 
 
+class UnknownReceiverError(EnvironmentFault):
+    """Apprise can make nothing of a URL. Only its scheme is said: the rest may be a secret."""
+
+    code = "config"
+
+    def __init__(self, number: int, scheme: str) -> None:
+        super().__init__(
+            f"[alerts] urls: Apprise does not know number {number}, of the scheme {scheme!r}, as a receiver",
+            mend="write it in the notation of Apprise (its documentation has one for each receiver) in tradex.toml",
+        )
+
+
 def alerts(ledger: Ledger, as_of: str | None = None) -> list[dict[str, Any]]:
     """All alerts, oldest first, with what was delivered."""
     with open_views(ledger.engine, resolve(ledger.engine, as_of)) as connection:
@@ -39,10 +52,11 @@ def deliver(ex: Execution, urls: tuple[str, ...]) -> int:
     """Send what was not sent yet, in order; returns how many reached all. One sender at a time (a lease).
 
     A crash between sending and recording sends that one alert again: at least once, and once in all other cases.
-    Raises: `ReceiverDownError` when a receiver did not answer; it is told next time.
+    Raises: `ReceiverDownError` when a receiver did not answer; it is told next time. `UnknownReceiverError`.
     """
     if not urls:
         return 0
+    _check_receivers(urls)
     try:
         with held(ex, STREAM):
             return _deliver(ex, urls)
@@ -87,10 +101,23 @@ def _tell(ex: Execution, log: AlertLog, url: str, waiting: list[dict[str, Any]],
     return None
 
 
-def _send(url: str, alert: dict[str, Any]) -> bool:
+@cache
+def _check_receivers(urls: tuple[str, ...]) -> None:
+    """Raise `UnknownReceiverError` for the first that is none, before anything is sent."""
+    for number, url in enumerate(urls, 1):
+        if _receiver(url) is None:
+            raise UnknownReceiverError(number, url.partition("://")[0])
+
+
+def _receiver(url: str) -> Any:
+    """What Apprise makes of a URL; None when it is nothing that it knows."""
     import apprise  # it takes a third of a second to import; only who sends pays for it
 
     logging.getLogger("apprise").setLevel(logging.CRITICAL)
     receiver = apprise.Apprise()
-    receiver.add(url)
+    return receiver if receiver.add(url) else None
+
+
+def _send(url: str, alert: dict[str, Any]) -> bool:
+    receiver = _receiver(url)
     return bool(receiver.notify(title=f"tradex: {alert['alert']} {alert['run_id']}", body=alert["message"]))

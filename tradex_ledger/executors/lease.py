@@ -11,7 +11,7 @@ from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import ConflictError, EnvironmentFault
 from tradex_ledger.executors.context import Execution
 from tradex_ledger.executors.plan import subjects
-from tradex_ledger.ledger.leases import Leases
+from tradex_ledger.ledger.leases import Lease, Leases
 
 TTL_SECONDS = 30
 HEARTBEAT_SECONDS = 10
@@ -22,9 +22,10 @@ class DrivenElsewhereError(ConflictError):
 
     code = "driven-elsewhere"
 
-    def __init__(self, name: str, holder: str) -> None:
+    def __init__(self, name: str, lease: Lease | None) -> None:
+        who = f" (process {lease.pid} on {lease.host}, its lease lasts until {lease.expires_at})" if lease else ""
         super().__init__(
-            f"{name} is being driven by another process ({holder})",
+            f"{name} is being driven by another process{who}",
             mend="wait for it; if it died, its lease ends within half a minute and the same command resumes",
         )
 
@@ -38,7 +39,7 @@ def held(ex: Execution, name: str) -> Iterator[None]:
     leases = Leases(ex.ledger.engine, ex.clock)
     host, pid = str(ex.facts["host"]), int(ex.facts["pid"])
     if not leases.acquire(name, ex.token, host, pid, TTL_SECONDS):
-        raise DrivenElsewhereError(name, str(leases.holder(name)))
+        raise DrivenElsewhereError(name, leases.holder(name))
     stop = threading.Event()
 
     def beat() -> None:

@@ -21,6 +21,7 @@ from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.views import AsOf, open_views, rows
 
 _NO_CALLS = {"low": 0, "likely": 0, "high": 0}  # a folder of files is read, not called
+YEAR_DAYS = 366
 _COST_TOPICS = ("run.partition_rebuilt", "run.published", "run.batch_appended")
 
 
@@ -60,6 +61,20 @@ def span_of(ex: Execution, name: str) -> tuple[date, date]:
     return date.fromordinal(days[0]), date.fromordinal(days[-1])
 
 
+def far_off(ex: Execution, backfill: Backfill) -> list[str]:
+    """A sentence for each end of the range that lies more than a year outside the days there are: a slip, perhaps."""
+    there = load_catalog(ex.ledger.engine, ex.ledger.position(), logic_versions(ex.locks())).days()
+    first, last = (date.fromisoformat(backfill.request[end]).toordinal() for end in ("first", "last"))
+    found = []
+    if there and there[0] - first > YEAR_DAYS:
+        found.append(
+            f"the range begins on {iso(first)}, more than a year before the first day there is ({iso(there[0])})"
+        )
+    if there and last - there[-1] > YEAR_DAYS:
+        found.append(f"the range ends on {iso(last)}, more than a year after the last day there is ({iso(there[-1])})")
+    return found
+
+
 def plan_backfill(ex: Execution, backfill: Backfill) -> Plan:
     """Work out a requested backfill's plan from the events up to now. Deterministic; records nothing.
 
@@ -83,7 +98,8 @@ def plan_backfill(ex: Execution, backfill: Backfill) -> Plan:
                 logic_version=versions[definition.name],
                 window_partitions=ex.policy.window_partitions,
             )
-    ex.policy.check_size(count_partitions(found))
+    one_day = backfill.request["first"] == backfill.request["last"]
+    ex.policy.check_size(count_partitions(found), one_day=one_day)
     for window in found:
         locks[window["dataset"]].check_writable()
         locks[window["dataset"]].check_unprotected(window["first"], window["last"])
@@ -176,7 +192,7 @@ def edges(ex: Execution, backfill: Backfill) -> list[dict[str, Any]]:
     if LAYERS[0] in backfill.layers:
         sources.add(ex.posts()[0].name)
     found: list[dict[str, Any]] = [
-        {"dataset": name, "because": "asked for", "first": None, "last": None} for name in sorted(asked & planned)
+        {"dataset": name, "because": "asked for", "first": None, "last": None} for name in sorted(asked)
     ]
     for definition in ex.pipeline.definitions.values():
         for read in definition.reads:

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import duckdb
+
 from tradex_ledger.domain.dataset import Dataset, stream_of
+from tradex_ledger.domain.dataset_errors import PruneRefusedError
+from tradex_ledger.domain.plan import SHORTEST_DIGEST, full_digest, told_apart
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.lake.storage import LocalLake
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.views import open_views, resolve, rows
+
+
+def pruned_paths(connection: duckdb.DuckDBPyConnection, dataset: str) -> set[str]:
+    """The files of a dataset that were given up."""
+    found = connection.execute(
+        "select unnest(files).path from events where topic = 'dataset.files_pruned' and dataset = ?", [dataset]
+    ).fetchall()
+    return {row[0] for row in found}
 
 
 def prunable(ledger: Ledger, dataset: str) -> list[dict[str, Any]]:
@@ -30,12 +42,7 @@ def prunable(ledger: Ledger, dataset: str) -> list[dict[str, Any]]:
                 connection, "runs", "status in ('PLANNED', 'APPROVED', 'RUNNING', 'FAILED', 'PAUSED', 'HELD')"
             )
         }
-        gone = {
-            row[0]
-            for row in connection.execute(
-                "select unnest(files).path from events where topic = 'dataset.files_pruned' and dataset = ?", [dataset]
-            ).fetchall()
-        }
+        gone = pruned_paths(connection, dataset)
     kept = {file["path"] for row in current if row["logic_version"] not in given_up for file in row["files"] or ()} | {
         file["path"] for row in history if row["run_id"] in open_runs for file in row["files"] or ()
     }
@@ -52,6 +59,19 @@ def prunable(ledger: Ledger, dataset: str) -> list[dict[str, Any]]:
                     "logic_version": row["logic_version"],
                 }
     return [found[path] for path in sorted(found)]
+
+
+def lost_days(ledger: Ledger, dataset: str, files: list[dict[str, Any]]) -> list[str]:
+    """The days of files to be given up that exist under no other version: once they are gone, nowhere."""
+    paths = {file["path"] for file in files}
+    with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
+        current = rows(connection, "partitions", "dataset = ?", dataset)
+        gone = pruned_paths(connection, dataset) | paths
+    stays = {
+        row["partition"].isoformat() for row in current if all(file["path"] not in gone for file in row["files"] or ())
+    }
+    had = {row["partition"].isoformat() for row in current if any(f["path"] in paths for f in row["files"] or ())}
+    return sorted(had - stays)
 
 
 def plan_prune(ledger: Ledger, dataset: str, *, reason: str, by: str) -> tuple[str, list[dict[str, Any]]]:
@@ -73,7 +93,14 @@ def prune(ledger: Ledger, lake: LocalLake, dataset: str, digest: str, *, by: str
     planned = {file["path"] for file in (aggregate.prune_plan or {"files": []})["files"]}
     if planned - still:
         aggregate.prune_plan = None  # what was planned is in use again: no such plan any more
-    paths = aggregate.prune(digest, by=by, policy=policy)
+    known = aggregate.prune_plan["digest"] if aggregate.prune_plan else ""
+    policy.check_may("prune", by)
+    if known and full_digest(digest, known) != known:
+        raise PruneRefusedError(
+            f"{dataset} has the plan {told_apart(known, digest)} to prune",
+            mend=f"give {SHORTEST_DIGEST} digits of it, or make another: tradex lake prune {dataset} --reason …",
+        )
+    paths = aggregate.prune(full_digest(digest, known), by=by, policy=policy)
     ledger.append(aggregate)
     for path in paths:
         lake.absolute(path).unlink(missing_ok=True)

@@ -12,6 +12,9 @@ from tradex_ledger.executors.lease import DrivenElsewhereError, QuotaError
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.views import open_views, resolve, rows
 
+WAITS = (DrivenElsewhereError, QuotaError, PeakHoursError)
+"""Why a run has to wait; nothing is wrong with it."""
+
 
 def runnable(ledger: Ledger) -> list[str]:
     """Backfills that wait for a driver, or whose driver may be dead: by priority, then in order of request."""
@@ -29,18 +32,21 @@ def work(
     `wait` pauses between looks at the ledger and returns False when the worker shall end. A run that another process
     drives is left to it, and looked at again: its driver may die. One that is refused before anything of it is
     recorded (its plan is outdated, say) stays runnable: it is told of once, tried again after each wait, and stands in
-    nobody's way.
+    nobody's way. One that has to wait (`WAITS`: for a place, for the end of peak hours) is told of when nothing else
+    is left to drive, once for each reason.
     """
     tried: set[str] = set()
     told: dict[str, str] = {}
     while True:
         driven = False
+        waiting: dict[str, TradexError] = {}
         for run_id in runnable(ledger):
             if run_id in tried:
                 continue
             try:
                 yield run_id, drive(run_id)
-            except (DrivenElsewhereError, QuotaError, PeakHoursError):
+            except WAITS as error:
+                waiting[run_id] = error
                 continue  # its turn comes
             except TradexError as error:
                 tried.add(run_id)
@@ -51,6 +57,10 @@ def work(
             break  # look again: something more urgent may have been approved meanwhile
         if driven:
             continue
+        for run_id, reason in waiting.items():
+            if told.get(run_id) != reason.code:
+                told[run_id] = reason.code
+                yield run_id, reason
         if once or not wait():
             return
         tried.clear()

@@ -13,7 +13,7 @@ from tradex_ledger.datasets.graph import ordinal
 from tradex_ledger.domain.backfill import Backfill, ExpiredRequestError
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
-from tradex_ledger.domain.plan import Plan
+from tradex_ledger.domain.plan import Plan, full_digest
 from tradex_ledger.domain.policy import TooLargeError
 from tradex_ledger.domain.run import ENDED, Run
 from tradex_ledger.errors import UsageError
@@ -115,29 +115,41 @@ class BackfillCommands(DatasetCommands):
     def request_split(self, **request: Any) -> list[Backfill]:
         """Request a range that is too large for one backfill as several linked ones, each within the policy (N36)."""
         from tradex_ledger.executors.overlap import check_overlap
+
+        made = [backfill for backfill, _ in self.plan_split(**request)]
+        for backfill in made:
+            check_overlap(self.ledger, backfill)
+            backfill.approve_by_rule(by=self.actor, policy=self.config.policy)
+        self.ledger.append(*made)
+        return [self.ledger.get(Backfill, backfill.id) for backfill in made]
+
+    def plan_split(self, **request: Any) -> list[tuple[Backfill, Plan]]:
+        """The linked backfills, each with its plan, that `request_split` would record; nothing is."""
         from tradex_ledger.executors.plan import span_of
 
         group = new_id("group", self.clock())
         first, last = request.get("first"), request.get("last")
         if first is None or last is None:
             first, last = span_of(self.execution(), request["dataset"])
-        made: list[Backfill] = []
+        made: list[tuple[Backfill, Plan]] = []
         ranges = [(first, last)]
         while ranges:
             start, end = ranges.pop()
             wanted = {**request, "first": start, "last": end, "group": group}
             try:
-                made.append(self.plan(**wanted)[0])
+                made.append(self.plan(**wanted))
             except TooLargeError:
                 if start == end:
                     raise
                 middle = start + (end - start) // 2
                 ranges += [(middle + timedelta(days=1), end), (start, middle)]
-        for backfill in made:
-            check_overlap(self.ledger, backfill)
-            backfill.approve_by_rule(by=self.actor, policy=self.config.policy)
-        self.ledger.append(*made)
-        return [self.ledger.get(Backfill, backfill.id) for backfill in made]
+        return made
+
+    def far_off(self, backfill: Backfill) -> list[str]:
+        """What a range that begins or ends more than a year outside the days there are is warned of."""
+        from tradex_ledger.executors.plan import far_off
+
+        return far_off(self.execution(), backfill)
 
     def edges(self, backfill: Backfill) -> list[dict[str, Any]]:
         """Why each dataset is in a backfill's plan: asked for, or for what it reads."""
@@ -148,11 +160,12 @@ class BackfillCommands(DatasetCommands):
     # -- decisions
 
     def approve(self, run_id: str, *, plan_digest: str | None = None) -> Backfill:
-        """Allow a backfill's plan (the one on record, unless a digest is given to be sure)."""
+        """Allow a backfill's plan (the one on record, unless a digest, or 12 digits of it, is given to be sure)."""
         backfill = self.ledger.get(Backfill, self.find_backfill(run_id))
         known = backfill.plan["digest"] if backfill.plan else ""
+        given = known if plan_digest is None else full_digest(plan_digest, known)
         try:
-            backfill.approve(plan_digest or known, by=self.actor, policy=self.config.policy, now=self.clock())
+            backfill.approve(given, by=self.actor, policy=self.config.policy, now=self.clock())
         except ExpiredRequestError:
             backfill.expire(now=self.clock(), policy=self.config.policy, by=self.actor)
             self.ledger.append(backfill)

@@ -15,6 +15,7 @@ from tradex_ledger.config import FILE, Config, find_workspace, load_config
 from tradex_ledger.datasets.definition import Pipeline, load_pipeline
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
+from tradex_ledger.domain.reason import check_text
 from tradex_ledger.executors.context import Execution, Progress, silent
 from tradex_ledger.executors.pool import TaskPool
 from tradex_ledger.lake.storage import LocalLake
@@ -39,7 +40,7 @@ class Core:
         lake: LocalLake | None = None,
     ) -> None:
         self.config = config
-        self.actor = actor or login_name()
+        self.actor = check_text("actor", actor or login_name())
         self.clock = clock
         self.ledger = ledger or Ledger(open_engine(config.ledger_url), clock)
         self.lake = lake or LocalLake(config.lake)

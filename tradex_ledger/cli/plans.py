@@ -1,0 +1,156 @@
+"""How a plan is shown: before it is recorded, and after; and what it still needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tradex_ledger.cli.show import Show, bytes_text
+
+COLUMNS = ("dataset", "logic_version", "first", "last", "partitions", "windows", "why")
+
+
+def planned_document(workspace: Any, backfill: Any, plan: dict[str, Any]) -> dict[str, Any]:
+    """A backfill with its plan as one document: what `--dry-run` shows and `backfill show` has among the rest."""
+    from tradex_ledger.domain.approval import approval_of
+
+    wanted, edges = backfill.request, workspace.edges(backfill)
+    state = workspace.state() if wanted["override_state"] else None
+    return {
+        "request": wanted,
+        "plan": plan,
+        "edges": edges,
+        "by_dataset": by_dataset(plan["windows"], wanted, edges),
+        "approval": approval_of(workspace.config.policy, wanted, plan, backfill.requested_by),  # type: ignore[arg-type]
+        "state": state
+        and {"pipeline": state.pipeline, "cursor_before": state.cursor, "cursor_after": wanted["cursor"]},
+        "warnings": workspace.far_off(backfill),
+    }
+
+
+def run_document(workspace: Any, reader: Any, run_id: str) -> dict[str, Any]:
+    """A run as `backfill show --json` prints it: a backfill with why each dataset is in it, and the approval it needs.
+
+    The definitions of today say why; where the dataset that was asked for is no more, nothing does.
+    """
+    from tradex_ledger.datasets.definition import UnknownDatasetError
+    from tradex_ledger.domain.approval import approval_of
+    from tradex_ledger.domain.backfill import Backfill
+
+    document: dict[str, Any] = reader.run(run_id)
+    request, plan = document["request"], document["plan"]
+    if request is None or plan is None:
+        return document
+    try:
+        edges = workspace.edges(workspace.ledger.get(Backfill, run_id))
+    except UnknownDatasetError:
+        edges = []
+    document["edges"] = edges
+    document["by_dataset"] = by_dataset(document["windows"], request, edges)
+    whole = {**plan, "windows": document["windows"]}
+    needed = approval_of(workspace.config.policy, request, whole, document["requested_by"])  # type: ignore[arg-type]
+    document["approval"] = {**needed, "rule": document["approved_rule"]}  # a rule decides at the request, or never
+    return document
+
+
+def show_planned(show: Show, document: dict[str, Any]) -> None:
+    """What would be rebuilt, why, what that is expected to cost, and who has to allow it."""
+    from tradex_ledger.domain.approval import in_words
+
+    if show.as_json:
+        show.document(document)
+        return
+    wanted, plan = document["request"], document["plan"]
+    show.facts(
+        {
+            "plan": plan["digest"],
+            "as of position": plan["base"],
+            "policy": plan["policy_digest"],
+            "reason": wanted["reason"],
+            **request_facts(wanted, document["state"]),
+            "partitions": sum(w["partitions"] for w in plan["windows"]),
+            **cost_facts(plan["estimate"]),
+            "approval": in_words(document["approval"]),
+        }
+    )
+    show_datasets(show, document)
+
+
+def request_facts(wanted: dict[str, Any], state: dict[str, Any] | None) -> dict[str, Any]:
+    """What a request declares beside its kind, days and reason."""
+    return {
+        "fetch": f"created from {wanted['first']} to {wanted['last']}" if "bronze" in wanted["layers"] else None,
+        "state": state_text(state),
+        "priority": wanted["priority"],
+        "review": wanted["review"],
+        "allow overlap": ", ".join(wanted["allow_overlap"]),
+    }
+
+
+def cost_facts(estimate: dict[str, Any]) -> dict[str, Any]:
+    """What a plan is expected to cost, with the range."""
+    unknown = "unknown: nothing like it was built before"
+    return {
+        "rows": _range(estimate["rows"], str) or unknown,
+        "bytes": _range(estimate["bytes"], bytes_text) or unknown,
+        "seconds of work": _range(estimate["seconds"], str) or unknown,
+        "source calls": _range(estimate["source_calls"], str) or "unknown",
+    }
+
+
+def state_text(state: dict[str, Any] | None) -> str:
+    """Where the state goes: cursor now -> cursor after."""
+    if state is None:
+        return "stays where it is"
+    return f"{state['pipeline']} moves: {state['cursor_before'] or 'the beginning'} -> {state['cursor_after']}"
+
+
+def show_datasets(show: Show, document: dict[str, Any]) -> None:
+    """The partitions of a plan, a line a dataset, and why they are in it."""
+    why = _why(document["edges"])
+    show.line()
+    show.table([{**row, "why": why.get(row["dataset"], "")} for row in document["by_dataset"]], COLUMNS)
+
+
+def by_dataset(
+    windows: list[dict[str, Any]], request: dict[str, Any], edges: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The windows of a plan added up a dataset. Bronze that was asked for is fetched, and has none."""
+    planned = {w["dataset"] for w in windows}
+    fetched = [e["dataset"] for e in edges if e["because"] == "asked for" and e["dataset"] not in planned]
+    found: dict[str, dict[str, Any]] = {
+        name: {
+            "dataset": name,
+            "layer": "bronze",
+            "logic_version": None,
+            "first": request["first"],
+            "last": request["last"],
+            "partitions": None,
+            "windows": None,
+        }
+        for name in fetched
+    }
+    for w in windows:
+        row = found.setdefault(w["dataset"], {**w, "partitions": 0, "windows": 0})
+        row["first"], row["last"] = min(row["first"], w["first"]), max(row["last"], w["last"])
+        row["partitions"] += w["partitions"]
+        row["windows"] += 1
+    return list(found.values())
+
+
+def _why(edges: list[dict[str, Any]]) -> dict[str, str]:
+    """Why each dataset is in a plan, in one line."""
+    found: dict[str, list[str]] = {}
+    for edge in edges:
+        span = "" if edge["first"] is None else f" ({edge['first']:+}d..{edge['last']:+}d)"
+        found.setdefault(edge["dataset"], []).append(f"{edge['because']}{span}")
+    return {name: "; ".join(reasons) for name, reasons in found.items()}
+
+
+def _range(estimate: dict[str, int] | None, text: Callable[[int], str]) -> str | None:
+    """An estimate for people: about so many, with its range where it has one."""
+    if estimate is None:
+        return None
+    likely = f"about {text(estimate['likely'])}"
+    same = estimate["low"] == estimate["high"]
+    return likely if same else f"{likely} ({text(estimate['low'])} to {text(estimate['high'])})"
