@@ -1,16 +1,35 @@
--- What each backfill was expected to cost, and what it did cost. Actual seconds are the sum over its partitions.
+-- What each backfill was expected to cost, and what it did cost. Actual seconds are work by the stopwatch: of each
+-- layer in the attempt that completed it, and of each partition built outside of such an attempt (by one that failed,
+-- or again at the publication). Time in which nobody worked on it (paused, failed, held, waiting) does not count.
 with planned as (
     select run_id, data -> '$.estimate' as estimate from events where topic = 'backfill.planned'
 ),
-actual as (
+marks as (
     select
-        run_id,
-        sum(rows)::bigint as rows,
-        sum(bytes)::bigint as bytes,
-        sum(duration_ms)::bigint as work_ms
+        run_id, layer, topic, position, duration_ms, data,
+        max(position) filter (topic = 'run.layer_started')
+            over (partition by run_id, layer order by position) as began
     from events
-    where topic = 'run.partition_rebuilt'
+    where topic in ('run.layer_started', 'run.layer_completed')
+),
+completed as (
+    select * from marks where topic = 'run.layer_completed'
+),
+of_layers as (
+    select run_id, sum(duration_ms)::bigint as work_ms, sum((data ->> '$.source.calls')::bigint)::bigint as calls
+    from completed
     group by run_id
+),
+built as (
+    select
+        e.run_id,
+        sum(e.rows)::bigint as rows,
+        sum(e.bytes)::bigint as bytes,
+        sum(e.duration_ms) filter (c.position is null)::bigint as work_ms
+    from events e
+    left join completed c on c.run_id = e.run_id and c.layer = e.layer and e.position between c.began and c.position
+    where e.topic = 'run.partition_rebuilt'
+    group by e.run_id
 )
 select
     r.run_id,
@@ -20,15 +39,22 @@ select
     (p.estimate ->> '$.rows.low')::bigint as rows_low,
     (p.estimate ->> '$.rows.likely')::bigint as rows_likely,
     (p.estimate ->> '$.rows.high')::bigint as rows_high,
-    coalesce(a.rows, 0) as rows_actual,
+    coalesce(b.rows, 0) as rows_actual,
     (p.estimate ->> '$.bytes.likely')::bigint as bytes_likely,
-    coalesce(a.bytes, 0) as bytes_actual,
+    coalesce(b.bytes, 0) as bytes_actual,
     (p.estimate ->> '$.seconds.low')::bigint as seconds_low,
     (p.estimate ->> '$.seconds.likely')::bigint as seconds_likely,
     (p.estimate ->> '$.seconds.high')::bigint as seconds_high,
-    round(coalesce(a.work_ms, 0) / 1000, 1) as seconds_actual,
+    round((coalesce(l.work_ms, 0) + coalesce(b.work_ms, 0)) / 1000, 1) as seconds_actual,
     r.duration_ms,
-    r.position
+    r.position,
+    (p.estimate ->> '$.source_calls.low')::bigint as source_calls_low,
+    (p.estimate ->> '$.source_calls.likely')::bigint as source_calls_likely,
+    (p.estimate ->> '$.source_calls.high')::bigint as source_calls_high,
+    coalesce(l.calls, 0) as source_calls_actual,
+    (p.estimate ->> '$.bytes.low')::bigint as bytes_low,
+    (p.estimate ->> '$.bytes.high')::bigint as bytes_high
 from runs r
 join planned p using (run_id)
-left join actual a using (run_id)
+left join of_layers l using (run_id)
+left join built b using (run_id)

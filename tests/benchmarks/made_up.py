@@ -112,9 +112,9 @@ def staged_instead_of_delivered(files: list[Path], rows: int) -> Iterator[None]:
         counts = {"files": len(files), "lines": rows, "posts": rows, "outside": 0, "rejected": 0}
         return counts, ([str(file) for file in files], [])
 
-    own = extract._stage_all
-    extract._stage_all = staged
+    own = extract.stage_all
+    extract.stage_all = staged
     try:
         yield
     finally:
-        extract._stage_all = own
+        extract.stage_all = own

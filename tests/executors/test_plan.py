@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests import small
-from tests.lake import DERIVED, projection
+from tests.lake import DERIVED, partitions, projection
 from tests.stories.test_rules_life import LATE
+from tradex_ledger.workspace import BUILT_IN, Workspace
 
 
 def test_days_that_are_new_come_with_every_dataset_and_leave_nothing_stale(tmp_path: Path):
@@ -30,3 +35,50 @@ def test_a_request_is_returned_as_it_was_recorded(tmp_path: Path):
         made = workspace.request(first=small.day(4), last=small.day(5), **order)
         (row,) = [row for row in projection(workspace, "runs") if row["run_id"] == made.id]
         assert made.requested_at == f"{row['requested_at'].isoformat()}+00:00"
+
+
+def estimate_of(workspace: Workspace, first: int, last: int, **changes: Any) -> dict[str, Any]:
+    order = {
+        "kind": "temporal",
+        "dataset": "bronze_x_posts",
+        "override_state": False,
+        "reason": small.REASON,
+        **changes,
+    }
+    return dict(workspace.plan(first=small.day(first), last=small.day(last), **order)[1]["estimate"])
+
+
+@pytest.mark.norm("N9")
+def test_what_is_asked_of_the_source_may_grow_and_what_nothing_touches_stays(tmp_path: Path):
+    small.deliver(tmp_path / "posts")
+    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as workspace:
+        assert estimate_of(workspace, 1, 3)["rows"] is None  # nothing like it was built before
+        workspace.run(small.day(8))
+        asked = estimate_of(workspace, 4, 5)
+        for what in ("rows", "bytes", "seconds"):
+            assert 0 <= asked[what]["low"] <= asked[what]["likely"] <= asked[what]["high"]
+        assert asked["rows"]["low"] == asked["rows"]["likely"] < asked["rows"]["high"]
+        days = [r for r in partitions(workspace) if r["dataset"] == "silver_social_events"]
+        assert asked["rows"]["high"] >= 2 * sorted(r["rows"] for r in days)[-1]
+        assert asked["seconds"]["high"] > 0
+        assert estimate_of(workspace, 4, 5) == asked
+
+        same = estimate_of(workspace, 4, 5, dataset="gold_signals")  # what it reads is what it was built from
+        assert same["rows"] == dict.fromkeys(("low", "likely", "high"), same["rows"]["low"])
+        assert same["rows"]["low"] > 0
+        wide = estimate_of(workspace, 4, 5, dataset="gold_signals", kind="forced", ticket="INC-4300")
+        assert wide["seconds"]["high"] >= same["seconds"]["high"]
+
+
+@pytest.mark.norm("N9")
+def test_what_new_logic_makes_is_measured_by_what_the_old_made(tmp_path: Path):
+    small.deliver(tmp_path / "posts")
+    shutil.copytree(BUILT_IN, tmp_path / "ws" / "pipeline")
+    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", pipeline="pipeline") as workspace:
+        workspace.run(small.day(8))
+        definition = tmp_path / "ws" / "pipeline" / "gold_signals.sql"
+        definition.write_text(definition.read_text(encoding="utf-8").replace("z >= 3", "z >= 4"), encoding="utf-8")
+        workspace.bump("gold_signals", reason="a spike needs four deviations, TRX-91")
+        found = estimate_of(workspace, 1, 7, kind="logical", dataset="gold_signals")["rows"]
+        held = sum(r["rows"] for r in partitions(workspace) if r["dataset"] == "gold_signals")
+        assert found["low"] < found["likely"] == held < found["high"]

@@ -315,6 +315,24 @@ def test_the_same_backfill_again_builds_no_window(story: Story):
     print(f"again {dict(again)}, ms by layer {took[story.again.id]}, {story.seconds['again']:.2f} s in all")
 
 
+@pytest.mark.norm("N9")
+@pytest.mark.norm("N34")
+def test_what_the_backfills_did_cost_lies_in_the_range_that_was_expected(story: Story):
+    """Once with the posts of six days, once with nothing new: both times the plan knew only that it would ask."""
+    assert story.backfill is not None
+    assert story.again is not None
+    costs = {row["run_id"]: row for row in projection(story.workspace, "costs")}
+    for run in (story.backfill, story.again):
+        cost = costs[run.id]
+        print({name: value for name, value in cost.items() if name.startswith(("rows", "bytes", "seconds"))})
+        for what in ("rows", "bytes", "seconds"):
+            assert cost[f"{what}_low"] <= cost[f"{what}_actual"] <= cost[f"{what}_high"], (what, cost)
+        assert cost["rows_low"] < cost["rows_high"] < 10 * cost["rows_actual"]
+        layers = [row for row in projection(story.workspace, "run_layers") if row["run_id"] == run.id]
+        assert cost["seconds_actual"] == pytest.approx(sum(row["duration_ms"] for row in layers) / 1000, abs=0.06)
+    assert costs[story.again.id]["seconds_actual"] > 0  # reading the source and comparing is work
+
+
 def test_late_posts_are_not_seen_by_an_incremental_run(story: Story, tmp_path: Path):
     """The files are there by now (the copy reads the same folder), but their posts lie behind the cursor."""
     with Workspace.open(story.before_delivery) as before:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 import click
@@ -180,30 +179,32 @@ def revert(call: Call, run_id: str, reason: str) -> None:
 
 @command(backfill, "propose", example="tradex backfill propose\ntradex backfill propose --submit")
 @click.option("--submit", is_flag=True, help="Request them; each still waits for its approval.")
-def propose(call: Call, submit: bool) -> None:
-    """What should be reprocessed: late data, reverted inputs, half-done runs, as requests ready to submit."""
-    from tradex_ledger.executors.propose import propose as find
+@click.option("--no-source", is_flag=True, help="Do not read the source: late posts are not found then.")
+def propose(call: Call, submit: bool, no_source: bool) -> int:
+    """What should be reprocessed: late data, changed inputs, new logic, half-done runs, as requests ready to submit.
 
+    The source is read to find late posts, which may take its time. Exit status 1 when a request was refused.
+    """
     show = call.show
-    with call.open() as workspace:
-        found = find(workspace.ledger)
-        for item in found if submit else ():
-            if item["kind"] != "resume":
-                first, last = date.fromisoformat(item["first"]), date.fromisoformat(item["last"])
-                made = workspace.request(
-                    kind=item["kind"],
-                    dataset=item["dataset"],
-                    first=first,
-                    last=last,
-                    override_state=False,
-                    reason=item["reason"],
-                )
-                item["requested"] = made.id
+    if not no_source:
+        show.note("reading the source for late posts (to leave it out: --no-source)")
+    with call.open() as workspace, show.progress() as progress:
+        found = workspace.propose(source=not no_source, progress=progress)
+        n_refused = workspace.submit(found) if submit else 0
     if show.as_json:
         show.document(found)
-        return
+        return 1 if n_refused else 0
     for item in found:
         show.line(f"# {item['reason']}")
-        show.line(f"requested {item['requested']}" if "requested" in item else item["command"])
+        if "requested" in item:
+            step = next_step(item["requested"], item["status"])
+            show.line(f"requested {item['requested']}; next: {step}")
+        else:
+            show.line(item["command"])
+        if "refused" in item:
+            show.warning(f"not requested: {item['refused']['message']}")
+            show.note(f"mend: {item['refused']['mend']}")
     if not found:
-        show.note("nothing is stale, and no run is half done")
+        unread = " (the source was not read)" if no_source else ""
+        show.note(f"nothing is late or stale, and no run is half done{unread}")
+    return 1 if n_refused else 0

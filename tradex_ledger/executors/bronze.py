@@ -71,6 +71,19 @@ def append_days(task: AppendTask) -> list[StagedFile]:
         connection.close()
 
 
+def count_new_rows(task: AppendTask) -> dict[int, int]:
+    """How many rows of each day (ordinal) an `AppendTask` would write. It writes none, and trusts the files."""
+    connection = connect()
+    try:
+        limit_resources(connection, task.folder / "spill", task.memory_mb)
+        found = connection.execute(
+            f'select "{task.column}", count(*) from ({_append_sql(task)}) group by all'
+        ).fetchall()
+        return {day.toordinal(): count for day, count in found}
+    finally:
+        connection.close()
+
+
 def _append_sql(task: AppendTask) -> str:
     made = {
         "run_id": f"'{task.run_id}'",

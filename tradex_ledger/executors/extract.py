@@ -61,18 +61,18 @@ def extract(ex: Execution, driven: DrivenRun, extraction: Mapping[str, Any]) -> 
     Run again after a crash it appends only what is missing: dedup makes it harmless (N14).
     """
     ingested_at = format_time(ex.clock())
-    counts, staged = _stage_all(ex, extraction)
+    counts, staged = stage_all(ex, extraction)
     posts, rejected = ex.posts()
     appended = {}
     for definition, files in ((posts, staged[0]), (rejected, staged[1])):
         if definition is not None and files:
-            counted = _rows_by_day(definition, files)
+            counted = rows_by_day(definition, files)
             appended[definition.name] = Append(ex, driven, definition, tuple(files), counted, ingested_at).run()
     kept = appended.get(posts.name, 0)
     return {**counts, "appended": kept, "duplicates": counts["posts"] - kept}
 
 
-def _stage_all(ex: Execution, extraction: Mapping[str, Any]) -> tuple[dict[str, int], tuple[list[str], list[str]]]:
+def stage_all(ex: Execution, extraction: Mapping[str, Any]) -> tuple[dict[str, int], tuple[list[str], list[str]]]:
     """Read the source into staged files: parallel by groups of delivered files, in the order of their names."""
     files = ex.source.list_files()
     first, until = _micros(extraction["cursor_from"]), _micros(extraction["cursor_to"])
@@ -104,7 +104,7 @@ def _pairs(group: list[SourceFile]) -> tuple[tuple[Path, str], ...]:
     return tuple((file.path, file.name) for file in group)
 
 
-def _rows_by_day(definition: Definition, staged: list[str]) -> dict[int, int]:
+def rows_by_day(definition: Definition, staged: list[str]) -> dict[int, int]:
     """How many staged rows each day (ordinal) has."""
     with connect() as connection:
         rows = connection.execute(

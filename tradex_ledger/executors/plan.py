@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.fingerprint import fingerprint
-from tradex_ledger.datasets.graph import affected, iso, windows
+from tradex_ledger.datasets.graph import affected, iso, ordinal, windows
 from tradex_ledger.domain.backfill import Backfill
-from tradex_ledger.domain.plan import Estimate, Plan, count_partitions, plan_digest
+from tradex_ledger.domain.plan import Plan, count_partitions, plan_digest
 from tradex_ledger.domain.request import RangeError
 from tradex_ledger.domain.run import LAYERS
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.executors.catalog import Catalog, load_catalog
 from tradex_ledger.executors.complete import buildable, check_complete
 from tradex_ledger.executors.context import Execution, logic_versions
-from tradex_ledger.views import AsOf, open_views, rows
+from tradex_ledger.executors.estimate import estimate_plan
 
-_NO_CALLS = {"low": 0, "likely": 0, "high": 0}  # a folder of files is read, not called
 YEAR_DAYS = 366
-_COST_TOPICS = ("run.partition_rebuilt", "run.published", "run.batch_appended")
 
 
 class NoNewLogicError(RefusedError):
@@ -111,11 +107,23 @@ def plan_backfill(ex: Execution, backfill: Backfill) -> Plan:
             name: {"logic_version": versions[name], "fingerprint": fingerprint(ex.pipeline.get(name))}
             for name in touched
         },
-        "estimate": _estimate(ex, catalog, days, base),
+        "estimate": estimate_plan(
+            ex,
+            catalog,
+            versions,
+            days,
+            asked=_asked(backfill.request) if LAYERS[0] in backfill.layers else set(),
+            recomputes=backfill.request["kind"] == "forced",
+        ),
         "policy_digest": ex.policy.digest,
     }
     plan["digest"] = plan_digest(backfill.request, plan)
     return plan  # type: ignore[return-value]
+
+
+def _asked(request: dict[str, Any]) -> set[int]:
+    first, last = (ordinal(request[end]) for end in ("first", "last"))
+    return set(range(first, last + 1))
 
 
 def _days_by_dataset(
@@ -123,17 +131,16 @@ def _days_by_dataset(
 ) -> dict[str, set[int]]:
     """The closure of the days asked for. A derived dataset has no days before its first or after its last."""
     about = subjects(ex, request["dataset"])
-    first, last = (date.fromisoformat(request[end]).toordinal() for end in ("first", "last"))
     there = catalog.days()
-    asked = set(range(first, last + 1))
+    asked = _asked(request)
     if about[0].layer == LAYERS[0]:
         posts, _ = ex.posts()
-        return _closure(ex, {posts.name: asked}, asked, catalog, last_day=max([last, *there[-1:]]))
+        return _closure(ex, {posts.name: asked}, asked, catalog, last_day=max([*asked, *there[-1:]]))
     asked = {day for day in asked if there and there[0] <= day <= there[-1]}
     if not asked:
         span = f"from {iso(there[0])} to {iso(there[-1])}" if there else "no day at all"
         raise RangeError(
-            f"the range {iso(first)}..{iso(last)} is empty: {request['dataset']} has {span}",
+            f"the range {request['first']}..{request['last']} is empty: {request['dataset']} has {span}",
             mend="see what there is: tradex dataset list",
         )
     if request["kind"] == "logical":
@@ -162,8 +169,11 @@ def _closure(
 
 def left_out(ex: Execution, backfill: Backfill) -> dict[str, dict[int, list[tuple[str, int]]]]:
     """What the request would lead to but cannot be built yet: dataset → day → the inputs (dataset, day) it lacks."""
-    versions = logic_versions(ex.locks())
-    catalog = load_catalog(ex.ledger.engine, backfill.plan["base"] if backfill.plan else ex.ledger.position(), versions)
+    base, versions = ex.ledger.position(), logic_versions(ex.locks())
+    if backfill.plan:  # told as it was when the plan was made
+        base = backfill.plan["base"]
+        versions |= {name: pin["logic_version"] for name, pin in backfill.plan["definitions"].items()}
+    catalog = load_catalog(ex.ledger.engine, base, versions)
     wanted = _days_by_dataset(ex, backfill.request, catalog, versions)
     return buildable(ex.pipeline, catalog, wanted)[1]
 
@@ -222,53 +232,3 @@ def _why_left_out(ex: Execution, backfill: Backfill) -> list[dict[str, Any]]:
             }
         )
     return found
-
-
-def _estimate(ex: Execution, catalog: Catalog, days: dict[str, set[int]], base: int) -> Estimate:
-    """What the planned partitions hold now, and how long such partitions took before; None where nothing is known.
-
-    A partition that is not there yet may be as small or as large as a tenth of its dataset's are (low, high).
-    """
-    took = _durations_ms(ex, base)
-    if not took:
-        return {"rows": None, "bytes": None, "seconds": None, "source_calls": _NO_CALLS}
-    sums = {name: [0.0, 0.0, 0.0] for name in ("rows", "bytes", "seconds")}
-    for name, wanted in days.items():
-        current = catalog.current.get(name, {})
-        known = [current[day] for day in wanted if day in current]
-        missing = len(wanted) - len(known)
-        for what in ("rows", "bytes"):
-            sizes = [float(getattr(version, what)) for version in current.values()]
-            certain = sum(getattr(version, what) for version in known)
-            _add(sums[what], [certain + missing * part for part in _spread(sizes)])
-        _add(sums["seconds"], [len(wanted) * part / 1000 for part in _spread(took.get(name, []))])
-    found: Estimate = {
-        name: {"low": math.floor(low), "likely": round(likely), "high": math.ceil(high)}
-        for name, (low, likely, high) in sums.items()
-    }
-    return {**found, "source_calls": _NO_CALLS}
-
-
-def _add(sums: list[float], parts: Sequence[float]) -> None:
-    for number, part in enumerate(parts):
-        sums[number] += part
-
-
-def _spread(values: list[float]) -> tuple[float, float, float]:
-    """The tenth, the mean and the nine tenths of some values; zeros without any."""
-    if not values:
-        return 0.0, 0.0, 0.0
-    ordered = sorted(values)
-    last = len(ordered) - 1
-    mean = sum(ordered) / len(ordered)
-    return min(ordered[last // 10], mean), mean, max(ordered[last - last // 10], mean)
-
-
-def _durations_ms(ex: Execution, base: int) -> dict[str, list[float]]:
-    """Milliseconds that each partition of each dataset took to build, over all that were."""
-    with open_views(ex.ledger.engine, AsOf(base, None), topics=_COST_TOPICS) as connection:
-        found = rows(connection, "partition_history", "outcome in ('written', 'identical') and layer <> 'bronze'")
-    took: dict[str, list[float]] = {}
-    for row in found:
-        took.setdefault(row["dataset"], []).append(float(row["duration_ms"] or 0))
-    return took

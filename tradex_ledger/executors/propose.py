@@ -1,70 +1,205 @@
-"""What should be reprocessed: late data, reverted inputs, half-done runs, as requests ready to submit."""
+"""What should be reprocessed: late data, changed inputs, new logic, half-done runs, as requests ready to submit."""
 
 from __future__ import annotations
 
+import shlex
+import socket
+from collections.abc import Callable, Iterable
+from itertools import groupby
 from typing import Any
 
+from tradex_ledger.datasets.graph import days_of, iso, ordinal
+from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.pipeline_state import stream_of
 from tradex_ledger.domain.run import LAYERS
+from tradex_ledger.executors.late import Late, as_rows
+from tradex_ledger.executors.overlap import active_backfills
 from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.ledger.leases import Leases
 from tradex_ledger.views import open_views, resolve, rows
 
+Row = dict[str, Any]
+REQUESTS = ("temporal", "logical")
+NEW_LOGIC = "new logic version"
 
-def propose(ledger: Ledger) -> list[dict[str, Any]]:
-    """Requests for what is stale, upstream first: a dataset whose input is stale itself waits for that one.
+_HALF_DONE = """
+    status in ('RUNNING', 'FAILED', 'PAUSED')
+    or (status = 'APPROVED' and (attempts > 0 or run_kind = 'incremental'))
+    order by position
+"""
 
-    Each has kind, dataset, first, last, reason and partitions; consecutive days make one request.
+
+def propose(ledger: Ledger, late: Late | None = None) -> list[Row]:
+    """What to do, each item with `kind`, `reason` and `command`.
+
+    `resume`: a run that is half done and that nobody drives. `waiting`: a backfill that will mend something stale once
+    it is approved or driven. `temporal` and `logical`: requests (dataset, first, last, partitions; `posts` for late
+    data), upstream first: a dataset whose input is stale itself waits for that one. Consecutive days make one request.
     """
+    at_work = _living(ledger)
     with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
         stale = rows(connection, "stale_partitions")
-        reads = {row["dataset"]: row["reads"] or [] for row in rows(connection, "logic_versions", "is_current")}
-        half_done = rows(connection, "runs", "status = 'FAILED' order by position")
-    found: list[dict[str, Any]] = [
-        {
-            "kind": "resume",
-            "run": row["run_id"],
-            "command": "tradex run" if row["run_kind"] == "incremental" else f"tradex backfill run {row['run_id']}",
-            "reason": f"{row['run_id']} failed: {row['last_error']}",
-        }
+        logic = {row["dataset"]: row for row in rows(connection, "logic_versions", "is_current")}
+        half_done = rows(connection, "runs", _HALF_DONE)
+    at_work |= _living(ledger)  # once more: what was taken up in between is not abandoned
+    found = [
+        _resume(row)
         for row in half_done
+        if not at_work & {row["run_id"], stream_of(row["subject"]) if row["run_kind"] == "incremental" else ""}
     ]
-    datasets = {row["dataset"] for row in stale}
-    covered: set[str] = set()
-    for dataset in sorted(datasets, key=lambda name: (_layer(stale, name), name)):
-        if not any(read["dataset"] in datasets | covered for read in reads[dataset]):
-            found += _requests(dataset, sorted((r for r in stale if r["dataset"] == dataset), key=_day))
-        covered.add(dataset)
+    wanted = _upstream_first(stale, logic, late)
+    waiting: dict[str, Row] = {}
+    requests: list[Row] = []
+    active = active_backfills(ledger) if wanted else []
+    for dataset, days in wanted.items():
+        left = list(days)
+        for backfill in active:
+            covers = _covered(backfill, dataset, logic)
+            if any(row["partition"].toordinal() in covers for row in left):
+                waiting.setdefault(backfill.id, _waiting(backfill, dataset))
+                left = [row for row in left if row["partition"].toordinal() not in covers]
+        requests += _requests(dataset, left, logic[dataset]["reason"])
+    told = {item["run"] for item in found}
+    return [*found, *(item for run_id, item in waiting.items() if run_id not in told), *requests]
+
+
+def _living(ledger: Ledger) -> set[str]:
+    return Leases(ledger.engine, ledger.clock).living(socket.gethostname())
+
+
+# -- runs
+
+
+def _resume(row: Row) -> Row:
+    """A run that broke off, or was stopped, with the command that takes it further."""
+    run_id, status = row["run_id"], row["status"]
+    command = f"tradex backfill {'resume' if status == 'PAUSED' else 'run'} {run_id}"
+    where = f" in {row['layer']}" if row["layer"] else ""
+    why = {
+        "FAILED": f"failed: {row['last_error']}",
+        "PAUSED": f"is paused{where}",
+        "RUNNING": f"was interrupted{where}: no process drives it",
+    }.get(status, f"was begun{where}: no process drives it")
+    return {
+        "kind": "resume",
+        "run": run_id,
+        "status": status,
+        "command": "tradex run" if row["run_kind"] == "incremental" else command,
+        "reason": f"{run_id} {why}",
+    }
+
+
+def _waiting(backfill: Backfill, dataset: str) -> Row:
+    """A backfill that covers what is stale, with the command that takes it further."""
+    run_id, status = backfill.id, backfill.status
+    why, verb = {
+        "PLANNED": ("waits for its approval", "approve"),
+        "APPROVED": ("is approved and waits for a driver", "run"),
+        "HELD": ("is held and waits for its release", "release"),
+    }.get(status, ("is being driven", "show"))
+    reason = ' --reason "…"' if verb == "release" else ""
+    span = f"{backfill.request['first']}..{backfill.request['last']}"
+    return {
+        "kind": "waiting",
+        "run": run_id,
+        "status": status,
+        "command": f"tradex backfill {verb} {run_id}{reason}",
+        "reason": f"{run_id} {why}; it mends {dataset} (asked for: {backfill.request['dataset']} {span})",
+    }
+
+
+def _covered(backfill: Backfill, dataset: str, logic: dict[str, Row]) -> set[int]:
+    """The days of a dataset that an active backfill will bring up to date.
+
+    One that has read the source already brings no more posts; one planned for another version cannot run any more.
+    """
+    asked = backfill.request
+    if logic[dataset]["layer"] == LAYERS[0]:
+        if asked["dataset"] in (dataset, LAYERS[0]) and backfill.next_layer() == LAYERS[0]:
+            return set(range(ordinal(asked["first"]), ordinal(asked["last"]) + 1))
+        return set()
+    definitions = backfill.plan["definitions"] if backfill.plan else {}
+    outdated = any(
+        name in logic and logic[name]["logic_version"] != planned["logic_version"]
+        for name, planned in definitions.items()
+    )
+    return set() if outdated else days_of(backfill.windows, dataset)
+
+
+# -- requests
+
+
+def _upstream_first(stale: list[Row], logic: dict[str, Row], late: Late | None) -> dict[str, list[Row]]:
+    """The days to ask for, by dataset. What follows from late posts is rebuilt with them, so it is not asked for."""
+    found: dict[str, list[Row]] = {}
+    if late is not None and late.posts:
+        found[late.dataset] = as_rows(late)
+        stale = [row for row in stale if row["partition"].toordinal() not in late.closure.get(row["dataset"], ())]
+    datasets = {row["dataset"]: LAYERS.index(row["layer"]) for row in stale}
+    for dataset in sorted(datasets, key=lambda name: (datasets[name], name)):
+        if not any(read["dataset"] in datasets for read in logic[dataset]["reads"] or []):
+            found[dataset] = sorted((row for row in stale if row["dataset"] == dataset), key=lambda r: r["partition"])
     return found
 
 
-def _layer(stale: list[dict[str, Any]], dataset: str) -> int:
-    return next(LAYERS.index(row["layer"]) for row in stale if row["dataset"] == dataset)
+def _requests(dataset: str, days: list[Row], version_reason: str) -> list[Row]:
+    """One request for each run of consecutive days of one kind."""
+    numbered = [(row["partition"].toordinal() - n, _kind(row), row) for n, row in enumerate(days)]
+    runs = [[row for *_, row in run] for _, run in groupby(numbered, key=lambda item: item[:2])]
+    return [_request(dataset, run, version_reason) for run in runs]
 
 
-def _day(row: dict[str, Any]) -> Any:
-    return row["partition"]
+def _kind(row: Row) -> tuple[str, Callable[..., str]]:
+    """Which kind of backfill mends a day, and how the reason for it is told."""
+    if "posts" in row:
+        return "temporal", _why_late if row["passed"] else _why_skipped
+    return ("logical", _why_new_logic) if row["reason"] == NEW_LOGIC else ("temporal", _why_stale)
 
 
-def _requests(dataset: str, stale: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    runs: list[list[dict[str, Any]]] = []
-    for row in stale:
-        if runs and (row["partition"] - runs[-1][-1]["partition"]).days == 1:
-            runs[-1].append(row)
-        else:
-            runs.append([row])
-    return [_request(dataset, days) for days in runs]
-
-
-def _request(dataset: str, days: list[dict[str, Any]]) -> dict[str, Any]:
+def _request(dataset: str, days: list[Row], version_reason: str) -> Row:
     first, last = days[0]["partition"].isoformat(), days[-1]["partition"].isoformat()
-    causes = sorted({f"{d['input_dataset']} changed by {d['changed_by_run']}" for d in days})
-    reason = f"{dataset} is stale: {'; '.join(causes[:3])}{' and more' if len(causes) > 3 else ''}"
+    kind, why = _kind(days[0])
+    reason = why(dataset=dataset, days=days, version_reason=version_reason)
+    found: Row = {"kind": kind, "dataset": dataset, "first": first, "last": last, "partitions": len(days)}
+    if "posts" in days[0]:
+        found["posts"] = sum(row["posts"] for row in days)
     return {
-        "kind": "temporal",
-        "dataset": dataset,
-        "first": first,
-        "last": last,
-        "partitions": len(days),
+        **found,
         "reason": reason,
-        "command": f"tradex backfill request temporal {dataset} --from {first} --to {last} "
-        f'--no-override-state --reason "{reason}"',
+        "command": f"tradex backfill request {kind} {dataset} --from {first} --to {last} "
+        f"--no-override-state --reason {shlex.quote(reason)}",
     }
+
+
+def _posts_of(days: list[Row]) -> str:
+    posts = sum(row["posts"] for row in days)
+    first, last = (iso(day["partition"].toordinal()) for day in (days[0], days[-1]))
+    return f"{posts} {'post' if posts == 1 else 'posts'} of {first if first == last else f'{first}..{last}'} " + (
+        "was" if posts == 1 else "were"
+    )
+
+
+def _why_late(*, days: list[Row], **_: object) -> str:
+    which = "the run that covered that day" if len(days) == 1 else "the runs that covered those days"
+    return f"{_posts_of(days)} delivered after {which}"
+
+
+def _why_skipped(*, days: list[Row], **_: object) -> str:
+    return f"{_posts_of(days)} never fetched: no run has covered {'that day' if len(days) == 1 else 'those days'}"
+
+
+def _why_new_logic(*, dataset: str, days: list[Row], version_reason: str) -> str:
+    version = days[0]["logic_version"]
+    return f"{dataset} has a new logic version, {version} ({version_reason}), and nothing of these days under it"
+
+
+def _why_stale(*, dataset: str, days: list[Row], **_: object) -> str:
+    causes = _few(f"{row['input_dataset']} changed by {row['changed_by_run']}" for row in days)
+    if all(row["reason"] == "never built" for row in days):
+        return f"{dataset} was never built there: {causes}"
+    return f"{dataset} is stale: {causes}"
+
+
+def _few(causes: Iterable[str]) -> str:
+    known = sorted(set(causes))
+    return "; ".join(known[:3]) + (" and more" if len(known) > 3 else "")

@@ -16,7 +16,7 @@ from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.plan import Plan, full_digest
 from tradex_ledger.domain.policy import TooLargeError
 from tradex_ledger.domain.run import ENDED, Run
-from tradex_ledger.errors import UsageError
+from tradex_ledger.errors import ConflictError, NotFoundError, RefusedError, UsageError
 from tradex_ledger.executors.context import Progress, silent
 from tradex_ledger.executors.fence import load_run
 from tradex_ledger.executors.lease import held
@@ -150,6 +150,39 @@ class BackfillCommands(DatasetCommands):
         from tradex_ledger.executors.plan import far_off
 
         return far_off(self.execution(), backfill)
+
+    def propose(self, *, source: bool = True, progress: Progress = silent) -> list[dict[str, Any]]:
+        """What should be reprocessed, see `executors.propose`; with `source` false the source is not read."""
+        from tradex_ledger.executors.late import find_late
+        from tradex_ledger.executors.propose import propose
+
+        return propose(self.ledger, find_late(self.execution(progress)) if source else None)
+
+    def submit(self, proposals: list[dict[str, Any]]) -> int:
+        """Request what was proposed, each by itself: `requested` (and `status`) or `refused` is added to each request.
+
+        They are linked, so that they do not stand in each other's way. Returns how many were refused.
+        """
+        from tradex_ledger.executors.propose import REQUESTS
+
+        group, n_refused = new_id("group", self.clock()), 0
+        wanted = [item for item in proposals if item["kind"] in REQUESTS]
+        for item in wanted:
+            try:
+                made = self.request(
+                    kind=item["kind"],
+                    dataset=item["dataset"],
+                    first=date.fromisoformat(item["first"]),
+                    last=date.fromisoformat(item["last"]),
+                    override_state=False,
+                    reason=item["reason"],
+                    group=group if len(wanted) > 1 else None,
+                )
+                item |= {"requested": made.id, "status": made.status}
+            except (RefusedError, UsageError, NotFoundError, ConflictError) as error:
+                item["refused"] = {"code": error.code, "message": error.message, "mend": error.mend}
+                n_refused += 1
+        return n_refused
 
     def edges(self, backfill: Backfill) -> list[dict[str, Any]]:
         """Why each dataset is in a backfill's plan: asked for, or for what it reads."""
