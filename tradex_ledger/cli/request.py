@@ -156,7 +156,7 @@ def _report_all(call: Call, workspace: Any, run_ids: list[str]) -> None:
         return
     from tradex_ledger.audit.describe import Reader
 
-    reader = Reader(workspace.ledger)
+    reader = Reader(workspace.ledger.engine)
     call.show.document([reader.run(run_id) for run_id in run_ids])
 
 

@@ -15,12 +15,10 @@ from tradex_ledger.domain.plan import Estimate, Plan, count_partitions, plan_dig
 from tradex_ledger.domain.request import RangeError
 from tradex_ledger.domain.run import LAYERS
 from tradex_ledger.errors import RefusedError
-from tradex_ledger.executors.catalog import Catalog, load_catalog
+from tradex_ledger.executors.catalog import Catalog
 from tradex_ledger.executors.context import Execution, logic_versions
-from tradex_ledger.views import AsOf, open_views, rows
 
 _NO_CALLS = {"low": 0, "likely": 0, "high": 0}  # a folder of files is read, not called
-_COST_TOPICS = ("run.partition_rebuilt", "run.published", "run.batch_appended")
 
 
 class NoNewLogicError(RefusedError):
@@ -50,7 +48,7 @@ def layers_of(ex: Execution, name: str) -> list[str]:
 def span_of(ex: Execution, name: str) -> tuple[date, date]:
     """The first and the last day there is of a dataset (or of a layer's). Raises `RangeError` when there is none."""
     versions = logic_versions(ex.locks())
-    catalog = load_catalog(ex.ledger.engine, ex.ledger.position(), versions)
+    catalog = ex.catalogs.at(ex.ledger.position(), versions)
     held = {d.name for d in subjects(ex, name)}
     days = sorted({day for dataset in held for day in catalog.current.get(dataset, ())}) or catalog.days()
     if not days:
@@ -67,7 +65,7 @@ def plan_backfill(ex: Execution, backfill: Backfill) -> Plan:
     locks = ex.locks()
     versions = logic_versions(locks)
     base = ex.ledger.position()
-    catalog = load_catalog(ex.ledger.engine, base, versions)
+    catalog = ex.catalogs.at(base, versions)
     days = _days_by_dataset(ex, backfill.request, catalog, versions)
     found = []
     for definition in ex.pipeline.definitions.values():
@@ -161,7 +159,7 @@ def _estimate(ex: Execution, catalog: Catalog, days: dict[str, set[int]], base: 
 
     A partition that is not there yet may be as small or as large as a tenth of its dataset's are (low, high).
     """
-    took = _durations_ms(ex, base)
+    took = ex.catalogs.durations_ms(base)
     if not took:
         return {"rows": None, "bytes": None, "seconds": None, "source_calls": _NO_CALLS}
     sums = {name: [0.0, 0.0, 0.0] for name in ("rows", "bytes", "seconds")}
@@ -194,13 +192,3 @@ def _spread(values: list[float]) -> tuple[float, float, float]:
     last = len(ordered) - 1
     mean = sum(ordered) / len(ordered)
     return min(ordered[last // 10], mean), mean, max(ordered[last - last // 10], mean)
-
-
-def _durations_ms(ex: Execution, base: int) -> dict[str, list[float]]:
-    """Milliseconds that each partition of each dataset took to build, over all that were."""
-    with open_views(ex.ledger.engine, AsOf(base, None), topics=_COST_TOPICS) as connection:
-        found = rows(connection, "partition_history", "outcome in ('written', 'identical') and layer <> 'bronze'")
-    took: dict[str, list[float]] = {}
-    for row in found:
-        took.setdefault(row["dataset"], []).append(float(row["duration_ms"] or 0))
-    return took

@@ -21,7 +21,7 @@ from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
-from tradex_ledger.executors.catalog import Catalog, load_catalog, overlay
+from tradex_ledger.executors.catalog import Catalog, overlay
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.fence import DrivenRun
 from tradex_ledger.executors.judge import check_sla, detect_anomalies, reason_to_hold
@@ -34,7 +34,7 @@ def publish(ex: Execution, driven: DrivenRun) -> None:
     while True:
         locks = ex.locks()
         versions = logic_versions(locks)
-        published = load_catalog(ex.ledger.engine, ex.ledger.position(), versions)
+        published = ex.catalogs.at(ex.ledger.position(), versions)
         extend_to_newer_days(ex, driven, published, versions)
         rebuild_moved(ex, driven, published, versions)
         detect_anomalies(ex, driven, published)
