@@ -31,17 +31,21 @@ lives as (
             or topic in ('incremental_run.succeeded', 'incremental_run.failed', 'incremental_run.cancelled')
             or topic = 'backfill.expired'
         ) as ended_at,
-        max(case when topic = 'run.layer_started' then (data ->> '$.attempt')::integer end) as attempts,
         max_by(layer, position) filter (topic = 'run.layer_started') as layer,
         max(position) filter (topic = 'run.published') as published_position,
         count(*) filter (topic = 'run.anomaly_detected') as anomalies,
         count(*) filter (topic = 'run.sla_exceeded') > 0 as sla_exceeded,
         sum(rows) filter (topic = 'run.batch_appended') as appended_rows,
-        max_by(case when topic = 'run.layer_failed' then data ->> '$.message' end, position)
-            filter (topic = 'run.layer_failed') as last_error,
         max(position) as last_position
     from events
     where run_id is not null
+    group by run_id
+),
+-- What stands only in `data` is asked of those few events alone: each look into it costs as much as the rest of the row.
+attempts as (
+    select run_id, max((data ->> '$.attempt')::integer) as attempts
+    from events
+    where topic = 'run.layer_started'
     group by run_id
 ),
 planned as (
@@ -74,9 +78,15 @@ built as (
     group by run_id
 ),
 failures as (
-    select run_id, map_from_entries(list((layer, n) order by layer)) as errors_by_stage
+    select
+        run_id,
+        map_from_entries(list((layer, n) order by layer)) as errors_by_stage,
+        max_by(message, position) as last_error
     from (
-        select run_id, layer, count(*) as n from events where topic = 'run.layer_failed' group by run_id, layer
+        select run_id, layer, count(*) as n, max_by(data ->> '$.message', position) as message, max(position) as position
+        from events
+        where topic = 'run.layer_failed'
+        group by run_id, layer
     )
     group by run_id
 )
@@ -124,7 +134,7 @@ select
     end as ended_at,
     datediff('millisecond', lives.started_at, ended_at) as duration_ms,
     lives.layer,
-    coalesce(lives.attempts, 0) as attempts,
+    coalesce(attempts.attempts, 0) as attempts,
     coalesce(planned.planned_partitions, 0)::bigint as planned_partitions,
     coalesce(built.built_partitions, 0)::bigint as built_partitions,
     coalesce(built.written, 0) as written,
@@ -135,7 +145,7 @@ select
     coalesce(built.bytes, 0)::bigint as bytes,
     coalesce(planned.datasets, []) as datasets,
     coalesce(failures.errors_by_stage, map {}) as errors_by_stage,
-    lives.last_error,
+    failures.last_error,
     lives.anomalies,
     lives.sla_exceeded,
     lives.published_position,
@@ -144,6 +154,7 @@ select
     lives.approved_rule
 from born
 join lives using (run_id)
+left join attempts using (run_id)
 left join planned using (run_id)
 left join built using (run_id)
 left join failures using (run_id)

@@ -126,6 +126,11 @@ def find_workspace(start: Path) -> Path:
     raise NoWorkspaceError(start)
 
 
+def open_config(path: str | Path) -> Config:
+    """The settings of the workspace in a folder, or of the nearest one above it."""
+    return load_config(find_workspace(Path(path).resolve()) / FILE)
+
+
 def load_config(path: Path) -> Config:
     """Read and check the settings file. Raises `ConfigError` with the value that is off."""
     folder = path.parent

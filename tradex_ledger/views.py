@@ -13,14 +13,13 @@ from functools import cache
 from typing import Any
 
 import duckdb
-from sqlalchemy import Engine, text
 
 from tradex_ledger import resources
-from tradex_ledger.datasets.fingerprint import connect, nodes, parsed_form
+from tradex_ledger.datasets.statement import connect, nodes, parsed_form
 from tradex_ledger.errors import NotFoundError, UsageError
 from tradex_ledger.ledger.columnar import create_events
 from tradex_ledger.ledger.entry import format_time
-from tradex_ledger.ledger.store import reading
+from tradex_ledger.ledger.select import Store, select
 
 _AFTER_FROM = re.compile(r"\b(?:from|join)\s+(\w+)")
 
@@ -42,30 +41,29 @@ class NoSuchPositionError(NotFoundError):
     code = "no-such-position"
 
 
-def resolve(engine: Engine, as_of: str | None) -> AsOf:
+def resolve(store: Store, as_of: str | None) -> AsOf:
     """Turn `--as-of` (a position, a day, a time; None: now) into a position. Times are UTC.
 
     A day means its end: everything that happened on it is included. Raises `NoSuchPositionError`, `UsageError`.
     """
-    with reading(engine) as connection:
-        newest = connection.execute(text("select coalesce(max(position), 0) from events")).scalar_one()
-        if as_of is None:
-            position = newest
-        elif as_of.isdecimal():
-            position = int(as_of)
-        else:
-            position = connection.execute(
-                text("select coalesce(max(position), 0) from events where at <= :at"), {"at": _time(as_of)}
-            ).scalar_one()
-        if position > newest or (position < 1 and as_of is not None):
-            raise NoSuchPositionError(
-                f"there is nothing as of {as_of!r}: the ledger holds the positions 1 to {newest}",
-                mend="see what happened when: tradex audit log",
-            )
-        at = connection.execute(
-            text("select at from events where position = :position"), {"position": position}
-        ).scalar()
-    return AsOf(position, at)
+    newest = _one(store, "select coalesce(max(position), 0) from events")
+    if as_of is None:
+        position = newest
+    elif as_of.isdecimal():
+        position = int(as_of)
+    else:
+        position = _one(store, "select coalesce(max(position), 0) from events where at <= :at", at=_time(as_of))
+    if position > newest or (position < 1 and as_of is not None):
+        raise NoSuchPositionError(
+            f"there is nothing as of {as_of!r}: the ledger holds the positions 1 to {newest}",
+            mend="see what happened when: tradex audit log",
+        )
+    return AsOf(position, _one(store, "select max(at) from events where position = :position", position=position))
+
+
+def _one(store: Store, statement: str, **values: Any) -> Any:
+    """The one value of a statement. Events are only ever added, so one statement after the other sees one ledger."""
+    return select(store, statement, **values)[0][0]
 
 
 def _time(value: str) -> str:
@@ -91,13 +89,20 @@ def _projection_sql(name: str) -> str:
     return resources.read_text("projections", f"{name}.sql")
 
 
-def open_views(engine: Engine, as_of: AsOf, *, topics: tuple[str, ...] = ()) -> duckdb.DuckDBPyConnection:
+@cache
+def life_topics() -> tuple[str, ...]:
+    """What a run's status follows from: all topics but those of partitions and batches, which are nearly all events."""
+    topics = {name.partition(".v")[0] for name in resources.names("schema/events")}
+    return tuple(sorted(topics - {"run.partition_rebuilt", "run.batch_appended"}))
+
+
+def open_views(store: Store, as_of: AsOf, *, topics: tuple[str, ...] = ()) -> duckdb.DuckDBPyConnection:
     """A private DuckDB with `events` as of the position (only those topics, when some are named).
 
     Projections are added as they are asked for.
     """
     connection = connect()
-    create_events(connection, engine, as_of.position, topics)
+    create_events(connection, store, as_of.position, topics)
     return connection
 
 

@@ -108,9 +108,10 @@ def stage_posts(folder: Path, first: date, days: int, rows_per_day: int, *, seed
 def staged_instead_of_delivered(files: list[Path], rows: int) -> Iterator[None]:
     """Let the extractor find these files staged: it skips the reading of JSON, and nothing else."""
 
-    def staged(ex: Execution, extraction: Any) -> Any:
-        counts = {"files": len(files), "lines": rows, "posts": rows, "outside": 0, "rejected": 0}
-        return counts, ([str(file) for file in files], [])
+    def staged(ex: Execution, extraction: Any, delivered: Any, days: Any) -> Any:
+        found = extract.Staged(posts=[str(file) for file in files])
+        found.count(len(files), rows, rows, 0)
+        return found
 
     own = extract.stage_all
     extract.stage_all = staged

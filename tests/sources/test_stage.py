@@ -51,7 +51,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
 def test_posts_created_in_the_range_are_kept_with_their_file_and_line(tmp_path: Path):
     lines = [v2(1, 1), b"", v2(2, 2), b"  ", v2(3, 3), v2(4, 4)]
     out = run(tmp_path, {"a/x.jsonl": lines}, us(2), us(4))
-    assert out.counts == StageCounts(1, 4, 2, 2, 0, date(2024, 5, 2), date(2024, 5, 3))
+    assert out.counts[:7] == (1, 4, 2, 2, 0, date(2024, 5, 2), date(2024, 5, 3))
     found = rows(out.posts)
     assert [(row["post_id"], row["source"], row["line"]) for row in found] == [
         ("2", "files:a/x.jsonl", 3),
@@ -88,7 +88,7 @@ def test_without_bounds_everything_is_kept(tmp_path: Path):
 
 def test_where_nothing_is_kept_no_file_is_written(tmp_path: Path):
     out = run(tmp_path, {"x.jsonl": [v2(1, 1)]}, us(5), us(6))
-    assert out.counts == StageCounts(1, 1, 0, 1, 0, None, None)
+    assert out.counts[:7] == (1, 1, 0, 1, 0, None, None)
     assert not out.posts.exists()
     assert not out.rejected.exists()
 
@@ -103,7 +103,7 @@ def test_rejected_lines_take_their_own_day_then_their_files_then_none(tmp_path: 
         "latest.jsonl": [unread],
     }
     out = run(tmp_path, files, us(2), us(4))
-    assert out.counts == StageCounts(5, 7, 0, 2, 5, None, None)
+    assert out.counts[:7] == (5, 7, 0, 2, 5, None, None)
     found = rows(out.rejected)
     assert [(row["event_date"], row["file"], row["line"], row["reason"]) for row in found] == [
         (date(2024, 5, 2), "p-2024-05-02.jsonl", 1, "not UTF-8 at byte 1"),
@@ -154,6 +154,6 @@ def test_the_task_travels_to_another_process(tmp_path: Path):
 def test_all_real_posts_are_staged(real_posts: Path, tmp_path: Path):
     files = [(file.path, file.name) for file in FilesSource(real_posts).list_files()]
     counts = stage(files, None, None, tmp_path / "posts", tmp_path / "rejected")
-    assert counts == StageCounts(57, 7438, 7438, 0, 0, date(2013, 12, 31), date(2014, 2, 28))
+    assert counts[:7] == (57, 7438, 7438, 0, 0, date(2013, 12, 31), date(2014, 2, 28))
     table = pq.read_table(tmp_path / "posts", columns=["post_id", "revision"])
     assert table.group_by(["post_id", "revision"]).aggregate([]).num_rows == 6530

@@ -7,17 +7,16 @@ from typing import Any
 import duckdb
 import orjson
 
-from tradex_ledger.datasets.definition import UnknownDatasetError
-from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.ledger.select import Store
 from tradex_ledger.views import AsOf, open_views, resolve, rows
 
 
 class Reader:
     """The projections as of one position, opened once for a whole command."""
 
-    def __init__(self, ledger: Ledger, as_of: str | None = None) -> None:
-        self.as_of: AsOf = resolve(ledger.engine, as_of)
-        self.connection: duckdb.DuckDBPyConnection = open_views(ledger.engine, self.as_of)
+    def __init__(self, store: Store, as_of: str | None = None) -> None:
+        self.as_of: AsOf = resolve(store, as_of)
+        self.connection: duckdb.DuckDBPyConnection = open_views(store, self.as_of)
 
     def rows(self, projection: str, where: str = "true", *values: Any) -> list[dict[str, Any]]:
         """The rows of a projection."""
@@ -106,6 +105,8 @@ class Reader:
 
     def dataset(self, name: str) -> dict[str, Any]:
         """One dataset with all its logic versions. Raises `UnknownDatasetError`."""
+        from tradex_ledger.datasets.definition import UnknownDatasetError
+
         known = {row["dataset"]: row for row in self.datasets()}
         if name not in known:
             raise UnknownDatasetError(name, list(known))

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from tradex_ledger.audit.tables import PrunedFileError, Tables
-from tradex_ledger.datasets.fingerprint import nodes, parsed_form
+from tradex_ledger.datasets.statement import nodes, parsed_form
 from tradex_ledger.errors import TradexError, UsageError
 from tradex_ledger.executors.prune import pruned_paths
 from tradex_ledger.lake.storage import LakeFileError, LocalLake

@@ -34,11 +34,7 @@ backfill.add_command(request)
 @as_of_option
 def list_(call: Call, status: str | None, limit: int, as_of: str | None) -> None:
     """Backfills, newest first."""
-    from tradex_ledger.audit.describe import Reader
-
-    with call.open() as workspace:
-        reader = Reader(workspace.ledger, as_of)
-        runs = reader.runs(kind="backfill", status=status, limit=limit)
+    runs = call.reader(as_of).runs(kind="backfill", status=status, limit=limit)
     show = call.show
     if show.as_json:
         show.document([{"id": r["run_id"], **r} for r in runs])
@@ -59,7 +55,7 @@ def show_(call: Call, run_id: str, as_of: str | None) -> None:
 
     with call.open() as workspace:
         found = workspace.ledger.find_run(run_id)
-        reader = Reader(workspace.ledger, as_of)
+        reader = Reader(workspace.ledger.engine, as_of)
         if not reader.rows("runs", "run_id = ?", found):
             raise NoSuchStreamError(f"{found} as of {as_of}")
         document = run_document(workspace, reader, found)

@@ -14,6 +14,7 @@ from tradex_ledger.cli.show import Show
 from tradex_ledger.errors import UsageError
 
 if TYPE_CHECKING:
+    from tradex_ledger.audit.describe import Reader
     from tradex_ledger.workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,6 +38,14 @@ class Call:
         from tradex_ledger.workspace import Workspace
 
         return Workspace.open(self.workspace or ".", actor=self.actor)
+
+    def reader(self, as_of: str | None) -> Reader:
+        """What the ledger of that workspace says, as of a position: without what runs things, which loads slowly."""
+        from tradex_ledger.audit.describe import Reader
+        from tradex_ledger.config import open_config
+        from tradex_ledger.ledger.select import open_store
+
+        return Reader(open_store(open_config(self.workspace or ".").ledger_url), as_of)
 
 
 class DayType(click.ParamType[date]):

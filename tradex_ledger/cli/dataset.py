@@ -33,10 +33,7 @@ def dataset() -> None:
 @as_of_option
 def list_(call: Call, as_of: str | None) -> None:
     """All datasets, upstream first."""
-    from tradex_ledger.audit.describe import Reader
-
-    with call.open() as workspace:
-        found = Reader(workspace.ledger, as_of).datasets()
+    found = call.reader(as_of).datasets()
     if call.as_json:
         call.show.document(found)
         return
@@ -60,13 +57,10 @@ def list_(call: Call, as_of: str | None) -> None:
 @as_of_option
 def show_(call: Call, name: str, partitions: bool, as_of: str | None) -> None:
     """One dataset: versions, reads, definition, and what is stale in it."""
-    from tradex_ledger.audit.describe import Reader
-
-    with call.open() as workspace:
-        reader = Reader(workspace.ledger, as_of)
-        document = reader.dataset(name)
-        if partitions:
-            document["current"] = reader.rows("partitions", "dataset = ? order by partition, logic_version", name)
+    reader = call.reader(as_of)
+    document = reader.dataset(name)
+    if partitions:
+        document["current"] = reader.rows("partitions", "dataset = ? order by partition, logic_version", name)
     show = call.show
     if show.as_json:
         show.document(document)

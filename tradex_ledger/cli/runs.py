@@ -89,7 +89,7 @@ def report(call: Call, workspace: Any, run_id: str) -> None:
     """Read a run back from the ledger and show it."""
     from tradex_ledger.audit.describe import Reader
 
-    reader = Reader(workspace.ledger)
+    reader = Reader(workspace.ledger.engine)
     show_run(call.show, run_document(workspace, reader, run_id))
 
 
@@ -109,20 +109,17 @@ def run(call: Call, until: date | None) -> None:
 @as_of_option
 def status(call: Call, as_of: str | None) -> None:
     """Where things stand: the state, the runs that need somebody, the datasets, stale partitions."""
-    from tradex_ledger.audit.describe import Reader
-
-    with call.open() as workspace:
-        reader = Reader(workspace.ledger, as_of)
-        document: dict[str, Any] = {
-            "as_of": reader.as_of.as_json(),
-            "pipeline_state": reader.rows("pipeline_state"),
-            "runs": reader.runs(limit=5),
-            "waiting": reader.rows(
-                "runs", "status in ('PLANNED', 'APPROVED', 'RUNNING', 'FAILED', 'PAUSED', 'HELD') order by position"
-            ),
-            "datasets": reader.datasets(),
-            "stale_partitions": reader.connection.execute(_STALE).fetchall() if _stale(reader) else [],
-        }
+    reader = call.reader(as_of)
+    document: dict[str, Any] = {
+        "as_of": reader.as_of.as_json(),
+        "pipeline_state": reader.rows("pipeline_state"),
+        "runs": reader.runs(limit=5),
+        "waiting": reader.rows(
+            "runs", "status in ('PLANNED', 'APPROVED', 'RUNNING', 'FAILED', 'PAUSED', 'HELD') order by position"
+        ),
+        "datasets": reader.datasets(),
+        "stale_partitions": reader.connection.execute(_STALE).fetchall() if _stale(reader) else [],
+    }
     show = call.show
     if show.as_json:
         document["stale_partitions"] = [{"dataset": d, "partitions": n} for d, n in document["stale_partitions"]]
@@ -201,7 +198,7 @@ def worker(call: Call, once: bool, poll_seconds: float) -> int:
             show.line(f"{run_id}: {_end_of(workspace, run_id, result)}")
         _housekeeping(show, workspace)
         if show.as_json:
-            reader = Reader(workspace.ledger)
+            reader = Reader(workspace.ledger.engine)
             show.document([run_document(workspace, reader, run_id) | more for run_id, more in ended.items()])
     return 1 if failed else 0
 

@@ -27,10 +27,7 @@ def history(call: Call, as_of: str | None) -> None:
 
 
 def _show(call: Call, projection: str, as_of: str | None) -> None:
-    from tradex_ledger.audit.describe import Reader
-
-    with call.open() as workspace:
-        rows = Reader(workspace.ledger, as_of).rows(projection, "true order by position")
+    rows = call.reader(as_of).rows(projection, "true order by position")
     if call.as_json:
         call.show.document(rows)
         return

@@ -10,7 +10,7 @@ import csv
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -19,6 +19,7 @@ import orjson
 import pyarrow as pa
 
 from tradex_ledger.datasets.definition import Definition, DefinitionError, Pipeline
+from tradex_ledger.datasets.statement import connect, nodes, parsed_form
 
 _CLOCKS = frozenset(
     (
@@ -40,12 +41,6 @@ _ALSO_UNSTABLE = frozenset(
     ("current_localtimestamp", "current_localtime", "version", "getvariable", "ago", "getenv", "pg_sleep", "sleep_ms")
 ) | frozenset(("current_user", "session_user", "user"))
 _TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
-_CHANGING = frozenset(f"{verb}_QUERY_NODE" for verb in ("INSERT", "UPDATE", "DELETE", "MERGE_INTO", "MERGE"))
-CONFIG = {
-    "threads": "1",
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-}
 
 
 class NotDeterministicError(DefinitionError):
@@ -59,48 +54,6 @@ class NotDeterministicError(DefinitionError):
             f"calls {function}, which does not give the same result each time",
             "take the day from `partitions` or from the rows that are read",
         )
-
-
-def connect() -> duckdb.DuckDBPyConnection:
-    """A private in-memory DuckDB: one thread (more would make files differ), no extension from outside, UTC."""
-    connection = duckdb.connect(config=CONFIG)  # type: ignore[arg-type]
-    connection.execute("set TimeZone = 'UTC'")
-    connection.execute("set enable_progress_bar = false")
-    return connection
-
-
-def parsed_form(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
-    """The statement as DuckDB parsed it, positions stripped. Raises `ValueError` with DuckDB's own words."""
-    row = connection.execute("select json_serialize_sql(?::varchar)", [sql]).fetchall()[0]
-    tree = orjson.loads(row[0])
-    if tree.get("error"):
-        raise ValueError(tree.get("error_message", "it cannot be parsed"))
-    if len(tree["statements"]) != 1:
-        raise ValueError(f"it holds {len(tree['statements'])} statements, not one")
-    # `with x as (delete from … returning *) select …` is a SELECT to DuckDB, and changes data.
-    other = next((str(n["type"]) for n in nodes(tree) if str(n.get("type")) in _CHANGING), None)
-    if other is not None:
-        raise ValueError(f"it changes data ({other.partition('_')[0]})")
-    return _strip(tree)
-
-
-def _strip(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {k: _strip(v) for k, v in node.items() if not k.startswith("query_location")}
-    if isinstance(node, list):
-        return [_strip(item) for item in node]
-    return node
-
-
-def nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """All objects of a parsed form, parents first."""
-    if isinstance(tree, dict):
-        yield tree
-        for value in tree.values():
-            yield from nodes(value)
-    elif isinstance(tree, list):
-        for item in tree:
-            yield from nodes(item)
 
 
 @cache

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import lru_cache
 
 from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.domain.plan import Window
 
 
+@lru_cache(maxsize=1 << 15)
 def iso(day: int) -> str:
     """The day as text, `YYYY-MM-DD`."""
     return date.fromordinal(day).isoformat()

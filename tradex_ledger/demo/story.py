@@ -75,7 +75,7 @@ def tell(folder: str, *, actor: str | None = None, progress: Progress = silent) 
         yield Step(
             "The pipeline's state did not move: only an incremental run can move it",
             f"{at} state history",
-            Reader(workspace.ledger).rows("pipeline_state_history", "true order by position"),
+            Reader(workspace.ledger.engine).rows("pipeline_state_history", "true order by position"),
         )
         yield from _again(workspace, at, progress)
         yield _next(at)

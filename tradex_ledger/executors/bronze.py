@@ -7,8 +7,8 @@ from pathlib import Path
 
 import duckdb
 
-from tradex_ledger.datasets.fingerprint import connect
 from tradex_ledger.datasets.graph import iso
+from tradex_ledger.datasets.statement import connect
 from tradex_ledger.lake.storage import StagedFile, check_file, file_list, translate
 from tradex_ledger.lake.writer import limit_resources, write_days
 from tradex_ledger.sources.stage import StageCounts, stage
@@ -52,8 +52,7 @@ def stage_files(task: StageTask) -> StageCounts:
 
 def append_days(task: AppendTask) -> list[StagedFile]:
     """An `AppendTask`, in a worker process: first delivery wins within the batch, Bronze wins over the batch."""
-    for path, name, size, sha256 in task.existing:
-        check_file(path, name, size=size, sha256=sha256)
+    check_existing(task)
     connection = connect()
     try:
         limit_resources(connection, task.folder / "spill", task.memory_mb)
@@ -82,6 +81,13 @@ def count_new_rows(task: AppendTask) -> dict[int, int]:
         return {day.toordinal(): count for day, count in found}
     finally:
         connection.close()
+
+
+def check_existing(task: AppendTask) -> list[StagedFile]:
+    """What an `AppendTask` comes to when no row of it is new: the check of what Bronze has, and no file."""
+    for path, name, size, sha256 in task.existing:
+        check_file(path, name, size=size, sha256=sha256)
+    return []
 
 
 def _append_sql(task: AppendTask) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,8 @@ from sqlalchemy import Engine
 
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import iso, ordinal
-from tradex_ledger.views import AsOf, open_views, rows
+from tradex_ledger.ledger.select import select
+from tradex_ledger.views import AsOf, add_projections, open_views
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,11 @@ class Version:
     rows: int
     bytes: int
     inputs: str | None
+    # What is in it, as one text: the digests of its files. Made once: every partition that reads it asks.
+    content: str = field(init=False)
 
-    @property
-    def content(self) -> str:
-        """What is in it, as one text: the digests of its files."""
-        return ",".join(file["sha256"] for file in self.files)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "content", ",".join(file["sha256"] for file in self.files))
 
 
 @dataclass
@@ -78,40 +79,58 @@ class Catalog:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-_CATALOG_TOPICS = (
-    "run.partition_rebuilt",
+# A candidate (`run.partition_rebuilt`) becomes current by its publication: alone it moves nothing.
+_MOVING_TOPICS = (
     "run.batch_appended",
     "run.published",
     "backfill.reverted",
     "dataset.registered",
     "dataset.logic_versioned",
 )
+_CATALOG_TOPICS = ("run.partition_rebuilt", *_MOVING_TOPICS)
 
 
-def load_catalog(
-    engine: Engine, position: int, versions: Mapping[str, int], datasets: Iterable[str] | None = None
-) -> Catalog:
-    """The catalog as of a position, for the given logic version of each dataset (all datasets, or those named)."""
-    catalog = Catalog(position)
-    connection = open_views(engine, AsOf(position, None), topics=_CATALOG_TOPICS)
-    try:
-        wanted = set(versions if datasets is None else datasets)
-        for row in rows(connection, "partitions"):
-            name = row["dataset"]
-            if name not in wanted:
+@dataclass
+class Catalogs:
+    """Catalogs of one ledger. The last one is kept, and is read again only after an event that may have moved it."""
+
+    engine: Engine
+    _last: tuple[Catalog, dict[str, int]] | None = None
+
+    def at(self, position: int, versions: Mapping[str, int]) -> Catalog:
+        """The catalog as of a position, for the given logic version of each dataset."""
+        if self._last is not None and self._last[1] == versions and not self._moved(self._last[0].position, position):
+            found = Catalog(position, self._last[0].current, self._last[0].outdated)
+        else:
+            found = self._load(position, versions)
+        self._last = found, dict(versions)
+        return found.copy()
+
+    def _load(self, position: int, versions: Mapping[str, int]) -> Catalog:
+        catalog = Catalog(position)
+        with open_views(self.engine, AsOf(position, None), topics=_CATALOG_TOPICS) as connection:
+            add_projections(connection, ["partitions"])
+            found = connection.execute(
+                "select dataset, layer, component, logic_version, partition, files, rows, bytes, inputs from partitions"
+            ).fetchall()
+        for name, layer, component, logic_version, day, files, n_rows, n_bytes, inputs in found:
+            if name not in versions:
                 continue
-            if row["layer"] != "bronze" and row["logic_version"] != versions.get(name):
-                catalog.outdated.setdefault(name, set()).add(row["partition"].toordinal())
-                if row["component"] is not None:
+            if layer != "bronze" and logic_version != versions[name]:
+                catalog.outdated.setdefault(name, set()).add(day.toordinal())
+                if component is not None:
                     continue
-            files = tuple(row["files"] or ())
-            version = Version(row["logic_version"], files, row["rows"], row["bytes"], row["inputs"])
-            catalog.put(name, row["partition"].toordinal(), version)
-    finally:
-        connection.close()
-    for name, days in catalog.outdated.items():
-        days -= {d for d, v in catalog.current.get(name, {}).items() if v.logic_version == versions.get(name)}
-    return catalog
+            catalog.put(name, day.toordinal(), Version(logic_version, tuple(files or ()), n_rows, n_bytes, inputs))
+        for name, days in catalog.outdated.items():
+            days -= {d for d, v in catalog.current.get(name, {}).items() if v.logic_version == versions[name]}
+        return catalog
+
+    def _moved(self, since: int, position: int) -> bool:
+        topics = ", ".join(f"'{topic}'" for topic in _MOVING_TOPICS)
+        statement = (
+            f"select count(*) from events where position > :since and position <= :position and topic in ({topics})"
+        )
+        return position < since or select(self.engine, statement, since=since, position=position) != [(0,)]
 
 
 def overlay(catalog: Catalog, candidates: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:

@@ -12,6 +12,7 @@ from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.fingerprint import describe_all, fingerprint
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.policy import Policy
+from tradex_ledger.executors.catalog import Catalogs
 from tradex_ledger.executors.pool import TaskPool
 from tradex_ledger.lake.storage import LocalLake
 from tradex_ledger.ledger.application import Ledger
@@ -38,6 +39,7 @@ class Execution:
     policy: Policy
     source: FilesSource
     pool: TaskPool
+    catalogs: Catalogs
     by: str
     facts: dict[str, Any]
     token: str

@@ -15,7 +15,7 @@ from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.run import LAYERS, PUBLICATION, Run
 from tradex_ledger.errors import ConflictError, EnvironmentFault, RefusedError, TradexError
-from tradex_ledger.executors.catalog import load_catalog, overlay
+from tradex_ledger.executors.catalog import overlay
 from tradex_ledger.executors.complete import check_complete
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.extract import extract, extraction_of
@@ -120,7 +120,7 @@ def _plan_incremental(ex: Execution, driven: DrivenRun) -> None:
     if not isinstance(run, IncrementalRun) or run.windows:
         return
     versions = logic_versions(ex.locks())
-    published = load_catalog(ex.ledger.engine, ex.ledger.position(), versions)
+    published = ex.catalogs.at(ex.ledger.position(), versions)
     last_day = last_day_of(driven, published)
     appended = {name: {ordinal(day) for day in days} for name, days in run.appended.items()}
     posts, _ = ex.posts()
@@ -150,7 +150,7 @@ def _plan_incremental(ex: Execution, driven: DrivenRun) -> None:
 def _rebuild_layer(ex: Execution, driven: DrivenRun, layer: str) -> None:
     """Give every planned partition of the layer a candidate, upstream datasets first."""
     versions = logic_versions(ex.locks())
-    published = load_catalog(ex.ledger.engine, ex.ledger.position(), versions)
+    published = ex.catalogs.at(ex.ledger.position(), versions)
     seen = published.copy()
     overlay(seen, driven.run.candidates)
     for definition in ex.pipeline.layer(layer):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from tradex_ledger.datasets.definition import Read
 from tradex_ledger.domain.plan import Estimate
 from tradex_ledger.domain.run import LAYERS
-from tradex_ledger.executors.catalog import Catalog, Version, load_catalog
+from tradex_ledger.executors.catalog import Catalog, Version
 from tradex_ledger.executors.context import Execution
 from tradex_ledger.views import AsOf, open_views
 
@@ -178,8 +178,8 @@ def _sizes(
     newer = [n for n in days if versions[n] > 1 and days[n] - catalog.current.get(n, {}).keys()]
     older: dict[str, dict[int, Version]] = {}
     if newer:
-        before = {name: versions[name] - 1 for name in newer}
-        older = load_catalog(ex.ledger.engine, catalog.position, before, newer).current
+        before = {**versions, **{name: versions[name] - 1 for name in newer}}
+        older = ex.catalogs.at(catalog.position, before).current
     return {name: {**older.get(name, {}), **catalog.current.get(name, {})} for name in days}
 
 

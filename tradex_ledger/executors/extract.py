@@ -6,26 +6,29 @@ run dies later. Dedup compares with Bronze itself, with the touched partitions o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from tradex_ledger.datasets.definition import Definition
-from tradex_ledger.datasets.fingerprint import connect
 from tradex_ledger.datasets.graph import iso, ordinal, windows
+from tradex_ledger.datasets.statement import connect
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.run import Run
-from tradex_ledger.executors.bronze import AppendTask, StageTask, append_days, stage_files
-from tradex_ledger.executors.catalog import load_catalog
+from tradex_ledger.executors.bronze import AppendTask, StageTask, append_days, check_existing, stage_files
 from tradex_ledger.executors.context import Execution, logic_versions
+from tradex_ledger.executors.delivered import Days, Delivered, Known, open_delivered
 from tradex_ledger.executors.fence import DrivenRun
 from tradex_ledger.lake.storage import StagedFile, file_list
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.entry import format_time, parse_time
 from tradex_ledger.sources.files import SourceFile
+from tradex_ledger.sources.stage import FileCounts
+from tradex_ledger.sources.x_posts import DAY_US
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -55,27 +58,70 @@ def _micros(cursor: str | None) -> int | None:
     return (parse_time(cursor) - _EPOCH) // timedelta(microseconds=1)
 
 
+def _whole_days(first: int | None, until: int | None) -> Days | None:
+    """A range of microseconds as days since 1970-01-01; None when it does not begin and end at midnight (UTC)."""
+    if until is None or until % DAY_US or (first or 0) % DAY_US:
+        return None
+    return (-_EPOCH.toordinal() if first is None else first // DAY_US, until // DAY_US)
+
+
+@dataclass
+class Staged:
+    """What an extraction found: the counts, the staged files, and what was read of each delivered file.
+
+    Of delivered files that were not read, because Bronze has all their rows, only the rows by day are here.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    posts: list[str] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
+    held_posts: Counter[int] = field(default_factory=Counter)
+    held_rejected: Counter[int] = field(default_factory=Counter)
+    read: list[FileCounts] = field(default_factory=list)
+
+    def hold(self, known: Known, days: Days) -> None:
+        """Count a file as if it had been read."""
+        posts, rejected = known.posts(days), known.rejected(days)
+        self.held_posts += posts
+        self.held_rejected += rejected
+        self.count(1, known.counts.lines, posts.total(), rejected.total())
+
+    def count(self, files: int, lines: int, posts: int, rejected: int) -> None:
+        """Add to the counts."""
+        outside = lines - posts - rejected
+        self.counts.update(files=files, lines=lines, posts=posts, outside=outside, rejected=rejected)
+
+
 def extract(ex: Execution, driven: DrivenRun, extraction: Mapping[str, Any]) -> dict[str, Any]:
     """Fill Bronze for the run's range. Returns the counts for LayerCompleted.
 
     Run again after a crash it appends only what is missing: dedup makes it harmless (N14).
     """
     ingested_at = format_time(ex.clock())
-    counts, staged = stage_all(ex, extraction)
+    days = _whole_days(_micros(extraction["cursor_from"]), _micros(extraction["cursor_to"]))
+    delivered = open_delivered(ex)
+    staged = stage_all(ex, extraction, delivered, days)
     posts, rejected = ex.posts()
     appended = {}
-    for definition, files in ((posts, staged[0]), (rejected, staged[1])):
-        if definition is not None and files:
-            counted = rows_by_day(definition, files)
-            appended[definition.name] = Append(ex, driven, definition, tuple(files), counted, ingested_at).run()
+    for definition, files, held in (
+        (posts, staged.posts, staged.held_posts),
+        (rejected, staged.rejected, staged.held_rejected),
+    ):
+        if definition is not None and (files or held):
+            read = rows_by_day(definition, files)
+            held_rows = Counter({day + _EPOCH.toordinal(): n for day, n in held.items()})
+            append = Append(ex, driven, definition, tuple(files), read, read + held_rows, ingested_at)
+            appended[definition.name] = append.run()
     kept = appended.get(posts.name, 0)
-    return {**counts, "appended": kept, "duplicates": counts["posts"] - kept}
+    delivered.keep(ex, staged.read, days)
+    return {**staged.counts, "appended": kept, "duplicates": staged.counts["posts"] - kept}
 
 
-def stage_all(ex: Execution, extraction: Mapping[str, Any]) -> tuple[dict[str, int], tuple[list[str], list[str]]]:
+def stage_all(ex: Execution, extraction: Mapping[str, Any], delivered: Delivered, days: Days | None) -> Staged:
     """Read the source into staged files: parallel by groups of delivered files, in the order of their names."""
-    files = ex.source.list_files()
+    listed = ex.source.list_files()
     first, until = _micros(extraction["cursor_from"]), _micros(extraction["cursor_to"])
+    files, held = delivered.split(listed, days)
     tasks = [
         StageTask(
             _pairs(group),
@@ -86,49 +132,60 @@ def stage_all(ex: Execution, extraction: Mapping[str, Any]) -> tuple[dict[str, i
         )
         for n, group in enumerate(ex.source.groups(files, ex.policy.batch_mb << 20))
     ]
-    totals = dict.fromkeys(("files", "lines", "posts", "outside", "rejected"), 0)
+    staged = Staged()
+    staged.count(0, 0, 0, 0)
+    for known in held:
+        assert days is not None
+        staged.hold(known, days)
     # By the counts, not by which files there are: who takes the run over wipes them, and that is no empty source.
-    staged: set[Path] = set()
+    kept: set[Path] = set()
     for task, counts in ex.pool.run(stage_files, tasks):
-        for name in totals:
-            totals[name] += getattr(counts, name)
-        staged |= {task.posts} if counts.posts else set()
-        staged |= {task.rejected} if counts.rejected else set()
-        ex.progress(f"read {len(files)} files", totals["files"], len(files))
-    posts = [str(task.posts) for task in tasks if task.posts in staged]
-    rejected = [str(task.rejected) for task in tasks if task.rejected in staged]
-    return totals, (posts, rejected)
+        staged.count(counts.files, counts.lines, counts.posts, counts.rejected)
+        staged.read += counts.by_file
+        kept |= {task.posts} if counts.posts else set()
+        kept |= {task.rejected} if counts.rejected else set()
+        ex.progress(f"read {len(listed)} files", staged.counts["files"], len(listed))
+    staged.posts = [str(task.posts) for task in tasks if task.posts in kept]
+    staged.rejected = [str(task.rejected) for task in tasks if task.rejected in kept]
+    return staged
 
 
 def _pairs(group: list[SourceFile]) -> tuple[tuple[Path, str], ...]:
     return tuple((file.path, file.name) for file in group)
 
 
-def rows_by_day(definition: Definition, staged: list[str]) -> dict[int, int]:
+def rows_by_day(definition: Definition, staged: list[str]) -> Counter[int]:
     """How many staged rows each day (ordinal) has."""
+    if not staged:
+        return Counter()
     with connect() as connection:
         rows = connection.execute(
             f'select "{definition.partition}", count(*) from read_parquet({file_list(staged)}) group by all'
         ).fetchall()
-    return {day.toordinal(): count for day, count in rows}
+    return Counter({day.toordinal(): count for day, count in rows})
 
 
 @dataclass
 class Append:
-    """Staged rows on their way into one Bronze dataset. `staged_rows` counts them by day (ordinal)."""
+    """Staged rows on their way into one Bronze dataset.
+
+    `staged_rows` counts them by day (ordinal); `delivered_rows` counts those, too, that were not staged again because
+    Bronze has them: batches are cut and counted by these, so that they come out the same.
+    """
 
     ex: Execution
     driven: DrivenRun
     definition: Definition
     staged: tuple[str, ...]
     staged_rows: Mapping[int, int]
+    delivered_rows: Mapping[int, int]
     ingested_at: str
     tries: int = 0
 
     def run(self) -> int:
         """Append window by window; returns the rows that were new."""
         limit = self.ex.policy.window_partitions
-        todo = windows(self.definition, self.staged_rows, logic_version=0, window_partitions=limit)
+        todo = windows(self.definition, self.delivered_rows, logic_version=0, window_partitions=limit)
         self._read_base()
         total = 0
         for number, window in enumerate(todo):
@@ -140,14 +197,14 @@ class Append:
         """The dataset's lock, then the catalog: good for all windows, since each touches its own days."""
         locks = self.ex.locks()
         self.lock = locks[self.definition.name]
-        engine, position = self.ex.ledger.engine, self.ex.ledger.position()
-        self.catalog = load_catalog(engine, position, logic_versions(locks), [self.definition.name])
+        self.catalog = self.ex.catalogs.at(self.ex.ledger.position(), logic_versions(locks))
 
     def _append(self, days: tuple[int, ...]) -> int:
         """One batch: dedup, place, and one save with the lock; again from a fresh base when somebody was first."""
         while True:
             self.tries += 1
-            files = append_days(self._task(days))
+            task = self._task(days)
+            files = append_days(task) if any(day in self.staged_rows for day in days) else check_existing(task)
             if not files:
                 return 0
             # A crash before `place`: staged files, wiped by the next drive. After it: files that no event names.
@@ -195,7 +252,7 @@ class Append:
                 files=[facts],
                 rows=facts["rows"],
                 bytes=facts["bytes"],
-                dropped=self.staged_rows[day] - facts["rows"],
+                dropped=self.delivered_rows[day] - facts["rows"],
                 cursor=cursor,
                 by=self.ex.by,
             )

@@ -18,8 +18,8 @@ from tradex_ledger.datasets.graph import affected, iso, ordinal, windows
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.executors.bronze import AppendTask, count_new_rows
-from tradex_ledger.executors.catalog import load_catalog
-from tradex_ledger.executors.context import Execution
+from tradex_ledger.executors.context import Execution, logic_versions
+from tradex_ledger.executors.delivered import Delivered
 from tradex_ledger.executors.extract import rows_by_day, stage_all
 from tradex_ledger.executors.lease import held
 from tradex_ledger.lake.storage import translate
@@ -57,7 +57,7 @@ def find_late(ex: Execution) -> Late:
         with held(ex, name):
             ex.staging = ex.lake.new_staging(name, "dry")
             try:
-                _, (staged, _) = stage_all(ex, {"cursor_from": None, "cursor_to": cursor})
+                staged = stage_all(ex, {"cursor_from": None, "cursor_to": cursor}, Delivered(None), None).posts
                 found = _count_new(ex, definition, staged) if staged else {}
             finally:
                 ex.lake.drop_staging(ex.staging)
@@ -78,7 +78,7 @@ def _count_new(ex: Execution, definition: Definition, staged: list[str]) -> dict
     """How many staged posts of each day a run would append, window by window, as `Append` does it."""
     by_day = rows_by_day(definition, staged)
     todo = windows(definition, by_day, logic_version=0, window_partitions=ex.policy.window_partitions)
-    catalog = load_catalog(ex.ledger.engine, ex.ledger.position(), {}, [definition.name])
+    catalog = ex.catalogs.at(ex.ledger.position(), logic_versions(ex.locks()))
     found: dict[int, int] = {}
     for number, window in enumerate(todo):
         first, last = ordinal(window["first"]), ordinal(window["last"])

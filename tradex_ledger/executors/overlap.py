@@ -5,12 +5,12 @@ from __future__ import annotations
 from tradex_ledger.domain.backfill import ACTIVE, Backfill, OverlapError
 from tradex_ledger.domain.plan import covers
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.views import open_views, resolve, rows
+from tradex_ledger.views import life_topics, open_views, resolve, rows
 
 
 def active_backfills(ledger: Ledger) -> list[Backfill]:
     """The backfills that are neither ended nor reverted, oldest first."""
-    with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
+    with open_views(ledger.engine, resolve(ledger.engine, None), topics=life_topics()) as connection:
         found = rows(connection, "runs", "run_kind = 'backfill' order by position")
     return [ledger.get(Backfill, row["run_id"]) for row in found if row["status"] in ACTIVE]
 

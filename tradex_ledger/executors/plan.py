@@ -13,7 +13,7 @@ from tradex_ledger.domain.plan import Plan, count_partitions, plan_digest
 from tradex_ledger.domain.request import RangeError
 from tradex_ledger.domain.run import LAYERS
 from tradex_ledger.errors import RefusedError
-from tradex_ledger.executors.catalog import Catalog, load_catalog
+from tradex_ledger.executors.catalog import Catalog
 from tradex_ledger.executors.complete import buildable, check_complete
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.estimate import estimate_plan
@@ -48,7 +48,7 @@ def layers_of(ex: Execution, name: str) -> list[str]:
 def span_of(ex: Execution, name: str) -> tuple[date, date]:
     """The first and the last day there is of a dataset (or of a layer's). Raises `RangeError` when there is none."""
     versions = logic_versions(ex.locks())
-    catalog = load_catalog(ex.ledger.engine, ex.ledger.position(), versions)
+    catalog = ex.catalogs.at(ex.ledger.position(), versions)
     held = {d.name for d in subjects(ex, name)}
     found = {day for dataset in held for known in (catalog.current, catalog.outdated) for day in known.get(dataset, ())}
     days = sorted(found) or catalog.days()
@@ -59,7 +59,7 @@ def span_of(ex: Execution, name: str) -> tuple[date, date]:
 
 def far_off(ex: Execution, backfill: Backfill) -> list[str]:
     """A sentence for each end of the range that lies more than a year outside the days there are: a slip, perhaps."""
-    there = load_catalog(ex.ledger.engine, ex.ledger.position(), logic_versions(ex.locks())).days()
+    there = ex.catalogs.at(ex.ledger.position(), logic_versions(ex.locks())).days()
     first, last = (date.fromisoformat(backfill.request[end]).toordinal() for end in ("first", "last"))
     found = []
     if there and there[0] - first > YEAR_DAYS:
@@ -80,7 +80,7 @@ def plan_backfill(ex: Execution, backfill: Backfill) -> Plan:
     locks = ex.locks()
     versions = logic_versions(locks)
     base = ex.ledger.position()
-    catalog = load_catalog(ex.ledger.engine, base, versions)
+    catalog = ex.catalogs.at(base, versions)
     wanted = _days_by_dataset(ex, backfill.request, catalog, versions)
     days, _ = buildable(ex.pipeline, catalog, wanted)
     about = {d.name: wanted.get(d.name, set()) for d in subjects(ex, backfill.request["dataset"])}
@@ -173,7 +173,7 @@ def left_out(ex: Execution, backfill: Backfill) -> dict[str, dict[int, list[tupl
     if backfill.plan:  # told as it was when the plan was made
         base = backfill.plan["base"]
         versions |= {name: pin["logic_version"] for name, pin in backfill.plan["definitions"].items()}
-    catalog = load_catalog(ex.ledger.engine, base, versions)
+    catalog = ex.catalogs.at(base, versions)
     wanted = _days_by_dataset(ex, backfill.request, catalog, versions)
     return buildable(ex.pipeline, catalog, wanted)[1]
 
@@ -181,7 +181,7 @@ def left_out(ex: Execution, backfill: Backfill) -> dict[str, dict[int, list[tupl
 def check_incremental(ex: Execution, first: int, last: int) -> None:
     """Raise `IncompleteInputsError` before an incremental run over first..last (ordinals), with nothing recorded."""
     versions = logic_versions(ex.locks())
-    catalog = load_catalog(ex.ledger.engine, ex.ledger.position(), versions)
+    catalog = ex.catalogs.at(ex.ledger.position(), versions)
     days = {d.name: range(first, last + 1) for d in ex.pipeline.definitions.values() if d.layer != LAYERS[0]}
     check_complete(ex.pipeline, catalog, days, versions)
 

@@ -24,7 +24,7 @@ from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
-from tradex_ledger.executors.catalog import Catalog, Version, load_catalog, overlay, version_of
+from tradex_ledger.executors.catalog import Catalog, Version, overlay, version_of
 from tradex_ledger.executors.complete import buildable
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.fence import DrivenRun
@@ -38,7 +38,7 @@ def publish(ex: Execution, driven: DrivenRun) -> None:
     while True:
         locks = ex.locks()
         versions = logic_versions(locks)
-        published = load_catalog(ex.ledger.engine, ex.ledger.position(), versions)
+        published = ex.catalogs.at(ex.ledger.position(), versions)
         extend_to_newer_days(ex, driven, published, versions)
         rebuild_moved(ex, driven, published, versions)
         detect_anomalies(ex, driven, published)

@@ -15,8 +15,9 @@ from pathlib import Path
 import duckdb
 
 from tradex_ledger.datasets.definition import DefinitionError, Read
-from tradex_ledger.datasets.fingerprint import add_references, connect, create_empty
+from tradex_ledger.datasets.fingerprint import add_references, create_empty
 from tradex_ledger.datasets.graph import iso
+from tradex_ledger.datasets.statement import connect
 from tradex_ledger.lake.storage import StagedFile, check_file, file_list, translate
 from tradex_ledger.lake.writer import (
     PartitionValueError,

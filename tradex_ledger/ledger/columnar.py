@@ -1,14 +1,12 @@
-"""The events as one Arrow table and one DuckDB relation, as of a position."""
+"""The events as one DuckDB relation, as of a position."""
 
 from __future__ import annotations
 
 import duckdb
-import pyarrow as pa
-from sqlalchemy import Engine, bindparam, text
 
-from tradex_ledger.ledger.store import reading
+from tradex_ledger.ledger.segments import SEGMENT_EVENTS, segment_at
+from tradex_ledger.ledger.select import Store, select
 
-BATCH_EVENTS = 50_000
 _SHAPE = (
     '{"position":"BIGINT","at":"TIMESTAMP","stream":"VARCHAR","version":"BIGINT","topic":"VARCHAR",'
     '"by":"VARCHAR","v":"INTEGER","data":{"run":"VARCHAR","dataset":"VARCHAR","layer":"VARCHAR",'
@@ -16,8 +14,7 @@ _SHAPE = (
     '"outcome":"VARCHAR","previous_rows":"BIGINT","base":"BIGINT","inputs":"VARCHAR",'
     '"files":[{"path":"VARCHAR","bytes":"BIGINT","rows":"BIGINT","sha256":"VARCHAR"}]}}'
 )
-_TYPED = """
-create table ledger_events as
+_TYPED = f"""
 select
     fact.position as position, fact."at" as "at", fact.stream as stream, fact.version as version, fact.topic as topic,
     fact.by as by, fact.v as v,
@@ -39,37 +36,80 @@ select
     fact.data.inputs as inputs,
     fact.data.files as files,
     entry
-from (select entry, from_json(entry, ?) as fact from raw_events)
+from (select entry, from_json(entry, '{_SHAPE}') as fact from (select unnest(?::varchar[]) as entry))
 """
-
-
-def read_entries(engine: Engine, upto: int, topics: tuple[str, ...] = ()) -> pa.Table:
-    """The entries (text) of the events 1…upto, of the topics given, else of all, in order.
-
-    Only they are fetched: an entry says all that the columns beside it do, and each value costs as much to fetch as
-    a whole entry.
-    """
-    condition = "and topic in :topics" if topics else ""
-    statement = text(f"select entry from events where position <= :upto {condition} order by position")
-    if topics:
-        statement = statement.bindparams(bindparam("topics", list(topics), expanding=True))
-    chunks = []
-    with reading(engine) as connection:
-        # The driver's own cursor: a row object a row would cost more than the rows do.
-        cursor = connection.execute(statement, {"upto": upto}).cursor
-        while rows := cursor.fetchmany(BATCH_EVENTS):
-            chunks.append(pa.array([entry for (entry,) in rows], pa.string()))
-    return pa.table({"entry": pa.chunked_array(chunks, pa.string())})
+_RECIPE = f"{duckdb.__version__}\n{_TYPED}"
 
 
 def create_events(
-    connection: duckdb.DuckDBPyConnection, engine: Engine, upto: int, topics: tuple[str, ...] = ()
+    connection: duckdb.DuckDBPyConnection,
+    store: Store,
+    upto: int,
+    topics: tuple[str, ...] = (),
+    *,
+    segment_events: int = SEGMENT_EVENTS,
 ) -> None:
-    """Make `events` in DuckDB: typed hot columns, the rest of the facts as JSON in `data`."""
-    connection.register("raw_events", read_entries(engine, upto, topics))
-    connection.execute(_TYPED, [_SHAPE])
-    connection.unregister("raw_events")
+    """Make `events` in DuckDB: typed hot columns, the rest of the facts as JSON in `data`.
+
+    Full segments come from their files, the tail from the ledger, as do segments without a file. Either way the same
+    rows are added in the same order, so that nothing that is asked of them can tell.
+    """
+    connection.execute(f"create table ledger_events as {_TYPED}", [[]])
+    files = _segment_files(connection, store, upto, segment_events)
+    known = len(files) * segment_events if _add_files(connection, files, upto, topics) else 0
+    for first in range(known + 1, upto + 1, segment_events):
+        entries = _entries(store, first, min(first + segment_events - 1, upto), topics)
+        connection.execute(f"insert into ledger_events {_TYPED}", [entries])
     connection.execute(
         "create view events as "
         "select * exclude (entry), (entry::json -> '$.data')::json as data, entry from ledger_events"
     )
+
+
+def _segment_files(connection: duckdb.DuckDBPyConnection, store: Store, upto: int, events: int) -> list[str]:
+    """The files of the segments from the first event on, as far as there are any or they can be made."""
+    files: list[str] = []
+    for first in range(1, upto + 1, events):
+        segment = segment_at(store, first, events, _RECIPE)
+        path = segment and segment.path()
+        if segment is not None and path is None:
+            entries = _entries(store, first, first + events - 1)
+            connection.execute(f"create or replace temp table fresh as {_TYPED}", [entries])
+            path = segment.write(connection, "fresh")
+        if path is None:
+            break
+        files.append(str(path))
+    connection.execute("drop table if exists fresh")
+    return files
+
+
+def _add_files(connection: duckdb.DuckDBPyConnection, files: list[str], upto: int, topics: tuple[str, ...]) -> bool:
+    """Add the events of segments; False, with nothing added, when there are none or they have just been taken away."""
+    if not files:
+        return False
+    condition = f"and topic in ({', '.join('?' for _ in topics)})" if topics else ""
+    try:
+        connection.execute(
+            f"insert into ledger_events from read_parquet(?) where position <= ? {condition}", [files, upto, *topics]
+        )
+    except duckdb.IOException:
+        return False
+    return True
+
+
+def _entries(store: Store, first: int, last: int, topics: tuple[str, ...] = ()) -> list[str]:
+    """The entries (text) of the events first…last, of the topics given, else of all, in order.
+
+    Only they are fetched: an entry says all that the columns beside it do, and each value costs as much to fetch as
+    a whole entry.
+    """
+    named = {f"topic{number}": topic for number, topic in enumerate(topics)}
+    condition = f"and topic in ({', '.join(f':{name}' for name in named)})" if named else ""
+    rows = select(
+        store,
+        f"select entry from events where position between :first and :last {condition} order by position",
+        first=first,
+        last=last,
+        **named,
+    )
+    return [entry for (entry,) in rows]

@@ -15,8 +15,7 @@ from tradex_ledger.ledger import tables
 from tradex_ledger.ledger.dialects import WRITES, dialect_of
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.faults import translated
-
-FORMAT = 1
+from tradex_ledger.ledger.select import FORMAT
 
 
 @dataclass(frozen=True)

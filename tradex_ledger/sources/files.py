@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple, Protocol
 
 from tradex_ledger.errors import EnvironmentFault, UsageError
 
@@ -17,6 +17,12 @@ _PIECE_BYTES = 1 << 20
 LINE_BYTES_MAX = 16 << 20
 _GZIP_FORMAT = 31  # zlib's wbits for a gzip member whose checksum and length are verified
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+class Digest(Protocol):
+    """A digest that takes in bytes, such as `hashlib.sha256()`."""
+
+    def update(self, data: bytes, /) -> None: ...
 
 
 class SourceFile(NamedTuple):
@@ -115,15 +121,36 @@ def groups(files: Sequence[SourceFile], n_bytes: int) -> list[list[SourceFile]]:
     return list(gathered.values())
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+class _Reader(Protocol):
+    """What is read piece by piece."""
+
+    def read(self, n_bytes: int, /) -> bytes: ...
+
+
+class _Digested:
+    """Passes on what is read of a file and digests it: these very bytes, whoever replaces the file meanwhile."""
+
+    def __init__(self, file: _Reader, digest: Digest) -> None:
+        self._file, self._digest = file, digest
+
+    def read(self, n_bytes: int, /) -> bytes:
+        piece = self._file.read(n_bytes)
+        self._digest.update(piece)
+        return piece
+
+
+def read_lines(path: Path, digest: Digest | None = None) -> Iterator[tuple[int, bytes]]:
     """Each line with its number, from 1, without its newline, in constant memory.
+
+    At the end, `digest` (when given) has taken in all bytes of the file.
 
     Raises:
         FileUnreadable: after the last line that could be read whole.
     """
     number = 0
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as opened:
+            file: _Reader = opened if digest is None else _Digested(opened, digest)
             pieces = _gunzip(file) if path.name.endswith(".gz") else _plain(file)
             for number, line in enumerate(_split(pieces), start=1):
                 yield (
@@ -155,12 +182,12 @@ def _split(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield b"".join(rest)
 
 
-def _plain(file: BinaryIO) -> Iterator[bytes]:
+def _plain(file: _Reader) -> Iterator[bytes]:
     while piece := file.read(_PIECE_BYTES):
         yield piece
 
 
-def _gunzip(file: BinaryIO) -> Iterator[bytes]:
+def _gunzip(file: _Reader) -> Iterator[bytes]:
     """The content of all gzip members of a file.
 
     By zlib itself, because `gzip` drops what it had unpacked before the place where the file is broken.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
@@ -55,6 +56,19 @@ _REPEATED = ["author_id", "event_date", "lang", "source", "file", "reason"]
 _LONG = {"payload", "text", "raw"}
 
 
+class FileCounts(NamedTuple):
+    """What a delivered file holds, whatever the range: posts and rejected lines by day, as days since 1970-01-01.
+
+    `sha256` is the digest (hex) of the bytes that were read.
+    """
+
+    name: str
+    sha256: str
+    lines: int
+    posts: dict[int, int]
+    rejected: dict[int, int]
+
+
 class StageCounts(NamedTuple):
     """What a task read: `lines` = `posts` + `outside` + `rejected`; blank lines count nowhere.
 
@@ -68,6 +82,7 @@ class StageCounts(NamedTuple):
     rejected: int
     first_day: date | None
     last_day: date | None
+    by_file: tuple[FileCounts, ...] = ()
 
 
 class _ParquetRows:
@@ -155,26 +170,35 @@ def stage(
 def _read(
     files: Sequence[tuple[Path, str]], first: int, until: int, posts: _ParquetRows, rejected: _ParquetRows
 ) -> StageCounts:
-    n_lines = n_posts = n_rejected = 0
+    n_posts = n_rejected = 0
     days: set[int] = set()
+    by_file: list[FileCounts] = []
     for path, name in files:
         source, day_of_file = f"files:{name}", _day_in_name(name)
-        for number, line in read_lines(path):
+        digest, n_lines = hashlib.sha256(), 0
+        found: Counter[int] = Counter()
+        unusable: Counter[int] = Counter()
+        for number, line in read_lines(path, digest):
             if not line or line.isspace():
                 continue
             n_lines += 1
             post = parse_post(line)
             if isinstance(post, Rejected):
                 row = _rejected_row(post, line, name, number, day_of_file)
+                unusable[row[0]] += 1
                 if _within(post, row[0], first, until):
                     rejected.append(row, len(line))
                     n_rejected += 1
-            elif first <= post.created_at < until:
+                continue
+            found[post.event_date] += 1
+            if first <= post.created_at < until:
                 posts.append((*post, source, number), len(line))
                 days.add(post.event_date)
                 n_posts += 1
+        by_file.append(FileCounts(name, digest.hexdigest(), n_lines, dict(found), dict(unusable)))
+    n_lines = sum(file.lines for file in by_file)
     outside = n_lines - n_posts - n_rejected
-    return StageCounts(len(files), n_lines, n_posts, outside, n_rejected, *_bounds(days))
+    return StageCounts(len(files), n_lines, n_posts, outside, n_rejected, *_bounds(days), tuple(by_file))
 
 
 def _rejected_row(

@@ -11,11 +11,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from tradex_ledger.clock import executor_facts, login_name, new_token, utc_now
-from tradex_ledger.config import FILE, Config, find_workspace, load_config
+from tradex_ledger.config import Config, open_config
 from tradex_ledger.datasets.definition import Pipeline, load_pipeline
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.reason import check_text
+from tradex_ledger.executors.catalog import Catalogs
 from tradex_ledger.executors.context import Execution, Progress, silent
 from tradex_ledger.executors.pool import TaskPool
 from tradex_ledger.lake.storage import LocalLake
@@ -45,11 +46,12 @@ class Core:
         self.ledger = ledger or Ledger(open_engine(config.ledger_url), clock)
         self.lake = lake or LocalLake(config.lake)
         self._pool: TaskPool | None = None
+        self._catalogs = Catalogs(self.ledger.engine)
 
     @classmethod
     def open(cls, path: str | Path = ".", **options: Any) -> Self:
         """Open the workspace in a folder, or the nearest one above it."""
-        return cls(load_config(find_workspace(Path(path).resolve()) / FILE), **options)
+        return cls(open_config(path), **options)
 
     def __enter__(self) -> Self:
         return self
@@ -88,6 +90,7 @@ class Core:
             policy=self.config.policy,
             source=open_source(self.config.source),
             pool=self._pool,
+            catalogs=self._catalogs,
             by=self.actor,
             facts=executor_facts(),
             token=new_token(),

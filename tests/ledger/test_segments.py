@@ -1,0 +1,157 @@
+"""Segments are a cache of the events: whatever happens to their files, the answers stay the same."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.benchmarks import made_ledger
+from tradex_ledger.datasets.statement import connect
+from tradex_ledger.ledger import segments
+from tradex_ledger.ledger.columnar import create_events
+from tradex_ledger.ledger.select import SQLiteFile, Store
+from tradex_ledger.ledger.store import open_engine
+from tradex_ledger.views import add_projections, projection_names
+
+EVENTS = 256  # a segment in here: one tile
+TOPICS = ("run.published", "dataset.published")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with five full segments and a tail; tests take a copy of it."""
+    folder = tmp_path_factory.mktemp("made")
+    assert made_ledger.make(folder, 1_400) > 1_400
+    return folder / "workspace"
+
+
+@pytest.fixture
+def store(made: Path, tmp_path: Path) -> SQLiteFile:
+    shutil.copytree(made, tmp_path / "workspace")
+    return SQLiteFile(tmp_path / "workspace" / "ledger.db")
+
+
+def files(store: SQLiteFile) -> list[Path]:
+    return sorted(store.path.with_name("ledger.db-segments").glob("*"))
+
+
+def answers(store: Store, upto: int = 1_400, topics: tuple[str, ...] = (), size: int = EVENTS) -> dict[str, Any]:
+    """Every row of `events` and of all projections, in the order in which they come."""
+    with connect() as connection:
+        create_events(connection, store, upto, topics, segment_events=size)
+        add_projections(connection, projection_names())
+        names = ["events", *projection_names()]
+        return {name: connection.execute(f'from "{name}"').fetchall() for name in names}
+
+
+@pytest.fixture
+def expected(store: SQLiteFile) -> dict[str, Any]:
+    """What the ledger says when there is no segment at all."""
+    found = answers(store, size=1 << 20)
+    assert files(store) == []
+    return found
+
+
+def test_the_answers_are_the_same_when_segments_are_made_and_when_they_are_read(
+    store: SQLiteFile, expected: dict[str, Any]
+) -> None:
+    assert answers(store) == expected
+    made = files(store)
+    assert len(made) == 5
+    assert answers(store) == expected
+    assert files(store) == made
+
+
+@pytest.mark.parametrize("upto", [1, 255, 256, 257, 512, 700, 1_400])
+@pytest.mark.parametrize("topics", [(), TOPICS])
+def test_as_of_any_position_and_for_some_topics_the_answers_are_the_same(
+    store: SQLiteFile, upto: int, topics: tuple[str, ...]
+) -> None:
+    plain = answers(store, upto, topics, size=1 << 20)
+    assert answers(store, upto, topics) == plain
+    assert answers(store, upto, topics) == plain
+
+
+def test_through_an_engine_the_answers_are_the_same(store: SQLiteFile, expected: dict[str, Any]) -> None:
+    engine = open_engine(store.url)
+    assert answers(engine) == expected
+    assert answers(engine) == expected
+    assert len(files(store)) == 5
+    engine.dispose()
+
+
+def _delete(path: Path) -> None:
+    path.unlink()
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def _swap(path: Path) -> None:
+    """The bytes of another segment under this one's name."""
+    other = next(p for p in path.parent.iterdir() if p != path)
+    path.write_bytes(other.read_bytes())
+
+
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("harm", [_delete, _empty, _cut, _flip, _swap])
+def test_a_segment_that_is_not_as_it_was_written_is_made_again(
+    store: SQLiteFile, expected: dict[str, Any], harm: Callable[[Path], None]
+) -> None:
+    answers(store)
+    before = {path.name: path.read_bytes() for path in files(store)}
+    harm(files(store)[2])
+    assert answers(store) == expected
+    assert {path.name: path.read_bytes() for path in files(store)} == before
+
+
+def test_where_a_segment_cannot_be_written_the_ledger_is_read(store: SQLiteFile, expected: dict[str, Any]) -> None:
+    answers(store)
+    _folder(files(store)[1])
+    assert answers(store) == expected
+
+
+def test_where_no_segment_can_be_written_the_ledger_is_read(store: SQLiteFile, expected: dict[str, Any]) -> None:
+    store.path.with_name("ledger.db-segments").write_text("a file where the folder would be", encoding="utf-8")
+    assert answers(store) == expected
+
+
+def test_the_segments_of_another_ledger_are_not_used(store: SQLiteFile, tmp_path: Path) -> None:
+    """A ledger that was put back from an older copy, and went on otherwise, under the segments of the first."""
+    answers(store)
+    other = tmp_path / "other"
+    made_ledger.make(other, 600)
+    shutil.copy(other / "workspace" / "ledger.db", store.path)
+    plain = answers(store, 600, size=1 << 20)
+    assert answers(store, 600) == plain
+    assert answers(store, 600) == plain
+
+
+def test_segments_of_another_recipe_are_not_used(store: SQLiteFile) -> None:
+    first = segments.segment_at(store, 1, EVENTS, "one")
+    other = segments.segment_at(store, 1, EVENTS, "other")
+    assert first is not None and other is not None
+    assert first.binding != other.binding
+
+
+def test_a_range_that_is_not_full_has_no_segment(store: SQLiteFile) -> None:
+    assert segments.segment_at(store, 1 + 5 * EVENTS, EVENTS, "recipe") is None
