@@ -1,5 +1,5 @@
 -- Partitions with an input that another run changed after they were last looked at (late data, a half-done run), or
--- never built although an input is there. `checked_base` is the position at which the run that published a partition
+-- never built although an input is there, or built under an older logic only. `checked_base` is the position at which the run that published a partition
 -- had last compared all its inputs; identical and reused partitions were looked at too, so they are not stale.
 with edges as (
     select dataset, layer, logic_version, component, unnest(reads) as r
@@ -32,26 +32,53 @@ affected as (
     from edges e
     join content c on c.dataset = e.r.dataset
     where e.r.dataset <> e.dataset
+),
+stale as (
+    select
+        a.dataset,
+        a.layer,
+        a.partition,
+        a.logic_version,
+        max(p.published_position) as built_position,
+        max(a.changed_position) as changed_position,
+        max_by(a.input_dataset, a.changed_position) as input_dataset,
+        max_by(a.input_partition, a.changed_position) as input_partition,
+        max_by(a.run_id, a.changed_position) as changed_by_run
+    from affected a
+    cross join last_day
+    left join partitions p
+        on p.dataset = a.dataset
+        and p.partition = a.partition
+        and (a.component is null or p.logic_version = a.logic_version)
+    left join checks k on k.run_id = p.run_id
+    where
+        a.partition <= last_day.day
+        and (p.position is null or (a.run_id <> p.run_id and a.changed_position > k.checked_base))
+    group by a.dataset, a.layer, a.partition, a.logic_version
+),
+-- Days that a dataset has, but not under its current logic (bumped and not backfilled, or that backfill reverted).
+outdated as (
+    select l.dataset, l.layer, p.partition, l.logic_version
+    from logic_versions l
+    join partitions p using (dataset)
+    where l.is_current and l.layer <> 'bronze'
+    group by l.dataset, l.layer, p.partition, l.logic_version
+    having max(p.logic_version) < l.logic_version
 )
 select
-    a.dataset,
-    a.layer,
-    a.partition,
-    a.logic_version,
-    max(p.published_position) as built_position,
-    max(a.changed_position) as changed_position,
-    max_by(a.input_dataset, a.changed_position) as input_dataset,
-    max_by(a.input_partition, a.changed_position) as input_partition,
-    max_by(a.run_id, a.changed_position) as changed_by_run,
-    case when max(p.position) is null then 'never built' else 'input changed' end as reason
-from affected a
-cross join last_day
-left join partitions p
-    on p.dataset = a.dataset
-    and p.partition = a.partition
-    and (a.component is null or p.logic_version = a.logic_version)
-left join checks k on k.run_id = p.run_id
-where
-    a.partition <= last_day.day
-    and (p.position is null or (a.run_id <> p.run_id and a.changed_position > k.checked_base))
-group by a.dataset, a.layer, a.partition, a.logic_version
+    dataset,
+    layer,
+    partition,
+    logic_version,
+    case when o.partition is null then s.built_position end as built_position,
+    s.changed_position,
+    s.input_dataset,
+    s.input_partition,
+    s.changed_by_run,
+    case
+        when o.partition is not null then 'new logic version'
+        when s.built_position is null then 'never built'
+        else 'input changed'
+    end as reason
+from stale s
+full join outdated o using (dataset, layer, partition, logic_version)

@@ -28,7 +28,8 @@ from tests.lake import events, projection, read_dataset
 from tradex_ledger.config import FILE, ConfigError
 from tradex_ledger.datasets.definition import DefinitionError, UnknownDatasetError
 from tradex_ledger.datasets.fingerprint import NotDeterministicError
-from tradex_ledger.domain.backfill import Backfill, PlanMismatchError
+from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.backfill_errors import PlanMismatchError
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.dataset_errors import LogicChangedError
 from tradex_ledger.domain.incremental import NothingToRunError

@@ -57,6 +57,7 @@ uri = "{source}"
 # may_force = ["*"]          # request and approve forced backfills; never one person both
 # may_revert = ["*"]
 # may_prune = ["*"]
+# may_protect = ["*"]        # hold days of a dataset as they are, and let them go
 # needs_approval = ["temporal", "dataset", "logical", "forced"]
 # rule_max_partitions = 0    # up to so many, a backfill is approved by rule (forced ones never are)
 # rule_max_rows = 0          # … if it has at most so many rows,

@@ -62,6 +62,7 @@ def plan(*windows: Window, asked: dict[str, Any] | None = None, **changes: Any) 
         "definitions": {"silver_social_events": {"logic_version": 1, "fingerprint": FINGERPRINT}},
         "estimate": {"rows": 10, "bytes": 100, "seconds": 1, "source_calls": None},
         "policy_digest": "c" * 64,
+        "source": None,
         **changes,
     }
     return {**made, "digest": plan_digest(asked or request(), made)}  # type: ignore[typeddict-item]

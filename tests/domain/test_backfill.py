@@ -31,7 +31,8 @@ from tests.domain.facts import (
     window,
 )
 from tests.given import Fact, given
-from tradex_ledger.domain.backfill import Backfill, PlanMismatchError
+from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.backfill_errors import PlanMismatchError
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.reason import PLACEHOLDER_WORDS, NotUtf8Error, PlaceholderReasonError, check_reason
 from tradex_ledger.domain.request import (

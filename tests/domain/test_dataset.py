@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,17 +18,22 @@ from tests.domain.facts import (
 from tests.given import Fact, given
 from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.dataset_errors import (
+    AlreadyDeprecatedError,
+    AlreadyProtectedError,
     DeprecatedVersionError,
     LogicChangedError,
     NoSuchVersionError,
+    NotDeprecatedError,
+    NotProtectedError,
     ProtectedError,
     PruneRefusedError,
     SameLogicError,
+    SeveralProtectionsError,
 )
 from tradex_ledger.domain.plan import digest_of
 from tradex_ledger.domain.policy import NotAllowedError, Policy
 from tradex_ledger.domain.reason import PlaceholderReasonError
-from tradex_ledger.errors import RefusedError
+from tradex_ledger.domain.request import RangeError
 
 STREAM = "dataset-silver_x"
 REFERENCES = logic()["references"]
@@ -94,7 +100,7 @@ def test_an_older_version_is_not_the_current_logic():
 def test_a_publication_takes_the_lock_and_changes_nothing_else():
     facts = {"run": "bf-1", "logic_version": 1, "partitions": 2, "rows": 6}
     given(Dataset, registered(), versioned(), stream=STREAM).when(
-        lambda d: d.publish("bf-1", logic_version=1, partitions=2, rows=6, by="ana")
+        lambda d: d.publish("bf-1", logic_version=1, partitions=2, rows=6, changed=[], by="ana")
     ).then(Fact(Dataset.Published, "ana", facts))
 
 
@@ -107,9 +113,9 @@ def test_a_new_version_upstream_numbers_what_reads_it_although_its_own_text_is_t
 
 
 def test_a_reversal_takes_the_same_lock_as_a_publication():
-    given(Dataset, registered(), versioned(), stream=STREAM).when(lambda d: d.revert("bf-1", by="ben")).then(
-        Fact(Dataset.Reverted, "ben", {"run": "bf-1"})
-    )
+    given(Dataset, registered(), versioned(), stream=STREAM).when(
+        lambda d: d.revert("bf-1", changed=[], by="ben")
+    ).then(Fact(Dataset.Reverted, "ben", {"run": "bf-1"}))
 
 
 # -- deprecation
@@ -129,7 +135,7 @@ def restored(version: int = 1) -> Fact:
 @pytest.mark.norm("N26")
 def test_a_deprecated_version_is_written_no_more_until_it_is_restored():
     def publish(d: Any) -> None:
-        d.publish("bf-1", logic_version=1, partitions=2, rows=6, by="ana")
+        d.publish("bf-1", logic_version=1, partitions=2, rows=6, changed=[], by="ana")
 
     given(Dataset, *TWO, stream=STREAM).when(lambda d: d.deprecate(1, reason=REASON, by="ana")).then(deprecated())
     given(Dataset, *TWO, deprecated(), stream=STREAM).when(publish).refused(DeprecatedVersionError, "version 1")
@@ -162,10 +168,10 @@ def test_only_versions_that_there_are_can_be_deprecated_or_restored(version: int
 @pytest.mark.norm("N26")
 def test_a_version_is_deprecated_once_and_restored_once_with_a_reason():
     given(Dataset, *TWO, deprecated(), stream=STREAM).when(lambda d: d.deprecate(1, reason=REASON, by="ana")).refused(
-        DeprecatedVersionError
+        AlreadyDeprecatedError
     )
     given(Dataset, *TWO, stream=STREAM).when(lambda d: d.restore(1, reason=REASON, by="ana")).refused(
-        RefusedError, "is not deprecated"
+        NotDeprecatedError, "is not deprecated"
     )
     for past, command in ((TWO, "deprecate"), ((*TWO, deprecated()), "restore")):
         given(Dataset, *past, stream=STREAM).when(
@@ -177,7 +183,54 @@ def test_a_version_is_deprecated_once_and_restored_once_with_a_reason():
 
 DAYS = {"first": "2024-01-03", "last": "2024-01-05", "reason": REASON}
 PROTECTED = Fact(Dataset.PartitionsProtected, "ana", DAYS)
-LIFTED = Fact(Dataset.PartitionsUnprotected, "ana", DAYS)
+LIFTED = Fact(Dataset.PartitionsUnprotected, "ana", {**DAYS, "protection": REASON})
+OTHER_REASON = "the vendor deleted these days at the source"
+OTHER = Fact(Dataset.PartitionsProtected, "ben", {**DAYS, "reason": OTHER_REASON})
+
+
+def unprotect(**changes: Any) -> Callable[[Dataset], object]:
+    return lambda d: d.unprotect("2024-01-03", "2024-01-05", **{"reason": REASON, "by": "ana", **changes})
+
+
+@pytest.mark.norm("N4")
+def test_days_that_are_held_for_two_reasons_are_let_go_twice():
+    held = (registered(), PROTECTED, OTHER)
+    error = given(Dataset, *held, stream=STREAM).when(unprotect()).refused(SeveralProtectionsError, "2 times")
+    assert "--protection" in error.mend
+    given(Dataset, *held, stream=STREAM).when(unprotect(protection="the case")).refused(NotProtectedError, "the case")
+    left = given(Dataset, *held, stream=STREAM).when(unprotect(protection=REASON[:12])).then(LIFTED)
+    assert [why for _, _, why in left.protected] == [OTHER_REASON]
+    # As version 1 of the event had it: all of that range.
+    before = Fact(Dataset.PartitionsUnprotected, "ana", {**DAYS, "protection": None})
+    given(Dataset, *held, before, stream=STREAM).when(unprotect()).refused(NotProtectedError, "nothing")
+    given(Dataset, registered(), PROTECTED, stream=STREAM).when(
+        lambda d: d.protect("2024-01-03", "2024-01-05", reason=REASON, by="ben")
+    ).refused(AlreadyProtectedError, REASON)
+
+
+@pytest.mark.norm("N4")
+def test_nothing_is_published_into_protected_days_and_nothing_of_them_is_reverted():
+    commands: list[Callable[[Dataset, list[str]], object]] = [
+        lambda d, days: d.publish("bf-1", logic_version=1, partitions=2, rows=6, changed=days, by="ana"),
+        lambda d, days: d.revert("bf-1", changed=days, by="ana"),
+    ]
+    for command in commands:
+        story = given(Dataset, registered(), versioned(), PROTECTED, stream=STREAM)
+        story.when(lambda d, c=command: c(d, ["2024-01-02", "2024-01-05"])).refused(ProtectedError)  # type: ignore[misc]
+        free: Dataset = given(Dataset, registered(), versioned(), PROTECTED, stream=STREAM).aggregate
+        command(free, ["2024-01-02"])
+
+
+@pytest.mark.norm("N4")
+def test_only_who_may_protect_holds_days_and_lets_them_go():
+    strict = Policy(may_protect=("ben",))
+    given(Dataset, registered(), stream=STREAM).when(
+        lambda d: d.protect("2024-01-03", "2024-01-05", reason=REASON, by="ana", policy=strict)
+    ).refused(NotAllowedError, "may not protect")
+    given(Dataset, registered(), PROTECTED, stream=STREAM).when(unprotect(policy=strict)).refused(NotAllowedError)
+    given(Dataset, registered(), PROTECTED, stream=STREAM).when(unprotect(policy=strict, by="ben")).then(
+        Fact(Dataset.PartitionsUnprotected, "ben", {**DAYS, "protection": REASON})
+    )
 
 
 @pytest.mark.norm("N4")
@@ -207,13 +260,13 @@ def test_days_are_protected_and_set_free_by_their_very_range():
     ).then(LIFTED)
     given(Dataset, registered(), PROTECTED, stream=STREAM).when(
         lambda d: d.unprotect("2024-01-03", "2024-01-04", reason=REASON, by="ana")
-    ).refused(RefusedError, r"protected is: 2024-01-03\.\.2024-01-05")
+    ).refused(NotProtectedError, r"protected is: 2024-01-03\.\.2024-01-05")
     given(Dataset, registered(), stream=STREAM).when(
         lambda d: d.unprotect("2024-01-03", "2024-01-05", reason=REASON, by="ana")
-    ).refused(RefusedError, "nothing")
+    ).refused(NotProtectedError, "nothing")
     given(Dataset, registered(), stream=STREAM).when(
         lambda d: d.protect("2024-01-05", "2024-01-03", reason=REASON, by="ana")
-    ).refused(RefusedError, "reversed")
+    ).refused(RangeError, "reversed")
 
 
 def test_who_protects_or_sets_free_says_why():

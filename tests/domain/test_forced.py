@@ -17,16 +17,19 @@ from tests.domain.facts import (
     approved,
     built,
     forced,
+    held,
     opened,
     planned,
     published,
+    released,
     request,
     requested,
     state_overridden,
     totals,
 )
 from tests.given import Fact, fact_of, given, replay
-from tradex_ledger.domain.backfill import Backfill, SelfApprovalError
+from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.backfill_errors import ApprovalOutdatedError, SelfApprovalError
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import PipelineState, StateProtectedError
@@ -132,6 +135,47 @@ def test_who_requests_a_forced_backfill_does_not_approve_it_in_any_spelling(by: 
         .refused(SelfApprovalError)
     )
     assert error.code == "self-approval"
+
+
+@pytest.mark.norm("N13")
+def test_who_requests_a_forced_backfill_does_not_release_it_when_it_is_held():
+    candidates = replay("bf-1", forced()).candidates_digest()
+    past = (*forced(), held(candidates))
+    release: Any = lambda by, **more: lambda b: b.release(reason=REASON, by=by, **more)  # noqa: E731
+    error = given(Backfill, *past).when(release("ANA ")).refused(SelfApprovalError, "cannot release it")
+    assert error.code == "self-approval"
+    given(Backfill, *past).when(release("carla", policy=Policy(may_force=("ben",)))).refused(NotAllowedError)
+    given(Backfill, *past).when(release("carla", policy=Policy(may_approve=("ben",)))).refused(NotAllowedError)
+    given(Backfill, *past).when(release("ben")).then(released(candidates))
+
+
+NOW_REFUSED: dict[str, Policy] = {
+    "ana may not request": Policy(may_request=("ben",)),
+    "ana may not force": Policy(may_force=("ben",)),
+    "ben may not approve": Policy(may_approve=("carla",)),
+    "ben may not force": Policy(may_force=("ana",)),
+    "the policy allows 1": Policy(max_partitions=1),
+}
+
+
+@pytest.mark.norm("N13")
+@pytest.mark.parametrize("why", NOW_REFUSED)
+def test_what_the_policy_of_today_would_refuse_is_not_driven(why: str):
+    past = forced("APPROVED")
+    error = (
+        given(Backfill, *past)
+        .when(lambda b: b.check_still_allowed(NOW_REFUSED[why]))
+        .refused(ApprovalOutdatedError, why)
+    )
+    assert "backfill cancel bf-1" in error.mend
+    replay("bf-1", past).check_still_allowed(POLICY)
+
+
+@pytest.mark.norm("N13")
+def test_a_rule_approves_for_as_long_as_it_is_the_policy():
+    past = (requested(), planned(), approved(by="ana", rule="at most 9 partitions"))
+    replay("bf-1", past).check_still_allowed(Policy(rule_max_partitions=9, may_approve=("ben",)))
+    given(Backfill, *past).when(lambda b: b.check_still_allowed(Policy())).refused(ApprovalOutdatedError, "at most 9")
 
 
 @pytest.mark.norm("N13")

@@ -37,7 +37,8 @@ from tests.domain.facts import (
 )
 from tests.given import AT, Fact, given, replay
 from tradex_ledger.domain import run_events
-from tradex_ledger.domain.backfill import ACTIVE, Backfill, BuiltUponError, ExpiredRequestError
+from tradex_ledger.domain.backfill import ACTIVE, Backfill
+from tradex_ledger.domain.backfill_errors import BuiltUponError, ExpiredRequestError
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.policy import NotAllowedError, Policy

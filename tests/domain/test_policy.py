@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.domain.test_backfill import submit
+from tradex_ledger.domain.person import ActorNameError, check_actor, person
 from tradex_ledger.domain.policy import (
     KINDS,
     NotAllowedError,
@@ -15,10 +16,9 @@ from tradex_ledger.domain.policy import (
     Policy,
     TooLargeError,
     peak_bounds,
-    person,
 )
 
-ACTIONS = ("request", "approve", "force", "revert", "prune")
+ACTIONS = ("request", "approve", "force", "revert", "prune", "protect")
 
 
 @pytest.mark.norm("N13")
@@ -50,6 +50,48 @@ def test_who_may_not_request_requests_nothing():
 def test_spellings_of_a_name_are_one_person_and_names_are_not():
     assert person(" Ana  María ") == person("ana maría") == person("ANA MARI\u0301A")
     assert person("ana") != person("anna")
+
+
+@pytest.mark.norm("N13")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "an\u200ba",
+        "a\u00adna",
+        "\ufeffana",
+        "an\u034fa",
+        "ana\ufe0f",
+        "\u3164ana",
+        "ana\u115f",
+        "\u2800ana",
+        "ana\u0332",
+        "ana\u20dd",
+    ],
+)
+def test_what_cannot_be_seen_or_is_only_laid_over_makes_no_other_person(name: str):
+    assert person(name) == "ana"
+
+
+@pytest.mark.norm("N13")
+@pytest.mark.parametrize(
+    "name", ["", " \t", "\u3164", "\u200b\u2800", "\u0332", "…", "\u0430na", "an\u03b1", "maria@\u0435xample.org"]
+)
+def test_a_name_that_hides_who_it_is_is_none(name: str):
+    assert check_actor_fails(name).code == "actor-name"
+
+
+def check_actor_fails(name: str) -> ActorNameError:
+    with pytest.raises(ActorNameError) as caught:
+        check_actor(name)
+    assert "--as NAME" in (caught.value.mend or "")
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "name", ["ana", "Ana María", "Нина", "Νίκος", "田中 Taro", "etl-07", "Нина (ops)", "ａｎａ", "an\u200ba"]
+)
+def test_names_of_any_alphabet_are_names(name: str):
+    assert check_actor(name) == name
 
 
 @pytest.mark.norm("N32")

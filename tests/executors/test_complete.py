@@ -112,6 +112,26 @@ def test_a_bump_does_not_carry_the_change_of_another_definition_along(workspace:
     assert workspace.bump("gold_metrics", reason=REASON)["gold_signals"] == 3
 
 
+@pytest.mark.norm("N27")
+def test_days_under_an_older_logic_are_told_as_such_until_they_are_backfilled(workspace: Workspace):
+    change(workspace, "silver_social_events", "lexicon[word], 0)", "lexicon[word], 0) + 0")
+    assert projection(workspace, "stale_partitions") == []
+    workspace.bump("silver_social_events", reason="the weights are counted in another way")
+    every_day = set(range(1, 6))
+    for reverted in (False, True):
+        stale = projection(workspace, "stale_partitions")
+        assert {row["reason"] for row in stale} == {"new logic version"}, reverted
+        assert {row["partition"].day for row in stale if row["layer"] == "silver"} == every_day
+        assert {row["dataset"] for row in stale} == {"silver_social_events", *DOWNSTREAM}
+        (proposed,) = workspace.propose()
+        assert (proposed["kind"], proposed["dataset"]) == ("logical", "silver_social_events")
+        assert (proposed["first"], proposed["last"]) == ("2024-01-01", "2024-01-05")
+        run = logical(workspace, 1, 5, "silver_social_events")
+        assert projection(workspace, "stale_partitions") == []
+        # Once more from the beginning: what is reverted is under the older logic again.
+        workspace.revert(run.id, reason="the weights were right as they were")
+
+
 @pytest.mark.norm("N38")
 def test_what_was_identical_to_a_version_that_was_reverted_meanwhile_is_written(tmp_path: Path):
     posts = tmp_path / "posts"

@@ -14,7 +14,7 @@ from tests.check import check_everything, read_record
 from tests.lake import events, projection
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import ConfigError
-from tradex_ledger.domain.backfill import SelfApprovalError
+from tradex_ledger.domain.backfill_errors import SelfApprovalError
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.policy import NotAllowedError
 from tradex_ledger.domain.request import ForcedNeedsTicketError, StateOverrideRefusedError

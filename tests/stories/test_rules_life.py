@@ -19,7 +19,7 @@ from tests.faults import Interruption
 from tests.lake import digests, partitions, projection
 from tradex_ledger.audit.query import query
 from tradex_ledger.cli.main import run
-from tradex_ledger.domain.backfill import ExpiredRequestError, OverlapError
+from tradex_ledger.domain.backfill_errors import ExpiredRequestError, OverlapError
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.dataset_errors import ProtectedError
 from tradex_ledger.domain.policy import PeakHoursError, TooLargeError

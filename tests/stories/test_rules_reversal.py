@@ -17,7 +17,7 @@ from tests.lake import projection
 from tests.stories.test_rules_life import LATE
 from tradex_ledger.audit.query import query
 from tradex_ledger.audit.tables import PrunedFileError
-from tradex_ledger.domain.backfill import BuiltUponError
+from tradex_ledger.domain.backfill_errors import BuiltUponError
 from tradex_ledger.domain.dataset_errors import PruneRefusedError
 from tradex_ledger.domain.policy import NotAllowedError
 from tradex_ledger.errors import EnvironmentFault, TradexError

@@ -144,7 +144,9 @@ class Reader:
             if topic == "dataset.partitions_protected":
                 held.append({**span, "reason": data["reason"], "protected_by": by, "protected_at": at})
             else:
-                held = [one for one in held if {"first": one["first"], "last": one["last"]} != span]
+                # Version 1 of the event lifted all of that range.
+                span |= {"reason": data["protection"]} if data.get("protection") else {}
+                held = [one for one in held if not span.items() <= one.items()]
         return held
 
     def close(self) -> None:

@@ -161,12 +161,13 @@ def protect(call: Call, name: str, first: date, last: date, reason: str) -> None
 @click.argument("name")
 @click.option("--from", "first", type=DAY, required=True, help="First day of the protection.")
 @click.option("--to", "last", type=DAY, required=True, help="Last day of the protection.")
+@click.option("--protection", metavar="TEXT", help="Which, if there are several: the beginning of its reason.")
 @click.option("--reason", required=True, help="Why it is lifted.")
-def unprotect(call: Call, name: str, first: date, last: date, reason: str) -> None:
-    """Lift a protection, named by its very range."""
+def unprotect(call: Call, name: str, first: date, last: date, protection: str | None, reason: str) -> None:
+    """Lift one protection, named by its very range."""
     with call.open() as workspace:
-        workspace.unprotect(name, first, last, reason=reason)
-    _said(call, name, f"{first}..{last} is not protected any more")
+        lifted = workspace.unprotect(name, first, last, reason=reason, protection=protection)
+    _said(call, name, f"{first}..{last} is not protected any more ({lifted})")
 
 
 @command(dataset, "lineage", example="tradex dataset lineage gold_signals")

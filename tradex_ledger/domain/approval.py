@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
+from tradex_ledger.domain.person import person
 from tradex_ledger.domain.plan import Plan, count_partitions
-from tradex_ledger.domain.policy import ANYBODY, Policy, person
+from tradex_ledger.domain.policy import ANYBODY, Policy
 
 
 class Approval(TypedDict):

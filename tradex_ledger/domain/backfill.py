@@ -6,76 +6,24 @@ from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 
 from tradex_ledger.domain import backfill_events as events
+from tradex_ledger.domain.backfill_errors import (
+    ApprovalOutdatedError,
+    BuiltUponError,
+    ExpiredRequestError,
+    PlanMismatchError,
+    SelfApprovalError,
+)
 from tradex_ledger.domain.base import WrongStateError
+from tradex_ledger.domain.person import person
 from tradex_ledger.domain.pipeline_state import PipelineState
-from tradex_ledger.domain.plan import SHORTEST_DIGEST, Plan, count_partitions, plan_digest, told_apart
-from tradex_ledger.domain.policy import Policy, person
+from tradex_ledger.domain.plan import Plan, count_partitions, plan_digest
+from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.request import RangeError, request_facts
 from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import RefusedError
 
 ACTIVE = ("PLANNED", "APPROVED", "RUNNING", "FAILED", "PAUSED", "HELD")
-
-
-class PlanMismatchError(RefusedError):
-    """An approval is bound to one plan."""
-
-    code = "plan-mismatch"
-
-    def __init__(self, run_id: str, known: str | None, given: str) -> None:
-        super().__init__(
-            f"{run_id} has the plan {told_apart(known or 'none', given)}",
-            mend=f"see its digest: tradex backfill show {run_id}; {SHORTEST_DIGEST} digits of it are enough",
-        )
-
-
-class SelfApprovalError(RefusedError):
-    """Who asks for a forced backfill does not allow it (N13)."""
-
-    code = "self-approval"
-
-    def __init__(self, run_id: str, by: str) -> None:
-        super().__init__(
-            f"{by} requested the forced backfill {run_id} and cannot approve it",
-            mend=f"ask somebody else to look: tradex backfill show {run_id}",
-        )
-
-
-class ExpiredRequestError(RefusedError):
-    """The request waited too long; what it was planned on is no longer today's knowledge."""
-
-    code = "expired"
-
-    def __init__(self, run_id: str, days: int) -> None:
-        super().__init__(
-            f"{run_id} has waited for more than {days} days: it has expired",
-            mend="request it again, on what is known today",
-        )
-
-
-class OverlapError(RefusedError):
-    """Two active backfills would rebuild the same partitions."""
-
-    code = "overlap"
-
-    def __init__(self, others: list[str], dataset: str, first: str, last: str) -> None:
-        super().__init__(
-            f"{', '.join(others)} is active and has {dataset} {first}..{last} in its plan, too",
-            mend=f"wait for it, cancel it, or allow it by name: --allow-overlap {others[0]}",
-        )
-
-
-class BuiltUponError(RefusedError):
-    """A later run stands on what would be reverted."""
-
-    code = "built-upon"
-
-    def __init__(self, run_id: str, blocker: str, partition: str) -> None:
-        super().__init__(
-            f"{run_id} cannot be reverted: {blocker} was built on top of it later ({partition})",
-            mend=f"revert {blocker} first if it is a backfill, or correct forward with a new backfill",
-        )
 
 
 class Backfill(Run):
@@ -104,6 +52,7 @@ class Backfill(Run):
         self.requested_at: str = ""
         self.approved_by: str = ""
         self.approved_at: str = ""
+        self.approved_rule: str | None = None
         self.overridden: bool = False
 
     @classmethod
@@ -167,22 +116,52 @@ class Backfill(Run):
         self._check_planned("approved", plan_digest)
         if now is not None and self.is_overdue(now, rules):
             raise ExpiredRequestError(self.id, rules.expire_days)
-        if self.request["kind"] == "forced":
-            rules.check_may("force", by)
-            if person(by) == person(self.requested_by):
-                raise SelfApprovalError(self.id, by)
+        self._check_second_person("approve", by, rules)
         self.trigger_event(self.Approved, plan_digest=plan_digest, rule=None, signature=None, checkpoint=None, by=by)
 
     def approve_by_rule(self, *, by: str, policy: Policy) -> bool:
         """Approve a plan that the policy lets pass without a person; returns whether it did. Never a forced one."""
         if self.plan is None or self.status != "PLANNED":
             raise WrongStateError(self.id, self.status, "approved")
-        rule = policy.rule_for(self.request["kind"], count_partitions(self.windows), self.plan["estimate"])
+        rule = self._rule_of(policy)
         if rule is None:
             return False
         digest = self.plan["digest"]
         self.trigger_event(self.Approved, plan_digest=digest, rule=rule, signature=None, checkpoint=None, by=by)
         return True
+
+    def _check_second_person(self, action: str, by: str, policy: Policy) -> None:
+        """Of a forced backfill: somebody who may force, and did not ask for it (N13)."""
+        if self.request["kind"] == "forced":
+            policy.check_may("force", by)
+            if person(by) == person(self.requested_by):
+                raise SelfApprovalError(self.id, by, action)
+
+    def check_still_allowed(self, policy: Policy) -> None:
+        """Raise `ApprovalOutdatedError` unless the policy of today allows what was requested and approved then."""
+        try:
+            policy.check_may("request", self.requested_by)
+            policy.check_size(count_partitions(self.plan["windows"]) if self.plan else 0)
+            if self.request["kind"] == "forced":
+                policy.check_may("force", self.requested_by)
+            if self.approved_rule is None:
+                policy.check_may("approve", self.approved_by)
+                self._check_second_person("approve", self.approved_by, policy)
+        except RefusedError as error:
+            raise ApprovalOutdatedError(self.id, error.message) from error
+        if self.approved_rule is not None and self._rule_of(policy) is None:
+            raise ApprovalOutdatedError(self.id, f"the rule it was approved by ({self.approved_rule}) holds no more")
+
+    def _rule_of(self, policy: Policy) -> str | None:
+        estimate = self.plan["estimate"] if self.plan else {}
+        planned = self.plan["windows"] if self.plan else []
+        return policy.rule_for(self.request["kind"], count_partitions(planned), estimate)
+
+    def release(self, *, reason: str, by: str, policy: Policy | None = None) -> None:
+        """Let what was held be published: it takes who may approve it."""
+        if self.status == "HELD":
+            self._check_second_person("release", by, policy or Policy())
+        super().release(reason=reason, by=by, policy=policy)
 
     def is_overdue(self, now: datetime, policy: Policy) -> bool:
         """Whether nobody has approved the request for longer than the policy lets it wait."""

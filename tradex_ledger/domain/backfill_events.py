@@ -43,12 +43,18 @@ class Planned(Event):
     """The partitions to rebuild were worked out, from the events up to the base position (N9, N33)."""
 
     TOPIC: ClassVar[str] = "backfill.planned"
+    class_version = 2
     base: int
     windows: list[Window]
     definitions: dict[str, dict[str, Any]]
     estimate: Estimate
     policy_digest: str
+    source: str | None
     digest: str
+
+    @staticmethod
+    def upcast_v1_v2(data: dict[str, Any]) -> None:
+        data["source"] = None
 
     def apply(self, aggregate: Backfill) -> None:
         aggregate.plan = {
@@ -57,6 +63,7 @@ class Planned(Event):
             "definitions": self.definitions,
             "estimate": self.estimate,
             "policy_digest": self.policy_digest,
+            "source": self.source,
             "digest": self.digest,
         }
         aggregate.windows = list(self.windows)
@@ -75,6 +82,7 @@ class Approved(Event):
     def apply(self, aggregate: Backfill) -> None:
         aggregate.status = "APPROVED"
         aggregate.approved_by = self.by
+        aggregate.approved_rule = self.rule
         aggregate.approved_at = self.timestamp.isoformat()
 
 

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import date
 from typing import Any, ClassVar
 
-from tradex_ledger.domain.base import Aggregate, CreatedEvent, Event
+from tradex_ledger.domain import dataset_events as events
+from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.domain.dataset_errors import (
+    AlreadyDeprecatedError,
+    AlreadyProtectedError,
     DeprecatedVersionError,
     LogicChangedError,
     NoSuchVersionError,
+    NotDeprecatedError,
+    NotProtectedError,
     ProtectedError,
     PruneRefusedError,
     SameLogicError,
+    SeveralProtectionsError,
 )
+from tradex_ledger.domain.person import person
 from tradex_ledger.domain.plan import digest_of
-from tradex_ledger.domain.policy import Policy, person
+from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
-from tradex_ledger.errors import RefusedError
+from tradex_ledger.domain.request import check_order
 
 
 def stream_of(dataset: str) -> str:
@@ -29,6 +38,17 @@ class Dataset(Aggregate):
 
     TOPIC: ClassVar[str] = "dataset"
 
+    Registered = events.Registered
+    LogicVersioned = events.LogicVersioned
+    Published = events.Published
+    Reverted = events.Reverted
+    VersionDeprecated = events.VersionDeprecated
+    VersionRestored = events.VersionRestored
+    PartitionsProtected = events.PartitionsProtected
+    PartitionsUnprotected = events.PartitionsUnprotected
+    PrunePlanned = events.PrunePlanned
+    FilesPruned = events.FilesPruned
+
     def __init__(self) -> None:
         self.name: str = ""
         self.layer: str = ""
@@ -39,121 +59,6 @@ class Dataset(Aggregate):
         self.deprecated: list[int] = []
         self.protected: list[list[str]] = []
         self.prune_plan: dict[str, Any] | None = None
-
-    class Registered(CreatedEvent):
-        """The dataset became known to the ledger."""
-
-        TOPIC: ClassVar[str] = "dataset.registered"
-        name: str
-        pipeline: str
-        layer: str
-        partition_column: str
-        component: str | None
-
-        def apply(self, aggregate: Dataset) -> None:
-            aggregate.name = self.name
-            aggregate.layer = self.layer
-            aggregate.component = self.component
-
-    class LogicVersioned(Event):
-        """The dataset's logic got a number; the full text is kept, so that the past can be recomputed (N25)."""
-
-        TOPIC: ClassVar[str] = "dataset.logic_versioned"
-        logic_version: int
-        component: str | None
-        fingerprint: str
-        definition: str
-        references: list[dict[str, str]]
-        key: list[str]
-        columns: list[dict[str, str]]
-        reads: list[dict[str, Any]]
-        engine: str
-        reason: str
-        indirect: str | None
-
-        def apply(self, aggregate: Dataset) -> None:
-            aggregate.logic_version = self.logic_version
-            aggregate.fingerprint = self.fingerprint
-            aggregate.definition = digest_of([self.definition, self.references])
-
-    class Published(Event):
-        """A run published into the dataset: the optimistic lock against any other that would."""
-
-        TOPIC: ClassVar[str] = "dataset.published"
-        run: str
-        logic_version: int
-        partitions: int
-        rows: int
-
-    class Reverted(Event):
-        """A run's publication into the dataset was taken back: the same lock as a publication."""
-
-        TOPIC: ClassVar[str] = "dataset.reverted"
-        run: str
-
-    class VersionDeprecated(Event):
-        """Nobody should use that version any more, and no run may write under it (N26)."""
-
-        TOPIC: ClassVar[str] = "dataset.version_deprecated"
-        logic_version: int
-        reason: str
-
-        def apply(self, aggregate: Dataset) -> None:
-            aggregate.deprecated.append(self.logic_version)
-
-    class VersionRestored(Event):
-        """A deprecated version is good again."""
-
-        TOPIC: ClassVar[str] = "dataset.version_restored"
-        logic_version: int
-        reason: str
-
-        def apply(self, aggregate: Dataset) -> None:
-            aggregate.deprecated.remove(self.logic_version)
-
-    class PartitionsProtected(Event):
-        """Days of the dataset must stay as they are: a legal hold, a source that is gone."""
-
-        TOPIC: ClassVar[str] = "dataset.partitions_protected"
-        first: str
-        last: str
-        reason: str
-
-        def apply(self, aggregate: Dataset) -> None:
-            aggregate.protected.append([self.first, self.last, self.reason])
-
-    class PartitionsUnprotected(Event):
-        """A protection was lifted."""
-
-        TOPIC: ClassVar[str] = "dataset.partitions_unprotected"
-        first: str
-        last: str
-        reason: str
-
-        def apply(self, aggregate: Dataset) -> None:
-            aggregate.protected = [p for p in aggregate.protected if p[:2] != [self.first, self.last]]
-
-    class PrunePlanned(Event):
-        """Somebody listed files of old versions that are to be removed; nothing is until it is approved (N4)."""
-
-        TOPIC: ClassVar[str] = "dataset.prune_planned"
-        files: list[dict[str, Any]]
-        digest: str
-        reason: str
-
-        def apply(self, aggregate: Dataset) -> None:
-            aggregate.prune_plan = {"files": self.files, "digest": self.digest, "by": self.by}
-
-    class FilesPruned(Event):
-        """The listed files are given up, by an approved plan; they are removed after this event, never before."""
-
-        TOPIC: ClassVar[str] = "dataset.files_pruned"
-        files: list[dict[str, Any]]
-        digest: str
-        planned_by: str
-
-        def apply(self, aggregate: Dataset) -> None:
-            aggregate.prune_plan = None
 
     @classmethod
     def register(
@@ -197,10 +102,18 @@ class Dataset(Aggregate):
         if fingerprint != self.fingerprint and not same_text:
             raise LogicChangedError(self.name, self.logic_version, self.fingerprint, fingerprint)
 
-    def publish(self, run_id: str, *, logic_version: int, partitions: int, rows: int, by: str) -> None:
-        """Take the lock for a run's publication: saving this conflicts with any other since it was read."""
+    def publish(
+        self, run_id: str, *, logic_version: int, partitions: int, rows: int, changed: Iterable[str], by: str
+    ) -> None:
+        """Take the lock for a run's publication: saving this conflicts with any other since it was read.
+
+        `changed` are the days of which readers would see something else. Raises: `DeprecatedVersionError`,
+        `ProtectedError`.
+        """
         if logic_version in self.deprecated:
             raise DeprecatedVersionError(self.name, logic_version)
+        for day in changed:
+            self.check_unprotected(day, day)
         self.trigger_event(
             self.Published,
             run=run_id,
@@ -210,8 +123,10 @@ class Dataset(Aggregate):
             by=by,
         )
 
-    def revert(self, run_id: str, *, by: str) -> None:
-        """Take the lock for taking a run's publication back."""
+    def revert(self, run_id: str, *, changed: Iterable[str], by: str) -> None:
+        """Take the lock for taking a run's publication of some days back. Raises `ProtectedError`."""
+        for day in changed:
+            self.check_unprotected(day, day)
         self.trigger_event(self.Reverted, run=run_id, by=by)
 
     def check_writable(self) -> None:
@@ -223,34 +138,58 @@ class Dataset(Aggregate):
         """Mark a version: it stays readable, with a warning, and is written no more (N26)."""
         self._check_version(version)
         if version in self.deprecated:
-            raise DeprecatedVersionError(self.name, version)
+            raise AlreadyDeprecatedError(self.name, version)
         self.trigger_event(self.VersionDeprecated, logic_version=version, reason=check_reason(reason), by=by)
 
     def restore(self, version: int, *, reason: str, by: str) -> None:
         """Take a deprecation back."""
         self._check_version(version)
         if version not in self.deprecated:
-            raise RefusedError(f"version {version} of {self.name} is not deprecated", code="wrong-state")
+            raise NotDeprecatedError(self.name, version)
         self.trigger_event(self.VersionRestored, logic_version=version, reason=check_reason(reason), by=by)
 
     def _check_version(self, version: int) -> None:
         if not 1 <= version <= self.logic_version:
             raise NoSuchVersionError(self.name, version, self.logic_version)
 
-    def protect(self, first: str, last: str, *, reason: str, by: str) -> None:
-        """Keep first..last (days, included) as they are: planning over them is refused."""
-        if last < first:
-            raise RefusedError(f"the range {first}..{last} is reversed", code="range")
-        self.trigger_event(self.PartitionsProtected, first=first, last=last, reason=check_reason(reason), by=by)
+    def protect(self, first: str, last: str, *, reason: str, by: str, policy: Policy | None = None) -> None:
+        """Keep first..last (days, included) as they are: nothing is planned or published over them, or reverted.
 
-    def unprotect(self, first: str, last: str, *, reason: str, by: str) -> None:
-        """Lift a protection, named by its very range."""
-        if [first, last] not in [p[:2] for p in self.protected]:
-            known = ", ".join(f"{a}..{b}" for a, b, _ in self.protected) or "nothing"
-            raise RefusedError(
-                f"{self.name} {first}..{last} is not protected; protected is: {known}", code="wrong-state"
-            )
-        self.trigger_event(self.PartitionsUnprotected, first=first, last=last, reason=check_reason(reason), by=by)
+        Each protection is lifted by itself: who holds the same days for another reason goes on holding them.
+        """
+        (policy or Policy()).check_may("protect", by)
+        check_order(date.fromisoformat(first), date.fromisoformat(last))
+        text = check_reason(reason)
+        if [first, last, text] in self.protected:
+            raise AlreadyProtectedError(self.name, first, last, text)
+        self.trigger_event(self.PartitionsProtected, first=first, last=last, reason=text, by=by)
+
+    def unprotect(
+        self,
+        first: str,
+        last: str,
+        *,
+        reason: str,
+        by: str,
+        protection: str | None = None,
+        policy: Policy | None = None,
+    ) -> str:
+        """Lift one protection, named by its very range, and where there are several by (the beginning of) its reason.
+
+        Returns that reason. Raises: `NotProtectedError`, `SeveralProtectionsError`, `NotAllowedError`.
+        """
+        (policy or Policy()).check_may("protect", by)
+        check_order(date.fromisoformat(first), date.fromisoformat(last))
+        same = [why for start, end, why in self.protected if [start, end] == [first, last]]
+        found = [why for why in same if why.startswith(protection or "")]
+        if not found:
+            raise NotProtectedError(self.name, first, last, protection, self.protected)
+        if len(found) > 1 and protection not in found:
+            raise SeveralProtectionsError(self.name, first, last, found)
+        lifted = protection if protection in found else found[0]
+        facts = {"first": first, "last": last, "protection": lifted, "reason": check_reason(reason)}
+        self.trigger_event(self.PartitionsUnprotected, **facts, by=by)
+        return str(lifted)
 
     def check_unprotected(self, first: str, last: str) -> None:
         """Raise `ProtectedError` when a day of first..last is under protection."""

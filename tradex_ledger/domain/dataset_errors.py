@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tradex_ledger.errors import NotFoundError, RefusedError
 
 
@@ -73,7 +75,48 @@ class ProtectedError(RefusedError):
     def __init__(self, dataset: str, first: str, last: str, reason: str) -> None:
         super().__init__(
             f"{dataset} {first}..{last} is protected: {reason}",
-            mend=f"leave those days out, or lift it: tradex dataset unprotect {dataset} --from {first} --to {last}",
+            mend="leave those days out, or lift it: "
+            f"tradex dataset unprotect {dataset} --from {first} --to {last} --reason …",
+        )
+
+
+class AlreadyProtectedError(RefusedError):
+    """The same days are held once for one reason."""
+
+    code = "protected"
+
+    def __init__(self, dataset: str, first: str, last: str, reason: str) -> None:
+        super().__init__(
+            f"{dataset} {first}..{last} is protected for that reason already: {reason}",
+            mend=f"nothing is to be done; see its protections: tradex dataset show {dataset}",
+        )
+
+
+class NotProtectedError(RefusedError):
+    """Only what is held is let go."""
+
+    code = "wrong-state"
+
+    def __init__(
+        self, dataset: str, first: str, last: str, protection: str | None, protected: Sequence[Sequence[str]]
+    ) -> None:
+        known = "; ".join(f"{a}..{b} ({why})" for a, b, why in protected) or "nothing"
+        for_that = f" for {protection!r}" if protection else ""
+        super().__init__(
+            f"{dataset} {first}..{last} is not protected{for_that}; protected is: {known}",
+            mend="name the range just as it was protected: --from … --to …",
+        )
+
+
+class SeveralProtectionsError(RefusedError):
+    """The same days are held for several reasons: each is let go by itself."""
+
+    code = "several-protections"
+
+    def __init__(self, dataset: str, first: str, last: str, reasons: Sequence[str]) -> None:
+        super().__init__(
+            f"{dataset} {first}..{last} is protected {len(reasons)} times: {'; '.join(reasons)}",
+            mend="say which is lifted, by the beginning of its reason: --protection …",
         )
 
 

@@ -30,13 +30,17 @@ Estimate = dict[str, dict[str, int] | None]
 
 
 class Plan(TypedDict):
-    """What an approver allows. `digest` covers everything else in it, and the request."""
+    """What an approver allows. `digest` covers everything else in it, and the request.
+
+    `source` is what Bronze will be filled from; None when Bronze is left alone.
+    """
 
     base: int
     windows: list[Window]
     definitions: dict[str, dict[str, Any]]
     estimate: Estimate
     policy_digest: str
+    source: str | None
     digest: str
 
 
@@ -59,7 +63,8 @@ def digest_of(value: object) -> str:
 
 def plan_digest(request: dict[str, Any], plan: dict[str, Any]) -> str:
     """The digest that an approval is bound to: of the request and of the plan without its own digest."""
-    content = {name: value for name, value in plan.items() if name != "digest"}
+    # Plans of version 1 said nothing of the source: without one, the digest is what it was then.
+    content = {n: v for n, v in plan.items() if n != "digest" and not (n == "source" and v is None)}
     return digest_of({"plan": content, "request": request})
 
 

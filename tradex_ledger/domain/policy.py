@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import asdict, dataclass
 from datetime import datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tradex_ledger.domain.person import person
 from tradex_ledger.domain.plan import digest_of
 from tradex_ledger.errors import RefusedError
 
@@ -57,13 +57,6 @@ class PeakHoursError(RefusedError):
         )
 
 
-def person(name: str) -> str:
-    """A name as it is compared: two spellings of one name are one person. What cannot be seen does not tell apart."""
-    plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    seen = "".join(c for c in plain if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf"))
-    return " ".join(seen.split())
-
-
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Bounds and permissions.
@@ -77,6 +70,7 @@ class Policy:
     may_force: tuple[str, ...] = ANYBODY
     may_revert: tuple[str, ...] = ANYBODY
     may_prune: tuple[str, ...] = ANYBODY
+    may_protect: tuple[str, ...] = ANYBODY
     needs_approval: tuple[str, ...] = KINDS
     rule_max_partitions: int = 0
     rule_max_rows: int = 0
@@ -102,7 +96,7 @@ class Policy:
         return digest_of(asdict(self))
 
     def check_may(self, action: str, by: str) -> None:
-        """Raise `NotAllowedError` unless the person may request, approve, force, revert or prune."""
+        """Raise `NotAllowedError` unless the person may request, approve, force, revert, prune or protect."""
         allowed: tuple[str, ...] = getattr(self, f"may_{action}")
         if allowed != ANYBODY and person(by) not in {person(name) for name in allowed}:
             raise NotAllowedError(action, by, allowed)

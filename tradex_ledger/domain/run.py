@@ -11,6 +11,7 @@ from typing import Any
 
 from tradex_ledger.domain.base import Aggregate, WrongStateError
 from tradex_ledger.domain.plan import Window, check_in_plan, count_partitions, digest_of
+from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.run_events import (
     AnomalyDetected,
@@ -220,8 +221,9 @@ class Run(Aggregate):
         """Whether somebody released just the candidates that there are now."""
         return self.released_candidates is not None and self.released_candidates == self.candidates_digest()
 
-    def release(self, *, reason: str, by: str) -> None:
+    def release(self, *, reason: str, by: str, policy: Policy | None = None) -> None:
         """Let a held run publish what was held. If its inputs move after this, it is held again."""
+        (policy or Policy()).check_may("approve", by)
         if self.status != "HELD":
             raise WrongStateError(self.id, self.status, "released")
         candidates = self.held_candidates

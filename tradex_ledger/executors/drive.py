@@ -38,11 +38,10 @@ def drive(ex: Execution, run_id: str) -> Run:
         return run
     run.check_startable()
     ex.prepare()
-    check_versions_writable(ex, run)
+    check_writable(ex, run)
     if isinstance(run, Backfill):
         check_plan_holds(ex, run)
-        if run.attempt == 0:
-            ex.policy.check_may_start(run_id, run.request["priority"], ex.clock())
+        ex.policy.check_may_start(run_id, run.request["priority"], ex.clock())
     with held(ex, run_id), quota(ex, run):
         driven = DrivenRun(ex.ledger, run_id)
         try:
@@ -70,27 +69,38 @@ class PlanOutdatedError(RefusedError):
 
     code = "plan-outdated"
 
-    def __init__(self, run_id: str, dataset: str, planned: int, current: int) -> None:
+    def __init__(self, run_id: str, planned: str, current: str) -> None:
         super().__init__(
-            f"{run_id} was planned for version {planned} of {dataset}, and version {current} is current now",
+            f"{run_id} was planned for {planned}, and now it is {current}",
             mend=f"cancel it (tradex backfill cancel {run_id} --reason …) and request it again",
         )
 
 
-def check_versions_writable(ex: Execution, run: Run) -> None:
-    """Raise `DeprecatedVersionError` before any work when the run would write under a deprecated version."""
+def check_writable(ex: Execution, run: Run) -> None:
+    """Raise `DeprecatedVersionError` or `ProtectedError` before any work when the run would write what it may not."""
+    locks = ex.locks()
     planned = {window["dataset"] for window in run.windows}
-    for name, dataset in ex.locks().items():
+    for name, dataset in locks.items():
         if name in planned or not isinstance(run, Backfill):
             dataset.check_writable()
+    for window in run.windows if isinstance(run, Backfill) else ():
+        locks[window["dataset"]].check_unprotected(window["first"], window["last"])
 
 
 def check_plan_holds(ex: Execution, run: Backfill) -> None:
-    """Raise `PlanOutdatedError` when logic got a new version since the plan was made and approved."""
+    """Raise unless what would run is what was approved, and still may be.
+
+    Raises: `PlanOutdatedError` for logic with a new version, or another source; `ApprovalOutdatedError`.
+    """
+    assert run.plan is not None  # it was approved
     versions = logic_versions(ex.locks())
-    for name, planned in (run.plan or {"definitions": {}})["definitions"].items():
-        if versions.get(name) != planned["logic_version"]:
-            raise PlanOutdatedError(run.id, name, planned["logic_version"], versions.get(name, 0))
+    for name, planned in run.plan["definitions"].items():
+        version = planned["logic_version"]
+        if versions.get(name) != version:
+            raise PlanOutdatedError(run.id, f"version {version} of {name}", f"version {versions.get(name, 0)}")
+    if run.plan["source"] not in (None, ex.source.describe()):
+        raise PlanOutdatedError(run.id, f"the source {run.plan['source']}", ex.source.describe())
+    run.check_still_allowed(ex.policy)
 
 
 def _step(ex: Execution, driven: DrivenRun) -> None:

@@ -207,6 +207,8 @@ class Append:
             files = append_days(task) if any(day in self.staged_rows for day in days) else check_existing(task)
             if not files:
                 return 0
+            for file in files:
+                self.lock.check_unprotected(iso(file.day), iso(file.day))
             # A crash before `place`: staged files, wiped by the next drive. After it: files that no event names.
             placed = [(file.day, self._place(file)) for file in files]
             self.ex.lake.sync_placed([facts["path"] for _, facts in placed])
@@ -258,6 +260,11 @@ class Append:
             )
         total: int = sum(facts["rows"] for _, facts in placed)
         self.lock.publish(
-            self.driven.id, logic_version=self.lock.logic_version, partitions=len(placed), rows=total, by=self.ex.by
+            self.driven.id,
+            logic_version=self.lock.logic_version,
+            partitions=len(placed),
+            rows=total,
+            changed=[iso(day) for day, _ in placed],
+            by=self.ex.by,
         )
         return total

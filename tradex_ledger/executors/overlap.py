@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tradex_ledger.domain.backfill import ACTIVE, Backfill, OverlapError
+from tradex_ledger.domain.backfill import ACTIVE, Backfill
+from tradex_ledger.domain.backfill_errors import OverlapError
 from tradex_ledger.domain.plan import covers
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.views import life_topics, open_views, resolve, rows

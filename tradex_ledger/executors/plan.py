@@ -116,6 +116,7 @@ def plan_backfill(ex: Execution, backfill: Backfill) -> Plan:
             recomputes=backfill.request["kind"] == "forced",
         ),
         "policy_digest": ex.policy.digest,
+        "source": ex.source.describe() if LAYERS[0] in backfill.layers else None,
     }
     plan["digest"] = plan_digest(backfill.request, plan)
     return plan  # type: ignore[return-value]

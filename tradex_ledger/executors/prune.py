@@ -27,8 +27,9 @@ def prunable(ledger: Ledger, dataset: str) -> list[dict[str, Any]]:
     """Files of versions that readers do not get any more: superseded, reverted, abandoned, or of a deprecated version.
 
     A file that a current partition of a version in good standing, or of the one that readers get, still names is
-    never among them; nor one that a run still open has built.
+    never among them; nor one that a run still open has built, nor any of a protected day.
     """
+    protected = ledger.get(Dataset, stream_of(dataset), "dataset").protected
     with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
         history = rows(connection, "partition_history", "dataset = ? and layer <> 'bronze' order by position", dataset)
         current = rows(connection, "partitions", "dataset = ?", dataset)
@@ -48,6 +49,9 @@ def prunable(ledger: Ledger, dataset: str) -> list[dict[str, Any]]:
     }
     found: dict[str, dict[str, Any]] = {}
     for row in history:
+        day = row["partition"].isoformat()
+        if any(first <= day <= last for first, last, _ in protected):
+            continue
         for file in row["files"] or ():
             if file["path"] not in kept and file["path"] not in gone:
                 found[file["path"]] = {
@@ -55,7 +59,7 @@ def prunable(ledger: Ledger, dataset: str) -> list[dict[str, Any]]:
                     "bytes": file["bytes"],
                     "rows": file["rows"],
                     "sha256": file["sha256"],
-                    "partition": row["partition"].isoformat(),
+                    "partition": day,
                     "logic_version": row["logic_version"],
                 }
     return [found[path] for path in sorted(found)]

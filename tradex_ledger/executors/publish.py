@@ -67,6 +67,7 @@ def _save(ex: Execution, driven: DrivenRun, base: int, locks: dict[str, Dataset]
             logic_version=summary["logic_version"],
             partitions=summary["partitions"],
             rows=summary["rows"],
+            changed=[day for day, facts in run.candidates[name].items() if facts["outcome"] == "written"],
             by=ex.by,
         )
         together.append(locks[name])

@@ -29,14 +29,16 @@ class PrunedVersionError(RefusedError):
 def revert(ledger: Ledger, pipeline: Pipeline, run_id: str, *, reason: str, by: str, policy: Policy) -> Backfill:
     """Take a backfill's publication back. One save with the locks of its datasets: no publication slips in between.
 
-    Raises: `BuiltUponError`, `PrunedVersionError`, `WrongStateError`, `NotAllowedError`, `WriterConflictError`.
+    Raises: `BuiltUponError`, `PrunedVersionError`, `ProtectedError`, `WrongStateError`, `NotAllowedError`,
+    `WriterConflictError`.
     """
     backfill = ledger.get(Backfill, run_id)
     locks = {name: ledger.get(Dataset, stream_of(name), "dataset") for name in backfill.candidates}
     blockers = find_blockers(ledger, pipeline, backfill)
     check_nothing_pruned(ledger, backfill)
     for name in backfill.revert(reason=reason, by=by, blockers=blockers, policy=policy):
-        locks[name].revert(backfill.id, by=by)
+        written = [day for day, facts in backfill.candidates[name].items() if facts["outcome"] == "written"]
+        locks[name].revert(backfill.id, changed=written, by=by)
     ledger.append(backfill, *locks.values())
     return backfill
 

@@ -13,6 +13,7 @@ from typing import Any, Self
 from tradex_ledger.clock import executor_facts, login_name, new_token, utc_now
 from tradex_ledger.config import Config, open_config
 from tradex_ledger.datasets.definition import Pipeline, load_pipeline
+from tradex_ledger.domain.person import check_actor
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.reason import check_text
@@ -41,7 +42,7 @@ class Core:
         lake: LocalLake | None = None,
     ) -> None:
         self.config = config
-        self.actor = check_text("actor", actor or login_name())
+        self.actor = check_actor(check_text("actor", actor or login_name()))
         self.clock = clock
         self.ledger = ledger or Ledger(open_engine(config.ledger_url), clock)
         self.lake = lake or LocalLake(config.lake)

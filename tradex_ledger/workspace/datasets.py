@@ -9,9 +9,7 @@ from typing import Any
 from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.fingerprint import describe_all, fingerprint
 from tradex_ledger.domain.dataset import Dataset, stream_of
-from tradex_ledger.domain.dataset_errors import AlreadyDeprecatedError, NotDeprecatedError
 from tradex_ledger.domain.reason import check_reason
-from tradex_ledger.domain.request import check_order
 from tradex_ledger.executors.context import reference_facts
 from tradex_ledger.workspace.core import Core
 
@@ -73,8 +71,6 @@ class DatasetCommands(Core):
     def deprecate(self, name: str, version: int, *, reason: str) -> Dataset:
         """Mark a version: readable with a warning, written no more."""
         dataset = self.dataset(name)
-        if version in dataset.deprecated:
-            raise AlreadyDeprecatedError(name, version)
         dataset.deprecate(version, reason=reason, by=self.actor)
         self.ledger.append(dataset)
         return dataset
@@ -82,27 +78,24 @@ class DatasetCommands(Core):
     def restore(self, name: str, version: int, *, reason: str) -> Dataset:
         """Take a deprecation back."""
         dataset = self.dataset(name)
-        if 1 <= version <= dataset.logic_version and version not in dataset.deprecated:
-            raise NotDeprecatedError(name, version)
         dataset.restore(version, reason=reason, by=self.actor)
         self.ledger.append(dataset)
         return dataset
 
     def protect(self, name: str, first: date, last: date, *, reason: str) -> Dataset:
-        """Keep days of a dataset as they are: planning over them is refused."""
-        check_order(first, last)
-        dataset = self.dataset(name)
-        dataset.protect(first.isoformat(), last.isoformat(), reason=reason, by=self.actor)
+        """Keep days of a dataset as they are: planning over them is refused, and so is publishing or reverting."""
+        dataset, policy = self.dataset(name), self.config.policy
+        dataset.protect(first.isoformat(), last.isoformat(), reason=reason, by=self.actor, policy=policy)
         self.ledger.append(dataset)
         return dataset
 
-    def unprotect(self, name: str, first: date, last: date, *, reason: str) -> Dataset:
-        """Lift a protection, named by its very range."""
-        check_order(first, last)
-        dataset = self.dataset(name)
-        dataset.unprotect(first.isoformat(), last.isoformat(), reason=reason, by=self.actor)
+    def unprotect(self, name: str, first: date, last: date, *, reason: str, protection: str | None = None) -> str:
+        """Lift a protection, named by its very range (and its reason, if there are several); returns its reason."""
+        dataset, policy = self.dataset(name), self.config.policy
+        span = first.isoformat(), last.isoformat()
+        lifted = dataset.unprotect(*span, reason=reason, by=self.actor, protection=protection, policy=policy)
         self.ledger.append(dataset)
-        return dataset
+        return lifted
 
     def plan_prune(self, name: str, *, reason: str) -> tuple[str, list[dict[str, Any]]]:
         """List the files of old versions that could be given up; somebody else approves the digest."""

@@ -1,0 +1,156 @@
+"""What was approved then is looked at again when it is driven: the source, the policy, protections, the hour."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests import small
+from tests.check import check_everything
+from tests.contents import contents, published
+from tests.lake import events
+from tests.stories.test_rules_life import LATE
+from tradex_ledger.domain.backfill_errors import ApprovalOutdatedError
+from tradex_ledger.domain.dataset_errors import ProtectedError, PruneRefusedError
+from tradex_ledger.domain.person import ActorNameError
+from tradex_ledger.domain.policy import NotAllowedError, PeakHoursError
+from tradex_ledger.errors import TradexError
+from tradex_ledger.executors.drive import PlanOutdatedError
+from tradex_ledger.workspace import Workspace
+
+HOLD = "evidence in the case TRX v. Doe"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    small.deliver(tmp_path / "posts")
+    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as opened:
+        opened.run(small.day(7))
+        (tmp_path / "posts" / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
+        yield opened
+        check_everything(opened)
+
+
+def approved(workspace: Workspace, first: int = 3, last: int = 3, **changes: object) -> str:
+    run_id = small.request(workspace, first, last, **changes)
+    workspace.approve(run_id)
+    return run_id
+
+
+def protect(workspace: Workspace, dataset: str = "gold_signals", day: int = 3) -> None:
+    workspace.protect(dataset, small.day(day), small.day(day), reason=HOLD)
+
+
+def refused_without_a_trace(workspace: Workspace, run_id: str, error: type[TradexError], match: str) -> None:
+    before = workspace.ledger.position()
+    with pytest.raises(error, match=match):
+        workspace.drive(run_id)
+    assert workspace.ledger.position() == before
+
+
+@pytest.mark.norm("N33")
+def test_a_plan_is_for_the_source_that_was_approved(workspace: Workspace, tmp_path: Path):
+    run_id, gold = approved(workspace), approved(workspace, 2, 2, dataset="gold_signals")
+    shutil.copytree(tmp_path / "posts", tmp_path / "other")
+    settings = workspace.config.folder / "tradex.toml"
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text(text.replace(str(tmp_path / "posts"), str(tmp_path / "other")), encoding="utf-8")
+    with small.reopen(workspace.config.folder) as edited:
+        refused_without_a_trace(edited, run_id, PlanOutdatedError, "planned for the source files:.*posts, .*other")
+        # What reads no source is bound to none.
+        assert edited.drive(gold).status == "SUCCESS"
+    assert workspace.drive(run_id).status == "SUCCESS"
+
+
+@pytest.mark.norm("N13")
+def test_an_approval_counts_under_the_policy_of_the_day_it_is_driven(workspace: Workspace):
+    with small.reopen(workspace.config.folder, actor="maria") as maria:
+        run_id = small.request(maria, 3, 3)
+        maria.approve(run_id)
+    small.set_policy(workspace.config.folder, may_approve=["ana"])
+    with small.reopen(workspace.config.folder) as edited:
+        refused_without_a_trace(edited, run_id, ApprovalOutdatedError, "maria may not approve")
+
+
+@pytest.mark.norm("N4")
+def test_days_protected_after_the_approval_are_not_driven_over(workspace: Workspace):
+    run_id = approved(workspace)
+    protect(workspace)
+    refused_without_a_trace(workspace, run_id, ProtectedError, HOLD)
+    workspace.unprotect("gold_signals", small.day(3), small.day(3), reason="the case TRX v. Doe was closed")
+    workspace.drive(run_id)
+
+
+@pytest.mark.norm("N4")
+@pytest.mark.parametrize("dataset", ["gold_signals", "bronze_x_posts"])
+def test_days_protected_while_a_run_is_under_way_stay_as_they_are(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dataset: str
+):
+    """Nothing is asked again between the drive's start and its publication: the datasets themselves refuse."""
+    run_id = approved(workspace)
+    before = published(contents(workspace))
+    protect(workspace, dataset)
+    monkeypatch.setattr("tradex_ledger.executors.drive.check_writable", lambda ex, run: None)
+    with pytest.raises(ProtectedError, match=HOLD):
+        workspace.drive(run_id)
+    after = published(contents(workspace))
+    assert {n: r for n, r in after.items() if n[0] == dataset} == {n: r for n, r in before.items() if n[0] == dataset}
+    assert not events(workspace, f"topic = 'run.published' and run_id = '{run_id}'")
+    monkeypatch.undo()
+    workspace.unprotect(dataset, small.day(3), small.day(3), reason="the case TRX v. Doe was closed")
+    assert workspace.drive(run_id).status == "SUCCESS"
+
+
+@pytest.mark.norm("N4")
+def test_an_incremental_run_does_not_write_protected_days(workspace: Workspace):
+    workspace.protect("gold_metrics", small.day(7), small.day(7), reason=HOLD)
+    with pytest.raises(ProtectedError, match=HOLD):
+        workspace.run(small.day(8))
+    workspace.unprotect("gold_metrics", small.day(7), small.day(7), reason="the case TRX v. Doe was closed")
+    assert workspace.run(small.day(8)).status == "SUCCESS"
+
+
+@pytest.mark.norm("N4")
+@pytest.mark.norm("N19")
+def test_protected_days_are_neither_reverted_nor_pruned(workspace: Workspace):
+    run_id = approved(workspace)
+    workspace.drive(run_id)
+    protect(workspace)
+    before = workspace.ledger.position()
+    with pytest.raises(ProtectedError, match=HOLD):
+        workspace.revert(run_id, reason="the late file was another vendor's")
+    assert workspace.ledger.position() == before
+    _, files = workspace.plan_prune("gold_metrics", reason="nobody asks for these any more")
+    assert "2024-01-03" in {file["partition"] for file in files}
+    protect(workspace, "silver_social_events")
+    with pytest.raises(PruneRefusedError, match="nothing to prune"):
+        workspace.plan_prune("silver_social_events", reason="nobody asks for these any more")
+
+
+def test_only_who_may_protect_does(workspace: Workspace):
+    small.set_policy(workspace.config.folder, may_protect=["maria"])
+    with small.reopen(workspace.config.folder) as ana, pytest.raises(NotAllowedError, match="may not protect"):
+        protect(ana)
+
+
+@pytest.mark.norm("N38")
+def test_what_failed_before_the_peak_hours_is_not_taken_up_in_them(workspace: Workspace, tmp_path: Path):
+    run_id = approved(workspace)
+    with small.broken(tmp_path / "posts" / "2024-01-03.jsonl.gz", b"\x1f\x8b no gzip"), pytest.raises(TradexError):
+        workspace.drive(run_id)
+    small.set_policy(workspace.config.folder, peak_hours="09:30-16:00")
+    clock: Callable[[], datetime] = small.Ticking(datetime(2024, 2, 2, 10, tzinfo=UTC))
+    with Workspace.open(workspace.config.folder, actor="ana", clock=clock) as at_ten:
+        refused_without_a_trace(at_ten, run_id, PeakHoursError, "peak hours")
+    assert workspace.drive(run_id).status == "SUCCESS"
+
+
+@pytest.mark.norm("N13")
+def test_who_hides_behind_another_alphabet_is_let_in_nowhere(workspace: Workspace):
+    for name in ("\u0430na", "\u3164", " "):
+        with pytest.raises(ActorNameError):
+            Workspace.open(workspace.config.folder, actor=name)

@@ -1,0 +1,79 @@
+"""What a backfill refuses, in its own words."""
+
+from __future__ import annotations
+
+from tradex_ledger.domain.plan import SHORTEST_DIGEST, told_apart
+from tradex_ledger.errors import RefusedError
+
+
+class PlanMismatchError(RefusedError):
+    """An approval is bound to one plan."""
+
+    code = "plan-mismatch"
+
+    def __init__(self, run_id: str, known: str | None, given: str) -> None:
+        super().__init__(
+            f"{run_id} has the plan {told_apart(known or 'none', given)}",
+            mend=f"see its digest: tradex backfill show {run_id}; {SHORTEST_DIGEST} digits of it are enough",
+        )
+
+
+class SelfApprovalError(RefusedError):
+    """Who asks for a forced backfill does not allow it (N13)."""
+
+    code = "self-approval"
+
+    def __init__(self, run_id: str, by: str, action: str = "approve") -> None:
+        super().__init__(
+            f"{by} requested the forced backfill {run_id} and cannot {action} it",
+            mend=f"ask somebody else to look: tradex backfill show {run_id}",
+        )
+
+
+class ApprovalOutdatedError(RefusedError):
+    """What was approved under another policy is not allowed under today's."""
+
+    code = "approval-outdated"
+
+    def __init__(self, run_id: str, why: str) -> None:
+        super().__init__(
+            f"{run_id} was approved under another policy, and today's does not allow it: {why}",
+            mend=f"put [policy] in tradex.toml back, or cancel it (tradex backfill cancel {run_id} --reason …) "
+            "and request it again",
+        )
+
+
+class ExpiredRequestError(RefusedError):
+    """The request waited too long; what it was planned on is no longer today's knowledge."""
+
+    code = "expired"
+
+    def __init__(self, run_id: str, days: int) -> None:
+        super().__init__(
+            f"{run_id} has waited for more than {days} days: it has expired",
+            mend="request it again, on what is known today",
+        )
+
+
+class OverlapError(RefusedError):
+    """Two active backfills would rebuild the same partitions."""
+
+    code = "overlap"
+
+    def __init__(self, others: list[str], dataset: str, first: str, last: str) -> None:
+        super().__init__(
+            f"{', '.join(others)} is active and has {dataset} {first}..{last} in its plan, too",
+            mend=f"wait for it, cancel it, or allow it by name: --allow-overlap {others[0]}",
+        )
+
+
+class BuiltUponError(RefusedError):
+    """A later run stands on what would be reverted."""
+
+    code = "built-upon"
+
+    def __init__(self, run_id: str, blocker: str, partition: str) -> None:
+        super().__init__(
+            f"{run_id} cannot be reverted: {blocker} was built on top of it later ({partition})",
+            mend=f"revert {blocker} first if it is a backfill, or correct forward with a new backfill",
+        )
