@@ -2,8 +2,8 @@
 
     python -m tests.golden.record 1
 
-tells a small story and writes what the ledger holds and what it answers. Old files are not touched again: they are
-what a ledger of their time looked like.
+tells a small story (1: ordinary days; 2: the operating rules) and writes what the ledger holds and what it answers.
+Old files are not touched again: they are what a ledger of their time looked like.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 from eventsourcing.persistence import StoredEvent
 from sqlalchemy import Engine
 
-from tests import small
+from tests import small, story_of_rules
 from tests.check import read_record
 from tests.given import state
 from tradex_ledger.ledger.application import Ledger
@@ -27,6 +28,7 @@ from tradex_ledger.ledger.entry import canonical, parse, parse_time
 from tradex_ledger.ledger.recorder import Recorder
 from tradex_ledger.ledger.store import create_store, open_engine
 from tradex_ledger.views import open_views, projection_names, resolve, rows
+from tradex_ledger.workspace import Workspace
 
 HERE = Path(__file__).parent
 
@@ -63,15 +65,24 @@ def load(lines: list[str], url: str) -> tuple[Engine, list[str]]:
     return engine, [row[0] for row in found]
 
 
+def ordinary_days(folder: Path, source: Path) -> Workspace:
+    """The story of the first format."""
+    small.deliver(source, days=5, posts_per_day=3)
+    workspace = small.create(folder, f"files:{source}")
+    small.tell_everything(workspace, source)
+    return workspace
+
+
+STORIES: dict[str, Callable[[Path, Path], Workspace]] = {"1": ordinary_days, "2": story_of_rules.tell}
+
+
 def main(version: str) -> None:
     names = HERE / f"ledger_v{version}.jsonl", HERE / f"ledger_v{version}.answers.json"
     if any(name.exists() for name in names):
         raise SystemExit(f"there is a golden ledger {version} already; it stays as it is")
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)  # so that the source has a name without a machine in it
-        small.deliver(Path("posts"), days=5, posts_per_day=3)
-        with small.create(Path(folder, "ws"), "files:posts") as workspace:
-            small.tell_everything(workspace, Path("posts"))
+        with STORIES[version](Path(folder, "ws"), Path("posts")) as workspace:
             entries = [row[6] for row in read_record(workspace).rows]
             found = answers(workspace.ledger)
     names[0].write_text("".join(f"{entry}\n" for entry in entries), encoding="utf-8")
