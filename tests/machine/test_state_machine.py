@@ -22,7 +22,7 @@ from tests import small
 from tests.check import check_everything, read_record
 from tests.fold import fold_partitions, fold_runs
 from tests.lake import projection
-from tests.machine.actions import actions
+from tests.machine.actions import DECISIONS, actions
 from tests.machine.driver import (
     ACTIVE,
     DAYS,
@@ -289,6 +289,12 @@ class Machine(RuleBasedStateMachine):
         STEPS["all"] += 1
 
 
+SOAKED = (
+    *("request temporal", "request dataset", "request logical", "request forced", "approve", "drive", "broken", "run"),
+    *("revert", "reverted", "bump", "override", "late", "rebuild everything"),
+)
+
+
 def play(examples: int, steps: int, *, same_each_time: bool = False) -> None:
     """Let the machine run, and say how far it came."""
     STEPS.clear()
@@ -314,3 +320,5 @@ def test_whatever_people_do_in_whatever_order_the_ledger_is_as_a_plain_model_say
 @pytest.mark.soak
 def test_thousands_of_steps_leave_the_ledger_as_a_plain_model_says() -> None:
     play(examples=100, steps=40)
+    few = {name: STEPS[name] for name in (*SOAKED, *DECISIONS) if STEPS[name] < 10}
+    assert not few, f"the machine hardly did these: {few}"
