@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 from tests import small
 from tests.check import check_everything
 from tests.contents import contents, with_rows
-from tests.lake import projection
+from tests.lake import partitions, projection
 from tests.stories.test_rules_life import LATE
 from tradex_ledger.domain.backfill import Backfill
-from tradex_ledger.domain.dataset_errors import LogicChangedError
+from tradex_ledger.domain.dataset_errors import BumpedMeanwhileError, LogicChangedError
 from tradex_ledger.executors.complete import IncompleteInputsError
+from tradex_ledger.executors.context import Progress
+from tradex_ledger.executors.drive import PlanOutdatedError
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
 REASON = "mentions are counted in another way, TRX-90"
@@ -130,6 +133,58 @@ def test_days_under_an_older_logic_are_told_as_such_until_they_are_backfilled(wo
         assert projection(workspace, "stale_partitions") == []
         # Once more from the beginning: what is reverted is under the older logic again.
         workspace.revert(run.id, reason="the weights were right as they were")
+
+
+def bumping(workspace: Workspace, at: str) -> Progress:
+    """Somebody edits the metrics and bumps them while a drive is at a stage."""
+    seen: list[tuple[str, int, int]] = []
+
+    def hear(stage: str, done: int, total: int) -> None:
+        if stage == at and not seen:
+            seen.append((stage, done, total))
+            with small.reopen(workspace.config.folder, actor="maria") as maria:
+                bump_metrics(maria)
+
+    return hear
+
+
+@pytest.mark.norm("N27")
+@pytest.mark.parametrize("stage", ["silver_social_events", "gold_metrics", "gold_signals", "publish"])
+def test_what_old_logic_makes_is_not_published_as_the_new_version(workspace: Workspace, stage: str):
+    """The definition is edited and bumped while the drive goes on; it has the old one in its hands."""
+    (workspace.config.folder.parent / "posts" / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
+    run_id = small.request(workspace, 3, 3)
+    workspace.approve(run_id)
+    with pytest.raises(BumpedMeanwhileError):
+        workspace.drive(run_id, progress=bumping(workspace, stage))
+    assert not [p for p in partitions(workspace) if p["logic_version"] == 2]
+    with pytest.raises(PlanOutdatedError):
+        workspace.drive(run_id)
+
+
+@pytest.mark.norm("N27")
+@pytest.mark.parametrize("stage", ["silver_social_events", "gold_metrics", "gold_signals", "publish"])
+def test_an_incremental_run_that_a_bump_came_into_goes_on_once_all_it_reads_is_there(workspace: Workspace, stage: str):
+    with pytest.raises(BumpedMeanwhileError):
+        workspace.run(small.day(7), progress=bumping(workspace, stage))
+    with pytest.raises(IncompleteInputsError):
+        workspace.run(small.day(7))
+    logical(workspace, None, None)
+    assert workspace.run(small.day(7)).status == "SUCCESS"
+    assert projection(workspace, "stale_partitions") == []
+    with small.create(workspace.config.folder / "new", workspace.config.source, pipeline="../pipeline") as other:
+        other.bump("gold_metrics", reason=REASON)
+        other.run(small.day(7))
+        assert second_versions(workspace) == second_versions(other)
+
+
+def second_versions(workspace: Workspace) -> dict[tuple[str, date], list[str]]:
+    """What there is under version 2: the digests of its files."""
+    return {
+        (p["dataset"], p["partition"]): [file["sha256"] for file in p["files"]]
+        for p in partitions(workspace)
+        if p["logic_version"] == 2
+    }
 
 
 @pytest.mark.norm("N38")

@@ -25,6 +25,7 @@ from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import CreatedEvent, Event, Snapshot
 from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.pipeline_state import PipelineState
+from tradex_ledger.domain.plan import plan_digest
 from tradex_ledger.ledger.application import AmbiguousIdError, Ledger, NoSuchStreamError, WriterConflictError
 from tradex_ledger.ledger.entry import canonical
 from tradex_ledger.ledger.mapper import EntryMapper, UnknownEventError
@@ -347,6 +348,18 @@ def test_a_golden_ledger_of_every_format_is_replayed_to_the_recorded_answers(nam
             {column: row[column] for column in rows[0]} if rows else row for row in found["projections"][projection]
         ]
         assert sorted(shown, key=json.dumps) == sorted(rows, key=json.dumps), projection
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("ledger_v*.jsonl")))
+def test_a_plan_of_any_version_has_the_digest_it_was_approved_by(name: str, tmp_path: Path):
+    engine, _ = load((GOLDEN / f"{name}.jsonl").read_text(encoding="utf-8").splitlines(), f"sqlite:///{tmp_path}/l.db")
+    with opened_ledger(engine) as ledger:
+        planned = [ledger.get(Backfill, run_id) for run_id in ledger.streams_of("backfill.requested")]
+        assert planned
+        for backfill in planned:
+            assert backfill.plan
+            assert plan_digest(backfill.request, dict(backfill.plan)) == backfill.plan["digest"]
+    engine.dispose()
 
 
 def test_there_is_a_golden_ledger():

@@ -12,7 +12,7 @@ import pytest
 from tests import small
 from tests.check import check_everything
 from tests.contents import contents, published
-from tests.lake import events
+from tests.lake import events, listing
 from tests.stories.test_rules_life import LATE
 from tradex_ledger.domain.backfill_errors import ApprovalOutdatedError
 from tradex_ledger.domain.dataset_errors import ProtectedError, PruneRefusedError
@@ -92,7 +92,7 @@ def test_days_protected_while_a_run_is_under_way_stay_as_they_are(
 ):
     """Nothing is asked again between the drive's start and its publication: the datasets themselves refuse."""
     run_id = approved(workspace)
-    before = published(contents(workspace))
+    before, bronze = published(contents(workspace)), [p for p in listing(workspace) if p.startswith("bronze")]
     protect(workspace, dataset)
     monkeypatch.setattr("tradex_ledger.executors.drive.check_writable", lambda ex, run: None)
     with pytest.raises(ProtectedError, match=HOLD):
@@ -100,6 +100,8 @@ def test_days_protected_while_a_run_is_under_way_stay_as_they_are(
     after = published(contents(workspace))
     assert {n: r for n, r in after.items() if n[0] == dataset} == {n: r for n, r in before.items() if n[0] == dataset}
     assert not events(workspace, f"topic = 'run.published' and run_id = '{run_id}'")
+    if dataset.startswith("bronze"):  # not even a file that no event names
+        assert [p for p in listing(workspace) if p.startswith("bronze")] == bronze
     monkeypatch.undo()
     workspace.unprotect(dataset, small.day(3), small.day(3), reason="the case TRX v. Doe was closed")
     assert workspace.drive(run_id).status == "SUCCESS"

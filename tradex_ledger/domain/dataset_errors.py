@@ -130,6 +130,19 @@ class PruneRefusedError(RefusedError):
         super().__init__(message, mend=mend or usual, code=code)
 
 
+class BumpedMeanwhileError(RefusedError):
+    """What was begun with one logic is not finished as another."""
+
+    code = "logic-bumped"
+
+    def __init__(self, dataset: str, version: int, current: int) -> None:
+        super().__init__(
+            f"{dataset} got version {current} while the run was under way with the logic of version {version}",
+            mend="an incremental run goes on with the new one: tradex run; "
+            "a backfill is cancelled and requested again: tradex backfill cancel ID --reason …",
+        )
+
+
 class LogicChangedError(RefusedError):
     """Changing logic without a new version is refused (N27)."""
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.fingerprint import describe_all, fingerprint
 from tradex_ledger.domain.dataset import Dataset, stream_of
+from tradex_ledger.domain.dataset_errors import BumpedMeanwhileError
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.executors.catalog import Catalogs
 from tradex_ledger.executors.pool import TaskPool
@@ -48,6 +49,7 @@ class Execution:
     task_memory_mb: int = 512
     progress: Progress = silent
     columns: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
     staging: Path = Path()
     tasks: int = 0
 
@@ -56,15 +58,27 @@ class Execution:
         if self.columns:
             return
         columns = describe_all(self.pipeline)
+        locks = self.locks()
         for name, definition in self.pipeline.definitions.items():
-            dataset = self.ledger.get(Dataset, stream_of(name), "dataset")
-            dataset.check_logic(fingerprint(definition), definition.text, reference_facts(definition))
+            locks[name].check_logic(fingerprint(definition), definition.text, reference_facts(definition))
+        self.versions = logic_versions(locks)
         self.lake.check_writable()
         self.columns = columns
 
     def locks(self) -> dict[str, Dataset]:
         """All datasets as they are now: read before the base position, so that saving them catches any later writer."""
         return {name: self.ledger.get(Dataset, stream_of(name), "dataset") for name in self.pipeline.definitions}
+
+    def unbumped_locks(self) -> dict[str, Dataset]:
+        """The same, while none has another logic version than when it was prepared. Raises `BumpedMeanwhileError`.
+
+        Somebody may edit and bump a definition while a drive goes on: what the old one makes is not the new version's.
+        """
+        locks = self.locks()
+        for name, version in self.versions.items():
+            if locks[name].logic_version != version:
+                raise BumpedMeanwhileError(name, version, locks[name].logic_version)
+        return locks
 
     def elapsed_ms(self, since: float) -> int:
         """Whole milliseconds of the stopwatch since a reading of it."""

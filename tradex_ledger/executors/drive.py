@@ -16,7 +16,6 @@ from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.run import LAYERS, PUBLICATION, Run
 from tradex_ledger.errors import ConflictError, EnvironmentFault, RefusedError, TradexError
 from tradex_ledger.executors.catalog import overlay
-from tradex_ledger.executors.complete import check_complete
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.extract import extract, extraction_of
 from tradex_ledger.executors.fence import DrivenRun, EndedMeanwhileError, FencedError, load_run
@@ -129,7 +128,7 @@ def _plan_incremental(ex: Execution, driven: DrivenRun) -> None:
     run = driven.run
     if not isinstance(run, IncrementalRun) or run.windows:
         return
-    versions = logic_versions(ex.locks())
+    versions = logic_versions(ex.unbumped_locks())
     published = ex.catalogs.at(ex.ledger.position(), versions)
     last_day = last_day_of(driven, published)
     appended = {name: {ordinal(day) for day in days} for name, days in run.appended.items()}
@@ -142,8 +141,6 @@ def _plan_incremental(ex: Execution, driven: DrivenRun) -> None:
     )
     for definition in ex.pipeline.definitions.values():
         closure[definition.name] = closure.get(definition.name, set()) | own_days
-    # Recorded as a failure: the run goes on from here once what it reads was backfilled.
-    check_complete(ex.pipeline, published, closure, versions)
     found = []
     for definition in ex.pipeline.definitions.values():
         if definition.layer != LAYERS[0]:
@@ -159,7 +156,7 @@ def _plan_incremental(ex: Execution, driven: DrivenRun) -> None:
 
 def _rebuild_layer(ex: Execution, driven: DrivenRun, layer: str) -> None:
     """Give every planned partition of the layer a candidate, upstream datasets first."""
-    versions = logic_versions(ex.locks())
+    versions = logic_versions(ex.unbumped_locks())
     published = ex.catalogs.at(ex.ledger.position(), versions)
     seen = published.copy()
     overlay(seen, driven.run.candidates)

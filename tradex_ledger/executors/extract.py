@@ -195,7 +195,7 @@ class Append:
 
     def _read_base(self) -> None:
         """The dataset's lock, then the catalog: good for all windows, since each touches its own days."""
-        locks = self.ex.locks()
+        locks = self.ex.unbumped_locks()
         self.lock = locks[self.definition.name]
         self.catalog = self.ex.catalogs.at(self.ex.ledger.position(), logic_versions(locks))
 

@@ -25,7 +25,7 @@ from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
 from tradex_ledger.executors.catalog import Catalog, Version, overlay, version_of
-from tradex_ledger.executors.complete import buildable
+from tradex_ledger.executors.complete import buildable, check_complete
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.fence import DrivenRun
 from tradex_ledger.executors.judge import check_sla, detect_anomalies, reason_to_hold
@@ -36,9 +36,13 @@ from tradex_ledger.ledger.application import WriterConflictError
 def publish(ex: Execution, driven: DrivenRun) -> None:
     """Make the run's candidates current. Repeats from a fresh base as long as others come first."""
     while True:
-        locks = ex.locks()
+        locks = ex.unbumped_locks()
         versions = logic_versions(locks)
         published = ex.catalogs.at(ex.ledger.position(), versions)
+        if isinstance(driven.run, IncrementalRun):
+            # A backfill is planned so. Recorded as a failure: the run goes on once what it reads was backfilled.
+            planned = {name: days_of(driven.run.windows, name) for name in ex.pipeline.definitions}
+            check_complete(ex.pipeline, published, planned, versions)
         extend_to_newer_days(ex, driven, published, versions)
         rebuild_moved(ex, driven, published, versions)
         detect_anomalies(ex, driven, published)
