@@ -54,13 +54,18 @@ def window(dataset: str = "silver_social_events", layer: str = "silver", **chang
     return found  # type: ignore[return-value]
 
 
+def exactly(count: int) -> dict[str, int]:
+    """An estimate that knows."""
+    return {"low": count, "likely": count, "high": count}
+
+
 def plan(*windows: Window, asked: dict[str, Any] | None = None, **changes: Any) -> Plan:
     """A plan with its digest; of two days of Silver and for a temporal request, unless told otherwise."""
     made: dict[str, Any] = {
         "base": 20,
         "windows": list(windows or (window(),)),
         "definitions": {"silver_social_events": {"logic_version": 1, "fingerprint": FINGERPRINT}},
-        "estimate": {"rows": 10, "bytes": 100, "seconds": 1, "source_calls": None},
+        "estimate": {"rows": exactly(10), "bytes": exactly(100), "seconds": exactly(1), "source_calls": None},
         "policy_digest": "c" * 64,
         "source": None,
         **changes,

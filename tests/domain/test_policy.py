@@ -66,6 +66,10 @@ def test_spellings_of_a_name_are_one_person_and_names_are_not():
         "\u2800ana",
         "ana\u0332",
         "ana\u20dd",
+        "ana\u2065",
+        "ana\ufff0",
+        "ana\U000e0000",
+        "ana\U0001d159",
     ],
 )
 def test_what_cannot_be_seen_or_is_only_laid_over_makes_no_other_person(name: str):

@@ -48,9 +48,11 @@ def bump_metrics(workspace: Workspace) -> None:
     workspace.bump("gold_metrics", reason=REASON)
 
 
-def logical(workspace: Workspace, first: int | None, last: int | None, dataset: str = "gold_metrics") -> Any:
+def logical(
+    workspace: Workspace, first: int | None, last: int | None, dataset: str = "gold_metrics", **more: Any
+) -> Any:
     days = {"first": first and small.day(first), "last": last and small.day(last)}
-    made = workspace.request(kind="logical", dataset=dataset, override_state=False, reason=REASON, **days)
+    made = workspace.request(kind="logical", dataset=dataset, override_state=False, reason=REASON, **days, **more)
     workspace.approve(made.id)
     return workspace.drive(made.id)
 
@@ -207,3 +209,22 @@ def test_what_was_identical_to_a_version_that_was_reverted_meanwhile_is_written(
         assert done.candidates["silver_social_events"]["2024-01-03"]["outcome"] == "written"
         assert with_rows(contents(workspace)) == with_rows(fresh)
         check_everything(workspace)
+
+
+@pytest.mark.norm("N24")
+@pytest.mark.parametrize("review", [False, True])
+def test_a_plan_whose_inputs_were_reverted_meanwhile_is_not_computed_over_holes(workspace: Workspace, review: bool):
+    bump_metrics(workspace)
+    first = logical(workspace, None, None)
+    later = small.request(workspace, 5, 5, dataset="gold_baselines", review=review)
+    workspace.approve(later)
+    if review:
+        assert workspace.drive(later).status == "HELD"
+    workspace.revert(first.id, reason="the new metrics were wrong, TRX-91")
+    if review:
+        workspace.release(later, reason="compared: nothing differs at all")
+    with pytest.raises(IncompleteInputsError):
+        workspace.drive(later)
+    assert not [p for p in partitions(workspace) if p["dataset"] == "gold_baselines" and p["logic_version"] == 2]
+    logical(workspace, None, None, allow_overlap=[later])
+    assert workspace.drive(later).status == "SUCCESS"

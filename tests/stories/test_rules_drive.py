@@ -14,13 +14,18 @@ from tests.check import check_everything
 from tests.contents import contents, published
 from tests.lake import events, listing
 from tests.stories.test_rules_life import LATE
-from tradex_ledger.domain.backfill_errors import ApprovalOutdatedError
+from tradex_ledger.cli.main import run
+from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.backfill_errors import ApprovalOutdatedError, OverlapError
 from tradex_ledger.domain.dataset_errors import ProtectedError, PruneRefusedError
 from tradex_ledger.domain.person import ActorNameError
-from tradex_ledger.domain.policy import NotAllowedError, PeakHoursError
+from tradex_ledger.domain.policy import NotAllowedError, PeakHoursError, TooLargeError
 from tradex_ledger.errors import TradexError
 from tradex_ledger.executors.drive import PlanOutdatedError
-from tradex_ledger.workspace import Workspace
+from tradex_ledger.executors.lease import held
+from tradex_ledger.executors.overlap import active_backfills
+from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.workspace import BUILT_IN, Workspace
 
 HOLD = "evidence in the case TRX v. Doe"
 
@@ -63,6 +68,7 @@ def test_a_plan_is_for_the_source_that_was_approved(workspace: Workspace, tmp_pa
         refused_without_a_trace(edited, run_id, PlanOutdatedError, "planned for the source files:.*posts, .*other")
         # What reads no source is bound to none.
         assert edited.drive(gold).status == "SUCCESS"
+    settings.write_text(text, encoding="utf-8")
     assert workspace.drive(run_id).status == "SUCCESS"
 
 
@@ -156,3 +162,96 @@ def test_who_hides_behind_another_alphabet_is_let_in_nowhere(workspace: Workspac
     for name in ("\u0430na", "\u3164", " "):
         with pytest.raises(ActorNameError):
             Workspace.open(workspace.config.folder, actor=name)
+
+
+@pytest.mark.norm("N13")
+def test_a_process_that_runs_for_weeks_knows_the_policy_of_today(workspace: Workspace):
+    run_id = small.request(workspace, 3, 3, kind="forced", ticket="INC-4300")
+    with small.reopen(workspace.config.folder, actor="maria") as maria:
+        maria.approve(run_id)
+    small.set_policy(workspace.config.folder, may_force=["olga"])
+    refused_without_a_trace(workspace, run_id, ApprovalOutdatedError, "ana may not force")
+
+
+@pytest.mark.norm("N13")
+def test_what_will_not_be_driven_is_not_approved(workspace: Workspace):
+    run_id = small.request(workspace, 3, 3)
+    small.set_policy(workspace.config.folder, max_partitions=3)
+    with pytest.raises(TooLargeError):
+        workspace.approve(run_id)
+
+
+@pytest.mark.norm("N32")
+def test_two_requests_of_the_same_moment_are_not_both_driven(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
+    with monkeypatch.context() as patched:
+        patched.setattr("tradex_ledger.executors.overlap.check_overlap", lambda ledger, backfill: None)
+        first, second = approved(workspace, 3, 4), approved(workspace, 4, 5)
+    refused_without_a_trace(workspace, second, OverlapError, first)
+    workspace.drive(first)
+    assert workspace.drive(second).status == "SUCCESS"
+
+
+@pytest.mark.norm("N32")
+def test_two_workers_that_sweep_at_once_do_not_stop_each_other(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
+    small.set_policy(workspace.config.folder, expire_days=1)
+    run_id = small.request(workspace, 3, 3)
+    clocks = [small.Ticking(datetime(2024, 3, 1, tzinfo=UTC)) for _ in range(2)]
+    with (
+        Workspace.open(workspace.config.folder, actor="one", clock=clocks[0]) as one,
+        Workspace.open(workspace.config.folder, actor="two", clock=clocks[1]) as two,
+    ):
+        seen: list[list[str]] = []
+        found = active_backfills(one.ledger)
+
+        def slow(ledger: Ledger) -> list[Backfill]:
+            if ledger is one.ledger and not seen:
+                seen.append([])
+                seen.append(two.sweep())
+                return found
+            return active_backfills(ledger)
+
+        monkeypatch.setattr("tradex_ledger.executors.overlap.active_backfills", slow)
+        assert (one.sweep(), seen[1]) == ([], [run_id])
+
+
+@pytest.mark.norm("N35")
+def test_a_run_that_somebody_drives_is_not_swept(workspace: Workspace):
+    small.set_policy(workspace.config.folder, sla_minutes=1)
+    run_id = approved(workspace)
+    late = small.Ticking(datetime(2024, 2, 2, tzinfo=UTC))
+    with Workspace.open(workspace.config.folder, actor="ana", clock=late) as sweeper:
+        with held(sweeper.execution(), run_id):
+            assert sweeper.sweep() == []
+        assert sweeper.sweep() == [run_id]
+
+
+@pytest.mark.norm("N33")
+def test_a_dataset_that_left_the_pipeline_is_not_driven_and_stops_no_worker(tmp_path: Path):
+    small.deliver(tmp_path / "posts")
+    shutil.copytree(BUILT_IN, tmp_path / "ws" / "pipeline")
+    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", pipeline="pipeline") as workspace:
+        workspace.run(small.day(5))
+        run_id = approved(workspace)
+        (tmp_path / "ws" / "pipeline" / "gold_signals.sql").unlink()
+        refused_without_a_trace(workspace, run_id, PlanOutdatedError, "gold_signals, and now it is not in the pipeline")
+        assert run(["-C", str(tmp_path / "ws"), "worker", "--once"]) == 1
+
+
+@pytest.mark.norm("N33")
+def test_a_dry_run_over_a_new_dataset_records_nothing(tmp_path: Path):
+    small.deliver(tmp_path / "posts")
+    shutil.copytree(BUILT_IN, tmp_path / "ws" / "pipeline")
+    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", pipeline="pipeline") as workspace:
+        workspace.run(small.day(5))
+        folder = tmp_path / "ws" / "pipeline"
+        text = (folder / "gold_signals.sql").read_text(encoding="utf-8")
+        (folder / "gold_more.sql").write_text(text, encoding="utf-8")
+        before = workspace.ledger.position()
+        order = {"kind": "temporal", "dataset": "gold_more", "first": small.day(2), "last": small.day(3)}
+        _, plan = workspace.plan(**order, override_state=False, reason=small.REASON)
+        assert {window["dataset"] for window in plan["windows"]} == {"gold_more"}
+        assert workspace.ledger.position() == before
+        made = workspace.request(**order, override_state=False, reason=small.REASON)
+        assert workspace.dataset("gold_more").logic_version == 1
+        workspace.approve(made.id)
+        assert workspace.drive(made.id).status == "SUCCESS"

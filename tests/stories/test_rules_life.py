@@ -226,6 +226,33 @@ def test_what_is_too_large_is_refused_and_split_into_linked_requests(folder: Pat
         check_everything(workspace)
 
 
+@pytest.mark.norm("N36")
+def test_half_a_range_is_split_as_it_was_given(folder: Path):
+    small.set_policy(folder, max_partitions=10)
+    order = {"kind": "temporal", "dataset": "gold_signals", "override_state": False, "reason": small.REASON}
+    with small.reopen(folder) as workspace:
+        split = workspace.plan_split(**order, first=small.day(6), last=None)
+        assert {w["first"] >= "2024-01-06" for _, plan in split for w in plan["windows"]} == {True}
+        split = workspace.plan_split(**order, first=None, last=small.day(2))
+        assert max(w["last"] for _, plan in split for w in plan["windows"]) == "2024-01-02"
+
+
+@pytest.mark.norm("N9")
+def test_what_is_split_is_approved_by_a_rule_as_a_whole_or_by_a_person(folder: Path):
+    order = {"kind": "dataset", "dataset": "gold_metrics", "first": small.day(1), "last": small.day(7)}
+    rest = {"override_state": False, "reason": small.REASON}
+    small.set_policy(folder, max_partitions=14, rule_max_partitions=14)
+    with small.reopen(folder) as workspace:
+        made = workspace.request_split(**order, **rest)
+        assert len(made) > 1
+        assert {backfill.status for backfill in made} == {"PLANNED"}
+        for backfill in made:
+            workspace.cancel(backfill.id, reason="it was only to see what it would be")
+        text = (folder / "tradex.toml").read_text(encoding="utf-8")
+        (folder / "tradex.toml").write_text(text.replace("rule_max_partitions = 14", "rule_max_partitions = 99"))
+        assert {backfill.status for backfill in workspace.request_split(**order, **rest)} == {"APPROVED"}
+
+
 @pytest.mark.norm("N32")
 def test_a_request_that_nobody_approves_expires(folder: Path):
     small.set_policy(folder, expire_days=2)

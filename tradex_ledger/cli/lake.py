@@ -19,19 +19,23 @@ def gc(call: Call, delete: bool) -> None:
     """List (and remove) files that no event names: what crashed drives left behind. Never a file of an event."""
     from dataclasses import asdict
 
-    from tradex_ledger.executors.gc import find_unreferenced, remove
+    from tradex_ledger.executors.gc import find_unreferenced, removable, remove
 
     with call.open() as workspace:
         found = find_unreferenced(workspace.ledger, workspace.lake)
-        freed = remove(workspace.lake, found) if delete else 0
+        gone = removable(found) if delete else []
+        freed = remove(workspace.lake, gone)
     rows = [asdict(item) for item in found]
     if call.as_json:
-        call.show.document({"files": rows, "deleted": delete, "bytes": sum(item.bytes for item in found)})
+        deleted = [item.path for item in gone]
+        call.show.document({"files": rows, "deleted": deleted, "bytes": sum(item.bytes for item in found)})
         return
     call.show.table(rows, ("path", "bytes", "run_id", "run_status"))
     total = bytes_text(sum(item.bytes for item in found))
     if delete:
-        call.show.note(f"removed {len(found)}, {bytes_text(freed)}")
+        left = len(found) - len(gone)
+        kept = f"; {left} stay until their run has ended: drive it, or cancel it" if left else ""
+        call.show.note(f"removed {len(gone)}, {bytes_text(freed)}{kept}")
     else:
         call.show.note(
             f"{len(found)} that no event names, {total}" + ("; remove them: tradex lake gc --delete" if found else "")

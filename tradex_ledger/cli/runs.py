@@ -217,10 +217,10 @@ def _end_of(workspace: Any, run_id: str, result: Any) -> str:
 
 def _housekeeping(show: Show, workspace: Any) -> None:
     """What a worker does between runs: close what expired, note what is late, send alerts; a receiver may be down."""
-    from tradex_ledger.executors.alerts import ReceiverDownError, UnknownReceiverError
+    from tradex_ledger.errors import TradexError
 
-    workspace.sweep()
     try:
+        workspace.sweep()
         workspace.deliver_alerts()
-    except (ReceiverDownError, UnknownReceiverError) as error:
+    except TradexError as error:  # a broken setting, a busy database: said, and tried again at the next look
         show.warning(error.message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -16,7 +17,7 @@ from tradex_ledger.domain.backfill_errors import (
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.person import person
 from tradex_ledger.domain.pipeline_state import PipelineState
-from tradex_ledger.domain.plan import Plan, count_partitions, plan_digest
+from tradex_ledger.domain.plan import Plan, count_partitions, plan_digest, sum_estimates
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.request import RangeError, request_facts
@@ -114,16 +115,21 @@ class Backfill(Run):
         rules = policy or Policy()
         rules.check_may("approve", by)
         self._check_planned("approved", plan_digest)
+        rules.check_may("request", self.requested_by)
+        rules.check_size(count_partitions(self.windows))
         if now is not None and self.is_overdue(now, rules):
             raise ExpiredRequestError(self.id, rules.expire_days)
         self._check_second_person("approve", by, rules)
         self.trigger_event(self.Approved, plan_digest=plan_digest, rule=None, signature=None, checkpoint=None, by=by)
 
-    def approve_by_rule(self, *, by: str, policy: Policy) -> bool:
-        """Approve a plan that the policy lets pass without a person; returns whether it did. Never a forced one."""
+    def approve_by_rule(self, *, by: str, policy: Policy, group: Sequence[Plan] = ()) -> bool:
+        """Approve a plan that the policy lets pass without a person; returns whether it did. Never a forced one.
+
+        `group` are all plans of a request that was split: they pass together, or none does.
+        """
         if self.plan is None or self.status != "PLANNED":
             raise WrongStateError(self.id, self.status, "approved")
-        rule = self._rule_of(policy)
+        rule = self._rule_of(policy, group)
         if rule is None:
             return False
         digest = self.plan["digest"]
@@ -152,10 +158,10 @@ class Backfill(Run):
         if self.approved_rule is not None and self._rule_of(policy) is None:
             raise ApprovalOutdatedError(self.id, f"the rule it was approved by ({self.approved_rule}) holds no more")
 
-    def _rule_of(self, policy: Policy) -> str | None:
-        estimate = self.plan["estimate"] if self.plan else {}
-        planned = self.plan["windows"] if self.plan else []
-        return policy.rule_for(self.request["kind"], count_partitions(planned), estimate)
+    def _rule_of(self, policy: Policy, group: Sequence[Plan] = ()) -> str | None:
+        plans = group or ([self.plan] if self.plan else [])
+        n_partitions = sum(count_partitions(plan["windows"]) for plan in plans)
+        return policy.rule_for(self.request["kind"], n_partitions, sum_estimates([plan["estimate"] for plan in plans]))
 
     def release(self, *, reason: str, by: str, policy: Policy | None = None) -> None:
         """Let what was held be published: it takes who may approve it."""

@@ -11,7 +11,8 @@ import unicodedata
 from tradex_ledger.errors import UsageError
 
 # Unicode 15, PropList.txt and DerivedCoreProperties.txt: letters and symbols that are drawn as nothing.
-_BLANKS = dict.fromkeys(map(ord, "\u115f\u1160\u3164\uffa0\u2800"))
+_BLANKS = dict.fromkeys(map(ord, "\u115f\u1160\u3164\uffa0\u2800\U0001d159"))
+_UNSEEN = ("Cc", "Cf", "Cn", "Co", "Cs", "Mn", "Me")  # not assigned: drawn as nothing, or as a box like any other
 # Alphabets that have letters of the same look (Unicode Technical Standard 39): а is not a.
 _LOOKALIKES = ("ARMENIAN", "CHEROKEE", "COPTIC", "CYRILLIC", "GREEK", "LATIN")
 
@@ -32,7 +33,7 @@ def person(name: str) -> str:
     """A name as it is compared: two spellings of one name are one person. What cannot be seen does not tell apart."""
     # Composed first: é is a letter of its own; only marks without a letter of their own are taken off.
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).translate(_BLANKS)
-    seen = "".join(c for c in plain if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf", "Mn", "Me"))
+    seen = "".join(c for c in plain if c.isspace() or unicodedata.category(c) not in _UNSEEN)
     return " ".join(seen.split())
 
 

@@ -94,6 +94,17 @@ def check_in_plan(run_id: str, windows: Iterable[Window], dataset: str, partitio
             raise NotInPlanError(run_id, dataset, partition)
 
 
+def sum_estimates(estimates: Sequence[Estimate]) -> Estimate:
+    """Of several plans what one would be; None where one of them knows nothing."""
+    found: Estimate = {}
+    for name in sorted({name for estimate in estimates for name in estimate}):
+        known = [estimate.get(name) for estimate in estimates]
+        ranges = [one for one in known if one is not None]
+        whole = len(ranges) == len(known)
+        found[name] = {end: sum(one[end] for one in ranges) for end in ("low", "likely", "high")} if whole else None
+    return found
+
+
 def count_partitions(windows: Iterable[Window]) -> int:
     """Number of partitions over all windows (windows of a plan do not overlap)."""
     return sum(w["partitions"] for w in windows)

@@ -106,7 +106,7 @@ def _append_sql(task: AppendTask) -> str:
     delivered = ", ".join(['"file"', '"line"']) if "file" in task.columns else "source, line"
     return f"""
         select {selected} from (
-            from read_parquet({file_list(list(task.staged))})
+            from read_parquet({file_list(list(task.staged))}, hive_partitioning = false)
             where "{task.column}" between date '{iso(task.days[0])}' and date '{iso(task.days[-1])}'
             qualify row_number() over (partition by {keys} order by {delivered}) = 1
         ) s {new}

@@ -32,7 +32,10 @@ def silent(stage: str, done: int, total: int) -> None:
 
 @dataclass
 class Execution:
-    """One process driving runs over one workspace. `facts` name host, pid and versions (in LayerStarted)."""
+    """One process driving runs over one workspace. `facts` name host, pid and versions (in LayerStarted).
+
+    `unregistered` are datasets that the ledger does not know yet: what plans for them records nothing.
+    """
 
     ledger: Ledger
     lake: LocalLake
@@ -50,6 +53,7 @@ class Execution:
     progress: Progress = silent
     columns: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
+    unregistered: dict[str, Dataset] = field(default_factory=dict)
     staging: Path = Path()
     tasks: int = 0
 
@@ -67,7 +71,10 @@ class Execution:
 
     def locks(self) -> dict[str, Dataset]:
         """All datasets as they are now: read before the base position, so that saving them catches any later writer."""
-        return {name: self.ledger.get(Dataset, stream_of(name), "dataset") for name in self.pipeline.definitions}
+        return {
+            name: self.unregistered.get(name) or self.ledger.get(Dataset, stream_of(name), "dataset")
+            for name in self.pipeline.definitions
+        }
 
     def unbumped_locks(self) -> dict[str, Dataset]:
         """The same, while none has another logic version than when it was prepared. Raises `BumpedMeanwhileError`.

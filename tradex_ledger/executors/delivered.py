@@ -142,7 +142,7 @@ def _binding(ex: Execution) -> str:
     """All that reading a file and finding its rows in Bronze follow from, beside the file and Bronze."""
     digest = hashlib.sha256(f"{sys.version}\n{orjson.__version__}\n".encode())
     for definition in ex.posts():
-        digest.update(f"{definition and fingerprint(definition)}\n".encode())
+        digest.update(f"{definition and definition.name} {definition and fingerprint(definition)}\n".encode())
     package = resources.files("tradex_ledger")
     for name in _CODE:
         digest.update(package.joinpath(name).read_bytes())

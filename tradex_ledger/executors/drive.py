@@ -21,6 +21,7 @@ from tradex_ledger.executors.extract import extract, extraction_of
 from tradex_ledger.executors.fence import DrivenRun, EndedMeanwhileError, FencedError, load_run
 from tradex_ledger.executors.judge import check_sla
 from tradex_ledger.executors.lease import held, quota, still_holds
+from tradex_ledger.executors.overlap import check_no_earlier_overlap
 from tradex_ledger.executors.publish import last_day_of, publish
 from tradex_ledger.executors.rebuild import Rebuild
 from tradex_ledger.lake.storage import translate
@@ -37,10 +38,12 @@ def drive(ex: Execution, run_id: str) -> Run:
         return run
     run.check_startable()
     ex.prepare()
-    check_writable(ex, run)
     if isinstance(run, Backfill):
         check_plan_holds(ex, run)
+        if run.attempt == 0:
+            check_no_earlier_overlap(ex.ledger, run)
         ex.policy.check_may_start(run_id, run.request["priority"], ex.clock())
+    check_writable(ex, run)
     with held(ex, run_id), quota(ex, run):
         driven = DrivenRun(ex.ledger, run_id)
         try:
@@ -96,7 +99,8 @@ def check_plan_holds(ex: Execution, run: Backfill) -> None:
     for name, planned in run.plan["definitions"].items():
         version = planned["logic_version"]
         if versions.get(name) != version:
-            raise PlanOutdatedError(run.id, f"version {version} of {name}", f"version {versions.get(name, 0)}")
+            now = f"version {versions[name]}" if name in versions else "not in the pipeline"
+            raise PlanOutdatedError(run.id, f"version {version} of {name}", now)
     if run.plan["source"] not in (None, ex.source.describe()):
         raise PlanOutdatedError(run.id, f"the source {run.plan['source']}", ex.source.describe())
     run.check_still_allowed(ex.policy)

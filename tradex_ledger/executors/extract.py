@@ -160,7 +160,8 @@ def rows_by_day(definition: Definition, staged: list[str]) -> Counter[int]:
         return Counter()
     with connect() as connection:
         rows = connection.execute(
-            f'select "{definition.partition}", count(*) from read_parquet({file_list(staged)}) group by all'
+            f'select "{definition.partition}", count(*) '
+            f"from read_parquet({file_list(staged)}, hive_partitioning = false) group by all"
         ).fetchall()
     return Counter({day.toordinal(): count for day, count in rows})
 

@@ -13,6 +13,8 @@ from tradex_ledger.ledger.application import Ledger, NoSuchStreamError
 from tradex_ledger.ledger.leases import Leases
 from tradex_ledger.views import open_views, resolve
 
+RESUMABLE = "resumable"
+
 
 @dataclass(frozen=True, slots=True)
 class Unreferenced:
@@ -45,8 +47,13 @@ def find_unreferenced(ledger: Ledger, lake: LocalLake) -> list[Unreferenced]:
     return found
 
 
+def removable(found: list[Unreferenced]) -> list[Unreferenced]:
+    """What nobody can come back to: a run that may be driven again may be in the hands of a driver that only sleeps."""
+    return [item for item in found if not item.run_status.endswith(RESUMABLE)]
+
+
 def remove(lake: LocalLake, found: list[Unreferenced]) -> int:
-    """Remove what `find_unreferenced` found; returns the bytes."""
+    """Remove what is `removable`; returns the bytes."""
     for item in found:
         path = lake.absolute(item.path)
         if path.is_dir():
@@ -58,10 +65,15 @@ def remove(lake: LocalLake, found: list[Unreferenced]) -> int:
 
 def _named_files(ledger: Ledger) -> set[str]:
     with open_views(
-        ledger.engine, resolve(ledger.engine, None), topics=("run.partition_rebuilt", "run.batch_appended")
+        ledger.engine,
+        resolve(ledger.engine, None),
+        topics=("run.partition_rebuilt", "run.batch_appended", "dataset.files_pruned"),
     ) as connection:
-        rows = connection.execute("select distinct unnest(files).path from events where files is not null").fetchall()
-    return {row[0] for row in rows}
+        named = connection.execute(
+            "select unnest(files).path from events where topic <> 'dataset.files_pruned' "
+            "except select unnest(files).path from events where topic = 'dataset.files_pruned'"
+        ).fetchall()
+    return {row[0] for row in named}
 
 
 def _leased(ledger: Ledger, host: str) -> set[str]:
@@ -74,4 +86,4 @@ def _status(ledger: Ledger, run_id: str) -> str:
         status = load_run(ledger, run_id).status
     except NoSuchStreamError:
         return "unknown"
-    return status if status in ENDED else f"{status}, resumable"
+    return status if status in ENDED else f"{status}, {RESUMABLE}"

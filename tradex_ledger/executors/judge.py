@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from tradex_ledger.datasets.graph import ordinal
-from tradex_ledger.domain.anomaly import judge
+from tradex_ledger.domain.anomaly import SERIES_MIN, judge
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.executors.catalog import Catalog
 from tradex_ledger.executors.context import Execution
@@ -24,14 +25,15 @@ def detect_anomalies(ex: Execution, driven: DrivenRun, published: Catalog) -> No
         candidates = driven.run.candidates.get(name, {})
         daily = all(read.first == read.last == 0 for read in definition.reads)
         rows = {day: version.rows for day, version in published.current.get(name, {}).items()}
-        rows |= {ordinal(day): facts["rows"] for day, facts in candidates.items()}
+        own = {ordinal(day): facts["rows"] for day, facts in candidates.items()}
         for day, facts in sorted(candidates.items()):
             current = published.get(name, ordinal(day))
             if facts["outcome"] != "written" or (current is not None and current.rows == facts["rows"]):
                 continue
-            series = [
-                n for d, n in rows.items() if daily and d != ordinal(day) and (d - ordinal(day)) % DAYS_A_WEEK == 0
-            ]
+            # By what was there before: the days of a long outage, all in one run, would find each other normal.
+            series = _same_weekday(rows, ordinal(day)) if daily else []
+            if daily and len(series) < SERIES_MIN:
+                series = _same_weekday({**rows, **own}, ordinal(day))
             for anomaly in judge(facts["rows"], current.rows if current else None, series, ex.policy):
                 driven.run.detect_anomaly(
                     dataset=name,
@@ -46,6 +48,10 @@ def detect_anomalies(ex: Execution, driven: DrivenRun, published: Catalog) -> No
                 )
     if len(driven.run.pending_events) > before:
         driven.append()
+
+
+def _same_weekday(rows: Mapping[int, int], day: int) -> list[int]:
+    return [n for other, n in rows.items() if other != day and (other - day) % DAYS_A_WEEK == 0]
 
 
 def check_sla(ex: Execution, driven: DrivenRun) -> None:

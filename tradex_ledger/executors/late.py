@@ -112,7 +112,7 @@ def _told(ex: Execution, dataset: str, found: dict[int, int], cursor: str) -> La
     passed = {
         day
         for day in found
-        if any((e["cursor_from"] or "")[:10] <= iso(day) < e["cursor_to"] for e in asked)  # times compare as texts
+        if any((e["cursor_from"] or "")[:10] <= iso(day) < e["cursor_to"][:10] for e in asked)  # both are midnights
     }
     posts = {day: count for day, count in sorted(found.items()) if day in passed or iso(day) >= (start or "")[:10]}
     last_day = max([ordinal(cursor), *posts])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tradex_ledger.domain.backfill import ACTIVE, Backfill
 from tradex_ledger.domain.backfill_errors import OverlapError
 from tradex_ledger.domain.plan import covers
@@ -16,10 +18,21 @@ def active_backfills(ledger: Ledger) -> list[Backfill]:
     return [ledger.get(Backfill, row["run_id"]) for row in found if row["status"] in ACTIVE]
 
 
+def check_no_earlier_overlap(ledger: Ledger, backfill: Backfill) -> None:
+    """Raise `OverlapError` when one requested before has: two requests may have been made at the same moment."""
+    active = active_backfills(ledger)
+    ids = [other.id for other in active]
+    _check(backfill, active[: ids.index(backfill.id)] if backfill.id in ids else [])
+
+
 def check_overlap(ledger: Ledger, backfill: Backfill) -> None:
     """Raise `OverlapError` when another active backfill has one of its partitions, unless named or of its group."""
+    _check(backfill, active_backfills(ledger))
+
+
+def _check(backfill: Backfill, others: Iterable[Backfill]) -> None:
     allowed, group = backfill.request["allow_overlap"], backfill.request["group"]
-    for other in active_backfills(ledger):
+    for other in others:
         sibling = group is not None and other.request["group"] == group and other.requested_by == backfill.requested_by
         if other.id in allowed or sibling:
             continue

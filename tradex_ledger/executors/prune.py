@@ -10,7 +10,7 @@ from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.dataset_errors import PruneRefusedError
 from tradex_ledger.domain.plan import SHORTEST_DIGEST, full_digest, told_apart
 from tradex_ledger.domain.policy import Policy
-from tradex_ledger.lake.storage import LocalLake
+from tradex_ledger.lake.storage import LocalLake, translate
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.views import open_views, resolve, rows
 
@@ -35,7 +35,12 @@ def prunable(ledger: Ledger, dataset: str) -> list[dict[str, Any]]:
         current = rows(connection, "partitions", "dataset = ?", dataset)
         given_up = {
             row["logic_version"]
-            for row in rows(connection, "logic_versions", "dataset = ? and is_deprecated and not is_read", dataset)
+            for row in rows(
+                connection,
+                "logic_versions",
+                "dataset = ? and component is not null and is_deprecated and not is_read",
+                dataset,
+            )
         }
         open_runs = {
             row["run_id"]
@@ -107,5 +112,8 @@ def prune(ledger: Ledger, lake: LocalLake, dataset: str, digest: str, *, by: str
     paths = aggregate.prune(full_digest(digest, known), by=by, policy=policy)
     ledger.append(aggregate)
     for path in paths:
-        lake.absolute(path).unlink(missing_ok=True)
+        try:
+            lake.absolute(path).unlink(missing_ok=True)
+        except OSError as error:  # what is left, `lake gc` finds: it is named by no event any more
+            raise translate(error, f"removing {path}") from error
     return paths

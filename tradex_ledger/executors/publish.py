@@ -39,10 +39,9 @@ def publish(ex: Execution, driven: DrivenRun) -> None:
         locks = ex.unbumped_locks()
         versions = logic_versions(locks)
         published = ex.catalogs.at(ex.ledger.position(), versions)
-        if isinstance(driven.run, IncrementalRun):
-            # A backfill is planned so. Recorded as a failure: the run goes on once what it reads was backfilled.
-            planned = {name: days_of(driven.run.windows, name) for name in ex.pipeline.definitions}
-            check_complete(ex.pipeline, published, planned, versions)
+        planned = {name: days_of(driven.run.windows, name) for name in ex.pipeline.definitions}
+        # Recorded as a failure: the run goes on once what it reads was backfilled.
+        check_complete(ex.pipeline, published, planned, versions)
         extend_to_newer_days(ex, driven, published, versions)
         rebuild_moved(ex, driven, published, versions)
         detect_anomalies(ex, driven, published)

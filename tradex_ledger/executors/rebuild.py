@@ -14,7 +14,7 @@ from tradex_ledger.executors.catalog import Catalog, Version, version_of
 from tradex_ledger.executors.context import Execution
 from tradex_ledger.executors.fence import DrivenRun
 from tradex_ledger.executors.window import Input, InputFile, WindowTask, build_window
-from tradex_ledger.lake.storage import StagedFile
+from tradex_ledger.lake.storage import LakeFileError, StagedFile, check_file
 
 REUSED_A_SAVE = 600
 
@@ -72,7 +72,9 @@ class Rebuild:
         if isinstance(run, Backfill) and run.request["kind"] == "forced":
             return False  # it recomputes everything: what it corrects may be what looks the same
         current = self.published.get(self.definition.name, day)
-        return current is not None and current.logic_version == self.logic_version and current.inputs == digest
+        if current is None or current.logic_version != self.logic_version or current.inputs != digest:
+            return False
+        return all(self.ex.lake.has(file["path"], file["bytes"]) for file in current.files)
 
     def _task(self, window: Window, *, check_reads: bool) -> WindowTask:
         ex, definition = self.ex, self.definition
@@ -133,9 +135,13 @@ class Rebuild:
         self._record(facts)
 
     def _keep(self, staged: StagedFile | None, current: Version | None) -> tuple[str, list[dict[str, Any]]]:
-        """Identical bytes are kept once: the current file stays, under its old name."""
+        """Identical bytes are kept once: the current file stays, under its old name, unless it is not what it was.
+
+        A file that was pruned, lost or damaged is so given back by any backfill of its day.
+        """
         definition = self.definition
-        if current is not None and current.content == (staged.sha256 if staged else ""):
+        same = current is not None and current.content == (staged.sha256 if staged else "")
+        if same and current is not None and all(self._is_whole(file) for file in current.files):
             if staged:
                 staged.path.unlink()
             return "identical", [dict(file) for file in current.files]
@@ -145,6 +151,14 @@ class Rebuild:
         folder = f"{definition.name}{versioned}/{definition.partition}={iso(staged.day)}"
         path = self.ex.lake.place(staged, folder, self.driven.id)
         return "written", [{"path": path, "bytes": staged.bytes, "rows": staged.rows, "sha256": staged.sha256}]
+
+    def _is_whole(self, file: Mapping[str, Any]) -> bool:
+        try:
+            path = self.ex.lake.absolute(file["path"])
+            check_file(path, file["path"], size=file["bytes"], sha256=file["sha256"])
+        except LakeFileError:
+            return False
+        return True
 
     def _record(self, facts: list[dict[str, Any]]) -> None:
         # A crash before this save: the window is built again. After it: whoever resumes finds its candidates.

@@ -26,12 +26,15 @@ class LakeFileError(EnvironmentFault):
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(
             f"the lake file {path} {problem}",
-            mend="restore that very file from a backup; a Silver or Gold partition can be rebuilt by a backfill",
         )
         self.path = path
         folders = path.split("/")[:-1]
         self.dataset = folders[0] if folders else None
         self.partition = folders[-1].partition("=")[2] or None if folders else None
+        self.mend = "restore that very file from a backup"
+        if self.dataset and self.partition and not self.dataset.startswith("bronze_"):
+            again = f"backfill request forced {self.dataset} --from {self.partition} --to {self.partition} --ticket …"
+            self.mend += f", or build it again: tradex {again} --no-override-state --reason …"
 
 
 def translate(error: OSError | duckdb.Error, doing: str) -> TradexError:
@@ -116,6 +119,13 @@ class LocalLake:
     def absolute(self, relative: str) -> Path:
         """Where a file of an event is."""
         return self.root / relative
+
+    def has(self, relative: str, size: int) -> bool:
+        """Whether a file is there with that size: a look, no proof (`check_file` is one)."""
+        try:
+            return self.absolute(relative).stat().st_size == size
+        except OSError:
+            return False
 
     def check_writable(self) -> None:
         """Raise `EnvironmentFault` before any work when nothing could be written."""

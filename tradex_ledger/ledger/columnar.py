@@ -90,9 +90,11 @@ def _add_files(connection: duckdb.DuckDBPyConnection, files: list[str], upto: in
     condition = f"and topic in ({', '.join('?' for _ in topics)})" if topics else ""
     try:
         connection.execute(
-            f"insert into ledger_events from read_parquet(?) where position <= ? {condition}", [files, upto, *topics]
+            "insert into ledger_events from read_parquet(?, hive_partitioning = false) "
+            f"where position <= ? {condition}",
+            [files, upto, *topics],
         )
-    except duckdb.IOException:
+    except duckdb.Error:
         return False
     return True
 

@@ -5,10 +5,11 @@ What does the work is imported when it is called: who only asks a question does 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from tradex_ledger.clock import new_id
+from tradex_ledger.clock import executor_facts, new_id
 from tradex_ledger.datasets.graph import ordinal
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import ExpiredRequestError
@@ -21,7 +22,9 @@ from tradex_ledger.errors import ConflictError, NotFoundError, RefusedError, Usa
 from tradex_ledger.executors.context import Progress, silent
 from tradex_ledger.executors.fence import load_run
 from tradex_ledger.executors.lease import held
+from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.entry import format_time
+from tradex_ledger.ledger.leases import Leases
 from tradex_ledger.workspace.core import PIPELINE
 from tradex_ledger.workspace.datasets import DatasetCommands
 
@@ -79,8 +82,8 @@ class BackfillCommands(DatasetCommands):
         """A backfill with its plan, nothing recorded: what `--dry-run` shows. Takes what `request` takes."""
         from tradex_ledger.executors.plan import layers_of, plan_backfill, span_of
 
-        self.register_datasets()
         ex = self.execution()
+        ex.unregistered = self.unregistered()
         name = request["dataset"]
         layers = layers_of(ex, name)
         if request.get("first") is None or request.get("last") is None:
@@ -91,7 +94,7 @@ class BackfillCommands(DatasetCommands):
             layers=layers,
             today=self.today(),
             by=self.actor,
-            policy=self.config.policy,
+            policy=self.policy,
             **request,
         )
         ex.prepare()
@@ -108,8 +111,9 @@ class BackfillCommands(DatasetCommands):
         from tradex_ledger.executors.overlap import check_overlap
 
         backfill, _ = self.plan(**request)
+        self.register_datasets()
         check_overlap(self.ledger, backfill)
-        backfill.approve_by_rule(by=self.actor, policy=self.config.policy)
+        backfill.approve_by_rule(by=self.actor, policy=self.policy)
         self.ledger.append(backfill)
         return self.ledger.get(Backfill, backfill.id)  # as it was recorded: the store gives an event its time
 
@@ -117,10 +121,12 @@ class BackfillCommands(DatasetCommands):
         """Request a range that is too large for one backfill as several linked ones, each within the policy (N36)."""
         from tradex_ledger.executors.overlap import check_overlap
 
-        made = [backfill for backfill, _ in self.plan_split(**request)]
+        split = self.plan_split(**request)
+        self.register_datasets()
+        made, plans = [backfill for backfill, _ in split], [plan for _, plan in split]
         for backfill in made:
             check_overlap(self.ledger, backfill)
-            backfill.approve_by_rule(by=self.actor, policy=self.config.policy)
+            backfill.approve_by_rule(by=self.actor, policy=self.policy, group=plans)
         self.ledger.append(*made)
         return [self.ledger.get(Backfill, backfill.id) for backfill in made]
 
@@ -131,7 +137,8 @@ class BackfillCommands(DatasetCommands):
         group = new_id("group", self.clock())
         first, last = request.get("first"), request.get("last")
         if first is None or last is None:
-            first, last = span_of(self.execution(), request["dataset"])
+            span = span_of(self.execution(), request["dataset"])
+            first, last = first or span[0], last or span[1]
         made: list[tuple[Backfill, Plan]] = []
         ranges = [(first, last)]
         while ranges:
@@ -199,9 +206,9 @@ class BackfillCommands(DatasetCommands):
         known = backfill.plan["digest"] if backfill.plan else ""
         given = known if plan_digest is None else full_digest(plan_digest, known)
         try:
-            backfill.approve(given, by=self.actor, policy=self.config.policy, now=self.clock())
+            backfill.approve(given, by=self.actor, policy=self.policy, now=self.clock())
         except ExpiredRequestError:
-            backfill.expire(now=self.clock(), policy=self.config.policy, by=self.actor)
+            backfill.expire(now=self.clock(), policy=self.policy, by=self.actor)
             self.ledger.append(backfill)
             raise
         self.ledger.append(backfill)
@@ -210,7 +217,7 @@ class BackfillCommands(DatasetCommands):
     def reject(self, run_id: str, *, reason: str) -> Backfill:
         """Say no to a backfill."""
         backfill = self.ledger.get(Backfill, self.find_backfill(run_id))
-        backfill.reject(reason=reason, by=self.actor, policy=self.config.policy)
+        backfill.reject(reason=reason, by=self.actor, policy=self.policy)
         self.ledger.append(backfill)
         return backfill
 
@@ -238,7 +245,7 @@ class BackfillCommands(DatasetCommands):
     def release(self, run_id: str, *, reason: str) -> Run:
         """Let a held run publish what was held; drive it to do so."""
         run = load_run(self.ledger, self.find_run(run_id))
-        run.release(reason=reason, by=self.actor, policy=self.config.policy)
+        run.release(reason=reason, by=self.actor, policy=self.policy)
         self.ledger.append(run)
         return run
 
@@ -247,7 +254,7 @@ class BackfillCommands(DatasetCommands):
         from tradex_ledger.executors.revert import revert
 
         found = self.find_backfill(run_id)
-        return revert(self.ledger, self.pipeline, found, reason=reason, by=self.actor, policy=self.config.policy)
+        return revert(self.ledger, self.pipeline, found, reason=reason, by=self.actor, policy=self.policy)
 
     # -- work
 
@@ -258,12 +265,18 @@ class BackfillCommands(DatasetCommands):
         return drive(self.execution(progress), self.find_backfill(run_id))
 
     def sweep(self) -> list[str]:
-        """Close requests that waited too long, and record runs beyond their SLA; returns the runs touched."""
+        """Close requests that waited too long, and record runs beyond their SLA; returns the runs touched.
+
+        A run that a driver has in its hands is left to it, and one that another process has just moved to that one.
+        """
         from tradex_ledger.executors.overlap import active_backfills
 
         touched = []
-        policy, now = self.config.policy, self.clock()
+        policy, now = self.policy, self.clock()
+        driven = Leases(self.ledger.engine, self.clock).living(str(executor_facts()["host"]))
         for backfill in active_backfills(self.ledger):
+            if backfill.id in driven:
+                continue
             if backfill.is_overdue(now, policy):
                 backfill.expire(now=now, policy=policy, by=self.actor)
             elif policy.sla_minutes and backfill.approved_at and not backfill.sla_exceeded:
@@ -272,12 +285,13 @@ class BackfillCommands(DatasetCommands):
                 if elapsed_ms > allowed_ms and backfill.status not in ("RUNNING",):
                     backfill.exceed_sla(allowed_ms=allowed_ms, elapsed_ms=elapsed_ms, by=self.actor)
             if backfill.pending_events:
-                self.ledger.append(backfill)
-                touched.append(backfill.id)
+                with suppress(WriterConflictError):
+                    self.ledger.append(backfill)
+                    touched.append(backfill.id)
         return touched
 
     def deliver_alerts(self) -> int:
         """Send the alerts that were not sent yet; returns how many. Raises `ReceiverDownError`."""
         from tradex_ledger.executors.alerts import deliver
 
-        return deliver(self.execution(), self.config.alert_urls)
+        return deliver(self.execution(), self.settings.alert_urls)

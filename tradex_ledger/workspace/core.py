@@ -11,11 +11,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from tradex_ledger.clock import executor_facts, login_name, new_token, utc_now
-from tradex_ledger.config import Config, open_config
+from tradex_ledger.config import FILE, Config, load_config, open_config
 from tradex_ledger.datasets.definition import Pipeline, load_pipeline
 from tradex_ledger.domain.person import check_actor
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
+from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_text
 from tradex_ledger.executors.catalog import Catalogs
 from tradex_ledger.executors.context import Execution, Progress, silent
@@ -76,6 +77,16 @@ class Core:
         """The dataset definitions, read anew each time: they are files that people edit."""
         return load_pipeline(self.config.pipeline or BUILT_IN, PIPELINE)
 
+    @property
+    def settings(self) -> Config:
+        """The settings as their file has them now: a worker lives for weeks. Ledger and lake stay those it opened."""
+        return load_config(self.config.folder / FILE)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy of today."""
+        return self.settings.policy
+
     def today(self) -> date:
         """The day it is, UTC."""
         return self.clock().astimezone(UTC).date()
@@ -84,12 +95,13 @@ class Core:
         """What a drive works with; the worker pool is kept for the next one."""
         if self._pool is None:
             self._pool = TaskPool(self.config.workers or os.cpu_count() or 1)
+        settings = self.settings
         return Execution(
             ledger=self.ledger,
             lake=self.lake,
             pipeline=self.pipeline,
-            policy=self.config.policy,
-            source=open_source(self.config.source),
+            policy=settings.policy,
+            source=open_source(settings.source),
             pool=self._pool,
             catalogs=self._catalogs,
             by=self.actor,

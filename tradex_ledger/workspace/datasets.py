@@ -24,12 +24,16 @@ class DatasetCommands(Core):
 
     def register_datasets(self) -> list[str]:
         """Make datasets known that the ledger has not seen yet, as version 1. Returns their names."""
+        new = self.unregistered()
+        self.ledger.append(*new.values())
+        return list(new)
+
+    def unregistered(self) -> dict[str, Dataset]:
+        """The datasets that the ledger has not seen yet, as version 1, not recorded."""
         pipeline = self.pipeline
         new = [d for d in pipeline.definitions.values() if self.ledger.version_of(stream_of(d.name)) == 0]
-        if not new:
-            return []
-        columns = describe_all(pipeline)
-        datasets = []
+        columns = describe_all(pipeline) if new else {}
+        datasets = {}
         for d in new:
             dataset = Dataset.register(
                 d.name,
@@ -40,9 +44,8 @@ class DatasetCommands(Core):
                 by=self.actor,
             )
             dataset.version_logic(logic_facts(d, columns[d.name]), reason="first version", by=self.actor)
-            datasets.append(dataset)
-        self.ledger.append(*datasets)
-        return [d.name for d in new]
+            datasets[d.name] = dataset
+        return datasets
 
     def bump(self, name: str, *, reason: str) -> dict[str, int]:
         """Give a dataset's changed logic a version, and those downstream that have a component one, too (indirect).
@@ -84,14 +87,14 @@ class DatasetCommands(Core):
 
     def protect(self, name: str, first: date, last: date, *, reason: str) -> Dataset:
         """Keep days of a dataset as they are: planning over them is refused, and so is publishing or reverting."""
-        dataset, policy = self.dataset(name), self.config.policy
+        dataset, policy = self.dataset(name), self.policy
         dataset.protect(first.isoformat(), last.isoformat(), reason=reason, by=self.actor, policy=policy)
         self.ledger.append(dataset)
         return dataset
 
     def unprotect(self, name: str, first: date, last: date, *, reason: str, protection: str | None = None) -> str:
         """Lift a protection, named by its very range (and its reason, if there are several); returns its reason."""
-        dataset, policy = self.dataset(name), self.config.policy
+        dataset, policy = self.dataset(name), self.policy
         span = first.isoformat(), last.isoformat()
         lifted = dataset.unprotect(*span, reason=reason, by=self.actor, protection=protection, policy=policy)
         self.ledger.append(dataset)
@@ -109,7 +112,7 @@ class DatasetCommands(Core):
         from tradex_ledger.executors.prune import prune
 
         self.pipeline.get(name)
-        return prune(self.ledger, self.lake, name, digest, by=self.actor, policy=self.config.policy)
+        return prune(self.ledger, self.lake, name, digest, by=self.actor, policy=self.policy)
 
 
 def logic_facts(definition: Definition, columns: list[tuple[str, str]]) -> dict[str, Any]:

@@ -1,0 +1,189 @@
+"""Files of the lake that are gone, damaged, pruned, left behind, or lie in a folder with an odd name."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import small
+from tests.check import check_everything
+from tests.contents import contents, with_rows
+from tests.faults import Crash, Faults, FaultyLake, FaultyLedger, sudden_death
+from tests.lake import projection
+from tests.stories.test_rules_life import LATE
+from tradex_ledger.audit.query import query
+from tradex_ledger.config import FILE, load_config
+from tradex_ledger.errors import EnvironmentFault
+from tradex_ledger.executors.gc import find_unreferenced, removable, remove
+from tradex_ledger.ledger.columnar import create_events
+from tradex_ledger.workspace import BUILT_IN, Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    small.deliver(tmp_path / "posts")
+    shutil.copytree(BUILT_IN, tmp_path / "ws" / "pipeline")
+    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", pipeline="pipeline") as opened:
+        opened.run(small.day(6))
+        yield opened
+        check_everything(opened)
+
+
+def the_file(workspace: Workspace, dataset: str) -> Path:
+    (row,) = [
+        p for p in projection(workspace, "partitions") if (p["dataset"], p["partition"]) == (dataset, small.day(3))
+    ]
+    return workspace.lake.absolute(row["files"][0]["path"])
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def same_size(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
+    "it is gone": (Path.unlink, "dataset"),
+    "it was cut": (cut, "dataset"),
+    "gone, forced": (Path.unlink, "forced"),
+    "a bit of it flipped, forced": (same_size, "forced"),
+}
+
+
+@pytest.mark.norm("N7")
+@pytest.mark.parametrize("dataset", ["silver_social_events", "gold_metrics", "gold_signals"])
+@pytest.mark.parametrize("how", DAMAGE)
+def test_what_was_lost_or_damaged_is_built_again_by_a_backfill(workspace: Workspace, dataset: str, how: str):
+    damage, kind = DAMAGE[how]
+    before, file = with_rows(contents(workspace)), the_file(workspace, dataset)
+    whole = file.read_bytes()
+    damage(file)
+    if not file.exists():
+        with pytest.raises(EnvironmentFault) as error:
+            query(workspace.ledger, workspace.lake, f"select * from {dataset}")
+        assert f"backfill request forced {dataset} --from 2024-01-03 --to 2024-01-03" in (error.value.mend or "")
+    run_id = small.request(workspace, 3, 3, kind=kind, dataset=dataset, ticket="INC-1" if kind == "forced" else None)
+    with small.reopen(workspace.config.folder, actor="maria") as maria:
+        maria.approve(run_id)
+    assert workspace.drive(run_id).candidates[dataset]["2024-01-03"]["outcome"] == "written"
+    assert the_file(workspace, dataset) != file
+    assert with_rows(contents(workspace)) == before
+    query(workspace.ledger, workspace.lake, f"select * from {dataset}")
+    file.write_bytes(whole)  # so that everything holds again: as of before, it is this file that is asked for
+
+
+def edit_silver(workspace: Workspace) -> None:
+    file = workspace.config.folder / "pipeline" / "silver_social_events.sql"
+    file.write_text(
+        file.read_text(encoding="utf-8").replace("lexicon[word], 0)", "lexicon[word], 0) + 0"), encoding="utf-8"
+    )
+    workspace.bump("silver_social_events", reason="the weights are counted in another way")
+
+
+@pytest.mark.norm("N4")
+def test_what_readers_get_of_an_older_silver_is_not_pruned(workspace: Workspace):
+    """Silver has one current version a day: the days that were not backfilled are still those of version 1."""
+    edit_silver(workspace)
+    run = workspace.request(
+        kind="logical",
+        dataset="silver_social_events",
+        first=small.day(3),
+        last=small.day(3),
+        override_state=False,
+        reason=small.REASON,
+    )
+    workspace.approve(run.id)
+    workspace.drive(run.id)
+    workspace.deprecate("silver_social_events", 1, reason="the weights were counted wrongly")
+    with pytest.raises(Exception, match="nothing to prune"):
+        workspace.plan_prune("silver_social_events", reason="version 1 is deprecated, INC-4300")
+
+
+@pytest.mark.norm("N4")
+def test_pruned_files_that_a_crash_left_are_garbage(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
+    (workspace.config.folder.parent / "posts" / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
+    small.backfill(workspace, 3, 3)
+    digest, files = workspace.plan_prune("gold_metrics", reason="superseded by the late post")
+    assert files
+    with small.reopen(workspace.config.folder, actor="maria") as maria, monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", _refuse)
+        with pytest.raises(EnvironmentFault, match="removing gold_metrics"):
+            maria.prune("gold_metrics", digest)
+    found = find_unreferenced(workspace.ledger, workspace.lake)
+    assert {item.path for item in found} == {file["path"] for file in files}
+    remove(workspace.lake, removable(found))
+    assert find_unreferenced(workspace.ledger, workspace.lake) == []
+
+
+def _refuse(*_: Any, **__: Any) -> None:
+    raise PermissionError(13, "not permitted")
+
+
+@pytest.mark.norm("N6")
+def test_files_of_a_run_that_may_go_on_are_listed_and_stay(workspace: Workspace):
+    """Its driver may only have slept for longer than its lease, with the file in its hands."""
+    (workspace.config.folder.parent / "posts" / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
+    run_id = small.request(workspace, 3, 3)
+    workspace.approve(run_id)
+    config = load_config(workspace.config.folder / FILE)
+    for at in range(1, 30):  # until it dies between placing a file and its event
+        faults = Faults(at, persisted=True, error=sudden_death)
+        lake, ledger = FaultyLake(config.lake, faults), FaultyLedger(config.ledger_url, faults)
+        clock = small.Ticking(datetime(2024, 2, 2, at, tzinfo=UTC))
+        dying = Workspace(config, actor="ana", clock=clock, ledger=ledger, lake=lake)
+        with pytest.raises(Crash):
+            dying.drive(run_id)
+        dying.close()
+        late = small.Ticking(datetime(2024, 2, 3, tzinfo=UTC))
+        with Workspace.open(config.folder, actor="cron", clock=late) as cron:
+            found = [item for item in find_unreferenced(cron.ledger, cron.lake) if not item.path.startswith(".")]
+            assert removable(found) == []
+        if found:
+            break
+    assert found
+    workspace.cancel(run_id, reason="the vendor delivered other days")
+    with Workspace.open(config.folder, actor="cron", clock=late) as cron:
+        again = find_unreferenced(cron.ledger, cron.lake)
+        assert {item.path for item in found} <= {item.path for item in removable(again)}
+        remove(cron.lake, removable(again))
+
+
+@pytest.mark.norm("N24")
+@pytest.mark.parametrize("name", ["event_date=2020-05-05", "lang=xx", "source=zz", "version=3", "tier=prod"])
+def test_a_folder_that_is_called_like_a_hive_partition_changes_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    monkeypatch.setattr("tradex_ledger.views.create_events", partial(create_events, segment_events=256))
+    found = []
+    for folder in (tmp_path / "plain", tmp_path / name / "deep"):
+        small.deliver(folder / "posts", days=3)
+        with small.create(folder / "ws", f"files:{folder / 'posts'}") as workspace:
+            workspace.run(small.day(4))
+            check_everything(workspace)
+            found.append(with_rows(contents(workspace, without=("source",))))
+    assert found[0] == found[1]
+
+
+@pytest.mark.norm("N39")
+def test_what_is_known_of_delivered_files_is_known_of_one_dataset(workspace: Workspace):
+    """The dataset that posts are kept in gets another name: none of them is in it yet."""
+    folder = workspace.config.folder / "pipeline"
+    for file in folder.glob("*.sql"):
+        text = file.read_text(encoding="utf-8").replace("bronze_x_posts__rejected", "REJECTED")
+        text = text.replace("bronze_x_posts", "bronze_posts").replace("REJECTED", "bronze_x_posts__rejected")
+        file.write_text(text, encoding="utf-8")
+    (folder / "bronze_x_posts.sql").rename(folder / "bronze_posts.sql")
+    workspace.register_datasets()
+    workspace.bump("silver_social_events", reason="it reads the renamed dataset now")
+    run = small.backfill(workspace, 4, 5, dataset="bronze_posts")
+    assert set(run.appended["bronze_posts"]) == {"2024-01-04", "2024-01-05"}
