@@ -111,8 +111,8 @@ def test_revert_and_propose_follow_one_another(tradex: Tradex):
 
 
 @pytest.mark.norm("N4")
-def test_prune_wants_either_a_reason_or_a_digest_and_never_bronze(tradex: Tradex):
-    assert tradex("lake", "prune", "gold_signals")[0] == 2
+def test_prune_wants_a_reason_or_a_digest_and_never_bronze(tradex: Tradex):
+    assert tradex("lake", "prune", "gold_signals", "--reason", "too much space", "--approve", "f" * 12)[0] == 2
     status, _, error = tradex("lake", "prune", "bronze_x_posts", "--reason", "Bronze takes too much space")
     assert (status, "never pruned" in error) == (3, True)
 

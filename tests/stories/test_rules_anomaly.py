@@ -6,7 +6,7 @@ import gzip
 import json
 import shutil
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +153,15 @@ def test_a_backfill_that_loses_most_of_a_day_is_held_against_what_it_replaces(wo
         edited.release(run.id, reason="compared: all that is gone was written by robots")
         assert edited.drive(run.id).status == "SUCCESS"
         assert visible(edited) != before
+
+
+@pytest.mark.norm("N35")
+def test_a_long_outage_in_one_run_is_as_strange_as_one_of_a_day(tmp_path: Path):
+    """Its days do not become the measure of each other."""
+    small.deliver(tmp_path / "posts", days=42, posts_per_day=8)
+    small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", anomaly_min_rows=4).close()
+    clock = small.Ticking(datetime(2024, 6, 1, tzinfo=UTC))
+    with Workspace.open(tmp_path / "ws", actor="ana", clock=clock) as workspace:
+        workspace.run(date(2024, 2, 12))
+        run = workspace.run(date(2024, 5, 20))
+        assert {name.split()[1] for name in run.anomalies} >= {"2024-02-13", "2024-03-20", "2024-05-19"}

@@ -41,7 +41,10 @@ class Reader:
         found = self.rows("runs", "run_id = ?", run_id)
         facts = found[0]
         document = {"id": run_id, "kind": facts["kind"], "status": facts["status"], **facts}
-        document["layers"] = self.rows("run_layers", "run_id = ? order by started_at", run_id)
+        document["layers"] = [
+            {**row, **{name: row[name] and orjson.loads(row[name]) for name in ("extraction", "source")}}
+            for row in self.rows("run_layers", "run_id = ? order by started_at", run_id)
+        ]
         document["plan"] = self._plan(run_id)
         document["windows"] = self._windows(run_id)
         document["request"] = self._facts(run_id, "backfill.requested")

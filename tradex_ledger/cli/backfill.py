@@ -66,6 +66,8 @@ def show_(call: Call, run_id: str, as_of: str | None) -> None:
         waits = {"approval": in_words(document["approval"])} if document["status"] == "PLANNED" else {}
         call.show.facts({**costs, **waits})
         show_datasets(call.show, document)
+        for text in document["warnings"]:
+            call.show.warning(text)
     if document["status"] in ("PLANNED", "APPROVED", "RUNNING", "FAILED", "PAUSED", "HELD"):
         call.show.note(f"next: {next_step(found, document['status'], document['run_kind'])}")
 
@@ -110,7 +112,9 @@ def _moved(call: Call, workspace: Any, run_id: str, status: str) -> None:
         return
     call.show.line(f"{run_id} is {status}")
     if status == "APPROVED":
-        call.show.note(f"next: {next_step(run_id, status)}, or leave it to: tradex worker")
+        incremental = run_id.startswith("run-")
+        step = next_step(run_id, status, "incremental" if incremental else "backfill")
+        call.show.note(f"next: {step}" + ("" if incremental else ", or leave it to: tradex worker"))
 
 
 @command(backfill, "run", example="tradex backfill run bf-1m83")

@@ -92,7 +92,7 @@ def command(
         def invoke(*, workspace: str | None, actor: str | None, as_json: bool, **values: Any) -> Any:
             call = click.get_current_context().find_object(Call) or Call()
             call.workspace = workspace or call.workspace
-            call.actor = actor or call.actor
+            call.actor = call.actor if actor is None else actor
             call.as_json = as_json or call.as_json
             return function(call, **values)
 

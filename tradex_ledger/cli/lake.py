@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from tradex_ledger.cli.common import Call, command, examples
@@ -46,6 +48,7 @@ def gc(call: Call, delete: bool) -> None:
     lake,
     "prune",
     example='tradex lake prune gold_signals --reason "version 1 is deprecated, INC-4300" --as ana\n'
+    "tradex lake prune gold_signals --as maria\n"
     "tradex lake prune gold_signals --approve 3f2a… --as maria",
 )
 @click.argument("dataset")
@@ -59,12 +62,11 @@ def gc(call: Call, delete: bool) -> None:
 def prune(call: Call, dataset: str, reason: str | None, digest: str | None) -> None:
     """Give up files of old versions: superseded, reverted, abandoned, or deprecated. Never Bronze, never current.
 
-    One person plans, another approves; the event comes first, then the files go. Questions as of before name it.
+    One person plans, another looks (neither option) and approves; the event comes first, then the files go.
+    Questions as of before name it.
     """
-    if (reason is None) == (digest is None):
-        raise click.UsageError("Give --reason to make a plan, or --approve DIGEST to carry one out.")
-    from tradex_ledger.executors.prune import lost_days
-
+    if reason is not None and digest is not None:
+        raise click.UsageError("Give --reason to make a plan, --approve DIGEST to carry one out, or neither to see it.")
     with call.open() as workspace:
         if digest is not None:
             paths = workspace.prune(dataset, digest)
@@ -73,14 +75,28 @@ def prune(call: Call, dataset: str, reason: str | None, digest: str | None) -> N
             else:
                 call.show.line(f"{dataset}: {len(paths)} files pruned")
             return
-        made, files = workspace.plan_prune(dataset, reason=reason or "")
-        lost = lost_days(workspace.ledger, dataset, files)
+        if reason is not None:
+            workspace.plan_prune(dataset, reason=reason)
+        _show_prune(call, workspace, dataset)
+
+
+def _show_prune(call: Call, workspace: Any, dataset: str) -> None:
+    """The plan that waits for its approval: what would go, and which days would be nowhere then."""
+    from tradex_ledger.executors.prune import lost_days
+
+    plan = workspace.dataset(dataset).prune_plan
+    files = plan["files"] if plan else []
+    lost = lost_days(workspace.ledger, dataset, files)
     if lost:
         days = lost[0] if len(lost) == 1 else f"{len(lost)} days from {lost[0]} to {lost[-1]}"
         call.show.warning(f"{dataset} of {days}: under no other version; once pruned, they exist nowhere")
     if call.as_json:
-        call.show.document({"digest": made, "files": files, "nowhere_else": lost})
+        call.show.document({"digest": plan and plan["digest"], "files": files, "nowhere_else": lost})
+        return
+    if plan is None:
+        call.show.note(f"no plan to prune {dataset} waits; make one: tradex lake prune {dataset} --reason …")
         return
     call.show.table(files, ("path", "bytes", "partition", "logic_version"))
-    call.show.line(f"plan {made}: {len(files)} files, {bytes_text(sum(file['bytes'] for file in files))}")
-    call.show.note(f"next, somebody else: tradex lake prune {dataset} --approve {made}")
+    total = bytes_text(sum(file["bytes"] for file in files))
+    call.show.line(f"plan {plan['digest']} by {plan['by']}: {len(files)} files, {total}")
+    call.show.note(f"next, somebody else: tradex lake prune {dataset} --approve {plan['digest']}")

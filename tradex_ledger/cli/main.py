@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -13,7 +14,7 @@ import click
 from tradex_ledger import __version__
 from tradex_ledger.cli.common import Call, common_options
 from tradex_ledger.cli.show import Show
-from tradex_ledger.errors import TradexError
+from tradex_ledger.errors import EnvironmentFault, TradexError
 
 INTERRUPTED = 130
 _COMMANDS = {
@@ -74,7 +75,8 @@ Shell completion:
 @click.pass_context
 def cli(ctx: click.Context, workspace: str | None, actor: str | None, as_json: bool) -> None:
     """Reprocess history without fear: every run is on record, nothing is visible unless an event says so."""
-    ctx.obj = Call(workspace or os.environ.get("TRADEX_WORKSPACE"), actor or os.environ.get("TRADEX_ACTOR"), as_json)
+    who = os.environ.get("TRADEX_ACTOR") or None if actor is None else actor
+    ctx.obj = Call(workspace or os.environ.get("TRADEX_WORKSPACE"), who, as_json)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -92,22 +94,36 @@ def run(arguments: list[str]) -> int:
     except TradexError as error:
         show.error(error)
         return error.exit_status
-    except click.UsageError as error:
-        path = error.ctx.command_path if error.ctx else "tradex"
-        wrong = TradexError(error.format_message(), mend=f"{path} --help", code="usage")
-        show.error(wrong)
-        return 2
     except click.ClickException as error:
-        show.error(TradexError(error.format_message(), code="usage"))
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        mend = f"{context.command_path if context else 'tradex'} --help" if isinstance(error, click.UsageError) else ""
+        show.error(TradexError(error.format_message(), mend=mend, code="usage"))
         return 2
     except click.exceptions.Exit as error:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        show.error(
-            TradexError("interrupted; what was done is on record", mend="run the same command again: it resumes")
-        )
-        return INTERRUPTED
+        return _interrupted(show)
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":  # how DuckDB tells of a Ctrl-C
+            raise
+        return _interrupted(show)
     except BrokenPipeError:
         # The reader has gone (`tradex audit log | head`): nothing more to say, and nothing to say it to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _drop_output()
+        show.error(EnvironmentFault(f"the disk is full: {error.strerror}", mend="make room, and ask again"))
+        return EnvironmentFault.exit_status
+
+
+def _interrupted(show: Show) -> int:
+    show.error(TradexError("interrupted; what was done is on record", mend="run the same command again: it resumes"))
+    return INTERRUPTED
+
+
+def _drop_output() -> None:
+    """What is still to be written goes nowhere: who asks for it is gone, or has no room for it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -24,7 +24,7 @@ def planned_document(workspace: Any, backfill: Any, plan: dict[str, Any]) -> dic
         "approval": approval_of(workspace.policy, wanted, plan, backfill.requested_by),  # type: ignore[arg-type]
         "state": state
         and {"pipeline": state.pipeline, "cursor_before": state.cursor, "cursor_after": wanted["cursor"]},
-        "warnings": workspace.far_off(backfill),
+        "warnings": workspace.warnings(backfill),
     }
 
 
@@ -49,6 +49,8 @@ def run_document(workspace: Any, reader: Any, run_id: str) -> dict[str, Any]:
     document["by_dataset"] = by_dataset(document["windows"], request, edges)
     whole = {**plan, "windows": document["windows"]}
     needed = approval_of(workspace.policy, request, whole, document["requested_by"])  # type: ignore[arg-type]
+    waits = document["status"] == "PLANNED"
+    document["warnings"] = workspace.warnings(workspace.ledger.get(Backfill, run_id)) if waits else []
     document["approval"] = {**needed, "rule": document["approved_rule"]}  # a rule decides at the request, or never
     return document
 
@@ -102,7 +104,9 @@ def state_text(state: dict[str, Any] | None) -> str:
     """Where the state goes: cursor now -> cursor after."""
     if state is None:
         return "stays where it is"
-    return f"{state['pipeline']} moves: {state['cursor_before'] or 'the beginning'} -> {state['cursor_after']}"
+    before, after = state["cursor_before"] or "", state["cursor_after"]
+    told = f"{state['pipeline']} moves: {before or 'the beginning'} -> {after}"
+    return f"{told} (forward: no run will process what lies between)" if after > before else told
 
 
 def show_datasets(show: Show, document: dict[str, Any]) -> None:

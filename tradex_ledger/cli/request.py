@@ -146,7 +146,7 @@ def _submit(call: Call, kind: str, *, override_state: bool | None, dry_run: bool
             _show_parts(call, [planned_document(workspace, backfill, dict(plan)) for backfill, plan in parts])
             return
         made = workspace.request_split(**wanted) if split else [workspace.request(**wanted)]
-        for text in _warnings([workspace.far_off(backfill) for backfill in made]):
+        for text in _warnings([workspace.warnings(backfill) for backfill in made]):
             call.show.warning(text)
         if call.as_json:
             _report_all(call, workspace, [backfill.id for backfill in made])

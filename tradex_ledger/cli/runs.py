@@ -100,8 +100,19 @@ def run(call: Call, until: date | None) -> None:
 
     An incremental run that was interrupted is taken up and finished first. Only its success moves the state.
     """
+    from tradex_ledger.domain.incremental import NothingToRunError
+
     with call.open() as workspace, call.show.progress() as progress:
-        finished = workspace.run(until, progress=progress)
+        try:
+            finished = workspace.run(until, progress=progress)
+        except NothingToRunError as error:
+            if until is not None:
+                raise
+            # Twice on one day, by a timer or a retry: nothing is wrong.
+            call.show.note(f"nothing to do: {error.message}")
+            if call.as_json:
+                call.show.document(None)
+            return
         report(call, workspace, finished.id)
 
 
@@ -157,7 +168,7 @@ def next_step(run_id: str, status: str, run_kind: str = "backfill") -> str:
         "RUNNING": f"tradex backfill run {run_id} resumes it if its driver died",
         "FAILED": f"tradex backfill run {run_id} tries again",
         "PAUSED": f"tradex backfill resume {run_id}",
-        "HELD": f"tradex audit diff --candidate {run_id}; then tradex backfill release {run_id}, or cancel",
+        "HELD": f"tradex audit diff --candidate {run_id}; then tradex backfill release {run_id} --reason …, or cancel",
     }.get(status, f"tradex backfill show {run_id}")
 
 

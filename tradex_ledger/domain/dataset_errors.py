@@ -27,7 +27,8 @@ class DeprecatedVersionError(RefusedError):
     def __init__(self, dataset: str, version: int) -> None:
         super().__init__(
             f"version {version} of {dataset} is deprecated: nothing may be written under it",
-            mend=f"give the logic a new version (tradex dataset bump {dataset}), or restore it",
+            mend=f"restore it: tradex dataset restore {dataset} {version} --reason …; "
+            f"or change the logic, and give it a version: tradex dataset bump {dataset} --reason …",
         )
 
 

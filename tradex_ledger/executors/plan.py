@@ -7,7 +7,7 @@ from typing import Any
 
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.fingerprint import fingerprint
-from tradex_ledger.datasets.graph import affected, iso, ordinal, windows
+from tradex_ledger.datasets.graph import affected, days_of, iso, ordinal, windows
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.plan import Plan, count_partitions, plan_digest
 from tradex_ledger.domain.request import RangeError
@@ -68,6 +68,24 @@ def far_off(ex: Execution, backfill: Backfill) -> list[str]:
         )
     if there and last - there[-1] > YEAR_DAYS:
         found.append(f"the range ends on {iso(last)}, more than a year after the last day there is ({iso(there[-1])})")
+    return found
+
+
+def hidden_days(ex: Execution, backfill: Backfill) -> list[str]:
+    """A sentence for each dataset of which readers will get a version that lacks days they get today (N26)."""
+    if backfill.plan is None:
+        return []
+    versions = logic_versions(ex.locks())
+    catalog = ex.catalogs.at(ex.ledger.position(), versions)
+    found = []
+    for name, outdated in catalog.outdated.items():
+        planned = days_of(backfill.windows, name)
+        left = sorted(outdated - planned)
+        if planned and left and ex.pipeline.get(name).component is not None:
+            found.append(
+                f"once this is published, readers of {name} get version {versions[name]}, which will lack {len(left)} "
+                f"days ({iso(left[0])} to {iso(left[-1])}) that are there under an older version only"
+            )
     return found
 
 

@@ -63,7 +63,7 @@ def store_fault(engine: Engine, error: sql.SQLAlchemyError) -> StoreFault:
         return StoreFault(
             database,
             f"cannot be read as a database ({original})",
-            "put back the last good copy, then run `tradex audit verify`",
+            "put back the last good copy of that file, and of the lake beside it",
             code="store-damaged",
         )
     return StoreFault(database, f"could not be used: {original}", "see what the database says and try again")

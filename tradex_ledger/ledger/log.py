@@ -32,7 +32,9 @@ class MissingTileError(BrokenLedgerError):
     code = "missing-tile"
 
     def __init__(self, level: int, tile: int) -> None:
-        super().__init__(f"tile {tile} of level {level} is missing from the ledger", mend="tradex audit verify")
+        super().__init__(
+            f"tile {tile} of level {level} is missing from the ledger", mend="put back the last good copy of the ledger"
+        )
 
 
 class CanonicalEvent(StoredEvent):

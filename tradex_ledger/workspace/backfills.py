@@ -59,6 +59,8 @@ class BackfillCommands(DatasetCommands):
             cursor_from = self.state().cursor
             if cursor_from is not None:
                 check_incremental(ex, ordinal(cursor_from), end.toordinal() - 1)
+            for dataset in ex.locks().values():
+                dataset.check_writable()
             run = IncrementalRun.start(
                 new_id("run", self.clock()),
                 pipeline=PIPELINE,
@@ -108,26 +110,22 @@ class BackfillCommands(DatasetCommands):
         Takes kind, dataset (or layer), first and last (days; all there are unless given), override_state, reason;
         and ticket, priority, cursor, review, allow_overlap, group. Raises: `OverlapError` and what planning raises.
         """
-        from tradex_ledger.executors.overlap import check_overlap
-
-        backfill, _ = self.plan(**request)
-        self.register_datasets()
-        check_overlap(self.ledger, backfill)
-        backfill.approve_by_rule(by=self.actor, policy=self.policy)
-        self.ledger.append(backfill)
-        return self.ledger.get(Backfill, backfill.id)  # as it was recorded: the store gives an event its time
+        return self._record([self.plan(**request)])[0]
 
     def request_split(self, **request: Any) -> list[Backfill]:
         """Request a range that is too large for one backfill as several linked ones, each within the policy (N36)."""
+        return self._record(self.plan_split(**request))
+
+    def _record(self, planned: list[tuple[Backfill, Plan]]) -> list[Backfill]:
         from tradex_ledger.executors.overlap import check_overlap
 
-        split = self.plan_split(**request)
         self.register_datasets()
-        made, plans = [backfill for backfill, _ in split], [plan for _, plan in split]
+        made, policy = [backfill for backfill, _ in planned], self.policy
         for backfill in made:
             check_overlap(self.ledger, backfill)
-            backfill.approve_by_rule(by=self.actor, policy=self.policy, group=plans)
+            backfill.approve_by_rule(by=self.actor, policy=policy, group=[plan for _, plan in planned])
         self.ledger.append(*made)
+        # As they were recorded: the store gives an event its time.
         return [self.ledger.get(Backfill, backfill.id) for backfill in made]
 
     def plan_split(self, **request: Any) -> list[tuple[Backfill, Plan]]:
@@ -153,11 +151,13 @@ class BackfillCommands(DatasetCommands):
                 ranges += [(middle + timedelta(days=1), end), (start, middle)]
         return made
 
-    def far_off(self, backfill: Backfill) -> list[str]:
-        """What a range that begins or ends more than a year outside the days there are is warned of."""
-        from tradex_ledger.executors.plan import far_off
+    def warnings(self, backfill: Backfill) -> list[str]:
+        """What one who asks for such a backfill, or approves it, should know: a slip in its range, days it hides."""
+        from tradex_ledger.executors.plan import far_off, hidden_days
 
-        return far_off(self.execution(), backfill)
+        ex = self.execution()
+        ex.unregistered = self.unregistered()
+        return [*far_off(ex, backfill), *hidden_days(ex, backfill)]
 
     def propose(self, *, source: bool = True, progress: Progress = silent) -> list[dict[str, Any]]:
         """What should be reprocessed, see `executors.propose`; with `source` false the source is not read."""

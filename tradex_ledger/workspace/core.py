@@ -43,7 +43,7 @@ class Core:
         lake: LocalLake | None = None,
     ) -> None:
         self.config = config
-        self.actor = check_actor(check_text("actor", actor or login_name()))
+        self.actor = check_actor(check_text("actor", login_name() if actor is None else actor))
         self.clock = clock
         self.ledger = ledger or Ledger(open_engine(config.ledger_url), clock)
         self.lake = lake or LocalLake(config.lake)

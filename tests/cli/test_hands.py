@@ -1,0 +1,149 @@
+"""What got in the way of those who used it by hand."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from tests import small
+from tests.stories.test_rules_life import LATE
+from tradex_ledger.cli.main import run
+from tradex_ledger.workspace import BUILT_IN, Workspace
+
+CLI = Path(__file__).parents[2] / "cli.py"
+NEW_SCORING = "spikes start at z = 4, not 3"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
+    small.deliver(tmp_path / "posts")
+    shutil.copytree(BUILT_IN, tmp_path / "ws" / "pipeline")
+    monkeypatch.setenv("TRADEX_WORKSPACE", str(tmp_path / "ws"))
+    monkeypatch.setenv("TRADEX_ACTOR", "ana")
+    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", pipeline="pipeline") as opened:
+        opened.run(small.day(6))
+        yield opened
+
+
+def test_an_empty_name_is_nobody_and_not_the_login(workspace: Workspace, capsys: pytest.CaptureFixture[str]):
+    assert run(["run", "--as", ""]) == 2
+    assert "nothing of it can be seen" in capsys.readouterr().err
+
+
+def test_a_run_twice_on_one_day_has_nothing_to_do(workspace: Workspace, capsys: pytest.CaptureFixture[str]):
+    assert run(["run"]) == 0
+    assert run(["run"]) == 0
+    assert "nothing to do" in capsys.readouterr().err
+    assert run(["run", "--until", "2024-01-06"]) == 2  # this was asked for
+
+
+def test_a_full_disk_behind_the_output_is_said_in_a_line(workspace: Workspace):
+    command = [sys.executable, str(CLI), "query", "select * from range(100000)"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, "disk is full" in ended.stderr, "Traceback" in ended.stderr) == (6, True, False)
+
+
+def test_ctrl_c_inside_the_database_is_a_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def interrupted(*_: object, **__: object) -> None:
+        raise RuntimeError("Query interrupted")
+
+    monkeypatch.setattr("tradex_ledger.cli.main.cli.main", interrupted)
+    assert run(["status"]) == 128 + signal.SIGINT
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_released_incremental_run_is_taken_up_by_run(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    small.deliver(tmp_path / "more", days=42)
+    small.create(tmp_path / "six weeks", f"files:{tmp_path / 'more'}").close()
+    clock = small.Ticking(datetime(2024, 2, 20, tzinfo=UTC))
+    with Workspace.open(tmp_path / "six weeks", actor="ana", clock=clock) as w:
+        w.run(date(2024, 2, 11))
+        small.set_policy(w.config.folder, anomaly_min_rows=1, hold_on_anomaly=True)
+        for file in (tmp_path / "more").glob("2024-02-11*"):
+            file.unlink()
+        held = w.run(date(2024, 2, 12))
+        assert held.status == "HELD"
+    workspace_of = ["-C", str(tmp_path / "six weeks")]
+    assert run([*workspace_of, "backfill", "release", held.id, "--reason", "the vendor has no posts of that day"]) == 0
+    assert "next: tradex run\n" in capsys.readouterr().err
+    assert run([*workspace_of, "run", "--until", "2024-02-12"]) == 0
+
+
+def test_layers_are_told_as_json(workspace: Workspace, capsys: pytest.CaptureFixture[str]):
+    run_id = small.backfill(workspace, 4, 4).id
+    capsys.readouterr()
+    assert run(["backfill", "show", run_id, "--json"]) == 0
+    layers = {layer["layer"]: layer for layer in json.loads(capsys.readouterr().out)["layers"]}
+    assert layers["bronze"]["extraction"]["mode"] == "backfill"
+    assert layers["gold"]["extraction"] is None
+
+
+@pytest.mark.norm("N26")
+def test_who_asks_and_who_approves_hear_which_days_readers_will_miss(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+):
+    file = workspace.config.folder / "pipeline" / "gold_signals.sql"
+    file.write_text(file.read_text(encoding="utf-8").replace("z >= 3", "z >= 4"), encoding="utf-8")
+    workspace.bump("gold_signals", reason=NEW_SCORING)
+    days, why = ["--from", "2024-01-01", "--to", "2024-01-02"], ["--reason", NEW_SCORING]
+    order = ["backfill", "request", "logical", "gold_signals", *days, "--no-override-state", *why]
+    said = "version 2, which will lack 3 days (2024-01-03 to 2024-01-05)"
+    for more in (["--dry-run"], []):
+        assert run([*order, *more]) == 0
+        assert said in " ".join(capsys.readouterr().err.split())
+    run_id = workspace.ledger.streams_of("backfill.requested")[-1]
+    assert run(["backfill", "show", run_id]) == 0
+    assert said in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.norm("N4")
+def test_who_approves_a_pruning_sees_it_first(workspace: Workspace, capsys: pytest.CaptureFixture[str]):
+    assert run(["lake", "prune", "gold_metrics"]) == 0
+    assert "no plan to prune" in capsys.readouterr().err
+    (workspace.config.folder.parent / "posts" / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
+    small.backfill(workspace, 3, 3)
+    assert run(["lake", "prune", "gold_metrics", "--reason", "superseded by the late post"]) == 0
+    planned = capsys.readouterr()
+    assert run(["lake", "prune", "gold_metrics", "--as", "maria"]) == 0
+    assert capsys.readouterr() == planned
+
+
+@pytest.mark.norm("N26")
+def test_a_deprecated_current_version_stops_a_run_before_it_is_recorded(workspace: Workspace):
+    workspace.deprecate("bronze_x_posts", 1, reason="the vendor's fields were read wrongly")
+    before = workspace.ledger.position()
+    assert run(["run", "--until", "2024-01-07"]) == 3
+    assert workspace.ledger.position() == before
+
+
+@pytest.mark.norm("N13")
+def test_a_state_that_is_moved_forward_is_said_to_skip_days(workspace: Workspace, capsys: pytest.CaptureFixture[str]):
+    order = [
+        "backfill",
+        "request",
+        "forced",
+        "gold_signals",
+        "--from",
+        "2024-01-04",
+        "--to",
+        "2024-01-04",
+        "--override-state",
+        "--ticket",
+        "INC-1",
+    ]
+    cursors = {"2024-01-03": False, "2024-01-20": True}
+    for cursor, forward in cursors.items():
+        reason = "the vendor gave these days up"
+        assert run([*order, "--cursor", cursor, "--reason", reason, "--dry-run"]) == 0
+        assert ("no run will process what lies between" in " ".join(capsys.readouterr().out.split())) is forward
