@@ -6,7 +6,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -294,3 +294,20 @@ def test_days_that_only_an_older_version_has_are_logical_requests():
     assert "new logic version, 2 (spikes start at z = 4)" in found[0]["reason"]
     assert found[1]["reason"] == "gold_signals is stale: gold_metrics changed by bf-1"
     assert "request logical gold_signals" in found[0]["command"]
+
+
+def test_what_a_held_incremental_run_will_publish_is_not_asked_for(tmp_path: Path):
+    small.deliver(tmp_path / "posts", days=42)
+    policy = {"anomaly_min_rows": 1, "hold_on_anomaly": True}
+    small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", **policy).close()  # type: ignore[arg-type]
+    clock = small.Ticking(datetime(2024, 2, 20, tzinfo=UTC))
+    with Workspace.open(tmp_path / "ws", actor="ana", clock=clock) as workspace:
+        run = workspace.run(date(2024, 2, 11))
+        assert run.status == "HELD"
+        (item,) = workspace.propose()
+        assert (item["kind"], item["run"]) == ("waiting", run.id)
+        assert item["command"] == f'tradex backfill release {run.id} --reason "…"'
+        workspace.release(run.id, reason="looked at it: a made-up month")
+        assert "tradex run" in {item["command"] for item in workspace.propose()}
+        workspace.run(date(2024, 2, 11))
+        assert workspace.propose() == []

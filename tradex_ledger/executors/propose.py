@@ -28,6 +28,8 @@ _HALF_DONE = """
     order by position
 """
 
+_OPEN_INCREMENTAL = "run_kind = 'incremental' and status in ('APPROVED', 'RUNNING', 'FAILED', 'HELD')"
+
 
 def propose(ledger: Ledger, late: Late | None = None) -> list[Row]:
     """What to do, each item with `kind`, `reason` and `command`.
@@ -41,14 +43,19 @@ def propose(ledger: Ledger, late: Late | None = None) -> list[Row]:
         stale = rows(connection, "stale_partitions")
         logic = {row["dataset"]: row for row in rows(connection, "logic_versions", "is_current")}
         half_done = rows(connection, "runs", _HALF_DONE)
+        open_runs = rows(connection, "runs", _OPEN_INCREMENTAL)
     at_work |= _living(ledger)  # once more: what was taken up in between is not abandoned
     found = [
         _resume(row)
         for row in half_done
         if not at_work & {row["run_id"], stream_of(row["subject"]) if row["run_kind"] == "incremental" else ""}
     ]
-    wanted = _upstream_first(stale, logic, late)
     waiting: dict[str, Row] = {}
+    for row in open_runs:  # what follows from its posts it will publish itself
+        if any(one["changed_by_run"] == row["run_id"] for one in stale):
+            waiting[row["run_id"]] = _waiting_incremental(row)
+            stale = [one for one in stale if one["changed_by_run"] != row["run_id"]]
+    wanted = _upstream_first(stale, logic, late)
     requests: list[Row] = []
     active = active_backfills(ledger) if wanted else []
     for dataset, days in wanted.items():
@@ -105,6 +112,18 @@ def _waiting(backfill: Backfill, dataset: str) -> Row:
         "status": status,
         "command": f"tradex backfill {verb} {run_id}{reason}",
         "reason": f"{run_id} {why}; it mends {dataset} (asked for: {backfill.request['dataset']} {span})",
+    }
+
+
+def _waiting_incremental(row: Row) -> Row:
+    run_id, held = row["run_id"], row["status"] == "HELD"
+    return {
+        "kind": "waiting",
+        "run": run_id,
+        "status": row["status"],
+        "command": f'tradex backfill release {run_id} --reason "…"' if held else "tradex run",
+        "reason": f"{run_id} {'is held and waits for its release' if held else 'is being driven'}; "
+        "it mends what follows from the posts that it appended",
     }
 
 
