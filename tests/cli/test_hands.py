@@ -147,3 +147,23 @@ def test_a_state_that_is_moved_forward_is_said_to_skip_days(workspace: Workspace
         reason = "the vendor gave these days up"
         assert run([*order, "--cursor", cursor, "--reason", reason, "--dry-run"]) == 0
         assert ("no run will process what lies between" in " ".join(capsys.readouterr().out.split())) is forward
+
+
+def test_an_own_pipeline_begins_as_the_built_in_one(tmp_path: Path, workspace: Workspace):
+    source = f"files:{workspace.config.folder.parent / 'posts'}"
+    assert run(["init", str(tmp_path / "own"), "--source", source, "--pipeline", "pipeline"]) == 0
+    copied = {file.name: file.read_bytes() for file in (tmp_path / "own" / "pipeline").iterdir()}
+    assert copied == {file.name: file.read_bytes() for file in BUILT_IN.iterdir() if file.is_file()}
+    assert run(["-C", str(tmp_path / "own"), "run", "--until", "2024-01-03"]) == 0
+
+
+def test_an_event_that_there_is_not_is_no_empty_answer(workspace: Workspace, capsys: pytest.CaptureFixture[str]):
+    assert run(["audit", "log", "--topic", "backfill.aproved"]) == 2
+    assert "topics are: backfill.approved" in capsys.readouterr().err
+    assert run(["audit", "log", "--topic", "alerts.delivered"]) == 0
+
+
+def test_days_that_no_run_has_come_to_are_warned_of(workspace: Workspace, capsys: pytest.CaptureFixture[str]):
+    days = ["--from", "2024-01-04", "--to", "2024-01-06", "--no-override-state", "--reason", small.REASON]
+    assert run(["backfill", "request", "temporal", "bronze_x_posts", *days, "--dry-run"]) == 0
+    assert "incremental runs have come to 2024-01-06 (excluded) only" in " ".join(capsys.readouterr().err.split())

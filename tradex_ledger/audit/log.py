@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 import orjson
 from sqlalchemy import bindparam, text
 
+from tradex_ledger.domain.base import EVENTS
+from tradex_ledger.errors import UsageError
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.store import reading
 from tradex_ledger.views import AsOf, resolve
+
+
+class UnknownTopicError(UsageError):
+    """There is no event of that topic: an empty answer would say that nothing of it happened."""
+
+    code = "unknown-topic"
+
+    def __init__(self, topic: str) -> None:
+        near = get_close_matches(topic, EVENTS, n=3) or sorted(EVENTS)
+        super().__init__(f"there is no event {topic!r}", mend=f"topics are: {', '.join(near)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +46,10 @@ def log(
     limit: int | None = None,
     as_of: str | None = None,
 ) -> Log:
-    """The newest `limit` entries (all without one), of a stream, of topics or by an actor."""
+    """The newest `limit` entries (all without one), of a stream, of topics or by an actor.
+
+    Raises: `UnknownTopicError`.
+    """
     position = resolve(ledger.engine, as_of)
     conditions = ["position <= :upto"]
     values: dict[str, str | int] = {"upto": position.position}
@@ -41,6 +57,9 @@ def log(
         conditions.append("(stream = :stream or entry like :about)")
         values |= {"stream": stream, "about": f'%"run":"{stream}"%'}
     chosen = list(topics)
+    for topic in chosen:
+        if topic not in EVENTS:
+            raise UnknownTopicError(topic)
     if chosen:
         conditions.append("topic in :topics")
     statement = text(f"select entry from events where {' and '.join(conditions)} order by position desc")

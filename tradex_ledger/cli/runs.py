@@ -51,6 +51,7 @@ def show_run(show: Show, document: dict[str, Any]) -> None:
             "range": f"{_day(document['range_from'])}..{_day(document['range_to'])}",
             "override_state": document["override_state"],
             **(request_facts(request, document["state"]) if request else {}),
+            "one of the group": document["request_group"],
             "reason": document["reason"],
             "ticket": document["ticket"],
             "requested": f"{document['requested_by']} at {document['requested_at']:%Y-%m-%d %H:%M:%S}Z",

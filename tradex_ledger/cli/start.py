@@ -30,7 +30,11 @@ _top = click.Group()
     help="The ledger's database; a relative file lies in DIR.",
 )
 @click.option("--lake", default="lake", show_default=True, help="The lake's folder, relative to DIR.")
-@click.option("--pipeline", metavar="PATH", help="A folder, relative to DIR, with dataset definitions of your own.")
+@click.option(
+    "--pipeline",
+    metavar="PATH",
+    help="A folder, relative to DIR, for definitions of your own; a new one begins with the built-in.",
+)
 @click.option("--start", type=DAY, help="Begin with posts created on this day (UTC); else with the oldest there is.")
 def init(call: Call, folder: str, **settings: Any) -> None:
     """Make a workspace in DIR: its settings, an empty ledger with the datasets registered, and a lake."""

@@ -266,12 +266,13 @@ class Backfill(Run):
         `WrongStateError`, `NotAllowedError`. A state that it moved stays: only a run that says so moves it back.
         """
         (policy or Policy()).check_may("revert", by)
+        text = check_reason(reason)
         if self.status != "SUCCESS":
             raise WrongStateError(self.id, self.status, "reverted")
         if blockers:
             raise BuiltUponError(self.id, *blockers[0])
         datasets = sorted(self.candidates)
-        self.trigger_event(self.Reverted, reason=check_reason(reason), datasets=datasets, by=by)
+        self.trigger_event(self.Reverted, reason=text, datasets=datasets, by=by)
         return datasets
 
 

@@ -57,11 +57,18 @@ def span_of(ex: Execution, name: str) -> tuple[date, date]:
     return date.fromordinal(days[0]), date.fromordinal(days[-1])
 
 
-def far_off(ex: Execution, backfill: Backfill) -> list[str]:
-    """A sentence for each end of the range that lies more than a year outside the days there are: a slip, perhaps."""
+def far_off(ex: Execution, backfill: Backfill, cursor: str | None) -> list[str]:
+    """A sentence for each end of the range that lies where it may be a slip.
+
+    That is more than a year outside the days there are, or beyond the cursor, where incremental runs have not been.
+    """
     there = ex.catalogs.at(ex.ledger.position(), logic_versions(ex.locks())).days()
     first, last = (date.fromisoformat(backfill.request[end]).toordinal() for end in ("first", "last"))
     found = []
+    if cursor is not None and last >= ordinal(cursor):
+        found.append(
+            f"the range goes on to {iso(last)}, and incremental runs have come to {cursor[:10]} (excluded) only"
+        )
     if there and there[0] - first > YEAR_DAYS:
         found.append(
             f"the range begins on {iso(first)}, more than a year before the first day there is ({iso(there[0])})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from tradex_ledger.datasets.definition import load_pipeline
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.errors import RefusedError
-from tradex_ledger.lake.storage import LocalLake
+from tradex_ledger.lake.storage import LocalLake, translate
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.store import create_store, has_ledger, open_engine
@@ -33,6 +34,16 @@ class WorkspaceExistsError(RefusedError):
         super().__init__(f"{folder} is a workspace already", mend=f"use it: tradex -C {folder} status")
 
 
+def copy_built_in(folder: Path) -> None:
+    """The built-in definitions as files of one's own; all of them, or none."""
+    half_made = folder.with_name(f".{folder.name}.new")
+    try:
+        shutil.copytree(BUILT_IN, half_made, dirs_exist_ok=True)
+        half_made.rename(folder)
+    except OSError as error:
+        raise translate(error, f"copying the built-in definitions to {folder}") from error
+
+
 class Workspace(BackfillCommands):
     """A ledger, a lake, a pipeline and a source that belong together, used by one actor."""
 
@@ -49,7 +60,10 @@ class Workspace(BackfillCommands):
         actor: str | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> Self:
-        """Make a workspace: ledger, datasets, state, and last its settings: a broken attempt can be seen as one."""
+        """Make a workspace: ledger, datasets, state, and last its settings: a broken attempt can be seen as one.
+
+        `pipeline` is a folder of definitions in it; a new one begins with copies of the built-in.
+        """
         root = Path(folder).expanduser().resolve()
         if (root / FILE).exists():
             raise WorkspaceExistsError(root)
@@ -61,6 +75,8 @@ class Workspace(BackfillCommands):
         LocalLake(root / lake).check_writable()
         write_config(half_made, ledger=ledger, lake=lake, source=found.describe(), pipeline=pipeline)
         config = load_config(half_made)
+        if config.pipeline and not config.pipeline.exists():
+            copy_built_in(config.pipeline)
         load_pipeline(config.pipeline or BUILT_IN, PIPELINE)
         engine = open_engine(config.ledger_url, create=True)
         if not (finish and has_ledger(engine)):

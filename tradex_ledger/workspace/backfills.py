@@ -157,7 +157,7 @@ class BackfillCommands(DatasetCommands):
 
         ex = self.execution()
         ex.unregistered = self.unregistered()
-        return [*far_off(ex, backfill), *hidden_days(ex, backfill)]
+        return [*far_off(ex, backfill, self.state().cursor), *hidden_days(ex, backfill)]
 
     def propose(self, *, source: bool = True, progress: Progress = silent) -> list[dict[str, Any]]:
         """What should be reprocessed, see `executors.propose`; with `source` false the source is not read."""
