@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from datetime import date
@@ -13,7 +14,7 @@ import pytest
 from tests import small
 from tests.check import check_everything
 from tests.contents import contents, with_rows
-from tests.lake import partitions, projection
+from tests.lake import events, partitions, projection
 from tests.stories.test_rules_life import LATE
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.dataset_errors import BumpedMeanwhileError, LogicChangedError
@@ -160,15 +161,19 @@ def test_what_old_logic_makes_is_not_published_as_the_new_version(workspace: Wor
     with pytest.raises(BumpedMeanwhileError):
         workspace.drive(run_id, progress=bumping(workspace, stage))
     assert not [p for p in partitions(workspace) if p["logic_version"] == 2]
+    assert nothing_is_of_the_new_version(workspace)
     with pytest.raises(PlanOutdatedError):
         workspace.drive(run_id)
 
 
 @pytest.mark.norm("N27")
-@pytest.mark.parametrize("stage", ["silver_social_events", "gold_metrics", "gold_signals", "publish"])
+@pytest.mark.parametrize(
+    "stage", ["append to bronze_x_posts", "silver_social_events", "gold_metrics", "gold_signals", "publish"]
+)
 def test_an_incremental_run_that_a_bump_came_into_goes_on_once_all_it_reads_is_there(workspace: Workspace, stage: str):
     with pytest.raises(BumpedMeanwhileError):
         workspace.run(small.day(7), progress=bumping(workspace, stage))
+    assert nothing_is_of_the_new_version(workspace)
     with pytest.raises(IncompleteInputsError):
         workspace.run(small.day(7))
     logical(workspace, None, None)
@@ -178,6 +183,13 @@ def test_an_incremental_run_that_a_bump_came_into_goes_on_once_all_it_reads_is_t
         other.bump("gold_metrics", reason=REASON)
         other.run(small.day(7))
         assert second_versions(workspace) == second_versions(other)
+
+
+def nothing_is_of_the_new_version(workspace: Workspace) -> bool:
+    """No candidate, and no planned window: who takes the run up would believe that the new logic made it."""
+    recorded = events(workspace, "topic in ('run.partition_rebuilt', 'run.plan_extended')")
+    planned = [window for event in recorded for window in json.loads(event["data"]).get("windows", ())]
+    return {event["logic_version"] for event in recorded} | {w["logic_version"] for w in planned} <= {1, None}
 
 
 def second_versions(workspace: Workspace) -> dict[tuple[str, date], list[str]]:
