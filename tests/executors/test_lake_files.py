@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from tradex_ledger.audit.query import query
 from tradex_ledger.config import FILE, load_config
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.executors.gc import find_unreferenced, removable, remove
-from tradex_ledger.ledger.columnar import create_events
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
 
@@ -159,11 +157,8 @@ def test_files_of_a_run_that_may_go_on_are_listed_and_stay(workspace: Workspace)
 
 
 @pytest.mark.norm("N24")
-@pytest.mark.parametrize("name", ["event_date=2020-05-05", "lang=xx", "source=zz", "version=3", "tier=prod"])
-def test_a_folder_that_is_called_like_a_hive_partition_changes_no_row(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-):
-    monkeypatch.setattr("tradex_ledger.views.create_events", partial(create_events, segment_events=256))
+@pytest.mark.parametrize("name", ["event_date=2020-05-05", "lang=xx", "source=zz"])
+def test_a_folder_that_is_called_like_a_hive_partition_changes_no_row(tmp_path: Path, name: str):
     found = []
     for folder in (tmp_path / "plain", tmp_path / name / "deep"):
         small.deliver(folder / "posts", days=3)

@@ -66,6 +66,17 @@ def test_the_answers_are_the_same_when_segments_are_made_and_when_they_are_read(
     assert files(store) == made
 
 
+@pytest.mark.parametrize("folder", ["version=3", "tier=prod"])
+def test_a_folder_that_is_called_like_a_hive_partition_is_just_a_folder(
+    store: SQLiteFile, expected: dict[str, Any], tmp_path: Path, folder: str
+) -> None:
+    shutil.copytree(store.path.parent, tmp_path / folder / "deep")
+    moved = SQLiteFile(tmp_path / folder / "deep" / "ledger.db")
+    assert answers(moved) == expected
+    assert len(files(moved)) == 5
+    assert answers(moved) == expected
+
+
 @pytest.mark.parametrize("upto", [1, 255, 256, 257, 512, 700, 1_400])
 @pytest.mark.parametrize("topics", [(), TOPICS])
 def test_as_of_any_position_and_for_some_topics_the_answers_are_the_same(

@@ -23,6 +23,7 @@ from tests.stories.test_rules_life import LATE
 from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.executors.fence import EndedMeanwhileError
+from tradex_ledger.executors.late import find_late
 from tradex_ledger.executors.lease import held
 from tradex_ledger.executors.propose import _requests, propose
 from tradex_ledger.workspace import Workspace
@@ -311,3 +312,15 @@ def test_what_a_held_incremental_run_will_publish_is_not_asked_for(tmp_path: Pat
         assert "tradex run" in {item["command"] for item in workspace.propose()}
         workspace.run(date(2024, 2, 11))
         assert workspace.propose() == []
+
+
+def test_the_day_after_what_was_asked_for_is_none_that_a_run_has_passed(tmp_path: Path):
+    small.deliver(tmp_path / "posts")
+    source, clock = f"files:{tmp_path / 'posts'}", small.Ticking()
+    with Workspace.create(tmp_path / "ws", source=source, start=small.day(5), actor="ana", clock=clock) as workspace:
+        workspace.run(small.day(8))
+        small.backfill(workspace, 2, 2)
+        deliver_late(workspace, 2, 3)
+        late = find_late(workspace.execution())
+        # Days before the pipeline's start are proposed only where a run has asked for them.
+        assert (set(late.posts), late.passed) == ({small.day(2).toordinal()}, {small.day(2).toordinal()})
