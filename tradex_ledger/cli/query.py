@@ -43,7 +43,8 @@ def query(call: Call, sql: str, candidate: str | None, as_of: str | None) -> Non
         return
     names = [f"{name}" if answer.columns.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(answer.columns)]
     call.show.table([dict(zip(names, row, strict=True)) for row in answer.rows], names)
-    call.show.note(f"{len(answer.rows)} rows, as of position {answer.as_of.position} ({answer.as_of.at})")
+    rows = "1 row" if len(answer.rows) == 1 else f"{len(answer.rows)} rows"
+    call.show.note(f"{rows}, as of position {answer.as_of.position} ({answer.as_of.at})")
 
 
 def _warned(warnings: list[str]) -> dict[str, list[str]]:

@@ -89,9 +89,10 @@ def hidden_days(ex: Execution, backfill: Backfill) -> list[str]:
         planned = days_of(backfill.windows, name)
         left = sorted(outdated - planned)
         if planned and left and ex.pipeline.get(name).component is not None:
+            days = iso(left[0]) if len(left) == 1 else f"{len(left)} days ({iso(left[0])} to {iso(left[-1])})"
             found.append(
-                f"once this is published, readers of {name} get version {versions[name]}, which will lack {len(left)} "
-                f"days ({iso(left[0])} to {iso(left[-1])}) that are there under an older version only"
+                f"once this is published, readers of {name} get version {versions[name]}, which will lack {days}: "
+                "there under an older version only"
             )
     return found
 
