@@ -66,6 +66,14 @@ def set_policy(folder: Path, **policy: Any) -> None:
     settings.write_text(f"{before}{heading}\n{limits}{rest}", encoding="utf-8")
 
 
+def edit(workspace: Workspace, dataset: str, old: str, new: str) -> None:
+    """Edit a definition of the workspace's own pipeline, as its author would."""
+    file = workspace.config.folder / "pipeline" / f"{dataset}.sql"
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
 def request(workspace: Workspace, first: int | date = 4, last: int | date = 5, **changes: Any) -> str:
     """Request a temporal backfill of some days of January; returns its id."""
     order: dict[str, Any] = {

@@ -93,8 +93,7 @@ def test_layers_are_told_as_json(workspace: Workspace, capsys: pytest.CaptureFix
 def test_who_asks_and_who_approves_hear_which_days_readers_will_miss(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ):
-    file = workspace.config.folder / "pipeline" / "gold_signals.sql"
-    file.write_text(file.read_text(encoding="utf-8").replace("z >= 3", "z >= 4"), encoding="utf-8")
+    small.edit(workspace, "gold_signals", "z >= 3", "z >= 4")
     workspace.bump("gold_signals", reason=NEW_SCORING)
     days, why = ["--from", "2024-01-01", "--to", "2024-01-02"], ["--reason", NEW_SCORING]
     order = ["backfill", "request", "logical", "gold_signals", *days, "--no-override-state", *why]

@@ -37,15 +37,8 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
         check_everything(opened)
 
 
-def change(workspace: Workspace, name: str, old: str, new: str) -> None:
-    file = workspace.config.folder / "pipeline" / f"{name}.sql"
-    text = file.read_text(encoding="utf-8")
-    assert old in text
-    file.write_text(text.replace(old, new), encoding="utf-8")
-
-
 def bump_metrics(workspace: Workspace) -> None:
-    change(workspace, "gold_metrics", "count(*)", "count(post_id)")
+    small.edit(workspace, "gold_metrics", "count(*)", "count(post_id)")
     workspace.bump("gold_metrics", reason=REASON)
 
 
@@ -108,8 +101,8 @@ def test_a_request_whose_own_days_cannot_be_built_is_refused(workspace: Workspac
 
 @pytest.mark.norm("N27")
 def test_a_bump_does_not_carry_the_change_of_another_definition_along(workspace: Workspace):
-    change(workspace, "gold_metrics", "count(*)", "count(post_id)")
-    change(workspace, "gold_signals", "z >= 3", "z >= 4")
+    small.edit(workspace, "gold_metrics", "count(*)", "count(post_id)")
+    small.edit(workspace, "gold_signals", "z >= 3", "z >= 4")
     before = workspace.ledger.position()
     with pytest.raises(LogicChangedError, match="gold_signals"):
         workspace.bump("gold_metrics", reason=REASON)
@@ -120,7 +113,7 @@ def test_a_bump_does_not_carry_the_change_of_another_definition_along(workspace:
 
 @pytest.mark.norm("N27")
 def test_days_under_an_older_logic_are_told_as_such_until_they_are_backfilled(workspace: Workspace):
-    change(workspace, "silver_social_events", "lexicon[word], 0)", "lexicon[word], 0) + 0")
+    small.edit(workspace, "silver_social_events", "lexicon[word], 0)", "lexicon[word], 0) + 0")
     assert projection(workspace, "stale_partitions") == []
     workspace.bump("silver_social_events", reason="the weights are counted in another way")
     every_day = set(range(1, 6))

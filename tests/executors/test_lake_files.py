@@ -81,10 +81,7 @@ def test_what_was_lost_or_damaged_is_built_again_by_a_backfill(workspace: Worksp
 
 
 def edit_silver(workspace: Workspace) -> None:
-    file = workspace.config.folder / "pipeline" / "silver_social_events.sql"
-    file.write_text(
-        file.read_text(encoding="utf-8").replace("lexicon[word], 0)", "lexicon[word], 0) + 0"), encoding="utf-8"
-    )
+    small.edit(workspace, "silver_social_events", "lexicon[word], 0)", "lexicon[word], 0) + 0")
     workspace.bump("silver_social_events", reason="the weights are counted in another way")
 
 

@@ -325,12 +325,14 @@ def test_what_the_backfills_did_cost_lies_in_the_range_that_was_expected(story: 
     for run in (story.backfill, story.again):
         cost = costs[run.id]
         print({name: value for name, value in cost.items() if name.startswith(("rows", "bytes", "seconds"))})
-        for what in ("rows", "bytes", "seconds"):
+        for what in ("rows", "bytes"):  # not the seconds: a machine may be busy, or quick
             assert cost[f"{what}_low"] <= cost[f"{what}_actual"] <= cost[f"{what}_high"], (what, cost)
         assert cost["rows_low"] < cost["rows_high"] < 10 * cost["rows_actual"]
         layers = [row for row in projection(story.workspace, "run_layers") if row["run_id"] == run.id]
-        assert cost["seconds_actual"] == pytest.approx(sum(row["duration_ms"] for row in layers) / 1000, abs=0.06)
-    assert costs[story.again.id]["seconds_actual"] > 0  # reading the source and comparing is work
+        took_ms = sum(row["duration_ms"] for row in layers)
+        assert took_ms > 0  # also where nothing is new: reading the source and comparing is work
+        assert cost["seconds_actual"] == pytest.approx(took_ms / 1000, abs=0.06)
+        assert cost["seconds_low"] <= cost["seconds_high"]
 
 
 def test_late_posts_are_not_seen_by_an_incremental_run(story: Story, tmp_path: Path):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import small
 from tests.check import check_everything, read_record
 from tests.lake import events, listing, one_process, partitions
 from tradex_ledger.audit.log import log
@@ -54,16 +55,8 @@ def workspace(january: Path, tmp_path: Path) -> Iterator[Workspace]:
         check_everything(opened)
 
 
-def change(workspace: Workspace, name: str, old: str, new: str) -> None:
-    """Edit a definition as its author would."""
-    file = workspace.config.folder / "pipeline" / f"{name}.sql"
-    text = file.read_text(encoding="utf-8")
-    assert old in text
-    file.write_text(text.replace(old, new), encoding="utf-8")
-
-
 def new_scoring(workspace: Workspace) -> None:
-    change(workspace, "gold_signals", "z >= 3", "z >= 4")
+    small.edit(workspace, "gold_signals", "z >= 3", "z >= 4")
 
 
 def answer(workspace: Workspace, sql: str) -> list[tuple[object, ...]]:
@@ -161,7 +154,7 @@ def test_a_deprecated_version_warns_who_reads_it_and_nothing_is_written_under_it
         "gold_signals is its version 2; 2013-12-31: only in gold_signals_v1"  # the day before January
     ]
     # Going back to the old text is a change of logic, too: nothing gets under version 1 again.
-    change(workspace, "gold_signals", "z >= 4", "z >= 3")
+    small.edit(workspace, "gold_signals", "z >= 4", "z >= 3")
     with pytest.raises(LogicChangedError):
         workspace.request(kind="temporal", reason=REASON, **JANUARY)
     new_scoring(workspace)
@@ -180,7 +173,7 @@ def test_a_deprecated_version_warns_who_reads_it_and_nothing_is_written_under_it
 
 @pytest.mark.norm("N25")
 def test_a_bump_of_metrics_gives_baselines_and_signals_a_version_as_indirect(workspace: Workspace):
-    change(workspace, "gold_metrics", "count(*)", "count(post_id)")
+    small.edit(workspace, "gold_metrics", "count(*)", "count(post_id)")
     bumped = workspace.bump("gold_metrics", reason="mentions are counted in another way, TRX-90")
     assert bumped == {"gold_metrics": 2, "gold_baselines": 2, "gold_signals": 2}
     versioned = [e for e in read_record(workspace).entries if e.topic == "dataset.logic_versioned"]

@@ -237,7 +237,7 @@ def test_a_paused_run_is_named_and_the_time_that_it_sat_is_no_work(workspace: Wo
     assert workspace.propose() == []
     (cost,) = projection(workspace, "costs")
     assert cost["duration_ms"] > 3 * 3600 * 1000
-    assert 0 < cost["seconds_actual"] < 60
+    assert cost["seconds_actual"] < 60  # the pause is not work
     assert cost["source_calls_high"] == cost["source_calls_actual"] == 0
 
 
