@@ -159,10 +159,28 @@ def test_an_own_pipeline_begins_as_the_built_in_one(tmp_path: Path, workspace: W
 def test_an_event_that_there_is_not_is_no_empty_answer(workspace: Workspace, capsys: pytest.CaptureFixture[str]):
     assert run(["audit", "log", "--topic", "backfill.aproved"]) == 2
     assert "topics are: backfill.approved" in capsys.readouterr().err
-    assert run(["audit", "log", "--topic", "alerts.delivered"]) == 0
+    # In a process that has not sent any alert.
+    assert (
+        subprocess.run(
+            [sys.executable, str(CLI), "audit", "log", "--topic", "alerts.delivered"], check=False
+        ).returncode
+        == 0
+    )
 
 
 def test_days_that_no_run_has_come_to_are_warned_of(workspace: Workspace, capsys: pytest.CaptureFixture[str]):
     days = ["--from", "2024-01-04", "--to", "2024-01-06", "--no-override-state", "--reason", small.REASON]
     assert run(["backfill", "request", "temporal", "bronze_x_posts", *days, "--dry-run"]) == 0
     assert "incremental runs have come to 2024-01-06 (excluded) only" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.norm("N33")
+def test_a_dry_run_over_a_new_dataset_shows_its_plan(workspace: Workspace, capsys: pytest.CaptureFixture[str]):
+    folder = workspace.config.folder / "pipeline"
+    shutil.copy(folder / "gold_signals.sql", folder / "gold_more.sql")
+    days = ["--from", "2024-01-02", "--to", "2024-01-03", "--no-override-state", "--reason", small.REASON]
+    before = workspace.ledger.position()
+    for more in ([], ["--split"]):
+        assert run(["backfill", "request", "temporal", "gold_more", *days, "--dry-run", *more]) == 0
+        assert "gold_more" in capsys.readouterr().out
+    assert workspace.ledger.position() == before

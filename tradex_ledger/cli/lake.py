@@ -25,23 +25,22 @@ def gc(call: Call, delete: bool) -> None:
 
     with call.open() as workspace:
         found = find_unreferenced(workspace.ledger, workspace.lake)
-        gone = removable(found) if delete else []
-        freed = remove(workspace.lake, gone)
+        gone = removable(found)
+        freed = remove(workspace.lake, gone) if delete else 0
     rows = [asdict(item) for item in found]
     if call.as_json:
-        deleted = [item.path for item in gone]
+        deleted = [item.path for item in gone] if delete else []
         call.show.document({"files": rows, "deleted": deleted, "bytes": sum(item.bytes for item in found)})
         return
     call.show.table(rows, ("path", "bytes", "run_id", "run_status"))
     total = bytes_text(sum(item.bytes for item in found))
+    left = len(found) - len(gone)
+    kept = f"; {left} stay until their run has ended: drive it, or cancel it" if left else ""
     if delete:
-        left = len(found) - len(gone)
-        kept = f"; {left} stay until their run has ended: drive it, or cancel it" if left else ""
         call.show.note(f"removed {len(gone)}, {bytes_text(freed)}{kept}")
     else:
-        call.show.note(
-            f"{len(found)} that no event names, {total}" + ("; remove them: tradex lake gc --delete" if found else "")
-        )
+        hint = f"; remove {len(gone)} of them: tradex lake gc --delete" if gone else ""
+        call.show.note(f"{len(found)} that no event names, {total}{hint}{kept}")
 
 
 @command(

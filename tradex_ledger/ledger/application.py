@@ -18,6 +18,7 @@ from eventsourcing.persistence import (
 )
 from sqlalchemy import Engine, bindparam, text
 
+from tradex_ledger.domain.alerts import AlertLog
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.domain.dataset import Dataset
@@ -98,6 +99,7 @@ class Ledger(Application[str]):
         IncrementalRun: SNAPSHOT_EVERY_EVENTS,
         Dataset: SNAPSHOT_EVERY_EVENTS,
         PipelineState: SNAPSHOT_EVERY_EVENTS,
+        AlertLog: SNAPSHOT_EVERY_EVENTS,
     }
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:

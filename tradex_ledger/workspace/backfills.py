@@ -19,7 +19,7 @@ from tradex_ledger.domain.plan import Plan, full_digest
 from tradex_ledger.domain.policy import TooLargeError
 from tradex_ledger.domain.run import ENDED, Run
 from tradex_ledger.errors import ConflictError, NotFoundError, RefusedError, UsageError
-from tradex_ledger.executors.context import Progress, silent
+from tradex_ledger.executors.context import Execution, Progress, silent
 from tradex_ledger.executors.fence import load_run
 from tradex_ledger.executors.lease import held
 from tradex_ledger.ledger.application import WriterConflictError
@@ -80,12 +80,17 @@ class BackfillCommands(DatasetCommands):
 
     # -- requests
 
+    def _planning(self) -> Execution:
+        """What a plan is worked out with: datasets that the ledger does not know yet are known to it."""
+        ex = self.execution()
+        ex.unregistered = self.unregistered()
+        return ex
+
     def plan(self, **request: Any) -> tuple[Backfill, Plan]:
         """A backfill with its plan, nothing recorded: what `--dry-run` shows. Takes what `request` takes."""
         from tradex_ledger.executors.plan import layers_of, plan_backfill, span_of
 
-        ex = self.execution()
-        ex.unregistered = self.unregistered()
+        ex = self._planning()
         name = request["dataset"]
         layers = layers_of(ex, name)
         if request.get("first") is None or request.get("last") is None:
@@ -135,7 +140,7 @@ class BackfillCommands(DatasetCommands):
         group = new_id("group", self.clock())
         first, last = request.get("first"), request.get("last")
         if first is None or last is None:
-            span = span_of(self.execution(), request["dataset"])
+            span = span_of(self._planning(), request["dataset"])
             first, last = first or span[0], last or span[1]
         made: list[tuple[Backfill, Plan]] = []
         ranges = [(first, last)]
@@ -155,8 +160,7 @@ class BackfillCommands(DatasetCommands):
         """What one who asks for such a backfill, or approves it, should know: a slip in its range, days it hides."""
         from tradex_ledger.executors.plan import far_off, hidden_days
 
-        ex = self.execution()
-        ex.unregistered = self.unregistered()
+        ex = self._planning()
         return [*far_off(ex, backfill, self.state().cursor), *hidden_days(ex, backfill)]
 
     def propose(self, *, source: bool = True, progress: Progress = silent) -> list[dict[str, Any]]:
@@ -196,7 +200,7 @@ class BackfillCommands(DatasetCommands):
         """Why each dataset is in a backfill's plan: asked for, or for what it reads."""
         from tradex_ledger.executors.plan import edges
 
-        return edges(self.execution(), backfill)
+        return edges(self._planning(), backfill)
 
     # -- decisions
 
@@ -274,15 +278,13 @@ class BackfillCommands(DatasetCommands):
         touched = []
         policy, now = self.policy, self.clock()
         driven = Leases(self.ledger.engine, self.clock).living(str(executor_facts()["host"]))
-        for backfill in active_backfills(self.ledger):
-            if backfill.id in driven:
-                continue
+        for backfill in (found for found in active_backfills(self.ledger) if found.id not in driven):
             if backfill.is_overdue(now, policy):
                 backfill.expire(now=now, policy=policy, by=self.actor)
             elif policy.sla_minutes and backfill.approved_at and not backfill.sla_exceeded:
                 elapsed = now.astimezone(UTC) - datetime.fromisoformat(backfill.approved_at)
                 elapsed_ms, allowed_ms = round(elapsed.total_seconds() * 1000), policy.sla_minutes * 60_000
-                if elapsed_ms > allowed_ms and backfill.status not in ("RUNNING",):
+                if elapsed_ms > allowed_ms and backfill.status != "RUNNING":
                     backfill.exceed_sla(allowed_ms=allowed_ms, elapsed_ms=elapsed_ms, by=self.actor)
             if backfill.pending_events:
                 with suppress(WriterConflictError):
