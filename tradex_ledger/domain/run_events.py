@@ -98,6 +98,13 @@ class LayerCompleted(Event):
     bytes: int
     duration_ms: int
     source: dict[str, Any] | None
+    class_version = 2
+
+    @staticmethod
+    def upcast_v1_v2(data: dict[str, Any]) -> None:
+        if data["source"] is not None:
+            data["source"] |= {"undated": 0, "controls": 0, "recounted": 0, "recovered": 0, "odd": {}, "passed_over": 0}
+            data["source"]["rejected_appended"] = None
 
     def apply(self, aggregate: Run) -> None:
         aggregate.completed_layers.append(self.layer)

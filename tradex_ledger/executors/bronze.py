@@ -1,8 +1,9 @@
-"""What Bronze work is made of: two pure tasks, reading delivered files and writing what is new. No ledger here."""
+"""What Bronze work is made of: pure tasks, reading delivered files and writing what is new. No ledger here."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -11,30 +12,58 @@ from tradex_ledger.datasets.graph import iso
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.lake.storage import StagedFile, check_file, file_list, translate
 from tradex_ledger.lake.writer import limit_resources, write_days
-from tradex_ledger.sources.stage import StageCounts, stage
+from tradex_ledger.sources.reread import recover_posts, reread_posts
+from tradex_ledger.sources.stage import Outputs, StageCounts, Wanted, stage
 
 
 @dataclass(frozen=True, slots=True)
 class StageTask:
-    """Read some delivered files into one staged Parquet file of posts, and one of rejected lines."""
+    """Read some delivered files into staged Parquet files, one a kind of row."""
 
     files: tuple[tuple[Path, str], ...]
-    first_us: int | None
-    until_us: int | None
-    posts: Path
-    rejected: Path
+    wanted: Wanted
+    outputs: Outputs
+
+
+@dataclass(frozen=True, slots=True)
+class BronzeFile:
+    """A file that Bronze has. `is_old`: an older reader made it, so its payloads are read again."""
+
+    path: Path
+    name: str
+    bytes: int
+    sha256: str
+    is_old: bool = False
+
+    def check(self) -> None:
+        """Raise `LakeFileError` unless it is as its event says."""
+        check_file(self.path, self.name, size=self.bytes, sha256=self.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverTask:
+    """Read the rejected lines of Bronze files again: what is a post of first..last (ordinals) now goes to `out`."""
+
+    files: tuple[BronzeFile, ...]
+    first: int
+    last: int
+    out: Path
 
 
 @dataclass(frozen=True, slots=True)
 class AppendTask:
-    """Write the staged rows of some days that Bronze does not have. `existing` are (path, name, bytes, SHA-256)."""
+    """Write the staged rows of some days (ordinals, consecutive) that Bronze does not have.
+
+    `counts` are columns that tell how a row was doing when it was delivered: no part of what it is.
+    """
 
     dataset: str
     column: str
     key: tuple[str, ...]
+    counts: tuple[str, ...]
     columns: tuple[str, ...]
     staged: tuple[str, ...]
-    existing: tuple[tuple[Path, str, int, str], ...]
+    existing: tuple[BronzeFile, ...]
     days: tuple[int, ...]
     folder: Path
     run_id: str
@@ -42,28 +71,50 @@ class AppendTask:
     memory_mb: int
 
 
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What an `AppendTask` came to: the files, and by (delivered file, day as an ordinal) the rows that Bronze has
+    already, with other counts."""
+
+    files: list[StagedFile]
+    recounted: Counter[tuple[str, int]] = field(default_factory=Counter)
+
+
 def stage_files(task: StageTask) -> StageCounts:
     """A `StageTask`, in a worker process."""
     try:
-        return stage(task.files, task.first_us, task.until_us, task.posts, task.rejected)
+        return stage(task.files, task.wanted, task.outputs)
     except OSError as error:
         raise translate(error, f"staging {task.files[0][1]} and {len(task.files) - 1} more files") from error
 
 
-def append_days(task: AppendTask) -> list[StagedFile]:
+def recover(task: RecoverTask) -> int:
+    """A `RecoverTask`, in a worker process; returns how many lines are posts now."""
+    try:
+        for file in task.files:
+            file.check()
+        return recover_posts([file.path for file in task.files], task.first, task.last, task.out)
+    except OSError as error:
+        raise translate(error, f"reading {len(task.files)} files of rejected lines again") from error
+
+
+def append_days(task: AppendTask) -> Appended:
     """An `AppendTask`, in a worker process: first delivery wins within the batch, Bronze wins over the batch."""
     check_existing(task)
     connection = connect()
     try:
         limit_resources(connection, task.folder / "spill", task.memory_mb)
-        return write_days(
+        existing = _existing_paths(task)
+        recounted = _recounted(connection, task, existing)
+        files = write_days(
             connection,
-            _append_sql(task),
+            _append_sql(task, existing),
             column=task.column,
             order=task.key,
             days=set(task.days),
             folder=task.folder,
         )
+        return Appended(files, recounted)
     except (OSError, duckdb.Error) as error:
         raise translate(error, f"appending to {task.dataset}") from error
     finally:
@@ -75,39 +126,76 @@ def count_new_rows(task: AppendTask) -> dict[int, int]:
     connection = connect()
     try:
         limit_resources(connection, task.folder / "spill", task.memory_mb)
-        found = connection.execute(
-            f'select "{task.column}", count(*) from ({_append_sql(task)}) group by all'
-        ).fetchall()
+        sql = _append_sql(task, _existing_paths(task))
+        found = connection.execute(f'select "{task.column}", count(*) from ({sql}) group by all').fetchall()
         return {day.toordinal(): count for day, count in found}
     finally:
         connection.close()
 
 
-def check_existing(task: AppendTask) -> list[StagedFile]:
+def check_existing(task: AppendTask) -> Appended:
     """What an `AppendTask` comes to when no row of it is new: the check of what Bronze has, and no file."""
-    for path, name, size, sha256 in task.existing:
-        check_file(path, name, size=size, sha256=sha256)
-    return []
+    for file in task.existing:
+        file.check()
+    return Appended([])
 
 
-def _append_sql(task: AppendTask) -> str:
+def _existing_paths(task: AppendTask) -> list[str]:
+    """Where the rows are that Bronze has, as today's reader reads them."""
+    old = [file.path for file in task.existing if file.is_old]
+    paths = [str(file.path) for file in task.existing if not file.is_old]
+    if old:
+        again = task.folder / "again.parquet"
+        if reread_posts(old, task.days[0], task.days[-1], again).rows:
+            paths.append(str(again))
+    return paths
+
+
+def _rows_of(paths: list[str]) -> str:
+    return f"read_parquet({file_list(paths)}, hive_partitioning = false, union_by_name = true)"
+
+
+def _staged_sql(task: AppendTask) -> str:
+    """The staged rows of the days, each with its number among those of one key: the first was delivered first."""
+    keys = ", ".join(f'"{c}"' for c in task.key)
+    delivered = ", ".join(['"file"', '"line"']) if "file" in task.columns else "source, line, item"
+    return f"""
+        select *, row_number() over (partition by {keys} order by {delivered}) as __nth
+        from read_parquet({file_list(list(task.staged))}, hive_partitioning = false)
+        where "{task.column}" between date '{iso(task.days[0])}' and date '{iso(task.days[-1])}'
+    """
+
+
+def _same(task: AppendTask, one: str, other: str) -> str:
+    return " and ".join(f'{one}."{c}" = {other}."{c}"' for c in task.key)
+
+
+def _append_sql(task: AppendTask, existing: list[str]) -> str:
     made = {
         "run_id": f"'{task.run_id}'",
         "ingested_at": f"timestamp '{task.ingested_at.rstrip('Z')}'",
-        "source": "source || ':' || line",
+        "source": "source || ':' || line || coalesce('#' || item, '')",
     }
     selected = ", ".join(f'{made[c]} as "{c}"' if c in made else f'"{c}"' for c in task.columns)
+    new = f"and not exists (from {_rows_of(existing)} b where {_same(task, 'b', 's')})" if existing else ""
+    return f"select {selected} from ({_staged_sql(task)}) s where __nth = 1 {new}"
+
+
+def _recounted(
+    connection: duckdb.DuckDBPyConnection, task: AppendTask, existing: list[str]
+) -> Counter[tuple[str, int]]:
+    """The deliveries that are dropped as known though their counts are others than those that are kept."""
+    if not task.counts:
+        return Counter()
     keys = ", ".join(f'"{c}"' for c in task.key)
-    new = ""
-    if task.existing:
-        files = file_list([str(entry[0]) for entry in task.existing])
-        same = " and ".join(f'b."{c}" = s."{c}"' for c in task.key)
-        new = f"where not exists (from read_parquet({files}, hive_partitioning = false) b where {same})"
-    delivered = ", ".join(['"file"', '"line"']) if "file" in task.columns else "source, line"
-    return f"""
-        select {selected} from (
-            from read_parquet({file_list(list(task.staged))}, hive_partitioning = false)
-            where "{task.column}" between date '{iso(task.days[0])}' and date '{iso(task.days[-1])}'
-            qualify row_number() over (partition by {keys} order by {delivered}) = 1
-        ) s {new}
-    """
+    wanted = ", ".join(f'"{c}"' for c in (*task.key, *task.counts))
+    kept = f"select {wanted} from s where __nth = 1"
+    if existing:
+        known = f"select {wanted} from {_rows_of(existing)}"
+        kept = f"{known} union all select * from ({kept}) anti join ({known}) using ({keys})"
+    other = " or ".join(f's."{c}" is distinct from k."{c}"' for c in task.counts)
+    found = connection.execute(
+        f'with s as ({_staged_sql(task)}) select s.source, s."{task.column}", count(*) '
+        f"from s join ({kept}) k on {_same(task, 's', 'k')} where {other} group by all"
+    ).fetchall()
+    return Counter({(source.removeprefix("files:"), day.toordinal()): count for source, day, count in found})

@@ -2,20 +2,19 @@
 
 A cache beside the ledger; delete it, and the files are read again. A file is known by its name and the SHA-256 of its
 bytes. What is said of Bronze stays true, since Bronze only grows; it is bound to the ledger by the root of its tree at
-that time, and to the code and the definitions that reading and dedup follow from. A file that is not known for all the
-days asked for is read; for one that is, its counts by day stand in for its lines, so that the same events are recorded.
+that time, to the version of the reader, and to the definitions that dedup follows from. A file that is not known for
+all the days asked for is read; for one that is, its counts by day stand in for its lines, so that the same events are
+recorded.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
-from importlib import resources
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,33 +26,60 @@ from tradex_ledger.lake.storage import sha256_of
 from tradex_ledger.ledger.log import stored_tree
 from tradex_ledger.ledger.select import file_of
 from tradex_ledger.ledger.store import reading
+from tradex_ledger.sources import reader_version
 from tradex_ledger.sources.files import SourceFile
-from tradex_ledger.sources.stage import DAY_UNKNOWN, FileCounts
+from tradex_ledger.sources.stage import FileCounts
 
-_CODE = ("sources/files.py", "sources/stage.py", "sources/x_posts.py", "executors/bronze.py", "executors/delivered.py")
+# Goes up when what is remembered, or how it is written, means something else.
+_FORMAT = 2
 
 Days = tuple[int, int]  # from the first to the second, excluded; days since 1970-01-01
+_BEGINNING = -(2**31)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The days that an extraction asks for: of posts, and of rejected lines (which incremental runs take late)."""
+
+    posts: Days
+    rejected: Days
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A file that was read, and the ranges of days of which Bronze has all its rows."""
+    """A file that was read, and the ranges of days of which Bronze has all its posts, and all its rejected lines.
+
+    `recounted` are the posts that were dropped, by day, though they had other counts than those that Bronze has.
+    """
 
     counts: FileCounts
-    held: tuple[Days, ...]
+    held: tuple[Days, ...] = ()
+    held_rejected: tuple[Days, ...] = ()
+    recounted: dict[int, int] = field(default_factory=dict)
 
-    def is_held(self, days: Days) -> bool:
+    def is_held(self, asked: Asked) -> bool:
         """Whether Bronze has all of it that lies in those days."""
-        return any(first <= days[0] and days[1] <= until for first, until in self.held)
+        return _holds(self.held, asked.posts) and _holds(self.held_rejected, asked.rejected)
 
-    def posts(self, days: Days) -> Counter[int]:
+    def posts(self, asked: Asked) -> Counter[int]:
         """Its posts of those days, by day."""
-        return Counter({day: n for day, n in self.counts.posts.items() if days[0] <= day < days[1]})
+        return _within(self.counts.posts, asked.posts)
 
-    def rejected(self, days: Days) -> Counter[int]:
-        """Its rejected lines of those days, by day; those without a day are always among them."""
-        found = self.counts.rejected.items()
-        return Counter({day: n for day, n in found if day == DAY_UNKNOWN or days[0] <= day < days[1]})
+    def rejected(self, asked: Asked) -> Counter[int]:
+        """Its rejected lines of those days, by day; those without a day are not among them."""
+        return _within(self.counts.rejected, asked.rejected)
+
+    def recounts(self, asked: Asked) -> int:
+        """Its posts of those days that were dropped with other counts."""
+        return _within(self.recounted, asked.posts).total()
+
+
+def _holds(held: Iterable[Days], days: Days) -> bool:
+    return any(first <= days[0] and days[1] <= until for first, until in held)
+
+
+def _within(by_day: dict[int, int], days: Days) -> Counter[int]:
+    return Counter({day: n for day, n in by_day.items() if days[0] <= day < days[1]})
 
 
 @dataclass
@@ -64,32 +90,41 @@ class Delivered:
     binding: str = ""
     known: dict[str, Known] = field(default_factory=dict)
 
-    def split(self, files: Iterable[SourceFile], days: Days | None) -> tuple[list[SourceFile], list[Known]]:
+    def split(self, files: Iterable[SourceFile], asked: Asked | None) -> tuple[list[SourceFile], list[Known]]:
         """The files that have to be read, and what is known of the others. Files that are gone are forgotten."""
         unread, held = [], []
         listed = list(files)
         self.known = {file.name: self.known[file.name] for file in listed if file.name in self.known}
         for file in listed:
             known = self.known.get(file.name)
-            if known and days and known.is_held(days) and _is_still(file.path, known.counts.sha256):
+            if known and asked and known.is_held(asked) and _is_still(file.path, known.counts.sha256):
                 held.append(known)
             else:
                 unread.append(file)
         return unread, held
 
-    def keep(self, ex: Execution, read: list[FileCounts], days: Days | None) -> None:
+    def keep(
+        self, ex: Execution, read: list[FileCounts], asked: Asked | None, recounted: Counter[tuple[str, int]]
+    ) -> None:
         """Remember what was read, once all of it that lies in those days is in Bronze."""
-        if self.path is None or days is None or not read:
+        if self.path is None or asked is None or not read:
             return
         for counts in read:
             before = self.known.get(counts.name)
-            held = before.held if before and before.counts == counts else ()
-            self.known[counts.name] = Known(counts, _joined([*held, days]))
+            known = before if before and before.counts == counts else Known(counts)
+            fresh = {day: n for (name, day), n in recounted.items() if name == counts.name}
+            self.known[counts.name] = replace(
+                known,
+                held=_joined([*known.held, asked.posts]),
+                held_rejected=_joined([*known.held_rejected, asked.rejected]),
+                recounted={**known.recounted, **fresh},
+            )
+        self._write(ex)
+
+    def _write(self, ex: Execution) -> None:
+        assert self.path is not None
         position = ex.ledger.position()
-        files = [
-            (*known.counts[:3], _pairs(known.counts.posts), _pairs(known.counts.rejected), known.held)
-            for known in self.known.values()
-        ]
+        files = [_entry(known) for known in self.known.values()]
         body = orjson.dumps(
             {"binding": self.binding, "position": position, "root": _root(ex, position), "files": files}
         )
@@ -103,7 +138,7 @@ class Delivered:
 
 
 def open_delivered(ex: Execution) -> Delivered:
-    """What the cache knows, as far as it fits this ledger, these definitions and this code."""
+    """What the cache knows, as far as it fits this ledger, these definitions and this reader."""
     file = file_of(ex.ledger.engine)
     if file is None:
         return Delivered(None)
@@ -123,14 +158,20 @@ def open_delivered(ex: Execution) -> Delivered:
     return delivered
 
 
+def _entry(known: Known) -> list[Any]:
+    counts = known.counts
+    by_day = [sorted(days.items()) for days in (counts.posts, counts.rejected, known.recounted)]
+    return [*counts[:3], *by_day, *counts[5:], known.held, known.held_rejected]
+
+
 def _known(entry: list[Any]) -> Known:
-    name, sha256, lines, posts, rejected, held = entry
-    counts = FileCounts(name, sha256, lines, dict(posts), dict(rejected))
-    return Known(counts, tuple((first, until) for first, until in held))
+    name, sha256, lines, posts, rejected, recounted, *rest, held, held_rejected = entry
+    counts = FileCounts(name, sha256, lines, dict(posts), dict(rejected), *rest)
+    return Known(counts, _ranges(held), _ranges(held_rejected), dict(recounted))
 
 
-def _pairs(days: dict[int, int]) -> list[tuple[int, int]]:
-    return sorted(days.items())
+def _ranges(stored: list[Any]) -> tuple[Days, ...]:
+    return tuple((first, until) for first, until in stored)
 
 
 def _sealed(body: bytes) -> bytes:
@@ -140,12 +181,10 @@ def _sealed(body: bytes) -> bytes:
 
 def _binding(ex: Execution) -> str:
     """All that reading a file and finding its rows in Bronze follow from, beside the file and Bronze."""
-    digest = hashlib.sha256(f"{sys.version}\n{orjson.__version__}\n".encode())
-    for definition in ex.posts():
-        digest.update(f"{definition and definition.name} {definition and fingerprint(definition)}\n".encode())
-    package = resources.files("tradex_ledger")
-    for name in _CODE:
-        digest.update(package.joinpath(name).read_bytes())
+    digest = hashlib.sha256(f"{_FORMAT}\n".encode())
+    for definition in ex.pipeline.layer("bronze"):
+        told = f"{definition.name} {fingerprint(definition)} {reader_version(definition.source)}\n"
+        digest.update(told.encode())
     return digest.hexdigest()
 
 

@@ -1,28 +1,32 @@
-"""A folder of delivered files, one post a line: the source for those who receive the data as files."""
+"""A folder of delivered files: the source for those who receive the data as files. Here they are listed.
+
+What is not read is told, too: files whose suffix nobody reads, dangling links, pipes and devices (never opened),
+folders that cannot be listed. A linked folder is read, once, whatever circles the links make.
+"""
 
 from __future__ import annotations
 
 import os
-import zlib
-from collections.abc import Iterator, Sequence
+import stat
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from tradex_ledger.errors import EnvironmentFault, UsageError
 
-SUFFIXES = (".jsonl", ".jsonl.gz")
-_CHUNK_BYTES = 1 << 18
-_PIECE_BYTES = 1 << 20
-LINE_BYTES_MAX = 16 << 20
-_GZIP_FORMAT = 31  # zlib's wbits for a gzip member whose checksum and length are verified
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_FORMATS = (".jsonl", ".ndjson", ".json", ".js")
+_PACKED = ("", ".gz", ".bz2", ".zst")
+SUFFIXES = tuple(f"{kind}{packed}" for kind in _FORMATS for packed in _PACKED)
+"""How the name of a file ends that is read, in any case."""
 
-
-class Digest(Protocol):
-    """A digest that takes in bytes, such as `hashlib.sha256()`."""
-
-    def update(self, data: bytes, /) -> None: ...
+SUFFIX = "its suffix is none that is read"
+DANGLING = "a link to nothing"
+SPECIAL = "no file: a pipe, a socket or a device"
+UNREADABLE = "a folder that cannot be listed"
+AGAIN = "a link to what is read already"
+_NAMES_MAX = 5
 
 
 class SourceFile(NamedTuple):
@@ -31,6 +35,20 @@ class SourceFile(NamedTuple):
     path: Path
     name: str
     bytes: int
+
+
+class PassedOver(NamedTuple):
+    """Something at the source that is not read, and why."""
+
+    name: str
+    why: str
+
+
+class Listing(NamedTuple):
+    """What there is at the source, both by name: what is read, and what is passed over."""
+
+    files: list[SourceFile]
+    passed_over: list[PassedOver]
 
 
 class FolderUnreadable(EnvironmentFault):
@@ -45,26 +63,9 @@ class FolderUnreadable(EnvironmentFault):
         )
 
 
-class FileUnreadable(EnvironmentFault):
-    """A delivered file ends early, is corrupt, or cannot be opened."""
-
-    code = "source-file-unreadable"
-
-    def __init__(self, path: Path, why: str, n_lines: int) -> None:
-        lines = "1 line was" if n_lines == 1 else f"{n_lines} lines were"
-        super().__init__(
-            f"{path.name} cannot be read to its end: {why}; {lines} readable.",
-            mend=f"Deliver the file again, or move it out of {path.parent}.",
-        )
-
-
-class _Corrupt(Exception):
-    """Why the bytes of a file are not what was delivered."""
-
-
 @dataclass(frozen=True, slots=True)
 class FilesSource:
-    """All `.jsonl` and `.jsonl.gz` files in and below a folder."""
+    """All files with one of the `SUFFIXES` in and below a folder."""
 
     folder: Path
 
@@ -73,36 +74,108 @@ class FilesSource:
         return f"files:{self.folder}"
 
     def list_files(self) -> list[SourceFile]:
-        """What has been delivered so far, by relative name.
+        """What has been delivered so far, by relative name. Raises `FolderUnreadable`."""
+        return self.look().files
 
-        Raises:
-            FolderUnreadable: also when only a folder below it is, since its files would be missed in silence.
-        """
-        found: list[SourceFile] = []
+    def look(self) -> Listing:
+        """What has been delivered so far, and what is passed over; nothing is opened. Raises `FolderUnreadable`."""
         try:
-            for folder, _, names in os.walk(self.folder, onerror=_raise):
-                paths = [Path(folder, name) for name in names if name.endswith(SUFFIXES)]
-                found += [SourceFile(path, self._name(path), path.stat().st_size) for path in paths]
+            next(self.folder.iterdir(), None)
         except OSError as error:
-            where = Path(error.filename) if error.filename else self.folder
-            raise FolderUnreadable(where, error.strerror or type(error).__name__) from error
-        return sorted(found, key=lambda file: file.name)
-
-    def _name(self, path: Path) -> str:
-        # A name that is not UTF-8 could neither be stored nor hashed later on.
-        return os.fsencode(path.relative_to(self.folder).as_posix()).decode(errors="replace")
-
-    def read_lines(self, path: Path) -> Iterator[tuple[int, bytes]]:
-        """The lines of one file, see `read_lines`."""
-        return read_lines(path)
+            raise FolderUnreadable(self.folder, error.strerror or type(error).__name__) from error
+        walk = _Walk(self.folder)
+        walk.run()
+        return Listing(sorted(walk.files, key=lambda f: f.name), sorted(walk.passed_over))
 
     def groups(self, files: Sequence[SourceFile], n_bytes: int) -> list[list[SourceFile]]:
         """The files in groups of about `n_bytes`, see `groups`."""
         return groups(files, n_bytes)
 
 
-def _raise(error: OSError) -> None:
-    raise error
+class _Walk:
+    """Through a folder and what is linked into it: real folders first, so that each thing has its own name."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._met: set[tuple[int, int]] = set()
+        self.files: list[SourceFile] = []
+        self.passed_over: list[PassedOver] = []
+
+    def run(self) -> None:
+        links = self._folder(self._root)
+        while links:
+            path = links.pop(0)
+            links += self._link(path)
+
+    def _folder(self, folder: Path) -> list[Path]:
+        """Take in a folder and all below it; returns the links that were met, by name."""
+        links: list[Path] = []
+        waiting = [folder]
+        while waiting:
+            here = waiting.pop()
+            try:
+                met = _identity(here.stat())
+                entries = sorted(os.scandir(here), key=lambda entry: os.fsencode(entry.name))
+            except OSError:
+                self._pass(here, UNREADABLE)
+                continue
+            self._met.add(met)
+            for entry in entries:
+                path = Path(entry.path)
+                if entry.is_symlink():
+                    links.append(path)
+                elif entry.is_dir(follow_symlinks=False):
+                    waiting.append(path)
+                else:
+                    self._file(path, follow=False)
+        return sorted(links)
+
+    def _link(self, path: Path) -> list[Path]:
+        try:
+            status = path.stat()
+        except OSError:
+            self._pass(path, DANGLING)
+            return []
+        if _identity(status) in self._met:
+            self._pass(path, AGAIN)
+            return []
+        if stat.S_ISDIR(status.st_mode):
+            return self._folder(path)
+        self._file(path, follow=True)
+        return []
+
+    def _file(self, path: Path, *, follow: bool) -> None:
+        try:
+            status = path.stat(follow_symlinks=follow)
+        except OSError:  # it was taken away since it was listed
+            return
+        if not stat.S_ISREG(status.st_mode):
+            self._pass(path, SPECIAL)
+        elif not path.name.lower().endswith(SUFFIXES):
+            self._pass(path, SUFFIX)
+        else:
+            self._met.add(_identity(status))
+            self.files.append(SourceFile(path, self._name(path), status.st_size))
+
+    def _pass(self, path: Path, why: str) -> None:
+        self.passed_over.append(PassedOver(self._name(path), why))
+
+    def _name(self, path: Path) -> str:
+        # Bytes that are not UTF-8 could neither be stored nor hashed later on; two such names stay two.
+        return os.fsencode(path.relative_to(self._root).as_posix()).decode(errors="backslashreplace")
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def told(passed_over: Sequence[PassedOver]) -> list[dict[str, object]]:
+    """What was passed over, for an event: a reason each (`why`), how many (`count`), and the first few `names`."""
+    counts = Counter(item.why for item in passed_over)
+    return [
+        {"why": why, "count": counts[why], "names": [i.name for i in passed_over if i.why == why][:_NAMES_MAX]}
+        for why in sorted(counts)
+    ]
 
 
 def groups(files: Sequence[SourceFile], n_bytes: int) -> list[list[SourceFile]]:
@@ -121,101 +194,9 @@ def groups(files: Sequence[SourceFile], n_bytes: int) -> list[list[SourceFile]]:
     return list(gathered.values())
 
 
-class _Reader(Protocol):
-    """What is read piece by piece."""
-
-    def read(self, n_bytes: int, /) -> bytes: ...
-
-
-class _Digested:
-    """Passes on what is read of a file and digests it: these very bytes, whoever replaces the file meanwhile."""
-
-    def __init__(self, file: _Reader, digest: Digest) -> None:
-        self._file, self._digest = file, digest
-
-    def read(self, n_bytes: int, /) -> bytes:
-        piece = self._file.read(n_bytes)
-        self._digest.update(piece)
-        return piece
-
-
-def read_lines(path: Path, digest: Digest | None = None) -> Iterator[tuple[int, bytes]]:
-    """Each line with its number, from 1, without its newline, in constant memory.
-
-    At the end, `digest` (when given) has taken in all bytes of the file.
-
-    Raises:
-        FileUnreadable: after the last line that could be read whole.
-    """
-    number = 0
-    try:
-        with path.open("rb") as opened:
-            file: _Reader = opened if digest is None else _Digested(opened, digest)
-            pieces = _gunzip(file) if path.name.endswith(".gz") else _plain(file)
-            for number, line in enumerate(_split(pieces), start=1):
-                yield (
-                    number,
-                    (line if number > 1 else line.removeprefix(_BYTE_ORDER_MARK)).removesuffix(b"\r"),
-                )
-    except _Corrupt as corrupt:
-        raise FileUnreadable(path, str(corrupt), number) from corrupt
-    except OSError as error:
-        raise FileUnreadable(path, error.strerror or type(error).__name__, number) from error
-
-
-def _split(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    rest: list[bytes] = []
-    rest_bytes = 0
-    for piece in pieces:
-        *lines, last = piece.split(b"\n")
-        if lines:
-            rest.append(lines[0])
-            yield b"".join(rest)
-            yield from lines[1:]
-            rest, rest_bytes = [], 0
-        rest.append(last)
-        rest_bytes += len(last)
-        if rest_bytes > LINE_BYTES_MAX:
-            # A file without newlines, or a few kilobytes that unpack to gigabytes, must not fill the memory.
-            raise _Corrupt(f"a line is longer than {LINE_BYTES_MAX >> 20} MiB")
-    if rest_bytes:
-        yield b"".join(rest)
-
-
-def _plain(file: _Reader) -> Iterator[bytes]:
-    while piece := file.read(_PIECE_BYTES):
-        yield piece
-
-
-def _gunzip(file: _Reader) -> Iterator[bytes]:
-    """The content of all gzip members of a file.
-
-    By zlib itself, because `gzip` drops what it had unpacked before the place where the file is broken.
-    """
-    member = zlib.decompressobj(_GZIP_FORMAT)
-    while True:
-        if member.eof:
-            packed = (member.unused_data or file.read(_CHUNK_BYTES)).lstrip(b"\0")  # RFC 1952 allows padding
-            while not packed and (more := file.read(_CHUNK_BYTES)):
-                packed = more.lstrip(b"\0")
-            if not packed:
-                return
-            member = zlib.decompressobj(_GZIP_FORMAT)
-        else:
-            packed = member.unconsumed_tail or file.read(_CHUNK_BYTES)
-        try:
-            unpacked = member.decompress(packed, _PIECE_BYTES)
-        except zlib.error as error:
-            raise _Corrupt(f"the gzip data is corrupt ({error})") from error
-        if unpacked:
-            yield unpacked
-        elif not packed and not member.eof:  # only now: without input it may still hold back output
-            raise _Corrupt("the gzip data ends early")
-
-
 def open_source(uri: str) -> FilesSource:
     """The source that a URI names: `files:FOLDER`."""
     scheme, _, rest = uri.partition(":")
     if scheme != "files" or not rest:
-        raise UsageError(f"{uri!r} names no source", mend="write files:PATH, the folder of .jsonl or .jsonl.gz files")
+        raise UsageError(f"{uri!r} names no source", mend="write files:PATH, the folder of delivered files")
     return FilesSource(Path(rest).expanduser())

@@ -1,20 +1,23 @@
-"""Delivered files to two Parquet files, posts and rejected lines: a pure task, it needs no ledger."""
+"""Delivered files to Parquet files: posts, rejected lines, and rejected lines without a day. It needs no ledger."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from tradex_ledger.sources.files import read_lines
-from tradex_ledger.sources.x_posts import DAY_US, Rejected, parse_post
+from tradex_ledger.sources.elements import Record
+from tradex_ledger.sources.parquet_rows import ParquetRows
+from tradex_ledger.sources.records import NoPostsInside, read_records
+from tradex_ledger.sources.x_posts import Post, Rejected, parse_line
+from tradex_ledger.sources.x_time import DAY_US, FIRST_POST_US
 
 POSTS_SCHEMA = pa.schema(
     [
@@ -30,36 +33,26 @@ POSTS_SCHEMA = pa.schema(
         ("retweets", pa.int64()),
         ("revision", pa.string()),
         ("revised_at", pa.timestamp("us")),
+        ("is_whole", pa.bool_()),
         ("source", pa.string()),
         ("line", pa.int64()),
+        ("item", pa.int64()),
     ]
 )
-REJECTED_SCHEMA = pa.schema(
-    [
-        ("event_date", pa.date32()),
-        ("file", pa.string()),
-        ("line", pa.int64()),
-        ("reason", pa.string()),
-        ("raw", pa.string()),
-        ("raw_sha256", pa.string()),
-    ]
-)
-
-# The day of a rejected line that names none: 1970-01-01.
-DAY_UNKNOWN = 0
+_LINE = [("file", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())]
+REJECTED_SCHEMA = pa.schema([("event_date", pa.date32()), *_LINE, ("raw_sha256", pa.string())])
+UNDATED_SCHEMA = pa.schema([("ingested_date", pa.date32()), *_LINE, ("raw_sha256", pa.string())])
 
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
-_BATCH_BYTES_MAX = 8 << 20
 _DAY_IN_NAME = re.compile(r"(?<![0-9])[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])")
-# Few values repeated often; the others are (nearly) unique, a dictionary only costs time there.
-_REPEATED = ["author_id", "event_date", "lang", "source", "file", "reason"]
-_LONG = {"payload", "text", "raw"}
 
 
 class FileCounts(NamedTuple):
     """What a delivered file holds, whatever the range: posts and rejected lines by day, as days since 1970-01-01.
 
-    `sha256` is the digest (hex) of the bytes that were read.
+    `sha256` is the digest (hex) of the bytes that were read. `undated` are rejected lines that no day belongs to,
+    `controls` those rejected that are messages of a stream, `odd` the fields that could not be read, by what was
+    wrong; `passed_over` says why nothing of it was read.
     """
 
     name: str
@@ -67,12 +60,17 @@ class FileCounts(NamedTuple):
     lines: int
     posts: dict[int, int]
     rejected: dict[int, int]
+    undated: int = 0
+    controls: int = 0
+    odd: dict[str, int] = {}  # noqa: RUF012 — a NamedTuple's default, never changed
+    passed_over: str | None = None
 
 
 class StageCounts(NamedTuple):
     """What a task read: `lines` = `posts` + `outside` + `rejected`; blank lines count nowhere.
 
-    `outside` are posts and rejected lines that lie outside the range; the days are those of the kept posts.
+    A line that holds several posts (a page, a list) counts as so many. `outside` are posts and rejected lines that
+    lie outside the range; the days are those of the kept posts. `undated` are among the rejected.
     """
 
     files: int
@@ -85,149 +83,169 @@ class StageCounts(NamedTuple):
     by_file: tuple[FileCounts, ...] = ()
 
 
-class _ParquetRows:
-    """Rows written in batches to a file that exists only if there is a row."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is kept, in microseconds since 1970 (UTC): posts created in [first, until), None for no bound.
 
-    def __init__(self, path: Path, schema: Any, batch_rows: int) -> None:
-        self._path, self._schema, self._batch_rows = path, schema, batch_rows
-        self._rows: list[tuple[Any, ...]] = []
-        self._bytes = 0
-        self._writer: Any = None
+    Rejected lines are kept from `rejected_first` on. `delivered` is when all of it had been delivered; lines that no
+    day belongs to are kept under its day.
+    """
 
-    def append(self, row: tuple[Any, ...], n_bytes: int) -> None:
-        self._rows.append(row)
-        self._bytes += n_bytes
-        # By bytes too: 20,000 usual posts are 60 MB, 20,000 long ones would be gigabytes.
-        if len(self._rows) >= self._batch_rows or self._bytes >= _BATCH_BYTES_MAX:
-            self._flush()
+    first_us: int | None
+    until_us: int | None
+    rejected_first_us: int | None
+    delivered_us: int
 
-    def close(self) -> None:
-        self._flush()
-        if self._writer is not None:
-            self._writer.close()
 
-    def discard(self) -> None:
-        """Leave no half-written file behind."""
-        if self._writer is not None:
-            self._writer.close()
-            self._path.unlink(missing_ok=True)
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where the rows of each kind go; a file is made only where there is one."""
 
-    def _flush(self) -> None:
-        if not self._rows:
-            return
-        columns = zip(*self._rows, strict=True)
-        types = self._schema.types
-        arrays = [pa.array(values, type=kind) for values, kind in zip(columns, types, strict=True)]
-        if self._writer is None:
-            self._writer = self._open()
-        self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
-        self._rows, self._bytes = [], 0
-
-    def _open(self) -> Any:
-        names = self._schema.names
-        return pq.ParquetWriter(
-            self._path,
-            self._schema,
-            compression="zstd",
-            compression_level=1,
-            use_dictionary=[name for name in names if name in _REPEATED],
-            write_statistics=[name for name in names if name not in _LONG],
-        )
+    posts: Path
+    rejected: Path
+    undated: Path
 
 
 def stage(
-    files: Sequence[tuple[Path, str]],
-    first_us: int | None,
-    until_us: int | None,
-    out_posts: Path,
-    out_rejected: Path,
-    *,
-    batch_rows: int = 20_000,
+    files: Sequence[tuple[Path, str]], wanted: Wanted, outputs: Outputs, *, batch_rows: int = 20_000
 ) -> StageCounts:
-    """Keep the posts of these files (path, relative name) that were created in [first, until).
+    """Keep the posts of these files (path, relative name) that are wanted.
 
-    A rejected line is kept if its own time lies in the range or, without one, the day in its file's name; a
-    line without any day always is. Where nothing is kept, no file is written. Same input, same bytes.
+    A rejected line is of the day of its own time, else of the day in its file's name, if those may be true (between
+    the platform's first day and the delivery); a line without any is undated, and always kept. Where nothing is kept,
+    no file is written. Same input, same bytes.
 
     Raises:
-        FileUnreadable: a delivered file is broken; neither output is left behind.
+        FileUnreadable: a delivered file is broken; no output is left behind.
     """
-    first = -(2**63) if first_us is None else first_us
-    until = 2**63 if until_us is None else until_us
-    posts = _ParquetRows(out_posts, POSTS_SCHEMA, batch_rows)
-    rejected = _ParquetRows(out_rejected, REJECTED_SCHEMA, batch_rows)
+    staging = _Staging(wanted, outputs, batch_rows)
     try:
-        counts = _read(files, first, until, posts, rejected)
-        posts.close()
-        rejected.close()
+        for path, name in files:
+            staging.read(path, name)
+        for rows in staging.rows:
+            rows.close()
     except BaseException:
-        posts.discard()
-        rejected.discard()
+        for rows in staging.rows:
+            rows.discard()
         raise
-    return counts
+    return staging.counts(len(files))
 
 
-def _read(
-    files: Sequence[tuple[Path, str]], first: int, until: int, posts: _ParquetRows, rejected: _ParquetRows
-) -> StageCounts:
-    n_posts = n_rejected = 0
-    days: set[int] = set()
-    by_file: list[FileCounts] = []
-    for path, name in files:
-        source, day_of_file = f"files:{name}", _day_in_name(name)
-        digest, n_lines = hashlib.sha256(), 0
-        found: Counter[int] = Counter()
-        unusable: Counter[int] = Counter()
-        for number, line in read_lines(path, digest):
-            if not line or line.isspace():
-                continue
-            n_lines += 1
-            post = parse_post(line)
+class _Staging:
+    """A task under way: what was kept so far, and what was read of each file."""
+
+    def __init__(self, wanted: Wanted, outputs: Outputs, batch_rows: int) -> None:
+        self._first = -(2**63) if wanted.first_us is None else wanted.first_us
+        self._until = 2**63 if wanted.until_us is None else wanted.until_us
+        self._rejected_first = -(2**63) if wanted.rejected_first_us is None else wanted.rejected_first_us
+        self._delivered = wanted.delivered_us
+        self._posts = ParquetRows(outputs.posts, POSTS_SCHEMA, batch_rows)
+        self._rejected = ParquetRows(outputs.rejected, REJECTED_SCHEMA, batch_rows)
+        self._undated = ParquetRows(outputs.undated, UNDATED_SCHEMA, batch_rows)
+        self.rows = (self._posts, self._rejected, self._undated)
+        self._days: set[int] = set()
+        self._n_posts = self._n_rejected = 0
+        self._by_file: list[FileCounts] = []
+
+    def read(self, path: Path, name: str) -> None:
+        """Take in one file."""
+        seen = _Seen(f"files:{name}", name, _day_in_name(name, self._delivered))
+        digest, passed_over = hashlib.sha256(), None
+        try:
+            for record in read_records(path, digest):
+                if record.raw and not record.raw.isspace():
+                    self._record(record, seen)
+        except NoPostsInside as inside:
+            passed_over = str(inside)
+        self._by_file.append(seen.counts(digest.hexdigest(), passed_over))
+
+    def _record(self, record: Record, seen: _Seen) -> None:
+        found = parse_line(record.raw, self._delivered)
+        for post in found:
+            seen.lines += 1
+            seen.items += 1
+            item = seen.items if record.item is not None or len(found) > 1 else None
             if isinstance(post, Rejected):
-                row = _rejected_row(post, line, name, number, day_of_file)
-                unusable[row[0]] += 1
-                if _within(post, row[0], first, until):
-                    rejected.append(row, len(line))
-                    n_rejected += 1
+                self._reject(post, record.raw if len(found) == 1 else post.raw.encode(), record.line, seen)
                 continue
-            found[post.event_date] += 1
-            if first <= post.created_at < until:
-                posts.append((*post, source, number), len(line))
-                days.add(post.event_date)
-                n_posts += 1
-        by_file.append(FileCounts(name, digest.hexdigest(), n_lines, dict(found), dict(unusable)))
-    n_lines = sum(file.lines for file in by_file)
-    outside = n_lines - n_posts - n_rejected
-    return StageCounts(len(files), n_lines, n_posts, outside, n_rejected, *_bounds(days), tuple(by_file))
+            seen.posts[post.event_date] += 1
+            seen.odd.update(post.odd)
+            if self._first <= post.created_at < self._until:
+                self._keep(post, record.line, item, seen.source)
+        if record.item is None:
+            seen.items = 0  # elements are counted within their line, or within their document
+
+    def _keep(self, post: Post, line: int, item: int | None, source: str) -> None:
+        self._posts.append((*post[:-1], source, line, item), len(post.payload))
+        self._days.add(post.event_date)
+        self._n_posts += 1
+
+    def _reject(self, post: Rejected, raw: bytes, number: int, seen: _Seen) -> None:
+        line = (seen.name, number, post.reason, post.raw, hashlib.sha256(raw).hexdigest())
+        day = seen.day if post.event_date is None else post.event_date
+        seen.controls += post.is_control
+        if day is None:
+            seen.undated += 1
+            self._undated.append((self._delivered // DAY_US, *line), len(post.raw))
+            self._n_rejected += 1
+            return
+        seen.rejected[day] += 1
+        # A line is asked by its own moment, a day by its start: of ranges side by side exactly one keeps it.
+        moment = day * DAY_US if post.created_at is None else post.created_at
+        if self._rejected_first <= moment < self._until:
+            self._rejected.append((day, *line), len(post.raw))
+            self._n_rejected += 1
+
+    def counts(self, n_files: int) -> StageCounts:
+        """What was read and kept."""
+        n_lines = sum(file.lines for file in self._by_file)
+        outside = n_lines - self._n_posts - self._n_rejected
+        first, last = (min(self._days), max(self._days)) if self._days else (None, None)
+        return StageCounts(
+            n_files, n_lines, self._n_posts, outside, self._n_rejected, _date(first), _date(last), tuple(self._by_file)
+        )
 
 
-def _rejected_row(
-    line: Rejected, raw: bytes, name: str, number: int, day_of_file: int
-) -> tuple[int, str, int, str, str, str]:
-    day = day_of_file if line.event_date is None else line.event_date
-    return day, name, number, line.reason, line.raw, hashlib.sha256(raw).hexdigest()
+@dataclass
+class _Seen:
+    """What was met in one file so far; `day` is the one in its name."""
+
+    source: str
+    name: str
+    day: int | None
+    lines: int = 0
+    items: int = 0
+    undated: int = 0
+    controls: int = 0
+    posts: Counter[int] = field(default_factory=Counter)
+    rejected: Counter[int] = field(default_factory=Counter)
+    odd: Counter[str] = field(default_factory=Counter)
+
+    def counts(self, sha256: str, passed_over: str | None) -> FileCounts:
+        return FileCounts(
+            self.name,
+            sha256,
+            self.lines,
+            dict(self.posts),
+            dict(self.rejected),
+            self.undated,
+            self.controls,
+            dict(sorted(self.odd.items())),
+            passed_over,
+        )
 
 
-def _within(line: Rejected, day: int, first: int, until: int) -> bool:
-    if day == DAY_UNKNOWN:
-        return True
-    # A line is asked by its own moment, a day by its start: of ranges side by side exactly one keeps it.
-    return first <= (day * DAY_US if line.created_at is None else line.created_at) < until
+def _date(day: int | None) -> date | None:
+    return None if day is None else date.fromordinal(day + _EPOCH_ORDINAL)
 
 
-def _day_in_name(name: str) -> int:
-    """The first day that a file's name holds (else its folders' names), as days since 1970-01-01."""
+def _day_in_name(name: str, delivered_us: int) -> int | None:
+    """The first day that a file's name holds (else its folders' names), as days since 1970-01-01, if it may be true."""
     found = _DAY_IN_NAME.search(name.rpartition("/")[2]) or _DAY_IN_NAME.search(name)
     if found is None:
-        return DAY_UNKNOWN
+        return None
     try:
-        return date.fromisoformat(found[0]).toordinal() - _EPOCH_ORDINAL
+        day = date.fromisoformat(found[0]).toordinal() - _EPOCH_ORDINAL
     except ValueError:
-        return DAY_UNKNOWN
-
-
-def _bounds(days: Iterable[int]) -> tuple[date | None, date | None]:
-    ordered = sorted(days)
-    if not ordered:
-        return None, None
-    return date.fromordinal(ordered[0] + _EPOCH_ORDINAL), date.fromordinal(ordered[-1] + _EPOCH_ORDINAL)
+        return None
+    return day if FIRST_POST_US <= day * DAY_US <= delivered_us else None

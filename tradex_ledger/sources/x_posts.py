@@ -1,302 +1,245 @@
-"""Posts as the X platform delivers them, v1.1 or v2, one JSON object a line: pure reading, no I/O.
+"""What the X platform delivers, v1.1 or v2, as posts: pure reading, no I/O.
 
-A line that is no usable post is a value (`Rejected`), never an exception: it is kept with its reason, since
-nothing is dropped in silence.
+A line holds one post; or a page of posts (`{"data": […]}`, with what came along in `includes`), a list of them, or a
+part of the archive (`{"tweet": …}`). What is no usable post is a value (`Rejected`), never an exception: it is kept
+with its reason, since nothing is dropped in silence. Only what the key, the day and the text need can reject a post:
+any other field that cannot be read becomes null (or the replacement character), and is counted (`odd`).
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
-from datetime import date
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import orjson
 
+from tradex_ledger.sources.x_documents import as_text_of, has_id, is_single, items_of, loads, payload_of
+from tradex_ledger.sources.x_fields import (
+    Fields,
+    Said,
+    Unfit,
+    Version,
+    author,
+    count,
+    identifier,
+    included_posts,
+    is_retweet_v1,
+    is_retweet_v2,
+    language,
+    quoted,
+    said_v1,
+    said_v2,
+    version_of,
+)
+from tradex_ledger.sources.x_time import DAY_US, FIRST_POST_US, as_text, milliseconds_us, time_us
+
 # Goes up whenever the same line would be read as other columns: it is part of Bronze's logic version.
 VERSION = 2
 
-DAY_US = 86_400_000_000
-_SECOND_US = 1_000_000
-_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
-_LATEST_US = (date(9999, 12, 31).toordinal() - _EPOCH_ORDINAL) * DAY_US
-_COUNT_MAX = 2**53
-_QUOTED_MAX = 60
-
-# An id is a snowflake: milliseconds since this moment, above 22 bits of machine and sequence.
-_SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
-_SNOWFLAKE_MIN = 2**40
-# X lets a post be edited for an hour at most; a first id much older than its edit is no snowflake of it.
-_EDIT_WINDOW_MAX_US = 30 * DAY_US
-
-# A table and not strptime: %b reads the names of the machine's locale.
-_MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, start=1)}
-_V1_DAY = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([0-9]{2})  ([+-][0-9]{4}) ([0-9]{4})")
-_V2_DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T")
-_V2_REST = re.compile(r"(?:\.([0-9]{1,9}))?(Z|[+-][0-9]{2}:?[0-9]{2})")
-_CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])")
-_TIME_MAX = 40
+# A clock here may be behind the platform's by so much.
+_AHEAD_MAX_US = 3_600_000_000
+_CONTROLS = (
+    *("delete", "limit", "scrub_geo", "status_withheld", "user_withheld", "withheld", "disconnect", "warning"),
+    *("friends", "friends_str", "event", "for_user", "control", "direct_message", "drop", "undrop", "tweet_edit"),
+    *("user_delete", "user_undelete", "user_protect", "user_unprotect", "user_suspend", "user_unsuspend"),
+    *("post_delete", "post_withheld", "post_edit", "user_profile_modification", "status_complaint"),
+)
+_CONTROL_REASON = "control message: {}"
 
 
 class Post(NamedTuple):
-    """One delivered version of a post; times are UTC microseconds, the day is days, both since 1970-01-01."""
+    """One delivered version of a post; times are UTC microseconds, the day is days, both since 1970-01-01.
+
+    `odd` are the fields that could not be read, each by what was wrong with it; it is no column.
+    """
 
     payload: str
     post_id: str
-    author_id: str
+    author_id: str | None
     created_at: int
     event_date: int
     text: str
     lang: str | None
     is_retweet: bool
-    likes: int
-    retweets: int
+    likes: int | None
+    retweets: int | None
     revision: str
     revised_at: int
+    is_whole: bool
+    odd: tuple[str, ...] = ()
 
 
 class Rejected(NamedTuple):
-    """A line that is no usable post, why, and its time where that could still be read."""
+    """What is no usable post, why, and its time where that could still be read (and may be true)."""
 
     reason: str
     raw: str
     created_at: int | None
     event_date: int | None
+    is_control: bool = False
 
 
-class _Unfit(Exception):
-    """The sentence that says why a line is no usable post."""
+def parse_line(line: bytes, delivered_us: int | None = None) -> list[Post | Rejected]:
+    """All that one line (or one element of a longer document) holds, in its order. Never raises.
 
-
-def parse_post(line: bytes) -> Post | Rejected:
-    """Read one line as delivered; bytes and characters in reasons are counted from 1. Never raises."""
+    `delivered_us` is when it was delivered, at the latest: no post is younger. Bytes and characters in reasons are
+    counted from 1.
+    """
     line = line.rstrip(b"\r\n")
+    odd: list[str] = []
+    payload, flaw = as_text_of(line, odd)
     try:
-        payload = line.decode()
-    except UnicodeDecodeError as error:
-        return Rejected(f"not UTF-8 at byte {error.start + 1}", line.decode(errors="replace"), None, None)
+        document = loads(line if flaw is None else payload.encode(), odd)
+    except Unfit as unfit:
+        return [Rejected(flaw or str(unfit), payload, None, None)]
+    if is_single(document):
+        return [_one(payload, document, delivered_us, odd)]
+    return [
+        _one(payload_of(item, included), item, delivered_us, odd, included) for item, included in items_of(document)
+    ]
+
+
+def parse_post(line: bytes, delivered_us: int | None = None) -> Post | Rejected:
+    """Read a line that holds one post. Never raises."""
+    found = parse_line(line, delivered_us)
+    if len(found) == 1:
+        return found[0]
+    return Rejected(f"{len(found)} posts in a line that was to hold one", line.decode(errors="replace"), None, None)
+
+
+# -- one post
+
+
+def _one(
+    payload: str,
+    document: Any,
+    delivered_us: int | None,
+    flaws: list[str],
+    came_along: Mapping[str, Fields] | None = None,
+) -> Post | Rejected:
+    odd = list(flaws)
     try:
-        document = orjson.loads(payload)
-    except orjson.JSONDecodeError as error:
-        return Rejected(f"not JSON: {error.msg} at character {error.pos + 1}", payload, None, None)
-    try:
-        fields = _one_post(document)
-    except _Unfit as unfit:
-        return Rejected(str(unfit), payload, None, None)
-    try:
-        if "id_str" in fields or isinstance(fields.get("user"), dict):
-            return _v1_post(payload, fields)
-        return _v2_post(payload, fields)
-    except _Unfit as unfit:
-        created_at = _time(fields.get("created_at"))
+        fields = _fields(document)
+        control = _control(fields)
+        if control is not None:
+            return _rejected_control(payload, control, fields, delivered_us)
+        included = included_posts(document) if came_along is None else came_along
+        if "id_str" in fields or isinstance(fields.get("user"), dict) or isinstance(fields.get("full_text"), str):
+            return _v1_post(payload, fields, delivered_us, odd)
+        return _v2_post(payload, fields, included, delivered_us, odd)
+    except Unfit as unfit:
+        created_at = _time_of(document, delivered_us)
         return Rejected(str(unfit), payload, created_at, None if created_at is None else created_at // DAY_US)
 
 
-def _one_post(document: Any) -> dict[str, Any]:
-    """The object that holds the post's fields: v2 may wrap it in `data`."""
+def _fields(document: Any) -> dict[str, Any]:
+    """The object that holds the post's fields: v2 may wrap it in `data`, the archive in `tweet`."""
     if not isinstance(document, dict):
-        raise _Unfit(f"{_quoted(document)}, not an object")
-    if "data" not in document or "id" in document or "id_str" in document:
+        raise Unfit(f"{quoted(document)}, not an object")
+    if has_id(document):
         return document
-    data = document["data"]
-    if isinstance(data, list):
-        raise _Unfit("a page of posts (data is a list): one post a line is expected")
-    if not isinstance(data, dict):
-        raise _Unfit(f"data is {_quoted(data)}, not an object")
-    return data
+    for wrapper in ("data", "tweet", "post"):
+        if wrapper in document:
+            wrapped = document[wrapper]
+            if not isinstance(wrapped, dict):
+                raise Unfit(f"{wrapper} is {quoted(wrapped)}, not an object")
+            return wrapped
+    if "errors" in document or set(document) & {"detail", "title"}:
+        raise Unfit(f"an error and no post: {quoted(document.get('detail') or document.get('title') or 'unnamed')}")
+    return document
 
 
-def _v1_post(payload: str, fields: dict[str, Any]) -> Post:
-    post_id = _identifier(fields, "id_str", "id", missing="no id")
-    user = fields.get("user")
-    author_id = _identifier(user if isinstance(user, dict) else {}, "id_str", "id", missing="no author")
-    created_at = _created_at(fields)
-    text = fields.get("full_text")
-    if text is None and isinstance(extended := fields.get("extended_tweet"), dict):
-        text = extended.get("full_text")  # the streaming API's place for what `text` cuts off
-    return _post(
-        (payload, post_id, author_id, created_at, created_at),
-        text if text is not None else fields.get("text"),
-        fields.get("lang"),
-        isinstance(fields.get("retweeted_status"), dict),
-        _count("favorite_count", fields),
-        _count("retweet_count", fields),
-    )
+def _control(fields: Fields) -> str | None:
+    """The class of a message that a stream sends beside posts; None for anything else."""
+    return None if has_id(fields) else next((name for name in _CONTROLS if name in fields), None)
 
 
-def _v2_post(payload: str, fields: dict[str, Any]) -> Post:
-    own_id = _identifier(fields, "id", "id", missing="no id")
-    author_id = _identifier(fields, "author_id", "author_id", missing="no author_id")
-    revised_at = _created_at(fields)
-    post_id, created_at = _first_version(own_id, revised_at, fields.get("edit_history_tweet_ids"))
-    note = fields.get("note_tweet")
-    text = note.get("text") if isinstance(note, dict) else None
-    metrics = fields.get("public_metrics")
-    if metrics is None:
-        metrics = {}
-    if not isinstance(metrics, dict):
-        raise _Unfit(f"public_metrics is {_quoted(metrics)}, not an object")
-    references = fields.get("referenced_tweets")
-    return _post(
-        (payload, post_id, author_id, created_at, revised_at),
-        text if text is not None else fields.get("text"),
-        fields.get("lang"),
-        isinstance(references, list)
-        and any(isinstance(item, dict) and item.get("type") == "retweeted" for item in references),
-        _count("like_count", metrics),
-        _count("retweet_count", metrics),
-    )
+def _rejected_control(payload: str, control: str, fields: Fields, delivered_us: int | None) -> Rejected:
+    inner = fields[control]
+    told = [fields, inner] if isinstance(inner, dict) else [fields]
+    moments = [m for part in told if (m := milliseconds_us(part.get("timestamp_ms"))) is not None]
+    moments += [m for part in told for name in ("event_at", "created_at") if (m := time_us(part.get(name))) is not None]
+    moment = next((m for m in moments if _may_be(m, delivered_us)), None)
+    day = None if moment is None else moment // DAY_US
+    return Rejected(_CONTROL_REASON.format(control), payload, moment, day, is_control=True)
 
 
-def _post(
-    head: tuple[str, str, str, int, int], text: Any, lang: Any, is_retweet: bool, likes: int, retweets: int
+def _time_of(document: Any, delivered_us: int | None) -> int | None:
+    """The time of what is no usable post, when it has one that may be true."""
+    try:
+        moment = time_us(_fields(document).get("created_at"))
+    except Unfit:
+        return None
+    return moment if moment is not None and _may_be(moment, delivered_us) else None
+
+
+def _may_be(moment_us: int, delivered_us: int | None) -> bool:
+    return moment_us >= FIRST_POST_US and (delivered_us is None or moment_us <= delivered_us + _AHEAD_MAX_US)
+
+
+def _v1_post(payload: str, fields: Fields, delivered_us: int | None, odd: list[str]) -> Post:
+    post_id = identifier(fields, "id_str", "id", missing="no id")
+    version = version_of(fields, post_id, _created_at(fields, delivered_us))
+    said = said_v1(fields, odd)
+    author_id = author(fields.get("user"), ("id_str", "id"), odd)
+    counts = (count(fields, ("favorite_count",), odd), count(fields, ("retweet_count", "repost_count"), odd))
+    return _post(payload, version, said, (author_id, language(fields, odd), is_retweet_v1(fields)), counts, odd)
+
+
+def _v2_post(
+    payload: str, fields: Fields, included: Mapping[str, Fields], delivered_us: int | None, odd: list[str]
 ) -> Post:
-    payload, post_id, author_id, created_at, revised_at = head
-    if not isinstance(text, str):
-        raise _Unfit("no text" if text is None else f"text is {_quoted(text)}, not a text")
-    return Post(
-        payload,
-        post_id,
-        author_id,
-        created_at,
-        created_at // DAY_US,
-        text,
-        lang if isinstance(lang, str) else None,
-        is_retweet,
-        likes,
-        retweets,
-        hashlib.sha256(text.encode()).hexdigest(),
-        revised_at,
-    )
+    post_id = identifier(fields, "id", missing="no id")
+    version = version_of(fields, post_id, _created_at(fields, delivered_us))
+    said = said_v2(fields, included, odd)
+    author_id = author(fields, ("author_id",), odd)
+    metrics = fields.get("public_metrics")
+    counts = (count(metrics, ("like_count",), odd), count(metrics, ("retweet_count", "repost_count"), odd))
+    return _post(payload, version, said, (author_id, language(fields, odd), is_retweet_v2(fields)), counts, odd)
 
 
-def _first_version(own_id: str, revised_at: int, history: Any) -> tuple[str, int]:
-    """The post that a version belongs to, and when that was created.
-
-    Every edit has an id of its own; the history lists all ids, oldest first. All versions carry the first
-    id and its time, so that a post stays in one partition even when it is edited after midnight.
-    """
-    first = history[0] if isinstance(history, list) and history else own_id
-    if not isinstance(first, str) or first == own_id or not (first.isascii() and first.isdigit()):
-        return own_id, revised_at
-    if len(first) > 20 or int(first) < _SNOWFLAKE_MIN:
-        return first, revised_at
-    created_at = ((int(first) >> 22) + _SNOWFLAKE_EPOCH_MS) * 1000
-    # created_at is delivered in whole seconds, so the first id may seem up to a second younger.
-    plausible = -_SECOND_US < revised_at - created_at < _EDIT_WINDOW_MAX_US
-    return first, created_at if plausible else revised_at
-
-
-def _identifier(fields: dict[str, Any], name: str, otherwise: str, *, missing: str) -> str:
-    value = fields.get(name)
-    if isinstance(value, str) and value:
-        return value
-    value = fields.get(otherwise)
-    if isinstance(value, str) and value:
-        return value
-    if type(value) is int:
-        return str(value)
-    raise _Unfit(missing if value is None or value == "" else f"{missing}: {_quoted(value)}")
-
-
-def _count(name: str, fields: dict[str, Any]) -> int:
-    """How often, 0 where the platform did not say."""
-    value = fields.get(name)
-    if value is None:
-        return 0
-    if type(value) is not int:
-        raise _Unfit(f"counts are not integers: {name} is {_quoted(value)}")
-    if not 0 <= value <= _COUNT_MAX:
-        raise _Unfit(f"counts are not between 0 and 2^53: {name} is {value}")
-    return value
-
-
-def _created_at(fields: dict[str, Any]) -> int:
+def _created_at(fields: Fields, delivered_us: int | None) -> int:
     value = fields.get("created_at")
-    created_at = _time(value)
+    created_at = time_us(value)
     if created_at is None:
-        raise _Unfit("no created_at" if value is None else f"created_at is not a time: {_quoted(value)}")
+        raise Unfit("no created_at" if value is None else f"created_at is not a time: {quoted(value)}")
+    if created_at < FIRST_POST_US:
+        raise Unfit(f"created_at {as_text(created_at)} lies before the platform's first post (2006-03-21)")
+    if not _may_be(created_at, delivered_us):
+        raise Unfit(f"created_at {as_text(created_at)} lies after its delivery")
     return created_at
 
 
-def _time(value: Any) -> int | None:
-    """A platform's time as UTC microseconds since 1970, None if it is none (or none after 1970).
+def _post(
+    payload: str,
+    version: Version,
+    said: Said,
+    about: tuple[str | None, str | None, bool],
+    counts: tuple[int | None, int | None],
+    odd: list[str],
+) -> Post:
+    author_id, lang, is_retweet = about
+    return Post(
+        payload,
+        version.post_id,
+        author_id,
+        version.created_at,
+        version.created_at // DAY_US,
+        said.text,
+        lang,
+        is_retweet,
+        *counts,
+        revision_of(version.own_id, said.delivered),
+        version.revised_at,
+        said.is_whole,
+        tuple(dict.fromkeys(odd)),
+    )
 
-    `Tue Feb 11 21:45:52 +0000 2014` or `2014-02-11T21:45:52.000Z`: both hold the clock in the same place, and
-    the rest hardly changes from one line to the next, so the parts are read once and remembered.
+
+def revision_of(own_id: str, delivered: tuple[str, ...]) -> str:
+    """What tells one delivery of a post from another: SHA-256 (hex) over the version's id and the texts as delivered.
+
+    It follows from what was delivered, not from how that is read: it never changes with `VERSION`.
     """
-    if not isinstance(value, str) or len(value) > _TIME_MAX:
-        return None
-    clock_us = _clock_us(value[11:19])
-    if value[10:11] == "T":
-        day_us, rest_us = _v2_day_us(value[:11]), _v2_rest_us(value[19:])
-    else:
-        day_us, rest_us = _v1_day_us(value[:11] + value[19:]), 0
-    if clock_us is None or day_us is None or rest_us is None:
-        return None
-    moment_us = day_us + clock_us + rest_us
-    return moment_us if 0 <= moment_us < _LATEST_US else None
-
-
-@lru_cache(maxsize=100_000)
-def _clock_us(text: str) -> int | None:
-    found = _CLOCK.fullmatch(text)
-    if found is None:
-        return None
-    hours, minutes, seconds = map(int, found.groups())
-    return (hours * 3600 + minutes * 60 + seconds) * _SECOND_US
-
-
-@lru_cache(maxsize=4096)
-def _v1_day_us(text: str) -> int | None:
-    """The start of `Tue Feb 11  +0000 2014` (a v1.1 time without its clock)."""
-    found = _V1_DAY.fullmatch(text)
-    if found is None:
-        return None
-    month, day, offset, year = found.groups()
-    start_us = _start_us(int(year), _MONTHS.get(month, 0), int(day))
-    return None if start_us is None else start_us - _offset_us(offset)
-
-
-@lru_cache(maxsize=4096)
-def _v2_day_us(text: str) -> int | None:
-    found = _V2_DAY.fullmatch(text)
-    return None if found is None else _start_us(*map(int, found.groups()))
-
-
-@lru_cache(maxsize=4096)
-def _v2_rest_us(text: str) -> int | None:
-    """Fraction of a second and distance to UTC: what follows the clock in a v2 time."""
-    found = _V2_REST.fullmatch(text)
-    if found is None:
-        return None
-    fraction, offset = found.groups()
-    return int((fraction or "")[:6].ljust(6, "0")) - _offset_us(offset)
-
-
-def _start_us(year: int, month: int, day: int) -> int | None:
-    try:
-        return (date(year, month, day).toordinal() - _EPOCH_ORDINAL) * DAY_US
-    except ValueError:
-        return None
-
-
-def _offset_us(offset: str) -> int:
-    """The distance to UTC of `Z`, `+0530` or `-05:00`."""
-    if offset == "Z":
-        return 0
-    seconds = int(offset[1:3]) * 3600 + int(offset[-2:]) * 60
-    return (-seconds if offset[0] == "-" else seconds) * _SECOND_US
-
-
-def _quoted(value: Any) -> str:
-    """A value for a sentence: short, and never as deep as the value itself may be."""
-    if isinstance(value, dict):
-        return "a JSON object"
-    if isinstance(value, list):
-        return "a JSON list"
-    if isinstance(value, str) and len(value) > _QUOTED_MAX:
-        return repr(value[:_QUOTED_MAX]) + "…"
-    return "null" if value is None else repr(value)
+    return hashlib.sha256(orjson.dumps([own_id, *dict.fromkeys(delivered)])).hexdigest()

@@ -5,6 +5,8 @@
 -- source = "x_posts"
 -- ///
 -- One row a (post_id, revision), as received. The extractor fills it; this states its columns. Times are UTC.
+-- `revision` tells one delivery from another by what was delivered: the version's id and its texts. Counts are no part
+-- of it. `is_whole`: the text is not one that was cut off. What could not be read of a post is null.
 select
     null::varchar as payload,
     null::varchar as post_id,
@@ -18,6 +20,7 @@ select
     null::bigint as retweets,
     null::varchar as revision,
     null::timestamp as revised_at,
+    null::boolean as is_whole,
     null::varchar as source,
     null::varchar as run_id,
     null::timestamp as ingested_at

@@ -5,13 +5,14 @@
 -- component = "feature_version"
 -- reads = { silver_social_events = "0d" }
 -- ///
--- One row a (date, ticker): how much was said, by how many, how widely, in what mood. Integers only.
+-- One row a (date, ticker): how much was said, by how many, how widely, in what mood. Integers only. A retweet carries
+-- the count of its original, which counts once, with the original.
 select
     event_date as date,
     ticker,
     count(*)::bigint as mentions,
     count(distinct author_id)::bigint as authors,
-    sum(retweets)::bigint as retweets,
+    coalesce(sum(retweets) filter (not is_retweet), 0)::bigint as retweets,
     sum(sentiment)::bigint as sentiment_sum
 from silver_social_events
 group by all

@@ -1,0 +1,64 @@
+"""Rows on their way into a staged Parquet file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+_BATCH_BYTES_MAX = 8 << 20
+# Few values repeated often; the others are (nearly) unique, a dictionary only costs time there.
+_REPEATED = {"author_id", "event_date", "ingested_date", "lang", "source", "file", "reason", "run_id", "ingested_at"}
+_LONG = {"payload", "text", "raw"}
+
+
+class ParquetRows:
+    """Rows written in batches to a file that exists only if there is a row."""
+
+    def __init__(self, path: Path, schema: Any, batch_rows: int) -> None:
+        self._path, self._schema, self._batch_rows = path, schema, batch_rows
+        self._rows: list[tuple[Any, ...]] = []
+        self._bytes = 0
+        self._writer: Any = None
+
+    def append(self, row: tuple[Any, ...], n_bytes: int) -> None:
+        self._rows.append(row)
+        self._bytes += n_bytes
+        # By bytes too: 20,000 usual posts are 60 MB, 20,000 long ones would be gigabytes.
+        if len(self._rows) >= self._batch_rows or self._bytes >= _BATCH_BYTES_MAX:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        if self._writer is not None:
+            self._writer.close()
+
+    def discard(self) -> None:
+        """Leave no half-written file behind."""
+        if self._writer is not None:
+            self._writer.close()
+            self._path.unlink(missing_ok=True)
+
+    def _flush(self) -> None:
+        if not self._rows:
+            return
+        columns = zip(*self._rows, strict=True)
+        types = self._schema.types
+        arrays = [pa.array(values, type=kind) for values, kind in zip(columns, types, strict=True)]
+        if self._writer is None:
+            self._writer = self._open()
+        self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
+        self._rows, self._bytes = [], 0
+
+    def _open(self) -> Any:
+        names = self._schema.names
+        return pq.ParquetWriter(
+            self._path,
+            self._schema,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=[name for name in names if name in _REPEATED],
+            write_statistics=[name for name in names if name not in _LONG],
+        )

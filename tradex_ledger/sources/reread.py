@@ -1,0 +1,97 @@
+"""Bronze read again: the payloads that an older reader left there, as the reader of today reads them. Pure.
+
+Bronze's files are never changed. What is read from them is as if the same lines had been delivered to today's reader,
+at the time at which they were delivered then; so nothing has to be delivered again after a parser was mended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tradex_ledger.sources.parquet_rows import ParquetRows
+from tradex_ledger.sources.stage import POSTS_SCHEMA
+from tradex_ledger.sources.x_posts import Post, parse_line
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_BATCH_ROWS = 20_000
+_SYSTEM = [("source", pa.string()), ("run_id", pa.string()), ("ingested_at", pa.timestamp("us"))]
+_POST_COLUMNS = [field for field in POSTS_SCHEMA if field.name not in ("source", "line", "item")]
+BRONZE_SCHEMA = pa.schema([*_POST_COLUMNS, *_SYSTEM])
+
+EDIT_DAYS = 1
+"""A version of a post may lie so many days after the day that today's reader gives it: an edit after midnight, which
+an older reader did not know for one."""
+
+
+class Reread(NamedTuple):
+    """What reading again came to: rows written, rows of other days, and rows that are no usable posts any more."""
+
+    rows: int
+    elsewhere: int
+    unfit: int
+
+
+def reread_posts(paths: Sequence[Path], first: int, last: int, out: Path) -> Reread:
+    """Read the payloads of Bronze files again; write the posts of first..last (ordinals) to `out`, if there are any.
+
+    The columns are those of `BRONZE_SCHEMA`, the rows in the order of the files.
+    """
+    rows = ParquetRows(out, BRONZE_SCHEMA, _BATCH_ROWS)
+    low, high = first - _EPOCH_ORDINAL, last - _EPOCH_ORDINAL
+    kept = elsewhere = unfit = 0
+    try:
+        for payload, source, run_id, ingested_at in _rows(paths, ["payload", "source", "run_id", "ingested_at"]):
+            for post in parse_line(payload.encode(), _micros(ingested_at)):
+                if not isinstance(post, Post):
+                    unfit += 1
+                elif low <= post.event_date <= high:
+                    rows.append((*post[:-1], source, run_id, ingested_at), len(payload))
+                    kept += 1
+                else:
+                    elsewhere += 1
+        rows.close()
+    except BaseException:
+        rows.discard()
+        raise
+    return Reread(kept, elsewhere, unfit)
+
+
+def recover_posts(paths: Sequence[Path], first: int, last: int, out: Path) -> int:
+    """Read rejected lines of Bronze again; write what is a post now, and of first..last (ordinals), to `out`.
+
+    The columns are those of staged posts. Returns how many.
+    """
+    rows = ParquetRows(out, POSTS_SCHEMA, _BATCH_ROWS)
+    low, high = first - _EPOCH_ORDINAL, last - _EPOCH_ORDINAL
+    kept = 0
+    try:
+        for raw, file, line, ingested_at in _rows(paths, ["raw", "file", "line", "ingested_at"]):
+            found = parse_line(raw.encode(), _micros(ingested_at))
+            for item, post in enumerate(found, start=1):
+                if isinstance(post, Post) and low <= post.event_date <= high:
+                    place = (f"files:{file}", line, item if len(found) > 1 else None)
+                    rows.append((*post[:-1], *place), len(post.payload))
+                    kept += 1
+        rows.close()
+    except BaseException:
+        rows.discard()
+        raise
+    return kept
+
+
+def _rows(paths: Sequence[Path], columns: list[str]) -> Iterator[tuple[Any, ...]]:
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
+                yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
+
+
+def _micros(moment: datetime) -> int:
+    return (moment.replace(tzinfo=UTC) - _EPOCH) // (_EPOCH.resolution)

@@ -1,0 +1,90 @@
+"""A delivered line as a document: a post by itself, or a page or list of them, with what came along. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import orjson
+
+from tradex_ledger.sources.x_fields import Fields, Unfit, included_posts, retweeted_id
+
+_LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def as_text_of(line: bytes, odd: list[str]) -> tuple[str, str | None]:
+    """The line as a text, and what is wrong with its bytes: they are replaced then."""
+    try:
+        return line.decode(), None
+    except UnicodeDecodeError as error:
+        odd.append("bytes that are not UTF-8")
+        return line.decode(errors="replace"), f"not UTF-8 at byte {error.start + 1}"
+
+
+def loads(line: bytes, odd: list[str]) -> Any:
+    """The JSON value that a line is. Raises `Unfit`."""
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        if _LONE_SURROGATE.search(line):
+            try:
+                # The only reader that lets half a surrogate pass; where one is needed, it is replaced.
+                found = json.loads(line, parse_constant=_no_number)
+            except (ValueError, RecursionError):
+                pass
+            else:
+                odd.append("half a surrogate")
+                return found
+        raise Unfit(f"not JSON: {error.msg} at character {error.pos + 1}") from None
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def is_single(document: Any) -> bool:
+    """Whether a document is one thing, a post or none: no list, no page, and no answer that there is nothing."""
+    if not isinstance(document, dict):
+        return not isinstance(document, list)
+    return has_id(document) or not (isinstance(document.get("data"), list) or _is_empty_answer(document))
+
+
+def has_id(fields: Fields) -> bool:
+    """Whether it is named as a post is."""
+    return "id" in fields or "id_str" in fields
+
+
+def _is_empty_answer(document: Fields) -> bool:
+    meta = document.get("meta")
+    return "data" not in document and isinstance(meta, dict) and meta.get("result_count") == 0
+
+
+def items_of(document: Any) -> list[tuple[Any, Mapping[str, Fields]]]:
+    """The elements of a page or a list, each with the posts that came along; errors of a page come after its posts."""
+    if isinstance(document, list):
+        return [(item, {}) for item in document]
+    included = included_posts(document)
+    errors = document.get("errors")
+    told = [{"errors": [error], **_named(error)} for error in errors] if isinstance(errors, list) else []
+    return [(item, included) for item in [*document.get("data", ()), *told]]
+
+
+def _named(error: Any) -> dict[str, Any]:
+    return {name: error[name] for name in ("title", "detail") if name in error} if isinstance(error, dict) else {}
+
+
+def payload_of(item: Any, included: Mapping[str, Fields]) -> str:
+    """An element as a line of its own, with the posts that it passes on, so that it can be read again by itself."""
+    needed: dict[str, Fields] = {}
+    post: Any = item
+    while isinstance(post, dict) and (other := retweeted_id(post)) is not None:
+        if other not in included or other in needed:
+            break
+        post = needed[other] = included[other]
+    document = {"data": item, "includes": {"tweets": list(needed.values())}} if needed else item
+    try:
+        return orjson.dumps(document).decode()
+    except TypeError:  # half a surrogate, or a number of more than 64 bits
+        return json.dumps(document, separators=(",", ":"))
