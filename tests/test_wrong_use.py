@@ -27,7 +27,7 @@ from tests.check import check_everything
 from tests.lake import events, projection, read_dataset
 from tradex_ledger.config import FILE, ConfigError
 from tradex_ledger.datasets.definition import DefinitionError, UnknownDatasetError
-from tradex_ledger.datasets.fingerprint import NotDeterministicError
+from tradex_ledger.datasets.gate import NotDeterministicError
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import PlanMismatchError
 from tradex_ledger.domain.base import WrongStateError

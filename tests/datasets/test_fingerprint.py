@@ -6,7 +6,8 @@ import pytest
 
 from tests.datasets.made import BRONZE, definition, pipeline_of
 from tradex_ledger.datasets.definition import DefinitionError, load_pipeline, parse_definition
-from tradex_ledger.datasets.fingerprint import NotDeterministicError, describe_all, fingerprint
+from tradex_ledger.datasets.fingerprint import describe_all, fingerprint
+from tradex_ledger.datasets.gate import NotDeterministicError
 from tradex_ledger.workspace import BUILT_IN
 
 SQL = "select day, count(*) as id from base group by day"
