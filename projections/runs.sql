@@ -35,7 +35,9 @@ lives as (
         max(position) filter (topic = 'run.published') as published_position,
         count(*) filter (topic = 'run.anomaly_detected') as anomalies,
         count(*) filter (topic = 'run.sla_exceeded') > 0 as sla_exceeded,
-        sum(rows) filter (topic = 'run.batch_appended') as appended_rows,
+        -- Lines that are no posts are kept in datasets of their own, `…__rejected` and `…__undated`: nobody's posts.
+        sum(rows) filter (topic = 'run.batch_appended' and not contains(dataset, '__')) as appended_rows,
+        sum(rows) filter (topic = 'run.batch_appended' and contains(dataset, '__')) as rejected_rows,
         max(position) as last_position
     from events
     where run_id is not null
@@ -151,7 +153,8 @@ select
     lives.published_position,
     born.position,
     lives.last_position,
-    lives.approved_rule
+    lives.approved_rule,
+    coalesce(lives.rejected_rows, 0)::bigint as rejected_rows
 from born
 join lives using (run_id)
 left join attempts using (run_id)

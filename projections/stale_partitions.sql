@@ -9,7 +9,8 @@ with edges as (
 content as (
     select dataset, partition, run_id, max(published_position) as changed_position
     from partition_history
-    where published_position is not null and outcome in ('written', 'appended')
+    -- 1970-01-01 is the day that lines without one had, before they got a dataset of their own.
+    where published_position is not null and outcome in ('written', 'appended') and partition <> date '1970-01-01'
     group by dataset, partition, run_id
 ),
 checks as (
@@ -18,8 +19,9 @@ checks as (
     where topic = 'run.published'
     group by run_id
 ),
+-- The last day that a dataset has which others are built upon; rejected lines open no range.
 last_day as (
-    select max(partition) as day from partitions
+    select max(partition) as day from partitions where dataset in (select unnest([dataset, r.dataset]) from edges)
 ),
 affected as (
     select

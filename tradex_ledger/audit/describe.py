@@ -45,6 +45,8 @@ class Reader:
             {**row, **{name: row[name] and orjson.loads(row[name]) for name in ("extraction", "source")}}
             for row in self.rows("run_layers", "run_id = ? order by started_at", run_id)
         ]
+        looks = self.rows("source_looks", "run_id = ? order by position desc limit 1", run_id)
+        document["look"] = looks[0] if looks else None
         document["plan"] = self._plan(run_id)
         document["windows"] = self._windows(run_id)
         document["request"] = self._facts(run_id, "backfill.requested")

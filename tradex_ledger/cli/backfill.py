@@ -199,7 +199,7 @@ def propose(call: Call, submit: bool, no_source: bool) -> int:
         if "requested" in item:
             step = next_step(item["requested"], item["status"])
             show.line(f"requested {item['requested']}; next: {step}")
-        else:
+        elif item["command"]:
             show.line(item["command"])
         if "refused" in item:
             show.warning(f"not requested: {item['refused']['message']}")

@@ -11,6 +11,7 @@ import click
 from tradex_ledger.cli.common import DAY, Call, as_of_option, command
 from tradex_ledger.cli.plans import request_facts, run_document
 from tradex_ledger.cli.show import Show, bytes_text, seconds_text, short
+from tradex_ledger.cli.source import look_facts, status_lines
 
 RUN_COLUMNS = ("run", "kind", "status", "range", "progress", "rows", "took", "by", "why")
 _top = click.Group()
@@ -61,7 +62,7 @@ def show_run(show: Show, document: dict[str, Any]) -> None:
             "as of position": plan and plan["base"],
             "policy": plan and plan["policy_digest"],
             "took": document["ended_at"] and seconds_text(document["duration_ms"]),
-            "appended": f"{document['appended_rows']} Bronze rows",
+            **look_facts(document),
             "partitions": f"{document['built_partitions']} of {document['planned_partitions']}: "
             f"{document['written']} written, {document['identical']} identical, {document['reused']} reused",
             "volume": f"{document['rows']} rows, {bytes_text(document['bytes'])}",
@@ -96,16 +97,18 @@ def report(call: Call, workspace: Any, run_id: str) -> None:
 
 @command(_top, "run", example="tradex run\ntradex run --until 2014-03-01")
 @click.option("--until", type=DAY, help="Process what was created before this day (UTC); today unless given.")
-def run(call: Call, until: date | None) -> None:
+@click.option("--yes", is_flag=True, help="Without --until: go on to today, however old the newest post is.")
+def run(call: Call, until: date | None, yes: bool) -> None:
     """Run the pipeline incrementally, from its cursor until a day (excluded).
 
-    An incremental run that was interrupted is taken up and finished first. Only its success moves the state.
+    An incremental run that was interrupted is taken up and finished first. Only its success moves the state. A run that
+    would pass many days without a post asks for --until or --yes first: it cannot be taken back.
     """
     from tradex_ledger.domain.incremental import NothingToRunError
 
     with call.open() as workspace, call.show.progress() as progress:
         try:
-            finished = workspace.run(until, progress=progress)
+            finished = workspace.run(until, far_ahead=yes, progress=progress)
         except NothingToRunError as error:
             if until is not None:
                 raise
@@ -130,6 +133,7 @@ def status(call: Call, as_of: str | None) -> None:
             "runs", "status in ('PLANNED', 'APPROVED', 'RUNNING', 'FAILED', 'PAUSED', 'HELD') order by position"
         ),
         "datasets": reader.datasets(),
+        "source": next(iter(reader.rows("source_looks", "true order by position desc limit 1")), None),
         "stale_partitions": reader.connection.execute(_STALE).fetchall() if _stale(reader) else [],
     }
     show = call.show
@@ -139,6 +143,8 @@ def status(call: Call, as_of: str | None) -> None:
         return
     for state in document["pipeline_state"]:
         show.line(f"pipeline {state['pipeline']}: processed until {_day(state['cursor'])}")
+    for text in status_lines(document["source"]):
+        show.line(text)
     show.line()
     show.table(document["datasets"], ("dataset", "layer", "logic_version", "partitions", "first", "last", "rows"))
     show.line()

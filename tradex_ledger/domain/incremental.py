@@ -18,9 +18,18 @@ class NothingToRunError(UsageError):
     def __init__(self, cursor: str, until: str) -> None:
         super().__init__(
             f"the pipeline has already run until {cursor}: there is nothing between it and {until}",
-            mend="give a later --until; days before the cursor are reprocessed by a backfill: "
-            "tradex backfill request temporal …",
+            mend="give a later --until; days before the cursor are reprocessed by a backfill (tradex backfill request "
+            f"temporal …); if the cursor stands too far, {back(cursor)}",
         )
+
+
+def back(cursor: str | None) -> str:
+    """How a cursor is put back that a run moved too far: by the opposite of a run, with all its rules."""
+    day = (cursor or "")[:10] or "YYYY-MM-DD"
+    return (
+        "it is put back by a forced backfill, which another person approves: tradex backfill request forced "
+        f"bronze_x_posts --from … --to {day} --override-state --cursor … --ticket … --reason …"
+    )
 
 
 class IncrementalRun(Run):

@@ -32,6 +32,20 @@ class TooLargeError(RefusedError):
         )
 
 
+class RunTooLargeError(RefusedError):
+    """An incremental run would build more than the policy allows (N32)."""
+
+    code = "too-large"
+
+    def __init__(self, partitions: int, allowed: int, until: str, run_id: str | None) -> None:
+        cancel = f"cancel it (tradex backfill cancel {run_id} --reason …), then take " if run_id else "take "
+        super().__init__(
+            f"the run has {partitions} partitions, the policy allows {allowed}",
+            mend=f"{cancel}fewer days at once: tradex run --until {until}; "
+            f"or raise max_partitions under [policy] to {partitions}",
+        )
+
+
 class NotAllowedError(RefusedError):
     """The policy does not give that right to that person."""
 
@@ -78,6 +92,7 @@ class Policy:
     window_partitions: int = 30
     batch_mb: int = 16
     max_partitions: int = 50_000
+    run_ahead_days: int = 31
     runs_per_dataset: int = 1
     runs_in_all: int = 4
     peak_hours: str = ""

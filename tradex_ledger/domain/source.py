@@ -17,6 +17,7 @@ class Look(Aggregate):
 
     def __init__(self) -> None:
         self.found: dict[str, Any] = {}
+        self.passed_over: list[dict[str, Any]] = []
 
     class Looked(CreatedEvent):
         """Somebody looked at the source."""
@@ -33,6 +34,7 @@ class Look(Aggregate):
 
         def apply(self, aggregate: Look) -> None:
             aggregate.found = self.found
+            aggregate.passed_over = self.passed_over
 
     @classmethod
     def record(cls, look_id: str, *, by: str, **facts: Any) -> Look:

@@ -121,14 +121,18 @@ def append_days(task: AppendTask) -> Appended:
         connection.close()
 
 
-def count_new_rows(task: AppendTask) -> dict[int, int]:
-    """How many rows of each day (ordinal) an `AppendTask` would write. It writes none, and trusts the files."""
+def count_new_rows(task: AppendTask) -> list[tuple[int, str | None, int]]:
+    """How many rows an `AppendTask` would write: (day as an ordinal, delivered file where the rows say it, rows).
+
+    It writes none, and trusts the files.
+    """
     connection = connect()
     try:
         limit_resources(connection, task.folder / "spill", task.memory_mb)
         sql = _append_sql(task, _existing_paths(task))
-        found = connection.execute(f'select "{task.column}", count(*) from ({sql}) group by all').fetchall()
-        return {day.toordinal(): count for day, count in found}
+        file = '"file"' if "file" in task.columns else "null::varchar"
+        found = connection.execute(f'select "{task.column}", {file}, count(*) from ({sql}) group by all').fetchall()
+        return [(day.toordinal(), name, count) for day, name, count in found]
     finally:
         connection.close()
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import Any
 
+import duckdb
 from sqlalchemy import Engine
 
 from tradex_ledger.datasets.definition import Definition
@@ -31,16 +33,23 @@ class Version:
         object.__setattr__(self, "content", ",".join(file["sha256"] for file in self.files))
 
 
+NO_DAY = date(1970, 1, 1).toordinal()
+"""The day that lines without one had before they got a dataset of their own: it opens no range."""
+
+
 @dataclass
 class Catalog:
     """Current versions as of `position`: dataset → day (ordinal) → version.
 
-    `outdated` are the days of each dataset that were published under an older logic version only.
+    `outdated` are the days of each dataset that were published under an older logic version only; `old` the names of
+    Bronze's files that an older reader made. `side` are datasets that nothing is built upon: they open no range.
     """
 
     position: int
     current: dict[str, dict[int, Version]] = field(default_factory=dict)
     outdated: dict[str, set[int]] = field(default_factory=dict)
+    old: frozenset[str] = frozenset()
+    side: frozenset[str] = frozenset()
 
     def get(self, dataset: str, day: int) -> Version | None:
         """The version that counts for a day; None when there is none."""
@@ -55,13 +64,22 @@ class Catalog:
         days = self.current.get(dataset, {})
         return [(day, file) for day in range(first, last + 1) if day in days for file in days[day].files]
 
+    def all_files(self, dataset: str) -> list[tuple[int, Mapping[str, Any]]]:
+        """All files of a dataset (with their day), in order of day."""
+        return [(day, file) for day, version in sorted(self.current.get(dataset, {}).items()) for file in version.files]
+
+    def is_old(self, path: str) -> bool:
+        """Whether an older reader made that file of Bronze: its payloads are read again."""
+        return path in self.old
+
     def days(self) -> list[int]:
-        """Every day that any dataset has a partition of."""
-        return sorted({day for days in self.current.values() for day in days})
+        """Every day that somebody vouches for: that a dataset has a partition of which others are built upon."""
+        known = (days for name, days in self.current.items() if name not in self.side)
+        return sorted({day for days in known for day in days} - {NO_DAY})
 
     def copy(self) -> Catalog:
         """A copy that can be laid over without touching this one."""
-        return Catalog(self.position, {name: dict(days) for name, days in self.current.items()}, self.outdated)
+        return replace(self, current={name: dict(days) for name, days in self.current.items()})
 
     def input_digest(self, definition: Definition, logic_version: int, day: int) -> str:
         """SHA-256 (hex) of all that a partition's content follows from: logic version and input contents.
@@ -100,7 +118,7 @@ class Catalogs:
     def at(self, position: int, versions: Mapping[str, int]) -> Catalog:
         """The catalog as of a position, for the given logic version of each dataset."""
         if self._last is not None and self._last[1] == versions and not self._moved(self._last[0].position, position):
-            found = Catalog(position, self._last[0].current, self._last[0].outdated)
+            found = replace(self._last[0], position=position)
         else:
             found = self._load(position, versions)
         self._last = found, dict(versions)
@@ -113,6 +131,8 @@ class Catalogs:
             found = connection.execute(
                 "select dataset, layer, component, logic_version, partition, files, rows, bytes, inputs from partitions"
             ).fetchall()
+            catalog.old = _old_files(connection)
+            catalog.side = frozenset(row[0] for row in connection.execute(_SIDE).fetchall())
         for name, layer, component, logic_version, day, files, n_rows, n_bytes, inputs in found:
             if name not in versions:
                 continue
@@ -131,6 +151,40 @@ class Catalogs:
             f"select count(*) from events where position > :since and position <= :position and topic in ({topics})"
         )
         return position < since or select(self.engine, statement, since=since, position=position) != [(0,)]
+
+
+# Bronze's rejected lines: nothing reads them, and their day is not always one that a post vouches for.
+_SIDE = """
+    with reads as (
+        select unnest(from_json(data -> '$.reads', '[{"dataset":"VARCHAR"}]')).dataset as dataset
+        from events
+        where topic = 'dataset.logic_versioned'
+    )
+    select dataset
+    from events
+    where topic = 'dataset.registered' and layer = 'bronze'
+        and dataset not in (from reads) and exists (from reads)
+"""
+_READERS = """
+    select dataset, logic_version, coalesce((data ->> '$.reader')::integer, 1) as reader
+    from events
+    where topic = 'dataset.logic_versioned'
+"""
+_OLD = f"""
+    with readers as ({_READERS}),
+    newest as (select dataset, max_by(reader, logic_version) as reader from readers group by dataset)
+    select distinct unnest(b.files).path
+    from events b
+    join readers r on r.dataset = b.dataset and r.logic_version = b.logic_version
+    join newest n on n.dataset = b.dataset
+    where b.topic = 'run.batch_appended' and r.reader < n.reader
+"""
+
+
+def _old_files(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """The files of Bronze that an older reader made than the one of the dataset's newest version."""
+    several = connection.execute(f"select count(distinct reader) > 1 from ({_READERS})").fetchall()
+    return frozenset(row[0] for row in connection.execute(_OLD).fetchall()) if several[0][0] else frozenset()
 
 
 def overlay(catalog: Catalog, candidates: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:

@@ -91,10 +91,10 @@ class Execution:
         """Whole milliseconds of the stopwatch since a reading of it."""
         return round((self.stopwatch() - since) * 1000)
 
-    def posts(self) -> tuple[Definition, Definition | None]:
-        """The Bronze dataset that the source fills, and the one that keeps what is no post."""
+    def bronze(self) -> tuple[Definition, Definition | None, Definition | None]:
+        """The Bronze datasets that the source fills: posts, what is no post, and of that what no day belongs to."""
         bronze = {d.source: d for d in self.pipeline.layer("bronze")}
-        return bronze["x_posts"], bronze.get("x_posts__rejected")
+        return bronze["x_posts"], bronze.get("x_posts__rejected"), bronze.get("x_posts__undated")
 
 
 def reference_facts(definition: Definition) -> list[dict[str, str]]:

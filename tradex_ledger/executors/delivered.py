@@ -58,8 +58,8 @@ class Known:
     recounted: dict[int, int] = field(default_factory=dict)
 
     def is_held(self, asked: Asked) -> bool:
-        """Whether Bronze has all of it that lies in those days."""
-        return _holds(self.held, asked.posts) and _holds(self.held_rejected, asked.rejected)
+        """Whether Bronze has all of it that lies in those days. What came too early may be a post the next time."""
+        return not self.counts.early and _holds(self.held, asked.posts) and _holds(self.held_rejected, asked.rejected)
 
     def posts(self, asked: Asked) -> Counter[int]:
         """Its posts of those days, by day."""

@@ -13,9 +13,11 @@ import duckdb
 from tradex_ledger.datasets.graph import affected, days_of, ordinal, windows
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.plan import count_partitions
 from tradex_ledger.domain.run import LAYERS, PUBLICATION, Run
 from tradex_ledger.errors import ConflictError, EnvironmentFault, RefusedError, TradexError
-from tradex_ledger.executors.catalog import overlay
+from tradex_ledger.executors.ahead import check_run_size
+from tradex_ledger.executors.catalog import NO_DAY, overlay
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.extract import extract, extraction_of
 from tradex_ledger.executors.fence import DrivenRun, EndedMeanwhileError, FencedError, load_run
@@ -106,6 +108,20 @@ def check_plan_holds(ex: Execution, run: Backfill) -> None:
     run.check_still_allowed(ex.policy)
 
 
+def refusal(ex: Execution, run: Backfill) -> RefusedError | None:
+    """Why a backfill would be refused if it were driven now; None when nothing of its own stands in the way."""
+    if run.plan is None:
+        return None
+    try:
+        check_plan_holds(ex, run)
+        check_writable(ex, run)
+        if run.attempt == 0:
+            check_no_earlier_overlap(ex.ledger, run)
+    except RefusedError as error:
+        return error
+    return None
+
+
 def _step(ex: Execution, driven: DrivenRun) -> None:
     """What comes next, told by the run's own state alone."""
     stage = driven.run.next_stage()
@@ -135,9 +151,13 @@ def _plan_incremental(ex: Execution, driven: DrivenRun) -> None:
     versions = logic_versions(ex.unbumped_locks())
     published = ex.catalogs.at(ex.ledger.position(), versions)
     last_day = last_day_of(driven, published)
-    appended = {name: {ordinal(day) for day in days} for name, days in run.appended.items()}
-    posts, _ = ex.posts()
-    known = set(published.current.get(posts.name, ()))
+    appended = {
+        name: {ordinal(day) for day in days} - {NO_DAY}
+        for name, days in run.appended.items()
+        if name not in published.side
+    }
+    posts, *_ = ex.bronze()
+    known = set(published.current.get(posts.name, ())) - {NO_DAY}
     first = ordinal(run.cursor_from) if run.cursor_from else min(known, default=last_day + 1)
     own_days = set(range(first, ordinal(run.cursor_to)))
     closure = affected(
@@ -154,6 +174,7 @@ def _plan_incremental(ex: Execution, driven: DrivenRun) -> None:
                 logic_version=versions[definition.name],
                 window_partitions=ex.policy.window_partitions,
             )
+    check_run_size(ex, count_partitions(found), first, ordinal(run.cursor_to), run.id)
     run.extend_plan(found, base=published.position, reason="the days of the run", by=ex.by)
     driven.append()
 

@@ -135,7 +135,7 @@ def touched_days(
     ex: Execution, catalog: Catalog, versions: Mapping[str, int], days: Mapping[str, set[int]], asked: set[int]
 ) -> dict[str, Touched]:
     """What may become of each planned day. A day whose inputs are those it was built from is not built again."""
-    posts, _ = ex.posts()
+    posts, *_ = ex.bronze()
     found: dict[str, Touched] = {}
     moving: dict[str, set[int]] = {posts.name: asked}
     for name, definition in ex.pipeline.definitions.items():

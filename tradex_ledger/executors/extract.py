@@ -2,35 +2,51 @@
 
 Bronze has no candidates: a batch is visible once its event is saved, since data that was paid for is kept even if the
 run dies later. Dedup compares with Bronze itself, with the touched partitions only; there is no switch for it (N37).
+A backfill also reads again what an older reader rejected.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from tradex_ledger.clock import new_id
 from tradex_ledger.datasets.definition import Definition
-from tradex_ledger.datasets.graph import iso, ordinal, windows
-from tradex_ledger.datasets.statement import connect
+from tradex_ledger.datasets.graph import ordinal
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.run import Run
-from tradex_ledger.executors.bronze import AppendTask, StageTask, append_days, check_existing, stage_files
+from tradex_ledger.domain.source import Look
+from tradex_ledger.errors import EnvironmentFault
+from tradex_ledger.executors.append import Append, rows_by_day
+from tradex_ledger.executors.bronze import BronzeFile, RecoverTask, recover
 from tradex_ledger.executors.context import Execution, logic_versions
-from tradex_ledger.executors.delivered import Days, Delivered, Known, open_delivered
+from tradex_ledger.executors.delivered import Asked, Days, open_delivered
 from tradex_ledger.executors.fence import DrivenRun
-from tradex_ledger.lake.storage import StagedFile, file_list
-from tradex_ledger.ledger.application import WriterConflictError
+from tradex_ledger.executors.staging import Staged, stage_all
 from tradex_ledger.ledger.entry import format_time, parse_time
-from tradex_ledger.sources.files import SourceFile
-from tradex_ledger.sources.stage import FileCounts
-from tradex_ledger.sources.x_posts import DAY_US
+from tradex_ledger.sources.files import Listing, told
+from tradex_ledger.sources.stage import Wanted
+from tradex_ledger.sources.x_time import DAY_US
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_ORDINAL = _EPOCH.toordinal()
+
+
+class NothingReadableError(EnvironmentFault):
+    """The source holds no post that can be read: whether there was none nobody knows, so the state stays."""
+
+    code = "nothing-readable"
+
+    def __init__(self, source: str, found: Mapping[str, Any], passed_over: list[dict[str, Any]]) -> None:
+        why = "; ".join(f"{item['count']} passed over ({item['why']})" for item in passed_over)
+        super().__init__(
+            f"no post could be read at {source}: {found['files']} files with {found['lines']} lines, "
+            f"{found['rejected']} of them no posts" + (f"; {why}" if why else "") + "; the state does not move",
+            mend="deliver the posts, or correct the source of the workspace, then: tradex run",
+        )
 
 
 def extraction_of(run: Run, source: str) -> dict[str, Any]:
@@ -52,220 +68,143 @@ def _midnight(day: int) -> str:
     return format_time(datetime.fromordinal(day).replace(tzinfo=UTC))
 
 
-def _micros(cursor: str | None) -> int | None:
+def micros(cursor: str | None) -> int | None:
+    """A stored time as microseconds since 1970; None stays None."""
     if cursor is None:
         return None
     return (parse_time(cursor) - _EPOCH) // timedelta(microseconds=1)
 
 
+def wanted_of(extraction: Mapping[str, Any], delivered_at: str) -> Wanted:
+    """What an extraction keeps. Rejected lines are taken late by incremental runs: no backfill would ask for them."""
+    first, until = micros(extraction["cursor_from"]), micros(extraction["cursor_to"])
+    delivered = micros(delivered_at)
+    assert delivered is not None
+    return Wanted(first, until, first if extraction["mode"] == "backfill" else None, delivered)
+
+
+def asked_of(wanted: Wanted) -> Asked | None:
+    """The range as days since 1970-01-01; None when it does not begin and end at midnight (UTC)."""
+    posts = _whole_days(wanted.first_us, wanted.until_us)
+    rejected = _whole_days(wanted.rejected_first_us, wanted.until_us)
+    return None if posts is None or rejected is None else Asked(posts, rejected)
+
+
 def _whole_days(first: int | None, until: int | None) -> Days | None:
-    """A range of microseconds as days since 1970-01-01; None when it does not begin and end at midnight (UTC)."""
     if until is None or until % DAY_US or (first or 0) % DAY_US:
         return None
-    return (-_EPOCH.toordinal() if first is None else first // DAY_US, until // DAY_US)
-
-
-@dataclass
-class Staged:
-    """What an extraction found: the counts, the staged files, and what was read of each delivered file.
-
-    Of delivered files that were not read, because Bronze has all their rows, only the rows by day are here.
-    """
-
-    counts: Counter[str] = field(default_factory=Counter)
-    posts: list[str] = field(default_factory=list)
-    rejected: list[str] = field(default_factory=list)
-    held_posts: Counter[int] = field(default_factory=Counter)
-    held_rejected: Counter[int] = field(default_factory=Counter)
-    read: list[FileCounts] = field(default_factory=list)
-
-    def hold(self, known: Known, days: Days) -> None:
-        """Count a file as if it had been read."""
-        posts, rejected = known.posts(days), known.rejected(days)
-        self.held_posts += posts
-        self.held_rejected += rejected
-        self.count(1, known.counts.lines, posts.total(), rejected.total())
-
-    def count(self, files: int, lines: int, posts: int, rejected: int) -> None:
-        """Add to the counts."""
-        outside = lines - posts - rejected
-        self.counts.update(files=files, lines=lines, posts=posts, outside=outside, rejected=rejected)
+    return (-_EPOCH_ORDINAL if first is None else first // DAY_US, until // DAY_US)
 
 
 def extract(ex: Execution, driven: DrivenRun, extraction: Mapping[str, Any]) -> dict[str, Any]:
     """Fill Bronze for the run's range. Returns the counts for LayerCompleted.
 
     Run again after a crash it appends only what is missing: dedup makes it harmless (N14).
+
+    Raises: `NothingReadableError` in an incremental run, once what was no post is on record.
     """
     ingested_at = format_time(ex.clock())
-    days = _whole_days(_micros(extraction["cursor_from"]), _micros(extraction["cursor_to"]))
-    delivered = open_delivered(ex)
-    staged = stage_all(ex, extraction, delivered, days)
-    posts, rejected = ex.posts()
-    appended = {}
-    for definition, files, held in (
-        (posts, staged.posts, staged.held_posts),
-        (rejected, staged.rejected, staged.held_rejected),
-    ):
-        if definition is not None and (files or held):
+    wanted = wanted_of(extraction, ingested_at)
+    asked, delivered, listing = asked_of(wanted), open_delivered(ex), ex.source.look()
+    staged = stage_all(ex, listing.files, wanted, delivered, asked)
+    recovered = _recover(ex, staged, extraction)
+    appended: dict[str, Append] = {}
+    for definition, files, held in _by_dataset(ex, staged):
+        if files or held:
             read = rows_by_day(definition, files)
-            held_rows = Counter({day + _EPOCH.toordinal(): n for day, n in held.items()})
-            append = Append(ex, driven, definition, tuple(files), read, read + held_rows, ingested_at)
-            appended[definition.name] = append.run()
-    kept = appended.get(posts.name, 0)
-    delivered.keep(ex, staged.read, days)
-    return {**staged.counts, "appended": kept, "duplicates": staged.counts["posts"] - kept}
+            appended[definition.name] = Append(ex, driven, definition, tuple(files), read, read + held, ingested_at)
+            appended[definition.name].run()
+    posts, *others = ex.bronze()
+    kept = appended[posts.name].total if posts.name in appended else 0
+    recounted = _days_since_1970(appended[posts.name].recounted) if posts.name in appended else Counter[Any]()
+    delivered.keep(ex, staged.read, asked, recounted)
+    unread = passed_over(listing, staged)
+    look = record_look(ex, extraction, listing, staged, run=driven.id)
+    if extraction["mode"] == "incremental" and look.found["newest"] is None:
+        raise NothingReadableError(extraction["source"], look.found, told(unread))
+    found = {name: n for name, n in look.found.items() if name not in ("bytes", "newest")}
+    return {
+        **found,
+        "passed_over": len(unread),
+        "appended": kept,
+        "rejected_appended": sum(appended[d.name].total for d in others if d and d.name in appended),
+        "duplicates": found["posts"] + recovered - kept,
+        "recounted": recounted.total() + staged.held_recounted,
+        "recovered": recovered,
+    }
 
 
-def stage_all(ex: Execution, extraction: Mapping[str, Any], delivered: Delivered, days: Days | None) -> Staged:
-    """Read the source into staged files: parallel by groups of delivered files, in the order of their names."""
-    listed = ex.source.list_files()
-    first, until = _micros(extraction["cursor_from"]), _micros(extraction["cursor_to"])
-    files, held = delivered.split(listed, days)
-    tasks = [
-        StageTask(
-            _pairs(group),
-            first,
-            until,
-            ex.staging / f"posts-{n:05}.parquet",
-            ex.staging / f"rejected-{n:05}.parquet",
-        )
-        for n, group in enumerate(ex.source.groups(files, ex.policy.batch_mb << 20))
+def _by_dataset(ex: Execution, staged: Staged) -> list[tuple[Definition, list[str], Counter[int]]]:
+    """Each Bronze dataset, the files staged for it, and the rows by day (ordinal) that were not read again."""
+    posts, rejected, undated = ex.bronze()
+    held = [
+        Counter({day + _EPOCH_ORDINAL: n for day, n in days.items()})
+        for days in (staged.held_posts, staged.held_rejected)
     ]
-    staged = Staged()
-    staged.count(0, 0, 0, 0)
-    for known in held:
-        assert days is not None
-        staged.hold(known, days)
-    # By the counts, not by which files there are: who takes the run over wipes them, and that is no empty source.
-    kept: set[Path] = set()
-    for task, counts in ex.pool.run(stage_files, tasks):
-        staged.count(counts.files, counts.lines, counts.posts, counts.rejected)
-        staged.read += counts.by_file
-        kept |= {task.posts} if counts.posts else set()
-        kept |= {task.rejected} if counts.rejected else set()
-        ex.progress(f"read {len(listed)} files", staged.counts["files"], len(listed))
-    staged.posts = [str(task.posts) for task in tasks if task.posts in kept]
-    staged.rejected = [str(task.rejected) for task in tasks if task.rejected in kept]
-    return staged
+    return [
+        (posts, staged.posts, held[0]),
+        *([(rejected, staged.rejected, held[1])] if rejected else []),
+        *([(undated, staged.undated, Counter[int]())] if undated else []),
+    ]
 
 
-def _pairs(group: list[SourceFile]) -> tuple[tuple[Path, str], ...]:
-    return tuple((file.path, file.name) for file in group)
+def _days_since_1970(recounted: Counter[tuple[str, int]]) -> Counter[tuple[str, int]]:
+    return Counter({(name, day - _EPOCH_ORDINAL): n for (name, day), n in recounted.items()})
 
 
-def rows_by_day(definition: Definition, staged: list[str]) -> Counter[int]:
-    """How many staged rows each day (ordinal) has."""
-    if not staged:
-        return Counter()
-    with connect() as connection:
-        rows = connection.execute(
-            f'select "{definition.partition}", count(*) '
-            f"from read_parquet({file_list(staged)}, hive_partitioning = false) group by all"
-        ).fetchall()
-    return Counter({day.toordinal(): count for day, count in rows})
+def _recover(ex: Execution, staged: Staged, extraction: Mapping[str, Any]) -> int:
+    """Stage, for a backfill, the posts among what an older reader rejected; returns how many there are."""
+    _, rejected, _ = ex.bronze()
+    if extraction["mode"] != "backfill" or rejected is None:
+        return 0
+    catalog = ex.catalogs.at(ex.ledger.position(), logic_versions(ex.locks()))
+    first, until = ordinal(extraction["cursor_from"]), ordinal(extraction["cursor_to"])
+    # A line without a day had that of 1970; the day of another may have come from its file's name: all are read.
+    old = tuple(
+        BronzeFile(ex.lake.absolute(f["path"]), f["path"], f["bytes"], f["sha256"], is_old=True)
+        for _, f in catalog.all_files(rejected.name)
+        if catalog.is_old(f["path"])
+    )
+    if not old:
+        return 0
+    out = ex.staging / "recovered.parquet"
+    ((_, count),) = ex.pool.run(recover, [RecoverTask(old, first, until - 1, out)])
+    staged.posts += [str(out)] if count else []
+    return count
 
 
-@dataclass
-class Append:
-    """Staged rows on their way into one Bronze dataset.
+def passed_over(listing: Listing, staged: Staged) -> list[Any]:
+    """All that was not read: by its name, or once it was opened."""
+    return [*listing.passed_over, *staged.passed_over()]
 
-    `staged_rows` counts them by day (ordinal); `delivered_rows` counts those, too, that were not staged again because
-    Bronze has them: batches are cut and counted by these, so that they come out the same.
-    """
 
-    ex: Execution
-    driven: DrivenRun
-    definition: Definition
-    staged: tuple[str, ...]
-    staged_rows: Mapping[int, int]
-    delivered_rows: Mapping[int, int]
-    ingested_at: str
-    tries: int = 0
-
-    def run(self) -> int:
-        """Append window by window; returns the rows that were new."""
-        limit = self.ex.policy.window_partitions
-        todo = windows(self.definition, self.delivered_rows, logic_version=0, window_partitions=limit)
-        self._read_base()
-        total = 0
-        for number, window in enumerate(todo):
-            total += self._append(tuple(range(ordinal(window["first"]), ordinal(window["last"]) + 1)))
-            self.ex.progress(f"append to {self.definition.name}", number + 1, len(todo))
-        return total
-
-    def _read_base(self) -> None:
-        """The dataset's lock, then the catalog: good for all windows, since each touches its own days."""
-        locks = self.ex.unbumped_locks()
-        self.lock = locks[self.definition.name]
-        self.catalog = self.ex.catalogs.at(self.ex.ledger.position(), logic_versions(locks))
-
-    def _append(self, days: tuple[int, ...]) -> int:
-        """One batch: dedup, place, and one save with the lock; again from a fresh base when somebody was first."""
-        while True:
-            self.tries += 1
-            task = self._task(days)
-            files = append_days(task) if any(day in self.staged_rows for day in days) else check_existing(task)
-            if not files:
-                return 0
-            for file in files:
-                self.lock.check_unprotected(iso(file.day), iso(file.day))
-            # A crash before `place`: staged files, wiped by the next drive. After it: files that no event names.
-            placed = [(file.day, self._place(file)) for file in files]
-            self.ex.lake.sync_placed([facts["path"] for _, facts in placed])
-            total = self._record(placed, _midnight(days[-1] + 1))
-            try:
-                # A crash before this save: unreferenced files. After it: the batch is Bronze, and found there.
-                self.driven.append(self.lock)
-            except WriterConflictError:
-                self._read_base()
-                continue
-            return total
-
-    def _task(self, days: tuple[int, ...]) -> AppendTask:
-        name = self.definition.name
-        return AppendTask(
-            dataset=name,
-            column=self.definition.partition,
-            key=self.definition.key,
-            columns=tuple(column for column, _ in self.ex.columns[name]),
-            staged=self.staged,
-            existing=tuple(
-                (self.ex.lake.absolute(file["path"]), file["path"], file["bytes"], file["sha256"])
-                for _, file in self.catalog.files(name, days[0], days[-1])
-            ),
-            days=days,
-            folder=self.ex.staging / f"{name}-{self.tries}",
-            run_id=self.driven.id,
-            ingested_at=self.ingested_at,
-            memory_mb=self.ex.task_memory_mb,
-        )
-
-    def _place(self, file: StagedFile) -> dict[str, Any]:
-        folder = f"{self.definition.name}/{self.definition.partition}={iso(file.day)}"
-        path = self.ex.lake.place(file, folder, self.driven.id)
-        return {"path": path, "bytes": file.bytes, "rows": file.rows, "sha256": file.sha256}
-
-    def _record(self, placed: list[tuple[int, dict[str, Any]]], cursor: str) -> int:
-        for day, facts in placed:
-            self.driven.run.append_batch(
-                dataset=self.definition.name,
-                logic_version=self.lock.logic_version,
-                partition=iso(day),
-                files=[facts],
-                rows=facts["rows"],
-                bytes=facts["bytes"],
-                dropped=self.delivered_rows[day] - facts["rows"],
-                cursor=cursor,
-                by=self.ex.by,
-            )
-        total: int = sum(facts["rows"] for _, facts in placed)
-        self.lock.publish(
-            self.driven.id,
-            logic_version=self.lock.logic_version,
-            partitions=len(placed),
-            rows=total,
-            changed=[iso(day) for day, _ in placed],
-            by=self.ex.by,
-        )
-        return total
+def record_look(
+    ex: Execution,
+    extraction: Mapping[str, Any],
+    listing: Listing,
+    staged: Staged,
+    *,
+    run: str | None = None,
+    late: dict[str, Any] | None = None,
+) -> Look:
+    """Put on record what there was at the source, by itself: it conflicts with nobody."""
+    newest = staged.newest_day()
+    look = Look.record(
+        new_id("look", ex.clock()),
+        pipeline=ex.pipeline.name,
+        source=ex.source.describe(),
+        run=run,
+        cursor_from=extraction["cursor_from"],
+        cursor_to=extraction["cursor_to"],
+        found={
+            **staged.counts,
+            "bytes": sum(file.bytes for file in listing.files),
+            "odd": dict(sorted(staged.odd.items())),
+            "newest": None if newest is None else date.fromordinal(newest + _EPOCH_ORDINAL).isoformat(),
+        },
+        passed_over=told(passed_over(listing, staged)),
+        late=late,
+        by=ex.by,
+    )
+    ex.ledger.append(look)
+    return look

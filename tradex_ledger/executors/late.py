@@ -1,11 +1,13 @@
-"""Late data: posts at the source that incremental runs have passed by. Found by a dry pass: it records nothing.
+"""Late data: what is at the source that incremental runs have passed by. Found by a dry pass; the look is recorded.
 
 The source is staged and compared with Bronze just as a run would do it; what was staged is dropped again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,15 +16,20 @@ import duckdb
 import orjson
 
 from tradex_ledger.datasets.definition import Definition
+from tradex_ledger.datasets.fingerprint import describe_all
 from tradex_ledger.datasets.graph import affected, iso, ordinal, windows
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
+from tradex_ledger.domain.source import Look
 from tradex_ledger.errors import EnvironmentFault
-from tradex_ledger.executors.bronze import AppendTask, count_new_rows
+from tradex_ledger.executors.append import append_task, rows_by_day
+from tradex_ledger.executors.bronze import count_new_rows
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.delivered import Delivered
-from tradex_ledger.executors.extract import rows_by_day, stage_all
+from tradex_ledger.executors.extract import record_look, wanted_of
 from tradex_ledger.executors.lease import held
+from tradex_ledger.executors.staging import stage_all
 from tradex_ledger.lake.storage import translate
+from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.views import open_views, resolve, rows
 
 _TOPICS = ("run.layer_started", "run.layer_completed", "run.layer_failed", "pipeline_state.opened")
@@ -32,22 +39,27 @@ _TOPICS = ("run.layer_started", "run.layer_completed", "run.layer_failed", "pipe
 class Late:
     """Posts that Bronze (`dataset`) lacks, by created day (ordinal); what those days lead to downstream.
 
-    `passed` are those of the days that a run has asked the source for; no run has asked for the others.
+    `passed` are those of the days that a run has asked the source for; no run has asked for the others. `rejected` is
+    how many lines are no posts and not on record as such, `rejected_files` the delivered files that hold them; `look`
+    is what was recorded of the look at the source.
     """
 
     dataset: str
     posts: dict[int, int] = field(default_factory=dict)
     passed: set[int] = field(default_factory=set)
     closure: dict[str, set[int]] = field(default_factory=dict)
+    rejected: int = 0
+    rejected_files: tuple[str, ...] = ()
+    look: Look | None = None
 
 
 def find_late(ex: Execution) -> Late:
-    """Posts created before the pipeline's cursor that Bronze does not have. Days before the pipeline's start that no
-    run has asked for are none of its business.
+    """What was created before the pipeline's cursor and Bronze does not have, posts and lines that are none. Days
+    before the pipeline's start that no run has asked for are none of its business.
 
     Raises: `EnvironmentFault` when the source cannot be read.
     """
-    definition, _ = ex.posts()
+    definition, *_ = ex.bronze()
     cursor = ex.ledger.get(PipelineState, stream_of(ex.pipeline.name), "pipeline").cursor
     if cursor is None:
         return Late(definition.name)
@@ -57,8 +69,7 @@ def find_late(ex: Execution) -> Late:
         with held(ex, name):
             ex.staging = ex.lake.new_staging(name, "dry")
             try:
-                staged = stage_all(ex, {"cursor_from": None, "cursor_to": cursor}, Delivered(None), None).posts
-                found = _count_new(ex, definition, staged) if staged else {}
+                return _look(ex, cursor)
             finally:
                 ex.lake.drop_staging(ex.staging)
     except (OSError, duckdb.Error) as error:
@@ -68,37 +79,59 @@ def find_late(ex: Execution) -> Late:
     except EnvironmentFault as fault:
         fault.add_note(_WITHOUT)
         raise
-    return _told(ex, definition.name, found, cursor)
 
 
 _WITHOUT = "the source can be left out: tradex backfill propose --no-source"
 
 
-def _count_new(ex: Execution, definition: Definition, staged: list[str]) -> dict[int, int]:
-    """How many staged posts of each day a run would append, window by window, as `Append` does it."""
-    by_day = rows_by_day(definition, staged)
+def _look(ex: Execution, cursor: str) -> Late:
+    ex.columns = ex.columns or describe_all(ex.pipeline)
+    posts, *others = ex.bronze()
+    extraction = {"mode": "incremental", "cursor_from": None, "cursor_to": cursor}
+    listing = ex.source.look()
+    staged = stage_all(ex, listing.files, wanted_of(extraction, format_time(ex.clock())), Delivered(None), None)
+    found: Counter[int] = Counter()
+    for day, _, count in _new(ex, posts, staged.posts):
+        found[day] += count
+    late = _told(ex, posts.name, found, cursor)
+    kinds = [(d, files) for d, files in zip(others, (staged.rejected, staged.undated), strict=True) if d]
+    unfit = [row for definition, files in kinds for row in _new(ex, definition, files)]
+    late = replace(
+        late,
+        rejected=sum(count for *_, count in unfit),
+        rejected_files=tuple(sorted({name for _, name, _ in unfit if name})),
+    )
+    return replace(late, look=record_look(ex, extraction, listing, staged, late=_facts(late)))
+
+
+def _facts(late: Late) -> dict[str, Any]:
+    """What is late, as the event of the look has it."""
+    return {
+        "posts": sum(late.posts.values()),
+        "days": len(late.posts),
+        "first": iso(min(late.posts)) if late.posts else None,
+        "last": iso(max(late.posts)) if late.posts else None,
+        "rejected": late.rejected,
+        "rejected_files": len(late.rejected_files),
+    }
+
+
+def _new(ex: Execution, definition: Definition, staged: Sequence[str]) -> list[tuple[int, str | None, int]]:
+    """The staged rows that a run would append, by day (and file), window by window, as `Append` does it."""
+    by_day = rows_by_day(definition, list(staged))
     todo = windows(definition, by_day, logic_version=0, window_partitions=ex.policy.window_partitions)
     catalog = ex.catalogs.at(ex.ledger.position(), logic_versions(ex.locks()))
-    found: dict[int, int] = {}
+    found = []
     for number, window in enumerate(todo):
-        first, last = ordinal(window["first"]), ordinal(window["last"])
-        files = [file for _, file in catalog.files(definition.name, first, last)]
-        task = AppendTask(
-            dataset=definition.name,
-            column=definition.partition,
-            key=definition.key,
-            columns=(definition.partition,),
-            staged=tuple(staged),
-            existing=tuple((ex.lake.absolute(f["path"]), f["path"], f["bytes"], f["sha256"]) for f in files),
-            days=tuple(range(first, last + 1)),
-            folder=Path(ex.staging, str(number)),
-            run_id="",
-            ingested_at="",
-            memory_mb=ex.task_memory_mb,
-        )
-        found |= count_new_rows(task)
+        days = tuple(range(ordinal(window["first"]), ordinal(window["last"]) + 1))
+        folder = Path(ex.staging, f"{definition.name}-{number}")
+        task = append_task(ex, catalog, definition, tuple(staged), days, folder=folder, run_id="", ingested_at=_NEVER)
+        found += count_new_rows(task)
         ex.progress(f"compare with {definition.name}", number + 1, len(todo))
     return found
+
+
+_NEVER = "1970-01-01T00:00:00.000000Z"
 
 
 def _told(ex: Execution, dataset: str, found: dict[int, int], cursor: str) -> Late:

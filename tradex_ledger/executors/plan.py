@@ -13,7 +13,7 @@ from tradex_ledger.domain.plan import Plan, count_partitions, plan_digest
 from tradex_ledger.domain.request import RangeError
 from tradex_ledger.domain.run import LAYERS
 from tradex_ledger.errors import RefusedError
-from tradex_ledger.executors.catalog import Catalog
+from tradex_ledger.executors.catalog import NO_DAY, Catalog
 from tradex_ledger.executors.complete import buildable, check_complete
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.estimate import estimate_plan
@@ -49,9 +49,10 @@ def span_of(ex: Execution, name: str) -> tuple[date, date]:
     """The first and the last day there is of a dataset (or of a layer's). Raises `RangeError` when there is none."""
     versions = logic_versions(ex.locks())
     catalog = ex.catalogs.at(ex.ledger.position(), versions)
-    held = {d.name for d in subjects(ex, name)}
+    held = {d.name for d in subjects(ex, name)} - catalog.side
     found = {day for dataset in held for known in (catalog.current, catalog.outdated) for day in known.get(dataset, ())}
-    days = sorted(found) or catalog.days()
+    # What no day belongs to opens no range, and neither do lines that are no posts.
+    days = sorted(found - {NO_DAY}) or catalog.days()
     if not days:
         raise RangeError(f"{name} has no partition yet: there is nothing to reprocess", mend="run first: tradex run")
     return date.fromordinal(days[0]), date.fromordinal(days[-1])
@@ -161,7 +162,7 @@ def _days_by_dataset(
     there = catalog.days()
     asked = _asked(request)
     if about[0].layer == LAYERS[0]:
-        posts, _ = ex.posts()
+        posts, *_ = ex.bronze()
         return _closure(ex, {posts.name: asked}, asked, catalog, last_day=max([*asked, *there[-1:]]))
     asked = {day for day in asked if there and there[0] <= day <= there[-1]}
     if not asked:
@@ -227,7 +228,7 @@ def edges(ex: Execution, backfill: Backfill) -> list[dict[str, Any]]:
     planned = {w["dataset"] for w in backfill.windows}
     sources = planned | asked
     if LAYERS[0] in backfill.layers:
-        sources.add(ex.posts()[0].name)
+        sources.add(ex.bronze()[0].name)
     found: list[dict[str, Any]] = [
         {"dataset": name, "because": "asked for", "first": None, "last": None} for name in sorted(asked)
     ]

@@ -12,6 +12,7 @@ from tradex_ledger.datasets.graph import days_of, iso, ordinal
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.pipeline_state import stream_of
 from tradex_ledger.domain.run import LAYERS
+from tradex_ledger.errors import RefusedError
 from tradex_ledger.executors.late import Late, as_rows
 from tradex_ledger.executors.overlap import active_backfills
 from tradex_ledger.ledger.application import Ledger
@@ -19,6 +20,7 @@ from tradex_ledger.ledger.leases import Leases
 from tradex_ledger.views import open_views, resolve, rows
 
 Row = dict[str, Any]
+Refusal = Callable[[Backfill], RefusedError | None]
 REQUESTS = ("temporal", "logical")
 NEW_LOGIC = "new logic version"
 
@@ -31,12 +33,20 @@ _HALF_DONE = """
 _OPEN_INCREMENTAL = "run_kind = 'incremental' and status in ('APPROVED', 'RUNNING', 'FAILED', 'HELD')"
 
 
-def propose(ledger: Ledger, late: Late | None = None) -> list[Row]:
+def never(backfill: Backfill) -> None:
+    """Nothing stands in the way of any backfill."""
+    del backfill
+
+
+def propose(ledger: Ledger, late: Late | None = None, refusal: Refusal = never) -> list[Row]:
     """What to do, each item with `kind`, `reason` and `command`.
 
-    `resume`: a run that is half done and that nobody drives. `waiting`: a backfill that will mend something stale once
-    it is approved or driven. `temporal` and `logical`: requests (dataset, first, last, partitions; `posts` for late
-    data), upstream first: a dataset whose input is stale itself waits for that one. Consecutive days make one request.
+    `outdated`: a backfill that would be refused if it were driven (`refusal` says why), and that stands in the way of
+    a new request. `resume`: a run that is half done and that nobody drives. `waiting`: a backfill that will mend
+    something stale once it is approved or driven. `temporal` and `logical`: requests (dataset, first, last,
+    partitions; `posts` for late data), upstream first: a dataset whose input is stale itself waits for that one.
+    Consecutive days make one request. `rejected`: lines at the source that are no posts and not on record.
+    `passed over`: what is at the source and is not read (`command` is None).
     """
     at_work = _living(ledger)
     with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
@@ -45,10 +55,14 @@ def propose(ledger: Ledger, late: Late | None = None) -> list[Row]:
         half_done = rows(connection, "runs", _HALF_DONE)
         open_runs = rows(connection, "runs", _OPEN_INCREMENTAL)
     at_work |= _living(ledger)  # once more: what was taken up in between is not abandoned
-    found = [
+    active = active_backfills(ledger)
+    refused = {b.id: error for b in active if b.id not in at_work and (error := refusal(b)) is not None}
+    found = [_outdated(run_id, error) for run_id, error in refused.items()]
+    found += [
         _resume(row)
         for row in half_done
-        if not at_work & {row["run_id"], stream_of(row["subject"]) if row["run_kind"] == "incremental" else ""}
+        if row["run_id"] not in refused
+        and not at_work & {row["run_id"], stream_of(row["subject"]) if row["run_kind"] == "incremental" else ""}
     ]
     waiting: dict[str, Row] = {}
     for row in open_runs:  # what follows from its posts it will publish itself
@@ -57,17 +71,16 @@ def propose(ledger: Ledger, late: Late | None = None) -> list[Row]:
             stale = [one for one in stale if one["changed_by_run"] != row["run_id"]]
     wanted = _upstream_first(stale, logic, late)
     requests: list[Row] = []
-    active = active_backfills(ledger) if wanted else []
     for dataset, days in wanted.items():
         left = list(days)
-        for backfill in active:
+        for backfill in (b for b in active if b.id not in refused):
             covers = _covered(backfill, dataset, logic)
             if any(row["partition"].toordinal() in covers for row in left):
                 waiting.setdefault(backfill.id, _waiting(backfill, dataset))
                 left = [row for row in left if row["partition"].toordinal() not in covers]
         requests += _requests(dataset, left, logic[dataset]["reason"])
     told = {item["run"] for item in found}
-    return [*found, *(item for run_id, item in waiting.items() if run_id not in told), *requests]
+    return [*found, *(item for run_id, item in waiting.items() if run_id not in told), *requests, *_unread(late)]
 
 
 def _living(ledger: Ledger) -> set[str]:
@@ -94,6 +107,41 @@ def _resume(row: Row) -> Row:
         "command": "tradex run" if row["run_kind"] == "incremental" else command,
         "reason": f"{run_id} {why}",
     }
+
+
+def _outdated(run_id: str, error: RefusedError) -> Row:
+    """A backfill that nobody can drive, with what stands in its way."""
+    return {
+        "kind": "outdated",
+        "run": run_id,
+        "status": None,
+        "command": f'tradex backfill cancel {run_id} --reason "…"',
+        "reason": f"{error.message}; once it is cancelled, what it was to do is asked for anew",
+    }
+
+
+def _unread(late: Late | None) -> list[Row]:
+    """What a run would put on record as no posts, and what nobody reads."""
+    found: list[Row] = []
+    if late is not None and late.rejected:
+        files, lines = len(late.rejected_files), late.rejected
+        which = ", ".join(late.rejected_files[:3]) + (" …" if files > 3 else "")
+        found.append(
+            {
+                "kind": "rejected",
+                "files": files,
+                "lines": lines,
+                "command": "tradex run",
+                "reason": f"{files} late {'file' if files == 1 else 'files'} ({which}) with {lines} "
+                f"{'line that is no post' if lines == 1 else 'lines that are no posts'}; "
+                "the next run puts them on record, with the reasons",
+            }
+        )
+    for item in late.look.passed_over if late is not None and late.look is not None else ():
+        names = ", ".join(item["names"]) + (" …" if item["count"] > len(item["names"]) else "")
+        reason = f"{item['count']} at the source passed over: {item['why']} ({names})"
+        found.append({"kind": "passed over", "count": item["count"], "command": None, "reason": reason})
+    return found
 
 
 def _waiting(backfill: Backfill, dataset: str) -> Row:

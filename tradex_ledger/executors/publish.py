@@ -99,7 +99,7 @@ def extend_to_newer_days(ex: Execution, driven: DrivenRun, published: Catalog, v
     """Take into the plan what other runs made affected meanwhile: days newer than those the plan knew."""
     run = driven.run
     last_day = last_day_of(driven, published)
-    seeds = {name: {ordinal(day) for day in days} for name, days in run.appended.items()}
+    seeds = {name: {ordinal(day) for day in days} for name, days in run.appended.items() if name not in published.side}
     for name in ex.pipeline.definitions:
         seeds.setdefault(name, set()).update(days_of(run.windows, name))
     closure = affected(ex.pipeline, seeds, last_day=last_day)

@@ -62,6 +62,7 @@ class FileCounts(NamedTuple):
     rejected: dict[int, int]
     undated: int = 0
     controls: int = 0
+    early: int = 0
     odd: dict[str, int] = {}  # noqa: RUF012 — a NamedTuple's default, never changed
     passed_over: str | None = None
 
@@ -78,6 +79,7 @@ class StageCounts(NamedTuple):
     posts: int
     outside: int
     rejected: int
+    undated: int
     first_day: date | None
     last_day: date | None
     by_file: tuple[FileCounts, ...] = ()
@@ -183,7 +185,8 @@ class _Staging:
     def _reject(self, post: Rejected, raw: bytes, number: int, seen: _Seen) -> None:
         line = (seen.name, number, post.reason, post.raw, hashlib.sha256(raw).hexdigest())
         day = seen.day if post.event_date is None else post.event_date
-        seen.controls += post.is_control
+        seen.controls += post.kind == "control"
+        seen.early += post.kind == "early"
         if day is None:
             seen.undated += 1
             self._undated.append((self._delivered // DAY_US, *line), len(post.raw))
@@ -200,10 +203,11 @@ class _Staging:
         """What was read and kept."""
         n_lines = sum(file.lines for file in self._by_file)
         outside = n_lines - self._n_posts - self._n_rejected
+        n_undated = sum(file.undated for file in self._by_file)
         first, last = (min(self._days), max(self._days)) if self._days else (None, None)
-        return StageCounts(
-            n_files, n_lines, self._n_posts, outside, self._n_rejected, _date(first), _date(last), tuple(self._by_file)
-        )
+        days = _date(first), _date(last)
+        kept = self._n_posts, outside, self._n_rejected
+        return StageCounts(n_files, n_lines, *kept, n_undated, *days, tuple(self._by_file))
 
 
 @dataclass
@@ -217,6 +221,7 @@ class _Seen:
     items: int = 0
     undated: int = 0
     controls: int = 0
+    early: int = 0
     posts: Counter[int] = field(default_factory=Counter)
     rejected: Counter[int] = field(default_factory=Counter)
     odd: Counter[str] = field(default_factory=Counter)
@@ -230,6 +235,7 @@ class _Seen:
             dict(self.rejected),
             self.undated,
             self.controls,
+            self.early,
             dict(sorted(self.odd.items())),
             passed_over,
         )

@@ -71,13 +71,20 @@ class Post(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """What is no usable post, why, and its time where that could still be read (and may be true)."""
+    """What is no usable post, why, and its time where that could still be read (and may be true).
+
+    `kind` is `control` for a message of a stream, `early` for a post that was not delivered in its own time.
+    """
 
     reason: str
     raw: str
     created_at: int | None
     event_date: int | None
-    is_control: bool = False
+    kind: str = ""
+
+
+class _Early(Unfit):
+    """A post that is younger than its delivery: a clock is wrong, here or there; read later, it may be none."""
 
 
 def parse_line(line: bytes, delivered_us: int | None = None) -> list[Post | Rejected]:
@@ -130,7 +137,8 @@ def _one(
         return _v2_post(payload, fields, included, delivered_us, odd)
     except Unfit as unfit:
         created_at = _time_of(document, delivered_us)
-        return Rejected(str(unfit), payload, created_at, None if created_at is None else created_at // DAY_US)
+        day = None if created_at is None else created_at // DAY_US
+        return Rejected(str(unfit), payload, created_at, day, "early" if isinstance(unfit, _Early) else "")
 
 
 def _fields(document: Any) -> dict[str, Any]:
@@ -162,7 +170,7 @@ def _rejected_control(payload: str, control: str, fields: Fields, delivered_us: 
     moments += [m for part in told for name in ("event_at", "created_at") if (m := time_us(part.get(name))) is not None]
     moment = next((m for m in moments if _may_be(m, delivered_us)), None)
     day = None if moment is None else moment // DAY_US
-    return Rejected(_CONTROL_REASON.format(control), payload, moment, day, is_control=True)
+    return Rejected(_CONTROL_REASON.format(control), payload, moment, day, "control")
 
 
 def _time_of(document: Any, delivered_us: int | None) -> int | None:
@@ -207,7 +215,7 @@ def _created_at(fields: Fields, delivered_us: int | None) -> int:
     if created_at < FIRST_POST_US:
         raise Unfit(f"created_at {as_text(created_at)} lies before the platform's first post (2006-03-21)")
     if not _may_be(created_at, delivered_us):
-        raise Unfit(f"created_at {as_text(created_at)} lies after its delivery")
+        raise _Early(f"created_at {as_text(created_at)} lies after its delivery")
     return created_at
 
 

@@ -19,7 +19,7 @@ from tradex_ledger.domain.plan import Plan, full_digest
 from tradex_ledger.domain.policy import TooLargeError
 from tradex_ledger.domain.run import ENDED, Run
 from tradex_ledger.errors import ConflictError, NotFoundError, RefusedError, UsageError
-from tradex_ledger.executors.context import Execution, Progress, silent
+from tradex_ledger.executors.context import Execution, Progress, logic_versions, silent
 from tradex_ledger.executors.fence import load_run
 from tradex_ledger.executors.lease import held
 from tradex_ledger.ledger.application import WriterConflictError
@@ -32,11 +32,13 @@ from tradex_ledger.workspace.datasets import DatasetCommands
 class BackfillCommands(DatasetCommands):
     """One method a command."""
 
-    def run(self, until: date | None = None, *, progress: Progress = silent) -> Run:
+    def run(self, until: date | None = None, *, far_ahead: bool = False, progress: Progress = silent) -> Run:
         """Run the pipeline incrementally until a day (excluded; today unless given).
 
-        An incremental run that did not end is taken up and finished first.
+        An incremental run that did not end is taken up and finished first. `far_ahead` lets a run without `until` go
+        far beyond the newest post; a day that is named says as much. Raises: `FarAheadError`, `NothingToRunError`.
         """
+        from tradex_ledger.executors.ahead import check_not_far_ahead, check_run_size
         from tradex_ledger.executors.drive import drive
         from tradex_ledger.executors.plan import check_incremental
 
@@ -57,10 +59,16 @@ class BackfillCommands(DatasetCommands):
                 if self.state().cursor == cursor_to:
                     return finished
             cursor_from = self.state().cursor
-            if cursor_from is not None:
-                check_incremental(ex, ordinal(cursor_from), end.toordinal() - 1)
-            for dataset in ex.locks().values():
+            if cursor_from is not None and cursor_from < cursor_to:
+                first, derived = ordinal(cursor_from), len(ex.pipeline.definitions) - len(ex.pipeline.layer("bronze"))
+                check_run_size(ex, (end.toordinal() - first) * derived, first, end.toordinal())
+                check_incremental(ex, first, end.toordinal() - 1)
+            locks = ex.locks()
+            for dataset in locks.values():
                 dataset.check_writable()
+            if until is None and not far_ahead and (cursor_from or "") < cursor_to:
+                catalog = ex.catalogs.at(self.ledger.position(), logic_versions(locks))
+                check_not_far_ahead(ex, catalog, end.toordinal(), cursor_from)
             run = IncrementalRun.start(
                 new_id("run", self.clock()),
                 pipeline=PIPELINE,
@@ -165,10 +173,13 @@ class BackfillCommands(DatasetCommands):
 
     def propose(self, *, source: bool = True, progress: Progress = silent) -> list[dict[str, Any]]:
         """What should be reprocessed, see `executors.propose`; with `source` false the source is not read."""
+        from tradex_ledger.executors.drive import refusal
         from tradex_ledger.executors.late import find_late
         from tradex_ledger.executors.propose import propose
 
-        return propose(self.ledger, find_late(self.execution(progress)) if source else None)
+        ex = self.execution(progress)
+        ex.unregistered = self.unregistered()
+        return propose(self.ledger, find_late(ex) if source else None, lambda backfill: refusal(ex, backfill))
 
     def submit(self, proposals: list[dict[str, Any]]) -> int:
         """Request what was proposed, each by itself: `requested` (and `status`) or `refused` is added to each request.

@@ -1,0 +1,89 @@
+"""How a look at the source is told: in a run's summary, in the status, and where late data is looked for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+
+def look_facts(document: dict[str, Any]) -> dict[str, Any]:
+    """What a run found at the source and made of it, as facts of its summary."""
+    bronze = next((layer for layer in document["layers"] if layer["layer"] == "bronze"), None)
+    source = (bronze and bronze["source"]) or {}
+    look = document["look"]
+    appended = f"{document['appended_rows']} posts"
+    if document["rejected_rows"]:
+        appended += f", and {plural(document['rejected_rows'], 'line')} that {_are(document['rejected_rows'])} no posts"
+    told, recovered = source.get("recounted"), source.get("recovered")
+    return {
+        "appended": appended,
+        "delivered": _delivered(source) if source else None,
+        "other counts": f"{plural(told, 'post')} known, delivered with other counts: the first ones stay"
+        if told
+        else "",
+        "read again": f"{plural(recovered, 'post')} of what an older reader had rejected" if recovered else "",
+        "odd fields": odd_text(source.get("odd") or {}),
+        "messages": f"{source['controls']} of a stream, no posts" if source.get("controls") else None,
+        "passed over": passed_over_text(look),
+    }
+
+
+def _delivered(source: dict[str, Any]) -> str:
+    return (
+        f"{plural(source['files'], 'file')}, {plural(source['lines'], 'line')}: "
+        f"{source['posts']} posts of the range ({source['duplicates']} known), {source['outside']} outside of it, "
+        f"{source['rejected']} no posts"
+    )
+
+
+def odd_text(odd: dict[str, int]) -> str | None:
+    """The fields that could not be read, by what was wrong."""
+    return "; ".join(f"{count} × {what}" for what, count in sorted(odd.items())) or None
+
+
+def passed_over_text(look: dict[str, Any] | None) -> str | None:
+    """What was not read, with the reasons and the first few names."""
+    if not look or not look["passed_over"]:
+        return None
+    reasons = orjson.loads(look["passed_over_why"])
+    return "; ".join(f"{item['count']} × {item['why']}: {_names(item)}" for item in reasons)
+
+
+def _names(item: dict[str, Any]) -> str:
+    more = item["count"] - len(item["names"])
+    return ", ".join(item["names"]) + (f" and {more} more" if more else "")
+
+
+def status_lines(look: dict[str, Any] | None) -> list[str]:
+    """The last look at the source, as it was then."""
+    if look is None:
+        return ["source: nobody has looked at it yet"]
+    who = look["run_id"] or f"{look['by']} (propose)"
+    found = (
+        f"source: looked at {_moment(look['at'])} by {who}: {plural(look['files'], 'file')}, "
+        f"{plural(look['lines'], 'line')}, {look['rejected']} no posts; newest post: {look['newest'] or 'none'}"
+    )
+    lines = [found]
+    if over := passed_over_text(look):
+        lines.append(f"passed over: {over}")
+    if look["late_posts"] or look["late_rejected"]:
+        lines.append(
+            f"late: {plural(look['late_posts'], 'post')}, {plural(look['late_rejected'], 'line')} that "
+            f"{_are(look['late_rejected'])} no posts; see: tradex backfill propose"
+        )
+    return lines
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}Z"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
