@@ -200,6 +200,8 @@ def propose(call: Call, submit: bool, no_source: bool) -> int:
             step = next_step(item["requested"], item["status"])
             show.line(f"requested {item['requested']}; next: {step}")
         elif item["command"]:
+            for run_id in item.get("first_cancel", ()):
+                show.line(f'tradex backfill cancel {run_id} --reason "it is outdated: asked for anew"')
             show.line(item["command"])
         if "refused" in item:
             show.warning(f"not requested: {item['refused']['message']}")

@@ -27,7 +27,7 @@ from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.delivered import Delivered
 from tradex_ledger.executors.extract import record_look, wanted_of
 from tradex_ledger.executors.lease import held
-from tradex_ledger.executors.staging import stage_all
+from tradex_ledger.executors.staging import Staged, stage_all
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.views import open_views, resolve, rows
@@ -61,8 +61,8 @@ def find_late(ex: Execution) -> Late:
     """
     definition, *_ = ex.bronze()
     cursor = ex.ledger.get(PipelineState, stream_of(ex.pipeline.name), "pipeline").cursor
-    if cursor is None:
-        return Late(definition.name)
+    if cursor is None:  # nothing can be late yet; what is passed over can be told
+        return Late(definition.name, look=record_look(ex, _EVERYTHING, ex.source.look(), Staged()))
     # A name of its own, so that dry passes do not disturb each other; its lease keeps `lake gc` off what is staged.
     name = f"propose-{ex.token}"
     try:
@@ -131,6 +131,7 @@ def _new(ex: Execution, definition: Definition, staged: Sequence[str]) -> list[t
     return found
 
 
+_EVERYTHING = {"mode": "incremental", "cursor_from": None, "cursor_to": None}
 _NEVER = "1970-01-01T00:00:00.000000Z"
 
 

@@ -41,11 +41,11 @@ def never(backfill: Backfill) -> None:
 def propose(ledger: Ledger, late: Late | None = None, refusal: Refusal = never) -> list[Row]:
     """What to do, each item with `kind`, `reason` and `command`.
 
-    `outdated`: a backfill that would be refused if it were driven (`refusal` says why), and that stands in the way of
-    a new request. `resume`: a run that is half done and that nobody drives. `waiting`: a backfill that will mend
-    something stale once it is approved or driven. `temporal` and `logical`: requests (dataset, first, last,
-    partitions; `posts` for late data), upstream first: a dataset whose input is stale itself waits for that one.
-    Consecutive days make one request. `rejected`: lines at the source that are no posts and not on record.
+    `outdated`: a backfill that would be refused if it were driven (`refusal` says why). `resume`: a run that is half
+    done and that nobody drives. `waiting`: a backfill that will mend something stale once it is approved or driven.
+    `temporal` and `logical`: requests (dataset, first, last, partitions; `posts` for late data), upstream first: a
+    dataset whose input is stale itself waits for that one. Consecutive days make one request; `first_cancel` are
+    outdated backfills that stand in its way. `rejected`: lines at the source that are no posts and not on record.
     `passed over`: what is at the source and is not read (`command` is None).
     """
     at_work = _living(ledger)
@@ -57,8 +57,7 @@ def propose(ledger: Ledger, late: Late | None = None, refusal: Refusal = never) 
     at_work |= _living(ledger)  # once more: what was taken up in between is not abandoned
     active = active_backfills(ledger)
     refused = {b.id: error for b in active if b.id not in at_work and (error := refusal(b)) is not None}
-    found = [_outdated(run_id, error) for run_id, error in refused.items()]
-    found += [
+    found = [
         _resume(row)
         for row in half_done
         if row["run_id"] not in refused
@@ -71,6 +70,7 @@ def propose(ledger: Ledger, late: Late | None = None, refusal: Refusal = never) 
             stale = [one for one in stale if one["changed_by_run"] != row["run_id"]]
     wanted = _upstream_first(stale, logic, late)
     requests: list[Row] = []
+    told_with: set[str] = set()
     for dataset, days in wanted.items():
         left = list(days)
         for backfill in (b for b in active if b.id not in refused):
@@ -78,7 +78,11 @@ def propose(ledger: Ledger, late: Late | None = None, refusal: Refusal = never) 
             if any(row["partition"].toordinal() in covers for row in left):
                 waiting.setdefault(backfill.id, _waiting(backfill, dataset))
                 left = [row for row in left if row["partition"].toordinal() not in covers]
-        requests += _requests(dataset, left, logic[dataset]["reason"])
+        for request in _requests(dataset, left, logic[dataset]["reason"]):
+            standing = [b.id for b in active if b.id in refused and _touches(b, request)]
+            requests.append({**request, "first_cancel": standing} if standing else request)
+            told_with |= set(standing)
+    found += [_outdated(run_id, error) for run_id, error in refused.items() if run_id not in told_with]
     told = {item["run"] for item in found}
     return [*found, *(item for run_id, item in waiting.items() if run_id not in told), *requests, *_unread(late)]
 
@@ -118,6 +122,11 @@ def _outdated(run_id: str, error: RefusedError) -> Row:
         "command": f'tradex backfill cancel {run_id} --reason "…"',
         "reason": f"{error.message}; once it is cancelled, what it was to do is asked for anew",
     }
+
+
+def _touches(backfill: Backfill, request: Row) -> bool:
+    """Whether a backfill that cannot be driven any more shares a day with a request."""
+    return bool(backfill.request["first"] <= request["last"] and request["first"] <= backfill.request["last"])
 
 
 def _unread(late: Late | None) -> list[Row]:

@@ -12,6 +12,8 @@ from tradex_ledger.executors.delivered import Asked, Delivered, Known
 from tradex_ledger.sources.files import PassedOver, SourceFile
 from tradex_ledger.sources.stage import FileCounts, Outputs, Wanted
 
+COUNTED = ("files", "lines", "posts", "outside", "rejected", "undated", "controls")
+
 
 @dataclass
 class Staged:
@@ -21,7 +23,7 @@ class Staged:
     here.
     """
 
-    counts: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(COUNTED, 0)))
     odd: Counter[str] = field(default_factory=Counter)
     posts: list[str] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
@@ -53,7 +55,6 @@ class Staged:
         """Add to the counts."""
         outside = lines - posts - rejected
         self.counts.update(files=files, lines=lines, posts=posts, outside=outside, rejected=rejected)
-        self.counts.update(undated=0, controls=0)
 
     def _count_file(self, counts: FileCounts) -> None:
         self.counts.update(undated=counts.undated, controls=counts.controls)
@@ -78,7 +79,6 @@ def stage_all(
         for number, group in enumerate(ex.source.groups(files, ex.policy.batch_mb << 20))
     ]
     staged = Staged()
-    staged.count(0, 0, 0, 0)
     for known in held:
         assert asked is not None
         staged.hold(known, asked)

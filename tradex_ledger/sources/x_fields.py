@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from tradex_ledger.sources.x_time import DAY_US, snowflake_us
@@ -93,14 +94,19 @@ def said_v2(fields: Fields, included: Mapping[str, Fields], odd: list[str], dept
     """The text of a v2 post: the note's where there is one, and of a retweet the original's where that came along."""
     note = first_of(fields, _NOTES)
     fuller = note.get("text") if isinstance(note, dict) else None
-    original = None
-    original_id = retweeted_id(fields)
-    if original_id is not None and original_id in included and depth < _NESTED_MAX:
-        try:
-            original = said_v2(included[original_id], included, odd, depth + 1)
-        except Unfit:
-            original = None
-    return _said(fields.get("text"), fuller, original, False, odd)
+    return _said(fields.get("text"), fuller, _original_v2(fields, included, odd, depth), False, odd)
+
+
+def _original_v2(fields: Fields, included: Mapping[str, Fields], odd: list[str], depth: int) -> Said | None:
+    """What the post says that is passed on, where it came along: beside the answer's posts, or in the reference."""
+    if depth == _NESTED_MAX:
+        return None
+    for reference in _retweeted(fields):
+        for original in (included.get(id_text(reference.get("id")) or ""), reference):
+            if original is not None:
+                with suppress(Unfit):
+                    return said_v2(original, included, odd, depth + 1)
+    return None
 
 
 def _said(text: Any, fuller: Any, original: Said | None, truncated: bool, odd: list[str]) -> Said:
