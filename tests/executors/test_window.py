@@ -262,8 +262,8 @@ SO_FAR = """\
 -- ///
 select
     p.date,
-    coalesce(any_value(b.posts), 0) + count(s.post_id) as posts,
-    coalesce(any_value(b.characters), 0) + coalesce(sum(s.characters), 0)::bigint as characters
+    coalesce(max(b.posts), 0) + count(s.post_id) as posts,
+    coalesce(max(b.characters), 0) + coalesce(sum(s.characters), 0)::bigint as characters
 from partitions p
 left join silver_lengths s on s.event_date = p.date
 left join gold_so_far b on b.date = p.date - 1
