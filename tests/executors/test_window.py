@@ -24,6 +24,7 @@ from tradex_ledger.datasets.definition import DefinitionError, Read
 from tradex_ledger.executors.window import (
     Input,
     InputFile,
+    OrderDependentError,
     ReadsOutsideWindowError,
     RepeatedKeyError,
     WindowTask,
@@ -207,6 +208,121 @@ def test_a_statement_that_fails_on_the_data_names_the_dataset_and_the_days(base:
         build_window(task(tmp_path / "out", base, sql, range(1, 3)))
 
 
+# -- a definition whose rows follow the order of its input
+
+TIED: Content = {1: [(1, 5), (2, 5), (3, 5), (4, 2)], 2: [(1, 7), (2, 3), (3, 3)]}
+BY_DAY = "select day, 1::integer as id, {}::bigint as n from base group by day"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        BY_DAY.format("arg_max(id, n)"),
+        BY_DAY.format("arg_min(id, day)"),
+        BY_DAY.format("max_by(id, n)"),
+        BY_DAY.format("mode(id)"),
+        BY_DAY.format("first(id order by n desc)"),
+        BY_DAY.format("last(id order by n)"),
+        BY_DAY.format("list(id order by n desc)[1]"),
+        "select day, id, row_number() over (partition by day order by n) as n from base",
+        "select day, id, lag(id) over (partition by day order by n)::bigint as n from base",
+        "select day, id, sum(id) over (partition by day order by n rows unbounded preceding)::bigint as n from base",
+        "select day, id, n from base qualify row_number() over (partition by day order by n desc) = 1",
+        "select distinct on (day) day, id, n from base order by day, n desc",
+        "select p.day, b.id, b.n from partitions p, lateral "
+        "(select id, n from base where base.day = p.day order by n desc limit 1) b",
+        "select p.day, b.id, b.n from partitions p asof join base b on b.day <= p.day",
+        "select day, arg_max(k, c)::integer as id, max(c) as n from "
+        "(select day, id % 2 as k, count(*) as c from base group by all) group by day",
+    ],
+)
+@pytest.mark.parametrize("days", [range(1, 3), range(1, 2)], ids=["two days", "one day"])
+def test_what_takes_any_of_several_equals_is_refused_with_day_key_and_columns(tmp_path: Path, sql: str, days: range):
+    files = write_base(tmp_path / "base", TIED)
+    with pytest.raises(OrderDependentError, match=r"made gives other rows .* on 2024-01-01 differs: ") as caught:
+        build_window(task(tmp_path / "out", files, sql, days))
+    assert caught.value.code == "order-dependent"
+    assert "day = 2024-01-01, id = " in caught.value.message
+    assert "end each order by with the columns of a key" in caught.value.mend
+
+
+@pytest.mark.parametrize("values", [[3, 3], [9, 4], [4, 9], [1, 2, 3], [3, 1, 2], [2, 1, 1, 2, 5], [7, 3, 3, 7]])
+@pytest.mark.parametrize("kind", ["bigint", "double", "varchar"])
+def test_a_mode_of_ties_is_found_however_the_engine_counts(tmp_path: Path, values: list[int], kind: str):
+    files = write_base(tmp_path / "base", {1: list(enumerate(values))})
+    sql = f"select day, 1::integer as id, mode(n::{kind}) as n from base group by day"
+    made = task(tmp_path / "out", files, sql, range(1, 2))
+    if len(set(values)) == 1:
+        assert build_window(made)
+    else:
+        with pytest.raises(OrderDependentError, match="differs: n of the row with day = 2024-01-01, id = 1"):
+            build_window(made)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        BY_DAY.format("arg_max(id, (n, id))"),
+        BY_DAY.format("max(n)"),
+        BY_DAY.format("first(id order by n desc, id)"),
+        BY_DAY.format("list(n order by n)[1]"),
+        "select day, id, row_number() over (partition by day order by n, id) as n from base",
+        "select day, id, rank() over (partition by day order by n) as n from base",
+        "select day, id, sum(n) over (partition by day order by n)::bigint as n from base",
+        "select day, id, n from base order by n",
+        "select distinct day, 1::integer as id, n from base where n = 5 or n = 7",
+    ],
+)
+def test_what_breaks_its_ties_or_has_none_is_built(tmp_path: Path, sql: str):
+    files = write_base(tmp_path / "base", TIED)
+    assert build_window(task(tmp_path / "out", files, sql, range(1, 3)))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "sum(n / 7.0::double)",
+        "avg(n / 7.0::double)",
+        "stddev(n / 7.0::double)",
+        "[sum(n / 7.0::double)]",
+        "{'a': sum(n / 7.0::double), 'b': [avg(n * 0.1::double)]}",
+        "map {'x': sum(n / 7.0::double)}",
+        "sum(n / 7.0::double)::float",
+        "sum(case when id % 2 = 0 then 0.1::double else -0.1::double end)",
+    ],
+)
+def test_sums_of_doubles_are_allowed_at_any_depth(tmp_path: Path, value: str):
+    content = {1: [(i, (i * 7919) % 1009) for i in range(1000)]}
+    files = write_base(tmp_path / "base", content)
+    sql = f"select day, 1::integer as id, {value} as n from base group by day"
+    assert build_window(task(tmp_path / "out", files, sql, range(1, 2)))
+
+
+def test_the_day_with_most_input_is_looked_at(tmp_path: Path):
+    untied: Content = {d: [(1, 1)] for d in range(1, 6)}
+    files = write_base(tmp_path / "base", {**untied, 3: [(i, 1) for i in range(2000)]})
+    with pytest.raises(OrderDependentError, match="2024-01-03"):
+        build_window(task(tmp_path / "out", files, BY_DAY.format("arg_max(id, n)"), range(1, 6)))
+
+
+def test_the_rows_of_reference_data_are_turned_too(base: Any, tmp_path: Path):
+    words = (("words", "word,weight\nup,1\ndown,1\n"),)
+    sql = "select day, 1::integer as id, (select arg_max(word, weight) from words) as n from base group by day"
+    with pytest.raises(OrderDependentError):
+        build_window(task(tmp_path / "out", base, sql, range(1, 2), references=words))
+
+
+def test_a_day_in_the_middle_that_reads_outside_its_window_is_not_taken_for_a_tie(tmp_path: Path):
+    files = write_base(tmp_path / "base", {1: [(1, 1)], 2: [(i, 2) for i in range(500)], 3: [(1, 2)]})
+    sql = "select day, id, n + (select count(distinct n) from base where day < date '2024-01-03') as n from base"
+    with pytest.raises(ReadsOutsideWindowError):
+        build_window(task(tmp_path / "out", files, sql, range(1, 4)))
+
+
+def test_where_no_rows_are_read_there_is_no_order(tmp_path: Path):
+    assert build_window(task(tmp_path / "out", (), "select day, 1 as id, 2 as n from partitions", range(1, 2)))
+
+
 # -- an input that is not as it was written
 
 
@@ -262,8 +378,8 @@ SO_FAR = """\
 -- ///
 select
     p.date,
-    coalesce(any_value(b.posts), 0) + count(s.post_id) as posts,
-    coalesce(any_value(b.characters), 0) + coalesce(sum(s.characters), 0)::bigint as characters
+    coalesce(max(b.posts), 0) + count(s.post_id) as posts,
+    coalesce(max(b.characters), 0) + coalesce(sum(s.characters), 0)::bigint as characters
 from partitions p
 left join silver_lengths s on s.event_date = p.date
 left join gold_so_far b on b.date = p.date - 1

@@ -18,7 +18,7 @@ import orjson
 import pyarrow as pa
 
 from tradex_ledger.datasets.definition import Definition, DefinitionError, Pipeline
-from tradex_ledger.datasets.gate import check_deterministic, check_reads
+from tradex_ledger.datasets.gate import check_deterministic, check_reads, check_types
 from tradex_ledger.datasets.statement import connect, parsed_form
 
 
@@ -61,6 +61,7 @@ def columns(definition: Definition, upstream: Mapping[str, list[tuple[str, str]]
     own = {definition.name: list(definition.columns)}
     try:
         for read in definition.reads:
+            check_types(definition.name, {**upstream, **own}[read.dataset], read_from=read.dataset)
             create_empty(connection, read.dataset, {**upstream, **own}[read.dataset])
     except duckdb.Error as error:
         raise DefinitionError(definition.name, f"states columns that cannot be: {str(error).splitlines()[0]}") from None
@@ -74,6 +75,7 @@ def columns(definition: Definition, upstream: Mapping[str, list[tuple[str, str]]
     twice = next((name for name, count in Counter(name.lower() for name, _ in result).items() if count > 1), None)
     if twice is not None:
         raise DefinitionError(definition.name, f"gives its column {twice} twice")
+    check_types(definition.name, result)
     _check_columns(definition, dict(result))
     if definition.columns and dict(definition.columns) != dict(result):
         stated = ", ".join(f'{name} = "{kind}"' for name, kind in result)

@@ -1,36 +1,25 @@
-"""What a definition may do: give the same rows for the same input, on any day, of any engine.
+"""What a definition may do: give the same rows for the same input, on any day, on any machine.
 
-What is known to be safe is a list of ours (`functions.csv`): the verdict on a function is read from there and never
-from what an engine says of itself, and a function that nobody has judged is refused by name.
+The gate reads the parsed form (`json_serialize_sql`) and asks no engine for anything else; what is safe stands in
+`judged`. What no rule can see, ties in an order for example, is found when a window is built once more with its rows
+in another order (executors/window.py).
+
+Sums of doubles are allowed: a window runs on one thread over files in a fixed order, so that their last bits are the
+same each time; in that second look doubles count as equal to 1e-9.
 """
 
 from __future__ import annotations
 
-import csv
+from collections.abc import Iterable, Set
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from tradex_ledger.datasets import canaries, judged
 from tradex_ledger.datasets.definition import Definition, DefinitionError
+from tradex_ledger.datasets.rules import problems, sorted_at_once
 from tradex_ledger.datasets.statement import nodes
 
-_CLOCKS = frozenset(
-    (
-        "current_date",
-        "current_time",
-        "current_timestamp",
-        "localtime",
-        "localtimestamp",
-        "current_user",
-        "user",
-        "session_user",
-        "current_role",
-        "current_catalog",
-        "current_schema",
-    )
-)
 _TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
-_PASSING = frozenset({"safe", "ordered", "ranked"})
 
 
 class NotDeterministicError(DefinitionError):
@@ -38,50 +27,44 @@ class NotDeterministicError(DefinitionError):
 
     code = "not-deterministic"
 
-    def __init__(self, dataset: str, function: str) -> None:
-        super().__init__(
-            dataset,
-            f"calls {function}, which does not give the same result each time",
-            "take the day from `partitions` or from the rows that are read",
-        )
-
-
-@cache
-def verdicts() -> dict[str, str]:
-    """Our verdict on each function that was judged, by its name in small letters."""
-    text = (Path(__file__).parent / "functions.csv").read_text(encoding="utf-8")
-    return {row["function"]: row["verdict"] for row in csv.DictReader(text.splitlines())}
-
 
 def check_deterministic(name: str, tree: Any) -> None:
-    """Raise `NotDeterministicError` when the parsed form calls a clock, a die, or the world outside."""
-    table_functions = {
-        id(node["function"]) for node in nodes(tree) if node.get("type") == "TABLE_FUNCTION" and "function" in node
-    }
+    """Raise `NotDeterministicError` when the parsed form may give other rows for the same input: it calls a clock, a
+    die, the world outside or what nobody has judged, or takes rows in no order.
+
+    Raises `EnvironmentFault` on an engine whose parsed form the gate does not understand.
+    """
+    check_engine()
+    _check(name, tree)
+
+
+def _check(name: str, tree: Any) -> None:
     for node in nodes(tree):
-        function = str(node.get("function_name") or "").lower()
-        if id(node) in table_functions and function not in _TABLE_FUNCTIONS:
-            raise DefinitionError(name, f"calls the table function {function}", "read datasets, by their names")
-        if function and verdicts().get(function) not in _PASSING:
-            raise NotDeterministicError(name, f"{function}()")
-        if function == "age" and len(node.get("arguments") or ()) == 1:
-            raise NotDeterministicError(name, "age() of one time, which measures from today")
-        columns = node.get("column_names") if node.get("type") == "COLUMN_REF" else None
-        if columns and len(columns) == 1 and str(columns[0]).lower() in _CLOCKS:
-            raise NotDeterministicError(name, str(columns[0]))
+        if node.get("type") == "TABLE_FUNCTION":
+            function = str((node.get("function") or {}).get("function_name")).lower()
+            if function not in _TABLE_FUNCTIONS:
+                raise DefinitionError(name, f"calls the table function {function}", "read datasets, by their names")
+    sorted_lists = {id(inner) for node in nodes(tree) for inner in sorted_at_once(node)}
+    for node in reversed(list(nodes(tree))):  # what is innermost is said first: an order by random() is about random()
+        found = None if id(node) in sorted_lists else next(problems(node), None)
+        if found is not None:
+            raise NotDeterministicError(name, *found)
 
 
 def check_reads(definition: Definition, tree: Any) -> None:
     """Raise `DefinitionError` when the statement names a table that the header does not declare."""
-    ctes = {str(item.get("key")) for node in nodes(tree) for item in _cte_entries(node)}
-    allowed = {read.dataset for read in definition.reads} | {"partitions"}
-    allowed |= {table for table, _ in definition.references} | ctes
+    declared = {read.dataset for read in definition.reads} | {table for table, _ in definition.references}
+    _check_tables(definition.name, declared | {"partitions"}, tree)
+
+
+def _check_tables(name: str, declared: Set[str], tree: Any) -> None:
+    allowed = declared | {str(item.get("key")).lower() for node in nodes(tree) for item in _cte_entries(node)}
     for node in nodes(tree):
         table = node.get("table_name")
         elsewhere = node.get("schema_name") or node.get("catalog_name")
-        if node.get("type") == "BASE_TABLE" and (table not in allowed or elsewhere):
+        if node.get("type") == "BASE_TABLE" and (str(table).lower() not in allowed or elsewhere):
             raise DefinitionError(
-                definition.name,
+                name,
                 f"reads {table}, which its header does not declare",
                 f'declare it: reads = {{ {table} = "0d" }}',
             )
@@ -90,3 +73,21 @@ def check_reads(definition: Definition, tree: Any) -> None:
 def _cte_entries(node: dict[str, Any]) -> list[dict[str, Any]]:
     found = node.get("cte_map")
     return list(found.get("map", [])) if isinstance(found, dict) else []
+
+
+def check_types(name: str, columns: Iterable[tuple[str, str]], *, read_from: str = "") -> None:
+    """Raise `NotDeterministicError` when a described column (name, DuckDB type) holds a time with a zone."""
+    for column, described in columns:
+        if judged.holds_zone(described):
+            verb = f"reads {column} of {read_from}" if read_from else f"gives its column {column}"
+            raise NotDeterministicError(
+                name,
+                f"{verb} as {described}, {judged.ZONED}",
+                judged.ZONE_MEND,
+            )
+
+
+@cache
+def check_engine() -> None:
+    """Raise `EnvironmentFault` when the engine at hand parses into a form in which the gate finds nothing."""
+    canaries.check_engine(_check, lambda name, tree: _check_tables(name, set(), tree))

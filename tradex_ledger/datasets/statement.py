@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import duckdb
@@ -26,10 +26,7 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 def parsed_form(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
     """The statement as DuckDB parsed it, positions stripped. Raises `ValueError` with DuckDB's own words."""
-    row = connection.execute("select json_serialize_sql(?::varchar)", [sql]).fetchall()[0]
-    tree = orjson.loads(row[0])
-    if tree.get("error"):
-        raise ValueError(tree.get("error_message", "it cannot be parsed"))
+    tree = _parsed(connection, sql)
     if len(tree["statements"]) != 1:
         raise ValueError(f"it holds {len(tree['statements'])} statements, not one")
     # `with x as (delete from … returning *) select …` is a SELECT to DuckDB, and changes data.
@@ -37,6 +34,19 @@ def parsed_form(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
     if other is not None:
         raise ValueError(f"it changes data ({other.partition('_')[0]})")
     return _strip(tree)
+
+
+def parsed_forms(connection: duckdb.DuckDBPyConnection, statements: Iterable[str]) -> list[Any]:
+    """Several statements, parsed at once. Raises `ValueError` with DuckDB's own words."""
+    return list(_strip(_parsed(connection, ";\n".join(statements)))["statements"])
+
+
+def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
+    row = connection.execute("select json_serialize_sql(?::varchar)", [sql]).fetchall()[0]
+    tree = orjson.loads(row[0])
+    if tree.get("error"):
+        raise ValueError(tree.get("error_message", "it cannot be parsed"))
+    return tree
 
 
 def _strip(node: Any) -> Any:

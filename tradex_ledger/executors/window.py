@@ -3,6 +3,11 @@
 Each input is limited to the days that the definition's `reads` allow for the window. A window of several days shows a
 day more than its own `reads` would; so the first window of each drive is also built day by day at both ends and
 compared: a definition that looks where it did not declare is refused.
+
+The day of that window with most input is then built again with the rows of its inputs in other orders, and compared: a
+definition that takes the first or the last of equals (ties in an order, `arg_max`, `mode`) is refused. Rows are
+compared by key, doubles to 1e-9: sums of doubles are allowed, and have the same bits each time, because a window runs
+on one thread over files in a fixed order.
 """
 
 from __future__ import annotations
@@ -18,6 +23,8 @@ from tradex_ledger.datasets.definition import DefinitionError, Read
 from tradex_ledger.datasets.fingerprint import add_references, create_empty
 from tradex_ledger.datasets.graph import iso
 from tradex_ledger.datasets.statement import connect
+from tradex_ledger.executors import again
+from tradex_ledger.executors.same_rows import first_difference
 from tradex_ledger.lake.storage import StagedFile, check_file, file_list, translate
 from tradex_ledger.lake.writer import (
     PartitionValueError,
@@ -47,6 +54,20 @@ class RepeatedKeyError(DefinitionError):
 
     def __init__(self, dataset: str, key: str) -> None:
         super().__init__(dataset, f"repeats its key: {key}", "aggregate, or choose a key that is unique")
+
+
+class OrderDependentError(DefinitionError):
+    """A definition gives other rows when the rows that it reads come in another order."""
+
+    code = "order-dependent"
+
+    def __init__(self, dataset: str, day: int, difference: str) -> None:
+        super().__init__(
+            dataset,
+            f"gives other rows when its input comes in another order; on {iso(day)} differs: {difference}",
+            "break the ties: end each order by with the columns of a key; of several equals arg_max, arg_min and mode "
+            "take any, row_number() in such an order takes one",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +117,9 @@ def build_window(task: WindowTask) -> list[StagedFile]:
             check_file(file.path, file.name, size=file.bytes, sha256=file.sha256)
     try:
         staged = _write(task, task.days, task.folder)
-        if task.check_reads and len(task.days) > 1:
+        if task.check_reads:
             _check_reads(task, staged)
+            _check_order(task, staged)
     except (OSError, duckdb.Error) as error:
         if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException | duckdb.InvalidInputException):
             span = f"{iso(task.days[0])}..{iso(task.days[-1])}"
@@ -110,16 +132,28 @@ def _write(task: WindowTask, days: Iterable[int], folder: Path) -> list[StagedFi
     wanted = list(days)
     connection = connect()
     try:
-        limit_resources(connection, folder / "spill", task.memory_mb)
-        add_references(connection, task.references)
-        for given in task.inputs:
-            first, last = wanted[0] + given.read.first, wanted[-1] + given.read.last
-            files = [str(file.path) for file in given.files if first <= file.day <= last]
-            _create_input(connection, given, files)
-        connection.execute(
-            f'create table partitions as select unnest($1::date[]) as "{task.column}"',
-            [[date.fromordinal(day) for day in wanted]],
-        )
+        _show(connection, task, wanted, folder)
+        return _run(connection, task, wanted, folder)
+    finally:
+        connection.close()
+
+
+def _show(connection: duckdb.DuckDBPyConnection, task: WindowTask, wanted: list[int], folder: Path) -> None:
+    """What the statement may see: reference data, the inputs of the days that `reads` allows, `partitions`."""
+    limit_resources(connection, folder / "spill", task.memory_mb)
+    add_references(connection, task.references)
+    for given in task.inputs:
+        first, last = wanted[0] + given.read.first, wanted[-1] + given.read.last
+        files = [str(file.path) for file in given.files if first <= file.day <= last]
+        _create_input(connection, given, files)
+    connection.execute(
+        f'create table partitions as select unnest($1::date[]) as "{task.column}"',
+        [[date.fromordinal(day) for day in wanted]],
+    )
+
+
+def _run(connection: duckdb.DuckDBPyConnection, task: WindowTask, wanted: list[int], folder: Path) -> list[StagedFile]:
+    try:
         return write_days(connection, task.sql, column=task.column, order=task.key, days=set(wanted), folder=folder)
     except RepeatedRowError as error:
         raise RepeatedKeyError(task.dataset, str(error)) from None
@@ -129,8 +163,6 @@ def _write(task: WindowTask, days: Iterable[int], folder: Path) -> list[StagedFi
             f"gives rows of other days than it was asked for: {error}",
             f"join `partitions` on {task.column}",
         ) from None
-    finally:
-        connection.close()
 
 
 def _create_input(connection: duckdb.DuckDBPyConnection, given: Input, files: list[str]) -> None:
@@ -143,8 +175,66 @@ def _create_input(connection: duckdb.DuckDBPyConnection, given: Input, files: li
 
 
 def _check_reads(task: WindowTask, staged: list[StagedFile]) -> None:
-    whole = {file.day: file.sha256 for file in staged}
-    for day in (task.days[0], task.days[-1]):
+    for day in (task.days[0], task.days[-1]) if len(task.days) > 1 else ():
         alone = _write(task, [day], task.folder / f"alone-{day}")
-        if whole.get(day) != (alone[0].sha256 if alone else None):
+        if _digests(staged, day) != _digests(alone, day):
+            _check_alone(task, day, alone)  # a tie may also fall otherwise in another window
             raise ReadsOutsideWindowError(task.dataset, day)
+
+
+def _check_order(task: WindowTask, staged: list[StagedFile]) -> None:
+    """Raise `OrderDependentError` when the day with most input comes out otherwise with its rows in another order."""
+    day = max(task.days, key=lambda day: _input_bytes(task, day))
+    if not _input_bytes(task, day):
+        return
+    try:
+        _check_alone(task, day, staged)
+    except OrderDependentError:
+        alone = _write(task, [day], task.folder / f"alone-{day}")
+        if _digests(staged, day) == _digests(alone, day):
+            raise
+        _check_alone(task, day, alone)
+        raise ReadsOutsideWindowError(task.dataset, day) from None
+
+
+def _check_alone(task: WindowTask, day: int, built: list[StagedFile]) -> None:
+    connection = connect()
+    try:
+        folder = task.folder / f"again-{day}"
+        _show(connection, task, [day], folder)
+        for order in again.orders(connection, _inputs_with_rows(task, day), _input_bytes(task, day)):
+            other = _run(connection, task, [day], folder / order)
+            if _digests(built, day) == _digests(other, day):
+                continue
+            difference = first_difference(_path(built, day), _path(other, day), task.key)
+            if difference is not None:
+                raise OrderDependentError(task.dataset, day, difference)
+    finally:
+        connection.close()
+
+
+def _inputs_with_rows(task: WindowTask, day: int) -> list[tuple[str, str]]:
+    """What can come in another order, as (kind, name)."""
+    views = [
+        ("view", given.read.dataset)
+        for given in task.inputs
+        if any(day + given.read.first <= file.day <= day + given.read.last for file in given.files)
+    ]
+    return [*views, *(("table", table) for table, _ in task.references)]
+
+
+def _path(files: list[StagedFile], day: int) -> Path | None:
+    return next((file.path for file in files if file.day == day), None)
+
+
+def _digests(files: list[StagedFile], day: int) -> list[str]:
+    return [file.sha256 for file in files if file.day == day]
+
+
+def _input_bytes(task: WindowTask, day: int) -> int:
+    return sum(
+        file.bytes
+        for given in task.inputs
+        for file in given.files
+        if day + given.read.first <= file.day <= day + given.read.last
+    )
