@@ -1,9 +1,9 @@
-"""A folder of delivered files: what is listed, how it is read, what a broken file says."""
+"""A folder of delivered files: what is listed, what is passed over, and in which groups it is read."""
 
 from __future__ import annotations
 
-import gzip
-from itertools import pairwise
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -12,33 +12,133 @@ from hypothesis import strategies as st
 
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.sources.files import (
+    AGAIN,
+    DANGLING,
+    SPECIAL,
+    SUFFIX,
+    SUFFIXES,
+    UNREADABLE,
     FilesSource,
-    FileUnreadable,
     FolderUnreadable,
+    PassedOver,
     SourceFile,
     groups,
-    read_lines,
+    told,
 )
 
 
-def lines_of(path: Path) -> list[bytes]:
-    return [line for _, line in read_lines(path)]
-
-
-def deliver(path: Path, content: bytes) -> Path:
+def deliver(path: Path, content: bytes = b"{}\n") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    path.write_bytes(content)
     return path
 
 
-def test_only_jsonl_files_are_listed_by_relative_name_in_all_folders(tmp_path: Path):
-    for name in ("b.jsonl", "a/z.jsonl.gz", "a/.hidden.txt", "c.json", "a.jsonl.gz.part", "B.jsonl"):
-        deliver(tmp_path / name, b"{}\n")
+def test_files_are_listed_by_relative_name_in_all_folders_and_others_are_passed_over(tmp_path: Path):
+    for name in ("b.jsonl", "a/z.jsonl.gz", "a/.hidden.txt", "c.json", "a.jsonl.gz.part", "B.jsonl", "gz", "x.zst"):
+        deliver(tmp_path / name)
     source = FilesSource(tmp_path)
-    files = source.list_files()
-    assert [file.name for file in files] == ["B.jsonl", "a/z.jsonl.gz", "b.jsonl"]
-    assert files[2] == SourceFile(tmp_path / "b.jsonl", "b.jsonl", 3)
-    assert source.describe() == f"files:{tmp_path}"
+    listing = source.look()
+    assert [file.name for file in listing.files] == ["B.jsonl", "a/z.jsonl.gz", "b.jsonl", "c.json"]
+    assert listing.files[2] == SourceFile(tmp_path / "b.jsonl", "b.jsonl", 3)
+    assert listing.passed_over == [
+        PassedOver(name, SUFFIX) for name in ("a.jsonl.gz.part", "a/.hidden.txt", "gz", "x.zst")
+    ]
+    assert source.list_files() == listing.files
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_suffix_is_read_in_any_case(tmp_path: Path, suffix: str):
+    for name in (f"a{suffix}", f"B{suffix.upper()}", f"c{suffix.title()}"):
+        deliver(tmp_path / name)
+    assert len(FilesSource(tmp_path).list_files()) == 3
+    assert {".jsonl", ".ndjson", ".json", ".json.gz", ".jsonl.bz2", ".ndjson.zst", ".js"} <= set(SUFFIXES)
+
+
+def test_a_linked_folder_is_read_once_and_circles_end(tmp_path: Path):
+    deliver(tmp_path / "elsewhere" / "deep" / "x.jsonl")
+    source = tmp_path / "source"
+    deliver(source / "own" / "y.jsonl")
+    (source / "link").symlink_to(tmp_path / "elsewhere")
+    (source / "second").symlink_to(tmp_path / "elsewhere" / "deep")
+    (source / "own" / "up").symlink_to(source)
+    (tmp_path / "elsewhere" / "back").symlink_to(source / "own")
+    (source / "self").symlink_to(source / "self")
+    (source / "gone").symlink_to(tmp_path / "nothing")
+    listing = FilesSource(source).look()
+    assert [file.name for file in listing.files] == ["link/deep/x.jsonl", "own/y.jsonl"]
+    assert listing.passed_over == [
+        PassedOver("gone", DANGLING),
+        PassedOver("link/back", AGAIN),
+        PassedOver("own/up", AGAIN),
+        PassedOver("second", AGAIN),
+        PassedOver("self", DANGLING),
+    ]
+
+
+def test_a_linked_file_is_read_under_its_own_name_unless_it_is_read_already(tmp_path: Path):
+    source = tmp_path / "source"
+    deliver(source / "a.jsonl")
+    (source / "again.jsonl").symlink_to(source / "a.jsonl")
+    (source / "other.jsonl").symlink_to(deliver(tmp_path / "b.jsonl"))
+    (source / "plain").symlink_to(tmp_path / "b.jsonl")
+    listing = FilesSource(source).look()
+    assert [file.name for file in listing.files] == ["a.jsonl", "other.jsonl"]
+    assert listing.passed_over == [PassedOver("again.jsonl", AGAIN), PassedOver("plain", AGAIN)]
+
+
+def test_pipes_sockets_and_devices_are_never_opened(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.jsonl")  # opening it would wait for ever
+    with socket.socket(socket.AF_UNIX) as server:
+        here = Path.cwd()
+        os.chdir(tmp_path)
+        try:
+            server.bind("socket.jsonl")
+        finally:
+            os.chdir(here)
+    (tmp_path / "null.jsonl").symlink_to("/dev/null")
+    listing = FilesSource(tmp_path).look()
+    assert listing.files == []
+    assert listing.passed_over == [PassedOver(n, SPECIAL) for n in ("null.jsonl", "pipe.jsonl", "socket.jsonl")]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may list every folder")
+def test_a_folder_that_cannot_be_listed_is_passed_over_by_name(tmp_path: Path):
+    deliver(tmp_path / "closed" / "x.jsonl")
+    (tmp_path / "closed").chmod(0)
+    try:
+        assert FilesSource(tmp_path).look().passed_over == [PassedOver("closed", UNREADABLE)]
+    finally:
+        (tmp_path / "closed").chmod(0o755)
+
+
+def test_a_folder_that_is_taken_away_meanwhile_is_passed_over_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    deliver(tmp_path / "closed" / "x.jsonl")
+    deliver(tmp_path / "x.jsonl")
+    scan = os.scandir
+
+    def scandir(path: Path):
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    listing = FilesSource(tmp_path).look()
+    assert [file.name for file in listing.files] == ["x.jsonl"]
+    assert listing.passed_over == [PassedOver("closed", UNREADABLE)]
+
+
+def test_names_that_are_no_text_stay_different(tmp_path: Path):
+    for name in (b"caf\xe9.jsonl", b"caf\xe8.jsonl"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(b"{}")
+    assert [file.name for file in FilesSource(tmp_path).list_files()] == ["caf\\xe8.jsonl", "caf\\xe9.jsonl"]
+
+
+def test_what_is_passed_over_is_told_by_reason_with_the_first_names():
+    items = [PassedOver(f"{n}.txt", SUFFIX) for n in range(7)] + [PassedOver("l", DANGLING)]
+    assert told(items) == [
+        {"why": DANGLING, "count": 1, "names": ["l"]},
+        {"why": SUFFIX, "count": 7, "names": ["0.txt", "1.txt", "2.txt", "3.txt", "4.txt"]},
+    ]
 
 
 def test_an_empty_folder_holds_no_files_and_a_missing_one_is_a_fault_that_says_what_mends_it(tmp_path: Path):
@@ -54,73 +154,6 @@ def test_a_file_in_place_of_the_folder_is_a_fault(tmp_path: Path):
         FilesSource(deliver(tmp_path / "x.jsonl", b"")).list_files()
 
 
-@pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz"])
-def test_lines_are_numbered_from_1_and_blank_ones_count(tmp_path: Path, name: str):
-    path = deliver(tmp_path / name, b"\xef\xbb\xbfone\r\n\nthree\nlast")
-    assert list(FilesSource(tmp_path).read_lines(path)) == [
-        (1, b"one"),
-        (2, b""),
-        (3, b"three"),
-        (4, b"last"),
-    ]
-
-
-def test_an_empty_plain_file_has_no_lines_but_an_empty_gzip_file_ended_early(tmp_path: Path):
-    (tmp_path / "x.jsonl").touch()
-    (tmp_path / "x.jsonl.gz").touch()
-    assert lines_of(tmp_path / "x.jsonl") == []
-    with pytest.raises(FileUnreadable, match="ends early; 0 lines were readable"):
-        lines_of(tmp_path / "x.jsonl.gz")
-
-
-def test_several_gzip_members_and_padding_are_one_file(tmp_path: Path):
-    path = tmp_path / "x.jsonl.gz"
-    path.write_bytes(gzip.compress(b"one\ntw") + gzip.compress(b"") + gzip.compress(b"o\n") + b"\0" * 700)
-    assert lines_of(path) == [b"one", b"two"]
-
-
-def test_a_line_that_unpacks_to_megabytes_is_read_whole(tmp_path: Path):
-    long = b"a" * 3_000_001
-    assert lines_of(deliver(tmp_path / "x.jsonl.gz", long + b"\nb")) == [long, b"b"]
-
-
-def test_a_line_without_end_is_a_fault_and_does_not_fill_the_memory(tmp_path: Path):
-    path = deliver(tmp_path / "x.jsonl.gz", b"one\n" + b"\0" * (20 << 20))
-    with pytest.raises(FileUnreadable, match="longer than 16 MiB; 1 line was readable"):
-        lines_of(path)
-
-
-def test_a_truncated_file_gives_its_whole_lines_and_then_the_fault(tmp_path: Path):
-    path = deliver(tmp_path / "2014-01-05.jsonl.gz", b"".join(b'{"id":%d}\n' % n for n in range(50_000)))
-    path.write_bytes(path.read_bytes()[:-2000])
-    seen: list[int] = []
-    with pytest.raises(FileUnreadable) as raised:
-        seen.extend(number for number, _ in read_lines(path))
-    assert 40_000 < seen[-1] < 50_000
-    assert raised.value.message == (
-        f"2014-01-05.jsonl.gz cannot be read to its end: the gzip data ends early; {seen[-1]} lines were readable."
-    )
-    assert raised.value.mend == f"Deliver the file again, or move it out of {tmp_path}."
-
-
-@pytest.mark.parametrize("damage", ["checksum", "header", "trailing"])
-def test_a_corrupt_file_is_a_fault(tmp_path: Path, damage: str):
-    path = deliver(tmp_path / "x.jsonl.gz", b"one\ntwo\n")
-    content = bytearray(path.read_bytes())
-    if damage == "trailing":
-        content += b"garbage"
-    else:
-        content[-8 if damage == "checksum" else 0] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(FileUnreadable, match="the gzip data is corrupt"):
-        lines_of(path)
-
-
-def test_a_file_that_has_gone_since_it_was_listed_is_a_fault(tmp_path: Path):
-    with pytest.raises(FileUnreadable, match="No such file or directory; 0 lines were readable"):
-        lines_of(tmp_path / "x.jsonl")
-
-
 @given(st.lists(st.integers(0, 1000), max_size=40), st.integers(1, 3000))
 def test_groups_keep_every_file_in_order_and_are_roughly_equal(sizes: list[int], n_bytes: int):
     files = [SourceFile(Path(f"{n}.jsonl"), f"{n}.jsonl", size) for n, size in enumerate(sizes)]
@@ -130,10 +163,3 @@ def test_groups_keep_every_file_in_order_and_are_roughly_equal(sizes: list[int],
     target = sum(sizes) / max(1, round(sum(sizes) / n_bytes))
     largest = max(sizes, default=0)
     assert all(sum(file.bytes for file in group) <= target + largest for group in found)
-
-
-def test_lines_that_cross_the_pieces_of_a_plain_file_stay_whole(tmp_path: Path):
-    expected = [b"%07d" % n + b"x" * 60 for n in range(50_000)]
-    found = list(read_lines(deliver(tmp_path / "x.jsonl", b"\n".join(expected))))
-    assert [line for _, line in found] == expected
-    assert all(after[0] == before[0] + 1 for before, after in pairwise(found))

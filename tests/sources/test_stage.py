@@ -14,14 +14,24 @@ import orjson
 import pyarrow.parquet as pq
 import pytest
 
-from tradex_ledger.sources.files import FilesSource, FileUnreadable
-from tradex_ledger.sources.stage import POSTS_SCHEMA, REJECTED_SCHEMA, StageCounts, stage
+from tradex_ledger.sources.files import FilesSource
+from tradex_ledger.sources.records import FileUnreadable
+from tradex_ledger.sources.stage import (
+    POSTS_SCHEMA,
+    REJECTED_SCHEMA,
+    UNDATED_SCHEMA,
+    Outputs,
+    StageCounts,
+    Wanted,
+    stage,
+)
 
 
 class Out(NamedTuple):
     counts: StageCounts
     posts: Path
     rejected: Path
+    undated: Path
 
 
 def us(day: int) -> int:
@@ -33,14 +43,29 @@ def v2(number: int, day: int, **more: Any) -> bytes:
     return orjson.dumps(post | more)
 
 
-def run(tmp_path: Path, files: dict[str, list[bytes]], first: int | None, until: int | None, **more: Any) -> Out:
+DELIVERED = us(31)
+
+
+def outputs(folder: Path) -> Outputs:
+    return Outputs(*(folder / f"{kind}.parquet" for kind in ("posts", "rejected", "undated")))
+
+
+def run(
+    tmp_path: Path,
+    files: dict[str, list[bytes]],
+    first: int | None,
+    until: int | None,
+    rejected_first: int | None = -1,
+    **more: Any,
+) -> Out:
     for name, lines in files.items():
         path = tmp_path / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"\n".join(lines))
     given = [(tmp_path / "in" / name, name) for name in files]
-    posts, rejected = tmp_path / "posts.parquet", tmp_path / "rejected.parquet"
-    return Out(stage(given, first, until, posts, rejected, **more), posts, rejected)
+    out = outputs(tmp_path)
+    wanted = Wanted(first, until, first if rejected_first == -1 else rejected_first, DELIVERED)
+    return Out(stage(given, wanted, out, **more), out.posts, out.rejected, out.undated)
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -51,7 +76,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
 def test_posts_created_in_the_range_are_kept_with_their_file_and_line(tmp_path: Path):
     lines = [v2(1, 1), b"", v2(2, 2), b"  ", v2(3, 3), v2(4, 4)]
     out = run(tmp_path, {"a/x.jsonl": lines}, us(2), us(4))
-    assert out.counts[:7] == (1, 4, 2, 2, 0, date(2024, 5, 2), date(2024, 5, 3))
+    assert out.counts[:8] == (1, 4, 2, 2, 0, 0, date(2024, 5, 2), date(2024, 5, 3))
     found = rows(out.posts)
     assert [(row["post_id"], row["source"], row["line"]) for row in found] == [
         ("2", "files:a/x.jsonl", 3),
@@ -68,10 +93,12 @@ def test_posts_created_in_the_range_are_kept_with_their_file_and_line(tmp_path: 
         "is_retweet": False,
         "likes": 0,
         "retweets": 0,
-        "revision": hashlib.sha256(b"$GE").hexdigest(),
+        "revision": hashlib.sha256(b'["2","$GE"]').hexdigest(),
         "revised_at": datetime(2024, 5, 2, 12),
+        "is_whole": True,
         "source": "files:a/x.jsonl",
         "line": 3,
+        "item": None,
     }
     assert pq.read_schema(out.posts).equals(POSTS_SCHEMA)
     assert not out.rejected.exists()
@@ -88,12 +115,11 @@ def test_without_bounds_everything_is_kept(tmp_path: Path):
 
 def test_where_nothing_is_kept_no_file_is_written(tmp_path: Path):
     out = run(tmp_path, {"x.jsonl": [v2(1, 1)]}, us(5), us(6))
-    assert out.counts[:7] == (1, 1, 0, 1, 0, None, None)
-    assert not out.posts.exists()
-    assert not out.rejected.exists()
+    assert out.counts[:8] == (1, 1, 0, 1, 0, 0, None, None)
+    assert not any(path.exists() for path in out[1:])
 
 
-def test_rejected_lines_take_their_own_day_then_their_files_then_none(tmp_path: Path):
+def test_rejected_lines_take_their_own_day_then_their_files_and_those_without_one_are_undated(tmp_path: Path):
     unread = b"\xff broken"
     files = {
         "p-2024-05-02.jsonl": [unread, v2(1, 3, text=None), v2(2, 4, text=None)],
@@ -101,20 +127,57 @@ def test_rejected_lines_take_their_own_day_then_their_files_then_none(tmp_path: 
         "day=2024-05-03/part.jsonl": [unread],
         "2024-02-31.jsonl": [unread],
         "latest.jsonl": [unread],
+        "1999-05-02.jsonl": [unread],  # before the platform
+        "2024-06-01.jsonl": [unread, v2(5, 1, created_at="1970-01-01T00:00:00Z")],  # after the delivery
     }
     out = run(tmp_path, files, us(2), us(4))
-    assert out.counts[:7] == (5, 7, 0, 2, 5, None, None)
+    assert out.counts[:8] == (7, 10, 0, 2, 8, 5, None, None)
     found = rows(out.rejected)
     assert [(row["event_date"], row["file"], row["line"], row["reason"]) for row in found] == [
         (date(2024, 5, 2), "p-2024-05-02.jsonl", 1, "not UTF-8 at byte 1"),
         (date(2024, 5, 3), "p-2024-05-02.jsonl", 2, "no text"),
         (date(2024, 5, 3), "day=2024-05-03/part.jsonl", 1, "not UTF-8 at byte 1"),
-        (date(1970, 1, 1), "2024-02-31.jsonl", 1, "not UTF-8 at byte 1"),
-        (date(1970, 1, 1), "latest.jsonl", 1, "not UTF-8 at byte 1"),
     ]
     assert (found[0]["raw"], found[0]["raw_sha256"]) == ("� broken", hashlib.sha256(unread).hexdigest())
     assert pq.read_schema(out.rejected).equals(REJECTED_SCHEMA)
+    assert pq.read_schema(out.undated).equals(UNDATED_SCHEMA)
+    undated = rows(out.undated)
+    names = ["2024-02-31.jsonl", "latest.jsonl", "1999-05-02.jsonl", "2024-06-01.jsonl", "2024-06-01.jsonl"]
+    assert [(row["ingested_date"], row["file"]) for row in undated] == [(date(2024, 5, 31), name) for name in names]
+    assert "before the platform's first post" in undated[-1]["reason"]
     assert not out.posts.exists()
+
+
+def test_an_incremental_run_takes_rejected_lines_late_and_posts_in_time(tmp_path: Path):
+    files = {"2024-05-02.jsonl": [b"{", v2(1, 2), v2(2, 4), v2(3, 9, text=None)]}
+    out = run(tmp_path, files, us(4), us(6), rejected_first=None)
+    assert (out.counts.posts, out.counts.rejected, out.counts.outside) == (1, 1, 2)
+    assert [row["event_date"] for row in rows(out.rejected)] == [date(2024, 5, 2)]
+
+
+def test_elements_are_numbered_within_their_line_or_document(tmp_path: Path):
+    page = b'{"data":[' + v2(1, 1) + b"," + v2(2, 1, text=None) + b"," + v2(3, 1) + b"]}"
+    document = b"[\n" + v2(4, 1) + b",\n" + v2(5, 1) + b"\n]"
+    files = {"p.jsonl": [v2(0, 1), page, v2(9, 1)], "d.json": [document]}
+    out = run(tmp_path, files, None, None)
+    assert [(row["post_id"], row["line"], row["item"]) for row in rows(out.posts)] == [
+        *(("0", 1, None), ("1", 2, 1), ("3", 2, 3), ("9", 3, None)),
+        *(("4", 2, 1), ("5", 3, 2)),
+    ]
+    (unfit,) = rows(out.rejected)
+    assert unfit["raw_sha256"] == hashlib.sha256(unfit["raw"].encode()).hexdigest()
+    assert (unfit["line"], unfit["reason"]) == (2, "no text")
+
+
+def test_what_is_odd_a_message_or_too_early_is_counted_by_file(tmp_path: Path):
+    odd = v2(1, 1, public_metrics={"like_count": "100+"})
+    files = {
+        "a.jsonl": [odd, odd, b'{"limit":{"track":1}}', v2(3, 31, created_at="2024-06-02T00:00:00Z")],
+        "b.js": [b"window.YTD.account.part0 = []"],
+    }
+    a, b = run(tmp_path, files, None, None).counts.by_file
+    assert (a.odd, a.controls, a.early, a.undated, a.posts) == ({"a count that is no number": 2}, 1, 1, 2, {19844: 2})
+    assert (b.lines, b.passed_over) == (0, "a part of an archive that holds no posts (account)")
 
 
 def test_of_ranges_side_by_side_exactly_one_keeps_a_line(tmp_path: Path):
@@ -127,7 +190,7 @@ def test_of_ranges_side_by_side_exactly_one_keeps_a_line(tmp_path: Path):
 
 
 def test_small_batches_hold_the_same_rows_and_the_same_input_gives_the_same_bytes(tmp_path: Path):
-    files = {"x.jsonl": [line for n in range(50) for line in (v2(n, 1), b"{")]}
+    files = {"2024-05-01.jsonl": [line for n in range(50) for line in (v2(n, 1), b"{")]}
     once = run(tmp_path / "1", files, None, None)
     again = run(tmp_path / "2", files, None, None)
     small = run(tmp_path / "3", files, None, None, batch_rows=7)
@@ -146,14 +209,16 @@ def test_a_broken_file_leaves_no_output_behind(tmp_path: Path):
 
 def test_the_task_travels_to_another_process(tmp_path: Path):
     (tmp_path / "x.jsonl").write_bytes(v2(1, 1))
-    task = partial(stage, [(tmp_path / "x.jsonl", "x.jsonl")], None, None, tmp_path / "p", tmp_path / "r")
+    wanted = Wanted(None, None, None, DELIVERED)
+    task = partial(stage, [(tmp_path / "x.jsonl", "x.jsonl")], wanted, outputs(tmp_path))
     counts = pickle.loads(pickle.dumps(task))()
     assert pickle.loads(pickle.dumps(counts)) == counts
 
 
 def test_all_real_posts_are_staged(real_posts: Path, tmp_path: Path):
     files = [(file.path, file.name) for file in FilesSource(real_posts).list_files()]
-    counts = stage(files, None, None, tmp_path / "posts", tmp_path / "rejected")
-    assert counts[:7] == (57, 7438, 7438, 0, 0, date(2013, 12, 31), date(2014, 2, 28))
-    table = pq.read_table(tmp_path / "posts", columns=["post_id", "revision"])
+    out = outputs(tmp_path)
+    counts = stage(files, Wanted(None, None, None, DELIVERED), out)
+    assert counts[:8] == (57, 7438, 7438, 0, 0, 0, date(2013, 12, 31), date(2014, 2, 28))
+    table = pq.read_table(out.posts, columns=["post_id", "revision"])
     assert table.group_by(["post_id", "revision"]).aggregate([]).num_rows == 6530

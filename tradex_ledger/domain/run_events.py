@@ -76,6 +76,11 @@ class PartitionRebuilt(Event):
     base: int
     inputs: str
     duration_ms: int
+    class_version = 2
+
+    @staticmethod
+    def upcast_v1_v2(data: dict[str, Any]) -> None:
+        """Nothing: since version 2, `inputs` may also name files that are read again."""
 
     def apply(self, aggregate: Run) -> None:
         aggregate.candidates.setdefault(self.dataset, {})[self.partition] = {

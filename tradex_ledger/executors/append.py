@@ -17,7 +17,6 @@ from tradex_ledger.executors.fence import DrivenRun
 from tradex_ledger.lake.storage import StagedFile, file_list
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.sources import COUNTS
-from tradex_ledger.sources.reread import EDIT_DAYS
 
 
 def rows_by_day(definition: Definition, staged: list[str]) -> Counter[int]:
@@ -33,15 +32,10 @@ def rows_by_day(definition: Definition, staged: list[str]) -> Counter[int]:
 
 
 def bronze_files(ex: Execution, catalog: Catalog, dataset: str, days: tuple[int, ...]) -> tuple[BronzeFile, ...]:
-    """The files of a Bronze dataset that may hold rows of those days (ordinals, in order).
-
-    What an older reader left on the day after belongs to them, too: it did not know every edit for one.
-    """
-    first, last = days[0], days[-1]
+    """The files of a Bronze dataset that may hold rows of those days (ordinals, in order)."""
     return tuple(
         BronzeFile(ex.lake.absolute(file["path"]), file["path"], file["bytes"], file["sha256"], is_old)
-        for day, file in catalog.files(dataset, first, last + EDIT_DAYS)
-        if (is_old := catalog.is_old(file["path"])) or day <= last
+        for _, file, is_old in catalog.readable(dataset, days[0], days[-1])
     )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import iso, ordinal
 from tradex_ledger.ledger.select import select
+from tradex_ledger.sources.reread import EDIT_DAYS
 from tradex_ledger.views import AsOf, add_projections, open_views
 
 
@@ -64,6 +65,14 @@ class Catalog:
         days = self.current.get(dataset, {})
         return [(day, file) for day in range(first, last + 1) if day in days for file in days[day].files]
 
+    def readable(self, dataset: str, first: int, last: int) -> list[tuple[int, Mapping[str, Any], bool]]:
+        """The files (with their day, and whether an older reader made them) that may hold rows of first..last.
+
+        What an older reader left on the day after belongs to them, too: it did not know every edit for one.
+        """
+        found = self.files(dataset, first, last + (EDIT_DAYS if self.old else 0))
+        return [(day, file, old) for day, file in found if (old := file["path"] in self.old) or day <= last]
+
     def all_files(self, dataset: str) -> list[tuple[int, Mapping[str, Any]]]:
         """All files of a dataset (with their day), in order of day."""
         return [(day, file) for day, version in sorted(self.current.get(dataset, {}).items()) for file in version.files]
@@ -84,7 +93,7 @@ class Catalog:
     def input_digest(self, definition: Definition, logic_version: int, day: int) -> str:
         """SHA-256 (hex) of all that a partition's content follows from: logic version and input contents.
 
-        The recipe stands in `schema/events/run.partition_rebuilt.v1.json`. An input partition without rows counts
+        The recipe stands in `schema/events/run.partition_rebuilt.v2.json`. An input partition without rows counts
         like one that is not there. The engine's version is not in it: a new DuckDB alone rebuilds nothing.
         """
         lines = [f"{definition.name} v{logic_version} {iso(day)}"]
@@ -94,6 +103,8 @@ class Catalog:
                 version = days.get(input_day)
                 if version is not None and version.files:
                     lines.append(f"{read.dataset} {iso(input_day)} {version.content}")
+            for input_day, file, _ in self.readable(read.dataset, day + read.last + 1, day + read.last):
+                lines.append(f"{read.dataset} {iso(input_day)} again {file['sha256']}")
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

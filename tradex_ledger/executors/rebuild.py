@@ -83,8 +83,8 @@ class Rebuild:
         inputs = []
         for read in definition.reads:
             files = tuple(
-                InputFile(day, ex.lake.absolute(f["path"]), f["path"], f["bytes"], f["sha256"])
-                for day, f in self.seen.files(read.dataset, *spans[read.dataset])
+                InputFile(day, ex.lake.absolute(f["path"]), f["path"], f["bytes"], f["sha256"], is_old)
+                for day, f, is_old in self.seen.readable(read.dataset, *spans[read.dataset])
             )
             inputs.append(Input(read, tuple(ex.columns[read.dataset]), files))
         ex.tasks += 1

@@ -32,6 +32,7 @@ from tradex_ledger.lake.writer import (
     limit_resources,
     write_days,
 )
+from tradex_ledger.sources.reread import EDIT_DAYS, reread_posts
 
 
 class ReadsOutsideWindowError(DefinitionError):
@@ -72,13 +73,17 @@ class OrderDependentError(DefinitionError):
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file of an input, with its day, as the events describe it."""
+    """A file of an input, with its day, as the events describe it.
+
+    `is_old`: Bronze of an older reader, whose payloads are read again; it may hold rows of the day before, too.
+    """
 
     day: int
     path: Path
     name: str
     bytes: int
     sha256: str
+    is_old: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +149,7 @@ def _show(connection: duckdb.DuckDBPyConnection, task: WindowTask, wanted: list[
     add_references(connection, task.references)
     for given in task.inputs:
         first, last = wanted[0] + given.read.first, wanted[-1] + given.read.last
-        files = [str(file.path) for file in given.files if first <= file.day <= last]
-        _create_input(connection, given, files)
+        _create_input(connection, given, _visible(given, first, last, folder))
     connection.execute(
         f'create table partitions as select unnest($1::date[]) as "{task.column}"',
         [[date.fromordinal(day) for day in wanted]],
@@ -165,12 +169,24 @@ def _run(connection: duckdb.DuckDBPyConnection, task: WindowTask, wanted: list[i
         ) from None
 
 
+def _visible(given: Input, first: int, last: int, folder: Path) -> list[str]:
+    """The files that hold the rows of first..last; of Bronze of an older reader, what reading it again gives."""
+    files = [str(file.path) for file in given.files if first <= file.day <= last and not file.is_old]
+    old = [file.path for file in given.files if file.is_old and first <= file.day <= last + EDIT_DAYS]
+    if old:
+        out = folder / f"{given.read.dataset}-again.parquet"
+        files += [str(out)] if reread_posts(old, first, last, out).rows else []
+    return files
+
+
 def _create_input(connection: duckdb.DuckDBPyConnection, given: Input, files: list[str]) -> None:
     if not files:
         create_empty(connection, given.read.dataset, list(given.columns))
         return
+    columns = ", ".join(f'"{name}"' for name, _ in given.columns)
     connection.execute(
-        f'create view "{given.read.dataset}" as from read_parquet({file_list(files)}, hive_partitioning = false)'
+        f'create view "{given.read.dataset}" as select {columns} '
+        f"from read_parquet({file_list(files)}, hive_partitioning = false)"
     )
 
 
