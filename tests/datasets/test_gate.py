@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 import tradex_ledger.datasets
@@ -61,13 +62,11 @@ def test_each_verdict_is_known_and_used_and_has_a_sentence_and_a_mend_of_its_own
     assert len(set(sentences)) == len(sentences)
 
 
-def test_whatever_the_engine_at_hand_lists_has_been_judged_or_is_refused():
-    listed = connect().execute(
-        "select distinct lower(function_name) from duckdb_functions() where function_type not in ('pragma')"
-    )
-    for (name,) in listed.fetchall():
-        assert judged.verdict(name) in judged.VERDICTS | {"unjudged"}
-    assert judged.verdict("add_grammar_extension") == "world"
+def test_whatever_the_engines_that_were_judged_list_stands_in_the_list():
+    if duckdb.__version__ not in judged.ENGINES:
+        pytest.skip(f"the functions of DuckDB {duckdb.__version__} have not been judged: a new one is refused by name")
+    listed = connect().execute("select function_name from duckdb_functions() where function_type <> 'pragma'")
+    assert {name for (name,) in listed.fetchall() if judged.verdict(name) == "unjudged"} == set()
 
 
 @pytest.mark.parametrize("name", ["frobnicate", "main.frobnicate", "x.frobnicate", "list_frobnicate", "iff", "nvl"])

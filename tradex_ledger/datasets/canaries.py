@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from tradex_ledger.datasets import judged
 from tradex_ledger.datasets.definition import DefinitionError
 from tradex_ledger.datasets.statement import connect, parsed_forms
 from tradex_ledger.errors import EnvironmentFault
@@ -78,7 +79,7 @@ class UnknownEngineError(EnvironmentFault):
         super().__init__(
             f"DuckDB {duckdb.__version__} parses statements in a form that is not known here, so that nothing can be "
             f"said about a definition: {why}",
-            mend="install a DuckDB that is known: python -m pip install duckdb==2.0.1",
+            mend=f"install a DuckDB that is known: python -m pip install duckdb=={judged.ENGINES[-1]}",
         )
 
 
