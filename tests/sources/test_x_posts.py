@@ -357,6 +357,12 @@ def test_half_a_surrogate_and_bytes_that_are_no_text_become_the_replacement_char
     assert bytes_.odd == ("bytes that are not UTF-8",)
 
 
+def test_bytes_that_are_no_text_in_what_was_said_reject_the_line():
+    found = rejected(orjson.dumps(V2).replace(b"$AAPL", b"\xffAAPL"))
+    assert found.reason.startswith("not UTF-8 at byte")
+    assert found.event_date == us("2014-02-11T00:00:00") // DAY_US
+
+
 @pytest.mark.parametrize(
     ("line", "control", "day"),
     [

@@ -1,4 +1,4 @@
-"""Small statements that the gate must refuse, tried once a process on the engine at hand.
+"""Small statements that the gate must refuse, or let pass, tried once a process on the engine at hand.
 
 Engines change how they write a parsed statement down. On one that names a function, a sample or a limit otherwise, the
 gate would look in the wrong place, find nothing and let everything pass; so such an engine is refused.
@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from tradex_ledger.datasets import judged
 from tradex_ledger.datasets.definition import DefinitionError
 from tradex_ledger.datasets.statement import connect, parsed_forms
 from tradex_ledger.errors import EnvironmentFault
@@ -51,6 +52,13 @@ REFUSED = (
     "select x from t union all select random()",
     "values (random())",
 )
+PASSING = (
+    "select lower(x), count(*), x + 1, x::integer, x collate nocase, x['a'] from t group by all",
+    "select x, list(y order by y) from t join u using (x) cross join v group by x order by x limit 3",
+    "select sum(x) over (partition by y), row_number() over (order by x, y) from t, range(3) r(n)",
+    "select case when x in (select 1) then 1 end from t where x between 1 and 2 and not x is null",
+    "with recursive r as (select 1 as n union all select n + 1 from r where n < 3) select * from r",
+)
 UNDECLARED = (
     "select x from undeclared",
     "select x from 'file.parquet'",
@@ -71,21 +79,26 @@ class UnknownEngineError(EnvironmentFault):
         super().__init__(
             f"DuckDB {duckdb.__version__} parses statements in a form that is not known here, so that nothing can be "
             f"said about a definition: {why}",
-            mend="install a DuckDB that is known: python -m pip install duckdb==2.0.1",
+            mend=f"install a DuckDB that is known: python -m pip install duckdb=={judged.ENGINES[-1]}",
         )
 
 
 def check_engine(check: Check, check_tables: Check) -> None:
-    """Raise `UnknownEngineError` when a statement passes as this engine parses it."""
+    """Raise `UnknownEngineError` when a statement passes that must not, or is refused and must not be."""
     connection = connect()
-    for one, statements in ((check, REFUSED), (check_tables, UNDECLARED)):
-        try:
-            trees = parsed_forms(connection, statements)
-        except ValueError as error:
-            raise UnknownEngineError(f"it cannot parse what must be refused ({error})") from None
-        if len(trees) != len(statements):
-            raise UnknownEngineError(f"{len(statements)} statements become {len(trees)}")
-        check_refused(one, dict(zip(statements, trees, strict=True)))
+    check_refused(check, _parsed(connection, REFUSED))
+    check_refused(check_tables, _parsed(connection, UNDECLARED))
+    check_passing(check, _parsed(connection, PASSING))
+
+
+def _parsed(connection: duckdb.DuckDBPyConnection, statements: tuple[str, ...]) -> dict[str, Any]:
+    try:
+        trees = parsed_forms(connection, statements)
+    except ValueError as error:
+        raise UnknownEngineError(f"it cannot parse what is tried on it ({error})") from None
+    if len(trees) != len(statements):
+        raise UnknownEngineError(f"{len(statements)} statements become {len(trees)}")
+    return dict(zip(statements, trees, strict=True))
 
 
 def check_refused(check: Check, parsed: Mapping[str, Any]) -> None:
@@ -96,3 +109,12 @@ def check_refused(check: Check, parsed: Mapping[str, Any]) -> None:
         except DefinitionError:
             continue
         raise UnknownEngineError(f"`{sql}` would pass")
+
+
+def check_passing(check: Check, parsed: Mapping[str, Any]) -> None:
+    """Raise `UnknownEngineError` for the first statement that is refused."""
+    for sql, tree in parsed.items():
+        try:
+            check("canary", tree)
+        except DefinitionError as error:
+            raise UnknownEngineError(f"`{sql}` would be refused: {error.message}") from None

@@ -12,6 +12,9 @@ import re
 from functools import cache
 from pathlib import Path
 
+# Whose functions stand in the list, each and every one.
+ENGINES = ("2.0.0", "2.0.1")
+
 ZONE_MEND = "keep times as TIMESTAMP in UTC: make_timestamp(…), strptime(…) without %z, an interval for an offset"
 # Verdict → (what such a function does, the mend). `{}` is the function's name.
 PROBLEMS: dict[str, tuple[str, str]] = {

@@ -12,7 +12,8 @@ on one thread over files in a fixed order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -121,8 +122,11 @@ def build_window(task: WindowTask) -> list[StagedFile]:
         for file in given.files:
             check_file(file.path, file.name, size=file.bytes, sha256=file.sha256)
     try:
-        staged = _write(task, task.days, task.folder)
-        if task.check_reads:
+        with _shown(task, task.days, task.folder) as connection:
+            staged = _run(connection, task, task.days, task.folder)
+            if task.check_reads and len(task.days) == 1:
+                _compare_orders(connection, task, task.days[0], staged)
+        if task.check_reads and len(task.days) > 1:
             _check_reads(task, staged)
             _check_order(task, staged)
     except (OSError, duckdb.Error) as error:
@@ -133,32 +137,33 @@ def build_window(task: WindowTask) -> list[StagedFile]:
     return staged
 
 
-def _write(task: WindowTask, days: Iterable[int], folder: Path) -> list[StagedFile]:
-    wanted = list(days)
+@contextmanager
+def _shown(task: WindowTask, days: tuple[int, ...], folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with what the statement may see: reference data, `partitions`, the days that `reads` allows."""
     connection = connect()
     try:
-        _show(connection, task, wanted, folder)
-        return _run(connection, task, wanted, folder)
+        limit_resources(connection, folder / "spill", task.memory_mb)
+        add_references(connection, task.references)
+        for given in task.inputs:
+            first, last = days[0] + given.read.first, days[-1] + given.read.last
+            _create_input(connection, given, _visible(given, first, last, folder))
+        connection.execute(
+            f'create table partitions as select unnest($1::date[]) as "{task.column}"',
+            [[date.fromordinal(day) for day in days]],
+        )
+        yield connection
     finally:
         connection.close()
 
 
-def _show(connection: duckdb.DuckDBPyConnection, task: WindowTask, wanted: list[int], folder: Path) -> None:
-    """What the statement may see: reference data, the inputs of the days that `reads` allows, `partitions`."""
-    limit_resources(connection, folder / "spill", task.memory_mb)
-    add_references(connection, task.references)
-    for given in task.inputs:
-        first, last = wanted[0] + given.read.first, wanted[-1] + given.read.last
-        _create_input(connection, given, _visible(given, first, last, folder))
-    connection.execute(
-        f'create table partitions as select unnest($1::date[]) as "{task.column}"',
-        [[date.fromordinal(day) for day in wanted]],
-    )
-
-
-def _run(connection: duckdb.DuckDBPyConnection, task: WindowTask, wanted: list[int], folder: Path) -> list[StagedFile]:
+def _run(
+    connection: duckdb.DuckDBPyConnection, task: WindowTask, days: tuple[int, ...], folder: Path, *, keep: bool = True
+) -> list[StagedFile]:
+    wanted = set(days)
     try:
-        return write_days(connection, task.sql, column=task.column, order=task.key, days=set(wanted), folder=folder)
+        return write_days(
+            connection, task.sql, column=task.column, order=task.key, days=wanted, folder=folder, durable=keep
+        )
     except RepeatedRowError as error:
         raise RepeatedKeyError(task.dataset, str(error)) from None
     except PartitionValueError as error:
@@ -181,7 +186,9 @@ def _visible(given: Input, first: int, last: int, folder: Path) -> list[str]:
 
 def _create_input(connection: duckdb.DuckDBPyConnection, given: Input, files: list[str]) -> None:
     if not files:
-        create_empty(connection, given.read.dataset, list(given.columns))
+        empty = f"__no_{given.read.dataset}"
+        create_empty(connection, empty, list(given.columns))
+        connection.execute(f'create view "{given.read.dataset}" as from "{empty}"')
         return
     columns = ", ".join(f'"{name}"' for name, _ in given.columns)
     connection.execute(
@@ -190,23 +197,27 @@ def _create_input(connection: duckdb.DuckDBPyConnection, given: Input, files: li
     )
 
 
+def _build_alone(task: WindowTask, day: int) -> list[StagedFile]:
+    folder = task.folder / f"alone-{day}"
+    with _shown(task, (day,), folder) as connection:
+        return _run(connection, task, (day,), folder, keep=False)
+
+
 def _check_reads(task: WindowTask, staged: list[StagedFile]) -> None:
-    for day in (task.days[0], task.days[-1]) if len(task.days) > 1 else ():
-        alone = _write(task, [day], task.folder / f"alone-{day}")
+    for day in (task.days[0], task.days[-1]):
+        alone = _build_alone(task, day)
         if _digests(staged, day) != _digests(alone, day):
-            _check_alone(task, day, alone)  # a tie may also fall otherwise in another window
+            _check_alone(task, day, alone)  # a tie may fall otherwise in another window, too
             raise ReadsOutsideWindowError(task.dataset, day)
 
 
 def _check_order(task: WindowTask, staged: list[StagedFile]) -> None:
     """Raise `OrderDependentError` when the day with most input comes out otherwise with its rows in another order."""
     day = max(task.days, key=lambda day: _input_bytes(task, day))
-    if not _input_bytes(task, day):
-        return
     try:
         _check_alone(task, day, staged)
     except OrderDependentError:
-        alone = _write(task, [day], task.folder / f"alone-{day}")
+        alone = _build_alone(task, day)
         if _digests(staged, day) == _digests(alone, day):
             raise
         _check_alone(task, day, alone)
@@ -214,19 +225,20 @@ def _check_order(task: WindowTask, staged: list[StagedFile]) -> None:
 
 
 def _check_alone(task: WindowTask, day: int, built: list[StagedFile]) -> None:
-    connection = connect()
-    try:
-        folder = task.folder / f"again-{day}"
-        _show(connection, task, [day], folder)
-        for order in again.orders(connection, _inputs_with_rows(task, day), _input_bytes(task, day)):
-            other = _run(connection, task, [day], folder / order)
-            if _digests(built, day) == _digests(other, day):
-                continue
-            difference = first_difference(_path(built, day), _path(other, day), task.key)
-            if difference is not None:
-                raise OrderDependentError(task.dataset, day, difference)
-    finally:
-        connection.close()
+    with _shown(task, (day,), task.folder / f"again-{day}") as connection:
+        _compare_orders(connection, task, day, built)
+
+
+def _compare_orders(connection: duckdb.DuckDBPyConnection, task: WindowTask, day: int, built: list[StagedFile]) -> None:
+    """Build a day, which is all that the connection shows, in other orders, and compare."""
+    size = _input_bytes(task, day)
+    for order in again.orders(connection, _inputs_with_rows(task, day), size) if size else ():
+        other = _run(connection, task, (day,), task.folder / f"{order}-{day}", keep=False)
+        if _digests(built, day) == _digests(other, day):
+            continue
+        difference = first_difference(_path(built, day), _path(other, day), task.key)
+        if difference is not None:
+            raise OrderDependentError(task.dataset, day, difference)
 
 
 def _inputs_with_rows(task: WindowTask, day: int) -> list[tuple[str, str]]:

@@ -46,12 +46,13 @@ def write_days(
     order: tuple[str, ...],
     days: set[int],
     folder: Path,
+    durable: bool = True,
 ) -> list[StagedFile]:
     """Run `sql` and write one Parquet file for each value of the partition column, under `folder`.
 
     The column is also inside the file; rows are ordered by it and then by `order`. Returns the files in order of
-    day. Memory holds one day at a time. A crash leaves files in the staging folder only. Raises:
-    `PartitionValueError`; `RepeatedRowError`, because `order` is a key.
+    day. Memory holds one day at a time. A crash leaves files in the staging folder only. What is compared and thrown
+    away need not be `durable`. Raises: `PartitionValueError`; `RepeatedRowError`, because `order` is a key.
     """
     keys = ", ".join(f'"{name}"' for name in (column, *(name for name in order if name != column)))
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,9 +64,11 @@ def write_days(
         _check_key(rows, order)
         path = folder / f"{day.isoformat()}.parquet"
         _write(rows, path)
-        sync_file(path)
+        if durable:
+            sync_file(path)
         staged.append(StagedFile(day.toordinal(), path, rows.num_rows, path.stat().st_size, sha256_of(path)))
-    sync_folders([folder])
+    if durable:
+        sync_folders([folder])
     return staged
 
 

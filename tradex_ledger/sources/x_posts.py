@@ -45,6 +45,7 @@ _CONTROLS = (
     *("user_delete", "user_undelete", "user_protect", "user_unprotect", "user_suspend", "user_unsuspend"),
     *("post_delete", "post_withheld", "post_edit", "user_profile_modification", "status_complaint"),
 )
+_REPLACED = "�"
 _CONTROL_REASON = "control message: {}"
 
 
@@ -101,10 +102,18 @@ def parse_line(line: bytes, delivered_us: int | None = None) -> list[Post | Reje
     except Unfit as unfit:
         return [Rejected(flaw or str(unfit), payload, None, None)]
     if is_single(document):
-        return [_one(payload, document, delivered_us, odd)]
-    return [
-        _one(payload_of(item, included), item, delivered_us, odd, included) for item, included in items_of(document)
-    ]
+        found = [_one(payload, document, delivered_us, odd)]
+    else:
+        items = items_of(document)
+        found = [_one(payload_of(item, included), item, delivered_us, odd, included) for item, included in items]
+    return found if flaw is None else [_unspoilt(one, flaw) for one in found]
+
+
+def _unspoilt(found: Post | Rejected, flaw: str) -> Post | Rejected:
+    """A post whose bytes were replaced where that takes nothing from its key and its text; else the line is rejected."""
+    if isinstance(found, Post) and _REPLACED in found.post_id + found.text:
+        return Rejected(flaw, found.payload, found.created_at, found.event_date)
+    return found
 
 
 def parse_post(line: bytes, delivered_us: int | None = None) -> Post | Rejected:
