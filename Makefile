@@ -1,20 +1,33 @@
-# `make demo` and `make test` need only make and Python >= 3.11; everything else lands in .venv.
+# `make demo` and `make test` need only make and Python >= 3.11; everything else lands in .venv, in the versions of
+# requirements/constraints.txt. `make newest` and `make oldest` try the two ends of what pyproject.toml allows.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
+NEWEST := .venv-newest
+OLDEST := .venv-oldest
 ARGS ?=
 BENCHMARKS ?= $(sort $(wildcard tests/benchmarks/bench_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types arch wheel check bench soak format clean
+.PHONY: help demo test lint types arch wheel check newest oldest constraints bench soak format clean
+
+# What a release of a library can change, in five minutes: definitions and their gate, how posts are read, what windows
+# compute and what lands in the lake, the golden ledgers, stories, the workspace of an older release.
+CHOICE := tests/datasets tests/sources tests/ledger/test_application.py tests/ledger/test_segments.py \
+          tests/executors/test_window.py tests/cli/test_shown.py tests/stories tests/test_requirements.py
+
+# pip and the builds that it starts hear of pins by the environment; a relative path, since a space would part it.
+pinned = PIP_CONSTRAINT=requirements/$(1).txt PIP_BUILD_CONSTRAINT=requirements/$(1).txt
+unpinned = env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT
+install = -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 
 help: ## print the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 # A crash or a failed download leaves no stamp: the next make goes on from there.
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml requirements/constraints.txt
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "error: there is no $(PYTHON)"; \
 	  echo "mend: install Python 3.11 or later, or name one: make PYTHON=python3.12 ..."; exit 1; } >&2
@@ -22,14 +35,15 @@ $(STAMP): pyproject.toml
 	  echo "error: Python 3.11 or later is needed, $(PYTHON) is $$($(PYTHON) -V 2>&1)"; \
 	  echo "mend: name a later one: make PYTHON=python3.12 ..."; exit 1; } >&2
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(call pinned,constraints) $(BIN)/python $(install)
+	@$(BIN)/python requirements/pins.py versions
 	@touch $@
 
 demo: $(STAMP) ## a month of posts, an outage, a backfill: the whole story in a minute
 	$(BIN)/tradex demo $(ARGS)
 
 test: $(STAMP) ## all tests but the soak, on two cores (ARGS='-k merkle' for some)
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	TRADEX_TEST_ENVIRONMENT=constraints $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 lint: $(STAMP) ## format and lint, changing nothing
 	$(BIN)/ruff format --check .
@@ -42,12 +56,38 @@ arch: $(STAMP) ## who may import whom
 	$(BIN)/lint-imports
 
 wheel: $(STAMP) ## build the wheel and use it from another folder
-	PYTHON=$(BIN)/python tests/wheel_smoke.sh
+	$(call pinned,constraints) PYTHON=$(BIN)/python tests/wheel_smoke.sh
 
 check: $(STAMP) ## everything that CI holds
 	@for part in lint types arch test wheel; do \
 	  echo "== $$part"; $(MAKE) --no-print-directory $$part || exit 1; \
 	done
+
+# Nothing of an earlier environment is used again: what was the newest then says nothing of today.
+newest: ## the newest that pyproject.toml allows, in an environment of its own: a choice of tests, the demo
+	rm -rf $(NEWEST)
+	$(PYTHON) -m venv $(NEWEST)
+	$(unpinned) $(NEWEST)/bin/python $(install)
+	@$(call try,$(NEWEST),newest)
+
+oldest: ## the lower bounds of pyproject.toml, likewise
+	rm -rf $(OLDEST)
+	$(PYTHON) -m venv $(OLDEST)
+	$(call pinned,oldest) $(OLDEST)/bin/python $(install)
+	@$(call try,$(OLDEST),oldest)
+
+# An environment (folder, name) says what it holds and runs the choice; the demo goes first, so that pytest's last
+# line is the last of all.
+define try
+echo "== $(2)"; set -e; $(1)/bin/python requirements/pins.py versions; \
+room=$$(mktemp -d); trap 'rm -rf "$$room"' EXIT; \
+$(1)/bin/tradex demo --dir "$$room/demo" >"$$room/said" 2>&1 </dev/null || { cat "$$room/said"; exit 1; }; \
+echo "the demo runs"; \
+TRADEX_TEST_ENVIRONMENT=$(2) $(1)/bin/python -m pytest -n $(WORKERS) $(ARGS) $(CHOICE)
+endef
+
+constraints: ## make requirements/*.txt anew: today's newest, and the lower bounds
+	$(unpinned) $(PYTHON) requirements/pins.py renew
 
 bench: $(STAMP) ## measure against the goals, side by side (tests/benchmarks/README.md)
 	@test -n "$(BENCHMARKS)" || { echo "error: there is no tests/benchmarks/bench_*.py" >&2; exit 1; }
@@ -60,6 +100,6 @@ format: $(STAMP) ## rewrite the code as lint wants it
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean: ## remove what can be made again, .venv included
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+clean: ## remove what can be made again, the environments included
+	rm -rf $(VENV) $(NEWEST) $(OLDEST) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

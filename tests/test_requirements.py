@@ -1,0 +1,98 @@
+"""What an environment is made of: pins for each direct dependency, and the installed ones are the pinned ones."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from importlib.metadata import distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from tests.test_house import ROOT
+
+REQUIREMENTS = ROOT / "requirements"
+FILES = sorted(REQUIREMENTS.glob("*.txt"))
+PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][A-Za-z0-9.!+]*")
+# What Python puts into an environment of its own accord, and the project itself.
+NOBODY_ASKED_FOR = {"pip", "setuptools", "wheel", "tradex-ledger"}
+
+
+def pins(name: str) -> dict[str, Version]:
+    """The versions that a file pins, by normalized name."""
+    lines = (REQUIREMENTS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    parted = [line.split("==") for line in lines if not line.startswith("#")]
+    found: dict[str, Version] = {canonicalize_name(name): Version(version) for name, version in parted}
+    assert len(found) == len(parted), "a name is pinned twice"
+    return found
+
+
+def direct() -> list[Requirement]:
+    """What pyproject.toml asks for: to run, to develop, and to build."""
+    content = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    project = content["project"]
+    asked = [*project["dependencies"], *project["optional-dependencies"]["dev"], *content["build-system"]["requires"]]
+    return [Requirement(text) for text in asked]
+
+
+def test_there_are_two_files_of_pins():
+    assert [path.name for path in FILES] == ["constraints.txt", "oldest.txt"]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_each_line_is_a_pin_and_nothing_else(path: Path):
+    head, *rest = path.read_text(encoding="utf-8").split("\n# Only `make constraints` writes this file", 1)
+    assert head.startswith("# ")
+    lines = rest[0].splitlines()[1:]
+    assert lines
+    assert [line for line in lines if not PIN.fullmatch(line)] == []
+    assert "://" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("asked", direct(), ids=lambda asked: asked.name)
+def test_each_direct_dependency_has_a_lower_bound_and_is_pinned_within_its_bounds(asked: Requirement):
+    name = canonicalize_name(asked.name)
+    (lowest,) = [Version(part.version) for part in asked.specifier if part.operator == ">="]
+    assert pins("oldest")[name] == lowest
+    newest = pins("constraints")[name]
+    assert newest >= lowest
+    assert newest in asked.specifier
+
+
+def test_the_environment_is_the_one_that_is_pinned():
+    environment = os.environ.get("TRADEX_TEST_ENVIRONMENT")
+    if environment not in ("constraints", "oldest"):
+        pytest.skip("no environment of pins: run it by make test or make oldest")
+    pinned = pins(environment)
+    installed = {canonicalize_name(found.metadata["Name"]): Version(found.version) for found in distributions()}
+    others = {name: version for name, version in installed.items() if name not in NOBODY_ASKED_FOR}
+    assert {name: version for name, version in others.items() if pinned.get(name) != version} == {}
+    assert {canonicalize_name(asked.name) for asked in direct()} - others.keys() <= built_with()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+@pytest.mark.parametrize(("target", "pinned"), [("newest", False), ("oldest", True)])
+def test_an_end_of_what_is_allowed_is_tried_in_an_environment_made_for_it(target: str, pinned: bool):
+    # What a make around this one has set is not meant for it.
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    command = ["make", "--dry-run", target]
+    said = subprocess.run(command, cwd=ROOT, env=clean, capture_output=True, check=True, text=True).stdout
+    first, second, third, *_ = said.splitlines()
+    assert first == f"rm -rf .venv-{target}"
+    assert second.endswith(f"-m venv .venv-{target}")
+    assert "pip install" in third
+    assert (f"PIP_CONSTRAINT=requirements/{target}.txt" in third) is pinned
+    assert ("env -u PIP_CONSTRAINT" in third) is not pinned
+    assert f"TRADEX_TEST_ENVIRONMENT={target} " in said
+
+
+def built_with() -> set[str]:
+    """What lives only as long as a build."""
+    content = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return {canonicalize_name(Requirement(text).name) for text in content["build-system"]["requires"]}
