@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from tradex_ledger.errors import EnvironmentFault, UsageError
+from tradex_ledger.paths import check_name, given, written
 
 SUFFIXES = (".jsonl", ".jsonl.gz")
 _CHUNK_BYTES = 1 << 18
@@ -67,10 +68,16 @@ class FilesSource:
     """All `.jsonl` and `.jsonl.gz` files in and below a folder."""
 
     folder: Path
+    base: Path | None = None
+    """The folder of the workspace: what lies in it is named relative to it, so that both can move."""
 
     def describe(self) -> str:
         """The source as it is written in the workspace and in the ledger."""
-        return f"files:{self.folder}"
+        return f"files:{written(self.folder, self.base) if self.base else self.folder}"
+
+    def is_meant(self, described: str) -> bool:
+        """Whether a description, however it was written, means this very folder."""
+        return open_source(described, self.base).folder.resolve() == self.folder.resolve()
 
     def list_files(self) -> list[SourceFile]:
         """What has been delivered so far, by relative name.
@@ -213,9 +220,11 @@ def _gunzip(file: _Reader) -> Iterator[bytes]:
             raise _Corrupt("the gzip data ends early")
 
 
-def open_source(uri: str) -> FilesSource:
-    """The source that a URI names: `files:FOLDER`."""
+def open_source(uri: str, base: Path | None = None) -> FilesSource:
+    """The source that a URI names: `files:FOLDER`. A relative folder belongs to `base`, else to the current one."""
     scheme, _, rest = uri.partition(":")
     if scheme != "files" or not rest:
         raise UsageError(f"{uri!r} names no source", mend="write files:PATH, the folder of .jsonl or .jsonl.gz files")
-    return FilesSource(Path(rest).expanduser())
+    folder = given(rest, base or Path.cwd())
+    check_name(folder, "the source")
+    return FilesSource(folder, base)
