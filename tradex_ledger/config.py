@@ -6,13 +6,17 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tradex_ledger.domain.policy import ANYBODY, KINDS, Policy, peak_bounds
 from tradex_ledger.errors import EnvironmentFault, NotFoundError
+from tradex_ledger.fresh import fresh_settings
+from tradex_ledger.paths import check_lake_name, check_name, given
 
 FILE = "tradex.toml"
+SQLITE = "sqlite:///"
 FORMAT = 1
 SAID_MAX = 80
 MANY = 1_000_000_000
@@ -37,50 +41,6 @@ _KNOWN = {
     "policy": {field.name for field in fields(Policy)},
     "alerts": {"urls"},
 }
-_TEMPLATE = """\
-# A tradex-ledger workspace. Relative paths are relative to this folder.
-
-[workspace]
-format = {format}
-ledger = "{ledger}"
-lake = "{lake}"
-{pipeline}     # a folder of your own dataset definitions; without it, the built-in TradeX pipeline
-# workers = 2               # worker processes; without it, one a processor
-# task_memory_mb = 512      # bound for each task; what does not fit is spilled to disk
-
-[source]
-uri = "{source}"
-
-[policy]     # 0 switches a bound off; who may: a list of names, or "*" for anybody
-# may_request = ["*"]
-# may_approve = ["*"]
-# may_force = ["*"]          # request and approve forced backfills; never one person both
-# may_revert = ["*"]
-# may_prune = ["*"]
-# may_protect = ["*"]        # hold days of a dataset as they are, and let them go
-# needs_approval = ["temporal", "dataset", "logical", "forced"]
-# rule_max_partitions = 0    # up to so many, a backfill is approved by rule (forced ones never are)
-# rule_max_rows = 0          # … if it has at most so many rows,
-# rule_max_source_calls = 0  # … and so many calls of the source
-# window_partitions = {policy.window_partitions}     # consecutive days that one statement rebuilds, at most
-# batch_mb = {policy.batch_mb}              # delivered files that one task reads
-# max_partitions = {policy.max_partitions}     # partitions that a run or a backfill may plan; more: --until, --split
-# run_ahead_days = {policy.run_ahead_days}        # days without a post that `tradex run` passes without being told to
-# runs_per_dataset = {policy.runs_per_dataset}       # backfills of one dataset driven at once
-# runs_in_all = {policy.runs_in_all}            # backfills driven at once
-# peak_hours = "13:30-20:00" # only urgent backfills start in them
-# peak_time_zone = "America/New_York"
-# sla_minutes = 0            # from approval to the end
-# anomaly_drop_percent = {policy.anomaly_drop_percent}  # rows lost: against the version before, or the weekday's median
-# anomaly_rise_percent = 0
-# anomaly_mads = {policy.anomaly_mads}           # median absolute deviations from the same weekday's median
-# anomaly_min_rows = {policy.anomaly_min_rows}      # nothing smaller is judged
-# hold_on_anomaly = false    # hold the publication until somebody releases it
-# expire_days = {policy.expire_days}           # requests that nobody approves
-
-[alerts]
-# urls = ["mailto://…", "slack://…"]   # where alerts go, in the notation of Apprise
-"""
 
 
 class ConfigError(EnvironmentFault):
@@ -105,9 +65,20 @@ class NoWorkspaceError(NotFoundError):
         )
 
 
+class WorkspaceUnreadableError(EnvironmentFault):
+    """Whether there is a workspace cannot even be seen."""
+
+    code = "no-permission"
+
+    def __init__(self, folder: Path, reason: str | None) -> None:
+        super().__init__(
+            f"{folder} cannot be read: {reason}", mend="ask its owner for read access (folders need x, too)"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What `tradex.toml` says, with paths resolved."""
+    """What `tradex.toml` says, with paths resolved: a relative one belongs to the file's folder."""
 
     folder: Path
     ledger_url: str
@@ -121,16 +92,24 @@ class Config:
 
 
 def find_workspace(start: Path) -> Path:
-    """The nearest folder, from `start` upwards, that holds a workspace. Raises `NoWorkspaceError`."""
+    """The nearest folder, from `start` upwards, that holds a workspace.
+
+    Raises: `NoWorkspaceError`; `WorkspaceUnreadableError` where this user may not look.
+    """
     for folder in (start, *start.parents):
-        if (folder / FILE).is_file():
-            return folder
+        try:
+            if S_ISREG((folder / FILE).stat().st_mode):
+                return folder
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise WorkspaceUnreadableError(folder, error.strerror) from None
     raise NoWorkspaceError(start)
 
 
 def open_config(path: str | Path) -> Config:
     """The settings of the workspace in a folder, or of the nearest one above it."""
-    return load_config(find_workspace(Path(path).resolve()) / FILE)
+    return load_config(find_workspace(given(str(path), Path.cwd()).resolve()) / FILE)
 
 
 def load_config(path: Path) -> Config:
@@ -153,13 +132,19 @@ def load_config(path: Path) -> Config:
     workspace = content.get("workspace", {})
     if workspace.get("format") != FORMAT:
         raise ConfigError(path, f"[workspace] has the format {workspace.get('format')!r}; this version reads {FORMAT}")
-    own = _text(path, workspace, "pipeline") if "pipeline" in workspace else None
+    check_name(folder, "the workspace")
+    url = resolve_uri(_text(path, workspace, "ledger"), SQLITE, folder)
+    if url.startswith(SQLITE):  # what belongs to the file lies beside it, not beside a link to it
+        url = f"{SQLITE}{Path(url.removeprefix(SQLITE)).resolve()}"
+    lake = given(_text(path, workspace, "lake"), folder)
+    check_lake_name(lake)
+    own = given(_text(path, workspace, "pipeline"), folder) if "pipeline" in workspace else None
     return Config(
         folder=folder,
-        ledger_url=_ledger_url(folder, _text(path, workspace, "ledger")),
-        lake=folder / _text(path, workspace, "lake"),
-        pipeline=folder / own if own else None,
-        source=_text(path, content.get("source", {}), "uri"),
+        ledger_url=url,
+        lake=lake,
+        pipeline=own,
+        source=resolve_uri(_text(path, content.get("source", {}), "uri"), "files:", folder),
         workers=_positive(path, workspace, "workers", None),
         task_memory_mb=_positive(path, workspace, "task_memory_mb", 512) or 512,
         policy=_policy(path, content.get("policy", {})),
@@ -270,22 +255,17 @@ def _urls(path: Path, values: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(urls)
 
 
-def _ledger_url(folder: Path, url: str) -> str:
-    """A SQLite file named relatively lies in the workspace."""
-    prefix = "sqlite:///"
-    if url.startswith(prefix) and not url.startswith(prefix + "/"):
-        return prefix + str((folder / url.removeprefix(prefix)).resolve())
-    return url
+def resolve_uri(uri: str, prefix: str, folder: Path) -> str:
+    """A URI of that kind with its path absolute; all that follows the prefix is the path, as it is. Others stay."""
+    text = uri.removeprefix(prefix)
+    if text == uri or not text:
+        return uri
+    path = given(text, folder)
+    check_name(path, prefix.rstrip("/"))
+    return f"{prefix}{path}"
 
 
 def write_config(path: Path, *, ledger: str, lake: str, source: str, pipeline: str | None = None) -> None:
     """Write fresh settings; its comments name every setting."""
-    text = _TEMPLATE.format(
-        format=FORMAT,
-        ledger=ledger,
-        lake=lake,
-        source=source.replace("\\", "/"),
-        pipeline=f'pipeline = "{pipeline}"' if pipeline else '# pipeline = "pipeline"',
-        policy=Policy(),
-    )
+    text = fresh_settings(format=FORMAT, ledger=ledger, lake=lake, source=source, pipeline=pipeline)
     path.write_text(text, encoding="utf-8")

@@ -11,7 +11,7 @@ from tradex_ledger.audit.tables import Tables
 from tradex_ledger.datasets.definition import UnknownDatasetError
 from tradex_ledger.domain.dataset_errors import NoSuchVersionError
 from tradex_ledger.errors import RefusedError
-from tradex_ledger.lake.storage import LakeFileError, LocalLake, file_list
+from tradex_ledger.lake.storage import LakeFileError, LocalLake, file_list, translate
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.views import open_views, resolve, rows
 
@@ -96,9 +96,11 @@ def _compare(
 ) -> dict[str, Any]:
     old, new = _table(lake, before), _table(lake, after)
     if old and new:
-        counts = connection.execute(
-            f"select (select count(*) from ({old} except all {new})), (select count(*) from ({new} except all {old}))"
-        ).fetchall()[0]
+        both = f"(select count(*) from ({old} except all {new})), (select count(*) from ({new} except all {old}))"
+        try:
+            counts = connection.execute(f"select {both}").fetchall()[0]
+        except duckdb.IOException as error:
+            raise translate(error, f"reading {after['dataset']} of {after['partition']}") from None
     else:
         counts = (before["rows"], after["rows"])
     return {

@@ -8,12 +8,12 @@ from difflib import get_close_matches
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, text
+from sqlalchemy import Connection, bindparam, text
 
 from tradex_ledger.domain.base import EVENTS
 from tradex_ledger.errors import UsageError
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.ledger.store import reading
+from tradex_ledger.ledger.store import read
 from tradex_ledger.views import AsOf, resolve
 
 
@@ -65,9 +65,10 @@ def log(
     statement = text(f"select entry from events where {' and '.join(conditions)} order by position desc")
     if chosen:
         statement = statement.bindparams(bindparam("topics", chosen, expanding=True))
-    entries = []
-    cursors: dict[int, str | None] = {}
-    with reading(ledger.engine) as connection:
+
+    def find(connection: Connection) -> Log:
+        entries = []
+        cursors: dict[int, str | None] = {}
         for row in connection.execute(statement, values):
             entry = orjson.loads(row[0])
             if actor is None or entry["by"] == actor:
@@ -78,7 +79,9 @@ def log(
             if entry["data"].get("override_state"):
                 moved = connection.execute(_STATE_BEFORE, {"position": entry["position"]}).scalar()
                 cursors[entry["position"]] = orjson.loads(moved)["data"]["cursor"] if moved else None
-    return Log(list(reversed(entries)), position, cursors)
+        return Log(list(reversed(entries)), position, cursors)
+
+    return read(ledger.engine, find)
 
 
 _STATE_BEFORE = text(

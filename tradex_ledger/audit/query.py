@@ -8,11 +8,13 @@ from typing import Any
 import duckdb
 
 from tradex_ledger.audit.tables import PrunedFileError, Tables
+from tradex_ledger.audit.values import values_of
 from tradex_ledger.datasets.statement import nodes, parsed_form
 from tradex_ledger.errors import TradexError, UsageError
 from tradex_ledger.executors.prune import pruned_paths
-from tradex_ledger.lake.storage import LakeFileError, LocalLake
+from tradex_ledger.lake.storage import LakeFileError, LocalLake, translate
 from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.paths import literal, readable
 from tradex_ledger.views import AsOf, add_projections, open_views, projection_names, resolve, rows, tables_in
 
 _TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
@@ -43,6 +45,8 @@ def query(
     Raises: `QueryError`, `UnknownTableError`, `LakeFileError` when a file that is needed is not as it was,
     `PrunedFileError` when it was given up.
     """
+    if readable(sql) != sql:
+        raise QueryError(f"the statement is not UTF-8: {readable(sql)}", mend="write it in UTF-8")
     position = resolve(ledger.engine, as_of)
     connection = open_views(ledger.engine, position)
     try:
@@ -63,9 +67,10 @@ def query(
             raise pruned_or(ledger, error) from None
         _lock(connection, lake)
         try:
-            found = connection.execute(sql)
-            columns = [c[0] for c in found.description]
-            return Answer(columns, found.fetchall(), position, tables.warnings)
+            columns, found = values_of(connection, sql)
+            return Answer(columns, found, position, tables.warnings)
+        except duckdb.IOException as error:
+            raise translate(error, "reading the lake") from None
         except duckdb.Error as error:
             raise QueryError(str(error).strip(), mend='see the columns: tradex query "describe TABLE"') from None
     finally:
@@ -124,8 +129,9 @@ def _ctes(connection: duckdb.DuckDBPyConnection, sql: str) -> set[str]:
 
 def _lock(connection: duckdb.DuckDBPyConnection, lake: LocalLake) -> None:
     """From here on the connection can read the lake and nothing else, and no setting can change that."""
-    connection.execute(
-        "set allowed_directories = $1::varchar[]", [[str(lake.root.resolve()) + "/", str(lake.root) + "/"]]
-    )
+    roots = {str(lake.root.resolve()), str(lake.root)}
+    # A file is asked for by its pattern, and that has to be allowed as well.
+    allowed = sorted(f"{root}/" for root in roots | {literal(root) for root in roots})
+    connection.execute("set allowed_directories = $1::varchar[]", [allowed])
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")

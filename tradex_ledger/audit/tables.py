@@ -11,7 +11,7 @@ import orjson
 
 from tradex_ledger.datasets.fingerprint import create_empty
 from tradex_ledger.errors import EnvironmentFault, NotFoundError
-from tradex_ledger.lake.storage import LakeFileError, LocalLake, file_list
+from tradex_ledger.lake.storage import LakeFileError, LocalLake, file_list, translate
 from tradex_ledger.views import projection_names, rows
 
 _VERSIONED = re.compile(r"^(?P<dataset>.+)_v(?P<version>\d+)$")
@@ -76,7 +76,12 @@ class Tables:
         paths = [self.path(file) for row in self.partitions(version) for file in row["files"] or ()]
         if paths:
             files = file_list(paths)
-            self.connection.execute(f'create view "{table}" as from read_parquet({files}, hive_partitioning = false)')
+            try:
+                self.connection.execute(
+                    f'create view "{table}" as from read_parquet({files}, hive_partitioning = false)'
+                )
+            except duckdb.Error as error:
+                raise translate(error, f"reading the files of {table}") from None
             return
         described = self.connection.execute(
             "select data -> '$.columns' from events where topic = 'dataset.logic_versioned' and dataset = ? "
@@ -117,6 +122,8 @@ class Tables:
             size = path.stat().st_size
         except FileNotFoundError:
             raise LakeFileError(file["path"], "is missing") from None
+        except OSError as error:
+            raise translate(error, f"reading the lake file {file['path']}") from None
         if size != file["bytes"]:
             raise LakeFileError(file["path"], f"has {size} bytes, not {file['bytes']}: it was changed")
         return str(path)

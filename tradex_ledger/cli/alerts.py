@@ -18,7 +18,7 @@ def alerts(call: Call, deliver: bool, limit: int, as_of: str | None) -> int:
     """Failures, strange volumes, runs beyond their SLA, held publications. Exit 1 when some are undelivered."""
     from tradex_ledger.executors.alerts import alerts as find
 
-    with call.open() as workspace:
+    with call.open(reading=not deliver) as workspace:
         if deliver and not workspace.settings.alert_urls:
             raise UsageError(
                 "there is nobody to deliver alerts to: tradex.toml names no URL",

@@ -32,7 +32,7 @@ def log(call: Call, topics: tuple[str, ...], by: str | None, limit: int, as_of: 
     """The newest events of all streams. With --json each event is whole, as it is stored."""
     from tradex_ledger.audit.log import log as read_log
 
-    with call.open() as workspace:
+    with call.open(reading=True) as workspace:
         found = read_log(workspace.ledger, topics=topics, actor=by, limit=limit, as_of=as_of)
     _show(call, found)
 
@@ -44,7 +44,7 @@ def history(call: Call, subject: str, as_of: str | None) -> None:
     """The whole story of one run (or of a dataset, or of a pipeline's state), in order."""
     from tradex_ledger.audit.log import log as read_log
 
-    with call.open() as workspace:
+    with call.open(reading=True) as workspace:
         ledger = workspace.ledger
         named = [s for s in (f"dataset-{subject}", f"pipeline-{subject}", subject) if ledger.version_of(s)]
         stream = named[0] if named else ledger.find_run(subject)
@@ -65,7 +65,7 @@ def diff(call: Call, dataset: str | None, run_id: str | None, versions: tuple[in
 
     if (run_id is None) == (dataset is None) or (dataset is None) != (versions is None):
         raise click.UsageError("Give --candidate ID, or DATASET with --versions OLDER NEWER.")
-    with call.open() as workspace:
+    with call.open(reading=True) as workspace:
         if dataset is not None and versions is not None:
             found = diff_versions(workspace.ledger, workspace.lake, dataset, *versions)
         else:

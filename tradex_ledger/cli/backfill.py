@@ -53,7 +53,7 @@ def show_(call: Call, run_id: str, as_of: str | None) -> None:
     from tradex_ledger.domain.approval import in_words
     from tradex_ledger.ledger.application import NoSuchStreamError
 
-    with call.open() as workspace:
+    with call.open(reading=True) as workspace:
         found = workspace.ledger.find_run(run_id)
         reader = Reader(workspace.ledger.engine, as_of)
         if not reader.rows("runs", "run_id = ?", found):

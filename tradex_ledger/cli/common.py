@@ -33,11 +33,11 @@ class Call:
         """Where this call prints."""
         return Show(as_json=self.as_json)
 
-    def open(self) -> Workspace:
-        """The workspace that is meant."""
+    def open(self, *, reading: bool = False) -> Workspace:
+        """The workspace that is meant; for commands that only read, one in which nothing can be written."""
         from tradex_ledger.workspace import Workspace
 
-        return Workspace.open(self.workspace or ".", actor=self.actor)
+        return Workspace.open(self.workspace or ".", actor=self.actor, reading=reading)
 
     def reader(self, as_of: str | None) -> Reader:
         """What the ledger of that workspace says, as of a position: without what runs things, which loads slowly."""

@@ -176,7 +176,7 @@ def lineage(call: Call, name: str) -> None:
     """What a dataset reads, directly and through others, and what reads it; with the days."""
     from tradex_ledger.workspace.datasets import lineage as find
 
-    with call.open() as workspace:
+    with call.open(reading=True) as workspace:
         found = find(workspace.pipeline, name)
     if call.as_json:
         call.show.document(found)

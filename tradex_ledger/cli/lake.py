@@ -23,7 +23,7 @@ def gc(call: Call, delete: bool) -> None:
 
     from tradex_ledger.executors.gc import find_unreferenced, removable, remove
 
-    with call.open() as workspace:
+    with call.open(reading=not delete) as workspace:
         found = find_unreferenced(workspace.ledger, workspace.lake)
         gone = removable(found)
         freed = remove(workspace.lake, gone) if delete else 0
@@ -66,7 +66,7 @@ def prune(call: Call, dataset: str, reason: str | None, digest: str | None) -> N
     """
     if reason is not None and digest is not None:
         raise click.UsageError("Give --reason to make a plan, --approve DIGEST to carry one out, or neither to see it.")
-    with call.open() as workspace:
+    with call.open(reading=digest is None and reason is None) as workspace:
         if digest is not None:
             paths = workspace.prune(dataset, digest)
             if call.as_json:

@@ -7,16 +7,19 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from io import BufferedWriter, RawIOBase, TextIOWrapper
+from typing import Any, TextIO
 
 import click
 
 from tradex_ledger import __version__
 from tradex_ledger.cli.common import Call, common_options
-from tradex_ledger.cli.show import Show
-from tradex_ledger.errors import EnvironmentFault, TradexError
+from tradex_ledger.cli.show import OutputFault, Show
+from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
+from tradex_ledger.paths import readable
 
 INTERRUPTED = 130
+_COMPLETE = "_TRADEX_COMPLETE"
 _COMMANDS = {
     "init": ("tradex_ledger.cli.start:init", "Make a workspace."),
     "demo": ("tradex_ledger.cli.start:demo", "See the whole story on made-up posts, in a minute."),
@@ -35,6 +38,13 @@ _COMMANDS = {
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called: `tradex --version` loads no database."""
+
+    def main(self, args: Sequence[str], prog_name: str, **extra: Any) -> Any:  # type: ignore[override]
+        """Run the command and hand back its result. Click's own ends with 1 when the reader of the output has gone."""
+        if os.environ.get(_COMPLETE):
+            return super().main(args, prog_name, complete_var=_COMPLETE, **extra)
+        with self.make_context(prog_name, list(args)) as context:
+            return self.invoke(context)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
@@ -81,7 +91,15 @@ def cli(ctx: click.Context, workspace: str | None, actor: str | None, as_json: b
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; ends the process with its exit status."""
-    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+    _prepare_streams()
+    status = run(list(sys.argv[1:] if arguments is None else arguments))
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:  # it was said where it could be; at the end there is nobody to say it to
+            _drop(stream)
+    sys.exit(status)
 
 
 def run(arguments: list[str]) -> int:
@@ -89,19 +107,16 @@ def run(arguments: list[str]) -> int:
     6 environment, 7 broken ledger, 130 interrupted."""
     show = Show(as_json="--json" in arguments)
     try:
-        result: Any = cli.main(arguments, prog_name="tradex", standalone_mode=False)
-        return result if isinstance(result, int) else 0
+        return _call(arguments)
     except TradexError as error:
-        show.error(error)
-        return error.exit_status
+        return _said(show, error)
     except click.ClickException as error:
         context = error.ctx if isinstance(error, click.UsageError) else None
         mend = f"{context.command_path if context else 'tradex'} --help" if isinstance(error, click.UsageError) else ""
-        show.error(TradexError(error.format_message(), mend=mend, code="usage"))
-        return 2
+        return _said(show, UsageError(error.format_message(), mend=mend))
     except click.exceptions.Exit as error:
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, EOFError, click.Abort):
         return _interrupted(show)
     except RuntimeError as error:
         if str(error) != "Query interrupted":  # how DuckDB tells of a Ctrl-C
@@ -109,21 +124,80 @@ def run(arguments: list[str]) -> int:
         return _interrupted(show)
     except BrokenPipeError:
         # The reader has gone (`tradex audit log | head`): nothing more to say, and nothing to say it to.
-        _drop_output()
+        _drop(sys.stdout)
         return 0
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        _drop_output()
-        show.error(EnvironmentFault(f"the disk is full: {error.strerror}", mend="make room, and ask again"))
-        return EnvironmentFault.exit_status
+        return _said(show, _fault_of(error))
+
+
+def _call(arguments: list[str]) -> int:
+    if sys.stdout is None:
+        raise OutputFault("standard output is closed")
+    for argument in arguments:
+        if readable(argument) != argument:
+            raise UsageError(
+                f"{readable(argument)} is not valid UTF-8",
+                mend="write it in UTF-8; a folder or file whose name is not has to be renamed",
+            )
+    result: Any = cli.main(arguments, prog_name="tradex", standalone_mode=False)
+    return result if isinstance(result, int) else 0
+
+
+def _fault_of(error: OSError) -> TradexError:
+    """What the system refused: room, rights, a name that is too long."""
+    where = f"{error.filename}: " if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return EnvironmentFault(f"the disk is full: {where}{error.strerror}", mend="make room, and ask again")
+    return EnvironmentFault(f"the system refused: {where}{error.strerror or error}", mend="mend that, and ask again")
+
+
+def _said(show: Show, error: TradexError) -> int:
+    """Say what went wrong, as far as that can be said; its exit status is what counts."""
+    if isinstance(error, OutputFault):
+        _drop(sys.stdout)
+    try:
+        show.error(error)
+    except (BrokenPipeError, OutputFault):
+        _drop(sys.stdout)
+    return error.exit_status
 
 
 def _interrupted(show: Show) -> int:
-    show.error(TradexError("interrupted; what was done is on record", mend="run the same command again: it resumes"))
+    error = TradexError("interrupted; what was done is on record", mend="run the same command again: it resumes")
+    _said(show, error)
     return INTERRUPTED
 
 
-def _drop_output() -> None:
-    """What is still to be written goes nowhere: who asks for it is gone, or has no room for it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _prepare_streams() -> None:
+    """A file must not get the number of a stream that was closed when we were started: it would be printed into."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - as long as the process lives
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, TextIOWrapper):
+            setattr(sys, name, _whole(stream))
+
+
+def _whole(stream: TextIOWrapper) -> TextIOWrapper:
+    """The stream as one that takes every character, and says so when it has not taken all.
+
+    Without a buffer (PYTHONUNBUFFERED) Python drops what a full disk did not take, and says nothing.
+    """
+    encoding = stream.encoding
+    if isinstance(stream.buffer, RawIOBase):
+        raw = stream.detach()
+        assert isinstance(raw, RawIOBase)
+        return TextIOWrapper(BufferedWriter(raw), encoding, errors="backslashreplace", line_buffering=True)
+    stream.reconfigure(errors="backslashreplace")
+    return stream
+
+
+def _drop(stream: TextIO | None) -> None:
+    """What is still to be written there goes nowhere: who asks for it is gone, or has no room for it."""
+    if stream is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -7,6 +7,7 @@ import sys
 import click
 
 from tradex_ledger.cli.common import Call, as_of_option, command
+from tradex_ledger.errors import UsageError
 
 _top = click.Group()
 
@@ -26,9 +27,10 @@ def query(call: Call, sql: str, candidate: str | None, as_of: str | None) -> Non
     beside them all projections, and `events`. A dash reads the statement from standard input."""
     from tradex_ledger.audit.query import query as answer_query
 
-    with call.open() as workspace:
-        statement = sys.stdin.read() if sql == "-" else sql
-        answer = answer_query(workspace.ledger, workspace.lake, statement, as_of=as_of, candidate=candidate)
+    with call.open(reading=True) as workspace:
+        answer = answer_query(
+            workspace.ledger, workspace.lake, _input() if sql == "-" else sql, as_of=as_of, candidate=candidate
+        )
     for warning in answer.warnings:
         call.show.warning(warning)
     if call.as_json:
@@ -42,9 +44,17 @@ def query(call: Call, sql: str, candidate: str | None, as_of: str | None) -> Non
         )
         return
     names = [f"{name}" if answer.columns.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(answer.columns)]
-    call.show.table([dict(zip(names, row, strict=True)) for row in answer.rows], names)
+    call.show.table([dict(zip(names, row, strict=True)) for row in answer.rows], names, exact=True)
     rows = "1 row" if len(answer.rows) == 1 else f"{len(answer.rows)} rows"
     call.show.note(f"{rows}, as of position {answer.as_of.position} ({answer.as_of.at})")
+
+
+def _input() -> str:
+    """The statement on standard input."""
+    try:
+        return sys.stdin.read() if sys.stdin else ""
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the statement is not UTF-8 (at byte {error.start})", mend="write it in UTF-8") from None
 
 
 def _warned(warnings: list[str]) -> dict[str, list[str]]:

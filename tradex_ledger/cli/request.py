@@ -139,7 +139,7 @@ def _submit(call: Call, kind: str, *, override_state: bool | None, dry_run: bool
             "Missing option '--override-state' / '--no-override-state': a backfill declares whether it moves the state."
         )
     wanted = {"kind": kind, "override_state": override_state, **values}
-    with call.open() as workspace:
+    with call.open(reading=dry_run) as workspace:
         wanted["allow_overlap"] = [workspace.find_backfill(other) for other in wanted["allow_overlap"]]
         if dry_run:
             parts = workspace.plan_split(**wanted) if split else [workspace.plan(**wanted)]

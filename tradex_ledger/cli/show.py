@@ -2,43 +2,79 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import date, datetime
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from math import isfinite, isnan
 from typing import Any, TextIO
 
 import orjson
 
-from tradex_ledger.errors import TradexError
+from tradex_ledger.errors import EnvironmentFault, TradexError
+from tradex_ledger.paths import readable
 
 TEXT_MAX = 72
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
+class OutputFault(EnvironmentFault):
+    """What was to be said could not be written."""
+
+    code = "output"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the output cannot be written: {reason}",
+            mend="what was done is on record; make room, or send the output elsewhere, and ask again",
+        )
+
+
 def plain(value: Any) -> Any:
-    """A value as JSON has it: days and times as ISO text (times in UTC), whole numbers whole."""
+    """A value as JSON has it: days and times as ISO text (times in UTC), numbers exactly.
+
+    What JSON cannot say is a text.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float | Decimal):
+        return _number(value)
     if isinstance(value, datetime):
-        return value.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        return _utc(value).isoformat(timespec="microseconds") + "Z"
     if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {_key(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple | set):
         return [plain(item) for item in value]
     if isinstance(value, bytes | bytearray):
         return bytes(value).hex()
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    return str(value)
+    return readable(value.isoformat() if isinstance(value, date | time) else str(value))
 
 
-def cell(value: Any) -> str:
-    """A value as a table shows it."""
+def _number(value: int | float | Decimal) -> Any:
+    """A number for JSON's writer, which can say 64 bits of a whole one and what is a float; others as they are."""
+    if isinstance(value, float):
+        return value if isfinite(value) else "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, Decimal) and value != value.to_integral_value():
+        return orjson.Fragment(f"{value:f}")
+    whole = int(value)
+    return whole if -(1 << 63) <= whole < 1 << 64 else orjson.Fragment(str(whole))
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def _key(key: Any) -> str:
+    return cell(key) if isinstance(key, int | Decimal) else str(plain(key))
+
+
+def cell(value: Any, *, exact: bool = False) -> str:
+    """A value as a table shows it; times to the second, unless it has to be exact."""
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return f"{value:f}" if isinstance(value, Decimal) else str(value)
     value = plain(value)
     if value is None:
         return "-"
@@ -47,7 +83,8 @@ def cell(value: Any) -> str:
     if isinstance(value, list | dict):
         return orjson.dumps(value).decode() if value else "-"
     if isinstance(value, str) and _TIME.fullmatch(value):
-        return value[:19].replace("T", " ") + "Z"
+        fraction = value[19:-1] if exact and not value.endswith(".000000Z") else ""
+        return value[:19].replace("T", " ") + fraction + "Z"
     return str(value)
 
 
@@ -61,7 +98,10 @@ class Show:
 
     def document(self, value: Any) -> None:
         """One JSON document (with `--json`, the only thing on stdout)."""
-        self._write(self.out, orjson.dumps(plain(value), option=orjson.OPT_INDENT_2).decode())
+        text = orjson.dumps(plain(value), option=orjson.OPT_INDENT_2).decode()
+        if not text.isascii() and not _is_unicode(self.out):
+            text = _NOT_ASCII.sub(_escaped, text)
+        self._write(self.out, text)
 
     def note(self, text: str) -> None:
         """Something to know, beside the result."""
@@ -77,25 +117,33 @@ class Show:
         if not self.as_json:
             self._write(self.out, text)
 
-    def table(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, title: str = "") -> None:
+    def table(
+        self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, title: str = "", exact: bool = False
+    ) -> None:
         """Rows under headings: drawn on a terminal, tab-separated in a pipe."""
         if self.as_json:
             return
-        cells = [[cell(row.get(column)) for column in columns] for row in rows]
+        cells = [[cell(row.get(column), exact=exact) for column in columns] for row in rows]
         if not self.out.isatty():
             self._write(self.out, "\n".join("\t".join(line) for line in [list(columns), *cells]))
             return
+        self._draw(rows, columns, cells, title)
+
+    def _draw(
+        self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], cells: Sequence[Sequence[str]], title: str
+    ) -> None:
         from rich.console import Console
         from rich.markup import escape
         from rich.table import Table
 
         drawn = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
         for column in columns:
-            numeric = all(isinstance(row.get(column), int | float | None) for row in rows)
-            drawn.add_column(column, justify="right" if numeric else "left", overflow="fold")
+            numeric = all(isinstance(row.get(column), int | float | Decimal | None) for row in rows)
+            drawn.add_column(escape(column), justify="right" if numeric else "left", overflow="fold")
         for line in cells:
-            drawn.add_row(*map(escape, line))
-        Console(file=self.out).print(drawn)
+            drawn.add_row(*(escape(readable(text)) for text in line))
+        with _told():
+            Console(file=self.out).print(drawn)
 
     def facts(self, facts: Mapping[str, Any]) -> None:
         """Names and values, one a line; what has no value is left out."""
@@ -132,9 +180,43 @@ class Show:
 
         return callback
 
-    def _write(self, stream: TextIO, text: str) -> None:
-        stream.write(text + "\n")
-        stream.flush()
+    def _write(self, stream: TextIO | None, text: str) -> None:
+        if stream is None:
+            raise OutputFault("standard output is closed")
+        if stream is self.err:
+            with suppress(OSError):  # nobody hears it, and there is nobody to say that to
+                stream.write(readable(text) + "\n")
+                stream.flush()
+            return
+        with _told():
+            stream.write(readable(text) + "\n")
+            stream.flush()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Raises what a failed write means. A reader that has gone is no fault: that is `BrokenPipeError`, as it was."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        full = "the disk is full: " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        raise OutputFault(f"{full}{error.strerror or error}") from None
+
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+def _is_unicode(stream: TextIO) -> bool:
+    encoding: str | None = getattr(stream, "encoding", None)
+    return encoding is None or encoding.lower().replace("_", "-").startswith(("utf-8", "utf8", "utf-16", "utf-32"))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """A character as JSON says it in ASCII: as one or two UTF-16 units."""
+    units = found[0].encode("utf-16-be").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Any
 
 import click
@@ -21,7 +22,7 @@ _top = click.Group()
     "--source",
     required=True,
     metavar="files:PATH",
-    help="Where posts come from: a folder of .jsonl or .jsonl.gz files.",
+    help="Where posts come from: a folder of .jsonl or .jsonl.gz files; a relative one belongs to the current folder.",
 )
 @click.option(
     "--ledger",
@@ -47,7 +48,7 @@ def init(call: Call, folder: str, **settings: Any) -> None:
         call.show.document({"workspace": where, "datasets": names})
         return
     call.show.line(f"workspace {where} with {len(names)} datasets: {', '.join(names)}")
-    call.show.note(f"next: tradex -C {folder} run")
+    call.show.note(f"next: tradex -C {quote(folder)} run")
 
 
 @command(_top, "demo", example="tradex demo\ntradex demo --dir try-it")

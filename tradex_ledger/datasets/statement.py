@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import duckdb
@@ -21,6 +24,8 @@ def connect() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(config=CONFIG)  # type: ignore[arg-type]
     connection.execute("set TimeZone = 'UTC'")
     connection.execute("set enable_progress_bar = false")
+    # Made when something is spilled, and gone with the connection; DuckDB's own choice is the current folder.
+    connection.execute("set temp_directory = $1", [str(Path(gettempdir(), f"tradex-{os.urandom(8).hex()}"))])
     return connection
 
 

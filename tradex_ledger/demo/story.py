@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from tradex_ledger.audit.describe import Reader
@@ -13,6 +14,7 @@ from tradex_ledger.audit.query import query
 from tradex_ledger.demo.posts import deliver_days
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.executors.context import Progress, silent
+from tradex_ledger.paths import given
 from tradex_ledger.workspace import Workspace
 
 SEED = 20260110
@@ -49,16 +51,16 @@ class DemoExistsError(RefusedError):
 
 def tell(folder: str, *, actor: str | None = None, progress: Progress = silent) -> Iterator[Step]:
     """Make a workspace in `folder` and play the story in it; yields each step once it is done."""
-    root = Path(folder)
+    root = given(folder, Path())
     if root.exists():
         raise DemoExistsError(folder)
     posts = root / "posts"
     posts.mkdir(parents=True)
-    at = f"tradex -C {folder}"
+    at = f"tradex -C {quote(folder)}"
     with Workspace.create(root, source=f"files:{posts.resolve()}", actor=actor) as workspace:
         yield Step(
             "A workspace: an empty ledger, an empty lake, six datasets on record",
-            f"tradex init {folder} --source files:{posts}",
+            f"tradex init {quote(folder)} --source {quote(f'files:{posts}')}",
         )
         yield from _three_runs(workspace, posts, at, progress)
         position = workspace.ledger.position()

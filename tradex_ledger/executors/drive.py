@@ -103,7 +103,7 @@ def check_plan_holds(ex: Execution, run: Backfill) -> None:
         if versions.get(name) != version:
             now = f"version {versions[name]}" if name in versions else "not in the pipeline"
             raise PlanOutdatedError(run.id, f"version {version} of {name}", now)
-    if run.plan["source"] not in (None, ex.source.describe()):
+    if run.plan["source"] is not None and not ex.source.is_meant(run.plan["source"]):
         raise PlanOutdatedError(run.id, f"the source {run.plan['source']}", ex.source.describe())
     run.check_still_allowed(ex.policy)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from tradex_ledger.errors import EnvironmentFault, TradexError
+from tradex_ledger.paths import literal
 
 STAGING = ".staging"
 _CHUNK = 1 << 20
@@ -47,10 +48,10 @@ def translate(error: OSError | duckdb.Error, doing: str) -> TradexError:
             mend="make room, then run the same command again: it resumes",
             code="disk-full",
         )
-    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS) or "Permission denied" in text:
         return EnvironmentFault(
             f"no permission while {doing}: {text}",
-            mend="give this user write access there",
+            mend="give this user access there",
             code="no-permission",
         )
     if number in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
@@ -113,8 +114,9 @@ def check_file(path: Path, shown: str, *, size: int, sha256: str) -> None:
 class LocalLake:
     """A lake in a folder of this machine (or mounted on it)."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, reading: bool = False) -> None:
         self.root = root
+        self.reading = reading
 
     def absolute(self, relative: str) -> Path:
         """Where a file of an event is."""
@@ -128,7 +130,9 @@ class LocalLake:
             return False
 
     def check_writable(self) -> None:
-        """Raise `EnvironmentFault` before any work when nothing could be written."""
+        """Raise `EnvironmentFault` before any work when nothing could be written; not where nothing will be."""
+        if self.reading:
+            return
         try:
             probe = self.root / STAGING
             probe.mkdir(parents=True, exist_ok=True)
@@ -208,5 +212,5 @@ def _link_new(source: Path, final: Path) -> None:
 
 
 def file_list(paths: list[str]) -> str:
-    """A SQL list of file names."""
-    return "[" + ", ".join("'" + path.replace("'", "''") + "'" for path in paths) + "]"
+    """A SQL list of files by their very names: DuckDB would take `*`, `?` and `[` in them for patterns."""
+    return "[" + ", ".join("'" + literal(path).replace("'", "''") + "'" for path in paths) + "]"

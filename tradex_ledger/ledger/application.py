@@ -27,7 +27,7 @@ from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.errors import ConflictError, NotFoundError
 from tradex_ledger.ledger.mapper import EntryMapper, SnapshotMapper, SnapshotStore
 from tradex_ledger.ledger.recorder import Recorder, SnapshotRecorder
-from tradex_ledger.ledger.store import reading
+from tradex_ledger.ledger.store import read
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -145,18 +145,15 @@ class Ledger(Application[str]):
 
     def version_of(self, stream: str) -> int:
         """The version of a stream's newest event; 0 when there is none."""
-        with reading(self.engine) as connection:
-            found = connection.execute(
-                text("select max(version) from events where stream = :stream"), {"stream": stream}
-            ).scalar()
+        wanted = text("select max(version) from events where stream = :stream")
+        found = read(self.engine, lambda connection: connection.execute(wanted, {"stream": stream}).scalar())
         return int(found or 0)
 
     def streams_of(self, *first_topics: str) -> list[str]:
         """The streams that begin with one of these topics, oldest first."""
         statement = text("select stream from events where version = 1 and topic in :topics order by position")
         statement = statement.bindparams(bindparam("topics", list(first_topics), expanding=True))
-        with reading(self.engine) as connection:
-            return [row[0] for row in connection.execute(statement)]
+        return read(self.engine, lambda connection: [row[0] for row in connection.execute(statement)])
 
     def find_run(self, prefix: str, *, kinds: tuple[str, ...] = ("bf-", "run-")) -> str:
         """The run whose id begins with the prefix (with or without `bf-`, `run-`), when there is just one."""

@@ -6,6 +6,7 @@ import duckdb
 
 from tradex_ledger.ledger.segments import SEGMENT_EVENTS, segment_at
 from tradex_ledger.ledger.select import Store, select
+from tradex_ledger.paths import literal
 
 _SHAPE = (
     '{"position":"BIGINT","at":"TIMESTAMP","stream":"VARCHAR","version":"BIGINT","topic":"VARCHAR",'
@@ -92,7 +93,7 @@ def _add_files(connection: duckdb.DuckDBPyConnection, files: list[str], upto: in
         connection.execute(
             "insert into ledger_events from read_parquet(?, hive_partitioning = false) "
             f"where position <= ? {condition}",
-            [files, upto, *topics],
+            [[literal(file) for file in files], upto, *topics],
         )
     except duckdb.Error:
         return False

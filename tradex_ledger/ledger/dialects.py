@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from collections.abc import Sequence
 from itertools import chain
@@ -9,9 +11,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.pool import NullPool
 
 from tradex_ledger import resources
 from tradex_ledger.errors import UsageError
+from tradex_ledger.ledger.faults import READS
+from tradex_ledger.ledger.looking import is_file, look
 
 # Marks the connections that will write, so that the lock is taken when their transaction begins.
 WRITES = "tradex_writes"
@@ -39,6 +44,9 @@ class Dialect(Protocol):
     def connect(self, url: URL) -> Engine:
         """An engine whose transactions hold the append lock if they are marked with `WRITES`."""
 
+    def connect_to_read(self, url: URL) -> Engine:
+        """An engine that changes nothing, not even beside the database; its connections are for `store.read`."""
+
     def exists(self, url: URL) -> bool:
         """Whether there is a database to open, as far as can be told without creating one."""
 
@@ -53,13 +61,21 @@ class SQLite:
     """The embedded database: one file, one writer at a time."""
 
     def connect(self, url: URL) -> Engine:
+        if url.database and self.exists(url):
+            _check_access(Path(url.database).resolve())
         engine = create_engine(url)
         event.listen(engine, "connect", self._set_up)
         event.listen(engine, "begin", self._begin)
         return engine
 
+    def connect_to_read(self, url: URL) -> Engine:
+        path = Path(url.database or "")
+        engine = create_engine(url, creator=lambda: look(path), poolclass=NullPool)
+        event.listen(engine, "begin", self._begin)
+        return engine.execution_options(**{READS: True})
+
     def exists(self, url: URL) -> bool:
-        return url.database is not None and Path(url.database).is_file()
+        return url.database is not None and is_file(Path(url.database))
 
     def create_tables(self, connection: Connection) -> None:
         # Statement by statement: the driver's own `executescript` commits first.
@@ -91,6 +107,13 @@ class SQLite:
         # would be turned away without waiting if somebody wrote in between.
         writes = connection.get_execution_options().get(WRITES, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _check_access(path: Path) -> None:
+    """Raise `OSError` before any work when nothing could be appended: SQLite writes the file, and beside it."""
+    for place, rights in ((path, os.R_OK | os.W_OK), (path.parent, os.R_OK | os.W_OK | os.X_OK)):
+        if not os.access(place, rights):
+            raise PermissionError(errno.EACCES, f"{place} may not be written by this user", str(place))
 
 
 _DIALECTS: dict[str, Dialect] = {"sqlite": SQLite()}

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from eventsourcing.persistence import IntegrityError
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
 from sqlalchemy import exc as sql
 
 from tradex_ledger.errors import EnvironmentFault
+
+# Marks the engines that are for reading only.
+READS = "tradex_reads"
 
 
 class StoreFault(EnvironmentFault):
@@ -32,19 +35,46 @@ def translated(engine: Engine) -> Iterator[None]:
         raise store_fault(engine, error) from error
 
 
+def access_fault(url: URL, error: OSError, *, reading: bool) -> StoreFault:
+    """The fault that the file system's refusal stands for."""
+    database = url.render_as_string(hide_password=True)
+    doing, right = ("read", "read access") if reading else ("written", "write access")
+    return StoreFault(
+        database,
+        f"cannot be {doing}: {error.strerror or error}",
+        f"ask its owner for {right} to the file and its folder",
+        code="store-not-readable" if reading else "store-not-writable",
+    )
+
+
+def busy_fault(engine: Engine, reason: str) -> StoreFault:
+    """The fault that others stand for who are at work all the time."""
+    return StoreFault(
+        engine.url.render_as_string(hide_password=True),
+        f"is busy: another process has kept it locked ({reason})",
+        "try again when the other process is done",
+        code="store-busy",
+        transient=True,
+    )
+
+
+def read_only_fault(engine: Engine) -> StoreFault:
+    """What meets a command that writes though it said that it only reads."""
+    return StoreFault(
+        engine.url.render_as_string(hide_password=True),
+        "was opened for reading only",
+        "open the workspace without reading=True",
+        code="store-not-writable",
+    )
+
+
 def store_fault(engine: Engine, error: sql.SQLAlchemyError) -> StoreFault:
     """The fault that a database error stands for."""
     database = engine.url.render_as_string(hide_password=True)
     original = str(getattr(error, "orig", None) or error)
     said = original.lower()
     if "locked" in said or "busy" in said or isinstance(error, sql.TimeoutError):
-        return StoreFault(
-            database,
-            f"is busy: another process has kept it locked ({original})",
-            "try again when the other process is done",
-            code="store-busy",
-            transient=True,
-        )
+        return busy_fault(engine, original)
     if "disk is full" in said or "disk i/o" in said:
         return StoreFault(
             database,
@@ -52,6 +82,8 @@ def store_fault(engine: Engine, error: sql.SQLAlchemyError) -> StoreFault:
             "make room on the disk, check that it is sound, and try again",
             code="store-disk",
         )
+    if engine.get_execution_options().get(READS, False) and ("unable to open" in said or "readonly" in said):
+        return access_fault(engine.url, PermissionError(original), reading=True)
     if "readonly" in said or "read-only" in said or "unable to open" in said:
         return StoreFault(
             database,

@@ -11,7 +11,7 @@ from eventsourcing.persistence import IntegrityError
 from sqlalchemy import Engine, delete, insert, select, update
 
 from tradex_ledger.ledger.entry import format_time
-from tradex_ledger.ledger.store import reading, writing
+from tradex_ledger.ledger.store import read, writing
 from tradex_ledger.ledger.tables import leases
 
 
@@ -93,15 +93,14 @@ class Leases:
 
     def holder(self, name: str) -> Lease | None:
         """The lease as it stands, even if it has expired."""
-        with reading(self._engine) as connection:
-            row = connection.execute(select(leases).where(leases.c.name == name)).one_or_none()
+        wanted = select(leases).where(leases.c.name == name)
+        row = read(self._engine, lambda connection: connection.execute(wanted).one_or_none())
         return None if row is None else Lease(*row)
 
     def living(self, host: str) -> set[str]:
         """The names whose lease has not run out and whose holder, if it is of this host, is alive."""
         now = self._clock()
-        with reading(self._engine) as connection:
-            rows = connection.execute(select(leases)).all()
+        rows = read(self._engine, lambda connection: connection.execute(select(leases)).all())
         return {row.name for row in rows if not self._is_void(Lease(**row._mapping), now, host)}
 
     def _is_void(self, lease: Lease, now: datetime, host: str) -> bool:

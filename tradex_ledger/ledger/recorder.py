@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, Select, Table, func, insert, select, 
 
 from tradex_ledger.ledger.entry import state_of
 from tradex_ledger.ledger.log import append
-from tradex_ledger.ledger.store import ledger_id, reading, writing
+from tradex_ledger.ledger.store import ledger_id, read, writing
 from tradex_ledger.ledger.subscription import PollingSubscription
 from tradex_ledger.ledger.tables import events, snapshots, tracking
 
@@ -64,8 +64,7 @@ class Recorder(ProcessRecorder):
         """The events of one stream in the order of their versions."""
         columns = select(events.c.stream, events.c.version, events.c.topic, events.c.entry)
         wanted = _of_stream(columns, events, str(originator_id), gt=gt, lte=lte, desc=desc, limit=limit)
-        with reading(self._engine) as connection:
-            rows = connection.execute(wanted).all()
+        rows = read(self._engine, lambda connection: connection.execute(wanted).all())
         return [StoredEvent(stream, version, topic, state_of(entry.encode())) for stream, version, topic, entry in rows]
 
     def select_notifications(
@@ -89,8 +88,7 @@ class Recorder(ProcessRecorder):
             wanted = wanted.where(events.c.position <= stop)
         if topics:
             wanted = wanted.where(events.c.topic.in_(topics))
-        with reading(self._engine) as connection:
-            rows = connection.execute(wanted).all()
+        rows = read(self._engine, lambda connection: connection.execute(wanted).all())
         return [
             Notification(stream, version, topic, state_of(entry.encode()), position)
             for stream, version, topic, entry, position in rows
@@ -98,8 +96,7 @@ class Recorder(ProcessRecorder):
 
     def max_notification_id(self) -> int | None:
         """The last position, or none if nothing has been recorded."""
-        with reading(self._engine) as connection:
-            last: int | None = connection.execute(select(func.max(events.c.position))).scalar_one()
+        last: int | None = read(self._engine, lambda c: c.execute(select(func.max(events.c.position))).scalar_one())
         return last
 
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> PollingSubscription:
@@ -117,8 +114,7 @@ class Recorder(ProcessRecorder):
     def max_tracking_id(self, application_name: str) -> int | None:
         """How far the events of an application have been processed."""
         wanted = select(tracking.c.position).where(tracking.c.application == application_name)
-        with reading(self._engine) as connection:
-            return connection.execute(wanted).scalar_one_or_none()
+        return read(self._engine, lambda connection: connection.execute(wanted).scalar_one_or_none())
 
 
 class SnapshotRecorder(AggregateRecorder):
@@ -154,8 +150,7 @@ class SnapshotRecorder(AggregateRecorder):
     ) -> list[StoredEvent]:
         """The snapshots of one stream in the order of their versions."""
         wanted = _of_stream(select(snapshots), snapshots, str(originator_id), gt=gt, lte=lte, desc=desc, limit=limit)
-        with reading(self._engine) as connection:
-            rows = connection.execute(wanted).all()
+        rows = read(self._engine, lambda connection: connection.execute(wanted).all())
         return [StoredEvent(stream, version, topic, bytes(state)) for stream, version, topic, state in rows]
 
 

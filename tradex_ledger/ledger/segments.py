@@ -17,6 +17,7 @@ import duckdb
 
 from tradex_ledger.ledger.select import Store, file_of, select
 
+_SUFFIX = "-segments"
 _TILE_EVENTS = 256
 SEGMENT_EVENTS = 64 * _TILE_EVENTS
 
@@ -38,7 +39,12 @@ class Segment:
         return None
 
     def write(self, connection: duckdb.DuckDBPyConnection, table: str) -> Path | None:
-        """Make its file from a table that holds its events; None where that cannot be done: it is only a cache."""
+        """Make its file from a table that holds its events; None where that cannot be done: it is only a cache.
+
+        It is made only beside a ledger of this user's own: who only reads leaves things as they are.
+        """
+        if not _is_own(self.folder.with_name(self.folder.name.removesuffix(_SUFFIX))):
+            return None
         half_made = self.folder / f".{self.first}-{os.getpid()}"
         try:
             self.folder.mkdir(exist_ok=True)
@@ -73,7 +79,14 @@ def segment_at(store: Store, first: int, events: int, recipe: str) -> Segment | 
     if len(found) < tiles:
         return None
     binding = hashlib.sha256(b"".join(hashes for (hashes,) in found) + recipe.encode()).hexdigest()
-    return Segment(file.with_name(f"{file.name}-segments"), first, binding)
+    return Segment(file.with_name(f"{file.name}{_SUFFIX}"), first, binding)
+
+
+def _is_own(ledger: Path) -> bool:
+    try:
+        return ledger.stat().st_uid == os.geteuid() and os.access(ledger, os.W_OK) and os.access(ledger.parent, os.W_OK)
+    except OSError:
+        return False
 
 
 def _digest(path: Path) -> str:

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tradex_ledger.ledger.looking import is_file, looked
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 # The format of a ledger that this release writes, and the last that it can read.
 FORMAT = 1
-_BUSY_TIMEOUT_S = 30.0
 _PREFIX = "sqlite:///"
 
 
@@ -36,16 +37,25 @@ class SQLiteFile:
 Store: TypeAlias = "Engine | SQLiteFile"
 
 
+def sqlite_path(url: str) -> Path | None:
+    """The file that a URL names, all that follows `sqlite:///` as it is; None for another kind of URL."""
+    name = url.removeprefix(_PREFIX)
+    return Path(name) if name not in (url, "", ":memory:") else None
+
+
 def open_store(url: str) -> Store:
-    """The ledger at a URL, for reading. Raises: `NoLedgerError`, `FormatTooNewError`, `UnknownDatabaseError`."""
-    path = Path(url.removeprefix(_PREFIX))
-    if url.startswith(_PREFIX) and "?" not in url and path.is_file():
-        with suppress(sqlite3.Error):
-            if _rows(path, "select format from ledger", {}) == [(FORMAT,)]:
+    """The ledger at a URL, for reading.
+
+    Raises: `NoLedgerError`, `FormatTooNewError`, `UnknownDatabaseError`, `StoreFault`.
+    """
+    path = sqlite_path(url)
+    if path is not None:
+        with suppress(sqlite3.Error, OSError):
+            if is_file(path) and _rows(path, "select format from ledger", {}) == [(FORMAT,)]:
                 return SQLiteFile(path)
     from tradex_ledger.ledger.store import open_engine, store_info
 
-    engine = open_engine(url)
+    engine = open_engine(url, reading=True)
     store_info(engine)  # it says what is wrong
     return engine
 
@@ -55,23 +65,21 @@ def select(store: Store, statement: str, **values: Any) -> list[tuple[Any, ...]]
     if isinstance(store, SQLiteFile):
         try:
             return _rows(store.path, statement, values)
-        except sqlite3.Error:
+        except (sqlite3.Error, OSError):
             # The engine meets the same, and has the words for it.
             from tradex_ledger.ledger.store import open_engine
 
-            return select(open_engine(store.url), statement, **values)
+            return select(open_engine(store.url, reading=True), statement, **values)
     from sqlalchemy import text
 
-    from tradex_ledger.ledger.store import reading
+    from tradex_ledger.ledger.store import read
 
-    with reading(store) as connection:
-        # The driver's own cursor: a row object a row would cost more than the rows do.
-        return list(connection.execute(text(statement), values).cursor.fetchall())
+    # The driver's own cursor: a row object a row would cost more than the rows do.
+    return read(store, lambda connection: list(connection.execute(text(statement), values).cursor.fetchall()))
 
 
 def _rows(path: Path, statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    with closing(sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S)) as connection:
-        return connection.execute(statement, values).fetchall()
+    return looked(path, lambda connection: connection.execute(statement, values).fetchall())
 
 
 def file_of(store: Store) -> Path | None:

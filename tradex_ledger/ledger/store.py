@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from sqlalchemy import URL, Connection, Engine, insert, inspect, make_url, select
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from tradex_ledger.errors import EnvironmentFault, NotFoundError, RefusedError, UsageError
 from tradex_ledger.ledger import tables
 from tradex_ledger.ledger.dialects import WRITES, dialect_of
 from tradex_ledger.ledger.entry import format_time
-from tradex_ledger.ledger.faults import translated
-from tradex_ledger.ledger.select import FORMAT
+from tradex_ledger.ledger.faults import READS, access_fault, busy_fault, read_only_fault, translated
+from tradex_ledger.ledger.looking import Look, tries
+from tradex_ledger.ledger.select import FORMAT, sqlite_path
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -62,19 +66,25 @@ class FormatTooNewError(EnvironmentFault):
         )
 
 
-def open_engine(url: str, *, create: bool = False) -> Engine:
-    """An engine on the database at a URL such as `sqlite:////data/ledger.db`.
+def open_engine(url: str, *, create: bool = False, reading: bool = False) -> Engine:
+    """An engine on the database at a URL such as `sqlite:////data/ledger.db`; all after `sqlite:///` is the path.
 
-    Raises: NoLedgerError if there is no database and none is to be created.
+    With `reading` it changes nothing, not even beside the database, and asks for no right to write.
+
+    Raises: `NoLedgerError` if there is no database and none is to be created; `StoreFault` if it cannot be used so.
     """
+    path = sqlite_path(url)
     try:
-        parsed = make_url(url)
+        parsed = URL.create("sqlite", database=str(path)) if path else make_url(url)
     except ArgumentError as error:
         raise UsageError(f"{url!r} is no database URL", mend="write one such as sqlite:///PATH") from error
     dialect = dialect_of(parsed)
-    if not create and not dialect.exists(parsed):
-        raise NoLedgerError(parsed)
-    return dialect.connect(parsed)
+    try:
+        if not create and not dialect.exists(parsed):
+            raise NoLedgerError(parsed)
+        return dialect.connect_to_read(parsed) if reading else dialect.connect(parsed)
+    except OSError as error:
+        raise access_fault(parsed, error, reading=reading) from None
 
 
 def create_store(engine: Engine, *, ledger_id: str, created_at: datetime) -> StoreInfo:
@@ -99,8 +109,7 @@ def store_info(engine: Engine) -> StoreInfo:
 
     Raises: NoLedgerError; FormatTooNewError.
     """
-    with reading(engine) as connection:
-        info = _find_info(connection)
+    info = read(engine, _find_info)
     if info is None:
         raise NoLedgerError(engine.url)
     if info.format > FORMAT:
@@ -110,13 +119,31 @@ def store_info(engine: Engine) -> StoreInfo:
 
 def has_ledger(engine: Engine) -> bool:
     """Whether the database holds a ledger already."""
-    with reading(engine) as connection:
-        return _find_info(connection) is not None
+    return read(engine, _find_info) is not None
 
 
 def ledger_id(engine: Engine) -> str:
     """The identity that every entry of the ledger carries."""
     return store_info(engine).id
+
+
+def read(engine: Engine, ask: Callable[[Connection], T]) -> T:
+    """What is found in one state of the database; it is asked again if it changed while it was read without locks."""
+    for _ in tries():
+        try:
+            with translated(engine), engine.connect() as connection:
+                look = connection.connection.dbapi_connection
+                try:
+                    found = ask(connection)
+                except DBAPIError:
+                    if not isinstance(look, Look) or look.is_sound():
+                        raise
+                    continue
+                if not isinstance(look, Look) or look.is_sound():
+                    return found
+        except OSError as error:
+            raise access_fault(engine.url, error, reading=True) from None
+    raise busy_fault(engine, "it changed whenever it was read")
 
 
 @contextmanager
@@ -129,6 +156,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction under the append lock: committed when the block ends, undone if it raises."""
+    if engine.get_execution_options().get(READS, False):
+        raise read_only_fault(engine)
     with translated(engine), engine.execution_options(**{WRITES: True}).begin() as connection:
         yield connection
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tradex_ledger.errors import EnvironmentFault, UsageError
+from tradex_ledger.paths import check_name, given, written
 
 _FORMATS = (".jsonl", ".ndjson", ".json", ".js")
 _PACKED = ("", ".gz", ".bz2", ".zst")
@@ -68,10 +69,16 @@ class FilesSource:
     """All files with one of the `SUFFIXES` in and below a folder."""
 
     folder: Path
+    base: Path | None = None
+    """The folder of the workspace: what lies in it is named relative to it, so that both can move."""
 
     def describe(self) -> str:
         """The source as it is written in the workspace and in the ledger."""
-        return f"files:{self.folder}"
+        return f"files:{written(self.folder, self.base) if self.base else self.folder}"
+
+    def is_meant(self, described: str) -> bool:
+        """Whether a description, however it was written, means this very folder."""
+        return open_source(described, self.base).folder.resolve() == self.folder.resolve()
 
     def list_files(self) -> list[SourceFile]:
         """What has been delivered so far, by relative name. Raises `FolderUnreadable`."""
@@ -194,9 +201,11 @@ def groups(files: Sequence[SourceFile], n_bytes: int) -> list[list[SourceFile]]:
     return list(gathered.values())
 
 
-def open_source(uri: str) -> FilesSource:
-    """The source that a URI names: `files:FOLDER`."""
+def open_source(uri: str, base: Path | None = None) -> FilesSource:
+    """The source that a URI names: `files:FOLDER`. A relative folder belongs to `base`, else to the current one."""
     scheme, _, rest = uri.partition(":")
     if scheme != "files" or not rest:
         raise UsageError(f"{uri!r} names no source", mend="write files:PATH, the folder of delivered files")
-    return FilesSource(Path(rest).expanduser())
+    folder = given(rest, base or Path.cwd())
+    check_name(folder, "the source")
+    return FilesSource(folder, base)

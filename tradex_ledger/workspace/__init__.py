@@ -6,10 +6,11 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from shlex import quote
 from typing import Self
 
 from tradex_ledger.clock import new_token, utc_now
-from tradex_ledger.config import FILE, load_config, write_config
+from tradex_ledger.config import FILE, SQLITE, load_config, resolve_uri, write_config
 from tradex_ledger.datasets.definition import load_pipeline
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
@@ -18,7 +19,8 @@ from tradex_ledger.lake.storage import LocalLake, translate
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.store import create_store, has_ledger, open_engine
-from tradex_ledger.sources.files import open_source
+from tradex_ledger.paths import check_lake_name, check_name, given, written
+from tradex_ledger.sources.files import FilesSource, open_source
 from tradex_ledger.workspace.backfills import BackfillCommands
 from tradex_ledger.workspace.core import BUILT_IN, PIPELINE
 
@@ -31,7 +33,7 @@ class WorkspaceExistsError(RefusedError):
     code = "workspace-exists"
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(f"{folder} is a workspace already", mend=f"use it: tradex -C {folder} status")
+        super().__init__(f"{folder} is a workspace already", mend=f"use it: tradex -C {quote(str(folder))} status")
 
 
 def copy_built_in(folder: Path) -> None:
@@ -64,16 +66,28 @@ class Workspace(BackfillCommands):
 
         `pipeline` is a folder of definitions in it; a new one begins with copies of the built-in.
         """
-        root = Path(folder).expanduser().resolve()
+        root = given(str(folder), Path.cwd()).resolve()
+        check_name(root, "the workspace")
         if (root / FILE).exists():
             raise WorkspaceExistsError(root)
-        found = open_source(source)
+        found = open_source(source, Path.cwd())
         found.list_files()
+        place = given(lake, root)
+        check_lake_name(place)
+        own = given(pipeline, root) if pipeline else None
+        check_name(own or root, "the pipeline")
+        url = resolve_uri(ledger, SQLITE, root)
         half_made = root / f".{FILE}.new"  # what a broken attempt left: it is finished, not refused
         finish = half_made.exists()
         root.mkdir(parents=True, exist_ok=True)
-        LocalLake(root / lake).check_writable()
-        write_config(half_made, ledger=ledger, lake=lake, source=found.describe(), pipeline=pipeline)
+        LocalLake(place).check_writable()
+        write_config(
+            half_made,
+            ledger=f"{SQLITE}{written(Path(url.removeprefix(SQLITE)), root)}" if url.startswith(SQLITE) else url,
+            lake=written(place, root),
+            source=FilesSource(found.folder, root).describe(),
+            pipeline=written(own, root) if own else None,
+        )
         config = load_config(half_made)
         if config.pipeline and not config.pipeline.exists():
             copy_built_in(config.pipeline)

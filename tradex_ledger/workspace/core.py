@@ -41,18 +41,19 @@ class Core:
         clock: Callable[[], datetime] = utc_now,
         ledger: Ledger | None = None,
         lake: LocalLake | None = None,
+        reading: bool = False,
     ) -> None:
         self.config = config
         self.actor = check_actor(check_text("actor", login_name() if actor is None else actor))
         self.clock = clock
-        self.ledger = ledger or Ledger(open_engine(config.ledger_url), clock)
-        self.lake = lake or LocalLake(config.lake)
+        self.ledger = ledger or Ledger(open_engine(config.ledger_url, reading=reading), clock)
+        self.lake = lake or LocalLake(config.lake, reading=reading)
         self._pool: TaskPool | None = None
         self._catalogs = Catalogs(self.ledger.engine)
 
     @classmethod
     def open(cls, path: str | Path = ".", **options: Any) -> Self:
-        """Open the workspace in a folder, or the nearest one above it."""
+        """Open the workspace in a folder, or the nearest one above it; with `reading`, nothing can be written there."""
         return cls(open_config(path), **options)
 
     def __enter__(self) -> Self:
@@ -101,7 +102,7 @@ class Core:
             lake=self.lake,
             pipeline=self.pipeline,
             policy=settings.policy,
-            source=open_source(settings.source),
+            source=open_source(settings.source, settings.folder),
             pool=self._pool,
             catalogs=self._catalogs,
             by=self.actor,

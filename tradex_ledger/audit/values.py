@@ -1,0 +1,178 @@
+"""The values of an answer, exactly as DuckDB has them.
+
+Its Python client cannot hand over everything: a time with a zone needs a package that we have no other use for,
+infinity comes as the year 9999, a month as thirty days, nanoseconds are cut off. So days, times and the like are
+fetched as text, wherever they are nested, and made values of Python where those can say the same; else they stay text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, date, datetime, time
+from itertools import count
+from typing import Any
+
+import duckdb
+
+Read = Callable[[Any], Any]
+_MOMENT = re.compile(r"(\d{4,}-\d\d-\d\d)((?: \(BC\))?) (\d\d:\d\d:\d\d)(?:\.(\d+))?(\+00)?")
+_DIGITS_MAX = 4000  # Python reads no longer number
+_MOMENTS = ("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns", "timestamp with time zone")
+
+
+def values_of(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The names of the columns and the rows of one SELECT. Raises `duckdb.Error`."""
+    found = connection.sql(_bare(sql))
+    numbers = count()
+    columns = [_column(kind, f"#{number}", numbers) for number, kind in enumerate(found.types, start=1)]
+    names, reads = list(found.columns), [read for _, read in columns]
+    if any(reads):
+        found = found.project(", ".join(text for text, _ in columns))
+    rows = found.fetchall()
+    if any(reads):
+        rows = [tuple(_read(value, read) for value, read in zip(row, reads, strict=True)) for row in rows]
+    return names, rows
+
+
+def _bare(sql: str) -> str:
+    """The statement without the semicolons and comments after it: it is going to be a part of another one."""
+    text = sql.encode()
+    end = len(text)
+    for start, kind in reversed(duckdb.tokenize(sql)):
+        if kind != duckdb.token_type.comment and text[start:end].strip() != b";":
+            break
+        end = start
+    return text[:end].decode()
+
+
+def _read(value: Any, read: Read | None) -> Any:
+    return value if value is None or read is None else read(value)
+
+
+def _column(kind: Any, text: str, numbers: count[int]) -> tuple[str, Read | None]:
+    """How a value of a type is fetched (SQL over `text`), and how what comes is read; None: as it is."""
+    if kind.id in ("list", "array"):
+        return _list(kind, text, numbers)
+    if kind.id in ("struct", "tuple"):
+        return _struct(kind, text, numbers)
+    if kind.id == "map":
+        return _map(kind, text, numbers)
+    if kind.id == "union":
+        return _union(kind, text, numbers)
+    read = _READS.get("moment" if kind.id in _MOMENTS else kind.id)
+    return (f"({text})::varchar", read) if read else (text, None)
+
+
+def _list(kind: Any, text: str, numbers: count[int]) -> tuple[str, Read | None]:
+    item = f"item{next(numbers)}"
+    inner, read = _column(kind.children[0][1], item, numbers)
+    if read is None:
+        return text, None
+    return f"list_transform({text}, lambda {item}: {inner})", lambda found: [_read(value, read) for value in found]
+
+
+def _struct(kind: Any, text: str, numbers: count[int]) -> tuple[str, Read | None]:
+    names = [name for name, _ in kind.children]
+    parts = [
+        _column(child, f"({text})[{place}]" if kind.id == "tuple" else f"({text}).{_quoted(name)}", numbers)
+        for place, (name, child) in enumerate(kind.children, start=1)
+    ]
+    reads = [read for _, read in parts]
+    if not any(reads):
+        return text, None
+
+    def read(found: tuple[Any, ...]) -> Any:
+        values = tuple(map(_read, found, reads))
+        return values if kind.id == "tuple" else dict(zip(names, values, strict=True))
+
+    return _row(text, [part for part, _ in parts]), read
+
+
+def _map(kind: Any, text: str, numbers: count[int]) -> tuple[str, Read | None]:
+    (_, key), (_, value) = kind.children
+    item = f"item{next(numbers)}"
+    parts = [_column(key, f"{item}.key", numbers), _column(value, f"{item}.value", numbers)]
+    if not any(read for _, read in parts) and key.id not in ("list", "array", "struct", "tuple", "map", "union"):
+        return text, None
+
+    def read(found: list[tuple[Any, ...]]) -> Any:
+        pairs = [tuple(_read(one, part[1]) for one, part in zip(pair, parts, strict=True)) for pair in found]
+        try:
+            return dict(pairs)
+        except TypeError:  # a list or struct is no key of Python
+            return [{"key": pair[0], "value": pair[1]} for pair in pairs]
+
+    entry = _row(item, [part for part, _ in parts])
+    return f"list_transform(map_entries({text}), lambda {item}: {entry})", read
+
+
+def _union(kind: Any, text: str, numbers: count[int]) -> tuple[str, Read | None]:
+    members = kind.children[1:]  # the first is the tag
+    parts = [
+        _column(child, f"union_extract({text}, '{name.replace(chr(39), chr(39) * 2)}')", numbers)
+        for name, child in members
+    ]
+    if not any(read for _, read in parts):
+        return text, None
+    places = {name: place for place, (name, _) in enumerate(members, start=1)}
+
+    def read(found: tuple[Any, ...]) -> Any:
+        place = places[found[0]]
+        return _read(found[place], parts[place - 1][1])
+
+    return _row(text, [f"union_tag({text})::varchar", *(part for part, _ in parts)]), read
+
+
+def _row(text: str, parts: list[str]) -> str:
+    return f"case when {text} is not null then row({', '.join(parts)}) end"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _moment(text: str) -> Any:
+    """A time, UTC; beyond what Python's years and microseconds can say, as ISO text."""
+    found = _MOMENT.fullmatch(text)
+    if found is None:
+        return text  # infinity
+    day, before, clock, fraction, zone = found.groups()
+    fraction = (fraction or "").ljust(6, "0")
+    if not before and len(day) == 10 and not fraction[6:].strip("0"):
+        with suppress(ValueError):
+            moment = datetime.fromisoformat(f"{day}T{clock}.{fraction[:6]}")
+            return moment.replace(tzinfo=UTC) if zone else moment
+    return f"{day}T{clock}.{fraction}Z{before}"
+
+
+def _day(text: str) -> Any:
+    with suppress(ValueError):
+        return date.fromisoformat(text)
+    return text
+
+
+def _time(text: str) -> Any:
+    with suppress(ValueError):
+        found = time.fromisoformat(text)
+        if len(text.partition(".")[2].partition("+")[0].partition("-")[0]) <= 6:
+            return found
+    return text
+
+
+def _number(text: str) -> Any:
+    return int(text) if len(text) <= _DIGITS_MAX else text
+
+
+_READS: dict[str, Read] = {
+    "moment": _moment,
+    "date": _day,
+    "time": _time,
+    "time_ns": _time,
+    "time with time zone": _time,
+    "interval": str,
+    "bignum": _number,
+    "variant": str,
+    "geometry": str,
+}

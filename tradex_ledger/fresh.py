@@ -1,0 +1,69 @@
+"""The text of a fresh `tradex.toml`: what was chosen, and every other setting as a comment with its default."""
+
+from __future__ import annotations
+
+import json
+
+from tradex_ledger.domain.policy import Policy
+
+_TEMPLATE = """\
+# A tradex-ledger workspace. Relative paths are relative to this folder.
+
+[workspace]
+format = {format}
+ledger = {ledger}
+lake = {lake}
+{pipeline}     # a folder of your own dataset definitions; without it, the built-in TradeX pipeline
+# workers = 2               # worker processes; without it, one a processor
+# task_memory_mb = 512      # bound for each task; what does not fit is spilled to disk
+
+[source]
+uri = {source}
+
+[policy]     # 0 switches a bound off; who may: a list of names, or "*" for anybody
+# may_request = ["*"]
+# may_approve = ["*"]
+# may_force = ["*"]          # request and approve forced backfills; never one person both
+# may_revert = ["*"]
+# may_prune = ["*"]
+# may_protect = ["*"]        # hold days of a dataset as they are, and let them go
+# needs_approval = ["temporal", "dataset", "logical", "forced"]
+# rule_max_partitions = 0    # up to so many, a backfill is approved by rule (forced ones never are)
+# rule_max_rows = 0          # … if it has at most so many rows,
+# rule_max_source_calls = 0  # … and so many calls of the source
+# window_partitions = {policy.window_partitions}     # consecutive days that one statement rebuilds, at most
+# batch_mb = {policy.batch_mb}              # delivered files that one task reads
+# max_partitions = {policy.max_partitions}     # partitions that a run or a backfill may plan; more: --until, --split
+# run_ahead_days = {policy.run_ahead_days}        # days without a post that `tradex run` passes without being told to
+# runs_per_dataset = {policy.runs_per_dataset}       # backfills of one dataset driven at once
+# runs_in_all = {policy.runs_in_all}            # backfills driven at once
+# peak_hours = "13:30-20:00" # only urgent backfills start in them
+# peak_time_zone = "America/New_York"
+# sla_minutes = 0            # from approval to the end
+# anomaly_drop_percent = {policy.anomaly_drop_percent}  # rows lost: against the version before, or the weekday's median
+# anomaly_rise_percent = 0
+# anomaly_mads = {policy.anomaly_mads}           # median absolute deviations from the same weekday's median
+# anomaly_min_rows = {policy.anomaly_min_rows}      # nothing smaller is judged
+# hold_on_anomaly = false    # hold the publication until somebody releases it
+# expire_days = {policy.expire_days}           # requests that nobody approves
+
+[alerts]
+# urls = ["mailto://…", "slack://…"]   # where alerts go, in the notation of Apprise
+"""
+
+
+def fresh_settings(*, format: int, ledger: str, lake: str, source: str, pipeline: str | None) -> str:
+    """The text, with these values in it."""
+    return _TEMPLATE.format(
+        format=format,
+        ledger=_quoted(ledger),
+        lake=_quoted(lake),
+        source=_quoted(source),
+        pipeline=f"pipeline = {_quoted(pipeline)}" if pipeline else '# pipeline = "pipeline"',
+        policy=Policy(),
+    )
+
+
+def _quoted(text: str) -> str:
+    """A text as TOML writes it: as JSON does, which lets only DEL stand."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

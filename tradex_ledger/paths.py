@@ -1,0 +1,78 @@
+"""Paths as people write them: what they point at, how a file keeps them, and which cannot be used."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tradex_ledger.errors import EnvironmentFault
+
+_WILD = "*?["
+
+
+class UnusablePathError(EnvironmentFault):
+    """A folder or file whose name the database, the lake or the settings cannot hold."""
+
+    code = "path"
+
+    def __init__(self, what: str, path: str, problem: str) -> None:
+        super().__init__(
+            f"{what} {readable(path)} cannot be used: {problem}",
+            mend="rename that folder or file, or choose another place",
+        )
+
+
+def readable(text: str) -> str:
+    r"""A text that can be shown anywhere: bytes that are no UTF-8 become \xe9, half surrogates \ud83d."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        try:
+            return os.fsencode(text).decode(errors="backslashreplace")
+        except UnicodeEncodeError:
+            return text.encode(errors="backslashreplace").decode()
+    return text
+
+
+def given(text: str, folder: Path) -> Path:
+    """Where a text points: what is relative belongs to `folder`, `~` is somebody's home."""
+    try:
+        path = Path(folder, Path(text).expanduser())
+    except RuntimeError:  # nobody of that name: then it is a name like any other
+        path = Path(folder, text)
+    if ".." not in path.parts:
+        return path
+    # After a link, `..` leads elsewhere than its name says: only the system knows where.
+    last = len(path.parts) - path.parts[::-1].index("..")
+    return Path(os.path.realpath(Path(*path.parts[:last])), *path.parts[last:])
+
+
+def written(path: Path, folder: Path) -> str:
+    """How the settings in `folder` name a path: relative when it lies in it (so that both can move), else absolute."""
+    home = Path(os.path.realpath(folder))
+    for here in (path, Path(os.path.realpath(path.parent), path.name)):  # what is linked may move with its link
+        if here.is_relative_to(home):
+            text = here.relative_to(home).as_posix()
+            return f"./{text}" if text.startswith("~") else text
+    return str(path)
+
+
+def check_name(path: Path, what: str) -> None:
+    """Raise `UnusablePathError` for what no settings file, ledger or database can name."""
+    for text in (str(path), os.path.realpath(path) if "\0" not in str(path) else ""):
+        if "\0" in text:
+            raise UnusablePathError(what, text, "it has a null character")
+        if readable(text) != text:
+            raise UnusablePathError(what, text, "its name is not UTF-8")
+
+
+def check_lake_name(path: Path) -> None:
+    r"""Raise `UnusablePathError` for a lake that DuckDB cannot name: `\` escapes in its patterns, and only there."""
+    check_name(path, "the lake")
+    if "\\" in str(path) + os.path.realpath(path):
+        raise UnusablePathError("the lake", str(path), "there is a backslash in its path")
+
+
+def literal(path: str) -> str:
+    """A path as a pattern of DuckDB that fits this one path only: it takes each file name for a pattern."""
+    return "".join(f"[{character}]" if character in _WILD else character for character in path)
