@@ -29,6 +29,7 @@ MOST = {
     "anomaly_drop_percent": 100,
     "anomaly_rise_percent": 1_000_000,
     "expire_days": 36_500,
+    "engine_sample_partitions": 100_000,
 }
 """The most that a number may be: beyond it, it is a slip (or more than 64 bits)."""
 _KNOWN = {
@@ -76,6 +77,7 @@ uri = "{source}"
 # anomaly_min_rows = {policy.anomaly_min_rows}      # nothing smaller is judged
 # hold_on_anomaly = false    # hold the publication until somebody releases it
 # expire_days = {policy.expire_days}           # requests that nobody approves
+# engine_sample_partitions = {policy.engine_sample_partitions}    # of a dataset, to judge another engine by
 
 [alerts]
 # urls = ["mailto://…", "slack://…"]   # where alerts go, in the notation of Apprise

@@ -37,7 +37,7 @@ class BackfillCommands(DatasetCommands):
 
         An incremental run that did not end is taken up and finished first.
         """
-        from tradex_ledger.executors.drive import drive
+        from tradex_ledger.executors.drive import check_before_start, drive
         from tradex_ledger.executors.plan import check_incremental
 
         end = until or self.today()
@@ -59,8 +59,7 @@ class BackfillCommands(DatasetCommands):
             cursor_from = self.state().cursor
             if cursor_from is not None:
                 check_incremental(ex, ordinal(cursor_from), end.toordinal() - 1)
-            for dataset in ex.locks().values():
-                dataset.check_writable()
+            check_before_start(ex)
             run = IncrementalRun.start(
                 new_id("run", self.clock()),
                 pipeline=PIPELINE,
