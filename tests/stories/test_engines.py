@@ -251,6 +251,8 @@ def test_who_may_approve_lets_an_engine_go_on_and_nothing_is_recomputed_by_itsel
         assert tradex(["-C", folder, "engine", "list"]) == 0
         listed = capsys.readouterr().out
         assert "different" in listed and "mentions is now" in listed
+        assert tradex(["-C", folder, "status"]) == 0
+        assert f"gold_metrics: the verdict on duckdb {NEW} is different" in capsys.readouterr().err
         assert tradex(["-C", folder, "--as", "ben", "engine", "accept", "--reason", "the vendor counts so now"]) == 0
         assert capsys.readouterr().out == f"gold_metrics: duckdb {NEW} is accepted\n"
         assert tradex(["-C", folder, "--as", "ben", "engine", "accept", "--reason", "the vendor counts so now"]) == 3
