@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tradex_ledger.executors.compare import TEXT_MAX, differences, same
+from tradex_ledger.executors.compare import TEXT_MAX, differences
 
 
 def written(folder: Path, name: str, rows: list[dict[str, Any]] | None) -> list[Path]:
@@ -65,12 +65,17 @@ def test_a_long_value_is_cut(tmp_path: Path):
     assert (before, after) == ("x", "y" * (TEXT_MAX - 1) + "…")
 
 
-def test_what_a_column_may_hold():
-    nan = float("nan")
-    assert same({"a": [1, nan, None]}, {"a": [1, nan, None]})
-    assert not same({"a": [1, 2.0]}, {"a": [1, 2.1]})
-    assert not same([1], [1, 2])
-    assert not same(nan, 0.0)
-    assert same(float("inf"), float("inf"))
-    assert same(0.0, 3e-17)  # what a sum leaves that comes to nothing
-    assert not same(None, 0.0)
+def test_what_a_column_may_hold(tmp_path: Path):
+    nan, inf = float("nan"), float("inf")
+    for before, after, is_same in (
+        ([1.0, nan, None], [1.0, nan, None], True),
+        ([1.0, inf], [1.0 + 1e-12, inf], True),
+        ([1.0, 2.0], [1.0, 2.1], False),
+        ([1.0], [1.0, 2.0], False),
+        ([nan], [0.0], False),
+        ([0.0], [3e-17], True),  # what a sum leaves that comes to nothing
+        ([1e-9], [2e-9], False),
+        ([0.0], [None], False),
+    ):
+        found = compared(tmp_path, [{"id": 1, "v": before}], [{"id": 1, "v": after}])
+        assert (found == []) is is_same, (before, after)

@@ -1,18 +1,22 @@
-"""Two builds of one partition, compared row by row: equal values are equal, doubles to a billionth."""
+"""What two engines gave for one partition, compared row by row: doubles to a billionth, all else as it is.
+
+Where `same_rows` says what differs first, this lists the differences, and finds each row by its key, since another
+engine may order them otherwise.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tradex_ledger.executors.same_rows import same, tolerance
+
 DIFFERENCES_MAX = 5
 TEXT_MAX = 200
-RELATIVE = 1e-9
 # Sums that cancel leave crumbs about zero, of which no relative bound can say anything.
 ABSOLUTE = 1e-12
 
@@ -86,21 +90,9 @@ def _rows(before: pa.Table, after: pa.Table, key: Sequence[str], columns: Sequen
     for column in columns:
         if before[column].equals(after[column]):
             continue
+        within = tolerance(before, column)
         values = zip(keys, before[column].to_pylist(), after[column].to_pylist(), strict=True)
         for name, one, other in values:
-            if not same(one, other):
+            if not same(one, other, within, ABSOLUTE):
                 # A null is a value here: only a row that is not there has none.
                 yield _told(name, column, *("null" if v is None else v for v in (one, other)))
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two values of a column are the same, whatever they are made of."""
-    if isinstance(one, float) and isinstance(other, float):
-        if math.isnan(one) or math.isnan(other):
-            return math.isnan(one) and math.isnan(other)
-        return math.isclose(one, other, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
-    return bool(one == other)
