@@ -155,12 +155,9 @@ class LogicChangedError(RefusedError):
             f"the logic of {dataset} is not that of its version {version} any more: {'; '.join(what)}"
             for dataset, (version, what) in changed.items()
         ]
-        one = f"tradex dataset bump {next(iter(changed))} --reason …"
-        several = "; all at once: tradex dataset bump --changed --reason …"
-        super().__init__(
-            "; ".join(told),
-            mend="restore the definition, or give it a version: " + one + (several if len(changed) > 1 else ""),
-        )
+        one = f"give it a version: tradex dataset bump {next(iter(changed))} --reason …"
+        several = "; all at once: tradex dataset bump --changed --reason …" if len(changed) > 1 else ""
+        super().__init__("; ".join(told), mend=f"{one}{several}; or go back to what that version had")
 
 
 class NothingChangedError(RefusedError):

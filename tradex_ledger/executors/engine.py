@@ -89,29 +89,35 @@ def check_engine(ex: Execution, names: Iterable[str]) -> None:
     open_ = [d for d in wanted if locks[d.name].engine_verdict(ex.engine) in (None, NONE_ELIGIBLE)]
     todo = [d for d in open_ if d.name not in ex.engine_seen]
     ex.engine_seen |= {d.name for d in todo}
-    _judge(ex, [d for d in todo if _may_be_of_another(ex, d)], locks)
+    _judge(ex, _maybe_of_another(ex, todo), locks)
     refused = {d.name: locks[d.name] for d in wanted if locks[d.name].engine_verdict(ex.engine) == DIFFERENT}
     if refused:
         found = {n: (lock.logic_version, lock.engine_differences(ex.engine)) for n, lock in refused.items()}
         raise EngineChangedRowsError(ex.engine, found)
 
 
-def _may_be_of_another(ex: Execution, definition: Definition) -> bool:
-    """Whether a run of another engine began since the current logic version was made: a look into an index."""
+def _maybe_of_another(ex: Execution, todo: list[Definition]) -> list[Definition]:
+    """Those under whose current logic version a run of another engine began: two looks into an index."""
+    if not todo:
+        return []
     version = str(ex.facts["duckdb"])
     for special in "\\%_":
         version = version.replace(special, f"\\{special}")
-    made = "select max(position) from events where stream = :stream and topic = 'dataset.logic_versioned'"
     # An entry is canonical JSON: a field and its value have one spelling.
-    return bool(
-        select(
-            ex.ledger.engine,
-            f"select 1 from events where topic = 'run.layer_started' and position > ({made}) "
-            "and entry not like :mine escape '\\' limit 1",
-            stream=stream_of(definition.name),
-            mine=f'%"duckdb":"{version}"%',
-        )
+    newest = select(
+        ex.ledger.engine,
+        "select position from events where topic = 'run.layer_started' and entry not like :mine escape '\\' "
+        "order by position desc limit 1",
+        mine=f'%"duckdb":"{version}"%',
     )
+    if not newest:
+        return []
+    made = select(
+        ex.ledger.engine,
+        "select stream, max(position) from events where topic = 'dataset.logic_versioned' group by stream",
+    )
+    before = {stream for stream, position in made if position < newest[0][0]}
+    return [d for d in todo if stream_of(d.name) in before]
 
 
 def _judge(ex: Execution, todo: list[Definition], locks: dict[str, Dataset]) -> None:
@@ -170,6 +176,7 @@ def _compare(ex: Execution, definition: Definition, catalog: Catalog, builders: 
     """
     sample, allowed = Sample(), ex.policy.engine_sample_partitions
     waiting = list(_eligible(definition, catalog, builders))
+    total = min(len(waiting), allowed)
     name = f"engine-{ex.token}"  # a name of its own; its lease keeps `lake gc` off what is staged
     try:
         with held(ex, name):
@@ -181,7 +188,7 @@ def _compare(ex: Execution, definition: Definition, catalog: Catalog, builders: 
                     for task, built in ex.pool.run(build_or_tell, tasks):
                         _take(ex, sample, task, built, catalog.current[definition.name][task.days[0]])
                         sample.compared_with |= {e for day in sample.days for e in builders[day]}
-                        ex.progress(f"compare {ex.engine} in {definition.name}", len(sample.days), allowed)
+                        ex.progress(f"compare {ex.engine} in {definition.name}", len(sample.days), total)
             finally:
                 ex.lake.drop_staging(ex.staging)
     except (OSError, duckdb.Error) as error:
