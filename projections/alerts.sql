@@ -1,4 +1,5 @@
--- What somebody must hear of (N35): failures, volumes out of bounds, runs beyond their SLA, held publications.
+-- What somebody must hear of (N35): failures, volumes out of bounds, runs beyond their SLA, held publications,
+-- and engines that give other rows than what was built.
 with delivered as (
     select coalesce(max((data ->> '$.position')::bigint), 0) as up_to
     from events
@@ -13,10 +14,11 @@ select
         when 'run.anomaly_detected' then 'volume anomaly'
         when 'run.sla_exceeded' then 'SLA exceeded'
         when 'run.held' then 'held'
+        when 'dataset.engine_checked' then 'engine gives other rows'
         else 'failed'
     end as alert,
     e.dataset,
-    e.partition,
+    coalesce(e.partition, (e.data ->> '$.differences[0].partition')::date) as partition,
     case e.topic
         when 'run.anomaly_detected' then format(
             '{} of {}: {} rows, expected {} (rule: {})',
@@ -27,6 +29,16 @@ select
             (e.data ->> '$.elapsed_ms')::bigint // 1000, (e.data ->> '$.allowed_ms')::bigint // 1000
         )
         when 'run.held' then format('held before publication: {}', e.data ->> '$.why')
+        when 'dataset.engine_checked' then format(
+            '{} gives other rows of {} version {} than {}: {} ({}), {}: {}, it was {}',
+            e.data ->> '$.engine', e.dataset, e.logic_version,
+            array_to_string(from_json(e.data -> '$.compared_with', '["VARCHAR"]'), ', '),
+            e.data ->> '$.differences[0].partition',
+            coalesce(e.data ->> '$.differences[0].key', 'all of it'),
+            coalesce(e.data ->> '$.differences[0].column', 'the row'),
+            coalesce(e.data ->> '$.differences[0].recomputed', 'nothing'),
+            coalesce(e.data ->> '$.differences[0].recorded', 'nothing')
+        )
         else e.data ->> '$.reason'
     end as message,
     e.position <= d.up_to as delivered
@@ -35,3 +47,4 @@ cross join delivered d
 where e.topic in (
     'backfill.failed', 'incremental_run.failed', 'run.anomaly_detected', 'run.sla_exceeded', 'run.held'
 )
+or (e.topic = 'dataset.engine_checked' and e.data ->> '$.verdict' = 'different')

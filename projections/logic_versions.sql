@@ -27,6 +27,8 @@ select
     ) as is_read,
     coalesce(m.is_deprecated, false) as is_deprecated,
     e.data ->> '$.fingerprint' as fingerprint,
+    coalesce(e.data ->> '$.scheme', 'duckdb-json-1') as scheme,
+    case when r.data ->> '$.layer' = 'bronze' then coalesce((e.data ->> '$.reader')::bigint, 1) end as reader,
     e.data ->> '$.reason' as reason,
     e.data ->> '$.indirect' as indirect,
     from_json(e.data -> '$.reads', '[{"dataset":"VARCHAR","first":"INTEGER","last":"INTEGER"}]') as reads,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,9 @@ import pytest
 from tests import small
 from tests.small import REASON, Ticking, broken, day, request
 from tradex_ledger.domain.base import WrongStateError
+from tradex_ledger.domain.dataset_errors import EngineChangedRowsError
 from tradex_ledger.errors import TradexError
+from tradex_ledger.executors import window
 from tradex_ledger.executors.alerts import ReceiverDownError, deliver
 from tradex_ledger.workspace import Workspace
 
@@ -76,6 +79,7 @@ def tell(folder: Path, source: Path) -> Workspace:
         assert ana.prune("gold_metrics", digest)
         assert ana.sweep() == [waits]
     _forced(folder)
+    _another_engine(folder)
     workspace = Workspace.open(folder, actor="ana", clock=Ticking(START + timedelta(days=13)))
     with receiver() as (url, got):
         with receiver() as (other, _):
@@ -123,3 +127,18 @@ def _forced(folder: Path) -> None:
         assert ben.drive(run_id).status == "SUCCESS"
         assert ben.state().cursor == back["cursor"]
         ben.run(day(6))
+
+
+def _another_engine(folder: Path) -> None:
+    """On a second host, whose engine gives no row at all, until a person lets it go on; on a third, all is the same."""
+    real = importlib.metadata.version
+    for version, build in (("1.98.0", lambda _: []), ("1.99.0", window.build_window)):
+        with pytest.MonkeyPatch.context() as patch, used_by(folder, "ben", days=12.5) as ben:
+            patch.setattr(importlib.metadata, "version", lambda n, v=version: v if n == "duckdb" else real(n))
+            patch.setattr(window, "build_window", build)
+            if version == "1.98.0":
+                with pytest.raises(EngineChangedRowsError):
+                    ben.run(day(7))
+                assert ben.accept_engine(reason="the vendor is asked, INC-4400")
+            else:
+                ben.run(day(7))

@@ -37,6 +37,8 @@ TOPICS = {
     "backfill.resumed",
     "backfill.reverted",
     "backfill.state_overridden",
+    "dataset.engine_accepted",
+    "dataset.engine_checked",
     "dataset.files_pruned",
     "dataset.logic_versioned",
     "dataset.partitions_protected",

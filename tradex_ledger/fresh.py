@@ -46,6 +46,7 @@ uri = {source}
 # anomaly_min_rows = {policy.anomaly_min_rows}      # nothing smaller is judged
 # hold_on_anomaly = false    # hold the publication until somebody releases it
 # expire_days = {policy.expire_days}           # requests that nobody approves
+# engine_sample_partitions = {policy.engine_sample_partitions}    # of a dataset, to judge another engine by
 
 [alerts]
 # urls = ["mailto://…", "slack://…"]   # where alerts go, in the notation of Apprise

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import duckdb
 import pytest
 
 from tests.datasets.made import BRONZE, definition, pipeline_of
-from tradex_ledger.datasets.definition import DefinitionError, load_pipeline, parse_definition
-from tradex_ledger.datasets.fingerprint import describe_all, fingerprint
+from tradex_ledger.datasets import fingerprint as fingerprint_module
+from tradex_ledger.datasets.definition import Definition, DefinitionError, load_pipeline, parse_definition
+from tradex_ledger.datasets.fingerprint import describe_all, difference, fingerprint
+from tradex_ledger.datasets.tokens import SCHEME
+from tradex_ledger.sources import READERS
 from tradex_ledger.workspace import BUILT_IN
 
 SQL = "select day, count(*) as id from base group by day"
@@ -16,7 +22,9 @@ WITH_WORDS = 'references = ["words.csv"]'
 
 def test_comments_spacing_and_case_of_keywords_do_not_count():
     respelt = f"-- a remark\n  SELECT day,\n\n count( * )  AS id /* why */ FROM base GROUP BY day -- {SQL}"
-    assert fingerprint(definition(respelt)) == fingerprint(definition(SQL))
+    assert difference(definition(respelt), definition(SQL).text, []) is None
+    respaced = f"-- a remark\n  select day,\n\n count( * )  as id /* why */ from base group by day -- {SQL}"
+    assert fingerprint(definition(respaced)) == fingerprint(definition(SQL))
 
 
 def test_the_order_of_the_reads_does_not_count():
@@ -40,8 +48,62 @@ def test_the_order_of_the_reads_does_not_count():
     ],
     ids=["constant", "function", "condition", "window", "reads", "key", "layer", "component", "reference"],
 )
-def test_whatever_changes_rows_changes_the_fingerprint(other: object):
-    assert fingerprint(other) != fingerprint(definition(SQL))
+def test_whatever_changes_rows_changes_the_fingerprint_and_is_a_difference(other: Definition):
+    known = definition(SQL)
+    assert fingerprint(other) != fingerprint(known)
+    assert difference(other, known.text, [])
+    stored = [{"name": name, "text": text} for name, text in other.references]
+    assert difference(other, other.text, stored) is None
+    assert difference(known, other.text, stored)
+
+
+def test_a_difference_says_what_is_other():
+    known = definition(SQL)
+    assert difference(definition(SQL, layer="silver"), known.text, []) == "its header says other layer"
+    assert difference(definition(SQL.replace("day,", "day - 0 as day,")), known.text, []) == "its statement is another"
+    one = definition(SQL, references=WORDS, more=WITH_WORDS)
+    other = [{"name": "words", "text": "word\nup\n"}]
+    assert difference(one, one.text, other) == "its reference data is other: words"
+
+
+def no_engine(*_: object) -> object:
+    raise AssertionError("no engine is needed")
+
+
+def test_the_same_text_and_the_same_tokens_need_no_engine(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(fingerprint_module, "parsed_form", no_engine)
+    known = definition("select day, 1 as id from base -- once")
+    assert difference(known, known.text, []) is None
+    assert difference(definition("select day,\n1 as id from base"), known.text, []) is None
+
+
+def test_a_text_that_todays_engine_cannot_parse_is_the_same_logic_only_by_its_letters():
+    old = definition("select day, 2 as id frum base")
+    assert difference(definition("select  day, 2 as id frum base"), old.text, []) is None
+    found = difference(definition("select day, 2 as id from base"), old.text, [])
+    assert found and found.startswith(f"DuckDB {duckdb.__version__} cannot parse the text of that version")
+    assert "frum" in found or "base" in found
+
+
+def test_a_header_that_cannot_be_read_any_more_is_the_same_logic_only_by_its_letters():
+    old = definition("select day, 3 as id from base")
+    text = old.text.replace("-- layer =", "-- stratum =")
+    found = difference(old, text, [])
+    assert found and found.startswith("the text of that version cannot be read any more: ")
+    assert difference(dataclasses.replace(old, text=text), text, []) is None
+
+
+def test_a_fingerprint_is_what_it_was_whatever_the_engine():
+    # Written down: no release of an engine, and none of ours, may give another one under the same scheme.
+    assert SCHEME == "tokens-1"
+    assert fingerprint(definition(SQL)) == "82387c106fb4428581c2adfe7e162207b7e4f3e929fe99fe25738dba825bc62d"
+
+
+def test_the_reader_of_the_posts_is_part_of_what_bronze_is(monkeypatch: pytest.MonkeyPatch):
+    bronze = parse_definition("base", BRONZE, {})
+    before = fingerprint(bronze)
+    monkeypatch.setitem(READERS, "x_posts", 99)
+    assert fingerprint(bronze) != before
 
 
 @pytest.mark.norm("N27")

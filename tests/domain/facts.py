@@ -270,6 +270,8 @@ def logic(fingerprint: str = FINGERPRINT, definition: str = "select 1") -> dict[
         "columns": [{"name": "id", "type": "BIGINT"}],
         "reads": [{"dataset": "bronze_x_posts", "first": 0, "last": 0}],
         "engine": "duckdb 2.0.0",
+        "scheme": "tokens-1",
+        "reader": None,
     }
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from tests.domain.facts import (
-    FINGERPRINT,
     OTHER_FINGERPRINT,
     REASON,
     logic,
@@ -16,11 +15,13 @@ from tests.domain.facts import (
     versioned,
 )
 from tests.given import Fact, given
-from tradex_ledger.domain.dataset import Dataset
+from tradex_ledger.domain.dataset import Dataset, Difference
 from tradex_ledger.domain.dataset_errors import (
     AlreadyDeprecatedError,
     AlreadyProtectedError,
+    BumpedMeanwhileError,
     DeprecatedVersionError,
+    EngineNotRefusedError,
     LogicChangedError,
     NoSuchVersionError,
     NotDeprecatedError,
@@ -37,6 +38,11 @@ from tradex_ledger.domain.request import RangeError
 
 STREAM = "dataset-silver_x"
 REFERENCES = logic()["references"]
+
+
+def differs_from(today: str) -> Difference:
+    """Compares by the letter."""
+    return lambda text, _: None if text == today else "its statement is another"
 
 
 def test_a_dataset_is_registered():
@@ -58,43 +64,154 @@ def test_logic_is_numbered_from_one_with_its_full_text():
         lambda d: d.version_logic(logic(), reason="first version", by="ana")
     ).then(versioned())
     given(Dataset, registered(), versioned(), stream=STREAM).when(
-        lambda d: d.version_logic(logic(OTHER_FINGERPRINT), reason="another rule", by="ana")
+        lambda d: d.version_logic(
+            logic(OTHER_FINGERPRINT), reason="another rule", by="ana", differs=differs_from("select 2")
+        )
     ).then(versioned(2, fingerprint=OTHER_FINGERPRINT, reason="another rule"))
 
 
 @pytest.mark.norm("N25")
 def test_the_same_logic_gets_no_second_number():
     given(Dataset, registered(), versioned(), stream=STREAM).when(
-        lambda d: d.version_logic(logic(), reason="again", by="ana")
+        lambda d: d.version_logic(logic(OTHER_FINGERPRINT), reason="again", by="ana", differs=differs_from("select 1"))
     ).refused(SameLogicError)
 
 
 @pytest.mark.norm("N27")
 def test_changed_logic_without_a_new_version_is_refused_with_the_mend():
-    for text, references in (("select 2", REFERENCES), ("select 1", [])):
-        error = (
-            given(Dataset, registered(), versioned(), stream=STREAM)
-            .when(
-                lambda d, t=text, r=references: d.check_logic(OTHER_FINGERPRINT, t, r)  # type: ignore[misc]
-            )
-            .refused(LogicChangedError)
-        )
-        assert "tradex dataset bump silver_x" in error.mend
-
-
-def test_logic_is_the_same_by_its_meaning_or_by_its_very_text():
     story = given(Dataset, registered(), versioned(), stream=STREAM)
-    story.aggregate.check_logic(FINGERPRINT, "select   1 -- respelt", REFERENCES)
-    # Another DuckDB may parse the same text into another form.
-    story.aggregate.check_logic(OTHER_FINGERPRINT, "select 1", REFERENCES)
+    error = story.when(lambda d: d.check_logic(differs_from("select 2"), reader=None)).refused(LogicChangedError)
+    assert "silver_x is not that of its version 1 any more: its statement is another" in error.message
+    assert "tradex dataset bump silver_x --reason …" in error.mend
+    assert "--changed" not in error.mend
+
+
+def test_logic_is_the_same_when_what_compares_it_with_the_text_on_record_says_so():
+    story = given(Dataset, registered(), versioned(), stream=STREAM)
+    asked: list[tuple[str, list[dict[str, str]]]] = []
+    story.aggregate.check_logic(lambda *known: asked.append(known), reader=None)
+    assert asked == [("select 1", REFERENCES)]
+
+
+def test_several_changes_of_logic_are_all_named_and_can_be_bumped_at_once():
+    error = LogicChangedError({"silver_x": (1, ["its statement is another"]), "gold_x": (3, ["one thing", "another"])})
+    assert "silver_x is not that of its version 1" in error.message
+    assert "gold_x is not that of its version 3 any more: one thing; another" in error.message
+    assert "tradex dataset bump --changed --reason" in error.mend
 
 
 @pytest.mark.norm("N27")
 def test_an_older_version_is_not_the_current_logic():
     newer = versioned(2, fingerprint=OTHER_FINGERPRINT, definition="select 2")
     given(Dataset, registered(), versioned(), newer, stream=STREAM).when(
-        lambda d: d.check_logic(FINGERPRINT, "select 1", REFERENCES)
+        lambda d: d.check_logic(differs_from("select 1"), reader=None)
     ).refused(LogicChangedError, "version 2")
+
+
+# -- what reads the posts of Bronze
+
+BRONZE = Fact(
+    Dataset.Registered,
+    "ana",
+    {"name": "bronze_x", "pipeline": "x", "layer": "bronze", "partition_column": "event_date", "component": None},
+)
+
+
+def same(text: str, references: list[dict[str, str]]) -> None:
+    """Nothing is other."""
+
+
+@pytest.mark.norm("N27")
+def test_another_reader_of_the_same_text_is_changed_logic():
+    story = given(Dataset, BRONZE, versioned(reader=2), stream="dataset-bronze_x")
+    story.aggregate.check_logic(same, reader=2)
+    error = story.when(lambda d: d.check_logic(same, reader=3)).refused(LogicChangedError)
+    assert "its posts are read by reader 3, version 1 was read by reader 2" in error.message
+    assert "tradex dataset bump bronze_x" in error.mend
+
+
+def test_a_dataset_knows_what_read_its_posts_under_each_of_its_versions():
+    dataset = given(Dataset, BRONZE, versioned(), versioned(2, reader=2), stream="dataset-bronze_x").aggregate
+    assert [dataset.reader_of(1), dataset.reader_of(2)] == [1, 2]  # who recorded none had the first
+    assert given(Dataset, registered(), versioned(), stream=STREAM).aggregate.reader_of(1) is None
+
+
+def test_a_version_of_the_first_format_was_fingerprinted_by_an_engine_and_read_by_the_first_reader():
+    facts = {name: value for name, value in versioned().data.items() if name not in ("scheme", "reader")}
+    Dataset.LogicVersioned.upcast_v1_v2(facts)
+    assert facts == {**versioned().data, "scheme": "duckdb-json-1", "reader": None}
+
+
+# -- engines
+
+ENGINE = "duckdb 2.0.1"
+DIFFERENCE = {"partition": "2024-01-03", "key": "id = 1", "column": "n", "recorded": "3", "recomputed": "4"}
+
+
+def judged(verdict: str = "equal", version: int = 1) -> Fact:
+    days = ["2024-01-03"] if verdict != "none eligible" else []
+    told = [DIFFERENCE] if verdict == "different" else []
+    facts = {"compared_with": ["duckdb 2.0.0"] if days else [], "partitions": days, "differences": told}
+    return Fact(
+        Dataset.EngineChecked,
+        "ana",
+        {"engine": ENGINE, "logic_version": version, "verdict": verdict, **facts},
+    )
+
+
+def judge(verdict: str, version: int = 1) -> Callable[[Dataset], None]:
+    found = {name: value for name, value in judged(verdict, version).data.items() if name != "engine"}
+    return lambda d: d.record_engine_check(ENGINE, **found, by="ana")
+
+
+KNOWN = (registered(), versioned())
+
+
+def test_an_engine_is_judged_once_under_a_logic_version():
+    given(Dataset, *KNOWN, stream=STREAM).when(judge("different")).then(judged("different"))
+    for verdict in ("equal", "different"):
+        given(Dataset, *KNOWN, judged(verdict), stream=STREAM).when(judge("equal")).then()
+    given(Dataset, *KNOWN, judged(), versioned(2), stream=STREAM).when(judge("equal", 2)).then(judged("equal", 2))
+
+
+def test_an_engine_that_could_not_be_compared_is_judged_as_soon_as_it_can_be():
+    given(Dataset, *KNOWN, judged("none eligible"), stream=STREAM).when(judge("none eligible")).then()
+    given(Dataset, *KNOWN, judged("none eligible"), stream=STREAM).when(judge("equal")).then(judged())
+
+
+def test_a_verdict_on_a_version_that_is_not_the_newest_any_more_is_none():
+    given(Dataset, *KNOWN, versioned(2), stream=STREAM).when(judge("equal")).refused(BumpedMeanwhileError)
+
+
+def accept(dataset: Dataset) -> None:
+    dataset.accept_engine(ENGINE, reason=REASON, by="ben", policy=Policy(may_approve=("ben",)))
+
+
+def test_a_person_who_may_approve_accepts_an_engine_that_gives_other_rows():
+    accepted = Fact(Dataset.EngineAccepted, "ben", {"engine": ENGINE, "logic_version": 1, "reason": REASON})
+    dataset = given(Dataset, *KNOWN, judged("different"), stream=STREAM).when(accept).then(accepted)
+    assert dataset.engine_verdict(ENGINE) == "accepted"
+    given(Dataset, *KNOWN, judged("different"), stream=STREAM).when(
+        lambda d: d.accept_engine(ENGINE, reason=REASON, by="ana", policy=Policy(may_approve=("ben",)))
+    ).refused(NotAllowedError)
+    given(Dataset, *KNOWN, judged("different"), stream=STREAM).when(
+        lambda d: d.accept_engine(ENGINE, reason="ok", by="ben", policy=Policy())
+    ).refused(PlaceholderReasonError)
+
+
+def test_only_an_engine_that_was_refused_is_accepted():
+    for known in ((), (judged(),), (judged("none eligible"),)):
+        given(Dataset, *KNOWN, *known, stream=STREAM).when(accept).refused(EngineNotRefusedError)
+
+
+def test_an_engine_that_gives_other_rows_is_as_good_a_reason_for_a_version_as_other_text():
+    facts = {**logic(), "engine": ENGINE}
+    given(Dataset, *KNOWN, stream=STREAM).when(
+        lambda d: d.version_logic(facts, reason=REASON, by="ana", differs=same)
+    ).refused(SameLogicError)
+    given(Dataset, *KNOWN, judged("different"), stream=STREAM).when(
+        lambda d: d.version_logic(facts, reason=REASON, by="ana", differs=same)
+    ).then(versioned(2, engine=ENGINE, reason=REASON))
 
 
 def test_a_publication_takes_the_lock_and_changes_nothing_else():

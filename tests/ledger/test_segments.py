@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from tests.benchmarks import made_ledger
 from tradex_ledger.datasets.statement import connect
-from tradex_ledger.ledger import segments
+from tradex_ledger.ledger import columnar, segments
 from tradex_ledger.ledger.columnar import create_events
 from tradex_ledger.ledger.select import SQLiteFile, Store
 from tradex_ledger.ledger.store import open_engine
@@ -162,6 +164,32 @@ def test_segments_of_another_recipe_are_not_used(store: SQLiteFile) -> None:
     other = segments.segment_at(store, 1, EVENTS, "other")
     assert first is not None and other is not None
     assert first.binding != other.binding
+
+
+def test_two_engines_share_their_segments(store: SQLiteFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers(store)
+    before = {path.name: path.stat().st_mtime_ns for path in files(store)}
+    with monkeypatch.context() as other_host:
+        other_host.setattr(duckdb, "__version__", "99.0.0")
+        importlib.reload(columnar)
+        with duckdb.connect() as connection:
+            columnar.create_events(connection, store, 5 * EVENTS, segment_events=EVENTS)
+    importlib.reload(columnar)
+    assert {path.name: path.stat().st_mtime_ns for path in files(store)} == before
+
+
+def test_two_releases_leave_each_other_their_segments_and_older_ones_go(store: SQLiteFile) -> None:
+    with duckdb.connect() as connection:
+        connection.execute("create table one as select 1 as n")
+        made = []
+        for recipe in ("one", "two", "one", "two", "three", "four"):
+            segment = segments.segment_at(store, 1, EVENTS, recipe)
+            assert segment is not None
+            path = segment.path() or segment.write(connection, "one")
+            assert path is not None
+            made.append(path)
+    assert made[0] == made[2] and made[1] == made[3]
+    assert {path for path in made if path.exists()} == {made[1], made[4], made[5]}
 
 
 def test_a_range_that_is_not_full_has_no_segment(store: SQLiteFile) -> None:

@@ -196,6 +196,8 @@ _TEMPLATES = {
     "run.published": "published on position {base}",
     "dataset.registered": "{name} registered in {layer}",
     "dataset.logic_versioned": "version {logic_version}, fingerprint {fingerprint}: {reason}",
+    "dataset.engine_checked": "{engine} under version {logic_version}: {verdict}",
+    "dataset.engine_accepted": "{engine} accepted under version {logic_version}: {reason}",
     "dataset.published": "{partitions} partitions by {run}",
     "pipeline_state.opened": "{pipeline} opened at {cursor}",
     "pipeline_state.advanced": "from {cursor_before} to {cursor} by {run}",

@@ -15,7 +15,7 @@ _top = click.Group()
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The newest so many.")
 @as_of_option
 def alerts(call: Call, deliver: bool, limit: int, as_of: str | None) -> int:
-    """Failures, strange volumes, runs beyond their SLA, held publications. Exit 1 when some are undelivered."""
+    """Failures, strange volumes, runs beyond their SLA, held publications, other engines. Exit 1 if undelivered."""
     from tradex_ledger.executors.alerts import alerts as find
 
     with call.open(reading=not deliver) as workspace:

@@ -8,6 +8,7 @@ import click
 
 from tradex_ledger.cli.common import DAY, Call, as_of_option, command, examples
 from tradex_ledger.cli.show import cell
+from tradex_ledger.errors import UsageError
 
 _VERSION_COLUMNS = (
     "logic_version",
@@ -98,21 +99,35 @@ def show_(call: Call, name: str, partitions: bool, as_of: str | None) -> None:
     show.line(cell(document["versions"][-1]["definition"]))
 
 
-@command(dataset, "bump", example='tradex dataset bump gold_signals --reason "spikes start at z = 4, not 3"')
-@click.argument("name")
+@command(
+    dataset,
+    "bump",
+    example='tradex dataset bump gold_signals --reason "spikes start at z = 4, not 3"\n'
+    'tradex dataset bump --changed --reason "the definitions of release 2"',
+)
+@click.argument("name", required=False)
+@click.option("--changed", is_flag=True, help="All datasets whose logic is not that of their version, at once.")
 @click.option("--reason", required=True, help="What changed, and why.")
-def bump(call: Call, name: str, reason: str) -> None:
+def bump(call: Call, name: str | None, changed: bool, reason: str) -> None:
     """Give changed logic a version. Datasets downstream that have versions get one, too: their numbers change.
 
-    Readers get the new version once something is published under it: tradex backfill request logical …
+    Below Bronze, all datasets get one. Readers get the new version once something is published under it:
+    tradex backfill request logical …
     """
+    if (name is None) != changed:
+        raise UsageError(
+            "say which logic gets a version: one dataset, or all that have changed",
+            mend="tradex dataset bump NAME --reason …, or tradex dataset bump --changed --reason …",
+        )
     with call.open() as workspace:
-        versions = workspace.bump(name, reason=reason)
+        versions = workspace.bump(name, reason=reason) if name else workspace.bump_changed(reason=reason)
+        roots = [name] if name else workspace.roots(versions)
     if call.as_json:
         call.show.document(versions)
         return
     call.show.table([{"dataset": d, "logic_version": v} for d, v in versions.items()], ("dataset", "logic_version"))
-    call.show.note(f"next: tradex backfill request logical {name} --no-override-state --reason …")
+    for root in roots:
+        call.show.note(f"next: tradex backfill request logical {root} --no-override-state --reason …")
 
 
 @command(dataset, "deprecate", example='tradex dataset deprecate gold_signals 1 --reason "counts spam as mentions"')

@@ -27,6 +27,7 @@ _COMMANDS = {
     "status": ("tradex_ledger.cli.runs:status", "Where things stand."),
     "backfill": ("tradex_ledger.cli.backfill:backfill", "Reprocess history: request, approve, run."),
     "dataset": ("tradex_ledger.cli.dataset:dataset", "Datasets, their versions and partitions."),
+    "engine": ("tradex_ledger.cli.engine:engine", "Whether this DuckDB gives the rows that others built."),
     "state": ("tradex_ledger.cli.state:state", "The pipeline's cursor, and what moved it."),
     "query": ("tradex_ledger.cli.query:query", "SQL over datasets and projections, as of any position."),
     "audit": ("tradex_ledger.cli.audit:audit", "What happened, who did it and why."),

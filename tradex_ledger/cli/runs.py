@@ -135,6 +135,7 @@ def status(call: Call, as_of: str | None) -> None:
         "datasets": reader.datasets(),
         "source": next(iter(reader.rows("source_looks", "true order by position desc limit 1")), None),
         "stale_partitions": reader.connection.execute(_STALE).fetchall() if _stale(reader) else [],
+        "engines": reader.rows("engines", _UNSETTLED),
     }
     show = call.show
     if show.as_json:
@@ -154,9 +155,12 @@ def status(call: Call, as_of: str | None) -> None:
         show.note(f"{waiting['run_id']} is {waiting['status']}: {step}")
     for dataset, count in document["stale_partitions"]:
         show.note(f'{dataset}: {count} stale partitions; see: tradex query "select * from stale_partitions"')
+    for row in document["engines"]:
+        show.note(f"{row['dataset']}: the verdict on {row['engine']} is {row['verdict']}; see: tradex engine list")
     show.note(f"as of position {reader.as_of.position}")
 
 
+_UNSETTLED = "is_current and verdict in ('different', 'none eligible') order by position"
 _STALE = "select dataset, count(*) from stale_partitions group by 1 order by 1"
 
 

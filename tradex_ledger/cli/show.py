@@ -176,7 +176,7 @@ class Show:
     def _stage_lines(self) -> Any:
         def callback(stage: str, done: int, total: int) -> None:
             if done == total:
-                self._write(self.err, f"{stage}: {done} of {total}")
+                self._write(self.err, f"{stage}: {done} of {total}" if total else stage)
 
         return callback
 

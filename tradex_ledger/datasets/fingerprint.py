@@ -1,7 +1,7 @@
-"""What a definition's logic is, beyond its spelling: its parsed form, digested and checked.
+"""What a definition's logic is, beyond its spelling: recorded by a digest of our own, compared by its stored text.
 
-DuckDB's `json_serialize_sql` gives the parsed form and refuses whatever is not a SELECT. Positions in the text
-(`query_location…`) are stripped, so comments and spacing do not count.
+What is recorded hangs on no engine: it is a digest over our own tokens (`tokens.py`). Whether a definition still has
+the logic of a version is told by comparing the version's text with today's, both parsed by the engine at hand.
 """
 
 from __future__ import annotations
@@ -9,39 +9,100 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import duckdb
-import orjson
 import pyarrow as pa
 
-from tradex_ledger.datasets.definition import Definition, DefinitionError, Pipeline
+from tradex_ledger.datasets.definition import Definition, DefinitionError, Pipeline, parse_definition
 from tradex_ledger.datasets.gate import check_deterministic, check_reads, check_types
 from tradex_ledger.datasets.statement import connect, parsed_form
+from tradex_ledger.datasets.tokens import SCHEME, tokens
+from tradex_ledger.sources import reader_version
+
+
+def fingerprint(definition: Definition) -> str:
+    """SHA-256 (hex) of the logic: tokens, header, reference data and reader. Raises `DefinitionError`."""
+    check_definition(definition)
+    return _fingerprint(definition, reader_version(definition.source))
 
 
 @cache
-def fingerprint(definition: Definition) -> str:
-    """SHA-256 (hex) of the logic: parsed form, header and reference data. Raises `DefinitionError`."""
+def _fingerprint(definition: Definition, reader: int | None) -> str:
+    logic = {
+        **_header(definition),
+        "reader": reader,
+        "references": [[table, text] for table, text in definition.references],
+        "scheme": SCHEME,
+        "statement": tokens(definition.sql),
+    }
+    # Nothing but ASCII, keys in order, no spaces: the same bytes from whatever writes JSON.
+    canonical = json.dumps(logic, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+@cache
+def check_definition(definition: Definition) -> None:
+    """Raise `DefinitionError` unless the statement is one SELECT that may run here."""
     try:
         tree = parsed_form(connect(), definition.sql)
     except ValueError as error:
         raise DefinitionError(definition.name, f"is not one SELECT statement: {error}") from None
     check_deterministic(definition.name, tree)
     check_reads(definition, tree)
-    logic = {
+
+
+def _header(definition: Definition) -> dict[str, Any]:
+    return {
+        "columns": [[name, kind] for name, kind in definition.columns],
         "component": definition.component,
         "key": list(definition.key),
         "layer": definition.layer,
         "partition": definition.partition,
         "reads": sorted([read.dataset, read.first, read.last] for read in definition.reads),
-        "references": [[table, text] for table, text in definition.references],
         "source": definition.source,
-        "statement": tree,
     }
-    return hashlib.sha256(orjson.dumps(logic, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def difference(definition: Definition, text: str, references: Sequence[Mapping[str, str]]) -> str | None:
+    """What is other in a definition than in a stored text with its reference data; None when it is the same logic.
+
+    Both are read by the engine at hand; comments and spacing do not count. The same text needs no engine, and no more
+    do the same tokens: they are the same logic whatever an engine would make of them.
+    """
+    stored = tuple((reference["name"], reference["text"]) for reference in references)
+    return None if (definition.text, definition.references) == (text, stored) else _difference(definition, text, stored)
+
+
+@cache
+def _difference(definition: Definition, text: str, references: tuple[tuple[str, str], ...]) -> str | None:
+    try:
+        known = parse_definition(definition.name, text, {f"{name}.csv": csv_ for name, csv_ in references})
+    except DefinitionError as error:
+        return f"the text of that version cannot be read any more: {error.message}"
+    before, after = _header(known), _header(definition)
+    fields = [name for name in before if before[name] != after[name]]
+    if fields:
+        return f"its header says other {', '.join(fields)}"
+    tables = sorted({t for t, _ in set(known.references) ^ set(definition.references)})
+    if tables or known.references != definition.references:
+        return f"its reference data is other: {', '.join(tables) or 'their order'}"
+    if tokens(known.sql) == tokens(definition.sql):
+        return None
+    connection = connect()
+    try:
+        today = parsed_form(connection, definition.sql)
+    except ValueError as error:
+        raise DefinitionError(definition.name, f"is not one SELECT statement: {error}") from None
+    try:
+        same = parsed_form(connection, known.sql) == today
+    except ValueError as error:
+        return f"DuckDB {duckdb.__version__} cannot parse the text of that version, and today's is another: {error}"
+    return None if same else "its statement is another"
 
 
 def add_references(connection: duckdb.DuckDBPyConnection, references: tuple[tuple[str, str], ...]) -> None:

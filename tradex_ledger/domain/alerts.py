@@ -13,8 +13,9 @@ ALERT_TOPICS = (
     "run.anomaly_detected",
     "run.sla_exceeded",
     "run.held",
+    "dataset.engine_checked",
 )
-"""The events that somebody must hear of (N35)."""
+"""The events that somebody must hear of (N35); of engines, only those that give other rows."""
 
 
 class AlertLog(Aggregate):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from typing import Any, ClassVar
 
 from tradex_ledger.domain import dataset_events as events
-from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.domain.dataset_errors import (
     AlreadyDeprecatedError,
     AlreadyProtectedError,
@@ -21,11 +20,17 @@ from tradex_ledger.domain.dataset_errors import (
     SameLogicError,
     SeveralProtectionsError,
 )
+from tradex_ledger.domain.engine_verdicts import EngineVerdicts
 from tradex_ledger.domain.person import person
 from tradex_ledger.domain.plan import digest_of
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.request import check_order
+from tradex_ledger.domain.run import LAYERS
+
+Difference = Callable[[str, list[dict[str, str]]], str | None]
+"""What is other today than in a version's text and reference data; None when it is the same logic. The domain parses
+nothing: it is handed this."""
 
 
 def stream_of(dataset: str) -> str:
@@ -33,7 +38,7 @@ def stream_of(dataset: str) -> str:
     return f"dataset-{dataset}"
 
 
-class Dataset(Aggregate):
+class Dataset(EngineVerdicts):
     """Registered once; versioned when its logic changes; published into by runs."""
 
     TOPIC: ClassVar[str] = "dataset"
@@ -50,12 +55,15 @@ class Dataset(Aggregate):
     FilesPruned = events.FilesPruned
 
     def __init__(self) -> None:
-        self.name: str = ""
+        super().__init__()
         self.layer: str = ""
         self.component: str | None = None
-        self.logic_version: int = 0
         self.fingerprint: str = ""
+        self.scheme: str = ""
         self.definition: str = ""
+        self.text: str = ""
+        self.references: list[dict[str, str]] = []
+        self.readers: dict[str, int | None] = {}
         self.deprecated: list[int] = []
         self.protected: list[list[str]] = []
         self.prune_plan: dict[str, Any] | None = None
@@ -76,12 +84,23 @@ class Dataset(Aggregate):
             by=by,
         )
 
-    def version_logic(self, facts: dict[str, Any], *, reason: str, by: str, indirect: str | None = None) -> None:
-        """Number the logic. `facts` are the definition's (see `LogicVersioned`).
+    def version_logic(
+        self,
+        facts: dict[str, Any],
+        *,
+        reason: str,
+        by: str,
+        differs: Difference | None = None,
+        indirect: str | None = None,
+    ) -> None:
+        """Number the logic. `facts` are the definition's (see `LogicVersioned`), `differs` tells it from a text.
 
-        `indirect` names the upstream dataset whose new version changes this one's numbers, too.
+        `indirect` names the upstream dataset whose new version changes this one's numbers, too. An engine that gives
+        other rows is as good a reason as other text.
         """
-        if indirect is None and facts["fingerprint"] == self.fingerprint:
+        refused = self.engine_verdict(facts["engine"]) == events.DIFFERENT
+        changed = differs is not None and self.changes(differs, reader=facts["reader"])
+        if self.logic_version and not (indirect or refused or changed):
             raise SameLogicError(self.name, self.logic_version)
         self.trigger_event(
             self.LogicVersioned,
@@ -93,14 +112,31 @@ class Dataset(Aggregate):
             **facts,
         )
 
-    def check_logic(self, fingerprint: str, definition: str, references: list[dict[str, str]]) -> None:
-        """Raise `LogicChangedError` unless the logic is that of the current version.
+    def changes(self, differs: Difference, *, reader: int | None) -> list[str]:
+        """What is other than in the current version: its text, or what reads the posts. Empty: it is the same logic."""
+        found = differs(self.text, self.references)
+        known = self.reader_of(self.logic_version)
+        changed = [found] if found else []
+        if known != reader:
+            changed.append(
+                f"its posts are read by reader {reader}, version {self.logic_version} was read by reader {known}"
+            )
+        return changed
 
-        The very text of the version is its logic too: another DuckDB may give it another fingerprint.
+    def check_logic(self, differs: Difference, *, reader: int | None) -> None:
+        """Raise `LogicChangedError` unless the logic is that of the current version."""
+        changed = self.changes(differs, reader=reader)
+        if changed:
+            raise LogicChangedError({self.name: (self.logic_version, changed)})
+
+    def reader_of(self, logic_version: int) -> int | None:
+        """The version of the code that read a Bronze dataset's posts under a logic version; None where none does.
+
+        Who recorded no reader had the first.
         """
-        same_text = digest_of([definition, references]) == self.definition
-        if fingerprint != self.fingerprint and not same_text:
-            raise LogicChangedError(self.name, self.logic_version, self.fingerprint, fingerprint)
+        if self.layer != LAYERS[0]:
+            return None
+        return self.readers.get(str(logic_version)) or 1
 
     def publish(
         self, run_id: str, *, logic_version: int, partitions: int, rows: int, changed: Iterable[str], by: str

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tradex_ledger.errors import NotFoundError, RefusedError
 
@@ -149,9 +150,74 @@ class LogicChangedError(RefusedError):
 
     code = "logic-changed-without-version"
 
-    def __init__(self, dataset: str, version: int, known: str, found: str) -> None:
+    def __init__(self, changed: Mapping[str, tuple[int, Sequence[str]]]) -> None:
+        told = [
+            f"the logic of {dataset} is not that of its version {version} any more: {'; '.join(what)}"
+            for dataset, (version, what) in changed.items()
+        ]
+        one = f"give it a version: tradex dataset bump {next(iter(changed))} --reason …"
+        several = "; all at once: tradex dataset bump --changed --reason …" if len(changed) > 1 else ""
+        super().__init__("; ".join(told), mend=f"{one}{several}; or go back to what that version had")
+
+
+class NothingChangedError(RefusedError):
+    """There is nothing that would need a version."""
+
+    code = "same-logic"
+
+    def __init__(self, datasets: int) -> None:
         super().__init__(
-            f"the logic of {dataset} is not that of its version {version} any more "
-            f"(fingerprint {found[:12]}, version {version} has {known[:12]})",
-            mend=f"restore the definition, or give it a version: tradex dataset bump {dataset} --reason …",
+            f"the logic of all {datasets} datasets is that of their versions already",
+            mend="nothing is to be done; comments and spacing are no logic",
+        )
+
+
+class EngineChangedRowsError(RefusedError):
+    """Another engine gives other rows for the same inputs: it is a change of logic."""
+
+    code = "engine-changed-rows"
+
+    def __init__(self, engine: str, found: Mapping[str, tuple[int, Sequence[Mapping[str, Any]]]]) -> None:
+        told = [
+            f"{dataset} version {version}: {difference_text(differences[0])}"
+            for dataset, (version, differences) in found.items()
+        ]
+        name = f"{next(iter(found))} " if len(found) == 1 else ""
+        super().__init__(
+            f"{engine} gives other rows than what they were built with: {'; '.join(told)}",
+            mend=f"if the new rows are as good: tradex engine accept {name}--reason …; if they are to be told apart: "
+            f"tradex dataset bump {name or '--changed '}--reason …; or use the engine that built them "
+            "(tradex engine list)",
+        )
+
+
+def difference_text(difference: Mapping[str, Any]) -> str:
+    """One difference between two engines, in words."""
+    place = f"{difference['partition']} ({difference['key']})" if difference["key"] else str(difference["partition"])
+    before, now = ("nothing" if difference[name] is None else difference[name] for name in ("recorded", "recomputed"))
+    return f"{place}: {difference['column'] or 'the row'} is now {now}, it was {before}"
+
+
+class EngineNotRefusedError(RefusedError):
+    """Only an engine that was refused is accepted."""
+
+    code = "wrong-state"
+
+    def __init__(self, dataset: str, version: int, engine: str, verdict: str | None) -> None:
+        known = f"the verdict on it is: {verdict}" if verdict else "nothing is known of it"
+        super().__init__(
+            f"{engine} is not refused for version {version} of {dataset}: {known}",
+            mend="nothing is to be done; see the verdicts: tradex engine list",
+        )
+
+
+class NoEngineRefusedError(RefusedError):
+    """No dataset waits for an engine to be accepted."""
+
+    code = "wrong-state"
+
+    def __init__(self, engine: str) -> None:
+        super().__init__(
+            f"{engine} is refused for no dataset",
+            mend="nothing is to be done; see the verdicts: tradex engine list",
         )

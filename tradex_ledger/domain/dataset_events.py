@@ -9,6 +9,14 @@ from tradex_ledger.domain.plan import digest_of
 
 if TYPE_CHECKING:
     from tradex_ledger.domain.dataset import Dataset
+    from tradex_ledger.domain.engine_verdicts import EngineVerdicts
+
+EQUAL, DIFFERENT, NONE_ELIGIBLE, ACCEPTED = "equal", "different", "none eligible", "accepted"
+"""What is known of an engine under a logic version."""
+
+
+ENGINE_SCHEME = "duckdb-json-1"
+"""How version 1 of `dataset.logic_versioned` made fingerprints: over what DuckDB's parser gave."""
 
 
 class Registered(CreatedEvent):
@@ -43,10 +51,23 @@ class LogicVersioned(Event):
     reason: str
     indirect: str | None
 
+    scheme: str
+    reader: int | None
+    class_version = 2
+
+    @staticmethod
+    def upcast_v1_v2(data: dict[str, Any]) -> None:
+        data["scheme"] = ENGINE_SCHEME
+        data["reader"] = None
+
     def apply(self, aggregate: Dataset) -> None:
         aggregate.logic_version = self.logic_version
         aggregate.fingerprint = self.fingerprint
+        aggregate.scheme = self.scheme
         aggregate.definition = digest_of([self.definition, self.references])
+        aggregate.text = self.definition
+        aggregate.references = self.references
+        aggregate.readers[str(self.logic_version)] = self.reader
 
 
 class Published(Event):
@@ -142,3 +163,31 @@ class FilesPruned(Event):
 
     def apply(self, aggregate: Dataset) -> None:
         aggregate.prune_plan = None
+
+
+class EngineChecked(Event):
+    """A sample of what other engines built was built again by this one, and compared; nothing was recomputed by it."""
+
+    TOPIC: ClassVar[str] = "dataset.engine_checked"
+    engine: str
+    logic_version: int
+    verdict: str
+    compared_with: list[str]
+    partitions: list[str]
+    differences: list[dict[str, Any]]
+
+    def apply(self, aggregate: EngineVerdicts) -> None:
+        known = {"verdict": self.verdict, "differences": self.differences}
+        aggregate.engines[f"{self.logic_version} {self.engine}"] = known
+
+
+class EngineAccepted(Event):
+    """A person let an engine that gives other rows go on under the same logic version."""
+
+    TOPIC: ClassVar[str] = "dataset.engine_accepted"
+    engine: str
+    logic_version: int
+    reason: str
+
+    def apply(self, aggregate: EngineVerdicts) -> None:
+        aggregate.engines[f"{self.logic_version} {self.engine}"]["verdict"] = ACCEPTED

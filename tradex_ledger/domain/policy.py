@@ -104,6 +104,7 @@ class Policy:
     anomaly_min_rows: int = 20
     hold_on_anomaly: bool = False
     expire_days: int = 30
+    engine_sample_partitions: int = 3
 
     @property
     def digest(self) -> str:

@@ -120,4 +120,6 @@ def _receiver(url: str) -> Any:
 
 def _send(url: str, alert: dict[str, Any]) -> bool:
     receiver = _receiver(url)
-    return bool(receiver.notify(title=f"tradex: {alert['alert']} {alert['run_id']}", body=alert["message"]))
+    return bool(
+        receiver.notify(title=f"tradex: {alert['alert']} {alert['run_id'] or alert['dataset']}", body=alert["message"])
+    )

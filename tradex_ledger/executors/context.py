@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tradex_ledger.datasets.definition import Definition, Pipeline
-from tradex_ledger.datasets.fingerprint import describe_all, fingerprint
-from tradex_ledger.domain.dataset import Dataset, stream_of
-from tradex_ledger.domain.dataset_errors import BumpedMeanwhileError
+from tradex_ledger.datasets.fingerprint import check_definition, describe_all, difference
+from tradex_ledger.domain.dataset import Dataset, Difference, stream_of
+from tradex_ledger.domain.dataset_errors import BumpedMeanwhileError, LogicChangedError
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.executors.catalog import Catalogs
 from tradex_ledger.executors.pool import TaskPool
 from tradex_ledger.lake.storage import LocalLake
 from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.sources import reader_version
 from tradex_ledger.sources.files import FilesSource
 
 
@@ -56,6 +57,7 @@ class Execution:
     unregistered: dict[str, Dataset] = field(default_factory=dict)
     staging: Path = Path()
     tasks: int = 0
+    engine_seen: set[str] = field(default_factory=set)
 
     def prepare(self) -> None:
         """Check definitions, logic versions and the lake. Raises before anything was recorded."""
@@ -63,11 +65,17 @@ class Execution:
             return
         columns = describe_all(self.pipeline)
         locks = self.locks()
-        for name, definition in self.pipeline.definitions.items():
-            locks[name].check_logic(fingerprint(definition), definition.text, reference_facts(definition))
+        changed = changed_logic(self.pipeline, locks)
+        if changed:
+            raise LogicChangedError({name: (locks[name].logic_version, what) for name, what in changed.items()})
         self.versions = logic_versions(locks)
         self.lake.check_writable()
         self.columns = columns
+
+    @property
+    def engine(self) -> str:
+        """What computes here, as events name it."""
+        return engine_name(self.facts)
 
     def locks(self) -> dict[str, Dataset]:
         """All datasets as they are now: read before the base position, so that saving them catches any later writer."""
@@ -95,6 +103,25 @@ class Execution:
         """The Bronze datasets that the source fills: posts, what is no post, and of that what no day belongs to."""
         bronze = {d.source: d for d in self.pipeline.layer("bronze")}
         return bronze["x_posts"], bronze.get("x_posts__rejected"), bronze.get("x_posts__undated")
+
+
+def differs(definition: Definition) -> Difference:
+    """Tells today's definition from the text of a version."""
+    return lambda text, references: difference(definition, text, references)
+
+
+def changed_logic(pipeline: Pipeline, locks: Mapping[str, Dataset]) -> dict[str, list[str]]:
+    """What is other than in its current version, for each dataset of which something is. Raises `DefinitionError`."""
+    found = {}
+    for name, definition in pipeline.definitions.items():
+        check_definition(definition)
+        found[name] = locks[name].changes(differs(definition), reader=reader_version(definition.source))
+    return {name: what for name, what in found.items() if what}
+
+
+def engine_name(facts: Mapping[str, Any]) -> str:
+    """The engine that an executor's facts tell of."""
+    return f"duckdb {facts['duckdb']}"
 
 
 def reference_facts(definition: Definition) -> list[dict[str, str]]:

@@ -19,6 +19,7 @@ from tradex_ledger.errors import ConflictError, EnvironmentFault, RefusedError, 
 from tradex_ledger.executors.ahead import check_run_size
 from tradex_ledger.executors.catalog import NO_DAY, overlay
 from tradex_ledger.executors.context import Execution, logic_versions
+from tradex_ledger.executors.engine import check_engine
 from tradex_ledger.executors.extract import extract, extraction_of
 from tradex_ledger.executors.fence import DrivenRun, EndedMeanwhileError, FencedError, load_run
 from tradex_ledger.executors.judge import check_sla
@@ -47,6 +48,7 @@ def drive(ex: Execution, run_id: str) -> Run:
         ex.policy.check_may_start(run_id, run.request["priority"], ex.clock())
     check_writable(ex, run)
     with held(ex, run_id), quota(ex, run):
+        check_engine(ex, built_by(ex, run))
         driven = DrivenRun(ex.ledger, run_id)
         try:
             ex.staging = ex.lake.new_staging(run_id, ex.token)
@@ -66,6 +68,25 @@ def drive(ex: Execution, run_id: str) -> Run:
             record_failure(ex, run_id, fault)
             raise fault from error
         return driven.run
+
+
+def built_by(ex: Execution, run: Run) -> set[str]:
+    """The datasets that a run builds, or may yet: what it plans, and what reads that; an incremental run builds all."""
+    definitions = ex.pipeline.definitions
+    if not isinstance(run, Backfill):
+        return set(definitions)
+    found = {window["dataset"] for window in run.windows}
+    for definition in definitions.values():  # upstream first
+        if any(read.dataset in found for read in definition.reads):
+            found.add(definition.name)
+    return found
+
+
+def check_before_start(ex: Execution) -> None:
+    """Raise before an incremental run is recorded at all, when it would be refused to write or to compute."""
+    for dataset in ex.locks().values():
+        dataset.check_writable()
+    check_engine(ex, ex.pipeline.definitions)
 
 
 class PlanOutdatedError(RefusedError):

@@ -6,7 +6,6 @@ from datetime import date
 from typing import Any
 
 from tradex_ledger.datasets.definition import Definition
-from tradex_ledger.datasets.fingerprint import fingerprint
 from tradex_ledger.datasets.graph import affected, days_of, iso, ordinal, windows
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.plan import Plan, count_partitions, plan_digest
@@ -131,7 +130,8 @@ def plan_backfill(ex: Execution, backfill: Backfill) -> Plan:
         "base": base,
         "windows": found,
         "definitions": {
-            name: {"logic_version": versions[name], "fingerprint": fingerprint(ex.pipeline.get(name))}
+            # As it was recorded: what is made up today may come out otherwise under another release.
+            name: {"logic_version": versions[name], "fingerprint": locks[name].fingerprint}
             for name in touched
         },
         "estimate": estimate_plan(

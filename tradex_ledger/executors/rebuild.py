@@ -19,6 +19,33 @@ from tradex_ledger.lake.storage import LakeFileError, StagedFile, check_file
 REUSED_A_SAVE = 600
 
 
+def window_task(
+    ex: Execution, definition: Definition, seen: Catalog, days: range, *, check_reads: bool = False
+) -> WindowTask:
+    """The task that builds consecutive days (ordinals) of a dataset over what a catalog holds, into the staging."""
+    spans = input_days(definition, days[0], days[-1])
+    inputs = []
+    for read in definition.reads:
+        files = tuple(
+            InputFile(day, ex.lake.absolute(f["path"]), f["path"], f["bytes"], f["sha256"], is_old)
+            for day, f, is_old in seen.readable(read.dataset, *spans[read.dataset])
+        )
+        inputs.append(Input(read, tuple(ex.columns[read.dataset]), files))
+    ex.tasks += 1
+    return WindowTask(
+        dataset=definition.name,
+        sql=definition.sql,
+        column=definition.partition,
+        key=definition.key,
+        references=definition.references,
+        inputs=tuple(inputs),
+        days=tuple(days),
+        folder=ex.staging / f"{definition.name}-{iso(days[0])}-{ex.tasks}",
+        check_reads=check_reads,
+        memory_mb=ex.task_memory_mb,
+    )
+
+
 @dataclass
 class Rebuild:
     """The days of one dataset that a drive rebuilds.
@@ -77,29 +104,8 @@ class Rebuild:
         return all(self.ex.lake.has(file["path"], file["bytes"]) for file in current.files)
 
     def _task(self, window: Window, *, check_reads: bool) -> WindowTask:
-        ex, definition = self.ex, self.definition
-        first, last = ordinal(window["first"]), ordinal(window["last"])
-        spans = input_days(definition, first, last)
-        inputs = []
-        for read in definition.reads:
-            files = tuple(
-                InputFile(day, ex.lake.absolute(f["path"]), f["path"], f["bytes"], f["sha256"], is_old)
-                for day, f, is_old in self.seen.readable(read.dataset, *spans[read.dataset])
-            )
-            inputs.append(Input(read, tuple(ex.columns[read.dataset]), files))
-        ex.tasks += 1
-        return WindowTask(
-            dataset=definition.name,
-            sql=definition.sql,
-            column=definition.partition,
-            key=definition.key,
-            references=definition.references,
-            inputs=tuple(inputs),
-            days=tuple(range(first, last + 1)),
-            folder=ex.staging / f"{definition.name}-{window['first']}-{ex.tasks}",
-            check_reads=check_reads,
-            memory_mb=ex.task_memory_mb,
-        )
+        days = range(ordinal(window["first"]), ordinal(window["last"]) + 1)
+        return window_task(self.ex, self.definition, self.seen, days, check_reads=check_reads)
 
     def _reused(self, day: int, digest: str) -> dict[str, Any]:
         current = self.published.current[self.definition.name][day]

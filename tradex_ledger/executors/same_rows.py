@@ -23,7 +23,7 @@ def first_difference(one: Path | None, other: Path | None, key: tuple[str, ...])
     before, after = (pq.read_table(path, partitioning=None) for path in (one, other))
     if before.schema.names != after.schema.names:
         return f"there are columns {', '.join(before.schema.names)} one time, {', '.join(after.schema.names)} the other"
-    keys = [(_values(before, name), _values(after, name), _tolerance(before, name)) for name in key]
+    keys = [(_values(before, name), _values(after, name), tolerance(before, name)) for name in key]
     at = min((_first(*pair) for pair in keys), default=before.num_rows)
     if at < max(before.num_rows, after.num_rows):
         table = before if at < before.num_rows else after
@@ -39,13 +39,13 @@ def first_difference(one: Path | None, other: Path | None, key: tuple[str, ...])
 def _first_of(before: pa.Table, after: pa.Table, name: str) -> int:
     if before[name].equals(after[name]):
         return int(before.num_rows)
-    return _first(_values(before, name), _values(after, name), _tolerance(before, name))
+    return _first(_values(before, name), _values(after, name), tolerance(before, name))
 
 
 def _first(before: list[Any], after: list[Any], tolerance: float) -> int:
     """The place of the first values that differ, or where the shorter list ends."""
     pairs = enumerate(zip(before, after, strict=False))
-    return next((n for n, (one, other) in pairs if not _same(one, other, tolerance)), min(len(before), len(after)))
+    return next((n for n, (one, other) in pairs if not same(one, other, tolerance)), min(len(before), len(after)))
 
 
 def _values(table: pa.Table, name: str) -> list[Any]:
@@ -56,7 +56,8 @@ def _key(table: pa.Table, key: tuple[str, ...], at: int) -> str:
     return ", ".join(f"{name} = {table[name][at].as_py()}" for name in key)
 
 
-def _tolerance(table: pa.Table, name: str) -> float:
+def tolerance(table: pa.Table, name: str) -> float:
+    """How far values of a column may lie apart."""
     return SINGLES if _holds_singles(table.schema.field(name).type) else DOUBLES
 
 
@@ -64,12 +65,14 @@ def _holds_singles(kind: pa.DataType) -> bool:
     return pa.types.is_float32(kind) or any(_holds_singles(kind.field(n).type) for n in range(kind.num_fields))
 
 
-def _same(one: Any, other: Any, tolerance: float) -> bool:
+def same(one: Any, other: Any, relative: float, absolute: float | None = None) -> bool:
+    """Whether two values are the same, whatever they are made of; `absolute` is as `relative` unless given."""
     if isinstance(one, float) and isinstance(other, float):
         both_nan = math.isnan(one) and math.isnan(other)
-        return both_nan or math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance)
+        near = relative if absolute is None else absolute
+        return both_nan or math.isclose(one, other, rel_tol=relative, abs_tol=near)
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(one[name], other[name], tolerance) for name in one)
+        return one.keys() == other.keys() and all(same(one[name], other[name], relative, absolute) for name in one)
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(_same(a, b, tolerance) for a, b in zip(one, other, strict=True))
+        return len(one) == len(other) and all(same(a, b, relative, absolute) for a, b in zip(one, other, strict=True))
     return bool(one == other)

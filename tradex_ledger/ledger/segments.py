@@ -2,7 +2,8 @@
 
 They are derived. Delete them, and the next command that reads makes them again; one that does not fit the ledger, or
 is not as it was written, is not used. What a segment is bound to stands in its name: the leaves of its events as the
-Merkle tree has them (each is the digest of a whole entry), the recipe that made its columns, and its own bytes.
+Merkle tree has them (each is the digest of a whole entry), the recipe that made its columns, and its own bytes; not
+the version of any library.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tradex_ledger.ledger.select import Store, file_of, select
 _SUFFIX = "-segments"
 _TILE_EVENTS = 256
 SEGMENT_EVENTS = 64 * _TILE_EVENTS
+KEPT_OF_OTHERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +52,27 @@ class Segment:
             self.folder.mkdir(exist_ok=True)
             quoted = str(half_made).replace("'", "''")
             connection.execute(f"copy {table} to '{quoted}' (format parquet, compression zstd)")
-            # What stood for the range is of another ledger or another release, or broken.
-            for outdated in self.folder.glob(f"{self.first:012}-*"):
-                outdated.unlink(missing_ok=True)
+            for useless in self._useless():
+                useless.unlink(missing_ok=True)
             # A crash before this leaves a file that nobody looks for; after it, a segment.
             return half_made.rename(self.folder / f"{self.first:012}-{self.binding}-{_digest(half_made)}.parquet")
         except (OSError, duckdb.IOException):
             with suppress(OSError):
                 half_made.unlink(missing_ok=True)
             return None
+
+    def _useless(self) -> list[Path]:
+        """What stands for the range and nobody needs: what is broken, and what is of another ledger or release.
+
+        Of those the newest stay: another host may have that release, and would make them again for ever.
+        """
+        same, others = [], []
+        for path in self.folder.glob(f"{self.first:012}-*"):
+            if path.name.startswith(f"{self.first:012}-{self.binding}-"):
+                same.append(path)
+            else:
+                others.append((path.stat().st_mtime_ns, path))
+        return [*same, *(path for _, path in sorted(others)[:-KEPT_OF_OTHERS])]
 
 
 def segment_at(store: Store, first: int, events: int, recipe: str) -> Segment | None:

@@ -39,7 +39,7 @@ class BackfillCommands(DatasetCommands):
         far beyond the newest post; a day that is named says as much. Raises: `FarAheadError`, `NothingToRunError`.
         """
         from tradex_ledger.executors.ahead import check_not_far_ahead, check_run_size
-        from tradex_ledger.executors.drive import drive
+        from tradex_ledger.executors.drive import check_before_start, drive
         from tradex_ledger.executors.plan import check_incremental
 
         end = until or self.today()
@@ -63,12 +63,10 @@ class BackfillCommands(DatasetCommands):
                 first, derived = ordinal(cursor_from), len(ex.pipeline.definitions) - len(ex.pipeline.layer("bronze"))
                 check_run_size(ex, (end.toordinal() - first) * derived, first, end.toordinal())
                 check_incremental(ex, first, end.toordinal() - 1)
-            locks = ex.locks()
-            for dataset in locks.values():
-                dataset.check_writable()
             if until is None and not far_ahead and (cursor_from or "") < cursor_to:
-                catalog = ex.catalogs.at(self.ledger.position(), logic_versions(locks))
+                catalog = ex.catalogs.at(self.ledger.position(), logic_versions(ex.locks()))
                 check_not_far_ahead(ex, catalog, end.toordinal(), cursor_from)
+            check_before_start(ex)
             run = IncrementalRun.start(
                 new_id("run", self.clock()),
                 pipeline=PIPELINE,

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
+from tradex_ledger.clock import executor_facts
 from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.fingerprint import describe_all, fingerprint
+from tradex_ledger.datasets.tokens import SCHEME
 from tradex_ledger.domain.dataset import Dataset, stream_of
+from tradex_ledger.domain.dataset_errors import (
+    LogicChangedError,
+    NoEngineRefusedError,
+    NothingChangedError,
+    SameLogicError,
+)
+from tradex_ledger.domain.dataset_events import DIFFERENT
 from tradex_ledger.domain.reason import check_reason
-from tradex_ledger.executors.context import reference_facts
+from tradex_ledger.domain.run import LAYERS
+from tradex_ledger.executors.context import changed_logic, differs, engine_name, reference_facts
+from tradex_ledger.sources import reader_version
 from tradex_ledger.workspace.core import Core
 
 
@@ -43,33 +54,91 @@ class DatasetCommands(Core):
                 component=d.component,
                 by=self.actor,
             )
-            dataset.version_logic(logic_facts(d, columns[d.name]), reason="first version", by=self.actor)
+            facts = logic_facts(d, columns[d.name], engine=self.engine)
+            dataset.version_logic(facts, reason="first version", by=self.actor)
             datasets[d.name] = dataset
         return datasets
 
     def bump(self, name: str, *, reason: str) -> dict[str, int]:
-        """Give a dataset's changed logic a version, and those downstream that have a component one, too (indirect).
+        """Give a dataset's changed logic a version, and those downstream whose numbers change one, too (indirect).
 
         Returns the new versions. Raises: `SameLogicError` when the logic is that of the current version;
-        `LogicChangedError` when one downstream has changed, too: that one is bumped first.
+        `LogicChangedError` when one downstream has changed, too: that would pass under this one's reason.
         """
         self.register_datasets()
         pipeline = self.pipeline
         pipeline.get(name)
+        locks = self._locks(pipeline)
+        changed = changed_logic(pipeline, locks)
+        if name not in changed and locks[name].engine_verdict(self.engine) != DIFFERENT:
+            raise SameLogicError(name, locks[name].logic_version)
+        touched = indirectly(pipeline, [name])
+        if any(other in changed for other in touched):
+            own = {n: (locks[n].logic_version, changed[n]) for n in (name, *touched) if n in changed}
+            raise LogicChangedError(own)
+        return self._version(pipeline, locks, [name], touched, reason)
+
+    def bump_changed(self, *, reason: str) -> dict[str, int]:
+        """Give every dataset whose logic has changed a version, and those downstream one as indirect, in one save.
+
+        Each gets one. Changed is also what this engine gives other rows of. Raises: `NothingChangedError`.
+        """
+        self.register_datasets()
+        pipeline = self.pipeline
+        locks = self._locks(pipeline)
+        engine = self.engine
+        refused = {name for name, lock in locks.items() if lock.engine_verdict(engine) == DIFFERENT}
+        changed = changed_logic(pipeline, locks).keys() | refused
+        if not changed:
+            raise NothingChangedError(len(locks))
+        own = [name for name in pipeline.definitions if name in changed]
+        return self._version(pipeline, locks, own, indirectly(pipeline, own), reason)
+
+    def _locks(self, pipeline: Pipeline) -> dict[str, Dataset]:
+        return {name: self.dataset(name) for name in pipeline.definitions}
+
+    def _version(
+        self, pipeline: Pipeline, locks: dict[str, Dataset], own: list[str], touched: dict[str, str], reason: str
+    ) -> dict[str, int]:
+        """Number the datasets of changed logic, then those that they touch, in one save."""
         text = check_reason(reason)
         columns = describe_all(pipeline)
-        bumped = {name: self.dataset(name)}
-        bumped[name].version_logic(logic_facts(pipeline.definitions[name], columns[name]), reason=text, by=self.actor)
-        for other in downstream(pipeline, name):
-            definition = pipeline.definitions[other]
-            if definition.component is not None:
-                # A change of its own would pass under this one's reason: it gets its own version first.
-                bumped[other] = self.dataset(other)
-                bumped[other].check_logic(fingerprint(definition), definition.text, reference_facts(definition))
-                facts = logic_facts(definition, columns[other])
-                bumped[other].version_logic(facts, reason=text, by=self.actor, indirect=name)
-        self.ledger.append(*bumped.values())
-        return {dataset: aggregate.logic_version for dataset, aggregate in bumped.items()}
+        bumped = [*own, *(name for name in touched if name not in own)]
+        for name in bumped:
+            definition = pipeline.definitions[name]
+            locks[name].version_logic(
+                logic_facts(definition, columns[name], engine=self.engine),
+                reason=text,
+                by=self.actor,
+                differs=differs(definition),
+                indirect=None if name in own else touched[name],
+            )
+        self.ledger.append(*(locks[name] for name in bumped))
+        return {name: locks[name].logic_version for name in bumped}
+
+    def roots(self, bumped: Iterable[str]) -> list[str]:
+        """Of datasets with new versions those that follow from none of the others: backfill them, and all follow."""
+        pipeline, names = self.pipeline, list(bumped)
+        below = {other for name in names for other in downstream(pipeline, name)}
+        return [name for name in names if name not in below]
+
+    @property
+    def engine(self) -> str:
+        """What computes here, as events name it."""
+        return engine_name(executor_facts())
+
+    def accept_engine(self, name: str | None = None, *, reason: str) -> list[str]:
+        """Let this engine go on where it was refused: for one dataset, or for all. Returns their names."""
+        pipeline, engine, policy = self.pipeline, self.engine, self.policy
+        names = [name] if name else list(pipeline.definitions)
+        locks = [self.dataset(one) for one in names]
+        waiting = locks if name else [lock for lock in locks if lock.engine_verdict(engine) == DIFFERENT]
+        if not waiting:
+            raise NoEngineRefusedError(engine)
+        for lock in waiting:
+            lock.accept_engine(engine, reason=reason, by=self.actor, policy=policy)
+        self.ledger.append(*waiting)
+        return [lock.name for lock in waiting]
 
     def deprecate(self, name: str, version: int, *, reason: str) -> Dataset:
         """Mark a version: readable with a warning, written no more."""
@@ -115,17 +184,34 @@ class DatasetCommands(Core):
         return prune(self.ledger, self.lake, name, digest, by=self.actor, policy=self.policy)
 
 
-def logic_facts(definition: Definition, columns: list[tuple[str, str]]) -> dict[str, Any]:
+def logic_facts(definition: Definition, columns: list[tuple[str, str]], *, engine: str) -> dict[str, Any]:
     """What LogicVersioned says of a definition."""
     return {
         "fingerprint": fingerprint(definition),
+        "scheme": SCHEME,
         "definition": definition.text,
         "references": reference_facts(definition),
         "key": list(definition.key),
         "columns": [{"name": name, "type": kind} for name, kind in columns],
         "reads": [{"dataset": r.dataset, "first": r.first, "last": r.last} for r in definition.reads],
-        "engine": f"duckdb {importlib.metadata.version('duckdb')}",
+        "engine": engine,
+        "reader": reader_version(definition.source),
     }
+
+
+def indirectly(pipeline: Pipeline, changed: list[str]) -> dict[str, str]:
+    """The datasets whose numbers follow from changed ones, each with (the first of) those.
+
+    A version of their own get those that keep versions side by side, and below Bronze all: what Bronze says of its
+    posts is in every row that is made of them.
+    """
+    found: dict[str, str] = {}
+    for name in changed:
+        of_bronze = pipeline.definitions[name].layer == LAYERS[0]
+        for other in downstream(pipeline, name):
+            if of_bronze or pipeline.definitions[other].component is not None:
+                found.setdefault(other, name)
+    return {name: found[name] for name in pipeline.definitions if name in found}
 
 
 def downstream(pipeline: Pipeline, name: str) -> list[str]:
