@@ -272,8 +272,9 @@ def test_lines_that_are_no_posts_are_kept_with_file_line_and_reason(ws: Workspac
     ws.drive(approved(ws, 5, 5))
     after = read_dataset(ws, "bronze_x_posts__rejected", without=("run_id", "ingested_at", "raw_sha256"))
     new = [row for row in after if row not in before]
+    unfit = [*lines[1:3], lines[4], '"a list"']  # of a list each element
     assert [(row[1], row[2], row[4]) for row in sorted(new, key=lambda row: row[2])] == [
-        ("2024-01-05-more.jsonl", number, lines[number - 1]) for number in (2, 3, 5, 6)
+        ("2024-01-05-more.jsonl", number, raw) for number, raw in zip((2, 3, 5, 6), unfit, strict=True)
     ]
     assert all(row[0] == small.day(5) and row[3] for row in new)
     assert "1741905000000000009" in {row[1] for row in read_dataset(ws, "bronze_x_posts")}

@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 from tradex_ledger.demo.stream import day_of_posts
 from tradex_ledger.executors import extract
 from tradex_ledger.executors.context import Execution
-from tradex_ledger.sources.stage import POSTS_SCHEMA
+from tradex_ledger.executors.staging import Staged
+from tradex_ledger.sources.stage import POSTS_SCHEMA, FileCounts
 from tradex_ledger.sources.x_posts import Rejected, parse_post
 
 POOL_DAYS, POOL_POSTS_PER_DAY = 5, 6_000
@@ -51,8 +52,10 @@ select
     lang, is_retweet, likes, retweets,
     sha256(text || link || n) as revision,
     made_at + to_seconds((n % 64 = 63)::integer * 600) as revised_at,
+    true as is_whole,
     'files:made-up' as source,
-    n as line
+    n as line,
+    null::bigint as item
 from made
 order by n
 """
@@ -65,7 +68,7 @@ def pool() -> pa.Table:
         for delivery in day_of_posts(7, date(2024, 3, 4) + timedelta(offset), POOL_POSTS_PER_DAY):
             post = parse_post(delivery.line)
             if not isinstance(post, Rejected):
-                rows.append((*post, "", 0))
+                rows.append((*post[:-1], "", 0, None))
     columns = [pa.array(values, kind) for values, kind in zip(zip(*rows, strict=True), POSTS_SCHEMA.types, strict=True)]
     return pa.table(columns, schema=POSTS_SCHEMA)
 
@@ -108,14 +111,14 @@ def stage_posts(folder: Path, first: date, days: int, rows_per_day: int, *, seed
 def staged_instead_of_delivered(files: list[Path], rows: int) -> Iterator[None]:
     """Let the extractor find these files staged: it skips the reading of JSON, and nothing else."""
 
-    def staged(ex: Execution, extraction: Any, delivered: Any, days: Any) -> Any:
-        found = extract.Staged(posts=[str(file) for file in files])
-        found.count(len(files), rows, rows, 0)
+    def staged(ex: Execution, listed: Any, wanted: Any, delivered: Any, asked: Any) -> Staged:
+        found = Staged(posts=[str(file) for file in files])
+        found.take_in(len(files), rows, rows, 0, (FileCounts("made up", "", rows, {0: rows}, {}),))
         return found
 
-    own = extract.stage_all
-    extract.stage_all = staged
+    own = vars(extract)["stage_all"]
+    vars(extract)["stage_all"] = staged
     try:
         yield
     finally:
-        extract.stage_all = own
+        vars(extract)["stage_all"] = own

@@ -13,12 +13,12 @@ import pytest
 
 from tests import small
 from tests.check import read_record
-from tradex_ledger.executors.delivered import Delivered, Known
+from tradex_ledger.executors.delivered import Asked, Delivered, Known
 from tradex_ledger.lake.storage import LakeFileError
 from tradex_ledger.sources.stage import FileCounts
 from tradex_ledger.workspace import Workspace
 
-RUN = re.compile(r"\b(?:bf|run)-[0-9a-z]{13}\b")
+RUN = re.compile(r"\b(?:bf|run|look)-[0-9a-z]{13}\b")
 DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 # What no two workspaces have in common.
 OWN = {"at", "ledger", "bytes", "duration_ms", "elapsed_ms", "executor", "estimate", "digest", "plan_digest"}
@@ -189,15 +189,27 @@ def test_a_bronze_file_that_was_damaged_is_noticed_all_the_same(done: Path) -> N
         files_read(done)
 
 
+def both(first: int, until: int) -> Asked:
+    return Asked((first, until), (first, until))
+
+
 def test_ranges_side_by_side_are_one() -> None:
     counts = FileCounts("a.jsonl", "digest", 3, {1: 2, 5: 1}, {0: 1, 3: 4})
-    known = Known(counts, ((1, 4), (8, 9)))
-    assert known.is_held((2, 4))
-    assert not known.is_held((2, 5))
-    assert not known.is_held((4, 8))
-    assert dict(known.posts((1, 5))) == {1: 2}
-    assert dict(known.rejected((1, 3))) == {0: 1}
+    known = Known(counts, ((1, 4), (8, 9)), ((0, 4), (8, 9)), {1: 7, 6: 2})
+    assert known.is_held(both(2, 4))
+    assert known.is_held(Asked((2, 4), (0, 3)))
+    assert not known.is_held(Asked((2, 4), (0, 5)))
+    assert not known.is_held(both(2, 5))
+    assert not known.is_held(both(4, 8))
+    assert dict(known.posts(both(1, 5))) == {1: 2}
+    assert dict(known.rejected(Asked((1, 3), (0, 3)))) == {0: 1}
+    assert known.recounts(both(1, 5)) == 7
+
+
+def test_what_came_before_its_time_is_read_again() -> None:
+    counts = FileCounts("a.jsonl", "digest", 3, {1: 2}, {}, undated=1, early=1)
+    assert not Known(counts, ((0, 9),), ((0, 9),)).is_held(both(1, 4))
 
 
 def test_without_a_file_beside_the_ledger_nothing_is_known(tmp_path: Path) -> None:
-    assert Delivered(None).split([], (1, 2)) == ([], [])
+    assert Delivered(None).split([], both(1, 2)) == ([], [])

@@ -15,7 +15,8 @@ from tradex_ledger.demo import posts as demo
 from tradex_ledger.demo.stream import Delivery, spikes
 from tradex_ledger.errors import UsageError
 from tradex_ledger.sources.files import FilesSource
-from tradex_ledger.sources.stage import stage
+from tradex_ledger.sources.records import read_records
+from tradex_ledger.sources.stage import Outputs, Wanted, stage
 from tradex_ledger.sources.x_posts import Post, Rejected, parse_post
 
 FIRST = date(2025, 12, 1)
@@ -139,7 +140,8 @@ def test_days_can_be_delivered_one_by_one(tmp_path: Path):
 def test_the_manifest_says_what_the_files_hold(tmp_path: Path):
     manifest = demo.write_month(tmp_path / "in", 7, FIRST, 31, 100)
     files = [(file.path, file.name) for file in FilesSource(tmp_path / "in").list_files()]
-    counts = stage(files, None, None, tmp_path / "posts", tmp_path / "rejected")
+    out = Outputs(tmp_path / "posts", tmp_path / "rejected", tmp_path / "undated")
+    counts = stage(files, Wanted(None, None, None, 4_000_000_000_000_000), out)
     assert (counts.files, counts.lines) == (len(manifest.files), manifest.lines)
     assert counts.rejected == manifest.broken > 0
     assert counts.posts == manifest.posts + manifest.duplicates + manifest.edits
@@ -151,7 +153,7 @@ def test_ten_years_are_written_as_one_file_a_month_with_posts_on_every_day(tmp_p
     assert len(manifest.files) == 120
     assert (manifest.broken, manifest.late) == (0, 0)
     source = FilesSource(tmp_path / "in")
-    lines = [line for file in source.list_files() for _, line in source.read_lines(file.path)]
+    lines = [record.raw for file in source.list_files() for record in read_records(file.path)]
     posts = [post for line in lines if isinstance(post := parse_post(line), Post)]
     assert len(posts) == len(lines) == manifest.lines
     assert len({post.event_date for post in posts}) == 3650

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import hashlib
 import json
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from tradex_ledger.sources.elements import Record, elements
 from tradex_ledger.sources.records import FileUnreadable, NoPostsInside, read_records
 
-PACK = {
+PACK: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
     ".gz": gzip.compress,
     ".bz2": bz2.compress,

@@ -206,8 +206,8 @@ class _Day:
             [
                 line[: len(line) // 2],
                 b"<html><head><title>502 Bad Gateway</title></head></html>",
-                line.replace(b'"author_id"', b'"author"'),
-                line.replace(b'"like_count":', b'"like_count":-1'),
+                line.replace(b'"created_at"', b'"created"'),
+                line.replace(b'"text"', b'"body"'),
                 line.replace(b"$", b"\xff", 1),
                 b'{"title":"Too Many Requests","status":429}',
             ]

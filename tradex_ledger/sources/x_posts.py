@@ -110,7 +110,7 @@ def parse_line(line: bytes, delivered_us: int | None = None) -> list[Post | Reje
 
 
 def _unspoilt(found: Post | Rejected, flaw: str) -> Post | Rejected:
-    """A post whose bytes were replaced where that takes nothing from its key and its text; else the line is rejected."""
+    """A post whose bytes were replaced, where that takes nothing from its key and its text; else it is rejected."""
     if isinstance(found, Post) and _REPLACED in found.post_id + found.text:
         return Rejected(flaw, found.payload, found.created_at, found.event_date)
     return found

@@ -1,0 +1,73 @@
+"""The incremental run: from the pipeline's cursor until a day."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+from tradex_ledger.clock import new_id
+from tradex_ledger.datasets.graph import ordinal
+from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.pipeline_state import stream_of as state_stream
+from tradex_ledger.domain.run import ENDED, Run
+from tradex_ledger.errors import UsageError
+from tradex_ledger.executors.context import Progress, logic_versions, silent
+from tradex_ledger.executors.lease import held
+from tradex_ledger.ledger.entry import format_time
+from tradex_ledger.workspace.core import PIPELINE
+from tradex_ledger.workspace.datasets import DatasetCommands
+
+
+class IncrementalCommands(DatasetCommands):
+    """One method a command."""
+
+    def run(self, until: date | None = None, *, far_ahead: bool = False, progress: Progress = silent) -> Run:
+        """Run the pipeline incrementally until a day (excluded; today unless given).
+
+        An incremental run that did not end is taken up and finished first. `far_ahead` lets a run without `until` go
+        far beyond the newest post; a day that is named says as much. Raises: `FarAheadError`, `NothingToRunError`.
+        """
+        from tradex_ledger.executors.ahead import check_not_far_ahead, check_run_size
+        from tradex_ledger.executors.drive import check_before_start, drive
+        from tradex_ledger.executors.plan import check_incremental
+
+        end = until or self.today()
+        if end > self.today():
+            raise UsageError(
+                f"--until {end} lies in the future: today is {self.today()} (UTC)",
+                mend=f"the day is excluded, so --until {self.today()} takes in everything up to its beginning",
+            )
+        self.register_datasets()
+        ex = self.execution(progress)
+        ex.prepare()
+        cursor_to = format_time(datetime(end.year, end.month, end.day, tzinfo=UTC))
+        with held(ex, state_stream(PIPELINE)):
+            unfinished = self.unfinished_incremental()
+            if unfinished is not None:
+                finished = drive(ex, unfinished)
+                if self.state().cursor == cursor_to:
+                    return finished
+            cursor_from = self.state().cursor
+            if cursor_from is not None and cursor_from < cursor_to:
+                first, derived = ordinal(cursor_from), len(ex.pipeline.definitions) - len(ex.pipeline.layer("bronze"))
+                check_run_size(ex, (end.toordinal() - first) * derived, first, end.toordinal())
+                check_incremental(ex, first, end.toordinal() - 1)
+            if until is None and not far_ahead and (cursor_from or "") < cursor_to:
+                catalog = ex.catalogs.at(self.ledger.position(), logic_versions(ex.locks()))
+                check_not_far_ahead(ex, catalog, end.toordinal(), cursor_from)
+            check_before_start(ex)
+            run = IncrementalRun.start(
+                new_id("run", self.clock()),
+                pipeline=PIPELINE,
+                cursor_from=cursor_from,
+                cursor_to=cursor_to,
+                by=self.actor,
+            )
+            self.ledger.append(run)
+            return drive(ex, run.id)
+
+    def unfinished_incremental(self) -> str | None:
+        """The incremental run that was started and is not closed; there is one at most."""
+        for run_id in reversed(self.ledger.streams_of("incremental_run.started")):
+            run = self.ledger.get(IncrementalRun, run_id)
+            return run_id if run.status not in ENDED else None
+        return None
