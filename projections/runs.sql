@@ -36,7 +36,7 @@ lives as (
         count(*) filter (topic = 'run.anomaly_detected') as anomalies,
         count(*) filter (topic = 'run.sla_exceeded') > 0 as sla_exceeded,
         -- Lines that are no posts are kept in datasets of their own, `…__rejected` and `…__undated`: nobody's posts.
-        sum(rows) filter (topic = 'run.batch_appended' and not contains(dataset, '__')) as appended_rows,
+        sum(rows) filter (topic = 'run.batch_appended') as appended_rows,
         sum(rows) filter (topic = 'run.batch_appended' and contains(dataset, '__')) as rejected_rows,
         max(position) as last_position
     from events

@@ -67,6 +67,7 @@ TOPICS = {
     "run.published",
     "run.released",
     "run.sla_exceeded",
+    "source.looked",
 }
 STREAMS = {
     "alerts": re.compile(r"^alerts$"),
@@ -74,6 +75,7 @@ STREAMS = {
     "incremental_run": re.compile(r"^run-[0-9a-z]{13}$"),
     "run": re.compile(r"^(bf|run)-[0-9a-z]{13}$"),
     "dataset": re.compile(r"^dataset-[a-z][a-z0-9_]*$"),
+    "source": re.compile(r"^look-[0-9a-z]{13}$"),
     "pipeline_state": re.compile(r"^pipeline-[a-z][a-z0-9_]*$"),
 }
 

@@ -40,7 +40,10 @@ def test_an_empty_name_is_nobody_and_not_the_login(workspace: Workspace, capsys:
 
 def test_a_run_twice_on_one_day_has_nothing_to_do(workspace: Workspace, capsys: pytest.CaptureFixture[str]):
     assert run(["run"]) == 2
-    assert "tradex run --until 2024-01-08, or, if there was nothing to deliver: tradex run --yes" in capsys.readouterr().err
+    assert (
+        "tradex run --until 2024-01-08, or, if there was nothing to deliver: tradex run --yes"
+        in capsys.readouterr().err
+    )
     assert run(["run", "--yes"]) == 0
     assert run(["run"]) == 0
     assert "nothing to do" in capsys.readouterr().err

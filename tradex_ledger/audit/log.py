@@ -168,6 +168,7 @@ _TEMPLATES = {
     "backfill.state_overridden": "state of {pipeline} moved from {cursor_before} to {cursor}: {ticket}, "
     "asked for by {requested_by}, approved by {approved_by}, on {host}",
     "backfill.reverted": "reverted: {reason}",
+    "source.looked": "looked at {source}",
     "run.anomaly_detected": "{dataset} {partition}: {observed} rows, expected {expected} (rule: {rule})",
     "run.sla_exceeded": "beyond its SLA at {layer}: {elapsed_ms} ms, {allowed_ms} ms are allowed",
     "run.held": "held before publication: {why}",

@@ -13,7 +13,7 @@ def look_facts(document: dict[str, Any]) -> dict[str, Any]:
     bronze = next((layer for layer in document["layers"] if layer["layer"] == "bronze"), None)
     source = (bronze and bronze["source"]) or {}
     look = document["look"]
-    appended = f"{document['appended_rows']} posts"
+    appended = f"{document['appended_rows'] - document['rejected_rows']} posts"
     if document["rejected_rows"]:
         appended += f", and {plural(document['rejected_rows'], 'line')} that {_are(document['rejected_rows'])} no posts"
     told, recovered = source.get("recounted"), source.get("recovered")

@@ -46,6 +46,7 @@ class PipelineState(Aggregate):
 
     def __init__(self) -> None:
         self.pipeline: str = ""
+        self.start: str | None = None
         self.cursor: str | None = None
 
     class Opened(CreatedEvent):
@@ -57,7 +58,7 @@ class PipelineState(Aggregate):
 
         def apply(self, aggregate: PipelineState) -> None:
             aggregate.pipeline = self.pipeline
-            aggregate.cursor = self.cursor
+            aggregate.start = aggregate.cursor = self.cursor
 
     class Advanced(Event):
         """An incremental run succeeded and moved the cursor (N20)."""

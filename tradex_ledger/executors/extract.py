@@ -17,6 +17,7 @@ from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import ordinal
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
 from tradex_ledger.domain.run import Run
 from tradex_ledger.domain.source import Look
 from tradex_ledger.errors import EnvironmentFault
@@ -75,12 +76,17 @@ def micros(cursor: str | None) -> int | None:
     return (parse_time(cursor) - _EPOCH) // timedelta(microseconds=1)
 
 
-def wanted_of(extraction: Mapping[str, Any], delivered_at: str) -> Wanted:
-    """What an extraction keeps. Rejected lines are taken late by incremental runs: no backfill would ask for them."""
+def wanted_of(ex: Execution, extraction: Mapping[str, Any], delivered_at: str) -> Wanted:
+    """What an extraction keeps.
+
+    Rejected lines are taken late by incremental runs, from the pipeline's start on: no backfill would ask for them.
+    """
     first, until = micros(extraction["cursor_from"]), micros(extraction["cursor_to"])
     delivered = micros(delivered_at)
     assert delivered is not None
-    return Wanted(first, until, first if extraction["mode"] == "backfill" else None, delivered)
+    backfill = extraction["mode"] == "backfill"
+    start = None if backfill else ex.ledger.get(PipelineState, stream_of(ex.pipeline.name), "pipeline").start
+    return Wanted(first, until, first if backfill else micros(start), delivered)
 
 
 def asked_of(wanted: Wanted) -> Asked | None:
@@ -104,7 +110,7 @@ def extract(ex: Execution, driven: DrivenRun, extraction: Mapping[str, Any]) -> 
     Raises: `NothingReadableError` in an incremental run, once what was no post is on record.
     """
     ingested_at = format_time(ex.clock())
-    wanted = wanted_of(extraction, ingested_at)
+    wanted = wanted_of(ex, extraction, ingested_at)
     asked, delivered, listing = asked_of(wanted), open_delivered(ex), ex.source.look()
     staged = stage_all(ex, listing.files, wanted, delivered, asked)
     recovered = _recover(ex, staged, extraction)

@@ -89,7 +89,7 @@ def _look(ex: Execution, cursor: str) -> Late:
     posts, *others = ex.bronze()
     extraction = {"mode": "incremental", "cursor_from": None, "cursor_to": cursor}
     listing = ex.source.look()
-    staged = stage_all(ex, listing.files, wanted_of(extraction, format_time(ex.clock())), Delivered(None), None)
+    staged = stage_all(ex, listing.files, wanted_of(ex, extraction, format_time(ex.clock())), Delivered(None), None)
     found: Counter[int] = Counter()
     for day, _, count in _new(ex, posts, staged.posts):
         found[day] += count

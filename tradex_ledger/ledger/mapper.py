@@ -18,7 +18,7 @@ from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.ledger.entry import canonical, parse_time
 from tradex_ledger.ledger.log import CanonicalEvent
 
-SNAPSHOT_FORMAT = 3  # counts up whenever an aggregate's attributes change
+SNAPSHOT_FORMAT = 4  # counts up whenever an aggregate's attributes change
 _ENVELOPE = ("originator_id", "originator_version", "originator_topic", "timestamp", "by")
 
 
