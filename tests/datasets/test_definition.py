@@ -116,8 +116,8 @@ def test_definitions_come_in_an_order_in_which_each_follows_what_it_reads(tmp_pa
 
 def test_the_built_in_pipeline_is_upstream_first():
     names = list(load_pipeline(BUILT_IN, "x").definitions)
-    assert set(names[:2]) == {"bronze_x_posts", "bronze_x_posts__rejected"}
-    assert names[2:] == ["silver_social_events", "gold_metrics", "gold_baselines", "gold_signals"]
+    assert set(names[:3]) == {"bronze_x_posts", "bronze_x_posts__rejected", "bronze_x_posts__undated"}
+    assert names[3:] == ["silver_social_events", "gold_metrics", "gold_baselines", "gold_signals"]
 
 
 def test_a_dataset_that_is_not_there_is_refused_with_those_that_are():

@@ -24,6 +24,7 @@ from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import PipelineState
+from tradex_ledger.domain.source import Look
 from tradex_ledger.errors import ConflictError, NotFoundError
 from tradex_ledger.ledger.mapper import EntryMapper, SnapshotMapper, SnapshotStore
 from tradex_ledger.ledger.recorder import Recorder, SnapshotRecorder
@@ -100,6 +101,7 @@ class Ledger(Application[str]):
         Dataset: SNAPSHOT_EVERY_EVENTS,
         PipelineState: SNAPSHOT_EVERY_EVENTS,
         AlertLog: SNAPSHOT_EVERY_EVENTS,
+        Look: SNAPSHOT_EVERY_EVENTS,  # of one event: named so that every process knows its kind
     }
 
     def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
