@@ -124,6 +124,7 @@ ORIGINAL_V1 = {"id_str": "1", "text": "the whole story of $G…", "truncated": T
     [
         V1 | {"full_text": WHOLE, "text": CUT},
         V1 | {"truncated": True, "extended_tweet": {"full_text": WHOLE}},
+        V1 | {"full_text": CUT, "extended_tweet": {"full_text": WHOLE}},
         V1 | {"text": CUT, "retweeted_status": {"id_str": "1", "text": WHOLE}},
         V1 | {"full_text": CUT, "retweeted_status": ORIGINAL_V1 | {"full_text": WHOLE}},
         V1 | {"text": CUT, "retweeted_status": ORIGINAL_V1 | {"extended_tweet": {"full_text": WHOLE}}},

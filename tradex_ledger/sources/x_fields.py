@@ -73,10 +73,10 @@ def decoded(text: str) -> str:
 
 def said_v1(fields: Fields, odd: list[str], depth: int = 0) -> Said:
     """The text of a v1.1 post: of a retweet the original's, since the platform cuts off what stands around it."""
-    extended = fields.get("extended_tweet")
-    fuller = fields.get("full_text")
-    if fuller is None and isinstance(extended, dict):
-        fuller = extended.get("full_text")  # the streaming API's place for what `text` cuts off
+    extended = fields.get("extended_tweet")  # the streaming API's place for what `text` cuts off
+    fuller = extended.get("full_text") if isinstance(extended, dict) else None
+    if fuller is None:
+        fuller = fields.get("full_text")
     return _said(fields.get("text"), fuller, _original_v1(fields, odd, depth), fields.get("truncated") is True, odd)
 
 

@@ -1,0 +1,154 @@
+"""A workspace of an older release at work: bumped to today's rules and backfilled, by the way of docs/upgrading.md."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import old_workspace, small
+from tests.check import check_everything
+from tests.lake import events, listing
+from tests.old_workspace import cases
+from tradex_ledger.audit.query import query
+from tradex_ledger.domain.dataset_errors import SameLogicError
+from tradex_ledger.executors.drive import PlanOutdatedError
+from tradex_ledger.workspace import Workspace
+
+REASON = "the reader and the rules of Silver are those of this release, TRX-120"
+FIRST, LAST = date(2014, 1, 2), date(2014, 2, 28)
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    return old_workspace.unpack(tmp_path)
+
+
+@contextmanager
+def used_by(folder: Path, actor: str) -> Iterator[Workspace]:
+    """The workspace in somebody's hands, a month after what happened in it."""
+    with Workspace.open(folder, actor=actor, clock=small.Ticking(datetime(2026, 8, 1, tzinfo=UTC))) as workspace:
+        yield workspace
+        check_everything(workspace)
+
+
+def backfills(workspace: Workspace, status: str) -> list[str]:
+    sql = f"select run_id from runs where kind <> 'incremental' and status = '{status}' order by position"
+    return [row[0] for row in query(workspace.ledger, workspace.lake, sql).rows]
+
+
+def upgrade(folder: Path) -> str:
+    """The documented way (docs/upgrading.md): cancel what was planned before, bump all that changed, backfill it."""
+    with used_by(folder, "ana") as ana:
+        for status in ("PLANNED", "APPROVED"):
+            for run_id in backfills(ana, status):
+                ana.cancel(run_id, reason="it was planned for the older rules")
+        ana.bump_changed(reason=REASON)
+    return rebuild(folder)
+
+
+def rebuild(folder: Path) -> str:
+    with used_by(folder, "ana") as ana:
+        first = LAST if folder.name == "own" else FIRST
+        run_id = small.request(ana, first, LAST, kind="logical", reason=REASON)
+    with used_by(folder, "ben") as ben:
+        ben.approve(run_id)
+        assert ben.drive(run_id).status == "SUCCESS"
+    return run_id
+
+
+def bronze(workspace: Workspace) -> dict[str, str]:
+    """Each file of Bronze with the digest of its bytes."""
+    return {
+        path: hashlib.sha256(workspace.lake.absolute(path).read_bytes()).hexdigest()
+        for path in listing(workspace)
+        if path.startswith("bronze_")
+    }
+
+
+def tickers(workspace: Workspace, case: dict[str, Any]) -> list[list[Any]]:
+    ids = ", ".join(f"'{post_id}'" for _, post_id, _ in case["meant"]) or "''"
+    sql = (
+        "select event_date::varchar, post_id, list_sort(list(ticker)) from silver_social_events "
+        f"where post_id in ({ids}) group by all order by all"
+    )
+    return [list(row) for row in query(workspace.ledger, workspace.lake, sql).rows]
+
+
+def meant(case: dict[str, Any]) -> list[list[Any]]:
+    return sorted([day, post_id, sorted(found)] for day, post_id, found in case["meant"])
+
+
+# -- 2: nothing refused, reformatted definitions accepted
+
+
+def reformat(folder: Path) -> None:
+    """Each definition of one's own, re-indented and commented."""
+    for file in sorted((folder / "pipeline").glob("*.sql")):
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace("\n    ", "\n\t  ").replace("\nfrom ", "  -- moved\n    from "), encoding="utf-8")
+
+
+def test_reformatted_definitions_are_the_logic_that_they_were(old: Path):
+    reformat(old / "own")
+    with used_by(old / "own", "ana") as ana:
+        for name, version in (("gold_signals", 2), ("gold_metrics", 1), ("silver_social_events", 1)):
+            with pytest.raises(SameLogicError, match=f"the logic of {name} is that of version {version}"):
+                ana.bump(name, reason=REASON)
+
+
+# -- 5: bumped to the new rules and backfilled
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+def test_after_the_upgrade_silver_says_what_was_meant(emptied: bool, old: Path):
+    if emptied:
+        shutil.rmtree(old / "posts")
+        (old / "posts").mkdir()
+    with used_by(old / "ws", "ana") as ana:
+        before = bronze(ana)
+    upgrade(old / "ws")
+    with used_by(old / "ws", "ana") as ana:
+        after = bronze(ana)
+        assert {path: after.get(path) for path in before} == before  # no file of Bronze changed
+        twice = "select count(*) from bronze_x_posts group by post_id, revision having count(*) > 1"
+        assert query(ana.ledger, ana.lake, twice).rows == []
+        # What was rejected then and is a post now comes from Bronze's own lines, too.
+        assert {case["name"]: tickers(ana, case) for case in cases()} == {case["name"]: meant(case) for case in cases()}
+
+
+def test_a_second_backfill_appends_nothing(old: Path):
+    upgrade(old / "ws")
+    with used_by(old / "ws", "ana") as ana:
+        before = bronze(ana)
+    again = rebuild(old / "ws")
+    with used_by(old / "ws", "ana") as ana:
+        assert bronze(ana) == before
+        built = events(ana, f"topic = 'run.partition_rebuilt' and stream = '{again}'")
+        assert built == [] or all(event["outcome"] != "written" for event in built)
+
+
+def test_a_plan_approved_before_the_upgrade_is_refused_with_the_mend(old: Path):
+    """Bronze is read otherwise now, so what was approved is not what would be done."""
+    with used_by(old / "ws", "ana") as ana:
+        (approved,) = backfills(ana, "APPROVED")
+        ana.bump_changed(reason=REASON)
+        with pytest.raises(PlanOutdatedError) as caught:
+            ana.drive(approved)
+        assert "tradex backfill cancel" in caught.value.mend
+
+
+def test_what_was_believed_then_is_still_an_answer(old: Path):
+    """As of the last position of then, every dataset is as it was."""
+    counts = next(item for item in old_workspace.answers("ws") if "as posts" in item["asked"][-1])
+    position = old_workspace.recorded()["workspaces"]["ws"]["positions"]["after the second run"]
+    upgrade(old / "ws")
+    with used_by(old / "ws", "ana") as ana:
+        found = query(ana.ledger, ana.lake, counts["asked"][1], as_of=str(position))
+        assert [list(row) for row in found.rows] == counts["answer"]["rows"]
