@@ -152,3 +152,10 @@ def test_what_was_believed_then_is_still_an_answer(old: Path):
     with used_by(old / "ws", "ana") as ana:
         found = query(ana.ledger, ana.lake, counts["asked"][1], as_of=str(position))
         assert [list(row) for row in found.rows] == counts["answer"]["rows"]
+
+
+def test_bronze_of_two_readers_is_one_table_with_the_columns_of_today(old: Path):
+    upgrade(old / "ws")
+    with used_by(old / "ws", "ana") as ana:
+        posts, known = query(ana.ledger, ana.lake, "select count(*), count(is_whole) from bronze_x_posts").rows[0]
+        assert 0 < known < posts  # an older reader did not know

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
+import re
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 import tradex_ledger
@@ -14,7 +18,30 @@ from tradex_ledger.workspace import Workspace
 
 LEXICON = Path(tradex_ledger.__file__).parent / "pipelines" / "x" / "lexicon.csv"
 
-# From here on nothing of the pipeline is used but its lexicon, as data: the table of DESIGN §8, written once more.
+# From here on nothing of the pipeline is used but its lexicon, as data: its rules are written once more.
+SPACES = "\\t-\\r \\x85\\xa0\u1680\u180e\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+MARKS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+LINK = re.compile(f"https?://[^{SPACES}]+")
+CASHTAG = re.compile(
+    rf"(?:(?<=[{SPACES}{MARKS}])|^)\$([a-z]{{1,6}}(?:[._][a-z]{{1,2}})?)"
+    rf"(?=[{SPACES}!'#%&()*+,\\\-./:;<=>?@\[\]^_{{|}}~$\"]|\Z)",
+    re.IGNORECASE,
+)
+
+
+def read_once_more(payload: str) -> tuple[str, str, bool, list[str]]:
+    """Text, revision, wholeness and tags of one of these posts: v1.1, and none is cut off but around retweets."""
+    post = json.loads(payload)
+    delivered = [post["text"], *([post["retweeted_status"]["text"]] if "retweeted_status" in post else [])]
+    said = json.dumps([post["id_str"], *dict.fromkeys(delivered)], ensure_ascii=False, separators=(",", ":"))
+    text = delivered[-1]
+    for entity, character in (("&gt;", ">"), ("&lt;", "<"), ("&amp;", "&")):
+        text = text.replace(entity, character)
+    whole = not LINK.sub("", text).rstrip().endswith("…")
+    tags = sorted({tag.upper() for tag in CASHTAG.findall(LINK.sub(" ", text))})
+    return text, hashlib.sha256(said.encode()).hexdigest(), whole, tags
+
+
 INDEPENDENTLY = {
     # A line is taken as text, and given the number it has in its file.
     "lines": """
@@ -31,15 +58,16 @@ INDEPENDENTLY = {
             payload ->> '$.user.id_str' as author_id,
             strptime(payload ->> '$.created_at', '%a %b %d %H:%M:%S +0000 %Y') as created_at,
             created_at::date as event_date,
-            payload ->> '$.text' as text,
+            text,
             payload ->> '$.lang' as lang,
             coalesce(json_type(payload, '$.retweeted_status') = 'OBJECT', false) as is_retweet,
             coalesce((payload ->> '$.favorite_count')::bigint, 0) as likes,
             coalesce((payload ->> '$.retweet_count')::bigint, 0) as retweets,
-            sha256(text) as revision,
+            revision,
             created_at as revised_at,
+            is_whole,
             format('files:{}:{}', file, line) as source
-        from lines
+        from lines join said using (payload)
     """,
     # The first delivery of each revision.
     "bronze_x_posts": """
@@ -47,30 +75,9 @@ INDEPENDENTLY = {
         from posts
         order by post_id, revision, source[:-1 - strpos(reverse(source), ':')], split_part(source, ':', -1)::int
     """,
-    # A cashtag begins where a piece between two dollar signs begins; what stands before it is the piece before.
-    "pieces": """
-        select
-            b.event_date, b.post_id, n,
-            string_split(b.text, '$')[n] as before,
-            string_split(b.text, '$')[n + 1] as piece,
-            regexp_extract(piece, '^[A-Za-z0-9_]*') as head,
-            substr(piece, len(head) + 1, 2) as tail,
-            substr(piece, len(head) + 3, 1) as after_tail
-        from bronze_x_posts b, unnest(range(1, len(string_split(b.text, '$')))) as _(n)
-    """,
     "tags": """
-        select distinct
-            post_id,
-            upper(
-                head || case
-                    when regexp_full_match(tail, '[.-][A-Za-z]') and not regexp_full_match(after_tail, '[A-Za-z0-9_]')
-                    then tail else ''
-                end
-            ) as ticker
-        from pieces
-        where
-            regexp_full_match(head, '[A-Za-z]{1,6}')
-            and case when before = '' then n = 1 else not regexp_full_match(right(before, 1), '[A-Za-z0-9_]') end
+        select distinct post_id, unnest(tags) as ticker
+        from bronze_x_posts join said using (payload)
     """,
     # Word by word: a link is cut where it begins, empty words vanish.
     "texts": """
@@ -112,7 +119,8 @@ INDEPENDENTLY = {
     "gold_metrics": """
         select
             event_date as date, ticker, count(*) as mentions, len(list_distinct(list(author_id))) as authors,
-            sum(retweets)::bigint as retweets, sum(sentiment)::bigint as sentiment_sum
+            -- A retweet carries the count of its original.
+            sum(if(is_retweet, 0, retweets))::bigint as retweets, sum(sentiment)::bigint as sentiment_sum
         from silver_social_events
         group by event_date, ticker
     """,
@@ -156,6 +164,12 @@ def independent(real_posts: Path):
         connection.execute("set variable lexicon = ?", [str(LEXICON)])
         for name, sql in INDEPENDENTLY.items():
             connection.execute(f"create table {name} as {sql}")
+            if name == "lines":
+                payloads = [row[0] for row in connection.execute("select distinct payload from lines").fetchall()]
+                read = zip(*map(read_once_more, payloads), strict=True)
+                said = pa.table(dict(zip(("text", "revision", "is_whole", "tags"), map(list, read), strict=True)))
+                connection.register("__said", said.append_column("payload", pa.array(payloads)))
+                connection.execute("create table said as from __said")
         yield connection
 
 
@@ -180,7 +194,8 @@ def test_the_duplicates_dropped_are_counted_in_the_events(undisturbed: Workspace
     assert sum(json.loads(batch["data"])["dropped"] for batch in batches) == 7438 - 6530
     (completed,) = events(undisturbed, "topic = 'run.layer_completed' and layer = 'bronze'")
     assert json.loads(completed["data"])["source"] == {
-        "files": 57, "lines": 7438, "posts": 7438, "outside": 0, "rejected": 0, "appended": 6530, "duplicates": 908,
+        "files": 57, "lines": 7438, "posts": 7438, "outside": 0, "rejected": 0, "undated": 0, "controls": 0, "odd": {},
+        "passed_over": 2, "appended": 6530, "rejected_appended": 0, "duplicates": 908, "recounted": 0, "recovered": 0,
     }  # fmt: skip
 
 
@@ -189,9 +204,9 @@ def test_the_independent_reading_is_no_empty_one(independent):
     print(counts)
     assert counts == {
         "bronze_x_posts": 6530,
-        "silver_social_events": 12512,
+        "silver_social_events": 12410,
         "gold_metrics": 6388,
-        "gold_baselines": 56545,
+        "gold_baselines": 56472,
         "gold_signals": 6388,
     }
 
@@ -212,3 +227,21 @@ def test_the_catalog_counts_the_rows_that_are_in_the_files(undisturbed: Workspac
     for name in DATASETS:
         known = sum(p["rows"] for p in partitions(undisturbed) if p["dataset"] == name)
         assert known == len(read_dataset(undisturbed, name))
+
+
+def test_the_cashtags_are_those_that_the_platform_found_itself(independent, real_posts: Path):
+    """`entities.symbols` of each post that was delivered whole (a retweet: of its original); Silver has these."""
+    own: dict[str, set[str]] = {}
+    for post_id, ticker in independent.execute("select post_id, ticker from tags").fetchall():
+        own.setdefault(post_id, set()).add(ticker)
+    platform: dict[str, set[str]] = {}
+    for path in sorted(real_posts.glob("*.jsonl.gz")):
+        for line in gzip.decompress(path.read_bytes()).splitlines():
+            post = json.loads(line)
+            original = post.get("retweeted_status") or post
+            if not original["truncated"]:
+                platform[post["id_str"]] = {tag["text"].upper() for tag in original["entities"]["symbols"]}
+    same = sum(own.get(post_id, set()) == tags for post_id, tags in platform.items())
+    print(f"{same} of {len(platform)}: {same / len(platform):.5f}")
+    assert len(platform) > 6000
+    assert same / len(platform) >= 0.999

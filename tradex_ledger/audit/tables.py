@@ -74,19 +74,29 @@ class Tables:
         if table == dataset and version["component"] is not None:
             self._warn_of_gaps(dataset, number)
         paths = [self.path(file) for row in self.partitions(version) for file in row["files"] or ()]
-        if paths:
-            files = file_list(paths)
-            try:
-                self.connection.execute(
-                    f'create view "{table}" as from read_parquet({files}, hive_partitioning = false)'
-                )
-            except duckdb.Error as error:
-                raise translate(error, f"reading the files of {table}") from None
+        if not paths:
+            self._add_empty(table, version)
             return
+        source = f"read_parquet({file_list(paths)}, hive_partitioning = false)"
+        if version["component"] is None and number > 1:
+            # Its files are of several versions, which need not have the same columns: what a file has not is null.
+            columns = f"__columns_of_{table}"
+            self._add_empty(columns, version)
+            source = (
+                f'(select * from "{columns}" union all by name '
+                f"from read_parquet({file_list(paths)}, hive_partitioning = false, union_by_name = true))"
+            )
+        try:
+            self.connection.execute(f'create view "{table}" as from {source}')
+        except duckdb.Error as error:
+            raise translate(error, f"reading the files of {table}") from None
+
+    def _add_empty(self, table: str, version: dict[str, Any]) -> None:
+        """A table with the columns of a version, and without rows."""
         described = self.connection.execute(
             "select data -> '$.columns' from events where topic = 'dataset.logic_versioned' and dataset = ? "
             "and logic_version = ?",
-            [dataset, number],
+            [version["dataset"], version["logic_version"]],
         ).fetchall()
         create_empty(self.connection, table, [(c["name"], c["type"]) for c in orjson.loads(described[0][0])])
 
