@@ -7,7 +7,20 @@ from typing import Any, ClassVar
 from tradex_ledger.domain.base import CreatedEvent, Event, WrongStateError
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.run import ENDED, Run
-from tradex_ledger.errors import UsageError
+from tradex_ledger.errors import RefusedError, UsageError
+
+
+class NoBackfillError(RefusedError):
+    """That can be done with a backfill; an incremental run is taken back by its opposite."""
+
+    code = "no-backfill"
+
+    def __init__(self, run_id: str, cursor: str) -> None:
+        super().__init__(
+            f"{run_id} is an incremental run, no backfill: it cannot be approved, rejected, paused or reverted",
+            mend=f"cancel it while it is not published (tradex backfill cancel {run_id} --reason …); once it is, "
+            f"the posts stay, and if its cursor went too far, {back(cursor)}",
+        )
 
 
 class NothingToRunError(UsageError):
@@ -118,7 +131,8 @@ class IncrementalRun(Run):
     def cancel(self, *, reason: str, by: str) -> None:
         """End it before publication; a driver that is still at work is fenced off by this event."""
         if self.status in ENDED:
-            raise WrongStateError(self.id, self.status, "cancelled")
+            mend = f"what it published stays; if it went too far, {back(self.cursor_to)}"
+            raise WrongStateError(self.id, self.status, "cancelled", mend if self.status == "SUCCESS" else "")
         self.trigger_event(self.Cancelled, reason=check_reason(reason), by=by)
 
     def check_startable(self) -> None:

@@ -60,6 +60,12 @@ def newest_delivered(ex: Execution, enough: int) -> int | None:
     return newest
 
 
+def check_own_days(ex: Execution, first: int, until: int, run_id: str | None = None) -> None:
+    """Raise `RunTooLargeError` when the run's own days alone (ordinals, `until` excluded) are more than the bound."""
+    derived = len(ex.pipeline.definitions) - len(ex.pipeline.layer("bronze"))
+    check_run_size(ex, (until - first) * derived, first, until, run_id)
+
+
 def check_run_size(ex: Execution, partitions: int, first: int, until: int, run_id: str | None = None) -> None:
     """Raise `RunTooLargeError` above the policy's bound; `first` and `until` (excluded) are the run's own days."""
     allowed = ex.policy.max_partitions

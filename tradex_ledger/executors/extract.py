@@ -21,6 +21,7 @@ from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
 from tradex_ledger.domain.run import Run
 from tradex_ledger.domain.source import Look
 from tradex_ledger.errors import EnvironmentFault
+from tradex_ledger.executors.ahead import check_own_days
 from tradex_ledger.executors.append import Append, rows_by_day
 from tradex_ledger.executors.bronze import BronzeFile, RecoverTask, recover
 from tradex_ledger.executors.context import Execution, logic_versions
@@ -113,6 +114,9 @@ def extract(ex: Execution, driven: DrivenRun, extraction: Mapping[str, Any]) -> 
     wanted = wanted_of(ex, extraction, ingested_at)
     asked, delivered, listing = asked_of(wanted), open_delivered(ex), ex.source.look()
     staged = stage_all(ex, listing.files, wanted, delivered, asked)
+    if extraction["mode"] == "incremental" and (days := staged.days(asked)):
+        # Before anything is appended: a run that is told to take fewer days then finds no later ones to follow up.
+        check_own_days(ex, min(days) + _EPOCH_ORDINAL, ordinal(extraction["cursor_to"]), driven.id)
     recovered = _recover(ex, staged, extraction)
     appended: dict[str, Append] = {}
     for definition, files, held in _by_dataset(ex, staged):

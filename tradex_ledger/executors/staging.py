@@ -64,6 +64,11 @@ class Staged:
         """The files of which nothing was read once they were opened."""
         return [PassedOver(file.name, file.passed_over) for file in (*self.held, *self.read) if file.passed_over]
 
+    def days(self, asked: Asked | None) -> set[int]:
+        """The days (since 1970) of the posts that were asked for; none where the range is not one of whole days."""
+        files = (*self.held, *self.read) if asked else ()
+        return {day for file in files for day in file.posts if asked and asked.posts[0] <= day < asked.posts[1]}
+
     def newest_day(self) -> int | None:
         """The newest day (since 1970) of a post, in the range or not."""
         return max((day for file in (*self.held, *self.read) for day in file.posts), default=None)

@@ -13,6 +13,7 @@ from typing import Any, Self
 from tradex_ledger.clock import executor_facts, login_name, new_token, utc_now
 from tradex_ledger.config import FILE, Config, load_config, open_config
 from tradex_ledger.datasets.definition import Pipeline, load_pipeline
+from tradex_ledger.domain.incremental import IncrementalRun, NoBackfillError
 from tradex_ledger.domain.person import check_actor
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
@@ -22,7 +23,7 @@ from tradex_ledger.executors.catalog import Catalogs
 from tradex_ledger.executors.context import Execution, Progress, silent
 from tradex_ledger.executors.pool import TaskPool
 from tradex_ledger.lake.storage import LocalLake
-from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.ledger.application import Ledger, NoSuchStreamError
 from tradex_ledger.ledger.store import open_engine
 from tradex_ledger.sources.files import open_source
 
@@ -123,5 +124,9 @@ class Core:
         return self.ledger.find_run(prefix)
 
     def find_backfill(self, prefix: str) -> str:
-        """The backfill whose id begins so."""
-        return self.ledger.find_run(prefix, kinds=("bf-",))
+        """The backfill whose id begins so. Raises: `NoSuchStreamError`, `AmbiguousIdError`, `NoBackfillError`."""
+        try:
+            return self.ledger.find_run(prefix, kinds=("bf-",))
+        except NoSuchStreamError:
+            run = self.ledger.get(IncrementalRun, self.ledger.find_run(prefix, kinds=("run-",)))
+            raise NoBackfillError(run.id, run.cursor_to) from None

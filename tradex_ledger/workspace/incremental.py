@@ -26,7 +26,7 @@ class IncrementalCommands(DatasetCommands):
         An incremental run that did not end is taken up and finished first. `far_ahead` lets a run without `until` go
         far beyond the newest post; a day that is named says as much. Raises: `FarAheadError`, `NothingToRunError`.
         """
-        from tradex_ledger.executors.ahead import check_not_far_ahead, check_run_size
+        from tradex_ledger.executors.ahead import check_not_far_ahead, check_own_days
         from tradex_ledger.executors.drive import check_before_start, drive
         from tradex_ledger.executors.plan import check_incremental
 
@@ -48,9 +48,8 @@ class IncrementalCommands(DatasetCommands):
                     return finished
             cursor_from = self.state().cursor
             if cursor_from is not None and cursor_from < cursor_to:
-                first, derived = ordinal(cursor_from), len(ex.pipeline.definitions) - len(ex.pipeline.layer("bronze"))
-                check_run_size(ex, (end.toordinal() - first) * derived, first, end.toordinal())
-                check_incremental(ex, first, end.toordinal() - 1)
+                check_own_days(ex, ordinal(cursor_from), end.toordinal())
+                check_incremental(ex, ordinal(cursor_from), end.toordinal() - 1)
             if until is None and not far_ahead and (cursor_from or "") < cursor_to:
                 catalog = ex.catalogs.at(self.ledger.position(), logic_versions(ex.locks()))
                 check_not_far_ahead(ex, catalog, end.toordinal(), cursor_from)
