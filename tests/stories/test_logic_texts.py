@@ -152,7 +152,7 @@ def test_several_changed_definitions_get_a_version_each_and_what_reads_them_one_
     said = capsys.readouterr()
     assert "tradex backfill request logical bronze_x_posts " in said.err
     assert "logical gold_metrics" not in said.err  # it follows from Bronze
-    own = ("bronze_x_posts", "bronze_x_posts__rejected", "gold_metrics", "gold_signals")
+    own = ("bronze_x_posts", "bronze_x_posts__rejected", "bronze_x_posts__undated", "gold_metrics", "gold_signals")
     assert versioned(workspace) == {
         **{name: [(2, None)] for name in own if name in workspace.pipeline.definitions},
         "silver_social_events": [(2, "bronze_x_posts")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from tests.check import check_everything
 from tests.lake import events, listing
 from tests.old_workspace import cases
 from tradex_ledger.audit.query import query
+from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.domain.dataset_errors import SameLogicError
 from tradex_ledger.executors.drive import PlanOutdatedError
 from tradex_ledger.workspace import Workspace
@@ -159,3 +161,26 @@ def test_bronze_of_two_readers_is_one_table_with_the_columns_of_today(old: Path)
     with used_by(old / "ws", "ana") as ana:
         posts, known = query(ana.ledger, ana.lake, "select count(*), count(is_whole) from bronze_x_posts").rows[0]
         assert 0 < known < posts  # an older reader did not know
+
+
+def test_the_commands_of_the_documentation_upgrade_a_workspace(
+    old: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    text = Path("docs", "upgrading.md").read_text(encoding="utf-8")
+    block = text.split("```sh\n")[1].split("```")[0]
+    monkeypatch.setenv("TRADEX_WORKSPACE", str(old / "ws"))
+    monkeypatch.setenv("TRADEX_ACTOR", "ana")
+    with used_by(old / "ws", "ana") as ana:
+        waiting = [*backfills(ana, "PLANNED"), *backfills(ana, "APPROVED")]
+    requested = ""
+    for line in block.splitlines():
+        words = shlex.split(line)[1:]
+        if words == ["run"]:
+            words += ["--until", "2014-03-02"]  # the newest post is of that time: of itself it would ask
+        for run_id in waiting if "<cancelled>" in words else [requested]:
+            given = [run_id if word in ("<cancelled>", "<requested>") else word for word in words]
+            assert tradex(given) == 0, capsys.readouterr()
+            said = capsys.readouterr().out
+            requested = next((w.split()[1] for w in said.splitlines() if w.startswith("requested bf-")), requested)
+    with used_by(old / "ws", "ana") as ana:
+        assert {case["name"]: tickers(ana, case) for case in cases()} == {case["name"]: meant(case) for case in cases()}
