@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import duckdb
 
 from tests.benchmarks import made_up, measure
-from tradex_ledger.executors import extract
+from tradex_ledger.executors import append as append_module
 from tradex_ledger.executors.bronze import append_days
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
@@ -86,7 +86,7 @@ def drive(folder: Path, number: int) -> dict[str, Any]:
         return found
 
     staged = folder / f"batch-{number}.parquet"
-    setattr(extract, "append_days", timed)  # noqa: B010
+    setattr(append_module, "append_days", timed)  # noqa: B010
     with (
         Workspace.open(folder / "workspace", actor="bench") as ws,
         made_up.staged_instead_of_delivered([staged], BATCH),

@@ -44,7 +44,7 @@ def known_rows(
 ) -> tuple[BronzeFile, ...]:
     """The files whose rows are not appended again.
 
-    A line that no day belongs to is known whenever it was read, also of the time when it had the day 1970-01-01.
+    A line that no day belongs to is known whenever it was read; what had the day 1970-01-01 for want of another, too.
     """
     posts, rejected, undated = ex.bronze()
     if definition is posts:
@@ -55,7 +55,7 @@ def known_rows(
         for dataset in names
         if dataset is not None
         for day, file in catalog.all_files(dataset.name)
-        if day in days or (definition is undated and (dataset is undated or day == NO_DAY))
+        if day in days or day == NO_DAY or (definition is undated and dataset is undated)
     ]
     return tuple(BronzeFile(ex.lake.absolute(f["path"]), f["path"], f["bytes"], f["sha256"]) for _, f in found)
 
