@@ -59,7 +59,7 @@ def tell(folder: str, *, actor: str | None = None, progress: Progress = silent) 
     at = f"tradex -C {quote(folder)}"
     with Workspace.create(root, source=f"files:{posts.resolve()}", actor=actor) as workspace:
         yield Step(
-            "A workspace: an empty ledger, an empty lake, six datasets on record",
+            "A workspace: an empty ledger, an empty lake, seven datasets on record",
             f"tradex init {quote(folder)} --source {quote(f'files:{posts}')}",
         )
         yield from _three_runs(workspace, posts, at, progress)
