@@ -13,7 +13,7 @@ def look_facts(document: dict[str, Any]) -> dict[str, Any]:
     bronze = next((layer for layer in document["layers"] if layer["layer"] == "bronze"), None)
     source = (bronze and bronze["source"]) or {}
     look = document["look"]
-    appended = f"{document['appended_rows'] - document['rejected_rows']} posts"
+    appended = plural(document["appended_rows"] - document["rejected_rows"], "post")
     if document["rejected_rows"]:
         appended += f", and {plural(document['rejected_rows'], 'line')} that {_are(document['rejected_rows'])} no posts"
     told, recovered = source.get("recounted"), source.get("recovered")
@@ -33,8 +33,8 @@ def look_facts(document: dict[str, Any]) -> dict[str, Any]:
 def _delivered(source: dict[str, Any]) -> str:
     return (
         f"{plural(source['files'], 'file')}, {plural(source['lines'], 'line')}: "
-        f"{source['posts']} posts of the range ({source['duplicates']} known), {source['outside']} outside of it, "
-        f"{source['rejected']} no posts"
+        f"{plural(source['posts'], 'post')} of the range ({source['duplicates']} known), "
+        f"{source['outside']} outside of it, {source['rejected']} no posts"
     )
 
 
