@@ -164,6 +164,51 @@ def test_an_original_that_cannot_be_read_leaves_the_text_of_the_retweet():
     assert post(V2 | {"note_tweet": {"text": 5}}).odd == ("a full text that is no text",)
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        V1 | {"text": WHOLE, "full_text": ""},
+        V1 | {"text": CUT, "full_text": WHOLE, "extended_tweet": {"full_text": ""}},
+        V1 | {"text": CUT, "full_text": WHOLE, "extended_tweet": {"full_text": 5}},
+        V2 | {"text": WHOLE, "note_tweet": {"text": ""}},
+        V2 | {"text": CUT, "note_tweet": {}, "note_post": {"text": WHOLE}},
+        V2
+        | {"text": CUT, "referenced_tweets": [], "referenced_posts": [{"type": "retweeted", "id": "1", "text": WHOLE}]},
+        {
+            "data": V2 | {"text": CUT, "referenced_posts": [{"type": "retweeted", "id": "1", "text": WHOLE}]},
+            "includes": {"tweets": [{"id": "1", "text": CUT}]},
+        },
+    ],
+)
+def test_a_place_that_says_nothing_does_not_hide_the_one_that_does(document: dict[str, Any]):
+    found = post(document)
+    assert (found.text, found.is_whole) == (WHOLE, True)
+
+
+def test_a_full_text_is_whole_but_that_of_a_retweet_which_the_platform_cut_off():
+    assert post(V1 | {"full_text": "my own ellipsis…"}).is_whole
+    assert not post(V1 | {"full_text": CUT}).is_whole
+    assert not post(V2 | {"text": "short", "note_tweet": {"text": CUT}}).is_whole
+
+
+def test_a_text_of_many_links_is_read_at_once():
+    assert post(V2 | {"text": "…" + "http://a" * 3000 + " x"}).is_whole
+    assert not post(V2 | {"text": "… x…" * 3000 + "http://a" * 3000}).is_whole
+
+
+@pytest.mark.parametrize(
+    ("base", "change", "odd"),
+    [
+        (V1, {"retweeted_status": "433355923012521984"}, "an original that is no post"),
+        (V2, {"referenced_tweets": "433355923012521984"}, "references that cannot be read"),
+        (V2, {"referenced_posts": ["433355923012521984"]}, "references that cannot be read"),
+    ],
+)
+def test_whether_it_is_a_retweet_is_not_guessed(base: dict[str, Any], change: dict[str, Any], odd: str):
+    found = post(base | change)
+    assert (found.is_retweet, found.odd) == (None, (odd,))
+
+
 def test_a_retweet_of_itself_ends():
     loop = {"id": "1", "text": "x", "referenced_tweets": [{"type": "retweeted", "id": "1"}]}
     document = {"data": V2 | loop | {"id": "2"}, "includes": {"tweets": [loop]}}
@@ -243,6 +288,51 @@ def test_an_edit_is_known_for_one_wherever_its_history_stands_and_whatever_its_i
     assert (found.post_id, found.created_at) == (first, us("2024-03-01T10:00:00"))
 
 
+FIRST, SECOND, THIRD = (snowflake(f"2024-03-01T10:{minute}:00") for minute in ("00", "20", "30"))
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        {"edit_history_tweet_ids": [], "edit_history_post_ids": [FIRST, SECOND]},
+        {"edit_history_tweet_ids": [SECOND, FIRST]},
+        {"edit_history_tweet_ids": [FIRST, SECOND, THIRD]},
+        {"edit_history_tweet_ids": [FIRST]},
+        {"edit_history": [int(FIRST), int(SECOND)]},
+        {
+            "edit_history_tweet_ids": [SECOND],
+            "edit_history": {"edit_tweet_ids": None, "edit_post_ids": [FIRST, SECOND]},
+        },
+        {"edit_info": {"edit": {"initialTweetId": FIRST, "editControlInitial": {"editTweetIds": [FIRST, SECOND]}}}},
+        {"edit_control": {"initial_tweet_id": FIRST}},
+    ],
+)
+@pytest.mark.parametrize("base", [V1, V2])
+def test_a_history_is_read_in_every_spelling_and_order(base: dict[str, Any], history: dict[str, Any]):
+    plain = without(base, "edit_history_tweet_ids", "id_str")
+    found = post(plain | {"id": SECOND, "created_at": "2024-03-01T10:20:00Z"} | history)
+    assert (found.post_id, found.revised_at, found.odd) == (FIRST, us("2024-03-01T10:20:00"), ())
+
+
+@pytest.mark.parametrize("history", [f"{FIRST},{SECOND}", [1.7635e18], [" "], {"edit_tweet_ids": True}, 5, [0]])
+def test_a_history_that_cannot_be_read_is_counted(history: object):
+    found = post(V2 | {"edit_history_tweet_ids": None, "edit_history": history})
+    assert (found.post_id, found.odd) == (V2["id"], ("an edit history that cannot be read",))
+
+
+def test_ids_that_are_made_up_tell_the_order_of_versions_and_no_time():
+    """Nearly all numbers of that length are the id of some moment: it counts only if it is that of the delivery."""
+    ids = [str(430000000000000001 + n) for n in range(3)]  # as a time: 2014-02-02T15:29
+    for day in ("2014-02-01", "2014-02-03", "2014-02-09"):
+        found = [
+            post(V2 | {"id": i, "created_at": f"{day}T10:00:00Z", "edit_history_tweet_ids": ids[: n + 1]})
+            for n, i in enumerate(ids)
+        ]
+        assert {(one.post_id, one.created_at) for one in found} == {(ids[0], us(f"{day}T10:00:00"))}
+        assert sorted(found, key=lambda one: one.revised_at) == found
+        assert len({one.revised_at for one in found}) == 3
+
+
 def test_an_edit_that_carries_the_time_of_the_first_version_is_known_to_be_later():
     first, second = snowflake("2024-03-01T10:00:00"), snowflake("2024-03-01T10:20:00")
     edit = V2 | {"id": second, "created_at": "2024-03-01T10:00:00Z", "edit_history_tweet_ids": [first, second]}
@@ -270,6 +360,12 @@ def test_counts_that_were_not_delivered_are_zero_and_a_missing_language_is_none(
     assert (found.likes, found.retweets, found.lang) == (0, 0, None)
 
 
+def test_counts_are_written_as_texts_in_an_archive():
+    found = post(V1 | {"favorite_count": "12", "retweet_count": "0"})
+    assert (found.likes, found.retweets, found.odd) == (12, 0, ())
+    assert post(V1 | {"favorite_count": "9" * 17}).likes is None
+
+
 def test_a_number_is_good_enough_as_an_id():
     assert post(without(V1, "id_str") | {"user": {"id": 7}})[1:3] == ("433355923012521984", "7")
 
@@ -287,8 +383,11 @@ def test_a_number_is_good_enough_as_an_id():
         (b'{"id":{}}', "no id: a JSON object"),
         (b'{"id":true}', "no id: True"),
         (b'{"id":1.5}', "no id: 1.5"),
-        (b'{"errors":[{"title":"Not Found"}]}', "an error and no post: 'unnamed'"),
+        (b'{"errors":[{"title":"Not Found"}]}', "an error and no post: 'Not Found'"),
+        (b'{"errors":[]}', "an error and no post: 'unnamed'"),
         (b'{"title":"Unauthorized","status":401}', "an error and no post: 'Unauthorized'"),
+        (b'{"error":{"message":"Too many","sent":"now"}}', "an error and no post: 'Too many'"),
+        (b'{"error":"Not authorized."}', "an error and no post: 'Not authorized.'"),
     ],
 )
 def test_a_line_that_is_no_post_says_why(line: bytes, reason: str):
@@ -376,6 +475,8 @@ def test_bytes_that_are_no_text_in_what_was_said_reject_the_line():
         ({"warning": {"code": "FALLING_BEHIND"}}, "warning", None),
         ({"friends": [1, 2]}, "friends", None),
         ({"event": "favorite", "created_at": "Sat Feb 01 10:00:00 +0000 2014"}, "event", "2014-02-01"),
+        ({"errors": [{"title": "operational-disconnect", "detail": "it ends"}]}, "disconnect", None),
+        ({"errors": [{"title": "x", "disconnect_type": "UpstreamOperationalDisconnect"}]}, "disconnect", None),
         ({"data": {"delete": {"tweet": {"id": "1"}, "event_at": "2014-02-01T10:00:00Z"}}}, "delete", "2014-02-01"),
         ({"delete": {"timestamp_ms": "-1"}}, "delete", None),
         ({"delete": {"timestamp_ms": "0"}}, "delete", None),
@@ -430,6 +531,21 @@ def test_a_page_is_its_posts_with_what_came_along():
     assert three == Rejected("5, not an object", "5", None, None)
 
 
+@pytest.mark.parametrize("name", ["statuses", "results"])
+def test_a_page_of_a_v1_search_is_its_posts(name: str):
+    (one,) = pair({name: [V1], "search_metadata": {"count": 1}})
+    assert isinstance(one, Post)
+    assert one._replace(payload="") == post(V1)._replace(payload="")
+
+
+def test_a_retweet_says_what_its_original_says_in_the_same_page():
+    retweet = V2 | {"id": "2", "text": CUT, "referenced_tweets": [{"type": "retweeted", "id": "1"}]}
+    one, two = pair({"data": [retweet, V2 | {"id": "1", "text": WHOLE}]})
+    assert isinstance(one, Post)
+    assert isinstance(two, Post)
+    assert (one.text, two.text) == (WHOLE, WHOLE)
+
+
 def test_lists_and_archives_are_their_elements():
     assert [p._replace(payload="") for p in pair([V1, V2]) if isinstance(p, Post)] == [
         p._replace(payload="") for p in (post(V1), post(V2))
@@ -440,7 +556,7 @@ def test_lists_and_archives_are_their_elements():
     assert (one.post_id, one.author_id, one.odd) == (V1["id_str"], None, ("no author",))
 
 
-@pytest.mark.parametrize("nothing", [{"data": []}, {"meta": {"result_count": 0}}, []])
+@pytest.mark.parametrize("nothing", [{"data": []}, {"meta": {"result_count": 0}}, {"statuses": []}, []])
 def test_an_answer_that_there_is_nothing_is_nothing(nothing: object):
     assert parse_line(orjson.dumps(nothing)) == []
 
@@ -535,4 +651,4 @@ def test_all_real_posts_are_read_and_their_duplicates_share_id_and_revision(real
     assert (len(found), len(posts)) == (7438, 7438)
     assert len({(item.post_id, item.revision) for item in posts}) == 6530
     assert len({(item.post_id, item.event_date) for item in posts}) == 6530
-    assert sum(item.is_retweet for item in posts) == 1898
+    assert sum(item.is_retweet is True for item in posts) == 1898

@@ -11,6 +11,7 @@ import orjson
 
 from tradex_ledger.sources.x_fields import Fields, Unfit, included_posts, retweeted_id
 
+_PAGES = ("data", "statuses", "results")
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -48,7 +49,12 @@ def is_single(document: Any) -> bool:
     """Whether a document is one thing, a post or none: no list, no page, and no answer that there is nothing."""
     if not isinstance(document, dict):
         return not isinstance(document, list)
-    return has_id(document) or not (isinstance(document.get("data"), list) or _is_empty_answer(document))
+    return has_id(document) or not (_page_of(document) is not None or _is_empty_answer(document))
+
+
+def _page_of(document: Fields) -> list[Any] | None:
+    """The posts of a page: of v2, or of a search of v1.1, standard or premium."""
+    return next((page for name in _PAGES if isinstance(page := document.get(name), list)), None)
 
 
 def has_id(fields: Fields) -> bool:
@@ -58,7 +64,7 @@ def has_id(fields: Fields) -> bool:
 
 def _is_empty_answer(document: Fields) -> bool:
     meta = document.get("meta")
-    return "data" not in document and isinstance(meta, dict) and meta.get("result_count") == 0
+    return document.get("data") is None and isinstance(meta, dict) and meta.get("result_count") == 0
 
 
 def items_of(document: Any) -> list[tuple[Any, Mapping[str, Fields]]]:
@@ -68,7 +74,7 @@ def items_of(document: Any) -> list[tuple[Any, Mapping[str, Fields]]]:
     included = included_posts(document)
     errors = document.get("errors")
     told = [{"errors": [error], **_named(error)} for error in errors] if isinstance(errors, list) else []
-    return [(item, included) for item in [*document.get("data", ()), *told]]
+    return [(item, included) for item in [*(_page_of(document) or ()), *told]]
 
 
 def _named(error: Any) -> dict[str, Any]:

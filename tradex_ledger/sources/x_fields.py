@@ -11,21 +11,22 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from tradex_ledger.sources.x_history import SURROGATE, history_of, id_text
 from tradex_ledger.sources.x_time import DAY_US, snowflake_us
 
 Fields = Mapping[str, Any]
 
 _COUNT_MAX = 2**53
+_COUNT_DIGITS_MAX = 16
 _QUOTED_MAX = 60
 _SECOND_US = 1_000_000
-# X lets a post be edited for an hour at most; a first id much older than its edit is no snowflake of it.
-_EDIT_WINDOW_MAX_US = 30 * DAY_US
-_SURROGATE = re.compile("[\ud800-\udfff]")
-# A text that was cut off ends so, before the link to the whole that may follow.
-_CUT = re.compile(r"…\s*(?:https?://\S*\s*)*$")
+# X lets a post be edited for an hour at most; a first id much older than its edit is no time of it.
+_EDIT_WINDOW_US = 7200 * _SECOND_US
+# A time is delivered in whole seconds, and now and then by another clock than that of the ids.
+_SLACK_US = 30 * _SECOND_US
+_LINKS = re.compile(r"\s*+(?:https?://\S*+\s*+)*+")
 _NESTED_MAX = 4
 
-_HISTORY = ("edit_history_tweet_ids", "edit_history_post_ids")
 _REFERENCES = ("referenced_tweets", "referenced_posts")
 _NOTES = ("note_tweet", "note_post")
 _INCLUDED = ("tweets", "posts")
@@ -55,10 +56,10 @@ class Version(NamedTuple):
 
 def clean(text: str, odd: list[str]) -> str:
     """The text with the replacement character for halves of surrogates, which no encoding can hold."""
-    if text.isascii() or _SURROGATE.search(text) is None:
+    if text.isascii() or SURROGATE.search(text) is None:
         return text
     odd.append("half a surrogate")
-    return _SURROGATE.sub("�", text)
+    return SURROGATE.sub("�", text)
 
 
 def decoded(text: str) -> str:
@@ -74,9 +75,7 @@ def decoded(text: str) -> str:
 def said_v1(fields: Fields, odd: list[str], depth: int = 0) -> Said:
     """The text of a v1.1 post: of a retweet the original's, since the platform cuts off what stands around it."""
     extended = fields.get("extended_tweet")  # the streaming API's place for what `text` cuts off
-    fuller = extended.get("full_text") if isinstance(extended, dict) else None
-    if fuller is None:
-        fuller = fields.get("full_text")
+    fuller = _fuller([_inner(extended, "full_text"), fields.get("full_text")], odd)
     return _said(fields.get("text"), fuller, _original_v1(fields, odd, depth), fields.get("truncated") is True, odd)
 
 
@@ -92,45 +91,71 @@ def _original_v1(fields: Fields, odd: list[str], depth: int) -> Said | None:
 
 def said_v2(fields: Fields, included: Mapping[str, Fields], odd: list[str], depth: int = 0) -> Said:
     """The text of a v2 post: the note's where there is one, and of a retweet the original's where that came along."""
-    note = first_of(fields, _NOTES)
-    fuller = note.get("text") if isinstance(note, dict) else None
+    fuller = _fuller([_inner(fields.get(name), "text") for name in _NOTES], odd)
     return _said(fields.get("text"), fuller, _original_v2(fields, included, odd, depth), False, odd)
 
 
 def _original_v2(fields: Fields, included: Mapping[str, Fields], odd: list[str], depth: int) -> Said | None:
-    """What the post says that is passed on, where it came along: beside the answer's posts, or in the reference."""
-    if depth == _NESTED_MAX:
-        return None
-    for reference in _retweeted(fields):
+    """What the post says that is passed on, where it came along: beside the answer's posts, or in the reference.
+
+    The first of them that is whole, else the first.
+    """
+    found = []
+    for reference in _retweeted(fields) if depth < _NESTED_MAX else ():
         for original in (included.get(id_text(reference.get("id")) or ""), reference):
             if original is not None:
                 with suppress(Unfit):
-                    return said_v2(original, included, odd, depth + 1)
-    return None
+                    found.append(said_v2(original, included, odd, depth + 1))
+    return max(found, key=lambda said: said.is_whole, default=None)
 
 
-def _said(text: Any, fuller: Any, original: Said | None, truncated: bool, odd: list[str]) -> Said:
-    if fuller is not None and not isinstance(fuller, str):
+def _inner(outer: Any, name: str) -> Any:
+    """A field of a field; what is no object is handed on, to be told."""
+    return outer.get(name) if isinstance(outer, dict) else outer if outer is None else [outer]
+
+
+def _fuller(values: Sequence[Any], odd: list[str]) -> str | None:
+    """The first text among the places that may hold the whole one; nothing is said by an empty one."""
+    if any(value is not None and not isinstance(value, str) for value in values):
         odd.append("a full text that is no text")
-        fuller = None
+    return next((value for value in values if isinstance(value, str) and value), None)
+
+
+def _said(text: Any, fuller: str | None, original: Said | None, truncated: bool, odd: list[str]) -> Said:
     own = [clean(value, odd) for value in (text, fuller) if isinstance(value, str)]
     if original is not None:
         return Said(original.text, original.is_whole, (*own, *original.delivered))
-    chosen = fuller if fuller is not None else text
+    chosen = text if fuller is None else fuller
     if not isinstance(chosen, str):
         raise Unfit("no text" if chosen is None else f"text is {quoted(chosen)}, not a text")
-    whole = isinstance(fuller, str) or not (truncated or _CUT.search(chosen))
-    return Said(decoded(own[-1]), whole, tuple(own))
+    # A full text may end in its author's own ellipsis; that of a retweet ends so where the platform cut it off.
+    may_be_cut = truncated or _is_cut(chosen) if fuller is None else chosen.startswith("RT @") and _is_cut(chosen)
+    return Said(decoded(own[-1]), not may_be_cut, tuple(own))
 
 
-def is_retweet_v1(fields: Fields) -> bool:
-    """Whether a v1.1 post passes on another's."""
-    return isinstance(fields.get("retweeted_status"), dict)
+def _is_cut(text: str) -> bool:
+    """Whether a text was cut off: it ends so, before the link to the whole that may follow."""
+    return "…" in text and _LINKS.fullmatch(text[text.rindex("…") + 1 :]) is not None
 
 
-def is_retweet_v2(fields: Fields) -> bool:
-    """Whether a v2 post passes on another's."""
-    return any(True for _ in _retweeted(fields))
+def is_retweet_v1(fields: Fields, odd: list[str]) -> bool | None:
+    """Whether a v1.1 post passes on another's, None where that cannot be read."""
+    original = fields.get("retweeted_status")
+    if original is None or isinstance(original, dict):
+        return original is not None
+    odd.append("an original that is no post")
+    return None
+
+
+def is_retweet_v2(fields: Fields, odd: list[str]) -> bool | None:
+    """Whether a v2 post passes on another's, None where that cannot be read."""
+    if _retweeted(fields):
+        return True
+    values = [value for name in _REFERENCES if (value := fields.get(name)) is not None]
+    if all(isinstance(value, list) and all(isinstance(item, dict) for item in value) for value in values):
+        return False
+    odd.append("references that cannot be read")
+    return None
 
 
 def retweeted_id(fields: Fields) -> str | None:
@@ -139,18 +164,20 @@ def retweeted_id(fields: Fields) -> str | None:
 
 
 def _retweeted(fields: Fields) -> list[Fields]:
-    references = first_of(fields, _REFERENCES)
-    if not isinstance(references, list):
-        return []
-    return [item for item in references if isinstance(item, dict) and item.get("type") in _REPOSTS]
+    listed = [value for name in _REFERENCES if isinstance(value := fields.get(name), list)]
+    return [item for value in listed for item in value if isinstance(item, dict) and _is_repost(item.get("type"))]
+
+
+def _is_repost(kind: Any) -> bool:
+    return isinstance(kind, str) and kind in _REPOSTS
 
 
 def included_posts(document: Fields) -> dict[str, Fields]:
-    """The posts that came along with a v2 answer (`includes`), by their ids."""
+    """The posts that came along with a v2 answer (`includes`, and the posts of its page), by their ids."""
     includes = document.get("includes")
+    came = [includes.get(name) for name in _INCLUDED] if isinstance(includes, dict) else []
     found: dict[str, Fields] = {}
-    for name in _INCLUDED:
-        posts = includes.get(name) if isinstance(includes, dict) else None
+    for posts in (document.get("data"), *came):
         for post in posts if isinstance(posts, list) else ():
             if isinstance(post, dict) and (post_id := id_text(post.get("id"))):
                 found[post_id] = post
@@ -160,44 +187,26 @@ def included_posts(document: Fields) -> dict[str, Fields]:
 # -- which version of what
 
 
-def version_of(fields: Fields, own_id: str, delivered_at: int) -> Version:
+def version_of(fields: Fields, own_id: str, delivered_at: int, odd: list[str]) -> Version:
     """The post that a version belongs to, and when both were made.
 
-    Every edit has an id of its own; the history lists all ids, oldest first. All versions carry the first id and its
-    time, so that a post stays in one partition even when it is edited after midnight.
+    Every edit has an id of its own, which is a time; the history lists all ids. All versions carry the first id and
+    its time, so that a post stays in one partition even when it is edited after midnight.
     """
-    first = next(iter(_history(fields)), own_id)
-    if first == own_id:
+    ids = history_of(fields, own_id, odd)
+    if not ids or ids[0] == own_id:
         return Version(own_id, own_id, delivered_at, delivered_at)
-    # Some answers give every version the time of the first: the own id knows better.
-    revised_at = max(delivered_at, _plausible(snowflake_us(own_id), delivered_at, _EDIT_WINDOW_MAX_US))
-    created_at = snowflake_us(first)
-    # created_at is delivered in whole seconds, so the first id may seem up to a second younger.
-    fits = created_at is not None and -_SECOND_US < revised_at - created_at < _EDIT_WINDOW_MAX_US
-    return Version(own_id, first, created_at if fits and created_at is not None else delivered_at, revised_at)
-
-
-def _plausible(moment_us: int | None, near_us: int, span_us: int) -> int:
-    return moment_us if moment_us is not None and 0 <= moment_us - near_us < span_us else near_us
-
-
-def _history(fields: Fields) -> list[str]:
-    """All ids of a post's versions, oldest first, wherever the platform lists them; none where it does not."""
-    listed = first_of(fields, _HISTORY)
-    history = fields.get("edit_history")
-    if listed is None and isinstance(history, dict):
-        ids = history.get("edit_tweet_ids", history.get("edit_post_ids"))
-        initial = history.get("initial_tweet_id", history.get("initial_post_id"))
-        listed = [initial, *(ids if isinstance(ids, list) else ())]
-    found = [id_text(item) for item in listed] if isinstance(listed, list) else []
-    return [item for item in found if item is not None and item.isascii() and item.isdigit()]
-
-
-def id_text(value: Any) -> str | None:
-    """An id, delivered as a text or as a number, as a text."""
-    if isinstance(value, str) and value:
-        return None if _SURROGATE.search(value) else value
-    return str(value) if type(value) is int else None
+    made, first_made = snowflake_us(own_id), snowflake_us(ids[0])
+    # Ids may be made up, and mean no time: then their order is all that they tell.
+    created_at, revised_at = delivered_at, delivered_at + ids.index(own_id)
+    if first_made is not None:
+        # Some answers give every version the time of the first: the own id knows better.
+        is_near = min(abs((made or 0) - delivered_at), abs(first_made - delivered_at)) < _SLACK_US
+        if made is not None and is_near and 0 <= made - first_made < DAY_US:
+            created_at, revised_at = min(first_made, delivered_at), max(made, delivered_at)
+        elif -_SLACK_US < delivered_at - first_made < _EDIT_WINDOW_US:
+            created_at = min(first_made, delivered_at)
+    return Version(own_id, ids[0], created_at, revised_at)
 
 
 def identifier(fields: Fields, *names: str, missing: str) -> str:
@@ -224,7 +233,7 @@ def author(fields: Any, names: Sequence[str], odd: list[str]) -> str | None:
 def language(fields: Fields, odd: list[str]) -> str | None:
     """The language that the platform took it for."""
     value = fields.get("lang")
-    if value is None or (isinstance(value, str) and not _SURROGATE.search(value)):
+    if value is None or (isinstance(value, str) and not SURROGATE.search(value)):
         return value
     odd.append("a lang that is no text")
     return None
@@ -238,6 +247,8 @@ def count(metrics: Any, names: Sequence[str], odd: list[str]) -> int | None:
     value = first_of(metrics or {}, names)
     if value is None:
         return 0
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _COUNT_DIGITS_MAX:
+        value = int(value)  # the platform's archive writes them so
     if type(value) is int and 0 <= value <= _COUNT_MAX:
         return value
     odd.append("a count that is no number")

@@ -62,7 +62,7 @@ class Post(NamedTuple):
     event_date: int
     text: str
     lang: str | None
-    is_retweet: bool
+    is_retweet: bool | None
     likes: int | None
     retweets: int | None
     revision: str
@@ -162,14 +162,30 @@ def _fields(document: Any) -> dict[str, Any]:
             if not isinstance(wrapped, dict):
                 raise Unfit(f"{wrapper} is {quoted(wrapped)}, not an object")
             return wrapped
-    if "errors" in document or set(document) & {"detail", "title"}:
-        raise Unfit(f"an error and no post: {quoted(document.get('detail') or document.get('title') or 'unnamed')}")
+    errors = document.get("errors")
+    if isinstance(errors, list) and any(map(_is_disconnect, errors)):
+        return {"disconnect": errors}
+    if set(document) & {"errors", "error", "detail", "title"}:
+        raise Unfit(f"an error and no post: {quoted(_named_error(document))}")
     return document
+
+
+def _named_error(document: Fields) -> str:
+    """What an answer says of its error, or of the first of its errors."""
+    errors = document.get("errors")
+    inner = [document, document.get("error"), errors[0] if isinstance(errors, list) and errors else None]
+    told = [part.get(name) for part in inner if isinstance(part, dict) for name in ("detail", "message", "title")]
+    return next((text for text in [*told, document.get("error")] if isinstance(text, str) and text), "unnamed")
 
 
 def _control(fields: Fields) -> str | None:
     """The class of a message that a stream sends beside posts; None for anything else."""
     return None if has_id(fields) else next((name for name in _CONTROLS if name in fields), None)
+
+
+def _is_disconnect(error: Any) -> bool:
+    """Whether an error is how a stream of v2 says that it ends."""
+    return isinstance(error, dict) and ("disconnect_type" in error or error.get("title") == "operational-disconnect")
 
 
 def _rejected_control(payload: str, control: str, fields: Fields, delivered_us: int | None) -> Rejected:
@@ -197,23 +213,23 @@ def _may_be(moment_us: int, delivered_us: int | None) -> bool:
 
 def _v1_post(payload: str, fields: Fields, delivered_us: int | None, odd: list[str]) -> Post:
     post_id = identifier(fields, "id_str", "id", missing="no id")
-    version = version_of(fields, post_id, _created_at(fields, delivered_us))
+    version = version_of(fields, post_id, _created_at(fields, delivered_us), odd)
     said = said_v1(fields, odd)
     author_id = author(fields.get("user"), ("id_str", "id"), odd)
     counts = (count(fields, ("favorite_count",), odd), count(fields, ("retweet_count", "repost_count"), odd))
-    return _post(payload, version, said, (author_id, language(fields, odd), is_retweet_v1(fields)), counts, odd)
+    return _post(payload, version, said, (author_id, language(fields, odd), is_retweet_v1(fields, odd)), counts, odd)
 
 
 def _v2_post(
     payload: str, fields: Fields, included: Mapping[str, Fields], delivered_us: int | None, odd: list[str]
 ) -> Post:
     post_id = identifier(fields, "id", missing="no id")
-    version = version_of(fields, post_id, _created_at(fields, delivered_us))
+    version = version_of(fields, post_id, _created_at(fields, delivered_us), odd)
     said = said_v2(fields, included, odd)
     author_id = author(fields, ("author_id",), odd)
     metrics = fields.get("public_metrics")
     counts = (count(metrics, ("like_count",), odd), count(metrics, ("retweet_count", "repost_count"), odd))
-    return _post(payload, version, said, (author_id, language(fields, odd), is_retweet_v2(fields)), counts, odd)
+    return _post(payload, version, said, (author_id, language(fields, odd), is_retweet_v2(fields, odd)), counts, odd)
 
 
 def _created_at(fields: Fields, delivered_us: int | None) -> int:
@@ -232,7 +248,7 @@ def _post(
     payload: str,
     version: Version,
     said: Said,
-    about: tuple[str | None, str | None, bool],
+    about: tuple[str | None, str | None, bool | None],
     counts: tuple[int | None, int | None],
     odd: list[str],
 ) -> Post:
