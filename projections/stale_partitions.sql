@@ -9,8 +9,8 @@ with edges as (
 content as (
     select dataset, partition, run_id, max(published_position) as changed_position
     from partition_history
-    -- 1970-01-01 is the day that lines without one had, before they got a dataset of their own.
-    where published_position is not null and outcome in ('written', 'appended') and partition <> date '1970-01-01'
+    -- Before the platform's first day there is nothing but the day of lines without one, and wrong clocks.
+    where published_position is not null and outcome in ('written', 'appended') and partition >= date '2006-03-21'
     group by dataset, partition, run_id
 ),
 checks as (
@@ -54,7 +54,7 @@ stale as (
         and (a.component is null or p.logic_version = a.logic_version)
     left join checks k on k.run_id = p.run_id
     where
-        a.partition <= last_day.day
+        a.partition between date '2006-03-21' and last_day.day
         and (p.position is null or (a.run_id <> p.run_id and a.changed_position > k.checked_base))
     group by a.dataset, a.layer, a.partition, a.logic_version
 ),
@@ -63,7 +63,7 @@ outdated as (
     select l.dataset, l.layer, p.partition, l.logic_version
     from logic_versions l
     join partitions p using (dataset)
-    where l.is_current and l.layer <> 'bronze'
+    where l.is_current and l.layer <> 'bronze' and p.partition >= date '2006-03-21'
     group by l.dataset, l.layer, p.partition, l.logic_version
     having max(p.logic_version) < l.logic_version
 )

@@ -14,6 +14,7 @@ from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.sources.files import (
     AGAIN,
     DANGLING,
+    HIDDEN,
     SPECIAL,
     SUFFIX,
     SUFFIXES,
@@ -73,6 +74,42 @@ def test_a_linked_folder_is_read_once_and_circles_end(tmp_path: Path):
         PassedOver("second", AGAIN),
         PassedOver("self", DANGLING),
     ]
+
+
+def test_a_link_to_what_lies_above_brings_what_is_new_there_and_nothing_twice(tmp_path: Path):
+    source = tmp_path / "all" / "source"
+    deliver(source / "a.jsonl")
+    deliver(source / "deep" / "b.jsonl")
+    deliver(tmp_path / "all" / "c.jsonl")
+    deliver(tmp_path / "other" / "d.jsonl")
+    deliver(tmp_path / "other" / "e.jsonl")
+    (source / "up").symlink_to("..")
+    (source / "d.jsonl").symlink_to(tmp_path / "other" / "d.jsonl")
+    (source / "other").symlink_to(tmp_path / "other")
+    listing = FilesSource(source).look()
+    assert [file.name for file in listing.files] == [
+        *("a.jsonl", "d.jsonl", "deep/b.jsonl", "other/e.jsonl", "up/c.jsonl"),
+    ]
+    assert listing.passed_over == [PassedOver("other/d.jsonl", AGAIN), PassedOver("up/source", AGAIN)]
+
+
+def test_what_this_user_may_not_look_at_is_passed_over_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A folder may be listed and not entered (mode 744): its names are there, and that is all."""
+    deliver(tmp_path / "shut" / "a.jsonl")
+    deliver(tmp_path / "b.jsonl")
+    (tmp_path / "link.jsonl").symlink_to("shut/a.jsonl")
+    real = Path.stat
+
+    def stat(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        behind = os.path.realpath(self) if follow_symlinks else str(self)
+        if "/shut/" in behind:
+            raise PermissionError(13, "Permission denied")
+        return real(self, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    listing = FilesSource(tmp_path).look()
+    assert [file.name for file in listing.files] == ["b.jsonl"]
+    assert listing.passed_over == [PassedOver("link.jsonl", HIDDEN), PassedOver("shut/a.jsonl", HIDDEN)]
 
 
 def test_a_linked_file_is_read_under_its_own_name_unless_it_is_read_already(tmp_path: Path):

@@ -6,7 +6,7 @@ import gzip
 import json
 import shutil
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +252,65 @@ def test_a_run_over_many_empty_days_asks_first(workspace: Workspace, source: Pat
 def test_a_run_that_was_told_to_goes_far_ahead(workspace: Workspace):
     small.set_policy(workspace.config.folder, run_ahead_days=1)
     assert workspace.run(far_ahead=True).status == "SUCCESS"
+
+
+def test_a_post_from_the_future_does_not_say_that_all_is_well(workspace: Workspace, source: Path):
+    small.set_policy(workspace.config.folder, run_ahead_days=20)
+    deliver(source, "z.jsonl", post(99, 25, created_at="2031-01-01T10:00:00.000Z"))
+    with pytest.raises(FarAheadError, match="of 2024-01-07"):
+        workspace.run()
+
+
+def test_a_run_that_set_out_while_nothing_was_there_asks_before_it_is_taken_up(workspace: Workspace, source: Path):
+    small.set_policy(workspace.config.folder, run_ahead_days=20)
+    source.rename(source.with_name("away"))
+    source.mkdir()
+    with pytest.raises(NothingReadableError):
+        workspace.run()
+    source.rmdir()
+    source.with_name("away").rename(source)
+    (unfinished,) = (row["run_id"] for row in projection(workspace, "runs"))
+    for until in (None, date(2024, 1, 8)):
+        with pytest.raises(FarAheadError, match=f"of 2024-01-07, and {unfinished} would go on to 2024-02-01") as caught:
+            workspace.run(until)
+    assert caught.value.mend == (
+        f"cancel it (tradex backfill cancel {unfinished} --reason …), then tradex run --until 2024-01-08, "
+        "or, if there was nothing to deliver: tradex run --yes"
+    )
+    workspace.cancel(unfinished, reason="it set out before anything was delivered, INC-7")
+    assert workspace.run(date(2024, 1, 8)).status == "SUCCESS"
+
+
+@pytest.mark.parametrize("how", ["yes", "until"])
+def test_a_run_that_set_out_while_nothing_was_there_goes_on_when_told_so(workspace: Workspace, source: Path, how: str):
+    small.set_policy(workspace.config.folder, run_ahead_days=20)
+    source.rename(source.with_name("away"))
+    source.mkdir()
+    with pytest.raises(NothingReadableError):
+        workspace.run(date(2024, 1, 31))
+    source.rmdir()
+    source.with_name("away").rename(source)
+    workspace.run(far_ahead=True) if how == "yes" else workspace.run(date(2024, 1, 31))
+    assert {row["status"] for row in projection(workspace, "runs")} == {"SUCCESS"}
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+def test_a_line_of_a_file_whose_day_is_still_to_come_is_on_record_once(
+    workspace: Workspace, source: Path, remembers: bool
+):
+    """Files are named by the day where they are made, which may be ahead of UTC. The cache changes nothing."""
+    deliver(source, "2024-02-02.jsonl", b"no post", orjson.dumps({"created_at": "2024-02-02T01:00:00.000Z"}))
+    workspace.run(date(2024, 1, 20))
+    assert len(read_dataset(workspace, UNDATED)) == 2
+    clock = small.Ticking(datetime(2024, 2, 4, tzinfo=UTC))
+    with Workspace.open(workspace.config.folder, actor="ana", clock=clock) as later:
+        if not remembers:
+            (workspace.config.folder / "ledger.db-delivered").unlink()
+        later.run(date(2024, 2, 4))
+        found = source_of(later)
+        assert (found["rejected"], found["undated"], found["rejected_appended"]) == (2, 0, 0)
+        assert read_dataset(later, REJECTED) == []
+        assert len(read_dataset(later, UNDATED)) == 2
 
 
 def test_without_a_bound_nothing_is_asked(workspace: Workspace):

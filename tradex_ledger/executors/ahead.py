@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
 from tradex_ledger.datasets.graph import iso
 from tradex_ledger.domain.policy import RunTooLargeError
 from tradex_ledger.errors import UsageError
 from tradex_ledger.executors.catalog import NO_DAY, Catalog
 from tradex_ledger.executors.context import Execution
+from tradex_ledger.sources.files import SourceFile
 from tradex_ledger.sources.records import NoPostsInside, read_records
 from tradex_ledger.sources.x_posts import Post, parse_line
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FarAheadError(UsageError):
@@ -16,47 +22,61 @@ class FarAheadError(UsageError):
 
     code = "far-ahead"
 
-    def __init__(self, newest: int, until: int, cursor: str | None) -> None:
+    def __init__(self, newest: int, until: int, cursor: str | None, run_id: str | None) -> None:
         passed = cursor is not None and cursor[:10] > iso(newest)
         nearer = "" if passed else f"tradex run --until {iso(newest + 1)}, or, "
+        if run_id is not None:
+            nearer = f"cancel it (tradex backfill cancel {run_id} --reason …), then {nearer or 'run anew; or, '}"
         super().__init__(
-            f"the newest post that was delivered is of {iso(newest)}, and the run would go on to {iso(until)} "
-            f"(excluded): {until - 1 - newest} days without a post, and a run over them cannot be taken back",
+            f"the newest post that was delivered is of {iso(newest)}, and {run_id or 'the run'} would go on to "
+            f"{iso(until)} (excluded): {until - 1 - newest} days without a post, and a run over them cannot be taken "
+            "back",
             mend=f"{nearer}if there was nothing to deliver: tradex run --yes",
         )
 
 
-def check_not_far_ahead(ex: Execution, catalog: Catalog, until: int, cursor: str | None) -> None:
+def check_not_far_ahead(
+    ex: Execution, catalog: Catalog, until: int, cursor: str | None, run_id: str | None = None
+) -> None:
     """Raise `FarAheadError` when more days than the policy lets pass lie between the newest post and the end.
 
-    `until` is an ordinal, excluded. The source is read only when Bronze alone does not say that all is well, and only
-    until a post is found that does: files from the last name on.
+    `until` is an ordinal, excluded; `run_id` is a run that did set out and has taken no post yet. The source is read
+    only when Bronze alone does not say that all is well, and only until a post is found that does: files from the last
+    name on.
     """
     allowed = ex.policy.run_ahead_days
-    newest = max(catalog.current.get(ex.bronze()[0].name, {}), default=None)
+    # A post from the future, which an older reader took, is no newest one.
+    there = catalog.current.get(ex.bronze()[0].name, {})
+    newest = max((day for day in there if day <= ex.clock().toordinal() + 1), default=None)
     if not allowed or (newest is not None and until - 1 - newest <= allowed):
         return
     delivered = newest_delivered(ex, until - 1 - allowed)
     newest = max((day for day in (newest, delivered) if day is not None), default=None)
     if newest is not None and until - 1 - newest > allowed:
-        raise FarAheadError(newest, until, cursor)
+        raise FarAheadError(newest, until, cursor, run_id)
 
 
 def newest_delivered(ex: Execution, enough: int) -> int | None:
     """The newest day (ordinal) of a post at the source, or one that is `enough`; None when there is no post."""
     files = ex.source.list_files()
+    delivered_us = (ex.clock() - _EPOCH) // timedelta(microseconds=1)
     newest = None
     for number, file in enumerate(reversed(files), start=1):
-        try:
-            for record in read_records(file.path):
-                for post in parse_line(record.raw) if record.raw else ():
-                    if isinstance(post, Post):
-                        newest = max(newest or 0, post.event_date + NO_DAY)
-        except NoPostsInside:
-            pass
+        newest = max(newest or 0, _newest_in(file, delivered_us)) or None
         if newest is not None and newest >= enough:
             break
         ex.progress("look for the newest post", number, len(files))
+    return newest
+
+
+def _newest_in(file: SourceFile, delivered_us: int) -> int:
+    """The newest day (ordinal) of a post in a file, as a run would read it now; 0 when there is none."""
+    newest = 0
+    with suppress(NoPostsInside):
+        for record in read_records(file.path):
+            for post in parse_line(record.raw, delivered_us) if record.raw else ():
+                if isinstance(post, Post):
+                    newest = max(newest, post.event_date + NO_DAY)
     return newest
 
 

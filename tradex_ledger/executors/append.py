@@ -44,18 +44,18 @@ def known_rows(
 ) -> tuple[BronzeFile, ...]:
     """The files whose rows are not appended again.
 
-    A line that no day belongs to is known whenever it was read; what had the day 1970-01-01 for want of another, too.
+    A line that no day belongs to is known whenever it was read, also of the time when it had the day 1970-01-01; and
+    one that has a day now is known when it was read before that day had come.
     """
     posts, rejected, undated = ex.bronze()
     if definition is posts:
         return bronze_files(ex, catalog, definition.name, days)
-    names = [rejected, undated] if definition is undated else [definition]
     found = [
         (day, file)
-        for dataset in names
+        for dataset in (rejected, undated)
         if dataset is not None
         for day, file in catalog.all_files(dataset.name)
-        if day in days or day == NO_DAY or (definition is undated and dataset is undated)
+        if dataset is undated or day == NO_DAY or (definition is rejected and day in days)
     ]
     return tuple(BronzeFile(ex.lake.absolute(f["path"]), f["path"], f["bytes"], f["sha256"]) for _, f in found)
 

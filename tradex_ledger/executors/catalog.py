@@ -15,6 +15,7 @@ from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import iso, ordinal
 from tradex_ledger.ledger.select import select
 from tradex_ledger.sources.reread import EDIT_DAYS
+from tradex_ledger.sources.x_time import DAY_US, FIRST_POST_US
 from tradex_ledger.views import AsOf, add_projections, open_views
 
 
@@ -35,7 +36,9 @@ class Version:
 
 
 NO_DAY = date(1970, 1, 1).toordinal()
-"""The day that lines without one had before they got a dataset of their own: it opens no range."""
+"""The day that lines without one had before they got a dataset of their own."""
+FIRST_DAY = NO_DAY + FIRST_POST_US // DAY_US
+"""The platform's first day. Older ones, which an older reader took from a wrong clock, open no range."""
 
 
 @dataclass
@@ -84,7 +87,7 @@ class Catalog:
     def days(self) -> list[int]:
         """Every day that somebody vouches for: that a dataset has a partition of which others are built upon."""
         known = (days for name, days in self.current.items() if name not in self.side)
-        return sorted({day for days in known for day in days} - {NO_DAY})
+        return sorted({day for days in known for day in days if day >= FIRST_DAY})
 
     def copy(self) -> Catalog:
         """A copy that can be laid over without touching this one."""

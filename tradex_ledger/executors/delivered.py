@@ -31,7 +31,7 @@ from tradex_ledger.sources.files import SourceFile
 from tradex_ledger.sources.stage import FileCounts
 
 # Goes up when what is remembered, or how it is written, means something else.
-_FORMAT = 2
+_FORMAT = 3
 
 Days = tuple[int, int]  # from the first to the second, excluded; days since 1970-01-01
 _BEGINNING = -(2**31)

@@ -17,7 +17,7 @@ from tradex_ledger.domain.plan import count_partitions
 from tradex_ledger.domain.run import LAYERS, PUBLICATION, Run
 from tradex_ledger.errors import ConflictError, EnvironmentFault, RefusedError, TradexError
 from tradex_ledger.executors.ahead import check_run_size
-from tradex_ledger.executors.catalog import NO_DAY, overlay
+from tradex_ledger.executors.catalog import FIRST_DAY, overlay
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.engine import check_engine
 from tradex_ledger.executors.extract import extract, extraction_of
@@ -173,12 +173,12 @@ def _plan_incremental(ex: Execution, driven: DrivenRun) -> None:
     published = ex.catalogs.at(ex.ledger.position(), versions)
     last_day = last_day_of(driven, published)
     appended = {
-        name: {ordinal(day) for day in days} - {NO_DAY}
+        name: {day for day in map(ordinal, days) if day >= FIRST_DAY}
         for name, days in run.appended.items()
         if name not in published.side
     }
     posts, *_ = ex.bronze()
-    known = set(published.current.get(posts.name, ())) - {NO_DAY}
+    known = {day for day in published.current.get(posts.name, ()) if day >= FIRST_DAY}
     first = ordinal(run.cursor_from) if run.cursor_from else min(known, default=last_day + 1)
     own_days = set(range(first, ordinal(run.cursor_to)))
     closure = affected(

@@ -12,7 +12,7 @@ from tradex_ledger.domain.plan import Plan, count_partitions, plan_digest
 from tradex_ledger.domain.request import RangeError
 from tradex_ledger.domain.run import LAYERS
 from tradex_ledger.errors import RefusedError
-from tradex_ledger.executors.catalog import NO_DAY, Catalog
+from tradex_ledger.executors.catalog import FIRST_DAY, Catalog
 from tradex_ledger.executors.complete import buildable, check_complete
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.estimate import estimate_plan
@@ -51,7 +51,7 @@ def span_of(ex: Execution, name: str) -> tuple[date, date]:
     held = {d.name for d in subjects(ex, name)} - catalog.side
     found = {day for dataset in held for known in (catalog.current, catalog.outdated) for day in known.get(dataset, ())}
     # What no day belongs to opens no range, and neither do lines that are no posts.
-    days = sorted(found - {NO_DAY}) or catalog.days()
+    days = sorted(day for day in found if day >= FIRST_DAY) or catalog.days()
     if not days:
         raise RangeError(f"{name} has no partition yet: there is nothing to reprocess", mend="run first: tradex run")
     return date.fromordinal(days[0]), date.fromordinal(days[-1])

@@ -1,11 +1,13 @@
 """A folder of delivered files: the source for those who receive the data as files. Here they are listed.
 
 What is not read is told, too: files whose suffix nobody reads, dangling links, pipes and devices (never opened),
-folders that cannot be listed. A linked folder is read, once, whatever circles the links make.
+folders that cannot be listed, what this user may not look at. A linked folder is read, once, and so is what lies in it
+under another name already, whatever circles the links make.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections import Counter
@@ -26,8 +28,10 @@ SUFFIX = "its suffix is none that is read"
 DANGLING = "a link to nothing"
 SPECIAL = "no file: a pipe, a socket or a device"
 UNREADABLE = "a folder that cannot be listed"
+HIDDEN = "this user may not look at it"
 AGAIN = "a link to what is read already"
 _NAMES_MAX = 5
+_NOTHING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
 class SourceFile(NamedTuple):
@@ -105,11 +109,13 @@ class _Walk:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._met: set[tuple[int, int]] = set()
+        self._linked = False
         self.files: list[SourceFile] = []
         self.passed_over: list[PassedOver] = []
 
     def run(self) -> None:
         links = self._folder(self._root)
+        self._linked = True
         while links:
             path = links.pop(0)
             links += self._link(path)
@@ -126,6 +132,9 @@ class _Walk:
             except OSError:
                 self._pass(here, UNREADABLE)
                 continue
+            if met in self._met:  # a link into what lies above it: the rest there is new, this is not
+                self._pass(here, AGAIN)
+                continue
             self._met.add(met)
             for entry in entries:
                 path = Path(entry.path)
@@ -140,11 +149,8 @@ class _Walk:
     def _link(self, path: Path) -> list[Path]:
         try:
             status = path.stat()
-        except OSError:
-            self._pass(path, DANGLING)
-            return []
-        if _identity(status) in self._met:
-            self._pass(path, AGAIN)
+        except OSError as error:
+            self._pass(path, DANGLING if error.errno in _NOTHING else HIDDEN)
             return []
         if stat.S_ISDIR(status.st_mode):
             return self._folder(path)
@@ -154,10 +160,14 @@ class _Walk:
     def _file(self, path: Path, *, follow: bool) -> None:
         try:
             status = path.stat(follow_symlinks=follow)
-        except OSError:  # it was taken away since it was listed
+        except OSError as error:
+            if error.errno not in _NOTHING:  # else it was taken away since it was listed
+                self._pass(path, HIDDEN)
             return
         if not stat.S_ISREG(status.st_mode):
             self._pass(path, SPECIAL)
+        elif self._linked and _identity(status) in self._met:
+            self._pass(path, AGAIN)
         elif not path.name.lower().endswith(SUFFIXES):
             self._pass(path, SUFFIX)
         else:

@@ -43,11 +43,12 @@ class FileUnreadable(EnvironmentFault):
 
     code = "source-file-unreadable"
 
-    def __init__(self, path: Path, why: str, n_lines: int) -> None:
+    def __init__(self, path: Path, why: str, n_lines: int, *, is_denied: bool = False) -> None:
+        mend = "Let this user read it" if is_denied else "Deliver the file again"
         lines = "1 line was" if n_lines == 1 else f"{n_lines} lines were"
         super().__init__(
             f"{path.name} cannot be read to its end: {why}; {lines} readable.",
-            mend=f"Deliver the file again, or move it out of {path.parent}.",
+            mend=f"{mend}, or move it out of {path.parent}.",
         )
 
 
@@ -90,7 +91,8 @@ def read_records(path: Path, digest: Digest | None = None) -> Iterator[Record]:
     except Corrupt as corrupt:
         raise FileUnreadable(path, str(corrupt), n_records) from corrupt
     except OSError as error:
-        raise FileUnreadable(path, error.strerror or type(error).__name__, n_records) from error
+        why, is_denied = error.strerror or type(error).__name__, isinstance(error, PermissionError)
+        raise FileUnreadable(path, why, n_records, is_denied=is_denied) from error
 
 
 def _unpacked(file: _Reader, name: str) -> Iterator[bytes]:

@@ -151,7 +151,9 @@ class _Staging:
 
     def read(self, path: Path, name: str) -> None:
         """Take in one file."""
-        seen = _Seen(f"files:{name}", name, _day_in_name(name, self._delivered))
+        day = _day_in_name(name)
+        is_to_come = day is not None and day * DAY_US > self._delivered
+        seen = _Seen(f"files:{name}", name, None if is_to_come else day, is_to_come)
         digest, passed_over = hashlib.sha256(), None
         try:
             for record in read_records(path, digest):
@@ -163,6 +165,10 @@ class _Staging:
 
     def _record(self, record: Record, seen: _Seen) -> None:
         found = parse_line(record.raw, self._delivered)
+        if any(isinstance(post, Rejected) for post in found):
+            # What is not of its own time yet may be a post, or of a day, the next time.
+            later = parse_line(record.raw)
+            seen.early += sum(one != other for one, other in zip(found, later, strict=True))
         for post in found:
             seen.lines += 1
             seen.items += 1
@@ -186,7 +192,7 @@ class _Staging:
         line = (seen.name, number, post.reason, post.raw, hashlib.sha256(raw).hexdigest())
         day = seen.day if post.event_date is None else post.event_date
         seen.controls += post.kind == "control"
-        seen.early += post.kind == "early"
+        seen.early += post.event_date is None and seen.day_to_come
         if day is None:
             seen.undated += 1
             self._undated.append((self._delivered // DAY_US, *line), len(post.raw))
@@ -212,11 +218,12 @@ class _Staging:
 
 @dataclass
 class _Seen:
-    """What was met in one file so far; `day` is the one in its name."""
+    """What was met in one file so far; `day` is the one in its name, unless that one is still to come."""
 
     source: str
     name: str
     day: int | None
+    day_to_come: bool
     lines: int = 0
     items: int = 0
     undated: int = 0
@@ -245,7 +252,7 @@ def _date(day: int | None) -> date | None:
     return None if day is None else date.fromordinal(day + _EPOCH_ORDINAL)
 
 
-def _day_in_name(name: str, delivered_us: int) -> int | None:
+def _day_in_name(name: str) -> int | None:
     """The first day that a file's name holds (else its folders' names), as days since 1970-01-01, if it may be true."""
     found = _DAY_IN_NAME.search(name.rpartition("/")[2]) or _DAY_IN_NAME.search(name)
     if found is None:
@@ -254,4 +261,4 @@ def _day_in_name(name: str, delivered_us: int) -> int | None:
         day = date.fromisoformat(found[0]).toordinal() - _EPOCH_ORDINAL
     except ValueError:
         return None
-    return day if FIRST_POST_US <= day * DAY_US <= delivered_us else None
+    return day if day * DAY_US >= FIRST_POST_US else None

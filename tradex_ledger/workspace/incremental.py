@@ -10,7 +10,7 @@ from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.run import ENDED, Run
 from tradex_ledger.errors import UsageError
-from tradex_ledger.executors.context import Progress, logic_versions, silent
+from tradex_ledger.executors.context import Execution, Progress, logic_versions, silent
 from tradex_ledger.executors.lease import held
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.workspace.core import PIPELINE
@@ -43,6 +43,7 @@ class IncrementalCommands(DatasetCommands):
         with held(ex, state_stream(PIPELINE)):
             unfinished = self.unfinished_incremental()
             if unfinished is not None:
+                self._check_unfinished(ex, unfinished, until, far_ahead)
                 finished = drive(ex, unfinished)
                 if self.state().cursor == cursor_to:
                     return finished
@@ -63,6 +64,18 @@ class IncrementalCommands(DatasetCommands):
             )
             self.ledger.append(run)
             return drive(ex, run.id)
+
+    def _check_unfinished(self, ex: Execution, run_id: str, until: date | None, far_ahead: bool) -> None:
+        """Raise `FarAheadError` before a run is taken up that set out when nothing said how far the posts go."""
+        from tradex_ledger.executors.ahead import check_not_far_ahead
+
+        run = self.ledger.get(IncrementalRun, run_id)
+        end = ordinal(run.cursor_to)
+        allowed = far_ahead if until is None else until.toordinal() >= end
+        if allowed or run.windows or ex.bronze()[0].name in run.appended:
+            return
+        catalog = ex.catalogs.at(self.ledger.position(), logic_versions(ex.locks()))
+        check_not_far_ahead(ex, catalog, end, run.cursor_from, run_id)
 
     def unfinished_incremental(self) -> str | None:
         """The incremental run that was started and is not closed; there is one at most."""
