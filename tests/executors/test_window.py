@@ -21,6 +21,7 @@ from tests import small
 from tests.check import check_everything
 from tests.lake import events, partitions, read_dataset
 from tradex_ledger.datasets.definition import DefinitionError, Read
+from tradex_ledger.executors.same_rows import first_difference
 from tradex_ledger.executors.window import (
     Input,
     InputFile,
@@ -296,6 +297,23 @@ def test_sums_of_doubles_are_allowed_at_any_depth(tmp_path: Path, value: str):
     files = write_base(tmp_path / "base", content)
     sql = f"select day, 1::integer as id, {value} as n from base group by day"
     assert build_window(task(tmp_path / "out", files, sql, range(1, 2)))
+
+
+@pytest.mark.parametrize("value", ["sum(b.n / 7)", "avg(b.n / 7)", "stddev(b.n / 3)", "[sum(ln(b.n + 2))]"])
+def test_sums_of_doubles_over_several_days_are_allowed_in_windows_of_any_cut(tmp_path: Path, value: str):
+    files = write_base(
+        tmp_path / "base", {d: [(i, (i * 7919 + d * 104729) % 9973) for i in range(300)] for d in range(1, 9)}
+    )
+    sql = f"""
+        select p.day, 1 as id, {value} as n
+        from partitions p join base b on b.day between p.day - 2 and p.day
+        group by all
+    """
+    reads = reading(-2, 0, files)
+    whole = build_window(task(tmp_path / "whole", files, sql, range(3, 9), **reads))
+    alone = [build_window(task(tmp_path / f"{d}", files, sql, range(d, d + 1), **reads))[0] for d in range(3, 9)]
+    pairs = zip(whole, alone, strict=True)
+    assert [first_difference(one.path, other.path, ("day", "id")) for one, other in pairs] == [None] * 6
 
 
 def test_the_day_with_most_input_is_looked_at(tmp_path: Path):
