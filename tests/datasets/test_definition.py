@@ -52,6 +52,12 @@ def test_semicolons_and_what_stands_behind_them_are_no_part_of_a_statement(spelt
     assert difference(found, header({"a": "0d"}) + SQL, []) is None
 
 
+def test_spaces_at_the_ends_of_lines_do_not_count():
+    text = header({"a": "0d"}) + SQL
+    found = parse_definition("made", "".join(f"{line} \t\n" for line in text.splitlines()), {})
+    assert difference(found, text, []) is None
+
+
 def test_a_semicolon_inside_a_statement_stays():
     found = parse_definition("made", header({"a": "0d"}) + "select ';' as a; select 2;", {})
     assert found.sql == "select ';' as a; select 2"

@@ -28,7 +28,7 @@ from tradex_ledger.datasets.tokens import statement
 from tradex_ledger.domain.run import LAYERS
 from tradex_ledger.errors import EnvironmentFault, NotFoundError, RefusedError
 
-_HEADER = re.compile(r"^-- /// dataset\n(?P<body>(?:--.*\n)+?)-- ///\n", re.MULTILINE)
+_HEADER = re.compile(r"^-- /// dataset[ \t]*\n(?P<body>(?:--.*\n)+?)-- ///[ \t]*\n", re.MULTILINE)
 _READS = re.compile(r"^(?P<first>[+-]?\d+)d(?:\.\.(?P<last>[+-]?\d+)d)?$")
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
