@@ -21,7 +21,7 @@ import duckdb
 
 from tests.benchmarks import made_up, measure
 from tradex_ledger.datasets.definition import Definition, load_pipeline
-from tradex_ledger.datasets.fingerprint import add_references
+from tradex_ledger.datasets.references import add_references
 from tradex_ledger.views import open_views, resolve, rows
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
@@ -111,7 +111,7 @@ def bare(folder: Path, days: int, ordered: bool) -> None:
         files = [str(path) for day in wanted for path in sorted((lake / f"event_date={day}").glob("*.parquet"))]
         with duckdb.connect(config={"threads": "1"}) as connection:
             connection.execute("set enable_progress_bar = false")
-            add_references(connection, definition.references)
+            add_references(connection, definition.references, dataset=definition.name)
             connection.execute(f'create view "{BRONZE}" as from read_parquet({files}, hive_partitioning = false)')
             connection.execute("create table partitions as select unnest($1::date[]) as event_date", [wanted])
             connection.execute(

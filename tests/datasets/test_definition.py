@@ -14,6 +14,8 @@ from tradex_ledger.datasets.definition import (
     load_pipeline,
     parse_definition,
 )
+from tradex_ledger.datasets.fingerprint import difference
+from tradex_ledger.datasets.statement import connect
 from tradex_ledger.errors import EnvironmentFault, NotFoundError
 from tradex_ledger.workspace import BUILT_IN
 
@@ -35,6 +37,40 @@ def test_a_definition_says_what_it_reads_and_how_it_is_cut():
     assert found.text == text
 
 
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        *("{}; -- the end", "{};\n\n/* the; end */\n", "{} ; ;", ";{}", "-- first;\n{}", "{}\n;\n;\n", "{} --"),
+        *("{}; -- what's more", "/* a; b */ {};"),
+    ],
+)
+def test_semicolons_and_what_stands_behind_them_are_no_part_of_a_statement(spelt: str):
+    found = parse_definition("made", header({"a": "0d"}) + spelt.format(SQL), {})
+    with connect() as connection:
+        connection.execute("create table partitions (day date)")
+        assert connection.execute(f"select * from ({found.sql}\n)").fetchall() == []
+    assert difference(found, header({"a": "0d"}) + SQL, []) is None
+
+
+def test_spaces_at_the_ends_of_lines_do_not_count():
+    text = header({"a": "0d"}) + SQL
+    found = parse_definition("made", "".join(f"{line} \t\n" for line in text.splitlines()), {})
+    assert difference(found, text, []) is None
+
+
+def test_a_semicolon_inside_a_statement_stays():
+    found = parse_definition("made", header({"a": "0d"}) + "select ';' as a; select 2;", {})
+    assert found.sql == "select ';' as a; select 2"
+
+
+def test_a_mark_of_the_encoding_at_the_beginning_of_a_file_is_no_part_of_it(tmp_path: Path):
+    text = header({"z": "0d"}, more='references = ["words.csv"]') + SQL
+    write(tmp_path, made=f"\ufeff{text}", z=BRONZE)
+    (tmp_path / "words.csv").write_text("\ufeffword\nup\n", encoding="utf-8")
+    found = load_pipeline(tmp_path, "x").definitions["made"]
+    assert (found.text, found.references) == (text, (("words", "word\nup\n"),))
+
+
 def test_reference_data_is_taken_from_beside_the_definition():
     text = header({"a": "0d"}, more='references = ["words.csv"]') + SQL
     found = parse_definition("made", text, {"words.csv": "word\nup\n", "other.csv": "x\n"})
@@ -45,6 +81,7 @@ def test_reference_data_is_taken_from_beside_the_definition():
     ("text", "problem"),
     [
         (SQL, "has no header"),
+        ("with c as (select 1)\n" + header({"a": "0d"}) + SQL, "says something before its header"),
         ("-- /// dataset\n-- ///\n" + SQL, "has no header"),
         ("-- /// dataset\n-- layer = \n-- ///\n" + SQL, "not TOML"),
         (header({"a": "0d"}, more='owner = "ana"') + SQL, "nobody knows: owner"),

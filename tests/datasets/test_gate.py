@@ -171,13 +171,20 @@ CALLS = {
         *("timestamptz '2024-01-01'", "timestamp with time zone '2024-01-01'", "timetz '10:00'", 'x::"timestamptz"'),
         *("x::time with time zone", "x::struct(a timestamptz)[]", "x::map(integer, timetz)", "x::timestamptz_ns"),
         *("x::pg_catalog.timestamptz", "x::timestamptz[3]", "x::union(a timestamptz)", "timezone_hour(x)"),
+        *("strptime(x, '%Y %' || 'z')", """from_json(x, '"TIMESTAMP' || 'TZ"')"""),
         *("strptime(x, '%Y %z')", "try_strptime(x, ['%Y', '%Y %Z'])", "strptime(x, '%Y' || '%z')", "x.strptime('%z')"),
         *("""from_json(x, '{"a": "TIMESTAMPTZ"}')""", "uuid_extract_timestamp(x)"),
         *("""json_transform(x, '{"a": "timestamp with time zone"}')""",),
     ],
     "of the engine's inside": [
         *("create_sort_key(id, 'asc')", "icu_sort_key('a', 'de')", "collate_de(x)", "stats(id)"),
-        *("vector_type(id)", "json_serialize_sql('select 1')", "sum(id) export_state", "__internal_barrier(id)"),
+        *(
+            "hash(id)",
+            "vector_type(id)",
+            "json_serialize_sql('select 1')",
+            "sum(id) export_state",
+            "__internal_barrier(id)",
+        ),
     ],
     "has not been judged": [
         *("x::mood", "x::my_schema.thing", "frobnicate(x)", "list_aggregate(x, 'frobnicate')", "?")
@@ -344,6 +351,9 @@ def test_some_of_the_rows_are_taken_in_an_order_only(sql: str, problem: str):
     [
         "select day, id from base order by day, id limit 3",
         "select day, id from base order by 1, 2 limit 3 offset 1",
+        "select day, 1 as id from base group by all order by count(*) desc limit 1",
+        "select day, id, row_number() over (partition by day order by count(*) desc) from base group by all",
+        "select day, e.key as id, e.value from base b, json_each(b.id) e",
         "select day, id from base order by all limit 3",
         "select distinct on (day) day, id from base order by day, id",
         "select day, id from base union all select day, id from base order by 2 limit 3",
@@ -455,6 +465,52 @@ def test_a_time_with_a_zone_is_refused_where_it_is_given_or_read(kind: str):
 def test_what_is_only_called_like_a_zone_passes(kind: str):
     described = [tuple(row[:2]) for row in connect().execute(f"describe select null::{kind} as at").fetchall()]
     gate.check_types("made", described)
+
+
+@pytest.mark.parametrize(
+    ("kind", "lost"),
+    [
+        *(("interval", "INTERVAL"), ("struct(a interval)[]", "INTERVAL"), ("map(varchar, interval)", "INTERVAL")),
+        *(("union(a integer)", "UNION"), ("bit", "BIT"), ("uhugeint", "UHUGEINT"), ("bignum", "BIGNUM")),
+        *(("variant", "VARIANT"), ("geometry", "GEOMETRY")),
+    ],
+)
+def test_a_column_that_a_file_of_the_lake_does_not_keep_is_refused_with_a_cast_as_its_mend(kind: str, lost: str):
+    made = definition(f"select day, 1 as id, null::{kind} as at from base")
+    with pytest.raises(DefinitionError, match=f"gives its column at as .* does not keep {lost}") as caught:
+        columns(made, {"base": [("day", "DATE")]})
+    assert "::varchar" in caught.value.mend
+
+
+def test_a_struct_of_nothing_is_not_kept():
+    with pytest.raises(DefinitionError, match="does not keep STRUCT"):
+        columns(definition("select day, 1 as id, {} as at from base"), {"base": [("day", "DATE")]})
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(
+            "struct(bit integer)",
+            'struct("interval" date, union_ bigint)',
+            "enum('INTERVAL', 'BIT')",
+            "hugeint",
+            "json",
+        ),
+        *(
+            "uuid",
+            "time",
+            "timestamp_ns",
+            "decimal(38, 3)",
+            "blob",
+            "map(varchar, integer[])",
+            "ubigint",
+            "struct(a date)",
+        ),
+    ],
+)
+def test_what_a_file_keeps_passes(kind: str):
+    columns(definition(f"select day, 1 as id, null::{kind} as at from base"), {"base": [("day", "DATE")]})
 
 
 def test_a_stated_column_with_a_zone_is_refused():

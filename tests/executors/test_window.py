@@ -21,6 +21,7 @@ from tests import small
 from tests.check import check_everything
 from tests.lake import events, partitions, read_dataset
 from tradex_ledger.datasets.definition import DefinitionError, Read
+from tradex_ledger.executors.same_rows import first_difference
 from tradex_ledger.executors.window import (
     Input,
     InputFile,
@@ -296,6 +297,25 @@ def test_sums_of_doubles_are_allowed_at_any_depth(tmp_path: Path, value: str):
     files = write_base(tmp_path / "base", content)
     sql = f"select day, 1::integer as id, {value} as n from base group by day"
     assert build_window(task(tmp_path / "out", files, sql, range(1, 2)))
+
+
+@pytest.mark.parametrize("value", ["sum(c.n / 7)", "avg(ln(c.n + 2))", "stddev(c.n / 3)", "[sum(c.n * exp(c.n % 9))]"])
+def test_sums_of_doubles_over_several_days_are_allowed_in_windows_of_any_cut(tmp_path: Path, value: str):
+    content = {d: [(i, (i * 7919 + d * 104729) % 9973) for i in range(40)] for d in range(1, 9)}
+    files = write_base(tmp_path / "base", content)
+    sql = f"""
+        select p.day, b.id, {value} as n
+        from partitions p
+        join base b using (day)
+        join base c on c.id % 20 = b.id % 20 and c.day between p.day - 2 and p.day
+        group by all
+    """
+    reads = reading(-2, 0, files)
+    whole = build_window(task(tmp_path / "whole", files, sql, range(3, 9), **reads))
+    alone = [build_window(task(tmp_path / f"{d}", files, sql, range(d, d + 1), **reads))[0] for d in range(3, 9)]
+    pairs = list(zip(whole, alone, strict=True))
+    assert any(one.sha256 != other.sha256 for one, other in pairs)
+    assert [first_difference(one.path, other.path, ("day", "id")) for one, other in pairs] == [None] * 6
 
 
 def test_the_day_with_most_input_is_looked_at(tmp_path: Path):

@@ -24,14 +24,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tradex_ledger.datasets.tokens import statement
 from tradex_ledger.domain.run import LAYERS
 from tradex_ledger.errors import EnvironmentFault, NotFoundError, RefusedError
 
-_HEADER = re.compile(r"^-- /// dataset\n(?P<body>(?:--.*\n)+?)-- ///\n", re.MULTILINE)
+_HEADER = re.compile(r"^-- /// dataset[ \t]*\n(?P<body>(?:--.*\n)+?)-- ///[ \t]*\n", re.MULTILINE)
 _READS = re.compile(r"^(?P<first>[+-]?\d+)d(?:\.\.(?P<last>[+-]?\d+)d)?$")
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _REFERENCE = re.compile(r"[a-z][a-z0-9_]{0,62}\.csv")
+
+
+def is_name(text: str) -> bool:
+    """Whether a dataset may be called so."""
+    return _NAME.fullmatch(text) is not None
 
 
 def _is_text(value: object) -> bool:
@@ -124,11 +130,13 @@ class Definition:
 
 def parse_definition(name: str, text: str, references: dict[str, str]) -> Definition:
     """Read one definition. `references` maps file names to CSV texts. Raises `DefinitionError`."""
-    if not _NAME.match(name):
+    if not is_name(name):
         raise DefinitionError(name, "has a name that is no identifier (a-z, 0-9, _)")
     match = _HEADER.search(text)
     if match is None:
-        raise DefinitionError(name, "has no header", "begin it with -- /// dataset … -- ///")
+        raise DefinitionError(name, "has no header", "begin it with -- /// dataset … -- ///, each on a line of its own")
+    if statement(text[: match.start()]):
+        raise DefinitionError(name, "says something before its header", "put the header first, and all else below it")
     try:
         header = tomllib.loads(re.sub(r"^-- ?", "", match["body"], flags=re.MULTILINE))
     except tomllib.TOMLDecodeError as error:
@@ -148,7 +156,7 @@ def parse_definition(name: str, text: str, references: dict[str, str]) -> Defini
         references=tuple((file.removesuffix(".csv"), references[file]) for file in named),
         source=header.get("source"),
         columns=tuple(header.get("columns", {}).items()),
-        sql=text[match.end() :].strip().rstrip(";"),
+        sql=statement(text[match.end() :]),
         text=text,
     )
 
@@ -220,7 +228,7 @@ def load_pipeline(folder: Path, name: str) -> Pipeline:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark, which is no part of it
     except OSError as error:
         raise EnvironmentFault(f"{path} cannot be read: {error.strerror}", mend="make it readable") from error
     except UnicodeDecodeError as error:

@@ -6,9 +6,7 @@ the logic of a version is told by comparing the version's text with today's, bot
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,10 +14,10 @@ from functools import cache
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from tradex_ledger.datasets.definition import Definition, DefinitionError, Pipeline, parse_definition
-from tradex_ledger.datasets.gate import check_deterministic, check_reads, check_types
+from tradex_ledger.datasets.gate import check_deterministic, check_kept, check_reads, check_types
+from tradex_ledger.datasets.references import add_references
 from tradex_ledger.datasets.statement import connect, parsed_form
 from tradex_ledger.datasets.tokens import SCHEME, tokens
 from tradex_ledger.sources import reader_version
@@ -105,17 +103,6 @@ def _difference(definition: Definition, text: str, references: tuple[tuple[str, 
     return None if same else "its statement is another"
 
 
-def add_references(connection: duckdb.DuckDBPyConnection, references: tuple[tuple[str, str], ...]) -> None:
-    """Make each reference CSV a table of text columns, rows in file order."""
-    for table, text in references:
-        rows = list(csv.DictReader(io.StringIO(text)))
-        names = list(rows[0]) if rows else ["value"]
-        data = pa.table({name: pa.array([row[name] for row in rows], pa.string()) for name in names})
-        connection.register(f"__{table}", data)
-        connection.execute(f'create table "{table}" as from "__{table}"')
-        connection.unregister(f"__{table}")
-
-
 def columns(definition: Definition, upstream: Mapping[str, list[tuple[str, str]]]) -> list[tuple[str, str]]:
     """The columns (name, DuckDB type) of a definition over empty inputs. Raises `DefinitionError`."""
     connection = connect()
@@ -127,7 +114,7 @@ def columns(definition: Definition, upstream: Mapping[str, list[tuple[str, str]]
     except duckdb.Error as error:
         raise DefinitionError(definition.name, f"states columns that cannot be: {str(error).splitlines()[0]}") from None
     connection.execute(f'create table partitions ("{definition.partition}" date)')
-    add_references(connection, definition.references)
+    add_references(connection, definition.references, dataset=definition.name)
     try:
         found = connection.execute(f"describe {definition.sql}").fetchall()
     except duckdb.Error as error:
@@ -137,6 +124,7 @@ def columns(definition: Definition, upstream: Mapping[str, list[tuple[str, str]]
     if twice is not None:
         raise DefinitionError(definition.name, f"gives its column {twice} twice")
     check_types(definition.name, result)
+    check_kept(definition.name, result)
     _check_columns(definition, dict(result))
     if definition.columns and dict(definition.columns) != dict(result):
         stated = ", ".join(f'{name} = "{kind}"' for name, kind in result)

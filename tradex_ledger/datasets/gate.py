@@ -5,7 +5,7 @@ The gate reads the parsed form (`json_serialize_sql`) and asks no engine for any
 in another order (executors/window.py).
 
 Sums of doubles are allowed: a window runs on one thread over files in a fixed order, so that their last bits are the
-same each time; in that second look doubles count as equal to 1e-9.
+same each time; between windows of other days, and in that second look, doubles count as equal to 1e-9.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from functools import cache
 from typing import Any
 
 from tradex_ledger.datasets import canaries, judged
-from tradex_ledger.datasets.definition import Definition, DefinitionError
+from tradex_ledger.datasets.definition import Definition, DefinitionError, is_name
 from tradex_ledger.datasets.rules import problems, sorted_at_once
 from tradex_ledger.datasets.statement import nodes
 
-_TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
+# Those that make rows of what they are given.
+_TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest", "json_each", "json_tree"})
+_BY_NAME = "read datasets by their names alone, and files as reference data beside the definition (references)"
 
 
 class NotDeterministicError(DefinitionError):
@@ -43,7 +45,7 @@ def _check(name: str, tree: Any) -> None:
         if node.get("type") == "TABLE_FUNCTION":
             function = str((node.get("function") or {}).get("function_name")).lower()
             if function not in _TABLE_FUNCTIONS:
-                raise DefinitionError(name, f"calls the table function {function}", "read datasets, by their names")
+                raise DefinitionError(name, f"calls the table function {function}", _BY_NAME)
     sorted_lists = {id(inner) for node in nodes(tree) for inner in sorted_at_once(node)}
     for node in reversed(list(nodes(tree))):  # what is innermost is said first: an order by random() is about random()
         found = None if id(node) in sorted_lists else next(problems(node), None)
@@ -63,10 +65,11 @@ def _check_tables(name: str, declared: Set[str], tree: Any) -> None:
         table = node.get("table_name")
         elsewhere = node.get("schema_name") or node.get("catalog_name")
         if node.get("type") == "BASE_TABLE" and (str(table).lower() not in allowed or elsewhere):
+            could_be = is_name(str(table)) and not elsewhere
             raise DefinitionError(
                 name,
                 f"reads {table}, which its header does not declare",
-                f'declare it: reads = {{ {table} = "0d" }}',
+                f'declare it: reads = {{ {table} = "0d" }}' if could_be else _BY_NAME,
             )
 
 
@@ -84,6 +87,19 @@ def check_types(name: str, columns: Iterable[tuple[str, str]], *, read_from: str
                 name,
                 f"{verb} as {described}, {judged.ZONED}",
                 judged.ZONE_MEND,
+            )
+
+
+def check_kept(name: str, columns: Iterable[tuple[str, str]]) -> None:
+    """Raise `DefinitionError` when a described column (name, DuckDB type) is of a type that files of the lake lose."""
+    for column, described in columns:
+        found = judged.unkept(described)
+        if found is not None:
+            raise DefinitionError(
+                name,
+                f"gives its column {column} as {described}, and a file of the lake does not keep {found}",
+                "cast it in the select: ::varchar, ::decimal(38,0) or ::bigint; of an interval take its parts, as in "
+                "epoch(…)",
             )
 
 

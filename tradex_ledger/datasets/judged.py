@@ -71,8 +71,12 @@ def _words(text: str) -> frozenset[str]:
 _ZONED = re.compile(
     r"\btimestamp\s*tz|\btime\s*tz|\b(?:timestamp|time)(?:\s*\(\d+\))?\s+with\s+time\s+zone", re.IGNORECASE
 )
-_DESCRIBED_ZONE = re.compile(r"TIMESTAMP WITH TIME ZONE|TIME WITH TIME ZONE|TIMESTAMPTZ\w*(?=[,)\[]|$)")
+# What is written in a type beside types: the names of fields, the values of an enum.
 _QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""")
+_FIELD = re.compile(r"(?<=[(,])\s*[^\W\d]\w*(?=\s+[A-Z\"])")
+_DESCRIBED_ZONE = re.compile(r"TIMESTAMP WITH TIME ZONE|TIME WITH TIME ZONE|TIMESTAMPTZ\w*(?=[,)\[]|$)")
+# What a file of the lake cannot hold, or gives back as something else: bytes of the engine's, or a negative number.
+_UNKEPT = re.compile(r"\b(INTERVAL|UNION|BIT|BIGNUM|VARIANT|UHUGEINT|GEOMETRY|(?:STRUCT|TUPLE)(?!\s*\())")
 TYPES = _words("""
     array bigint bignum binary bit bitstring blob bool boolean bpchar bytea char date datetime dec decimal double enum
     float float4 float8 geometry guid hugeint int int1 int128 int16 int2 int32 int4 int64 int8 integer integral interval
@@ -126,3 +130,9 @@ def says_zone(text: str) -> bool:
 def holds_zone(described: str) -> bool:
     """Whether a type as DuckDB describes it holds a time with a zone, at any depth."""
     return _DESCRIBED_ZONE.search(_QUOTED.sub("", described)) is not None
+
+
+def unkept(described: str) -> str | None:
+    """The type within a type as DuckDB describes it that a file of the lake does not keep; None: it keeps all."""
+    found = _UNKEPT.search(_FIELD.sub("", _QUOTED.sub("", described)))
+    return found[1] if found else None

@@ -18,6 +18,8 @@ _SORTS = frozenset({"list_sort", "array_sort", "list_reverse_sort", "array_rever
 _BY_NAME = frozenset({"list_aggregate", "list_aggr", "array_aggregate", "array_aggr", "aggregate"})
 _BY_FORMAT = frozenset({"strptime", "try_strptime"})
 _BY_STRUCTURE = frozenset({"json_transform", "json_transform_strict", "from_json", "from_json_strict"})
+_ORDERING = frozenset({"COLUMN_REF", "POSITIONAL_REFERENCE", "STAR"})
+_COUNTS = frozenset({"count", "count_star"})
 # Where a window without an order begins and ends when it holds its whole partition: without one all rows are peers.
 _WHOLE = frozenset({"UNBOUNDED_PRECEDING", "UNBOUNDED_FOLLOWING", "CURRENT_ROW_RANGE", "CURRENT_ROW_GROUPS"})
 
@@ -76,7 +78,8 @@ def _function(node: Node) -> Iterator[Problem]:
     # `made_at.age()` is age(made_at): what stands before the point is the first argument, or a schema.
     if function == "age" and len(values) + bool(node.get("schema")) < 2:
         yield judged.problem("clock", "age() of one time")
-    texts = [text for value in values for text in _texts(value)]
+    # Of each argument what is written in it, joined: `'%' || 'z'` is one text.
+    texts = ["".join(_texts(value)) for value in values]
     if function in _BY_NAME:
         names = (text for value in values if value.get("class") == "CONSTANT" for text in _texts(value))
         yield from _named_aggregate(function, next(names, ""))
@@ -170,10 +173,11 @@ def _modifiers(modifiers: list[Node]) -> Iterator[Problem]:
 
 
 def _has_order(orders: Iterable[Node], *, places: bool = False) -> bool:
-    """Whether an order is one: it names a column, or (`places`) a column by its place. A constant orders nothing."""
+    """Whether an order is one: it names a column, counts rows, or (`places`) names a column by its place. A constant
+    orders nothing."""
     for order in orders:
         by = order.get("expression") or {}
-        if any(node.get("class") in ("COLUMN_REF", "POSITIONAL_REFERENCE", "STAR") for node in nodes(by)):
+        if any(node.get("class") in _ORDERING or node.get("function_name") in _COUNTS for node in nodes(by)):
             return True
         if places and (by.get("literal") or {}).get("kind") == "INTEGER":
             return True

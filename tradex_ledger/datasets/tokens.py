@@ -36,19 +36,41 @@ _LONE_RETURN = re.compile(r"\r(?!\n|$)")
 
 def tokens(sql: str) -> tuple[str, ...]:
     """The tokens of a text, whatever it holds; the whole text as one where it leaves doubt."""
-    found: list[str] = []
+    found = _cut(sql)
+    return (sql,) if found is None else tuple(sql[start:end] for start, end in found)
+
+
+def statement(sql: str) -> str:
+    """A text without the semicolons about its statement and what stands outside of them: it becomes a part of another.
+
+    A text that leaves doubt loses those at its very end alone.
+    """
+    found = _cut(sql)
+    if found is None:
+        return sql.strip().rstrip(";")
+    inside = [place for place in found if sql[slice(*place)] != ";"]
+    if not inside:
+        return ""
+    before = [start for start, _ in found if start < inside[0][0]]
+    after = [start for start, _ in found if start > inside[-1][0]]
+    return sql[before[-1] + 1 if before else 0 : after[0] if after else len(sql)].strip()
+
+
+def _cut(sql: str) -> list[tuple[int, int]] | None:
+    """Where each token begins and ends; None where a text leaves doubt."""
+    found: list[tuple[int, int]] = []
     position, before = 0, ""
     while position < len(sql):
         match = _TOKEN.match(sql, position)
         if match is None:
-            return (sql,)
+            return None
         kind, text, position = str(match.lastgroup), match[0], match.end()
         if _is_doubtful(kind, text, before, sql[position : position + 1]):
-            return (sql,)
+            return None
         if kind not in ("space", "line", "block"):
-            found.append(text)
+            found.append(match.span())
             before = kind
-    return tuple(found)
+    return found
 
 
 def _is_doubtful(kind: str, text: str, before: str, follows: str) -> bool:

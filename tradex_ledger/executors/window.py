@@ -1,13 +1,13 @@
 """A window as a pure task: (definition, input files, output folder) → files. It needs no ledger.
 
 Each input is limited to the days that the definition's `reads` allow for the window. A window of several days shows a
-day more than its own `reads` would; so the first window of each drive is also built day by day at both ends and
+day more than its own `reads` would; so the widest window of each drive is also built day by day at both ends and
 compared: a definition that looks where it did not declare is refused.
 
 The day of that window with most input is then built again with the rows of its inputs in other orders, and compared: a
 definition that takes the first or the last of equals (ties in an order, `arg_max`, `mode`) is refused. Rows are
-compared by key, doubles to 1e-9: sums of doubles are allowed, and have the same bits each time, because a window runs
-on one thread over files in a fixed order.
+compared by key, doubles to 1e-9: sums of doubles are allowed. A window has the same bits each time, because it runs on
+one thread over files in a fixed order; in a window of other days the last bits of a sum of doubles may be others.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from pathlib import Path
 import duckdb
 
 from tradex_ledger.datasets.definition import DefinitionError, Read
-from tradex_ledger.datasets.fingerprint import add_references, create_empty
+from tradex_ledger.datasets.fingerprint import create_empty
 from tradex_ledger.datasets.graph import iso
+from tradex_ledger.datasets.references import add_references
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.executors import again
 from tradex_ledger.executors.same_rows import first_difference
@@ -41,11 +42,12 @@ class ReadsOutsideWindowError(DefinitionError):
 
     code = "reads-outside-window"
 
-    def __init__(self, dataset: str, day: int) -> None:
+    def __init__(self, dataset: str, day: int, column: str) -> None:
         super().__init__(
             dataset,
             f"reads days outside its declared window: {iso(day)} comes out differently when only those are there",
-            "widen its reads in the header, or narrow its join to what it declares",
+            "widen its reads in the header, or narrow its join to what it declares; what counts over all rows "
+            f"(limit, a window) is to count day by day: partition by {column}",
         )
 
 
@@ -68,7 +70,8 @@ class OrderDependentError(DefinitionError):
             dataset,
             f"gives other rows when its input comes in another order; on {iso(day)} differs: {difference}",
             "break the ties: end each order by with the columns of a key; of several equals arg_max, arg_min and mode "
-            "take any, row_number() in such an order takes one",
+            "take any, row_number() in such an order takes one; a sum of doubles is the same to 1e-9 only, so round or "
+            "compare it less finely",
         )
 
 
@@ -143,7 +146,7 @@ def _shown(task: WindowTask, days: tuple[int, ...], folder: Path) -> Iterator[du
     connection = connect()
     try:
         limit_resources(connection, folder / "spill", task.memory_mb)
-        add_references(connection, task.references)
+        add_references(connection, task.references, dataset=task.dataset)
         for given in task.inputs:
             first, last = days[0] + given.read.first, days[-1] + given.read.last
             _create_input(connection, given, _visible(given, first, last, folder))
@@ -206,9 +209,9 @@ def _build_alone(task: WindowTask, day: int) -> list[StagedFile]:
 def _check_reads(task: WindowTask, staged: list[StagedFile]) -> None:
     for day in (task.days[0], task.days[-1]):
         alone = _build_alone(task, day)
-        if _digests(staged, day) != _digests(alone, day):
+        if _differ(task, staged, alone, day) is not None:
             _check_alone(task, day, alone)  # a tie may fall otherwise in another window, too
-            raise ReadsOutsideWindowError(task.dataset, day)
+            raise ReadsOutsideWindowError(task.dataset, day, task.column)
 
 
 def _check_order(task: WindowTask, staged: list[StagedFile]) -> None:
@@ -218,10 +221,10 @@ def _check_order(task: WindowTask, staged: list[StagedFile]) -> None:
         _check_alone(task, day, staged)
     except OrderDependentError:
         alone = _build_alone(task, day)
-        if _digests(staged, day) == _digests(alone, day):
+        if _differ(task, staged, alone, day) is None:
             raise
         _check_alone(task, day, alone)
-        raise ReadsOutsideWindowError(task.dataset, day) from None
+        raise ReadsOutsideWindowError(task.dataset, day, task.column) from None
 
 
 def _check_alone(task: WindowTask, day: int, built: list[StagedFile]) -> None:
@@ -234,11 +237,16 @@ def _compare_orders(connection: duckdb.DuckDBPyConnection, task: WindowTask, day
     size = _input_bytes(task, day)
     for order in again.orders(connection, _inputs_with_rows(task, day), size) if size else ():
         other = _run(connection, task, (day,), task.folder / f"{order}-{day}", keep=False)
-        if _digests(built, day) == _digests(other, day):
-            continue
-        difference = first_difference(_path(built, day), _path(other, day), task.key)
+        difference = _differ(task, built, other, day)
         if difference is not None:
             raise OrderDependentError(task.dataset, day, difference)
+
+
+def _differ(task: WindowTask, one: list[StagedFile], other: list[StagedFile], day: int) -> str | None:
+    """What differs first between two builds of a day, in words; None: nothing but the last bits of doubles."""
+    if _digests(one, day) == _digests(other, day):
+        return None
+    return first_difference(_path(one, day), _path(other, day), task.key)
 
 
 def _inputs_with_rows(task: WindowTask, day: int) -> list[tuple[str, str]]:

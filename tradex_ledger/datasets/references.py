@@ -1,0 +1,48 @@
+"""Reference data: CSV beside a definition, as tables of texts."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+
+import duckdb
+import pyarrow as pa
+
+from tradex_ledger.datasets.definition import DefinitionError
+
+
+def add_references(
+    connection: duckdb.DuckDBPyConnection, references: tuple[tuple[str, str], ...], *, dataset: str
+) -> None:
+    """Make each reference CSV a table of text columns, rows in file order. Raises `DefinitionError`."""
+    for table, text in references:
+        try:
+            names, rows = _read(text)
+        except (ValueError, csv.Error) as error:
+            raise DefinitionError(
+                dataset, f"cannot use its reference data {table}.csv: {error}", f"mend {table}.csv"
+            ) from None
+        data = pa.table({name: pa.array(values, pa.string()) for name, values in zip(names, rows, strict=True)})
+        connection.register(f"__{table}", data)
+        connection.execute(f'create table "{table}" as from "__{table}"')
+        connection.unregister(f"__{table}")
+
+
+def _read(text: str) -> tuple[list[str], list[list[str | None]]]:
+    """The names of the columns, and their values; empty lines are none, and a short line ends in nulls.
+
+    Raises `ValueError` or `csv.Error` for what would be taken otherwise than it was meant, or be lost.
+    """
+    lines = csv.reader(io.StringIO(text), strict=True)
+    names = next(lines, ["value"])
+    twice = next((name for name, count in Counter(map(str.lower, names)).items() if count > 1), None)
+    if twice is not None:
+        raise ValueError(f"it names the column {twice!r} twice")
+    rows: list[list[str | None]] = []
+    for row in lines:
+        if len(row) > len(names):
+            raise ValueError(f"line {lines.line_num} holds {len(row)} values, and the first names {len(names)} columns")
+        if row:
+            rows.append([*row, *[None] * (len(names) - len(row))])
+    return names, [[row[place] for row in rows] for place in range(len(names))]
