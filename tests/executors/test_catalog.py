@@ -5,8 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests import small
-from tradex_ledger.executors.catalog import Catalogs
+from tradex_ledger.datasets.definition import parse_definition
+from tradex_ledger.executors.catalog import Catalog, Catalogs, Version
 from tradex_ledger.executors.context import logic_versions
+
+SILVER = """-- /// dataset
+-- layer = "silver"
+-- partition = "day"
+-- key = ["day"]
+-- reads = { bronze = "0d" }
+-- ///
+select day from bronze
+"""
 
 
 def test_as_of_every_position_the_kept_catalog_is_the_one_that_is_read_anew(tmp_path: Path) -> None:
@@ -33,3 +43,18 @@ def test_what_is_laid_over_a_catalog_is_not_in_the_next(tmp_path: Path) -> None:
         day, version = next(iter(laid_over.current["gold_metrics"].items()))
         laid_over.put("gold_metrics", day + 1000, version)
         assert catalogs.at(last, versions).get("gold_metrics", day + 1000) is None
+
+
+def test_what_an_older_reader_left_on_days_around_is_read_and_digested_too() -> None:
+    files = {day: {"path": f"{day}.parquet", "sha256": str(day), "rows": 1} for day in range(960, 1010)}
+    current = {"bronze": {day: Version(1, (file,), 1, 1, None) for day, file in files.items()}}
+    old: frozenset[str] = frozenset(str(file["path"]) for file in files.values())
+    assert [day for day, _, _ in Catalog(1, current).readable("bronze", 1000, 1001)] == [1000, 1001]
+    catalog = Catalog(1, current, old=old)
+    assert [day for day, _, _ in catalog.readable("bronze", 1000, 1001)] == list(range(970, 1003))
+    definition = parse_definition("silver", SILVER, {})
+    digests = {catalog.input_digest(definition, 2, 1000)}
+    for day in (969, 970, 999, 1000, 1001, 1002):
+        other = {**current["bronze"], day: Version(1, ({**files[day], "sha256": "x"},), 1, 1, None)}
+        digests.add(Catalog(1, {"bronze": other}, old=old).input_digest(definition, 2, 1000))
+    assert len(digests) == 5  # those of 969 and 1002 are not looked at

@@ -34,8 +34,8 @@ def rows_by_day(definition: Definition, staged: list[str]) -> Counter[int]:
 def bronze_files(ex: Execution, catalog: Catalog, dataset: str, days: tuple[int, ...]) -> tuple[BronzeFile, ...]:
     """The files of a Bronze dataset that may hold rows of those days (ordinals, in order)."""
     return tuple(
-        BronzeFile(ex.lake.absolute(file["path"]), file["path"], file["bytes"], file["sha256"], is_old)
-        for _, file, is_old in catalog.readable(dataset, days[0], days[-1])
+        BronzeFile(day, ex.lake.absolute(file["path"]), file["path"], file["bytes"], file["sha256"], is_old)
+        for day, file, is_old in catalog.readable(dataset, days[0], days[-1])
     )
 
 
@@ -57,7 +57,7 @@ def known_rows(
         for day, file in catalog.all_files(dataset.name)
         if dataset is undated or day == NO_DAY or (definition is rejected and day in days)
     ]
-    return tuple(BronzeFile(ex.lake.absolute(f["path"]), f["path"], f["bytes"], f["sha256"]) for _, f in found)
+    return tuple(BronzeFile(day, ex.lake.absolute(f["path"]), f["path"], f["bytes"], f["sha256"]) for day, f in found)
 
 
 def append_task(

@@ -27,8 +27,9 @@ class StageTask:
 
 @dataclass(frozen=True, slots=True)
 class BronzeFile:
-    """A file that Bronze has. `is_old`: an older reader made it, so its payloads are read again."""
+    """A file that Bronze has of a day (ordinal). `is_old`: an older reader made it, so its payloads are read again."""
 
+    day: int
     path: Path
     name: str
     bytes: int
@@ -146,7 +147,7 @@ def check_existing(task: AppendTask) -> Appended:
 
 def _existing_paths(task: AppendTask) -> list[str]:
     """Where the rows are that Bronze has, as today's reader reads them."""
-    old = [file.path for file in task.existing if file.is_old]
+    old = [(file.path, file.day) for file in task.existing if file.is_old]
     paths = [str(file.path) for file in task.existing if not file.is_old]
     if old:
         again = task.folder / "again.parquet"

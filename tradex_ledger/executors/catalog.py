@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import iso, ordinal
 from tradex_ledger.ledger.select import select
-from tradex_ledger.sources.reread import EDIT_DAYS
+from tradex_ledger.sources.reread import EDIT_DAYS, MADE_UP_DAYS
 from tradex_ledger.sources.x_time import DAY_US, FIRST_POST_US
 from tradex_ledger.views import AsOf, add_projections, open_views
 
@@ -71,10 +71,12 @@ class Catalog:
     def readable(self, dataset: str, first: int, last: int) -> list[tuple[int, Mapping[str, Any], bool]]:
         """The files (with their day, and whether an older reader made them) that may hold rows of first..last.
 
-        What an older reader left on the day after belongs to them, too: it did not know every edit for one.
+        What an older reader left on the day after belongs to them, too: it did not know every edit for one; and what it
+        left on days before: it took made-up ids for times.
         """
-        found = self.files(dataset, first, last + (EDIT_DAYS if self.old else 0))
-        return [(day, file, old) for day, file in found if (old := file["path"] in self.old) or day <= last]
+        before, after = (MADE_UP_DAYS, EDIT_DAYS) if self.old else (0, 0)
+        found = self.files(dataset, first - before, last + after)
+        return [(day, file, old) for day, file in found if (old := file["path"] in self.old) or first <= day <= last]
 
     def all_files(self, dataset: str) -> list[tuple[int, Mapping[str, Any]]]:
         """All files of a dataset (with their day), in order of day."""
@@ -106,8 +108,11 @@ class Catalog:
                 version = days.get(input_day)
                 if version is not None and version.files:
                     lines.append(f"{read.dataset} {iso(input_day)} {version.content}")
-            for input_day, file, _ in self.readable(read.dataset, day + read.last + 1, day + read.last):
-                lines.append(f"{read.dataset} {iso(input_day)} again {file['sha256']}")
+            for input_day, file, _ in (
+                self.readable(read.dataset, day + read.first, day + read.last) if self.old else ()
+            ):
+                if not read.first <= input_day - day <= read.last:
+                    lines.append(f"{read.dataset} {iso(input_day)} again {file['sha256']}")
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

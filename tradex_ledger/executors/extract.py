@@ -171,8 +171,8 @@ def _recover(ex: Execution, staged: Staged, extraction: Mapping[str, Any]) -> in
     first, until = ordinal(extraction["cursor_from"]), ordinal(extraction["cursor_to"])
     # A line without a day had that of 1970; the day of another may have come from its file's name: all are read.
     old = tuple(
-        BronzeFile(ex.lake.absolute(f["path"]), f["path"], f["bytes"], f["sha256"], is_old=True)
-        for _, f in catalog.all_files(rejected.name)
+        BronzeFile(day, ex.lake.absolute(f["path"]), f["path"], f["bytes"], f["sha256"], is_old=True)
+        for day, f in catalog.all_files(rejected.name)
         if catalog.is_old(f["path"])
     )
     if not old:

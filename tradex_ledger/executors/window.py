@@ -34,7 +34,7 @@ from tradex_ledger.lake.writer import (
     limit_resources,
     write_days,
 )
-from tradex_ledger.sources.reread import EDIT_DAYS, reread_posts
+from tradex_ledger.sources.reread import EDIT_DAYS, MADE_UP_DAYS, reread_posts
 
 
 class ReadsOutsideWindowError(DefinitionError):
@@ -79,7 +79,7 @@ class OrderDependentError(DefinitionError):
 class InputFile:
     """A file of an input, with its day, as the events describe it.
 
-    `is_old`: Bronze of an older reader, whose payloads are read again; it may hold rows of the day before, too.
+    `is_old`: Bronze of an older reader, whose payloads are read again; it may hold rows of other days, too.
     """
 
     day: int
@@ -180,7 +180,8 @@ def _run(
 def _visible(given: Input, first: int, last: int, folder: Path) -> list[str]:
     """The files that hold the rows of first..last; of Bronze of an older reader, what reading it again gives."""
     files = [str(file.path) for file in given.files if first <= file.day <= last and not file.is_old]
-    old = [file.path for file in given.files if file.is_old and first <= file.day <= last + EDIT_DAYS]
+    span = range(first - MADE_UP_DAYS, last + EDIT_DAYS + 1)
+    old = [(file.path, file.day) for file in given.files if file.is_old and file.day in span]
     if old:
         out = folder / f"{given.read.dataset}-again.parquet"
         files += [str(out)] if reread_posts(old, first, last, out).rows else []

@@ -28,6 +28,12 @@ BRONZE_SCHEMA = pa.schema([*_POST_COLUMNS, *_SYSTEM])
 EDIT_DAYS = 1
 """A version of a post may lie so many days after the day that today's reader gives it: an edit after midnight, which
 an older reader did not know for one."""
+MADE_UP_DAYS = 30
+"""And so many days before it: an edit whose first id an older reader took for the time of that day."""
+
+
+OldFile = tuple[Path, int]
+"""A file of Bronze that an older reader made, and its day (an ordinal)."""
 
 
 class Reread(NamedTuple):
@@ -38,24 +44,35 @@ class Reread(NamedTuple):
     unfit: int
 
 
-def reread_posts(paths: Sequence[Path], first: int, last: int, out: Path) -> Reread:
+def reread_posts(files: Sequence[OldFile], first: int, last: int, out: Path) -> Reread:
     """Read the payloads of Bronze files again; write the posts of first..last (ordinals) to `out`, if there are any.
 
-    The columns are those of `BRONZE_SCHEMA`, the rows in the order of the files.
+    The columns are those of `BRONZE_SCHEMA`, the rows in the order of the files. A post of a day for which its file is
+    not looked at stays where it is: none is lost.
     """
     rows = ParquetRows(out, BRONZE_SCHEMA, _BATCH_ROWS)
     low, high = first - _EPOCH_ORDINAL, last - _EPOCH_ORDINAL
     kept = elsewhere = unfit = 0
     try:
-        for payload, source, run_id, ingested_at in _rows(paths, ["payload", "source", "run_id", "ingested_at"]):
-            for post in parse_line(payload.encode(), _micros(ingested_at)):
-                if not isinstance(post, Post):
-                    unfit += 1
-                elif low <= post.event_date <= high:
-                    rows.append((*post[:-1], source, run_id, ingested_at), len(payload))
-                    kept += 1
-                else:
-                    elsewhere += 1
+        for path, ordinal in files:
+            day = ordinal - _EPOCH_ORDINAL
+            if day < low and not _has_edits(path):
+                continue
+            for payload, source, run_id, ingested_at in _rows(path, ["payload", "source", "run_id", "ingested_at"]):
+                for post in parse_line(payload.encode(), _micros(ingested_at)):
+                    if not isinstance(post, Post):
+                        unfit += 1
+                        continue
+                    placed = (
+                        post
+                        if day - EDIT_DAYS <= post.event_date <= day + MADE_UP_DAYS
+                        else post._replace(event_date=day)
+                    )
+                    if low <= placed.event_date <= high:
+                        rows.append((*placed[:-1], source, run_id, ingested_at), len(payload))
+                        kept += 1
+                    else:
+                        elsewhere += 1
         rows.close()
     except BaseException:
         rows.discard()
@@ -72,13 +89,14 @@ def recover_posts(paths: Sequence[Path], first: int, last: int, out: Path) -> in
     low, high = first - _EPOCH_ORDINAL, last - _EPOCH_ORDINAL
     kept = 0
     try:
-        for raw, file, line, ingested_at in _rows(paths, ["raw", "file", "line", "ingested_at"]):
-            found = parse_line(raw.encode(), _micros(ingested_at))
-            for item, post in enumerate(found, start=1):
-                if isinstance(post, Post) and low <= post.event_date <= high:
-                    place = (f"files:{file}", line, item if len(found) > 1 else None)
-                    rows.append((*post[:-1], *place), len(post.payload))
-                    kept += 1
+        for path in paths:
+            for raw, file, line, ingested_at in _rows(path, ["raw", "file", "line", "ingested_at"]):
+                found = parse_line(raw.encode(), _micros(ingested_at))
+                for item, post in enumerate(found, start=1):
+                    if isinstance(post, Post) and low <= post.event_date <= high:
+                        place = (f"files:{file}", line, item if len(found) > 1 else None)
+                        rows.append((*post[:-1], *place), len(post.payload))
+                        kept += 1
         rows.close()
     except BaseException:
         rows.discard()
@@ -86,11 +104,17 @@ def recover_posts(paths: Sequence[Path], first: int, last: int, out: Path) -> in
     return kept
 
 
-def _rows(paths: Sequence[Path], columns: list[str]) -> Iterator[tuple[Any, ...]]:
-    for path in paths:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
-                yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
+def _has_edits(path: Path) -> bool:
+    """Whether there is an edit that its reader knew for one: only such a row may be of a later day."""
+    with pq.ParquetFile(path) as file:
+        made, revised = (column.to_pylist() for column in file.read(["created_at", "revised_at"]).columns)
+    return bool(made != revised)
+
+
+def _rows(path: Path, columns: list[str]) -> Iterator[tuple[Any, ...]]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
+            yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
 
 
 def _micros(moment: datetime) -> int:
