@@ -77,6 +77,25 @@ def test_lines_stay_lines_whatever_the_file_is_called_and_one_broken_line_spoils
         ]
 
 
+@pytest.mark.parametrize("name", ["x.jsonl", "x.json"])
+def test_a_list_that_was_cut_off_in_its_line_spoils_no_line_that_follows(tmp_path: Path, name: str):
+    lines = [b'[{"id":"1","text":"cut', b'{"id":"2"}', b'{"id":"3"}']
+    found = read_records(deliver(tmp_path / name, b"\n".join(lines) + b"\n"))
+    assert list(found) == [Record(number, None, line) for number, line in enumerate(lines, start=1)]
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.ndjson", "x.json"])
+@pytest.mark.parametrize(
+    "document",
+    ['{"data": [\n{"id":"1"},\n{"id":"2"}\n]}', '[{"id":"1"},\n{"id":"2"}\n]', '{"data":\n[\n{"id":"1"}\n]}'],
+)
+def test_a_document_is_one_by_how_its_first_line_ends(tmp_path: Path, name: str, document: str):
+    found = list(read_records(deliver(tmp_path / name, document.encode())))
+    assert [record.item for record in found] == list(range(1, len(found) + 1))
+    read = [json.loads(record.raw) for record in found]
+    assert json.loads(document) in (read, read[0])
+
+
 def test_what_stands_between_the_elements_is_not_left_out(tmp_path: Path):
     path = deliver(tmp_path / "x.json", b'[{"a":1},\n 5, "x",\n{"b":2}\n] 7\n{"c":\n3}')
     assert [(r.line, r.raw) for r in read_records(path)] == [

@@ -556,6 +556,24 @@ def test_lists_and_archives_are_their_elements():
     assert (one.post_id, one.author_id, one.odd) == (V1["id_str"], None, ("no author",))
 
 
+def test_a_list_of_lists_or_of_pages_is_their_elements():
+    first, second, third = ({**without(V2, "edit_history_tweet_ids"), "id": str(number)} for number in (1, 2, 3))
+    found = parse_line(orjson.dumps([[first, [second]], {"data": [third]}, 7]))
+    assert [one.post_id if isinstance(one, Post) else one.reason for one in found] == [
+        "1",
+        "2",
+        "3",
+        "7, not an object",
+    ]
+
+
+@pytest.mark.parametrize("page", ['{{"data":[{}]}}', "[{}]"])
+def test_a_post_in_a_page_that_is_nested_too_deeply_to_be_written_down_is_a_rejected_line(page: str):
+    depth = 1000
+    (found,) = parse_line(page.format('{"id":"1","x":' + "[" * depth + "]" * depth + "}").encode())
+    assert isinstance(found, Rejected)
+
+
 @pytest.mark.parametrize("nothing", [{"data": []}, {"meta": {"result_count": 0}}, {"statuses": []}, []])
 def test_an_answer_that_there_is_nothing_is_nothing(nothing: object):
     assert parse_line(orjson.dumps(nothing)) == []

@@ -169,6 +169,19 @@ def test_late_lines_that_are_no_posts_are_proposed_and_on_record_after_the_next_
     assert run["planned_partitions"] == 4
 
 
+@pytest.mark.parametrize("why", ["all days are run", "it would ask"])
+def test_no_run_is_proposed_that_would_not_set_out(workspace: Workspace, source: Path, why: str):
+    small.set_policy(workspace.config.folder, run_ahead_days=20)
+    with small.reopen(workspace.config.folder) as again:
+        again.run(date(2024, 2, 1) if why == "all days are run" else small.day(8))
+        deliver(source, "2024-01-04-late.jsonl", b"<html>")
+        (item,) = again.propose()
+        assert (item["kind"], item["lines"], item["command"]) == ("rejected", 1, None)
+        assert "the next run, or a backfill of their day, puts them on record" in item["reason"]
+        small.backfill(again, 4, 4)
+        assert again.propose() == []
+
+
 def test_a_backfill_of_their_day_puts_them_on_record_too(workspace: Workspace, source: Path):
     workspace.run(small.day(6))
     deliver(source, "2024-01-03-late.jsonl", b"<html>")

@@ -21,8 +21,10 @@ from tradex_ledger.datasets.graph import affected, iso, ordinal, windows
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
 from tradex_ledger.domain.source import Look
 from tradex_ledger.errors import EnvironmentFault
+from tradex_ledger.executors.ahead import sets_out
 from tradex_ledger.executors.append import append_task, rows_by_day
 from tradex_ledger.executors.bronze import count_new_rows
+from tradex_ledger.executors.catalog import NO_DAY
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.delivered import Delivered
 from tradex_ledger.executors.extract import record_look, wanted_of
@@ -40,8 +42,9 @@ class Late:
     """Posts that Bronze (`dataset`) lacks, by created day (ordinal); what those days lead to downstream.
 
     `passed` are those of the days that a run has asked the source for; no run has asked for the others. `rejected` is
-    how many lines are no posts and not on record as such, `rejected_files` the delivered files that hold them; `look`
-    is what was recorded of the look at the source.
+    how many lines are no posts and not on record as such, `rejected_files` the delivered files that hold them;
+    `sets_out` whether a run of now would do so without a question; `look` is what was recorded of the look at the
+    source.
     """
 
     dataset: str
@@ -50,6 +53,7 @@ class Late:
     closure: dict[str, set[int]] = field(default_factory=dict)
     rejected: int = 0
     rejected_files: tuple[str, ...] = ()
+    sets_out: bool = True
     look: Look | None = None
 
 
@@ -96,8 +100,10 @@ def _look(ex: Execution, cursor: str) -> Late:
     late = _told(ex, posts.name, found, cursor)
     kinds = [(d, files) for d, files in zip(others, (staged.rejected, staged.undated), strict=True) if d]
     unfit = [row for definition, files in kinds for row in _new(ex, definition, files)]
+    newest, catalog = staged.newest_day(), ex.catalogs.at(ex.ledger.position(), logic_versions(ex.locks()))
     late = replace(
         late,
+        sets_out=sets_out(ex, catalog, cursor, None if newest is None else newest + NO_DAY),
         rejected=sum(count for *_, count in unfit),
         rejected_files=tuple(sorted({name for _, name, _ in unfit if name})),
     )

@@ -45,7 +45,8 @@ def propose(ledger: Ledger, late: Late | None = None, refusal: Refusal = never) 
     done and that nobody drives. `waiting`: a backfill that will mend something stale once it is approved or driven.
     `temporal` and `logical`: requests (dataset, first, last, partitions; `posts` for late data), upstream first: a
     dataset whose input is stale itself waits for that one. Consecutive days make one request; `first_cancel` are
-    outdated backfills that stand in its way. `rejected`: lines at the source that are no posts and not on record.
+    outdated backfills that stand in its way. `rejected`: lines at the source that are no posts and not on record
+    (`command` is None while no run would set out without a question).
     `passed over`: what is at the source and is not read (`command` is None).
     """
     at_work = _living(ledger)
@@ -140,10 +141,11 @@ def _unread(late: Late | None) -> list[Row]:
                 "kind": "rejected",
                 "files": files,
                 "lines": lines,
-                "command": "tradex run",
+                "command": "tradex run" if late.sets_out else None,
                 "reason": f"{files} late {'file' if files == 1 else 'files'} ({which}) with {lines} "
                 f"{'line that is no post' if lines == 1 else 'lines that are no posts'}; "
-                "the next run puts them on record, with the reasons",
+                f"{'the next run puts' if late.sets_out else 'the next run, or a backfill of their day, puts'} them on "
+                "record, with the reasons",
             }
         )
     for item in late.look.passed_over if late is not None and late.look is not None else ():

@@ -128,11 +128,11 @@ def _is_document(head: bytes, name: str) -> bool:
     first, _, rest = head.lstrip().partition(b"\n")
     if first[:1] not in (b"[", b"{") or _is_json(first):
         return False
-    if first[:1] == b"[":
-        return True
-    # One broken line does not make a document of the lines that follow.
+    # One broken line does not make a document of the lines that follow; what is told on over lines ends its first so.
     second = rest.lstrip().partition(b"\n")[0]
-    return (first.strip() == b"{" or ".json" in name.replace(".jsonl", "")) and not _is_json(second)
+    if first.rstrip()[-1:] in (b"[", b"{", b",", b":"):
+        return first[:1] == b"[" or not _is_json(second)
+    return not _is_json(second) and (first[:1] == b"[" or ".json" in name.replace(".jsonl", ""))
 
 
 def _is_json(line: bytes) -> bool:

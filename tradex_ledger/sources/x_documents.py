@@ -68,9 +68,24 @@ def _is_empty_answer(document: Fields) -> bool:
 
 
 def items_of(document: Any) -> list[tuple[Any, Mapping[str, Fields]]]:
-    """The elements of a page or a list, each with the posts that came along; errors of a page come after its posts."""
-    if isinstance(document, list):
-        return [(item, {}) for item in document]
+    """The elements of a page or a list, each with the posts that came along; errors of a page come after its posts.
+
+    Of a list of lists, or of pages, it is theirs: so it is read alike in one line and in several.
+    """
+    found: list[tuple[Any, Mapping[str, Fields]]] = []
+    waiting = [document]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            waiting += reversed(one)
+        elif is_single(one):
+            found.append((one, {}))
+        else:
+            found += _of_page(one)
+    return found
+
+
+def _of_page(document: Fields) -> list[tuple[Any, Mapping[str, Fields]]]:
     included = included_posts(document)
     errors = document.get("errors")
     told = [{"errors": [error], **_named(error)} for error in errors] if isinstance(errors, list) else []
@@ -82,7 +97,10 @@ def _named(error: Any) -> dict[str, Any]:
 
 
 def payload_of(item: Any, included: Mapping[str, Fields]) -> str:
-    """An element as a line of its own, with the posts that it passes on, so that it can be read again by itself."""
+    """An element as a line of its own, with the posts that it passes on, so that it can be read again by itself.
+
+    Raises: `Unfit`.
+    """
     needed: dict[str, Fields] = {}
     post: Any = item
     while isinstance(post, dict) and (other := retweeted_id(post)) is not None:
@@ -93,4 +111,8 @@ def payload_of(item: Any, included: Mapping[str, Fields]) -> str:
     try:
         return orjson.dumps(document).decode()
     except TypeError:  # half a surrogate, or a number of more than 64 bits
+        pass
+    try:
         return json.dumps(document, separators=(",", ":"))
+    except RecursionError:
+        raise Unfit("nested too deeply") from None

@@ -104,8 +104,7 @@ def parse_line(line: bytes, delivered_us: int | None = None) -> list[Post | Reje
     if is_single(document):
         found = [_one(payload, document, delivered_us, odd)]
     else:
-        items = items_of(document)
-        found = [_one(payload_of(item, included), item, delivered_us, odd, included) for item, included in items]
+        found = [_item(item, included, payload, delivered_us, odd) for item, included in items_of(document)]
     return found if flaw is None else [_unspoilt(one, flaw) for one in found]
 
 
@@ -125,6 +124,17 @@ def parse_post(line: bytes, delivered_us: int | None = None) -> Post | Rejected:
 
 
 # -- one post
+
+
+def _item(
+    item: Any, included: Mapping[str, Fields], line: str, delivered_us: int | None, odd: list[str]
+) -> Post | Rejected:
+    """One of several in a line."""
+    try:
+        payload = payload_of(item, included)
+    except Unfit as unfit:
+        return Rejected(str(unfit), line, None, None)
+    return _one(payload, item, delivered_us, odd, included)
 
 
 def _one(
