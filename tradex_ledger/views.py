@@ -19,6 +19,7 @@ from tradex_ledger.datasets.statement import connect, nodes, parsed_form
 from tradex_ledger.errors import NotFoundError, UsageError
 from tradex_ledger.ledger.columnar import create_events
 from tradex_ledger.ledger.entry import format_time
+from tradex_ledger.ledger.rows import time_at
 from tradex_ledger.ledger.select import Store, select
 
 _AFTER_FROM = re.compile(r"\b(?:from|join)\s+(\w+)")
@@ -58,7 +59,7 @@ def resolve(store: Store, as_of: str | None) -> AsOf:
             f"there is nothing as of {as_of!r}: the ledger holds the positions 1 to {newest}",
             mend="see what happened when: tradex audit log",
         )
-    return AsOf(position, _one(store, "select max(at) from events where position = :position", position=position))
+    return AsOf(position, time_at(store, position, newest))
 
 
 def _one(store: Store, statement: str, **values: Any) -> Any:

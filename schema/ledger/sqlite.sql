@@ -21,6 +21,9 @@ CREATE TABLE IF NOT EXISTS events (
 
 CREATE INDEX IF NOT EXISTS events_by_topic ON events (topic, position);
 
+-- What decides is read from a stream by topic: see ledger/loading.py.
+CREATE INDEX IF NOT EXISTS events_by_stream_topic ON events (stream, topic, version);
+
 -- Full tiles of the RFC 9162 tree, as in C2SP tlog-tiles: tile N of level L holds the hashes of the
 -- 256 subtrees of height 8L that begin at leaf N * 256^(L+1).
 -- WITHOUT ROWID, because a rowid of its own would be a second key for INSERT OR REPLACE to hit.
@@ -58,6 +61,25 @@ BEGIN
     WHERE EXISTS (SELECT 1 FROM events WHERE stream = NEW.stream AND version = NEW.version);
 END;
 
+-- A row is what its entry says. (SQLite has no SHA-256: that the leaf is the entry's, each reader makes sure of.)
+CREATE TRIGGER IF NOT EXISTS events_true_insert BEFORE INSERT ON events
+BEGIN
+    SELECT RAISE(ABORT, 'the ledger is append-only: the entry is of another event, or of another ledger')
+    WHERE json_extract(NEW.entry, '$.position') IS NOT NEW.position
+       OR json_extract(NEW.entry, '$.stream') IS NOT NEW.stream
+       OR json_extract(NEW.entry, '$.version') IS NOT NEW.version
+       OR json_extract(NEW.entry, '$.topic') IS NOT NEW.topic
+       OR json_extract(NEW.entry, '$.at') IS NOT NEW.at
+       OR json_extract(NEW.entry, '$.ledger') IS NOT (SELECT id FROM ledger);
+END;
+
+CREATE TRIGGER IF NOT EXISTS tiles_true_insert BEFORE INSERT ON tiles
+BEGIN
+    SELECT RAISE(ABORT, 'the ledger is append-only: a tile is laid when all of its events are there')
+    WHERE NEW.level NOT BETWEEN 0 AND 6
+       OR (NEW.tile + 1) * (1 << (8 * (NEW.level + 1))) > (SELECT coalesce(max(position), 0) FROM events);
+END;
+
 CREATE TRIGGER IF NOT EXISTS tiles_dense_insert BEFORE INSERT ON tiles
 BEGIN
     SELECT RAISE(ABORT, 'the ledger is append-only: a tile follows the last of its level')
@@ -70,6 +92,7 @@ BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: a database holds one ledge
 
 -- Outside the ledger: what may be changed, or deleted and made again.
 
+-- Of older releases, which kept a cache of aggregates here. Nobody reads it any more, and nobody writes it.
 CREATE TABLE IF NOT EXISTS snapshots (
     stream  TEXT NOT NULL,
     version INTEGER NOT NULL,

@@ -1,4 +1,4 @@
-"""The ledger as an application: snapshots, old events, unknown events, saves that conflict."""
+"""The ledger as an application: loading, old events, unknown events, saves that conflict."""
 
 from __future__ import annotations
 
@@ -21,31 +21,23 @@ from tests.domain.test_backfill import submit
 from tests.given import Fact, state, stored
 from tests.golden.record import answers, load
 from tradex_ledger.clock import utc_now
+from tradex_ledger.domain.alerts import AlertLog
 from tradex_ledger.domain.backfill import Backfill
-from tradex_ledger.domain.base import CreatedEvent, Event, Snapshot
+from tradex_ledger.domain.base import EVENTS, CreatedEvent, Event
 from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.plan import plan_digest
 from tradex_ledger.ledger.application import AmbiguousIdError, Ledger, NoSuchStreamError, WriterConflictError
 from tradex_ledger.ledger.entry import canonical
-from tradex_ledger.ledger.mapper import EntryMapper, UnknownEventError
-from tradex_ledger.ledger.recorder import Recorder, SnapshotRecorder
-from tradex_ledger.ledger.store import create_store, open_engine, writing
+from tradex_ledger.ledger.loading import ALL_EVENTS
+from tradex_ledger.ledger.log import CanonicalEvent
+from tradex_ledger.ledger.mapper import EntryMapper, UnknownEventError, fields
+from tradex_ledger.ledger.recorder import Recorder
+from tradex_ledger.ledger.rows import Row
+from tradex_ledger.ledger.store import create_store, open_engine
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 DAYS = 28
-
-
-class OftenSnapshotting(Ledger):
-    """Takes a snapshot every five events."""
-
-    snapshotting_intervals: ClassVar[dict[Any, int]] = {Backfill: 5, Dataset: 5, PipelineState: 5}
-
-
-class NeverSnapshotting(Ledger):
-    """Replays everything from the first event."""
-
-    snapshotting_intervals: ClassVar[dict[Any, int]] = {}
 
 
 @pytest.fixture
@@ -85,74 +77,95 @@ def drive_a_month(ledger: Ledger) -> str:
     return backfill.id
 
 
-def snapshots(engine: Engine, stream: str) -> list[StoredEvent]:
-    return list(SnapshotRecorder(engine).select_events(stream))
+# -- loading
 
 
-# -- snapshots
+def many(engine: Engine, stream: str, topic: str, count: int, **facts: Any) -> None:
+    """Events of one topic, as many as a stream gathers in years."""
+    recorder = Recorder(engine, utc_now)
+    with opened_ledger(engine) as ledger:
+        first = ledger.version_of(stream) + 1
+    state_bytes = canonical({"by": "ana", "data": facts, "v": 1})
+    recorder.insert_events([CanonicalEvent(stream, n, topic, state_bytes) for n in range(first, first + count)])
 
 
-def test_an_aggregate_is_the_same_with_snapshots_and_without(engine: Engine):
-    with opened_ledger(engine, OftenSnapshotting) as ledger:
-        run_id = drive_a_month(ledger)
-        assert snapshots(engine, run_id)
-        with_snapshots = ledger.get(Backfill, run_id)
-    with opened_ledger(engine, NeverSnapshotting) as ledger:
-        ledger.snapshots = None
-        without = ledger.get(Backfill, run_id)
-    assert len(without.candidates["silver_social_events"]) == DAYS
-    assert state(with_snapshots) == state(without)
-    assert with_snapshots.version == without.version
+def publications(engine: Engine, count: int) -> None:
+    many(engine, "dataset-silver_x", "dataset.published", count, run="run-1", logic_version=1, partitions=1, rows=9)
 
 
-def test_what_comes_after_a_snapshot_goes_on_from_it(engine: Engine):
-    with opened_ledger(engine, OftenSnapshotting) as ledger:
-        run_id = drive_a_month(ledger)
-        backfill = ledger.get(Backfill, run_id)
-        assert backfill.next_stage() == "gold"
-        backfill.start_layer("gold", executor=EXECUTOR, extraction=None, by="driver")
-        ledger.append(backfill)
-        assert ledger.get(Backfill, run_id).layer == "gold"
+def made_dataset(ledger: Ledger) -> Dataset:
+    dataset = Dataset.register(
+        "silver_x", pipeline="x", layer="silver", partition_column="event_date", component=None, by="ana"
+    )
+    dataset.protect("2024-01-01", "2024-01-02", reason="a legal hold on these days", by="ana")
+    ledger.append(dataset)
+    return dataset
 
 
-def test_a_snapshot_is_really_read(engine: Engine):
-    with opened_ledger(engine, OftenSnapshotting) as ledger:
-        run_id = drive_a_month(ledger)
-        _rewrite_snapshots(engine, run_id, lambda kept: kept["state"].update(priority_of_the_test="seen"))
-        assert vars(ledger.get(Backfill, run_id))["priority_of_the_test"] == "seen"
+def test_an_aggregate_of_a_long_stream_is_the_same_as_when_all_events_are_replayed(engine: Engine):
+    with opened_ledger(engine) as ledger:
+        made_dataset(ledger)
+        ledger.append(PipelineState.open("x", cursor=None, by="ana"))
+        ledger.append(AlertLog.open(0, by="ana"))
+        for round_ in range(3):
+            publications(engine, 200)
+            moves = {"run": "run-1", "cursor_before": None, "cursor": f"2024-01-0{round_ + 1}T00:00:00Z"}
+            many(engine, "pipeline-x", "pipeline_state.advanced", 200, **moves)
+            many(engine, "pipeline-x", "pipeline_state.overridden", 1, **moves | {"cursor": "2024-01-09T00:00:00Z"})
+            many(engine, "alerts", "alerts.receiver_reached", 1, receiver=f"r{round_}", position=round_)
+            many(engine, "alerts", "alerts.delivered", 200, position=round_ + 1, receivers=2)
+            dataset = ledger.get(Dataset, "dataset-silver_x")
+            dataset.unprotect("2024-01-01", "2024-01-02", reason="the hold is over by now", by="ana")
+            dataset.protect("2024-01-01", "2024-01-02", reason=f"a hold of number {round_}", by="ana")
+            ledger.append(dataset)
+        for cls, stream in ((Dataset, "dataset-silver_x"), (PipelineState, "pipeline-x"), (AlertLog, "alerts")):
+            whole: Any = ledger.repository.get(stream)
+            assert state(ledger.get(cls, stream)) == state(whole)
+            assert ledger.get(cls, stream).version == whole.version > ALL_EVENTS
+        assert ledger.get(PipelineState, "pipeline-x").cursor == "2024-01-09T00:00:00Z"
+        assert ledger.get(Dataset, "dataset-silver_x").protected == [["2024-01-01", "2024-01-02", "a hold of number 2"]]
 
 
-def test_a_snapshot_of_another_format_is_passed_over(engine: Engine):
-    with opened_ledger(engine, OftenSnapshotting) as ledger:
-        run_id = drive_a_month(ledger)
-        whole = state(ledger.get(Backfill, run_id))
+@pytest.mark.parametrize("kind", sorted(EVENTS))
+def test_an_event_that_supersedes_the_earlier_ones_of_its_topic_assigns_every_time_the_same_names(kind: str):
+    if not EVENTS[kind].SUPERSEDES:
+        return
 
-        def other(kept: dict[str, Any]) -> None:
-            kept["format"] = 999
-            kept["state"] = {"nothing": "of what is needed"}
+    class Assigned:
+        pass
 
-        _rewrite_snapshots(engine, run_id, other)
-        assert state(ledger.get(Backfill, run_id)) == whole
-
-
-def _rewrite_snapshots(engine: Engine, stream: str, change: Any) -> None:
-    """Snapshots are a cache, and the only thing in the store that can be written over."""
-    for kept in snapshots(engine, stream):
-        content = orjson.loads(kept.state)
-        change(content)
-        with writing(engine) as connection:
-            connection.execute(
-                text("update snapshots set state = :state where stream = :stream and version = :version"),
-                {"state": orjson.dumps(content), "stream": stream, "version": kept.originator_version},
-            )
+    event = object.__new__(EVENTS[kind])
+    for name in fields(EVENTS[kind]):
+        object.__setattr__(event, name, "a value")
+    kept: Any = Assigned()
+    event.apply(kept)  # what it reads of the aggregate, or changes in place, would not be there
+    assert vars(kept)
 
 
-def test_a_snapshot_copies_what_it_is_taken_of():
-    backfill = submit()
-    taken = Snapshot.take(backfill)
-    assert taken.state["request"] == backfill.request
-    assert not [name for name in taken.state if name.startswith("_")]
-    assert orjson.loads(orjson.dumps(taken.state)) == taken.state
+def test_of_a_long_stream_only_the_events_that_count_are_read(engine: Engine, monkeypatch: pytest.MonkeyPatch):
+    with opened_ledger(engine) as ledger:
+        made_dataset(ledger)
+        publications(engine, 3_000)
+        read: list[int] = []
+        load_one = Recorder.stored_event
+
+        def noted(recorder: Recorder, row: Row, stream: str) -> StoredEvent:
+            read.append(row[2])
+            return load_one(recorder, row, stream)
+
+        monkeypatch.setattr(Recorder, "stored_event", noted)
+        assert ledger.get(Dataset, "dataset-silver_x").version == 3_002
+        assert read == [1, 2, 3_002]
+
+
+def test_a_stream_is_read_by_the_index_over_stream_and_topic(engine: Engine):
+    with engine.connect() as connection:
+        for statement in (
+            "select topic, count(*), sum(version), max(version) from events where stream = 'a' group by topic",
+            "select * from events where stream = 'a' and topic in ('b', 'c')",
+        ):
+            way = connection.execute(text(f"explain query plan {statement}")).fetchall()
+            assert "INDEX events_by_stream_topic (stream=?" in str(way)
 
 
 # -- events of other versions

@@ -15,6 +15,9 @@ from tradex_ledger.ledger.store import create_store, open_engine
 
 LEAF = "zeroblob(32)"
 TILE = "zeroblob(8192)"
+TRUE_ENTRY = (
+    '{"at":"a","by":"","data":{},"ledger":"ld-test","position":301,"stream":"bf-1","topic":"t","v":1,"version":7}'
+)
 ATTEMPTS = {
     "update an event": "UPDATE events SET topic = 'other' WHERE position = 2",
     "update or replace an event": "UPDATE OR REPLACE events SET position = 1 WHERE position = 2",
@@ -93,5 +96,5 @@ def test_a_refusal_says_that_the_ledger_is_append_only(connection: sqlite3.Conne
 def test_insert_or_ignore_does_not_add_a_second_event_at_a_version(connection: sqlite3.Connection) -> None:
     before = everything(connection)
     with pytest.raises(sqlite3.IntegrityError, match="already has this version"):
-        connection.execute(f"INSERT OR IGNORE INTO events VALUES (301, 'bf-1', 7, 't', 'a', {LEAF}, '{{}}')")
+        connection.execute(f"INSERT OR IGNORE INTO events VALUES (301, 'bf-1', 7, 't', 'a', {LEAF}, '{TRUE_ENTRY}')")
     assert everything(connection) == before

@@ -12,7 +12,7 @@ from uuid import uuid4
 from eventsourcing.tests import persistence as suites
 from sqlalchemy import Engine
 
-from tradex_ledger.ledger.recorder import Recorder, SnapshotRecorder
+from tradex_ledger.ledger.recorder import Recorder
 from tradex_ledger.ledger.store import create_store, open_engine
 
 
@@ -32,11 +32,6 @@ class OnSQLite(TestCase):
 
     def create_recorder(self) -> Recorder:
         return Recorder(self.create_engine(), lambda: datetime.now(UTC), poll_seconds=0.01)
-
-
-class TestSnapshots(OnSQLite, suites.AggregateRecorderTestCase):
-    def create_recorder(self) -> SnapshotRecorder:  # type: ignore[override]
-        return SnapshotRecorder(self.create_engine())
 
 
 class TestApplication(OnSQLite, suites.ApplicationRecorderTestCase[Recorder]):

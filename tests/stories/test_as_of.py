@@ -144,7 +144,7 @@ def test_as_of_any_position_the_answers_are_those_of_a_ledger_that_never_got_fur
     newest = history.workspace.ledger.position()
     for position in sorted(history.chance.sample(range(1, newest + 1), POSITIONS)):
         engine = open_engine(f"sqlite:///{tmp_path / str(position)}.db", create=True)
-        create_store(engine, ledger_id="0" * 16, created_at=datetime(2014, 3, 1, tzinfo=UTC))
+        create_store(engine, ledger_id=history.workspace.ledger.id, created_at=datetime(2014, 3, 1, tzinfo=UTC))
         with sqlite3.connect(f"{tmp_path / str(position)}.db") as shorter:
             shorter.execute("attach ? as whole", [str(history.workspace.config.folder / "ledger.db")])
             shorter.execute(

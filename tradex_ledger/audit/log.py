@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-import orjson
 from sqlalchemy import Connection, bindparam, text
 
 from tradex_ledger.domain.base import EVENTS
 from tradex_ledger.errors import UsageError
 from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.ledger.rows import COLUMNS, entry_of
 from tradex_ledger.ledger.store import read
 from tradex_ledger.views import AsOf, resolve
 
@@ -62,7 +62,7 @@ def log(
             raise UnknownTopicError(topic)
     if chosen:
         conditions.append("topic in :topics")
-    statement = text(f"select entry from events where {' and '.join(conditions)} order by position desc")
+    statement = text(f"select {COLUMNS} from events where {' and '.join(conditions)} order by position desc")
     if chosen:
         statement = statement.bindparams(bindparam("topics", chosen, expanding=True))
 
@@ -70,22 +70,23 @@ def log(
         entries = []
         cursors: dict[int, str | None] = {}
         for row in connection.execute(statement, values):
-            entry = orjson.loads(row[0])
+            entry = entry_of(ledger.id, tuple(row))
             if actor is None or entry["by"] == actor:
                 entries.append(entry)
             if limit is not None and len(entries) == limit:
                 break
         for entry in entries:
             if entry["data"].get("override_state"):
-                moved = connection.execute(_STATE_BEFORE, {"position": entry["position"]}).scalar()
-                cursors[entry["position"]] = orjson.loads(moved)["data"]["cursor"] if moved else None
+                moved = connection.execute(_STATE_BEFORE, {"position": entry["position"]}).first()
+                said = entry_of(ledger.id, tuple(moved)) if moved else None
+                cursors[entry["position"]] = said["data"]["cursor"] if said else None
         return Log(list(reversed(entries)), position, cursors)
 
     return read(ledger.engine, find)
 
 
 _STATE_BEFORE = text(
-    "select entry from events where topic like 'pipeline_state.%' and position < :position "
+    f"select {COLUMNS} from events where topic like 'pipeline_state.%' and position < :position "
     "order by position desc limit 1"
 )
 

@@ -40,6 +40,7 @@ class AlertLog(Aggregate):
         """The alert of the event at that position reached its receivers."""
 
         TOPIC: ClassVar[str] = "alerts.delivered"
+        SUPERSEDES: ClassVar[bool] = True
         position: int
         receivers: int
 

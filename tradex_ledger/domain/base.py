@@ -15,18 +15,13 @@ from eventsourcing.domain import (
     BaseAggregate,
     CanInitAggregate,
     CanMutateAggregate,
-    CanSnapshotAggregate,
     MetaDomainEvent,
 )
-from eventsourcing.utils import get_topic
 
 from tradex_ledger.errors import RefusedError
 
 UNSAVED = datetime(1, 1, 1, tzinfo=UTC)
 """The time of an event that no store has dated yet."""
-
-SNAPSHOT_TOPIC = "snapshot"
-
 
 EVENTS: dict[str, type[Event]] = {}
 """Every event there is, by its topic. A topic in a ledger is looked up here and nowhere else: it is data, and must
@@ -43,10 +38,17 @@ class Event(CanMutateAggregate[str], metaclass=MetaDomainEvent):
             EVENTS[topic] = cls  # an aggregate derives its nested events once more: the last one is in use
 
     TOPIC: ClassVar[str]
+    SUPERSEDES: ClassVar[bool] = False
+    """Whether the newest event of the topic assigns all that the earlier ones of it did in its stream."""
     originator_id: str
     originator_version: int
     timestamp: datetime
     by: str
+
+    @classmethod
+    def changes_state(cls) -> bool:
+        """Whether it assigns anything; one that does not is a lock, or only told."""
+        return cls.apply is not CanMutateAggregate.apply
 
     @staticmethod
     def create_timestamp() -> datetime:
@@ -59,39 +61,10 @@ class CreatedEvent(Event, CanInitAggregate[str]):
     originator_topic: str
 
 
-class Snapshot(CanSnapshotAggregate[str], metaclass=MetaDomainEvent):
-    """An aggregate's state at a version: a cache, never evidence; delete them all and nothing is lost."""
-
-    TOPIC: ClassVar[str] = SNAPSHOT_TOPIC
-    originator_id: str
-    originator_version: int
-    timestamp: datetime
-    topic: str
-    state: dict[str, Any]
-
-    @classmethod
-    def take(cls, aggregate: Any) -> Snapshot:
-        """Copy what `apply` assigned: aggregates hold plain JSON values only, so it can be stored as such."""
-        state = {name: value for name, value in vars(aggregate).items() if not name.startswith("_")}
-        return cls(  # type: ignore[call-arg]
-            originator_id=aggregate.id,
-            originator_version=aggregate.version,
-            timestamp=UNSAVED,
-            topic=get_topic(type(aggregate)),
-            state=state,
-        )
-
-    def mutate(self, _: None) -> BaseAggregate[str]:
-        aggregate = super().mutate(_)
-        vars(aggregate).update(_created_on=UNSAVED, _modified_on=UNSAVED)
-        return aggregate
-
-
 class Aggregate(BaseAggregate[str]):
     """A stream with rules. Its public attributes are plain JSON values."""
 
     Event = Event
-    Snapshot = Snapshot
 
 
 class WrongStateError(RefusedError):

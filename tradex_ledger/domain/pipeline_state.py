@@ -64,6 +64,7 @@ class PipelineState(Aggregate):
         """An incremental run succeeded and moved the cursor (N20)."""
 
         TOPIC: ClassVar[str] = "pipeline_state.advanced"
+        SUPERSEDES: ClassVar[bool] = True
         run: str
         cursor_before: str | None
         cursor: str
@@ -75,6 +76,7 @@ class PipelineState(Aggregate):
         """A forced backfill, approved by a second person, moved the cursor (N13, N21)."""
 
         TOPIC: ClassVar[str] = "pipeline_state.overridden"
+        SUPERSEDES: ClassVar[bool] = True
         run: str
         cursor_before: str | None
         cursor: str

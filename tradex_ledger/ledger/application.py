@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, TypeVar, cast
 
-from eventsourcing.application import AggregateNotFoundError, Application
+from eventsourcing.application import Application
 from eventsourcing.persistence import (
     AggregateRecorder,
     ApplicationRecorder,
-    EventStore,
     InfrastructureFactory,
     IntegrityError,
     Mapper,
@@ -26,13 +25,16 @@ from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.source import Look
 from tradex_ledger.errors import ConflictError, NotFoundError
-from tradex_ledger.ledger.mapper import EntryMapper, SnapshotMapper, SnapshotStore
-from tradex_ledger.ledger.recorder import Recorder, SnapshotRecorder
-from tradex_ledger.ledger.store import read
+from tradex_ledger.ledger.faults import READS
+from tradex_ledger.ledger.loading import load
+from tradex_ledger.ledger.mapper import EntryMapper
+from tradex_ledger.ledger.recorder import Recorder
+from tradex_ledger.ledger.store import complete_store, read
 
 A = TypeVar("A", bound=Aggregate)
 
-SNAPSHOT_EVERY_EVENTS = 2_000
+KINDS: tuple[type[Aggregate], ...] = (Backfill, IncrementalRun, Dataset, PipelineState, AlertLog, Look)
+"""The kinds of streams; named here so that every process knows them."""
 
 
 class WriterConflictError(ConflictError):
@@ -70,13 +72,13 @@ class NoSuchStreamError(NotFoundError):
 class _Factory(InfrastructureFactory):
     """Hands the library our recorders; the library's own factories know nothing of them."""
 
-    def __init__(self, recorder: Recorder, snapshots: SnapshotRecorder) -> None:
+    def __init__(self, recorder: Recorder) -> None:
         super().__init__({})
         self._recorder = recorder
-        self._snapshots = snapshots
 
     def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:
-        return self._snapshots if purpose == "snapshots" else self._recorder
+        del purpose
+        return self._recorder
 
     def application_recorder(self) -> ApplicationRecorder:
         return self._recorder
@@ -89,42 +91,31 @@ class _Factory(InfrastructureFactory):
         return self._recorder
 
     def is_snapshotting_enabled(self) -> bool:
-        return True
+        return False  # an aggregate is what its events say; nothing else is asked (`loading`)
 
 
 class Ledger(Application[str]):
     """All streams of one workspace."""
 
-    snapshotting_intervals: ClassVar[dict[Any, int]] = {
-        Backfill: SNAPSHOT_EVERY_EVENTS,
-        IncrementalRun: SNAPSHOT_EVERY_EVENTS,
-        Dataset: SNAPSHOT_EVERY_EVENTS,
-        PipelineState: SNAPSHOT_EVERY_EVENTS,
-        AlertLog: SNAPSHOT_EVERY_EVENTS,
-        Look: SNAPSHOT_EVERY_EVENTS,  # of one event: named so that every process knows its kind
-    }
-
     def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
         self.engine = engine
         self.clock = clock
+        if not engine.get_execution_options().get(READS, False):
+            complete_store(engine)
         super().__init__()
 
     def construct_factory(self, env: Any) -> InfrastructureFactory:
         del env
-        return _Factory(Recorder(self.engine, self.clock), SnapshotRecorder(self.engine))
+        return _Factory(Recorder(self.engine, self.clock))
 
     def construct_mapper(self) -> Mapper[str]:
         return EntryMapper()
 
-    def construct_snapshot_store(self) -> EventStore[str]:
-        return SnapshotStore(SnapshotMapper(), self.factory.aggregate_recorder("snapshots"))
-
     def get(self, cls: type[A], stream: str, noun: str = "run") -> A:
-        """Load an aggregate. Raises `NoSuchStreamError` when there is none, or one of another class."""
-        try:
-            found: Any = self.repository.get(stream)
-        except AggregateNotFoundError:
-            raise NoSuchStreamError(stream, noun) from None
+        """Load an aggregate. Raises `NoSuchStreamError` when there is none, or one of another class;
+        `BrokenLedgerError` when the events of the stream are not sound.
+        """
+        found = load(cast(Recorder, self.recorder), self.mapper, stream)
         if not isinstance(found, cls):
             raise NoSuchStreamError(stream, noun)
         return found
@@ -140,6 +131,11 @@ class Ledger(Application[str]):
         except IntegrityError:
             raise WriterConflictError(streams) from None
         return recordings[-1].notification.id if recordings else self.position()
+
+    @property
+    def id(self) -> str:
+        """The identity that every entry carries."""
+        return cast(Recorder, self.recorder).ledger
 
     def position(self) -> int:
         """The position of the newest event; 0 in an empty ledger."""

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import duckdb
+import orjson
 
+from tradex_ledger import resources
+from tradex_ledger.ledger.entry import NotCanonicalError, parse
+from tradex_ledger.ledger.rows import COLUMNS, BrokenRowError, check_range, check_some, position_in
 from tradex_ledger.ledger.segments import SEGMENT_EVENTS, segment_at
 from tradex_ledger.ledger.select import Store, select
 from tradex_ledger.paths import literal
@@ -62,7 +66,7 @@ def create_events(
     known = len(files) * segment_events if _add_files(connection, files, upto, topics) else 0
     for first in range(known + 1, upto + 1, segment_events):
         entries = _entries(store, first, min(first + segment_events - 1, upto), topics)
-        connection.execute(f"insert into ledger_events {_TYPED}", [entries])
+        _typed(connection, "insert into ledger_events", entries)
     connection.execute(
         "create view events as "
         "select * exclude (entry), (entry::json -> '$.data')::json as data, entry from ledger_events"
@@ -77,13 +81,32 @@ def _segment_files(connection: duckdb.DuckDBPyConnection, store: Store, upto: in
         path = segment and segment.path()
         if segment is not None and path is None:
             entries = _entries(store, first, first + events - 1)
-            connection.execute(f"create or replace temp table fresh as {_TYPED}", [entries])
+            segment.check(entries)
+            _typed(connection, "create or replace temp table fresh as", entries)
             path = segment.write(connection, "fresh")
         if path is None:
             break
         files.append(str(path))
     connection.execute("drop table if exists fresh")
     return files
+
+
+def _typed(connection: duckdb.DuckDBPyConnection, into: str, entries: list[str]) -> None:
+    """Put entries into typed columns. Raises `BrokenRowError`."""
+    try:
+        connection.execute(f"{into} {_TYPED}", [entries])
+    except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
+        raise BrokenRowError(_unreadable(entries), "what its entry says is not what such an event says") from error
+
+
+def _unreadable(entries: list[str]) -> str:
+    """Where the first entry lies that is not JSON of the shape that entries have."""
+    for entry in entries:
+        try:
+            parse(entry.encode())
+        except NotCanonicalError:
+            return position_in(entry)
+    return f"one of {len(entries)}"
 
 
 def _add_files(connection: duckdb.DuckDBPyConnection, files: list[str], upto: int, topics: tuple[str, ...]) -> bool:
@@ -103,18 +126,38 @@ def _add_files(connection: duckdb.DuckDBPyConnection, files: list[str], upto: in
 
 
 def _entries(store: Store, first: int, last: int, topics: tuple[str, ...] = ()) -> list[str]:
-    """The entries (text) of the events first…last, of the topics given, else of all, in order.
+    """The entries (text) of the events first…last, of the topics given, else of all, in order; each is held against
+    its row.
 
-    Only they are fetched: an entry says all that the columns beside it do, and each value costs as much to fetch as
-    a whole entry.
+    Raises: `BrokenLedgerError`.
     """
+    (ledger,) = select(store, "select id from ledger")[0]
+    if topics and _counted(store, first, last) != last - first + 1:
+        # There are events that no release knows, or the index by topic has lost some: each event is asked itself.
+        return [entry for entry in _entries(store, first, last) if orjson.loads(entry)["topic"] in topics]
     named = {f"topic{number}": topic for number, topic in enumerate(topics)}
     condition = f"and topic in ({', '.join(f':{name}' for name in named)})" if named else ""
     rows = select(
         store,
-        f"select entry from events where position between :first and :last {condition} order by position",
+        f"select {COLUMNS} from events where position between :first and :last {condition} order by position",
         first=first,
         last=last,
         **named,
     )
-    return [entry for (entry,) in rows]
+    if not topics:
+        return [row[-1] for row in check_range(ledger, rows, first, last)]
+    return [row[-1] for row in check_some(ledger, rows)]
+
+
+def _counted(store: Store, first: int, last: int) -> int:
+    """How many events first…last the index by topic tells of, of the topics that there are."""
+    known = {f"topic{n}": name.partition(".v")[0] for n, name in enumerate(resources.names("schema/events"))}
+    ((found,),) = select(
+        store,
+        f"select count(*) from events where topic in ({', '.join(f':{name}' for name in known)}) "
+        "and position between :first and :last",
+        first=first,
+        last=last,
+        **known,
+    )
+    return int(found)

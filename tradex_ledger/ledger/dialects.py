@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sqlite3
 from collections.abc import Sequence
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +24,7 @@ from tradex_ledger.ledger.looking import is_file, look
 WRITES = "tradex_writes"
 BUSY_TIMEOUT_MS = 30_000
 ROWS_A_STATEMENT = 1000
+_CREATED = re.compile(r"^CREATE \w+ IF NOT EXISTS (\w+)", re.MULTILINE)
 
 
 class UnknownDatabaseError(UsageError):
@@ -53,6 +56,9 @@ class Dialect(Protocol):
     def create_tables(self, connection: Connection) -> None:
         """Creates the tables and guards within the transaction."""
 
+    def is_complete(self, connection: Connection) -> bool:
+        """Whether all tables, indexes and guards of this release are there."""
+
     def insert_events(self, connection: Connection, rows: Sequence[EventRow]) -> None:
         """Inserts events, at least one, as fast as the driver can."""
 
@@ -77,10 +83,14 @@ class SQLite:
     def exists(self, url: URL) -> bool:
         return url.database is not None and is_file(Path(url.database))
 
+    def is_complete(self, connection: Connection) -> bool:
+        there = {row[0] for row in connection.exec_driver_sql("select name from sqlite_master")}
+        return there.issuperset(_CREATED.findall(_script()))
+
     def create_tables(self, connection: Connection) -> None:
         # Statement by statement: the driver's own `executescript` commits first.
         statement = ""
-        for line in resources.read_text("schema", "ledger", "sqlite.sql").splitlines(keepends=True):
+        for line in _script().splitlines(keepends=True):
             statement += line
             if sqlite3.complete_statement(statement):
                 connection.exec_driver_sql(statement)
@@ -107,6 +117,11 @@ class SQLite:
         # would be turned away without waiting if somebody wrote in between.
         writes = connection.get_execution_options().get(WRITES, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@cache
+def _script() -> str:
+    return resources.read_text("schema", "ledger", "sqlite.sql")
 
 
 def _check_access(path: Path) -> None:

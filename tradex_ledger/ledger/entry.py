@@ -83,8 +83,8 @@ def compose(
     text = state.decode()
     cut = text.rindex(',"v":')
     return (
-        f'{{"at":"{at}",{text[1:cut]},"ledger":{_quoted(ledger)},"position":{position},'
-        f'"stream":{_quoted(stream)},"topic":{_quoted(topic)}{text[cut:-1]},"version":{version}}}'
+        f'{{"at":"{at}",{text[1:cut]},"ledger":{quoted(ledger)},"position":{position},'
+        f'"stream":{quoted(stream)},"topic":{quoted(topic)}{text[cut:-1]},"version":{version}}}'
     ).encode()
 
 
@@ -128,7 +128,8 @@ def parse_time(text: str) -> datetime:
 
 
 @lru_cache(maxsize=1024)
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as JSON writes it."""
     return orjson.dumps(text).decode()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -31,7 +32,7 @@ def translated(engine: Engine) -> Iterator[None]:
         yield
     except sql.IntegrityError as error:
         raise IntegrityError(str(error.orig)) from error
-    except sql.SQLAlchemyError as error:
+    except (sql.SQLAlchemyError, sqlite3.Error) as error:  # the second: of the driver's own cursor
         raise store_fault(engine, error) from error
 
 
@@ -68,7 +69,7 @@ def read_only_fault(engine: Engine) -> StoreFault:
     )
 
 
-def store_fault(engine: Engine, error: sql.SQLAlchemyError) -> StoreFault:
+def store_fault(engine: Engine, error: sql.SQLAlchemyError | sqlite3.Error) -> StoreFault:
     """The fault that a database error stands for."""
     database = engine.url.render_as_string(hide_password=True)
     original = str(getattr(error, "orig", None) or error)
@@ -91,7 +92,7 @@ def store_fault(engine: Engine, error: sql.SQLAlchemyError) -> StoreFault:
             "check that the file and its folder exist and may be written by this user",
             code="store-not-writable",
         )
-    if "not a database" in said or "malformed" in said:
+    if "not a database" in said or "malformed" in said or "could not decode" in said:
         return StoreFault(
             database,
             f"cannot be read as a database ({original})",

@@ -7,20 +7,20 @@ from datetime import datetime
 from typing import NamedTuple
 
 from eventsourcing.persistence import StoredEvent
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, select, text
 
 from tradex_ledger.errors import BrokenLedgerError
 from tradex_ledger.ledger import merkle
 from tradex_ledger.ledger.dialects import EventRow, dialect_of
 from tradex_ledger.ledger.entry import compose, format_time
+from tradex_ledger.ledger.rows import check_range, check_row
 from tradex_ledger.ledger.tables import events, tiles
+from tradex_ledger.ledger.tables import ledger as identity
 
 # Built once: each append runs them.
-_LAST = select(events.c.position, events.c.at).order_by(events.c.position.desc()).limit(1)
-_LEAVES = (
-    select(events.c.leaf)
-    .where(events.c.position.between(bindparam("first"), bindparam("last")))
-    .order_by(events.c.position)
+_LAST = select(events).order_by(events.c.position.desc()).limit(1)
+_ROWS = (
+    select(events).where(events.c.position.between(bindparam("first"), bindparam("last"))).order_by(events.c.position)
 )
 _TILE = select(tiles.c.hashes).where(tiles.c.level == bindparam("level"), tiles.c.tile == bindparam("tile"))
 _INSERT_TILES = insert(tiles)
@@ -34,6 +34,19 @@ class MissingTileError(BrokenLedgerError):
     def __init__(self, level: int, tile: int) -> None:
         super().__init__(
             f"tile {tile} of level {level} is missing from the ledger", mend="put back the last good copy of the ledger"
+        )
+
+
+class EarlyTileError(BrokenLedgerError):
+    """A tile was laid before there were the events that it is over."""
+
+    code = "early-tile"
+
+    def __init__(self, level: int, tile: int, position: int) -> None:
+        super().__init__(
+            f"tile {tile} of level {level} stands in the ledger, whose {position} events do not fill it yet: "
+            "it is no work of tradex-ledger",
+            mend="put back the last good copy of the ledger",
         )
 
 
@@ -51,15 +64,33 @@ class Head(NamedTuple):
     at: str
 
 
-def head(connection: Connection) -> Head:
-    """The end of the log."""
+def head(connection: Connection, ledger: str) -> Head:
+    """The end of the log. Raises `BrokenLedgerError`: nothing is built on an event or a tile that is not sound."""
     row = connection.execute(_LAST).first()
-    return Head(0, "") if row is None else Head(*row)
+    if row is not None:
+        check_row(ledger, tuple(row))
+    end = Head(0, "") if row is None else Head(row.position, row.at)
+    early = connection.execute(_EARLY_TILE, _full_tiles(end.position)).first()
+    if early is not None:
+        raise EarlyTileError(early.level, early.tile, end.position)
+    return end
+
+
+_LEVELS = 7  # of 256 ** 7 events, more than the positions that an entry can write
+_EARLY_TILE = text(
+    " union all ".join(f"select level, tile from tiles where level = {n} and tile >= :full{n}" for n in range(_LEVELS))
+    + f" union all select level, tile from tiles where level < 0 or level >= {_LEVELS} limit 1"
+)
+
+
+def _full_tiles(size: int) -> dict[str, int]:
+    return {f"full{n}": size >> (merkle.TILE_HEIGHT * (n + 1)) for n in range(_LEVELS)}
 
 
 def stored_tree(connection: Connection, size: int) -> merkle.Tree:
     """The tree over the first `size` events; to be used while the transaction is open."""
-    return merkle.Tree(size, _tile_reader(connection), _leaf_reader(connection))
+    ledger: str = connection.execute(select(identity.c.id)).scalar_one()
+    return merkle.Tree(size, _tile_reader(connection), _leaf_reader(connection, ledger))
 
 
 def append(
@@ -72,7 +103,7 @@ def append(
     """
     if not stored_events:
         return []
-    last = head(connection)
+    last = head(connection, ledger)
     # One time for the save, and never before the last event, whatever the clock says.
     at = max(format_time(clock()), last.at)
     rows: list[EventRow] = []
@@ -85,12 +116,12 @@ def append(
         leaves.append(leaf)
         rows.append((position, stream, version, topic, at, leaf, entry.decode()))
     dialect_of(connection.engine.url).insert_events(connection, rows)
-    _grow_tree(connection, last.position, leaves)
+    _grow_tree(connection, ledger, last.position, leaves)
     return list(range(last.position + 1, last.position + 1 + len(rows)))
 
 
-def _grow_tree(connection: Connection, old_size: int, leaves: Sequence[bytes]) -> None:
-    full = merkle.new_tiles(old_size, leaves, _tile_reader(connection), _leaf_reader(connection))
+def _grow_tree(connection: Connection, ledger: str, old_size: int, leaves: Sequence[bytes]) -> None:
+    full = merkle.new_tiles(old_size, leaves, _tile_reader(connection), _leaf_reader(connection, ledger))
     if full:
         rows = [{"level": level, "tile": tile, "hashes": hashes} for level, tile, hashes in full]
         connection.execute(_INSERT_TILES, rows)
@@ -106,9 +137,10 @@ def _tile_reader(connection: Connection) -> merkle.ReadTile:
     return read_tile
 
 
-def _leaf_reader(connection: Connection) -> merkle.ReadLeaves:
+def _leaf_reader(connection: Connection, ledger: str) -> merkle.ReadLeaves:
     def read_leaves(first: int, end: int) -> Sequence[bytes]:
-        # Leaves count from 0, positions from 1.
-        return [leaf for (leaf,) in connection.execute(_LEAVES, {"first": first + 1, "last": end})]
+        # Leaves count from 0, positions from 1. At most those of one tile are asked for: each is made again.
+        rows = map(tuple, connection.execute(_ROWS, {"first": first + 1, "last": end}))
+        return [row[5] for row in check_range(ledger, rows, first + 1, end)]
 
     return read_leaves

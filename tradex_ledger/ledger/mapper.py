@@ -6,19 +6,20 @@ whole. What comes back is that whole entry. Events of an older `v` are upcast; a
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, cast
 
 import orjson
 from eventsourcing.domain import DomainEventProtocol
-from eventsourcing.persistence import EventStore, JSONTranscoder, Mapper, StoredEvent
+from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 from eventsourcing.utils import get_topic
 
-from tradex_ledger.domain.base import EVENTS, SNAPSHOT_TOPIC, UNSAVED, CreatedEvent, Event, Snapshot
+from tradex_ledger.domain.base import EVENTS, CreatedEvent, Event
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.ledger.entry import canonical, parse_time
 from tradex_ledger.ledger.log import CanonicalEvent
+from tradex_ledger.ledger.rows import BrokenRowError, position_in
 
-SNAPSHOT_FORMAT = 4  # counts up whenever an aggregate's attributes change
 _ENVELOPE = ("originator_id", "originator_version", "originator_topic", "timestamp", "by")
 
 
@@ -53,11 +54,14 @@ class EntryMapper(Mapper[str]):
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[str]:
-        entry = orjson.loads(stored_event.state)
+        entry = _entry_of(stored_event)
         cls = EVENTS.get(stored_event.topic)
         if cls is None:
             raise UnknownEventError(stored_event.topic, entry["v"])
         facts = _upcast(cls, entry["v"], entry["data"], stored_event.topic)
+        if facts.keys() != fields(cls):
+            other = sorted(facts.keys() ^ fields(cls))
+            raise BrokenRowError(entry["position"], f"{stored_event.topic} lacks, or has too many: {', '.join(other)}")
         facts.update(
             originator_id=stored_event.originator_id,
             originator_version=stored_event.originator_version,
@@ -71,6 +75,26 @@ class EntryMapper(Mapper[str]):
         return cast(DomainEventProtocol[str], event)
 
 
+def _entry_of(stored: StoredEvent) -> dict[str, Any]:
+    """What an entry says, when it is written as entries are: otherwise two readers could read it in two ways."""
+    try:
+        entry: dict[str, Any] = orjson.loads(stored.state)
+        if orjson.dumps(entry, option=orjson.OPT_SORT_KEYS) == stored.state and type(entry["data"]) is dict:
+            return entry
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        pass
+    raise BrokenRowError(
+        position_in(stored.state.decode(errors="replace")), "its entry is not in the form that entries are written in"
+    )
+
+
+@cache
+def fields(cls: type[Event]) -> frozenset[str]:
+    """The names of an event's own facts."""
+    said = {name: kind for base in cls.__mro__ for name, kind in vars(base).get("__annotations__", {}).items()}
+    return frozenset(n for n, kind in said.items() if "ClassVar" not in str(kind) and n not in _ENVELOPE)
+
+
 def _upcast(cls: type[Event], version: int, data: dict[str, Any], topic: str) -> dict[str, Any]:
     """Bring an event's data to the newest version, step by step (`upcast_vN_vM` on the event class)."""
     newest = getattr(cls, "class_version", 1)
@@ -79,42 +103,3 @@ def _upcast(cls: type[Event], version: int, data: dict[str, Any], topic: str) ->
     for step in range(version, newest):
         getattr(cls, f"upcast_v{step}_v{step + 1}")(data)
     return data
-
-
-class SnapshotMapper(Mapper[str]):
-    """Snapshots as JSON; one of another format is passed over, since it can be taken anew."""
-
-    def __init__(self) -> None:
-        super().__init__(transcoder=JSONTranscoder())
-
-    def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
-        snapshot = cast(Snapshot, domain_event)
-        state = {"format": SNAPSHOT_FORMAT, "state": snapshot.state, "topic": snapshot.topic}
-        return StoredEvent(
-            originator_id=snapshot.originator_id,
-            originator_version=snapshot.originator_version,
-            topic=SNAPSHOT_TOPIC,
-            state=orjson.dumps(state, option=orjson.OPT_SORT_KEYS),
-        )
-
-    def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[str]:
-        kept = orjson.loads(stored_event.state)
-        return cast(
-            DomainEventProtocol[str],
-            Snapshot(  # type: ignore[call-arg]
-                originator_id=str(stored_event.originator_id),
-                originator_version=stored_event.originator_version,
-                timestamp=UNSAVED,
-                topic=kept["topic"],
-                state=kept["state"],
-            ),
-        )
-
-
-class SnapshotStore(EventStore[str]):
-    """The snapshots of the format that this version writes."""
-
-    def get(self, originator_id: str, **kwargs: Any) -> Any:
-        stored = self.recorder.select_events(originator_id, **kwargs)
-        usable = (s for s in stored if orjson.loads(s.state).get("format") == SNAPSHOT_FORMAT)
-        return map(self.mapper.to_domain_event, usable)

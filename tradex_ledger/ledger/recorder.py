@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from eventsourcing.persistence import (
-    AggregateRecorder,
     Notification,
     ProcessRecorder,
     StoredEvent,
     Tracking,
 )
-from sqlalchemy import Connection, Engine, Select, Table, func, insert, select, update
+from sqlalchemy import Connection, Engine, Select, func, insert, select, update
 
 from tradex_ledger.ledger.entry import state_of
 from tradex_ledger.ledger.log import append
+from tradex_ledger.ledger.rows import BrokenRowError, Row, check_row
 from tradex_ledger.ledger.store import ledger_id, read, writing
 from tradex_ledger.ledger.subscription import PollingSubscription
-from tradex_ledger.ledger.tables import events, snapshots, tracking
+from tradex_ledger.ledger.tables import events, tracking
+
+T = TypeVar("T")
 
 POLL_SECONDS = 0.25
 
@@ -35,7 +37,7 @@ class Recorder(ProcessRecorder):
         self._engine = engine
         self._clock = clock
         self._poll_seconds = poll_seconds
-        self._ledger = ledger_id(engine)
+        self.ledger = ledger_id(engine)
 
     def insert_events(
         self, stored_events: Sequence[StoredEvent], *, tracking: Tracking | None = None, **_others: Any
@@ -47,7 +49,7 @@ class Recorder(ProcessRecorder):
         if not stored_events and tracking is None:
             return []
         with writing(self._engine) as connection:
-            positions = append(connection, self._ledger, self._clock, stored_events)
+            positions = append(connection, self.ledger, self._clock, stored_events)
             if tracking is not None:
                 _track(connection, tracking)
         return positions
@@ -61,11 +63,24 @@ class Recorder(ProcessRecorder):
         desc: bool = False,
         limit: int | None = None,
     ) -> list[StoredEvent]:
-        """The events of one stream in the order of their versions."""
-        columns = select(events.c.stream, events.c.version, events.c.topic, events.c.entry)
-        wanted = _of_stream(columns, events, str(originator_id), gt=gt, lte=lte, desc=desc, limit=limit)
+        """The events of one stream in the order of their versions, each held against its entry.
+
+        Raises: `BrokenRowError`.
+        """
+        wanted = _of_stream(str(originator_id), gt=gt, lte=lte, desc=desc, limit=limit)
         rows = read(self._engine, lambda connection: connection.execute(wanted).all())
-        return [StoredEvent(stream, version, topic, state_of(entry.encode())) for stream, version, topic, entry in rows]
+        return [self.stored_event(tuple(row), str(originator_id)) for row in rows]
+
+    def ask(self, question: Callable[[Connection], T]) -> T:
+        """What is found in one state of the database."""
+        return read(self._engine, question)
+
+    def stored_event(self, row: Row, stream: str) -> StoredEvent:
+        """The event in a row that was looked for in a stream. Raises: `BrokenRowError`."""
+        entry = check_row(self.ledger, row)
+        if row[1] != stream:
+            raise BrokenRowError(row[0], f"it was found under {stream}, and is of {row[1]}")
+        return StoredEvent(row[1], row[2], row[3], state_of(entry))
 
     def select_notifications(
         self,
@@ -76,12 +91,11 @@ class Recorder(ProcessRecorder):
         *,
         inclusive_of_start: bool = True,
     ) -> list[Notification]:
-        """The events of all streams in the order of their positions."""
-        wanted = (
-            select(events.c.stream, events.c.version, events.c.topic, events.c.entry, events.c.position)
-            .order_by(events.c.position)
-            .limit(limit)
-        )
+        """The events of all streams in the order of their positions, each held against its entry.
+
+        Raises: `BrokenRowError`.
+        """
+        wanted = select(events).order_by(events.c.position).limit(limit)
         if start is not None:
             wanted = wanted.where(events.c.position >= (start if inclusive_of_start else start + 1))
         if stop is not None:
@@ -90,8 +104,7 @@ class Recorder(ProcessRecorder):
             wanted = wanted.where(events.c.topic.in_(topics))
         rows = read(self._engine, lambda connection: connection.execute(wanted).all())
         return [
-            Notification(stream, version, topic, state_of(entry.encode()), position)
-            for stream, version, topic, entry, position in rows
+            Notification(row[1], row[2], row[3], state_of(check_row(self.ledger, tuple(row))), row[0]) for row in rows
         ]
 
     def max_notification_id(self) -> int | None:
@@ -117,59 +130,13 @@ class Recorder(ProcessRecorder):
         return read(self._engine, lambda connection: connection.execute(wanted).scalar_one_or_none())
 
 
-class SnapshotRecorder(AggregateRecorder):
-    """Records snapshots of aggregates: outside the ledger, and free to be deleted."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def insert_events(self, stored_events: Sequence[StoredEvent], **_others: Any) -> None:
-        """Records snapshots; raises IntegrityError if there is one of the same version."""
-        if not stored_events:
-            return
-        rows = [
-            {
-                "stream": str(stored.originator_id),
-                "version": stored.originator_version,
-                "topic": stored.topic,
-                "state": stored.state,
-            }
-            for stored in stored_events
-        ]
-        with writing(self._engine) as connection:
-            connection.execute(insert(snapshots), rows)
-
-    def select_events(
-        self,
-        originator_id: UUID | str,
-        *,
-        gt: int | None = None,
-        lte: int | None = None,
-        desc: bool = False,
-        limit: int | None = None,
-    ) -> list[StoredEvent]:
-        """The snapshots of one stream in the order of their versions."""
-        wanted = _of_stream(select(snapshots), snapshots, str(originator_id), gt=gt, lte=lte, desc=desc, limit=limit)
-        rows = read(self._engine, lambda connection: connection.execute(wanted).all())
-        return [StoredEvent(stream, version, topic, bytes(state)) for stream, version, topic, state in rows]
-
-
-def _of_stream(
-    columns: Select[Any],
-    table: Table,
-    stream: str,
-    *,
-    gt: int | None,
-    lte: int | None,
-    desc: bool,
-    limit: int | None,
-) -> Select[Any]:
-    wanted = columns.where(table.c.stream == stream)
+def _of_stream(stream: str, *, gt: int | None, lte: int | None, desc: bool, limit: int | None) -> Select[Any]:
+    wanted = select(events).where(events.c.stream == stream)
     if gt is not None:
-        wanted = wanted.where(table.c.version > gt)
+        wanted = wanted.where(events.c.version > gt)
     if lte is not None:
-        wanted = wanted.where(table.c.version <= lte)
-    return wanted.order_by(table.c.version.desc() if desc else table.c.version).limit(limit)
+        wanted = wanted.where(events.c.version <= lte)
+    return wanted.order_by(events.c.version.desc() if desc else events.c.version).limit(limit)
 
 
 def _track(connection: Connection, reached: Tracking) -> None:

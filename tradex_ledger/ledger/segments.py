@@ -16,12 +16,26 @@ from pathlib import Path
 
 import duckdb
 
+from tradex_ledger.errors import BrokenLedgerError
+from tradex_ledger.ledger.merkle import leaf_hash
 from tradex_ledger.ledger.select import Store, file_of, select
 
 _SUFFIX = "-segments"
 _TILE_EVENTS = 256
 SEGMENT_EVENTS = 64 * _TILE_EVENTS
 KEPT_OF_OTHERS = 2
+
+
+class BrokenTileError(BrokenLedgerError):
+    """The tiles over some events are not over these events."""
+
+    code = "broken-tile"
+
+    def __init__(self, first: int, last: int) -> None:
+        super().__init__(
+            f"the tree over the positions {first} to {last} is not that of the events there",
+            mend="put back the last good copy of the ledger",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +45,12 @@ class Segment:
     folder: Path
     first: int
     binding: str
+    leaves: bytes
+
+    def check(self, entries: list[str]) -> None:
+        """Raise `BrokenTileError` unless these are the entries that its tiles are over."""
+        if b"".join(leaf_hash(entry.encode()) for entry in entries) != self.leaves:
+            raise BrokenTileError(self.first, self.first + len(entries) - 1)
 
     def path(self) -> Path | None:
         """Its file; None when there is none that is as it was written."""
@@ -90,10 +110,11 @@ def segment_at(store: Store, first: int, events: int, recipe: str) -> Segment | 
         begin=begin,
         upto=begin + tiles,
     )
-    if len(found) < tiles:
-        return None
-    binding = hashlib.sha256(b"".join(hashes for (hashes,) in found) + recipe.encode()).hexdigest()
-    return Segment(file.with_name(f"{file.name}{_SUFFIX}"), first, binding)
+    if len(found) < tiles or not select(store, "select 1 from events where position = :last", last=first + events - 1):
+        return None  # a tile that was laid ahead of its events is over none
+    leaves = b"".join(hashes for (hashes,) in found)
+    binding = hashlib.sha256(leaves + recipe.encode()).hexdigest()
+    return Segment(file.with_name(f"{file.name}{_SUFFIX}"), first, binding, leaves)
 
 
 def _is_own(ledger: Path) -> bool:

@@ -104,6 +104,17 @@ def create_store(engine: Engine, *, ledger_id: str, created_at: datetime) -> Sto
     return info
 
 
+def complete_store(engine: Engine) -> None:
+    """Adds what a ledger of an older release, or one whose guards were taken away, lacks: indexes and guards.
+
+    Each stops what comes after it; what stands in the ledger already is held against its entry whenever it is read.
+    """
+    dialect = dialect_of(engine.url)
+    if not read(engine, dialect.is_complete):
+        with writing(engine) as connection:
+            dialect.create_tables(connection)
+
+
 def store_info(engine: Engine) -> StoreInfo:
     """Which ledger the database holds.
 

@@ -35,15 +35,6 @@ tiles = Table(
     Column("hashes", LargeBinary),
 )
 
-snapshots = Table(
-    "snapshots",
-    _metadata,
-    Column("stream", Text, primary_key=True),
-    Column("version", BigInteger, primary_key=True, autoincrement=False),
-    Column("topic", Text),
-    Column("state", LargeBinary),
-)
-
 tracking = Table(
     "tracking",
     _metadata,

@@ -1,0 +1,63 @@
+"""A flipped bit in the database: the same answer, or an error that says what is wrong."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests import small
+from tests.stories.test_rules_forced import OVERRIDE
+from tradex_ledger.cli.main import run
+
+SEED, PARTS, FLIPS = 9162, 4, 60
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    root = tmp_path_factory.mktemp("flipped")
+    small.deliver(root / "posts")
+    with small.create(root / "ws", f"files:{root / 'posts'}") as workspace:
+        workspace.run(small.day(8))
+        small.backfill(workspace)
+        run_id = small.request(workspace, **OVERRIDE)
+    return root / "ws", run_id
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_flipped_bit_in_the_ledger_gives_no_other_answer(
+    made: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], part: int
+):
+    folder = Path(shutil.copytree(made[0], tmp_path / "ws"))
+    whole = (folder / "ledger.db").read_bytes()
+    assert not (folder / "ledger.db-wal").exists()
+    commands = (
+        ["audit", "log", "--limit", "1000"],
+        ["backfill", "show", made[1]],
+        ["backfill", "list"],
+        ["query", "select run_id, status, kind from runs order by all"],
+        ["dataset", "show", "silver_social_events"],
+        ["query", "select * exclude (entry) from events order by position"],
+    )
+
+    def ask(command: list[str]) -> tuple[int, str]:
+        status = run(["-C", str(folder), "--as", "ana", "--json", *command])
+        return status, capsys.readouterr().out
+
+    right = [ask(command) for command in commands]
+    assert [status for status, _ in right] == [0] * len(commands)
+    chance = random.Random(SEED + part)
+    found = {}
+    for number in range(FLIPS):
+        place, bit = chance.randrange(len(whole)), chance.randrange(8)
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << bit
+        (folder / "ledger.db").write_bytes(flipped)
+        which = number % len(commands)
+        for command, (_, said) in ((commands[which], right[which]), (commands[which - 1], right[which - 1])):
+            status, answer = ask(command)
+            if status == 0 and answer != said:
+                found[place, bit, command[0]] = answer
+    assert not found
