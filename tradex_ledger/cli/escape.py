@@ -16,6 +16,8 @@ _UNSEEN = (
 _DRAWS = re.compile(f"[{_UNSEEN}]")
 _DRAWS_IN_JSON = re.compile(f"(?!\n)[{_UNSEEN}]")
 _NOT_ASCII = re.compile(f"(?!\n)[{_UNSEEN}]|[^\\x00-\\x7f]")
+_USER = re.compile(r"(?<=://)(?:[^\s/]*:\S*|[^\s/@]+)@")
+_PARAMETER = re.compile(r"(?i)([?&](?:password|passwd|pwd|token|secret|api_?key|key|sig)=)[^\s&'\"]+")
 _SHORT = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 
@@ -24,6 +26,11 @@ def shown(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _DRAWS.sub(_spelled, readable(text))
+
+
+def masked(text: str) -> str:
+    """A text about something, without the passwords of the URLs in it."""
+    return _PARAMETER.sub(r"\1***", _USER.sub("***@", text)) if "://" in text else text
 
 
 def shown_json(document: str, *, ascii_only: bool = False) -> str:

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 import orjson
 
-from tradex_ledger.cli.escape import shown, shown_json
+from tradex_ledger.cli.escape import masked, shown, shown_json
 from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.paths import readable
 
@@ -164,7 +164,8 @@ class Show:
         if error.mend:
             self._write(self.err, f"mend: {error.mend}")
         if self.as_json:
-            self.document({"error": {"code": error.code, "message": error.message, "mend": error.mend}})
+            said = {"message": masked(error.message), "mend": masked(error.mend)}
+            self.document({"error": {"code": error.code, **said}})
 
     @contextmanager
     def progress(self) -> Iterator[Any]:
@@ -185,8 +186,8 @@ class Show:
         return callback
 
     def _write(self, stream: TextIO | None, text: str) -> None:
-        """One line, whatever the text holds."""
-        self._put(stream, shown(text))
+        """One line, whatever the text holds; what is said beside the result holds no password."""
+        self._put(stream, shown(masked(text) if stream is self.err else text))
 
     def _put(self, stream: TextIO | None, text: str) -> None:
         """A text that draws nothing as it is."""
