@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -11,12 +12,14 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tradex_ledger.domain.policy import ANYBODY, KINDS, Policy, peak_bounds
-from tradex_ledger.errors import EnvironmentFault, NotFoundError
+from tradex_ledger.errors import EnvironmentFault, NotFoundError, UsageError
 from tradex_ledger.fresh import fresh_settings
 from tradex_ledger.paths import check_lake_name, check_name, given
 
 FILE = "tradex.toml"
 SQLITE = "sqlite:///"
+_DATABASES = ("postgresql", "postgres", "mysql", "mariadb", "mssql", "oracle", "duckdb")
+_SECRET = ("ledger", "uri")
 FORMAT = 1
 SAID_MAX = 80
 MANY = 1_000_000_000
@@ -77,6 +80,17 @@ class WorkspaceUnreadableError(EnvironmentFault):
         )
 
 
+class NoDatabaseError(UsageError):
+    """A ledger's URL of a kind that is not supported. It is not repeated: it may hold a password, or be one."""
+
+    code = "unknown-database"
+
+    def __init__(self, url: str) -> None:
+        kind = re.split(r"[+:]", url)[0]
+        said = f"a URL of {kind}" if kind in _DATABASES else "what is given as the ledger (not repeated: a secret?)"
+        super().__init__(f"{said} names no database that a ledger can live in", mend="use sqlite:///PATH")
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """What `tradex.toml` says, with paths resolved: a relative one belongs to the file's folder."""
@@ -135,6 +149,7 @@ def load_config(path: Path) -> Config:
         raise ConfigError(path, f"[workspace] has the format {workspace.get('format')!r}; this version reads {FORMAT}")
     check_name(folder, "the workspace")
     url = resolve_uri(_text(path, workspace, "ledger"), SQLITE, folder)
+    check_ledger_url(url)
     if url.startswith(SQLITE):  # what belongs to the file lies beside it, not beside a link to it
         url = f"{SQLITE}{Path(url.removeprefix(SQLITE)).resolve()}"
     lake = given(_text(path, workspace, "lake"), folder)
@@ -156,7 +171,8 @@ def load_config(path: Path) -> Config:
 def _text(path: Path, values: Mapping[str, Any], name: str) -> str:
     value = values.get(name)
     if not isinstance(value, str) or not value or "\0" in value:
-        raise ConfigError(path, f"{name} must be a text, not {_said(value)}")
+        told = type(value).__name__ if name in _SECRET and value else _said(value)
+        raise ConfigError(path, f"{name} must be a text, not {told}")
     return value
 
 
@@ -254,6 +270,12 @@ def _urls(path: Path, values: Mapping[str, Any]) -> tuple[str, ...]:
         if not isinstance(url, str) or "://" not in url:
             raise ConfigError(path, f"[alerts] urls must be a list of URLs: number {number} is none")
     return tuple(urls)
+
+
+def check_ledger_url(url: str) -> None:
+    """Raise `NoDatabaseError` for what is no database of a kind that is supported."""
+    if not re.match(r"sqlite(\+pysqlite)?://", url):
+        raise NoDatabaseError(url)
 
 
 def resolve_uri(uri: str, prefix: str, folder: Path) -> str:

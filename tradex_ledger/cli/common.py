@@ -37,7 +37,17 @@ class Call:
         """The workspace that is meant; for commands that only read, one in which nothing can be written."""
         from tradex_ledger.workspace import Workspace
 
-        return Workspace.open(self.workspace or ".", actor=self.actor, reading=reading)
+        opened = Workspace.open(self.workspace or ".", actor=self.actor, reading=reading)
+        if not reading:
+            self.warn_of_modes(opened)
+        return opened
+
+    def warn_of_modes(self, workspace: Workspace) -> None:
+        """Say what others can do with the workspace that they should not."""
+        from tradex_ledger.modes import exposures
+
+        for text in exposures(workspace.config):
+            self.show.warning(text)
 
     def reader(self, as_of: str | None) -> Reader:
         """What the ledger of that workspace says, as of a position: without what runs things, which loads slowly."""

@@ -1,4 +1,7 @@
-"""The only place that prints: tables and progress on a terminal, plain text in a pipe, one document with `--json`."""
+"""The only place that prints: tables and progress on a terminal, plain text in a pipe, one document with `--json`.
+
+Whatever is printed, posts, reasons, names, paths and errors among it, draws nothing: see `cli/escape.py`.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from typing import Any, TextIO
 
 import orjson
 
+from tradex_ledger.cli.escape import masked, shown, shown_json
 from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.paths import readable
 
@@ -99,9 +103,7 @@ class Show:
     def document(self, value: Any) -> None:
         """One JSON document (with `--json`, the only thing on stdout)."""
         text = orjson.dumps(plain(value), option=orjson.OPT_INDENT_2).decode()
-        if not text.isascii() and not _is_unicode(self.out):
-            text = _NOT_ASCII.sub(_escaped, text)
-        self._write(self.out, text)
+        self._put(self.out, shown_json(text, ascii_only=not _is_unicode(self.out)))
 
     def note(self, text: str) -> None:
         """Something to know, beside the result."""
@@ -125,7 +127,8 @@ class Show:
             return
         cells = [[cell(row.get(column), exact=exact) for column in columns] for row in rows]
         if not self.out.isatty():
-            self._write(self.out, "\n".join("\t".join(line) for line in [list(columns), *cells]))
+            lines = ("\t".join(map(shown, line)) for line in [columns, *cells])
+            self._put(self.out, "\n".join(lines))
             return
         self._draw(rows, columns, cells, title)
 
@@ -133,23 +136,24 @@ class Show:
         self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], cells: Sequence[Sequence[str]], title: str
     ) -> None:
         from rich.console import Console
-        from rich.markup import escape
         from rich.table import Table
+        from rich.text import Text  # what is no Text is read as markup
 
-        drawn = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+        heading = Text(shown(title)) if title else None
+        drawn = Table(title=heading, title_justify="left", header_style="bold", box=None, pad_edge=False)
         for column in columns:
             numeric = all(isinstance(row.get(column), int | float | Decimal | None) for row in rows)
-            drawn.add_column(escape(column), justify="right" if numeric else "left", overflow="fold")
+            drawn.add_column(Text(shown(column)), justify="right" if numeric else "left", overflow="fold")
         for line in cells:
-            drawn.add_row(*(escape(readable(text)) for text in line))
+            drawn.add_row(*(Text(shown(text)) for text in line))
         with _told():
             Console(file=self.out).print(drawn)
 
     def facts(self, facts: Mapping[str, Any]) -> None:
         """Names and values, one a line; what has no value is left out."""
-        shown = {name: cell(value) for name, value in facts.items() if value not in (None, "", [], {})}
-        width = max((len(name) for name in shown), default=0)
-        for name, text in shown.items():
+        said = {shown(name): cell(value) for name, value in facts.items() if value not in (None, "", [], {})}
+        width = max((len(name) for name in said), default=0)
+        for name, text in said.items():
             self.line(f"{name:<{width}}  {text}")
 
     def error(self, error: TradexError) -> None:
@@ -160,7 +164,8 @@ class Show:
         if error.mend:
             self._write(self.err, f"mend: {error.mend}")
         if self.as_json:
-            self.document({"error": {"code": error.code, "message": error.message, "mend": error.mend}})
+            said = {"message": masked(error.message), "mend": masked(error.mend)}
+            self.document({"error": {"code": error.code, **said}})
 
     @contextmanager
     def progress(self) -> Iterator[Any]:
@@ -181,15 +186,20 @@ class Show:
         return callback
 
     def _write(self, stream: TextIO | None, text: str) -> None:
+        """One line, whatever the text holds; what is said beside the result holds no password."""
+        self._put(stream, shown(masked(text) if stream is self.err else text))
+
+    def _put(self, stream: TextIO | None, text: str) -> None:
+        """A text that draws nothing as it is."""
         if stream is None:
             raise OutputFault("standard output is closed")
         if stream is self.err:
             with suppress(OSError):  # nobody hears it, and there is nobody to say that to
-                stream.write(readable(text) + "\n")
+                stream.write(text + "\n")
                 stream.flush()
             return
         with _told():
-            stream.write(readable(text) + "\n")
+            stream.write(text + "\n")
             stream.flush()
 
 
@@ -205,18 +215,9 @@ def _told() -> Iterator[None]:
         raise OutputFault(f"{full}{error.strerror or error}") from None
 
 
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
-
-
 def _is_unicode(stream: TextIO) -> bool:
     encoding: str | None = getattr(stream, "encoding", None)
     return encoding is None or encoding.lower().replace("_", "-").startswith(("utf-8", "utf8", "utf-16", "utf-32"))
-
-
-def _escaped(found: re.Match[str]) -> str:
-    """A character as JSON says it in ASCII: as one or two UTF-16 units."""
-    units = found[0].encode("utf-16-be").hex()
-    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
 @contextmanager
@@ -232,7 +233,7 @@ def _bars(stream: TextIO) -> Iterator[Any]:
     )
 
     with Progress(
-        TextColumn("{task.description:<28}"),
+        TextColumn("{task.description:<28}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -243,7 +244,7 @@ def _bars(stream: TextIO) -> Iterator[Any]:
 
         def callback(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
-                tasks[stage] = progress.add_task(stage, total=total)
+                tasks[stage] = progress.add_task(shown(stage), total=total)
             progress.update(tasks[stage], completed=done, total=total)
 
         yield callback

@@ -44,6 +44,7 @@ def init(call: Call, folder: str, **settings: Any) -> None:
     with Workspace.create(folder, actor=call.actor, **settings) as made:
         names = list(made.pipeline.definitions)
         where = str(made.config.folder)
+        call.warn_of_modes(made)
     if call.as_json:
         call.show.document({"workspace": where, "datasets": names})
         return

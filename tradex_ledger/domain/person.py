@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from tradex_ledger.domain.reason import check_text
 from tradex_ledger.errors import UsageError
 
 # Unicode 15, PropList.txt and DerivedCoreProperties.txt: letters and symbols that are drawn as nothing.
@@ -38,7 +39,11 @@ def person(name: str) -> str:
 
 
 def check_actor(name: str) -> str:
-    """Return the name. Raises `ActorNameError` when nothing of it is seen, or a word of it mixes alike alphabets."""
+    """Return the name, without what surrounds it.
+
+    Raises: `ActorNameError` when nothing of it is seen, or a word of it mixes alike alphabets; what `check_text` does.
+    """
+    name = check_text("actor", name.strip(" \t\r\n"))
     plain = person(name)
     if not re.search(r"\w", plain):
         raise ActorNameError(name, "nothing of it can be seen")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from tradex_ledger.errors import UsageError
 
@@ -41,18 +42,39 @@ class NotUtf8Error(UsageError):
         )
 
 
+_LINE_ENDS = re.compile(r"[\t\r\n]")  # a reason is often written on several lines; it is kept on one
+# Unicode 15: Cc, Zl, Zp and Bidi_Control. They say nothing; they move the cursor, or turn what stands around them.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+class ControlCharacterError(UsageError):
+    """What is given to be read by others holds nothing that draws on their screen."""
+
+    code = "control-character"
+
+    def __init__(self, what: str, character: str) -> None:
+        name = unicodedata.name(character, "a control character")
+        super().__init__(
+            f"the {what} has the character U+{ord(character):04X} ({name}), which no text may have",
+            mend="leave it out: write it as one line of plain text",
+        )
+
+
 def check_text(what: str, text: str) -> str:
-    """Return the text. Raises `NotUtf8Error` when it holds half a character (bytes that were no UTF-8)."""
+    """Return the text. Raises: `NotUtf8Error` when it holds half a character (bytes that were no UTF-8);
+    `ControlCharacterError`."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise NotUtf8Error(what, text) from None
+    if found := _CONTROLS.search(text):
+        raise ControlCharacterError(what, found[0])
     return text
 
 
 def check_reason(reason: str) -> str:
-    """Return the reason, trimmed. Raises `PlaceholderReasonError` when it is too short or a placeholder."""
-    text = " ".join(check_text("reason", reason).split())
+    """Return the reason, on one line. Raises `PlaceholderReasonError` when it is too short or a placeholder."""
+    text = " ".join(check_text("reason", _LINE_ENDS.sub(" ", reason)).split())
     words = set(re.findall(r"[^\W\d_]+", text.casefold()))
     says_nothing = words <= PLACEHOLDER_WORDS or len(set("".join(words))) <= FEW_LETTERS
     if len(text) < REASON_MIN_CHARACTERS or says_nothing:

@@ -215,7 +215,8 @@ def open_source(uri: str, base: Path | None = None) -> FilesSource:
     """The source that a URI names: `files:FOLDER`. A relative folder belongs to `base`, else to the current one."""
     scheme, _, rest = uri.partition(":")
     if scheme != "files" or not rest:
-        raise UsageError(f"{uri!r} names no source", mend="write files:PATH, the folder of delivered files")
+        said = "a URL (not repeated: it may hold a secret)" if "://" in uri else repr(uri)
+        raise UsageError(f"{said} names no source", mend="write files:PATH, the folder of delivered files")
     folder = given(rest, base or Path.cwd())
     check_name(folder, "the source")
     return FilesSource(folder, base)

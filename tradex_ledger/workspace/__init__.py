@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from shlex import quote
 from typing import Self
 
 from tradex_ledger.clock import new_token, utc_now
-from tradex_ledger.config import FILE, SQLITE, load_config, resolve_uri, write_config
+from tradex_ledger.config import FILE, SQLITE, check_ledger_url, load_config, resolve_uri, write_config
 from tradex_ledger.datasets.definition import load_pipeline
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
@@ -18,7 +19,9 @@ from tradex_ledger.errors import RefusedError
 from tradex_ledger.lake.storage import LocalLake, translate
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.entry import format_time
+from tradex_ledger.ledger.select import sqlite_path
 from tradex_ledger.ledger.store import create_store, has_ledger, open_engine
+from tradex_ledger.modes import OWNER_AND_GROUP, OWNER_ONLY, make_file
 from tradex_ledger.paths import check_lake_name, check_name, given, written
 from tradex_ledger.sources.files import FilesSource, open_source
 from tradex_ledger.workspace.backfills import BackfillCommands
@@ -76,11 +79,14 @@ class Workspace(BackfillCommands):
         check_lake_name(place)
         own = given(pipeline, root) if pipeline else None
         check_name(own or root, "the pipeline")
+        check_ledger_url(ledger)
         url = resolve_uri(ledger, SQLITE, root)
         half_made = root / f".{FILE}.new"  # what a broken attempt left: it is finished, not refused
         finish = half_made.exists()
         root.mkdir(parents=True, exist_ok=True)
         LocalLake(place).check_writable()
+        half_made.unlink(missing_ok=True)
+        make_file(half_made, OWNER_ONLY)  # it is where URLs with secrets come to stand
         write_config(
             half_made,
             ledger=f"{SQLITE}{written(Path(url.removeprefix(SQLITE)), root)}" if url.startswith(SQLITE) else url,
@@ -92,6 +98,9 @@ class Workspace(BackfillCommands):
         if config.pipeline and not config.pipeline.exists():
             copy_built_in(config.pipeline)
         load_pipeline(config.pipeline or BUILT_IN, PIPELINE)
+        if path := sqlite_path(config.ledger_url):
+            with suppress(OSError):  # whoever opens it next has the words for what is wrong
+                make_file(path, OWNER_AND_GROUP)  # SQLite gives what it puts beside a file that file's mode
         engine = open_engine(config.ledger_url, create=True)
         if not (finish and has_ledger(engine)):
             create_store(engine, ledger_id=new_token(), created_at=clock())

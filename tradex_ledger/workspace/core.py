@@ -18,7 +18,6 @@ from tradex_ledger.domain.person import check_actor
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.policy import Policy
-from tradex_ledger.domain.reason import check_text
 from tradex_ledger.executors.catalog import Catalogs
 from tradex_ledger.executors.context import Execution, Progress, silent
 from tradex_ledger.executors.pool import TaskPool
@@ -45,7 +44,7 @@ class Core:
         reading: bool = False,
     ) -> None:
         self.config = config
-        self.actor = check_actor(check_text("actor", login_name() if actor is None else actor))
+        self.actor = check_actor(login_name() if actor is None else actor)
         self.clock = clock
         self.ledger = ledger or Ledger(open_engine(config.ledger_url, reading=reading), clock)
         self.lake = lake or LocalLake(config.lake, reading=reading)

@@ -1,0 +1,52 @@
+"""Text of others as it is shown: what would draw on the screen, or cannot be seen, is spelled out."""
+
+from __future__ import annotations
+
+import re
+
+from tradex_ledger.paths import readable
+
+# C0, DEL and C1; line and paragraph separators; what has no width, turns the direction, or is ignored when it is drawn
+# (Unicode 15: Cc, Zl, Zp, Cf, Default_Ignorable_Code_Point); what is no character.
+_UNSEEN = (
+    r"\x00-\x1f\x7f-\x9f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5"
+    r"\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
+    r"\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_DRAWS = re.compile(f"[{_UNSEEN}]")
+_DRAWS_IN_JSON = re.compile(f"(?!\n)[{_UNSEEN}]")
+_NOT_ASCII = re.compile(f"(?!\n)[{_UNSEEN}]|[^\\x00-\\x7f]")
+_USER = re.compile(r"(?<=://)(?:[^\s/]*:\S*|[^\s/@]+)@")
+_PARAMETER = re.compile(r"(?i)([?&](?:password|passwd|pwd|token|secret|api_?key|key|sig)=)[^\s&'\"]+")
+_SHORT = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
+
+
+def shown(text: str) -> str:
+    r"""A text that is one line and draws nothing: an escape is `\x1b`, a newline `\n`, a turn of direction `\u202e`."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _DRAWS.sub(_spelled, readable(text))
+
+
+def masked(text: str) -> str:
+    """A text about something, without the passwords of the URLs in it."""
+    return _PARAMETER.sub(r"\1***", _USER.sub("***@", text)) if "://" in text else text
+
+
+def shown_json(document: str, *, ascii_only: bool = False) -> str:
+    """A JSON document that draws nothing, equal in value: its writer escapes C0 only. Its newlines are its layout."""
+    return (_NOT_ASCII if ascii_only else _DRAWS_IN_JSON).sub(_as_json, document)
+
+
+def _spelled(found: re.Match[str]) -> str:
+    character = found[0]
+    code = ord(character)
+    if character in _SHORT:
+        return _SHORT[character]
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _as_json(found: re.Match[str]) -> str:
+    """A character as JSON says it in ASCII: as one or two UTF-16 units."""
+    units = found[0].encode("utf-16-be").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
