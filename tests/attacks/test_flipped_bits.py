@@ -12,7 +12,7 @@ from tests import small
 from tests.stories.test_rules_forced import OVERRIDE
 from tradex_ledger.cli.main import run
 
-SEED, PARTS, FLIPS = 9162, 4, 60
+SEED, PARTS, FLIPS = 9162, 2, 60
 
 
 @pytest.fixture(scope="module")
