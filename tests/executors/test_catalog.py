@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
+import pytest
+
 from tests import small
-from tradex_ledger.executors.catalog import Catalogs
+from tradex_ledger.executors.catalog import Catalog, Catalogs, Version
 from tradex_ledger.executors.context import logic_versions
 
 
@@ -33,3 +36,12 @@ def test_what_is_laid_over_a_catalog_is_not_in_the_next(tmp_path: Path) -> None:
         day, version = next(iter(laid_over.current["gold_metrics"].items()))
         laid_over.put("gold_metrics", day + 1000, version)
         assert catalogs.at(last, versions).get("gold_metrics", day + 1000) is None
+
+
+@pytest.mark.parametrize("day", [date(1970, 1, 1), date(1975, 6, 1), date(2006, 3, 20)])
+def test_a_day_before_the_platforms_first_opens_no_range(day: date) -> None:
+    """An older reader took posts whose clock was wrong; what it made of them is still there."""
+    version = Version(1, (), 0, 0, None)
+    first = date(2006, 3, 21).toordinal()
+    catalog = Catalog(1, {"posts": {day.toordinal(): version, first: version}})
+    assert catalog.days() == [first]
