@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
+
+import pytest
 
 from tests import small
 from tradex_ledger.datasets.definition import parse_definition
@@ -58,3 +61,12 @@ def test_what_an_older_reader_left_on_days_around_is_read_and_digested_too() -> 
         other = {**current["bronze"], day: Version(1, ({**files[day], "sha256": "x"},), 1, 1, None)}
         digests.add(Catalog(1, {"bronze": other}, old=old).input_digest(definition, 2, 1000))
     assert len(digests) == 5  # those of 969 and 1002 are not looked at
+
+
+@pytest.mark.parametrize("day", [date(1970, 1, 1), date(1975, 6, 1), date(2006, 3, 20)])
+def test_a_day_before_the_platforms_first_opens_no_range(day: date) -> None:
+    """An older reader took posts whose clock was wrong; what it made of them is still there."""
+    version = Version(1, (), 0, 0, None)
+    first = date(2006, 3, 21).toordinal()
+    catalog = Catalog(1, {"posts": {day.toordinal(): version, first: version}})
+    assert catalog.days() == [first]
