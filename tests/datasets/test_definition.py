@@ -116,6 +116,7 @@ def test_a_definition_that_does_not_say_what_it_must_is_refused_by_name(text: st
     "lines",
     [
         *('key = "day"', "key = [1]", "layer = 3", "partition = 7", 'reads = "base"', "reads = { base = 0 }"),
+        *('columns = { n = "INTEGER); select (1" }', 'columns = { "n, m" = "INTEGER" }', 'columns = "DATE"'),
         *('references = "words.csv"', 'references = ["../words.csv"]', "component = 1", 'component = "a/../b"'),
     ],
 )

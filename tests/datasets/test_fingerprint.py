@@ -147,6 +147,9 @@ def test_a_dataset_that_reads_its_own_earlier_days_gives_the_columns_that_it_sta
     own = "select p.day, coalesce(m.id, 0) as id from partitions p left join made m on m.day = p.day - 1"
     made = definition(own, {"made": "-1d"})
     assert describe_all(pipeline_of(base, made))["made"] == [("day", "DATE"), ("id", "INTEGER")]
+    for kind in ("int", "int4", "Integer"):
+        respelt = definition(own, {"made": "-1d"}, more=f'columns = {{ day = "date", id = "{kind}" }}')
+        assert describe_all(pipeline_of(base, respelt))["made"] == [("day", "DATE"), ("id", "INTEGER")]
     for stated, problem in (("BIGINT", "other columns than it states"), ("NOTHING", "cannot be")):
         columns = f'columns = {{ day = "DATE", id = "{stated}" }}'
         with pytest.raises(DefinitionError, match=problem):

@@ -79,3 +79,15 @@ def test_what_a_column_may_hold(tmp_path: Path):
     ):
         found = compared(tmp_path, [{"id": 1, "v": before}], [{"id": 1, "v": after}])
         assert (found == []) is is_same, (before, after)
+
+
+def test_what_a_sum_leaves_that_comes_to_nothing_is_measured_by_the_column(tmp_path: Path):
+    large, inf = 3e6, float("inf")
+
+    def rows(*values: float) -> list[dict[str, Any]]:
+        return [{"id": number, "v": value} for number, value in enumerate(values)]
+
+    assert compared(tmp_path, rows(0.0, large), rows(1e-7, large)) == []
+    assert compared(tmp_path, rows(0.0, 0.5), rows(1e-7, 0.5)) != []
+    assert compared(tmp_path, rows(1.0, large), rows(1.0001, large)) != []
+    assert compared(tmp_path, rows(0.0, inf), rows(1e-7, inf)) != []

@@ -441,6 +441,20 @@ def test_one_odd_field_does_not_cost_a_v1_post(change: dict[str, Any]):
     assert len(post(V1 | change).odd) == 1
 
 
+@pytest.mark.parametrize(
+    ("element", "kept"),
+    [
+        ('{"id": 4.1E17, "n": 1e-7}', '{"id":4.1e+17,"n":1e-07}'),
+        ('{"id": 18446744073709551615, "t": "é\\u2028/\\u0001"}', '{"id":18446744073709551615,"t":"é\u2028/\\u0001"}'),
+        ('{"t": "\\ud83d"}', '{"t":"\\ud83d"}'),
+    ],
+)
+def test_an_element_of_a_page_is_kept_in_a_spelling_that_no_library_changes(element: str, kept: str):
+    (rejected, _) = parse_line(f'{{"data": [{element}, {{}}]}}'.encode())
+    assert isinstance(rejected, Rejected)
+    assert rejected.raw == kept
+
+
 def test_half_a_surrogate_and_bytes_that_are_no_text_become_the_replacement_character():
     half = orjson.dumps(V1).replace(b'"user":{', b'"user":{"name":"\\ud83d",')
     found = parse_post(half)

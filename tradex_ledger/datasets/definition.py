@@ -57,6 +57,11 @@ def _is_table_of_texts(value: object) -> bool:
     return isinstance(value, dict) and all(map(_is_text, value.values()))
 
 
+def _are_types(value: object) -> bool:
+    """Names of columns with one type each; where a statement ends, another could begin."""
+    return isinstance(value, dict) and all(_is_column(k) and _is_text(v) and ";" not in v for k, v in value.items())
+
+
 def _is_references(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(v, str) and _REFERENCE.fullmatch(v) for v in value)
 
@@ -69,7 +74,7 @@ _FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "reads": (_is_table_of_texts, 'a table such as { dataset = "0d" }'),
     "references": (_is_references, "a list of names such as words.csv"),
     "source": (_is_text, "a text"),
-    "columns": (_is_table_of_texts, 'a table such as { date = "DATE" }'),
+    "columns": (_are_types, 'a table such as { date = "DATE" }'),
 }
 DAY_REACH = 400
 

@@ -7,6 +7,7 @@ engine may order them otherwise.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from tradex_ledger.executors.same_rows import same, tolerance
 
 DIFFERENCES_MAX = 5
 TEXT_MAX = 200
-# Sums that cancel leave crumbs about zero, of which no relative bound can say anything.
+# Sums that cancel leave crumbs about zero, of which no relative bound can say anything: so much of 1, or of the largest
+# value of the column.
 ABSOLUTE = 1e-12
 
 
@@ -90,9 +92,9 @@ def _rows(before: pa.Table, after: pa.Table, key: Sequence[str], columns: Sequen
     for column in columns:
         if before[column].equals(after[column]):
             continue
-        within = tolerance(before, column)
-        values = zip(keys, before[column].to_pylist(), after[column].to_pylist(), strict=True)
-        for name, one, other in values:
-            if not same(one, other, within, ABSOLUTE):
+        within, values = tolerance(before, column), before[column].to_pylist()
+        near = ABSOLUTE * max([1.0, *(abs(v) for v in values if isinstance(v, float) and isfinite(v))])
+        for name, one, other in zip(keys, values, after[column].to_pylist(), strict=True):
+            if not same(one, other, within, near):
                 # A null is a value here: only a row that is not there has none.
                 yield _told(name, column, *("null" if v is None else v for v in (one, other)))

@@ -108,11 +108,19 @@ def payload_of(item: Any, included: Mapping[str, Fields]) -> str:
             break
         post = needed[other] = included[other]
     document = {"data": item, "includes": {"tweets": list(needed.values())}} if needed else item
+    # Python's own writer: how another spells a number (1e20, 1e+20) changes between releases, and Bronze knows what was
+    # rejected by this text.
     try:
-        return orjson.dumps(document).decode()
-    except TypeError:  # half a surrogate, or a number of more than 64 bits
-        pass
-    try:
-        return json.dumps(document, separators=(",", ":"))
+        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+        return text if _is_whole(text) else json.dumps(document, separators=(",", ":"))
     except RecursionError:
         raise Unfit("nested too deeply") from None
+
+
+def _is_whole(text: str) -> bool:
+    """Whether a text can be written: half a surrogate cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
