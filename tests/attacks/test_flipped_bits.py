@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 from pathlib import Path
 
@@ -61,3 +62,23 @@ def test_a_flipped_bit_in_the_ledger_gives_no_other_answer(
             if status == 0 and answer != said:
                 found[place, bit, command[0]] = answer
     assert not found
+
+
+def test_a_name_that_is_no_text_is_damage_that_is_told(
+    made: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    folder = Path(shutil.copytree(made[0], tmp_path / "ws"))
+    whole = (folder / "ledger.db").read_bytes()
+    places = [found.start() for found in re.finditer(rb"(?<=[(\s])(recorded_at|topic|state|format)\b", whole)]
+    assert places
+    said = set()
+    for place in places[:40]:
+        flipped = bytearray(whole)
+        flipped[place] ^= 0x80
+        (folder / "ledger.db").write_bytes(flipped)
+        for command in (["status"], ["audit", "log"], ["query", "select * from runs"], ["backfill", "list"]):
+            status = run(["-C", str(folder), *command])
+            error = capsys.readouterr().err
+            assert "Traceback" not in error and "internal" not in error, (place, command, error)
+            said.add(status)
+    assert max(said) > 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +10,7 @@ from sqlalchemy import URL, Engine
 from sqlalchemy import exc as sql
 
 from tradex_ledger.errors import EnvironmentFault
+from tradex_ledger.ledger.looking import DRIVER_ERRORS
 
 # Marks the engines that are for reading only.
 READS = "tradex_reads"
@@ -32,7 +32,7 @@ def translated(engine: Engine) -> Iterator[None]:
         yield
     except sql.IntegrityError as error:
         raise IntegrityError(str(error.orig)) from error
-    except (sql.SQLAlchemyError, sqlite3.Error) as error:  # the second: of the driver's own cursor
+    except (sql.SQLAlchemyError, *DRIVER_ERRORS) as error:  # the latter: of the driver's own cursor
         raise store_fault(engine, error) from error
 
 
@@ -69,7 +69,7 @@ def read_only_fault(engine: Engine) -> StoreFault:
     )
 
 
-def store_fault(engine: Engine, error: sql.SQLAlchemyError | sqlite3.Error) -> StoreFault:
+def store_fault(engine: Engine, error: Exception) -> StoreFault:
     """The fault that a database error stands for."""
     database = engine.url.render_as_string(hide_password=True)
     original = str(getattr(error, "orig", None) or error)
@@ -92,7 +92,7 @@ def store_fault(engine: Engine, error: sql.SQLAlchemyError | sqlite3.Error) -> S
             "check that the file and its folder exist and may be written by this user",
             code="store-not-writable",
         )
-    if "not a database" in said or "malformed" in said or "could not decode" in said:
+    if "not a database" in said or "malformed" in said or "decode" in said:
         return StoreFault(
             database,
             f"cannot be read as a database ({original})",

@@ -21,6 +21,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+# What the driver raises; the second where a name in the file is no text.
+DRIVER_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+
 BUSY_S = 30.0
 _PAUSE_S = 0.01
 _JOURNALS = ("-wal", "-journal")
@@ -74,12 +77,12 @@ def tries() -> Iterator[None]:
 
 
 def looked(path: Path, ask: Callable[[Look], T]) -> T:
-    """What is found in one state of the file. Raises: `sqlite3.Error`, `OSError`."""
+    """What is found in one state of the file. Raises: `DRIVER_ERRORS`, `OSError`."""
     for _ in tries():
         with closing(look(path)) as connection:
             try:
                 found = ask(connection)
-            except sqlite3.Error:
+            except DRIVER_ERRORS:
                 if connection.is_sound():
                     raise
                 continue

@@ -5,14 +5,13 @@ A SQLite file is read as it is: importing SQLAlchemy takes longer than all that 
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tradex_ledger.ledger.looking import is_file, looked
+from tradex_ledger.ledger.looking import DRIVER_ERRORS, is_file, looked
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -50,7 +49,7 @@ def open_store(url: str) -> Store:
     """
     path = sqlite_path(url)
     if path is not None:
-        with suppress(sqlite3.Error, OSError):
+        with suppress(*DRIVER_ERRORS, OSError):
             if is_file(path) and _rows(path, "select format from ledger", {}) == [(FORMAT,)]:
                 return SQLiteFile(path)
     from tradex_ledger.ledger.store import open_engine, store_info
@@ -65,7 +64,7 @@ def select(store: Store, statement: str, **values: Any) -> list[tuple[Any, ...]]
     if isinstance(store, SQLiteFile):
         try:
             return _rows(store.path, statement, values)
-        except (sqlite3.Error, OSError):
+        except (*DRIVER_ERRORS, OSError):
             # The engine meets the same, and has the words for it.
             from tradex_ledger.ledger.store import open_engine
 
