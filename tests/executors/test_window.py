@@ -21,10 +21,10 @@ from tests import small
 from tests.check import check_everything
 from tests.lake import events, partitions, read_dataset
 from tradex_ledger.datasets.definition import DefinitionError, Read
+from tradex_ledger.executors.inputs import InputFile
 from tradex_ledger.executors.same_rows import first_difference
 from tradex_ledger.executors.window import (
     Input,
-    InputFile,
     OrderDependentError,
     ReadsOutsideWindowError,
     RepeatedKeyError,

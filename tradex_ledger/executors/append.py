@@ -10,10 +10,11 @@ from typing import Any
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import iso, ordinal, windows
 from tradex_ledger.datasets.statement import connect
-from tradex_ledger.executors.bronze import Appended, AppendTask, BronzeFile, append_days, check_existing
+from tradex_ledger.executors.bronze import Appended, AppendTask, append_days, check_existing
 from tradex_ledger.executors.catalog import NO_DAY, Catalog
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.fence import DrivenRun
+from tradex_ledger.executors.inputs import InputFile
 from tradex_ledger.lake.storage import StagedFile, file_list
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.sources import COUNTS
@@ -31,17 +32,7 @@ def rows_by_day(definition: Definition, staged: list[str]) -> Counter[int]:
     return Counter({day.toordinal(): count for day, count in rows})
 
 
-def bronze_files(ex: Execution, catalog: Catalog, dataset: str, days: tuple[int, ...]) -> tuple[BronzeFile, ...]:
-    """The files of a Bronze dataset that may hold rows of those days (ordinals, in order)."""
-    return tuple(
-        BronzeFile(day, ex.lake.absolute(file["path"]), file["path"], file["bytes"], file["sha256"], is_old)
-        for day, file, is_old in catalog.readable(dataset, days[0], days[-1])
-    )
-
-
-def known_rows(
-    ex: Execution, catalog: Catalog, definition: Definition, days: tuple[int, ...]
-) -> tuple[BronzeFile, ...]:
+def known_rows(ex: Execution, catalog: Catalog, definition: Definition, days: tuple[int, ...]) -> tuple[InputFile, ...]:
     """The files whose rows are not appended again.
 
     A line that no day belongs to is known whenever it was read, also of the time when it had the day 1970-01-01; and
@@ -49,15 +40,14 @@ def known_rows(
     """
     posts, rejected, undated = ex.bronze()
     if definition is posts:
-        return bronze_files(ex, catalog, definition.name, days)
-    found = [
-        (day, file)
+        return tuple(ex.input_file(*found) for found in catalog.readable(definition.name, days[0], days[-1]))
+    return tuple(
+        ex.input_file(day, file)
         for dataset in (rejected, undated)
         if dataset is not None
         for day, file in catalog.all_files(dataset.name)
         if dataset is undated or day == NO_DAY or (definition is rejected and day in days)
-    ]
-    return tuple(BronzeFile(day, ex.lake.absolute(f["path"]), f["path"], f["bytes"], f["sha256"]) for day, f in found)
+    )
 
 
 def append_task(

@@ -10,9 +10,10 @@ import duckdb
 
 from tradex_ledger.datasets.graph import iso
 from tradex_ledger.datasets.statement import connect
-from tradex_ledger.lake.storage import StagedFile, check_file, file_list, translate
+from tradex_ledger.executors.inputs import InputFile, paths_today
+from tradex_ledger.lake.storage import StagedFile, file_list, translate
 from tradex_ledger.lake.writer import limit_resources, write_days
-from tradex_ledger.sources.reread import recover_posts, reread_posts
+from tradex_ledger.sources.reread import recover_posts
 from tradex_ledger.sources.stage import Outputs, StageCounts, Wanted, stage
 
 
@@ -26,26 +27,10 @@ class StageTask:
 
 
 @dataclass(frozen=True, slots=True)
-class BronzeFile:
-    """A file that Bronze has of a day (ordinal). `is_old`: an older reader made it, so its payloads are read again."""
-
-    day: int
-    path: Path
-    name: str
-    bytes: int
-    sha256: str
-    is_old: bool = False
-
-    def check(self) -> None:
-        """Raise `LakeFileError` unless it is as its event says."""
-        check_file(self.path, self.name, size=self.bytes, sha256=self.sha256)
-
-
-@dataclass(frozen=True, slots=True)
 class RecoverTask:
     """Read the rejected lines of Bronze files again: what is a post of first..last (ordinals) now goes to `out`."""
 
-    files: tuple[BronzeFile, ...]
+    files: tuple[InputFile, ...]
     first: int
     last: int
     out: Path
@@ -64,7 +49,7 @@ class AppendTask:
     counts: tuple[str, ...]
     columns: tuple[str, ...]
     staged: tuple[str, ...]
-    existing: tuple[BronzeFile, ...]
+    existing: tuple[InputFile, ...]
     days: tuple[int, ...]
     folder: Path
     run_id: str
@@ -146,14 +131,8 @@ def check_existing(task: AppendTask) -> Appended:
 
 
 def _existing_paths(task: AppendTask) -> list[str]:
-    """Where the rows are that Bronze has, as today's reader reads them."""
-    old = [(file.path, file.day) for file in task.existing if file.is_old]
-    paths = [str(file.path) for file in task.existing if not file.is_old]
-    if old:
-        again = task.folder / "again.parquet"
-        if reread_posts(old, task.days[0], task.days[-1], again).rows:
-            paths.append(str(again))
-    return paths
+    """Where the rows are that Bronze has."""
+    return paths_today(task.existing, task.days[0], task.days[-1], task.folder / "again.parquet")
 
 
 def _rows_of(paths: list[str]) -> str:

@@ -14,6 +14,7 @@ from tradex_ledger.domain.dataset import Dataset, Difference, stream_of
 from tradex_ledger.domain.dataset_errors import BumpedMeanwhileError, LogicChangedError
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.executors.catalog import Catalogs
+from tradex_ledger.executors.inputs import InputFile
 from tradex_ledger.executors.pool import TaskPool
 from tradex_ledger.lake.storage import LocalLake
 from tradex_ledger.ledger.application import Ledger
@@ -98,6 +99,12 @@ class Execution:
     def elapsed_ms(self, since: float) -> int:
         """Whole milliseconds of the stopwatch since a reading of it."""
         return round((self.stopwatch() - since) * 1000)
+
+    def input_file(self, day: int, file: Mapping[str, Any], is_old: bool = False) -> InputFile:
+        """A file as an event describes it, of a day (ordinal), where tasks find it."""
+        return InputFile(
+            day, self.lake.absolute(file["path"]), file["path"], file["bytes"], file["sha256"], is_old=is_old
+        )
 
     def bronze(self) -> tuple[Definition, Definition | None, Definition | None]:
         """The Bronze datasets that the source fills: posts, what is no post, and of that what no day belongs to."""

@@ -23,7 +23,7 @@ from tradex_ledger.domain.source import Look
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.executors.ahead import check_own_days
 from tradex_ledger.executors.append import Append, rows_by_day
-from tradex_ledger.executors.bronze import BronzeFile, RecoverTask, recover
+from tradex_ledger.executors.bronze import RecoverTask, recover
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.delivered import Asked, Days, open_delivered
 from tradex_ledger.executors.fence import DrivenRun
@@ -171,9 +171,9 @@ def _recover(ex: Execution, staged: Staged, extraction: Mapping[str, Any]) -> in
     first, until = ordinal(extraction["cursor_from"]), ordinal(extraction["cursor_to"])
     # A line without a day had that of 1970; the day of another may have come from its file's name: all are read.
     old = tuple(
-        BronzeFile(day, ex.lake.absolute(f["path"]), f["path"], f["bytes"], f["sha256"], is_old=True)
-        for day, f in catalog.all_files(rejected.name)
-        if catalog.is_old(f["path"])
+        ex.input_file(day, file, is_old=True)
+        for day, file in catalog.all_files(rejected.name)
+        if catalog.is_old(file["path"])
     )
     if not old:
         return 0

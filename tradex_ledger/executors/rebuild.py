@@ -13,7 +13,7 @@ from tradex_ledger.domain.plan import Window
 from tradex_ledger.executors.catalog import Catalog, Version, version_of
 from tradex_ledger.executors.context import Execution
 from tradex_ledger.executors.fence import DrivenRun
-from tradex_ledger.executors.window import Input, InputFile, WindowTask, build_window
+from tradex_ledger.executors.window import Input, WindowTask, build_window
 from tradex_ledger.lake.storage import LakeFileError, StagedFile, check_file
 
 REUSED_A_SAVE = 600
@@ -24,13 +24,14 @@ def window_task(
 ) -> WindowTask:
     """The task that builds consecutive days (ordinals) of a dataset over what a catalog holds, into the staging."""
     spans = input_days(definition, days[0], days[-1])
-    inputs = []
-    for read in definition.reads:
-        files = tuple(
-            InputFile(day, ex.lake.absolute(f["path"]), f["path"], f["bytes"], f["sha256"], is_old)
-            for day, f, is_old in seen.readable(read.dataset, *spans[read.dataset])
+    inputs = [
+        Input(
+            read,
+            tuple(ex.columns[read.dataset]),
+            tuple(ex.input_file(*found) for found in seen.readable(read.dataset, *spans[read.dataset])),
         )
-        inputs.append(Input(read, tuple(ex.columns[read.dataset]), files))
+        for read in definition.reads
+    ]
     ex.tasks += 1
     return WindowTask(
         dataset=definition.name,

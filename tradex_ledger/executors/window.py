@@ -26,15 +26,16 @@ from tradex_ledger.datasets.graph import iso
 from tradex_ledger.datasets.references import add_references
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.executors import again
+from tradex_ledger.executors.inputs import InputFile, paths_today
 from tradex_ledger.executors.same_rows import first_difference
-from tradex_ledger.lake.storage import StagedFile, check_file, file_list, translate
+from tradex_ledger.lake.storage import StagedFile, file_list, translate
 from tradex_ledger.lake.writer import (
     PartitionValueError,
     RepeatedRowError,
     limit_resources,
     write_days,
 )
-from tradex_ledger.sources.reread import EDIT_DAYS, MADE_UP_DAYS, reread_posts
+from tradex_ledger.sources.reread import EDIT_DAYS, MADE_UP_DAYS
 
 
 class ReadsOutsideWindowError(DefinitionError):
@@ -76,21 +77,6 @@ class OrderDependentError(DefinitionError):
 
 
 @dataclass(frozen=True, slots=True)
-class InputFile:
-    """A file of an input, with its day, as the events describe it.
-
-    `is_old`: Bronze of an older reader, whose payloads are read again; it may hold rows of other days, too.
-    """
-
-    day: int
-    path: Path
-    name: str
-    bytes: int
-    sha256: str
-    is_old: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Input:
     """One dataset that is read: its columns (name, DuckDB type) and the files the window may show."""
 
@@ -123,7 +109,7 @@ def build_window(task: WindowTask) -> list[StagedFile]:
     """
     for given in task.inputs:
         for file in given.files:
-            check_file(file.path, file.name, size=file.bytes, sha256=file.sha256)
+            file.check()
     try:
         with _shown(task, task.days, task.folder) as connection:
             staged = _run(connection, task, task.days, task.folder)
@@ -179,13 +165,9 @@ def _run(
 
 def _visible(given: Input, first: int, last: int, folder: Path) -> list[str]:
     """The files that hold the rows of first..last; of Bronze of an older reader, what reading it again gives."""
-    files = [str(file.path) for file in given.files if first <= file.day <= last and not file.is_old]
-    span = range(first - MADE_UP_DAYS, last + EDIT_DAYS + 1)
-    old = [(file.path, file.day) for file in given.files if file.is_old and file.day in span]
-    if old:
-        out = folder / f"{given.read.dataset}-again.parquet"
-        files += [str(out)] if reread_posts(old, first, last, out).rows else []
-    return files
+    wide = range(first - MADE_UP_DAYS, last + EDIT_DAYS + 1)
+    files = (file for file in given.files if first <= file.day <= last or (file.is_old and file.day in wide))
+    return paths_today(files, first, last, folder / f"{given.read.dataset}-again.parquet")
 
 
 def _create_input(connection: duckdb.DuckDBPyConnection, given: Input, files: list[str]) -> None:

@@ -1,0 +1,40 @@
+"""Files of the lake as tasks are given them: where they are, and what their event says of them. No ledger here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tradex_ledger.lake.storage import check_file
+from tradex_ledger.sources.reread import reread_posts
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file of a dataset, with its day (an ordinal), as the events describe it.
+
+    `is_old`: Bronze of an older reader, whose payloads are read again; it may hold rows of other days, too.
+    """
+
+    day: int
+    path: Path
+    name: str
+    bytes: int
+    sha256: str
+    is_old: bool = False
+
+    def check(self) -> None:
+        """Raise `LakeFileError` unless it is as its event says."""
+        check_file(self.path, self.name, size=self.bytes, sha256=self.sha256)
+
+
+def paths_today(files: Iterable[InputFile], first: int, last: int, again: Path) -> list[str]:
+    """Where the rows of the files are, as today's reader reads them: those of first..last (ordinals) that an older one
+    left go to `again`, if there are any."""
+    given = list(files)
+    paths = [str(file.path) for file in given if not file.is_old]
+    old = [(file.path, file.day) for file in given if file.is_old]
+    if old and reread_posts(old, first, last, again).rows:
+        paths.append(str(again))
+    return paths
