@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -43,6 +44,14 @@ def deliver(folder: Path, *, days: int = 7, posts_per_day: int = 6) -> None:
 def reopen(folder: Path, actor: str = "ana") -> Workspace:
     """The workspace in a folder, used by somebody."""
     return Workspace.open(folder, actor=actor, clock=Ticking())
+
+
+def copied(root: Path, to: Path) -> Path:
+    """A copy of the workspace `ws` in a folder with the source beside it, to which more can be delivered."""
+    shutil.copytree(root, to, dirs_exist_ok=True)
+    settings = to / "ws" / FILE
+    settings.write_text(settings.read_text(encoding="utf-8").replace(str(root), str(to)), encoding="utf-8")
+    return to / "ws"
 
 
 def create(folder: Path, source: str, *, pipeline: str | None = None, **policy: Any) -> Workspace:

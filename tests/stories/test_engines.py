@@ -55,10 +55,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workspace(week: Path, tmp_path: Path) -> Iterator[Workspace]:
-    shutil.copytree(week, tmp_path, dirs_exist_ok=True)
-    settings = tmp_path / "ws" / "tradex.toml"
-    settings.write_text(settings.read_text(encoding="utf-8").replace(str(week), str(tmp_path)), encoding="utf-8")
-    with small.reopen(tmp_path / "ws") as opened:
+    with small.reopen(small.copied(week, tmp_path)) as opened:
         yield opened
         check_everything(opened)
         assert opened.lake.staged() == []

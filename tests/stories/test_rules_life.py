@@ -45,10 +45,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(week: Path, tmp_path: Path) -> Path:
     """A copy with a source of its own, to which late posts can be delivered."""
-    shutil.copytree(week, tmp_path, dirs_exist_ok=True)
-    settings = tmp_path / "ws" / "tradex.toml"
-    settings.write_text(settings.read_text(encoding="utf-8").replace(str(week), str(tmp_path)), encoding="utf-8")
-    return tmp_path / "ws"
+    return small.copied(week, tmp_path)
 
 
 @pytest.fixture
