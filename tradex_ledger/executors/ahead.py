@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 
 from tradex_ledger.datasets.graph import iso, ordinal
 from tradex_ledger.domain.policy import RunTooLargeError
 from tradex_ledger.errors import UsageError
-from tradex_ledger.executors.catalog import NO_DAY, Catalog
+from tradex_ledger.executors.catalog import Catalog
 from tradex_ledger.executors.context import Execution
 from tradex_ledger.sources.files import SourceFile
 from tradex_ledger.sources.records import NoPostsInside, read_records
 from tradex_ledger.sources.x_posts import Post, parse_line
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from tradex_ledger.sources.x_time import EPOCH_ORDINAL, micros
 
 
 class FarAheadError(UsageError):
@@ -70,7 +68,7 @@ def _newest_in_bronze(ex: Execution, catalog: Catalog) -> int | None:
 def newest_delivered(ex: Execution, enough: int) -> int | None:
     """The newest day (ordinal) of a post at the source, or one that is `enough`; None when there is no post."""
     files = ex.source.list_files()
-    delivered_us = (ex.clock() - _EPOCH) // timedelta(microseconds=1)
+    delivered_us = micros(ex.clock())
     newest = None
     for number, file in enumerate(reversed(files), start=1):
         newest = max(newest or 0, _newest_in(file, delivered_us)) or None
@@ -87,7 +85,7 @@ def _newest_in(file: SourceFile, delivered_us: int) -> int:
         for record in read_records(file.path):
             for post in parse_line(record.raw, delivered_us) if record.raw else ():
                 if isinstance(post, Post):
-                    newest = max(newest, post.event_date + NO_DAY)
+                    newest = max(newest, post.event_date + EPOCH_ORDINAL)
     return newest
 
 

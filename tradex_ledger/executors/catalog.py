@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
 from typing import Any
 
 import duckdb
@@ -15,7 +14,7 @@ from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import iso, ordinal
 from tradex_ledger.ledger.select import select
 from tradex_ledger.sources.reread import EDIT_DAYS, MADE_UP_DAYS
-from tradex_ledger.sources.x_time import DAY_US, FIRST_POST_US
+from tradex_ledger.sources.x_time import DAY_US, EPOCH_ORDINAL, FIRST_POST_US
 from tradex_ledger.views import AsOf, add_projections, open_views
 
 
@@ -35,9 +34,9 @@ class Version:
         object.__setattr__(self, "content", ",".join(file["sha256"] for file in self.files))
 
 
-NO_DAY = date(1970, 1, 1).toordinal()
+NO_DAY = EPOCH_ORDINAL
 """The day that lines without one had before they got a dataset of their own."""
-FIRST_DAY = NO_DAY + FIRST_POST_US // DAY_US
+FIRST_DAY = EPOCH_ORDINAL + FIRST_POST_US // DAY_US
 """The platform's first day. Older ones, which an older reader took from a wrong clock, open no range."""
 
 

@@ -26,9 +26,9 @@ from tradex_ledger.lake.storage import sha256_of
 from tradex_ledger.ledger.log import stored_tree
 from tradex_ledger.ledger.select import file_of
 from tradex_ledger.ledger.store import reading
-from tradex_ledger.sources import reader_version
 from tradex_ledger.sources.files import SourceFile
 from tradex_ledger.sources.stage import FileCounts
+from tradex_ledger.sources.x_time import EPOCH_ORDINAL
 
 # Goes up when what is remembered, or how it is written, means something else.
 _FORMAT = 3
@@ -106,18 +106,21 @@ class Delivered:
     def keep(
         self, ex: Execution, read: list[FileCounts], asked: Asked | None, recounted: Counter[tuple[str, int]]
     ) -> None:
-        """Remember what was read, once all of it that lies in those days is in Bronze."""
+        """Remember what was read, once all of it that lies in those days is in Bronze; `recounted` as `Appended` has
+        it."""
         if self.path is None or asked is None or not read:
             return
+        fresh: dict[str, dict[int, int]] = {}
+        for (name, day), n in recounted.items():
+            fresh.setdefault(name, {})[day - EPOCH_ORDINAL] = n
         for counts in read:
             before = self.known.get(counts.name)
             known = before if before and before.counts == counts else Known(counts)
-            fresh = {day: n for (name, day), n in recounted.items() if name == counts.name}
             self.known[counts.name] = replace(
                 known,
                 held=_joined([*known.held, asked.posts]),
                 held_rejected=_joined([*known.held_rejected, asked.rejected]),
-                recounted={**known.recounted, **fresh},
+                recounted={**known.recounted, **fresh.get(counts.name, {})},
             )
         self._write(ex)
 
@@ -183,8 +186,7 @@ def _binding(ex: Execution) -> str:
     """All that reading a file and finding its rows in Bronze follow from, beside the file and Bronze."""
     digest = hashlib.sha256(f"{_FORMAT}\n".encode())
     for definition in ex.pipeline.layer("bronze"):
-        told = f"{definition.name} {fingerprint(definition)} {reader_version(definition.source)}\n"
-        digest.update(told.encode())
+        digest.update(f"{definition.name} {fingerprint(definition)}\n".encode())  # the reader is part of it
     return digest.hexdigest()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 from tradex_ledger.clock import new_id
@@ -31,10 +31,7 @@ from tradex_ledger.executors.staging import Staged, stage_all
 from tradex_ledger.ledger.entry import format_time, parse_time
 from tradex_ledger.sources.files import Listing, told
 from tradex_ledger.sources.stage import Wanted
-from tradex_ledger.sources.x_time import DAY_US
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_ORDINAL = _EPOCH.toordinal()
+from tradex_ledger.sources.x_time import DAY_US, EPOCH_ORDINAL, micros
 
 
 class NothingReadableError(EnvironmentFault):
@@ -70,11 +67,9 @@ def _midnight(day: int) -> str:
     return format_time(datetime.fromordinal(day).replace(tzinfo=UTC))
 
 
-def micros(cursor: str | None) -> int | None:
+def _micros_of(cursor: str | None) -> int | None:
     """A stored time as microseconds since 1970; None stays None."""
-    if cursor is None:
-        return None
-    return (parse_time(cursor) - _EPOCH) // timedelta(microseconds=1)
+    return None if cursor is None else micros(parse_time(cursor))
 
 
 def wanted_of(ex: Execution, extraction: Mapping[str, Any], delivered_at: str) -> Wanted:
@@ -82,12 +77,10 @@ def wanted_of(ex: Execution, extraction: Mapping[str, Any], delivered_at: str) -
 
     Rejected lines are taken late by incremental runs, from the pipeline's start on: no backfill would ask for them.
     """
-    first, until = micros(extraction["cursor_from"]), micros(extraction["cursor_to"])
-    delivered = micros(delivered_at)
-    assert delivered is not None
+    first, until = _micros_of(extraction["cursor_from"]), _micros_of(extraction["cursor_to"])
     backfill = extraction["mode"] == "backfill"
     start = None if backfill else ex.ledger.get(PipelineState, stream_of(ex.pipeline.name), "pipeline").start
-    return Wanted(first, until, first if backfill else micros(start), delivered)
+    return Wanted(first, until, first if backfill else _micros_of(start), micros(parse_time(delivered_at)))
 
 
 def asked_of(wanted: Wanted) -> Asked | None:
@@ -100,7 +93,7 @@ def asked_of(wanted: Wanted) -> Asked | None:
 def _whole_days(first: int | None, until: int | None) -> Days | None:
     if until is None or until % DAY_US or (first or 0) % DAY_US:
         return None
-    return (-_EPOCH_ORDINAL if first is None else first // DAY_US, until // DAY_US)
+    return (-EPOCH_ORDINAL if first is None else first // DAY_US, until // DAY_US)
 
 
 def extract(ex: Execution, driven: DrivenRun, extraction: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,7 +109,7 @@ def extract(ex: Execution, driven: DrivenRun, extraction: Mapping[str, Any]) -> 
     staged = stage_all(ex, listing.files, wanted, delivered, asked)
     if extraction["mode"] == "incremental" and (days := staged.days(asked)):
         # Before anything is appended: a run that is told to take fewer days then finds no later ones to follow up.
-        check_own_days(ex, min(days) + _EPOCH_ORDINAL, ordinal(extraction["cursor_to"]), driven.id)
+        check_own_days(ex, min(days) + EPOCH_ORDINAL, ordinal(extraction["cursor_to"]), driven.id)
     recovered = _recover(ex, staged, extraction)
     appended: dict[str, Append] = {}
     for definition, files, held in _by_dataset(ex, staged):
@@ -126,7 +119,7 @@ def extract(ex: Execution, driven: DrivenRun, extraction: Mapping[str, Any]) -> 
             appended[definition.name].run()
     posts, *others = ex.bronze()
     kept = appended[posts.name].total if posts.name in appended else 0
-    recounted = _days_since_1970(appended[posts.name].recounted) if posts.name in appended else Counter[Any]()
+    recounted = appended[posts.name].recounted if posts.name in appended else Counter[tuple[str, int]]()
     delivered.keep(ex, staged.read, asked, recounted)
     unread = passed_over(listing, staged)
     look = record_look(ex, extraction, listing, staged, run=driven.id)
@@ -148,7 +141,7 @@ def _by_dataset(ex: Execution, staged: Staged) -> list[tuple[Definition, list[st
     """Each Bronze dataset, the files staged for it, and the rows by day (ordinal) that were not read again."""
     posts, rejected, undated = ex.bronze()
     held = [
-        Counter({day + _EPOCH_ORDINAL: n for day, n in days.items()})
+        Counter({day + EPOCH_ORDINAL: n for day, n in days.items()})
         for days in (staged.held_posts, staged.held_rejected)
     ]
     return [
@@ -156,10 +149,6 @@ def _by_dataset(ex: Execution, staged: Staged) -> list[tuple[Definition, list[st
         *([(rejected, staged.rejected, held[1])] if rejected else []),
         *([(undated, staged.undated, Counter[int]())] if undated else []),
     ]
-
-
-def _days_since_1970(recounted: Counter[tuple[str, int]]) -> Counter[tuple[str, int]]:
-    return Counter({(name, day - _EPOCH_ORDINAL): n for (name, day), n in recounted.items()})
 
 
 def _recover(ex: Execution, staged: Staged, extraction: Mapping[str, Any]) -> int:
@@ -210,7 +199,7 @@ def record_look(
             **staged.counts,
             "bytes": sum(file.bytes for file in listing.files),
             "odd": dict(sorted(staged.odd.items())),
-            "newest": None if newest is None else date.fromordinal(newest + _EPOCH_ORDINAL).isoformat(),
+            "newest": None if newest is None else date.fromordinal(newest + EPOCH_ORDINAL).isoformat(),
         },
         passed_over=told(passed_over(listing, staged)),
         late=late,

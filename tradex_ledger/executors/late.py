@@ -24,7 +24,7 @@ from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.executors.ahead import sets_out
 from tradex_ledger.executors.append import append_task, rows_by_day
 from tradex_ledger.executors.bronze import count_new_rows
-from tradex_ledger.executors.catalog import NO_DAY
+from tradex_ledger.executors.catalog import Catalog
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.delivered import Delivered
 from tradex_ledger.executors.extract import record_look, wanted_of
@@ -32,6 +32,7 @@ from tradex_ledger.executors.lease import held
 from tradex_ledger.executors.staging import Staged, stage_all
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.entry import format_time
+from tradex_ledger.sources.x_time import EPOCH_ORDINAL
 from tradex_ledger.views import open_views, resolve, rows
 
 _TOPICS = ("run.layer_started", "run.layer_completed", "run.layer_failed", "pipeline_state.opened")
@@ -103,7 +104,7 @@ def _look(ex: Execution, cursor: str) -> Late:
     newest, catalog = staged.newest_day(), ex.catalogs.at(ex.ledger.position(), logic_versions(ex.locks()))
     late = replace(
         late,
-        sets_out=sets_out(ex, catalog, cursor, None if newest is None else newest + NO_DAY),
+        sets_out=sets_out(ex, catalog, cursor, None if newest is None else newest + EPOCH_ORDINAL),
         rejected=sum(count for *_, count in unfit),
         rejected_files=tuple(sorted({name for _, name, _ in unfit if name})),
     )

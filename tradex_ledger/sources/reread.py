@@ -7,7 +7,7 @@ at the time at which they were delivered then; so nothing has to be delivered ag
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,9 +17,8 @@ import pyarrow.parquet as pq
 from tradex_ledger.sources.parquet_rows import ParquetRows
 from tradex_ledger.sources.stage import POSTS_SCHEMA
 from tradex_ledger.sources.x_posts import Post, parse_line
+from tradex_ledger.sources.x_time import EPOCH_ORDINAL, micros
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _BATCH_ROWS = 20_000
 _SYSTEM = [("source", pa.string()), ("run_id", pa.string()), ("ingested_at", pa.timestamp("us"))]
 _POST_COLUMNS = [field for field in POSTS_SCHEMA if field.name not in ("source", "line", "item")]
@@ -51,15 +50,15 @@ def reread_posts(files: Sequence[OldFile], first: int, last: int, out: Path) -> 
     not looked at stays where it is: none is lost.
     """
     rows = ParquetRows(out, BRONZE_SCHEMA, _BATCH_ROWS)
-    low, high = first - _EPOCH_ORDINAL, last - _EPOCH_ORDINAL
+    low, high = first - EPOCH_ORDINAL, last - EPOCH_ORDINAL
     kept = elsewhere = unfit = 0
     try:
         for path, ordinal in files:
-            day = ordinal - _EPOCH_ORDINAL
+            day = ordinal - EPOCH_ORDINAL
             if day < low and not _has_edits(path):
                 continue
             for payload, source, run_id, ingested_at in _rows(path, ["payload", "source", "run_id", "ingested_at"]):
-                for post in parse_line(payload.encode(), _micros(ingested_at)):
+                for post in parse_line(payload.encode(), micros(ingested_at.replace(tzinfo=UTC))):
                     if not isinstance(post, Post):
                         unfit += 1
                         continue
@@ -86,12 +85,12 @@ def recover_posts(paths: Sequence[Path], first: int, last: int, out: Path) -> in
     The columns are those of staged posts. Returns how many.
     """
     rows = ParquetRows(out, POSTS_SCHEMA, _BATCH_ROWS)
-    low, high = first - _EPOCH_ORDINAL, last - _EPOCH_ORDINAL
+    low, high = first - EPOCH_ORDINAL, last - EPOCH_ORDINAL
     kept = 0
     try:
         for path in paths:
             for raw, file, line, ingested_at in _rows(path, ["raw", "file", "line", "ingested_at"]):
-                found = parse_line(raw.encode(), _micros(ingested_at))
+                found = parse_line(raw.encode(), micros(ingested_at.replace(tzinfo=UTC)))
                 for item, post in enumerate(found, start=1):
                     if isinstance(post, Post) and low <= post.event_date <= high:
                         place = (f"files:{file}", line, item if len(found) > 1 else None)
@@ -107,15 +106,11 @@ def recover_posts(paths: Sequence[Path], first: int, last: int, out: Path) -> in
 def _has_edits(path: Path) -> bool:
     """Whether there is an edit that its reader knew for one: only such a row may be of a later day."""
     with pq.ParquetFile(path) as file:
-        made, revised = (column.to_pylist() for column in file.read(["created_at", "revised_at"]).columns)
-    return bool(made != revised)
+        made, revised = file.read(["created_at", "revised_at"]).columns
+    return not made.equals(revised)
 
 
 def _rows(path: Path, columns: list[str]) -> Iterator[tuple[Any, ...]]:
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
             yield from zip(*(batch.column(name).to_pylist() for name in columns), strict=True)
-
-
-def _micros(moment: datetime) -> int:
-    return (moment.replace(tzinfo=UTC) - _EPOCH) // (_EPOCH.resolution)

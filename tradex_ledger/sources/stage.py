@@ -17,7 +17,7 @@ from tradex_ledger.sources.elements import Record
 from tradex_ledger.sources.parquet_rows import ParquetRows
 from tradex_ledger.sources.records import NoPostsInside, read_records
 from tradex_ledger.sources.x_posts import Post, Rejected, parse_line
-from tradex_ledger.sources.x_time import DAY_US, FIRST_POST_US
+from tradex_ledger.sources.x_time import DAY_US, EPOCH_ORDINAL, FIRST_POST_US
 
 POSTS_SCHEMA = pa.schema(
     [
@@ -43,7 +43,6 @@ _LINE = [("file", pa.string()), ("line", pa.int64()), ("reason", pa.string()), (
 REJECTED_SCHEMA = pa.schema([("event_date", pa.date32()), *_LINE, ("raw_sha256", pa.string())])
 UNDATED_SCHEMA = pa.schema([("ingested_date", pa.date32()), *_LINE, ("raw_sha256", pa.string())])
 
-_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _DAY_IN_NAME = re.compile(r"(?<![0-9])[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])")
 
 
@@ -249,7 +248,7 @@ class _Seen:
 
 
 def _date(day: int | None) -> date | None:
-    return None if day is None else date.fromordinal(day + _EPOCH_ORDINAL)
+    return None if day is None else date.fromordinal(day + EPOCH_ORDINAL)
 
 
 def _day_in_name(name: str) -> int | None:
@@ -258,7 +257,7 @@ def _day_in_name(name: str) -> int | None:
     if found is None:
         return None
     try:
-        day = date.fromisoformat(found[0]).toordinal() - _EPOCH_ORDINAL
+        day = date.fromisoformat(found[0]).toordinal() - EPOCH_ORDINAL
     except ValueError:
         return None
     return day if day * DAY_US >= FIRST_POST_US else None

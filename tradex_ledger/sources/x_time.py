@@ -9,10 +9,12 @@ from typing import Any
 
 DAY_US = 86_400_000_000
 _SECOND_US = 1_000_000
-_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
-FIRST_POST_US = (date(2006, 3, 21).toordinal() - _EPOCH_ORDINAL) * DAY_US
+EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+"""What a number of days since 1970-01-01 lacks to an ordinal."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_POST_US = (date(2006, 3, 21).toordinal() - EPOCH_ORDINAL) * DAY_US
 """The day of the platform's first post: nothing was created there before."""
-_LATEST_US = (date(9999, 12, 31).toordinal() - _EPOCH_ORDINAL) * DAY_US
+_LATEST_US = (date(9999, 12, 31).toordinal() - EPOCH_ORDINAL) * DAY_US
 
 # An id is a snowflake: milliseconds since this moment, above 22 bits of machine and sequence.
 _SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
@@ -29,6 +31,11 @@ _V2_REST = re.compile(rf"(?:\.([0-9]{{1,9}}))?(Z|{_OFFSET})")
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])")
 _TIME_MAX = 40
 _MILLISECONDS = re.compile(r"[0-9]{1,15}")
+
+
+def micros(moment: datetime) -> int:
+    """A time with its zone as UTC microseconds since 1970."""
+    return (moment - _EPOCH) // _EPOCH.resolution
 
 
 def time_us(value: Any) -> int | None:
@@ -110,7 +117,7 @@ def _v2_rest_us(text: str) -> int | None:
 
 def _start_us(year: int, month: int, day: int) -> int | None:
     try:
-        return (date(year, month, day).toordinal() - _EPOCH_ORDINAL) * DAY_US
+        return (date(year, month, day).toordinal() - EPOCH_ORDINAL) * DAY_US
     except ValueError:
         return None
 
