@@ -35,6 +35,9 @@ from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.sources.x_time import EPOCH_ORDINAL
 from tradex_ledger.views import open_views, resolve, rows
 
+_EVERYTHING = {"mode": "incremental", "cursor_from": None, "cursor_to": None}
+_NEVER = "1970-01-01T00:00:00.000000Z"
+_WITHOUT = "the source can be left out: tradex backfill propose --no-source"
 _TOPICS = ("run.layer_started", "run.layer_completed", "run.layer_failed", "pipeline_state.opened")
 
 
@@ -86,22 +89,20 @@ def find_late(ex: Execution) -> Late:
         raise
 
 
-_WITHOUT = "the source can be left out: tradex backfill propose --no-source"
-
-
 def _look(ex: Execution, cursor: str) -> Late:
     ex.columns = ex.columns or describe_all(ex.pipeline)
     posts, *others = ex.bronze()
-    extraction = {"mode": "incremental", "cursor_from": None, "cursor_to": cursor}
+    extraction = {**_EVERYTHING, "cursor_to": cursor}
     listing = ex.source.look()
     staged = stage_all(ex, listing.files, wanted_of(ex, extraction, format_time(ex.clock())), Delivered(None), None)
+    catalog = ex.catalogs.at(ex.ledger.position(), logic_versions(ex.locks()))
     found: Counter[int] = Counter()
-    for day, _, count in _new(ex, posts, staged.posts):
+    for day, _, count in _new(ex, catalog, posts, staged.posts):
         found[day] += count
     late = _told(ex, posts.name, found, cursor)
     kinds = [(d, files) for d, files in zip(others, (staged.rejected, staged.undated), strict=True) if d]
-    unfit = [row for definition, files in kinds for row in _new(ex, definition, files)]
-    newest, catalog = staged.newest_day(), ex.catalogs.at(ex.ledger.position(), logic_versions(ex.locks()))
+    unfit = [row for definition, files in kinds for row in _new(ex, catalog, definition, files)]
+    newest = staged.newest_day()
     late = replace(
         late,
         sets_out=sets_out(ex, catalog, cursor, None if newest is None else newest + EPOCH_ORDINAL),
@@ -123,11 +124,12 @@ def _facts(late: Late) -> dict[str, Any]:
     }
 
 
-def _new(ex: Execution, definition: Definition, staged: Sequence[str]) -> list[tuple[int, str | None, int]]:
+def _new(
+    ex: Execution, catalog: Catalog, definition: Definition, staged: Sequence[str]
+) -> list[tuple[int, str | None, int]]:
     """The staged rows that a run would append, by day (and file), window by window, as `Append` does it."""
     by_day = rows_by_day(definition, list(staged))
     todo = windows(definition, by_day, logic_version=0, window_partitions=ex.policy.window_partitions)
-    catalog = ex.catalogs.at(ex.ledger.position(), logic_versions(ex.locks()))
     found = []
     for number, window in enumerate(todo):
         days = tuple(range(ordinal(window["first"]), ordinal(window["last"]) + 1))
@@ -136,10 +138,6 @@ def _new(ex: Execution, definition: Definition, staged: Sequence[str]) -> list[t
         found += count_new_rows(task)
         ex.progress(f"compare with {definition.name}", number + 1, len(todo))
     return found
-
-
-_EVERYTHING = {"mode": "incremental", "cursor_from": None, "cursor_to": None}
-_NEVER = "1970-01-01T00:00:00.000000Z"
 
 
 def _told(ex: Execution, dataset: str, found: dict[int, int], cursor: str) -> Late:
