@@ -20,7 +20,7 @@ from tradex_ledger.demo.stream import day_of_posts
 from tradex_ledger.executors import extract
 from tradex_ledger.executors.context import Execution
 from tradex_ledger.executors.staging import Staged
-from tradex_ledger.sources.stage import POSTS_SCHEMA, FileCounts
+from tradex_ledger.sources.stage import POSTS_SCHEMA, FileCounts, StageCounts
 from tradex_ledger.sources.x_posts import Rejected, parse_post
 
 POOL_DAYS, POOL_POSTS_PER_DAY = 5, 6_000
@@ -113,7 +113,8 @@ def staged_instead_of_delivered(files: list[Path], rows: int) -> Iterator[None]:
 
     def staged(ex: Execution, listed: Any, wanted: Any, delivered: Any, asked: Any) -> Staged:
         found = Staged(posts=[str(file) for file in files])
-        found.take_in(len(files), rows, rows, 0, (FileCounts("made up", "", rows, {0: rows}, {}),))
+        by_file = (FileCounts("made up", "", rows, {0: rows}, {}),)
+        found.take_in(StageCounts(len(files), rows, rows, 0, 0, 0, None, None, by_file))
         return found
 
     own = vars(extract)["stage_all"]

@@ -97,7 +97,10 @@ def check_engine(ex: Execution, names: Iterable[str]) -> None:
 
 
 def _maybe_of_another(ex: Execution, todo: list[Definition]) -> list[Definition]:
-    """Those under whose current logic version a run of another engine began: two looks into an index."""
+    """Those under whose current logic version a run of another engine began.
+
+    As long as there was one engine only, every start of a layer is looked at: 0.13 s for 100,000 of them.
+    """
     if not todo:
         return []
     version = str(ex.facts["duckdb"])

@@ -10,7 +10,7 @@ from tradex_ledger.executors.bronze import StageTask, stage_files
 from tradex_ledger.executors.context import Execution
 from tradex_ledger.executors.delivered import Asked, Delivered, Known
 from tradex_ledger.sources.files import PassedOver, SourceFile
-from tradex_ledger.sources.stage import FileCounts, Outputs, Wanted
+from tradex_ledger.sources.stage import FileCounts, Outputs, StageCounts, Wanted
 
 COUNTED = ("files", "lines", "posts", "outside", "rejected", "undated", "controls")
 
@@ -44,12 +44,12 @@ class Staged:
         self.count(1, counts.lines, posts.total(), rejected.total() + counts.undated)
         self._count_file(counts)
 
-    def take_in(self, files: int, lines: int, posts: int, rejected: int, by_file: tuple[FileCounts, ...]) -> None:
+    def take_in(self, counts: StageCounts) -> None:
         """Count what a task read."""
-        self.count(files, lines, posts, rejected)
-        self.read += by_file
-        for counts in by_file:
-            self._count_file(counts)
+        self.count(counts.files, counts.lines, counts.posts, counts.rejected)
+        self.read += counts.by_file
+        for file in counts.by_file:
+            self._count_file(file)
 
     def count(self, files: int, lines: int, posts: int, rejected: int) -> None:
         """Add to the counts."""
@@ -90,8 +90,8 @@ def stage_all(
     # By the counts, not by which files there are: who takes the run over wipes them, and that is no empty source.
     kept: set[Path] = set()
     for task, counts in ex.pool.run(stage_files, tasks):
-        staged.take_in(counts.files, counts.lines, counts.posts, counts.rejected, counts.by_file)
-        kept |= _made(task.outputs, counts.posts, counts.rejected, counts.undated)
+        staged.take_in(counts)
+        kept |= _made(task.outputs, counts)
         ex.progress(f"read {len(listed)} files", staged.counts["files"], len(listed))
     staged.posts = [str(task.outputs.posts) for task in tasks if task.outputs.posts in kept]
     staged.rejected = [str(task.outputs.rejected) for task in tasks if task.outputs.rejected in kept]
@@ -103,7 +103,11 @@ def _outputs(folder: Path, number: int) -> Outputs:
     return Outputs(*(folder / f"{kind}-{number:05}.parquet" for kind in ("posts", "rejected", "undated")))
 
 
-def _made(outputs: Outputs, posts: int, rejected: int, undated: int) -> set[Path]:
+def _made(outputs: Outputs, counts: StageCounts) -> set[Path]:
     """The files that a task made: one of each kind of row that there was."""
-    kinds = ((outputs.posts, posts), (outputs.rejected, rejected - undated), (outputs.undated, undated))
+    kinds = (
+        (outputs.posts, counts.posts),
+        (outputs.rejected, counts.rejected - counts.undated),
+        (outputs.undated, counts.undated),
+    )
     return {path for path, count in kinds if count}
