@@ -121,8 +121,9 @@ def _moved(call: Call, workspace: Any, run_id: str, status: str) -> None:
 @click.argument("run_id", metavar="ID")
 def run(call: Call, run_id: str) -> None:
     """Drive an approved backfill to its end, or take it up where it stopped."""
-    with call.open() as workspace, call.show.progress() as progress:
-        finished = workspace.drive(run_id, progress=progress)
+    with call.open() as workspace:
+        with call.show.progress() as progress:
+            finished = workspace.drive(run_id, progress=progress)
         report(call, workspace, finished.id)
 
 

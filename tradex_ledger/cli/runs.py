@@ -106,9 +106,10 @@ def run(call: Call, until: date | None, yes: bool) -> None:
     """
     from tradex_ledger.domain.incremental import NothingToRunError
 
-    with call.open() as workspace, call.show.progress() as progress:
+    with call.open() as workspace:
         try:
-            finished = workspace.run(until, far_ahead=yes, progress=progress)
+            with call.show.progress() as progress:
+                finished = workspace.run(until, far_ahead=yes, progress=progress)
         except NothingToRunError as error:
             if until is not None:
                 raise

@@ -15,7 +15,7 @@ def look_facts(document: dict[str, Any]) -> dict[str, Any]:
     look = document["look"]
     appended = plural(document["appended_rows"] - document["rejected_rows"], "post")
     if document["rejected_rows"]:
-        appended += f", and {plural(document['rejected_rows'], 'line')} that {_are(document['rejected_rows'])} no posts"
+        appended += f", and {_lines_of_none(document['rejected_rows'])}"
     told, recovered = source.get("recounted"), source.get("recovered")
     return {
         "appended": appended,
@@ -34,7 +34,7 @@ def _delivered(source: dict[str, Any]) -> str:
     return (
         f"{plural(source['files'], 'file')}, {plural(source['lines'], 'line')}: "
         f"{plural(source['posts'], 'post')} of the range ({source['duplicates']} known), "
-        f"{source['outside']} outside of it, {source['rejected']} no posts"
+        f"{source['outside']} outside of it, {_none(source['rejected'])}"
     )
 
 
@@ -63,15 +63,15 @@ def status_lines(look: dict[str, Any] | None) -> list[str]:
     who = look["run_id"] or f"{look['by']} (propose)"
     found = (
         f"source: looked at {_moment(look['at'])} by {who}: {plural(look['files'], 'file')}, "
-        f"{plural(look['lines'], 'line')}, {look['rejected']} no posts; newest post: {look['newest'] or 'none'}"
+        f"{plural(look['lines'], 'line')}, {_none(look['rejected'])}; newest post: {look['newest'] or 'none'}"
     )
     lines = [found]
     if over := passed_over_text(look):
         lines.append(f"passed over: {over}")
     if look["late_posts"] or look["late_rejected"]:
         lines.append(
-            f"late: {plural(look['late_posts'], 'post')}, {plural(look['late_rejected'], 'line')} that "
-            f"{_are(look['late_rejected'])} no posts; see: tradex backfill propose"
+            f"late: {plural(look['late_posts'], 'post')}, {_lines_of_none(look['late_rejected'])}; "
+            "see: tradex backfill propose"
         )
     return lines
 
@@ -80,8 +80,12 @@ def _moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}Z"
 
 
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
+def _none(count: int) -> str:
+    return f"{count} no {'post' if count == 1 else 'posts'}"
+
+
+def _lines_of_none(count: int) -> str:
+    return "1 line that is no post" if count == 1 else f"{count} lines that are no posts"
 
 
 def plural(count: int, noun: str) -> str:
