@@ -23,7 +23,7 @@ from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import BrokenLedgerError
 from tradex_ledger.ledger.log import EarlyTileError
 from tradex_ledger.ledger.merkle import leaf_hash
-from tradex_ledger.ledger.rows import BrokenRowError, MissingEventError
+from tradex_ledger.ledger.rows import BrokenRowError, MissingEventError, time_at
 from tradex_ledger.views import open_views, resolve
 from tradex_ledger.workspace import Workspace
 
@@ -230,6 +230,12 @@ def test_an_event_that_was_taken_out_of_the_middle_is_missed(folder: Path, conne
             opened.ledger.get(Run, stream)
         with pytest.raises(MissingEventError):
             open_views(opened.ledger.engine, resolve(opened.ledger.engine, None))
+
+
+def test_events_that_are_added_while_somebody_looks_are_no_lost_events(folder: Path):
+    with Workspace.open(folder) as workspace:
+        seen = workspace.ledger.position() - 3  # where the ledger ended when its last position was asked for
+        assert time_at(workspace.ledger.engine, seen, seen) is not None
 
 
 @pytest.mark.parametrize(("level", "tile"), [(0, 0), (0, 1), (1, 0), (3, 0), (9, 0)])
