@@ -15,12 +15,14 @@ import stat
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
 
 CONFIG_HOME = "TRADEX_CONFIG_HOME"
 CACHE_HOME = "TRADEX_CACHE_HOME"
 _KEY_FILE = "cache.key"
 _KEY_BYTES = 32
+_TAG_LETTERS = 2 * hashlib.sha256().digest_size
 _CONTEXT = b"tradex-ledger cache 1"
 _PROGRAM = "tradex"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -84,11 +86,65 @@ def is_sealed(data: bytes, tag: bytes, label: str = "") -> bool:
     return right is not None and hmac.compare_digest(right, tag)
 
 
+def own_folder(folder: Path) -> bool:
+    """Make a folder that only this user uses, if need be; False when there is none that is this user's alone."""
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if _is_own(folder, stat.S_ISDIR, follow=False):
+            if folder.stat().st_mode & _OTHERS_WRITE:
+                folder.chmod(0o700)  # one of an older release
+            return True
+    return False
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """A cache's file, to be read: what is laid in its place (a link, a pipe) leads nowhere and holds nobody up."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    return os.fdopen(descriptor, "rb")
+
+
+def read_sealed(path: Path, label: str) -> bytes | None:
+    """What `write_sealed` wrote there; None when that is not what is there, or there is no key."""
+    try:
+        with open_regular(path) as file:
+            tag, _, content = file.read().partition(b"\n")
+    except OSError:  # there is none, or it is no file
+        return None
+    return content if len(tag) == _TAG_LETTERS and is_sealed(content, _unhex(tag), label) else None
+
+
+def write_sealed(path: Path, content: bytes, label: str) -> bool:
+    """Put content under its tag, for this user's eyes, whole or not at all; False where that cannot be done."""
+    tag = seal(content, label)
+    if tag is None:
+        return False
+    half_made = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        half_made.unlink(missing_ok=True)
+        descriptor = os.open(half_made, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(tag.hex().encode() + b"\n" + content)
+        # A crash before this leaves what was there before; after it, what is there now.
+        half_made.replace(path)
+    except OSError:
+        with suppress(OSError):
+            half_made.unlink(missing_ok=True)
+        return False
+    return True
+
+
 def missed() -> list[str]:
     """Why tags could not be made or held since the last time that somebody asked: each reason once."""
     reasons = list(_missed)
     _missed.clear()
     return reasons
+
+
+def _unhex(tag: bytes) -> bytes:
+    try:
+        return bytes.fromhex(tag.decode("ascii"))
+    except ValueError:
+        return b""
 
 
 def _home(own: str, xdg: str, below: str) -> Path | None:

@@ -14,11 +14,15 @@ import click
 
 from tradex_ledger import __version__
 from tradex_ledger.cli.common import Call, common_options
+from tradex_ledger.cli.faults import Unforeseen
 from tradex_ledger.cli.show import OutputFault, Show
 from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
+from tradex_ledger.keyed import missed
 from tradex_ledger.paths import readable
 
 INTERRUPTED = 130
+# What has words of its own below; the rest is a fault of the program.
+_KNOWN = (TradexError, click.ClickException, click.exceptions.Exit, click.Abort, EOFError, RuntimeError, OSError)
 _COMPLETE = "_TRADEX_COMPLETE"
 _COMMANDS = {
     "init": ("tradex_ledger.cli.start:init", "Make a workspace."),
@@ -105,10 +109,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one call and return its exit status: 0 done, 1 findings, 2 usage, 3 refused, 4 not found, 5 conflict,
-    6 environment, 7 broken ledger, 130 interrupted."""
+    6 environment, 7 broken ledger, 70 a fault of the program, 130 interrupted."""
     show = Show(as_json="--json" in arguments)
     try:
-        return _call(arguments)
+        with Unforeseen(arguments, ()):
+            status = _handled(arguments, show)
+            for reason in missed():
+                show.warning(f"answers are computed without the caches of this user: {reason}")
+            return status
+    except TradexError as error:
+        return _said(show, error)
+
+
+def _handled(arguments: list[str], show: Show) -> int:
+    """Run one call, with the words for all that may go wrong."""
+    try:
+        with Unforeseen(arguments, _KNOWN):
+            return _call(arguments)
     except TradexError as error:
         return _said(show, error)
     except click.ClickException as error:

@@ -1,19 +1,18 @@
 """What is known of delivered files that were read before: what is in them, and for which days Bronze has it all.
 
-A cache beside the ledger; delete it, and the files are read again. A file is known by its name and the SHA-256 of its
-bytes. What is said of Bronze stays true, since Bronze only grows; it is bound to the ledger by the root of its tree at
-that time, to the version of the reader, and to the definitions that dedup follows from. A file that is not known for
-all the days asked for is read; for one that is, its counts by day stand in for its lines, so that the same events are
-recorded.
+A cache beside the ledger, or at home for who cannot write there; delete it, and the files are read again. It is
+believed by the user that made it, under the tag of their key (`keyed.py`): who wrote into it could make a run leave
+posts out. A file is known by its name and the SHA-256 of its bytes. What is said of Bronze stays true, since Bronze
+only grows; it is bound to the ledger by the root of its tree at that time, to the version of the reader, and to the
+definitions that dedup follows from. A file that is not known for all the days asked for is read; for one that is, its
+counts by day stand in for its lines, so that the same events are recorded.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import orjson
 
 from tradex_ledger.datasets.fingerprint import fingerprint
 from tradex_ledger.executors.context import Execution
+from tradex_ledger.keyed import cache_path, read_sealed, write_sealed
 from tradex_ledger.lake.storage import sha256_of
 from tradex_ledger.ledger.log import stored_tree
 from tradex_ledger.ledger.select import file_of
@@ -32,6 +32,7 @@ from tradex_ledger.sources.x_time import EPOCH_ORDINAL
 
 # Goes up when what is remembered, or how it is written, means something else.
 _FORMAT = 3
+_LABEL = "delivered"
 
 Days = tuple[int, int]  # from the first to the second, excluded; days since 1970-01-01
 _BEGINNING = -(2**31)
@@ -131,13 +132,7 @@ class Delivered:
         body = orjson.dumps(
             {"binding": self.binding, "position": position, "root": _root(ex, position), "files": files}
         )
-        half_made = self.path.with_name(f".{self.path.name}-{os.getpid()}")
-        with suppress(OSError):  # it is only a cache
-            half_made.write_bytes(_sealed(body))
-            # A crash before this leaves what was known before; after it, what is known now.
-            half_made.replace(self.path)
-        with suppress(OSError):
-            half_made.unlink(missing_ok=True)
+        write_sealed(self.path, body, _LABEL)
 
 
 def open_delivered(ex: Execution) -> Delivered:
@@ -145,13 +140,9 @@ def open_delivered(ex: Execution) -> Delivered:
     file = file_of(ex.ledger.engine)
     if file is None:
         return Delivered(None)
-    delivered = Delivered(file.with_name(f"{file.name}-delivered"), _binding(ex))
-    try:
-        content = delivered.path.read_bytes() if delivered.path else b""
-    except OSError:
-        return delivered
-    body = content.partition(b"\n")[2]
-    if content != _sealed(body):
+    delivered = Delivered(cache_path(file, "-delivered"), _binding(ex))
+    body = delivered.path and read_sealed(delivered.path, _LABEL)
+    if not body:
         return delivered
     document = orjson.loads(body)
     if document.get("binding") != delivered.binding or document["position"] > ex.ledger.position():
@@ -175,11 +166,6 @@ def _known(entry: list[Any]) -> Known:
 
 def _ranges(stored: list[Any]) -> tuple[Days, ...]:
     return tuple((first, until) for first, until in stored)
-
-
-def _sealed(body: bytes) -> bytes:
-    """The content of the cache's file: the digest of its body, then the body."""
-    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 
 
 def _binding(ex: Execution) -> str:

@@ -1,9 +1,10 @@
 """Segments: ranges of events that are full and so never change, as Parquet files beside the ledger.
 
 They are derived. Delete them, and the next command that reads makes them again; one that does not fit the ledger, or
-is not as it was written, is not used. What a segment is bound to stands in its name: the leaves of its events as the
-Merkle tree has them (each is the digest of a whole entry), the recipe that made its columns, and its own bytes; not
-the version of any library.
+is not as this user wrote it, is not used. What a segment is bound to stands in its name: the leaves of its events as
+the Merkle tree has them (each is the digest of a whole entry) and the recipe that made its columns, not the version of
+any library; and a tag over these and its own bytes under the user's key (`keyed.py`), since anybody can work out a
+digest. For who cannot write beside the ledger they lie at home; without a key there are none.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from pathlib import Path
 import duckdb
 
 from tradex_ledger.errors import BrokenLedgerError
+from tradex_ledger.keyed import cache_path, is_sealed, open_regular, own_folder, seal
 from tradex_ledger.ledger.merkle import leaf_hash
 from tradex_ledger.ledger.select import Store, file_of, select
 
-_SUFFIX = "-segments"
+_LABEL = "segment"
 _TILE_EVENTS = 256
 SEGMENT_EVENTS = 64 * _TILE_EVENTS
 KEPT_OF_OTHERS = 2
@@ -42,7 +44,7 @@ class BrokenTileError(BrokenLedgerError):
 class Segment:
     """A full range of events: where its file lies, the position that it begins at, and what it is bound to."""
 
-    folder: Path
+    folder: Path | None
     first: int
     binding: str
     leaves: bytes
@@ -53,42 +55,50 @@ class Segment:
             raise BrokenTileError(self.first, self.first + len(entries) - 1)
 
     def path(self) -> Path | None:
-        """Its file; None when there is none that is as it was written."""
-        for path in self.folder.glob(f"{self.first:012}-{self.binding}-*.parquet"):
-            with suppress(OSError):  # it is gone, or cannot be read: then it is not there
-                if path.stem.endswith(_digest(path)):
+        """Its file; None when there is none that is as this user wrote it."""
+        for path in self.folder.glob(f"{self._name()}*.parquet") if self.folder else ():
+            with suppress(OSError, ValueError):  # it is gone, cannot be read, or has the name of before
+                if is_sealed(self._bound(path), bytes.fromhex(path.stem.removeprefix(self._name())), _LABEL):
                     return path
         return None
 
     def write(self, connection: duckdb.DuckDBPyConnection, table: str) -> Path | None:
-        """Make its file from a table that holds its events; None where that cannot be done: it is only a cache.
-
-        It is made only beside a ledger of this user's own: who only reads leaves things as they are.
-        """
-        if not _is_own(self.folder.with_name(self.folder.name.removesuffix(_SUFFIX))):
+        """Make its file from a table that holds its events; None where that cannot be done: it is only a cache."""
+        if self.folder is None or not own_folder(self.folder) or seal(b"", _LABEL) is None:
             return None
         half_made = self.folder / f".{self.first}-{os.getpid()}"
         try:
-            self.folder.mkdir(exist_ok=True)
+            half_made.unlink(missing_ok=True)  # what somebody laid there is not written through
             quoted = str(half_made).replace("'", "''")
             connection.execute(f"copy {table} to '{quoted}' (format parquet, compression zstd)")
             for useless in self._useless():
                 useless.unlink(missing_ok=True)
+            tag = seal(self._bound(half_made), _LABEL)
+            assert tag is not None  # a key that was there stays for as long as the process lives
             # A crash before this leaves a file that nobody looks for; after it, a segment.
-            return half_made.rename(self.folder / f"{self.first:012}-{self.binding}-{_digest(half_made)}.parquet")
+            return half_made.rename(self.folder / f"{self._name()}{tag.hex()}.parquet")
         except (OSError, duckdb.IOException):
             with suppress(OSError):
                 half_made.unlink(missing_ok=True)
             return None
+
+    def _name(self) -> str:
+        return f"{self.first:012}-{self.binding}-"
+
+    def _bound(self, path: Path) -> bytes:
+        """What a tag in a name is over: the range, what it is bound to, and the bytes."""
+        with open_regular(path) as file:
+            return f"{self._name()}{hashlib.file_digest(file, 'sha256').hexdigest()}".encode()
 
     def _useless(self) -> list[Path]:
         """What stands for the range and nobody needs: what is broken, and what is of another ledger or release.
 
         Of those the newest stay: another host may have that release, and would make them again for ever.
         """
+        assert self.folder is not None
         same, others = [], []
         for path in self.folder.glob(f"{self.first:012}-*"):
-            if path.name.startswith(f"{self.first:012}-{self.binding}-"):
+            if path.name.startswith(self._name()):
                 same.append(path)
             else:
                 others.append((path.stat().st_mtime_ns, path))
@@ -114,16 +124,4 @@ def segment_at(store: Store, first: int, events: int, recipe: str) -> Segment | 
         return None  # a tile that was laid ahead of its events is over none
     leaves = b"".join(hashes for (hashes,) in found)
     binding = hashlib.sha256(leaves + recipe.encode()).hexdigest()
-    return Segment(file.with_name(f"{file.name}{_SUFFIX}"), first, binding, leaves)
-
-
-def _is_own(ledger: Path) -> bool:
-    try:
-        return ledger.stat().st_uid == os.geteuid() and os.access(ledger, os.W_OK) and os.access(ledger.parent, os.W_OK)
-    except OSError:
-        return False
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return Segment(cache_path(file, "-segments"), first, binding, leaves)
