@@ -70,14 +70,14 @@ def _one(store: Store, statement: str, **values: Any) -> Any:
 def _time(value: str) -> str:
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        if len(value) == len("2026-01-10"):
+            moment = moment.replace(hour=23, minute=59, second=59, microsecond=999_999)
+        return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):  # in UTC it would be of the year 0, or 10000
         raise UsageError(
             f"{value!r} is no position and no time",
             mend="give a position (--as-of 120), a day (--as-of 2026-01-10) or a time (--as-of 2026-01-10T12:00:00Z)",
         ) from None
-    if len(value) == len("2026-01-10"):
-        moment = moment.replace(hour=23, minute=59, second=59, microsecond=999_999)
-    return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def projection_names() -> list[str]:

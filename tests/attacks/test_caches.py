@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import duckdb
+import orjson
 import pytest
 
+from tests import small
+from tests.benchmarks import made_ledger
 from tradex_ledger import keyed
+from tradex_ledger.audit.query import query
+from tradex_ledger.cli.main import run
+from tradex_ledger.datasets.statement import connect
+from tradex_ledger.executors.delivered import Delivered, Known, open_delivered
+from tradex_ledger.ledger import columnar
+from tradex_ledger.ledger.columnar import create_events
+from tradex_ledger.ledger.select import SQLiteFile
+from tradex_ledger.sources.stage import FileCounts
+from tradex_ledger.workspace import Workspace
+
+FLIPS, SEED = 60, 9162
+EVENTS = 256  # a segment in here: one tile
+COUNT = 'select count(*), sum(e.rows)::bigint, min(e."at"), max(stream) from events e'
 
 
 @pytest.fixture
@@ -115,3 +138,284 @@ def test_a_cache_lies_beside_what_is_the_users_own_and_else_at_home(home: Path, 
         assert (tmp_path / "caches").stat().st_mode & 0o777 == 0o700
         (tmp_path / "caches").chmod(0o777)
         assert keyed.cache_path(ledger, "-x") is None
+
+
+# -- segments
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with three full segments (of a tile each) and a tail; tests take a copy of it."""
+    folder = tmp_path_factory.mktemp("old")
+    made_ledger.make(folder, 3 * EVENTS + 20)
+    return folder / "workspace"
+
+
+@pytest.fixture
+def ws(old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of it, in which whoever reads makes and takes segments of a tile."""
+    monkeypatch.setitem(columnar.create_events.__kwdefaults__ or {}, "segment_events", EVENTS)
+    return Path(shutil.copytree(old, tmp_path / "ws"))
+
+
+def segments(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.parquet"))
+
+
+def asked(ws: Path, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
+    """What a query and the status say, and what is said beside them."""
+    statuses = [run(["-C", str(ws), "query", COUNT]), run(["-C", str(ws), "status"])]
+    assert statuses == [0, 0]
+    captured = capsys.readouterr()
+    return captured.out, captured.err
+
+
+def edited(path: Path) -> bytes:
+    """A segment of the same shape that tells of other rows."""
+    with duckdb.connect() as connection:
+        source, target = f"'{path}'", f"'{path}.edited'"
+        connection.execute(f"copy (select * replace (9999 as rows) from {source}) to {target} (format parquet)")
+    content = Path(f"{path}.edited").read_bytes()
+    Path(f"{path}.edited").unlink()
+    return content
+
+
+def test_an_edited_segment_under_the_name_of_its_new_digest_is_made_again(
+    home: Path, ws: Path, capsys: pytest.CaptureFixture[str]
+):
+    right = asked(ws, capsys)
+    folder = ws / "ledger.db-segments"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    before = {path.name: path.read_bytes() for path in segments(folder)}
+    assert len(before) == 3
+    for path in segments(folder):
+        content, (first, binding, _) = edited(path), path.stem.split("-")
+        path.unlink()
+        (folder / f"{first}-{binding}-{hashlib.sha256(content).hexdigest()}.parquet").write_bytes(content)
+    assert asked(ws, capsys) == right
+    assert {path.name: path.read_bytes() for path in segments(folder)} == before
+
+
+def test_the_segments_of_another_user_are_not_believed(
+    home: Path, ws: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    right = asked(ws, capsys)
+    folder = ws / "ledger.db-segments"
+    mine = {path.name for path in segments(folder)}
+    for path in segments(folder):
+        content = edited(path)
+        with monkeypatch.context() as other:
+            other.setenv(keyed.CONFIG_HOME, str(tmp_path / "evil"))
+            bound = f"{path.stem.rpartition('-')[0]}-{hashlib.sha256(content).hexdigest()}".encode()
+            tag = keyed.seal(bound, "segment")
+        assert tag is not None
+        path.with_name(f"{path.stem.rpartition('-')[0]}-{tag.hex()}.parquet").write_bytes(content)
+        path.unlink()
+    assert asked(ws, capsys) == right
+    assert {path.name for path in segments(folder)} == mine
+
+
+def test_whoever_may_not_write_beside_the_ledger_has_segments_at_home(
+    home: Path, ws: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    plain = asked(ws, capsys)
+    shutil.rmtree(ws / "ledger.db-segments")
+    if os.geteuid() == 0:
+        os.chown(ws / "ledger.db", 12345, 12345)
+    else:
+        (ws / "ledger.db").chmod(0o444)
+    before = sorted(ws.iterdir())
+    assert asked(ws, capsys) == plain
+    assert asked(ws, capsys) == plain
+    assert sorted(ws.iterdir()) == before
+    (folder,) = (tmp_path / "caches").iterdir()
+    assert (len(segments(folder)), folder.stat().st_mode & 0o777) == (3, 0o700)
+
+
+def test_without_a_key_answers_are_computed_and_that_is_said_once(
+    home: Path, ws: Path, capsys: pytest.CaptureFixture[str]
+):
+    right, usual = asked(ws, capsys)
+    assert "warning" not in usual
+    key = home / "cache.key"
+    keyed._keys.clear()
+    key.chmod(0o644)
+    for path in segments(ws / "ledger.db-segments"):
+        path.write_bytes(b"")
+    for _ in range(2):
+        answer, beside = asked(ws, capsys)
+        assert answer == right
+        said = [line for line in beside.splitlines() if line not in usual]
+        assert len(said) == 2  # one a call
+        assert all(line.startswith("warning: answers are computed without the caches") for line in said), said
+        assert str(key) in said[0]
+
+
+def test_pipes_and_links_in_the_place_of_a_segment_hold_nobody_up(
+    home: Path, ws: Path, capsys: pytest.CaptureFixture[str]
+):
+    right = asked(ws, capsys)
+    pipe, link, _ = segments(ws / "ledger.db-segments")
+    pipe.unlink()
+    os.mkfifo(pipe)
+    link.rename(ws / "elsewhere")
+    link.symlink_to(ws / "elsewhere")
+    assert asked(ws, capsys) == right
+
+
+def flip(content: bytes, chance: random.Random) -> bytes:
+    changed = bytearray(content)
+    changed[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+    return bytes(changed)
+
+
+def cut(content: bytes, chance: random.Random) -> bytes:
+    return content[: chance.randrange(len(content))]
+
+
+def longer(content: bytes, chance: random.Random) -> bytes:
+    return content + content[: chance.randrange(1, 40)]
+
+
+HARMS = (flip, flip, flip, cut, longer)
+
+
+def tell(connection: duckdb.DuckDBPyConnection, ledger: Path, upto: int) -> Any:
+    create_events(connection, SQLiteFile(ledger), upto)
+    digest = "sum(hash(e))"
+    return connection.execute(f"select count(*), {digest} from ledger_events e").fetchall()
+
+
+@pytest.mark.parametrize("flips", [FLIPS, pytest.param(300, marks=pytest.mark.soak)])
+def test_a_flipped_bit_in_a_segment_gives_no_other_answer(home: Path, ws: Path, flips: int):
+    def answer() -> Any:
+        with closing(connect()) as connection:
+            return tell(connection, ws / "ledger.db", 3 * EVENTS)
+
+    right, chance = answer(), random.Random(SEED + flips)
+    whole = {path: path.read_bytes() for path in segments(ws / "ledger.db-segments")}
+    for number in range(flips):
+        path = chance.choice(list(whole))
+        path.write_bytes(HARMS[number % len(HARMS)](whole[path], chance))
+        assert answer() == right
+        assert {path: path.read_bytes() for path in segments(ws / "ledger.db-segments")} == whole
+
+
+def test_segments_in_each_others_place_give_no_other_answer(home: Path, ws: Path, capsys: pytest.CaptureFixture[str]):
+    right = asked(ws, capsys)
+    first, second, third = (path.read_bytes() for path in segments(ws / "ledger.db-segments"))
+    for path, content in zip(segments(ws / "ledger.db-segments"), (second, third, first), strict=True):
+        path.write_bytes(content)
+    assert asked(ws, capsys) == right
+    names = [path.name for path in segments(ws / "ledger.db-segments")]
+    paths = segments(ws / "ledger.db-segments")
+    paths[0].rename(paths[0].with_name("kept"))
+    paths[1].rename(paths[0].with_name(names[0][:13] + names[1][13:]))  # the second's binding at the first's range
+    assert asked(ws, capsys) == right
+
+
+# -- what is known of delivered files
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a workspace that has run, and the source beside it."""
+    root = tmp_path_factory.mktemp("told")
+    small.deliver(root / "posts", days=4)
+    small.create(root / "ws", f"files:{root / 'posts'}").close()
+    return root
+
+
+@pytest.fixture
+def run_once(told: Path, tmp_path: Path, home: Path) -> Iterator[Path]:
+    ws = small.copied(told, tmp_path / "run")
+    with small.reopen(ws) as workspace:
+        workspace.run(small.day(5))
+    yield ws
+
+
+def posts(ws: Path) -> int:
+    with small.reopen(ws) as workspace:
+        answer = query(workspace.ledger, workspace.lake, "select count(*)::bigint from bronze_x_posts")
+    return int(answer.rows[0][0])
+
+
+def all_held(workspace: Workspace, path: Path) -> Delivered:
+    """A cache that claims that Bronze has all of all files."""
+    ever = ((-(2**31), 2**31),)
+    known = {}
+    for file in workspace.execution().source.list_files():
+        digest = hashlib.sha256(file.path.read_bytes()).hexdigest()
+        known[file.name] = Known(FileCounts(file.name, digest, 24, {19723: 24}, {}), ever, ever)
+    return Delivered(path, open_delivered(workspace.execution()).binding, known)
+
+
+@pytest.mark.parametrize("how", ["as before", "another key"])
+def test_a_cache_that_claims_that_all_is_there_makes_no_run_leave_posts_out(
+    told: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, run_once: Path, how: str
+):
+    ws = small.copied(told, tmp_path / "attacked")
+    cache = ws / "ledger.db-delivered"
+    with small.reopen(ws) as workspace:
+        with monkeypatch.context() as other:
+            other.setenv(keyed.CONFIG_HOME, str(tmp_path / "evil"))
+            all_held(workspace, cache)._write(workspace.execution())
+            assert open_delivered(workspace.execution()).known, "the attack is one for who has the key"
+        body = cache.read_bytes().partition(b"\n")[2]
+        if how == "as before":
+            cache.write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+        assert orjson.loads(body)["files"]
+        assert open_delivered(workspace.execution()).known == {}
+        workspace.run(small.day(5))
+    assert posts(ws) == posts(run_once) > 0
+    assert cache.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("flips", [FLIPS, pytest.param(300, marks=pytest.mark.soak)])
+def test_a_flipped_bit_in_what_is_known_of_files_is_seen(run_once: Path, flips: int):
+    cache, chance = run_once / "ledger.db-delivered", random.Random(SEED)
+    whole = cache.read_bytes()
+    with small.reopen(run_once) as workspace:
+        ex = workspace.execution()
+        right = open_delivered(ex).known
+        assert right
+        for number in range(flips):
+            cache.write_bytes(HARMS[number % len(HARMS)](whole, chance))
+            assert open_delivered(ex).known == {}
+        cache.write_bytes(whole)
+        assert open_delivered(ex).known == right
+
+
+def test_an_older_cache_of_the_same_ledger_put_back_changes_nothing(run_once: Path, told: Path, tmp_path: Path):
+    post = {"id": "1741941000000000001", "author_id": "9", "text": "$TSLA", "created_at": "2024-01-02T10:00:00.000Z"}
+
+    def story(ws: Path, harm: Callable[[Path], object]) -> list[Any]:
+        cache, late = ws / "ledger.db-delivered", ws.parent / "posts" / "late.jsonl"
+        older = cache.read_bytes()
+        found = []
+        with small.reopen(ws) as workspace:
+            for texts in (["one"], ["one", "two"], ["three"]):
+                late.write_bytes(b"\n".join(orjson.dumps({**post, "text": text}) for text in texts))
+                harm(cache) if harm is not put_back else cache.write_bytes(older)
+                small.backfill(workspace, 1, 4)
+                answer = query(workspace.ledger, workspace.lake, "select text from bronze_x_posts order by all")
+                found.append(answer.rows)
+        return found
+
+    def put_back(_: Path) -> None:
+        """The older one stands there again."""
+
+    other = Path(shutil.copytree(run_once.parent, tmp_path / "other"))
+    text = (other / "ws" / "tradex.toml").read_text(encoding="utf-8")
+    (other / "ws" / "tradex.toml").write_text(text.replace(str(run_once.parent), str(other)), encoding="utf-8")
+    assert story(run_once, put_back) == story(other / "ws", Path.unlink)
+
+
+def test_what_another_ledger_knows_is_not_believed(run_once: Path, told: Path, tmp_path: Path):
+    ws = small.copied(told, tmp_path / "other")
+    with small.reopen(ws) as workspace:
+        shutil.copy(run_once / "ledger.db-delivered", ws / "ledger.db-delivered")
+        assert open_delivered(workspace.execution()).known == {}
+        workspace.run(small.day(3))
+        shutil.copy(run_once / "ledger.db-delivered", ws / "ledger.db-delivered")
+        assert open_delivered(workspace.execution()).known == {}
