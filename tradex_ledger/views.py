@@ -22,6 +22,7 @@ from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.rows import time_at
 from tradex_ledger.ledger.select import Store, select
 
+_DIGITS = 18  # of a position: no ledger has more, and Python makes no number of thousands
 _AFTER_FROM = re.compile(r"\b(?:from|join)\s+(\w+)")
 
 
@@ -51,7 +52,7 @@ def resolve(store: Store, as_of: str | None) -> AsOf:
     if as_of is None:
         position = newest
     elif as_of.isdecimal():
-        position = int(as_of)
+        position = int(as_of) if len(as_of) <= _DIGITS else newest + 1
     else:
         position = _one(store, "select coalesce(max(position), 0) from events where at <= :at", at=_time(as_of))
     if position > newest or (position < 1 and as_of is not None):

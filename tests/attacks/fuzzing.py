@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from tests import small
 from tradex_ledger.cli.main import cli, run
+from tradex_ledger.workspace import BUILT_IN
 
 # What ends a call in the fuzzer only: a worker that would wait, a query without an end.
 LONGEST_SECONDS = 20
@@ -568,6 +569,8 @@ def called(arguments: list[str], seconds: int = LONGEST_SECONDS) -> int:
 def workspace(root: Path, *, pipeline: bool) -> tuple[Path, Known]:
     """A folder with a workspace that has seen some life, and its source beside it."""
     small.deliver(root / "posts", days=5, posts_per_day=4)
+    if pipeline:
+        shutil.copytree(BUILT_IN, root / "ws" / "pipeline")
     with small.create(root / "ws", f"files:{root / 'posts'}", pipeline="pipeline" if pipeline else None) as made:
         made.run(small.day(6))
         done = small.backfill(made, 2, 3).id

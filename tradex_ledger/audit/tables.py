@@ -14,7 +14,7 @@ from tradex_ledger.errors import EnvironmentFault, NotFoundError
 from tradex_ledger.lake.storage import LakeFileError, LocalLake, file_list, translate
 from tradex_ledger.views import projection_names, rows
 
-_VERSIONED = re.compile(r"^(?P<dataset>.+)_v(?P<version>\d+)$")
+_VERSIONED = re.compile(r"^(?P<dataset>.+)_v(?P<version>[0-9]{1,9})$")
 
 
 class UnknownTableError(NotFoundError):

@@ -18,10 +18,11 @@ from typing import Any, TextIO
 import orjson
 
 from tradex_ledger.cli.escape import masked, shown, shown_json
-from tradex_ledger.errors import EnvironmentFault, TradexError
+from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
 from tradex_ledger.paths import readable
 
 TEXT_MAX = 72
+DEEPEST = 200
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
@@ -37,11 +38,15 @@ class OutputFault(EnvironmentFault):
         )
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, depth: int = 0) -> Any:
     """A value as JSON has it: days and times as ISO text (times in UTC), numbers exactly.
 
-    What JSON cannot say is a text.
+    What JSON cannot say is a text. Raises `UsageError` for what its writer cannot nest so deeply.
     """
+    if depth > DEEPEST:
+        raise UsageError(
+            f"a value is nested more than {DEEPEST} levels deep", mend="take less of it: value[1], unnest()"
+        )
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int | float | Decimal):
@@ -49,9 +54,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return _utc(value).isoformat(timespec="microseconds") + "Z"
     if isinstance(value, Mapping):
-        return {_key(k): plain(v) for k, v in value.items()}
+        return {_key(k): plain(v, depth + 1) for k, v in value.items()}
     if isinstance(value, list | tuple | set):
-        return [plain(item) for item in value]
+        return [plain(item, depth + 1) for item in value]
     if isinstance(value, bytes | bytearray):
         return bytes(value).hex()
     return readable(value.isoformat() if isinstance(value, date | time) else str(value))

@@ -29,7 +29,7 @@ from tradex_ledger.domain.run import LAYERS
 from tradex_ledger.errors import EnvironmentFault, NotFoundError, RefusedError
 
 _HEADER = re.compile(r"^-- /// dataset[ \t]*\n(?P<body>(?:--.*\n)+?)-- ///[ \t]*\n", re.MULTILINE)
-_READS = re.compile(r"^(?P<first>[+-]?\d+)d(?:\.\.(?P<last>[+-]?\d+)d)?$")
+_READS = re.compile(r"^(?P<first>[+-]?[0-9]{1,9})d(?:\.\.(?P<last>[+-]?[0-9]{1,9})d)?$")
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _REFERENCE = re.compile(r"[a-z][a-z0-9_]{0,62}\.csv")
@@ -77,6 +77,7 @@ _FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "columns": (_are_types, 'a table such as { date = "DATE" }'),
 }
 DAY_REACH = 400
+SAID_MAX = 80
 
 
 class DefinitionError(RefusedError):
@@ -144,7 +145,7 @@ def parse_definition(name: str, text: str, references: dict[str, str]) -> Defini
         raise DefinitionError(name, "says something before its header", "put the header first, and all else below it")
     try:
         header = tomllib.loads(re.sub(r"^-- ?", "", match["body"], flags=re.MULTILINE))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of very many digits is none of TOML's own errors
         raise DefinitionError(name, f"has a header that is not TOML: {error}") from None
     _check_header(name, header)
     named = header.get("references", [])
@@ -176,7 +177,7 @@ def _check_header(name: str, header: dict[str, Any]) -> None:
     for field, value in header.items():
         fits, wanted = _FIELDS[field]
         if not fits(value):
-            raise DefinitionError(name, f"has {field} = {value!r}, which is not {wanted}")
+            raise DefinitionError(name, f"has {field} = {_said(value)}, which is not {wanted}")
     if header["layer"] not in LAYERS:
         raise DefinitionError(name, f"has the layer {header['layer']!r}; it is one of {', '.join(LAYERS)}")
     if (header["layer"] == "bronze") != ("source" in header):
@@ -187,15 +188,21 @@ def _check_header(name: str, header: dict[str, Any]) -> None:
         raise DefinitionError(name, 'reads nothing: say `reads = { dataset = "0d" }`')
 
 
+def _said(value: object) -> str:
+    """A value as a message says it: not without end."""
+    text = repr(value)
+    return text if len(text) <= SAID_MAX else f"{text[:SAID_MAX]}…"
+
+
 def _parse_reads(name: str, reads: dict[str, str]) -> list[Read]:
     found = []
     for dataset, text in reads.items():
         match = _READS.match(str(text))
         if match is None:
-            raise DefinitionError(name, f"reads {dataset} over {text!r}", 'write "0d", "-1d" or "-28d..-1d"')
+            raise DefinitionError(name, f"reads {dataset} over {_said(text)}", 'write "0d", "-1d" or "-28d..-1d"')
         first, last = int(match["first"]), int(match["last"] or match["first"])
         if last < first or max(abs(first), abs(last)) > DAY_REACH:
-            raise DefinitionError(name, f"reads {dataset} over {text!r}: at most {DAY_REACH} days, in order")
+            raise DefinitionError(name, f"reads {dataset} over {_said(text)}: at most {DAY_REACH} days, in order")
         if dataset == name and last >= 0:
             raise DefinitionError(name, f"reads its own days over {text!r}: only earlier days can be there")
         found.append(Read(dataset, first, last))

@@ -18,7 +18,7 @@ import duckdb
 from tradex_ledger.datasets.definition import Definition, DefinitionError, Pipeline, parse_definition
 from tradex_ledger.datasets.gate import check_deterministic, check_kept, check_reads, check_types
 from tradex_ledger.datasets.references import add_references
-from tradex_ledger.datasets.statement import connect, parsed_form
+from tradex_ledger.datasets.statement import connect, is_same_form, parsed_form
 from tradex_ledger.datasets.tokens import SCHEME, tokens
 from tradex_ledger.sources import reader_version
 
@@ -97,7 +97,7 @@ def _difference(definition: Definition, text: str, references: tuple[tuple[str, 
     except ValueError as error:
         raise DefinitionError(definition.name, f"is not one SELECT statement: {error}") from None
     try:
-        same = parsed_form(connection, known.sql) == today
+        same = is_same_form(parsed_form(connection, known.sql), today)
     except ValueError as error:
         return f"DuckDB {duckdb.__version__} cannot parse the text of that version, and today's is another: {error}"
     return None if same else "its statement is another"

@@ -35,7 +35,7 @@ def _read(text: str) -> tuple[list[str], list[list[str | None]]]:
     Raises `ValueError` or `csv.Error` for what would be taken otherwise than it was meant, or be lost.
     """
     lines = csv.reader(io.StringIO(text), strict=True)
-    names = next(lines, ["value"])
+    names = next(filter(None, lines), ["value"])
     twice = next((name for name, count in Counter(map(str.lower, names)).items() if count > 1), None)
     if twice is not None:
         raise ValueError(f"it names the column {twice!r} twice")

@@ -48,26 +48,47 @@ def parsed_forms(connection: duckdb.DuckDBPyConnection, statements: Iterable[str
 
 def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
     row = connection.execute("select json_serialize_sql(?::varchar)", [sql]).fetchall()[0]
-    tree = orjson.loads(row[0])
+    try:
+        tree = orjson.loads(row[0])
+    except orjson.JSONDecodeError:  # DuckDB writes what this reads, but for 1,024 levels
+        raise ValueError("it is nested too deeply: put less in brackets, or join fewer terms in one row") from None
     if tree.get("error"):
         raise ValueError(tree.get("error_message", "it cannot be parsed"))
     return tree
 
 
-def _strip(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {k: _strip(v) for k, v in node.items() if not k.startswith("query_location")}
-    if isinstance(node, list):
-        return [_strip(item) for item in node]
-    return node
+def _strip(tree: Any) -> Any:
+    for node in list(nodes(tree)):
+        for key in [key for key in node if key.startswith("query_location")]:
+            del node[key]
+    return tree
 
 
 def nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """All objects of a parsed form, parents first."""
-    if isinstance(tree, dict):
-        yield tree
-        for value in tree.values():
-            yield from nodes(value)
-    elif isinstance(tree, list):
-        for item in tree:
-            yield from nodes(item)
+    """All objects of a parsed form, parents first. A sum of 300 terms is 300 deep: nothing here calls itself."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            yield node
+            waiting.extend(reversed(node.values()))
+        elif isinstance(node, list):
+            waiting.extend(reversed(node))
+
+
+def is_same_form(one: Any, other: Any) -> bool:
+    """Whether two parsed forms are equal, however deep they are."""
+    waiting = [(one, other)]
+    while waiting:
+        left, right = waiting.pop()
+        if isinstance(left, dict) and isinstance(right, dict):
+            if left.keys() != right.keys():
+                return False
+            waiting.extend((left[key], right[key]) for key in left)
+        elif isinstance(left, list) and isinstance(right, list):
+            if len(left) != len(right):
+                return False
+            waiting.extend(zip(left, right, strict=True))
+        elif type(left) is not type(right) or left != right:
+            return False
+    return True
