@@ -31,6 +31,22 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_a_flipped_bit_in_the_ledger_gives_no_other_answer(
     made: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], part: int
 ):
+    flips_in_the_ledger(made, tmp_path, capsys, SEED + part, FLIPS)
+
+
+@pytest.mark.soak
+def test_a_thousand_flipped_bits_in_the_ledger(
+    made: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    came = flips_in_the_ledger(made, tmp_path, capsys, SEED + PARTS, 1000)
+    with capsys.disabled():
+        print(f"\n1000 flipped bits in the ledger: {came} (two questions each); other answers with exit 0: 0")
+
+
+def flips_in_the_ledger(
+    made: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int, flips: int
+) -> dict[str, int]:
+    """Flip one bit at a time, and ask two questions; another answer with exit 0 is a finding. Returns what came."""
     folder = Path(shutil.copytree(made[0], tmp_path / "ws"))
     whole = (folder / "ledger.db").read_bytes()
     assert not (folder / "ledger.db-wal").exists()
@@ -49,9 +65,9 @@ def test_a_flipped_bit_in_the_ledger_gives_no_other_answer(
 
     right = [ask(command) for command in commands]
     assert [status for status, _ in right] == [0] * len(commands)
-    chance = random.Random(SEED + part)
-    found = {}
-    for number in range(FLIPS):
+    chance = random.Random(seed)
+    found, came = {}, {"the same answer": 0, "refused": 0}
+    for number in range(flips):
         place, bit = chance.randrange(len(whole)), chance.randrange(8)
         flipped = bytearray(whole)
         flipped[place] ^= 1 << bit
@@ -61,7 +77,9 @@ def test_a_flipped_bit_in_the_ledger_gives_no_other_answer(
             status, answer = ask(command)
             if status == 0 and answer != said:
                 found[place, bit, command[0]] = answer
+            came["refused" if status else "the same answer"] += 1
     assert not found
+    return came
 
 
 def test_a_name_that_is_no_text_is_damage_that_is_told(

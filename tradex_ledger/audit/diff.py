@@ -12,6 +12,7 @@ from tradex_ledger.datasets.definition import UnknownDatasetError
 from tradex_ledger.domain.dataset_errors import NoSuchVersionError
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.lake.storage import LakeFileError, LocalLake, file_list, translate
+from tradex_ledger.lake.verified import Reading
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.views import open_views, resolve, rows
 
@@ -28,12 +29,13 @@ class NotSideBySideError(RefusedError):
         )
 
 
-def diff_candidate(ledger: Ledger, lake: LocalLake, prefix: str) -> list[dict[str, Any]]:
+def diff_candidate(ledger: Ledger, lake: LocalLake, prefix: str, *, trusting: bool = False) -> list[dict[str, Any]]:
     """For each candidate of a run that differs from the current partition: rows before, after, gone and new.
 
     A version that has no partition yet is compared with the newest version of that day that readers have.
     """
     run_id = ledger.find_run(prefix)
+    reading = Reading(lake, trusting=trusting)
     connection = open_views(ledger.engine, resolve(ledger.engine, None))
     try:
         candidates = rows(
@@ -43,21 +45,27 @@ def diff_candidate(ledger: Ledger, lake: LocalLake, prefix: str) -> list[dict[st
             run_id,
         )
         versions = {r["dataset"]: r for r in rows(connection, "logic_versions", "is_read")}
-        tables = Tables(connection, lake)
-        found = []
+        tables = Tables(connection, reading)
+        pairs = []
         current: dict[str, dict[Any, dict[str, Any]]] = {}
         for candidate in candidates:
             name = candidate["dataset"]
             if name not in current:
                 current[name] = {row["partition"]: row for row in tables.partitions(versions[name])}
-            before = current[name].get(candidate["partition"], {"files": [], "rows": 0})
-            found.append(_compare(connection, lake, candidate, before))
+            pairs.append((candidate, current[name].get(candidate["partition"], {"files": [], "rows": 0})))
+        tables.paths(file for pair in pairs for row in pair for file in row["files"] or ())
+        found = [_compare(connection, lake, *pair) for pair in pairs]
+        reading.close()
         return found
+    except LakeFileError as error:
+        raise pruned_or(ledger, error) from None
     finally:
         connection.close()
 
 
-def diff_versions(ledger: Ledger, lake: LocalLake, dataset: str, older: int, newer: int) -> list[dict[str, Any]]:
+def diff_versions(
+    ledger: Ledger, lake: LocalLake, dataset: str, older: int, newer: int, *, trusting: bool = False
+) -> list[dict[str, Any]]:
     """For each day on which two logic versions of a dataset differ: rows in the one and the other, gone and new.
 
     Raises: `UnknownDatasetError`, `NoSuchVersionError`, `NotSideBySideError`, `PrunedFileError`.
@@ -73,18 +81,18 @@ def diff_versions(ledger: Ledger, lake: LocalLake, dataset: str, older: int, new
                 raise NoSuchVersionError(dataset, number, max(known))
         if known[newer]["component"] is None:
             raise NotSideBySideError(dataset)
-        tables = Tables(connection, lake)
+        reading = Reading(lake, trusting=trusting)
+        tables = Tables(connection, reading)
         sides = [{row["partition"]: row for row in tables.partitions(known[number])} for number in (older, newer)]
-        try:
-            for file in (file for side in sides for row in side.values() for file in row["files"] or ()):
-                tables.path(file)
-        except LakeFileError as error:
-            raise pruned_or(ledger, error) from None
+        tables.paths(file for side in sides for row in side.values() for file in row["files"] or ())
         found = []
         for day in sorted(sides[0].keys() | sides[1].keys()):
             nothing = {"dataset": dataset, "partition": day, "logic_version": newer, "files": [], "rows": 0}
             found.append(_compare(connection, lake, sides[1].get(day, nothing), sides[0].get(day, nothing)))
+        reading.close()
         return [row for row in found if row["rows_gone"] or row["rows_new"]]
+    except LakeFileError as error:
+        raise pruned_or(ledger, error) from None
     except duckdb.BinderException as error:
         raise NotSideBySideError(dataset, "their columns differ") from error
     finally:
@@ -99,7 +107,9 @@ def _compare(
         both = f"(select count(*) from ({old} except all {new})), (select count(*) from ({new} except all {old}))"
         try:
             counts = connection.execute(f"select {both}").fetchall()[0]
-        except duckdb.IOException as error:
+        except duckdb.BinderException:
+            raise
+        except duckdb.Error as error:  # a damaged file that was believed (--no-verify) fails in many ways
             raise translate(error, f"reading {after['dataset']} of {after['partition']}") from None
     else:
         counts = (before["rows"], after["rows"])

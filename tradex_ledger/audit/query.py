@@ -13,6 +13,7 @@ from tradex_ledger.datasets.statement import nodes, parsed_form
 from tradex_ledger.errors import TradexError, UsageError
 from tradex_ledger.executors.prune import pruned_paths
 from tradex_ledger.lake.storage import LakeFileError, LocalLake, translate
+from tradex_ledger.lake.verified import Reading
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.paths import literal, readable
 from tradex_ledger.views import AsOf, add_projections, open_views, projection_names, resolve, rows, tables_in
@@ -37,10 +38,17 @@ class Answer:
 
 
 def query(
-    ledger: Ledger, lake: LocalLake, sql: str, *, as_of: str | None = None, candidate: str | None = None
+    ledger: Ledger,
+    lake: LocalLake,
+    sql: str,
+    *,
+    as_of: str | None = None,
+    candidate: str | None = None,
+    trusting: bool = False,
 ) -> Answer:
     """Answer one SELECT. Datasets are tables by their names (`gold_signals`, or `gold_signals_v1` for one version),
-    beside every projection and `events`. With `candidate`, as they would be if that run were published.
+    beside every projection and `events`. With `candidate`, as they would be if that run were published; `trusting`, the
+    digests of the files are not looked at.
 
     Raises: `QueryError`, `UnknownTableError`, `LakeFileError` when a file that is needed is not as it was,
     `PrunedFileError` when it was given up.
@@ -60,15 +68,15 @@ def query(
         names -= _ctes(connection, sql) | {"events"}
         projections = names & set(projection_names())
         add_projections(connection, sorted(projections))
-        tables = Tables(connection, lake, _candidate(ledger, candidate))
+        tables = Tables(connection, Reading(lake, trusting=trusting), _candidate(ledger, candidate))
         try:
             tables.add(names - projections)
+            _lock(connection, lake)
+            columns, found = values_of(connection, sql)
+            tables.reading.close()
+            return Answer(columns, found, position, tables.warnings + tables.reading.warnings)
         except LakeFileError as error:
             raise pruned_or(ledger, error) from None
-        _lock(connection, lake)
-        try:
-            columns, found = values_of(connection, sql)
-            return Answer(columns, found, position, tables.warnings)
         except duckdb.IOException as error:
             raise translate(error, "reading the lake") from None
         except duckdb.Error as error:

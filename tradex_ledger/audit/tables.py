@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,8 @@ import orjson
 
 from tradex_ledger.datasets.fingerprint import create_empty
 from tradex_ledger.errors import EnvironmentFault, NotFoundError
-from tradex_ledger.lake.storage import LakeFileError, LocalLake, file_list, translate
+from tradex_ledger.lake.storage import file_list, translate
+from tradex_ledger.lake.verified import Named, Reading
 from tradex_ledger.views import projection_names, rows
 
 _VERSIONED = re.compile(r"^(?P<dataset>.+)_v(?P<version>[0-9]{1,9})$")
@@ -46,7 +48,7 @@ class Tables:
     """Makes datasets tables of a connection that holds `events` as of a position."""
 
     connection: duckdb.DuckDBPyConnection
-    lake: LocalLake
+    reading: Reading
     candidate: str | None = None
     warnings: list[str] = field(default_factory=list)
 
@@ -73,7 +75,7 @@ class Tables:
             self.warnings.append(f"version {number} of {dataset} is deprecated")
         if table == dataset and version["component"] is not None:
             self._warn_of_gaps(dataset, number)
-        paths = [self.path(file) for row in self.partitions(version) for file in row["files"] or ()]
+        paths = self.paths(file for row in self.partitions(version) for file in row["files"] or ())
         if not paths:
             self._add_empty(table, version)
             return
@@ -125,15 +127,8 @@ class Tables:
                 found[row["partition"]] = row
         return [found[day] for day in sorted(found)]
 
-    def path(self, file: dict[str, Any]) -> str:
-        """Where a file lies. Raises `LakeFileError` when it is missing or of another size."""
-        path = self.lake.absolute(file["path"])
-        try:
-            size = path.stat().st_size
-        except FileNotFoundError:
-            raise LakeFileError(file["path"], "is missing") from None
-        except OSError as error:
-            raise translate(error, f"reading the lake file {file['path']}") from None
-        if size != file["bytes"]:
-            raise LakeFileError(file["path"], f"has {size} bytes, not {file['bytes']}: it was changed")
-        return str(path)
+    def paths(self, files: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Where files lie. Raises `LakeFileError` when one is not as its event says."""
+        wanted = [Named(file["path"], file["bytes"], file["sha256"]) for file in files]
+        self.reading.check(wanted)
+        return [str(self.reading.lake.absolute(file.path)) for file in wanted]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tradex_ledger.cli.common import Call, as_of_option, command, examples
+from tradex_ledger.cli.common import Call, as_of_option, command, examples, no_verify_option
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.log import Log
@@ -56,20 +56,24 @@ def history(call: Call, subject: str, as_of: str | None) -> None:
 @click.argument("dataset", required=False)
 @click.option("--candidate", "run_id", metavar="ID", help="A run that is not published.")
 @click.option("--versions", type=int, nargs=2, metavar="OLDER NEWER", help="Two logic versions of DATASET.")
-def diff(call: Call, dataset: str | None, run_id: str | None, versions: tuple[int, int] | None) -> int:
+@no_verify_option
+def diff(call: Call, dataset: str | None, run_id: str | None, versions: tuple[int, int] | None, no_verify: bool) -> int:
     """What a run's candidates would change, or how two versions of a dataset differ.
 
     For each partition that differs: rows before and after, gone and new.
     """
     from tradex_ledger.audit.diff import diff_candidate, diff_versions
+    from tradex_ledger.lake.verified import NOT_VERIFIED
 
     if (run_id is None) == (dataset is None) or (dataset is None) != (versions is None):
         raise click.UsageError("Give --candidate ID, or DATASET with --versions OLDER NEWER.")
     with call.open(reading=True) as workspace:
         if dataset is not None and versions is not None:
-            found = diff_versions(workspace.ledger, workspace.lake, dataset, *versions)
+            found = diff_versions(workspace.ledger, workspace.lake, dataset, *versions, trusting=no_verify)
         else:
-            found = diff_candidate(workspace.ledger, workspace.lake, run_id or "")
+            found = diff_candidate(workspace.ledger, workspace.lake, run_id or "", trusting=no_verify)
+    if no_verify:
+        call.show.warning(NOT_VERIFIED)
     if call.as_json:
         call.show.document(found)
     else:

@@ -121,3 +121,12 @@ def as_of_option(function: F) -> F:
         metavar="POSITION|TIME",
         help="Answer as of a position, a day or a time (UTC) of the ledger.",
     )(function)
+
+
+def no_verify_option(function: F) -> F:
+    """`--no-verify`, for everything that answers from files of the lake."""
+    return click.option(
+        "--no-verify",
+        is_flag=True,
+        help="Believe the files of the lake: a damaged one then gives wrong rows, or none. The answer says so.",
+    )(function)

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from tradex_ledger.cli.common import Call, as_of_option, command
+from tradex_ledger.cli.common import Call, as_of_option, command, no_verify_option
 from tradex_ledger.errors import UsageError
 
 _top = click.Group()
@@ -21,15 +21,21 @@ _top = click.Group()
 )
 @click.argument("sql")
 @click.option("--candidate", metavar="ID", help="Answer as if this run, which is not published, were.")
+@no_verify_option
 @as_of_option
-def query(call: Call, sql: str, candidate: str | None, as_of: str | None) -> None:
+def query(call: Call, sql: str, candidate: str | None, no_verify: bool, as_of: str | None) -> None:
     """Answer one SELECT. Datasets are tables under their own names, or with a version (gold_signals_v1);
     beside them all projections, and `events`. A dash reads the statement from standard input."""
     from tradex_ledger.audit.query import query as answer_query
 
     with call.open(reading=True) as workspace:
         answer = answer_query(
-            workspace.ledger, workspace.lake, _input() if sql == "-" else sql, as_of=as_of, candidate=candidate
+            workspace.ledger,
+            workspace.lake,
+            _input() if sql == "-" else sql,
+            as_of=as_of,
+            candidate=candidate,
+            trusting=no_verify,
         )
     for warning in answer.warnings:
         call.show.warning(warning)

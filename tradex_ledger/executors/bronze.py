@@ -10,7 +10,7 @@ import duckdb
 
 from tradex_ledger.datasets.graph import iso
 from tradex_ledger.datasets.statement import connect
-from tradex_ledger.executors.inputs import InputFile, paths_today
+from tradex_ledger.executors.inputs import InputFile, checked, paths_today
 from tradex_ledger.lake.storage import StagedFile, file_list, translate
 from tradex_ledger.lake.writer import limit_resources, write_days
 from tradex_ledger.sources.reread import recover_posts
@@ -77,16 +77,19 @@ def stage_files(task: StageTask) -> StageCounts:
 def recover(task: RecoverTask) -> int:
     """A `RecoverTask`, in a worker process; returns how many lines are posts now."""
     try:
-        for file in task.files:
-            file.check()
-        return recover_posts([file.path for file in task.files], task.first, task.last, task.out)
+        with checked(task.files):
+            return recover_posts([file.path for file in task.files], task.first, task.last, task.out)
     except OSError as error:
         raise translate(error, f"reading {len(task.files)} files of rejected lines again") from error
 
 
 def append_days(task: AppendTask) -> Appended:
     """An `AppendTask`, in a worker process: first delivery wins within the batch, Bronze wins over the batch."""
-    check_existing(task)
+    with checked(task.existing):
+        return _append_days(task)
+
+
+def _append_days(task: AppendTask) -> Appended:
     connection = connect()
     try:
         limit_resources(connection, task.folder / "spill", task.memory_mb)
@@ -110,7 +113,7 @@ def append_days(task: AppendTask) -> Appended:
 def count_new_rows(task: AppendTask) -> list[tuple[int, str | None, int]]:
     """How many rows an `AppendTask` would write: (day as an ordinal, delivered file where the rows say it, rows).
 
-    It writes none, and trusts the files.
+    It writes none. The files were checked by who asks.
     """
     connection = connect()
     try:

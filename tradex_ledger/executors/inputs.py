@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tradex_ledger.lake.storage import check_file
+from tradex_ledger.lake.storage import Stamp, check_file, check_same
+from tradex_ledger.lake.verified import Named
 from tradex_ledger.sources.reread import reread_posts
 
 
@@ -24,9 +26,26 @@ class InputFile:
     sha256: str
     is_old: bool = False
 
-    def check(self) -> None:
-        """Raise `LakeFileError` unless it is as its event says."""
-        check_file(self.path, self.name, size=self.bytes, sha256=self.sha256)
+    def check(self) -> Stamp:
+        """Raise `LakeFileError` unless it is as its event says; it is hashed, whatever a cache knows."""
+        return check_file(self.path, self.name, size=self.bytes, sha256=self.sha256)
+
+    def check_same(self, stamp: Stamp) -> None:
+        """Raise `LakeFileError` when it is not the file any more that was checked."""
+        check_same(self.path, self.name, stamp)
+
+    def named(self) -> Named:
+        """As its event names it."""
+        return Named(self.name, self.bytes, self.sha256)
+
+
+@contextmanager
+def checked(files: Iterable[InputFile]) -> Iterator[None]:
+    """Files that are as their events say, before they are read and after: DuckDB opens them by their names."""
+    stamps = [(file, file.check()) for file in files]
+    yield
+    for file, stamp in stamps:
+        file.check_same(stamp)
 
 
 def paths_today(files: Iterable[InputFile], first: int, last: int, again: Path) -> list[str]:

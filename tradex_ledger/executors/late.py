@@ -31,6 +31,7 @@ from tradex_ledger.executors.extract import record_look, wanted_of
 from tradex_ledger.executors.lease import held
 from tradex_ledger.executors.staging import Staged, stage_all
 from tradex_ledger.lake.storage import translate
+from tradex_ledger.lake.verified import Reading
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.sources.x_time import EPOCH_ORDINAL
 from tradex_ledger.views import open_views, resolve, rows
@@ -130,13 +131,17 @@ def _new(
     """The staged rows that a run would append, by day (and file), window by window, as `Append` does it."""
     by_day = rows_by_day(definition, list(staged))
     todo = windows(definition, by_day, logic_version=0, window_partitions=ex.policy.window_partitions)
-    found = []
+    tasks = []
     for number, window in enumerate(todo):
         days = tuple(range(ordinal(window["first"]), ordinal(window["last"]) + 1))
-        folder = Path(ex.staging, f"{definition.name}-{number}")
-        task = append_task(ex, catalog, definition, tuple(staged), days, folder=folder, run_id="", ingested_at=_NEVER)
-        found += count_new_rows(task)
-        ex.progress(f"compare with {definition.name}", number + 1, len(todo))
+        more = {"folder": Path(ex.staging, f"{definition.name}-{number}"), "run_id": "", "ingested_at": _NEVER}
+        tasks.append(append_task(ex, catalog, definition, tuple(staged), days, **more))
+    found = []
+    with Reading(ex.lake) as reading:
+        reading.check(file.named() for task in tasks for file in task.existing)
+        for number, task in enumerate(tasks, start=1):
+            found += count_new_rows(task)
+            ex.progress(f"compare with {definition.name}", number, len(tasks))
     return found
 
 

@@ -26,7 +26,7 @@ from tradex_ledger.datasets.graph import iso
 from tradex_ledger.datasets.references import add_references
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.executors import again
-from tradex_ledger.executors.inputs import InputFile, paths_today
+from tradex_ledger.executors.inputs import InputFile, checked, paths_today
 from tradex_ledger.executors.same_rows import first_difference
 from tradex_ledger.lake.storage import StagedFile, file_list, translate
 from tradex_ledger.lake.writer import (
@@ -107,9 +107,11 @@ def build_window(task: WindowTask) -> list[StagedFile]:
     Raises: `DefinitionError` and its kinds, `LakeFileError` for an input that is not as it was written,
     `EnvironmentFault`.
     """
-    for given in task.inputs:
-        for file in given.files:
-            file.check()
+    with checked(file for given in task.inputs for file in given.files):
+        return _build_window(task)
+
+
+def _build_window(task: WindowTask) -> list[StagedFile]:
     try:
         with _shown(task, task.days, task.folder) as connection:
             staged = _run(connection, task, task.days, task.folder)

@@ -6,12 +6,16 @@ import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
+from tradex_ledger.clock import utc_now
 from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.paths import literal
 
@@ -100,23 +104,60 @@ def sync_folders(folders: Iterable[Path]) -> None:
         sync_file(folder)
 
 
-def check_file(path: Path, shown: str, *, size: int, sha256: str) -> None:
-    """Raise `LakeFileError` unless the file is there with those bytes."""
+class Stamp(NamedTuple):
+    """What a system says of a file without reading it: another one, and it may be another file. Times in ns."""
+
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+
+def check_size(path: Path, shown: str, *, size: int) -> Stamp:
+    """The stamp of a file. Raises `LakeFileError` unless it is there with that size: a look, no proof."""
     try:
-        if path.stat().st_size != size:
-            raise LakeFileError(shown, f"has {path.stat().st_size} bytes, not {size}: it was changed")
-        if sha256_of(path) != sha256:
-            raise LakeFileError(shown, f"has other bytes than were written (SHA-256 is not {sha256[:12]}…)")
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise LakeFileError(shown, "is missing") from None
+    except OSError as error:
+        raise translate(error, f"reading the lake file {shown}") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise LakeFileError(shown, "is no file any more: it was changed")
+    if found.st_size != size:
+        raise LakeFileError(shown, f"has {found.st_size} bytes, not {size}: it was changed")
+    return Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def check_file(path: Path, shown: str, *, size: int, sha256: str) -> Stamp:
+    """Raise `LakeFileError` unless the file is there with those bytes; its stamp is from before they were read."""
+    stamp = check_size(path, shown, size=size)
+    try:
+        found = sha256_of(path)
     except FileNotFoundError:
         raise LakeFileError(shown, "is missing") from None
+    except OSError as error:
+        raise translate(error, f"reading the lake file {shown}") from error
+    if found != sha256:
+        raise LakeFileError(shown, f"has other bytes than were written (SHA-256 is not {sha256[:12]}…)")
+    return stamp
+
+
+def check_same(path: Path, shown: str, stamp: Stamp) -> None:
+    """Raise `LakeFileError` when a file is not the one any more that it was when it had that stamp."""
+    if check_size(path, shown, size=stamp.size) != stamp:
+        raise LakeFileError(shown, "was changed while it was read")
 
 
 class LocalLake:
     """A lake in a folder of this machine (or mounted on it)."""
 
-    def __init__(self, root: Path, *, reading: bool = False) -> None:
+    def __init__(self, root: Path, *, reading: bool = False, clock: Callable[[], datetime] = utc_now) -> None:
         self.root = root
         self.reading = reading
+        self.clock = clock
+        # What `lake/verified.py` knows of its files; None: the cache was not read yet.
+        self.verified: dict[bytes, int] | None = None
 
     def absolute(self, relative: str) -> Path:
         """Where a file of an event is."""

@@ -47,7 +47,7 @@ class Core:
         self.actor = check_actor(login_name() if actor is None else actor)
         self.clock = clock
         self.ledger = ledger or Ledger(open_engine(config.ledger_url, reading=reading), clock)
-        self.lake = lake or LocalLake(config.lake, reading=reading)
+        self.lake = lake or LocalLake(config.lake, reading=reading, clock=clock)
         self._pool: TaskPool | None = None
         self._catalogs = Catalogs(self.ledger.engine)
 

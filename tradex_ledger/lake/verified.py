@@ -1,0 +1,183 @@
+"""A file of the lake is what its event says: who reads one holds its bytes against their digest, once.
+
+Once a process, and once for all processes of a user while a file's stamp (device, inode, size, times of change) stays
+as it was: what was found right is remembered for seven days, under the user's own key, in the user's own folder.
+Whatever writes (a rebuild, dedup) and whatever looks for damage does not go by that memory: it hashes, each time.
+
+DuckDB opens the files by their names after they were hashed. So all stamps are looked at again once the answer is
+there, before anybody sees it: a file that was written to or put in another's place meanwhile is named. A stamp says
+nothing of a change within the same tick of the file system's clock; therefore a file that was changed within the last
+two seconds is believed for this one reading only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from tradex_ledger.keyed import cache_home, is_sealed, seal
+from tradex_ledger.lake.storage import LocalLake, Stamp, check_file, check_same, check_size
+
+KEPT_SECONDS = 7 * 86_400
+SETTLED_NS = 2_000_000_000
+ENTRIES_MAX = 200_000
+HASHERS = 4
+NOT_VERIFIED = "the files of the lake were not verified: their sizes were looked at, their digests were not"
+_LABEL = "verified files 1"
+_TAG_BYTES = 32
+_ENTRY = struct.Struct("<24sQ")  # what was found right, and when (seconds since 1970)
+_FOR_A_POOL = 8
+
+
+class Named(NamedTuple):
+    """A file as its event names it: path relative to the lake, size, SHA-256 of its bytes (hex)."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class Verified:
+    """What was found right of one lake's files: in this process, and in the user's cache for all processes."""
+
+    def __init__(self, lake: LocalLake) -> None:
+        self.lake = lake
+        self.new: dict[bytes, int] = {}
+
+    def holds(self, file: Named, stamp: Stamp) -> bool:
+        """Whether a file with that stamp was found right, not more than seven days ago."""
+        when, now = self._known().get(self._key(file, stamp)), self._now()
+        return when is not None and now - KEPT_SECONDS < when <= now
+
+    def add(self, file: Named, stamp: Stamp) -> None:
+        """Remember a file that was hashed, unless it was changed only just now."""
+        now = self._now()
+        if stamp.changed_ns + SETTLED_NS < now * 1_000_000_000:
+            key = self._key(file, stamp)
+            self._known()[key] = self.new[key] = now
+
+    def _known(self) -> dict[bytes, int]:
+        if self.lake.verified is None:
+            self.lake.verified = _read(self._path())
+        return self.lake.verified
+
+    def keep(self) -> None:
+        """Put what is new into the cache. Two who do so at one time: the last one's stays, it is only a cache."""
+        path = self._path()
+        if not self.new or path is None:
+            return
+        now = self._now()
+        alive = {key: when for key, when in (_read(path) | self.new).items() if now - KEPT_SECONDS < when <= now}
+        newest = sorted(alive.items(), key=lambda entry: entry[1])[-ENTRIES_MAX:]
+        body = b"".join(_ENTRY.pack(*entry) for entry in newest)
+        tag = seal(body, _LABEL)
+        if tag is None:
+            return
+        half_made = path.with_name(f".{path.name}-{os.getpid()}")
+        with suppress(OSError):
+            _write_new(half_made, tag + body)
+            # A crash before this leaves the cache as it was; after it, as it is now; a torn file bears no right tag.
+            half_made.replace(path)
+            self.new = {}
+        with suppress(OSError):
+            half_made.unlink(missing_ok=True)
+
+    def _key(self, file: Named, stamp: Stamp) -> bytes:
+        told = "\0".join((str(self.lake.root), file.path, *map(str, stamp), file.sha256))
+        return hashlib.sha256(os.fsencode(told)).digest()[:24]
+
+    def _path(self) -> Path | None:
+        home = cache_home()
+        place = hashlib.sha256(os.fsencode(os.path.realpath(self.lake.root))).hexdigest()[:32]
+        return None if home is None else home / f"{place}-verified"
+
+    def _now(self) -> int:
+        return int(self.lake.clock().timestamp())
+
+
+class Reading:
+    """The files that one answer is read from: each is checked when it is met, and all once more at the end.
+
+    With `trusting`, sizes are looked at and no more.
+    """
+
+    def __init__(self, lake: LocalLake, *, trusting: bool = False) -> None:
+        self.lake = lake
+        self.verified = Verified(lake)
+        self.trusting = trusting
+        self.hashed = 0
+        self._stamps: dict[Named, Stamp] = {}
+
+    def __enter__(self) -> Reading:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What somebody should know of an answer from these files."""
+        return [NOT_VERIFIED] if self.trusting and self._stamps else []
+
+    def check(self, files: Iterable[Named]) -> None:
+        """Raise `LakeFileError` at the first file that is not there as its event says, `EnvironmentFault` at one that
+        cannot be read."""
+        wanted = [file for file in dict.fromkeys(files) if file not in self._stamps]
+        unknown = []
+        for file in wanted:
+            stamp = check_size(self._absolute(file), file.path, size=file.bytes)
+            self._stamps[file] = stamp
+            if not self.trusting and not self.verified.holds(file, stamp):
+                unknown.append(file)
+        for file, stamp in zip(unknown, self._hash(unknown), strict=True):
+            self._stamps[file] = stamp
+            self.verified.add(file, stamp)
+        self.hashed += len(unknown)
+        self.verified.keep()
+
+    def close(self) -> None:
+        """Raise `LakeFileError` at a file that was changed since it was checked."""
+        for file, stamp in self._stamps.items():
+            check_same(self._absolute(file), file.path, stamp)
+
+    def _hash(self, files: list[Named]) -> Iterator[Stamp]:
+        if len(files) < _FOR_A_POOL:
+            yield from map(self._checked, files)
+            return
+        # Hashing lets other threads go on.
+        with ThreadPoolExecutor(min(HASHERS, os.cpu_count() or 1)) as pool:
+            yield from pool.map(self._checked, files)
+
+    def _checked(self, file: Named) -> Stamp:
+        return check_file(self._absolute(file), file.path, size=file.bytes, sha256=file.sha256)
+
+    def _absolute(self, file: Named) -> Path:
+        return self.lake.absolute(file.path)
+
+
+def _read(path: Path | None) -> dict[bytes, int]:
+    """The cache's entries; none where there is no cache that this user made."""
+    if path is None:
+        return {}
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return {}
+    tag, body = content[:_TAG_BYTES], content[_TAG_BYTES:]
+    if len(body) % _ENTRY.size or not is_sealed(body, tag, _LABEL):
+        return {}
+    return dict(_ENTRY.iter_unpack(body))
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    path.unlink(missing_ok=True)  # a crash of a process of that number
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
