@@ -67,13 +67,13 @@ def diff(call: Call, dataset: str | None, run_id: str | None, versions: tuple[in
 
     if (run_id is None) == (dataset is None) or (dataset is None) != (versions is None):
         raise click.UsageError("Give --candidate ID, or DATASET with --versions OLDER NEWER.")
+    if no_verify:
+        call.show.warning(NOT_VERIFIED)
     with call.open(reading=True) as workspace:
         if dataset is not None and versions is not None:
             found = diff_versions(workspace.ledger, workspace.lake, dataset, *versions, trusting=no_verify)
         else:
             found = diff_candidate(workspace.ledger, workspace.lake, run_id or "", trusting=no_verify)
-    if no_verify:
-        call.show.warning(NOT_VERIFIED)
     if call.as_json:
         call.show.document(found)
     else:
