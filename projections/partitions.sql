@@ -1,7 +1,21 @@
 -- The catalog: the current version of each partition, and nothing else is visible.
 -- A dataset with a version component keeps one current version for each logic version, side by side.
+-- Of Bronze, files that were declared lost are no part of it any more. A lost file of Silver or Gold stays named until
+-- its partition is published anew: who needs it is told of the event.
 with components as (
     select distinct dataset, component from logic_versions
+),
+lost as (
+    select coalesce(list(path), []) as paths
+    from (select unnest(files).path as path from events where topic = 'dataset.files_lost')
+),
+there as (
+    select
+        h.* exclude (files, rows, bytes),
+        list_filter(h.files, lambda f: not list_contains(lost.paths, f.path)) as files
+    from partition_history h
+    cross join lost
+    where h.layer = 'bronze'
 ),
 built as (
     select h.*, c.component
@@ -27,13 +41,12 @@ select
     max_by(run_id, position),
     max_by(run_kind, position),
     'appended',
-    sum(rows)::bigint,
-    sum(bytes)::bigint,
+    sum(coalesce(list_sum(list_transform(files, lambda f: f.rows)), 0))::bigint,
+    sum(coalesce(list_sum(list_transform(files, lambda f: f.bytes)), 0))::bigint,
     flatten(list(files order by position)),
     null,
     max(position),
     max(position),
     max("at")
-from partition_history
-where layer = 'bronze'
+from there
 group by dataset, partition

@@ -1,5 +1,5 @@
 -- Partitions with an input that another run changed after they were last looked at (late data, a half-done run), or
--- never built although an input is there, or built under an older logic only. `checked_base` is the position at which the run that published a partition
+-- never built although an input is there, or built under an older logic only, or lost. `checked_base` is the position at which the run that published a partition
 -- had last compared all its inputs; identical and reused partitions were looked at too, so they are not stale.
 with edges as (
     select dataset, layer, logic_version, component, unnest(reads) as r
@@ -66,21 +66,30 @@ outdated as (
     where l.is_current and l.layer <> 'bronze' and p.partition >= date '2006-03-21'
     group by l.dataset, l.layer, p.partition, l.logic_version
     having max(p.logic_version) < l.logic_version
+),
+-- Days of which files were declared lost, and nothing made up for them yet.
+lost as (
+    select dataset, any_value(layer) as layer, partition, logic_version, max(position) as position
+    from lost_files
+    where mended_position is null and partition >= date '2006-03-21'
+    group by dataset, partition, logic_version
 )
 select
     dataset,
     layer,
     partition,
     logic_version,
-    case when o.partition is null then s.built_position end as built_position,
-    s.changed_position,
+    case when o.partition is null and l.partition is null then s.built_position end as built_position,
+    coalesce(l.position, s.changed_position) as changed_position,
     s.input_dataset,
     s.input_partition,
     s.changed_by_run,
     case
+        when l.partition is not null then 'files lost'
         when o.partition is not null then 'new logic version'
         when s.built_position is null then 'never built'
         else 'input changed'
     end as reason
 from stale s
 full join outdated o using (dataset, layer, partition, logic_version)
+full join lost l using (dataset, layer, partition, logic_version)

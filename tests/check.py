@@ -143,8 +143,10 @@ def file_problems(entries: Sequence[Entry], lake: Path) -> Iterator[str]:
                 written[path] = partition
     yield from (f"{path} was pruned and never written" for path in pruned - facts.keys())
     yield from (f"{path} is there, and was pruned" for path in pruned if (lake / path).exists())
+    lost = {f["path"] for entry in entries if entry.topic == "dataset.files_lost" for f in entry.data["files"]}
+    yield from (f"{path} was declared lost and never written" for path in lost - facts.keys())
     for path, (size, n_rows, sha256) in facts.items():
-        if path not in pruned:
+        if path not in pruned | lost:  # what is lost counts as lost, not as wrong
             yield from _one_file(lake / path, path, size, n_rows, sha256)
 
 

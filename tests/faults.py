@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -97,9 +97,9 @@ class FaultyLake(LocalLake):
     def new_staging(self, run_id: str, token: str) -> Path:
         return self.faults.step("new_staging", "", lambda: super(FaultyLake, self).new_staging(run_id, token))
 
-    def place(self, staged: StagedFile, folder: str, run_id: str) -> str:
+    def place(self, staged: StagedFile, folder: str, run_id: str, taken: Collection[str] = ()) -> str:
         return self.faults.step(
-            "place", folder.partition("_")[0], lambda: super(FaultyLake, self).place(staged, folder, run_id)
+            "place", folder.partition("_")[0], lambda: super(FaultyLake, self).place(staged, folder, run_id, taken)
         )
 
     def sync_placed(self, relatives: Iterable[str]) -> None:

@@ -61,6 +61,13 @@ def fold_partitions(entries: Iterable[Entry]) -> dict[Key, dict[str, Any]]:
         elif entry.topic == "run.batch_appended":
             key = (data["dataset"], None, date.fromisoformat(data["partition"]))
             current[key] = _appended(current.get(key), entry)
+    lost = {file["path"] for entry in entries if entry.topic == "dataset.files_lost" for file in entry.data["files"]}
+    for facts in current.values() if lost else ():
+        if facts["layer"] == "bronze" and any(file["path"] in lost for file in facts["files"]):
+            gone = [file for file in facts["files"] if file["path"] in lost]
+            facts["files"] = [file for file in facts["files"] if file["path"] not in lost]
+            for count in ("rows", "bytes"):
+                facts[count] -= sum(file[count] for file in gone)
     return current
 
 

@@ -80,6 +80,7 @@ def tell(folder: Path, source: Path) -> Workspace:
         assert ana.sweep() == [waits]
     _forced(folder)
     _another_engine(folder)
+    _lost(folder)
     workspace = Workspace.open(folder, actor="ana", clock=Ticking(START + timedelta(days=13)))
     with receiver() as (url, got):
         with receiver() as (other, _):
@@ -127,6 +128,19 @@ def _forced(folder: Path) -> None:
         assert ben.drive(run_id).status == "SUCCESS"
         assert ben.state().cursor == back["cursor"]
         ben.run(day(6))
+
+
+def _lost(folder: Path) -> None:
+    """A file of Bronze is gone, for good; its day is fetched again."""
+    with used_by(folder, "ana", days=12.6) as ana:
+        sorted(ana.lake.root.glob("bronze_x_posts/event_date=2024-01-03/*.parquet"))[0].unlink()
+        plan = ana.declare_loss("bronze_x_posts", reason="the disk of rack 4 died, INC-4400").loss_plan
+        assert plan
+        run_id = request(ana, 3, 3)
+    with used_by(folder, "ben", days=12.6) as ben:
+        assert ben.confirm_loss("bronze_x_posts", plan["digest"])
+        ben.approve(run_id)
+        assert ben.drive(run_id).status == "SUCCESS"
 
 
 def _another_engine(folder: Path) -> None:

@@ -10,6 +10,17 @@ import orjson
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.views import AsOf, open_views, resolve, rows
 
+_ANY_LOST = "select 1 from events where topic = 'dataset.files_lost' limit 1"
+_LOST_DAYS = """
+    select
+        dataset, partition, min(position) as position, sum(rows)::bigint as rows, max(appended_since) as appended_since,
+        bool_and(mended_position is not null) as extracted
+    from lost_files
+    where layer = 'bronze' and partition between $1::date and $2::date
+    group by dataset, partition
+    order by dataset, partition
+"""
+
 
 class Reader:
     """The projections as of one position, opened once for a whole command."""
@@ -51,7 +62,17 @@ class Reader:
         document["windows"] = self._windows(run_id)
         document["request"] = self._facts(run_id, "backfill.requested")
         document["state"] = self._move(run_id, document["request"])
+        document["losses"] = self._losses(document["request"])
         return document
+
+    def _losses(self, request: dict[str, Any] | None) -> list[dict[str, Any]]:
+        """What was declared lost of the days of Bronze that a backfill asks for, and what was found of it since."""
+        if request is None or not self.connection.execute(_ANY_LOST).fetchall():
+            return []
+        self.rows("lost_files", "false")
+        found = self.connection.execute(_LOST_DAYS, [request["first"], request["last"]])
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
     def _facts(self, run_id: str, topic: str) -> dict[str, Any] | None:
         found = self.connection.execute("select data from events where run_id = ? and topic = ?", [run_id, topic])

@@ -151,7 +151,7 @@ def _sentence(entry: dict[str, Any], cursors: dict[int, str | None]) -> str:
     for name in ("plan_digest", "digest", "fingerprint"):
         if isinstance(shown.get(name), str):
             shown[name] = str(shown[name])[:12]
-    return template.format(**shown)
+    return template.format(**shown, n_files=len(data.get("files") or ()))
 
 
 _TEMPLATES = {
@@ -182,6 +182,8 @@ _TEMPLATES = {
     "dataset.partitions_unprotected": "{first}..{last} not protected any more: {reason}",
     "dataset.prune_planned": "plan {digest} to prune: {reason}",
     "dataset.files_pruned": "plan {digest} to prune carried out, planned by {planned_by}",
+    "dataset.loss_declared": "{n_files} files declared lost ({digest}), to be confirmed: {reason}",
+    "dataset.files_lost": "{n_files} files are lost ({digest}), declared by {declared_by}: {reason}",
     "pipeline_state.overridden": "from {cursor_before} to {cursor} by {run}",
     "alerts.opened": "alerts are delivered from position {position} on",
     "alerts.receiver_reached": "alert of position {position} delivered to the receiver {receiver}",

@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-from tradex_ledger.audit.tables import PrunedFileError, Tables
+from tradex_ledger.audit.tables import LostFileError, PrunedFileError, Tables
 from tradex_ledger.audit.values import values_of
 from tradex_ledger.datasets.statement import nodes, parsed_form
 from tradex_ledger.errors import TradexError, UsageError
@@ -98,7 +98,8 @@ def pruned_or(ledger: Ledger, error: LakeFileError) -> TradexError:
             [error.path],
         ).fetchall()
         if not found:
-            return error
+            lost = rows(connection, "lost_files", "path = ? order by position", error.path)
+            return LostFileError(error.path, lost[0]) if lost else error
         position, by, dataset = found[0]
         return PrunedFileError(error.path, position, by, _readable(connection, dataset))
 

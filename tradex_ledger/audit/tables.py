@@ -43,6 +43,24 @@ class PrunedFileError(EnvironmentFault):
         )
 
 
+class LostFileError(EnvironmentFault):
+    """A file that the answer needs was declared lost, by an event that says so."""
+
+    code = "lost"
+
+    def __init__(self, path: str, lost: Mapping[str, Any]) -> None:
+        day = str(lost["partition"])
+        again = (
+            f"tradex backfill request temporal {lost['dataset']} --from {day} --to {day} --no-override-state --reason …"
+        )
+        bronze = f"as of position {lost['position']} or later it is not read; what the source still has: {again}"
+        super().__init__(
+            f"the lake file {path} was declared lost by the event of position {lost['position']} "
+            f"({lost['declared_by']}, confirmed by {lost['confirmed_by']}): {lost['reason']}",
+            mend=bronze if lost["layer"] == "bronze" else f"build its day again: {again}",
+        )
+
+
 @dataclass
 class Tables:
     """Makes datasets tables of a connection that holds `events` as of a position."""
@@ -75,6 +93,7 @@ class Tables:
             self.warnings.append(f"version {number} of {dataset} is deprecated")
         if table == dataset and version["component"] is not None:
             self._warn_of_gaps(dataset, number)
+        self._warn_of_losses(dataset)
         paths = self.paths(file for row in self.partitions(version) for file in row["files"] or ())
         if not paths:
             self._add_empty(table, version)
@@ -114,6 +133,23 @@ class Tables:
                 what = first if len(lacking) == 1 else f"{len(lacking)} days between {first} and {last}"
                 self.warnings.append(f"{dataset} is its version {number}; {what}: only in {dataset}_v{older}")
                 return
+
+    def _warn_of_losses(self, dataset: str) -> None:
+        """Say which rows of Bronze were declared lost, and how many were found again."""
+        for row in rows(
+            self.connection,
+            "lost_files",
+            "dataset = ? and layer = 'bronze' order by position, partition, path",
+            dataset,
+        ):
+            found = row["appended_since"]
+            again = (
+                "not extracted again yet" if row["mended_position"] is None else f"{found} rows of that day found since"
+            )
+            self.warnings.append(
+                f"{dataset} of {row['partition']}: {row['rows']} rows were declared lost by the event of position "
+                f"{row['position']}, {again}"
+            )
 
     def partitions(self, version: dict[str, Any]) -> list[dict[str, Any]]:
         """The partitions (partition, files, rows) of a logic version, candidates laid over; in order of day."""

@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from tradex_ledger.cli.common import Call, command, examples
+from tradex_ledger.cli.losses import confirmed, looked
 from tradex_ledger.cli.show import bytes_text
 
 
-@click.group("lake", epilog=examples("tradex lake gc"))
+@click.group("lake", epilog=examples("tradex lake gc\ntradex lake lost"))
 def lake() -> None:
     """The files of the lake."""
 
@@ -99,3 +100,33 @@ def _show_prune(call: Call, workspace: Any, dataset: str) -> None:
     total = bytes_text(sum(file["bytes"] for file in files))
     call.show.line(f"plan {plan['digest']} by {plan['by']}: {len(files)} files, {total}")
     call.show.note(f"next, somebody else: tradex lake prune {dataset} --approve {plan['digest']}")
+
+
+@command(
+    lake,
+    "lost",
+    example="tradex lake lost\n"
+    'tradex lake lost bronze_x_posts --reason "the disk of rack 4 died, INC-4400" --as ana\n'
+    "tradex lake lost bronze_x_posts --approve 3f2a… --as maria",
+)
+@click.argument("dataset", required=False)
+@click.option("--reason", help="Why files of DATASET that are missing or changed are lost; declares them.")
+@click.option("--file", "only", multiple=True, metavar="PATH", help="With --reason: only this file (can be repeated).")
+@click.option("--approve", "digest", metavar="DIGEST", help="Confirm what somebody else declared (12 digits or more).")
+def lost(call: Call, dataset: str | None, reason: str | None, only: tuple[str, ...], digest: str | None) -> int:
+    """Files that are missing or changed, and the way out of it: every file that an event names is hashed.
+
+    One person declares them lost, another confirms it: from then on their days can be extracted or built again, and
+    questions that need them name the event. Exit status 1 when something is wrong that nobody has declared.
+    """
+    if (reason is not None or digest is not None) and dataset is None:
+        raise click.UsageError("Name the DATASET whose files are lost.")
+    if (reason is not None and digest is not None) or (only and reason is None):
+        raise click.UsageError("Give --reason to declare files lost, --approve DIGEST to confirm it, or neither.")
+    with call.open(reading=reason is None and digest is None) as workspace:
+        if dataset is not None and digest is not None:
+            confirmed(call, dataset, workspace.confirm_loss(dataset, digest))
+            return 0
+        if dataset is not None and reason is not None:
+            workspace.declare_loss(dataset, reason=reason, only=only)
+        return looked(call, workspace, dataset, declared=reason is not None)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tradex_ledger.cli.common import DAY, Call, as_of_option, command
+from tradex_ledger.cli.losses import losses
 from tradex_ledger.cli.plans import request_facts, run_document
 from tradex_ledger.cli.show import Show, bytes_text, seconds_text, short
 from tradex_ledger.cli.source import look_facts, status_lines
@@ -72,6 +73,8 @@ def show_run(show: Show, document: dict[str, Any]) -> None:
             "last error": document["last_error"],
         }
     )
+    for text in losses(document):
+        show.warning(text)
     if document["layers"]:
         show.line()
         layers = [

@@ -20,7 +20,7 @@ from tradex_ledger.domain.dataset_errors import (
     SameLogicError,
     SeveralProtectionsError,
 )
-from tradex_ledger.domain.engine_verdicts import EngineVerdicts
+from tradex_ledger.domain.losses import Losses
 from tradex_ledger.domain.person import person
 from tradex_ledger.domain.plan import digest_of
 from tradex_ledger.domain.policy import Policy
@@ -38,7 +38,7 @@ def stream_of(dataset: str) -> str:
     return f"dataset-{dataset}"
 
 
-class Dataset(EngineVerdicts):
+class Dataset(Losses):
     """Registered once; versioned when its logic changes; published into by runs."""
 
     TOPIC: ClassVar[str] = "dataset"

@@ -122,6 +122,17 @@ class SeveralProtectionsError(RefusedError):
         )
 
 
+class LossRefusedError(RefusedError):
+    """What is there is not declared lost, and nobody confirms what they declared."""
+
+    code = "loss-refused"
+
+    def __init__(
+        self, message: str, *, mend: str = "see what is missing or changed: tradex lake lost", code: str = ""
+    ) -> None:
+        super().__init__(message, mend=mend, code=code)
+
+
 class PruneRefusedError(RefusedError):
     """Those files may not be removed."""
 

@@ -10,6 +10,7 @@ from tradex_ledger.domain.plan import digest_of
 if TYPE_CHECKING:
     from tradex_ledger.domain.dataset import Dataset
     from tradex_ledger.domain.engine_verdicts import EngineVerdicts
+    from tradex_ledger.domain.losses import Losses
 
 EQUAL, DIFFERENT, NONE_ELIGIBLE, ACCEPTED = "equal", "different", "none eligible", "accepted"
 """What is known of an engine under a logic version."""
@@ -163,6 +164,32 @@ class FilesPruned(Event):
 
     def apply(self, aggregate: Dataset) -> None:
         aggregate.prune_plan = None
+
+
+class LossDeclared(Event):
+    """Somebody listed files that are not in the lake as they were written; nothing follows until it is approved."""
+
+    TOPIC: ClassVar[str] = "dataset.loss_declared"
+    files: list[dict[str, Any]]
+    digest: str
+    reason: str
+
+    def apply(self, aggregate: Losses) -> None:
+        aggregate.loss_plan = {"files": self.files, "digest": self.digest, "by": self.by, "reason": self.reason}
+
+
+class FilesLost(Event):
+    """The listed files are lost, by two persons' word: what was in them can be extracted or built again."""
+
+    TOPIC: ClassVar[str] = "dataset.files_lost"
+    files: list[dict[str, Any]]
+    digest: str
+    reason: str
+    declared_by: str
+
+    def apply(self, aggregate: Losses) -> None:
+        aggregate.loss_plan = None
+        aggregate.lost = [*aggregate.lost, *(file["path"] for file in self.files)]
 
 
 class EngineChecked(Event):

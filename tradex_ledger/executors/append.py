@@ -146,7 +146,7 @@ class Append:
 
     def _place(self, file: StagedFile) -> dict[str, Any]:
         folder = f"{self.definition.name}/{self.definition.partition}={iso(file.day)}"
-        path = self.ex.lake.place(file, folder, self.driven.id)
+        path = self.ex.lake.place(file, folder, self.driven.id, self.catalog.gone)
         return {"path": path, "bytes": file.bytes, "rows": file.rows, "sha256": file.sha256}
 
     def _record(self, placed: list[tuple[int, dict[str, Any]]], cursor: str) -> None:

@@ -46,6 +46,9 @@ class Catalog:
 
     `outdated` are the days of each dataset that were published under an older logic version only; `old` the names of
     Bronze's files that an older reader made. `side` are datasets that nothing is built upon: they open no range.
+
+    `gone` are the names of all files that were declared lost, and `lost` the days of each dataset that nothing may be
+    built upon yet: of Bronze those that were not extracted again, of others those that were not built again.
     """
 
     position: int
@@ -53,6 +56,8 @@ class Catalog:
     outdated: dict[str, set[int]] = field(default_factory=dict)
     old: frozenset[str] = frozenset()
     side: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+    lost: dict[str, dict[int, int]] = field(default_factory=dict)
 
     def get(self, dataset: str, day: int) -> Version | None:
         """The version that counts for a day; None when there is none."""
@@ -92,7 +97,8 @@ class Catalog:
 
     def copy(self) -> Catalog:
         """A copy that can be laid over without touching this one."""
-        return replace(self, current={name: dict(days) for name, days in self.current.items()})
+        current = {name: dict(days) for name, days in self.current.items()}
+        return replace(self, current=current, lost=dict(self.lost))
 
     def input_digest(self, definition: Definition, logic_version: int, day: int) -> str:
         """SHA-256 (hex) of all that a partition's content follows from: logic version and input contents.
@@ -122,6 +128,7 @@ _MOVING_TOPICS = (
     "backfill.reverted",
     "dataset.registered",
     "dataset.logic_versioned",
+    "dataset.files_lost",
 )
 _CATALOG_TOPICS = ("run.partition_rebuilt", *_MOVING_TOPICS)
 
@@ -135,8 +142,15 @@ class Catalogs:
 
     def at(self, position: int, versions: Mapping[str, int]) -> Catalog:
         """The catalog as of a position, for the given logic version of each dataset."""
-        if self._last is not None and self._last[1] == versions and not self._moved(self._last[0].position, position):
-            found = replace(self._last[0], position=position)
+        last = self._last
+        # Once files are lost, an extraction may move it, too: then it is read each time.
+        if (
+            last is not None
+            and last[1] == versions
+            and not last[0].gone
+            and not self._moved(last[0].position, position)
+        ):
+            found = replace(last[0], position=position)
         else:
             found = self._load(position, versions)
         self._last = found, dict(versions)
@@ -150,6 +164,7 @@ class Catalogs:
                 "select dataset, layer, component, logic_version, partition, files, rows, bytes, inputs from partitions"
             ).fetchall()
             catalog.old = _old_files(connection)
+            gone = connection.execute(_GONE).fetchall()
             catalog.side = frozenset(row[0] for row in connection.execute(_SIDE).fetchall())
         for name, layer, component, logic_version, day, files, n_rows, n_bytes, inputs in found:
             if name not in versions:
@@ -161,7 +176,21 @@ class Catalogs:
             catalog.put(name, day.toordinal(), Version(logic_version, tuple(files or ()), n_rows, n_bytes, inputs))
         for name, days in catalog.outdated.items():
             days -= {d for d, v in catalog.current.get(name, {}).items() if v.logic_version == versions[name]}
+        if gone:
+            self._add_lost(catalog, frozenset(row[0] for row in gone))
         return catalog
+
+    def _add_lost(self, catalog: Catalog, gone: frozenset[str]) -> None:
+        """Which days nothing may be built upon, because of files that were declared lost (and the event's position)."""
+        catalog.gone = gone
+        with open_views(self.engine, AsOf(catalog.position, None), topics=LOSS_TOPICS) as connection:
+            add_projections(connection, ["lost_files"])
+            found = connection.execute(_LOST).fetchall()
+        for dataset, layer, day, path, position, mended in found:
+            version = catalog.get(dataset, day.toordinal())
+            named = version is not None and any(file["path"] == path for file in version.files)
+            if named if layer != "bronze" else mended is None:
+                catalog.lost.setdefault(dataset, {})[day.toordinal()] = position
 
     def _moved(self, since: int, position: int) -> bool:
         topics = ", ".join(f"'{topic}'" for topic in _MOVING_TOPICS)
@@ -171,6 +200,10 @@ class Catalogs:
         return position < since or select(self.engine, statement, since=since, position=position) != [(0,)]
 
 
+LOSS_TOPICS = (*_CATALOG_TOPICS, "run.layer_started", "run.layer_completed", "backfill.cancelled")
+"""What the projection `lost_files` follows from, as far as it tells what is lost and what made up for it."""
+_GONE = "select distinct unnest(files).path from events where topic = 'dataset.files_lost'"
+_LOST = "select dataset, layer, partition, path, position, mended_position from lost_files order by position"
 # Bronze's rejected lines: nothing reads them, and their day is not always one that a post vouches for.
 _SIDE = """
     with reads as (

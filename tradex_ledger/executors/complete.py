@@ -1,7 +1,8 @@
 """Whether the inputs of a partition are complete: all of them that there are, under the current logic (N17, N27).
 
 After a bump, a window over days that exist under the older version alone would be computed over holes, and nobody
-would see it in the numbers. Such a partition is not planned until what it reads has been backfilled.
+would see it in the numbers. Such a partition is not planned until what it reads has been backfilled. The same holds of
+days whose files were declared lost, until they were extracted or built again.
 """
 
 from __future__ import annotations
@@ -33,17 +34,34 @@ class IncompleteInputsError(RefusedError):
         )
 
 
+class LostInputsError(RefusedError):
+    """A partition would be computed over days of which files were declared lost, and nothing made up for them yet."""
+
+    code = "lost-inputs"
+
+    def __init__(self, dataset: str, day: int, lost: list[tuple[str, int]], position: int) -> None:
+        name = lost[0][0]
+        days = sorted(d for other, d in lost if other == name)
+        first, last = iso(days[0]), iso(days[-1])
+        super().__init__(
+            f"{dataset} of {iso(day)} reads {name}, of which files of {len(days)} of those days ({first} to {last}) "
+            f"were declared lost by the event of position {position}",
+            mend=f"backfill them first: tradex backfill request temporal {name} --from {first} --to {last} "
+            "--no-override-state --reason …",
+        )
+
+
 def lacking(
     catalog: Catalog, definition: Definition, day: int, planned: Mapping[str, set[int]]
 ) -> list[tuple[str, int]]:
-    """The inputs (dataset, day) of a partition that are there under an older logic version only."""
-    return [
-        (read.dataset, input_day)
-        for read in definition.reads
-        if (outdated := catalog.outdated.get(read.dataset))
-        for input_day in range(day + read.first, day + read.last + 1)
-        if input_day in outdated and input_day not in planned.get(read.dataset, ())
-    ]
+    """The inputs (dataset, day) of a partition that are there under an older logic version only, or are lost."""
+    found = []
+    for read in definition.reads:
+        outdated, lost = catalog.outdated.get(read.dataset, set()), catalog.lost.get(read.dataset, {})
+        for input_day in range(day + read.first, day + read.last + 1) if outdated or lost else ():
+            if (input_day in outdated or input_day in lost) and input_day not in planned.get(read.dataset, ()):
+                found.append((read.dataset, input_day))
+    return found
 
 
 def buildable(
@@ -72,8 +90,12 @@ def buildable(
 def check_complete(
     pipeline: Pipeline, catalog: Catalog, days: Mapping[str, Iterable[int]], versions: Mapping[str, int]
 ) -> None:
-    """Raise `IncompleteInputsError` at the first partition that cannot be built over complete inputs."""
+    """Raise `IncompleteInputsError` or `LostInputsError` at the first partition that cannot be built over complete
+    inputs."""
     _, left = buildable(pipeline, catalog, days)
     for name, partitions in left.items():
         day, missing = next(iter(partitions.items()))
+        lost = [one for one in missing if one[1] in catalog.lost.get(one[0], {})]
+        if lost:
+            raise LostInputsError(name, day, lost, catalog.lost[lost[0][0]][lost[0][1]])
         raise IncompleteInputsError(name, day, missing, versions[missing[0][0]])

@@ -3,9 +3,10 @@
 A cache beside the ledger, or at home for who cannot write there; delete it, and the files are read again. It is
 believed by the user that made it, under the tag of their key (`keyed.py`): who wrote into it could make a run leave
 posts out. A file is known by its name and the SHA-256 of its bytes. What is said of Bronze stays true, since Bronze
-only grows; it is bound to the ledger by the root of its tree at that time, to the version of the reader, and to the
-definitions that dedup follows from. A file that is not known for all the days asked for is read; for one that is, its
-counts by day stand in for its lines, so that the same events are recorded.
+only grows until files of it are declared lost; it is bound to the ledger by the root of its tree at that time, to the
+lost files, to the version of the reader, and to the definitions that dedup follows from. A file that is not known for
+all the days asked for is read; for one that is, its counts by day stand in for its lines, so that the same events are
+recorded.
 """
 
 from __future__ import annotations
@@ -173,6 +174,9 @@ def _binding(ex: Execution) -> str:
     digest = hashlib.sha256(f"{_FORMAT}\n".encode())
     for definition in ex.pipeline.layer("bronze"):
         digest.update(f"{definition.name} {fingerprint(definition)}\n".encode())  # the reader is part of it
+        # What Bronze has lost it has no more: every file may hold rows of it, and is read again.
+        for path in ex.locks()[definition.name].lost:
+            digest.update(f"lost {path}\n".encode())
     return digest.hexdigest()
 
 

@@ -18,6 +18,7 @@ from tradex_ledger.domain.run import LAYERS, PUBLICATION, Run
 from tradex_ledger.errors import ConflictError, EnvironmentFault, RefusedError, TradexError
 from tradex_ledger.executors.ahead import check_run_size
 from tradex_ledger.executors.catalog import FIRST_DAY, overlay
+from tradex_ledger.executors.complete import check_complete
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.engine import check_engine
 from tradex_ledger.executors.extract import extract, extraction_of
@@ -25,7 +26,7 @@ from tradex_ledger.executors.fence import DrivenRun, EndedMeanwhileError, Fenced
 from tradex_ledger.executors.judge import check_sla
 from tradex_ledger.executors.lease import held, quota, still_holds
 from tradex_ledger.executors.overlap import check_no_earlier_overlap
-from tradex_ledger.executors.publish import last_day_of, publish
+from tradex_ledger.executors.publish import last_day_of, planned_days, publish
 from tradex_ledger.executors.rebuild import Rebuild
 from tradex_ledger.lake.storage import translate
 
@@ -204,6 +205,8 @@ def _rebuild_layer(ex: Execution, driven: DrivenRun, layer: str) -> None:
     """Give every planned partition of the layer a candidate, upstream datasets first."""
     versions = logic_versions(ex.unbumped_locks())
     published = ex.catalogs.at(ex.ledger.position(), versions)
+    if published.lost:  # before files are looked for that are not there
+        check_complete(ex.pipeline, published, planned_days(ex, driven), versions)
     seen = published.copy()
     overlay(seen, driven.run.candidates)
     for definition in ex.pipeline.layer(layer):

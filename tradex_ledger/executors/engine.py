@@ -40,6 +40,7 @@ _TOPICS = (
     "backfill.reverted",
     "dataset.registered",
     "dataset.logic_versioned",
+    "dataset.files_lost",
 )
 # Who built a current partition: whoever wrote these very files from these very inputs, or came to the same bytes.
 _BUILDERS = """

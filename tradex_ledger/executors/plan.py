@@ -108,6 +108,7 @@ def plan_backfill(ex: Execution, backfill: Backfill) -> Plan:
     base = ex.ledger.position()
     catalog = ex.catalogs.at(base, versions)
     wanted = _days_by_dataset(ex, backfill.request, catalog, versions)
+    _extract_again(ex, backfill, catalog)
     days, _ = buildable(ex.pipeline, catalog, wanted)
     about = {d.name: wanted.get(d.name, set()) for d in subjects(ex, backfill.request["dataset"])}
     check_complete(ex.pipeline, catalog, {**days, **about}, versions)
@@ -147,6 +148,14 @@ def plan_backfill(ex: Execution, backfill: Backfill) -> Plan:
     }
     plan["digest"] = plan_digest(backfill.request, plan)
     return plan  # type: ignore[return-value]
+
+
+def _extract_again(ex: Execution, backfill: Backfill, catalog: Catalog) -> None:
+    """What a backfill fetches itself, before it builds upon it, stands in nobody's way in its plan."""
+    if LAYERS[0] in backfill.layers:
+        for definition in ex.pipeline.layer(LAYERS[0]):
+            lost = catalog.lost.get(definition.name, {})
+            catalog.lost[definition.name] = {day: at for day, at in lost.items() if day not in _asked(backfill.request)}
 
 
 def _asked(request: dict[str, Any]) -> set[int]:
@@ -203,6 +212,7 @@ def left_out(ex: Execution, backfill: Backfill) -> dict[str, dict[int, list[tupl
         versions |= {name: pin["logic_version"] for name, pin in backfill.plan["definitions"].items()}
     catalog = ex.catalogs.at(base, versions)
     wanted = _days_by_dataset(ex, backfill.request, catalog, versions)
+    _extract_again(ex, backfill, catalog)
     return buildable(ex.pipeline, catalog, wanted)[1]
 
 
@@ -254,7 +264,7 @@ def _why_left_out(ex: Execution, backfill: Backfill) -> list[dict[str, Any]]:
         found.append(
             {
                 "dataset": name,
-                "because": because + "has days that they read under an older logic only; backfill those first",
+                "because": because + "has days that they read lost, or under an older logic only; backfill those first",
                 "first": None,
                 "last": None,
             }

@@ -22,7 +22,7 @@ from tradex_ledger.views import open_views, resolve, rows
 Row = dict[str, Any]
 Refusal = Callable[[Backfill], RefusedError | None]
 REQUESTS = ("temporal", "logical")
-NEW_LOGIC = "new logic version"
+NEW_LOGIC, LOST = "new logic version", "files lost"
 
 _HALF_DONE = """
     status in ('RUNNING', 'FAILED', 'PAUSED')
@@ -216,7 +216,9 @@ def _upstream_first(stale: list[Row], logic: dict[str, Row], late: Late | None) 
     datasets = {row["dataset"]: LAYERS.index(row["layer"]) for row in stale}
     for dataset in sorted(datasets, key=lambda name: (datasets[name], name)):
         if not any(read["dataset"] in datasets for read in logic[dataset]["reads"] or []):
-            found[dataset] = sorted((row for row in stale if row["dataset"] == dataset), key=lambda r: r["partition"])
+            both = [*found.get(dataset, ()), *(row for row in stale if row["dataset"] == dataset)]
+            by_day = {row["partition"]: row for row in both}  # of a day that is lost, posts are not late
+            found[dataset] = [by_day[day] for day in sorted(by_day)]
     return found
 
 
@@ -231,6 +233,8 @@ def _kind(row: Row) -> tuple[str, Callable[..., str]]:
     """Which kind of backfill mends a day, and how the reason for it is told."""
     if "posts" in row:
         return "temporal", _why_late if row["passed"] else _why_skipped
+    if row["reason"] == LOST:
+        return "temporal", _why_lost
     return ("logical", _why_new_logic) if row["reason"] == NEW_LOGIC else ("temporal", _why_stale)
 
 
@@ -269,6 +273,11 @@ def _why_skipped(*, days: list[Row], **_: object) -> str:
 def _why_new_logic(*, dataset: str, days: list[Row], version_reason: str) -> str:
     version = days[0]["logic_version"]
     return f"{dataset} has a new logic version, {version} ({version_reason}), and nothing of these days under it"
+
+
+def _why_lost(*, dataset: str, days: list[Row], **_: object) -> str:
+    positions = ", ".join(sorted({str(row["changed_position"]) for row in days}))
+    return f"files of {dataset} were declared lost (position {positions}) and nothing has made up for them"
 
 
 def _why_stale(*, dataset: str, days: list[Row], **_: object) -> str:

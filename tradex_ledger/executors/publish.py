@@ -39,9 +39,8 @@ def publish(ex: Execution, driven: DrivenRun) -> None:
         locks = ex.unbumped_locks()
         versions = logic_versions(locks)
         published = ex.catalogs.at(ex.ledger.position(), versions)
-        planned = {name: days_of(driven.run.windows, name) for name in ex.pipeline.definitions}
         # Recorded as a failure: the run goes on once what it reads was backfilled.
-        check_complete(ex.pipeline, published, planned, versions)
+        check_complete(ex.pipeline, published, planned_days(ex, driven), versions)
         extend_to_newer_days(ex, driven, published, versions)
         rebuild_moved(ex, driven, published, versions)
         detect_anomalies(ex, driven, published)
@@ -88,6 +87,11 @@ def _save(ex: Execution, driven: DrivenRun, base: int, locks: dict[str, Dataset]
     driven.append(*together)
 
 
+def planned_days(ex: Execution, driven: DrivenRun) -> dict[str, set[int]]:
+    """The days (ordinals) of each dataset that a run builds."""
+    return {name: days_of(driven.run.windows, name) for name in ex.pipeline.definitions}
+
+
 def last_day_of(driven: DrivenRun, published: Catalog) -> int:
     """The last day there is: of any partition, or of the run's own range."""
     run = driven.run
@@ -103,7 +107,7 @@ def extend_to_newer_days(ex: Execution, driven: DrivenRun, published: Catalog, v
     for name in ex.pipeline.definitions:
         seeds.setdefault(name, set()).update(days_of(run.windows, name))
     closure = affected(ex.pipeline, seeds, last_day=last_day)
-    planned = {name: days_of(run.windows, name) for name in ex.pipeline.definitions}
+    planned = planned_days(ex, driven)
     complete, _ = buildable(ex.pipeline, published, closure, planned)
     added = []
     for name, days in closure.items():
@@ -140,6 +144,7 @@ def _moved(
         ordinal(day)
         for day, facts in candidates.items()
         if facts["inputs"] != seen.input_digest(definition, logic_version, ordinal(day))
+        or any(file["path"] in published.gone for file in facts["files"])
         or _stands_for_nothing(facts, published.get(definition.name, ordinal(day)))
     }
     return moved | (days_of(driven.run.windows, definition.name) - {ordinal(day) for day in candidates})

@@ -102,7 +102,10 @@ class Rebuild:
         current = self.published.get(self.definition.name, day)
         if current is None or current.logic_version != self.logic_version or current.inputs != digest:
             return False
-        return all(self.ex.lake.has(file["path"], file["bytes"]) for file in current.files)
+        return all(
+            file["path"] not in self.published.gone and self.ex.lake.has(file["path"], file["bytes"])
+            for file in current.files
+        )
 
     def _task(self, window: Window, *, check_reads: bool) -> WindowTask:
         days = range(ordinal(window["first"]), ordinal(window["last"]) + 1)
@@ -156,10 +159,12 @@ class Rebuild:
             return "written", []
         versioned = f"/{definition.component}={self.logic_version}" if definition.component else ""
         folder = f"{definition.name}{versioned}/{definition.partition}={iso(staged.day)}"
-        path = self.ex.lake.place(staged, folder, self.driven.id)
+        path = self.ex.lake.place(staged, folder, self.driven.id, self.published.gone)
         return "written", [{"path": path, "bytes": staged.bytes, "rows": staged.rows, "sha256": staged.sha256}]
 
     def _is_whole(self, file: Mapping[str, Any]) -> bool:
+        if file["path"] in self.published.gone:  # declared lost: it may turn up again, under its name nobody looks
+            return False
         try:
             path = self.ex.lake.absolute(file["path"])
             check_file(path, file["path"], size=file["bytes"], sha256=file["sha256"])

@@ -21,7 +21,7 @@ class PrunedVersionError(RefusedError):
 
     def __init__(self, run_id: str, dataset: str, partition: str) -> None:
         super().__init__(
-            f"{run_id} cannot be reverted: {dataset} {partition}, as it would be read then, was pruned",
+            f"{run_id} cannot be reverted: {dataset} {partition}, as it would be read then, was pruned or lost",
             mend="correct forward with a new backfill",
         )
 
@@ -75,7 +75,7 @@ def find_blockers(ledger: Ledger, pipeline: Pipeline, backfill: Backfill) -> lis
 
 
 def check_nothing_pruned(ledger: Ledger, backfill: Backfill) -> None:
-    """Raise `PrunedVersionError` when what readers would see instead has files that were pruned.
+    """Raise `PrunedVersionError` when what readers would see instead has files that were pruned, or lost.
 
     That is the version of each partition before, and of a dataset with version components, when nothing else was
     published under the newest, all of the newest version that is left.
@@ -84,7 +84,7 @@ def check_nothing_pruned(ledger: Ledger, backfill: Backfill) -> None:
         gone = {
             path
             for (path,) in connection.execute(
-                "select unnest(files).path from events where topic = 'dataset.files_pruned'"
+                "select unnest(files).path from events where topic in ('dataset.files_pruned', 'dataset.files_lost')"
             ).fetchall()
         }
         if not gone:

@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -196,8 +196,11 @@ class LocalLake:
         """Remove what a drive staged; what stays behind after a crash is wiped by the next drive of the run."""
         shutil.rmtree(folder, ignore_errors=True)
 
-    def place(self, staged: StagedFile, folder: str, run_id: str) -> str:
+    def place(self, staged: StagedFile, folder: str, run_id: str, taken: Collection[str] = ()) -> str:
         """Give a staged file its final name, which never existed before. Returns it, relative to the lake.
+
+        A name in `taken` is that of a file that was lost: it is free in the folder, and stays the lost one's in the
+        events.
 
         A crash before leaves a staged file, a crash after an unreferenced one: both are harmless, `lake gc` finds
         them. The caller makes the folders durable with `sync_placed` before any event names the file.
@@ -207,6 +210,9 @@ class LocalLake:
         number = 1
         while True:
             final = target / f"{run_id}-{number}.parquet"
+            if f"{folder}/{final.name}" in taken:
+                number += 1
+                continue
             try:
                 _link_new(staged.path, final)
             except FileExistsError:

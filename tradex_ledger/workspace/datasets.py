@@ -183,6 +183,21 @@ class DatasetCommands(Core):
         self.pipeline.get(name)
         return prune(self.ledger, self.lake, name, digest, by=self.actor, policy=self.policy)
 
+    def declare_loss(self, name: str, *, reason: str, only: Iterable[str] = ()) -> Dataset:
+        """Say that files of a dataset are lost: all that are missing or changed, or some; somebody else confirms it."""
+        from tradex_ledger.executors.lost import declare_loss
+
+        self.pipeline.get(name)
+        chosen = set(only)
+        return declare_loss(self.ledger, self.lake, name, only=chosen, reason=reason, by=self.actor, policy=self.policy)
+
+    def confirm_loss(self, name: str, digest: str) -> list[dict[str, Any]]:
+        """Confirm a declared loss; returns its files, which can be extracted or built again from here on."""
+        from tradex_ledger.executors.lost import confirm_loss
+
+        self.pipeline.get(name)
+        return confirm_loss(self.ledger, self.lake, name, digest, by=self.actor, policy=self.policy)
+
 
 def logic_facts(definition: Definition, columns: list[tuple[str, str]], *, engine: str) -> dict[str, Any]:
     """What LogicVersioned says of a definition."""

@@ -1,0 +1,95 @@
+-- Each file that was declared lost, and the position that made up for it: Bronze was extracted again over its day (what
+-- the source still had is there again), or another file is current for a partition of Silver or Gold. Null: nothing has
+-- yet.
+with declared as (
+    select
+        dataset,
+        unnest(from_json(
+            data -> '$.files',
+            '[{"path":"VARCHAR","bytes":"BIGINT","rows":"BIGINT","sha256":"VARCHAR","partition":"DATE",'
+            '"logic_version":"BIGINT","problem":"VARCHAR"}]'
+        )) as f,
+        data ->> '$.reason' as reason,
+        data ->> '$.declared_by' as declared_by,
+        "by" as confirmed_by,
+        position,
+        "at"
+    from events
+    where topic = 'dataset.files_lost'
+),
+lost as (
+    select * exclude (f), f.* from declared
+),
+layers as (
+    select dataset, any_value(layer) as layer from events where topic = 'dataset.registered' group by dataset
+),
+marks as (
+    select
+        run_id, topic, position, data,
+        max(position) filter (topic = 'run.layer_started') over (partition by run_id order by position) as began
+    from events
+    where topic in ('run.layer_started', 'run.layer_completed') and layer = 'bronze'
+),
+extracted as (
+    select
+        done.position,
+        done.began,
+        coalesce(left(began.data ->> '$.extraction.cursor_from', 10), '') as first_day,
+        left(began.data ->> '$.extraction.cursor_to', 10) as until_day
+    from marks done
+    join marks began on began.run_id = done.run_id and began.position = done.began
+    where done.topic = 'run.layer_completed'
+),
+mended as (
+    select l.position, l.path, min(e.position) as mended_position
+    from lost l
+    join layers y using (dataset)
+    join extracted e
+        on e.began > l.position
+        -- What no day belongs to is read by each extraction.
+        and (
+            l.partition < date '2006-03-21'
+            or (e.first_day <= l.partition::varchar and l.partition::varchar < e.until_day)
+        )
+    where y.layer = 'bronze'
+    group by all
+    union all
+    select l.position, l.path, coalesce(max(p.published_position), l.position)
+    from lost l
+    join layers y using (dataset)
+    left join partitions p
+        on p.dataset = l.dataset and p.partition = l.partition
+        and (p.component is null or p.logic_version = l.logic_version)
+    where y.layer <> 'bronze'
+    group by l.position, l.path
+    having not bool_or(coalesce(list_contains(list_transform(p.files, lambda file: file.path), l.path), false))
+),
+again as (
+    select l.position, l.path, sum(e.rows)::bigint as rows
+    from lost l
+    join events e
+        on e.topic = 'run.batch_appended' and e.dataset = l.dataset and e.partition = l.partition
+        and e.position > l.position and e.run_kind = 'backfill'
+    group by all
+)
+select
+    l.dataset,
+    y.layer,
+    l.partition,
+    l.logic_version,
+    l.path,
+    l.rows,
+    l.bytes,
+    l.sha256,
+    l.problem,
+    l.reason,
+    l.declared_by,
+    l.confirmed_by,
+    l.position,
+    l."at",
+    m.mended_position,
+    case when y.layer = 'bronze' then coalesce(a.rows, 0) end as appended_since
+from lost l
+left join layers y using (dataset)
+left join mended m on m.position = l.position and m.path = l.path
+left join again a on a.position = l.position and a.path = l.path

@@ -1,0 +1,142 @@
+"""Files that are not in the lake as they were written: found by hashing all, declared lost by two persons, then made up
+for by backfills.
+
+Only what really is missing or changed is declared, and it is looked at again when it is confirmed. Nothing is removed
+and no file is written here: one event says it, and a crash is before that event or after it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from tradex_ledger.domain.dataset import Dataset, stream_of
+from tradex_ledger.domain.dataset_errors import LossRefusedError
+from tradex_ledger.domain.plan import SHORTEST_DIGEST, full_digest, told_apart
+from tradex_ledger.domain.policy import Policy
+from tradex_ledger.errors import EnvironmentFault
+from tradex_ledger.lake.storage import LakeFileError, LocalLake, check_file
+from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.views import open_views, resolve, rows
+
+HASHERS = 4
+FACTS = ("path", "bytes", "rows", "sha256", "partition", "logic_version", "problem")
+_NAMED = """
+    with gone as (select unnest(files).path as path from events where topic = 'dataset.files_pruned'),
+    named as (
+        select dataset, partition, logic_version, position, unnest(files) as f
+        from events
+        where topic = 'run.batch_appended' or (topic = 'run.partition_rebuilt' and outcome = 'written')
+    )
+    select dataset, f.path, f.bytes, f.rows, f.sha256, partition::varchar as partition, logic_version
+    from named
+    where f.path not in (from gone) and ($1 is null or dataset = $1)
+    order by position, f.path
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at all files found: how many there are, those that are not as they were written (`problem` says how),
+    and of those declared lost, what became of them (`state`)."""
+
+    checked: int = 0
+    wrong: list[dict[str, Any]] = field(default_factory=list)
+    lost: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def nothing_there(self) -> bool:
+        """Whether not one file is there: is that lake mounted at all?"""
+        return self.checked > 0 and sum(file["problem"] == "missing" for file in self.wrong) == self.checked
+
+    @property
+    def back(self) -> list[dict[str, Any]]:
+        """What was declared lost, and is there again as it was written."""
+        return [file for file in self.lost if file["state"] == "there again"]
+
+
+def find_lost(ledger: Ledger, lake: LocalLake, dataset: str | None = None) -> Look:
+    """Hash every file that an event names (of one dataset, or of all), whatever was verified before.
+
+    Raises: `EnvironmentFault` when a file cannot be read though nothing says that it is lost (rights).
+    """
+    with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
+        found = connection.execute(_NAMED, [dataset])
+        names = [column[0] for column in found.description]
+        named = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        lost = rows(connection, "lost_files", "? is null or dataset = ? order by position, path", dataset, dataset)
+    declared = {file["path"] for file in lost}
+    problems = dict(zip((file["path"] for file in named), _problems(lake, named), strict=True))
+    wrong = [
+        {**file, "problem": problems[file["path"]]}
+        for file in named
+        if problems[file["path"]] and file["path"] not in declared
+    ]
+    told = [{**file, "state": problems.get(file["path"]) or "there again"} for file in lost]
+    return Look(len(named), wrong, told)
+
+
+def declare_loss(
+    ledger: Ledger, lake: LocalLake, dataset: str, *, only: Collection[str], reason: str, by: str, policy: Policy
+) -> Dataset:
+    """Record which files of a dataset are lost (all that are missing or changed, or `only` those); somebody else
+    confirms it. Raises: `LossRefusedError`, `NotAllowedError`."""
+    aggregate = ledger.get(Dataset, stream_of(dataset), "dataset")
+    policy.check_may("prune", by)
+    look = find_lost(ledger, lake, dataset)
+    unknown = sorted(set(only) - {file["path"] for file in look.wrong})
+    if unknown:
+        raise LossRefusedError(
+            f"{unknown[0]} is no file of {dataset} that is missing or changed: it is there as it was written, is "
+            "declared lost already, or no event names it"
+        )
+    files = [{name: file[name] for name in FACTS} for file in look.wrong if not only or file["path"] in only]
+    aggregate.declare_loss(files, reason=reason, by=by, policy=policy)
+    ledger.append(aggregate)
+    return aggregate
+
+
+def confirm_loss(
+    ledger: Ledger, lake: LocalLake, dataset: str, digest: str, *, by: str, policy: Policy
+) -> list[dict[str, Any]]:
+    """Confirm a declared loss: from this event on the files count as lost. Raises: `LossRefusedError`, also when one
+    of them has turned up since."""
+    aggregate = ledger.get(Dataset, stream_of(dataset), "dataset")
+    plan = aggregate.loss_plan
+    policy.check_may("prune", by)
+    known = plan["digest"] if plan else ""
+    if known and full_digest(digest, known) != known:
+        raise LossRefusedError(
+            f"{dataset} has the declared loss {told_apart(known, digest)}",
+            mend=f"give {SHORTEST_DIGEST} digits of it, or declare anew: tradex lake lost {dataset} --reason …",
+        )
+    files = aggregate.lose(full_digest(digest, known), by=by, policy=policy)
+    for file, problem in zip(files, _problems(lake, files), strict=True):
+        if problem is None:
+            raise LossRefusedError(
+                f"{file['path']} is there again as it was written: it is not lost",
+                mend=f"declare what still is: tradex lake lost {dataset} --reason …",
+            )
+    ledger.append(aggregate)
+    return files
+
+
+def _problems(lake: LocalLake, files: Iterable[dict[str, Any]]) -> Iterator[str | None]:
+    with ThreadPoolExecutor(min(HASHERS, os.cpu_count() or 1)) as pool:  # hashing lets other threads go on
+        yield from pool.map(lambda file: _problem(lake, file), files)
+
+
+def _problem(lake: LocalLake, file: dict[str, Any]) -> str | None:
+    try:
+        check_file(lake.absolute(file["path"]), file["path"], size=file["bytes"], sha256=file["sha256"])
+    except LakeFileError:
+        return "changed" if os.path.lexists(lake.absolute(file["path"])) else "missing"
+    except EnvironmentFault as fault:
+        if getattr(fault.__cause__, "errno", None) == errno.EIO:
+            return "unreadable"
+        raise
+    return None
