@@ -181,7 +181,7 @@ def test_a_forged_cache_is_not_believed(
     (cache,) = Path(os.environ[keyed.CACHE_HOME]).glob("*-verified")
     content = bytearray(cache.read_bytes())
     if forged == "a tag of nobody":
-        content[:32] = bytes(32)
+        content[:64] = b"0" * 64
     elif forged == "cut":
         del content[-1:]
     cache.write_bytes(content)
@@ -193,6 +193,27 @@ def named(folder: Path, dataset: str) -> list[Named]:
     with small.reopen(folder) as workspace:
         files = [file for row in partitions(workspace) if row["dataset"] == dataset for file in row["files"]]
     return [Named(file["path"], file["bytes"], file["sha256"]) for file in files]
+
+
+def test_without_a_key_or_a_folder_nothing_is_remembered_and_that_is_said(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    hashes = Hashes(monkeypatch)
+    ask = ["-C", str(folder), "query", "select count(*) from gold_metrics"]
+    for file in files_of(folder, "gold_metrics"):
+        os.utime(file)
+    later = verified.SETTLED_NS
+    monkeypatch.setattr(verified, "SETTLED_NS", -later)
+    for name, said in ((keyed.CACHE_HOME, "is not remembered"), (keyed.CONFIG_HOME, "without the caches of this user")):
+        with monkeypatch.context() as patch:
+            (tmp_path / "a file").write_text("", encoding="utf-8")
+            patch.setenv(name, str(tmp_path / "a file"))
+            patch.setattr(keyed, "_keys", {})
+            for _ in range(2):
+                assert hashes.of(lambda: run(ask)) > 5
+                assert said in capsys.readouterr().err
+    assert hashes.of(lambda: run(ask)) > 5
+    assert hashes.of(lambda: run(ask)) == 0
 
 
 def test_a_file_that_changes_between_check_and_read_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch):

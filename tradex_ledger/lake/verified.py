@@ -17,11 +17,10 @@ import os
 import struct
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from tradex_ledger.keyed import cache_home, is_sealed, seal
+from tradex_ledger.keyed import cache_home, read_sealed, seal, write_sealed
 from tradex_ledger.lake.storage import LocalLake, Stamp, check_file, check_same, check_size
 
 KEPT_SECONDS = 7 * 86_400
@@ -29,8 +28,8 @@ SETTLED_NS = 2_000_000_000
 ENTRIES_MAX = 200_000
 HASHERS = 4
 NOT_VERIFIED = "the files of the lake were not verified: their sizes were looked at, their digests were not"
+NOT_KEPT = "that the files were verified is not remembered: there is no folder for caches that is this user's alone"
 _LABEL = "verified files 1"
-_TAG_BYTES = 32
 _ENTRY = struct.Struct("<24sQ")  # what was found right, and when (seconds since 1970)
 _FOR_A_POOL = 8
 
@@ -49,6 +48,7 @@ class Verified:
     def __init__(self, lake: LocalLake) -> None:
         self.lake = lake
         self.new: dict[bytes, int] = {}
+        self.homeless = False
 
     def holds(self, file: Named, stamp: Stamp) -> bool:
         """Whether a file with that stamp was found right, not more than seven days ago."""
@@ -70,23 +70,18 @@ class Verified:
     def keep(self) -> None:
         """Put what is new into the cache. Two who do so at one time: the last one's stays, it is only a cache."""
         path = self._path()
-        if not self.new or path is None:
+        if not self.new:
+            return
+        if path is None:
+            # Without a key, the command's end tells so; with one, it is the folder that is not there.
+            self.homeless = seal(b"", _LABEL) is not None
             return
         now = self._now()
         alive = {key: when for key, when in (_read(path) | self.new).items() if now - KEPT_SECONDS < when <= now}
         newest = sorted(alive.items(), key=lambda entry: entry[1])[-ENTRIES_MAX:]
-        body = b"".join(_ENTRY.pack(*entry) for entry in newest)
-        tag = seal(body, _LABEL)
-        if tag is None:
-            return
-        half_made = path.with_name(f".{path.name}-{os.getpid()}")
-        with suppress(OSError):
-            _write_new(half_made, tag + body)
-            # A crash before this leaves the cache as it was; after it, as it is now; a torn file bears no right tag.
-            half_made.replace(path)
+        # A torn file bears no right tag.
+        if write_sealed(path, b"".join(_ENTRY.pack(*entry) for entry in newest), _LABEL):
             self.new = {}
-        with suppress(OSError):
-            half_made.unlink(missing_ok=True)
 
     def _key(self, file: Named, stamp: Stamp) -> bytes:
         told = "\0".join((str(self.lake.root), file.path, *map(str, stamp), file.sha256))
@@ -124,7 +119,9 @@ class Reading:
     @property
     def warnings(self) -> list[str]:
         """What somebody should know of an answer from these files."""
-        return [NOT_VERIFIED] if self.trusting and self._stamps else []
+        if self.trusting:
+            return [NOT_VERIFIED] if self._stamps else []
+        return [NOT_KEPT] if self.verified.homeless else []
 
     def check(self, files: Iterable[Named]) -> None:
         """Raise `LakeFileError` at the first file that is not there as its event says, `EnvironmentFault` at one that
@@ -164,20 +161,5 @@ class Reading:
 
 def _read(path: Path | None) -> dict[bytes, int]:
     """The cache's entries; none where there is no cache that this user made."""
-    if path is None:
-        return {}
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return {}
-    tag, body = content[:_TAG_BYTES], content[_TAG_BYTES:]
-    if len(body) % _ENTRY.size or not is_sealed(body, tag, _LABEL):
-        return {}
-    return dict(_ENTRY.iter_unpack(body))
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    path.unlink(missing_ok=True)  # a crash of a process of that number
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
+    body = None if path is None else read_sealed(path, _LABEL)
+    return dict(_ENTRY.iter_unpack(body)) if body and len(body) % _ENTRY.size == 0 else {}
