@@ -16,6 +16,7 @@ from tradex_ledger.lake.storage import file_list, translate
 from tradex_ledger.lake.verified import Named, Reading
 from tradex_ledger.views import projection_names, rows
 
+_ANY_LOST = "select 1 from events where topic = 'dataset.files_lost' and dataset = ? limit 1"
 _VERSIONED = re.compile(r"^(?P<dataset>.+)_v(?P<version>[0-9]{1,9})$")
 
 
@@ -136,6 +137,8 @@ class Tables:
 
     def _warn_of_losses(self, dataset: str) -> None:
         """Say which rows of Bronze were declared lost, and how many were found again."""
+        if not self.connection.execute(_ANY_LOST, [dataset]).fetchall():
+            return
         for row in rows(
             self.connection,
             "lost_files",
