@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -18,6 +18,7 @@ from tests import small
 from tests.benchmarks import measure
 from tests.benchmarks.bench_start import timed
 from tradex_ledger.keyed import CACHE_HOME, CONFIG_HOME
+from tradex_ledger.workspace import Workspace
 
 GOAL = 1.05
 STATEMENTS = {
@@ -28,14 +29,17 @@ STATEMENTS = {
 
 def main() -> None:
     given = measure.parser(__doc__).parse_args()
-    days, times = (20, 3) if given.quick else (730, given.times or 9)
+    days, times = (20, 3) if given.quick else (365, given.times or 9)
     lines = [("", "median [min, max]", "goal")]
     with measure.folder(given.work) as work:
         folder = work / "ws"
         if not folder.exists():
             small.deliver(work / "posts", days=days, posts_per_day=20)
-            with small.create(folder, f"files:{work / 'posts'}") as workspace:
-                workspace.run(small.FIRST + timedelta(days=days), far_ahead=True)
+            small.create(folder, f"files:{work / 'posts'}").close()
+            until = small.FIRST + timedelta(days=days)
+            clock = small.Ticking(datetime(until.year + 1, 1, 1, tzinfo=UTC))
+            with Workspace.open(folder, actor="ana", clock=clock) as workspace:
+                workspace.run(until, far_ahead=True)
         os.environ |= {CONFIG_HOME: str(work / "config"), CACHE_HOME: str(work / "cache")}
         for name, sql in STATEMENTS.items():
             command = (str(measure.ROOT / "cli.py"), "-C", str(folder), "query", sql)
