@@ -11,7 +11,7 @@ ARGS ?=
 BENCHMARKS ?= $(sort $(wildcard tests/benchmarks/bench_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types arch wheel check newest oldest constraints bench soak stress flips format clean
+.PHONY: help demo test lint types arch wheel check newest oldest constraints bench soak stress flips fuzz format clean
 
 # What a release of a library can change, in five minutes: definitions and their gate, how posts are read, what windows
 # compute and what lands in the lake, the golden ledgers, stories, the workspace of an older release.
@@ -100,8 +100,12 @@ soak: $(STAMP) ## the long tests: kill and resume, many times
 stress: $(STAMP) ## everybody at once while processes, clocks and the disk fail, for TRADEX_STRESS_MINUTES (60)
 	$(BIN)/python -m pytest -m soak -s -q tests/crash/test_stress.py $(ARGS)
 
-flips: $(STAMP) ## 1,000 flipped bits in the ledger, 1,000 in the lake: none may give another answer
-	$(BIN)/python -m pytest -m soak $(ARGS) tests/attacks/test_flipped_bits.py tests/attacks/test_verified_files.py
+flips: $(STAMP) ## flipped bits, 1,000 in ledger and lake, 300 in each cache: none may give another answer
+	$(BIN)/python -m pytest -m soak $(ARGS) tests/attacks/test_flipped_bits.py tests/attacks/test_verified_files.py \
+	  tests/attacks/test_caches.py
+
+fuzz: $(STAMP) ## calls, queries and definitions that nobody would make, for TRADEX_FUZZ_SECONDS (an hour)
+	$(BIN)/python -m pytest -m "soak and fuzz" $(ARGS)
 
 format: $(STAMP) ## rewrite the code as lint wants it
 	$(BIN)/ruff format .

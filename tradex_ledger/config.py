@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from tradex_ledger.domain.policy import ANYBODY, KINDS, Policy, peak_bounds
 from tradex_ledger.errors import EnvironmentFault, NotFoundError, UsageError
 from tradex_ledger.fresh import fresh_settings
-from tradex_ledger.paths import check_lake_name, check_name, given
+from tradex_ledger.paths import check_lake_name, check_name, current_folder, given
 
 FILE = "tradex.toml"
 SQLITE = "sqlite:///"
@@ -124,7 +124,9 @@ def find_workspace(start: Path) -> Path:
 
 def open_config(path: str | Path) -> Config:
     """The settings of the workspace in a folder, or of the nearest one above it."""
-    return load_config(find_workspace(given(str(path), Path.cwd()).resolve()) / FILE)
+    folder = Path(path)
+    base = folder if folder.is_absolute() else current_folder()
+    return load_config(find_workspace(given(str(path), base).resolve()) / FILE)
 
 
 def load_config(path: Path) -> Config:

@@ -34,6 +34,16 @@ def readable(text: str) -> str:
     return text
 
 
+def current_folder() -> Path:
+    """The folder that this process is in. Raises `EnvironmentFault` where it has been removed."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise EnvironmentFault(
+            f"the current folder cannot be used: {error.strerror}", mend="go to one that is there: cd"
+        ) from None
+
+
 def given(text: str, folder: Path) -> Path:
     """Where a text points: what is relative belongs to `folder`, `~` is somebody's home."""
     try:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -549,7 +551,7 @@ def harness() -> Iterator[None]:
 
     before = signal.signal(signal.SIGALRM, stop)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tradex_ledger.cli.runs.time.sleep", stop)
+        patch.setattr("tradex_ledger.cli.runs.time", SimpleNamespace(**{**vars(time), "sleep": stop}))
         try:
             yield
         finally:

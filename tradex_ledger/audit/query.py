@@ -79,6 +79,8 @@ def query(
             raise pruned_or(ledger, error) from None
         except duckdb.IOException as error:
             raise translate(error, "reading the lake") from None
+        except duckdb.OutOfMemoryException:
+            raise  # the statement is right; the machine is too small for it
         except duckdb.Error as error:
             raise QueryError(str(error).strip(), mend='see the columns: tradex query "describe TABLE"') from None
     finally:

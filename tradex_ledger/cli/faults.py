@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,9 @@ from tradex_ledger.keyed import cache_home
 _KEPT = 20
 _CAUSES, _FRAMES, _LONGEST = 8, 60, 4000
 _PREFIX = "fault-"
+
+
+_lacked: set[str] = set()
 
 
 class ProgramFault(TradexError):
@@ -46,6 +50,7 @@ class Unforeseen:
         if not isinstance(error, Exception) or (isinstance(error, self.known) and not _is_memory(error)):
             return
         if _is_memory(error):
+            _lacked.add("memory")
             mend = "ask for less at once, or give the process more memory"
             raise EnvironmentFault("there is not enough memory", mend=mend, code="memory") from None
         where = _kept(_details(error, self.arguments))
@@ -56,6 +61,26 @@ class Unforeseen:
         ) from None
 
 
+def keep_quiet() -> None:
+    """What fails beside the call, in a thread or while things are taken down, is kept, and told in a line."""
+
+    def beside(failed: threading.ExceptHookArgs | sys.UnraisableHookArgs) -> None:
+        error = failed.exc_value
+        if not isinstance(error, Exception) or _is_memory(error):
+            return
+        where = _kept(_details(error, sys.argv[1:]))
+        with suppress(OSError, ValueError, AttributeError):  # the stream may be closed by now, or gone
+            sys.stderr.write(f"warning: a fault of the program beside the call ({type(error).__name__}): {where}\n")
+
+    threading.excepthook = beside
+    sys.unraisablehook = beside
+
+
+def has_lacked_memory() -> bool:
+    """Whether this process ran out of memory: what libraries do at its end may fail then, and say so on the screen."""
+    return bool(_lacked)
+
+
 def _is_memory(error: Exception) -> bool:
     """Whether the machine lacks memory: then there is none for details either."""
     duckdb = sys.modules.get("duckdb")
@@ -63,6 +88,8 @@ def _is_memory(error: Exception) -> bool:
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
+    if isinstance(error, ImportError):  # of a library that has no room
+        return any(said in str(error) for said in ("Cannot allocate memory", "cannot allocate memory", "failed to map"))
     return isinstance(error, RuntimeError) and "can't start new thread" in str(error)
 
 

@@ -14,7 +14,7 @@ import click
 
 from tradex_ledger import __version__
 from tradex_ledger.cli.common import Call, common_options
-from tradex_ledger.cli.faults import Unforeseen
+from tradex_ledger.cli.faults import Unforeseen, has_lacked_memory, keep_quiet
 from tradex_ledger.cli.show import OutputFault, Show
 from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
 from tradex_ledger.keyed import missed
@@ -97,6 +97,7 @@ def cli(ctx: click.Context, workspace: str | None, actor: str | None, as_json: b
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; ends the process with its exit status."""
     _prepare_streams()
+    keep_quiet()
     status = run(list(sys.argv[1:] if arguments is None else arguments))
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -104,6 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 stream.flush()
         except OSError:  # it was said where it could be; at the end there is nobody to say it to
             _drop(stream)
+    if has_lacked_memory():
+        os._exit(status)  # all was said
     sys.exit(status)
 
 

@@ -187,11 +187,21 @@ def next_step(run_id: str, status: str, run_kind: str = "backfill") -> str:
     }.get(status, f"tradex backfill show {run_id}")
 
 
+class _Seconds(click.FloatRange):
+    """A number within a range; what is no number (`nan`) is in none, though no comparison says so."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if found != found:  # noqa: PLR0124 - only what is no number is not itself
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return found
+
+
 @command(_top, "worker", example="tradex worker\ntradex worker --once")
 @click.option("--once", is_flag=True, help="End when nothing is left to drive.")
 @click.option(
     "--poll-seconds",
-    type=click.FloatRange(0.1, 3600),
+    type=_Seconds(0.1, 3600),
     default=2.0,
     show_default=True,
     help="Time between looks.",

@@ -111,12 +111,16 @@ def columns(definition: Definition, upstream: Mapping[str, list[tuple[str, str]]
         for read in definition.reads:
             check_types(definition.name, {**upstream, **own}[read.dataset], read_from=read.dataset)
             create_empty(connection, read.dataset, {**upstream, **own}[read.dataset])
+    except duckdb.OutOfMemoryException:
+        raise  # that is no fault of the definition
     except duckdb.Error as error:
         raise DefinitionError(definition.name, f"states columns that cannot be: {str(error).splitlines()[0]}") from None
     connection.execute(f'create table partitions ("{definition.partition}" date)')
     add_references(connection, definition.references, dataset=definition.name)
     try:
         found = connection.execute(f"describe {definition.sql}").fetchall()
+    except duckdb.OutOfMemoryException:
+        raise
     except duckdb.Error as error:
         raise DefinitionError(definition.name, f"cannot be run: {str(error).splitlines()[0]}") from None
     result = [(row[0], row[1]) for row in found]

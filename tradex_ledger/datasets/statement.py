@@ -52,6 +52,8 @@ def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
         tree = orjson.loads(row[0])
     except orjson.JSONDecodeError:  # DuckDB writes what this reads, but for 1,024 levels
         raise ValueError("it is nested too deeply: put less in brackets, or join fewer terms in one row") from None
+    if "Allocation failure" in str(tree.get("error_message")):
+        raise MemoryError  # told in the words for a statement that is wrong
     if tree.get("error"):
         raise ValueError(tree.get("error_message", "it cannot be parsed"))
     return tree

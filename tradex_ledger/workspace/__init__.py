@@ -22,7 +22,7 @@ from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.select import sqlite_path
 from tradex_ledger.ledger.store import create_store, has_ledger, open_engine
 from tradex_ledger.modes import OWNER_WRITES, make_file
-from tradex_ledger.paths import check_lake_name, check_name, given, written
+from tradex_ledger.paths import check_lake_name, check_name, current_folder, given, written
 from tradex_ledger.sources.files import FilesSource, open_source
 from tradex_ledger.workspace.backfills import BackfillCommands
 from tradex_ledger.workspace.core import BUILT_IN, PIPELINE
@@ -69,11 +69,11 @@ class Workspace(BackfillCommands):
 
         `pipeline` is a folder of definitions in it; a new one begins with copies of the built-in.
         """
-        root = given(str(folder), Path.cwd()).resolve()
+        root = given(str(folder), current_folder()).resolve()
         check_name(root, "the workspace")
         if (root / FILE).exists():
             raise WorkspaceExistsError(root)
-        found = open_source(source, Path.cwd())
+        found = open_source(source, current_folder())
         found.list_files()
         place = given(lake, root)
         check_lake_name(place)
