@@ -276,7 +276,7 @@ def _urls(path: Path, values: Mapping[str, Any]) -> tuple[str, ...]:
 
 def check_ledger_url(url: str) -> None:
     """Raise `NoDatabaseError` for what is no database of a kind that is supported."""
-    if not re.match(r"sqlite(\+pysqlite)?://", url):
+    if not re.match(r"sqlite(\+pysqlite)?:///", url):
         raise NoDatabaseError(url)
 
 

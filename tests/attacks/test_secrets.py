@@ -27,6 +27,7 @@ URLS = [
     f"{SECRET}://db/x",
     f"//{SECRET}@db",
     f"sqlite+nothing://ana:{SECRET}@db/x",
+    f"sqlite://ana:{SECRET}@db/x.db",
 ]
 
 
@@ -144,7 +145,19 @@ def test_no_error_repeats_the_password_of_a_url(
 def test_what_is_masked_and_what_is_not():
     assert masked(f"at postgresql://ana:p@:/{SECRET}@db/x it ends") == "at postgresql://***@db/x it ends"
     assert masked(f"https://x/y?token={SECRET}&day=3") == "https://x/y?token=***&day=3"
-    for text in ("files:posts@home", "mail ana@example.org", "sqlite:////data/ledger.db", "https://x/y?day=3"):
+    assert (
+        masked(f"no ledger in sqlite:////x.db%3Fpassword%3D{SECRET}") == "no ledger in sqlite:////x.db%3Fpassword%3D***"
+    )
+    assert masked(f"no workspace in https:/ana:{SECRET}@host/x") == "no workspace in https:/***@host/x"
+    assert masked(f"posts?access_token={SECRET}&day=3") == "posts?access_token=***&day=3"
+    assert masked(f"https://x/y?X-Amz-Signature={SECRET}") == "https://x/y?X-Amz-Signature=***"
+    for text in (
+        "files:/posts@home",
+        "files:posts@home",
+        "mail ana@example.org",
+        "sqlite:////data/ledger.db",
+        "https://x/y?day=3",
+    ):
         assert masked(text) == text
 
 
@@ -207,3 +220,39 @@ def test_a_folder_for_all_in_which_each_keeps_his_own_is_none_that_anybody_can_w
     ws.chmod(0o1777)
     run(["-C", str(ws), "run", "--until", "2024-01-02"])
     assert "warning" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["nowhere/x.db", "x.db"])
+def test_a_name_of_a_ledger_that_looks_like_a_password_is_not_repeated(
+    tmp_path: Path, posts: Path, capsys: pytest.CaptureFixture[str], place: str
+):
+    url = f"sqlite:///{tmp_path / place}?key={SECRET}"
+    if place == "nowhere/x.db":
+        assert run(["init", str(tmp_path / "ws"), "--source", f"files:{posts}", "--ledger", url]) == 6
+        assert list((tmp_path / "ws").rglob("*toml*")) == []
+    else:
+        small.create(tmp_path / "ws", f"files:{posts}").close()
+        text = (tmp_path / "ws" / FILE).read_text(encoding="utf-8").replace('"sqlite:///ledger.db"', json.dumps(url))
+        (tmp_path / "ws" / FILE).write_text(text, encoding="utf-8")
+        assert run(["-C", str(tmp_path / "ws"), "status", "--json"]) == 4
+    captured = capsys.readouterr()
+    assert SECRET not in captured.out + captured.err
+
+
+def test_no_password_is_put_on_record(ws: Path, capsys: pytest.CaptureFixture[str]):
+    days = ["--from", "2024-01-01", "--to", "2024-01-01"]
+    reason = f"legal hold, see https://ana:{SECRET}@tracker/INC-7"
+    assert run(["-C", str(ws), "dataset", "protect", "gold_signals", *days, "--reason", reason, "--json"]) == 2
+    captured = capsys.readouterr()
+    assert "would be on record for good" in captured.err
+    assert SECRET not in captured.out + captured.err
+    assert SECRET.encode() not in (ws / "ledger.db").read_bytes()
+
+
+def test_a_receiver_that_is_none_is_not_repeated(ws: Path, capsys: pytest.CaptureFixture[str]):
+    text = (ws / FILE).read_text(encoding="utf-8")
+    (ws / FILE).write_text(text.replace("[alerts]", f'[alerts]\nurls = ["{SECRET}://x"]'), encoding="utf-8")
+    run(["-C", str(ws), "alerts", "--deliver", "--json"])
+    captured = capsys.readouterr()
+    assert "does not know number 1" in captured.err
+    assert SECRET not in captured.out + captured.err

@@ -16,8 +16,10 @@ _UNSEEN = (
 _DRAWS = re.compile(f"[{_UNSEEN}]")
 _DRAWS_IN_JSON = re.compile(f"(?!\n)[{_UNSEEN}]")
 _NOT_ASCII = re.compile(f"(?!\n)[{_UNSEEN}]|[^\\x00-\\x7f]")
-_USER = re.compile(r"(?<=://)(?:[^\s/]*:\S*|[^\s/@]+)@")
-_PARAMETER = re.compile(r"(?i)([?&](?:password|passwd|pwd|token|secret|api_?key|key|sig)=)[^\s&'\"]+")
+# Of a path that was normalized, one of the slashes is gone; then only a colon tells a name from a password.
+_USER = re.compile(r"(?:(?<=://)(?:[^\s/]*:\S*|[^\s/@]+)|(?<=:/)(?!/)[^\s/]*:\S*)@")
+_SECRET = r"[\w.-]*(?:pass|pwd|token|secret|key|sig|signature|credential|auth)[\w.-]*"
+_PARAMETER = re.compile(rf"(?i)((?:[?&;#]|%3f|%26){_SECRET}(?:=|%3d))(?:(?!%26)[^\s&'\"])+")
 _SHORT = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 
@@ -30,7 +32,7 @@ def shown(text: str) -> str:
 
 def masked(text: str) -> str:
     """A text about something, without the passwords of the URLs in it."""
-    return _PARAMETER.sub(r"\1***", _USER.sub("***@", text)) if "://" in text else text
+    return _PARAMETER.sub(r"\1***", _USER.sub("***@", text)) if ":/" in text or "?" in text else text
 
 
 def shown_json(document: str, *, ascii_only: bool = False) -> str:

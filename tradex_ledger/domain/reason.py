@@ -60,13 +60,30 @@ class ControlCharacterError(UsageError):
         )
 
 
+_PASSWORD = re.compile(r"://[^\s/@:]*:[^\s/@]+@")
+
+
+class SecretInTextError(UsageError):
+    """What is given to be recorded stays for good, for all who read the ledger."""
+
+    code = "secret-in-text"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"the {what} has a URL with a password in it, which would be on record for good",
+            mend="leave out what stands between :// and @",
+        )
+
+
 def check_text(what: str, text: str) -> str:
     """Return the text. Raises: `NotUtf8Error` when it holds half a character (bytes that were no UTF-8);
-    `ControlCharacterError`."""
+    `ControlCharacterError`; `SecretInTextError`."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise NotUtf8Error(what, text) from None
+    if _PASSWORD.search(text):
+        raise SecretInTextError(what)
     if found := _CONTROLS.search(text):
         raise ControlCharacterError(what, found[0])
     return text

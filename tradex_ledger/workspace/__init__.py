@@ -15,7 +15,7 @@ from tradex_ledger.config import FILE, SQLITE, check_ledger_url, load_config, re
 from tradex_ledger.datasets.definition import load_pipeline
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
-from tradex_ledger.errors import RefusedError
+from tradex_ledger.errors import RefusedError, TradexError
 from tradex_ledger.lake.storage import LocalLake, translate
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.entry import format_time
@@ -101,9 +101,14 @@ class Workspace(BackfillCommands):
         if path := sqlite_path(config.ledger_url):
             with suppress(OSError):  # whoever opens it next has the words for what is wrong
                 make_file(path, OWNER_WRITES)  # SQLite gives what it puts beside a file that file's mode
-        engine = open_engine(config.ledger_url, create=True)
-        if not (finish and has_ledger(engine)):
-            create_store(engine, ledger_id=new_token(), created_at=clock())
+        try:
+            engine = open_engine(config.ledger_url, create=True)
+            if not (finish and has_ledger(engine)):
+                create_store(engine, ledger_id=new_token(), created_at=clock())
+        except TradexError:
+            if not finish:  # there is no ledger to go on with, and its URL may hold a secret
+                half_made.unlink(missing_ok=True)
+            raise
         workspace = cls(config, actor=actor, clock=clock, ledger=Ledger(engine, clock))
         cursor = format_time(datetime(start.year, start.month, start.day, tzinfo=UTC)) if start else None
         if workspace.ledger.version_of(state_stream(PIPELINE)) == 0:
