@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.policy import Policy, deeds
 
 _TEMPLATE = """\
 # A tradex-ledger workspace. Relative paths are relative to this folder.
@@ -21,12 +21,7 @@ lake = {lake}
 uri = {source}
 
 [policy]     # 0 switches a bound off; who may: a list of names, or "*" for anybody
-# may_request = ["*"]
-# may_approve = ["*"]
-# may_force = ["*"]          # request and approve forced backfills; never one person both
-# may_revert = ["*"]
-# may_prune = ["*"]
-# may_protect = ["*"]        # hold days of a dataset as they are, and let them go
+{rights}
 # needs_approval = ["temporal", "dataset", "logical", "forced"]
 # rule_max_partitions = 0    # up to so many, a backfill is approved by rule (forced ones never are)
 # rule_max_rows = 0          # … if it has at most so many rows,
@@ -61,6 +56,7 @@ def fresh_settings(*, format: int, ledger: str, lake: str, source: str, pipeline
         lake=_quoted(lake),
         source=_quoted(source),
         pipeline=f"pipeline = {_quoted(pipeline)}" if pipeline else '# pipeline = "pipeline"',
+        rights="\n".join(f'# {name} = ["*"]'.ljust(28) + f" # {deed}" for name, deed in deeds().items()),
         policy=Policy(),
     )
 

@@ -18,6 +18,7 @@ from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import Aggregate, WrongStateError
 from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.dataset_errors import ProtectedError
+from tradex_ledger.domain.policy import Policy
 from tradex_ledger.workspace import Workspace
 
 
@@ -82,7 +83,7 @@ def days(workspace: Workspace) -> list[str]:
 def test_a_planted_snapshot_lifts_no_protection_and_numbers_no_logic(folder: Path, lie: dict[str, Any]):
     with small.reopen(folder) as opened:
         dataset = opened.ledger.get(Dataset, "dataset-silver_social_events")
-        dataset.protect("2024-01-02", "2024-01-03", reason="a legal hold on these days", by="ana")
+        dataset.protect("2024-01-02", "2024-01-03", reason="a legal hold on these days", by="ana", policy=Policy())
         opened.ledger.append(dataset)
         before = state(dataset)
         plant(folder, dataset, **lie)

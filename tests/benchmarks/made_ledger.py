@@ -13,6 +13,7 @@ from typing import Any
 from tradex_ledger.datasets.graph import windows
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.run import LAYERS
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.workspace import PIPELINE, Workspace
@@ -44,7 +45,12 @@ def _incremental(
 ) -> IncrementalRun:
     end = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days)
     run = IncrementalRun.start(
-        f"run-{day.toordinal():013d}", pipeline=PIPELINE, cursor_from=cursor, cursor_to=format_time(end), by="bench"
+        f"run-{day.toordinal():013d}",
+        pipeline=PIPELINE,
+        cursor_from=cursor,
+        cursor_to=format_time(end),
+        by="bench",
+        policy=Policy(),
     )
     touched = range(day.toordinal(), day.toordinal() + days)
     run.start_layer("bronze", executor=WHO, extraction={"mode": "incremental"}, by="bench")

@@ -207,7 +207,7 @@ def test_wrong_requests_are_told_what_is_wrong_and_what_mends_it(tradex: Tradex,
 
 
 def test_an_error_is_a_document_too(tradex: Tradex) -> None:
-    status, out, _ = tradex("backfill", "show", "bf-zzz", "--json")
+    status, out, _ = tradex("backfill", "show", "bf-zzzz", "--json")
     assert status == 4
     assert set(json.loads(out)["error"]) == {"code", "message", "mend"}
 

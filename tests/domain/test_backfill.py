@@ -34,6 +34,7 @@ from tests.given import Fact, given
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import PlanMismatchError
 from tradex_ledger.domain.base import WrongStateError
+from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import PLACEHOLDER_WORDS, NotUtf8Error, PlaceholderReasonError, check_reason
 from tradex_ledger.domain.request import (
     RangeError,
@@ -67,8 +68,8 @@ NEXT = {
 }
 IN_NO_STATE_BUT = {
     "plan": ({"REQUESTED"}, lambda b: b.record_plan(plan(), by="ana")),
-    "approve": ({"PLANNED"}, lambda b: b.approve(DIGEST, by="ben")),
-    "reject": ({"PLANNED"}, lambda b: b.reject(reason=REASON, by="ben")),
+    "approve": ({"PLANNED"}, lambda b: b.approve(DIGEST, by="ben", policy=Policy())),
+    "reject": ({"PLANNED"}, lambda b: b.reject(reason=REASON, by="ben", policy=Policy())),
     "be driven": (
         {"APPROVED", "RUNNING", "FAILED"},
         lambda b: b.start_layer(b.next_stage(), executor=EXECUTOR, extraction=None, by="driver"),
@@ -76,13 +77,13 @@ IN_NO_STATE_BUT = {
     "fail": ({"RUNNING"}, lambda b: b.fail(reason="the disk is full", by="driver")),
     "cancel": (
         {"PLANNED", "APPROVED", "RUNNING", "FAILED"},
-        lambda b: b.cancel(reason=REASON, by="ben"),
+        lambda b: b.cancel(reason=REASON, by="ben", policy=Policy()),
     ),
 }
 
 
 def submit(**changes: Any) -> Backfill:
-    return Backfill.submit("bf-1", **{**ORDER, **changes})
+    return Backfill.submit("bf-1", **{"policy": Policy(), **ORDER, **changes})
 
 
 @pytest.mark.norm("N5")
@@ -249,11 +250,15 @@ def test_a_plan_that_waits_names_the_approval_as_its_mend():
 
 @pytest.mark.norm("N13")
 def test_an_approval_is_bound_to_the_very_plan():
-    story = given(Backfill, requested(), planned()).when(lambda b: b.approve(DIGEST, by="ben")).then(approved())
+    story = (
+        given(Backfill, requested(), planned())
+        .when(lambda b: b.approve(DIGEST, by="ben", policy=Policy()))
+        .then(approved())
+    )
     assert story.status == "APPROVED"
     for digest in ("f" * 64, DIGEST[:12], DIGEST.upper(), ""):
         given(Backfill, requested(), planned()).when(
-            lambda b, digest=digest: b.approve(digest, by="ben")  # type: ignore[misc]
+            lambda b, digest=digest: b.approve(digest, by="ben", policy=Policy())  # type: ignore[misc]
         ).refused(PlanMismatchError)
 
 
@@ -265,17 +270,21 @@ def test_what_is_no_utf8_is_no_reason_and_no_ticket(field: str):
 
 
 def test_a_rejection_names_the_plan_and_a_real_reason():
-    given(Backfill, requested(), planned()).when(lambda b: b.reject(reason=REASON, by="ben")).then(rejected())
-    given(Backfill, requested(), planned()).when(lambda b: b.reject(reason="no", by="ben")).refused(
+    given(Backfill, requested(), planned()).when(lambda b: b.reject(reason=REASON, by="ben", policy=Policy())).then(
+        rejected()
+    )
+    given(Backfill, requested(), planned()).when(lambda b: b.reject(reason="no", by="ben", policy=Policy())).refused(
         PlaceholderReasonError
     )
 
 
 def test_a_cancellation_needs_a_real_reason():
-    given(Backfill, requested(), planned()).when(lambda b: b.cancel(reason=REASON, by="ben")).then(cancelled())
-    given(Backfill, requested(), planned()).when(lambda b: b.cancel(reason="test test test", by="ben")).refused(
-        PlaceholderReasonError
+    given(Backfill, requested(), planned()).when(lambda b: b.cancel(reason=REASON, by="ben", policy=Policy())).then(
+        cancelled()
     )
+    given(Backfill, requested(), planned()).when(
+        lambda b: b.cancel(reason="test test test", by="ben", policy=Policy())
+    ).refused(PlaceholderReasonError)
 
 
 def test_a_failed_drive_keeps_its_errors_by_stage_and_can_be_taken_up_again():

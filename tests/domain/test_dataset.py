@@ -61,11 +61,15 @@ def test_a_dataset_is_registered():
 @pytest.mark.norm("N25")
 def test_logic_is_numbered_from_one_with_its_full_text():
     given(Dataset, registered(), stream=STREAM).when(
-        lambda d: d.version_logic(logic(), reason="first version", by="ana")
+        lambda d: d.version_logic(logic(), reason="first version", by="ana", policy=Policy())
     ).then(versioned())
     given(Dataset, registered(), versioned(), stream=STREAM).when(
         lambda d: d.version_logic(
-            logic(OTHER_FINGERPRINT), reason="another rule", by="ana", differs=differs_from("select 2")
+            logic(OTHER_FINGERPRINT),
+            reason="another rule",
+            by="ana",
+            differs=differs_from("select 2"),
+            policy=Policy(),
         )
     ).then(versioned(2, fingerprint=OTHER_FINGERPRINT, reason="another rule"))
 
@@ -73,7 +77,9 @@ def test_logic_is_numbered_from_one_with_its_full_text():
 @pytest.mark.norm("N25")
 def test_the_same_logic_gets_no_second_number():
     given(Dataset, registered(), versioned(), stream=STREAM).when(
-        lambda d: d.version_logic(logic(OTHER_FINGERPRINT), reason="again", by="ana", differs=differs_from("select 1"))
+        lambda d: d.version_logic(
+            logic(OTHER_FINGERPRINT), reason="again", by="ana", differs=differs_from("select 1"), policy=Policy()
+        )
     ).refused(SameLogicError)
 
 
@@ -207,10 +213,10 @@ def test_only_an_engine_that_was_refused_is_accepted():
 def test_an_engine_that_gives_other_rows_is_as_good_a_reason_for_a_version_as_other_text():
     facts = {**logic(), "engine": ENGINE}
     given(Dataset, *KNOWN, stream=STREAM).when(
-        lambda d: d.version_logic(facts, reason=REASON, by="ana", differs=same)
+        lambda d: d.version_logic(facts, reason=REASON, by="ana", differs=same, policy=Policy())
     ).refused(SameLogicError)
     given(Dataset, *KNOWN, judged("different"), stream=STREAM).when(
-        lambda d: d.version_logic(facts, reason=REASON, by="ana", differs=same)
+        lambda d: d.version_logic(facts, reason=REASON, by="ana", differs=same, policy=Policy())
     ).then(versioned(2, engine=ENGINE, reason=REASON))
 
 
@@ -225,7 +231,9 @@ def test_a_publication_takes_the_lock_and_changes_nothing_else():
 @pytest.mark.norm("N25")
 def test_a_new_version_upstream_numbers_what_reads_it_although_its_own_text_is_the_same():
     given(Dataset, registered("signal"), versioned(component="signal"), stream=STREAM).when(
-        lambda d: d.version_logic(logic(), reason="upstream changed", by="ana", indirect="gold_baselines")
+        lambda d: d.version_logic(
+            logic(), reason="upstream changed", by="ana", indirect="gold_baselines", policy=Policy()
+        )
     ).then(versioned(2, component="signal", reason="upstream changed", indirect="gold_baselines"))
 
 
@@ -254,11 +262,13 @@ def test_a_deprecated_version_is_written_no_more_until_it_is_restored():
     def publish(d: Any) -> None:
         d.publish("bf-1", logic_version=1, partitions=2, rows=6, changed=[], by="ana")
 
-    given(Dataset, *TWO, stream=STREAM).when(lambda d: d.deprecate(1, reason=REASON, by="ana")).then(deprecated())
-    given(Dataset, *TWO, deprecated(), stream=STREAM).when(publish).refused(DeprecatedVersionError, "version 1")
-    given(Dataset, *TWO, deprecated(), stream=STREAM).when(lambda d: d.restore(1, reason=REASON, by="ana")).then(
-        restored()
+    given(Dataset, *TWO, stream=STREAM).when(lambda d: d.deprecate(1, reason=REASON, by="ana", policy=Policy())).then(
+        deprecated()
     )
+    given(Dataset, *TWO, deprecated(), stream=STREAM).when(publish).refused(DeprecatedVersionError, "version 1")
+    given(Dataset, *TWO, deprecated(), stream=STREAM).when(
+        lambda d: d.restore(1, reason=REASON, by="ana", policy=Policy())
+    ).then(restored())
     facts = {"run": "bf-1", "logic_version": 1, "partitions": 2, "rows": 6}
     given(Dataset, *TWO, deprecated(), restored(), stream=STREAM).when(publish).then(
         Fact(Dataset.Published, "ana", facts)
@@ -278,21 +288,21 @@ def test_nothing_is_planned_under_a_deprecated_version_that_is_the_current_one()
 def test_only_versions_that_there_are_can_be_deprecated_or_restored(version: int):
     for command in ("deprecate", "restore"):
         given(Dataset, *TWO, stream=STREAM).when(
-            lambda d, c=command: getattr(d, c)(version, reason=REASON, by="ana")  # type: ignore[misc]
+            lambda d, c=command: getattr(d, c)(version, reason=REASON, by="ana", policy=Policy())  # type: ignore[misc]
         ).refused(NoSuchVersionError, f"no version {version}")
 
 
 @pytest.mark.norm("N26")
 def test_a_version_is_deprecated_once_and_restored_once_with_a_reason():
-    given(Dataset, *TWO, deprecated(), stream=STREAM).when(lambda d: d.deprecate(1, reason=REASON, by="ana")).refused(
-        AlreadyDeprecatedError
-    )
-    given(Dataset, *TWO, stream=STREAM).when(lambda d: d.restore(1, reason=REASON, by="ana")).refused(
+    given(Dataset, *TWO, deprecated(), stream=STREAM).when(
+        lambda d: d.deprecate(1, reason=REASON, by="ana", policy=Policy())
+    ).refused(AlreadyDeprecatedError)
+    given(Dataset, *TWO, stream=STREAM).when(lambda d: d.restore(1, reason=REASON, by="ana", policy=Policy())).refused(
         NotDeprecatedError, "is not deprecated"
     )
     for past, command in ((TWO, "deprecate"), ((*TWO, deprecated()), "restore")):
         given(Dataset, *past, stream=STREAM).when(
-            lambda d, c=command: getattr(d, c)(1, reason="fix it", by="ana")  # type: ignore[misc]
+            lambda d, c=command: getattr(d, c)(1, reason="fix it", by="ana", policy=Policy())  # type: ignore[misc]
         ).refused(PlaceholderReasonError)
 
 
@@ -306,7 +316,9 @@ OTHER = Fact(Dataset.PartitionsProtected, "ben", {**DAYS, "reason": OTHER_REASON
 
 
 def unprotect(**changes: Any) -> Callable[[Dataset], object]:
-    return lambda d: d.unprotect("2024-01-03", "2024-01-05", **{"reason": REASON, "by": "ana", **changes})
+    return lambda d: d.unprotect(
+        "2024-01-03", "2024-01-05", **{"reason": REASON, "by": "ana", "policy": Policy(), **changes}
+    )
 
 
 @pytest.mark.norm("N4")
@@ -321,7 +333,7 @@ def test_days_that_are_held_for_two_reasons_are_let_go_twice():
     before = Fact(Dataset.PartitionsUnprotected, "ana", {**DAYS, "protection": None})
     given(Dataset, *held, before, stream=STREAM).when(unprotect()).refused(NotProtectedError, "nothing")
     given(Dataset, registered(), PROTECTED, stream=STREAM).when(
-        lambda d: d.protect("2024-01-03", "2024-01-05", reason=REASON, by="ben")
+        lambda d: d.protect("2024-01-03", "2024-01-05", reason=REASON, by="ben", policy=Policy())
     ).refused(AlreadyProtectedError, REASON)
 
 
@@ -370,19 +382,19 @@ def test_protected_days_are_not_planned_over(first: str, last: str, meets: bool)
 @pytest.mark.norm("N4")
 def test_days_are_protected_and_set_free_by_their_very_range():
     given(Dataset, registered(), stream=STREAM).when(
-        lambda d: d.protect("2024-01-03", "2024-01-05", reason=REASON, by="ana")
+        lambda d: d.protect("2024-01-03", "2024-01-05", reason=REASON, by="ana", policy=Policy())
     ).then(PROTECTED)
     given(Dataset, registered(), PROTECTED, stream=STREAM).when(
-        lambda d: d.unprotect("2024-01-03", "2024-01-05", reason=REASON, by="ana")
+        lambda d: d.unprotect("2024-01-03", "2024-01-05", reason=REASON, by="ana", policy=Policy())
     ).then(LIFTED)
     given(Dataset, registered(), PROTECTED, stream=STREAM).when(
-        lambda d: d.unprotect("2024-01-03", "2024-01-04", reason=REASON, by="ana")
+        lambda d: d.unprotect("2024-01-03", "2024-01-04", reason=REASON, by="ana", policy=Policy())
     ).refused(NotProtectedError, r"protected is: 2024-01-03\.\.2024-01-05")
     given(Dataset, registered(), stream=STREAM).when(
-        lambda d: d.unprotect("2024-01-03", "2024-01-05", reason=REASON, by="ana")
+        lambda d: d.unprotect("2024-01-03", "2024-01-05", reason=REASON, by="ana", policy=Policy())
     ).refused(NotProtectedError, "nothing")
     given(Dataset, registered(), stream=STREAM).when(
-        lambda d: d.protect("2024-01-05", "2024-01-03", reason=REASON, by="ana")
+        lambda d: d.protect("2024-01-05", "2024-01-03", reason=REASON, by="ana", policy=Policy())
     ).refused(RangeError, "reversed")
 
 
@@ -390,7 +402,7 @@ def test_who_protects_or_sets_free_says_why():
     for past, command in (((registered(),), "protect"), ((registered(), PROTECTED), "unprotect")):
         given(Dataset, *past, stream=STREAM).when(
             lambda d, c=command: getattr(d, c)(  # type: ignore[misc]
-                "2024-01-03", "2024-01-05", reason="because", by="ana"
+                "2024-01-03", "2024-01-05", reason="because", by="ana", policy=Policy()
             )
         ).refused(PlaceholderReasonError)
 
@@ -407,7 +419,7 @@ WAITING = (registered(), versioned(), LISTED)
 @pytest.mark.norm("N4")
 def test_files_are_given_up_by_a_plan_that_a_second_person_approves():
     story = given(Dataset, registered(), versioned(), stream=STREAM)
-    story.when(lambda d: d.plan_prune(FILES, reason=REASON, by="ana")).then(LISTED)
+    story.when(lambda d: d.plan_prune(FILES, reason=REASON, by="ana", policy=Policy())).then(LISTED)
     waiting = given(Dataset, *WAITING, stream=STREAM)
     assert waiting.when(lambda d: d.prune(PRUNE, by="ben", policy=Policy())).then(PRUNED).prune_plan is None
 
@@ -443,11 +455,15 @@ def test_only_who_may_prune_does():
 def test_bronze_is_never_pruned():
     bronze = Fact(Dataset.Registered, "ana", {**registered().data, "layer": "bronze"})
     given(Dataset, bronze, versioned(), stream=STREAM).when(
-        lambda d: d.plan_prune(FILES, reason=REASON, by="ana")
+        lambda d: d.plan_prune(FILES, reason=REASON, by="ana", policy=Policy())
     ).refused(PruneRefusedError, "is Bronze")
 
 
 def test_a_plan_to_prune_nothing_or_without_a_reason_is_refused():
     story = given(Dataset, registered(), versioned(), stream=STREAM)
-    story.when(lambda d: d.plan_prune([], reason=REASON, by="ana")).refused(PruneRefusedError, "nothing to prune")
-    story.when(lambda d: d.plan_prune(FILES, reason="cleanup", by="ana")).refused(PlaceholderReasonError)
+    story.when(lambda d: d.plan_prune([], reason=REASON, by="ana", policy=Policy())).refused(
+        PruneRefusedError, "nothing to prune"
+    )
+    story.when(lambda d: d.plan_prune(FILES, reason="cleanup", by="ana", policy=Policy())).refused(
+        PlaceholderReasonError
+    )

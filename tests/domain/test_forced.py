@@ -56,7 +56,7 @@ OVERRIDDEN = Fact(PipelineState.Overridden, "driver", {"run": "bf-1", "cursor_be
 
 
 def submit(**changes: Any) -> Backfill:
-    return Backfill.submit("bf-1", **{**ORDER, **changes})
+    return Backfill.submit("bf-1", **{"policy": Policy(), **ORDER, **changes})
 
 
 @pytest.mark.norm("N13")
@@ -122,7 +122,7 @@ def test_a_cursor_is_a_time_of_the_past_as_the_state_stores_it(cursor: str, matc
 
 @pytest.mark.norm("N13")
 def test_a_forced_backfill_is_approved_by_a_second_person():
-    story = given(Backfill, *forced("PLANNED")).when(lambda b: b.approve(FORCED_DIGEST, by="ben"))
+    story = given(Backfill, *forced("PLANNED")).when(lambda b: b.approve(FORCED_DIGEST, by="ben", policy=Policy()))
     assert story.then(approved(FORCED_DIGEST)).approved_by == "ben"
 
 
@@ -141,7 +141,7 @@ def test_who_requests_a_forced_backfill_does_not_approve_it_in_any_spelling(by: 
 def test_who_requests_a_forced_backfill_does_not_release_it_when_it_is_held():
     candidates = replay("bf-1", forced()).candidates_digest()
     past = (*forced(), held(candidates))
-    release: Any = lambda by, **more: lambda b: b.release(reason=REASON, by=by, **more)  # noqa: E731
+    release: Any = lambda by, policy=None: lambda b: b.release(reason=REASON, by=by, policy=policy or Policy())  # noqa: E731
     error = given(Backfill, *past).when(release("ANA ")).refused(SelfApprovalError, "cannot release it")
     assert error.code == "self-approval"
     given(Backfill, *past).when(release("carla", policy=Policy(may_force=("ben",)))).refused(NotAllowedError)
@@ -180,7 +180,7 @@ def test_a_rule_approves_for_as_long_as_it_is_the_policy():
 
 @pytest.mark.norm("N13")
 def test_other_kinds_may_be_approved_by_who_requested_them():
-    story = given(Backfill, requested(), planned()).when(lambda b: b.approve(DIGEST, by="ana"))
+    story = given(Backfill, requested(), planned()).when(lambda b: b.approve(DIGEST, by="ana", policy=Policy()))
     story.then(approved(by="ana"))
 
 
@@ -250,7 +250,7 @@ def test_no_other_backfill_moves_the_state(which: str):
 
 @pytest.mark.norm("N8")
 def test_an_incremental_run_overrides_nothing():
-    run: Any = IncrementalRun.start("run-1", pipeline="x", cursor_from=None, cursor_to=JAN_8, by="ana")
+    run: Any = IncrementalRun.start("run-1", pipeline="x", cursor_from=None, cursor_to=JAN_8, by="ana", policy=Policy())
     given(PipelineState, opened(JAN_8), stream="pipeline-x").when(lambda s: s.override(run, by="driver")).refused(
         StateProtectedError
     )

@@ -17,6 +17,7 @@ from tests.domain.facts import (
 from tests.given import Fact, given
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.incremental import IncrementalRun, NothingToRunError
+from tradex_ledger.domain.policy import Policy
 
 BEGINNINGS: list[str | None] = [JAN_1, None]
 
@@ -25,7 +26,11 @@ BEGINNINGS: list[str | None] = [JAN_1, None]
 def test_a_run_sets_out_from_the_cursor_of_the_state(cursor: str | None):
     run = (
         given(IncrementalRun)
-        .when(lambda _: IncrementalRun.start("run-1", pipeline="x", cursor_from=cursor, cursor_to=JAN_8, by="ana"))
+        .when(
+            lambda _: IncrementalRun.start(
+                "run-1", pipeline="x", cursor_from=cursor, cursor_to=JAN_8, by="ana", policy=Policy()
+            )
+        )
         .then(started(cursor_from=cursor))
     )
     assert run.status == "APPROVED"
@@ -34,7 +39,9 @@ def test_a_run_sets_out_from_the_cursor_of_the_state(cursor: str | None):
 @pytest.mark.parametrize("until", [JAN_1, "2023-12-31T00:00:00.000000Z"])
 def test_a_range_that_was_run_already_is_refused_and_a_backfill_is_named(until: str):
     story = given(IncrementalRun).when(
-        lambda _: IncrementalRun.start("run-1", pipeline="x", cursor_from=JAN_1, cursor_to=until, by="ana")
+        lambda _: IncrementalRun.start(
+            "run-1", pipeline="x", cursor_from=JAN_1, cursor_to=until, by="ana", policy=Policy()
+        )
     )
     assert "tradex backfill request" in story.refused(NothingToRunError).mend
 

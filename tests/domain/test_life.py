@@ -70,15 +70,15 @@ IN_EACH_STATE = {
 }
 DRIVABLE = {"APPROVED", "RUNNING", "FAILED"}
 ALLOWED: dict[str, tuple[set[str], Callable[[Any], object]]] = {
-    "approve": ({"PLANNED"}, lambda b: b.approve(DIGEST, by="ben")),
+    "approve": ({"PLANNED"}, lambda b: b.approve(DIGEST, by="ben", policy=Policy())),
     "approve by rule": ({"PLANNED"}, lambda b: b.approve_by_rule(by="ana", policy=Policy(rule_max_partitions=9))),
     "expire": ({"PLANNED"}, lambda b: b.expire(now=NOW + timedelta(days=31), policy=MONTH, by="ben")),
-    "pause": (DRIVABLE, lambda b: b.pause(reason=REASON, by="ben")),
-    "resume": ({"PAUSED"}, lambda b: b.resume(by="ben")),
+    "pause": (DRIVABLE, lambda b: b.pause(reason=REASON, by="ben", policy=Policy())),
+    "resume": ({"PAUSED"}, lambda b: b.resume(by="ben", policy=Policy())),
     "be driven": (DRIVABLE, lambda b: b.start_layer(b.next_stage(), executor=EXECUTOR, extraction=None, by="driver")),
-    "be released": ({"HELD"}, lambda b: b.release(reason=REASON, by="ben")),
-    "cancel": (set(ACTIVE), lambda b: b.cancel(reason=REASON, by="ben")),
-    "revert": ({"SUCCESS"}, lambda b: b.revert(reason=REASON, by="ben", blockers=[])),
+    "be released": ({"HELD"}, lambda b: b.release(reason=REASON, by="ben", policy=Policy())),
+    "cancel": (set(ACTIVE), lambda b: b.cancel(reason=REASON, by="ben", policy=Policy())),
+    "revert": ({"SUCCESS"}, lambda b: b.revert(reason=REASON, by="ben", blockers=[], policy=Policy())),
 }
 
 
@@ -174,9 +174,9 @@ def test_nothing_expires_when_the_policy_sets_no_bound():
 @pytest.mark.norm("N19")
 def test_a_pause_keeps_what_was_built_and_lets_it_go_on():
     past = (*RUNNING[:4],)
-    story = given(Backfill, *past).when(lambda b: b.pause(reason=REASON, by="ben")).then(paused())
+    story = given(Backfill, *past).when(lambda b: b.pause(reason=REASON, by="ben", policy=Policy())).then(paused())
     assert story.status == "PAUSED"
-    again = given(Backfill, *past, paused()).when(lambda b: b.resume(by="ben")).then(resumed())
+    again = given(Backfill, *past, paused()).when(lambda b: b.resume(by="ben", policy=Policy())).then(resumed())
     assert again.status == "APPROVED"
     given(Backfill, *past, paused(), resumed()).when(
         lambda b: b.start_layer("bronze", executor=EXECUTOR, extraction=None, by="driver")
@@ -188,9 +188,9 @@ def test_a_pause_keeps_what_was_built_and_lets_it_go_on():
 def test_who_steps_in_says_why(command: str):
     past = {"pause": RUNNING, "cancel": RUNNING, "revert": DONE, "release": HELD}[command]
     more: dict[str, Any] = {"blockers": []} if command == "revert" else {}
-    given(Backfill, *past).when(lambda b: getattr(b, command)(reason="test test", by="ben", **more)).refused(
-        PlaceholderReasonError
-    )
+    given(Backfill, *past).when(
+        lambda b: getattr(b, command)(reason="test test", by="ben", policy=Policy(), **more)
+    ).refused(PlaceholderReasonError)
 
 
 # -- hold and release
@@ -200,7 +200,11 @@ def test_who_steps_in_says_why(command: str):
 def test_a_held_run_names_its_candidates_and_is_released_for_just_those():
     story = given(Backfill, *driven_to_publication()).when(lambda b: b.hold(why="review was asked for", by="driver"))
     assert story.then(held(CANDIDATES)).status == "HELD"
-    free = given(Backfill, *HELD).when(lambda b: b.release(reason=REASON, by="ben")).then(released(CANDIDATES))
+    free = (
+        given(Backfill, *HELD)
+        .when(lambda b: b.release(reason=REASON, by="ben", policy=Policy()))
+        .then(released(CANDIDATES))
+    )
     assert free.status == "APPROVED"
     assert free.is_released()
 
@@ -259,13 +263,17 @@ def test_the_sla_is_exceeded_once_and_not_after_the_end():
 def test_an_incremental_run_can_be_cancelled_before_its_success():
     gone = Fact(IncrementalRun.Cancelled, "ben", {"reason": REASON})
     for past in ((started(),), (started(), layer_started(), run_failed())):
-        story = given(IncrementalRun, *past).when(lambda r: r.cancel(reason=REASON, by="ben"))
+        story = given(IncrementalRun, *past).when(lambda r: r.cancel(reason=REASON, by="ben", policy=Policy()))
         assert story.then(gone).status == "CANCELLED"
     ended: list[tuple[Fact, ...]] = [(*empty_run_published(), succeeded()), (started(), gone)]
     for end in ended:
-        given(IncrementalRun, *end).when(lambda r: r.cancel(reason=REASON, by="ben")).refused(WrongStateError)
+        given(IncrementalRun, *end).when(lambda r: r.cancel(reason=REASON, by="ben", policy=Policy())).refused(
+            WrongStateError
+        )
         given(IncrementalRun, *end).when(lambda r: r.check_startable()).refused(WrongStateError)
-    given(IncrementalRun, started()).when(lambda r: r.cancel(reason="stop", by="ben")).refused(PlaceholderReasonError)
+    given(IncrementalRun, started()).when(lambda r: r.cancel(reason="stop", by="ben", policy=Policy())).refused(
+        PlaceholderReasonError
+    )
 
 
 def test_a_held_incremental_run_says_how_to_go_on():
@@ -279,7 +287,7 @@ def test_a_held_incremental_run_says_how_to_go_on():
 
 @pytest.mark.norm("N19")
 def test_a_backfill_is_reverted_as_an_event_with_the_datasets_it_touched():
-    story = given(Backfill, *DONE).when(lambda b: b.revert(reason=REASON, by="ben", blockers=[]))
+    story = given(Backfill, *DONE).when(lambda b: b.revert(reason=REASON, by="ben", blockers=[], policy=Policy()))
     assert story.then(reverted("silver_social_events")).status == "REVERTED"
 
 
@@ -288,7 +296,7 @@ def test_what_later_runs_stand_on_is_not_reverted_and_the_first_of_them_is_named
     blockers = [("bf-2", "gold_metrics 2024-01-03"), ("run-9", "gold_signals 2024-01-03")]
     error = (
         given(Backfill, *DONE)
-        .when(lambda b: b.revert(reason=REASON, by="ben", blockers=blockers))
+        .when(lambda b: b.revert(reason=REASON, by="ben", blockers=blockers, policy=Policy()))
         .refused(BuiltUponError, "bf-2 was built on top")
     )
     assert "gold_metrics 2024-01-03" in error.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from tradex_ledger.domain.policy import (
     peak_bounds,
 )
 
-ACTIONS = ("request", "approve", "force", "revert", "prune", "protect")
+ACTIONS = tuple(field.name.removeprefix("may_") for field in fields(Policy) if field.name.startswith("may_"))
 
 
 @pytest.mark.norm("N13")
@@ -30,8 +31,17 @@ def test_each_right_belongs_to_those_whom_the_policy_names(action: str):
     with pytest.raises(NotAllowedError, match=f"carla may not {action}.*ana, Ben") as caught:
         strict.check_may(action, "carla")
     assert f"may_{action}" in caught.value.mend
-    for other in set(ACTIONS) - {action}:
+    for other in set(ACTIONS) - {action, *(["accept_engine"] if action == "approve" else [])}:
         strict.check_may(other, "carla")
+
+
+def test_who_may_approve_accepts_engines_until_somebody_is_named_for_that():
+    with pytest.raises(NotAllowedError, match="may not approve"):
+        Policy(may_approve=("ben",)).check_may("accept_engine", "ana")
+    both = Policy(may_approve=("ben",), may_accept_engine=("ana",))
+    both.check_may("accept_engine", "ana")
+    with pytest.raises(NotAllowedError, match="may not accept_engine"):
+        both.check_may("accept_engine", "ben")
 
 
 @pytest.mark.norm("N13")

@@ -116,7 +116,7 @@ def test_pruned_files_that_a_crash_left_are_garbage(workspace: Workspace, monkey
             maria.prune("gold_metrics", digest)
     found = find_unreferenced(workspace.ledger, workspace.lake)
     assert {item.path for item in found} == {file["path"] for file in files}
-    remove(workspace.lake, removable(found))
+    remove(workspace.lake, removable(found), by="ana", policy=workspace.policy)
     assert find_unreferenced(workspace.ledger, workspace.lake) == []
 
 
@@ -150,7 +150,7 @@ def test_files_of_a_run_that_may_go_on_are_listed_and_stay(workspace: Workspace)
     with Workspace.open(config.folder, actor="cron", clock=late) as cron:
         again = find_unreferenced(cron.ledger, cron.lake)
         assert {item.path for item in found} <= {item.path for item in removable(again)}
-        remove(cron.lake, removable(again))
+        remove(cron.lake, removable(again), by="cron", policy=cron.policy)
 
 
 @pytest.mark.norm("N24")

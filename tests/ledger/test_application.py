@@ -27,7 +27,14 @@ from tradex_ledger.domain.base import EVENTS, CreatedEvent, Event
 from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.plan import plan_digest
-from tradex_ledger.ledger.application import AmbiguousIdError, Ledger, NoSuchStreamError, WriterConflictError
+from tradex_ledger.domain.policy import Policy
+from tradex_ledger.ledger.application import (
+    AmbiguousIdError,
+    Ledger,
+    NoSuchStreamError,
+    ShortIdError,
+    WriterConflictError,
+)
 from tradex_ledger.ledger.entry import canonical
 from tradex_ledger.ledger.loading import ALL_EVENTS
 from tradex_ledger.ledger.log import CanonicalEvent
@@ -62,7 +69,7 @@ def drive_a_month(ledger: Ledger) -> str:
     whole = plan(window(first="2024-01-01", last=f"2024-01-{DAYS}", partitions=DAYS))
     backfill = submit()
     backfill.record_plan(whole, by="ana")
-    backfill.approve(whole["digest"], by="ben")
+    backfill.approve(whole["digest"], by="ben", policy=Policy())
     ledger.append(backfill)
     for layer in ("bronze", "silver"):
         backfill.start_layer(layer, executor=EXECUTOR, extraction=None, by="driver")
@@ -97,7 +104,7 @@ def made_dataset(ledger: Ledger) -> Dataset:
     dataset = Dataset.register(
         "silver_x", pipeline="x", layer="silver", partition_column="event_date", component=None, by="ana"
     )
-    dataset.protect("2024-01-01", "2024-01-02", reason="a legal hold on these days", by="ana")
+    dataset.protect("2024-01-01", "2024-01-02", reason="a legal hold on these days", by="ana", policy=Policy())
     ledger.append(dataset)
     return dataset
 
@@ -115,8 +122,8 @@ def test_an_aggregate_of_a_long_stream_is_the_same_as_when_all_events_are_replay
             many(engine, "alerts", "alerts.receiver_reached", 1, receiver=f"r{round_}", position=round_)
             many(engine, "alerts", "alerts.delivered", 200, position=round_ + 1, receivers=2)
             dataset = ledger.get(Dataset, "dataset-silver_x")
-            dataset.unprotect("2024-01-01", "2024-01-02", reason="the hold is over by now", by="ana")
-            dataset.protect("2024-01-01", "2024-01-02", reason=f"a hold of number {round_}", by="ana")
+            dataset.unprotect("2024-01-01", "2024-01-02", reason="the hold is over by now", by="ana", policy=Policy())
+            dataset.protect("2024-01-01", "2024-01-02", reason=f"a hold of number {round_}", by="ana", policy=Policy())
             ledger.append(dataset)
         for cls, stream in ((Dataset, "dataset-silver_x"), (PipelineState, "pipeline-x"), (AlertLog, "alerts")):
             whole: Any = ledger.repository.get(stream)
@@ -269,10 +276,10 @@ def test_of_two_saves_from_the_same_version_the_second_conflicts_and_stores_noth
         run_id = drive_a_month(ledger)
         state_of_x = PipelineState.open("x", cursor=None, by="ana")
         one, two = ledger.get(Backfill, run_id), ledger.get(Backfill, run_id)
-        one.cancel(reason="the vendor delivered other days", by="ben")
+        one.cancel(reason="the vendor delivered other days", by="ben", policy=Policy())
         ledger.append(one)
         before = ledger.position()
-        two.cancel(reason="the vendor delivered nothing new", by="eve")
+        two.cancel(reason="the vendor delivered nothing new", by="eve", policy=Policy())
         with pytest.raises(WriterConflictError) as caught:
             ledger.append(state_of_x, two)
         assert caught.value.streams == ["pipeline-x", run_id]
@@ -299,13 +306,17 @@ def test_a_stream_that_is_not_there_or_of_another_kind_is_not_found(engine: Engi
 
 def test_a_run_is_found_by_any_unique_beginning_of_its_id(engine: Engine):
     with opened_ledger(engine) as ledger:
-        for run_id in ("bf-1", "bf-12", "bf-2a"):
-            ledger.append(Backfill.submit(run_id, **_order()))
-        assert ledger.find_run("bf-2") == ledger.find_run("2") == "bf-2a"
-        assert ledger.find_run("bf-1") == ledger.find_run("1") == "bf-1"  # whole ids come first
-        with pytest.raises(AmbiguousIdError, match="3 runs"):
-            ledger.find_run("bf-")
-        for missing in ("bf-3", "run-1", "xyz"):
+        for run_id in ("bf-1111", "bf-11112", "bf-1112", "bf-2222a"):
+            ledger.append(Backfill.submit(run_id, policy=Policy(), **_order()))
+        assert ledger.find_run("bf-2222") == ledger.find_run("2222") == "bf-2222a"
+        assert ledger.find_run("bf-1111") == ledger.find_run("1111") == "bf-1111"  # whole ids come first
+        ledger.append(Backfill.submit("bf-2222b", policy=Policy(), **_order()))
+        with pytest.raises(AmbiguousIdError, match="2 runs"):
+            ledger.find_run("bf-2222")
+        for short in ("", "bf-", "bf-222", "222", "run-"):
+            with pytest.raises(ShortIdError, match="too short for an id"):
+                ledger.find_run(short)
+        for missing in ("bf-3333", "run-1111", "xyzz"):
             with pytest.raises(NoSuchStreamError, match=missing):
                 ledger.find_run(missing)
 

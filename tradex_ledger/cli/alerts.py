@@ -19,13 +19,13 @@ def alerts(call: Call, deliver: bool, limit: int, as_of: str | None) -> int:
     from tradex_ledger.executors.alerts import alerts as find
 
     with call.open(reading=not deliver) as workspace:
+        sent = workspace.deliver_alerts() if deliver else 0
         if deliver and not workspace.settings.alert_urls:
             raise UsageError(
                 "there is nobody to deliver alerts to: tradex.toml names no URL",
                 mend='name one under [alerts] in tradex.toml, in the notation of Apprise: urls = ["mailto://…"]',
             )
         if deliver:
-            sent = workspace.deliver_alerts()
             call.show.note(f"{sent} alerts delivered to {len(workspace.settings.alert_urls)} receivers")
         found = find(workspace.ledger, as_of)[-limit:]
     if call.as_json:

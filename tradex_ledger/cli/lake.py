@@ -27,7 +27,7 @@ def gc(call: Call, delete: bool) -> None:
     with call.open(reading=not delete) as workspace:
         found = find_unreferenced(workspace.ledger, workspace.lake)
         gone = removable(found)
-        freed = remove(workspace.lake, gone) if delete else 0
+        freed = remove(workspace.lake, gone, by=workspace.actor, policy=workspace.policy) if delete else 0
     rows = [asdict(item) for item in found]
     if call.as_json:
         deleted = [item.path for item in gone] if delete else []

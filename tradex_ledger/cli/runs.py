@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import date
+from functools import partial
 from typing import Any
 
 import click
@@ -221,8 +222,10 @@ def worker(call: Call, once: bool, poll_seconds: float) -> int:
         return True
 
     with call.open() as workspace, show.progress() as progress:
+        workspace.policy.check_may("work", workspace.actor)
+        drive = partial(workspace.work, progress=progress)
         show.note("worker: waiting for approved backfills" if not once else "worker: driving what is approved")
-        for run_id, result in work(workspace.ledger, lambda r: workspace.drive(r, progress=progress), wait, once=once):
+        for run_id, result in work(workspace.ledger, drive, wait, once=once):
             if isinstance(result, WAITS):
                 show.note(f"{run_id} waits: {result.message}")
                 ended[run_id] = {"waits": result.message}
@@ -257,6 +260,6 @@ def _housekeeping(show: Show, workspace: Any) -> None:
 
     try:
         workspace.sweep()
-        workspace.deliver_alerts()
+        workspace.deliver_alerts("work")
     except TradexError as error:  # a broken setting, a busy database: said, and tried again at the next look
         show.warning(error.message)

@@ -70,7 +70,7 @@ class Backfill(Run):
         reason: str,
         today: date,
         by: str,
-        policy: Policy | None = None,
+        policy: Policy,
         **options: Any,
     ) -> Backfill:
         """Request a backfill. `override_state` has no default on purpose (N22).
@@ -78,10 +78,9 @@ class Backfill(Run):
         Options: ticket, priority, cursor, review, allow_overlap, group. Raises: what `request_facts` raises,
         `NotAllowedError`.
         """
-        rules = policy or Policy()
-        rules.check_may("request", by)
+        policy.check_may("request", by)
         if kind == "forced":
-            rules.check_may("force", by)
+            policy.check_may("force", by)
         facts = request_facts(
             kind=kind,
             dataset=dataset,
@@ -107,19 +106,18 @@ class Backfill(Run):
 
     # -- approval
 
-    def approve(self, plan_digest: str, *, by: str, policy: Policy | None = None, now: datetime | None = None) -> None:
+    def approve(self, plan_digest: str, *, by: str, policy: Policy, now: datetime | None = None) -> None:
         """Allow the plan with that digest, and no other.
 
         Raises: `SelfApprovalError`, `ExpiredRequestError`, `NotAllowedError`, `PlanMismatchError`, `WrongStateError`.
         """
-        rules = policy or Policy()
-        rules.check_may("approve", by)
+        policy.check_may("approve", by)
         self._check_planned("approved", plan_digest)
-        rules.check_may("request", self.requested_by)
-        rules.check_size(count_partitions(self.windows))
-        if now is not None and self.is_overdue(now, rules):
-            raise ExpiredRequestError(self.id, rules.expire_days)
-        self._check_second_person("approve", by, rules)
+        policy.check_may("request", self.requested_by)
+        policy.check_size(count_partitions(self.windows))
+        if now is not None and self.is_overdue(now, policy):
+            raise ExpiredRequestError(self.id, policy.expire_days)
+        self._check_second_person("approve", by, policy)
         self.trigger_event(self.Approved, plan_digest=plan_digest, rule=None, signature=None, checkpoint=None, by=by)
 
     def approve_by_rule(self, *, by: str, policy: Policy, group: Sequence[Plan] = ()) -> bool:
@@ -163,10 +161,10 @@ class Backfill(Run):
         n_partitions = sum(count_partitions(plan["windows"]) for plan in plans)
         return policy.rule_for(self.request["kind"], n_partitions, sum_estimates([plan["estimate"] for plan in plans]))
 
-    def release(self, *, reason: str, by: str, policy: Policy | None = None) -> None:
+    def release(self, *, reason: str, by: str, policy: Policy) -> None:
         """Let what was held be published: it takes who may approve it."""
         if self.status == "HELD":
-            self._check_second_person("release", by, policy or Policy())
+            self._check_second_person("release", by, policy)
         super().release(reason=reason, by=by, policy=policy)
 
     def is_overdue(self, now: datetime, policy: Policy) -> bool:
@@ -181,9 +179,9 @@ class Backfill(Run):
             raise WrongStateError(self.id, self.status, "expired")
         self.trigger_event(self.Expired, days=policy.expire_days, by=by)
 
-    def reject(self, *, reason: str, by: str, policy: Policy | None = None) -> None:
+    def reject(self, *, reason: str, by: str, policy: Policy) -> None:
         """Say no; the request stays on record."""
-        (policy or Policy()).check_may("approve", by)
+        policy.check_may("approve", by)
         digest = self.plan["digest"] if self.plan else ""
         self._check_planned("rejected", digest)
         facts = {"plan_digest": digest, "reason": check_reason(reason), "signature": None, "checkpoint": None}
@@ -202,14 +200,16 @@ class Backfill(Run):
         if self.status not in ("APPROVED", "RUNNING", "FAILED"):
             raise WrongStateError(self.id, self.status, "driven", _WAY_ON.get(self.status, "").format(id=self.id))
 
-    def pause(self, *, reason: str, by: str) -> None:
+    def pause(self, *, reason: str, by: str, policy: Policy) -> None:
         """Stop between two windows; a driver at work is fenced off by this event."""
+        policy.check_may("pause", by)
         if self.status not in ("APPROVED", "RUNNING", "FAILED"):
             raise WrongStateError(self.id, self.status, "paused")
         self.trigger_event(self.Paused, reason=check_reason(reason), by=by)
 
-    def resume(self, *, by: str) -> None:
+    def resume(self, *, by: str, policy: Policy) -> None:
         """Let a paused backfill be driven again."""
+        policy.check_may("resume", by)
         if self.status != "PAUSED":
             raise WrongStateError(self.id, self.status, "resumed")
         self.trigger_event(self.Resumed, by=by)
@@ -249,23 +249,22 @@ class Backfill(Run):
         self.check_running("failed")
         self.trigger_event(self.Failed, errors=dict(self.errors), reason=reason, by=by)
 
-    def cancel(self, *, reason: str, by: str) -> None:
+    def cancel(self, *, reason: str, by: str, policy: Policy) -> None:
         """End it before publication; a driver that is still at work is fenced off by this event."""
+        policy.check_may("cancel", by)
         if self.status not in ACTIVE:
             raise WrongStateError(self.id, self.status, "cancelled")
         self.trigger_event(self.Cancelled, reason=check_reason(reason), by=by)
 
     # -- afterwards
 
-    def revert(
-        self, *, reason: str, by: str, blockers: list[tuple[str, str]], policy: Policy | None = None
-    ) -> list[str]:
+    def revert(self, *, reason: str, by: str, blockers: list[tuple[str, str]], policy: Policy) -> list[str]:
         """Make earlier versions current again. `blockers` are later runs on top: (run id, partition).
 
         Returns the datasets touched, whose locks go into the same save. Raises: `BuiltUponError`,
         `WrongStateError`, `NotAllowedError`. A state that it moved stays: only a run that says so moves it back.
         """
-        (policy or Policy()).check_may("revert", by)
+        policy.check_may("revert", by)
         text = check_reason(reason)
         if self.status != "SUCCESS":
             raise WrongStateError(self.id, self.status, "reverted")

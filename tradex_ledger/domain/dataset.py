@@ -90,14 +90,17 @@ class Dataset(Losses):
         *,
         reason: str,
         by: str,
+        policy: Policy,
         differs: Difference | None = None,
         indirect: str | None = None,
     ) -> None:
         """Number the logic. `facts` are the definition's (see `LogicVersioned`), `differs` tells it from a text.
 
         `indirect` names the upstream dataset whose new version changes this one's numbers, too. An engine that gives
-        other rows is as good a reason as other text.
+        other rows is as good a reason as other text. The first version comes with the dataset, and needs no right.
         """
+        if self.logic_version:
+            policy.check_may("bump", by)
         refused = self.engine_verdict(facts["engine"]) == events.DIFFERENT
         changed = differs is not None and self.changes(differs, reader=facts["reader"])
         if self.logic_version and not (indirect or refused or changed):
@@ -170,15 +173,17 @@ class Dataset(Losses):
         if self.logic_version in self.deprecated:
             raise DeprecatedVersionError(self.name, self.logic_version)
 
-    def deprecate(self, version: int, *, reason: str, by: str) -> None:
+    def deprecate(self, version: int, *, reason: str, by: str, policy: Policy) -> None:
         """Mark a version: it stays readable, with a warning, and is written no more (N26)."""
+        policy.check_may("deprecate", by)
         self._check_version(version)
         if version in self.deprecated:
             raise AlreadyDeprecatedError(self.name, version)
         self.trigger_event(self.VersionDeprecated, logic_version=version, reason=check_reason(reason), by=by)
 
-    def restore(self, version: int, *, reason: str, by: str) -> None:
+    def restore(self, version: int, *, reason: str, by: str, policy: Policy) -> None:
         """Take a deprecation back."""
+        policy.check_may("restore", by)
         self._check_version(version)
         if version not in self.deprecated:
             raise NotDeprecatedError(self.name, version)
@@ -188,12 +193,12 @@ class Dataset(Losses):
         if not 1 <= version <= self.logic_version:
             raise NoSuchVersionError(self.name, version, self.logic_version)
 
-    def protect(self, first: str, last: str, *, reason: str, by: str, policy: Policy | None = None) -> None:
+    def protect(self, first: str, last: str, *, reason: str, by: str, policy: Policy) -> None:
         """Keep first..last (days, included) as they are: nothing is planned or published over them, or reverted.
 
         Each protection is lifted by itself: who holds the same days for another reason goes on holding them.
         """
-        (policy or Policy()).check_may("protect", by)
+        policy.check_may("protect", by)
         check_order(date.fromisoformat(first), date.fromisoformat(last))
         text = check_reason(reason)
         if [first, last, text] in self.protected:
@@ -207,14 +212,14 @@ class Dataset(Losses):
         *,
         reason: str,
         by: str,
+        policy: Policy,
         protection: str | None = None,
-        policy: Policy | None = None,
     ) -> str:
         """Lift one protection, named by its very range, and where there are several by (the beginning of) its reason.
 
         Returns that reason. Raises: `NotProtectedError`, `SeveralProtectionsError`, `NotAllowedError`.
         """
-        (policy or Policy()).check_may("protect", by)
+        policy.check_may("protect", by)
         check_order(date.fromisoformat(first), date.fromisoformat(last))
         same = [why for start, end, why in self.protected if [start, end] == [first, last]]
         found = [why for why in same if why.startswith(protection or "")]
@@ -233,8 +238,9 @@ class Dataset(Losses):
             if first <= end and start <= last:
                 raise ProtectedError(self.name, start, end, reason)
 
-    def plan_prune(self, files: list[dict[str, Any]], *, reason: str, by: str) -> str:
+    def plan_prune(self, files: list[dict[str, Any]], *, reason: str, by: str, policy: Policy) -> str:
         """List files (path, bytes, partition, logic_version) to be given up; returns the digest to approve."""
+        policy.check_may("prune", by)
         if self.layer == "bronze":
             raise PruneRefusedError(f"{self.name} is Bronze: it is never pruned")
         if not files:

@@ -42,7 +42,7 @@ class EngineVerdicts(Aggregate):
 
     def accept_engine(self, engine: str, *, reason: str, by: str, policy: Policy) -> None:
         """Let an engine that gives other rows go on. Raises: `NotAllowedError`, `EngineNotRefusedError`."""
-        policy.check_may("approve", by)
+        policy.check_may("accept_engine", by)
         known = self.engine_verdict(engine)
         if known != events.DIFFERENT:
             raise EngineNotRefusedError(self.name, self.logic_version, engine, known)

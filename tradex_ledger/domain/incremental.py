@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from tradex_ledger.domain.base import CreatedEvent, Event, WrongStateError
+from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.run import ENDED, Run
 from tradex_ledger.errors import RefusedError, UsageError
@@ -103,11 +104,14 @@ class IncrementalRun(Run):
     # -- commands
 
     @classmethod
-    def start(cls, run_id: str, *, pipeline: str, cursor_from: str | None, cursor_to: str, by: str) -> IncrementalRun:
+    def start(
+        cls, run_id: str, *, pipeline: str, cursor_from: str | None, cursor_to: str, by: str, policy: Policy
+    ) -> IncrementalRun:
         """Set out from the state's cursor. Cursors are times (UTC), the upper one excluded.
 
-        Raises: `NothingToRunError`.
+        Raises: `NothingToRunError`, `NotAllowedError`.
         """
+        policy.check_may("run", by)
         if cursor_from is not None and cursor_to <= cursor_from:
             raise NothingToRunError(cursor_from, cursor_to)
         return cls._create(
@@ -128,8 +132,9 @@ class IncrementalRun(Run):
         self.check_running("failed")
         self.trigger_event(self.Failed, errors=dict(self.errors), reason=reason, by=by)
 
-    def cancel(self, *, reason: str, by: str) -> None:
+    def cancel(self, *, reason: str, by: str, policy: Policy) -> None:
         """End it before publication; a driver that is still at work is fenced off by this event."""
+        policy.check_may("cancel", by)
         if self.status in ENDED:
             mend = f"what it published stays; if it went too far, {back(self.cursor_to)}"
             raise WrongStateError(self.id, self.status, "cancelled", mend if self.status == "SUCCESS" else "")

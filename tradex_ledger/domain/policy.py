@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -71,20 +71,38 @@ class PeakHoursError(RefusedError):
         )
 
 
+def right(deed: str) -> Any:
+    """Who may do a deed: anybody, unless persons are named. Its words stand beside it in a fresh `tradex.toml`."""
+    return field(default=ANYBODY, metadata={"deed": deed})
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Bounds and permissions.
 
+    Each deed has a right of its own; one more is one more field made by `right`. As long as nobody is named for
+    `may_accept_engine`, that takes who may approve.
     Counts are partitions, rows, calls, runs, days, minutes, percents as their names say; 0 switches a bound off.
     `rule_…` bound what is approved by rule, without a person; with `rule_max_partitions` 0 nothing is.
     """
 
-    may_request: tuple[str, ...] = ANYBODY
-    may_approve: tuple[str, ...] = ANYBODY
-    may_force: tuple[str, ...] = ANYBODY
-    may_revert: tuple[str, ...] = ANYBODY
-    may_prune: tuple[str, ...] = ANYBODY
-    may_protect: tuple[str, ...] = ANYBODY
+    may_request: tuple[str, ...] = right("ask for a backfill")
+    may_approve: tuple[str, ...] = right("approve, reject or release what others asked for")
+    may_force: tuple[str, ...] = right("request and approve forced backfills; never one person both")
+    may_revert: tuple[str, ...] = right("take back what a backfill published")
+    may_prune: tuple[str, ...] = right("plan to give up old files, and approve that; never one person both")
+    may_protect: tuple[str, ...] = right("hold days of a dataset as they are, and let them go")
+    may_run: tuple[str, ...] = right("take the pipeline on, and drive what is approved")
+    may_work: tuple[str, ...] = right("be a worker: drive what is approved, close what expired, send alerts")
+    may_bump: tuple[str, ...] = right("give changed logic a version")
+    may_deprecate: tuple[str, ...] = right("mark a version: it is written no more")
+    may_restore: tuple[str, ...] = right("take that back")
+    may_pause: tuple[str, ...] = right("stop an approved backfill between two windows")
+    may_resume: tuple[str, ...] = right("let it go on")
+    may_cancel: tuple[str, ...] = right("end a run before it is published")
+    may_gc: tuple[str, ...] = right("remove files that no event names")
+    may_deliver: tuple[str, ...] = right("send alerts")
+    may_accept_engine: tuple[str, ...] = right("let an engine go on that gives other rows; unless set: who may approve")
     needs_approval: tuple[str, ...] = KINDS
     rule_max_partitions: int = 0
     rule_max_rows: int = 0
@@ -112,7 +130,9 @@ class Policy:
         return digest_of(asdict(self))
 
     def check_may(self, action: str, by: str) -> None:
-        """Raise `NotAllowedError` unless the person may request, approve, force, revert, prune or protect."""
+        """Raise `NotAllowedError` unless the person may do that: `request`, `approve`, … as the fields are named."""
+        if action == "accept_engine" and self.may_accept_engine == ANYBODY:
+            action = "approve"
         allowed: tuple[str, ...] = getattr(self, f"may_{action}")
         if allowed != ANYBODY and person(by) not in {person(name) for name in allowed}:
             raise NotAllowedError(action, by, allowed)
@@ -147,6 +167,11 @@ class Policy:
         """Raise `PeakHoursError` for what is not urgent, in peak hours (N38)."""
         if priority != "urgent" and self.in_peak(now):
             raise PeakHoursError(run_id, priority, self.peak_hours, self.peak_time_zone)
+
+
+def deeds() -> dict[str, str]:
+    """Each right by the name of its field, with what it allows."""
+    return {f.name: f.metadata["deed"] for f in fields(Policy) if "deed" in f.metadata}
 
 
 def peak_bounds(text: str) -> tuple[time, time]:

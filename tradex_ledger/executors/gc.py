@@ -6,6 +6,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.run import ENDED
 from tradex_ledger.executors.fence import load_run
 from tradex_ledger.lake.storage import LocalLake
@@ -52,8 +53,9 @@ def removable(found: list[Unreferenced]) -> list[Unreferenced]:
     return [item for item in found if not item.run_status.endswith(RESUMABLE)]
 
 
-def remove(lake: LocalLake, found: list[Unreferenced]) -> int:
-    """Remove what is `removable`; returns the bytes."""
+def remove(lake: LocalLake, found: list[Unreferenced], *, by: str, policy: Policy) -> int:
+    """Remove what is `removable`; returns the bytes. Raises `NotAllowedError`."""
+    policy.check_may("gc", by)
     for item in found:
         path = lake.absolute(item.path)
         if path.is_dir():

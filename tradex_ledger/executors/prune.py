@@ -83,11 +83,13 @@ def lost_days(ledger: Ledger, dataset: str, files: list[dict[str, Any]]) -> list
     return sorted(had - stays)
 
 
-def plan_prune(ledger: Ledger, dataset: str, *, reason: str, by: str) -> tuple[str, list[dict[str, Any]]]:
+def plan_prune(
+    ledger: Ledger, dataset: str, *, reason: str, by: str, policy: Policy
+) -> tuple[str, list[dict[str, Any]]]:
     """Record which files of a dataset are to be given up; returns the plan's digest and the files."""
     files = prunable(ledger, dataset)
     aggregate = ledger.get(Dataset, stream_of(dataset), "dataset")
-    digest = aggregate.plan_prune(files, reason=reason, by=by)
+    digest = aggregate.plan_prune(files, reason=reason, by=by, policy=policy)
     ledger.append(aggregate)
     return digest, files
 

@@ -179,21 +179,21 @@ class BackfillCommands(IncrementalCommands):
     def cancel(self, run_id: str, *, reason: str) -> Run:
         """End a run before it is published."""
         run = load_run(self.ledger, self.find_run(run_id))
-        run.cancel(reason=reason, by=self.actor)
+        run.cancel(reason=reason, by=self.actor, policy=self.policy)
         self.ledger.append(run)
         return run
 
     def pause(self, run_id: str, *, reason: str) -> Backfill:
         """Stop a backfill between two windows."""
         backfill = self.ledger.get(Backfill, self.find_backfill(run_id))
-        backfill.pause(reason=reason, by=self.actor)
+        backfill.pause(reason=reason, by=self.actor, policy=self.policy)
         self.ledger.append(backfill)
         return backfill
 
     def resume(self, run_id: str) -> Backfill:
         """Let a paused backfill be driven again."""
         backfill = self.ledger.get(Backfill, self.find_backfill(run_id))
-        backfill.resume(by=self.actor)
+        backfill.resume(by=self.actor, policy=self.policy)
         self.ledger.append(backfill)
         return backfill
 
@@ -215,8 +215,16 @@ class BackfillCommands(IncrementalCommands):
 
     def drive(self, run_id: str, *, progress: Progress = silent) -> Run:
         """Drive an approved backfill to its end (or until it is held), or take it up where it stopped."""
+        return self._drive(run_id, "run", progress)
+
+    def work(self, run_id: str, *, progress: Progress = silent) -> Run:
+        """Drive it as a worker does: that is a right of its own."""
+        return self._drive(run_id, "work", progress)
+
+    def _drive(self, run_id: str, right: str, progress: Progress) -> Run:
         from tradex_ledger.executors.drive import drive
 
+        self.policy.check_may(right, self.actor)
         return drive(self.execution(progress), self.find_backfill(run_id))
 
     def sweep(self) -> list[str]:
@@ -228,6 +236,7 @@ class BackfillCommands(IncrementalCommands):
 
         touched = []
         policy, now = self.policy, self.clock()
+        policy.check_may("work", self.actor)
         driven = Leases(self.ledger.engine, self.clock).living(str(executor_facts()["host"]))
         for backfill in (found for found in active_backfills(self.ledger) if found.id not in driven):
             if backfill.is_overdue(now, policy):
@@ -243,8 +252,12 @@ class BackfillCommands(IncrementalCommands):
                     touched.append(backfill.id)
         return touched
 
-    def deliver_alerts(self) -> int:
-        """Send the alerts that were not sent yet; returns how many. Raises `ReceiverDownError`."""
+    def deliver_alerts(self, right: str = "deliver") -> int:
+        """Send the alerts that were not sent yet; returns how many. A worker does so by its `right` to work.
+
+        Raises: `NotAllowedError`, `ReceiverDownError`.
+        """
         from tradex_ledger.executors.alerts import deliver
 
+        self.policy.check_may(right, self.actor)
         return deliver(self.execution(), self.settings.alert_urls)

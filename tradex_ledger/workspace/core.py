@@ -119,13 +119,17 @@ class Core:
         return self.ledger.get(PipelineState, state_stream(PIPELINE), "pipeline")
 
     def find_run(self, prefix: str) -> str:
-        """The run whose id begins so."""
+        """The run whose id begins so, to be decided on or moved."""
         return self.ledger.find_run(prefix)
 
     def find_backfill(self, prefix: str) -> str:
-        """The backfill whose id begins so. Raises: `NoSuchStreamError`, `AmbiguousIdError`, `NoBackfillError`."""
+        """The backfill whose id begins so, to be decided on or moved.
+
+        Raises: `ShortIdError`, `NoSuchStreamError`, `AmbiguousIdError`, `NoBackfillError`.
+        """
         try:
             return self.ledger.find_run(prefix, kinds=("bf-",))
         except NoSuchStreamError:
-            run = self.ledger.get(IncrementalRun, self.ledger.find_run(prefix, kinds=("run-",)))
+            found = self.ledger.find_run(prefix, kinds=("run-",))
+            run = self.ledger.get(IncrementalRun, found)
             raise NoBackfillError(run.id, run.cursor_to) from None

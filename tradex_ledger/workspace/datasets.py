@@ -44,7 +44,8 @@ class DatasetCommands(Core):
         pipeline = self.pipeline
         new = [d for d in pipeline.definitions.values() if self.ledger.version_of(stream_of(d.name)) == 0]
         columns = describe_all(pipeline) if new else {}
-        datasets = {}
+        datasets: dict[str, Dataset] = {}
+        policy = self.config.policy  # `init` has no settings yet; a first version needs no right
         for d in new:
             dataset = Dataset.register(
                 d.name,
@@ -55,7 +56,7 @@ class DatasetCommands(Core):
                 by=self.actor,
             )
             facts = logic_facts(d, columns[d.name], engine=self.engine)
-            dataset.version_logic(facts, reason="first version", by=self.actor)
+            dataset.version_logic(facts, reason="first version", by=self.actor, policy=policy)
             datasets[d.name] = dataset
         return datasets
 
@@ -63,8 +64,10 @@ class DatasetCommands(Core):
         """Give a dataset's changed logic a version, and those downstream whose numbers change one, too (indirect).
 
         Returns the new versions. Raises: `SameLogicError` when the logic is that of the current version;
-        `LogicChangedError` when one downstream has changed, too: that would pass under this one's reason.
+        `LogicChangedError` when one downstream has changed, too: that would pass under this one's reason;
+        `NotAllowedError` before a dataset is made known.
         """
+        self.policy.check_may("bump", self.actor)
         self.register_datasets()
         pipeline = self.pipeline
         pipeline.get(name)
@@ -81,8 +84,10 @@ class DatasetCommands(Core):
     def bump_changed(self, *, reason: str) -> dict[str, int]:
         """Give every dataset whose logic has changed a version, and those downstream one as indirect, in one save.
 
-        Each gets one. Changed is also what this engine gives other rows of. Raises: `NothingChangedError`.
+        Each gets one. Changed is also what this engine gives other rows of. Raises: `NothingChangedError`,
+        `NotAllowedError`.
         """
+        self.policy.check_may("bump", self.actor)
         self.register_datasets()
         pipeline = self.pipeline
         locks = self._locks(pipeline)
@@ -101,7 +106,7 @@ class DatasetCommands(Core):
         self, pipeline: Pipeline, locks: dict[str, Dataset], own: list[str], touched: dict[str, str], reason: str
     ) -> dict[str, int]:
         """Number the datasets of changed logic, then those that they touch, in one save."""
-        text = check_reason(reason)
+        text, policy = check_reason(reason), self.policy
         columns = describe_all(pipeline)
         bumped = [*own, *(name for name in touched if name not in own)]
         for name in bumped:
@@ -110,6 +115,7 @@ class DatasetCommands(Core):
                 logic_facts(definition, columns[name], engine=self.engine),
                 reason=text,
                 by=self.actor,
+                policy=policy,
                 differs=differs(definition),
                 indirect=None if name in own else touched[name],
             )
@@ -143,14 +149,14 @@ class DatasetCommands(Core):
     def deprecate(self, name: str, version: int, *, reason: str) -> Dataset:
         """Mark a version: readable with a warning, written no more."""
         dataset = self.dataset(name)
-        dataset.deprecate(version, reason=reason, by=self.actor)
+        dataset.deprecate(version, reason=reason, by=self.actor, policy=self.policy)
         self.ledger.append(dataset)
         return dataset
 
     def restore(self, name: str, version: int, *, reason: str) -> Dataset:
         """Take a deprecation back."""
         dataset = self.dataset(name)
-        dataset.restore(version, reason=reason, by=self.actor)
+        dataset.restore(version, reason=reason, by=self.actor, policy=self.policy)
         self.ledger.append(dataset)
         return dataset
 
@@ -174,7 +180,7 @@ class DatasetCommands(Core):
         from tradex_ledger.executors.prune import plan_prune
 
         self.pipeline.get(name)
-        return plan_prune(self.ledger, name, reason=reason, by=self.actor)
+        return plan_prune(self.ledger, name, reason=reason, by=self.actor, policy=self.policy)
 
     def prune(self, name: str, digest: str) -> list[str]:
         """Approve a plan to prune, and remove its files."""

@@ -36,6 +36,8 @@ class IncrementalCommands(DatasetCommands):
                 f"--until {end} lies in the future: today is {self.today()} (UTC)",
                 mend=f"the day is excluded, so --until {self.today()} takes in everything up to its beginning",
             )
+        policy = self.policy
+        policy.check_may("run", self.actor)  # whoever takes a run up finishes it, too
         self.register_datasets()
         ex = self.execution(progress)
         ex.prepare()
@@ -61,6 +63,7 @@ class IncrementalCommands(DatasetCommands):
                 cursor_from=cursor_from,
                 cursor_to=cursor_to,
                 by=self.actor,
+                policy=policy,
             )
             self.ledger.append(run)
             return drive(ex, run.id)
