@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from tradex_ledger.config import FILE
 from tradex_ledger.demo.posts import write_month
+from tradex_ledger.domain.policy_record import SamePolicyError
 from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import TradexError
 from tradex_ledger.workspace import Workspace
@@ -62,12 +63,20 @@ def create(folder: Path, source: str, *, pipeline: str | None = None, **policy: 
     if pipeline:
         text = text.replace('# pipeline = "pipeline"', f'pipeline = "{pipeline}"')
     settings.write_text(text, encoding="utf-8")
-    set_policy(folder, **policy)
+    if policy:
+        set_policy(folder, **policy)
     return reopen(folder)
 
 
 def set_policy(folder: Path, **policy: Any) -> None:
-    """Put settings under [policy] of a workspace's file."""
+    """Put settings under [policy] of a workspace's file, and on record."""
+    propose_policy(folder, **policy)
+    with reopen(folder) as workspace, suppress(SamePolicyError):
+        workspace.set_policy(reason="asked for by the desk, INC-4301")
+
+
+def propose_policy(folder: Path, **policy: Any) -> None:
+    """Put settings under [policy] of a workspace's file, which has no effect by itself."""
     settings = folder / FILE
     before, heading, after = settings.read_text(encoding="utf-8").partition("[policy]")
     rest = after.partition("\n")[2]

@@ -78,6 +78,7 @@ def tell(folder: Path, source: Path) -> Workspace:
     with used_by(folder, "ana", days=11) as ana:
         assert ana.prune("gold_metrics", digest)
         assert ana.sweep() == [waits]
+    _another_policy(folder)
     _forced(folder)
     _another_engine(folder)
     _lost(folder)
@@ -117,6 +118,17 @@ def _marks(ana: Workspace) -> None:
     ana.restore("gold_signals", 1, reason=REASON)
     ana.protect("gold_signals", day(1), day(2), reason=REASON)
     ana.unprotect("gold_signals", day(1), day(2), reason=REASON)
+
+
+def _another_policy(folder: Path) -> None:
+    """By one person as long as anybody may, by two once persons are named."""
+    for settings in ({"may_set_policy": ["ana", "ben"]}, {"batch_mb": 17}):
+        small.propose_policy(folder, **settings)
+        with used_by(folder, "ana", days=11.5) as ana:
+            proposal = ana.set_policy(reason=REASON).proposal
+    assert proposal
+    with used_by(folder, "ben", days=11.5) as ben:
+        ben.approve_policy(proposal["digest"])
 
 
 def _forced(folder: Path) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tradex_ledger.config import MOST, ConfigError, load_config, write_config
-from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.policy import Policy, settings
 
 WRONG: dict[type, list[Any]] = {
     tuple: ["ana", 3, True, [3], [""], [["ana"]]],
@@ -18,7 +17,7 @@ WRONG: dict[type, list[Any]] = {
     bool: [0, 1, "true", []],
     str: [3, True, ["13:30-20:00"]],
 }
-SETTINGS = {field.name: type(getattr(Policy(), field.name)) for field in fields(Policy)}
+SETTINGS = {name: type(getattr(Policy(), name)) for name in settings()}
 
 
 def load(folder: Path, **policy: Any) -> Any:

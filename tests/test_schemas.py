@@ -58,6 +58,9 @@ TOPICS = {
     "pipeline_state.advanced",
     "pipeline_state.opened",
     "pipeline_state.overridden",
+    "policy.proposed",
+    "policy.recorded",
+    "policy.set",
     "run.anomaly_detected",
     "run.batch_appended",
     "run.held",
@@ -78,6 +81,7 @@ STREAMS = {
     "run": re.compile(r"^(bf|run)-[0-9a-z]{13}$"),
     "dataset": re.compile(r"^dataset-[a-z][a-z0-9_]*$"),
     "source": re.compile(r"^look-[0-9a-z]{13}$"),
+    "policy": re.compile(r"^policy$"),
     "pipeline_state": re.compile(r"^pipeline-[a-z][a-z0-9_]*$"),
 }
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tradex_ledger.domain.policy import ANYBODY, KINDS, Policy, peak_bounds
+from tradex_ledger.domain.policy import Policy, settings
+from tradex_ledger.domain.policy_text import MOST as POLICY_MOST
+from tradex_ledger.domain.policy_text import PolicyValueError, policy_of, said
 from tradex_ledger.errors import EnvironmentFault, NotFoundError, UsageError
 from tradex_ledger.fresh import fresh_settings
 from tradex_ledger.paths import check_lake_name, check_name, current_folder, given
@@ -21,28 +22,12 @@ SQLITE = "sqlite:///"
 _DATABASES = ("postgresql", "postgres", "mysql", "mariadb", "mssql", "oracle", "duckdb")
 _SECRET = ("ledger", "uri")
 FORMAT = 1
-SAID_MAX = 80
-MANY = 1_000_000_000
-MOST = {
-    **dict.fromkeys((field.name for field in fields(Policy)), MANY),
-    "workers": 1_000,
-    "task_memory_mb": 16_777_216,
-    "rule_max_rows": 1_000_000 * MANY,
-    "window_partitions": 100_000,
-    "batch_mb": 1_000_000,
-    "runs_per_dataset": 1_000,
-    "runs_in_all": 1_000,
-    "sla_minutes": 5_256_000,  # ten years
-    "anomaly_drop_percent": 100,
-    "anomaly_rise_percent": 1_000_000,
-    "expire_days": 36_500,
-    "engine_sample_partitions": 100_000,
-}
-"""The most that a number may be: beyond it, it is a slip (or more than 64 bits)."""
+MOST = {**POLICY_MOST, "workers": 1_000, "task_memory_mb": 16_777_216}
+"""The most that a number may be: beyond it, it is a slip."""
 _KNOWN = {
     "workspace": {"format", "ledger", "lake", "pipeline", "workers", "task_memory_mb"},
     "source": {"uri"},
-    "policy": {field.name for field in fields(Policy)},
+    "policy": set(settings()),
     "alerts": {"urls"},
 }
 
@@ -173,95 +158,25 @@ def load_config(path: Path) -> Config:
 def _text(path: Path, values: Mapping[str, Any], name: str) -> str:
     value = values.get(name)
     if not isinstance(value, str) or not value or "\0" in value:
-        told = type(value).__name__ if name in _SECRET and value else _said(value)
+        told = type(value).__name__ if name in _SECRET and value else said(value)
         raise ConfigError(path, f"{name} must be a text, not {told}")
     return value
-
-
-def _said(value: object) -> str:
-    """A value as a message says it: not without end."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python writes no number of more than 4,300 digits
-        text = "a number of thousands of digits"
-    return text if len(text) <= SAID_MAX else f"{text[:SAID_MAX]}…"
 
 
 def _positive(path: Path, values: Mapping[str, Any], name: str, default: int | None) -> int | None:
     value = values.get(name, default)
     most = MOST[name]
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most):
-        raise ConfigError(path, f"[workspace] {name} must be a whole number from 1 to {most}, not {_said(value)}")
+        raise ConfigError(path, f"[workspace] {name} must be a whole number from 1 to {most}, not {said(value)}")
     return value
 
 
 def _policy(path: Path, values: Mapping[str, Any]) -> Policy:
-    """Each setting by the kind of its default: a text, a list of texts, a switch, or a whole number from 0 on."""
-    defaults = Policy()
-    chosen: dict[str, Any] = {}
-    for name, value in values.items():
-        default = getattr(defaults, name)
-        chosen[name] = tuple(value) if isinstance(default, tuple) and isinstance(value, list) else value
-        if isinstance(default, tuple):
-            good = isinstance(value, list) and all(isinstance(item, str) and item.strip() for item in value)
-        elif isinstance(default, int) and not isinstance(default, bool):
-            good = isinstance(value, int) and not isinstance(value, bool)
-            good = good and (name in _FROM_ONE) <= value <= MOST[name]
-        else:
-            good = type(value) is type(default)
-        if not good:
-            kind = _KINDS_OF[type(default)].format(most=MOST.get(name))
-            raise ConfigError(path, f"[policy] {name} must be {kind}, not {_said(value)}")
-    policy = Policy(**chosen)
-    _check_policy(path, policy)
-    return policy
-
-
-_FROM_ONE = frozenset({"window_partitions", "batch_mb"})
-_KINDS_OF = {
-    tuple: "a list of texts",
-    int: "a whole number up to {most} (0 switches a bound off)",
-    str: "a text",
-    bool: "true or false",
-}
-
-
-def _check_policy(path: Path, policy: Policy) -> None:
-    unknown = sorted(set(policy.needs_approval) - set(KINDS))
-    if unknown:
-        raise ConfigError(path, f"[policy] needs_approval has {', '.join(unknown)}; kinds are {', '.join(KINDS)}")
-    if "forced" not in policy.needs_approval:
-        raise ConfigError(path, "[policy] needs_approval must have forced: it is never done without a second person")
-    for name in (field.name for field in fields(Policy) if field.name.startswith("may_")):
-        allowed = getattr(policy, name)
-        if not allowed:
-            raise ConfigError(path, f"[policy] {name} is empty: nobody could ever", f'name somebody, or {name} = ["*"]')
-        if "*" in allowed and allowed != ANYBODY:
-            others = ", ".join(item for item in allowed if item != "*")
-            mend = "leave the names out, or the *"
-            raise ConfigError(path, f'[policy] {name} has "*" (anybody) beside {others or "another"}', mend)
+    """What is proposed under [policy]; what is judged by is on record."""
     try:
-        ZoneInfo(policy.peak_time_zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones is none
-        raise ConfigError(path, f"[policy] peak_time_zone {_said(policy.peak_time_zone)} is no time zone") from None
-    _check_hours(path, policy.peak_hours)
-
-
-def _check_hours(path: Path, hours: str) -> None:
-    if not hours:
-        return
-    said = f"[policy] peak_hours {_said(hours)}"
-    if hours.replace(" ", "").endswith("-24:00"):
-        mend = "the end is excluded: write 00:00 for midnight (13:30-00:00); for the whole day, 00:00-23:59"
-        raise ConfigError(path, f"{said} is not of the form 13:30-20:00: a day has no 24:00", mend)
-    try:
-        start, end = peak_bounds(hours)
-    except ValueError:
-        mend = "write 13:30-20:00; the time zone is a setting of its own, peak_time_zone"
-        raise ConfigError(path, f"{said} is not of the form 13:30-20:00", mend) from None
-    if start == end:
-        mend = 'for the whole day write 00:00-23:59; for no peak hours, peak_hours = ""'
-        raise ConfigError(path, f"{said} ends when it begins", mend)
+        return policy_of(values)
+    except PolicyValueError as error:
+        raise ConfigError(path, f"[policy] {error.message}", error.mend) from None
 
 
 def _urls(path: Path, values: Mapping[str, Any]) -> tuple[str, ...]:

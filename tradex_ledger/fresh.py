@@ -20,7 +20,8 @@ lake = {lake}
 [source]
 uri = {source}
 
-[policy]     # 0 switches a bound off; who may: a list of names, or "*" for anybody
+[policy]     # has effect once it is on record: tradex policy set --reason …
+# 0 switches a bound off; who may: a list of names, or "*" for anybody
 {rights}
 # needs_approval = ["temporal", "dataset", "logical", "forced"]
 # rule_max_partitions = 0    # up to so many, a backfill is approved by rule (forced ones never are)

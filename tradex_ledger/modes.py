@@ -36,7 +36,9 @@ def _settings(config: Config) -> str | None:
     path = config.folder / FILE
     mode = _mode(path)
     if mode & S_IWOTH:
-        return _said(path, mode, "anybody can write the settings, and with them who may do what", "chmod o-w")
+        return _said(
+            path, mode, "anybody can write the settings, and with them which ledger and lake are meant", "chmod o-w"
+        )
     if config.alert_urls and mode & S_IROTH:
         return _said(path, mode, "anybody can read the settings, and the URLs under [alerts] in them", "chmod o-r")
     return None

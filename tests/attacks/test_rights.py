@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import shutil
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.dataset_errors import LogicChangedError
 from tradex_ledger.domain.incremental import IncrementalRun
-from tradex_ledger.domain.policy import NotAllowedError, Policy
+from tradex_ledger.domain.policy import NotAllowedError, deeds
 from tradex_ledger.ledger.application import SHORTEST_ID, NoSuchStreamError, ShortIdError
 from tradex_ledger.workspace import Workspace
 
@@ -47,6 +46,8 @@ DEEDS: list[tuple[str, tuple[str, ...]]] = [
     ("deliver", ("alerts", "--deliver")),
     ("gc", ("lake", "gc", "--delete")),
     ("revert", ("backfill", "revert", "{done}", *WHY)),
+    ("set_policy", ("policy", "set", *WHY)),
+    ("set_policy", ("policy", "approve", "0" * 12)),
 ]
 
 
@@ -90,15 +91,15 @@ def position(folder: Path) -> int:
 
 
 def test_each_right_has_a_deed_that_it_guards():
-    named = {field.name for field in fields(Policy) if field.name.startswith("may_")}
-    assert {f"may_{right}" for right, _ in DEEDS} | {"may_force", "may_accept_engine"} == named
+    assert {f"may_{right}" for right, _ in DEEDS} | {"may_force", "may_accept_engine"} == set(deeds())
 
 
 @pytest.mark.parametrize(("right", "deed"), DEEDS)
 def test_who_has_not_the_right_does_not_do_it(
     week: tuple[Path, dict[str, str]], folder: Path, tradex: Tradex, right: str, deed: tuple[str, ...]
 ):
-    small.set_policy(folder, **{f"may_{right}": ["boss"]})
+    small.set_policy(folder, **{f"may_{right}": ["boss", "ana"]})
+    small.propose_policy(folder, batch_mb=17)
     before, files = position(folder), sorted((folder / "lake").rglob("*"))
     status, _, error = tradex(*(word.format(**week[1]) for word in deed))
     assert (status, f"eve may not {right}" in error, f"may_{right}" in error) == (3, True, True), error
@@ -107,7 +108,7 @@ def test_who_has_not_the_right_does_not_do_it(
 
 @pytest.mark.parametrize("command", [["lake", "gc"], ["status"], ["lake", "prune", "gold_signals"]])
 def test_looking_takes_no_right(folder: Path, tradex: Tradex, command: list[str]):
-    small.set_policy(folder, **{field.name: ["boss"] for field in fields(Policy) if field.name.startswith("may_")})
+    small.set_policy(folder, **{name: ["boss", "ana"] for name in deeds()})
     assert tradex(*command)[0] == 0
 
 

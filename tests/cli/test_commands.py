@@ -121,7 +121,7 @@ def test_a_dataset_can_be_read_in_a_named_version(tradex: Tradex) -> None:
 
 
 def test_before_the_first_run_a_dataset_is_an_empty_table_with_its_columns(tradex: Tradex) -> None:
-    answer = json.loads(tradex("query", "select * from gold_signals", "--as-of", "15", "--json")[1])
+    answer = json.loads(tradex("query", "select * from gold_signals", "--as-of", "16", "--json")[1])
     assert answer["rows"] == []
     assert answer["columns"] == ["date", "ticker", "mentions", "z", "signal", "sentiment_mean"]
 

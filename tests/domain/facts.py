@@ -11,6 +11,7 @@ from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.plan import Plan, Window, plan_digest
+from tradex_ledger.domain.policy import Policy
 
 REASON = "X API outage 3-4 Jan, INC-4211"
 FINGERPRINT, OTHER_FINGERPRINT = "a" * 64, "b" * 64
@@ -84,8 +85,12 @@ def planned(*windows: Window, **changes: Any) -> Fact:
     return Fact(Backfill.Planned, "ana", dict(plan(*windows, **changes)))
 
 
-def approved(digest: str = DIGEST, *, by: str = "ben", rule: str | None = None) -> Fact:
-    facts = {"plan_digest": digest, "rule": rule, "signature": None, "checkpoint": None}
+def approved(
+    digest: str = DIGEST, *, by: str = "ben", rule: str | None = None, policy: Policy | None = None, partitions: int = 2
+) -> Fact:
+    judged = {"partitions": partitions, "rows": 10, "source_calls": None} if rule else None
+    facts = {"plan_digest": digest, "policy_digest": (policy or Policy()).digest, "rule": rule, "judged": judged}
+    facts |= {"signature": None, "checkpoint": None}
     return Fact(Backfill.Approved, by, facts)
 
 

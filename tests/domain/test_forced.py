@@ -197,7 +197,7 @@ def test_who_may_not_force_neither_requests_nor_approves_a_forced_backfill():
 def test_no_rule_approves_a_forced_backfill():
     # a policy that no settings file can bring about: even so
     for policy in (Policy(rule_max_partitions=1_000_000), Policy(needs_approval=())):
-        assert policy.rule_for("forced", 1, {}) is None
+        assert policy.rule_for("forced", {"partitions": 1, "rows": 1, "source_calls": 1}) is None
         given(Backfill, *forced("PLANNED")).when(
             lambda b, policy=policy: b.approve_by_rule(by="ana", policy=policy)  # type: ignore[misc]
         ).then()

@@ -120,7 +120,7 @@ def test_what_cannot_be_driven_says_how_to_go_on(status: str, way: str):
 def test_a_small_plan_is_approved_by_rule_and_the_rule_is_on_record():
     rules = Policy(rule_max_partitions=2)
     given(Backfill, *WAITING).when(lambda b: b.approve_by_rule(by="ana", policy=rules)).then(
-        approved(by="ana", rule="at most 2 partitions")
+        approved(by="ana", rule="at most 2 partitions", policy=rules)
     )
 
 
@@ -163,9 +163,10 @@ def test_a_request_may_wait_for_just_as_long_as_the_policy_says():
 
 def test_nothing_expires_when_the_policy_sets_no_bound():
     centuries = datetime(2300, 1, 1, tzinfo=UTC)
-    given(Backfill, *WAITING).when(
-        lambda b: b.approve(DIGEST, by="ben", policy=Policy(expire_days=0), now=centuries)
-    ).then(approved())
+    unbound = Policy(expire_days=0)
+    given(Backfill, *WAITING).when(lambda b: b.approve(DIGEST, by="ben", policy=unbound, now=centuries)).then(
+        approved(policy=unbound)
+    )
 
 
 # -- pause

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
 from tests.domain.test_backfill import submit
 from tradex_ledger.domain.person import ActorNameError, check_actor, person
+from tradex_ledger.domain.plan import Judged
 from tradex_ledger.domain.policy import (
     KINDS,
     NotAllowedError,
@@ -121,9 +121,8 @@ def test_a_plan_beyond_the_bound_is_refused_with_the_split_as_its_mend():
     assert "--split" not in caught.value.mend
 
 
-def estimate(**high: int) -> dict[str, Any]:
-    found: dict[str, Any] = {"rows": None, "bytes": None, "seconds": None, "source_calls": None}
-    return found | {name: {"low": 0, "likely": 1, "high": value} for name, value in high.items()}
+def judged(partitions: int, rows: int | None = None, source_calls: int | None = None) -> Judged:
+    return {"partitions": partitions, "rows": rows, "source_calls": source_calls}
 
 
 @pytest.mark.norm("N9")
@@ -142,14 +141,14 @@ def estimate(**high: int) -> dict[str, Any]:
     ],
 )
 def test_a_rule_approves_what_is_small_enough(policy: Policy, partitions: int, cost: dict[str, int], approved: bool):
-    assert (policy.rule_for("temporal", partitions, estimate(**cost)) is not None) is approved
+    assert (policy.rule_for("temporal", judged(partitions, **cost)) is not None) is approved
 
 
 @pytest.mark.norm("N13")
 @pytest.mark.parametrize("kind", KINDS)
 def test_forced_alone_is_never_approved_by_rule(kind: str):
     for policy in (Policy(needs_approval=()), Policy(rule_max_partitions=10**9)):
-        assert (policy.rule_for(kind, 1, estimate()) is None) is (kind == "forced")
+        assert (policy.rule_for(kind, judged(1)) is None) is (kind == "forced")
 
 
 @pytest.mark.norm("N38")

@@ -28,8 +28,17 @@ FIRST, LAST = date(2014, 1, 2), date(2014, 2, 28)
 
 
 @pytest.fixture
-def old(tmp_path: Path) -> Path:
+def unpacked(tmp_path: Path) -> Path:
     return old_workspace.unpack(tmp_path)
+
+
+@pytest.fixture
+def old(unpacked: Path) -> Path:
+    """The workspaces, with the policy of their last plan on record: they are of before there were any."""
+    for name in old_workspace.NAMES:
+        with used_by(unpacked / name, "ana") as ana:
+            ana.adopt_policy()
+    return unpacked
 
 
 @contextmanager
@@ -164,8 +173,9 @@ def test_bronze_of_two_readers_is_one_table_with_the_columns_of_today(old: Path)
 
 
 def test_the_commands_of_the_documentation_upgrade_a_workspace(
-    old: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    unpacked: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
+    old = unpacked
     text = Path("docs", "upgrading.md").read_text(encoding="utf-8")
     block = text.split("```sh\n")[1].split("```")[0]
     monkeypatch.setenv("TRADEX_WORKSPACE", str(old / "ws"))

@@ -20,6 +20,7 @@ from tests.check import check_everything
 from tests.contents import contents
 from tests.lake import DERIVED, events
 from tradex_ledger.domain.dataset_errors import EngineChangedRowsError
+from tradex_ledger.domain.policy_record import NoPolicyError
 from tradex_ledger.executors import rebuild, window
 from tradex_ledger.lake.storage import StagedFile, sha256_of
 from tradex_ledger.workspace import Workspace
@@ -36,6 +37,16 @@ def folder(tmp_path: Path) -> Path:
             archive.extraction_filter = tarfile.data_filter
         archive.extractall(tmp_path)
     return tmp_path / "ws"
+
+
+@pytest.fixture
+def adopted(folder: Path) -> Path:
+    """It is of before there were policies on record: first of all, that of its last plan is adopted."""
+    with used(folder) as workspace:
+        with pytest.raises(NoPolicyError, match="no policy on record"):
+            workspace.drive(THEN["approved"])
+        workspace.adopt_policy()
+    return folder
 
 
 @contextmanager
@@ -63,7 +74,8 @@ def test_it_holds_what_it_held(folder: Path):
         assert contents(workspace) == THEN["contents"]
 
 
-def test_nothing_is_refused_and_nothing_is_computed_again_but_the_sample(folder: Path):
+def test_nothing_is_refused_and_nothing_is_computed_again_but_the_sample(adopted: Path):
+    folder = adopted
     reformat(folder)
     with used(folder) as workspace:
         assert workspace.drive(THEN["approved"]).status == "SUCCESS"  # a plan of then, of which one post is new
@@ -89,7 +101,7 @@ def _one_more(file: StagedFile) -> StagedFile:
     return StagedFile(file.day, file.path, file.rows, file.path.stat().st_size, sha256_of(file.path))
 
 
-def test_an_engine_that_computes_otherwise_is_caught_by_the_sample(folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_engine_that_computes_otherwise_is_caught_by_the_sample(adopted: Path, monkeypatch: pytest.MonkeyPatch):
     version, build = importlib.metadata.version, window.build_window
 
     def other(task: window.WindowTask) -> list[StagedFile]:
@@ -99,7 +111,7 @@ def test_an_engine_that_computes_otherwise_is_caught_by_the_sample(folder: Path,
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.9.9" if name == "duckdb" else version(name))
     for module in (window, rebuild):
         monkeypatch.setattr(module, "build_window", other)
-    with used(folder) as workspace:
+    with used(adopted) as workspace:
         before = contents(workspace)
         with pytest.raises(EngineChangedRowsError, match="gold_metrics") as caught:
             workspace.drive(THEN["approved"])

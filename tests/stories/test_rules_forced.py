@@ -114,7 +114,7 @@ def test_no_rule_of_the_policy_approves_a_forced_backfill(folder: Path):
     with Workspace.open(folder, actor="ana") as workspace:
         assert workspace.request(**_order(kind="temporal")).status == "APPROVED"
         assert workspace.request(**_order(**FORCED, first=small.day(1), last=small.day(2))).status == "PLANNED"
-    small.set_policy(folder, needs_approval=["temporal"])
+    small.propose_policy(folder, needs_approval=["temporal"])
     with pytest.raises(ConfigError, match="never done without a second person"):
         Workspace.open(folder)
 

@@ -144,11 +144,13 @@ def _sentence(entry: dict[str, Any], cursors: dict[int, str | None]) -> str:
         data = {**data, "move": f" (state: {before} -> {data['cursor']})" if moves else ""}
     if entry["topic"] == "backfill.approved":
         data = {**data, "how": f"by rule ({data['rule']}): " if data["rule"] else ""}
+    if entry["topic"] == "policy.set":
+        data = {**data, "how": f", proposed by {data['proposed_by']}" if data["proposed_by"] else ""}
     template = _TEMPLATES.get(entry["topic"])
     if template is None:
         return ", ".join(f"{name} {value}" for name, value in data.items() if isinstance(value, str | int))[:160]
     shown = {name: (value if value is not None else "-") for name, value in data.items()}
-    for name in ("plan_digest", "digest", "fingerprint"):
+    for name in ("plan_digest", "digest", "before", "fingerprint"):
         if isinstance(shown.get(name), str):
             shown[name] = str(shown[name])[:12]
     return template.format(**shown, n_files=len(data.get("files") or ()))
@@ -185,6 +187,9 @@ _TEMPLATES = {
     "dataset.loss_declared": "{n_files} files declared lost ({digest}), to be confirmed: {reason}",
     "dataset.files_lost": "{n_files} files are lost ({digest}), declared by {declared_by}: {reason}",
     "pipeline_state.overridden": "from {cursor_before} to {cursor} by {run}",
+    "policy.recorded": "policy {digest} on record ({origin})",
+    "policy.proposed": "policy {digest} proposed in place of {before}: {reason}",
+    "policy.set": "policy {digest} in place of {before}{how}: {reason}",
     "alerts.opened": "alerts are delivered from position {position} on",
     "alerts.receiver_reached": "alert of position {position} delivered to the receiver {receiver}",
     "alerts.delivered": "alert of position {position} delivered to {receivers} receivers",

@@ -79,6 +79,7 @@ def approve(call: Call, run_id: str, plan_digest: str | None) -> None:
     """Allow the plan on record, and no other."""
     with call.open() as workspace:
         approved = workspace.approve(run_id, plan_digest=plan_digest)
+        _say_policy(call, workspace, approved.id)
         _moved(call, workspace, approved.id, approved.status)
 
 
@@ -106,6 +107,12 @@ def cancel(call: Call, run_id: str, reason: str) -> None:
         _moved(call, workspace, cancelled.id, cancelled.status)
 
 
+def _say_policy(call: Call, workspace: Any, run_id: str) -> None:
+    """Say that a backfill was planned or approved under another policy than what it is judged by now."""
+    for text in workspace.policy_changes(run_id):
+        call.show.warning(text)
+
+
 def _moved(call: Call, workspace: Any, run_id: str, status: str) -> None:
     if call.as_json:
         report(call, workspace, run_id)
@@ -122,6 +129,7 @@ def _moved(call: Call, workspace: Any, run_id: str, status: str) -> None:
 def run(call: Call, run_id: str) -> None:
     """Drive an approved backfill to its end, or take it up where it stopped."""
     with call.open() as workspace:
+        _say_policy(call, workspace, workspace.find_backfill(run_id))
         with call.show.progress() as progress:
             finished = workspace.drive(run_id, progress=progress)
         report(call, workspace, finished.id)

@@ -15,6 +15,8 @@ from tradex_ledger.errors import UsageError
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.describe import Reader
+    from tradex_ledger.config import Config
+    from tradex_ledger.ledger.select import Store
     from tradex_ledger.workspace import Workspace
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -33,13 +35,18 @@ class Call:
         """Where this call prints."""
         return Show(as_json=self.as_json)
 
-    def open(self, *, reading: bool = False) -> Workspace:
-        """The workspace that is meant; for commands that only read, one in which nothing can be written."""
+    def open(self, *, reading: bool = False, says_policy: bool = True) -> Workspace:
+        """The workspace that is meant; for commands that only read, one in which nothing can be written.
+
+        Where its settings propose another policy than the one on record, that is said.
+        """
         from tradex_ledger.workspace import Workspace
 
         opened = Workspace.open(self.workspace or ".", actor=self.actor, reading=reading)
         if not reading:
             self.warn_of_modes(opened)
+        if says_policy:
+            self._say_policy(opened.ledger.engine, opened.config)
         return opened
 
     def warn_of_modes(self, workspace: Workspace) -> None:
@@ -55,7 +62,18 @@ class Call:
         from tradex_ledger.config import open_config
         from tradex_ledger.ledger.select import open_store
 
-        return Reader(open_store(open_config(self.workspace or ".").ledger_url), as_of)
+        config = open_config(self.workspace or ".")
+        store = open_store(config.ledger_url)
+        reader = Reader(store, as_of)
+        self._say_policy(store, config)
+        return reader
+
+    def _say_policy(self, store: Store, config: Config) -> None:
+        """Say what the settings propose and the record does not hold: it has no effect, whoever counts on it."""
+        from tradex_ledger.audit.policy import unrecorded
+
+        if text := unrecorded(store, config.policy):
+            self.show.warning(text)
 
 
 class DayType(click.ParamType[date]):

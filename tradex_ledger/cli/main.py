@@ -37,6 +37,7 @@ _COMMANDS = {
     "audit": ("tradex_ledger.cli.audit:audit", "What happened, who did it and why."),
     "worker": ("tradex_ledger.cli.runs:worker", "Follow the ledger and drive what is approved."),
     "alerts": ("tradex_ledger.cli.alerts:alerts", "What somebody must hear of."),
+    "policy": ("tradex_ledger.cli.policy:policy", "What is judged by: rights, approval rules, bounds."),
     "lake": ("tradex_ledger.cli.lake:lake", "The files of the lake."),
 }
 

@@ -21,7 +21,7 @@ def planned_document(workspace: Any, backfill: Any, plan: dict[str, Any]) -> dic
         "plan": plan,
         "edges": edges,
         "by_dataset": by_dataset(plan["windows"], wanted, edges),
-        "approval": approval_of(workspace.policy, wanted, plan, backfill.requested_by),  # type: ignore[arg-type]
+        "approval": approval_of(workspace.policy_to_look, wanted, plan, backfill.requested_by),  # type: ignore[arg-type]
         "state": state
         and {"pipeline": state.pipeline, "cursor_before": state.cursor, "cursor_after": wanted["cursor"]},
         "warnings": workspace.warnings(backfill),
@@ -48,9 +48,10 @@ def run_document(workspace: Any, reader: Any, run_id: str) -> dict[str, Any]:
     document["edges"] = edges
     document["by_dataset"] = by_dataset(document["windows"], request, edges)
     whole = {**plan, "windows": document["windows"]}
-    needed = approval_of(workspace.policy, request, whole, document["requested_by"])  # type: ignore[arg-type]
+    needed = approval_of(workspace.policy_to_look, request, whole, document["requested_by"])  # type: ignore[arg-type]
     waits = document["status"] == "PLANNED"
     document["warnings"] = workspace.warnings(workspace.ledger.get(Backfill, run_id)) if waits else []
+    document["warnings"] += workspace.policy_changes(run_id)
     document["approval"] = {**needed, "rule": document["approved_rule"]}  # a rule decides at the request, or never
     return document
 

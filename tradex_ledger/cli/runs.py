@@ -234,6 +234,8 @@ def worker(call: Call, once: bool, poll_seconds: float) -> int:
             if isinstance(result, TradexError):
                 failed += 1
                 Show(as_json=False).error(result)
+            for text in workspace.policy_changes(run_id):
+                show.warning(text)
             show.line(f"{run_id}: {_end_of(workspace, run_id, result)}")
         _housekeeping(show, workspace)
         if show.as_json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 from tradex_ledger.domain.person import person
-from tradex_ledger.domain.plan import Plan, count_partitions
+from tradex_ledger.domain.plan import Plan, judged_of
 from tradex_ledger.domain.policy import ANYBODY, Policy
 
 
@@ -29,7 +29,7 @@ def approval_of(policy: Policy, request: dict[str, Any], plan: Plan, requested_b
         out = {person(requested_by)} if forced else set()
         allowed = [n for n in named[0] if person(n) not in out and all(person(n) in other for other in others)]
     return {
-        "rule": policy.rule_for(kind, count_partitions(plan["windows"]), plan["estimate"]),
+        "rule": policy.rule_for(kind, judged_of([plan])),
         "may_approve": allowed,
         "other_than": requested_by if forced else None,
         "ticket": request["ticket"] if forced else None,

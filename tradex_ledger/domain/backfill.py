@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from tradex_ledger.domain import backfill_events as events
 from tradex_ledger.domain.backfill_errors import (
+    WAY_ON,
     ApprovalOutdatedError,
     BuiltUponError,
     ExpiredRequestError,
@@ -17,7 +18,7 @@ from tradex_ledger.domain.backfill_errors import (
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.person import person
 from tradex_ledger.domain.pipeline_state import PipelineState
-from tradex_ledger.domain.plan import Plan, count_partitions, plan_digest, sum_estimates
+from tradex_ledger.domain.plan import Judged, Plan, count_partitions, judged_of, plan_digest
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.request import RangeError, request_facts
@@ -54,6 +55,8 @@ class Backfill(Run):
         self.approved_by: str = ""
         self.approved_at: str = ""
         self.approved_rule: str | None = None
+        self.approved_policy: str | None = None
+        self.judged: Judged | None = None
         self.overridden: bool = False
 
     @classmethod
@@ -118,7 +121,7 @@ class Backfill(Run):
         if now is not None and self.is_overdue(now, policy):
             raise ExpiredRequestError(self.id, policy.expire_days)
         self._check_second_person("approve", by, policy)
-        self.trigger_event(self.Approved, plan_digest=plan_digest, rule=None, signature=None, checkpoint=None, by=by)
+        self._allow(policy, None, None, by)
 
     def approve_by_rule(self, *, by: str, policy: Policy, group: Sequence[Plan] = ()) -> bool:
         """Approve a plan that the policy lets pass without a person; returns whether it did. Never a forced one.
@@ -127,12 +130,17 @@ class Backfill(Run):
         """
         if self.plan is None or self.status != "PLANNED":
             raise WrongStateError(self.id, self.status, "approved")
-        rule = self._rule_of(policy, group)
+        judged = judged_of(group or [self.plan])
+        rule = policy.rule_for(self.request["kind"], judged)
         if rule is None:
             return False
-        digest = self.plan["digest"]
-        self.trigger_event(self.Approved, plan_digest=digest, rule=rule, signature=None, checkpoint=None, by=by)
+        self._allow(policy, rule, judged, by)
         return True
+
+    def _allow(self, policy: Policy, rule: str | None, judged: Judged | None, by: str) -> None:
+        facts = {"policy_digest": policy.digest, "rule": rule, "judged": judged}
+        digest = self.plan["digest"] if self.plan else ""
+        self.trigger_event(self.Approved, plan_digest=digest, **facts, signature=None, checkpoint=None, by=by)
 
     def _check_second_person(self, action: str, by: str, policy: Policy) -> None:
         """Of a forced backfill: somebody who may force, and did not ask for it (N13)."""
@@ -151,15 +159,28 @@ class Backfill(Run):
             if self.approved_rule is None:
                 policy.check_may("approve", self.approved_by)
                 self._check_second_person("approve", self.approved_by, policy)
+            elif self.released_by:
+                policy.check_may("approve", self.released_by)
         except RefusedError as error:
             raise ApprovalOutdatedError(self.id, error.message) from error
-        if self.approved_rule is not None and self._rule_of(policy) is None:
+        if self.why_a_person(policy) is not None:
             raise ApprovalOutdatedError(self.id, f"the rule it was approved by ({self.approved_rule}) holds no more")
 
-    def _rule_of(self, policy: Policy, group: Sequence[Plan] = ()) -> str | None:
-        plans = group or ([self.plan] if self.plan else [])
-        n_partitions = sum(count_partitions(plan["windows"]) for plan in plans)
-        return policy.rule_for(self.request["kind"], n_partitions, sum_estimates([plan["estimate"] for plan in plans]))
+    def why_a_person(self, policy: Policy, more: int = 0) -> str | None:
+        """Why a rule does not let it go on, with so many `more` partitions than are planned; None: it may.
+
+        What a rule approved is no more than what the rule was applied to. Once a person released it, that person
+        stands for it.
+        """
+        if self.approved_rule is None or self.released_by or self.plan is None:
+            return None
+        judged = self.judged or judged_of([self.plan])
+        more += count_partitions(self.windows) - count_partitions(self.plan["windows"])
+        n_partitions = judged["partitions"] + more
+        rows = None if more else judged["rows"]  # nobody has estimated what came into the plan
+        if policy.rule_for(self.request["kind"], {**judged, "partitions": n_partitions, "rows": rows}) is not None:
+            return None
+        return f"approved by rule ({self.approved_rule}), and now {n_partitions} partitions: a person has to look"
 
     def release(self, *, reason: str, by: str, policy: Policy) -> None:
         """Let what was held be published: it takes who may approve it."""
@@ -198,7 +219,7 @@ class Backfill(Run):
     def check_startable(self) -> None:
         """Approved, or taken up again after a crash or a failure."""
         if self.status not in ("APPROVED", "RUNNING", "FAILED"):
-            raise WrongStateError(self.id, self.status, "driven", _WAY_ON.get(self.status, "").format(id=self.id))
+            raise WrongStateError(self.id, self.status, "driven", WAY_ON.get(self.status, "").format(id=self.id))
 
     def pause(self, *, reason: str, by: str, policy: Policy) -> None:
         """Stop between two windows; a driver at work is fenced off by this event."""
@@ -273,11 +294,3 @@ class Backfill(Run):
         datasets = sorted(self.candidates)
         self.trigger_event(self.Reverted, reason=text, datasets=datasets, by=by)
         return datasets
-
-
-_WAY_ON = {
-    "PLANNED": "approve it first: tradex backfill approve {id}",
-    "PAUSED": "let it go on: tradex backfill resume {id}",
-    "HELD": "look at it (tradex audit diff --candidate {id}), then: tradex backfill release {id} --reason …",
-    "EXPIRED": "request it again",
-}

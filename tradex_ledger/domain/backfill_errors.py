@@ -38,8 +38,8 @@ class ApprovalOutdatedError(RefusedError):
     def __init__(self, run_id: str, why: str) -> None:
         super().__init__(
             f"{run_id} was approved under another policy, and today's does not allow it: {why}",
-            mend=f"put [policy] in tradex.toml back, or cancel it (tradex backfill cancel {run_id} --reason …) "
-            "and request it again",
+            mend="put the policy back (tradex policy set --reason …), or cancel it "
+            f"(tradex backfill cancel {run_id} --reason …) and request it again",
         )
 
 
@@ -77,3 +77,12 @@ class BuiltUponError(RefusedError):
             f"{run_id} cannot be reverted: {blocker} was built on top of it later ({partition})",
             mend=f"revert {blocker} first if it is a backfill, or correct forward with a new backfill",
         )
+
+
+WAY_ON = {
+    "PLANNED": "approve it first: tradex backfill approve {id}",
+    "PAUSED": "let it go on: tradex backfill resume {id}",
+    "HELD": "look at it (tradex audit diff --candidate {id}), then: tradex backfill release {id} --reason …",
+    "EXPIRED": "request it again",
+}
+"""What comes next for a backfill that is not driven in its state."""

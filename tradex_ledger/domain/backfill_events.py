@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tradex_ledger.domain.base import CreatedEvent, Event
-from tradex_ledger.domain.plan import Estimate, Window
+from tradex_ledger.domain.plan import Estimate, Judged, Window
 from tradex_ledger.domain.request import REQUEST_FIELDS
 
 if TYPE_CHECKING:
@@ -74,15 +74,24 @@ class Approved(Event):
     """A person (or a rule of the policy) allowed this very plan (N13)."""
 
     TOPIC: ClassVar[str] = "backfill.approved"
+    class_version = 2
     plan_digest: str
+    policy_digest: str | None
     rule: str | None
+    judged: Judged | None
     signature: str | None
     checkpoint: str | None
+
+    @staticmethod
+    def upcast_v1_v2(data: dict[str, Any]) -> None:
+        data |= {"policy_digest": None, "judged": None}
 
     def apply(self, aggregate: Backfill) -> None:
         aggregate.status = "APPROVED"
         aggregate.approved_by = self.by
         aggregate.approved_rule = self.rule
+        aggregate.approved_policy = self.policy_digest
+        aggregate.judged = self.judged
         aggregate.approved_at = self.timestamp.isoformat()
 
 

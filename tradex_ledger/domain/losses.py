@@ -15,8 +15,8 @@ from tradex_ledger.domain.plan import digest_of
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
 
-RIGHT = "prune"
-"""To say that files are lost is to give them up: the right is the same."""
+RIGHT = "declare_lost"
+"""Of who lists the files, and of who confirms it."""
 
 
 class Losses(EngineVerdicts):

@@ -44,6 +44,14 @@ class Plan(TypedDict):
     digest: str
 
 
+class Judged(TypedDict):
+    """What a rule was applied to: the partitions of all plans that pass together, the most that they may cost."""
+
+    partitions: int
+    rows: int | None
+    source_calls: int | None
+
+
 class NotInPlanError(RefusedError):
     """A partition that nobody planned cannot be rebuilt."""
 
@@ -103,6 +111,17 @@ def sum_estimates(estimates: Sequence[Estimate]) -> Estimate:
         whole = len(ranges) == len(known)
         found[name] = {end: sum(one[end] for one in ranges) for end in ("low", "likely", "high")} if whole else None
     return found
+
+
+def judged_of(plans: Sequence[Plan]) -> Judged:
+    """What a rule is applied to: of a request that was split, all plans together."""
+    estimate = sum_estimates([plan["estimate"] for plan in plans])
+    rows, calls = estimate.get("rows"), estimate.get("source_calls")
+    return {
+        "partitions": sum(count_partitions(plan["windows"]) for plan in plans),
+        "rows": rows["high"] if rows else None,
+        "source_calls": calls["high"] if calls else None,
+    }
 
 
 def count_partitions(windows: Iterable[Window]) -> int:

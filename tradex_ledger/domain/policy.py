@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, time
@@ -9,13 +11,32 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tradex_ledger.domain.person import person
-from tradex_ledger.domain.plan import digest_of
+from tradex_ledger.domain.plan import Judged, digest_of
 from tradex_ledger.errors import RefusedError
 
 ANYBODY = ("*",)
-UNKNOWN = {"high": 1 << 62}
 KINDS = ("temporal", "dataset", "logical", "forced")
+_OF_OLD = (
+    *("may_request", "may_approve", "may_force", "may_revert", "may_prune", "needs_approval"),
+    *("rule_max_partitions", "rule_max_rows", "rule_max_source_calls", "window_partitions", "batch_mb"),
+    *("max_partitions", "runs_per_dataset", "runs_in_all", "peak_hours", "peak_time_zone", "sla_minutes"),
+    *("anomaly_drop_percent", "anomaly_rise_percent", "anomaly_mads", "anomaly_min_rows", "hold_on_anomaly"),
+    "expire_days",
+)
+_SETTINGS_OF_BEFORE = (
+    ("window_partitions", "max_partitions"),
+    _OF_OLD,
+    (*_OF_OLD, "may_protect"),
+    (*_OF_OLD, "may_protect", "run_ahead_days"),
+    (*_OF_OLD, "may_protect", "engine_sample_partitions"),
+    (*_OF_OLD, "may_protect", "run_ahead_days", "engine_sample_partitions"),
+)
+"""The settings that digests of before covered, release by release. It is complete: digests are of texts since."""
 _HOURS = re.compile(r"(\d\d:\d\d)-(\d\d:\d\d)")
+
+
+_RECORDED = ", and record that: tradex policy set --reason …"
+"""How a mend that edits `tradex.toml` goes on: the file alone has no effect."""
 
 
 class TooLargeError(RefusedError):
@@ -25,10 +46,12 @@ class TooLargeError(RefusedError):
 
     def __init__(self, partitions: int, allowed: int, *, one_day: bool = False) -> None:
         what = "the plan of this one day" if one_day else "the plan"
-        split = "make several linked requests of it with --split, or raise max_partitions under [policy]"
+        split = f"make several linked requests of it with --split, or raise max_partitions under [policy]{_RECORDED}"
         super().__init__(
             f"{what} has {partitions} partitions, the policy allows {allowed} a backfill",
-            mend=f"a day cannot be split: raise max_partitions under [policy] to {partitions}" if one_day else split,
+            mend=f"a day cannot be split: raise max_partitions under [policy] to {partitions}{_RECORDED}"
+            if one_day
+            else split,
         )
 
 
@@ -42,7 +65,7 @@ class RunTooLargeError(RefusedError):
         super().__init__(
             f"the run has {partitions} partitions, the policy allows {allowed}",
             mend=f"{cancel}fewer days at once: tradex run --until {until}; "
-            f"or raise max_partitions under [policy] to {partitions}",
+            f"or raise max_partitions under [policy] to {partitions}{_RECORDED}",
         )
 
 
@@ -54,7 +77,7 @@ class NotAllowedError(RefusedError):
     def __init__(self, action: str, by: str, allowed: tuple[str, ...]) -> None:
         super().__init__(
             f"{by} may not {action}: the policy allows it to {', '.join(allowed) or 'nobody'}",
-            mend=f"ask one of them, or change may_{action} under [policy] in tradex.toml",
+            mend=f"ask one of them, or change may_{action} under [policy] in tradex.toml{_RECORDED}",
         )
 
 
@@ -101,7 +124,9 @@ class Policy:
     may_resume: tuple[str, ...] = right("let it go on")
     may_cancel: tuple[str, ...] = right("end a run before it is published")
     may_gc: tuple[str, ...] = right("remove files that no event names")
+    may_declare_lost: tuple[str, ...] = right("say that files are gone, and confirm that; never one person both")
     may_deliver: tuple[str, ...] = right("send alerts")
+    may_set_policy: tuple[str, ...] = right("change this policy; by two persons, unless anybody may")
     may_accept_engine: tuple[str, ...] = right("let an engine go on that gives other rows; unless set: who may approve")
     needs_approval: tuple[str, ...] = KINDS
     rule_max_partitions: int = 0
@@ -123,11 +148,32 @@ class Policy:
     hold_on_anomaly: bool = False
     expire_days: int = 30
     engine_sample_partitions: int = 3
+    recorded_text: str = field(default="", compare=False, repr=False)
 
     @property
     def digest(self) -> str:
-        """What a plan records of the policy it was made under."""
-        return digest_of(asdict(self))
+        """What plans and approvals record of the policy that they were made under: of its text on record.
+
+        A later release knows more settings; the text, and with it the digest, stays what it is.
+        """
+        return text_digest(self.recorded_text or written(self))
+
+    def digests(self) -> set[str]:
+        """The digest, and those that releases without a record of policies wrote of this one.
+
+        They covered the settings that there were. Of a policy that makes use of a newer one, they would say nothing.
+        """
+        values, defaults = asdict(self), asdict(Policy())
+        found = {self.digest}
+        for names in _SETTINGS_OF_BEFORE:
+            if all(values[name] == defaults[name] for name in settings() if name not in names):
+                found.add(digest_of({name: values[name] for name in names}))
+        return found
+
+    def differences(self, other: Policy) -> dict[str, tuple[Any, Any]]:
+        """The settings that are other in another policy: name → (here, there)."""
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in settings()}
+        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
     def check_may(self, action: str, by: str) -> None:
         """Raise `NotAllowedError` unless the person may do that: `request`, `approve`, … as the fields are named."""
@@ -142,16 +188,16 @@ class Policy:
         if self.max_partitions and partitions > self.max_partitions:
             raise TooLargeError(partitions, self.max_partitions, one_day=one_day)
 
-    def rule_for(self, kind: str, partitions: int, estimate: dict[str, Any]) -> str | None:
-        """The rule by which such a plan is approved without a person; None when a person must look (forced: always)."""
+    def rule_for(self, kind: str, judged: Judged) -> str | None:
+        """The rule by which such plans are approved without a person; None when a person must look (forced: always)."""
         if kind == "forced":
             return None
         if kind not in self.needs_approval:
             return f"{kind} backfills need no approval"
-        if not self.rule_max_partitions or partitions > self.rule_max_partitions:
+        if not self.rule_max_partitions or judged["partitions"] > self.rule_max_partitions:
             return None
-        for bound, what in ((self.rule_max_rows, "rows"), (self.rule_max_source_calls, "source_calls")):
-            if bound and (estimate.get(what) or UNKNOWN)["high"] > bound:
+        for bound, most in ((self.rule_max_rows, judged["rows"]), (self.rule_max_source_calls, judged["source_calls"])):
+            if bound and (most is None or most > bound):
                 return None  # what nobody can estimate is no small thing: a person looks
         return f"at most {self.rule_max_partitions} partitions"
 
@@ -167,6 +213,27 @@ class Policy:
         """Raise `PeakHoursError` for what is not urgent, in peak hours (N38)."""
         if priority != "urgent" and self.in_peak(now):
             raise PeakHoursError(run_id, priority, self.peak_hours, self.peak_time_zone)
+
+
+def settings() -> tuple[str, ...]:
+    """The names of all settings, in order."""
+    return tuple(f.name for f in fields(Policy) if f.name != "recorded_text")
+
+
+def written(policy: Policy) -> str:
+    """Every setting of a policy on a line of its own, as TOML: the text that goes on record."""
+    values = {name: getattr(policy, name) for name in settings()}
+    return "".join(f"{name} = {_toml(value)}\n" for name, value in values.items())
+
+
+def _toml(value: object) -> str:
+    """A value as TOML writes it: as JSON does, which lets only DEL stand."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def text_digest(text: str) -> str:
+    """SHA-256 (hex) of a policy's text on record."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def deeds() -> dict[str, str]:

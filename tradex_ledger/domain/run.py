@@ -65,6 +65,8 @@ class Run(Aggregate):
         self.sla_exceeded: bool = False
         self.held_candidates: str | None = None
         self.released_candidates: str | None = None
+        self.released_by: str = ""
+        self.driven_at: str = ""
 
     def add_totals(self, **counts: int) -> None:
         """Assign only: sums that the closing event will carry."""

@@ -26,6 +26,7 @@ class LayerStarted(Event):
         aggregate.status = "RUNNING"
         aggregate.attempt = self.attempt
         aggregate.layer = self.layer
+        aggregate.driven_at = self.timestamp.isoformat()
 
 
 class PlanExtended(Event):
@@ -193,6 +194,7 @@ class Released(Event):
     def apply(self, aggregate: Run) -> None:
         aggregate.status = "APPROVED"
         aggregate.released_candidates = self.candidates
+        aggregate.released_by = self.by
 
 
 RUN_EVENTS: tuple[type[Event], ...] = (

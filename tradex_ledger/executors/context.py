@@ -13,6 +13,8 @@ from tradex_ledger.datasets.fingerprint import check_definition, describe_all, d
 from tradex_ledger.domain.dataset import Dataset, Difference, stream_of
 from tradex_ledger.domain.dataset_errors import BumpedMeanwhileError, LogicChangedError
 from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.policy_record import STREAM as POLICY_STREAM
+from tradex_ledger.domain.policy_record import PolicyRecord
 from tradex_ledger.executors.catalog import Catalogs
 from tradex_ledger.executors.inputs import InputFile
 from tradex_ledger.executors.pool import TaskPool
@@ -77,6 +79,12 @@ class Execution:
     def engine(self) -> str:
         """What computes here, as events name it."""
         return engine_name(self.facts)
+
+    def policy_of_now(self) -> Policy:
+        """The policy on record now: a drive may have begun hours ago."""
+        if self.ledger.version_of(POLICY_STREAM) == 0:
+            return self.policy
+        return self.ledger.get(PolicyRecord, POLICY_STREAM, "policy").policy
 
     def locks(self) -> dict[str, Dataset]:
         """All datasets as they are now: read before the base position, so that saving them catches any later writer."""

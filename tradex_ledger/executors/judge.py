@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from tradex_ledger.datasets.graph import ordinal
 from tradex_ledger.domain.anomaly import SERIES_MIN, judge
 from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.plan import Window, count_partitions
 from tradex_ledger.executors.catalog import Catalog
 from tradex_ledger.executors.context import Execution
 from tradex_ledger.executors.fence import DrivenRun
@@ -64,6 +65,22 @@ def check_sla(ex: Execution, driven: DrivenRun) -> None:
     if elapsed_ms > allowed_ms:
         run.exceed_sla(allowed_ms=allowed_ms, elapsed_ms=elapsed_ms, by=ex.by)
         driven.append()
+
+
+def reason_for_a_person(ex: Execution, driven: DrivenRun, added: Sequence[Window]) -> str | None:
+    """Why what a rule approved must not take more partitions in; None: it may.
+
+    The policy may have changed since the drive began: raises `ApprovalOutdatedError` unless it allows the run today.
+    """
+    run = driven.run
+    if not isinstance(run, Backfill):
+        return None
+    policy = ex.policy_of_now()
+    run.check_still_allowed(policy)
+    if not added:
+        return None
+    why = run.why_a_person(policy, count_partitions(added))
+    return why and f"{why} ({', '.join(sorted({w['dataset'] for w in added}))}: newer days)"
 
 
 def reason_to_hold(ex: Execution, driven: DrivenRun) -> str | None:

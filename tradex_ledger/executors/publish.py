@@ -3,7 +3,8 @@
 The order of things, and what a crash means at each step:
 
 1. read the datasets (the locks), then the base position, then the catalog as of it;
-2. bring the plan up to the base: days that are newer than the plan join the closure (`PlanExtended`);
+2. look at the policy of now; bring the plan up to the base: days that are newer than the plan join the closure
+   (`PlanExtended`), unless the rule that approved it does not reach so far (`Held`);
 3. compare each candidate's inputs with the catalog; rebuild just those that moved;
 4. one save: Run.Published, Dataset.Published of each dataset, the closing event, and the state where it moves.
 
@@ -24,11 +25,12 @@ from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
+from tradex_ledger.domain.plan import Window
 from tradex_ledger.executors.catalog import Catalog, Version, overlay, version_of
 from tradex_ledger.executors.complete import buildable, check_complete
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.fence import DrivenRun
-from tradex_ledger.executors.judge import check_sla, detect_anomalies, reason_to_hold
+from tradex_ledger.executors.judge import check_sla, detect_anomalies, reason_for_a_person, reason_to_hold
 from tradex_ledger.executors.rebuild import Rebuild
 from tradex_ledger.ledger.application import WriterConflictError
 
@@ -41,15 +43,19 @@ def publish(ex: Execution, driven: DrivenRun) -> None:
         published = ex.catalogs.at(ex.ledger.position(), versions)
         # Recorded as a failure: the run goes on once what it reads was backfilled.
         check_complete(ex.pipeline, published, planned_days(ex, driven), versions)
-        extend_to_newer_days(ex, driven, published, versions)
+        added = newer_days(ex, driven, published, versions)
+        if (why := reason_for_a_person(ex, driven, added)) is not None:
+            _hold(ex, driven, why)
+            return
+        if added:
+            driven.run.extend_plan(added, base=published.position, reason="newer days", by=ex.by)
+            driven.append()
         rebuild_moved(ex, driven, published, versions)
         detect_anomalies(ex, driven, published)
         check_sla(ex, driven)
         why = reason_to_hold(ex, driven)
         if why is not None:
-            # Candidates stay candidates: readers have seen nothing. Releasing lets a drive come back here.
-            driven.run.hold(why=why, by=ex.by)
-            driven.append()
+            _hold(ex, driven, why)
             return
         ex.progress("publish", 0, 1)
         try:
@@ -58,6 +64,12 @@ def publish(ex: Execution, driven: DrivenRun) -> None:
             continue
         ex.progress("publish", 1, 1)
         return
+
+
+def _hold(ex: Execution, driven: DrivenRun, why: str) -> None:
+    """Candidates stay candidates: readers have seen nothing. Releasing lets a drive come back to where it was held."""
+    driven.run.hold(why=why, by=ex.by)
+    driven.append()
 
 
 def _save(ex: Execution, driven: DrivenRun, base: int, locks: dict[str, Dataset]) -> None:
@@ -99,8 +111,8 @@ def last_day_of(driven: DrivenRun, published: Catalog) -> int:
     return max([own, *published.days()[-1:]])
 
 
-def extend_to_newer_days(ex: Execution, driven: DrivenRun, published: Catalog, versions: dict[str, int]) -> None:
-    """Take into the plan what other runs made affected meanwhile: days newer than those the plan knew."""
+def newer_days(ex: Execution, driven: DrivenRun, published: Catalog, versions: dict[str, int]) -> list[Window]:
+    """What other runs made affected meanwhile, to be taken into the plan: days newer than those the plan knew."""
     run = driven.run
     last_day = last_day_of(driven, published)
     seeds = {name: {ordinal(day) for day in days} for name, days in run.appended.items() if name not in published.side}
@@ -109,7 +121,7 @@ def extend_to_newer_days(ex: Execution, driven: DrivenRun, published: Catalog, v
     closure = affected(ex.pipeline, seeds, last_day=last_day)
     planned = planned_days(ex, driven)
     complete, _ = buildable(ex.pipeline, published, closure, planned)
-    added = []
+    added: list[Window] = []
     for name, days in closure.items():
         definition = ex.pipeline.definitions[name]
         new = days - planned[name]
@@ -120,9 +132,7 @@ def extend_to_newer_days(ex: Execution, driven: DrivenRun, published: Catalog, v
                 logic_version=versions[name],
                 window_partitions=ex.policy.window_partitions,
             )
-    if added:
-        run.extend_plan(added, base=published.position, reason="newer days", by=ex.by)
-        driven.append()
+    return added
 
 
 def rebuild_moved(ex: Execution, driven: DrivenRun, published: Catalog, versions: dict[str, int]) -> None:

@@ -23,6 +23,7 @@ from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import PipelineState
+from tradex_ledger.domain.policy_record import PolicyRecord
 from tradex_ledger.domain.source import Look
 from tradex_ledger.errors import ConflictError, NotFoundError, UsageError
 from tradex_ledger.ledger.faults import READS
@@ -33,7 +34,7 @@ from tradex_ledger.ledger.store import complete_store, read
 
 A = TypeVar("A", bound=Aggregate)
 
-KINDS: tuple[type[Aggregate], ...] = (Backfill, IncrementalRun, Dataset, PipelineState, AlertLog, Look)
+KINDS: tuple[type[Aggregate], ...] = (Backfill, IncrementalRun, Dataset, PipelineState, AlertLog, Look, PolicyRecord)
 """The kinds of streams; named here so that every process knows them."""
 
 

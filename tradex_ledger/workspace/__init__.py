@@ -15,6 +15,7 @@ from tradex_ledger.config import FILE, SQLITE, check_ledger_url, load_config, re
 from tradex_ledger.datasets.definition import load_pipeline
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
+from tradex_ledger.domain.policy_record import PolicyRecord
 from tradex_ledger.errors import RefusedError, TradexError
 from tradex_ledger.lake.storage import LocalLake, translate
 from tradex_ledger.ledger.application import Ledger
@@ -111,6 +112,8 @@ class Workspace(BackfillCommands):
             raise
         workspace = cls(config, actor=actor, clock=clock, ledger=Ledger(engine, clock))
         cursor = format_time(datetime(start.year, start.month, start.day, tzinfo=UTC)) if start else None
+        if workspace.ledger.position() == 0:  # by what follows, this ledger is one with a policy
+            workspace.ledger.append(PolicyRecord.record(config.policy, by=workspace.actor))
         if workspace.ledger.version_of(state_stream(PIPELINE)) == 0:
             workspace.ledger.append(PipelineState.open(PIPELINE, cursor=cursor, by=workspace.actor))
         workspace.register_datasets()

@@ -49,7 +49,7 @@ class BackfillCommands(IncrementalCommands):
             layers=layers,
             today=self.today(),
             by=self.actor,
-            policy=self.policy,
+            policy=self.policy_to_look,
             **request,
         )
         ex.prepare()
@@ -72,8 +72,8 @@ class BackfillCommands(IncrementalCommands):
     def _record(self, planned: list[tuple[Backfill, Plan]]) -> list[Backfill]:
         from tradex_ledger.executors.overlap import check_overlap
 
-        self.register_datasets()
         made, policy = [backfill for backfill, _ in planned], self.policy
+        self.register_datasets()
         for backfill in made:
             check_overlap(self.ledger, backfill)
             backfill.approve_by_rule(by=self.actor, policy=policy, group=[plan for _, plan in planned])

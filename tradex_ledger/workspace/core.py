@@ -18,6 +18,8 @@ from tradex_ledger.domain.person import check_actor
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.policy_record import STREAM as POLICY_STREAM
+from tradex_ledger.domain.policy_record import NoPolicyError, PolicyRecord
 from tradex_ledger.executors.catalog import Catalogs
 from tradex_ledger.executors.context import Execution, Progress, silent
 from tradex_ledger.executors.pool import TaskPool
@@ -80,13 +82,34 @@ class Core:
 
     @property
     def settings(self) -> Config:
-        """The settings as their file has them now: a worker lives for weeks. Ledger and lake stay those it opened."""
+        """The settings as their file has them now: a worker lives for weeks. Ledger and lake stay those it opened.
+
+        Its policy is a proposal: `policy` is what counts.
+        """
         return load_config(self.config.folder / FILE)
 
     @property
     def policy(self) -> Policy:
-        """The policy of today."""
-        return self.settings.policy
+        """The policy on record, by which every deed is judged. Raises: `NoPolicyError`, `StrangePolicyError`."""
+        return self.policy_record().policy
+
+    @property
+    def policy_to_look(self) -> Policy:
+        """The same for who only looks; in a ledger of before, which has none on record, that of the settings."""
+        record = self._record_if_any()
+        return record.policy if record else self.settings.policy
+
+    def policy_record(self) -> PolicyRecord:
+        """The policies on record. Raises `NoPolicyError`."""
+        record = self._record_if_any()
+        if record is None:
+            raise NoPolicyError
+        return record
+
+    def _record_if_any(self) -> PolicyRecord | None:
+        if self.ledger.version_of(POLICY_STREAM) == 0:
+            return None
+        return self.ledger.get(PolicyRecord, POLICY_STREAM, "policy")
 
     def today(self) -> date:
         """The day it is, UTC."""
@@ -101,7 +124,7 @@ class Core:
             ledger=self.ledger,
             lake=self.lake,
             pipeline=self.pipeline,
-            policy=settings.policy,
+            policy=self.policy_to_look,
             source=open_source(settings.source, settings.folder),
             pool=self._pool,
             catalogs=self._catalogs,

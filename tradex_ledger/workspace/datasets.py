@@ -22,10 +22,10 @@ from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.run import LAYERS
 from tradex_ledger.executors.context import changed_logic, differs, engine_name, reference_facts
 from tradex_ledger.sources import reader_version
-from tradex_ledger.workspace.core import Core
+from tradex_ledger.workspace.policy import PolicyCommands
 
 
-class DatasetCommands(Core):
+class DatasetCommands(PolicyCommands):
     """One method a command."""
 
     def dataset(self, name: str) -> Dataset:
@@ -45,7 +45,7 @@ class DatasetCommands(Core):
         new = [d for d in pipeline.definitions.values() if self.ledger.version_of(stream_of(d.name)) == 0]
         columns = describe_all(pipeline) if new else {}
         datasets: dict[str, Dataset] = {}
-        policy = self.config.policy  # `init` has no settings yet; a first version needs no right
+        policy = self.policy_to_look  # a first version needs no right
         for d in new:
             dataset = Dataset.register(
                 d.name,

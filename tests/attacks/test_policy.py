@@ -1,0 +1,317 @@
+"""The policy is on record: a file that anybody may have of their own allows nothing. Issue 8, point 7."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import small
+from tests.check import check_everything
+from tradex_ledger.cli.main import run
+from tradex_ledger.config import FILE
+from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.backfill_errors import ApprovalOutdatedError
+from tradex_ledger.domain.policy import NotAllowedError, Policy, text_digest, written
+from tradex_ledger.domain.policy_record import (
+    STREAM,
+    NobodyElseError,
+    NoPolicyError,
+    NoProposalError,
+    OtherPolicyError,
+    OwnProposalError,
+    PolicyRecord,
+    PolicyThereError,
+    SamePolicyError,
+)
+from tradex_ledger.domain.policy_text import StrangePolicyError, policy_on_record
+from tradex_ledger.workspace import Workspace
+
+Tradex = Callable[..., tuple[int, str, str]]
+WHY = "asked for by the desk, INC-4211"
+DAYS = ("--from", "2024-01-02", "--to", "2024-01-03")
+FORCED = ("backfill", "request", "forced", "gold_signals", *DAYS, "--no-override-state", "--ticket", "INC-1")
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+@pytest.fixture(scope="module")
+def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A week that has run, with a desk of two that approves."""
+    root = tmp_path_factory.mktemp("policy")
+    small.deliver(root / "posts", days=9)
+    desk = ["boss", "maria"]
+    rights: Any = {"may_approve": desk, "may_force": desk, "may_set_policy": desk}
+    with small.create(root / "ws", f"files:{root / 'posts'}", **rights) as made:
+        made.run(small.day(6))
+    return root / "ws"
+
+
+@pytest.fixture
+def folder(week: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(week, tmp_path / "ws"))
+
+
+@pytest.fixture
+def tradex(capsys: pytest.CaptureFixture[str]) -> Tradex:
+    def call(folder: Path, actor: str, *arguments: str) -> tuple[int, str, str]:
+        status = run(["-C", str(folder), "--as", actor, *arguments])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+def second(folder: Path, to: Path) -> Path:
+    """Settings of somebody's own, without any policy, on the same ledger and lake."""
+    to.mkdir()
+    text = (folder / FILE).read_text(encoding="utf-8").partition("[policy]")[0]
+    for name in ("ledger.db", "lake"):
+        text = text.replace(f'"{name}"', json.dumps(str(folder / name)))
+    text = text.replace('"sqlite:///ledger.db"', json.dumps(f"sqlite:///{folder / 'ledger.db'}"))
+    (to / FILE).write_text(f"{text}[policy]\n", encoding="utf-8")
+    return to
+
+
+def rewrite(folder: Path, **policy: Any) -> None:
+    """Just these settings under [policy], proposed."""
+    text = (folder / FILE).read_text(encoding="utf-8").partition("[policy]")[0]
+    (folder / FILE).write_text(f"{text}[policy]\n", encoding="utf-8")
+    small.propose_policy(folder, **policy)
+
+
+def recorded(folder: Path, actor: str = "ana", **policy: Any) -> None:
+    """Just these settings under [policy], and on record."""
+    rewrite(folder, **policy)
+    with small.reopen(folder, actor) as workspace:
+        workspace.set_policy(reason=WHY)
+
+
+# -- a file of one's own
+
+
+def test_settings_of_ones_own_on_the_same_ledger_allow_nothing(folder: Path, tmp_path: Path, tradex: Tradex):
+    own = second(folder, tmp_path / "own")
+    assert tradex(own, "eve", *FORCED, "--reason", WHY)[0] == 3
+    with small.reopen(folder, "boss") as boss:
+        order = {"kind": "forced", "dataset": "gold_signals", "ticket": "INC-1", "override_state": False}
+        run_id = boss.request(**order, first=small.day(2), last=small.day(3), reason=WHY).id
+        before = boss.ledger.position()
+    for deed in (
+        ("backfill", "approve", run_id),
+        ("policy", "set", "--reason", WHY),
+        ("policy", "approve", "0" * 12),
+    ):
+        status, _, error = tradex(own, "eve", *deed)
+        assert (status, "eve may not" in error) == (3, True), error
+    status, _, error = tradex(own, "eve", "policy", "adopt")
+    assert (status, "has a policy on record already" in error) == (3, True)
+    with small.reopen(folder) as workspace:
+        assert workspace.ledger.position() == before
+        assert workspace.ledger.get(Backfill, run_id).status == "PLANNED"
+
+
+@pytest.mark.parametrize("command", [("status",), ("backfill", "propose", "--no-source"), ("query", "select 1")])
+def test_settings_that_differ_from_the_record_are_said(
+    folder: Path, tmp_path: Path, tradex: Tradex, command: tuple[str, ...]
+):
+    assert "has no effect" not in tradex(folder, "ana", *command)[2]
+    status, _, error = tradex(second(folder, tmp_path / "own"), "ana", *command)
+    assert status == 0
+    assert "has no effect: may_approve, may_force, may_set_policy; to record it: tradex policy set" in error
+
+
+def test_an_init_that_was_broken_off_gives_no_ledger_another_policy(folder: Path, tmp_path: Path):
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / f".{FILE}.new").write_text("", encoding="utf-8")  # what a broken attempt leaves
+    ledger = f"sqlite:///{folder / 'ledger.db'}"
+    source = f"files:{folder.parent / 'posts'}"
+    (folder.parent / "posts").mkdir()
+    Workspace.create(own, source=source, ledger=ledger, lake=str(folder / "lake"), actor="eve").close()
+    with small.reopen(own, "eve") as workspace:
+        assert workspace.policy.may_approve == ("boss", "maria")
+        with pytest.raises(NotAllowedError):
+            workspace.set_policy(reason=WHY)
+
+
+# -- how it changes
+
+
+def test_one_person_changes_it_as_long_as_anybody_may_and_two_after_that(folder: Path, tradex: Tradex):
+    rewrite(folder, rule_max_partitions=1000)
+    before = ("policy", "show", "--json")
+    digest = json.loads(tradex(folder, "ana", *before)[1])["digest"]
+    status, out, _ = tradex(folder, "boss", "policy", "set", "--reason", WHY, "--json")
+    found = json.loads(out)
+    assert (status, found["digest"]) == (0, digest)  # as before: it waits
+    assert found["differences"]["rule_max_partitions"] == {"before": 0, "after": 1000}
+    with small.reopen(folder, "boss") as boss:
+        assert boss.policy.rule_max_partitions == 0
+        with pytest.raises(SamePolicyError):
+            boss.set_policy(reason=WHY)
+    for name in ("boss", " Boss", "BOSS", "\uff42oss"):
+        status, _, error = tradex(folder, name, "policy", "approve", found["waits"][:12])
+        assert (status, "cannot approve it" in error) == (3, True), error
+    for other in ("", "0" * 12, found["waits"][:11], digest):
+        assert tradex(folder, "maria", "policy", "approve", other)[0] == 4
+    assert tradex(folder, "eve", "policy", "approve", found["waits"][:12])[0] == 3
+    assert tradex(folder, "maria", "policy", "approve", found["waits"][:12])[0] == 0
+    status, out, _ = tradex(folder, "ana", *before)
+    shown = json.loads(out)
+    assert (shown["digest"], shown["by"], shown["proposed_by"]) == (found["waits"], "maria", "boss")
+    assert json.loads(tradex(folder, "ana", *before, "--as-of", str(shown["position"] - 1))[1])["digest"] == digest
+    with small.reopen(folder, "eve") as eve:
+        eve_sets = eve.policy.may_set_policy
+        assert eve_sets == ("*",)  # that is what was proposed: everything else went back to its default
+        check_everything(eve)
+
+
+def test_a_policy_that_nobody_could_ever_change_is_refused():
+    record = PolicyRecord.record(Policy(), by="ana")
+    alone: Any = {"may_set_policy": ("boss", "Boss"), "may_approve": ("boss",)}
+    with pytest.raises(NobodyElseError):
+        record.set(Policy(**alone), reason=WHY, by="ana", policy=record.policy)
+    record.set(Policy(may_set_policy=("boss",)), reason=WHY, by="ana", policy=record.policy)
+    assert record.set(Policy(), reason=WHY, by="boss", policy=record.policy) is False
+    proposal = record.proposal
+    assert proposal
+    with pytest.raises(OwnProposalError):
+        record.approve(proposal["digest"], by="BOSS", policy=record.policy)
+    record.approve(proposal["digest"], by="maria", policy=record.policy)  # who may approve, where nobody else is named
+    assert record.policy == Policy()
+    with pytest.raises(NoProposalError):
+        record.approve(proposal["digest"], by="maria", policy=record.policy)
+
+
+# -- the digest is of the text
+
+
+def test_a_setting_that_comes_later_changes_no_digest_and_has_its_default():
+    lines = written(Policy(batch_mb=17)).splitlines(keepends=True)
+    text = "".join(line for line in lines if not line.startswith(("may_gc", "expire_days")))
+    older = policy_on_record(text, text_digest(text))
+    assert older == Policy(batch_mb=17)
+    assert older.digest == text_digest(text) != Policy(batch_mb=17).digest
+    assert not older.differences(Policy(batch_mb=17))
+
+
+@pytest.mark.parametrize("line", ['may_fly = ["*"]', "may_gc = []", "batch_mb = 0", "= 1", "x = 1"])
+def test_a_record_that_this_release_cannot_read_allows_nothing(line: str):
+    text = written(Policy()).replace('may_gc = ["*"]\n', "").replace("batch_mb = 16\n", "") + line
+    with pytest.raises(StrangePolicyError) as caught:
+        policy_on_record(text, text_digest(text))
+    assert caught.value.exit_status == 7
+
+
+@pytest.mark.parametrize(("version", "policy"), [("1", Policy()), ("3", None)])
+def test_the_digests_of_before_are_known_again(version: str, policy: Policy | None):
+    lines = (GOLDEN / f"ledger_v{version}.jsonl").read_text(encoding="utf-8").splitlines()
+    digests = {
+        entry["data"]["policy_digest"] for entry in map(json.loads, lines) if entry["topic"] == "backfill.planned"
+    }
+    story = Policy(anomaly_min_rows=1, anomaly_rise_percent=1, sla_minutes=60, expire_days=10)
+    assert digests <= (policy or story).digests()
+    assert not digests & Policy(runs_in_all=3, max_partitions=7).digests()
+    assert not digests & Policy(may_gc=("eve",)).digests()  # they say nothing of what there was not
+
+
+def test_a_ledger_of_before_takes_over_the_policy_of_its_last_plan_and_no_other():
+    last = min(Policy(batch_mb=17).digests() - {Policy(batch_mb=17).digest})
+    for other in (Policy(), Policy(batch_mb=17, may_gc=("eve",))):
+        with pytest.raises(OtherPolicyError):
+            PolicyRecord.adopt(other, last_plan=last, by="ana")
+    assert PolicyRecord.adopt(Policy(batch_mb=17), last_plan=last, by="ana").policy.batch_mb == 17
+    assert PolicyRecord.adopt(Policy(), last_plan=None, by="ana").policy == Policy()
+
+
+def test_a_ledger_has_a_policy_from_its_first_event_on(folder: Path):
+    with small.reopen(folder) as workspace:
+        assert workspace.ledger.streams_of("policy.recorded") == [STREAM]
+        with pytest.raises(PolicyThereError):
+            workspace.adopt_policy()
+
+
+# -- a policy that changes in between
+
+
+def test_a_plan_an_approval_and_a_drive_under_different_policies_are_told_apart(tmp_path: Path, tradex: Tradex):
+    small.deliver(tmp_path / "posts", days=3)
+    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", expire_days=0) as made:
+        made.run(small.day(3))
+        run_id = small.request(made, 1, 1)
+    folder = tmp_path / "ws"
+    assert "another policy" not in tradex(folder, "ana", "backfill", "show", run_id)[2]
+    recorded(folder, expire_days=0, sla_minutes=60)
+    for command in ("show", "approve"):
+        status, _, error = tradex(folder, "ben", "backfill", command, run_id)
+        assert (status, "was planned under another policy" in error) == (0, True), error
+        assert "other since: sla_minutes" in error
+    recorded(folder, expire_days=0, sla_minutes=70)
+    status, _, error = tradex(folder, "ben", "backfill", "run", run_id)
+    assert status == 0, error
+    assert "was planned under another policy" in error
+    assert "was approved under another policy" in error
+    recorded(folder, expire_days=0, sla_minutes=80)
+    warnings = json.loads(tradex(folder, "ben", "backfill", "show", run_id, "--json")[1])["warnings"]
+    assert ["than it was driven under" in text for text in warnings] == [True, True]
+    with small.reopen(folder) as workspace:
+        planned, approved = (workspace.ledger.get(Backfill, run_id) for _ in range(2))
+        assert planned.plan
+        assert planned.plan["policy_digest"] != approved.approved_policy
+
+
+def test_what_a_rule_approved_is_not_driven_beyond_it(tmp_path: Path):
+    small.deliver(tmp_path / "posts", days=9)
+    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as made:
+        made.run(small.day(6))
+        n_partitions = sum(w["partitions"] for w in made.plan(**order(5))[1]["windows"])
+    folder = tmp_path / "ws"
+    recorded(folder, may_approve=["boss"], rule_max_partitions=n_partitions)
+    with small.reopen(folder) as workspace:
+        asked = workspace.request(**order(5))
+        assert asked.approved_rule == f"at most {n_partitions} partitions"
+        workspace.run(small.day(9))  # newer days: what the backfill touches reaches farther now
+        held = workspace.drive(asked.id)
+        assert (held.status, sum(w["partitions"] for w in held.windows)) == ("HELD", n_partitions)
+        why = workspace.ledger.get(Backfill, asked.id)
+        assert why.why_a_person(workspace.policy, 1)
+        with pytest.raises(NotAllowedError):
+            workspace.release(asked.id, reason=WHY)
+    with small.reopen(folder, "boss") as boss:
+        boss.release(asked.id, reason=WHY)
+        done = boss.drive(asked.id)
+        assert done.status == "SUCCESS"
+        assert sum(w["partitions"] for w in done.windows) > n_partitions
+        check_everything(boss)
+
+
+def test_a_rule_that_was_narrowed_since_approves_neither_one_nor_the_group(tmp_path: Path):
+    small.deliver(tmp_path / "posts", days=7)
+    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as made:
+        made.run(small.day(6))
+        small.set_policy(tmp_path / "ws", max_partitions=10, rule_max_partitions=1000)
+        wanted = {"kind": "dataset", "dataset": "gold_metrics", "override_state": False, "reason": small.REASON}
+        parts = made.request_split(**wanted, first=small.day(1), last=small.day(2))
+        assert len(parts) > 1
+        sizes = [sum(w["partitions"] for w in part.windows) for part in parts]
+        assert {part.status for part in parts} == {"APPROVED"}
+    recorded(tmp_path / "ws", max_partitions=10, rule_max_partitions=max(sizes))  # each by itself, not all together
+    with small.reopen(tmp_path / "ws") as workspace:
+        for part in parts:
+            with pytest.raises(ApprovalOutdatedError, match="holds no more"):
+                workspace.drive(part.id)
+
+
+def order(number: int) -> dict[str, Any]:
+    day = small.day(number)
+    order = {"kind": "temporal", "dataset": "bronze_x_posts", "override_state": False, "reason": small.REASON}
+    return {**order, "first": day, "last": day}
+
+
+def test_a_deed_in_a_ledger_without_a_policy_asks_for_one():
+    error = NoPolicyError()
+    assert (error.exit_status, "tradex policy adopt" in error.mend) == (3, True)

@@ -1,0 +1,33 @@
+"""Whether the settings propose another policy than the one on record."""
+
+from __future__ import annotations
+
+import json
+
+from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.policy_record import STREAM, PolicyRecord
+from tradex_ledger.domain.policy_text import policy_on_record
+from tradex_ledger.ledger.select import Store, select
+
+
+def unrecorded(store: Store, proposed: Policy) -> str | None:
+    """What `[policy]` in the settings says and the record does not, in a sentence for people; None: it is the same.
+
+    Nothing is decided by that, so that the newest event is read and no more: whoever decides loads the whole stream.
+    """
+    found = select(
+        store,
+        "select entry from events where stream = :stream and topic <> :waits order by version desc limit 1",
+        stream=STREAM,
+        waits=PolicyRecord.Proposed.TOPIC,
+    )
+    if not found:
+        return "the ledger is of before policies were on record: only reading is allowed until tradex policy adopt"
+    data = json.loads(found[0][0])["data"]
+    names = ", ".join(policy_on_record(data["text"], data["digest"]).differences(proposed))
+    if not names:
+        return None
+    return (
+        f"[policy] in tradex.toml is not what is on record ({data['digest'][:12]}), and has no effect: {names}; "
+        "to record it: tradex policy set --reason …"
+    )
