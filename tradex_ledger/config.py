@@ -47,9 +47,10 @@ class NoWorkspaceError(NotFoundError):
 
     code = "no-workspace"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, end: Path | None = None) -> None:
+        stopped = f"; above {end} is another owner or file system, and no search" if end else ""
         super().__init__(
-            f"there is no workspace in {folder} or above it (no {FILE})",
+            f"there is no workspace in {folder} or above it (no {FILE}){stopped}",
             mend="make one: tradex init DIR --source files:PATH; or name one: tradex -C DIR …",
         )
 
@@ -92,12 +93,19 @@ class Config:
 
 
 def find_workspace(start: Path) -> Path:
-    """The nearest folder, from `start` upwards, that holds a workspace.
+    """The nearest folder, from `start` upwards, that holds a workspace; up to where owner or file system change.
 
+    Above that somebody else could have laid a workspace in the way.
     Raises: `NoWorkspaceError`; `WorkspaceUnreadableError` where this user may not look.
     """
+    below: tuple[Path, tuple[int, int]] | None = None
     for folder in (start, *start.parents):
         try:
+            found = folder.stat()
+            place = (found.st_dev, found.st_uid)
+            if below is not None and below[1] != place:
+                raise NoWorkspaceError(start, below[0])
+            below = (folder, place)
             if S_ISREG((folder / FILE).stat().st_mode):
                 return folder
         except (FileNotFoundError, NotADirectoryError):

@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 
 from tradex_ledger import resources
-from tradex_ledger.datasets.statement import connect, nodes, parsed_form
+from tradex_ledger.datasets.statement import connect
 from tradex_ledger.errors import NotFoundError, UsageError
 from tradex_ledger.ledger.columnar import create_events
 from tradex_ledger.ledger.entry import format_time
@@ -106,11 +106,6 @@ def open_views(store: Store, as_of: AsOf, *, topics: tuple[str, ...] = ()) -> du
     connection = connect()
     create_events(connection, store, as_of.position, topics)
     return connection
-
-
-def tables_in(connection: duckdb.DuckDBPyConnection, sql: str) -> set[str]:
-    """The tables and views that one SELECT names. Raises `ValueError` when it is not one SELECT."""
-    return {str(node["table_name"]) for node in nodes(parsed_form(connection, sql)) if node.get("type") == "BASE_TABLE"}
 
 
 @cache

@@ -8,17 +8,23 @@ from typing import Any
 import duckdb
 
 from tradex_ledger.audit.tables import LostFileError, PrunedFileError, Tables
-from tradex_ledger.audit.values import values_of
-from tradex_ledger.datasets.statement import nodes, parsed_form
+from tradex_ledger.audit.values import bare, values_of
+from tradex_ledger.datasets.sandbox import confine
+from tradex_ledger.datasets.scope import fold, free_tables, is_elsewhere
+from tradex_ledger.datasets.statement import NotOneSelectError, nodes, parsed_form
 from tradex_ledger.errors import TradexError, UsageError
 from tradex_ledger.executors.prune import pruned_paths
 from tradex_ledger.lake.storage import LakeFileError, LocalLake, translate
 from tradex_ledger.lake.verified import Reading
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.paths import literal, readable
-from tradex_ledger.views import AsOf, add_projections, open_views, projection_names, resolve, rows, tables_in
+from tradex_ledger.paths import readable
+from tradex_ledger.views import AsOf, add_projections, open_views, projection_names, resolve, rows
 
 _TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
+_HOME = frozenset({"main"})
+MEMORY = "50%"
+SPILL = "64GB"
+"""What one answer may take of this machine: of its memory, and of the disk when that is not enough."""
 
 
 class QueryError(UsageError):
@@ -59,19 +65,20 @@ def query(
     connection = open_views(ledger.engine, position)
     try:
         try:
-            _check_statement(connection, sql)
-            names = tables_in(connection, sql)
-        except ValueError as error:
+            parsed_form(connection, sql)
+            sql = bare(sql)  # which is what runs, and so what is looked at
+            tree = parsed_form(connection, sql)
+        except NotOneSelectError as error:
             raise QueryError(
                 f"that is not one SELECT: {error}", mend='for example: tradex query "select * from runs"'
             ) from None
-        names -= _ctes(connection, sql) | {"events"}
+        names = _tables(tree) - {"events"}
         projections = names & set(projection_names())
         add_projections(connection, sorted(projections))
         tables = Tables(connection, Reading(lake, trusting=trusting), _candidate(ledger, candidate))
         try:
             tables.add(names - projections)
-            _lock(connection, lake)
+            confine(connection, tables.listed, memory=MEMORY, spill=SPILL)
             columns, found = values_of(connection, sql)
             tables.reading.close()
             return Answer(columns, found, position, tables.warnings + tables.reading.warnings)
@@ -120,29 +127,21 @@ def _readable(connection: duckdb.DuckDBPyConnection, dataset: str) -> list[str]:
     return found
 
 
-def _check_statement(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """Refuse what could read elsewhere: table functions other than series."""
-    for node in nodes(parsed_form(connection, sql)):
+def _tables(tree: Any) -> set[str]:
+    """The tables that a statement names. Raises `QueryError` for what could read elsewhere: other table functions than
+    series, other schemas.
+    """
+    for node in nodes(tree):
         function = node.get("function") if node.get("type") == "TABLE_FUNCTION" else None
-        name = str(function.get("function_name", "")).lower() if isinstance(function, dict) else None
+        name = fold(function.get("function_name", "")) if isinstance(function, dict) else None
         if name is not None and name not in _TABLE_FUNCTIONS:
             raise QueryError(f"{name}() is not to be had in a query", mend="read datasets and projections by name")
-
-
-def _ctes(connection: duckdb.DuckDBPyConnection, sql: str) -> set[str]:
-    found: set[str] = set()
-    for node in nodes(parsed_form(connection, sql)):
-        entries = node.get("cte_map")
-        if isinstance(entries, dict):
-            found |= {str(entry.get("key")) for entry in entries.get("map", [])}
+    found = set()
+    for table in free_tables(tree):
+        if is_elsewhere(table, _HOME):
+            raise QueryError(
+                f"{table.get('table_name')} is asked for in another schema than main",
+                mend="read datasets and projections by name",
+            )
+        found.add(fold(table.get("table_name")))
     return found
-
-
-def _lock(connection: duckdb.DuckDBPyConnection, lake: LocalLake) -> None:
-    """From here on the connection can read the lake and nothing else, and no setting can change that."""
-    roots = {str(lake.root.resolve()), str(lake.root)}
-    # A file is asked for by its pattern, and that has to be allowed as well.
-    allowed = sorted(f"{root}/" for root in roots | {literal(root) for root in roots})
-    connection.execute("set allowed_directories = $1::varchar[]", [allowed])
-    connection.execute("set enable_external_access = false")
-    connection.execute("set lock_configuration = true")

@@ -17,7 +17,7 @@ from tradex_ledger.lake.verified import Named, Reading
 from tradex_ledger.views import projection_names, rows
 
 _ANY_LOST = "select 1 from events where topic = 'dataset.files_lost' and dataset = ? limit 1"
-_VERSIONED = re.compile(r"^(?P<dataset>.+)_v(?P<version>[0-9]{1,9})$")
+_VERSIONED = re.compile(r"(?P<dataset>.+)_v(?P<version>[0-9]{1,9})")
 
 
 class UnknownTableError(NotFoundError):
@@ -70,6 +70,8 @@ class Tables:
     reading: Reading
     candidate: str | None = None
     warnings: list[str] = field(default_factory=list)
+    listed: list[str] = field(default_factory=list)
+    """The files of the tables that were made."""
 
     def add(self, names: set[str]) -> None:
         """Make each name a table: `gold_signals` is the version that readers get, `gold_signals_v1` a named one.
@@ -82,7 +84,7 @@ class Tables:
             read = {row["dataset"]: row for row in versions if row["is_current"]}
         known = {(row["dataset"], row["logic_version"]): row for row in versions}
         for name in sorted(names):
-            match = _VERSIONED.match(name)
+            match = _VERSIONED.fullmatch(name)
             found = read.get(name) or (match and known.get((match["dataset"], int(match["version"]))))
             if not found:
                 raise UnknownTableError(name, [*sorted(read), *projection_names(), "events"])
@@ -96,6 +98,7 @@ class Tables:
             self._warn_of_gaps(dataset, number)
         self._warn_of_losses(dataset)
         paths = self.paths(file for row in self.partitions(version) for file in row["files"] or ())
+        self.listed += paths
         if not paths:
             self._add_empty(table, version)
             return

@@ -16,6 +16,8 @@ from typing import Any
 
 import duckdb
 
+from tradex_ledger.datasets.sandbox import one_select
+
 Read = Callable[[Any], Any]
 _MOMENT = re.compile(r"(\d{4,}-\d\d-\d\d)((?: \(BC\))?) (\d\d:\d\d:\d\d)(?:\.(\d+))?(\+00)?")
 _DIGITS_MAX = 4000  # Python reads no longer number
@@ -23,8 +25,8 @@ _MOMENTS = ("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns", "timesta
 
 
 def values_of(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """The names of the columns and the rows of one SELECT. Raises `duckdb.Error`."""
-    found = connection.sql(_bare(sql))
+    """The names of the columns and the rows of one SELECT. Raises `NotOneSelectError`, `duckdb.Error`."""
+    found = connection.sql(one_select(connection, sql))
     numbers = count()
     columns = [_column(kind, f"#{number}", numbers) for number, kind in enumerate(found.types, start=1)]
     names, reads = list(found.columns), [read for _, read in columns]
@@ -36,7 +38,7 @@ def values_of(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str
     return names, rows
 
 
-def _bare(sql: str) -> str:
+def bare(sql: str) -> str:
     """The statement without the semicolons and comments after it: it is going to be a part of another one."""
     text = sql.encode()
     end = len(text)

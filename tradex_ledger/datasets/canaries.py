@@ -65,6 +65,12 @@ UNDECLARED = (
     "with c as (select 1) select * from elsewhere.c",
     "select 1 where exists (select 1 from undeclared)",
     "with c as (select x from undeclared) select x from c",
+    "with c as (select x from c) select x from c",
+    "with a as (select x from c), c as (select 1 as x) select x from a",
+    "with recursive c as (select x from c union all select x from c) select x from c",
+    "select 1 from (with c as (select 1) select 1), c",
+    "describe undeclared",
+    "select * from undeclared pivot (count(*) for x in (1))",
 )
 
 Check = Callable[[str, Any], None]

@@ -24,20 +24,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tradex_ledger.datasets import names
 from tradex_ledger.datasets.tokens import statement
 from tradex_ledger.domain.run import LAYERS
 from tradex_ledger.errors import EnvironmentFault, NotFoundError, RefusedError
 
 _HEADER = re.compile(r"^-- /// dataset[ \t]*\n(?P<body>(?:--.*\n)+?)-- ///[ \t]*\n", re.MULTILINE)
-_READS = re.compile(r"^(?P<first>[+-]?[0-9]{1,9})d(?:\.\.(?P<last>[+-]?[0-9]{1,9})d)?$")
-_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+_READS = re.compile(r"(?P<first>[+-]?[0-9]{1,9})d(?:\.\.(?P<last>[+-]?[0-9]{1,9})d)?")
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _REFERENCE = re.compile(r"[a-z][a-z0-9_]{0,62}\.csv")
-
-
-def is_name(text: str) -> bool:
-    """Whether a dataset may be called so."""
-    return _NAME.fullmatch(text) is not None
 
 
 def _is_text(value: object) -> bool:
@@ -58,8 +53,8 @@ def _is_table_of_texts(value: object) -> bool:
 
 
 def _are_types(value: object) -> bool:
-    """Names of columns with one type each; where a statement ends, another could begin."""
-    return isinstance(value, dict) and all(_is_column(k) and _is_text(v) and ";" not in v for k, v in value.items())
+    """Names of columns with one type each."""
+    return _is_table_of_texts(value) and all(map(_is_column, value))  # type: ignore[call-overload]
 
 
 def _is_references(value: object) -> bool:
@@ -136,8 +131,7 @@ class Definition:
 
 def parse_definition(name: str, text: str, references: dict[str, str]) -> Definition:
     """Read one definition. `references` maps file names to CSV texts. Raises `DefinitionError`."""
-    if not is_name(name):
-        raise DefinitionError(name, "has a name that is no identifier (a-z, 0-9, _)")
+    _refuse(repr(name)[1:-1], names.of_a_dataset(name))
     match = _HEADER.search(text)
     if match is None:
         raise DefinitionError(name, "has no header", "begin it with -- /// dataset … -- ///, each on a line of its own")
@@ -184,6 +178,8 @@ def _check_header(name: str, header: dict[str, Any]) -> None:
         raise DefinitionError(name, "must name a source if, and only if, it is in the bronze layer")
     if (name in header.get("reads", {})) != ("columns" in header):
         raise DefinitionError(name, "must state its columns if, and only if, it reads its own earlier days")
+    _refuse(name, names.of_stated_columns(header.get("columns", {})))
+    _refuse(name, names.of_tables(header.get("reads", {}), header.get("references", [])))
     if header["layer"] != "bronze" and not header.get("reads"):
         raise DefinitionError(name, 'reads nothing: say `reads = { dataset = "0d" }`')
 
@@ -194,10 +190,15 @@ def _said(value: object) -> str:
     return text if len(text) <= SAID_MAX else f"{text[:SAID_MAX]}…"
 
 
+def _refuse(name: str, found: tuple[str, str] | None) -> None:
+    if found is not None:
+        raise DefinitionError(name, *found)
+
+
 def _parse_reads(name: str, reads: dict[str, str]) -> list[Read]:
     found = []
     for dataset, text in reads.items():
-        match = _READS.match(str(text))
+        match = _READS.fullmatch(str(text))
         if match is None:
             raise DefinitionError(name, f"reads {dataset} over {_said(text)}", 'write "0d", "-1d" or "-28d..-1d"')
         first, last = int(match["first"]), int(match["last"] or match["first"])
@@ -235,6 +236,8 @@ def load_pipeline(folder: Path, name: str) -> Pipeline:
     parsed = [parse_definition(p.stem, _read(p), references) for p in sorted(folder.glob("*.sql"))]
     if not parsed:
         raise NotFoundError(f"the pipeline folder {folder} has no definitions (*.sql)")
+    for d in parsed:
+        _refuse(d.name, names.of_a_version(d.name, {other.name for other in parsed}))
     return Pipeline(name, _upstream_first({d.name: d for d in parsed}))
 
 

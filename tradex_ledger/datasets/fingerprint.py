@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -15,12 +16,17 @@ from typing import Any
 
 import duckdb
 
+from tradex_ledger.datasets.column_types import is_type
 from tradex_ledger.datasets.definition import Definition, DefinitionError, Pipeline, parse_definition
 from tradex_ledger.datasets.gate import check_deterministic, check_kept, check_reads, check_types
 from tradex_ledger.datasets.references import add_references
-from tradex_ledger.datasets.statement import connect, is_same_form, parsed_form
+from tradex_ledger.datasets.sandbox import DESCRIBE_MB, confine, description_of, spill_of
+from tradex_ledger.datasets.statement import NotOneSelectError, connect, is_same_form, parsed_form, quoted
 from tradex_ledger.datasets.tokens import SCHEME, tokens
 from tradex_ledger.sources import reader_version
+
+# What ends a name in quotes, or cannot be seen in one.
+_ODD = re.compile(r'["\x00-\x1f\x7f]')
 
 
 def fingerprint(definition: Definition) -> str:
@@ -117,8 +123,11 @@ def columns(definition: Definition, upstream: Mapping[str, list[tuple[str, str]]
         raise DefinitionError(definition.name, f"states columns that cannot be: {str(error).splitlines()[0]}") from None
     connection.execute(f'create table partitions ("{definition.partition}" date)')
     add_references(connection, definition.references, dataset=definition.name)
+    confine(connection, [], memory=f"{DESCRIBE_MB}MB", spill=spill_of(DESCRIBE_MB))
     try:
-        found = connection.execute(f"describe {definition.sql}").fetchall()
+        found = connection.execute(description_of(connection, definition.sql)).fetchall()
+    except NotOneSelectError as error:
+        raise DefinitionError(definition.name, f"is not one SELECT statement: {error}") from None
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as error:
@@ -127,6 +136,9 @@ def columns(definition: Definition, upstream: Mapping[str, list[tuple[str, str]]
     twice = next((name for name, count in Counter(name.lower() for name, _ in result).items() if count > 1), None)
     if twice is not None:
         raise DefinitionError(definition.name, f"gives its column {twice} twice")
+    odd = next((name for name, _ in result if _ODD.search(name)), None)
+    if odd is not None:
+        raise DefinitionError(definition.name, f"gives a column {odd!r}, whose name has a quote or a control character")
     check_types(definition.name, result)
     check_kept(definition.name, result)
     _check_columns(definition, dict(result))
@@ -154,9 +166,12 @@ def _check_columns(definition: Definition, found: dict[str, str]) -> None:
 
 
 def create_empty(connection: duckdb.DuckDBPyConnection, name: str, described: list[tuple[str, str]]) -> None:
-    """An empty table with those columns."""
-    spec = ", ".join(f'"{column}" {kind}' for column, kind in described)
-    connection.execute(f'create table "{name}" ({spec})')
+    """An empty table with those columns. Raises `DefinitionError` for what is no type."""
+    odd = next(((column, kind) for column, kind in described if not is_type(kind)), None)
+    if odd is not None:
+        raise DefinitionError(name, f"has a column {odd[0]} of {odd[1]!r}, which is no type of a column")
+    spec = ", ".join(f"{quoted(column)} {kind}" for column, kind in described)
+    connection.execute(f"create table {quoted(name)} ({spec})")
 
 
 def describe_all(pipeline: Pipeline) -> dict[str, list[tuple[str, str]]]:

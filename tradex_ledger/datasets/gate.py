@@ -14,9 +14,10 @@ from collections.abc import Iterable, Set
 from functools import cache
 from typing import Any
 
-from tradex_ledger.datasets import canaries, judged
-from tradex_ledger.datasets.definition import Definition, DefinitionError, is_name
+from tradex_ledger.datasets import canaries, judged, names
+from tradex_ledger.datasets.definition import Definition, DefinitionError
 from tradex_ledger.datasets.rules import problems, sorted_at_once
+from tradex_ledger.datasets.scope import fold, free_tables, is_elsewhere
 from tradex_ledger.datasets.statement import nodes
 
 # Those that make rows of what they are given.
@@ -60,22 +61,15 @@ def check_reads(definition: Definition, tree: Any) -> None:
 
 
 def _check_tables(name: str, declared: Set[str], tree: Any) -> None:
-    allowed = declared | {str(item.get("key")).lower() for node in nodes(tree) for item in _cte_entries(node)}
-    for node in nodes(tree):
-        table = node.get("table_name")
-        elsewhere = node.get("schema_name") or node.get("catalog_name")
-        if node.get("type") == "BASE_TABLE" and (str(table).lower() not in allowed or elsewhere):
-            could_be = is_name(str(table)) and not elsewhere
+    for node in free_tables(tree):
+        table, elsewhere = fold(node.get("table_name")), is_elsewhere(node)
+        if table not in declared or elsewhere:
+            could_be = names.is_name(table) and not elsewhere
             raise DefinitionError(
                 name,
-                f"reads {table}, which its header does not declare",
+                f"reads {node.get('table_name')}, which its header does not declare",
                 f'declare it: reads = {{ {table} = "0d" }}' if could_be else _BY_NAME,
             )
-
-
-def _cte_entries(node: dict[str, Any]) -> list[dict[str, Any]]:
-    found = node.get("cte_map")
-    return list(found.get("map", [])) if isinstance(found, dict) else []
 
 
 def check_types(name: str, columns: Iterable[tuple[str, str]], *, read_from: str = "") -> None:

@@ -11,12 +11,18 @@ from typing import Any
 import duckdb
 import orjson
 
-_CHANGING = frozenset(f"{verb}_QUERY_NODE" for verb in ("INSERT", "UPDATE", "DELETE", "MERGE_INTO", "MERGE"))
+# What a query can be made of; other nodes change data.
+_READING = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
 CONFIG = {
     "threads": "1",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
 }
+
+
+class NotOneSelectError(ValueError):
+    """A text is not one SELECT to the engine at hand; the message says what it is, in DuckDB's words or ours."""
 
 
 def connect() -> duckdb.DuckDBPyConnection:
@@ -30,19 +36,20 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 
 def parsed_form(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
-    """The statement as DuckDB parsed it, positions stripped. Raises `ValueError` with DuckDB's own words."""
+    """The statement as DuckDB parsed it, positions stripped. Raises `NotOneSelectError`."""
     tree = _parsed(connection, sql)
     if len(tree["statements"]) != 1:
-        raise ValueError(f"it holds {len(tree['statements'])} statements, not one")
+        raise NotOneSelectError(f"it holds {len(tree['statements'])} statements, not one")
     # `with x as (delete from … returning *) select …` is a SELECT to DuckDB, and changes data.
-    other = next((str(n["type"]) for n in nodes(tree) if str(n.get("type")) in _CHANGING), None)
+    kinds = (str(node.get("type")) for node in nodes(tree))
+    other = next((kind for kind in kinds if kind.endswith("_NODE") and kind not in _READING), None)
     if other is not None:
-        raise ValueError(f"it changes data ({other.partition('_')[0]})")
+        raise NotOneSelectError(f"it changes data ({other.partition('_')[0]})")
     return _strip(tree)
 
 
 def parsed_forms(connection: duckdb.DuckDBPyConnection, statements: Iterable[str]) -> list[Any]:
-    """Several statements, parsed at once. Raises `ValueError` with DuckDB's own words."""
+    """Several statements, parsed at once. Raises `NotOneSelectError`."""
     return list(_strip(_parsed(connection, ";\n".join(statements)))["statements"])
 
 
@@ -51,11 +58,13 @@ def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
     try:
         tree = orjson.loads(row[0])
     except orjson.JSONDecodeError:  # DuckDB writes what this reads, but for 1,024 levels
-        raise ValueError("it is nested too deeply: put less in brackets, or join fewer terms in one row") from None
+        raise NotOneSelectError(
+            "it is nested too deeply: put less in brackets, or join fewer terms in one row"
+        ) from None
     if "Allocation failure" in str(tree.get("error_message")):
         raise MemoryError  # told in the words for a statement that is wrong
     if tree.get("error"):
-        raise ValueError(tree.get("error_message", "it cannot be parsed"))
+        raise NotOneSelectError(tree.get("error_message", "it cannot be parsed"))
     return tree
 
 
@@ -64,6 +73,11 @@ def _strip(tree: Any) -> Any:
         for key in [key for key in node if key.startswith("query_location")]:
             del node[key]
     return tree
+
+
+def quoted(name: str) -> str:
+    """A name as a statement can hold it, whatever is in it."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def nodes(tree: Any) -> Iterator[dict[str, Any]]:

@@ -17,6 +17,8 @@ _ORDERS = {
     "inside-out": "abs(2 * __place - __rows - 1), __place",
     "as-they-are": "__place",
 }
+SETTINGS = ("disabled_optimizers",)
+"""What `orders` changes of a connection."""
 # Beyond it a day has so many ties that two orders find one of them.
 FEW_BYTES = 4_000_000
 

@@ -24,7 +24,8 @@ from tradex_ledger.datasets.definition import DefinitionError, Read
 from tradex_ledger.datasets.fingerprint import create_empty
 from tradex_ledger.datasets.graph import iso
 from tradex_ledger.datasets.references import add_references
-from tradex_ledger.datasets.statement import connect
+from tradex_ledger.datasets.sandbox import confine, spill_of
+from tradex_ledger.datasets.statement import NotOneSelectError, connect, quoted
 from tradex_ledger.executors import again
 from tradex_ledger.executors.inputs import InputFile, checked, paths_today
 from tradex_ledger.executors.same_rows import first_difference
@@ -130,18 +131,22 @@ def _build_window(task: WindowTask) -> list[StagedFile]:
 
 @contextmanager
 def _shown(task: WindowTask, days: tuple[int, ...], folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with what the statement may see: reference data, `partitions`, the days that `reads` allows."""
+    """A connection with all that the statement can reach: references, `partitions`, the days that `reads` allows."""
     connection = connect()
     try:
         limit_resources(connection, folder / "spill", task.memory_mb)
         add_references(connection, task.references, dataset=task.dataset)
+        listed = []
         for given in task.inputs:
             first, last = days[0] + given.read.first, days[-1] + given.read.last
-            _create_input(connection, given, _visible(given, first, last, folder))
+            files = _visible(given, first, last, folder)
+            _create_input(connection, given, files)
+            listed += files
         connection.execute(
             f'create table partitions as select unnest($1::date[]) as "{task.column}"',
             [[date.fromordinal(day) for day in days]],
         )
+        confine(connection, listed, spill=spill_of(task.memory_mb), keep=again.SETTINGS)
         yield connection
     finally:
         connection.close()
@@ -155,6 +160,8 @@ def _run(
         return write_days(
             connection, task.sql, column=task.column, order=task.key, days=wanted, folder=folder, durable=keep
         )
+    except NotOneSelectError as error:
+        raise DefinitionError(task.dataset, f"is not one SELECT statement: {error}") from None
     except RepeatedRowError as error:
         raise RepeatedKeyError(task.dataset, str(error)) from None
     except PartitionValueError as error:
@@ -178,7 +185,7 @@ def _create_input(connection: duckdb.DuckDBPyConnection, given: Input, files: li
         create_empty(connection, empty, list(given.columns))
         connection.execute(f'create view "{given.read.dataset}" as from "{empty}"')
         return
-    columns = ", ".join(f'"{name}"' for name, _ in given.columns)
+    columns = ", ".join(quoted(name) for name, _ in given.columns)
     connection.execute(
         f'create view "{given.read.dataset}" as select {columns} '
         f"from read_parquet({file_list(files)}, hive_partitioning = false)"

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tradex_ledger.datasets.sandbox import select_within
 from tradex_ledger.lake.storage import StagedFile, sha256_of, sync_file, sync_folders
 
 BATCH_ROWS = 65_536
@@ -52,11 +53,13 @@ def write_days(
 
     The column is also inside the file; rows are ordered by it and then by `order`. Returns the files in order of
     day. Memory holds one day at a time. A crash leaves files in the staging folder only. What is compared and thrown
-    away need not be `durable`. Raises: `PartitionValueError`; `RepeatedRowError`, because `order` is a key.
+    away need not be `durable`. Raises: `NotOneSelectError` before anything runs; `PartitionValueError`;
+    `RepeatedRowError`, because `order` is a key.
     """
     keys = ", ".join(f'"{name}"' for name in (column, *(name for name in order if name != column)))
     folder.mkdir(parents=True, exist_ok=True)
-    reader = connection.sql(f"select * from ({sql}\n) order by {keys}").to_arrow_reader(BATCH_ROWS)
+    statement = select_within(connection, sql, keys)
+    reader = connection.sql(statement).to_arrow_reader(BATCH_ROWS)
     staged = []
     for day, rows in _by_day(reader, column):
         if day is None or day.toordinal() not in days:

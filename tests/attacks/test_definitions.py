@@ -1,0 +1,372 @@
+"""Definitions are data: whatever a file says, nothing runs but one SELECT, over what it declares."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from tests import small
+from tests.datasets.made import BRONZE, definition, header, pipeline_of
+from tests.executors.test_window import task, write_base
+from tradex_ledger.cli.main import run
+from tradex_ledger.config import FILE, NoWorkspaceError, find_workspace
+from tradex_ledger.datasets.column_types import is_type
+from tradex_ledger.datasets.definition import Definition, DefinitionError, load_pipeline, parse_definition
+from tradex_ledger.datasets.fingerprint import check_definition, columns, create_empty, describe_all
+from tradex_ledger.datasets.names import reserved
+from tradex_ledger.datasets.sandbox import confine, select_within, spill_of
+from tradex_ledger.datasets.statement import NotOneSelectError, connect
+from tradex_ledger.errors import TradexError
+from tradex_ledger.executors.window import build_window
+from tradex_ledger.views import projection_names
+from tradex_ledger.workspace import BUILT_IN
+
+SELECT = "select day, 1 as id from base"
+BASE = parse_definition("base", BRONZE.replace("event_date", "day"), {})
+BREAKOUTS = (
+    "{select}; {deed}",
+    "{deed}; {select}",
+    "{select}); {deed}; select * from (select 1",
+    "{select}\n); {deed} -- ",
+    "{select} -- \n); {deed}; --",
+    "{select} /* */ ; {deed}; /*",
+    "{select}\x00; {deed}",
+    "select $x$; $x$; {deed}; select $y$ $y$",
+    "{deed}",
+    "select * from ({deed})",
+    "with x as ({deed}) {select}",
+    "explain analyze {deed}",
+    "1; {deed}",
+    "",
+)
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    path = tmp_path / "victim"
+    path.write_text("precious")
+    return path
+
+
+def statements(victim: Path) -> list[str]:
+    deed = f"copy (select 'gone') to '{victim}' (format csv, use_tmp_file false)"
+    return [text.format(select=SELECT, deed=deed) for text in BREAKOUTS]
+
+
+def test_no_statement_breaks_out_of_a_description(victim: Path):
+    for sql in statements(victim):
+        with pytest.raises(DefinitionError):
+            columns(definition(sql), {"base": [("day", "DATE")]})
+        with pytest.raises(DefinitionError):
+            check_definition(definition(sql))
+    assert victim.read_text() == "precious"
+
+
+def test_no_statement_breaks_out_of_a_window(victim: Path, tmp_path: Path):
+    files = write_base(tmp_path / "base", {1: [(1, 1)]})
+    for number, sql in enumerate(statements(victim)):
+        with pytest.raises(DefinitionError, match="not one SELECT"):
+            build_window(task(tmp_path / f"out{number}", files, sql, range(1, 2)))
+    assert victim.read_text() == "precious"
+
+
+def test_a_window_does_not_overwrite_a_file_that_it_reads(tmp_path: Path):
+    files = write_base(tmp_path / "base", {1: [(1, 1)]})
+    before = files[0].path.read_bytes()
+    deed = f"{SELECT}; copy (select 1) to '{files[0].path}' (use_tmp_file false)"
+    with pytest.raises(DefinitionError, match="not one SELECT"):
+        build_window(task(tmp_path / "out", files, deed, range(1, 2)))
+    assert files[0].path.read_bytes() == before
+
+
+def test_a_definition_that_writes_a_file_does_not_on_a_dry_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    small.deliver(tmp_path / "posts", days=2)
+    ws, victim = tmp_path / "ws", tmp_path / "victim"
+    shutil.copytree(BUILT_IN, ws / "pipeline")
+    small.create(ws, f"files:{tmp_path / 'posts'}", pipeline="pipeline").close()
+    victim.write_text("precious")
+    file = ws / "pipeline" / "gold_signals.sql"
+    file.write_text(file.read_text().rstrip().rstrip(";") + f";\ncopy (select 1) to '{victim}' (use_tmp_file false)\n")
+    days = ["--from", "2024-01-01", "--to", "2024-01-02"]
+    asked = [
+        "backfill",
+        "request",
+        "temporal",
+        "bronze_x_posts",
+        *days,
+        "--no-override-state",
+        "--reason",
+        "an outage of the source",
+    ]
+    for command in ([*asked, "--dry-run"], ["run"], ["status"]):
+        status = run(["-C", str(ws), "--as", "ana", *command])
+        said = capsys.readouterr()
+        assert victim.read_text() == "precious"
+        if command != ["status"]:
+            assert status != 0
+            assert "gold_signals" in said.err
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select day, 1 as id from '{file}'",
+        'select day, 1 as id from "{file}"',
+        "select day, 1 as id from read_parquet('{file}')",
+        'select z.day, 1 as id from base, (with "{file}" as (select 1) select 2) x, "{file}" z',
+    ],
+)
+def test_a_file_is_no_table_of_a_window_or_a_description(sql: str, tmp_path: Path):
+    files = write_base(tmp_path / "base", {1: [(1, 1)]})
+    other = write_base(tmp_path / "other", {1: [(7, 7)]})[0].path
+    text = sql.format(file=other)
+    with pytest.raises(DefinitionError):
+        check_definition(definition(text))
+    with pytest.raises(DefinitionError):
+        columns(definition(text), {"base": [("day", "DATE")]})
+    with pytest.raises(TradexError, match="disabled by configuration"):
+        build_window(task(tmp_path / "out", files, text, range(1, 2)))
+
+
+def locked(tmp_path: Path) -> Any:
+    """What a definition's connection refuses by itself, were the gate not there."""
+    connection = connect()
+    confine(connection, [str(tmp_path / "listed.parquet")], memory="200MB", spill=spill_of(200))
+    return connection
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        "from read_text('/etc/passwd')",
+        "from '/etc/passwd.csv'",
+        "from '{folder}/other.parquet'",
+        "from glob('/etc/*')",
+        "install httpfs",
+        "attach '{folder}/other.db'",
+        "copy (select 1) to '{folder}/other.csv'",
+        "export database '{folder}/all'",
+        "set enable_external_access = true",
+        "set lock_configuration = false",
+        "set allowed_paths = ['/etc/passwd']",
+        "set allowed_configs = ['threads']",
+        "set memory_limit = '100GB'",
+        "set temp_directory = '{folder}'",
+        "set python_enable_replacements = true",
+    ],
+)
+def test_the_engine_itself_refuses(deed: str, tmp_path: Path):
+    with pytest.raises((duckdb.PermissionException, duckdb.InvalidInputException)):
+        locked(tmp_path).execute(deed.format(folder=tmp_path)).fetchall()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_variable_of_the_program_is_no_table():
+    secret = pa.table({"x": [1]})
+    with pytest.raises(duckdb.CatalogException):
+        connect().execute("select * from secret")
+    assert secret.num_rows == 1
+
+
+def test_what_is_spilled_goes_to_an_own_folder_and_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tradex_ledger.datasets.statement.gettempdir", lambda: str(tmp_path))
+    with locked(tmp_path) as connection:
+        sql = "select count(*) from (select md5(i::varchar) as m, i from range(3000000) t(i) order by m)"
+        connection.execute(f"create table t as {sql.replace('count(*)', '*')}")
+        assert len(list(tmp_path.iterdir())) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- headers
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(
+            "INTEGER); copy (select 1) to 'x'; --",
+            "INTEGER default 1",
+            "INTEGER primary key",
+            "INTEGER -- x",
+            "INT/**/",
+        ),
+        *("DATE check (true)", "INTEGER as (1)", "NOTHING", "STRUCT()", "STRUCT(a)", "ENUM(1)", "INTEGER\n", "'a'"),
+        *("VARCHAR collate de", "MAP(VARCHAR", "[]", "(", "INTEGER,", "TIMESTAMP WITH", "ENUM((select 1))", '"a"', ""),
+        *("INTEGER[-1]", "INTEGER[(select 1)]", "DECIMAL(1, (select 1))", "INTEGER\x00", "LIST(INTEGER)", "İNTEGER"),
+    ],
+)
+def test_a_type_of_a_header_is_a_type_and_nothing_more(kind: str):
+    assert not is_type(kind)
+    told = kind.replace("\n", "\\n").replace("\x00", "\\u0000").replace('"', '\\"')
+    with pytest.raises(DefinitionError, match=r"id = .* is no type"):
+        definition(SELECT, {"made": "-1d"}, more=f'columns = {{ day = "DATE", id = "{told}" }}')
+    with pytest.raises(DefinitionError, match="no type"):
+        create_empty(connect(), "made", [("id", kind)])
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("DATE", "timestamp", "DECIMAL(10,2)", "VARCHAR[]", "INTEGER[3][]", "ENUM('a', 'b''c')", "JSON", "BIT"),
+        *('STRUCT(a INTEGER, "b ""c" VARCHAR[])', "MAP(VARCHAR, INTEGER[3])", "UNION(a INTEGER, b VARCHAR)"),
+        *("TUPLE(INTEGER, VARCHAR)", 'MAP("NULL", "NULL")', "GEOMETRY('OGC:CRS84')", "DOUBLE PRECISION", "UUID"),
+        *("TIMESTAMP WITH TIME ZONE", "TIME WITH TIME ZONE", "TIMESTAMP_NS", "HUGEINT", "VARIANT", "INTERVAL"),
+    ],
+)
+def test_what_an_engine_calls_a_type_is_one(kind: str):
+    assert is_type(kind)
+    connection = connect()
+    create_empty(connection, "made", [("id", kind)])
+    described = connection.execute("describe made").fetchall()[0][1]
+    assert is_type(described)
+
+
+@pytest.mark.parametrize("column", ['id" INTEGER); drop table base; --', "a;b", "", "x\n", "'x'"])
+def test_names_of_columns_are_names(column: str):
+    told = column.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    with pytest.raises(DefinitionError, match=r"has columns = .* not a table"):
+        definition(SELECT, {"made": "-1d"}, more=f'columns = {{ day = "DATE", "{told}" = "INTEGER" }}')
+    for field in (f'key = ["{told}"]', f'partition = "{told}"', f'component = "{told}"'):
+        text = "\n".join(line for line in header({"base": "0d"}).splitlines()[:-1] if field[:3] not in line)
+        with pytest.raises(DefinitionError, match=r"has (key|partition|component)|does not say its"):
+            parse_definition("made", f"{text}\n-- {field}\n-- ///\n{SELECT}", {})
+
+
+@pytest.mark.parametrize("column", ['id" VARCHAR); drop table base; --', "a;b", "", "x\n", "'x'"])
+def test_a_column_of_reference_data_is_called_as_it_is_and_ends_nothing(column: str):
+    file = '"' + column.replace('"', '""') + '",b\n1,2\n'
+    made = definition(SELECT, references={"words.csv": file}, more='references = ["words.csv"]')
+    assert columns(made, {"base": [("day", "DATE")]}) == [("day", "DATE"), ("id", "INTEGER")]
+
+
+def test_a_column_that_a_statement_names_ends_no_name():
+    with pytest.raises(DefinitionError, match="quote"):
+        columns(definition(f'{SELECT[:-10]}, 1 as "x"" INTEGER); --" from base'), {"base": [("day", "DATE")]})
+    connection = connect()
+    create_empty(connection, "made", [('x" INTEGER); --', "DATE")])
+    assert connection.execute("describe made").fetchall()[0][0] == 'x" INTEGER); --'
+
+
+# -- names
+
+
+def test_a_dataset_collides_with_nothing():
+    assert set(projection_names()) | {"events"} <= reserved()
+    for name in (*projection_names(), "events", "ledger_events", "made\n", "made\x00", "Made", "made x", "é"):
+        with pytest.raises(DefinitionError, match=r"has (a|the) name"):
+            parse_definition(name, header({"base": "0d"}) + SELECT, {})
+
+
+def test_a_dataset_is_not_called_like_a_version_of_another(tmp_path: Path):
+    (tmp_path / "base.sql").write_text(BRONZE)
+    for name in ("gold_signals", "gold_signals_v1"):
+        (tmp_path / f"{name}.sql").write_text(header({"base": "0d"}) + SELECT)
+    with pytest.raises(DefinitionError, match="gold_signals_v1 has the name of a version of gold_signals"):
+        load_pipeline(tmp_path, "own")
+
+
+def test_reference_data_is_no_other_table():
+    for file in ("partitions.csv", "base.csv"):
+        with pytest.raises(DefinitionError, match="two tables"):
+            definition(SELECT, references={file: "a\n1\n"}, more=f'references = ["{file}"]')
+
+
+@pytest.mark.parametrize("name", ["select", "order", "table", "user", "group"])
+def test_a_word_of_sql_is_a_name_like_any_other(name: str, tmp_path: Path):
+    made: Definition = definition(f'select p.day, b.id from partitions p join "{name}" b using (day)', {name: "0d"})
+    bronze = parse_definition(name, BRONZE.replace("event_date", "day").replace("post_id", "id"), {})
+    assert describe_all(pipeline_of(bronze, made))["made"][0] == ("day", "DATE")
+
+
+# -- scopes
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select c.day, 1 as id from (with c as (select 1 as x) select x from c) x, c",
+        "with a as (select day from c), c as (select 1 as x) select day, 1 as id from a, c",
+        "with c as (select * from c) select day, 1 as id from c",
+        "with recursive c as (select * from c) select day, 1 as id from c",
+        "with recursive c as (select day from c union all select day from c) select day, 1 as id from c",
+        "with x as (with c as (select 1) select * from c) select day, 1 as id from c",
+        "(with c as (select null::date as day) select day, 1 as id from c) union all select day, 1 as id from c",
+        "with c as (select null::date as day) select day, 1 as id from main.c",
+        'with "É" as (select null::date as day) select day, 1 as id from "é"',
+        'with "\u212a" as (select null::date as day) select day, 1 as id from "k"',
+    ],
+)
+def test_a_cte_is_one_only_where_it_can_be_seen(sql: str):
+    with pytest.raises(DefinitionError, match="does not declare"):
+        check_definition(definition(sql))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "with C as (select day from BASE) select day, 1 as id from c",
+        "with a as (select day from base), b as (select day from a) select day, (select 1 from A limit 0) id from B",
+        "with a as (select day from base) select day, 1 as id from a union all select day, 2 as id from a",
+        "with a as (select day from base) select day, 1 as id from (with b as (select * from a) select * from b)",
+        "with recursive r as (select day, 1 as id from base union all select day, id + 1 from R where id < 3) from r",
+        "with base as (select * from base) select day, 1 as id from base",
+    ],
+)
+def test_a_cte_is_one_wherever_it_can_be_seen(sql: str):
+    sql = sql.replace("(select 1 from A limit 0)", "(select max(1) from A)")
+    check_definition(definition(sql))
+    assert columns(definition(sql), {"base": [("day", "DATE")]})
+
+
+def test_what_is_checked_is_what_runs():
+    connection = connect()
+    for sql in (
+        "select 1 as a",
+        "from range(3) t(a)",
+        "select 1 as a -- x",
+        "values (1)",
+        "select $$;$$ as a",
+        "(select 1)",
+    ):
+        assert connection.sql(select_within(connection, sql, "1")).fetchall()
+    with pytest.raises(NotOneSelectError):
+        select_within(connection, "select 1 union all select 2) union all (select 3", "1")
+
+
+# -- where a workspace is looked for
+
+
+def test_the_search_for_a_workspace_ends_where_the_owner_changes(tmp_path: Path):
+    (tmp_path / FILE).write_text("")
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    assert find_workspace(below) == tmp_path
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a folder away")
+    for folder in (below, below.parent):
+        os.chown(folder, 12345, -1)
+    with pytest.raises(NoWorkspaceError, match="another owner"):
+        find_workspace(below)
+    assert find_workspace(tmp_path) == tmp_path
+
+
+def test_the_search_for_a_workspace_ends_where_the_file_system_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / FILE).write_text("")
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    real = Path.stat
+
+    def stat(path: Path, **options: Any) -> os.stat_result:
+        found = list(real(path, **options))
+        found[2] += "a" in path.parts[len(tmp_path.parts) :]
+        return os.stat_result(found)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    with pytest.raises(NoWorkspaceError, match="file system"):
+        find_workspace(below)

@@ -1,0 +1,123 @@
+"""A query reads the files of the tables that it names, and nothing else of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import small
+from tradex_ledger.audit.query import QueryError, query
+from tradex_ledger.audit.tables import UnknownTableError
+from tradex_ledger.errors import TradexError
+from tradex_ledger.workspace import Workspace
+
+DATASET = "silver_social_events"
+
+
+@pytest.fixture(scope="module")
+def ws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A workspace with a run, in a folder whose name is full of patterns."""
+    folder = tmp_path_factory.mktemp("attacked") / "a [b]*?'; drop"
+    small.deliver(folder / "posts", days=3)
+    with small.create(folder / "ws", f"files:{folder / 'posts'}", anomaly_min_rows=0) as workspace:
+        workspace.run(small.day(3))
+        yield workspace
+
+
+def files(ws: Workspace, dataset: str) -> list[Path]:
+    found = sorted((ws.lake.root / dataset).rglob("*.parquet"))
+    assert found
+    return found
+
+
+def quoted(path: Path) -> str:
+    return '"' + str(path).replace('"', '""') + '"'
+
+
+def test_a_query_answers(ws: Workspace):
+    for table in (DATASET, DATASET.upper(), f"main.{DATASET}", "Gold_Signals_V1", "RUNS", "Events"):
+        assert query(ws.ledger, ws.lake, f"select count(*) from {table}").rows[0][0] > 0
+    both = f"with X as (select * from {DATASET}) select count(*) from x, (select 1 from gold_signals) y"
+    assert query(ws.ledger, ws.lake, both).rows
+    assert query(ws.ledger, ws.lake, "describe gold_signals").rows
+    recursion = "with recursive r(n) as (select 1 union all select n + 1 from r where n < 3) select max(n) from R"
+    assert query(ws.ledger, ws.lake, recursion).rows == [(3,)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from {file}",
+        "with {file} as (select 1) select * from main.{file}",
+        "select x.* from (with {file} as (select 1) select 2) y, {file} x",
+        "with a as (select * from {file}), {file} as (select 1) select * from a",
+        "with {file} as (select * from {file}) select * from {file}",
+        "select 1 where exists (with {file} as (select 1) select 1) and exists (select 1 from {file})",
+        "select * from (describe {file})",
+        "summarize {file}",
+    ],
+)
+def test_a_cte_that_is_called_like_a_file_opens_no_file(ws: Workspace, sql: str):
+    # As a candidate of a held run is: in the lake, and no table's.
+    for file in (files(ws, "gold_metrics")[0], files(ws, DATASET)[0], Path("/etc/passwd")):
+        with pytest.raises((UnknownTableError, QueryError), match=r"there is no table|in another schema"):
+            query(ws.ledger, ws.lake, sql.format(file=quoted(file)))
+
+
+@pytest.mark.parametrize("name", ["runs", "gold_metrics", "gold_signals_v1"])
+def test_a_cte_that_is_called_like_a_table_hides_it_only_where_it_is_seen(ws: Workspace, name: str):
+    assert query(ws.ledger, ws.lake, f"with {name.upper()} as (select 7 as x) select * from {name}").rows == [(7,)]
+    sql = f"select (select count(*) from {name}) > 0, x from (with {name} as (select 7 as x) select x from {name})"
+    assert query(ws.ledger, ws.lake, sql).rows == [(True, 7)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "copy (select 1) to '{target}'",
+        "copy (select 1) to '{listed}' (use_tmp_file false)",
+        "select 1; copy (select 1) to '{listed}' (use_tmp_file false)",
+        "copy (select 1) to '{listed}' (use_tmp_file false); select * from " + DATASET,
+        "select * from " + DATASET + " -- \n; copy (select 1) to '{listed}' (use_tmp_file false); --",
+        "select * from " + DATASET + "\x00; copy (select 1) to '{listed}' (use_tmp_file false)",
+        "select $a$ $a$; copy (select 1) to '{listed}' (use_tmp_file false) /* ; */",
+        "with x as (insert into runs select * from runs returning *) select * from x",
+        "with x as (delete from events returning *) select * from x",
+        "select * from read_text('/etc/passwd')",
+        "select * from read_parquet('{listed}')",
+        "select * from glob('/etc/*')",
+        "select * from query('select 1')",
+        "select * from query_table('runs')",
+        "select * from duckdb_settings()",
+        "install httpfs",
+        "load httpfs",
+        "attach '{target}' as other",
+        "set enable_external_access = true",
+        "pragma memory_limit = '1GB'",
+        "reset lock_configuration",
+        "create table x as select 1",
+        "drop view " + DATASET,
+        "export database '{target}'",
+        "call pragma_version()",
+        "explain analyze select 1",
+        "",
+        ";",
+    ],
+)
+def test_a_query_does_nothing_but_read(ws: Workspace, tmp_path: Path, sql: str):
+    listed = files(ws, DATASET)[0]
+    before, target = listed.read_bytes(), tmp_path / "target"
+    path = str(listed).replace("'", "''")
+    with pytest.raises(TradexError) as caught:
+        query(ws.ledger, ws.lake, sql.format(listed=path, target=target))
+    assert isinstance(caught.value, QueryError)
+    assert not target.exists()
+    assert listed.read_bytes() == before
+
+
+def test_a_version_without_end_is_a_table_that_is_not_there(ws: Workspace):
+    for name in ("gold_signals_v" + "9" * 5000, "gold_signals_v١", '"gold_signals_v1\n"'):
+        with pytest.raises(UnknownTableError):
+            query(ws.ledger, ws.lake, f"select * from {name}")

@@ -1,0 +1,67 @@
+"""What may be called what: names and types that stand in definitions and go into statements.
+
+Each function gives what is wrong as (problem, mend), or None.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Set
+from functools import cache
+
+from tradex_ledger import resources
+from tradex_ledger.datasets.column_types import is_type
+
+Problem = tuple[str, str]
+
+_DATASET = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_VERSION = re.compile(r"(?P<dataset>.+)_v[0-9]+")
+_RENAME = "give it another name"
+
+
+@cache
+def reserved() -> frozenset[str]:
+    """Tables that are there beside the datasets: the projections, and the events."""
+    projections = {file.removesuffix(".sql") for file in resources.names("projections")}
+    return frozenset(projections | {"events", "ledger_events", "fresh"})
+
+
+def is_name(text: str) -> bool:
+    """Whether a dataset may be called so, were there nothing else."""
+    return _DATASET.fullmatch(text) is not None
+
+
+def of_a_dataset(name: str) -> Problem | None:
+    """It is an identifier, and no table has it yet."""
+    if not _DATASET.fullmatch(name):
+        return "has a name that is no identifier (a-z, 0-9, _)", ""
+    if name in reserved():
+        return f"has the name of a table of the ledger's own: {name}", _RENAME
+    return None
+
+
+def of_a_version(name: str, datasets: Set[str]) -> Problem | None:
+    """No dataset is called like a version of another: a query could not tell them."""
+    match = _VERSION.fullmatch(name)
+    if match is not None and match["dataset"] in datasets:
+        return f"has the name of a version of {match['dataset']}", _RENAME
+    return None
+
+
+def of_tables(reads: Iterable[str], references: Iterable[str]) -> Problem | None:
+    """What a statement reads are tables with names, and each has its own."""
+    odd = next((dataset for dataset in reads if not _DATASET.fullmatch(dataset)), None)
+    if odd is not None:
+        return f"reads {odd!r}, which is no name of a dataset (a-z, 0-9, _)", ""
+    tables = Counter(["partitions", *reads, *(file.removesuffix(".csv") for file in references)])
+    twice = next((table for table, count in tables.items() if count > 1), None)
+    return None if twice is None else (f"has two tables that are called {twice}", "rename the reference data")
+
+
+def of_stated_columns(columns: Mapping[str, str]) -> Problem | None:
+    """A header's columns are names and types, and nothing more."""
+    for column, kind in columns.items():
+        if not is_type(kind):
+            return f"states columns that cannot be: {column} = {kind!r} is no type", ""
+    return None

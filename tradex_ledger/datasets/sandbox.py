@@ -1,0 +1,87 @@
+"""What runs a statement that somebody wrote: one SELECT, over the files that are listed for it and nothing else.
+
+The engine holds both. But it lets a statement that writes overwrite a listed file; so nothing is run that its parser
+has not held to one SELECT before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import duckdb
+
+from tradex_ledger.datasets.statement import NotOneSelectError, is_same_form, parsed_form
+from tradex_ledger.paths import literal
+
+DESCRIBE_MB = 1024
+SPILL_TIMES = 64
+"""How many times its memory a statement may spill to disk."""
+
+
+def confine(
+    connection: duckdb.DuckDBPyConnection,
+    files: Iterable[str],
+    *,
+    memory: str = "",
+    spill: str,
+    keep: Iterable[str] = (),
+) -> None:
+    """From here on a connection reads those files and nothing else, and no setting can change but those to `keep`.
+
+    `memory` and `spill` are DuckDB's own texts for sizes; what is spilled goes to the connection's own folder.
+    """
+    # A file is asked for by its pattern (lake/storage.py file_list), and found by its name: both have to be allowed.
+    allowed = sorted({name for file in files for name in (file, literal(file))})
+    if memory:
+        connection.execute("set memory_limit = $1", [memory])
+    connection.execute("set max_temp_directory_size = $1", [spill])
+    connection.execute("set allowed_paths = $1::varchar[]", [allowed])
+    connection.execute("set enable_external_access = false")
+    connection.execute("set allowed_configs = $1::varchar[]", [sorted(keep)])
+    connection.execute("set lock_configuration = true")
+
+
+def spill_of(memory_mb: int) -> str:
+    """How much may be spilled beside that memory."""
+    return f"{memory_mb * SPILL_TIMES}MB"
+
+
+def one_select(connection: duckdb.DuckDBPyConnection, text: str) -> Any:
+    """The one SELECT that a text is, ready to be run: it, and not the text, is what runs.
+
+    Raises `NotOneSelectError` before anything runs.
+    """
+    parsed_form(connection, text)
+    statements = connection.extract_statements(text)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise NotOneSelectError("it is not one SELECT to all readers")
+    return statements[0]
+
+
+def select_within(connection: duckdb.DuckDBPyConnection, sql: str, order: str) -> Any:
+    """A statement in the brackets of one that puts its rows into an order, ready to be run.
+
+    By itself and within the brackets it has to be the very same, so that nothing in it can end them.
+    Raises `NotOneSelectError` before anything runs.
+    """
+    return _holding(connection, sql, f"select * from (\n{sql}\n) order by {order}", "subquery", "node")
+
+
+def description_of(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
+    """What tells the columns of a statement without running it, likewise."""
+    return _holding(connection, sql, f"describe {sql}", "query")
+
+
+def _holding(connection: duckdb.DuckDBPyConnection, sql: str, text: str, *way: str) -> Any:
+    alone = _node(parsed_form(connection, sql))
+    found = _node(parsed_form(connection, text)).get("from_table")
+    for step in way:
+        found = (found or {}).get(step)
+    if not is_same_form(found, alone):
+        raise NotOneSelectError("it is another statement within a larger one than by itself")
+    return one_select(connection, text)
+
+
+def _node(tree: Any) -> Any:
+    return tree["statements"][0]["node"]
