@@ -7,17 +7,17 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from stat import S_ISREG
 from typing import Any
 
+from tradex_ledger import found
 from tradex_ledger.domain.policy import Policy, settings
 from tradex_ledger.domain.policy_text import MOST as POLICY_MOST
 from tradex_ledger.domain.policy_text import PolicyValueError, policy_of, said
-from tradex_ledger.errors import EnvironmentFault, NotFoundError, UsageError
+from tradex_ledger.errors import EnvironmentFault, UsageError
 from tradex_ledger.fresh import fresh_settings
 from tradex_ledger.paths import check_lake_name, check_name, current_folder, given
 
-FILE = "tradex.toml"
+FILE = found.FILE
 SQLITE = "sqlite:///"
 _DATABASES = ("postgresql", "postgres", "mysql", "mariadb", "mssql", "oracle", "duckdb")
 _SECRET = ("ledger", "uri")
@@ -40,30 +40,6 @@ class ConfigError(EnvironmentFault):
     def __init__(self, path: Path, problem: str, mend: str = "") -> None:
         usual = "mend the file; `tradex init` in another folder shows a fresh one"
         super().__init__(f"{path}: {problem}", mend=mend or usual)
-
-
-class NoWorkspaceError(NotFoundError):
-    """There is no workspace where one was looked for."""
-
-    code = "no-workspace"
-
-    def __init__(self, folder: Path, end: Path | None = None) -> None:
-        stopped = f"; above {end} is another owner or file system, and no search" if end else ""
-        super().__init__(
-            f"there is no workspace in {folder} or above it (no {FILE}){stopped}",
-            mend="make one: tradex init DIR --source files:PATH; or name one: tradex -C DIR …",
-        )
-
-
-class WorkspaceUnreadableError(EnvironmentFault):
-    """Whether there is a workspace cannot even be seen."""
-
-    code = "no-permission"
-
-    def __init__(self, folder: Path, reason: str | None) -> None:
-        super().__init__(
-            f"{folder} cannot be read: {reason}", mend="ask its owner for read access (folders need x, too)"
-        )
 
 
 class NoDatabaseError(UsageError):
@@ -92,34 +68,11 @@ class Config:
     alert_urls: tuple[str, ...] = ()
 
 
-def find_workspace(start: Path) -> Path:
-    """The nearest folder, from `start` upwards, that holds a workspace; up to where owner or file system change.
-
-    Above that somebody else could have laid a workspace in the way.
-    Raises: `NoWorkspaceError`; `WorkspaceUnreadableError` where this user may not look.
-    """
-    below: tuple[Path, tuple[int, int]] | None = None
-    for folder in (start, *start.parents):
-        try:
-            found = folder.stat()
-            place = (found.st_dev, found.st_uid)
-            if below is not None and below[1] != place:
-                raise NoWorkspaceError(start, below[0])
-            below = (folder, place)
-            if S_ISREG((folder / FILE).stat().st_mode):
-                return folder
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            raise WorkspaceUnreadableError(folder, error.strerror) from None
-    raise NoWorkspaceError(start)
-
-
 def open_config(path: str | Path) -> Config:
     """The settings of the workspace in a folder, or of the nearest one above it."""
     folder = Path(path)
     base = folder if folder.is_absolute() else current_folder()
-    return load_config(find_workspace(given(str(path), base).resolve()) / FILE)
+    return load_config(found.find_workspace(given(str(path), base).resolve()) / FILE)
 
 
 def load_config(path: Path) -> Config:

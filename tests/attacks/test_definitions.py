@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from tests import small
 from tests.datasets.made import BRONZE, definition, header, pipeline_of
 from tests.executors.test_window import task, write_base
 from tradex_ledger.cli.main import run
-from tradex_ledger.config import FILE, NoWorkspaceError, find_workspace
 from tradex_ledger.datasets.column_types import is_type
 from tradex_ledger.datasets.definition import Definition, DefinitionError, load_pipeline, parse_definition
 from tradex_ledger.datasets.fingerprint import check_definition, columns, create_empty, describe_all
@@ -337,36 +335,3 @@ def test_what_is_checked_is_what_runs():
         assert connection.sql(select_within(connection, sql, "1")).fetchall()
     with pytest.raises(NotOneSelectError):
         select_within(connection, "select 1 union all select 2) union all (select 3", "1")
-
-
-# -- where a workspace is looked for
-
-
-def test_the_search_for_a_workspace_ends_where_the_owner_changes(tmp_path: Path):
-    (tmp_path / FILE).write_text("")
-    below = tmp_path / "a" / "b"
-    below.mkdir(parents=True)
-    assert find_workspace(below) == tmp_path
-    if os.geteuid() != 0:
-        pytest.skip("only root can give a folder away")
-    for folder in (below, below.parent):
-        os.chown(folder, 12345, -1)
-    with pytest.raises(NoWorkspaceError, match="another owner"):
-        find_workspace(below)
-    assert find_workspace(tmp_path) == tmp_path
-
-
-def test_the_search_for_a_workspace_ends_where_the_file_system_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    (tmp_path / FILE).write_text("")
-    below = tmp_path / "a" / "b"
-    below.mkdir(parents=True)
-    real = Path.stat
-
-    def stat(path: Path, **options: Any) -> os.stat_result:
-        found = list(real(path, **options))
-        found[2] += "a" in path.parts[len(tmp_path.parts) :]
-        return os.stat_result(found)
-
-    monkeypatch.setattr(Path, "stat", stat)
-    with pytest.raises(NoWorkspaceError, match="file system"):
-        find_workspace(below)

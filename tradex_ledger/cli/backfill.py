@@ -63,7 +63,11 @@ def show_(call: Call, run_id: str, as_of: str | None) -> None:
     if document["plan"] and not call.as_json:
         call.show.line()
         costs = {f"estimated {name}": text for name, text in cost_facts(document["plan"]["estimate"]).items()}
-        waits = {"approval": in_words(document["approval"])} if document["status"] == "PLANNED" else {}
+        waits = (
+            {"approval": in_words(document["approval"])}
+            if document["status"] == "PLANNED" and document["approval"]
+            else {}
+        )
         call.show.facts({**costs, **waits})
         show_datasets(call.show, document)
         for text in document["warnings"]:

@@ -39,6 +39,7 @@ _COMMANDS = {
     "alerts": ("tradex_ledger.cli.alerts:alerts", "What somebody must hear of."),
     "policy": ("tradex_ledger.cli.policy:policy", "What is judged by: rights, approval rules, bounds."),
     "lake": ("tradex_ledger.cli.lake:lake", "The files of the lake."),
+    "trust": ("tradex_ledger.cli.start:trust", "Believe settings and definitions of another user."),
 }
 
 

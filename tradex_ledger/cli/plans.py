@@ -7,6 +7,7 @@ from typing import Any
 
 from tradex_ledger.cli.show import Show, bytes_text
 
+UNTRUSTED = "why each dataset is in it, and whose approval it needs, say definitions and settings that are not trusted"
 COLUMNS = ("dataset", "logic_version", "first", "last", "partitions", "windows", "why")
 
 
@@ -31,7 +32,8 @@ def planned_document(workspace: Any, backfill: Any, plan: dict[str, Any]) -> dic
 def run_document(workspace: Any, reader: Any, run_id: str) -> dict[str, Any]:
     """A run as `backfill show --json` prints it: a backfill with why each dataset is in it, and the approval it needs.
 
-    The definitions of today say why; where the dataset that was asked for is no more, nothing does.
+    The definitions of today say why; where the dataset that was asked for is no more, or they are another user's who
+    is not trusted, nothing does.
     """
     from tradex_ledger.datasets.definition import UnknownDatasetError
     from tradex_ledger.domain.approval import approval_of
@@ -41,6 +43,9 @@ def run_document(workspace: Any, reader: Any, run_id: str) -> dict[str, Any]:
     request, plan = document["request"], document["plan"]
     if request is None or plan is None:
         return document
+    if not workspace.is_trusted:  # neither its definitions nor its policy are asked
+        by_windows = by_dataset(document["windows"], request, [])
+        return {**document, "edges": [], "by_dataset": by_windows, "approval": None, "warnings": [UNTRUSTED]}
     try:
         edges = workspace.edges(workspace.ledger.get(Backfill, run_id))
     except UnknownDatasetError:

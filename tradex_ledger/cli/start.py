@@ -1,13 +1,15 @@
-"""`tradex init` and `tradex demo`."""
+"""`tradex init`, `tradex demo` and `tradex trust`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from shlex import quote
 from typing import Any
 
 import click
 
 from tradex_ledger.cli.common import DAY, Call, command
+from tradex_ledger.errors import TradexError
 
 _top = click.Group()
 
@@ -76,3 +78,43 @@ def demo(call: Call, folder: str) -> None:
                 show.line(text)
     if show.as_json:
         show.document({"steps": steps})
+
+
+@command(_top, "trust", example="tradex trust /srv/ws\ntradex trust\ntradex trust /srv/ws --remove")
+@click.argument("folder", metavar="DIR", required=False)
+@click.option("--remove", is_flag=True, help="Take it back.")
+def trust(call: Call, folder: str | None, remove: bool) -> None:
+    """Believe the settings and definitions in DIR, though another user owns them: they say what runs, as you.
+
+    Look at them first. Without it their ledger and lake can be read, and nothing else. Without DIR, list what is
+    trusted. The list is your own, in your configuration folder; files of yet another owner are asked about anew.
+    """
+    from tradex_ledger.paths import given
+    from tradex_ledger.trust import distrust, name_of, trusted_folders
+    from tradex_ledger.trust import trust as believe
+
+    if folder is None:
+        if remove:
+            raise click.UsageError("Name the DIR that is not to be trusted any more.")
+        rows = [{"folder": str(path), "owner": name_of(owner)} for path, owner in trusted_folders()]
+        call.show.document(rows) if call.as_json else call.show.table(rows, ("folder", "owner"))
+        return
+    place = given(folder, Path.cwd()).resolve()
+    if remove:
+        done = "is not trusted any more" if distrust(place) else "was not trusted"
+    else:
+        names = [name_of(owner) for owner in believe(place, _pipeline_of(place))]
+        done = (
+            f"is trusted with what {', '.join(names)} put there" if names else "is your own: nothing is to be trusted"
+        )
+    call.show.document({"folder": str(place), "done": done}) if call.as_json else call.show.line(f"{place} {done}")
+
+
+def _pipeline_of(folder: Path) -> Path | None:
+    """The definitions that the settings in a folder name; none where there are no settings that can be read."""
+    from tradex_ledger.config import FILE, load_config
+
+    try:
+        return load_config(folder / FILE).pipeline
+    except TradexError:  # whoever uses them has the words for what is wrong
+        return None

@@ -25,6 +25,7 @@ from tradex_ledger.ledger.store import create_store, has_ledger, open_engine
 from tradex_ledger.modes import OWNER_WRITES, make_file
 from tradex_ledger.paths import check_lake_name, check_name, current_folder, given, written
 from tradex_ledger.sources.files import FilesSource, open_source
+from tradex_ledger.trust import check_trusted
 from tradex_ledger.workspace.backfills import BackfillCommands
 from tradex_ledger.workspace.core import BUILT_IN, PIPELINE
 
@@ -82,6 +83,7 @@ class Workspace(BackfillCommands):
         check_name(own or root, "the pipeline")
         check_ledger_url(ledger)
         url = resolve_uri(ledger, SQLITE, root)
+        check_trusted(root, own)
         half_made = root / f".{FILE}.new"  # what a broken attempt left: it is finished, not refused
         finish = half_made.exists()
         root.mkdir(parents=True, exist_ok=True)

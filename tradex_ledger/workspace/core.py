@@ -27,6 +27,7 @@ from tradex_ledger.lake.storage import LocalLake
 from tradex_ledger.ledger.application import Ledger, NoSuchStreamError
 from tradex_ledger.ledger.store import open_engine
 from tradex_ledger.sources.files import open_source
+from tradex_ledger.trust import UntrustedError, check_trusted
 
 PIPELINE = "x"
 BUILT_IN = Path(__file__).parents[1] / "pipelines" / PIPELINE
@@ -46,6 +47,8 @@ class Core:
         reading: bool = False,
     ) -> None:
         self.config = config
+        if not reading:
+            self.check_trusted()
         self.actor = check_actor(login_name() if actor is None else actor)
         self.clock = clock
         self.ledger = ledger or Ledger(open_engine(config.ledger_url, reading=reading), clock)
@@ -75,17 +78,32 @@ class Core:
 
     # -- what a workspace is made of
 
+    def check_trusted(self) -> None:
+        """Raise `UntrustedError` when settings or definitions are of another user, whom nobody said to trust."""
+        check_trusted(self.config.folder, self.config.pipeline)
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether settings and definitions may be used; without it, ledger and lake can be read, and no more."""
+        try:
+            self.check_trusted()
+        except UntrustedError:
+            return False
+        return True
+
     @property
     def pipeline(self) -> Pipeline:
-        """The dataset definitions, read anew each time: they are files that people edit."""
+        """The dataset definitions, read anew each time: they are files that people edit. Raises `UntrustedError`."""
+        self.check_trusted()
         return load_pipeline(self.config.pipeline or BUILT_IN, PIPELINE)
 
     @property
     def settings(self) -> Config:
         """The settings as their file has them now: a worker lives for weeks. Ledger and lake stay those it opened.
 
-        Its policy is a proposal: `policy` is what counts.
+        Its policy is a proposal: `policy` is what counts. Raises: `UntrustedError`.
         """
+        self.check_trusted()
         return load_config(self.config.folder / FILE)
 
     @property

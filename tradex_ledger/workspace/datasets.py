@@ -29,8 +29,12 @@ class DatasetCommands(PolicyCommands):
     """One method a command."""
 
     def dataset(self, name: str) -> Dataset:
-        """A dataset's aggregate, by a name that the pipeline knows. Raises `UnknownDatasetError`."""
-        self.pipeline.get(name)
+        """A dataset's aggregate, by a name that the pipeline knows, where that can be trusted; else the ledger.
+
+        Raises: `UnknownDatasetError`, `NoSuchStreamError`.
+        """
+        if self.is_trusted:
+            self.pipeline.get(name)
         return self.ledger.get(Dataset, stream_of(name), "dataset")
 
     def register_datasets(self) -> list[str]:
