@@ -22,10 +22,10 @@ SQLITE = "sqlite:///"
 _DATABASES = ("postgresql", "postgres", "mysql", "mariadb", "mssql", "oracle", "duckdb")
 _SECRET = ("ledger", "uri")
 FORMAT = 1
-MOST = {**POLICY_MOST, "workers": 1_000, "task_memory_mb": 16_777_216}
+MOST = {**POLICY_MOST, "workers": 1_000, "task_memory_mb": 16_777_216, "task_minutes": 1_000_000}
 """The most that a number may be: beyond it, it is a slip."""
 _KNOWN = {
-    "workspace": {"format", "ledger", "lake", "pipeline", "workers", "task_memory_mb"},
+    "workspace": {"format", "ledger", "lake", "pipeline", "workers", "task_memory_mb", "task_minutes"},
     "source": {"uri"},
     "policy": set(settings()),
     "alerts": {"urls"},
@@ -66,6 +66,7 @@ class Config:
     task_memory_mb: int
     policy: Policy
     alert_urls: tuple[str, ...] = ()
+    task_minutes: int = 360
 
 
 def open_config(path: str | Path) -> Config:
@@ -111,6 +112,7 @@ def load_config(path: Path) -> Config:
         source=resolve_uri(_text(path, content.get("source", {}), "uri"), "files:", folder),
         workers=_positive(path, workspace, "workers", None),
         task_memory_mb=_positive(path, workspace, "task_memory_mb", 512) or 512,
+        task_minutes=_positive(path, workspace, "task_minutes", 360) or 360,
         policy=_policy(path, content.get("policy", {})),
         alert_urls=_urls(path, content.get("alerts", {})),
     )

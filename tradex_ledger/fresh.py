@@ -16,6 +16,7 @@ lake = {lake}
 {pipeline}     # a folder of your own dataset definitions; without it, the built-in TradeX pipeline
 # workers = 2               # worker processes; without it, one a processor
 # task_memory_mb = 512      # bound for each task; what does not fit is spilled to disk
+# task_minutes = 360        # and for its time: what takes longer is ended
 
 [source]
 uri = {source}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,17 @@ import pyarrow as pa
 import pytest
 
 from tests import small
-from tests.datasets.made import BRONZE, definition, header, pipeline_of
+from tests.datasets.made import BRONZE, definition, header
 from tests.executors.test_window import task, write_base
 from tradex_ledger.cli.main import run
 from tradex_ledger.datasets.column_types import is_type
-from tradex_ledger.datasets.definition import Definition, DefinitionError, load_pipeline, parse_definition
-from tradex_ledger.datasets.fingerprint import check_definition, columns, create_empty, describe_all
+from tradex_ledger.datasets.definition import DefinitionError, load_pipeline, parse_definition
+from tradex_ledger.datasets.fingerprint import check_definition, columns, create_empty
 from tradex_ledger.datasets.names import reserved
-from tradex_ledger.datasets.sandbox import confine, select_within, spill_of
+from tradex_ledger.datasets.sandbox import TookTooLongError, confine, select_within, spill_of
 from tradex_ledger.datasets.statement import NotOneSelectError, connect
+from tradex_ledger.datasets.taken import is_taken
+from tradex_ledger.domain.run import LAYERS
 from tradex_ledger.errors import TradexError
 from tradex_ledger.executors.window import build_window
 from tradex_ledger.views import projection_names
@@ -181,6 +184,15 @@ def test_what_is_spilled_goes_to_an_own_folder_and_is_gone(tmp_path: Path, monke
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_window_without_end_is_ended(tmp_path: Path):
+    files = write_base(tmp_path / "base", {1: [(1, 1)]})
+    endless = (
+        "select day, (select count(*) from range(100000000000) t(x), range(9) u(y) where x * y = 7) as id from base"
+    )
+    with pytest.raises(TookTooLongError, match=r"rebuilding .* took longer"):
+        build_window(replace(task(tmp_path / "out", files, endless, range(1, 2)), minutes=0.005))
+
+
 # -- headers
 
 
@@ -254,32 +266,58 @@ def test_a_column_that_a_statement_names_ends_no_name():
 # -- names
 
 
-def test_a_dataset_collides_with_nothing():
-    assert set(projection_names()) | {"events"} <= reserved()
-    for name in (*projection_names(), "events", "ledger_events", "made\n", "made\x00", "Made", "made x", "é"):
+def test_a_dataset_collides_with_nothing_of_the_ledger():
+    assert set(projection_names()) | {"events", *LAYERS} <= reserved()
+    odd = (
+        "made\n",
+        "made\x00",
+        "Made",
+        "MADE",
+        "made x",
+        "é",
+        "",
+        "1made",
+        "_made",
+        'ma"de',
+        "m" * 64,
+        "ma-de",
+        "ma.de",
+    )
+    versions = ("gold_signals_v1", "made_v0", "made_v10", "a_v1_v2", "x__rejected", "made__undated")
+    for name in (*projection_names(), "events", "ledger_events", *LAYERS, *odd, *versions):
+        with pytest.raises(DefinitionError, match=r"has (a|the) name"):
+            parse_definition(name, header({"base": "0d"}) + SELECT, {})
+    for name in ("vec_v", "v1", "runs_of_ana", "eventsv1", "rejected", "undated_"):
+        assert parse_definition(name, header({"base": "0d"}) + SELECT, {}).name == name
+
+
+def test_a_dataset_is_called_like_nothing_that_the_engine_has():
+    connection = connect()
+
+    def all_of(sql: str) -> set[str]:
+        return {str(row[0]) for row in connection.execute(sql).fetchall()}
+
+    found = all_of("select keyword_name from duckdb_keywords() where keyword_category = 'reserved'")
+    found |= all_of("select function_name from duckdb_functions() where function_type in ('table', 'table_macro')")
+    found |= all_of("select view_name from duckdb_views()") | all_of("select schema_name from duckdb_schemas()")
+    found |= all_of("select database_name from duckdb_databases()")
+    assert not [name for name in sorted(found) if not is_taken(name)], "add them to datasets/taken.py"
+    for name in (*found, "user", "current_date", "pg_anything", "duckdb_anything"):
         with pytest.raises(DefinitionError, match=r"has (a|the) name"):
             parse_definition(name, header({"base": "0d"}) + SELECT, {})
 
 
-def test_a_dataset_is_not_called_like_a_version_of_another(tmp_path: Path):
+def test_a_dataset_is_not_called_like_its_pipeline(tmp_path: Path):
     (tmp_path / "base.sql").write_text(BRONZE)
-    for name in ("gold_signals", "gold_signals_v1"):
-        (tmp_path / f"{name}.sql").write_text(header({"base": "0d"}) + SELECT)
-    with pytest.raises(DefinitionError, match="gold_signals_v1 has the name of a version of gold_signals"):
-        load_pipeline(tmp_path, "own")
+    assert load_pipeline(tmp_path, "own").definitions
+    with pytest.raises(DefinitionError, match="name of the pipeline"):
+        load_pipeline(tmp_path, "base")
 
 
 def test_reference_data_is_no_other_table():
     for file in ("partitions.csv", "base.csv"):
         with pytest.raises(DefinitionError, match="two tables"):
             definition(SELECT, references={file: "a\n1\n"}, more=f'references = ["{file}"]')
-
-
-@pytest.mark.parametrize("name", ["select", "order", "table", "user", "group"])
-def test_a_word_of_sql_is_a_name_like_any_other(name: str, tmp_path: Path):
-    made: Definition = definition(f'select p.day, b.id from partitions p join "{name}" b using (day)', {name: "0d"})
-    bronze = parse_definition(name, BRONZE.replace("event_date", "day").replace("post_id", "id"), {})
-    assert describe_all(pipeline_of(bronze, made))["made"][0] == ("day", "DATE")
 
 
 # -- scopes

@@ -10,6 +10,7 @@ import pytest
 from tests import small
 from tradex_ledger.audit.query import QueryError, query
 from tradex_ledger.audit.tables import UnknownTableError
+from tradex_ledger.datasets.sandbox import TookTooLongError
 from tradex_ledger.errors import TradexError
 from tradex_ledger.workspace import Workspace
 
@@ -121,3 +122,49 @@ def test_a_version_without_end_is_a_table_that_is_not_there(ws: Workspace):
     for name in ("gold_signals_v" + "9" * 5000, "gold_signals_v١", '"gold_signals_v1\n"'):
         with pytest.raises(UnknownTableError):
             query(ws.ledger, ws.lake, f"select * from {name}")
+
+
+def test_a_query_without_end_is_ended(ws: Workspace):
+    for sql in (
+        "select count(*) from range(100000000000) a(x), range(10) b(y) where x * y = 7",
+        "with recursive r as (select 1 as n union all select n + 1 from r) select count(*) from r",
+        "select x from range(100000000000) a(x) order by x % 7",
+    ):
+        with pytest.raises(TookTooLongError, match="the query took longer than"):
+            query(ws.ledger, ws.lake, sql, minutes=0.005)
+
+
+def test_what_a_query_takes_of_memory_and_disk_has_a_bound(ws: Workspace, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tradex_ledger.audit.query.MEMORY", "20MB")
+    monkeypatch.setattr("tradex_ledger.audit.query.SPILL", "1MB")
+    with pytest.raises(QueryError, match="Out of Memory"):
+        query(ws.ledger, ws.lake, "select x from range(30000000) a(x) order by md5(x::varchar)")
+
+
+def test_a_held_run_s_candidates_are_read_where_they_are_asked_for_and_nowhere_else(tmp_path: Path):
+    small.deliver(tmp_path / "posts", days=3)
+    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", anomaly_min_rows=0) as workspace:
+        workspace.run(small.day(3))
+        before = query(workspace.ledger, workspace.lake, f"select count(*) from {DATASET}").rows
+        late = (
+            '{"id":"1741941000000000001","text":"late $TSLA","author_id":"9","created_at":"2024-01-02T10:00:00.000Z"}'
+        )
+        (tmp_path / "posts" / "2024-01-09-late.jsonl").write_text(late + "\n", encoding="utf-8")
+        seen = {path for path in workspace.lake.root.rglob("*.parquet")}
+        held = small.backfill(workspace, 2, 2, review=True)
+        assert held.status == "HELD"
+        candidates = {path for path in workspace.lake.root.rglob("*.parquet")} - seen
+        assert candidates
+        for path in candidates:
+            name = quoted(path)
+            for sql in (
+                f"select * from {name}",
+                f"with {name} as (select 1) select y.* from (select 1) x, (select * from main.{name}) y",
+                f"select x.* from (with {name} as (select 1) select 2) y, {name} x",
+                f"with a as (select * from {name}), {name} as (select 1) select * from a",
+            ):
+                with pytest.raises((UnknownTableError, QueryError)):
+                    query(workspace.ledger, workspace.lake, sql)
+        assert query(workspace.ledger, workspace.lake, f"select count(*) from {DATASET}").rows == before
+        as_if = query(workspace.ledger, workspace.lake, f"select count(*) from {DATASET}", candidate=held.id)
+        assert as_if.rows[0][0] == before[0][0] + 1

@@ -9,7 +9,7 @@ import duckdb
 
 from tradex_ledger.audit.tables import LostFileError, PrunedFileError, Tables
 from tradex_ledger.audit.values import bare, values_of
-from tradex_ledger.datasets.sandbox import confine
+from tradex_ledger.datasets.sandbox import confine, in_time
 from tradex_ledger.datasets.scope import fold, free_tables, is_elsewhere
 from tradex_ledger.datasets.statement import NotOneSelectError, nodes, parsed_form
 from tradex_ledger.errors import TradexError, UsageError
@@ -24,7 +24,8 @@ _TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
 _HOME = frozenset({"main"})
 MEMORY = "50%"
 SPILL = "64GB"
-"""What one answer may take of this machine: of its memory, and of the disk when that is not enough."""
+MINUTES = 60
+"""What one answer may take of this machine: of its memory, of the disk when that is not enough, and of its time."""
 
 
 class QueryError(UsageError):
@@ -51,13 +52,14 @@ def query(
     as_of: str | None = None,
     candidate: str | None = None,
     trusting: bool = False,
+    minutes: float = MINUTES,
 ) -> Answer:
     """Answer one SELECT. Datasets are tables by their names (`gold_signals`, or `gold_signals_v1` for one version),
     beside every projection and `events`. With `candidate`, as they would be if that run were published; `trusting`, the
     digests of the files are not looked at.
 
     Raises: `QueryError`, `UnknownTableError`, `LakeFileError` when a file that is needed is not as it was,
-    `PrunedFileError` when it was given up.
+    `PrunedFileError` when it was given up, `TookTooLongError` after so many minutes.
     """
     if readable(sql) != sql:
         raise QueryError(f"the statement is not UTF-8: {readable(sql)}", mend="write it in UTF-8")
@@ -79,7 +81,8 @@ def query(
         try:
             tables.add(names - projections)
             confine(connection, tables.listed, memory=MEMORY, spill=SPILL)
-            columns, found = values_of(connection, sql)
+            with in_time(connection, "the query", minutes, "ask for less, or give it longer: --minutes"):
+                columns, found = values_of(connection, sql)
             tables.reading.close()
             return Answer(columns, found, position, tables.warnings + tables.reading.warnings)
         except LakeFileError as error:

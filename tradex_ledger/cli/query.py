@@ -21,9 +21,12 @@ _top = click.Group()
 )
 @click.argument("sql")
 @click.option("--candidate", metavar="ID", help="Answer as if this run, which is not published, were.")
+@click.option(
+    "--minutes", type=click.IntRange(1, 1_000_000), default=60, show_default=True, help="End it when it takes longer."
+)
 @no_verify_option
 @as_of_option
-def query(call: Call, sql: str, candidate: str | None, no_verify: bool, as_of: str | None) -> None:
+def query(call: Call, sql: str, candidate: str | None, minutes: int, no_verify: bool, as_of: str | None) -> None:
     """Answer one SELECT. Datasets are tables under their own names, or with a version (gold_signals_v1);
     beside them all projections, and `events`. A dash reads the statement from standard input."""
     from tradex_ledger.audit.query import query as answer_query
@@ -36,6 +39,7 @@ def query(call: Call, sql: str, candidate: str | None, no_verify: bool, as_of: s
             as_of=as_of,
             candidate=candidate,
             trusting=no_verify,
+            minutes=minutes,
         )
     for warning in answer.warnings:
         call.show.warning(warning)

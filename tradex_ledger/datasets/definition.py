@@ -178,6 +178,7 @@ def _check_header(name: str, header: dict[str, Any]) -> None:
         raise DefinitionError(name, "must name a source if, and only if, it is in the bronze layer")
     if (name in header.get("reads", {})) != ("columns" in header):
         raise DefinitionError(name, "must state its columns if, and only if, it reads its own earlier days")
+    _refuse(name, names.of_a_side(name, header.get("source")))
     _refuse(name, names.of_stated_columns(header.get("columns", {})))
     _refuse(name, names.of_tables(header.get("reads", {}), header.get("references", [])))
     if header["layer"] != "bronze" and not header.get("reads"):
@@ -237,7 +238,8 @@ def load_pipeline(folder: Path, name: str) -> Pipeline:
     if not parsed:
         raise NotFoundError(f"the pipeline folder {folder} has no definitions (*.sql)")
     for d in parsed:
-        _refuse(d.name, names.of_a_version(d.name, {other.name for other in parsed}))
+        if d.name == name:
+            raise DefinitionError(name, "has the name of the pipeline itself", "give it another name")
     return Pipeline(name, _upstream_first({d.name: d for d in parsed}))
 
 

@@ -20,7 +20,7 @@ from tradex_ledger.datasets.column_types import is_type
 from tradex_ledger.datasets.definition import Definition, DefinitionError, Pipeline, parse_definition
 from tradex_ledger.datasets.gate import check_deterministic, check_kept, check_reads, check_types
 from tradex_ledger.datasets.references import add_references
-from tradex_ledger.datasets.sandbox import DESCRIBE_MB, confine, description_of, spill_of
+from tradex_ledger.datasets.sandbox import DESCRIBE_MB, DESCRIBE_MINUTES, confine, description_of, in_time, spill_of
 from tradex_ledger.datasets.statement import NotOneSelectError, connect, is_same_form, parsed_form, quoted
 from tradex_ledger.datasets.tokens import SCHEME, tokens
 from tradex_ledger.sources import reader_version
@@ -125,7 +125,8 @@ def columns(definition: Definition, upstream: Mapping[str, list[tuple[str, str]]
     add_references(connection, definition.references, dataset=definition.name)
     confine(connection, [], memory=f"{DESCRIBE_MB}MB", spill=spill_of(DESCRIBE_MB))
     try:
-        found = connection.execute(description_of(connection, definition.sql)).fetchall()
+        with in_time(connection, f"describing {definition.name}", DESCRIBE_MINUTES, "write its statement more simply"):
+            found = connection.execute(description_of(connection, definition.sql)).fetchall()
     except NotOneSelectError as error:
         raise DefinitionError(definition.name, f"is not one SELECT statement: {error}") from None
     except duckdb.OutOfMemoryException:

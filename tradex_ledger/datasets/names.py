@@ -7,24 +7,27 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 from tradex_ledger import resources
 from tradex_ledger.datasets.column_types import is_type
+from tradex_ledger.datasets.taken import is_taken
+from tradex_ledger.domain.run import LAYERS
 
 Problem = tuple[str, str]
 
 _DATASET = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_VERSION = re.compile(r"(?P<dataset>.+)_v[0-9]+")
+_VERSION = re.compile(r".+_v[0-9]+")
+SIDES = ("__rejected", "__undated")
 _RENAME = "give it another name"
 
 
 @cache
 def reserved() -> frozenset[str]:
-    """Tables that are there beside the datasets: the projections, and the events."""
+    """Tables that are there beside the datasets (the projections, the events), and the names of layers."""
     projections = {file.removesuffix(".sql") for file in resources.names("projections")}
-    return frozenset(projections | {"events", "ledger_events", "fresh"})
+    return frozenset(projections | {"events", "ledger_events", "fresh", *LAYERS})
 
 
 def is_name(text: str) -> bool:
@@ -33,20 +36,24 @@ def is_name(text: str) -> bool:
 
 
 def of_a_dataset(name: str) -> Problem | None:
-    """It is an identifier, and no table has it yet."""
-    if not _DATASET.fullmatch(name):
+    """It is an identifier, and nothing else is called so: in a query, a definition or a command."""
+    if not is_name(name):
         return "has a name that is no identifier (a-z, 0-9, _)", ""
     if name in reserved():
-        return f"has the name of a table of the ledger's own: {name}", _RENAME
+        return f"has the name of a table or layer of the ledger's own: {name}", _RENAME
+    if is_taken(name):
+        return f"has a name that SQL has for something else: {name}", _RENAME
+    if _VERSION.fullmatch(name):
+        return f"has a name that means a version of another dataset: {name}", _RENAME
     return None
 
 
-def of_a_version(name: str, datasets: Set[str]) -> Problem | None:
-    """No dataset is called like a version of another: a query could not tell them."""
-    match = _VERSION.fullmatch(name)
-    if match is not None and match["dataset"] in datasets:
-        return f"has the name of a version of {match['dataset']}", _RENAME
-    return None
+def of_a_side(name: str, source: object) -> Problem | None:
+    """What a source keeps beside its posts is called so, and nothing else is."""
+    side = next((side for side in SIDES if name.endswith(side)), None)
+    if side is None or str(source).endswith(side):
+        return None
+    return f"has the name of what a source keeps beside its posts ({side}), and no such source", _RENAME
 
 
 def of_tables(reads: Iterable[str], references: Iterable[str]) -> Problem | None:

@@ -6,17 +6,54 @@ has not held to one SELECT before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import duckdb
 
 from tradex_ledger.datasets.statement import NotOneSelectError, is_same_form, parsed_form
+from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.paths import literal
 
 DESCRIBE_MB = 1024
+DESCRIBE_MINUTES = 1
 SPILL_TIMES = 64
 """How many times its memory a statement may spill to disk."""
+
+
+class TookTooLongError(EnvironmentFault):
+    """A statement was ended because it took longer than it may."""
+
+    code = "too-long"
+
+    def __init__(self, what: str, minutes: float, mend: str) -> None:
+        super().__init__(f"{what} took longer than {minutes:g} minutes, and was ended", mend=mend)
+
+
+@contextmanager
+def in_time(connection: duckdb.DuckDBPyConnection, what: str, minutes: float, mend: str) -> Iterator[None]:
+    """What runs on the connection in here ends in time. Raises `TookTooLongError`."""
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        with suppress(duckdb.Error):  # it has just been closed
+            connection.interrupt()
+
+    timer = threading.Timer(minutes * 60, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (duckdb.Error, OSError, RuntimeError, TradexError):
+        # The engine says it in several ways: InterruptException, OSError in the middle of a stream.
+        if late.is_set():
+            raise TookTooLongError(what, minutes, mend) from None
+        raise
+    finally:
+        timer.cancel()
 
 
 def confine(

@@ -54,6 +54,7 @@ class Execution:
     clock: Callable[[], datetime]
     stopwatch: Callable[[], float]
     task_memory_mb: int = 512
+    task_minutes: int = 360
     progress: Progress = silent
     columns: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)

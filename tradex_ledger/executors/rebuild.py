@@ -44,6 +44,7 @@ def window_task(
         folder=ex.staging / f"{definition.name}-{iso(days[0])}-{ex.tasks}",
         check_reads=check_reads,
         memory_mb=ex.task_memory_mb,
+        minutes=ex.task_minutes,
     )
 
 

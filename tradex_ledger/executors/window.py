@@ -24,7 +24,7 @@ from tradex_ledger.datasets.definition import DefinitionError, Read
 from tradex_ledger.datasets.fingerprint import create_empty
 from tradex_ledger.datasets.graph import iso
 from tradex_ledger.datasets.references import add_references
-from tradex_ledger.datasets.sandbox import confine, spill_of
+from tradex_ledger.datasets.sandbox import confine, in_time, spill_of
 from tradex_ledger.datasets.statement import NotOneSelectError, connect, quoted
 from tradex_ledger.executors import again
 from tradex_ledger.executors.inputs import InputFile, checked, paths_today
@@ -100,6 +100,7 @@ class WindowTask:
     folder: Path
     check_reads: bool
     memory_mb: int
+    minutes: float = 360
 
 
 def build_window(task: WindowTask) -> list[StagedFile]:
@@ -147,7 +148,10 @@ def _shown(task: WindowTask, days: tuple[int, ...], folder: Path) -> Iterator[du
             [[date.fromordinal(day) for day in days]],
         )
         confine(connection, listed, spill=spill_of(task.memory_mb), keep=again.SETTINGS)
-        yield connection
+        span = f"{task.dataset} {iso(days[0])}..{iso(days[-1])}"
+        mend = "narrow its statement or window_partitions, or raise task_minutes in tradex.toml"
+        with in_time(connection, f"rebuilding {span}", task.minutes, mend):
+            yield connection
     finally:
         connection.close()
 

@@ -152,6 +152,7 @@ class Core:
             clock=self.clock,
             stopwatch=time.monotonic,
             task_memory_mb=self.config.task_memory_mb,
+            task_minutes=self.config.task_minutes,
             progress=progress,
         )
 
