@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from io import BufferedWriter, RawIOBase, TextIOWrapper
 from typing import Any, TextIO
 
@@ -16,11 +18,11 @@ from tradex_ledger import __version__
 from tradex_ledger.cli.common import Call, common_options
 from tradex_ledger.cli.faults import Unforeseen, has_lacked_memory, keep_quiet
 from tradex_ledger.cli.show import OutputFault, Show
+from tradex_ledger.cli.signals import interruption, text
 from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
 from tradex_ledger.keyed import missed
 from tradex_ledger.paths import readable
 
-INTERRUPTED = 130
 # What has words of its own below; the rest is a fault of the program.
 _KNOWN = (TradexError, click.ClickException, click.exceptions.Exit, click.Abort, EOFError, RuntimeError, OSError)
 _COMPLETE = "_TRADEX_COMPLETE"
@@ -114,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one call and return its exit status: 0 done, 1 findings, 2 usage, 3 refused, 4 not found, 5 conflict,
-    6 environment, 7 broken ledger, 70 a fault of the program, 130 interrupted."""
+    6 environment, 7 broken ledger, 70 a fault of the program, 130 interrupted (129 by SIGHUP, 143 by SIGTERM)."""
     show = Show(as_json="--json" in arguments)
     try:
         with Unforeseen(arguments, ()):
@@ -176,6 +178,8 @@ def _fault_of(error: OSError) -> TradexError:
 
 def _said(show: Show, error: TradexError) -> int:
     """Say what went wrong, as far as that can be said; its exit status is what counts."""
+    if interruption.number is not None:  # what an interruption led to is no finding
+        return _interrupted(show)
     if isinstance(error, OutputFault):
         _drop(sys.stdout)
     try:
@@ -186,9 +190,13 @@ def _said(show: Show, error: TradexError) -> int:
 
 
 def _interrupted(show: Show) -> int:
-    error = TradexError("interrupted; what was done is on record", mend="run the same command again: it resumes")
-    _said(show, error)
-    return INTERRUPTED
+    interruption.was_said = True
+    said = text(interruption.number or signal.SIGINT)
+    if show.as_json:
+        with suppress(BrokenPipeError, OutputFault):
+            show.document({"error": {"code": "interrupted", "message": said, "mend": "run the same command again"}})
+    Show(as_json=False).note(said)
+    return interruption.status
 
 
 def _prepare_streams() -> None:

@@ -6,6 +6,8 @@ or a file that no event names, and is harmless.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import duckdb
@@ -52,13 +54,10 @@ def drive(ex: Execution, run_id: str) -> Run:
         check_engine(ex, built_by(ex, run))
         driven = DrivenRun(ex.ledger, run_id)
         try:
-            ex.staging = ex.lake.new_staging(run_id, ex.token)
-            try:
+            with _staging(ex, run_id):
                 while driven.run.status not in ("SUCCESS", "HELD"):
                     _step(ex, driven)
                     check_sla(ex, driven)
-            finally:
-                ex.lake.drop_staging(ex.staging)
         except (ConflictError, EndedMeanwhileError):
             raise
         except TradexError as error:
@@ -69,6 +68,20 @@ def drive(ex: Execution, run_id: str) -> Run:
             record_failure(ex, run_id, fault)
             raise fault from error
         return driven.run
+
+
+@contextmanager
+def _staging(ex: Execution, run_id: str) -> Iterator[None]:
+    """A staging folder for the length of the block. Who is interrupted leaves it to the next drive, which wipes it."""
+    ex.staging = ex.lake.new_staging(run_id, ex.token)
+    try:
+        yield
+    except (KeyboardInterrupt, RuntimeError):  # the second is how DuckDB tells of a Ctrl-C
+        ex.pool.kill()
+        raise
+    finally:
+        if not ex.pool.was_killed:
+            ex.lake.drop_staging(ex.staging)
 
 
 def built_by(ex: Execution, run: Run) -> set[str]:

@@ -50,14 +50,26 @@ def held(ex: Execution, name: str) -> Iterator[None]:
                 continue  # a busy or full database now; the next beat tries again
 
     thread = threading.Thread(target=beat, daemon=True)
+    _held[name, ex.token] = leases
     thread.start()
     try:
         yield
     finally:
         stop.set()
         thread.join()
+        _held.pop((name, ex.token), None)
         with suppress(EnvironmentFault):  # it ends by itself
             leases.release(name, ex.token)
+
+
+_held: dict[tuple[str, str], Leases] = {}
+
+
+def give_all_back() -> None:
+    """Give back what this process holds: it is about to end without leaving its blocks."""
+    for (name, token), leases in list(_held.items()):
+        with suppress(EnvironmentFault):
+            leases.release(name, token)
 
 
 def still_holds(ex: Execution, name: str) -> bool:

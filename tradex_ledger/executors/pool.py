@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TypeVar
 
 from tradex_ledger.errors import EnvironmentFault
@@ -19,6 +20,8 @@ R = TypeVar("R")
 
 ATTEMPTS = 4
 IN_FLIGHT_PER_WORKER = 2
+_THE_DRIVERS = (signal.SIGINT, signal.SIGHUP)
+_HELD_OFF = (*_THE_DRIVERS, signal.SIGTERM)
 
 
 class WorkersDiedError(EnvironmentFault):
@@ -34,8 +37,10 @@ class WorkersDiedError(EnvironmentFault):
 
 
 def _start_worker(parent: int) -> None:
-    """Leave Ctrl-C to the driver, and end when the driver is gone: an orphan would hold memory for nothing."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Leave Ctrl-C and hanging up to the driver, and end when it is gone: an orphan would hold memory for nothing."""
+    for number in _THE_DRIVERS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_OFF)
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -45,12 +50,27 @@ def _start_worker(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+@contextmanager
+def _signals_held_off() -> Iterator[None]:
+    """Processes that are started meanwhile get no signal before they can take it, and this one gets its own later.
+
+    A terminal sends Ctrl-C to all of a group: a process that is still being imported would end in a traceback, and
+    Python's tracker of semaphores would die of a SIGHUP.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_OFF)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class TaskPool:
     """Runs pure, picklable tasks; worker processes are started when first needed, and again when they die."""
 
     def __init__(self, workers: int) -> None:
         self.workers = max(1, workers)
         self._executor: ProcessPoolExecutor | None = None
+        self.was_killed = False
 
     def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[tuple[T, R]]:
         """Yield (task, result) in the order in which tasks finish. The first error ends the iteration.
@@ -83,7 +103,9 @@ class TaskPool:
             while queue or running:
                 while queue and len(running) < self.workers * IN_FLIGHT_PER_WORKER:
                     task = queue.pop()
-                    running[executor.submit(function, task)] = task
+                    with _signals_held_off():
+                        future = executor.submit(function, task)
+                    running[future] = task
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield running.pop(future), future.result()
@@ -94,12 +116,13 @@ class TaskPool:
     def _started(self) -> ProcessPoolExecutor:
         if self._executor is None:
             # Spawned, not forked: DuckDB and our own heartbeat run threads, which a fork would tear.
-            self._executor = ProcessPoolExecutor(
-                self.workers,
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=_start_worker,
-                initargs=(os.getpid(),),
-            )
+            with _signals_held_off():
+                self._executor = ProcessPoolExecutor(
+                    self.workers,
+                    mp_context=multiprocessing.get_context("spawn"),
+                    initializer=_start_worker,
+                    initargs=(os.getpid(),),
+                )
         return self._executor
 
     def close(self, *, wait: bool = False) -> None:
@@ -107,3 +130,12 @@ class TaskPool:
         if self._executor is not None:
             self._executor.shutdown(wait=wait, cancel_futures=True)
             self._executor = None
+
+    def kill(self) -> None:
+        """End the worker processes now, whatever they do: who was interrupted waits for nothing."""
+        self.was_killed = True
+        executor, self._executor = self._executor, None
+        if executor is not None:
+            for process in list((executor._processes or {}).values()):
+                process.kill()
+            executor.shutdown(wait=False, cancel_futures=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -169,8 +170,21 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction under the append lock: committed when the block ends, undone if it raises."""
     if engine.get_execution_options().get(READS, False):
         raise read_only_fault(engine)
-    with translated(engine), engine.execution_options(**{WRITES: True}).begin() as connection:
-        yield connection
+    saving.depth += 1
+    try:
+        with translated(engine), engine.execution_options(**{WRITES: True}).begin() as connection:
+            yield connection
+    finally:
+        saving.depth -= 1
+
+
+class _Saving(threading.local):
+    """How many transactions that write this thread is in: signals wait for their end (`cli/signals.py`)."""
+
+    depth = 0
+
+
+saving = _Saving()
 
 
 def _find_info(connection: Connection) -> StoreInfo | None:

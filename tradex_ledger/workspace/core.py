@@ -67,6 +67,8 @@ class Core:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._pool is not None and isinstance(error, KeyboardInterrupt | RuntimeError):  # DuckDB's Ctrl-C is that
+            self._pool.kill()
         self.close()
 
     def close(self) -> None:
