@@ -101,7 +101,7 @@ class Interruption:
                 break
             if not ready and not self._is_over:
                 own += 1  # it comes through the pipe, too
-                _thread.interrupt_main(first)
+                _thread.interrupt_main(signal.Signals(first))
         self._cut_off()
 
     def _cut_off(self) -> None:
