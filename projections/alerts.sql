@@ -1,5 +1,5 @@
 -- What somebody must hear of (N35): failures, volumes out of bounds, runs beyond their SLA, held publications,
--- and engines that give other rows than what was built.
+-- engines that give other rows than what was built, and cursors in the future.
 with delivered as (
     select coalesce(max((data ->> '$.position')::bigint), 0) as up_to
     from events
@@ -15,6 +15,7 @@ select
         when 'run.sla_exceeded' then 'SLA exceeded'
         when 'run.held' then 'held'
         when 'dataset.engine_checked' then 'engine gives other rows'
+        when 'ledger.cursor_ahead' then 'cursor in the future'
         else 'failed'
     end as alert,
     e.dataset,
@@ -39,12 +40,18 @@ select
             coalesce(e.data ->> '$.differences[0].recomputed', 'nothing'),
             coalesce(e.data ->> '$.differences[0].recorded', 'nothing')
         )
+        when 'ledger.cursor_ahead' then format(
+            'the cursor of {} stands at {}, and the clock at {}: no incremental run has anything to do until then; {}',
+            e.data ->> '$.pipeline', (e.data ->> '$.cursor')[:10], (e.data ->> '$.clock')[:10],
+            'tradex status tells how it is put back'
+        )
         else e.data ->> '$.reason'
     end as message,
     e.position <= d.up_to as delivered
 from events e
 cross join delivered d
 where e.topic in (
-    'backfill.failed', 'incremental_run.failed', 'run.anomaly_detected', 'run.sla_exceeded', 'run.held'
+    'backfill.failed', 'incremental_run.failed', 'run.anomaly_detected', 'run.sla_exceeded', 'run.held',
+    'ledger.cursor_ahead'
 )
 or (e.topic = 'dataset.engine_checked' and e.data ->> '$.verdict' = 'different')

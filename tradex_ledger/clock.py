@@ -7,7 +7,11 @@ import importlib.metadata
 import os
 import secrets
 import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from tradex_ledger import __version__
@@ -18,6 +22,36 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 def utc_now() -> datetime:
     """The clock of the outside world; everything inside is given a clock."""
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Which process this is: its host, its machine (as long as that runs), its number there, and the machine's count of
+    seconds since it was started. That count follows no clock that people set.
+    """
+
+    host: str
+    machine: str
+    pid: int
+    uptime: Callable[[], float]
+
+
+def seat() -> Seat:
+    """The seat of this process. Containers of a machine that number their processes anew are machines of their own."""
+    host = socket.gethostname()
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        processes = Path("/proc/self/ns/pid").readlink()
+        return Seat(host, f"{host} {boot} {processes}", os.getpid(), _uptime())
+    except OSError:  # no Linux: what is monotonic counts from the start of the machine, too
+        return Seat(host, host, os.getpid(), time.monotonic)
+
+
+def _uptime() -> Callable[[], float]:
+    """Seconds since the machine was started, as the system says, and nothing that is put before it."""
+    file = Path("/proc/uptime")
+    float(file.read_text().split()[0])
+    return lambda: float(file.read_text().split()[0])
 
 
 def new_id(prefix: str, now: datetime) -> str:

@@ -43,6 +43,7 @@ uri = {source}
 # anomaly_min_rows = {policy.anomaly_min_rows}      # nothing smaller is judged
 # hold_on_anomaly = false    # hold the publication until somebody releases it
 # expire_days = {policy.expire_days}           # requests that nobody approves
+# clock_hours = {policy.clock_hours}           # what the clock may be away from the last event and the newest post
 # engine_sample_partitions = {policy.engine_sample_partitions}    # of a dataset, to judge another engine by
 
 [alerts]

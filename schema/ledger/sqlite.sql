@@ -106,10 +106,33 @@ CREATE TABLE IF NOT EXISTS tracking (
     position    INTEGER NOT NULL
 ) STRICT;
 
+-- Of older releases, whose leases ended by a wall clock. Nobody reads it any more, and nobody writes it.
 CREATE TABLE IF NOT EXISTS leases (
     name       TEXT PRIMARY KEY NOT NULL,
     holder     TEXT NOT NULL,
     host       TEXT NOT NULL,
     pid        INTEGER NOT NULL CHECK (pid > 0),
     expires_at TEXT NOT NULL
+) STRICT;
+
+-- Who drives what. `renewed` counts seconds since the machine was started; `beat` counts renewals, for other machines.
+CREATE TABLE IF NOT EXISTS holds (
+    name    TEXT PRIMARY KEY NOT NULL,
+    holder  TEXT NOT NULL,
+    host    TEXT NOT NULL,
+    machine TEXT NOT NULL,
+    pid     INTEGER NOT NULL CHECK (pid > 0),
+    beat    INTEGER NOT NULL,
+    renewed REAL NOT NULL,
+    seconds REAL NOT NULL
+) STRICT;
+
+-- Since when, by its own count, a machine knows a renewal of another machine's lease.
+CREATE TABLE IF NOT EXISTS watches (
+    name    TEXT NOT NULL,
+    machine TEXT NOT NULL,
+    holder  TEXT NOT NULL,
+    beat    INTEGER NOT NULL,
+    since   REAL NOT NULL,
+    PRIMARY KEY (name, machine)
 ) STRICT;

@@ -69,7 +69,7 @@ def started(ws: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=listening,
+        preexec_fn=listening,  # noqa: PLW1509 - no other thread is at work here
     )
     try:
         yield process
@@ -190,7 +190,10 @@ def test_what_was_started_to_outlive_its_terminal_does(ws: Path):
     """`nohup`: a signal that is ignored when the command starts stays ignored."""
     script = 'trap "" HUP; exec "$0" "$1" -C "$2" worker --poll-seconds 0.1'
     process = subprocess.Popen(
-        ["sh", "-c", script, sys.executable, str(CLI), str(ws)], stderr=subprocess.PIPE, text=True, preexec_fn=listening
+        ["sh", "-c", script, sys.executable, str(CLI), str(ws)],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=listening,  # noqa: PLW1509 - as above
     )
     try:
         assert process.stderr

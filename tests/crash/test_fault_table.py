@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from tests.check import check_everything, read_record
 from tests.contents import Contents, contents, published
 from tests.crash import lakes
 from tests.faults import Crash, Faults, Step, fault, open_faulty
+from tradex_ledger.clock import seat
 from tradex_ledger.demo.posts import deliver_outage, write_month
 from tradex_ledger.domain.incremental import NothingToRunError
 from tradex_ledger.errors import EnvironmentFault
@@ -93,10 +93,10 @@ def resume(story: Story, workspace: Workspace) -> None:
 
 def leave_the_leases_of_the_dead(workspace: Workspace, pid: int) -> None:
     """A process that dies gives nothing back: here the leases it held."""
-    leases = Leases(workspace.ledger.engine, workspace.clock)
+    leases = Leases(workspace.ledger.engine, replace(seat(), pid=pid))
     runs = workspace.ledger.streams_of("incremental_run.started", "backfill.requested")
     for name in (*runs[-1:], "pipeline-x"):
-        assert leases.acquire(name, "the dead", socket.gethostname(), pid, 3600)
+        assert leases.acquire(name, "the dead", 3600)
 
 
 def check_nothing_half_visible(story: Story, workspace: Workspace) -> None:

@@ -145,7 +145,7 @@ def test_a_driver_that_slept_while_another_drove_is_fenced_off(two: tuple[Worksp
 def take_the_lease(workspace: Workspace) -> None:
     """As if the holder had slept for longer than its lease lasts."""
     with writing(workspace.ledger.engine) as connection:
-        connection.execute(text("delete from leases"))
+        connection.execute(text("delete from holds"))
 
 
 @pytest.mark.parametrize("stage", ["read", "append", "silver", "gold_signals"])

@@ -48,5 +48,6 @@ def test_somebody_hears_of_failures_anomalies_time_and_held_runs():
     assert set(ALERT_TOPICS) == {
         *("backfill.failed", "incremental_run.failed", "run.anomaly_detected", "run.sla_exceeded", "run.held"),
         "dataset.engine_checked",
+        "ledger.cursor_ahead",
     }
     assert set(ALERT_TOPICS) <= set(EVENTS)

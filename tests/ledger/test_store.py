@@ -17,9 +17,10 @@ import pytest
 from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
 from sqlalchemy import Engine, event
 
+from tradex_ledger.clock import Seat
 from tradex_ledger.errors import EnvironmentFault, UsageError
 from tradex_ledger.ledger import faults
-from tradex_ledger.ledger.entry import canonical, format_time, parse
+from tradex_ledger.ledger.entry import canonical, parse
 from tradex_ledger.ledger.leases import Lease, Leases
 from tradex_ledger.ledger.log import CanonicalEvent
 from tradex_ledger.ledger.recorder import Recorder
@@ -177,9 +178,13 @@ def test_time_in_the_ledger_never_runs_backwards(engine: Engine, clock: Clock) -
     for version, hours in enumerate([0, 2, -5, 1, 4], 1):
         clock.move(hours=hours)
         recorder.insert_events([stored(version), stored(version, "bf-2")])
-    times = [parse(event.state).at for event in recorder.select_notifications(None, 99)]
     noon, two = "2026-01-10T12:00:00.000000Z", "2026-01-10T14:00:00.000000Z"
-    assert times == [noon] * 2 + [two] * 8
+    entries = [parse(event.state) for event in recorder.select_notifications(None, 99)]
+    told = [entry for entry in entries if entry.topic == "ledger.clock_held_back"]
+    assert [entry.at for entry in entries if entry not in told] == [noon] * 2 + [two] * 8
+    # Once a save, and first in it.
+    assert [(entry.position, entry.data["clock"][11:13]) for entry in told] == [(5, "09"), (8, "10")]
+    assert {(entry.at, entry.data["last_at"], entry.version) for entry in told} == {(two, two, 1)}
 
 
 def test_a_save_that_conflicts_leaves_nothing_behind(engine: Engine, clock: Clock) -> None:
@@ -279,42 +284,80 @@ def dead_pid() -> int:
     return process.pid
 
 
-def test_a_lease_has_one_holder_until_it_is_released(engine: Engine, clock: Clock) -> None:
-    leases = Leases(engine, clock)
+class Count:
+    """What a machine counts since it was started, moved by hand."""
+
+    def __init__(self, start: float = 1000.0) -> None:
+        self.now = start
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def leases_of(engine: Engine, machine: str, count: Count | None = None, pid: int | None = None) -> Leases:
+    return Leases(engine, Seat("host", machine, pid or os.getpid(), count or Count()))
+
+
+def test_a_lease_has_one_holder_until_it_is_released(engine: Engine) -> None:
+    leases = leases_of(engine, "here")
     assert leases.holder("bf-1") is None
-    assert leases.acquire("bf-1", "one", "here", os.getpid(), 30)
-    assert leases.acquire("bf-1", "one", "here", os.getpid(), 60), "its holder may take it again"
-    assert not leases.acquire("bf-1", "two", "here", os.getpid(), 30)
-    assert leases.acquire("bf-2", "two", "here", os.getpid(), 30)
-    expires = format_time(START + timedelta(seconds=60))
-    assert leases.holder("bf-1") == Lease("bf-1", "one", "here", os.getpid(), expires)
+    assert leases.acquire("bf-1", "one", 30)
+    assert leases.acquire("bf-1", "one", 60), "its holder may take it again"
+    assert not leases.acquire("bf-1", "two", 30)
+    assert leases.acquire("bf-2", "two", 30)
+    assert leases.holder("bf-1") == Lease("bf-1", "one", "host", "here", os.getpid(), 0, 1000.0, 60.0)
     leases.release("bf-1", "two")
-    assert not leases.acquire("bf-1", "two", "here", os.getpid(), 30)
+    assert not leases.acquire("bf-1", "two", 30)
     leases.release("bf-1", "one")
-    assert leases.acquire("bf-1", "two", "here", os.getpid(), 30)
+    assert leases.acquire("bf-1", "two", 30)
 
 
-def test_an_expired_lease_is_taken_and_cannot_be_renewed_by_its_last_holder(engine: Engine, clock: Clock) -> None:
-    leases = Leases(engine, clock)
-    leases.acquire("bf-1", "one", "there", 7, 30)
-    clock.move(seconds=20)
+def test_a_lease_that_is_not_renewed_is_taken_and_cannot_be_renewed_by_its_last_holder(engine: Engine) -> None:
+    count = Count()
+    leases = leases_of(engine, "here", count)
+    leases.acquire("bf-1", "one", 30)
+    count.now += 20
     assert leases.renew("bf-1", "one", 30)
-    clock.move(seconds=29)
-    assert not leases.acquire("bf-1", "two", "here", os.getpid(), 30)
-    clock.move(seconds=1)
-    assert leases.acquire("bf-1", "two", "here", os.getpid(), 30)
+    count.now += 29
+    assert not leases.acquire("bf-1", "two", 30)
+    assert leases.living() == {"bf-1"}
+    count.now += 1
+    assert leases.living() == set()
+    assert leases.acquire("bf-1", "two", 30)
     assert not leases.renew("bf-1", "one", 30)
 
 
-def test_a_lease_of_a_dead_process_is_taken_on_its_own_host_only(engine: Engine, clock: Clock) -> None:
-    leases = Leases(engine, clock)
-    leases.acquire("bf-1", "one", "here", dead_pid(), 3600)
-    assert not leases.acquire("bf-1", "two", "there", os.getpid(), 30)
-    assert leases.acquire("bf-1", "two", "here", os.getpid(), 30)
+def test_a_lease_of_a_dead_process_is_taken_on_its_own_machine_only(engine: Engine) -> None:
+    leases_of(engine, "here", pid=dead_pid()).acquire("bf-1", "one", 3600)
+    assert not leases_of(engine, "there").acquire("bf-1", "two", 30)
+    assert leases_of(engine, "here").acquire("bf-1", "two", 30)
 
 
-def test_of_many_who_want_a_lease_one_gets_it(engine: Engine, clock: Clock) -> None:
-    leases = Leases(engine, clock)
+def test_of_another_machine_a_lease_is_dead_when_nobody_saw_it_renewed_for_its_length(engine: Engine) -> None:
+    """Whatever the other one counts: it may have been started a year ago, or a second."""
+    theirs, mine, third = Count(9_000_000.0), Count(5.0), Count(70_000.0)
+    there, here = leases_of(engine, "there", theirs), leases_of(engine, "here", mine)
+    other = leases_of(engine, "elsewhere", third)
+    assert there.acquire("bf-1", "one", 30)
+    assert not here.acquire("bf-1", "two", 30)
+    mine.now += 29
+    assert here.living() == {"bf-1"}
+    assert there.renew("bf-1", "one", 30)
+    mine.now += 29
+    assert not here.acquire("bf-1", "two", 30), "it was renewed meanwhile"
+    assert other.living() == {"bf-1"}
+    mine.now += 29
+    third.now += 29
+    assert not other.acquire("bf-1", "three", 30), "two watch, and neither stands in the other's way"
+    assert not here.acquire("bf-1", "two", 30)
+    mine.now += 1
+    assert here.living() == set()
+    assert here.acquire("bf-1", "two", 30)
+    assert not there.renew("bf-1", "one", 30)
+
+
+def test_of_many_who_want_a_lease_one_gets_it(engine: Engine) -> None:
+    leases = leases_of(engine, "here")
     with ThreadPoolExecutor(8) as pool:
-        got = list(pool.map(lambda n: leases.acquire("bf-1", f"h-{n}", "here", os.getpid(), 30), range(8)))
+        got = list(pool.map(lambda n: leases.acquire("bf-1", f"h-{n}", 30), range(8)))
     assert got.count(True) == 1

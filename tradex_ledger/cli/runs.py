@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -102,18 +103,23 @@ def report(call: Call, workspace: Any, run_id: str) -> None:
 @command(_top, "run", example="tradex run\ntradex run --until 2014-03-01")
 @click.option("--until", type=DAY, help="Process what was created before this day (UTC); today unless given.")
 @click.option("--yes", is_flag=True, help="Without --until: go on to today, however old the newest post is.")
-def run(call: Call, until: date | None, yes: bool) -> None:
+@click.option(
+    "--clock-is-right",
+    is_flag=True,
+    help="Go on though the clock is far from the last event and the newest post; this is put on record.",
+)
+def run(call: Call, until: date | None, yes: bool, clock_is_right: bool) -> None:
     """Run the pipeline incrementally, from its cursor until a day (excluded).
 
     An incremental run that was interrupted is taken up and finished first. Only its success moves the state. A run that
-    would pass many days without a post asks for --until or --yes first: it cannot be taken back.
+    would pass many days without a post asks for --until or --yes first: it cannot be taken back. One under a clock that
+    is far from the last event and the newest post asks first, too: it may be wrong.
     """
     from tradex_ledger.domain.incremental import NothingToRunError
 
     with call.open() as workspace:
         try:
-            with call.show.progress() as progress:
-                finished = workspace.run(until, far_ahead=yes, progress=progress)
+            finished = _run(call, workspace, until, yes, clock_is_right)
         except NothingToRunError as error:
             if until is not None:
                 raise
@@ -123,6 +129,22 @@ def run(call: Call, until: date | None, yes: bool) -> None:
                 call.show.document(None)
             return
         report(call, workspace, finished.id)
+
+
+def _run(call: Call, workspace: Any, until: date | None, yes: bool, clock_is_right: bool) -> Any:
+    """Run; on a terminal, a person is asked whether the clock is right."""
+    from tradex_ledger.executors.clocks import ClockDoubtfulError
+
+    try:
+        with call.show.progress() as progress:
+            return workspace.run(until, far_ahead=yes, clock_is_right=clock_is_right, progress=progress)
+    except ClockDoubtfulError as error:
+        if call.as_json or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+            raise
+        call.show.note(error.message)
+        if not click.confirm("Is the clock right?", default=False, err=True):
+            raise
+    return _run(call, workspace, until, yes, clock_is_right=True)
 
 
 @command(_top, "status", example="tradex status\ntradex status --as-of 2026-01-10")
@@ -142,6 +164,7 @@ def status(call: Call, as_of: str | None) -> None:
         "stale_partitions": reader.connection.execute(_STALE).fetchall() if _stale(reader) else [],
         "engines": reader.rows("engines", _UNSETTLED),
     }
+    document["cursors_ahead"] = [] if as_of else _cursors_ahead(reader, document["pipeline_state"])
     show = call.show
     if show.as_json:
         document["stale_partitions"] = [{"dataset": d, "partitions": n} for d, n in document["stale_partitions"]]
@@ -149,6 +172,9 @@ def status(call: Call, as_of: str | None) -> None:
         return
     for state in document["pipeline_state"]:
         show.line(f"pipeline {state['pipeline']}: processed until {_day(state['cursor'])}")
+    for ahead in document["cursors_ahead"]:
+        show.line(f"cursor in the future: {ahead['message']}")
+        show.line(f"mend: {ahead['mend']}")
     for text in status_lines(document["source"]):
         show.line(text)
     show.line()
@@ -163,6 +189,23 @@ def status(call: Call, as_of: str | None) -> None:
     for row in document["engines"]:
         show.note(f"{row['dataset']}: the verdict on {row['engine']} is {row['verdict']}; see: tradex engine list")
     show.note(f"as of position {reader.as_of.position}")
+
+
+def _cursors_ahead(reader: Any, states: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The cursors that lie in the future by the clock of this machine, each with its mend."""
+    from tradex_ledger.clock import utc_now
+    from tradex_ledger.domain.clocks import TOLERANCE
+    from tradex_ledger.domain.incremental import CursorAheadError
+
+    now, found = utc_now(), []
+    for state in states:
+        if state["cursor"] is None or datetime.fromisoformat(state["cursor"]) <= now + TOLERANCE:
+            continue
+        moves = reader.rows("pipeline_state_history", "pipeline = ? order by position desc", state["pipeline"])
+        past = (m["cursor"] for m in moves if m["cursor"] and datetime.fromisoformat(m["cursor"]) <= now)
+        error = CursorAheadError(state["pipeline"], state["cursor"], now.isoformat(), next(past, None))
+        found.append({"pipeline": state["pipeline"], "message": error.message, "mend": error.mend})
+    return found
 
 
 _UNSETTLED = "is_current and verdict in ('different', 'none eligible') order by position"

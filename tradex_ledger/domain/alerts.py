@@ -14,6 +14,7 @@ ALERT_TOPICS = (
     "run.sla_exceeded",
     "run.held",
     "dataset.engine_checked",
+    "ledger.cursor_ahead",
 )
 """The events that somebody must hear of (N35); of engines, only those that give other rows."""
 

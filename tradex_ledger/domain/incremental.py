@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from tradex_ledger.domain.base import CreatedEvent, Event, WrongStateError
@@ -43,6 +44,31 @@ def back(cursor: str | None) -> str:
     return (
         "it is put back by a forced backfill, which another person approves: tradex backfill request forced "
         f"bronze_x_posts --from … --to {day} --override-state --cursor … --ticket … --reason …"
+    )
+
+
+class CursorAheadError(RefusedError):
+    """The cursor lies in the future: a clock was wrong when it was moved, or is wrong now."""
+
+    code = "cursor-ahead"
+
+    def __init__(self, pipeline: str, cursor: str, clock: str, put_back: str | None) -> None:
+        super().__init__(
+            f"the cursor of {pipeline} stands at {cursor[:10]}, in the future: the clock says {clock[:16]}Z; nothing "
+            "is run until then, and what is delivered meanwhile stays out",
+            mend=back_from_ahead(clock, put_back),
+        )
+
+
+def back_from_ahead(clock: str, put_back: str | None) -> str:
+    """How a cursor is put back that lies in the future; `put_back` is where it stood before it did."""
+    cursor = date.fromisoformat((put_back or clock)[:10])
+    day = cursor - timedelta(days=1)
+    return (
+        "if the clock is wrong, set it right; if it was wrong then, put the cursor back: tradex backfill request "
+        f"forced bronze_x_posts --from {day} --to {day} --override-state --cursor {cursor} --ticket … --reason …; "
+        "another person approves it (tradex backfill approve bf-…), and once it has run (tradex backfill run bf-…), "
+        "tradex run takes in what came since"
     )
 
 

@@ -105,7 +105,7 @@ class Policy:
 
     Each deed has a right of its own; one more is one more field made by `right`. As long as nobody is named for
     `may_accept_engine`, that takes who may approve.
-    Counts are partitions, rows, calls, runs, days, minutes, percents as their names say; 0 switches a bound off.
+    Counts are partitions, rows, calls, runs, days, hours, minutes, percents as their names say; 0 switches a bound off.
     `rule_…` bound what is approved by rule, without a person; with `rule_max_partitions` 0 nothing is.
     """
 
@@ -147,6 +147,7 @@ class Policy:
     anomaly_min_rows: int = 20
     hold_on_anomaly: bool = False
     expire_days: int = 30
+    clock_hours: int = 72
     engine_sample_partitions: int = 3
     recorded_text: str = field(default="", compare=False, repr=False)
 

@@ -24,6 +24,7 @@ MOST = {
     "anomaly_drop_percent": 100,
     "anomaly_rise_percent": 1_000_000,
     "expire_days": 36_500,
+    "clock_hours": 876_000,
     "engine_sample_partitions": 100_000,
 }
 """The most that a number may be: beyond it, it is a slip (or more than 64 bits)."""

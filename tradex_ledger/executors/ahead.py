@@ -42,7 +42,7 @@ def check_not_far_ahead(
     only when Bronze alone does not say that all is well, and only until a post is found that does: files from the last
     name on.
     """
-    allowed, newest = ex.policy.run_ahead_days, _newest_in_bronze(ex, catalog)
+    allowed, newest = ex.policy.run_ahead_days, newest_in_bronze(ex, catalog)
     if not allowed or (newest is not None and until - 1 - newest <= allowed):
         return
     delivered = newest_delivered(ex, until - 1 - allowed)
@@ -55,11 +55,11 @@ def sets_out(ex: Execution, catalog: Catalog, cursor: str, delivered: int | None
     """Whether a `tradex run` of now would find days to run and ask nothing; `delivered` is the newest day (ordinal) of
     a post at the source."""
     allowed, last = ex.policy.run_ahead_days, ex.clock().toordinal() - 1
-    newest = max((day for day in (_newest_in_bronze(ex, catalog), delivered) if day is not None), default=None)
+    newest = max((day for day in (newest_in_bronze(ex, catalog), delivered) if day is not None), default=None)
     return ordinal(cursor) <= last and (not allowed or newest is None or last - newest <= allowed)
 
 
-def _newest_in_bronze(ex: Execution, catalog: Catalog) -> int | None:
+def newest_in_bronze(ex: Execution, catalog: Catalog) -> int | None:
     """The newest day that Bronze has; a post from the future, which an older reader took, is none."""
     there = catalog.current.get(ex.bronze()[0].name, {})
     return max((day for day in there if day <= ex.clock().toordinal() + 1), default=None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +33,7 @@ def find_unreferenced(ledger: Ledger, lake: LocalLake) -> list[Unreferenced]:
     """
     files = list(lake.files())
     staged = [(path, sum(f.stat().st_size for f in path.rglob("*") if f.is_file())) for path in lake.staged()]
-    driven = _leased(ledger, socket.gethostname())
+    driven = _leased(ledger)
     named = _named_files(ledger)
     found = []
     for path, size in files:
@@ -78,9 +77,9 @@ def _named_files(ledger: Ledger) -> set[str]:
     return {row[0] for row in named}
 
 
-def _leased(ledger: Ledger, host: str) -> set[str]:
+def _leased(ledger: Ledger) -> set[str]:
     """The runs that a living driver has in its hands, as far as this machine can tell."""
-    return Leases(ledger.engine, ledger.clock).living(host)
+    return Leases(ledger.engine).living()
 
 
 def _status(ledger: Ledger, run_id: str) -> str:

@@ -23,10 +23,10 @@ class DrivenElsewhereError(ConflictError):
     code = "driven-elsewhere"
 
     def __init__(self, name: str, lease: Lease | None) -> None:
-        who = f" (process {lease.pid} on {lease.host}, its lease lasts until {lease.expires_at})" if lease else ""
+        who = f" (process {lease.pid} on {lease.host})" if lease else ""
         super().__init__(
             f"{name} is being driven by another process{who}",
-            mend="wait for it; if it died, its lease ends within half a minute and the same command resumes",
+            mend="wait for it; if it died, the same command resumes half a minute later",
         )
 
 
@@ -36,9 +36,8 @@ def held(ex: Execution, name: str) -> Iterator[None]:
 
     A driver that cannot renew goes on: the version of the run's stream fences it off, not the lease.
     """
-    leases = Leases(ex.ledger.engine, ex.clock)
-    host, pid = str(ex.facts["host"]), int(ex.facts["pid"])
-    if not leases.acquire(name, ex.token, host, pid, TTL_SECONDS):
+    leases = Leases(ex.ledger.engine)
+    if not leases.acquire(name, ex.token, TTL_SECONDS):
         raise DrivenElsewhereError(name, leases.holder(name))
     stop = threading.Event()
 
@@ -74,7 +73,7 @@ def give_all_back() -> None:
 
 def still_holds(ex: Execution, name: str) -> bool:
     """Whether nobody has taken the lease of `name` over; one that ran out is still this driver's."""
-    lease = Leases(ex.ledger.engine, ex.clock).holder(name)
+    lease = Leases(ex.ledger.engine).holder(name)
     return lease is not None and lease.holder == ex.token
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import socket
 from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import Any
@@ -89,7 +88,7 @@ def propose(ledger: Ledger, late: Late | None = None, refusal: Refusal = never) 
 
 
 def _living(ledger: Ledger) -> set[str]:
-    return Leases(ledger.engine, ledger.clock).living(socket.gethostname())
+    return Leases(ledger.engine).living()
 
 
 # -- runs

@@ -20,6 +20,7 @@ from sqlalchemy import Engine, bindparam, text
 from tradex_ledger.domain.alerts import AlertLog
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import Aggregate
+from tradex_ledger.domain.clocks import ClockNote
 from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import PipelineState
@@ -34,7 +35,9 @@ from tradex_ledger.ledger.store import complete_store, read
 
 A = TypeVar("A", bound=Aggregate)
 
-KINDS: tuple[type[Aggregate], ...] = (Backfill, IncrementalRun, Dataset, PipelineState, AlertLog, Look, PolicyRecord)
+KINDS: tuple[type[Aggregate], ...] = (
+    Backfill, IncrementalRun, Dataset, PipelineState, AlertLog, Look, PolicyRecord, ClockNote,
+)  # fmt: skip
 """The kinds of streams; named here so that every process knows them."""
 
 

@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+import orjson
 from eventsourcing.persistence import StoredEvent
 from sqlalchemy import Connection, bindparam, insert, select, text
 
+from tradex_ledger.domain.clocks import HELD_BACK, TOLERANCE
 from tradex_ledger.errors import BrokenLedgerError
 from tradex_ledger.ledger import merkle
 from tradex_ledger.ledger.dialects import EventRow, dialect_of
-from tradex_ledger.ledger.entry import compose, format_time
+from tradex_ledger.ledger.entry import canonical, compose, format_time
 from tradex_ledger.ledger.rows import check_range, check_row
 from tradex_ledger.ledger.tables import events, tiles
 from tradex_ledger.ledger.tables import ledger as identity
@@ -105,10 +107,12 @@ def append(
         return []
     last = head(connection, ledger)
     # One time for the save, and never before the last event, whatever the clock says.
-    at = max(format_time(clock()), last.at)
+    now = clock()
+    at = max(format_time(now), last.at)
+    told = _held_back(now, last, stored_events[0])
     rows: list[EventRow] = []
     leaves: list[bytes] = []
-    for position, stored in enumerate(stored_events, last.position + 1):
+    for position, stored in enumerate((*told, *stored_events), last.position + 1):
         stream, version, topic = str(stored.originator_id), stored.originator_version, stored.topic
         checked = isinstance(stored, CanonicalEvent)
         entry = compose(ledger, position, at, stream, version, topic, state=stored.state, checked=checked)
@@ -117,7 +121,20 @@ def append(
         rows.append((position, stream, version, topic, at, leaf, entry.decode()))
     dialect_of(connection.engine.url).insert_events(connection, rows)
     _grow_tree(connection, ledger, last.position, leaves)
-    return list(range(last.position + 1, last.position + 1 + len(rows)))
+    return list(range(last.position + 1 + len(told), last.position + 1 + len(rows)))
+
+
+def _held_back(now: datetime, last: Head, first: StoredEvent) -> tuple[StoredEvent, ...]:
+    """What tells that a save does not bear the time of its writer's clock, when that is more than a common difference.
+
+    It stands first in the save, so that positions end with what was to be saved.
+    """
+    if not last.at or format_time(now + TOLERANCE) >= last.at:
+        return ()
+    by = orjson.loads(first.state)["by"] if isinstance(first, CanonicalEvent) else ""
+    data = {"clock": format_time(now), "last_at": last.at}
+    state = canonical({"by": by, "data": data, "v": 1})
+    return (CanonicalEvent(f"clock-{last.position + 1}", 1, HELD_BACK, state),)
 
 
 def _grow_tree(connection: Connection, ledger: str, old_size: int, leaves: Sequence[bytes]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Double, Integer, LargeBinary, MetaData, Table, Text
 
 _metadata = MetaData()
 
@@ -42,12 +42,25 @@ tracking = Table(
     Column("position", BigInteger),
 )
 
-leases = Table(
-    "leases",
+holds = Table(
+    "holds",
     _metadata,
     Column("name", Text, primary_key=True),
     Column("holder", Text),
     Column("host", Text),
+    Column("machine", Text),
     Column("pid", BigInteger),
-    Column("expires_at", Text),
+    Column("beat", BigInteger),
+    Column("renewed", Double),
+    Column("seconds", Double),
+)
+
+watches = Table(
+    "watches",
+    _metadata,
+    Column("name", Text, primary_key=True),
+    Column("machine", Text, primary_key=True),
+    Column("holder", Text),
+    Column("beat", BigInteger),
+    Column("since", Double),
 )

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from tradex_ledger.clock import executor_facts, new_id
+from tradex_ledger.clock import new_id
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import ExpiredRequestError
 from tradex_ledger.domain.plan import Plan, full_digest
@@ -156,15 +156,23 @@ class BackfillCommands(IncrementalCommands):
     # -- decisions
 
     def approve(self, run_id: str, *, plan_digest: str | None = None) -> Backfill:
-        """Allow a backfill's plan (the one on record, unless a digest, or 12 digits of it, is given to be sure)."""
+        """Allow a backfill's plan (the one on record, unless a digest, or 12 digits of it, is given to be sure).
+
+        One that has waited too long is closed, unless that is so by a clock that is far from the last event.
+        """
+        from tradex_ledger.executors.clocks import last_at
+
         backfill = self.ledger.get(Backfill, self.find_backfill(run_id))
         known = backfill.plan["digest"] if backfill.plan else ""
         given = known if plan_digest is None else full_digest(plan_digest, known)
+        recorded = last_at(self.ledger) or self.clock()
+        now = max(self.clock(), recorded)  # the time that an approval would bear
         try:
-            backfill.approve(given, by=self.actor, policy=self.policy, now=self.clock())
+            backfill.approve(given, by=self.actor, policy=self.policy, now=now)
         except ExpiredRequestError:
-            backfill.expire(now=self.clock(), policy=self.policy, by=self.actor)
-            self.ledger.append(backfill)
+            if not self.policy.clock_hours or now - recorded <= timedelta(hours=self.policy.clock_hours):
+                backfill.expire(now=now, policy=self.policy, by=self.actor)
+                self.ledger.append(backfill)
             raise
         self.ledger.append(backfill)
         return backfill
@@ -232,15 +240,19 @@ class BackfillCommands(IncrementalCommands):
 
         A run that a driver has in its hands is left to it, and one that another process has just moved to that one.
         """
+        from tradex_ledger.executors.clocks import last_at
         from tradex_ledger.executors.overlap import active_backfills
 
+        self.note_cursor_ahead()
         touched = []
         policy, now = self.policy, self.clock()
         policy.check_may("work", self.actor)
-        driven = Leases(self.ledger.engine, self.clock).living(str(executor_facts()["host"]))
+        recorded = last_at(self.ledger)
+        driven = Leases(self.ledger.engine).living()
         for backfill in (found for found in active_backfills(self.ledger) if found.id not in driven):
-            if backfill.is_overdue(now, policy):
-                backfill.expire(now=now, policy=policy, by=self.actor)
+            if recorded is not None and backfill.is_overdue(recorded, policy):
+                # By what is on record: a clock that is wrong for an hour closes nothing.
+                backfill.expire(now=recorded, policy=policy, by=self.actor)
             elif policy.sla_minutes and backfill.approved_at and not backfill.sla_exceeded:
                 elapsed = now.astimezone(UTC) - datetime.fromisoformat(backfill.approved_at)
                 elapsed_ms, allowed_ms = round(elapsed.total_seconds() * 1000), policy.sla_minutes * 60_000

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, date, datetime
 
 from tradex_ledger.clock import new_id
 from tradex_ledger.datasets.graph import ordinal
-from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.clocks import TOLERANCE, ClockNote
+from tradex_ledger.domain.incremental import CursorAheadError, IncrementalRun
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.run import ENDED, Run
 from tradex_ledger.errors import UsageError
+from tradex_ledger.executors.catalog import Catalog
 from tradex_ledger.executors.context import Execution, Progress, logic_versions, silent
 from tradex_ledger.executors.lease import held
+from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.workspace.core import PIPELINE
 from tradex_ledger.workspace.datasets import DatasetCommands
@@ -20,11 +24,20 @@ from tradex_ledger.workspace.datasets import DatasetCommands
 class IncrementalCommands(DatasetCommands):
     """One method a command."""
 
-    def run(self, until: date | None = None, *, far_ahead: bool = False, progress: Progress = silent) -> Run:
+    def run(
+        self,
+        until: date | None = None,
+        *,
+        far_ahead: bool = False,
+        clock_is_right: bool = False,
+        progress: Progress = silent,
+    ) -> Run:
         """Run the pipeline incrementally until a day (excluded; today unless given).
 
         An incremental run that did not end is taken up and finished first. `far_ahead` lets a run without `until` go
-        far beyond the newest post; a day that is named says as much. Raises: `FarAheadError`, `NothingToRunError`.
+        far beyond the newest post; a day that is named says as much. `clock_is_right` lets it go on, on record, under a
+        clock that is too far from the last known time. Raises: `FarAheadError`, `NothingToRunError`,
+        `ClockDoubtfulError`, `CursorAheadError`.
         """
         from tradex_ledger.executors.ahead import check_not_far_ahead, check_own_days
         from tradex_ledger.executors.drive import check_before_start, drive
@@ -38,14 +51,18 @@ class IncrementalCommands(DatasetCommands):
             )
         policy = self.policy
         policy.check_may("run", self.actor)  # whoever takes a run up finishes it, too
-        self.register_datasets()
+        self._check_cursor_not_ahead(until)
         ex = self.execution(progress)
+        vouched = self._check_clock(ex, until, clock_is_right)
+        self.register_datasets()
         ex.prepare()
         cursor_to = format_time(datetime(end.year, end.month, end.day, tzinfo=UTC))
         with held(ex, state_stream(PIPELINE)):
             unfinished = self.unfinished_incremental()
             if unfinished is not None:
                 self._check_unfinished(ex, unfinished, until, far_ahead)
+                self.ledger.append(*vouched)
+                vouched = []
                 finished = drive(ex, unfinished)
                 if self.state().cursor == cursor_to:
                     return finished
@@ -65,8 +82,66 @@ class IncrementalCommands(DatasetCommands):
                 by=self.actor,
                 policy=policy,
             )
-            self.ledger.append(run)
+            self.ledger.append(run, *vouched)
             return drive(ex, run.id)
+
+    def _check_cursor_not_ahead(self, until: date | None) -> None:
+        """Raise `CursorAheadError`, and put on record what somebody must hear of, unless a day was asked for."""
+        ahead = self.note_cursor_ahead()
+        if ahead is not None and until is None:
+            raise CursorAheadError(*ahead)
+
+    def note_cursor_ahead(self) -> tuple[str, str, str, str | None] | None:
+        """Whether the cursor lies in the future: the pipeline, the cursor, the clock and where it is put back to.
+
+        It is put on record once for each place that the cursor was moved to.
+        """
+        from tradex_ledger.executors.clocks import last_place_before
+
+        now = self.clock()
+        state = self.state()
+        if state.cursor is None or state.cursor <= format_time(now + TOLERANCE):
+            return None
+        clock, put_back = format_time(now), last_place_before(self.ledger, state.id, now)
+        ahead = (PIPELINE, state.cursor, clock, put_back)
+        note_id = f"clock-{PIPELINE}-{state.version}"  # of that move: who comes second conflicts, and has been heard
+        if not self.ledger.version_of(note_id):
+            with suppress(WriterConflictError):
+                self.ledger.append(
+                    ClockNote.cursor_ahead(
+                        note_id, pipeline=PIPELINE, cursor=state.cursor, clock=clock, put_back=put_back, by=self.actor
+                    )
+                )
+        return ahead
+
+    def _check_clock(self, ex: Execution, until: date | None, clock_is_right: bool) -> list[ClockNote]:
+        """Raise `ClockDoubtfulError` before anything is recorded; returns what puts on record who says it is right."""
+        from tradex_ledger.executors.clocks import ClockDoubtfulError, find_doubt, leans_on_the_clock
+
+        if until is not None and not leans_on_the_clock(ex, until.toordinal()):
+            return []
+
+        def catalog() -> Catalog:
+            ex.unregistered = self.unregistered()
+            versions = logic_versions(ex.locks())
+            ex.unregistered = {}
+            return ex.catalogs.at(self.ledger.position(), versions)
+
+        doubt = find_doubt(ex, catalog)
+        if doubt is None:
+            return []
+        if not clock_is_right:
+            raise ClockDoubtfulError(doubt)
+        return [
+            ClockNote.accept(
+                new_id("clock", doubt.clock),
+                clock=format_time(doubt.clock),
+                believed=format_time(doubt.believed),
+                newest_post=doubt.newest_post,
+                allowed_hours=doubt.allowed_hours,
+                by=self.actor,
+            )
+        ]
 
     def _check_unfinished(self, ex: Execution, run_id: str, until: date | None, far_ahead: bool) -> None:
         """Raise `FarAheadError` before a run is taken up that set out when nothing said how far the posts go."""
