@@ -98,7 +98,7 @@ def test_who_declared_it_does_not_confirm_it_and_a_right_is_needed(workspace: Wo
         with small.reopen(workspace.config.folder, actor=again.strip()) as other, pytest.raises(TradexError) as refused:
             other.confirm_loss("gold_metrics", digest)
         assert refused.value.code == "self-approval"
-    small.set_policy(workspace.config.folder, may_prune=["maria"])
+    small.set_policy(workspace.config.folder, may_declare_lost=["maria"])
     with small.reopen(workspace.config.folder, actor="eve") as eve:
         with pytest.raises(NotAllowedError):
             eve.confirm_loss("gold_metrics", digest)

@@ -145,6 +145,8 @@ def test_one_person_changes_it_as_long_as_anybody_may_and_two_after_that(folder:
     rewrite(folder, rule_max_partitions=1000)
     before = ("policy", "show", "--json")
     digest = json.loads(tradex(folder, "ana", *before)[1])["digest"]
+    assert 'may_approve = ["boss", "maria"]' in tradex(folder, "ana", "policy", "show")[1].splitlines()
+    assert 'may_approve\t["boss", "maria"]\t["*"]' in tradex(folder, "ana", "policy", "set", "--dry-run")[1]
     status, out, _ = tradex(folder, "boss", "policy", "set", "--reason", WHY, "--json")
     found = json.loads(out)
     assert (status, found["digest"]) == (0, digest)  # as before: it waits
@@ -304,6 +306,26 @@ def test_a_rule_that_was_narrowed_since_approves_neither_one_nor_the_group(tmp_p
         for part in parts:
             with pytest.raises(ApprovalOutdatedError, match="holds no more"):
                 workspace.drive(part.id)
+
+
+def test_a_policy_that_changes_while_a_drive_is_at_work_counts_when_it_publishes(tmp_path: Path):
+    small.deliver(tmp_path / "posts", days=3)
+    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as made:
+        made.run(small.day(3))
+        run_id = small.request(made, 1, 1, kind="dataset", dataset="gold_metrics")
+        made.approve(run_id)
+
+        def tightened(stage: str, done: int, total: int) -> None:
+            if not changed and stage != "publish":
+                changed.append(stage)
+                recorded(tmp_path / "ws", may_approve=["boss"])
+
+        changed: list[str] = []
+        with pytest.raises(ApprovalOutdatedError, match="ana may not approve"):
+            made.drive(run_id, progress=tightened)
+        assert changed
+        assert made.ledger.get(Backfill, run_id).status == "FAILED"
+        check_everything(made)
 
 
 def order(number: int) -> dict[str, Any]:

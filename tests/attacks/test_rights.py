@@ -44,6 +44,8 @@ DEEDS: list[tuple[str, tuple[str, ...]]] = [
     ("prune", ("lake", "prune", "gold_signals", *WHY)),
     ("prune", ("lake", "prune", "gold_signals", "--approve", "0" * 64)),
     ("deliver", ("alerts", "--deliver")),
+    ("declare_lost", ("lake", "lost", "gold_signals", *WHY)),
+    ("declare_lost", ("lake", "lost", "gold_signals", "--approve", "0" * 64)),
     ("gc", ("lake", "gc", "--delete")),
     ("revert", ("backfill", "revert", "{done}", *WHY)),
     ("set_policy", ("policy", "set", *WHY)),

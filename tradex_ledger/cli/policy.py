@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import click
@@ -35,7 +36,8 @@ def show_(call: Call, as_of: str | None) -> None:
     call.show.facts({name: found[name] for name in ("digest", "position", "at", "by", "proposed_by", "reason")})
     if found["text"]:
         call.show.line()
-        call.show.line(found["text"].rstrip())
+        for line in found["text"].splitlines():
+            call.show.line(line)
     if found["digest"] is None:
         call.show.note("no policy is on record; take over that of tradex.toml: tradex policy adopt")
     waits = found["waits"]
@@ -111,6 +113,9 @@ def adopt(call: Call) -> None:
 
 
 def _show_differences(call: Call, differences: dict[str, Any]) -> None:
-    rows = [{"setting": name, **{side: str(value) for side, value in d.items()}} for name, d in differences.items()]
+    rows = [
+        {"setting": name, **{side: json.dumps(value, ensure_ascii=False) for side, value in d.items()}}
+        for name, d in differences.items()
+    ]
     if rows:
         call.show.table(rows, ("setting", "before", "after"))
