@@ -10,9 +10,11 @@ of yet another owner are asked about anew.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 from stat import S_ISREG, S_IWGRP, S_IWOTH
@@ -82,21 +84,22 @@ def trust(folder: Path, pipeline: Path | None = None) -> list[int]:
         raise NoTrustListError(f"{folder} has a line break in its name", mend="rename it")
     paths = [path for place, some in _asked(folder, pipeline) if place.is_relative_to(folder) for path in some]
     owners = sorted({owner for _, owner in _foreign([*paths, *_definitions(folder)])})
-    new = [owner for owner in owners if (owner, folder) not in _read()]
-    if new:
-        path = _path()
-        _write(path, _lines(path) + [f"{owner} {folder}" for owner in new])
+    if owners:
+        with _alone() as path:
+            lines = _lines(path)
+            new = [line for owner in owners if (line := f"{owner} {folder}") not in lines]
+            _write(path, lines + new)
     return owners
 
 
 def distrust(folder: Path) -> bool:
     """Take that back; False when it was not trusted."""
-    path = _path()
-    lines = _lines(path) if path.exists() else []
-    kept = [line for line in lines if line.partition(" ")[2] != str(folder)]
-    if kept != lines:
-        _write(path, kept)
-    return kept != lines
+    with _alone() as path:
+        lines = _lines(path)
+        kept = [line for line in lines if line.partition(" ")[2] != str(folder)]
+        if kept != lines:
+            _write(path, kept)
+        return kept != lines
 
 
 def trusted_folders() -> list[tuple[Path, int]]:
@@ -169,11 +172,26 @@ def _lines(path: Path) -> list[str]:
         raise NoTrustListError(f"{path} cannot be read: {error}", mend="mend or remove it") from None
 
 
+@contextmanager
+def _alone() -> Iterator[Path]:
+    """Where the list is, while nobody else writes it: of two who trust something, both are heard."""
+    path = _path()
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise NoTrustListError(f"{path} cannot be written: {error.strerror}", mend="make it writable") from None
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield path
+    finally:
+        os.close(folder)
+
+
 def _write(path: Path, lines: list[str]) -> None:
     """All lines or none: a crash leaves the list as it was."""
     half_made = path.with_name(f".{path.name}-{os.getpid()}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         half_made.unlink(missing_ok=True)
         descriptor = os.open(half_made, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

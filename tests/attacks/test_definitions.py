@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +22,11 @@ from tradex_ledger.datasets.definition import DefinitionError, load_pipeline, pa
 from tradex_ledger.datasets.fingerprint import check_definition, columns, create_empty
 from tradex_ledger.datasets.names import reserved
 from tradex_ledger.datasets.sandbox import TookTooLongError, confine, select_within, spill_of
-from tradex_ledger.datasets.statement import NotOneSelectError, connect
+from tradex_ledger.datasets.scope import free_tables
+from tradex_ledger.datasets.statement import NotOneSelectError, connect, parsed_form
 from tradex_ledger.datasets.taken import is_taken
 from tradex_ledger.domain.run import LAYERS
-from tradex_ledger.errors import TradexError
+from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.executors.window import build_window
 from tradex_ledger.views import projection_names
 from tradex_ledger.workspace import BUILT_IN
@@ -373,3 +376,57 @@ def test_what_is_checked_is_what_runs():
         assert connection.sql(select_within(connection, sql, "1")).fetchall()
     with pytest.raises(NotOneSelectError):
         select_within(connection, "select 1 union all select 2) union all (select 3", "1")
+
+
+NAMES = ("a", "A", "b", '"b"', "c", '"C"')
+
+
+def nested(chance: random.Random, depth: int) -> str:
+    """A statement of subqueries and CTEs, each of which may be called like another, or like a table."""
+
+    def deeper() -> str:
+        return nested(chance, depth - 1)
+
+    name, hint = chance.choice(NAMES), chance.choice(("", "materialized ", "not materialized "))
+    if depth <= 0:
+        return chance.choice(("select 1 as x", f"select x from {name}", f"from {name}", "values (1)"))
+    return chance.choice(
+        (
+            lambda: f"with {name} as {hint}({deeper()}) {deeper()}",
+            lambda: f"with {name} as ({deeper()}), d as {hint}({deeper()}) {deeper()}",
+            lambda: f"with recursive {name}(x) as ({deeper()} union all {deeper()}) {deeper()}",
+            lambda: f"with recursive {name}(x) using key (x) as ({deeper()} union {deeper()}) {deeper()}",
+            lambda: f"({deeper()}) union all ({deeper()})",
+            lambda: f"select 1 as x from ({deeper()}) s, lateral ({deeper()}) t",
+            lambda: f"select 1 as x from {name} u where exists ({deeper()}) or 1 in ({deeper()})",
+            lambda: f"select (select 1 from ({deeper()}) z) as x",
+            lambda: f"select x from ({deeper()}) s order by (select 1 from ({deeper()}) z)",
+            lambda: f"select 1 as x from ({deeper()}) s join {name} w on exists ({deeper()})",
+        )
+    )()
+
+
+def test_what_the_engine_takes_for_a_table_is_never_taken_for_a_cte():
+    connection, missing = connect(), 0
+    for seed in range(400):
+        chance = random.Random(seed)
+        sql = nested(chance, chance.randrange(1, 5))
+        try:
+            tree = parsed_form(connection, sql)
+            connection.execute(f"describe {sql}")
+        except duckdb.CatalogException as error:
+            if "does not exist" in str(error):
+                missing += 1
+                assert list(free_tables(tree)), sql
+        except (duckdb.Error, NotOneSelectError):
+            continue
+    assert missing > 100
+
+
+def test_a_pipe_among_the_definitions_is_not_waited_for(tmp_path: Path):
+    (tmp_path / "base.sql").write_text(BRONZE)
+    for name in ("made.sql", "words.csv"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(EnvironmentFault, match="is no file"):
+            load_pipeline(tmp_path, "own")
+        (tmp_path / name).unlink()

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +262,17 @@ def test_another_user_than_the_owner_is_refused(ws: Path, monkeypatch: pytest.Mo
         for ask in (lambda: workspace.pipeline, lambda: workspace.policy, workspace.execution):
             with pytest.raises(UntrustedError):
                 ask()
+
+
+@as_root
+def test_of_many_who_trust_at_once_all_are_heard(ws: Path, tmp_path: Path):
+    folders = [tmp_path / f"theirs-{number}" for number in range(12)]
+    for folder in folders:
+        folder.mkdir()
+        give(folder)
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(trust.trust, folders))
+    assert {folder for folder, _ in trust.trusted_folders()} == set(folders)
 
 
 # -- where a workspace is looked for

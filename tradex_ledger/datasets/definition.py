@@ -244,6 +244,8 @@ def load_pipeline(folder: Path, name: str) -> Pipeline:
 
 
 def _read(path: Path) -> str:
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise EnvironmentFault(f"{path} is no file", mend="move it elsewhere, or name it otherwise")
     try:
         return path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark, which is no part of it
     except OSError as error:
