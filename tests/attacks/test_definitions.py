@@ -270,7 +270,7 @@ def test_a_column_that_a_statement_names_ends_no_name():
 
 
 def test_a_dataset_collides_with_nothing_of_the_ledger():
-    assert set(projection_names()) | {"events", *LAYERS} <= reserved()
+    assert set(projection_names()) | {"events"} <= reserved()
     odd = (
         "made\n",
         "made\x00",
@@ -287,7 +287,7 @@ def test_a_dataset_collides_with_nothing_of_the_ledger():
         "ma.de",
     )
     versions = ("gold_signals_v1", "made_v0", "made_v10", "a_v1_v2", "x__rejected", "made__undated")
-    for name in (*projection_names(), "events", "ledger_events", *LAYERS, *odd, *versions):
+    for name in (*projection_names(), "events", "ledger_events", *odd, *versions):
         with pytest.raises(DefinitionError, match=r"has (a|the) name"):
             parse_definition(name, header({"base": "0d"}) + SELECT, {})
     for name in ("vec_v", "v1", "runs_of_ana", "eventsv1", "rejected", "undated_"):
@@ -310,11 +310,16 @@ def test_a_dataset_is_called_like_nothing_that_the_engine_has():
             parse_definition(name, header({"base": "0d"}) + SELECT, {})
 
 
-def test_a_dataset_is_not_called_like_its_pipeline(tmp_path: Path):
+def test_a_dataset_is_not_called_like_its_pipeline_or_a_layer(tmp_path: Path):
     (tmp_path / "base.sql").write_text(BRONZE)
     assert load_pipeline(tmp_path, "own").definitions
     with pytest.raises(DefinitionError, match="name of the pipeline"):
         load_pipeline(tmp_path, "base")
+    for name in LAYERS:
+        (tmp_path / f"{name}.sql").write_text(header({"base": "0d"}) + SELECT)
+        with pytest.raises(DefinitionError, match="or of a layer"):
+            load_pipeline(tmp_path, "own")
+        (tmp_path / f"{name}.sql").unlink()
 
 
 def test_reference_data_is_no_other_table():

@@ -238,8 +238,10 @@ def load_pipeline(folder: Path, name: str) -> Pipeline:
     if not parsed:
         raise NotFoundError(f"the pipeline folder {folder} has no definitions (*.sql)")
     for d in parsed:
-        if d.name == name:
-            raise DefinitionError(name, "has the name of the pipeline itself", "give it another name")
+        if d.name in (name, *LAYERS):  # a command would mean the one or the other
+            raise DefinitionError(
+                d.name, f"has the name of the pipeline or of a layer: {d.name}", "give it another name"
+            )
     return Pipeline(name, _upstream_first({d.name: d for d in parsed}))
 
 

@@ -13,7 +13,6 @@ from functools import cache
 from tradex_ledger import resources
 from tradex_ledger.datasets.column_types import is_type
 from tradex_ledger.datasets.taken import is_taken
-from tradex_ledger.domain.run import LAYERS
 
 Problem = tuple[str, str]
 
@@ -25,9 +24,9 @@ _RENAME = "give it another name"
 
 @cache
 def reserved() -> frozenset[str]:
-    """Tables that are there beside the datasets (the projections, the events), and the names of layers."""
+    """Tables that are there beside the datasets: the projections, and the events."""
     projections = {file.removesuffix(".sql") for file in resources.names("projections")}
-    return frozenset(projections | {"events", "ledger_events", "fresh", *LAYERS})
+    return frozenset(projections | {"events", "ledger_events", "fresh"})
 
 
 def is_name(text: str) -> bool:
@@ -40,7 +39,7 @@ def of_a_dataset(name: str) -> Problem | None:
     if not is_name(name):
         return "has a name that is no identifier (a-z, 0-9, _)", ""
     if name in reserved():
-        return f"has the name of a table or layer of the ledger's own: {name}", _RENAME
+        return f"has the name of a table of the ledger's own: {name}", _RENAME
     if is_taken(name):
         return f"has a name that SQL has for something else: {name}", _RENAME
     if _VERSION.fullmatch(name):
