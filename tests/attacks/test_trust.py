@@ -259,7 +259,7 @@ def test_another_user_than_the_owner_is_refused(ws: Path, monkeypatch: pytest.Mo
         Workspace.open(ws, actor="ana")
     with Workspace.open(ws, actor="ana", reading=True) as workspace:
         assert not workspace.is_trusted
-        for ask in (lambda: workspace.pipeline, lambda: workspace.policy, workspace.execution):
+        for ask in (lambda: workspace.pipeline, lambda: workspace.settings, workspace.execution):
             with pytest.raises(UntrustedError):
                 ask()
 

@@ -43,7 +43,7 @@ def run_document(workspace: Any, reader: Any, run_id: str) -> dict[str, Any]:
     request, plan = document["request"], document["plan"]
     if request is None or plan is None:
         return document
-    if not workspace.is_trusted:  # neither its definitions nor its policy are asked
+    if not workspace.is_trusted:  # neither its definitions nor its settings are asked
         by_windows = by_dataset(document["windows"], request, [])
         return {**document, "edges": [], "by_dataset": by_windows, "approval": None, "warnings": [UNTRUSTED]}
     try:
