@@ -17,6 +17,7 @@ from tests import small
 from tests.small import REASON, Ticking, broken, day, request
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.dataset_errors import EngineChangedRowsError
+from tradex_ledger.domain.incremental import CursorAheadError
 from tradex_ledger.errors import TradexError
 from tradex_ledger.executors import window
 from tradex_ledger.executors.alerts import ReceiverDownError, deliver
@@ -82,6 +83,7 @@ def tell(folder: Path, source: Path) -> Workspace:
     _forced(folder)
     _another_engine(folder)
     _lost(folder)
+    _clocks(folder)
     workspace = Workspace.open(folder, actor="ana", clock=Ticking(START + timedelta(days=13)))
     with receiver() as (url, got):
         with receiver() as (other, _):
@@ -153,6 +155,14 @@ def _lost(folder: Path) -> None:
         assert ben.confirm_loss("bronze_x_posts", plan["digest"])
         ben.approve(run_id)
         assert ben.drive(run_id).status == "SUCCESS"
+
+
+def _clocks(folder: Path) -> None:
+    """A month later somebody vouches for the clock; the night after, the real one finds the cursor in the future."""
+    with used_by(folder, "ben", days=40) as ben:
+        ben.run(far_ahead=True, clock_is_right=True)
+    with used_by(folder, "ana", days=12.6) as ana, pytest.raises(CursorAheadError):
+        ana.run()
 
 
 def _another_engine(folder: Path) -> None:

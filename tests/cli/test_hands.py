@@ -39,12 +39,14 @@ def test_an_empty_name_is_nobody_and_not_the_login(workspace: Workspace, capsys:
 
 
 def test_a_run_twice_on_one_day_has_nothing_to_do(workspace: Workspace, capsys: pytest.CaptureFixture[str]):
-    assert run(["run"]) == 2
+    assert run(["run", "--yes"]) == 3, "years after the last event, somebody is to say that it is this late"
+    assert "--clock-is-right" in capsys.readouterr().err
+    assert run(["run", "--clock-is-right"]) == 2
     assert (
         "tradex run --until 2024-01-08, or, if there was nothing to deliver: tradex run --yes"
         in capsys.readouterr().err
     )
-    assert run(["run", "--yes"]) == 0
+    assert run(["run", "--yes", "--clock-is-right"]) == 0
     assert run(["run"]) == 0
     assert "nothing to do" in capsys.readouterr().err
     assert run(["run", "--until", "2024-01-06"]) == 2  # this was asked for

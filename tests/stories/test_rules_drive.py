@@ -196,6 +196,8 @@ def test_two_workers_that_sweep_at_once_do_not_stop_each_other(workspace: Worksp
     small.set_policy(workspace.config.folder, expire_days=1)
     run_id = small.request(workspace, 3, 3)
     clocks = [small.Ticking(datetime(2024, 3, 1, tzinfo=UTC)) for _ in range(2)]
+    with Workspace.open(workspace.config.folder, actor="one", clock=clocks[0]) as one:
+        small.request(one, 6, 6, allow_overlap=[run_id])  # requests expire by the times of events, and of no clock
     with (
         Workspace.open(workspace.config.folder, actor="one", clock=clocks[0]) as one,
         Workspace.open(workspace.config.folder, actor="two", clock=clocks[1]) as two,
