@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from datetime import date, datetime
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from tradex_ledger.cli.losses import losses
 from tradex_ledger.cli.plans import request_facts, run_document
 from tradex_ledger.cli.show import Show, bytes_text, seconds_text, short
 from tradex_ledger.cli.source import look_facts, status_lines
+from tradex_ledger.cli.state import cursors_ahead
 
 RUN_COLUMNS = ("run", "kind", "status", "range", "progress", "rows", "took", "by", "why")
 _top = click.Group()
@@ -164,7 +165,7 @@ def status(call: Call, as_of: str | None) -> None:
         "stale_partitions": reader.connection.execute(_STALE).fetchall() if _stale(reader) else [],
         "engines": reader.rows("engines", _UNSETTLED),
     }
-    document["cursors_ahead"] = [] if as_of else _cursors_ahead(reader, document["pipeline_state"])
+    document["cursors_ahead"] = [] if as_of else cursors_ahead(reader, document["pipeline_state"])
     show = call.show
     if show.as_json:
         document["stale_partitions"] = [{"dataset": d, "partitions": n} for d, n in document["stale_partitions"]]
@@ -189,23 +190,6 @@ def status(call: Call, as_of: str | None) -> None:
     for row in document["engines"]:
         show.note(f"{row['dataset']}: the verdict on {row['engine']} is {row['verdict']}; see: tradex engine list")
     show.note(f"as of position {reader.as_of.position}")
-
-
-def _cursors_ahead(reader: Any, states: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The cursors that lie in the future by the clock of this machine, each with its mend."""
-    from tradex_ledger.clock import utc_now
-    from tradex_ledger.domain.clocks import TOLERANCE
-    from tradex_ledger.domain.incremental import CursorAheadError
-
-    now, found = utc_now(), []
-    for state in states:
-        if state["cursor"] is None or datetime.fromisoformat(state["cursor"]) <= now + TOLERANCE:
-            continue
-        moves = reader.rows("pipeline_state_history", "pipeline = ? order by position desc", state["pipeline"])
-        past = (m["cursor"] for m in moves if m["cursor"] and datetime.fromisoformat(m["cursor"]) <= now)
-        error = CursorAheadError(state["pipeline"], state["cursor"], now.isoformat(), next(past, None))
-        found.append({"pipeline": state["pipeline"], "message": error.message, "mend": error.mend})
-    return found
 
 
 _UNSETTLED = "is_current and verdict in ('different', 'none eligible') order by position"
