@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import iso, ordinal, windows
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.executors.bronze import Appended, AppendTask, append_days, check_existing
-from tradex_ledger.executors.catalog import NO_DAY, Catalog
+from tradex_ledger.executors.catalog import Catalog
 from tradex_ledger.executors.context import Execution, logic_versions
+from tradex_ledger.executors.elsewhere import FILE, POST, lines_elsewhere
 from tradex_ledger.executors.fence import DrivenRun
+from tradex_ledger.executors.homes import NOTHING_MOVED, Moved, find_moved
 from tradex_ledger.executors.inputs import InputFile
+from tradex_ledger.executors.keys import KeyIndex
 from tradex_ledger.lake.storage import StagedFile, file_list
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.sources import COUNTS
@@ -32,22 +36,36 @@ def rows_by_day(definition: Definition, staged: list[str]) -> Counter[int]:
     return Counter({day.toordinal(): count for day, count in rows})
 
 
-def known_rows(ex: Execution, catalog: Catalog, definition: Definition, days: tuple[int, ...]) -> tuple[InputFile, ...]:
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where staged rows of a dataset belong, as of a catalog: posts of other days, files that lines were known by."""
+
+    moved: Moved = NOTHING_MOVED
+    lines: Mapping[int, tuple[InputFile, ...]] = field(default_factory=dict)
+
+
+def placed_rows(
+    ex: Execution, index: KeyIndex, catalog: Catalog, definition: Definition, staged: Sequence[str], folder: Path
+) -> Placed:
+    """Look where the staged rows of a dataset belong. Raises: `LakeFileError`."""
+    posts, *_ = ex.bronze()
+    if definition is posts:
+        protected = ex.locks()[definition.name].protected
+        return Placed(moved=find_moved(ex, index, catalog, definition, staged, folder, protected=protected))
+    return Placed(lines=lines_elsewhere(ex, index, catalog, definition, staged))
+
+
+def known_rows(
+    ex: Execution, catalog: Catalog, definition: Definition, placed: Placed, days: tuple[int, ...]
+) -> tuple[InputFile, ...]:
     """The files whose rows are not appended again.
 
-    A line that no day belongs to is known whenever it was read, also of the time when it had the day 1970-01-01; and
-    one that has a day now is known when it was read before that day had come.
+    A line that is no post is known whenever it was read, whatever day belonged to it then, if any.
     """
-    posts, rejected, undated = ex.bronze()
+    posts, *_ = ex.bronze()
     if definition is posts:
         return tuple(ex.input_file(*found) for found in catalog.readable(definition.name, days[0], days[-1]))
-    return tuple(
-        ex.input_file(day, file)
-        for dataset in (rejected, undated)
-        if dataset is not None
-        for day, file in catalog.all_files(dataset.name)
-        if dataset is undated or day == NO_DAY or (definition is rejected and day in days)
-    )
+    return tuple(dict.fromkeys(file for day in days for file in placed.lines.get(day, ())))
 
 
 def append_task(
@@ -55,6 +73,7 @@ def append_task(
     catalog: Catalog,
     definition: Definition,
     staged: tuple[str, ...],
+    placed: Placed,
     days: tuple[int, ...],
     **more: Any,
 ) -> AppendTask:
@@ -67,9 +86,11 @@ def append_task(
         counts=tuple(column for column in COUNTS if column in columns),
         columns=columns,
         staged=staged,
-        existing=known_rows(ex, catalog, definition, days),
+        existing=known_rows(ex, catalog, definition, placed, days),
         days=days,
         memory_mb=ex.task_memory_mb,
+        moved=placed.moved.path,
+        indexed=POST if POST in definition.key else FILE,
         **more,
     )
 
@@ -90,27 +111,40 @@ class Append:
     staged_rows: Mapping[int, int]
     delivered_rows: Mapping[int, int]
     ingested_at: str
+    index: KeyIndex
     total: int = 0
     recounted: Counter[tuple[str, int]] = field(default_factory=Counter)
     tries: int = 0
 
     def run(self) -> None:
-        """Append window by window."""
+        """Append window by window; again from the first when somebody else's posts may have moved ours."""
+        while not self._pass():
+            self.recounted.clear()
+
+    def _pass(self) -> bool:
         limit = self.ex.policy.window_partitions
-        todo = windows(self.definition, self.delivered_rows, logic_version=0, window_partitions=limit)
         self._read_base()
+        days = {*self.delivered_rows, *self.placed.moved.days}
+        todo = windows(self.definition, days, logic_version=0, window_partitions=limit)
         for number, window in enumerate(todo):
-            self._append(tuple(range(ordinal(window["first"]), ordinal(window["last"]) + 1)))
+            if not self._append(tuple(range(ordinal(window["first"]), ordinal(window["last"]) + 1))):
+                return False
             self.ex.progress(f"append to {self.definition.name}", number + 1, len(todo))
+        return True
 
     def _read_base(self) -> None:
         """The dataset's lock, then the catalog: good for all windows, since each touches its own days."""
         locks = self.ex.unbumped_locks()
         self.lock = locks[self.definition.name]
         self.catalog = self.ex.catalogs.at(self.ex.ledger.position(), logic_versions(locks))
+        folder = self.ex.staging / f"{self.definition.name}-homes-{self.tries}"
+        self.placed = placed_rows(self.ex, self.index, self.catalog, self.definition, self.staged, folder)
 
-    def _append(self, days: tuple[int, ...]) -> None:
-        """One batch: dedup, place, and one save with the lock; again from a fresh base when somebody was first."""
+    def _append(self, days: tuple[int, ...]) -> bool:
+        """One batch: dedup, place, and one save with the lock; again from a fresh base when somebody was first.
+
+        Returns False when by that base posts belong to days that were done before.
+        """
         while True:
             self.tries += 1
             found = self._dedup(days)
@@ -125,11 +159,16 @@ class Append:
                     # A crash before this save: unreferenced files. After it: the batch is Bronze, and found there.
                     self.driven.append(self.lock)
                 except WriterConflictError:
+                    before = self.placed.moved
                     self._read_base()
-                    continue
+                    if before is NOTHING_MOVED and self.placed.moved is NOTHING_MOVED:
+                        continue
+                    return False
                 self.total += sum(facts["rows"] for _, facts in placed)
+                # A crash before this: the files are read for the index by who needs it next.
+                self.index.add(found.keys, POST if POST in self.definition.key else FILE)
             self.recounted += found.recounted
-            return
+            return True
 
     def _dedup(self, days: tuple[int, ...]) -> Appended:
         task = append_task(
@@ -137,12 +176,14 @@ class Append:
             self.catalog,
             self.definition,
             self.staged,
+            self.placed,
             days,
             folder=self.ex.staging / f"{self.definition.name}-{self.tries}",
             run_id=self.driven.id,
             ingested_at=self.ingested_at,
         )
-        return append_days(task) if any(day in self.staged_rows for day in days) else check_existing(task)
+        is_staged = any(day in self.staged_rows or day in self.placed.moved.days for day in days)
+        return append_days(task) if is_staged else check_existing(task)
 
     def _place(self, file: StagedFile) -> dict[str, Any]:
         folder = f"{self.definition.name}/{self.definition.partition}={iso(file.day)}"
@@ -158,7 +199,7 @@ class Append:
                 files=[facts],
                 rows=facts["rows"],
                 bytes=facts["bytes"],
-                dropped=max(0, self.delivered_rows[day] - facts["rows"]),
+                dropped=max(0, self.delivered_rows.get(day, 0) - facts["rows"]),
                 cursor=cursor,
                 by=self.ex.by,
             )

@@ -11,6 +11,7 @@ import duckdb
 from tradex_ledger.datasets.graph import iso
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.executors.inputs import InputFile, checked, paths_today
+from tradex_ledger.executors.keys import keys_of
 from tradex_ledger.lake.storage import StagedFile, file_list, translate
 from tradex_ledger.lake.writer import limit_resources, write_days
 from tradex_ledger.sources.reread import recover_posts
@@ -40,7 +41,8 @@ class RecoverTask:
 class AppendTask:
     """Write the staged rows of some days (ordinals, consecutive) that Bronze does not have.
 
-    `counts` are columns that tell how a row was doing when it was delivered: no part of what it is.
+    `counts` are columns that tell how a row was doing when it was delivered: no part of what it is. `moved` is the file
+    of the staged rows that belong to another day than theirs (`homes.py`), `indexed` the column that rows are found by.
     """
 
     dataset: str
@@ -55,15 +57,18 @@ class AppendTask:
     run_id: str
     ingested_at: str
     memory_mb: int
+    moved: str | None = None
+    indexed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Appended:
     """What an `AppendTask` came to: the files, and by (delivered file, day as an ordinal) the rows that Bronze has
-    already, with other counts."""
+    already, with other counts; `keys` are the numbers of the files' keys, by the digest of each file."""
 
     files: list[StagedFile]
     recounted: Counter[tuple[str, int]] = field(default_factory=Counter)
+    keys: dict[str, bytes] = field(default_factory=dict)
 
 
 def stage_files(task: StageTask) -> StageCounts:
@@ -103,24 +108,33 @@ def _append_days(task: AppendTask) -> Appended:
             days=set(task.days),
             folder=task.folder,
         )
-        return Appended(files, recounted)
+        return Appended(files, recounted, _keys(task, files))
     except (OSError, duckdb.Error) as error:
         raise translate(error, f"appending to {task.dataset}") from error
     finally:
         connection.close()
 
 
+def _keys(task: AppendTask, files: list[StagedFile]) -> dict[str, bytes]:
+    """The numbers of the keys of files that were just written, for the index."""
+    if task.indexed is None or not files:
+        return {}
+    found = keys_of([file.path for file in files], task.indexed)
+    return {file.sha256: numbers for file, numbers in zip(files, found, strict=True)}
+
+
 def count_new_rows(task: AppendTask) -> list[tuple[int, str | None, int]]:
-    """How many rows an `AppendTask` would write: (day as an ordinal, delivered file where the rows say it, rows).
+    """How many rows an `AppendTask` would write: (day they are delivered with as an ordinal, delivered file where the
+    rows say it, rows).
 
     It writes none. The files were checked by who asks.
     """
     connection = connect()
     try:
         limit_resources(connection, task.folder / "spill", task.memory_mb)
-        sql = _append_sql(task, _existing_paths(task))
+        sql = _append_sql(task, _existing_paths(task), more="__delivered")
         file = '"file"' if "file" in task.columns else "null::varchar"
-        found = connection.execute(f'select "{task.column}", {file}, count(*) from ({sql}) group by all').fetchall()
+        found = connection.execute(f"select __delivered, {file}, count(*) from ({sql}) group by all").fetchall()
         return [(day.toordinal(), name, count) for day, name, count in found]
     finally:
         connection.close()
@@ -143,27 +157,36 @@ def _rows_of(paths: list[str]) -> str:
 
 
 def _staged_sql(task: AppendTask) -> str:
-    """The staged rows of the days, each with its number among those of one key: the first was delivered first."""
+    """The staged rows that belong to the days, each with its number among those of one key: the first was delivered
+    first."""
     keys = ", ".join(f'"{c}"' for c in task.key)
     delivered = ", ".join(['"file"', '"line"']) if "file" in task.columns else "source, line, item"
-    return f"""
-        select *, row_number() over (partition by {keys} order by {delivered}) as __nth
-        from read_parquet({file_list(list(task.staged))}, hive_partitioning = false)
-        where "{task.column}" between date '{iso(task.days[0])}' and date '{iso(task.days[-1])}'
-    """
+    within = f"\"{task.column}\" between date '{iso(task.days[0])}' and date '{iso(task.days[-1])}'"
+    staged = f"read_parquet({file_list(list(task.staged))}, hive_partitioning = false)"
+    rows = f'select *, "{task.column}" as __delivered from {staged} where {within}'
+    if task.moved is not None:
+        moved = f"read_parquet({file_list([task.moved])}, hive_partitioning = false)"
+        same = " and ".join([_same(task, "m", "s"), f'm.__delivered = s."{task.column}"'])
+        rows = (
+            f'select s.*, "{task.column}" as __delivered from {staged} s '
+            f"where {within} and not exists (from {moved} m where {same}) "
+            f"union all by name select * exclude (is_known) from {moved} where {within}"
+        )
+    return f"select *, row_number() over (partition by {keys} order by {delivered}) as __nth from ({rows})"
 
 
 def _same(task: AppendTask, one: str, other: str) -> str:
     return " and ".join(f'{one}."{c}" = {other}."{c}"' for c in task.key)
 
 
-def _append_sql(task: AppendTask, existing: list[str]) -> str:
+def _append_sql(task: AppendTask, existing: list[str], *, more: str = "") -> str:
     made = {
         "run_id": f"'{task.run_id}'",
         "ingested_at": f"timestamp '{task.ingested_at.rstrip('Z')}'",
         "source": "source || ':' || line || coalesce('#' || item, '')",
     }
     selected = ", ".join(f'{made[c]} as "{c}"' if c in made else f'"{c}"' for c in task.columns)
+    selected += f", {more}" if more else ""
     new = f"and not exists (from {_rows_of(existing)} b where {_same(task, 'b', 's')})" if existing else ""
     return f"select {selected} from ({_staged_sql(task)}) s where __nth = 1 {new}"
 
@@ -182,7 +205,7 @@ def _recounted(
         kept = f"{known} union all select * from ({kept}) anti join ({known}) using ({keys})"
     other = " or ".join(f's."{c}" is distinct from k."{c}"' for c in task.counts)
     found = connection.execute(
-        f'with s as ({_staged_sql(task)}) select s.source, s."{task.column}", count(*) '
+        f"with s as ({_staged_sql(task)}) select s.source, s.__delivered, count(*) "
         f"from s join ({kept}) k on {_same(task, 's', 'k')} where {other} group by all"
     ).fetchall()
     return Counter({(source.removeprefix("files:"), day.toordinal()): count for source, day, count in found})

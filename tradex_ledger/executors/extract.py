@@ -27,6 +27,7 @@ from tradex_ledger.executors.bronze import RecoverTask, recover
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.delivered import Asked, Days, open_delivered
 from tradex_ledger.executors.fence import DrivenRun
+from tradex_ledger.executors.keys import open_keys
 from tradex_ledger.executors.staging import Staged, stage_all
 from tradex_ledger.ledger.entry import format_time, parse_time
 from tradex_ledger.sources.files import Listing, told
@@ -112,10 +113,13 @@ def extract(ex: Execution, driven: DrivenRun, extraction: Mapping[str, Any]) -> 
         check_own_days(ex, min(days) + EPOCH_ORDINAL, ordinal(extraction["cursor_to"]), driven.id)
     recovered = _recover(ex, staged, extraction)
     appended: dict[str, Append] = {}
+    index = open_keys(ex)
     for definition, files, held in _by_dataset(ex, staged):
         if files or held:
             read = rows_by_day(definition, files)
-            appended[definition.name] = Append(ex, driven, definition, tuple(files), read, read + held, ingested_at)
+            appended[definition.name] = Append(
+                ex, driven, definition, tuple(files), read, read + held, ingested_at, index
+            )
             appended[definition.name].run()
     posts, *others = ex.bronze()
     kept = appended[posts.name].total if posts.name in appended else 0

@@ -22,12 +22,13 @@ from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
 from tradex_ledger.domain.source import Look
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.executors.ahead import sets_out
-from tradex_ledger.executors.append import append_task, rows_by_day
+from tradex_ledger.executors.append import append_task, placed_rows, rows_by_day
 from tradex_ledger.executors.bronze import count_new_rows
 from tradex_ledger.executors.catalog import Catalog
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.delivered import Delivered
 from tradex_ledger.executors.extract import record_look, wanted_of
+from tradex_ledger.executors.keys import KeyIndex, open_keys
 from tradex_ledger.executors.lease import held
 from tradex_ledger.executors.staging import Staged, stage_all
 from tradex_ledger.lake.storage import translate
@@ -98,11 +99,12 @@ def _look(ex: Execution, cursor: str) -> Late:
     staged = stage_all(ex, listing.files, wanted_of(ex, extraction, format_time(ex.clock())), Delivered(None), None)
     catalog = ex.catalogs.at(ex.ledger.position(), logic_versions(ex.locks()))
     found: Counter[int] = Counter()
-    for day, _, count in _new(ex, catalog, posts, staged.posts):
+    index = open_keys(ex)
+    for day, _, count in _new(ex, index, catalog, posts, staged.posts):
         found[day] += count
     late = _told(ex, posts.name, found, cursor)
     kinds = [(d, files) for d, files in zip(others, (staged.rejected, staged.undated), strict=True) if d]
-    unfit = [row for definition, files in kinds for row in _new(ex, catalog, definition, files)]
+    unfit = [row for definition, files in kinds for row in _new(ex, index, catalog, definition, files)]
     newest = staged.newest_day()
     late = replace(
         late,
@@ -126,16 +128,17 @@ def _facts(late: Late) -> dict[str, Any]:
 
 
 def _new(
-    ex: Execution, catalog: Catalog, definition: Definition, staged: Sequence[str]
+    ex: Execution, index: KeyIndex, catalog: Catalog, definition: Definition, staged: Sequence[str]
 ) -> list[tuple[int, str | None, int]]:
     """The staged rows that a run would append, by day (and file), window by window, as `Append` does it."""
-    by_day = rows_by_day(definition, list(staged))
+    placed = placed_rows(ex, index, catalog, definition, staged, Path(ex.staging, f"{definition.name}-homes"))
+    by_day = {*rows_by_day(definition, list(staged)), *placed.moved.days}
     todo = windows(definition, by_day, logic_version=0, window_partitions=ex.policy.window_partitions)
     tasks = []
     for number, window in enumerate(todo):
         days = tuple(range(ordinal(window["first"]), ordinal(window["last"]) + 1))
         more = {"folder": Path(ex.staging, f"{definition.name}-{number}"), "run_id": "", "ingested_at": _NEVER}
-        tasks.append(append_task(ex, catalog, definition, tuple(staged), days, **more))
+        tasks.append(append_task(ex, catalog, definition, tuple(staged), placed, days, **more))
     found = []
     with Reading(ex.lake) as reading:
         reading.check(file.named() for task in tasks for file in task.existing)

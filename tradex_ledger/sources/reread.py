@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tradex_ledger.sources.parquet_rows import ParquetRows
@@ -101,6 +102,17 @@ def recover_posts(paths: Sequence[Path], first: int, last: int, out: Path) -> in
         rows.discard()
         raise
     return kept
+
+
+def ids_today(path: Path) -> list[str]:
+    """The ids that today's reader gives to the edits among the payloads of a file that an older one made."""
+    found = set()
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_BATCH_ROWS, columns=["payload"]):
+            payloads = batch.column("payload")
+            for payload in payloads.filter(pc.match_substring(payloads, "edit")).to_pylist():
+                found |= {post.post_id for post in parse_line(payload.encode()) if isinstance(post, Post)}
+    return sorted(found)
 
 
 def _has_edits(path: Path) -> bool:
