@@ -110,13 +110,21 @@ def description_of(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
     return _holding(connection, sql, f"describe {sql}", "query")
 
 
-def _holding(connection: duckdb.DuckDBPyConnection, sql: str, text: str, *way: str) -> Any:
+def check_within(connection: duckdb.DuckDBPyConnection, sql: str, text: str, *way: str) -> None:
+    """Raise `NotOneSelectError` unless a statement is the very same by itself and within a larger one.
+
+    `way` leads to it from what the larger one selects from, in its parsed form.
+    """
     alone = _node(parsed_form(connection, sql))
     found = _node(parsed_form(connection, text)).get("from_table")
     for step in way:
         found = (found or {}).get(step)
     if not is_same_form(found, alone):
         raise NotOneSelectError("it is another statement within a larger one than by itself")
+
+
+def _holding(connection: duckdb.DuckDBPyConnection, sql: str, text: str, *way: str) -> Any:
+    check_within(connection, sql, text, *way)
     return one_select(connection, text)
 
 

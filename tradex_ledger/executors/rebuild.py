@@ -29,6 +29,7 @@ def window_task(
             read,
             tuple(ex.columns[read.dataset]),
             tuple(ex.input_file(*found) for found in seen.readable(read.dataset, *spans[read.dataset])),
+            ex.pipeline.get(read.dataset).partition,
         )
         for read in definition.reads
     ]

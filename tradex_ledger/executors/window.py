@@ -1,8 +1,9 @@
 """A window as a pure task: (definition, input files, output folder) → files. It needs no ledger.
 
-Each input is limited to the days that the definition's `reads` allow for the window. A window of several days shows a
-day more than its own `reads` would; so the widest window of each drive is also built day by day at both ends and
-compared: a definition that looks where it did not declare is refused.
+Each day of a window is shown the rows of the days that the definition's `reads` allow for it, and no others, in one
+statement for them all (`feed.py`): what it did not declare it cannot see, on no day. That alone would let a join with
+undeclared days find nothing in silence; so of the widest window of each drive some days are also built with all of the
+window's rows in sight and compared: a definition that looks where it did not declare is refused.
 
 The day of that window with most input is then built again with the rows of its inputs in other orders, and compared: a
 definition that takes the first or the last of equals (ties in an order, `arg_max`, `mode`) is refused. Rows are
@@ -12,7 +13,7 @@ one thread over files in a fixed order; in a window of other days the last bits 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -24,9 +25,9 @@ from tradex_ledger.datasets.definition import DefinitionError, Read
 from tradex_ledger.datasets.fingerprint import create_empty
 from tradex_ledger.datasets.graph import iso
 from tradex_ledger.datasets.references import add_references
-from tradex_ledger.datasets.sandbox import confine, in_time, spill_of
+from tradex_ledger.datasets.sandbox import check_within, confine, in_time, spill_of
 from tradex_ledger.datasets.statement import NotOneSelectError, connect, quoted
-from tradex_ledger.executors import again
+from tradex_ledger.executors import again, feed
 from tradex_ledger.executors.inputs import InputFile, checked, paths_today
 from tradex_ledger.executors.same_rows import first_difference
 from tradex_ledger.lake.storage import StagedFile, file_list, translate
@@ -36,54 +37,28 @@ from tradex_ledger.lake.writer import (
     limit_resources,
     write_days,
 )
+from tradex_ledger.executors.window_errors import (
+    NotFedError,
+    OrderDependentError,
+    ReadsOutsideWindowError,
+    RepeatedKeyError,
+)
 from tradex_ledger.sources.reread import EDIT_DAYS, MADE_UP_DAYS
 
-
-class ReadsOutsideWindowError(DefinitionError):
-    """A definition's result for a day depends on days that its `reads` does not declare."""
-
-    code = "reads-outside-window"
-
-    def __init__(self, dataset: str, day: int, column: str) -> None:
-        super().__init__(
-            dataset,
-            f"reads days outside its declared window: {iso(day)} comes out differently when only those are there",
-            "widen its reads in the header, or narrow its join to what it declares; what counts over all rows "
-            f"(limit, a window) is to count day by day: partition by {column}",
-        )
-
-
-class RepeatedKeyError(DefinitionError):
-    """A definition gives the same key twice in one partition."""
-
-    code = "repeated-key"
-
-    def __init__(self, dataset: str, key: str) -> None:
-        super().__init__(dataset, f"repeats its key: {key}", "aggregate, or choose a key that is unique")
-
-
-class OrderDependentError(DefinitionError):
-    """A definition gives other rows when the rows that it reads come in another order."""
-
-    code = "order-dependent"
-
-    def __init__(self, dataset: str, day: int, difference: str) -> None:
-        super().__init__(
-            dataset,
-            f"gives other rows when its input comes in another order; on {iso(day)} differs: {difference}",
-            "break the ties: end each order by with the columns of a key; of several equals arg_max, arg_min and mode "
-            "take any, row_number() in such an order takes one; a sum of doubles is the same to 1e-9 only, so round or "
-            "compare it less finely",
-        )
+__all__ = ["Input", "OrderDependentError", "ReadsOutsideWindowError", "RepeatedKeyError", "WindowTask", "build_window"]
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One dataset that is read: its columns (name, DuckDB type) and the files the window may show."""
+    """One dataset that is read: its columns (name, DuckDB type) and the files the window may show.
+
+    `column` names the one that holds a row's day; empty: it is called as the window's own.
+    """
 
     read: Read
     columns: tuple[tuple[str, str], ...]
     files: tuple[InputFile, ...]
+    column: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +90,38 @@ def build_window(task: WindowTask) -> list[StagedFile]:
 
 def _build_window(task: WindowTask) -> list[StagedFile]:
     try:
-        with _shown(task, task.days, task.folder) as connection:
-            staged = _run(connection, task, task.days, task.folder)
-            if task.check_reads and len(task.days) == 1:
-                _compare_orders(connection, task, task.days[0], staged)
-        if task.check_reads and len(task.days) > 1:
+        if len(task.days) == 1:
+            return _build_one(task)
+        staged = _build_fed(task)
+        if task.check_reads:
             _check_reads(task, staged)
-            _check_order(task, staged)
+            _check_alone(task, max(task.days, key=lambda day: _input_bytes(task, day)), staged)
+    except NotOneSelectError as error:
+        raise DefinitionError(task.dataset, f"is not one SELECT statement: {error}") from None
     except (OSError, duckdb.Error) as error:
         if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException | duckdb.InvalidInputException):
             span = f"{iso(task.days[0])}..{iso(task.days[-1])}"
             raise DefinitionError(task.dataset, f"fails on {span}: {str(error).splitlines()[0]}") from None
         raise translate(error, f"rebuilding {task.dataset} {iso(task.days[0])}..{iso(task.days[-1])}") from error
     return staged
+
+
+def _build_one(task: WindowTask) -> list[StagedFile]:
+    with _shown(task, task.days, task.folder) as connection:
+        staged = _run(connection, task, task.days, task.folder)
+        if task.check_reads:
+            _compare_orders(connection, task, task.days[0], staged)
+    return staged
+
+
+def _build_fed(task: WindowTask) -> list[StagedFile]:
+    """All days in one statement, each with the rows that it declared; where there is no such plan, one by one."""
+    spans = [(g.read.dataset, g.column or task.column, g.read.first, g.read.last) for g in task.inputs]
+    try:
+        with _shown(task, task.days, task.folder) as connection:
+            return _run(connection, task, task.days, task.folder, feed.fed(task.sql, task.column, spans), feed.FED)
+    except feed.REFUSALS:  # where it is the statement's own fault, a day alone says so, too
+        return [file for day in task.days for file in _build_alone(task, day, keep=True)]
 
 
 @contextmanager
@@ -157,15 +151,21 @@ def _shown(task: WindowTask, days: tuple[int, ...], folder: Path) -> Iterator[du
 
 
 def _run(
-    connection: duckdb.DuckDBPyConnection, task: WindowTask, days: tuple[int, ...], folder: Path, *, keep: bool = True
+    connection: duckdb.DuckDBPyConnection,
+    task: WindowTask,
+    days: Sequence[int],
+    folder: Path,
+    around: str = "",
+    way: Sequence[str] = (),
+    *,
+    keep: bool = True,
 ) -> list[StagedFile]:
-    wanted = set(days)
+    """Run the task's statement, or the one `around` it (`way` leads to it there), and write its days."""
+    if around:
+        check_within(connection, task.sql, around, *way)
+    wanted, sql = set(days), around or task.sql
     try:
-        return write_days(
-            connection, task.sql, column=task.column, order=task.key, days=wanted, folder=folder, durable=keep
-        )
-    except NotOneSelectError as error:
-        raise DefinitionError(task.dataset, f"is not one SELECT statement: {error}") from None
+        return write_days(connection, sql, column=task.column, order=task.key, days=wanted, folder=folder, durable=keep)
     except RepeatedRowError as error:
         raise RepeatedKeyError(task.dataset, str(error)) from None
     except PartitionValueError as error:
@@ -196,31 +196,29 @@ def _create_input(connection: duckdb.DuckDBPyConnection, given: Input, files: li
     )
 
 
-def _build_alone(task: WindowTask, day: int) -> list[StagedFile]:
+def _build_alone(task: WindowTask, day: int, *, keep: bool = False) -> list[StagedFile]:
     folder = task.folder / f"alone-{day}"
     with _shown(task, (day,), folder) as connection:
-        return _run(connection, task, (day,), folder, keep=False)
+        return _run(connection, task, (day,), folder, keep=keep)
 
 
 def _check_reads(task: WindowTask, staged: list[StagedFile]) -> None:
-    for day in (task.days[0], task.days[-1]):
-        alone = _build_alone(task, day)
-        if _differ(task, staged, alone, day) is not None:
+    """Raise `ReadsOutsideWindowError` when a day of a sample comes out otherwise with all of the window in sight."""
+    seed = ",".join(file.sha256 for given in task.inputs for file in given.files)
+    days, folder = feed.sample(task.days, seed), task.folder / "in-sight"
+    sql = feed.only(task.sql, task.column, map(iso, days))
+    with _shown(task, task.days, folder) as connection:
+        try:
+            in_sight = _run(connection, task, days, folder, sql, feed.ONLY, keep=False)
+        except RepeatedKeyError:
+            raise ReadsOutsideWindowError(task.dataset, days[0], task.column) from None
+    for day in days:
+        if _differ(task, staged, in_sight, day) is not None:
+            alone = _build_alone(task, day)
             _check_alone(task, day, alone)  # a tie may fall otherwise in another window, too
+            if _differ(task, staged, alone, day) is not None:
+                raise NotFedError(task.dataset, day)
             raise ReadsOutsideWindowError(task.dataset, day, task.column)
-
-
-def _check_order(task: WindowTask, staged: list[StagedFile]) -> None:
-    """Raise `OrderDependentError` when the day with most input comes out otherwise with its rows in another order."""
-    day = max(task.days, key=lambda day: _input_bytes(task, day))
-    try:
-        _check_alone(task, day, staged)
-    except OrderDependentError:
-        alone = _build_alone(task, day)
-        if _differ(task, staged, alone, day) is None:
-            raise
-        _check_alone(task, day, alone)
-        raise ReadsOutsideWindowError(task.dataset, day, task.column) from None
 
 
 def _check_alone(task: WindowTask, day: int, built: list[StagedFile]) -> None:
