@@ -30,18 +30,18 @@ from tradex_ledger.datasets.statement import NotOneSelectError, connect, quoted
 from tradex_ledger.executors import again, feed
 from tradex_ledger.executors.inputs import InputFile, checked, paths_today
 from tradex_ledger.executors.same_rows import first_difference
+from tradex_ledger.executors.window_errors import (
+    NotFedError,
+    OrderDependentError,
+    ReadsOutsideWindowError,
+    RepeatedKeyError,
+)
 from tradex_ledger.lake.storage import StagedFile, file_list, translate
 from tradex_ledger.lake.writer import (
     PartitionValueError,
     RepeatedRowError,
     limit_resources,
     write_days,
-)
-from tradex_ledger.executors.window_errors import (
-    NotFedError,
-    OrderDependentError,
-    ReadsOutsideWindowError,
-    RepeatedKeyError,
 )
 from tradex_ledger.sources.reread import EDIT_DAYS, MADE_UP_DAYS
 
