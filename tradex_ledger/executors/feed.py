@@ -3,7 +3,7 @@
 A window of many days holds more rows than one of its days may read. So the statement is not run over the window: it is
 put after a LATERAL join with the window's days, where each name of an input stands for the rows that one day declared,
 and `partitions` for that day alone. No row outside can be reached, whatever the statement says. The engine makes one
-set-based plan of it all; what it has no such plan for (a positional join, a limit of some per cent) is built day by day.
+set-based plan of it all; what it has none for (a positional join, a limit of some per cent) is built day by day.
 
 Names that begin with two underscores are ours: a dataset's begins with a letter.
 """
