@@ -15,7 +15,7 @@ from tradex_ledger.domain.policy_text import MOST as POLICY_MOST
 from tradex_ledger.domain.policy_text import PolicyValueError, policy_of, said
 from tradex_ledger.errors import EnvironmentFault, UsageError
 from tradex_ledger.fresh import fresh_settings
-from tradex_ledger.paths import check_lake_name, check_name, current_folder, given
+from tradex_ledger.paths import check_lake_name, check_name, given, resolved
 
 FILE = found.FILE
 SQLITE = "sqlite:///"
@@ -71,9 +71,7 @@ class Config:
 
 def open_config(path: str | Path) -> Config:
     """The settings of the workspace in a folder, or of the nearest one above it."""
-    folder = Path(path)
-    base = folder if folder.is_absolute() else current_folder()
-    return load_config(found.find_workspace(given(str(path), base).resolve()) / FILE)
+    return load_config(found.find_workspace(resolved(str(path), "the workspace")) / FILE)
 
 
 def load_config(path: Path) -> Config:

@@ -22,7 +22,6 @@ CONFIG_HOME = "TRADEX_CONFIG_HOME"
 CACHE_HOME = "TRADEX_CACHE_HOME"
 _KEY_FILE = "cache.key"
 _KEY_BYTES = 32
-_TAG_LETTERS = 2 * hashlib.sha256().digest_size
 _CONTEXT = b"tradex-ledger cache 1"
 _PROGRAM = "tradex"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -110,7 +109,8 @@ def read_sealed(path: Path, label: str) -> bytes | None:
             tag, _, content = file.read().partition(b"\n")
     except OSError:  # there is none, or it is no file
         return None
-    return content if len(tag) == _TAG_LETTERS and is_sealed(content, _unhex(tag), label) else None
+    given = _unhex(tag)
+    return content if given.hex().encode() == tag and is_sealed(content, given, label) else None
 
 
 def write_sealed(path: Path, content: bytes, label: str) -> bool:

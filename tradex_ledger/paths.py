@@ -50,11 +50,22 @@ def given(text: str, folder: Path) -> Path:
         path = Path(folder, Path(text).expanduser())
     except RuntimeError:  # nobody of that name: then it is a name like any other
         path = Path(folder, text)
-    if ".." not in path.parts:
+    if ".." not in path.parts or "\0" in text:  # who names it says what is wrong with a null character
         return path
     # After a link, `..` leads elsewhere than its name says: only the system knows where.
     last = len(path.parts) - path.parts[::-1].index("..")
     return Path(os.path.realpath(Path(*path.parts[:last])), *path.parts[last:])
+
+
+def resolved(text: str, what: str) -> Path:
+    """Where a text points from the current folder, all links followed. Raises: `UnusablePathError`."""
+    if "\0" in text:
+        raise UnusablePathError(what, text, "it has a null character")
+    base = Path("/") if Path(text).is_absolute() else current_folder()
+    try:
+        return given(text, base).resolve()
+    except RuntimeError:  # how Python told of a circle until 3.13
+        raise UnusablePathError(what, text, "its links lead in a circle") from None
 
 
 def written(path: Path, folder: Path) -> str:

@@ -289,3 +289,15 @@ def test_settings_of_any_bytes_are_refused_in_words(ws: Path):
         (ws / FILE).write_bytes(content)
         for command in (["status"], ["run"], ["alerts"]):
             assert no_fault(command) in (2, 6)
+
+
+def test_names_of_folders_that_cannot_be_are_refused_in_words(ws: Path):
+    (ws / "circle").symlink_to(ws / "circle")
+    for name in ("a\0b", "../a\0b", "circle", "x" * 5_000, "circle/../x"):
+        assert no_fault(["-C", name, "status"]) in (0, 2, 4, 6), name
+        for option in ("--source", "--lake", "--pipeline", "--ledger"):
+            value = f"files:{name}" if option == "--source" else f"sqlite:///{name}" if option == "--ledger" else name
+            source = [] if option == "--source" else ["--source", f"files:{ws.parent / 'posts'}"]
+            assert no_fault(["init", str(ws.parent / "made"), *source, option, value]) in (0, 2, 3, 6), (option, name)
+            shutil.rmtree(ws.parent / "made", ignore_errors=True)
+        assert no_fault(["init", name, "--source", f"files:{ws.parent / 'posts'}"]) in (0, 2, 3, 6), name

@@ -31,13 +31,14 @@ class ReceiverDownError(EnvironmentFault):
 
 
 class UnknownReceiverError(EnvironmentFault):
-    """Apprise can make nothing of a URL. It is not repeated: it may hold a secret, or be one."""
+    """Apprise can make nothing of a URL. Of it a scheme of letters is said, and no more: the rest may be a secret."""
 
     code = "config"
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, scheme: str) -> None:
+        told = f", of the scheme {scheme!r}," if scheme.isalpha() else ""
         super().__init__(
-            f"[alerts] urls: Apprise does not know number {number} as a receiver",
+            f"[alerts] urls: Apprise does not know number {number}{told} as a receiver",
             mend="write it in the notation of Apprise (its documentation has one for each receiver) in tradex.toml",
         )
 
@@ -106,7 +107,7 @@ def _check_receivers(urls: tuple[str, ...]) -> None:
     """Raise `UnknownReceiverError` for the first that is none, before anything is sent."""
     for number, url in enumerate(urls, 1):
         if _receiver(url) is None:
-            raise UnknownReceiverError(number)
+            raise UnknownReceiverError(number, url.partition("://")[0])
 
 
 def _receiver(url: str) -> Any:

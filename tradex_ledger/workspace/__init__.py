@@ -23,7 +23,7 @@ from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.select import sqlite_path
 from tradex_ledger.ledger.store import create_store, has_ledger, open_engine
 from tradex_ledger.modes import OWNER_WRITES, make_file
-from tradex_ledger.paths import check_lake_name, check_name, current_folder, given, written
+from tradex_ledger.paths import check_lake_name, check_name, current_folder, given, resolved, written
 from tradex_ledger.sources.files import FilesSource, open_source
 from tradex_ledger.trust import check_trusted
 from tradex_ledger.workspace.backfills import BackfillCommands
@@ -71,7 +71,7 @@ class Workspace(BackfillCommands):
 
         `pipeline` is a folder of definitions in it; a new one begins with copies of the built-in.
         """
-        root = given(str(folder), current_folder()).resolve()
+        root = resolved(str(folder), "the workspace")
         check_name(root, "the workspace")
         if (root / FILE).exists():
             raise WorkspaceExistsError(root)
