@@ -15,6 +15,7 @@ from tradex_ledger.config import FILE, load_config
 from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.executors.context import Progress, silent
+from tradex_ledger.lake.markers import Marker
 from tradex_ledger.lake.storage import LocalLake, StagedFile
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.store import open_engine
@@ -106,6 +107,9 @@ class FaultyLake(LocalLake):
         names = list(relatives)
         about = names[0].partition("_")[0] if names else "nothing"
         self.faults.step("sync_placed", about, lambda: super(FaultyLake, self).sync_placed(names))
+
+    def lay(self, marker: Marker) -> None:
+        self.faults.step("lay", "", lambda: super(FaultyLake, self).lay(marker))
 
     def drop_staging(self, folder: Path) -> None:
         if not self.faults.dead:

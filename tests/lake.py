@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -149,6 +150,12 @@ def assert_same_rows(found: list[Row], expected: list[Row]) -> None:
         f"{len(found)} rows, expected {len(expected)}; {len(missing)} missing, {len(extra)} too many\n"
         f"missing: {sorted(missing, key=repr)[:3]!r}\ntoo many: {sorted(extra, key=repr)[:3]!r}"
     )
+
+
+def grow_old(root: Path) -> None:
+    """Have everything below a folder be lying there for years, also by a clock that a test has set back."""
+    for path in root.rglob("*"):
+        os.utime(path, (1_000_000_000, 1_000_000_000), follow_symlinks=False)
 
 
 def copy_workspace(workspace: Workspace, folder: Path) -> Path:

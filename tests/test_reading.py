@@ -111,7 +111,7 @@ def writers(backfill: str) -> list[list[str]]:
         ["dataset", "protect", "gold_signals", "--from=2024-01-01", "--to=2024-01-02", "--reason=legal hold, case 7"],
         ["backfill", "revert", backfill, "--reason", "the redelivery was broken, INC-4290"],
         ["worker", "--once"],
-        ["lake", "gc", "--delete"],
+        ["lake", "gc", "--delete", "--reason", "left by a crash, INC-4310"],
     ]
 
 

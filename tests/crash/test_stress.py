@@ -194,7 +194,7 @@ def interfere(world: World) -> None:
 
 def tidy(world: World) -> None:
     if world.random.random() < 0.6:
-        world.tradex("maria", "lake", "gc", "--delete")
+        world.tradex("maria", "lake", "gc", "--delete", "--reason", "left by crashes of the stress")
     else:
         world.tradex("ana", "backfill", "propose", *(("--submit",) if world.random.random() < 0.5 else ()))
     time.sleep(world.random.uniform(1, 6))

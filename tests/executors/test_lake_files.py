@@ -14,12 +14,13 @@ from tests import small
 from tests.check import check_everything
 from tests.contents import contents, with_rows
 from tests.faults import Crash, Faults, FaultyLake, FaultyLedger, sudden_death
-from tests.lake import projection
+from tests.lake import grow_old, projection
 from tests.stories.test_rules_life import LATE
 from tradex_ledger.audit.query import query
 from tradex_ledger.config import FILE, load_config
+from tradex_ledger.domain.policy import Policy
 from tradex_ledger.errors import EnvironmentFault
-from tradex_ledger.executors.gc import find_unreferenced, removable, remove
+from tradex_ledger.executors.gc import collect, find_unreferenced, removable
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
 
@@ -116,7 +117,10 @@ def test_pruned_files_that_a_crash_left_are_garbage(workspace: Workspace, monkey
             maria.prune("gold_metrics", digest)
     found = find_unreferenced(workspace.ledger, workspace.lake)
     assert {item.path for item in found} == {file["path"] for file in files}
-    remove(workspace.lake, removable(found), by="ana", policy=workspace.policy)
+    assert removable(found) == []  # by the clock of this workspace they are of the future
+    grow_old(workspace.lake.root)
+    found = find_unreferenced(workspace.ledger, workspace.lake)
+    collect(workspace.ledger, workspace.lake, found, reason="a disk said no", by="ana", policy=Policy())
     assert find_unreferenced(workspace.ledger, workspace.lake) == []
 
 
@@ -148,9 +152,10 @@ def test_files_of_a_run_that_may_go_on_are_listed_and_stay(workspace: Workspace)
     assert found
     workspace.cancel(run_id, reason="the vendor delivered other days")
     with Workspace.open(config.folder, actor="cron", clock=late) as cron:
+        grow_old(cron.lake.root)
         again = find_unreferenced(cron.ledger, cron.lake)
         assert {item.path for item in found} <= {item.path for item in removable(again)}
-        remove(cron.lake, removable(again), by="cron", policy=cron.policy)
+        collect(cron.ledger, cron.lake, again, reason="a driver died of it", by="cron", policy=Policy())
 
 
 @pytest.mark.norm("N24")

@@ -146,6 +146,8 @@ def _sentence(entry: dict[str, Any], cursors: dict[int, str | None]) -> str:
         data = {**data, "how": f"by rule ({data['rule']}): " if data["rule"] else ""}
     if entry["topic"] == "policy.set":
         data = {**data, "how": f", proposed by {data['proposed_by']}" if data["proposed_by"] else ""}
+    if entry["topic"] == "lake.collected":
+        data = {**data, "n_files": len(data["files"])}
     template = _TEMPLATES.get(entry["topic"])
     if template is None:
         return ", ".join(f"{name} {value}" for name, value in data.items() if isinstance(value, str | int))[:160]
@@ -189,6 +191,12 @@ _TEMPLATES = {
     "dataset.files_pruned": "plan {digest} to prune carried out, planned by {planned_by}",
     "dataset.loss_declared": "{n_files} files declared lost ({digest}), to be confirmed: {reason}",
     "dataset.files_lost": "{n_files} files are lost ({digest}), declared by {declared_by}: {reason}",
+    "lake.opened": "what is done to the lake as a whole is told from position {position} on",
+    "lake.collected": "{n_files} files that no event named removed, {bytes} bytes: {reason}",
+    "lake.epoch_planned": "epoch {epoch} asked for, the head {lost_position} (epoch {lost_epoch}) is lost, "
+    "plan {digest}: {reason}",
+    "lake.epoch_begun": "epoch {epoch} begun, asked for by {planned_by}; the head {lost_position} (epoch {lost_epoch}) "
+    "is lost: {reason}",
     "pipeline_state.overridden": "from {cursor_before} to {cursor} by {run}",
     "policy.recorded": "policy {digest} on record ({origin})",
     "policy.proposed": "policy {digest} proposed in place of {before}: {reason}",

@@ -43,11 +43,27 @@ class Call:
         from tradex_ledger.workspace import Workspace
 
         opened = Workspace.open(self.workspace or ".", actor=self.actor, reading=reading)
-        if not reading:
+        if reading:
+            self.warn_of_identity(opened.ledger.engine, opened.config)
+        else:
             self.warn_of_modes(opened)
         if says_policy:
             self._say_policy(opened.ledger.engine, opened.config)
         return opened
+
+    def open_unchecked(self, *, reading: bool = False) -> Workspace:
+        """The same, though its lake may not be this ledger's."""
+        from tradex_ledger.workspace import Workspace
+
+        return Workspace.open_unchecked(self.workspace or ".", actor=self.actor, reading=reading)
+
+    def warn_of_identity(self, store: Store, config: Config) -> None:
+        """Say to who only reads that ledger and lake do not belong together."""
+        from tradex_ledger.executors.identity import problem
+
+        found = problem(store, config.lake)
+        if found is not None:
+            self.show.warning(f"{found.message}; {found.mend}")
 
     def warn_of_modes(self, workspace: Workspace) -> None:
         """Say what others can do with the workspace that they should not."""
@@ -64,6 +80,7 @@ class Call:
 
         config = open_config(self.workspace or ".")
         store = open_store(config.ledger_url)
+        self.warn_of_identity(store, config)
         reader = Reader(store, as_of)
         self._say_policy(store, config)
         return reader

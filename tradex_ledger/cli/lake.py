@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,38 +10,66 @@ from tradex_ledger.cli.common import Call, command, examples
 from tradex_ledger.cli.losses import confirmed, looked
 from tradex_ledger.cli.show import bytes_text
 
+if TYPE_CHECKING:
+    from tradex_ledger.executors.gc import Unreferenced
+
 
 @click.group("lake", epilog=examples("tradex lake gc\ntradex lake lost"))
 def lake() -> None:
     """The files of the lake."""
 
 
-@command(lake, "gc", example="tradex lake gc\ntradex lake gc --delete")
+@command(lake, "gc", example='tradex lake gc\ntradex lake gc --delete --reason "left by the crash of 3 Feb, INC-4310"')
 @click.option("--delete", is_flag=True, help="Remove them; without it they are only listed.")
-def gc(call: Call, delete: bool) -> None:
-    """List (and remove) files that no event names: what crashed drives left behind. Never a file of an event."""
-    from dataclasses import asdict
+@click.option("--reason", help="With --delete: why; it is put on record with the names of the files.")
+def gc(call: Call, delete: bool, reason: str | None) -> None:
+    """List (and remove) files that no event names: what crashed drives left behind. Never a file of an event.
 
-    from tradex_ledger.executors.gc import find_unreferenced, removable, remove
+    Only what a run of this ledger wrote, and nobody can come back to, is removed. What is foreign is listed, and stays.
+    """
+    from tradex_ledger.executors.gc import find_unreferenced, removable
 
+    if delete != (reason is not None):
+        raise click.UsageError("Give --delete with --reason WHY to remove files, or neither to see them.")
     with call.open(reading=not delete) as workspace:
-        found = find_unreferenced(workspace.ledger, workspace.lake)
-        gone = removable(found)
-        freed = remove(workspace.lake, gone, by=workspace.actor, policy=workspace.policy) if delete else 0
-    rows = [asdict(item) for item in found]
+        if reason is not None:
+            found, gone = workspace.collect_garbage(reason=reason)
+        else:
+            found, gone = find_unreferenced(workspace.ledger, workspace.lake), []
     if call.as_json:
-        deleted = [item.path for item in gone] if delete else []
-        call.show.document({"files": rows, "deleted": deleted, "bytes": sum(item.bytes for item in found)})
+        call.show.document(
+            {
+                "files": [_file_row(item) for item in found if not item.is_foreign],
+                "foreign": [_file_row(item) for item in found if item.is_foreign],
+                "deleted": [item.path for item in gone],
+                "bytes": sum(item.bytes for item in found if not item.is_foreign),
+            }
+        )
         return
-    call.show.table(rows, ("path", "bytes", "run_id", "run_status"))
-    total = bytes_text(sum(item.bytes for item in found))
-    left = len(found) - len(gone)
-    kept = f"; {left} stay until their run has ended: drive it, or cancel it" if left else ""
-    if delete:
-        call.show.note(f"removed {len(gone)}, {bytes_text(freed)}{kept}")
-    else:
-        hint = f"; remove {len(gone)} of them: tradex lake gc --delete" if gone else ""
-        call.show.note(f"{len(found)} that no event names, {total}{hint}{kept}")
+    call.show.table([_file_row(item) for item in found], ("path", "bytes", "run_id", "run_status", "kept"))
+    _note_garbage(call, found, removable(found), gone if delete else None)
+
+
+def _file_row(item: Unreferenced) -> dict[str, Any]:
+    names = ("path", "bytes", "run_id", "run_status", "modified_at", "kept")
+    return {name: getattr(item, name) for name in names}
+
+
+def _note_garbage(
+    call: Call, found: list[Unreferenced], can_go: list[Unreferenced], gone: list[Unreferenced] | None
+) -> None:
+    """How much there is, what was removed or could be, and what stays."""
+    ours = [item for item in found if not item.is_foreign]
+    left, foreign = len(ours) - len(can_go), len(found) - len(ours)
+    kept = f"; {left} stay for now, see why (a run that may go on: drive it, or cancel it)" if left else ""
+    strange = f"; {foreign} foreign, never touched" if foreign else ""
+    if gone is not None:
+        freed = bytes_text(sum(item.bytes for item in gone))
+        call.show.note(f"removed {len(gone)}, {freed}{kept}{strange}")
+        return
+    total = bytes_text(sum(item.bytes for item in ours))
+    hint = f"; remove {len(can_go)} of them: tradex lake gc --delete --reason …" if can_go else ""
+    call.show.note(f"{len(ours)} that no event names, {total}{hint}{kept}{strange}")
 
 
 @command(

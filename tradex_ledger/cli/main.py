@@ -40,6 +40,7 @@ _COMMANDS = {
     "worker": ("tradex_ledger.cli.runs:worker", "Follow the ledger and drive what is approved."),
     "alerts": ("tradex_ledger.cli.alerts:alerts", "What somebody must hear of."),
     "policy": ("tradex_ledger.cli.policy:policy", "What is judged by: rights, approval rules, bounds."),
+    "ledger": ("tradex_ledger.cli.ledger:ledger", "Whether ledger and lake belong together."),
     "lake": ("tradex_ledger.cli.lake:lake", "The files of the lake."),
     "trust": ("tradex_ledger.cli.start:trust", "Believe settings and definitions of another user."),
 }

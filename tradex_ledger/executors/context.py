@@ -16,6 +16,7 @@ from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.policy_record import STREAM as POLICY_STREAM
 from tradex_ledger.domain.policy_record import PolicyRecord
 from tradex_ledger.executors.catalog import Catalogs
+from tradex_ledger.executors.identity import settle
 from tradex_ledger.executors.inputs import InputFile
 from tradex_ledger.executors.pool import TaskPool
 from tradex_ledger.lake.storage import LocalLake
@@ -64,7 +65,7 @@ class Execution:
     engine_seen: set[str] = field(default_factory=set)
 
     def prepare(self) -> None:
-        """Check definitions, logic versions and the lake. Raises before anything was recorded."""
+        """Check definitions, logic versions, and whose the lake is. Raises before anything was recorded."""
         if self.columns:
             return
         columns = describe_all(self.pipeline)
@@ -73,6 +74,8 @@ class Execution:
         if changed:
             raise LogicChangedError({name: (locks[name].logic_version, what) for name, what in changed.items()})
         self.versions = logic_versions(locks)
+        if not self.lake.reading:
+            settle(self.ledger.engine, self.lake)
         self.lake.check_writable()
         self.columns = columns
 

@@ -55,14 +55,14 @@ class DrivenRun:
         self.run: Backfill | IncrementalRun = load_run(ledger, run_id)
         self._stored = self.run.version
 
-    def append(self, *others: Aggregate) -> None:
-        """Save the run's pending events with those of the others, all or nothing.
+    def append(self, *others: Aggregate) -> int:
+        """Save the run's pending events with those of the others, all or nothing. Returns the position after it.
 
         Raises: `WriterConflictError` when one of the others moved (the run is read again, the step can be repeated);
         `FencedError`, `EndedMeanwhileError` when the run itself moved.
         """
         try:
-            self._ledger.append(self.run, *others)
+            saved = self._ledger.append(self.run, *others)
         except WriterConflictError:
             if self._ledger.version_of(self.id) != self._stored:
                 status = load_run(self._ledger, self.id).status
@@ -72,3 +72,4 @@ class DrivenRun:
             self.run = load_run(self._ledger, self.id)
             raise
         self._stored = self.run.version
+        return saved

@@ -10,6 +10,7 @@ from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.dataset_errors import PruneRefusedError
 from tradex_ledger.domain.plan import SHORTEST_DIGEST, full_digest, told_apart
 from tradex_ledger.domain.policy import Policy
+from tradex_ledger.executors.identity import mark_saved, settle
 from tradex_ledger.lake.storage import LocalLake, translate
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.views import open_views, resolve, rows
@@ -99,6 +100,7 @@ def prune(ledger: Ledger, lake: LocalLake, dataset: str, digest: str, *, by: str
 
     Files that became current since the plan was made (a reverted run, say) are not removed: the plan is refused.
     """
+    settle(ledger.engine, lake)
     aggregate = ledger.get(Dataset, stream_of(dataset), "dataset")
     still = {file["path"] for file in prunable(ledger, dataset)}
     planned = {file["path"] for file in (aggregate.prune_plan or {"files": []})["files"]}
@@ -112,7 +114,7 @@ def prune(ledger: Ledger, lake: LocalLake, dataset: str, digest: str, *, by: str
             mend=f"give {SHORTEST_DIGEST} digits of it, or make another: tradex lake prune {dataset} --reason …",
         )
     paths = aggregate.prune(full_digest(digest, known), by=by, policy=policy)
-    ledger.append(aggregate)
+    mark_saved(ledger, lake, ledger.append(aggregate))
     for path in paths:
         try:
             lake.absolute(path).unlink(missing_ok=True)

@@ -6,9 +6,11 @@ The order of things, and what a crash means at each step:
 2. look at the policy of now; bring the plan up to the base: days that are newer than the plan join the closure
    (`PlanExtended`), unless the rule that approved it does not reach so far (`Held`);
 3. compare each candidate's inputs with the catalog; rebuild just those that moved;
-4. one save: Run.Published, Dataset.Published of each dataset, the closing event, and the state where it moves.
+4. one save: Run.Published, Dataset.Published of each dataset, the closing event, and the state where it moves;
+5. the lake's marker, which says how far its ledger has come.
 
-A crash before 4 leaves candidates, which a resumed drive compares again in 3. After 4 the run is done. When another
+A crash before 4 leaves candidates, which a resumed drive compares again in 3. After 4 the run is done; a marker that is
+not there then is laid by the next command that writes (`identity.py`). When another
 run published in between, the save of 4 conflicts with nothing stored, and we are back at 1 with a fresh base: no
 update is ever lost.
 """
@@ -31,6 +33,9 @@ from tradex_ledger.executors.complete import buildable, check_complete
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.fence import DrivenRun
 from tradex_ledger.executors.judge import check_sla, detect_anomalies, reason_for_a_person, reason_to_hold
+from tradex_ledger.executors.identity import check as check_identity
+from tradex_ledger.executors.identity import mark
+from tradex_ledger.executors.judge import check_sla, detect_anomalies, reason_to_hold
 from tradex_ledger.executors.rebuild import Rebuild
 from tradex_ledger.ledger.application import WriterConflictError
 
@@ -73,6 +78,7 @@ def _hold(ex: Execution, driven: DrivenRun, why: str) -> None:
 
 
 def _save(ex: Execution, driven: DrivenRun, base: int, locks: dict[str, Dataset]) -> None:
+    check_identity(ex.ledger.engine, ex.lake.root)  # hours may have passed since the run began
     run = driven.run
     together: list[Aggregate] = []
     for name, summary in run.publish(base=base, by=ex.by).items():
@@ -96,7 +102,8 @@ def _save(ex: Execution, driven: DrivenRun, base: int, locks: dict[str, Dataset]
         state = ex.ledger.get(PipelineState, stream_of(run.pipeline), "pipeline")
         state.advance(run, by=ex.by)
         together.append(state)
-    driven.append(*together)
+    saved = driven.append(*together)
+    mark(ex.ledger.engine, ex.lake, saved)
 
 
 def planned_days(ex: Execution, driven: DrivenRun) -> dict[str, set[int]]:

@@ -10,6 +10,8 @@ from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.errors import RefusedError
+from tradex_ledger.executors.identity import mark_saved, settle
+from tradex_ledger.lake.storage import LocalLake
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.views import open_views, resolve, rows
 
@@ -26,12 +28,15 @@ class PrunedVersionError(RefusedError):
         )
 
 
-def revert(ledger: Ledger, pipeline: Pipeline, run_id: str, *, reason: str, by: str, policy: Policy) -> Backfill:
+def revert(
+    ledger: Ledger, lake: LocalLake, pipeline: Pipeline, run_id: str, *, reason: str, by: str, policy: Policy
+) -> Backfill:
     """Take a backfill's publication back. One save with the locks of its datasets: no publication slips in between.
 
     Raises: `BuiltUponError`, `PrunedVersionError`, `ProtectedError`, `WrongStateError`, `NotAllowedError`,
-    `WriterConflictError`.
+    `WriterConflictError`, `LakeIdentityError`.
     """
+    settle(ledger.engine, lake)
     backfill = ledger.get(Backfill, run_id)
     locks = {name: ledger.get(Dataset, stream_of(name), "dataset") for name in backfill.candidates}
     blockers = find_blockers(ledger, pipeline, backfill)
@@ -39,7 +44,7 @@ def revert(ledger: Ledger, pipeline: Pipeline, run_id: str, *, reason: str, by: 
     for name in backfill.revert(reason=reason, by=by, blockers=blockers, policy=policy):
         written = [day for day, facts in backfill.candidates[name].items() if facts["outcome"] == "written"]
         locks[name].revert(backfill.id, changed=written, by=by)
-    ledger.append(backfill, *locks.values())
+    mark_saved(ledger, lake, ledger.append(backfill, *locks.values()))
     return backfill
 
 

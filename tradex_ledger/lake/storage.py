@@ -17,6 +17,7 @@ import duckdb
 
 from tradex_ledger.clock import utc_now
 from tradex_ledger.errors import EnvironmentFault, TradexError
+from tradex_ledger.lake import markers
 from tradex_ledger.paths import literal
 
 STAGING = ".staging"
@@ -181,6 +182,10 @@ class LocalLake:
                 raise PermissionError(errno.EACCES, "not writable", str(self.root))
         except OSError as error:
             raise translate(error, f"preparing the lake {self.root}") from error
+
+    def lay(self, marker: markers.Marker) -> None:
+        """Lay a marker: whose the lake is, and how far its ledger has come. Raises `OSError`."""
+        markers.lay(self.root, marker)
 
     def new_staging(self, run_id: str, token: str) -> Path:
         """An empty staging folder for one drive of a run; what an earlier, dead drive left there goes."""

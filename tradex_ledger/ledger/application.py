@@ -23,6 +23,7 @@ from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.domain.clocks import ClockNote
 from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.lake import LakeLog
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.policy_record import PolicyRecord
 from tradex_ledger.domain.source import Look
@@ -36,7 +37,7 @@ from tradex_ledger.ledger.store import complete_store, read
 A = TypeVar("A", bound=Aggregate)
 
 KINDS: tuple[type[Aggregate], ...] = (
-    Backfill, IncrementalRun, Dataset, PipelineState, AlertLog, Look, PolicyRecord, ClockNote,
+    Backfill, IncrementalRun, Dataset, PipelineState, AlertLog, Look, PolicyRecord, ClockNote, LakeLog,
 )  # fmt: skip
 """The kinds of streams; named here so that every process knows them."""
 

@@ -16,12 +16,13 @@ from tradex_ledger.datasets.definition import load_pipeline
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.policy_record import PolicyRecord
-from tradex_ledger.errors import RefusedError, TradexError
+from tradex_ledger.errors import NotFoundError, RefusedError, TradexError
+from tradex_ledger.executors.identity import check_free, settle
 from tradex_ledger.lake.storage import LocalLake, translate
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.select import sqlite_path
-from tradex_ledger.ledger.store import create_store, has_ledger, open_engine
+from tradex_ledger.ledger.store import create_store, has_ledger, ledger_id, open_engine
 from tradex_ledger.modes import OWNER_WRITES, make_file
 from tradex_ledger.paths import check_lake_name, check_name, current_folder, given, resolved, written
 from tradex_ledger.sources.files import FilesSource, open_source
@@ -49,6 +50,17 @@ def copy_built_in(folder: Path) -> None:
         half_made.rename(folder)
     except OSError as error:
         raise translate(error, f"copying the built-in definitions to {folder}") from error
+
+
+def _ledger_at(url: str) -> str | None:
+    """The ledger that a broken attempt left at a URL."""
+    with suppress(NotFoundError):
+        engine = open_engine(url, reading=True)
+        try:
+            return ledger_id(engine)
+        finally:
+            engine.dispose()
+    return None
 
 
 class Workspace(BackfillCommands):
@@ -86,6 +98,7 @@ class Workspace(BackfillCommands):
         check_trusted(root, own)
         half_made = root / f".{FILE}.new"  # what a broken attempt left: it is finished, not refused
         finish = half_made.exists()
+        check_free(place, _ledger_at(url) if finish else None)
         root.mkdir(parents=True, exist_ok=True)
         LocalLake(place).check_writable()
         half_made.unlink(missing_ok=True)
@@ -119,5 +132,6 @@ class Workspace(BackfillCommands):
         if workspace.ledger.version_of(state_stream(PIPELINE)) == 0:
             workspace.ledger.append(PipelineState.open(PIPELINE, cursor=cursor, by=workspace.actor))
         workspace.register_datasets()
+        settle(engine, workspace.lake)  # from its first day on the lake says whose it is
         half_made.rename(root / FILE)
         return workspace

@@ -18,12 +18,13 @@ from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import ConflictError, NotFoundError, RefusedError, UsageError
 from tradex_ledger.executors.context import Execution, Progress, silent
 from tradex_ledger.executors.fence import load_run
+from tradex_ledger.executors.identity import settle
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.leases import Leases
-from tradex_ledger.workspace.incremental import IncrementalCommands
+from tradex_ledger.workspace.lake import LakeCommands
 
 
-class BackfillCommands(IncrementalCommands):
+class BackfillCommands(LakeCommands):
     """One method a command."""
 
     # -- requests
@@ -217,7 +218,7 @@ class BackfillCommands(IncrementalCommands):
         from tradex_ledger.executors.revert import revert
 
         found = self.find_backfill(run_id)
-        return revert(self.ledger, self.pipeline, found, reason=reason, by=self.actor, policy=self.policy)
+        return revert(self.ledger, self.lake, self.pipeline, found, reason=reason, by=self.actor, policy=self.policy)
 
     # -- work
 
@@ -243,6 +244,7 @@ class BackfillCommands(IncrementalCommands):
         from tradex_ledger.executors.clocks import last_at
         from tradex_ledger.executors.overlap import active_backfills
 
+        settle(self.ledger.engine, self.lake, strict=False)
         self.note_cursor_ahead()
         touched = []
         policy, now = self.policy, self.clock()

@@ -1,0 +1,91 @@
+"""`tradex ledger`: which ledger this is, and how one goes on that was put back from a copy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tradex_ledger.cli.common import Call, command, examples
+
+
+@click.group("ledger", epilog=examples("tradex ledger show"))
+def ledger() -> None:
+    """The ledger and its lake: whether they belong together."""
+
+
+@command(ledger, "show", example="tradex ledger show")
+def show(call: Call) -> int:
+    """Which ledger this is, how far it has come, what its lake knows of it. Exit 1: they do not belong together."""
+    with call.open_unchecked(reading=True) as workspace:
+        found = workspace.identity()
+    if call.as_json:
+        call.show.document(found)
+        return 1 if found["problem"] else 0
+    call.show.facts({name: found[name] for name in ("ledger", "epoch", "position", "lake")})
+    call.show.table(found["markers"][::-1], ("epoch", "position", "ledger"), title="what the lake knows, newest first")
+    if found["problem"]:
+        call.show.warning(f"{found['problem']['message']}; {found['problem']['mend']}")
+    return 1 if found["problem"] else 0
+
+
+@command(
+    ledger,
+    "epoch",
+    example='tradex ledger epoch --lost-head 1204 --reason "disk lost, backup of 3 Feb, INC-4320" --as ana\n'
+    "tradex ledger epoch --as maria\n"
+    "tradex ledger epoch --approve 3f2a… --as maria",
+)
+@click.option(
+    "--lost-head",
+    type=click.IntRange(1),
+    metavar="POSITION",
+    help="The last position of the ledger that was lost, at least the one that the lake knows; with --reason.",
+)
+@click.option("--reason", help="What happened, and why nothing better can be put back.")
+@click.option("--approve", "digest", metavar="DIGEST", help="Approve the epoch with this digest (12 digits or more).")
+def epoch(call: Call, lost_head: int | None, reason: str | None, digest: str | None) -> None:
+    """Let a ledger that was put back from a copy go on without what came after: a new epoch.
+
+    Put back the newest copy first; this is for when there is none. One person asks and names the head that was lost,
+    another looks (no option) and approves. Files of lost runs stay in the lake, foreign to this ledger.
+    """
+    asks = lost_head is not None and reason is not None
+    if (digest is not None and (lost_head is not None or reason is not None)) or (lost_head is None) != (
+        reason is None
+    ):
+        raise click.UsageError(
+            "Give --lost-head POSITION with --reason WHY to ask, --approve DIGEST to approve, or neither to see."
+        )
+    with call.open_unchecked(reading=digest is None and not asks) as workspace:
+        if digest is not None:
+            number = workspace.begin_epoch(digest)
+            if call.as_json:
+                call.show.document({"epoch": number})
+            else:
+                call.show.line(f"epoch {number} has begun")
+            return
+        if lost_head is not None and reason is not None:
+            workspace.plan_epoch(lost_head, reason=reason)
+        plan = workspace.lake_log().epoch_plan
+    _show_plan(call, plan)
+
+
+def _show_plan(call: Call, plan: dict[str, Any] | None) -> None:
+    if call.as_json:
+        call.show.document(plan)
+        return
+    if plan is None:
+        call.show.note("no new epoch waits for its approval")
+        return
+    call.show.facts(
+        {
+            "epoch": plan["epoch"],
+            "goes on after position": plan["base"],
+            "lost head": f"{plan['lost_position']} (epoch {plan['lost_epoch']})",
+            "asked for by": plan["by"],
+            "reason": plan["reason"],
+            "digest": plan["digest"],
+        }
+    )
+    call.show.note(f"next, somebody else: tradex ledger epoch --approve {plan['digest']}")

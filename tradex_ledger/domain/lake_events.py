@@ -1,0 +1,59 @@
+"""What happens to the lake as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tradex_ledger.domain.base import CreatedEvent, Event
+
+if TYPE_CHECKING:
+    from tradex_ledger.domain.lake import LakeLog
+
+
+class Opened(CreatedEvent):
+    """From here on it is told what was done to the lake as a whole."""
+
+    TOPIC: ClassVar[str] = "lake.opened"
+    position: int
+
+
+class Collected(Event):
+    """Files that no event names were given up: what crashes had left behind."""
+
+    TOPIC: ClassVar[str] = "lake.collected"
+    files: list[dict[str, Any]]
+    bytes: int
+    reason: str
+
+
+class EpochPlanned(Event):
+    """A ledger that was put back from a copy is to go on, without what it had on record after that copy."""
+
+    TOPIC: ClassVar[str] = "lake.epoch_planned"
+    epoch: int
+    base: int
+    lost_epoch: int
+    lost_position: int
+    reason: str
+    digest: str
+
+    def apply(self, aggregate: LakeLog) -> None:
+        facts = ("epoch", "base", "lost_epoch", "lost_position", "reason", "digest", "by")
+        aggregate.epoch_plan = {name: getattr(self, name) for name in facts}
+
+
+class EpochBegun(Event):
+    """Somebody else allowed that: what the lost head had on record is given up, and a new epoch begins."""
+
+    TOPIC: ClassVar[str] = "lake.epoch_begun"
+    epoch: int
+    base: int
+    lost_epoch: int
+    lost_position: int
+    reason: str
+    digest: str
+    planned_by: str
+
+    def apply(self, aggregate: LakeLog) -> None:
+        aggregate.epoch = self.epoch
+        aggregate.epoch_plan = None
