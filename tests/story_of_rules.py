@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests import small
+from tests.lake import projection
 from tests.small import REASON, Ticking, broken, day, request
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.dataset_errors import EngineChangedRowsError
@@ -21,6 +23,8 @@ from tradex_ledger.domain.incremental import CursorAheadError
 from tradex_ledger.errors import TradexError
 from tradex_ledger.executors import window
 from tradex_ledger.executors.alerts import ReceiverDownError, deliver
+from tradex_ledger.executors.identity_errors import BehindError
+from tradex_ledger.lake.markers import Marker, lay
 from tradex_ledger.workspace import Workspace
 
 START = datetime(2024, 2, 1, tzinfo=UTC)
@@ -83,6 +87,7 @@ def tell(folder: Path, source: Path) -> Workspace:
     _forced(folder)
     _another_engine(folder)
     _lost(folder)
+    _garbage_and_a_lost_head(folder)
     _clocks(folder)
     workspace = Workspace.open(folder, actor="ana", clock=Ticking(START + timedelta(days=13)))
     with receiver() as (url, got):
@@ -155,6 +160,24 @@ def _lost(folder: Path) -> None:
         assert ben.confirm_loss("bronze_x_posts", plan["digest"])
         ben.approve(run_id)
         assert ben.drive(run_id).status == "SUCCESS"
+
+
+def _garbage_and_a_lost_head(folder: Path) -> None:
+    """A crash left a file; and the lake knows of events that this ledger, put back from a copy, does not have."""
+    with used_by(folder, "ana", days=12.8) as ana:
+        (run_id, *_) = [r["run_id"] for r in projection(ana, "runs") if r["status"] == "CANCELLED"]
+        left = ana.lake.root / "gold_metrics" / "feature_version=1" / "date=2024-01-01" / f"{run_id}-99.parquet"
+        left.write_bytes(b"left")
+        os.utime(left, (1_000_000_000, 1_000_000_000))
+        assert len(ana.collect_garbage(reason="left by the crash of 3 Jan, INC-4310")[1]) == 1
+        lost = ana.ledger.position() + 100
+        lay(ana.lake.root, Marker(0, lost, "ab" * 32, ana.ledger.id))
+        with pytest.raises(BehindError):
+            ana.run(day(7))
+    with Workspace.open_unchecked(folder, actor="ana", clock=Ticking(START + timedelta(days=12.9))) as ana:
+        digest = ana.plan_epoch(lost, reason="the disk of the ledger died, INC-4320")["digest"]
+    with Workspace.open_unchecked(folder, actor="ben", clock=Ticking(START + timedelta(days=12.9))) as ben:
+        assert ben.begin_epoch(digest) == 1
 
 
 def _clocks(folder: Path) -> None:

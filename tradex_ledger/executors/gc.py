@@ -23,7 +23,8 @@ from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.run import ENDED
 from tradex_ledger.executors.fence import load_run
-from tradex_ledger.executors.identity import NAMED, RUN_FILE, mark_saved, settle
+from tradex_ledger.executors.identity import RUN_FILE, mark_saved, settle
+from tradex_ledger.executors.known import NAMED
 from tradex_ledger.executors.lease import TTL_SECONDS
 from tradex_ledger.lake.markers import MARKS, all_entries
 from tradex_ledger.lake.storage import STAGING, LocalLake, translate

@@ -14,11 +14,9 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
-
-import orjson
+from typing import TYPE_CHECKING, Any
 
 from tradex_ledger.executors.identity_errors import (
     BehindError,
@@ -29,9 +27,9 @@ from tradex_ledger.executors.identity_errors import (
     StrangersError,
     UnmarkedLakeError,
 )
+from tradex_ledger.executors.known import Epoch, Known, known_of, last_published, leaves_at, named_files
 from tradex_ledger.lake.markers import (
     MARKS,
-    NO_LEAF,
     Marker,
     all_entries,
     drop_old,
@@ -41,41 +39,13 @@ from tradex_ledger.lake.markers import (
     take_back,
 )
 from tradex_ledger.lake.storage import STAGING, LocalLake, translate
-from tradex_ledger.ledger.rows import COLUMNS, Row, check_row, entry_of
 from tradex_ledger.ledger.select import Store, select
 
 if TYPE_CHECKING:
     from tradex_ledger.ledger.application import Ledger
 
-PUBLISHED = ("run.published", "backfill.reverted", "dataset.files_pruned", "lake.collected", "lake.epoch_begun")
-"""After these the lake is not what it was: a ledger that does not know of them must not touch it."""
-NAMED = ("run.partition_rebuilt", "run.batch_appended")
 RUN_FILE = re.compile(r"\w+/(?:\w+=\d+/)?\w+=\d{4}-\d\d-\d\d/((?:bf|run)-[0-9a-z]{13})-\d+\.parquet")
 """Where a run puts its files."""
-_CHUNK = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """An epoch that was begun: at `position`, after the loss of a head that had `base` in common with this ledger."""
-
-    number: int
-    position: int
-    base: int
-    lost: tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What a ledger says of itself."""
-
-    ledger: str
-    head: int
-    epochs: tuple[Epoch, ...]
-
-    def epoch_at(self, position: int) -> int:
-        """The epoch in which a position lies."""
-        return max((epoch.number for epoch in self.epochs if epoch.position <= position), default=0)
 
 
 def check(store: Store, root: Path) -> Marker | None:
@@ -83,9 +53,9 @@ def check(store: Store, root: Path) -> Marker | None:
 
     Nothing is written. Raises `OSError` where the lake cannot be looked into.
     """
-    found, known = _found(root), _known(store)
+    found, known = _found(root), known_of(store)
     _check(store, root, found, known)
-    position = min(_last_published(store), known.head) or (0 if found else known.head)
+    position = min(last_published(store), known.head) or (0 if found else known.head)
     highest = max(((marker.epoch, marker.position) for marker in found), default=(-1, 0))
     is_missing = (known.epoch_at(position), position) > highest if position else not found
     return _marker(store, known, position) if is_missing else None
@@ -132,9 +102,9 @@ def mark(store: Store, lake: LocalLake, saved: int) -> None:
 
     A crash before leaves a lake that says less than the ledger: the next command that writes makes it good.
     """
-    position = _last_published(store, upto=saved)
+    position = last_published(store, upto=saved)
     if position:
-        lake.lay(_marker(store, _known(store), position))
+        lake.lay(_marker(store, known_of(store), position))
         drop_old(lake.root)
 
 
@@ -171,7 +141,7 @@ def plan_base(store: Store, root: Path) -> tuple[int, tuple[int, int]]:
 
     Raises `LakeIdentityError` when it is no lost head that stands in the way; `OSError`.
     """
-    known, found = _known(store), _found(root)
+    known, found = known_of(store), _found(root)
     leaves = _leaves(store, known.ledger, found)
     lost = [marker for marker in found if leaves.get(marker.position) != marker.leaf or marker.ledger != known.ledger]
     for marker in lost:
@@ -184,7 +154,7 @@ def plan_base(store: Store, root: Path) -> tuple[int, tuple[int, int]]:
 
 def check_given_up(store: Store, root: Path, plan: dict[str, Any]) -> None:
     """Raise `LakeIdentityError` unless nothing would stand in the way once the planned epoch was begun."""
-    known = _known(store)
+    known = known_of(store)
     lost = (plan["lost_epoch"], plan["lost_position"])
     begun = Epoch(plan["epoch"], known.head + 1, plan["base"], lost)
     _check(store, root, _found(root), replace(known, head=known.head + 1, epochs=(*known.epochs, begun)))
@@ -231,7 +201,7 @@ def _check_around(root: Path, *, deep: bool) -> None:
 def _check_adoptable(store: Store, root: Path, known: Known) -> None:
     """Raise unless a lake without markers can be this ledger's."""
     n_named, held = 0, None
-    for path, size in _named_files(store):
+    for path, size in named_files(store):
         n_named += 1
         if LocalLake(root).has(path, size):
             held = path
@@ -245,69 +215,10 @@ def _check_adoptable(store: Store, root: Path, known: Known) -> None:
             raise StrangersError(root, path, run_id) if n_named else OtherLedgerError(root, None, known.ledger, path)
 
 
-def _named_files(store: Store) -> Iterator[tuple[str, int]]:
-    """Each file that an event names, with its size: the newest first."""
-    before = 1 << 62
-    while rows := select(
-        store,
-        f"select position, entry from events where topic in {_in(NAMED)} and position < :before "
-        "order by position desc limit :n",
-        before=before,
-        n=_CHUNK,
-        **_values(NAMED),
-    ):
-        for _, entry in rows:
-            yield from ((file["path"], file["bytes"]) for file in orjson.loads(entry)["data"]["files"])
-        before = rows[-1][0]
-
-
-# -- what the ledger says
-
-
-def _known(store: Store) -> Known:
-    ((ledger, head),) = select(store, "select id, (select coalesce(max(position), 0) from events) from ledger")
-    rows = select(store, f"select {COLUMNS} from events where topic = 'lake.epoch_begun' order by position")
-    epochs = []
-    for row in rows:
-        entry = entry_of(ledger, cast(Row, row))
-        said = entry["data"]
-        lost = (said["lost_epoch"], said["lost_position"])
-        epochs.append(Epoch(said["epoch"], entry["position"], said["base"], lost))
-    return Known(str(ledger), int(head), tuple(epochs))
-
-
 def _marker(store: Store, known: Known, position: int) -> Marker:
-    leaf = _leaves_at(store, known.ledger, [position])[position]
+    leaf = leaves_at(store, known.ledger, [position])[position]
     return Marker(known.epoch_at(position), position, leaf, known.ledger)
 
 
 def _leaves(store: Store, ledger: str, found: Sequence[Marker]) -> dict[int, str]:
-    return _leaves_at(store, ledger, sorted({marker.position for marker in found}))
-
-
-def _leaves_at(store: Store, ledger: str, positions: Sequence[int]) -> dict[int, str]:
-    """The leaf (hex) of the event at each of some positions, held against its entry; where there is none, nothing."""
-    named = {f"at{n}": position for n, position in enumerate(positions)}
-    wanted = f"position in ({', '.join(f':{name}' for name in named)})"
-    rows = select(store, f"select {COLUMNS} from events where {wanted}", **named) if named else []
-    for row in rows:
-        check_row(ledger, cast(Row, row))
-    return {0: NO_LEAF, **{int(row[0]): bytes(row[5]).hex() for row in rows}}
-
-
-def _last_published(store: Store, upto: int = 1 << 62) -> int:
-    ((position,),) = select(
-        store,
-        f"select coalesce(max(position), 0) from events where topic in {_in(PUBLISHED)} and position <= :upto",
-        upto=upto,
-        **_values(PUBLISHED),
-    )
-    return int(position)
-
-
-def _in(topics: Sequence[str]) -> str:
-    return f"({', '.join(f':topic{n}' for n in range(len(topics)))})"
-
-
-def _values(topics: Sequence[str]) -> dict[str, str]:
-    return {f"topic{n}": topic for n, topic in enumerate(topics)}
+    return leaves_at(store, ledger, sorted({marker.position for marker in found}))

@@ -32,10 +32,9 @@ from tradex_ledger.executors.catalog import Catalog, Version, overlay, version_o
 from tradex_ledger.executors.complete import buildable, check_complete
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.fence import DrivenRun
-from tradex_ledger.executors.judge import check_sla, detect_anomalies, reason_for_a_person, reason_to_hold
 from tradex_ledger.executors.identity import check as check_identity
 from tradex_ledger.executors.identity import mark
-from tradex_ledger.executors.judge import check_sla, detect_anomalies, reason_to_hold
+from tradex_ledger.executors.judge import check_sla, detect_anomalies, reason_for_a_person, reason_to_hold
 from tradex_ledger.executors.rebuild import Rebuild
 from tradex_ledger.ledger.application import WriterConflictError
 
