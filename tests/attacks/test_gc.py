@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tests import small
 from tests.check import check_everything
 from tests.lake import events, grow_old, projection
 from tradex_ledger.cli.main import run
+from tradex_ledger.clock import seat
 from tradex_ledger.domain.policy import NotAllowedError, Policy
 from tradex_ledger.errors import ConflictError, EnvironmentFault
 from tradex_ledger.executors.gc import collect, find_unreferenced, removable
@@ -212,8 +214,8 @@ def test_what_a_run_that_may_go_on_has_written_stays(ws: Path):
 def test_what_a_driver_has_in_its_hands_is_not_even_listed(ws: Path):
     with opened(ws) as workspace:
         left = garbage(ws, workspace)
-        leases = Leases(workspace.ledger.engine, workspace.clock)
-        assert leases.acquire(run_of(workspace, "CANCELLED"), "x", "elsewhere", 1, 60)
+        leases = Leases(workspace.ledger.engine, replace(seat(), host="elsewhere", machine="elsewhere"))
+        assert leases.acquire(run_of(workspace, "CANCELLED"), "x", 60)
         assert workspace.collect_garbage(reason=REASON) == ([], [])
     assert left.exists()
 
