@@ -23,7 +23,7 @@ from tradex_ledger.domain.incremental import CursorAheadError
 from tradex_ledger.errors import TradexError
 from tradex_ledger.executors import window
 from tradex_ledger.executors.alerts import ReceiverDownError, deliver
-from tradex_ledger.executors.identity_errors import BehindError
+from tradex_ledger.executors.identity_errors import BehindError, LakeIdentityError
 from tradex_ledger.lake.markers import Marker, lay
 from tradex_ledger.workspace import Workspace
 
@@ -174,9 +174,13 @@ def _garbage_and_a_lost_head(folder: Path) -> None:
         lay(ana.lake.root, Marker(0, lost, "ab" * 32, ana.ledger.id))
         with pytest.raises(BehindError):
             ana.run(day(7))
-    with Workspace.open_unchecked(folder, actor="ana", clock=Ticking(START + timedelta(days=12.9))) as ana:
+    with Workspace.open(
+        folder, actor="ana", clock=Ticking(START + timedelta(days=12.9)), tolerates=(LakeIdentityError,)
+    ) as ana:
         digest = ana.plan_epoch(lost, reason="the disk of the ledger died, INC-4320")["digest"]
-    with Workspace.open_unchecked(folder, actor="ben", clock=Ticking(START + timedelta(days=12.9))) as ben:
+    with Workspace.open(
+        folder, actor="ben", clock=Ticking(START + timedelta(days=12.9)), tolerates=(LakeIdentityError,)
+    ) as ben:
         assert ben.begin_epoch(digest) == 1
 
 

@@ -16,6 +16,7 @@ from tradex_ledger.errors import UsageError
 if TYPE_CHECKING:
     from tradex_ledger.audit.describe import Reader
     from tradex_ledger.config import Config
+    from tradex_ledger.executors.identity_errors import LakeIdentityError
     from tradex_ledger.ledger.select import Store
     from tradex_ledger.workspace import Workspace
 
@@ -35,27 +36,27 @@ class Call:
         """Where this call prints."""
         return Show(as_json=self.as_json)
 
-    def open(self, *, reading: bool = False, says_policy: bool = True) -> Workspace:
+    def open(
+        self,
+        *,
+        reading: bool = False,
+        says_policy: bool = True,
+        tolerates: tuple[type[LakeIdentityError], ...] = (),
+    ) -> Workspace:
         """The workspace that is meant; for commands that only read, one in which nothing can be written.
 
         Where its settings propose another policy than the one on record, that is said.
         """
         from tradex_ledger.workspace import Workspace
 
-        opened = Workspace.open(self.workspace or ".", actor=self.actor, reading=reading)
-        if reading:
-            self.warn_of_identity(opened.ledger.engine, opened.config)
-        else:
+        opened = Workspace.open(self.workspace or ".", actor=self.actor, reading=reading, tolerates=tolerates)
+        if not reading:
             self.warn_of_modes(opened)
+        if reading or tolerates:
+            self.warn_of_identity(opened.ledger.engine, opened.config)
         if says_policy:
             self._say_policy(opened.ledger.engine, opened.config)
         return opened
-
-    def open_unchecked(self, *, reading: bool = False) -> Workspace:
-        """The same, though its lake may not be this ledger's."""
-        from tradex_ledger.workspace import Workspace
-
-        return Workspace.open_unchecked(self.workspace or ".", actor=self.actor, reading=reading)
 
     def warn_of_identity(self, store: Store, config: Config) -> None:
         """Say to who only reads that ledger and lake do not belong together."""

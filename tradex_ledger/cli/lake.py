@@ -151,7 +151,10 @@ def lost(call: Call, dataset: str | None, reason: str | None, only: tuple[str, .
         raise click.UsageError("Name the DATASET whose files are lost.")
     if (reason is not None and digest is not None) or (only and reason is None):
         raise click.UsageError("Give --reason to declare files lost, --approve DIGEST to confirm it, or neither.")
-    with call.open(reading=reason is None and digest is None) as workspace:
+    from tradex_ledger.executors.identity_errors import UnmarkedLakeError
+
+    # A lake that is lost as a whole has no marker either.
+    with call.open(reading=reason is None and digest is None, tolerates=(UnmarkedLakeError,)) as workspace:
         if dataset is not None and digest is not None:
             confirmed(call, dataset, workspace.confirm_loss(dataset, digest))
             return 0

@@ -17,15 +17,13 @@ def ledger() -> None:
 @command(ledger, "show", example="tradex ledger show")
 def show(call: Call) -> int:
     """Which ledger this is, how far it has come, what its lake knows of it. Exit 1: they do not belong together."""
-    with call.open_unchecked(reading=True) as workspace:
+    with call.open(reading=True) as workspace:
         found = workspace.identity()
     if call.as_json:
         call.show.document(found)
         return 1 if found["problem"] else 0
     call.show.facts({name: found[name] for name in ("ledger", "epoch", "position", "lake")})
     call.show.table(found["markers"][::-1], ("epoch", "position", "ledger"), title="what the lake knows, newest first")
-    if found["problem"]:
-        call.show.warning(f"{found['problem']['message']}; {found['problem']['mend']}")
     return 1 if found["problem"] else 0
 
 
@@ -57,7 +55,9 @@ def epoch(call: Call, lost_head: int | None, reason: str | None, digest: str | N
         raise click.UsageError(
             "Give --lost-head POSITION with --reason WHY to ask, --approve DIGEST to approve, or neither to see."
         )
-    with call.open_unchecked(reading=digest is None and not asks) as workspace:
+    from tradex_ledger.executors.identity_errors import LostHeadError
+
+    with call.open(reading=digest is None and not asks, tolerates=(LostHeadError,)) as workspace:
         if digest is not None:
             number = workspace.begin_epoch(digest)
             if call.as_json:

@@ -16,6 +16,8 @@ PUBLISHED = ("run.published", "backfill.reverted", "dataset.files_pruned", "lake
 """After these the lake is not what it was: a ledger that does not know of them must not touch it."""
 NAMED = ("run.partition_rebuilt", "run.batch_appended")
 """These name files of the lake."""
+GIVEN_UP = ("dataset.files_pruned", "dataset.files_lost")
+"""These name files that nobody expects there any more."""
 _CHUNK = 2000
 
 
@@ -87,15 +89,20 @@ def _values(topics: Sequence[str]) -> dict[str, str]:
 
 
 def named_files(store: Store) -> Iterator[tuple[str, int]]:
-    """Each file that an event names, with its size: the newest first."""
+    """Each file that an event names and none gave up, with its size: the newest first."""
+    gone = {path for path, _ in _files(store, GIVEN_UP)}
+    yield from (file for file in _files(store, NAMED) if file[0] not in gone)
+
+
+def _files(store: Store, topics: Sequence[str]) -> Iterator[tuple[str, int]]:
     before = 1 << 62
     while rows := select(
         store,
-        f"select position, entry from events where topic in {_in(NAMED)} and position < :before "
+        f"select position, entry from events where topic in {_in(topics)} and position < :before "
         "order by position desc limit :n",
         before=before,
         n=_CHUNK,
-        **_values(NAMED),
+        **_values(topics),
     ):
         for _, entry in rows:
             yield from ((file["path"], file["bytes"]) for file in orjson.loads(entry)["data"]["files"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,7 @@ from tradex_ledger.domain.policy_record import NoPolicyError, PolicyRecord
 from tradex_ledger.executors.catalog import Catalogs
 from tradex_ledger.executors.context import Execution, Progress, silent
 from tradex_ledger.executors.identity import settle
+from tradex_ledger.executors.identity_errors import LakeIdentityError
 from tradex_ledger.executors.pool import TaskPool
 from tradex_ledger.lake.storage import LocalLake
 from tradex_ledger.ledger.application import Ledger, NoSuchStreamError
@@ -59,23 +60,22 @@ class Core:
         self._catalogs = Catalogs(self.ledger.engine)
 
     @classmethod
-    def open(cls, path: str | Path = ".", **options: Any) -> Self:
+    def open(
+        cls, path: str | Path = ".", *, tolerates: tuple[type[LakeIdentityError], ...] = (), **options: Any
+    ) -> Self:
         """Open the workspace in a folder, or the nearest one above it; with `reading`, nothing can be written there.
 
-        Raises `LakeIdentityError` unless ledger and lake belong together, where something may be written.
+        Raises `LakeIdentityError` unless ledger and lake belong together, where something may be written; `tolerates`
+        is for what is a step out of just that, and touches only the ledger.
         """
         opened = cls(open_config(path), **options)
         with ExitStack() as stack:
             stack.callback(opened.close)
             if not opened.lake.reading:
-                settle(opened.ledger.engine, opened.lake, strict=False)
+                with suppress(*tolerates):
+                    settle(opened.ledger.engine, opened.lake, strict=False)
             stack.pop_all()
         return opened
-
-    @classmethod
-    def open_unchecked(cls, path: str | Path = ".", **options: Any) -> Self:
-        """The same, for what has to work with a lake that is not this ledger's yet: a new epoch."""
-        return cls(open_config(path), **options)
 
     def __enter__(self) -> Self:
         return self

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class LakeCommands(IncrementalCommands):
-    """One method a command. What begins an epoch works with `open_unchecked`."""
+    """One method a command. What begins an epoch works on a lake that is not this ledger's yet."""
 
     def collect_garbage(self, *, reason: str) -> tuple[list[Unreferenced], list[Unreferenced]]:
         """Remove what crashed drives left behind. Returns what no event names, and what of it was removed."""
