@@ -1,9 +1,21 @@
 -- What somebody must hear of (N35): failures, volumes out of bounds, runs beyond their SLA, held publications,
--- engines that give other rows than what was built, and cursors in the future.
+-- engines that give other rows than what was built, cursors in the future, files at the source with more rejected lines
+-- than are kept (told when there are more of them than at the look before), and posts that were left out because their
+-- day is protected.
 with delivered as (
     select coalesce(max((data ->> '$.position')::bigint), 0) as up_to
     from events
     where topic in ('alerts.opened', 'alerts.delivered')
+),
+looks as (
+    select position, coalesce((data ->> '$.found.beyond')::bigint, 0) as beyond
+    from events
+    where topic = 'source.looked'
+),
+swollen as (
+    select position, beyond
+    from looks
+    qualify beyond > lag(beyond, 1, 0) over (order by position)
 )
 select
     e.position,
@@ -16,6 +28,8 @@ select
         when 'run.held' then 'held'
         when 'dataset.engine_checked' then 'engine gives other rows'
         when 'ledger.cursor_ahead' then 'cursor in the future'
+        when 'source.looked' then 'rejected lines not kept'
+        when 'run.layer_completed' then 'posts withheld'
         else 'failed'
     end as alert,
     e.dataset,
@@ -45,13 +59,22 @@ select
             e.data ->> '$.pipeline', (e.data ->> '$.cursor')[:10], (e.data ->> '$.clock')[:10],
             'tradex status tells how it is put back'
         )
+        when 'source.looked' then format(
+            '{} lines at {} are no posts and too many to be kept', s.beyond, e.data ->> '$.source'
+        )
+        when 'run.layer_completed' then format(
+            '{} posts were left out: the day that they belong to is protected', e.data ->> '$.source.withheld'
+        )
         else e.data ->> '$.reason'
     end as message,
     e.position <= d.up_to as delivered
 from events e
 cross join delivered d
+left join swollen s on s.position = e.position
 where e.topic in (
     'backfill.failed', 'incremental_run.failed', 'run.anomaly_detected', 'run.sla_exceeded', 'run.held',
     'ledger.cursor_ahead'
 )
 or (e.topic = 'dataset.engine_checked' and e.data ->> '$.verdict' = 'different')
+or s.beyond is not null
+or (e.topic = 'run.layer_completed' and (e.data ->> '$.source.withheld')::bigint > 0)

@@ -11,6 +11,7 @@ select
     (data ->> '$.found.rejected')::bigint as rejected,
     (data ->> '$.found.undated')::bigint as undated,
     (data ->> '$.found.controls')::bigint as controls,
+    coalesce((data ->> '$.found.beyond')::bigint, 0) as beyond,
     data -> '$.found.odd' as odd,
     (data ->> '$.found.newest')::date as newest,
     coalesce(list_sum(from_json(data -> '$.passed_over', '[{"count":"BIGINT"}]').list_transform(lambda p: p.count)), 0)

@@ -24,6 +24,8 @@ def look_facts(document: dict[str, Any]) -> dict[str, Any]:
         if told
         else "",
         "read again": f"{plural(recovered, 'post')} of what an older reader had rejected" if recovered else "",
+        "other days": _moved(source),
+        "not kept": _beyond(source.get("beyond")),
         "odd fields": odd_text(source.get("odd") or {}),
         "messages": f"{source['controls']} of a stream, no posts" if source.get("controls") else None,
         "passed over": passed_over_text(look),
@@ -36,6 +38,18 @@ def _delivered(source: dict[str, Any]) -> str:
         f"{plural(source['posts'], 'post')} of the range ({source['duplicates']} known), "
         f"{source['outside']} outside of it, {_none(source['rejected'])}"
     )
+
+
+def _moved(source: dict[str, Any]) -> str | None:
+    """What was filed under another day than it was delivered with, or left out because that day is protected."""
+    moved, withheld = source.get("moved"), source.get("withheld")
+    told = [f"{plural(moved, 'post')} filed under the day of the post's first row"] if moved else []
+    told += [f"{plural(withheld, 'post')} left out: their day is protected"] if withheld else []
+    return "; ".join(told) or None
+
+
+def _beyond(count: int | None) -> str | None:
+    return f"{_lines_of_none(count)}, too many in one file" if count else None
 
 
 def odd_text(odd: dict[str, int]) -> str | None:
@@ -66,6 +80,8 @@ def status_lines(look: dict[str, Any] | None) -> list[str]:
         f"{plural(look['lines'], 'line')}, {_none(look['rejected'])}; newest post: {look['newest'] or 'none'}"
     )
     lines = [found]
+    if not_kept := _beyond(look["beyond"]):
+        lines.append(f"not kept: {not_kept}")
     if over := passed_over_text(look):
         lines.append(f"passed over: {over}")
     if look["late_posts"] or look["late_rejected"]:

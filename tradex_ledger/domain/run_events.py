@@ -104,13 +104,18 @@ class LayerCompleted(Event):
     bytes: int
     duration_ms: int
     source: dict[str, Any] | None
-    class_version = 2
+    class_version = 3
 
     @staticmethod
     def upcast_v1_v2(data: dict[str, Any]) -> None:
         if data["source"] is not None:
             data["source"] |= {"undated": 0, "controls": 0, "recounted": 0, "recovered": 0, "odd": {}, "passed_over": 0}
             data["source"]["rejected_appended"] = None
+
+    @staticmethod
+    def upcast_v2_v3(data: dict[str, Any]) -> None:
+        if data["source"] is not None:
+            data["source"] |= {"beyond": 0, "moved": 0, "withheld": 0}
 
     def apply(self, aggregate: Run) -> None:
         aggregate.completed_layers.append(self.layer)

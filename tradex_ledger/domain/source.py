@@ -31,6 +31,11 @@ class Look(Aggregate):
         found: dict[str, Any]
         passed_over: list[dict[str, Any]]
         late: dict[str, Any] | None
+        class_version = 2
+
+        @staticmethod
+        def upcast_v1_v2(data: dict[str, Any]) -> None:
+            data["found"]["beyond"] = 0
 
         def apply(self, aggregate: Look) -> None:
             aggregate.found = self.found

@@ -32,7 +32,7 @@ from tradex_ledger.sources.stage import FileCounts
 from tradex_ledger.sources.x_time import EPOCH_ORDINAL
 
 # Goes up when what is remembered, or how it is written, means something else.
-_FORMAT = 3
+_FORMAT = 4
 _LABEL = "delivered"
 
 Days = tuple[int, int]  # from the first to the second, excluded; days since 1970-01-01

@@ -27,6 +27,7 @@ from tradex_ledger.executors.bronze import RecoverTask, recover
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.delivered import Asked, Days, open_delivered
 from tradex_ledger.executors.fence import DrivenRun
+from tradex_ledger.executors.homes import NOTHING_MOVED
 from tradex_ledger.executors.keys import open_keys
 from tradex_ledger.executors.staging import Staged, stage_all
 from tradex_ledger.ledger.entry import format_time, parse_time
@@ -122,9 +123,11 @@ def extract(ex: Execution, driven: DrivenRun, extraction: Mapping[str, Any]) -> 
             )
             appended[definition.name].run()
     posts, *others = ex.bronze()
-    kept = appended[posts.name].total if posts.name in appended else 0
-    recounted = appended[posts.name].recounted if posts.name in appended else Counter[tuple[str, int]]()
-    delivered.keep(ex, staged.read, asked, recounted)
+    done = appended.get(posts.name)
+    kept, moved = (done.total, done.placed.moved) if done else (0, NOTHING_MOVED)
+    recounted = done.recounted if done else Counter[tuple[str, int]]()
+    withheld = dict(moved.withheld)
+    delivered.keep(ex, [file for file in staged.read if file.name not in withheld], asked, recounted)
     unread = passed_over(listing, staged)
     look = record_look(ex, extraction, listing, staged, run=driven.id)
     if extraction["mode"] == "incremental" and look.found["newest"] is None:
@@ -135,7 +138,9 @@ def extract(ex: Execution, driven: DrivenRun, extraction: Mapping[str, Any]) -> 
         "passed_over": len(unread),
         "appended": kept,
         "rejected_appended": sum(appended[d.name].total for d in others if d and d.name in appended),
-        "duplicates": found["posts"] + recovered - kept,
+        "duplicates": found["posts"] + recovered - kept - sum(withheld.values()),
+        "moved": moved.posts,
+        "withheld": sum(withheld.values()),
         "recounted": recounted.total() + staged.held_recounted,
         "recovered": recovered,
     }

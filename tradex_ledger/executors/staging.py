@@ -12,7 +12,7 @@ from tradex_ledger.executors.delivered import Asked, Delivered, Known
 from tradex_ledger.sources.files import PassedOver, SourceFile
 from tradex_ledger.sources.stage import FileCounts, Outputs, StageCounts, Wanted
 
-COUNTED = ("files", "lines", "posts", "outside", "rejected", "undated", "controls")
+COUNTED = ("files", "lines", "posts", "outside", "rejected", "undated", "controls", "beyond")
 
 
 @dataclass
@@ -41,27 +41,27 @@ class Staged:
         self.held_rejected += rejected
         self.held_recounted += known.recounts(asked)
         self.held.append(counts)
-        self.count(1, counts.lines, posts.total(), rejected.total() + counts.undated)
+        self.count(1, counts.lines, posts.total(), rejected.total() + counts.undated, counts.beyond)
         self._count_file(counts)
 
     def take_in(self, counts: StageCounts) -> None:
         """Count what a task read."""
-        self.count(counts.files, counts.lines, counts.posts, counts.rejected)
+        self.count(counts.files, counts.lines, counts.posts, counts.rejected, counts.beyond)
         self.read += counts.by_file
         for file in counts.by_file:
             self._count_file(file)
 
-    def count(self, files: int, lines: int, posts: int, rejected: int) -> None:
+    def count(self, files: int, lines: int, posts: int, rejected: int, beyond: int) -> None:
         """Add to the counts."""
-        outside = lines - posts - rejected
-        self.counts.update(files=files, lines=lines, posts=posts, outside=outside, rejected=rejected)
+        outside = lines - posts - rejected - beyond
+        self.counts.update(files=files, lines=lines, posts=posts, outside=outside, rejected=rejected, beyond=beyond)
 
     def _count_file(self, counts: FileCounts) -> None:
         self.counts.update(undated=counts.undated, controls=counts.controls)
         self.odd.update(counts.odd)
 
     def passed_over(self) -> list[PassedOver]:
-        """The files of which nothing was read once they were opened."""
+        """The files of which nothing, or not all, was taken once they were opened."""
         return [PassedOver(file.name, file.passed_over) for file in (*self.held, *self.read) if file.passed_over]
 
     def days(self, asked: Asked | None) -> set[int]:

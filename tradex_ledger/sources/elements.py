@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 LINE_BYTES_MAX = 16 << 20
+VALUES_MAX = 2_000_000
+"""A line (or an element) with more values than these is not unfolded: of posts, 16 MiB hold a third of them."""
 # A whole string, a bracket, or a string that has not ended yet.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]|"', re.DOTALL)
 _BETWEEN = b" \t\r\n,;"
@@ -25,6 +27,12 @@ class Record(NamedTuple):
     line: int
     item: int | None
     raw: bytes
+
+
+def has_too_many_values(raw: bytes) -> bool:
+    """Whether it would fill the memory: 16 MiB of `[{},{},…]` are half a gigabyte once they are unfolded."""
+    # Each value follows a comma, or opens what it is in, or is the first in there.
+    return len(raw) > VALUES_MAX and sum(raw.count(mark) for mark in (b",", b"[", b"{")) > VALUES_MAX
 
 
 def elements(pieces: Iterator[bytes]) -> Iterator[Record]:

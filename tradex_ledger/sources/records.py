@@ -6,23 +6,20 @@ of the platform's archive (`window.YTD.tweets.part0 = […]`). Everything is rea
 
 from __future__ import annotations
 
-import bz2
+import os
 import re
-import zlib
+import stat
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import orjson
-import pyarrow as pa
 
 from tradex_ledger.errors import EnvironmentFault
-from tradex_ledger.sources.elements import LINE_BYTES_MAX, Corrupt, Record, elements
+from tradex_ledger.sources.elements import LINE_BYTES_MAX, Corrupt, Record, elements, has_too_many_values
+from tradex_ledger.sources.packed import PIECE_BYTES, unpacked
 
-_CHUNK_BYTES = 1 << 18
-_PIECE_BYTES = 1 << 20
-_GZIP_FORMAT = 31  # zlib's wbits for a gzip member whose checksum and length are verified
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _ARCHIVE = re.compile(rb"\s*window\.YTD\.([A-Za-z0-9_-]+)\.part[0-9]+\s*=\s*")
 _ARCHIVED_POSTS = (b"tweet", b"tweets", b"post", b"posts")
@@ -30,6 +27,13 @@ _ARCHIVED_POSTS = (b"tweet", b"tweets", b"post", b"posts")
 
 class NoPostsInside(Exception):
     """Why nothing of a file is read, though its name ends as if it should be."""
+
+
+class LeftForLater(NoPostsInside):
+    """The end of a file was not read: it grew meanwhile. Told after its last whole record."""
+
+    def __init__(self) -> None:
+        super().__init__("it grew while it was read: what came meanwhile is left for the next time")
 
 
 class Digest(Protocol):
@@ -52,22 +56,29 @@ class FileUnreadable(EnvironmentFault):
         )
 
 
-class _Reader(Protocol):
-    """What is read piece by piece."""
+class _Opened:
+    """An open file, read as far as it went when it was opened: one that grows has an end all the same.
 
-    def read(self, n_bytes: int, /) -> bytes: ...
+    What is read is counted and digested: these very bytes, whoever replaces the file meanwhile.
+    """
 
-
-class _Digested:
-    """Passes on what is read of a file and digests it: these very bytes, whoever replaces the file meanwhile."""
-
-    def __init__(self, file: _Reader, digest: Digest) -> None:
-        self._file, self._digest = file, digest
+    def __init__(self, descriptor: int, digest: Digest | None) -> None:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise Corrupt("it is no file any more, but a pipe, a socket, a device or a folder")
+        self._descriptor, self._digest, self._size = descriptor, digest, found.st_size
+        self.taken = 0
 
     def read(self, n_bytes: int, /) -> bytes:
-        piece = self._file.read(n_bytes)
-        self._digest.update(piece)
+        piece = os.read(self._descriptor, min(n_bytes, self._size - self.taken))
+        self.taken += len(piece)
+        if self._digest is not None:
+            self._digest.update(piece)
         return piece
+
+    def grew(self) -> bool:
+        """Whether there is more of it now than when it was opened."""
+        return os.fstat(self._descriptor).st_size > self._size
 
 
 def read_records(path: Path, digest: Digest | None = None) -> Iterator[Record]:
@@ -78,16 +89,19 @@ def read_records(path: Path, digest: Digest | None = None) -> Iterator[Record]:
     Raises:
         FileUnreadable: after the last record that could be read whole.
         NoPostsInside: before the first, for a part of an archive that holds something else.
+        LeftForLater: after the last whole record of a file that grew while it was read.
     """
     n_records = 0
     try:
-        with path.open("rb") as opened:
-            file: _Reader = opened if digest is None else _Digested(opened, digest)
-            for record in _records(_unpacked(file, path.name.lower()), path.name.lower()):
+        # A pipe in its place would hold up who opens it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            file = _Opened(descriptor, digest)
+            for record in _whole_records(file, path.name.lower()):
                 n_records += 1
                 yield record
-            while digest is not None and file.read(_PIECE_BYTES):
-                pass  # what no record needed is part of the file all the same
+        finally:
+            os.close(descriptor)
     except Corrupt as corrupt:
         raise FileUnreadable(path, str(corrupt), n_records) from corrupt
     except OSError as error:
@@ -95,9 +109,27 @@ def read_records(path: Path, digest: Digest | None = None) -> Iterator[Record]:
         raise FileUnreadable(path, why, n_records, is_denied=is_denied) from error
 
 
-def _unpacked(file: _Reader, name: str) -> Iterator[bytes]:
-    unpack = {".gz": _gunzip, ".bz2": _bunzip2, ".zst": _unzstd}.get(name[name.rfind(".") :], _plain)
-    return unpack(file)
+def _whole_records(file: _Opened, name: str) -> Iterator[Record]:
+    """The records, without what may be half of one because more of the file is coming. Raises: `LeftForLater`."""
+    last: Record | None = None
+    is_cut = False
+    try:
+        for record in _records(unpacked(file, name), name):
+            if last is not None:
+                yield last
+            last = record
+    except Corrupt:
+        if not file.grew():
+            if last is not None:
+                yield last
+            raise
+        is_cut = True
+    while file.read(PIECE_BYTES):
+        pass  # what no record needed is part of the file all the same
+    if is_cut or file.grew():
+        raise LeftForLater
+    if last is not None:
+        yield last
 
 
 def _records(pieces: Iterator[bytes], name: str) -> Iterator[Record]:
@@ -136,6 +168,10 @@ def _is_document(head: bytes, name: str) -> bool:
 
 
 def _is_json(line: bytes) -> bool:
+    if len(line) > LINE_BYTES_MAX:
+        return False  # a longer document's beginning
+    if has_too_many_values(line):
+        return True  # never unfolded; it is rejected as a line
     try:
         orjson.loads(line)
     except orjson.JSONDecodeError:
@@ -160,90 +196,3 @@ def _split(pieces: Iterator[bytes]) -> Iterator[bytes]:
             raise Corrupt(f"a line is longer than {LINE_BYTES_MAX >> 20} MiB")
     if rest_bytes:
         yield b"".join(rest)
-
-
-def _plain(file: _Reader) -> Iterator[bytes]:
-    while piece := file.read(_PIECE_BYTES):
-        yield piece
-
-
-def _gunzip(file: _Reader) -> Iterator[bytes]:
-    """The content of all gzip members of a file.
-
-    By zlib itself, because `gzip` drops what it had unpacked before the place where the file is broken.
-    """
-    member = zlib.decompressobj(_GZIP_FORMAT)
-    while True:
-        if member.eof:
-            packed = (member.unused_data or file.read(_CHUNK_BYTES)).lstrip(b"\0")  # RFC 1952 allows padding
-            while not packed and (more := file.read(_CHUNK_BYTES)):
-                packed = more.lstrip(b"\0")
-            if not packed:
-                return
-            member = zlib.decompressobj(_GZIP_FORMAT)
-        else:
-            packed = member.unconsumed_tail or file.read(_CHUNK_BYTES)
-        try:
-            unpacked = member.decompress(packed, _PIECE_BYTES)
-        except zlib.error as error:
-            raise Corrupt(f"the gzip data is corrupt ({error})") from error
-        if unpacked:
-            yield unpacked
-        elif not packed and not member.eof:  # only now: without input it may still hold back output
-            raise Corrupt("the gzip data ends early")
-
-
-def _bunzip2(file: _Reader) -> Iterator[bytes]:
-    """The content of all bzip2 streams of a file."""
-    stream = bz2.BZ2Decompressor()
-    fresh = True  # a file ends between two streams, never within one
-    while True:
-        packed = b"" if not stream.needs_input and not stream.eof else file.read(_CHUNK_BYTES)
-        if stream.eof:
-            packed = stream.unused_data + packed
-            if not packed:
-                return
-            stream, fresh = bz2.BZ2Decompressor(), True
-        elif stream.needs_input and not packed:
-            raise Corrupt("the bzip2 data ends early" if not fresh else "the bzip2 data is empty")
-        try:
-            unpacked = stream.decompress(packed, _PIECE_BYTES)
-        except (OSError, ValueError) as error:
-            raise Corrupt(f"the bzip2 data is corrupt ({error})") from error
-        fresh = False
-        if unpacked:
-            yield unpacked
-
-
-class _ArrowFile:
-    """A reader as Arrow wants one; it remembers whether there was anything at all."""
-
-    closed = False
-
-    def __init__(self, file: _Reader) -> None:
-        self._file, self.bytes = file, 0
-
-    def close(self) -> None:
-        """It is closed by who opened it."""
-
-    def read(self, n_bytes: int = -1) -> bytes:
-        piece = self._file.read(n_bytes if n_bytes >= 0 else _CHUNK_BYTES)
-        self.bytes += len(piece)
-        return piece
-
-
-def _unzstd(file: _Reader) -> Iterator[bytes]:
-    """The content of all Zstandard frames of a file, unpacked by Arrow."""
-    packed: Any = _ArrowFile(file)
-    stream = pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd")
-    while True:
-        try:
-            unpacked = stream.read(_PIECE_BYTES)
-        except OSError as error:
-            early = "Truncated" in str(error)
-            raise Corrupt("the zstd data ends early" if early else f"the zstd data is corrupt ({error})") from error
-        if not unpacked:
-            break
-        yield unpacked
-    if not packed.bytes:
-        raise Corrupt("the zstd data is empty")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ import pyarrow as pa
 from tradex_ledger.sources.elements import Record
 from tradex_ledger.sources.parquet_rows import ParquetRows
 from tradex_ledger.sources.records import NoPostsInside, read_records
-from tradex_ledger.sources.x_posts import Post, Rejected, parse_line
+from tradex_ledger.sources.x_posts import Post, Rejected, iter_line
 from tradex_ledger.sources.x_time import DAY_US, EPOCH_ORDINAL, FIRST_POST_US
 
 POSTS_SCHEMA = pa.schema(
@@ -46,12 +47,21 @@ UNDATED_SCHEMA = pa.schema([("ingested_date", pa.date32()), *_LINE, ("raw_sha256
 _DAY_IN_NAME = re.compile(r"(?<![0-9])[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])")
 
 
+REJECTED_MAX = 10_000
+"""So many lines that are no posts are kept of a file, and one more for each post in it; the others are counted."""
+REJECTED_BYTES_MAX = 64 << 20
+"""And of the kept ones together no more than so many bytes: the line that would go beyond is the first that is not."""
+
+BEYOND = "so much of it is no posts that the rest of that was counted and not kept"
+
+
 class FileCounts(NamedTuple):
     """What a delivered file holds, whatever the range: posts and rejected lines by day, as days since 1970-01-01.
 
     `sha256` is the digest (hex) of the bytes that were read. `undated` are rejected lines that no day belongs to,
     `controls` those rejected that are messages of a stream, `odd` the fields that could not be read, by what was
-    wrong; `passed_over` says why nothing of it was read.
+    wrong; `passed_over` says why nothing of it, or not all, was read. `beyond` are rejected lines that were too many to
+    be kept: they are not among the `rejected` and `undated`.
     """
 
     name: str
@@ -64,10 +74,11 @@ class FileCounts(NamedTuple):
     early: int = 0
     odd: dict[str, int] = {}  # noqa: RUF012 — a NamedTuple's default, never changed
     passed_over: str | None = None
+    beyond: int = 0
 
 
 class StageCounts(NamedTuple):
-    """What a task read: `lines` = `posts` + `outside` + `rejected`; blank lines count nowhere.
+    """What a task read: `lines` = `posts` + `outside` + `rejected` + `beyond`; blank lines count nowhere.
 
     A line that holds several posts (a page, a list) counts as so many. `outside` are posts and rejected lines that
     lie outside the range; the days are those of the kept posts. `undated` are among the rejected.
@@ -82,6 +93,7 @@ class StageCounts(NamedTuple):
     first_day: date | None
     last_day: date | None
     by_file: tuple[FileCounts, ...] = ()
+    beyond: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,22 +175,28 @@ class _Staging:
         self._by_file.append(seen.counts(digest.hexdigest(), passed_over))
 
     def _record(self, record: Record, seen: _Seen) -> None:
-        found = parse_line(record.raw, self._delivered)
-        if any(isinstance(post, Rejected) for post in found):
-            # What is not of its own time yet may be a post, or of a day, the next time.
-            later = parse_line(record.raw)
-            seen.early += sum(one != other for one, other in zip(found, later, strict=True))
-        for post in found:
+        # One by one: a line of a few kilobytes may hold a million elements.
+        items = iter_line(record.raw, self._delivered)
+        first = tuple(itertools.islice(items, 2))
+        is_several, has_rejected = len(first) > 1, False
+        for post in itertools.chain(first, items):
             seen.lines += 1
             seen.items += 1
-            item = seen.items if record.item is not None or len(found) > 1 else None
+            item = seen.items if record.item is not None or is_several else None
             if isinstance(post, Rejected):
-                self._reject(post, record.raw if len(found) == 1 else post.raw.encode(), record.line, seen)
+                has_rejected = True
+                self._reject(post, post.raw.encode() if is_several else record.raw, record.line, seen)
                 continue
+            seen.n_posts += 1
             seen.posts[post.event_date] += 1
             seen.odd.update(post.odd)
             if self._first <= post.created_at < self._until:
                 self._keep(post, record.line, item, seen.source)
+        if has_rejected:
+            # What is not of its own time yet may be a post, or of a day, the next time.
+            again = iter_line(record.raw, self._delivered) if is_several else first
+            both = zip(again, iter_line(record.raw), strict=True)
+            seen.early += sum(one != other for one, other in both)
         if record.item is None:
             seen.items = 0  # elements are counted within their line, or within their document
 
@@ -188,9 +206,12 @@ class _Staging:
         self._n_posts += 1
 
     def _reject(self, post: Rejected, raw: bytes, number: int, seen: _Seen) -> None:
+        seen.controls += post.kind == "control"
+        if not seen.may_keep(len(raw)):
+            seen.beyond += 1
+            return
         line = (seen.name, number, post.reason, post.raw, hashlib.sha256(raw).hexdigest())
         day = seen.day if post.event_date is None else post.event_date
-        seen.controls += post.kind == "control"
         seen.early += post.event_date is None and seen.day_to_come
         if day is None:
             seen.undated += 1
@@ -207,12 +228,13 @@ class _Staging:
     def counts(self, n_files: int) -> StageCounts:
         """What was read and kept."""
         n_lines = sum(file.lines for file in self._by_file)
-        outside = n_lines - self._n_posts - self._n_rejected
+        n_beyond = sum(file.beyond for file in self._by_file)
+        outside = n_lines - self._n_posts - self._n_rejected - n_beyond
         n_undated = sum(file.undated for file in self._by_file)
         first, last = (min(self._days), max(self._days)) if self._days else (None, None)
         days = _date(first), _date(last)
         kept = self._n_posts, outside, self._n_rejected
-        return StageCounts(n_files, n_lines, *kept, n_undated, *days, tuple(self._by_file))
+        return StageCounts(n_files, n_lines, *kept, n_undated, *days, tuple(self._by_file), n_beyond)
 
 
 @dataclass
@@ -228,9 +250,21 @@ class _Seen:
     undated: int = 0
     controls: int = 0
     early: int = 0
+    beyond: int = 0
+    n_posts: int = 0
+    kept: int = 0
+    kept_bytes: int = 0
     posts: Counter[int] = field(default_factory=Counter)
     rejected: Counter[int] = field(default_factory=Counter)
     odd: Counter[str] = field(default_factory=Counter)
+
+    def may_keep(self, n_bytes: int) -> bool:
+        """Whether one more rejected line is kept; what follows the first that is not, is not either, but for posts."""
+        if self.kept >= REJECTED_MAX + self.n_posts or self.kept_bytes + n_bytes > REJECTED_BYTES_MAX:
+            return False
+        self.kept += 1
+        self.kept_bytes += n_bytes
+        return True
 
     def counts(self, sha256: str, passed_over: str | None) -> FileCounts:
         return FileCounts(
@@ -243,7 +277,8 @@ class _Seen:
             self.controls,
             self.early,
             dict(sorted(self.odd.items())),
-            passed_over,
+            passed_over or (BEYOND if self.beyond else None),
+            self.beyond,
         )
 
 

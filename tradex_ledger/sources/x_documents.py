@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 import orjson
 
+from tradex_ledger.sources.elements import VALUES_MAX, has_too_many_values
 from tradex_ledger.sources.x_fields import Fields, Unfit, included_posts, retweeted_id
 
+_PASSED_ON_MAX = 4
+"""A post passes on one other; what passes on what passes on, and so on, is no post of the platform."""
 _PAGES = ("data", "statuses", "results")
 _LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -26,6 +29,8 @@ def as_text_of(line: bytes, odd: list[str]) -> tuple[str, str | None]:
 
 def loads(line: bytes, odd: list[str]) -> Any:
     """The JSON value that a line is. Raises `Unfit`."""
+    if has_too_many_values(line):
+        raise Unfit(f"more than {VALUES_MAX} values in one line")
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError as error:
@@ -67,22 +72,20 @@ def _is_empty_answer(document: Fields) -> bool:
     return document.get("data") is None and isinstance(meta, dict) and meta.get("result_count") == 0
 
 
-def items_of(document: Any) -> list[tuple[Any, Mapping[str, Fields]]]:
+def items_of(document: Any) -> Iterator[tuple[Any, Mapping[str, Fields]]]:
     """The elements of a page or a list, each with the posts that came along; errors of a page come after its posts.
 
     Of a list of lists, or of pages, it is theirs: so it is read alike in one line and in several.
     """
-    found: list[tuple[Any, Mapping[str, Fields]]] = []
     waiting = [document]
     while waiting:
         one = waiting.pop()
         if isinstance(one, list):
             waiting += reversed(one)
         elif is_single(one):
-            found.append((one, {}))
+            yield one, {}
         else:
-            found += _of_page(one)
-    return found
+            yield from _of_page(one)
 
 
 def _of_page(document: Fields) -> list[tuple[Any, Mapping[str, Fields]]]:
@@ -104,7 +107,7 @@ def payload_of(item: Any, included: Mapping[str, Fields]) -> str:
     needed: dict[str, Fields] = {}
     post: Any = item
     while isinstance(post, dict) and (other := retweeted_id(post)) is not None:
-        if other not in included or other in needed:
+        if other not in included or other in needed or len(needed) == _PASSED_ON_MAX:
             break
         post = needed[other] = included[other]
     document = {"data": item, "includes": {"tweets": list(needed.values())}} if needed else item
@@ -124,3 +127,16 @@ def _is_whole(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def named_error(document: Fields) -> str:
+    """What an answer says of its error, or of the first of its errors."""
+    errors = document.get("errors")
+    inner = [document, document.get("error"), errors[0] if isinstance(errors, list) and errors else None]
+    told = [part.get(name) for part in inner if isinstance(part, dict) for name in ("detail", "message", "title")]
+    return next((text for text in [*told, document.get("error")] if isinstance(text, str) and text), "unnamed")
+
+
+def is_disconnect(error: Any) -> bool:
+    """Whether an error is how a stream of v2 says that it ends."""
+    return isinstance(error, dict) and ("disconnect_type" in error or error.get("title") == "operational-disconnect")

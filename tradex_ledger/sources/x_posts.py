@@ -9,12 +9,21 @@ any other field that cannot be read becomes null (or the replacement character),
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import orjson
 
-from tradex_ledger.sources.x_documents import as_text_of, has_id, is_single, items_of, loads, payload_of
+from tradex_ledger.sources.x_documents import (
+    as_text_of,
+    has_id,
+    is_disconnect,
+    is_single,
+    items_of,
+    loads,
+    named_error,
+    payload_of,
+)
 from tradex_ledger.sources.x_fields import (
     Fields,
     Said,
@@ -32,19 +41,20 @@ from tradex_ledger.sources.x_fields import (
     said_v2,
     version_of,
 )
-from tradex_ledger.sources.x_time import DAY_US, FIRST_POST_US, as_text, milliseconds_us, time_us
+from tradex_ledger.sources.x_time import DAY_US, FIRST_POST_US, as_text, may_be, milliseconds_us, time_us
 
 # Goes up whenever the same line would be read as other columns: it is part of Bronze's logic version.
 VERSION = 2
 
-# A clock here may be behind the platform's by so much.
-_AHEAD_MAX_US = 3_600_000_000
 _CONTROLS = (
     *("delete", "limit", "scrub_geo", "status_withheld", "user_withheld", "withheld", "disconnect", "warning"),
     *("friends", "friends_str", "event", "for_user", "control", "direct_message", "drop", "undrop", "tweet_edit"),
     *("user_delete", "user_undelete", "user_protect", "user_unprotect", "user_suspend", "user_unsuspend"),
     *("post_delete", "post_withheld", "post_edit", "user_profile_modification", "status_complaint"),
 )
+_UNFOLDED_MAX = 32
+_UNFOLDED_FREE = 1 << 20
+_SAMPLE = 1_000
 _REPLACED = "�"
 _CONTROL_REASON = "control message: {}"
 
@@ -89,7 +99,12 @@ class _Early(Unfit):
 
 
 def parse_line(line: bytes, delivered_us: int | None = None) -> list[Post | Rejected]:
-    """All that one line (or one element of a longer document) holds, in its order. Never raises.
+    """All that `iter_line` finds."""
+    return list(iter_line(line, delivered_us))
+
+
+def iter_line(line: bytes, delivered_us: int | None = None) -> Iterator[Post | Rejected]:
+    """All that one line (or one element of a longer document) holds, in its order, one by one. Never raises.
 
     `delivered_us` is when it was delivered, at the latest: no post is younger. Bytes and characters in reasons are
     counted from 1.
@@ -100,12 +115,26 @@ def parse_line(line: bytes, delivered_us: int | None = None) -> list[Post | Reje
     try:
         document = loads(line if flaw is None else payload.encode(), odd)
     except Unfit as unfit:
-        return [Rejected(flaw or str(unfit), payload, None, None)]
+        yield Rejected(flaw or str(unfit), payload, None, None)
+        return
     if is_single(document):
-        found = [_one(payload, document, delivered_us, odd)]
-    else:
-        found = [_item(item, included, payload, delivered_us, odd) for item, included in items_of(document)]
-    return found if flaw is None else [_unspoilt(one, flaw) for one in found]
+        one = _one(payload, document, delivered_us, odd)
+        yield one if flaw is None else _unspoilt(one, flaw)
+        return
+    left = _UNFOLDED_FREE + _UNFOLDED_MAX * len(line)
+    for item, included in items_of(document):
+        # A post that came along once is part of each that passes it on: a page of them could fill a disk.
+        found = _item(item, included, payload, delivered_us, odd) if left > 0 else _too_much(item, payload)
+        left -= len(found.payload if isinstance(found, Post) else found.raw)
+        yield found if flaw is None else _unspoilt(found, flaw)
+
+
+def _too_much(item: Any, line: str) -> Rejected:
+    try:
+        raw = payload_of(item, {})
+    except Unfit:
+        raw = line[:_SAMPLE]
+    return Rejected(f"in a line whose posts unfold to more than {_UNFOLDED_MAX} times its length", raw, None, None)
 
 
 def _unspoilt(found: Post | Rejected, flaw: str) -> Post | Rejected:
@@ -173,19 +202,11 @@ def _fields(document: Any) -> dict[str, Any]:
                 raise Unfit(f"{wrapper} is {quoted(wrapped)}, not an object")
             return wrapped
     errors = document.get("errors")
-    if isinstance(errors, list) and any(map(_is_disconnect, errors)):
+    if isinstance(errors, list) and any(map(is_disconnect, errors)):
         return {"disconnect": errors}
     if set(document) & {"errors", "error", "detail", "title"}:
-        raise Unfit(f"an error and no post: {quoted(_named_error(document))}")
+        raise Unfit(f"an error and no post: {quoted(named_error(document))}")
     return document
-
-
-def _named_error(document: Fields) -> str:
-    """What an answer says of its error, or of the first of its errors."""
-    errors = document.get("errors")
-    inner = [document, document.get("error"), errors[0] if isinstance(errors, list) and errors else None]
-    told = [part.get(name) for part in inner if isinstance(part, dict) for name in ("detail", "message", "title")]
-    return next((text for text in [*told, document.get("error")] if isinstance(text, str) and text), "unnamed")
 
 
 def _control(fields: Fields) -> str | None:
@@ -193,17 +214,12 @@ def _control(fields: Fields) -> str | None:
     return None if has_id(fields) else next((name for name in _CONTROLS if name in fields), None)
 
 
-def _is_disconnect(error: Any) -> bool:
-    """Whether an error is how a stream of v2 says that it ends."""
-    return isinstance(error, dict) and ("disconnect_type" in error or error.get("title") == "operational-disconnect")
-
-
 def _rejected_control(payload: str, control: str, fields: Fields, delivered_us: int | None) -> Rejected:
     inner = fields[control]
     told = [fields, inner] if isinstance(inner, dict) else [fields]
     moments = [m for part in told if (m := milliseconds_us(part.get("timestamp_ms"))) is not None]
     moments += [m for part in told for name in ("event_at", "created_at") if (m := time_us(part.get(name))) is not None]
-    moment = next((m for m in moments if _may_be(m, delivered_us)), None)
+    moment = next((m for m in moments if may_be(m, delivered_us)), None)
     day = None if moment is None else moment // DAY_US
     return Rejected(_CONTROL_REASON.format(control), payload, moment, day, "control")
 
@@ -214,11 +230,7 @@ def _time_of(document: Any, delivered_us: int | None) -> int | None:
         moment = time_us(_fields(document).get("created_at"))
     except Unfit:
         return None
-    return moment if moment is not None and _may_be(moment, delivered_us) else None
-
-
-def _may_be(moment_us: int, delivered_us: int | None) -> bool:
-    return moment_us >= FIRST_POST_US and (delivered_us is None or moment_us <= delivered_us + _AHEAD_MAX_US)
+    return moment if moment is not None and may_be(moment, delivered_us) else None
 
 
 def _v1_post(payload: str, fields: Fields, delivered_us: int | None, odd: list[str]) -> Post:
@@ -249,7 +261,7 @@ def _created_at(fields: Fields, delivered_us: int | None) -> int:
         raise Unfit("no created_at" if value is None else f"created_at is not a time: {quoted(value)}")
     if created_at < FIRST_POST_US:
         raise Unfit(f"created_at {as_text(created_at)} lies before the platform's first post (2006-03-21)")
-    if not _may_be(created_at, delivered_us):
+    if not may_be(created_at, delivered_us):
         raise _Early(f"created_at {as_text(created_at)} lies after its delivery")
     return created_at
 

@@ -30,6 +30,8 @@ _V2_DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T")
 _V2_REST = re.compile(rf"(?:\.([0-9]{{1,9}}))?(Z|{_OFFSET})")
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])")
 _TIME_MAX = 40
+# A clock here may be behind the platform's by so much.
+_AHEAD_MAX_US = 3_600_000_000
 _MILLISECONDS = re.compile(r"[0-9]{1,15}")
 
 
@@ -64,6 +66,11 @@ def milliseconds_us(value: Any) -> int | None:
         return None
     moment_us = int(text) * 1000
     return moment_us if moment_us < _LATEST_US else None
+
+
+def may_be(moment_us: int, delivered_us: int | None) -> bool:
+    """Whether something may have been made then that had been delivered by that other moment."""
+    return moment_us >= FIRST_POST_US and (delivered_us is None or moment_us <= delivered_us + _AHEAD_MAX_US)
 
 
 def snowflake_us(post_id: str) -> int | None:
