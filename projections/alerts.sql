@@ -1,7 +1,7 @@
 -- What somebody must hear of (N35): failures, volumes out of bounds, runs beyond their SLA, held publications,
--- engines that give other rows than what was built, cursors in the future, files at the source with more rejected lines
--- than are kept (told when there are more of them than at the look before), and posts that were left out because their
--- day is protected.
+-- partitions that came out otherwise from the same inputs, engines that give other rows than what was built, cursors in
+-- the future, files at the source with more rejected lines than are kept (told when there are more of them than at the
+-- look before), and posts that were left out because their day is protected.
 with delivered as (
     select coalesce(max((data ->> '$.position')::bigint), 0) as up_to
     from events
@@ -24,6 +24,7 @@ select
     e.run_kind,
     case e.topic
         when 'run.anomaly_detected' then 'volume anomaly'
+        when 'run.contents_differed' then 'two contents of one input'
         when 'run.sla_exceeded' then 'SLA exceeded'
         when 'run.held' then 'held'
         when 'dataset.engine_checked' then 'engine gives other rows'
@@ -38,6 +39,22 @@ select
         when 'run.anomaly_detected' then format(
             '{} of {}: {} rows, expected {} (rule: {})',
             e.dataset, e.partition, e.data ->> '$.observed', e.data ->> '$.expected', e.data ->> '$.rule'
+        )
+        when 'run.contents_differed' then format(
+            '{} of {} (version {}) has other content than {} gave it from the same inputs: {}; find what it takes '
+            'from elsewhere, change that and bump it: tradex dataset bump {} --reason …',
+            e.dataset, e.partition, e.logic_version, e.data ->> '$.earlier_run',
+            case when json_array_length(e.data -> '$.differences') > 0
+                then format(
+                    '{}: {} is now {}, it was {}',
+                    coalesce(e.data ->> '$.differences[0].key', 'all of it'),
+                    coalesce(e.data ->> '$.differences[0].column', 'the row'),
+                    coalesce(e.data ->> '$.differences[0].recomputed', 'nothing'),
+                    coalesce(e.data ->> '$.differences[0].recorded', 'nothing')
+                )
+                else 'other bytes, and the earlier files are not there any more to compare their rows'
+            end,
+            e.dataset
         )
         when 'run.sla_exceeded' then format(
             'took {} s, {} s are allowed',
@@ -72,8 +89,8 @@ from events e
 cross join delivered d
 left join swollen s on s.position = e.position
 where e.topic in (
-    'backfill.failed', 'incremental_run.failed', 'run.anomaly_detected', 'run.sla_exceeded', 'run.held',
-    'ledger.cursor_ahead'
+    'backfill.failed', 'incremental_run.failed', 'run.anomaly_detected', 'run.contents_differed', 'run.sla_exceeded',
+    'run.held', 'ledger.cursor_ahead'
 )
 or (e.topic = 'dataset.engine_checked' and e.data ->> '$.verdict' = 'different')
 or s.beyond is not null

@@ -22,6 +22,27 @@ _LOST_DAYS = """
 """
 
 
+_TWO_CONTENTS = """
+    with newest as (
+        select dataset, max(logic_version) as logic_version
+        from events
+        where topic = 'dataset.logic_versioned'
+        group by dataset
+    ),
+    released as (
+        select run_id, max(position) as position from events where topic = 'run.released' group by run_id
+    )
+    select e.dataset, e.logic_version, count(distinct e.partition) as partitions, min(e.partition) as first,
+        max(e.position) as position
+    from events e
+    join newest n on n.dataset = e.dataset and n.logic_version = e.logic_version
+    left join released r on r.run_id = e.run_id
+    where e.topic = 'run.contents_differed' and coalesce(r.position < e.position, true)
+    group by e.dataset, e.logic_version
+    order by e.dataset
+"""
+
+
 class Reader:
     """The projections as of one position, opened once for a whole command."""
 
@@ -174,6 +195,12 @@ class Reader:
                 span |= {"reason": data["protection"]} if data.get("protection") else {}
                 held = [one for one in held if not span.items() <= one.items()]
         return held
+
+    def two_contents(self) -> list[dict[str, Any]]:
+        """The datasets of which, under the logic of today, one input has two contents, and nobody has let them go."""
+        found = self.connection.execute(_TWO_CONTENTS)
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
     def close(self) -> None:
         """Let DuckDB go."""

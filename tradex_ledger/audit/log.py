@@ -178,6 +178,7 @@ _TEMPLATES = {
     "ledger.clock_accepted": "vouched for the clock: it said {clock}, the last known time was {believed}",
     "ledger.cursor_ahead": "the cursor of {pipeline} lies in the future: {cursor}, by a clock that said {clock}",
     "run.anomaly_detected": "{dataset} {partition}: {observed} rows, expected {expected} (rule: {rule})",
+    "run.contents_differed": "{dataset} {partition}: other content than that of {earlier_run}, from the same inputs",
     "run.sla_exceeded": "beyond its SLA at {layer}: {elapsed_ms} ms, {allowed_ms} ms are allowed",
     "run.held": "held before publication: {why}",
     "run.released": "released: {reason}",

@@ -11,6 +11,7 @@ ALERT_TOPICS = (
     "backfill.failed",
     "incremental_run.failed",
     "run.anomaly_detected",
+    "run.contents_differed",
     "run.sla_exceeded",
     "run.held",
     "dataset.engine_checked",

@@ -16,6 +16,7 @@ from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.run_events import (
     AnomalyDetected,
     BatchAppended,
+    ContentsDiffered,
     Held,
     LayerCompleted,
     LayerFailed,
@@ -62,6 +63,7 @@ class Run(Aggregate):
         self.totals: dict[str, int] = {}
         self.published: bool = False
         self.anomalies: dict[str, int] = {}
+        self.differing: dict[str, int] = {}
         self.sla_exceeded: bool = False
         self.held_candidates: str | None = None
         self.released_candidates: str | None = None
@@ -204,6 +206,14 @@ class Run(Aggregate):
         self.check_running("judged")
         if self.anomalies.get(f"{facts['dataset']} {facts['partition']} {facts['rule']}") != facts["observed"]:
             self.trigger_event(AnomalyDetected, by=by, **facts)
+
+    def tell_contents(self, *, by: str, **facts: Any) -> None:
+        """Record that a partition has other content than an earlier build of the very same inputs."""
+        self.trigger_event(ContentsDiffered, by=by, **facts)
+
+    def ambiguous(self) -> list[str]:
+        """The candidates (`dataset day`) of which other rows are known to have come of the same inputs."""
+        return sorted(name for name, differences in self.differing.items() if differences)
 
     def exceed_sla(self, *, allowed_ms: int, elapsed_ms: int, by: str) -> None:
         """Record, once, that the run takes longer than it may."""

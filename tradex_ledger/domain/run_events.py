@@ -84,6 +84,7 @@ class PartitionRebuilt(Event):
         """Nothing: since version 2, `inputs` may also name files that are read again."""
 
     def apply(self, aggregate: Run) -> None:
+        aggregate.differing.pop(f"{self.dataset} {self.partition}", None)
         aggregate.candidates.setdefault(self.dataset, {})[self.partition] = {
             "logic_version": self.logic_version,
             "files": self.files,
@@ -164,6 +165,28 @@ class AnomalyDetected(Event):
         aggregate.anomalies[f"{self.dataset} {self.partition} {self.rule}"] = self.observed
 
 
+class ContentsDiffered(Event):
+    """A partition was built with other content than before from the very same inputs, by the same logic.
+
+    `compared`: whether the rows were; where the earlier files are gone, their digests alone tell, or their rows' number.
+    """
+
+    TOPIC: ClassVar[str] = "run.contents_differed"
+    dataset: str
+    layer: str
+    logic_version: int
+    partition: str
+    inputs: str
+    earlier_run: str
+    earlier: list[str]
+    contents: list[str]
+    compared: bool
+    differences: list[dict[str, Any]]
+
+    def apply(self, aggregate: Run) -> None:
+        aggregate.differing[f"{self.dataset} {self.partition}"] = len(self.differences)
+
+
 class SlaExceeded(Event):
     """The run took longer than the policy allows, from its approval on (N35)."""
 
@@ -204,6 +227,7 @@ class Released(Event):
 
 RUN_EVENTS: tuple[type[Event], ...] = (
     AnomalyDetected,
+    ContentsDiffered,
     SlaExceeded,
     Held,
     Released,

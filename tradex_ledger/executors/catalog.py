@@ -20,13 +20,14 @@ from tradex_ledger.views import AsOf, add_projections, open_views
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A partition version: its files as the events name them, and the digest of its inputs (None for Bronze)."""
+    """A partition version: its files as the events name them, the digest of its inputs (None for Bronze), its run."""
 
     logic_version: int | None
     files: tuple[Mapping[str, Any], ...]
     rows: int
     bytes: int
     inputs: str | None
+    run_id: str = ""
     # What is in it, as one text: the digests of its files. Made once: every partition that reads it asks.
     content: str = field(init=False)
 
@@ -49,6 +50,8 @@ class Catalog:
 
     `gone` are the names of all files that were declared lost, and `lost` the days of each dataset that nothing may be
     built upon yet: of Bronze those that were not extracted again, of others those that were not built again.
+
+    `others` are the versions of each day that were built and are not current: replaced, taken back, or never published.
     """
 
     position: int
@@ -58,6 +61,7 @@ class Catalog:
     side: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
     lost: dict[str, dict[int, int]] = field(default_factory=dict)
+    others: dict[str, dict[int, list[Version]]] = field(default_factory=dict)
 
     def get(self, dataset: str, day: int) -> Version | None:
         """The version that counts for a day; None when there is none."""
@@ -161,19 +165,25 @@ class Catalogs:
         with open_views(self.engine, AsOf(position, None), topics=_CATALOG_TOPICS) as connection:
             add_projections(connection, ["partitions"])
             found = connection.execute(
-                "select dataset, layer, component, logic_version, partition, files, rows, bytes, inputs from partitions"
+                "select dataset, layer, component, logic_version, partition, files, rows, bytes, inputs, run_id "
+                "from partitions"
             ).fetchall()
+            others = connection.execute(_OTHERS).fetchall()
             catalog.old = _old_files(connection)
             gone = connection.execute(_GONE).fetchall()
             catalog.side = frozenset(row[0] for row in connection.execute(_SIDE).fetchall())
-        for name, layer, component, logic_version, day, files, n_rows, n_bytes, inputs in found:
+        for name, logic_version, day, files, n_rows, n_bytes, inputs, run_id in others:
+            version = Version(logic_version, tuple(files), n_rows, n_bytes, inputs, run_id)
+            catalog.others.setdefault(name, {}).setdefault(day.toordinal(), []).append(version)
+        for name, layer, component, logic_version, day, files, n_rows, n_bytes, inputs, run_id in found:
             if name not in versions:
                 continue
             if layer != "bronze" and logic_version != versions[name]:
                 catalog.outdated.setdefault(name, set()).add(day.toordinal())
                 if component is not None:
                     continue
-            catalog.put(name, day.toordinal(), Version(logic_version, tuple(files or ()), n_rows, n_bytes, inputs))
+            version = Version(logic_version, tuple(files or ()), n_rows, n_bytes, inputs, run_id)
+            catalog.put(name, day.toordinal(), version)
         for name, days in catalog.outdated.items():
             days -= {d for d, v in catalog.current.get(name, {}).items() if v.logic_version == versions[name]}
         if gone:
@@ -215,6 +225,14 @@ _SIDE = """
     from events
     where topic = 'dataset.registered' and layer = 'bronze'
         and dataset not in (from reads) and exists (from reads)
+"""
+# What was built and is not current, newest first: of Bronze nothing is.
+_OTHERS = """
+    select h.dataset, h.logic_version, h.partition, h.files, h.rows, h.bytes, h.inputs, h.run_id
+    from partition_history h
+    anti join partitions p on p.position = h.position
+    where h.outcome = 'written'
+    order by h.position desc
 """
 _READERS = """
     select dataset, logic_version, coalesce((data ->> '$.reader')::integer, 1) as reader

@@ -1,4 +1,4 @@
-"""What is strange about a run: volumes outside their bounds, and time beyond the SLA (N35)."""
+"""What is strange about a run: volumes outside their bounds, time beyond the SLA, other rows of the same inputs (N35)."""
 
 from __future__ import annotations
 
@@ -91,6 +91,10 @@ def reason_to_hold(ex: Execution, driven: DrivenRun) -> str | None:
     again = " (its inputs moved since it was released)" if run.released_candidates else ""
     if isinstance(run, Backfill) and run.request["review"]:
         return f"review was asked for{again}"
+    if ambiguous := run.ambiguous():  # whatever the policy: what was computed does not follow from what it was made of
+        count = len(ambiguous)
+        partitions = "1 partition came" if count == 1 else f"{count} partitions came"
+        return f"{partitions} out otherwise than before from the same inputs, {ambiguous[0]} first{again}"
     if ex.policy.hold_on_anomaly and run.anomalies:
         return f"{len(run.anomalies)} volume anomalies{again}"
     return None

@@ -11,6 +11,7 @@ from tradex_ledger.datasets.graph import input_days, iso, ordinal, windows
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.plan import Window
 from tradex_ledger.executors.catalog import Catalog, Version, version_of
+from tradex_ledger.executors.contents import differing
 from tradex_ledger.executors.context import Execution
 from tradex_ledger.executors.fence import DrivenRun
 from tradex_ledger.executors.window import Input, WindowTask, build_window
@@ -137,14 +138,15 @@ class Rebuild:
     def _finish(self, task: WindowTask, staged: list[StagedFile], digests: Mapping[int, str], took_ms: int) -> None:
         """Keep what is new, drop what is identical, and record the window in one save."""
         files = {file.day: file for file in staged}
-        facts = []
+        facts, strange = [], []
         for day in task.days:
+            strange += differing(self.ex, self.definition, self.published, day, digests[day], files.get(day))
             outcome, kept = self._keep(files.get(day), self.published.get(self.definition.name, day))
             facts.append(self._facts(day, kept, outcome, digests[day], took_ms // len(task.days)))
         # A crash before: files that no event names. Their names are durable before an event can name them.
         placed = [file["path"] for f in facts if f["outcome"] == "written" for file in f["files"]]
         self.ex.lake.sync_placed(placed)
-        self._record(facts)
+        self._record(facts, strange)
 
     def _keep(self, staged: StagedFile | None, current: Version | None) -> tuple[str, list[dict[str, Any]]]:
         """Identical bytes are kept once: the current file stays, under its old name, unless it is not what it was.
@@ -174,9 +176,11 @@ class Rebuild:
             return False
         return True
 
-    def _record(self, facts: list[dict[str, Any]]) -> None:
+    def _record(self, facts: list[dict[str, Any]], strange: Iterable[dict[str, Any]] = ()) -> None:
         # A crash before this save: the window is built again. After it: whoever resumes finds its candidates.
         self.driven.run.rebuild_partitions(self.definition.name, facts, by=self.ex.by)
+        for found in strange:  # in the same save: no candidate of other content is ever there without it
+            self.driven.run.tell_contents(**found, by=self.ex.by)
         self.driven.append()
         for fact in facts:
             self.seen.put(self.definition.name, ordinal(fact["partition"]), version_of(fact))
