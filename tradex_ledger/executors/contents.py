@@ -48,7 +48,7 @@ def differing(
 def compare(
     lake: LocalLake, definition: Definition, earlier: Version, built: StagedFile | None, gone: frozenset[str]
 ) -> Facts | None:
-    """How the rows of two builds differ; None: they do not. Of an earlier one that is gone only their number is known."""
+    """How the rows of two builds differ; None: they do not. Of one that is gone only the number of rows is known."""
     rows = built.rows if built else 0
     try:
         paths = whole(lake, earlier, gone)
