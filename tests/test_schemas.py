@@ -69,6 +69,7 @@ TOPICS = {
     "policy.recorded",
     "policy.set",
     "run.anomaly_detected",
+    "run.contents_differed",
     "run.batch_appended",
     "run.held",
     "run.layer_completed",
