@@ -10,8 +10,8 @@ Names that begin with two underscores are ours: a dataset's begins with a letter
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 
 import duckdb
 
@@ -72,5 +72,5 @@ def sample(days: Sequence[int], seed: str) -> list[int]:
     """
     if len(days) <= SAMPLE_DAYS:
         return list(days)
-    drawn = random.Random(seed).sample(list(days[1:-1]), SAMPLE_DAYS - 2)
+    drawn = sorted(days[1:-1], key=lambda day: sha256(f"{seed} {day}".encode()).digest())[: SAMPLE_DAYS - 2]
     return sorted({days[0], days[-1], *drawn})

@@ -126,12 +126,16 @@ class Workspace(BackfillCommands):
                 half_made.unlink(missing_ok=True)
             raise
         workspace = cls(config, actor=actor, clock=clock, ledger=Ledger(engine, clock))
-        cursor = format_time(datetime(start.year, start.month, start.day, tzinfo=UTC)) if start else None
-        if workspace.ledger.position() == 0:  # by what follows, this ledger is one with a policy
-            workspace.ledger.append(PolicyRecord.record(config.policy, by=workspace.actor))
-        if workspace.ledger.version_of(state_stream(PIPELINE)) == 0:
-            workspace.ledger.append(PipelineState.open(PIPELINE, cursor=cursor, by=workspace.actor))
-        workspace.register_datasets()
-        settle(engine, workspace.lake)  # from its first day on the lake says whose it is
+        workspace._begin(start)
         half_made.rename(root / FILE)
         return workspace
+
+    def _begin(self, start: date | None) -> None:
+        """The first events of a ledger, as far as they are not there yet, and the first marker of its lake."""
+        cursor = format_time(datetime(start.year, start.month, start.day, tzinfo=UTC)) if start else None
+        if self.ledger.position() == 0:  # by what follows, this ledger is one with a policy
+            self.ledger.append(PolicyRecord.record(self.config.policy, by=self.actor))
+        if self.ledger.version_of(state_stream(PIPELINE)) == 0:
+            self.ledger.append(PipelineState.open(PIPELINE, cursor=cursor, by=self.actor))
+        self.register_datasets()
+        settle(self.ledger.engine, self.lake)  # from its first day on the lake says whose it is
