@@ -91,7 +91,7 @@ ACTING = (
     ["dataset", "bump", "--changed", "--reason", "nothing in particular"],
     ["dataset", "deprecate", "gold_signals", "1", "--reason", "nothing in particular"],
     ["dataset", "lineage", "gold_signals"],
-    ["lake", "gc", "--delete"],
+    ["lake", "gc", "--delete", "--reason", "nothing in particular"],
     ["alerts", "--deliver"],
     ["engine", "accept", "--reason", "nothing in particular", "gold_signals"],
 )

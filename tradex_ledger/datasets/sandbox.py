@@ -19,8 +19,13 @@ from tradex_ledger.paths import literal
 
 DESCRIBE_MB = 1024
 DESCRIBE_MINUTES = 1
+HELD_MAX = 256
 SPILL_TIMES = 64
 """How many times its memory a statement may spill to disk."""
+
+
+# Statements with what they stand in, as the parser at hand has held them: what a text is does not change in a process.
+_held: set[tuple[str, str, tuple[str, ...]]] = set()
 
 
 class TookTooLongError(EnvironmentFault):
@@ -90,6 +95,10 @@ def one_select(connection: duckdb.DuckDBPyConnection, text: str) -> Any:
     Raises `NotOneSelectError` before anything runs.
     """
     parsed_form(connection, text)
+    return _extracted(connection, text)
+
+
+def _extracted(connection: duckdb.DuckDBPyConnection, text: str) -> Any:
     statements = connection.extract_statements(text)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise NotOneSelectError("it is not one SELECT to all readers")
@@ -115,17 +124,23 @@ def check_within(connection: duckdb.DuckDBPyConnection, sql: str, text: str, *wa
 
     `way` leads to it from what the larger one selects from, in its parsed form.
     """
+    # A window's statement runs several times, and many windows have the same one: what was held once is held.
+    if (sql, text, way) in _held:
+        return
     alone = _node(parsed_form(connection, sql))
     found = _node(parsed_form(connection, text)).get("from_table")
     for step in way:
         found = (found or {}).get(step)
     if not is_same_form(found, alone):
         raise NotOneSelectError("it is another statement within a larger one than by itself")
+    if len(_held) >= HELD_MAX:
+        _held.clear()
+    _held.add((sql, text, way))
 
 
 def _holding(connection: duckdb.DuckDBPyConnection, sql: str, text: str, *way: str) -> Any:
-    check_within(connection, sql, text, *way)
-    return one_select(connection, text)
+    check_within(connection, sql, text, *way)  # which has parsed the text
+    return _extracted(connection, text)
 
 
 def _node(tree: Any) -> Any:
