@@ -31,8 +31,8 @@ _EVER = (1, 3_652_059)  # the ordinals that there are
 class Moved:
     """The staged rows of posts that have another day: their file, the days (ordinals) that they go to.
 
-    `posts` are those that Bronze lacks; `withheld` the rows whose post has a protected day, by delivered file: they
-    stay out until it is unprotected.
+    `posts` counts those that Bronze lacks and that were not delivered with that day as well; `withheld` the rows whose
+    post has a protected day, by delivered file: they stay out until it is unprotected.
     """
 
     path: str | None = None
@@ -103,7 +103,10 @@ def _moved(
     )
     rows = rows_of([str(path)])
     days = connection.execute(f"select distinct event_date from {rows} where event_date is not null").fetchall()
-    new = f"select count(distinct ({names})) from {rows} where not is_known and event_date is not null"
+    new = (
+        f"select count(*) from (select distinct {names}, event_date from {rows} "
+        f"where not is_known and event_date is not null) m anti join staged using ({names}, event_date)"
+    )
     withheld = connection.execute(
         f"select source, count(*) from {rows} where event_date is null group by all order by all"
     ).fetchall()
