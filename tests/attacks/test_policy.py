@@ -1,4 +1,4 @@
-"""The policy is on record: a file that anybody may have of their own allows nothing. Issue 8, point 7."""
+"""The policy is on record: a file that anybody may have of their own allows nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every deed has a right, and next to nothing of an id decides nothing: issue 8, point 8."""
+"""Every deed has a right, and next to nothing of an id decides nothing."""
 
 from __future__ import annotations
 

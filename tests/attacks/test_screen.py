@@ -1,4 +1,4 @@
-"""No text of others draws on the screen of who reads it: issue 8, point 17."""
+"""No text of others draws on the screen of who reads it."""
 
 from __future__ import annotations
 

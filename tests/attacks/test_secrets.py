@@ -1,4 +1,4 @@
-"""Who else may read and write what a workspace is made of, and where a secret does not stand: issue 8, point 18."""
+"""Who else may read and write what a workspace is made of, and where a secret does not stand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings and definitions of another user are data until somebody says to trust them: issue 8, point 9."""
+"""Settings and definitions of another user are data until somebody says to trust them."""
 
 from __future__ import annotations
 
