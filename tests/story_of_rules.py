@@ -16,6 +16,7 @@ import pytest
 
 from tests import small
 from tests.lake import projection
+from tests.other_rows import given_for
 from tests.small import REASON, Ticking, broken, day, request
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.dataset_errors import EngineChangedRowsError
@@ -87,6 +88,7 @@ def tell(folder: Path, source: Path) -> Workspace:
     _forced(folder)
     _another_engine(folder)
     _lost(folder)
+    _other_rows(folder)
     _garbage_and_a_lost_head(folder)
     _clocks(folder)
     workspace = Workspace.open(folder, actor="ana", clock=Ticking(START + timedelta(days=13)))
@@ -190,6 +192,17 @@ def _clocks(folder: Path) -> None:
         ben.run(far_ahead=True, clock_is_right=True)
     with used_by(folder, "ana", days=12.6) as ana, pytest.raises(CursorAheadError):
         ana.run()
+
+
+def _other_rows(folder: Path) -> None:
+    """A day comes out otherwise from the same inputs, and is not published."""
+    with used_by(folder, "ana", days=12.7) as ana:
+        run_id = request(ana, 4, 4, kind="forced", dataset="gold_signals", ticket="INC-4500")
+    with used_by(folder, "ben", days=12.7) as ben:
+        ben.approve(run_id)
+        with given_for("gold_signals"):
+            assert ben.drive(run_id).status == "HELD"
+        ben.cancel(run_id, reason="the rows are wrong, INC-4500")
 
 
 def _another_engine(folder: Path) -> None:

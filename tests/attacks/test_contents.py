@@ -21,7 +21,7 @@ from tradex_ledger.workspace import Workspace
 KIND = "two contents of one input"
 FORCED: dict[str, Any] = {
     "kind": "forced",
-    "dataset": "gold_metrics",
+    "dataset": "gold_signals",
     "ticket": "INC-4300",
     "reason": "a disk of rack 4 gave other bytes, INC-4300",
 }
@@ -32,9 +32,9 @@ Tradex = Callable[..., tuple[int, str, str]]
 @pytest.fixture(scope="module")
 def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("contents")
-    small.deliver(root / "posts", days=5)
+    small.deliver(root / "posts", days=4)
     with small.create(root / "ws", f"files:{root / 'posts'}") as made:
-        made.run(small.day(6))
+        made.run(small.day(5))
     return root / "ws"
 
 
@@ -56,8 +56,9 @@ def tradex(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> Tradex:
     return call
 
 
-def approved(workspace: Workspace, first: int, last: int, **changes: Any) -> str:
-    run_id = small.request(workspace, first, last, **{**FORCED, **changes})
+def approved(workspace: Workspace, **changes: Any) -> str:
+    """A backfill of the third of January that a second person approved."""
+    run_id = small.request(workspace, 3, 3, **{**FORCED, **changes})
     with small.reopen(workspace.config.folder, "ben") as ben:
         ben.approve(run_id)
     return run_id
@@ -67,73 +68,69 @@ def alerts(workspace: Workspace) -> list[dict[str, Any]]:
     return [row for row in projection(workspace, "alerts") if row["alert"] == KIND]
 
 
-@pytest.mark.parametrize("change", [one_more, without_the_first])
-def test_other_rows_of_the_same_inputs_are_held_and_told(workspace: Workspace, tradex: Tradex, change: Any):
+def file_of_the_third(workspace: Workspace) -> Path:
+    found = projection(workspace, "partitions")
+    (row,) = [row for row in found if row["dataset"] == "gold_signals" and row["partition"] == small.day(3)]
+    return workspace.lake.absolute(row["files"][0]["path"])
+
+
+def test_other_rows_of_the_same_inputs_are_held_and_told_until_somebody_looked(workspace: Workspace, tradex: Tradex):
     before = contents(workspace)
-    run_id = approved(workspace, 3, 3)
-    with given_for("gold_metrics", change):
+    run_id = approved(workspace)
+    with given_for("gold_signals", one_more):
         assert workspace.drive(run_id).status == "HELD"
     assert contents(workspace) == before
     (alert,) = alerts(workspace)
-    assert (alert["run_id"], alert["dataset"], str(alert["partition"])) == (run_id, "gold_metrics", "2024-01-03")
+    assert (alert["run_id"], alert["dataset"], alert["partition"]) == (run_id, "gold_signals", small.day(3))
     assert "has other content than run-" in alert["message"]
-    assert "tradex dataset bump gold_metrics" in alert["message"]
+    assert "mentions is now" in alert["message"]
+    assert "tradex dataset bump gold_signals" in alert["message"]
     assert alert["delivered"] is False
     (held,) = events(workspace, "topic = 'run.held'")
     assert "1 partition came out otherwise than before from the same inputs" in json.loads(held["data"])["why"]
-    _, out, _ = tradex("alerts")
-    assert KIND in out
-    for arguments in (["status"], ["backfill", "propose"]):
-        _, out, err = tradex(*arguments)
-        assert "gold_metrics: 1 partition came out otherwise from the same inputs" in out + err
-        assert "tradex dataset bump gold_metrics" in out + err
-    _, out, _ = tradex("--json", "status")
-    assert [row["dataset"] for row in json.loads(out)["two_contents"]] == ["gold_metrics"]
-
-
-def test_who_looked_lets_it_be_published_and_it_is_settled(workspace: Workspace, tradex: Tradex):
-    run_id = approved(workspace, 3, 3)
-    with given_for("gold_metrics"):
-        workspace.drive(run_id)
+    assert KIND in tradex("alerts")[1]
+    for arguments in (["status"], ["backfill", "propose", "--no-source"]):
+        said = "".join(tradex(*arguments)[1:])
+        assert "gold_signals: 1 partition came out otherwise from the same inputs" in said
+        assert "tradex dataset bump gold_signals" in said
+    assert [row["dataset"] for row in json.loads(tradex("--json", "status")[1])["two_contents"]] == ["gold_signals"]
     with small.reopen(workspace.config.folder, "ben") as ben:
         ben.release(run_id, reason="the new rows are right, INC-4300")
     assert workspace.drive(run_id).status == "SUCCESS"
     assert len(alerts(workspace)) == 1
-    _, out, err = tradex("status")
-    assert "came out otherwise" not in out + err
+    assert "came out otherwise" not in "".join(tradex("status")[1:])
 
 
-def test_a_build_that_was_given_up_is_not_forgotten(workspace: Workspace):
-    run_id = approved(workspace, 3, 3)
-    with given_for("gold_metrics"):
-        workspace.drive(run_id)
+def test_what_was_given_up_is_held_against_what_comes_after_it(workspace: Workspace, tradex: Tradex):
+    file_of_the_third(workspace).unlink()
+    run_id = approved(workspace, kind="temporal", ticket=None)
+    with given_for("gold_signals", without_the_first):
+        assert workspace.drive(run_id).status == "HELD"
+    assert "all of it: the row is now" in alerts(workspace)[0]["message"]  # the earlier file is gone
     workspace.cancel(run_id, reason="the rows are wrong, INC-4300")
-    assert workspace.drive(approved(workspace, 3, 3)).status == "SUCCESS"  # it is as the current one
-    workspace.revert  # noqa: B018
-    assert len(alerts(workspace)) == 1
+    run_id = approved(workspace, kind="temporal", ticket=None)
+    with given_for("gold_signals", one_more):
+        assert workspace.drive(run_id).status == "HELD"
+    assert "is now there, it was nothing" in alerts(workspace)[-1]["message"]  # in what was cancelled
+    workspace.cancel(run_id, reason="the rows are wrong, INC-4300")
+    assert "came out otherwise" in "".join(tradex("status")[1:])
+    assert workspace.drive(approved(workspace, kind="temporal", ticket=None)).status == "SUCCESS"  # to the last bit
 
 
 def test_the_same_rows_in_other_bytes_are_no_other_content(workspace: Workspace):
-    run_id = approved(workspace, 3, 3)
-    with given_for("gold_metrics", encoded_otherwise):
+    run_id = approved(workspace)
+    with given_for("gold_signals", encoded_otherwise):
         assert workspace.drive(run_id).status == "SUCCESS"
     assert not alerts(workspace)
 
 
-def test_a_file_that_is_gone_and_comes_back_with_another_number_of_rows_is_held(workspace: Workspace):
-    (row,) = [
-        r for r in projection(workspace, "partitions") if r["dataset"] == "gold_metrics" and r["partition"].day == 3
-    ]
-    workspace.lake.absolute(row["files"][0]["path"]).unlink()
-    run_id = small.request(workspace, 3, 3, dataset="gold_metrics")
-    workspace.approve(run_id)
-    with given_for("gold_metrics", without_the_first):
-        assert workspace.drive(run_id).status == "HELD"
-    assert "is now" in alerts(workspace)[0]["message"]
-    workspace.cancel(run_id, reason="the rows are wrong, INC-4300")
-    run_id = small.request(workspace, 3, 3, dataset="gold_metrics")
-    workspace.approve(run_id)
-    with given_for("gold_metrics", encoded_otherwise):
-        workspace.drive(run_id)
-    assert "are not there any more" in alerts(workspace)[-1]["message"]
-    assert small.backfill(workspace, 3, 3, dataset="gold_metrics").status == "SUCCESS"
+def test_what_cannot_be_compared_is_told_and_not_held(workspace: Workspace):
+    file = file_of_the_third(workspace)
+    content = file.read_bytes()
+    file.unlink()
+    run_id = approved(workspace, kind="temporal", ticket=None)
+    with given_for("gold_signals", encoded_otherwise):
+        assert workspace.drive(run_id).status == "SUCCESS"
+    file.write_bytes(content)
+    (alert,) = alerts(workspace)
+    assert "other bytes, and the earlier files are not there any more" in alert["message"]

@@ -46,7 +46,14 @@ def test_a_receiver_that_was_reached_is_not_reached_again_while_another_is_down(
 @pytest.mark.norm("N35")
 def test_somebody_hears_of_failures_anomalies_time_and_held_runs():
     assert set(ALERT_TOPICS) == {
-        *("backfill.failed", "incremental_run.failed", "run.anomaly_detected", "run.sla_exceeded", "run.held"),
+        *(
+            "backfill.failed",
+            "incremental_run.failed",
+            "run.anomaly_detected",
+            "run.contents_differed",
+            "run.sla_exceeded",
+            "run.held",
+        ),
         "dataset.engine_checked",
         "ledger.cursor_ahead",
     }

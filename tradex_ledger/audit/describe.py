@@ -22,24 +22,15 @@ _LOST_DAYS = """
 """
 
 
-_TWO_CONTENTS = """
-    with newest as (
-        select dataset, max(logic_version) as logic_version
-        from events
-        where topic = 'dataset.logic_versioned'
-        group by dataset
-    ),
-    released as (
-        select run_id, max(position) as position from events where topic = 'run.released' group by run_id
-    )
-    select e.dataset, e.logic_version, count(distinct e.partition) as partitions, min(e.partition) as first,
-        max(e.position) as position
-    from events e
-    join newest n on n.dataset = e.dataset and n.logic_version = e.logic_version
-    left join released r on r.run_id = e.run_id
-    where e.topic = 'run.contents_differed' and coalesce(r.position < e.position, true)
-    group by e.dataset, e.logic_version
-    order by e.dataset
+_DEFINITIONS = """
+    select
+        v.dataset, v.layer, v.partition_column as partition, v.component, v.logic_version as version,
+        v.definition as text, e.data -> '$.references' as references, v.reader,
+        v.is_deprecated as given_up, v.dataset in (select dataset from partitions) as has_data
+    from logic_versions v
+    join events e on e.position = v.position
+    where v.is_current
+    order by v.position
 """
 
 
@@ -196,11 +187,14 @@ class Reader:
                 held = [one for one in held if not span.items() <= one.items()]
         return held
 
-    def two_contents(self) -> list[dict[str, Any]]:
-        """The datasets of which, under the logic of today, one input has two contents, and nobody has let them go."""
-        found = self.connection.execute(_TWO_CONTENTS)
+    def definitions(self) -> list[dict[str, Any]]:
+        """What is known of each dataset's definition: what it was registered as, and its current version's text."""
+        self.rows("partitions", "false")
+        self.rows("logic_versions", "false")
+        found = self.connection.execute(_DEFINITIONS)
         names = [column[0] for column in found.description]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        known = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        return [{**row, "references": orjson.loads(row["references"])} for row in known]
 
     def close(self) -> None:
         """Let DuckDB go."""

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from tradex_ledger.cli.common import DAY, Call, as_of_option, command
+from tradex_ledger.cli.findings import definition_findings, show_findings
 from tradex_ledger.cli.losses import losses
 from tradex_ledger.cli.plans import request_facts, run_document
 from tradex_ledger.cli.show import Show, bytes_text, seconds_text, short
@@ -166,6 +167,8 @@ def status(call: Call, as_of: str | None) -> None:
         "engines": reader.rows("engines", _UNSETTLED),
     }
     document["cursors_ahead"] = [] if as_of else cursors_ahead(reader, document["pipeline_state"])
+    document["definitions"] = [] if as_of else definition_findings(call, reader)
+    document["two_contents"] = reader.rows("two_contents", "true order by dataset")
     show = call.show
     if show.as_json:
         document["stale_partitions"] = [{"dataset": d, "partitions": n} for d, n in document["stale_partitions"]]
@@ -185,6 +188,7 @@ def status(call: Call, as_of: str | None) -> None:
     for waiting in document["waiting"]:
         step = next_step(waiting["run_id"], waiting["status"], waiting["run_kind"])
         show.note(f"{waiting['run_id']} is {waiting['status']}: {step}")
+    show_findings(call, document)
     for dataset, count in document["stale_partitions"]:
         show.note(f'{dataset}: {count} stale partitions; see: tradex query "select * from stale_partitions"')
     for row in document["engines"]:

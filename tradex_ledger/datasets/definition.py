@@ -265,7 +265,11 @@ def _upstream_first(definitions: dict[str, Definition]) -> dict[str, Definition]
     for d in definitions.values():
         for read in d.reads:
             if read.dataset not in definitions:
-                raise DefinitionError(d.name, f"reads {read.dataset}, which is not in the pipeline")
+                raise DefinitionError(
+                    d.name,
+                    f"reads {read.dataset}, which is not in the pipeline",
+                    f"put {read.dataset}.sql into its folder (back, if it was there), or read it no more",
+                )
             if LAYERS.index(definitions[read.dataset].layer) > LAYERS.index(d.layer):
                 raise DefinitionError(d.name, f"is {d.layer} and reads {read.dataset}, which is of a later layer")
             if d.layer == "silver" and definitions[read.dataset].layer == "gold":

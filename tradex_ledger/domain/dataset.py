@@ -57,6 +57,7 @@ class Dataset(Losses):
     def __init__(self) -> None:
         super().__init__()
         self.layer: str = ""
+        self.partition_column: str = ""
         self.component: str | None = None
         self.fingerprint: str = ""
         self.scheme: str = ""

@@ -156,6 +156,15 @@ class BumpedMeanwhileError(RefusedError):
         )
 
 
+class DefinitionsChangedError(RefusedError):
+    """Definitions are gone, or are those of other datasets: nothing is run with what is left (N27)."""
+
+    code = "definitions-changed"
+
+    def __init__(self, found: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(message for message, _ in found), mend="; ".join(mend for _, mend in found))
+
+
 class LogicChangedError(RefusedError):
     """Changing logic without a new version is refused (N27)."""
 

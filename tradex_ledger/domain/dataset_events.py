@@ -33,6 +33,7 @@ class Registered(CreatedEvent):
     def apply(self, aggregate: Dataset) -> None:
         aggregate.name = self.name
         aggregate.layer = self.layer
+        aggregate.partition_column = self.partition_column
         aggregate.component = self.component
 
 

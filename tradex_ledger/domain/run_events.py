@@ -168,7 +168,7 @@ class AnomalyDetected(Event):
 class ContentsDiffered(Event):
     """A partition was built with other content than before from the very same inputs, by the same logic.
 
-    `compared`: whether the rows were; where the earlier files are gone, digests alone tell, or the number of rows.
+    `compared`: whether the rows were; where the earlier files are gone, their digests tell, or the number of rows.
     """
 
     TOPIC: ClassVar[str] = "run.contents_differed"

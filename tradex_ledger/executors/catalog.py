@@ -134,6 +134,8 @@ _MOVING_TOPICS = (
     "dataset.logic_versioned",
     "dataset.files_lost",
 )
+# What a run built that was given up is nobody's candidate any more, and is told of what comes after it.
+_GIVEN_UP = ("backfill.cancelled", "incremental_run.cancelled")
 _CATALOG_TOPICS = ("run.partition_rebuilt", *_MOVING_TOPICS)
 
 
@@ -203,7 +205,7 @@ class Catalogs:
                 catalog.lost.setdefault(dataset, {})[day.toordinal()] = position
 
     def _moved(self, since: int, position: int) -> bool:
-        topics = ", ".join(f"'{topic}'" for topic in _MOVING_TOPICS)
+        topics = ", ".join(f"'{topic}'" for topic in (*_MOVING_TOPICS, *_GIVEN_UP))
         statement = (
             f"select count(*) from events where position > :since and position <= :position and topic in ({topics})"
         )

@@ -18,6 +18,7 @@ from tradex_ledger.domain.policy_record import PolicyRecord
 from tradex_ledger.executors.catalog import Catalogs
 from tradex_ledger.executors.identity import settle
 from tradex_ledger.executors.inputs import InputFile
+from tradex_ledger.executors.named import check_named
 from tradex_ledger.executors.pool import TaskPool
 from tradex_ledger.lake.storage import LocalLake
 from tradex_ledger.ledger.application import Ledger
@@ -68,8 +69,9 @@ class Execution:
         """Check definitions, logic versions, and whose the lake is. Raises before anything was recorded."""
         if self.columns:
             return
-        columns = describe_all(self.pipeline)
         locks = self.locks()
+        check_named(self.ledger, self.pipeline, locks)
+        columns = describe_all(self.pipeline)
         changed = changed_logic(self.pipeline, locks)
         if changed:
             raise LogicChangedError({name: (locks[name].logic_version, what) for name, what in changed.items()})

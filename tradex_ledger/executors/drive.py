@@ -122,6 +122,9 @@ def check_writable(ex: Execution, run: Run) -> None:
     for name, dataset in locks.items():
         if name in planned or not isinstance(run, Backfill):
             dataset.check_writable()
+    gone = sorted(planned - locks.keys())
+    if gone:  # of a backfill, its plan has told already
+        raise PlanOutdatedError(run.id, f"{', '.join(gone)}, too", "not in the pipeline")
     for window in run.windows if isinstance(run, Backfill) else ():
         locks[window["dataset"]].check_unprotected(window["first"], window["last"])
 

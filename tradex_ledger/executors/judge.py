@@ -1,4 +1,4 @@
-"""What is strange about a run: volumes out of bounds, time beyond the SLA, other rows of the same inputs (N35)."""
+"""What is strange about a run: volumes outside their bounds, other rows of the same inputs, and its time (N35)."""
 
 from __future__ import annotations
 

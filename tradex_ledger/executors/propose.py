@@ -46,7 +46,7 @@ def propose(ledger: Ledger, late: Late | None = None, refusal: Refusal = never) 
     dataset whose input is stale itself waits for that one. Consecutive days make one request; `first_cancel` are
     outdated backfills that stand in its way. `rejected`: lines at the source that are no posts and not on record
     (`command` is None while no run would set out without a question).
-    `passed over`: what is at the source and is not read (`command` is None).
+    `passed over`: what is at the source and is not read (`command` is None). `two contents`: what the same inputs gave.
     """
     at_work = _living(ledger)
     with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
@@ -54,6 +54,7 @@ def propose(ledger: Ledger, late: Late | None = None, refusal: Refusal = never) 
         logic = {row["dataset"]: row for row in rows(connection, "logic_versions", "is_current")}
         half_done = rows(connection, "runs", _HALF_DONE)
         open_runs = rows(connection, "runs", _OPEN_INCREMENTAL)
+        twice = rows(connection, "two_contents", "true order by dataset")
     at_work |= _living(ledger)  # once more: what was taken up in between is not abandoned
     active = active_backfills(ledger)
     refused = {b.id: error for b in active if b.id not in at_work and (error := refusal(b)) is not None}
@@ -84,7 +85,17 @@ def propose(ledger: Ledger, late: Late | None = None, refusal: Refusal = never) 
             told_with |= set(standing)
     found += [_outdated(run_id, error) for run_id, error in refused.items() if run_id not in told_with]
     told = {item["run"] for item in found}
-    return [*found, *(item for run_id, item in waiting.items() if run_id not in told), *requests, *_unread(late)]
+    return [
+        *found,
+        *(item for run_id, item in waiting.items() if run_id not in told),
+        *requests,
+        *_unread(late),
+        *_twice(twice),
+    ]
+
+
+def _twice(found: list[Row]) -> list[Row]:
+    return [{"kind": "two contents", "command": None, "reason": row["message"]} for row in found]
 
 
 def _living(ledger: Ledger) -> set[str]:

@@ -12,6 +12,7 @@ from typing import Self
 
 from tradex_ledger.clock import new_token, utc_now
 from tradex_ledger.config import FILE, SQLITE, check_ledger_url, load_config, resolve_uri, write_config
+from tradex_ledger.datasets.built_in import BUILT_IN, PIPELINE
 from tradex_ledger.datasets.definition import load_pipeline
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
@@ -28,7 +29,6 @@ from tradex_ledger.paths import check_lake_name, check_name, current_folder, giv
 from tradex_ledger.sources.files import FilesSource, open_source
 from tradex_ledger.trust import check_trusted
 from tradex_ledger.workspace.backfills import BackfillCommands
-from tradex_ledger.workspace.core import BUILT_IN, PIPELINE
 
 __all__ = ["BUILT_IN", "PIPELINE", "Workspace", "WorkspaceExistsError"]
 

@@ -40,6 +40,7 @@ class BackfillCommands(LakeCommands):
         from tradex_ledger.executors.plan import layers_of, plan_backfill, span_of
 
         ex = self._planning()
+        ex.prepare()  # what is asked for may have had a definition until today
         name = request["dataset"]
         layers = layers_of(ex, name)
         if request.get("first") is None or request.get("last") is None:
@@ -53,7 +54,6 @@ class BackfillCommands(LakeCommands):
             policy=self.policy_to_look,
             **request,
         )
-        ex.prepare()
         plan = plan_backfill(ex, backfill)
         backfill.record_plan(plan, by=self.actor)
         return backfill, plan
@@ -116,11 +116,14 @@ class BackfillCommands(LakeCommands):
         """What should be reprocessed, see `executors.propose`; with `source` false the source is not read."""
         from tradex_ledger.executors.drive import refusal
         from tradex_ledger.executors.late import find_late
+        from tradex_ledger.executors.named import definition_proposals
         from tradex_ledger.executors.propose import propose
 
         ex = self.execution(progress)
         ex.unregistered = self.unregistered()
-        return propose(self.ledger, find_late(ex) if source else None, lambda backfill: refusal(ex, backfill))
+        found = propose(self.ledger, find_late(ex) if source else None, lambda backfill: refusal(ex, backfill))
+        defined = [item for item in found if item.get("dataset") in {None, *ex.pipeline.definitions}]
+        return [*definition_proposals(self.ledger, ex.pipeline, ex.locks()), *defined]
 
     def submit(self, proposals: list[dict[str, Any]]) -> int:
         """Request what was proposed, each by itself: `requested` (and `status`) or `refused` is added to each request.

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from tradex_ledger.clock import executor_facts, login_name, new_token, utc_now
 from tradex_ledger.config import FILE, Config, load_config, open_config
+from tradex_ledger.datasets.built_in import BUILT_IN, PIPELINE
 from tradex_ledger.datasets.definition import Pipeline, load_pipeline
 from tradex_ledger.domain.incremental import IncrementalRun, NoBackfillError
 from tradex_ledger.domain.person import check_actor
@@ -31,9 +32,6 @@ from tradex_ledger.ledger.application import Ledger, NoSuchStreamError
 from tradex_ledger.ledger.store import open_engine
 from tradex_ledger.sources.files import open_source
 from tradex_ledger.trust import UntrustedError, check_trusted
-
-PIPELINE = "x"
-BUILT_IN = Path(__file__).parents[1] / "pipelines" / PIPELINE
 
 
 class Core:

@@ -21,6 +21,7 @@ from tradex_ledger.domain.dataset_events import DIFFERENT
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.run import LAYERS
 from tradex_ledger.executors.context import changed_logic, differs, engine_name, reference_facts
+from tradex_ledger.executors.named import check_defined, check_identity, check_named
 from tradex_ledger.sources import reader_version
 from tradex_ledger.workspace.policy import PolicyCommands
 
@@ -31,15 +32,17 @@ class DatasetCommands(PolicyCommands):
     def dataset(self, name: str) -> Dataset:
         """A dataset's aggregate, by a name that the pipeline knows, where that can be trusted; else the ledger.
 
-        Raises: `UnknownDatasetError`, `NoSuchStreamError`.
+        Raises: `UnknownDatasetError`, `NoSuchStreamError`, `DefinitionsChangedError`.
         """
         if self.is_trusted:
-            self.pipeline.get(name)
+            check_defined(self.ledger, self.pipeline, name)
         return self.ledger.get(Dataset, stream_of(name), "dataset")
 
     def register_datasets(self) -> list[str]:
         """Make datasets known that the ledger has not seen yet, as version 1. Returns their names."""
         new = self.unregistered()
+        if new:  # or a definition that has another name now would be taken for a new dataset
+            check_named(self.ledger, self.pipeline, {})
         self.ledger.append(*new.values())
         return list(new)
 
@@ -74,7 +77,7 @@ class DatasetCommands(PolicyCommands):
         self.policy.check_may("bump", self.actor)
         self.register_datasets()
         pipeline = self.pipeline
-        pipeline.get(name)
+        check_defined(self.ledger, pipeline, name)
         locks = self._locks(pipeline)
         changed = changed_logic(pipeline, locks)
         if name not in changed and locks[name].engine_verdict(self.engine) != DIFFERENT:
@@ -115,6 +118,7 @@ class DatasetCommands(PolicyCommands):
         bumped = [*own, *(name for name in touched if name not in own)]
         for name in bumped:
             definition = pipeline.definitions[name]
+            check_identity(locks[name], definition)
             locks[name].version_logic(
                 logic_facts(definition, columns[name], engine=self.engine),
                 reason=text,
@@ -151,18 +155,23 @@ class DatasetCommands(PolicyCommands):
         return [lock.name for lock in waiting]
 
     def deprecate(self, name: str, version: int, *, reason: str) -> Dataset:
-        """Mark a version: readable with a warning, written no more."""
-        dataset = self.dataset(name)
+        """Mark a version: readable with a warning, written no more. So is given up what has no definition any more."""
+        dataset = self._known(name)
         dataset.deprecate(version, reason=reason, by=self.actor, policy=self.policy)
         self.ledger.append(dataset)
         return dataset
 
     def restore(self, name: str, version: int, *, reason: str) -> Dataset:
         """Take a deprecation back."""
-        dataset = self.dataset(name)
+        dataset = self._known(name)
         dataset.restore(version, reason=reason, by=self.actor, policy=self.policy)
         self.ledger.append(dataset)
         return dataset
+
+    def _known(self, name: str) -> Dataset:
+        """A dataset that the ledger knows, whether it still has a definition or not."""
+        known = self.ledger.version_of(stream_of(name)) > 0
+        return self.ledger.get(Dataset, stream_of(name), "dataset") if known else self.dataset(name)
 
     def protect(self, name: str, first: date, last: date, *, reason: str) -> Dataset:
         """Keep days of a dataset as they are: planning over them is refused, and so is publishing or reverting."""

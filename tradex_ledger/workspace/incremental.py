@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 
 from tradex_ledger.clock import new_id
+from tradex_ledger.datasets.built_in import PIPELINE
 from tradex_ledger.datasets.graph import ordinal
 from tradex_ledger.domain.clocks import TOLERANCE, ClockNote
 from tradex_ledger.domain.incremental import CursorAheadError, IncrementalRun
@@ -17,7 +18,6 @@ from tradex_ledger.executors.context import Execution, Progress, logic_versions,
 from tradex_ledger.executors.lease import held
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.entry import format_time
-from tradex_ledger.workspace.core import PIPELINE
 from tradex_ledger.workspace.datasets import DatasetCommands
 
 

@@ -1,0 +1,220 @@
+"""What changed in the definitions without the ledger's knowing is named, with its mend, by whatever meets it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import small
+from tests.check import check_everything
+from tests.lake import events, partitions
+from tradex_ledger.cli.main import run
+from tradex_ledger.domain.dataset_errors import DefinitionsChangedError
+from tradex_ledger.errors import RefusedError
+from tradex_ledger.workspace import BUILT_IN, Workspace
+
+REASON = "the desk asked for it, INC-4711"
+
+
+@pytest.fixture(scope="module")
+def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("named")
+    small.deliver(root / "posts", days=4)
+    (root / "ws").mkdir()
+    shutil.copytree(BUILT_IN, root / "ws" / "pipeline")
+    with small.create(root / "ws", f"files:{root / 'posts'}", pipeline="pipeline") as made:
+        made.run(small.day(4))
+    return root / "ws"
+
+
+@pytest.fixture
+def workspace(week: Path, tmp_path: Path) -> Iterator[Workspace]:
+    with small.reopen(Path(shutil.copytree(week, tmp_path / "ws"))) as opened:
+        yield opened
+
+
+@pytest.fixture
+def tradex(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    def call(*arguments: str) -> tuple[int, str]:
+        status = run(["-C", str(workspace.config.folder), *arguments])
+        captured = capsys.readouterr()
+        return status, captured.out + captured.err
+
+    return call
+
+
+def file_of(workspace: Workspace, dataset: str) -> Path:
+    return workspace.config.folder / "pipeline" / f"{dataset}.sql"
+
+
+def edited(dataset: str, old: str, new: str) -> Callable[[Workspace], None]:
+    return lambda workspace: small.edit(workspace, dataset, old, new)
+
+
+def removed(dataset: str) -> Callable[[Workspace], None]:
+    return lambda workspace: file_of(workspace, dataset).unlink()
+
+
+def renamed(dataset: str, name: str) -> Callable[[Workspace], object]:
+    return lambda workspace: file_of(workspace, dataset).rename(file_of(workspace, name))
+
+
+CHANGES: dict[str, tuple[Callable[[Workspace], object], str, str]] = {
+    "removed": (removed("gold_signals"), "gold_signals has no definition any more", "put gold_signals.sql back"),
+    "removed, of Bronze": (
+        removed("bronze_x_posts__rejected"),
+        "bronze_x_posts__rejected has no definition any more",
+        "tradex dataset deprecate bronze_x_posts__rejected 1",
+    ),
+    "removed, and read": (
+        removed("gold_baselines"),
+        "gold_signals reads gold_baselines, which is not in the pipeline",
+        "put gold_baselines.sql into its folder (back",
+    ),
+    "renamed": (
+        renamed("gold_signals", "gold_marks"),
+        "gold_signals has no definition any more (it is called gold_marks now",
+        "name gold_marks.sql gold_signals.sql again",
+    ),
+    "another component": (
+        edited("gold_signals", "signal_version", "mark_version"),
+        "its component is 'mark_version' and was 'signal_version'",
+        "rename gold_signals.sql",
+    ),
+    "no component": (
+        edited("gold_signals", '-- component = "signal_version"\n', ""),
+        "its component is none and was 'signal_version'",
+        "go back to what it was",
+    ),
+    "another layer": (
+        edited("silver_social_events", '"silver"', '"gold"'),
+        "its layer is 'gold' and was 'silver'",
+        "rename silver_social_events.sql",
+    ),
+    "another partition": (
+        edited("gold_metrics", '"date"\n', '"day"\n'),
+        "its partition is 'day' and was 'date'",
+        "rename gold_metrics.sql",
+    ),
+    "another key": (
+        edited("gold_signals", '["date", "ticker"]', '["ticker", "date"]'),
+        "its header says other key",
+        "tradex dataset bump gold_signals",
+    ),
+    "other columns": (
+        edited("gold_signals", "sentiment_mean\nfrom scored", "sentiment_mean,\n    1 as one\nfrom scored"),
+        "the logic of gold_signals is not that of its version 1 any more",
+        "tradex dataset bump gold_signals",
+    ),
+    "an edit": (edited("gold_signals", "z >= 3", "z >= 4"), "its statement is another", "dataset bump gold_signals"),
+    "other words": (
+        lambda workspace: (workspace.config.folder / "pipeline" / "lexicon.csv").write_text("word,weight\nup,1\n"),
+        "its reference data is other: lexicon",
+        "tradex dataset bump silver_social_events",
+    ),
+}
+REQUEST = ("--from", "2024-01-03", "--to", "2024-01-03", "--no-override-state", "--reason", REASON)
+
+
+@pytest.mark.norm("N27")
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_is_named_with_its_mend_by_whatever_meets_it_and_nothing_goes_on(
+    workspace: Workspace, tradex: Callable[..., tuple[int, str]], change: str
+):
+    make, named, mend = CHANGES[change]
+    make(workspace)
+    position = workspace.ledger.position()
+    for arguments in (
+        ("run", "--until", "2024-01-05"),
+        ("backfill", "request", "temporal", "gold_signals", *REQUEST),
+        ("backfill", "request", "temporal", "bronze_x_posts", *REQUEST, "--dry-run"),
+    ):
+        status, said = tradex(*arguments)
+        assert (status, named in said, mend in said) == (3, True, True), said
+    for arguments in (("status",), ("backfill", "propose", "--no-source")):
+        _, said = tradex(*arguments)
+        assert (named in said, mend in said) == (True, True), said
+    told = json.loads(tradex("--json", "status")[1])["definitions"]
+    assert [named in one["message"] for one in told] == [True]
+    assert workspace.ledger.position() == position
+
+
+def test_nothing_is_named_where_nothing_changed(workspace: Workspace, tradex: Callable[..., tuple[int, str]]):
+    file = file_of(workspace, "gold_signals")
+    file.write_text(file.read_text(encoding="utf-8") + "\n-- said of it later\n", encoding="utf-8")
+    assert json.loads(tradex("--json", "status")[1])["definitions"] == []
+    assert "definitions" not in tradex("status")[1]
+
+
+def test_another_layer_component_or_partition_is_no_new_version(workspace: Workspace):
+    small.edit(workspace, "gold_signals", "signal_version", "mark_version")
+    for bump in (lambda: workspace.bump("gold_signals", reason=REASON), lambda: workspace.bump_changed(reason=REASON)):
+        with pytest.raises(DefinitionsChangedError, match="its component is 'mark_version'"):
+            bump()
+    assert len(events(workspace, "topic = 'dataset.logic_versioned' and dataset = 'gold_signals'")) == 1
+
+
+def test_several_are_named_at_once(workspace: Workspace):
+    removed("gold_signals")(workspace)
+    small.edit(workspace, "gold_metrics", '"date"\n', '"day"\n')
+    with pytest.raises(DefinitionsChangedError, match=r"its partition is 'day'.*; gold_signals has no definition"):
+        workspace.run(small.day(5))
+
+
+def test_what_is_given_up_on_record_stops_nothing_and_comes_back_on_record(
+    workspace: Workspace, tradex: Callable[..., tuple[int, str]]
+):
+    file = file_of(workspace, "gold_signals")
+    text = file.read_text(encoding="utf-8")
+    file.unlink()
+    assert tradex("dataset", "deprecate", "gold_signals", "1", "--reason", REASON)[0] == 0
+    assert workspace.run(small.day(5)).status == "SUCCESS"
+    assert json.loads(tradex("--json", "status")[1])["definitions"] == []
+    file.write_text(text, encoding="utf-8")
+    status, said = tradex("run", "--until", "2024-01-06")
+    assert (status, "tradex dataset restore gold_signals 1" in said) == (3, True)
+    assert tradex("dataset", "restore", "gold_signals", "1", "--reason", REASON)[0] == 0
+    assert workspace.run(small.day(6)).status == "SUCCESS"
+    _, said = tradex("backfill", "propose", "--no-source")  # the day on which it was away
+    assert "gold_signals was never built there" in said
+    assert "--from 2024-01-04 --to 2024-01-04" in said
+    check_everything(workspace)
+
+
+def test_one_that_comes_back_as_it_was_goes_on_and_one_that_does_not_is_named(workspace: Workspace):
+    file = file_of(workspace, "gold_signals")
+    text = file.read_text(encoding="utf-8")
+    file.unlink()
+    with pytest.raises(DefinitionsChangedError):
+        workspace.run(small.day(5))
+    file.write_text(text.replace("z >= 3", "z >= 4"), encoding="utf-8")
+    with pytest.raises(RefusedError, match="is not that of its version 1 any more"):
+        workspace.run(small.day(5))
+    file.write_text(text, encoding="utf-8")
+    assert workspace.run(small.day(5)).status == "SUCCESS"
+    assert {row["partition"] for row in partitions(workspace) if row["dataset"] == "gold_signals"} >= {small.day(4)}
+
+
+def test_a_run_that_planned_what_was_given_up_since_says_so(workspace: Workspace):
+    run_id = small.request(workspace, 3, 3)
+    workspace.approve(run_id)
+    removed("gold_signals")(workspace)
+    with pytest.raises(DefinitionsChangedError):
+        workspace.drive(run_id)
+    workspace.deprecate("gold_signals", 1, reason=REASON)
+    with pytest.raises(RefusedError, match=r"planned for version 1 of gold_signals, and now it is not in the pipeline"):
+        workspace.drive(run_id)
+
+
+def test_what_has_no_definition_is_asked_for_by_name_in_vain(workspace: Workspace):
+    removed("gold_signals")(workspace)
+    for command in (
+        lambda: workspace.bump("gold_signals", reason=REASON),
+        lambda: workspace.protect("gold_signals", small.day(1), small.day(2), reason=REASON),
+    ):
+        with pytest.raises(DefinitionsChangedError, match="gold_signals has no definition any more"):
+            command()

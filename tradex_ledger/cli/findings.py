@@ -1,0 +1,41 @@
+"""What `status` says of definitions that are not what the ledger knows, and of inputs that have two contents."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tradex_ledger.cli.common import Call
+
+
+def definition_findings(call: Call, reader: Any) -> list[dict[str, Any]]:
+    """What is other in the definitions of today than in the ledger, each with its mend; nothing is run for it.
+
+    Those of another user are not looked at until they are trusted.
+    """
+    from tradex_ledger.config import open_config
+    from tradex_ledger.datasets.built_in import BUILT_IN, PIPELINE
+    from tradex_ledger.datasets.definition import load_pipeline
+    from tradex_ledger.datasets.named import Known, findings
+    from tradex_ledger.errors import TradexError
+    from tradex_ledger.trust import check_trusted
+
+    config = open_config(call.workspace or ".")
+    known = {row.pop("dataset"): Known(**row) for row in reader.definitions()}
+    try:
+        check_trusted(config.folder, config.pipeline)
+        found = findings(load_pipeline(config.pipeline or BUILT_IN, PIPELINE), known)
+    except TradexError as error:  # whoever runs something is refused with it
+        kind = "not compared" if error.code == "untrusted" else "broken"
+        return [
+            {"kind": kind, "dataset": getattr(error, "dataset", None), "message": error.message, "mend": error.mend}
+        ]
+    return [one.as_json() for one in found]
+
+
+def show_findings(call: Call, document: dict[str, Any]) -> None:
+    """Both, in lines for people."""
+    for one in document["definitions"]:
+        call.show.warning(f"definitions: {one['message']}")
+        call.show.note(f"mend: {one['mend']}")
+    for row in document["two_contents"]:
+        call.show.warning(row["message"])
