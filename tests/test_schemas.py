@@ -71,7 +71,6 @@ TOPICS = {
     "run.anomaly_detected",
     "run.contents_differed",
     "run.batch_appended",
-    "run.contents_differed",
     "run.held",
     "run.layer_completed",
     "run.layer_failed",

@@ -102,7 +102,9 @@ def test_other_rows_of_the_same_inputs_are_held_and_told_until_somebody_looked(w
 
 
 def test_what_was_given_up_is_held_against_what_comes_after_it(workspace: Workspace, tradex: Tradex):
-    file_of_the_third(workspace).unlink()
+    file = file_of_the_third(workspace)
+    content = file.read_bytes()
+    file.unlink()
     run_id = approved(workspace, kind="temporal", ticket=None)
     with given_for("gold_signals", without_the_first):
         assert workspace.drive(run_id).status == "HELD"
@@ -115,6 +117,7 @@ def test_what_was_given_up_is_held_against_what_comes_after_it(workspace: Worksp
     workspace.cancel(run_id, reason="the rows are wrong, INC-4300")
     assert "came out otherwise" in "".join(tradex("status")[1:])
     assert workspace.drive(approved(workspace, kind="temporal", ticket=None)).status == "SUCCESS"  # to the last bit
+    file.write_bytes(content)
 
 
 def test_the_same_rows_in_other_bytes_are_no_other_content(workspace: Workspace):

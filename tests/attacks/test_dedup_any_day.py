@@ -6,7 +6,7 @@ import json
 import random
 import shutil
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -232,7 +232,8 @@ def test_two_runs_at_once_leave_one_row(workspace: Workspace, source: Path, monk
     deliver(source, "b", post(8, 3), post(10, 3))
     ours = small.request(workspace, 3, 3)
     workspace.approve(ours)
-    folder, placed, done = workspace.config.folder, append_module.Append._place, []
+    folder, placed = workspace.config.folder, append_module.Append._place
+    done: list[bool] = []
 
     def place(self: Any, file: Any) -> Any:
         if not done:
@@ -260,8 +261,8 @@ def test_a_line_that_is_no_post_is_known_under_whatever_day_it_was_read(workspac
     deliver(source, "2024-01-02-x", no_post, post(7, 2))
     workspace.run(small.day(4))
     assert len(bronze(workspace, BRONZE[1], "event_date, reason")) == 1
-    with small.Workspace.open(
-        workspace.config.folder, actor="ana", clock=small.Ticking(small.datetime(2024, 3, 1, tzinfo=small.UTC))
+    with Workspace.open(
+        workspace.config.folder, actor="ana", clock=small.Ticking(datetime(2024, 3, 1, tzinfo=UTC))
     ) as later:
         small.backfill(later, date(2024, 2, 20), date(2024, 2, 20))
         assert repeated(later) == []

@@ -135,8 +135,8 @@ def test_a_change_is_named_with_its_mend_by_whatever_meets_it_and_nothing_goes_o
     ):
         status, said = tradex(*arguments)
         assert (status, named in said, mend in said) == (3, True, True), said
-    for arguments in (("status",), ("backfill", "propose", "--no-source")):
-        _, said = tradex(*arguments)
+    for look in (("status",), ("backfill", "propose", "--no-source")):
+        _, said = tradex(*look)
         assert (named in said, mend in said) == (True, True), said
     told = json.loads(tradex("--json", "status")[1])["definitions"]
     assert [named in one["message"] for one in told] == [True]

@@ -32,9 +32,8 @@ _HALF_DONE = """
 _OPEN_INCREMENTAL = "run_kind = 'incremental' and status in ('APPROVED', 'RUNNING', 'FAILED', 'HELD')"
 
 
-def never(backfill: Backfill) -> None:
+def never(_: Backfill) -> None:
     """Nothing stands in the way of any backfill."""
-    del backfill
 
 
 def propose(ledger: Ledger, late: Late | None = None, refusal: Refusal = never) -> list[Row]:
@@ -45,17 +44,17 @@ def propose(ledger: Ledger, late: Late | None = None, refusal: Refusal = never) 
     `temporal` and `logical`: requests (dataset, first, last, partitions; `posts` for late data), upstream first: a
     dataset whose input is stale itself waits for that one. Consecutive days make one request; `first_cancel` are
     outdated backfills that stand in its way. `rejected`: lines at the source that are no posts and not on record
-    (`command` is None while no run would set out without a question).
-    `passed over`: what is at the source and is not read (`command` is None). `two contents`: what the same inputs gave.
+    (`command` is None while no run would set out without a question). `passed over`: what is at the source and is not
+    read (`command` is None). `two contents`: what the same inputs gave.
     """
-    at_work = _living(ledger)
+    at_work = Leases(ledger.engine).living()
     with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
         stale = rows(connection, "stale_partitions")
         logic = {row["dataset"]: row for row in rows(connection, "logic_versions", "is_current")}
         half_done = rows(connection, "runs", _HALF_DONE)
         open_runs = rows(connection, "runs", _OPEN_INCREMENTAL)
         twice = rows(connection, "two_contents", "true order by dataset")
-    at_work |= _living(ledger)  # once more: what was taken up in between is not abandoned
+    at_work |= Leases(ledger.engine).living()  # once more: what was taken up in between is not abandoned
     active = active_backfills(ledger)
     refused = {b.id: error for b in active if b.id not in at_work and (error := refusal(b)) is not None}
     found = [
@@ -96,10 +95,6 @@ def propose(ledger: Ledger, late: Late | None = None, refusal: Refusal = never) 
 
 def _twice(found: list[Row]) -> list[Row]:
     return [{"kind": "two contents", "command": None, "reason": row["message"]} for row in found]
-
-
-def _living(ledger: Ledger) -> set[str]:
-    return Leases(ledger.engine).living()
 
 
 # -- runs
