@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from shlex import quote
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from tradex_ledger.clock import new_token, utc_now
 from tradex_ledger.config import FILE, SQLITE, check_ledger_url, load_config, resolve_uri, write_config
@@ -29,6 +29,9 @@ from tradex_ledger.paths import check_lake_name, check_name, current_folder, giv
 from tradex_ledger.sources.files import FilesSource, open_source
 from tradex_ledger.trust import check_trusted
 from tradex_ledger.workspace.backfills import BackfillCommands
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 __all__ = ["BUILT_IN", "PIPELINE", "Workspace", "WorkspaceExistsError"]
 
@@ -61,6 +64,22 @@ def _ledger_at(url: str) -> str | None:
         finally:
             engine.dispose()
     return None
+
+
+def _make_ledger(url: str, half_made: Path, *, finish: bool, clock: Callable[[], datetime]) -> Engine:
+    """The ledger at a URL, made unless a broken attempt (`finish`) had made it."""
+    if path := sqlite_path(url):
+        with suppress(OSError):  # whoever opens it next has the words for what is wrong
+            make_file(path, OWNER_WRITES)  # SQLite gives what it puts beside a file that file's mode
+    try:
+        engine = open_engine(url, create=True)
+        if not (finish and has_ledger(engine)):
+            create_store(engine, ledger_id=new_token(), created_at=clock())
+    except TradexError:
+        if not finish:  # there is no ledger to go on with, and its URL may hold a secret
+            half_made.unlink(missing_ok=True)
+        raise
+    return engine
 
 
 class Workspace(BackfillCommands):
@@ -114,17 +133,7 @@ class Workspace(BackfillCommands):
         if config.pipeline and not config.pipeline.exists():
             copy_built_in(config.pipeline)
         load_pipeline(config.pipeline or BUILT_IN, PIPELINE)
-        if path := sqlite_path(config.ledger_url):
-            with suppress(OSError):  # whoever opens it next has the words for what is wrong
-                make_file(path, OWNER_WRITES)  # SQLite gives what it puts beside a file that file's mode
-        try:
-            engine = open_engine(config.ledger_url, create=True)
-            if not (finish and has_ledger(engine)):
-                create_store(engine, ledger_id=new_token(), created_at=clock())
-        except TradexError:
-            if not finish:  # there is no ledger to go on with, and its URL may hold a secret
-                half_made.unlink(missing_ok=True)
-            raise
+        engine = _make_ledger(config.ledger_url, half_made, finish=finish, clock=clock)
         workspace = cls(config, actor=actor, clock=clock, ledger=Ledger(engine, clock))
         workspace._begin(start)
         half_made.rename(root / FILE)
