@@ -24,7 +24,7 @@ from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE
 from tradex_ledger.domain.dataset_errors import LossRefusedError
 from tradex_ledger.errors import EnvironmentFault
-from tradex_ledger.executors.identity import problem, settle
+from tradex_ledger.executors.identity import plan_base, problem, settle
 from tradex_ledger.executors.identity_errors import (
     BehindError,
     ForkedError,
@@ -680,3 +680,15 @@ def left_as_it_was(story: Story) -> Iterator[None]:
     before = tree(story.root / "ws" / "lake")
     yield
     assert tree(story.root / "ws" / "lake") == before
+
+
+def test_a_new_epoch_goes_on_after_all_that_is_common_and_what_was_given_up_before_counts_no_more(
+    ws: Path, story: Story
+):
+    end = highest(ws).position
+    behind(ws, story)
+    new_epoch(ws, end)
+    head = position(ws)
+    lay(ws / "lake", Marker(1, head + 50, "ab" * 32, highest(ws).ledger))
+    with Workspace.open(ws, reading=True) as opened:
+        assert plan_base(opened.ledger.engine, opened.lake.root) == (head, (1, head + 50))

@@ -22,6 +22,7 @@ from tradex_ledger.executors.identity_errors import (
     BehindError,
     ForkedError,
     LakeIdentityError,
+    LostHeadError,
     NestedLakeError,
     OtherLedgerError,
     StrangersError,
@@ -30,6 +31,7 @@ from tradex_ledger.executors.identity_errors import (
 from tradex_ledger.executors.known import Epoch, Known, known_of, last_published, leaves_at, named_files
 from tradex_ledger.lake.markers import (
     MARKS,
+    STAGING,
     Marker,
     all_entries,
     drop_old,
@@ -38,10 +40,10 @@ from tradex_ledger.lake.markers import (
     markers,
     take_back,
 )
-from tradex_ledger.lake.storage import STAGING, LocalLake, translate
 from tradex_ledger.ledger.select import Store, select
 
 if TYPE_CHECKING:
+    from tradex_ledger.lake.storage import LocalLake
     from tradex_ledger.ledger.application import Ledger
 
 RUN_FILE = re.compile(r"\w+/(?:\w+=\d+/)?\w+=\d{4}-\d\d-\d\d/((?:bf|run)-[0-9a-z]{13})-\d+\.parquet")
@@ -81,6 +83,8 @@ def settle(store: Store, lake: LocalLake, *, strict: bool = True) -> None:
 
     Who only writes to the ledger (not `strict`) needs no right to write to the lake, or to look into it.
     """
+    from tradex_ledger.lake.storage import translate
+
     try:
         lacks = check(store, lake.root)
         if lacks is None or lake.reading:
@@ -110,6 +114,8 @@ def mark(store: Store, lake: LocalLake, saved: int) -> None:
 
 def mark_saved(ledger: Ledger, lake: LocalLake, saved: int) -> None:
     """The same for a command of its own. Raises `EnvironmentFault`: what was saved counts all the same."""
+    from tradex_ledger.lake.storage import translate
+
     try:
         mark(ledger.engine, lake, saved)
     except OSError as error:
@@ -142,11 +148,12 @@ def plan_base(store: Store, root: Path) -> tuple[int, tuple[int, int]]:
     Raises `LakeIdentityError` when it is no lost head that stands in the way; `OSError`.
     """
     known, found = known_of(store), _found(root)
-    leaves = _leaves(store, known.ledger, found)
-    lost = [marker for marker in found if leaves.get(marker.position) != marker.leaf or marker.ledger != known.ledger]
-    for marker in lost:
-        if marker.ledger != known.ledger:
-            raise OtherLedgerError(root, marker.ledger, known.ledger)
+    leaves, lost = _leaves(store, known.ledger, found), []
+    for marker in found:
+        try:
+            _check_marker(root, known, marker, leaves)
+        except LostHeadError:
+            lost.append(marker)
     base = min((marker.position - 1 for marker in lost), default=known.head)
     highest = max(((marker.epoch, marker.position) for marker in lost), default=(known.epoch_at(known.head), 0))
     return min(base, known.head), highest
@@ -203,7 +210,7 @@ def _check_adoptable(store: Store, root: Path, known: Known) -> None:
     n_named, held = 0, None
     for path, size in named_files(store):
         n_named += 1
-        if LocalLake(root).has(path, size):
+        if _holds(root / path, size):
             held = path
             break
     if n_named and held is None:
@@ -213,6 +220,13 @@ def _check_adoptable(store: Store, root: Path, known: Known) -> None:
     for path, run_id in run_files(root):
         if not select(store, "select 1 from events where stream = :run and version = 1", run=run_id):
             raise StrangersError(root, path, run_id) if n_named else OtherLedgerError(root, None, known.ledger, path)
+
+
+def _holds(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except OSError:
+        return False
 
 
 def _marker(store: Store, known: Known, position: int) -> Marker:

@@ -19,6 +19,8 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 MARKS = ".tradex-lake"
+STAGING = ".staging"
+"""Where drives put what has no name yet."""
 KEPT = 16
 """So many stay: who lists them while others publish sees one of them at least."""
 NO_LEAF = "0" * 64

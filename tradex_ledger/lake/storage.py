@@ -20,7 +20,7 @@ from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.lake import markers
 from tradex_ledger.paths import literal
 
-STAGING = ".staging"
+STAGING = markers.STAGING
 _CHUNK = 1 << 20
 
 

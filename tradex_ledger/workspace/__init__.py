@@ -82,6 +82,14 @@ def _make_ledger(url: str, half_made: Path, *, finish: bool, clock: Callable[[],
     return engine
 
 
+def _check_lake(place: Path, own: str | None) -> None:
+    """Raise before anything is made where a lake cannot be had. Raises: `LakeIdentityError`, `EnvironmentFault`."""
+    try:
+        check_free(place, own)
+    except OSError as error:
+        raise translate(error, f"preparing the lake {place}") from error
+
+
 class Workspace(BackfillCommands):
     """A ledger, a lake, a pipeline and a source that belong together, used by one actor."""
 
@@ -117,7 +125,7 @@ class Workspace(BackfillCommands):
         check_trusted(root, own)
         half_made = root / f".{FILE}.new"  # what a broken attempt left: it is finished, not refused
         finish = half_made.exists()
-        check_free(place, _ledger_at(url) if finish else None)
+        _check_lake(place, _ledger_at(url) if finish else None)
         root.mkdir(parents=True, exist_ok=True)
         LocalLake(place).check_writable()
         half_made.unlink(missing_ok=True)
