@@ -204,7 +204,7 @@ def test_what_was_not_kept_is_in_the_events_the_status_the_alerts_and_the_run(
 def test_a_bomb_stops_the_run_with_a_line_and_the_run_goes_on_without_it(
     workspace: Workspace, source: Path, capsys: pytest.CaptureFixture[str]
 ):
-    (source / "bomb.jsonl.bz2").write_bytes(bz2.compress(bytes(100 << 20)))
+    (source / "bomb.jsonl.bz2").write_bytes(bz2.compress((b"x" * 10_000 + b"\n") * 12_000))
     assert tradex(["run", "--until", "2024-01-05"]) == 6
     said = capsys.readouterr().err
     assert "bomb.jsonl.bz2" in said
@@ -291,7 +291,7 @@ def test_a_file_that_grows_has_an_end_and_its_last_line_is_left(tmp_path: Path, 
                 file.write(POST % 99 + b"\n")
     assert found == [POST % 0, POST % 1]
     counts = staged(path)
-    assert counts.posts == (5 if is_whole else 4)
+    assert counts.posts == (5 if is_whole else 3)
 
 
 def test_a_big_day_passes(tmp_path: Path):

@@ -108,18 +108,18 @@ def _append_days(task: AppendTask) -> Appended:
             days=set(task.days),
             folder=task.folder,
         )
-        return Appended(files, recounted, _keys(task, files))
+        return Appended(files, recounted, _keys(connection, task, files))
     except (OSError, duckdb.Error) as error:
         raise translate(error, f"appending to {task.dataset}") from error
     finally:
         connection.close()
 
 
-def _keys(task: AppendTask, files: list[StagedFile]) -> dict[str, bytes]:
+def _keys(connection: duckdb.DuckDBPyConnection, task: AppendTask, files: list[StagedFile]) -> dict[str, bytes]:
     """The numbers of the keys of files that were just written, for the index."""
     if task.indexed is None or not files:
         return {}
-    found = keys_of([file.path for file in files], task.indexed)
+    found = keys_of(connection, [file.path for file in files], task.indexed)
     return {file.sha256: numbers for file, numbers in zip(files, found, strict=True)}
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -62,15 +63,15 @@ class KeysTask:
 def read_keys(task: KeysTask) -> list[bytes]:
     """A `KeysTask`, in a worker process: the numbers of each file, sorted."""
     try:
-        with checked(task.files):
-            return _numbers([_texts(task.column, file) for file in task.files])
+        with checked(task.files), connect() as connection:
+            return _numbers(connection, [_texts(task.column, file) for file in task.files])
     except OSError as error:
         raise translate(error, f"reading the keys of {len(task.files)} files") from error
 
 
-def keys_of(paths: Sequence[Path], column: str) -> list[bytes]:
+def keys_of(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path], column: str) -> list[bytes]:
     """The numbers of files that this very process wrote."""
-    return _numbers([_column(path, column) for path in paths])
+    return _numbers(connection, [_column(path, column) for path in paths])
 
 
 def _column(path: Path, column: str) -> pa.ChunkedArray:
@@ -85,14 +86,14 @@ def _texts(column: str, file: InputFile) -> pa.ChunkedArray:
     return found
 
 
-def _numbers(files: Sequence[pa.ChunkedArray]) -> list[bytes]:
+def _numbers(connection: duckdb.DuckDBPyConnection, files: Sequence[pa.ChunkedArray]) -> list[bytes]:
     texts = pa.chunked_array([chunk for file in files for chunk in file.chunks], pa.string())
     of_file = pa.chunked_array([pa.repeat(pa.scalar(n, pa.int32()), len(file)) for n, file in enumerate(files)])
-    with connect() as connection:
-        connection.register("given", pa.table({"t": texts, "f": of_file}))
-        found = connection.sql(
-            f"select f, {number_of('t')} as k from given where t is not null group by all order by all"
-        ).to_arrow_table()
+    connection.register("given", pa.table({"t": texts, "f": of_file}))
+    found = connection.sql(
+        f"select f, {number_of('t')} as k from given where t is not null group by all order by all"
+    ).to_arrow_table()
+    connection.unregister("given")
     owner, numbers = found.column("f").combine_chunks(), found.column("k").combine_chunks()
     counts = {item["values"]: item["counts"] for item in pc.value_counts(owner).to_pylist()}
     made, start = [], 0

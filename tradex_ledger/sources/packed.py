@@ -40,7 +40,7 @@ def unpacked(file: Reader, name: str) -> Iterator[bytes]:
         n_bytes += len(piece)
         if n_bytes > UNPACKED_FREE + RATIO_MAX * file.taken:
             raise Corrupt(
-                f"{file.taken} bytes of it unpack to more than {n_bytes >> 20} MiB, {RATIO_MAX} times as much"
+                f"{file.taken} bytes of it unpack to {n_bytes >> 20} MiB, more than {RATIO_MAX} times as much"
             )
         yield piece
 
