@@ -1,10 +1,10 @@
 """Dedup of 100,000 posts against Bronze, 15 days touched, each as full as 50 million rows in a year make it.
 
-Bronze here holds 36 such days (4.9 million rows, a tenth of 50 million): dedup reads the files of the touched days
-alone, and of the days beside them the spans of their keys; with ids that mean no time it reads all their keys (README.md). Half of the batch is in Bronze already. The
-figure is the CPU time of the whole process that drives a backfill of those 15 days, start-up and events included; only
-the reading of JSON is skipped. Beside it the CPU time of the append alone: where the posts belong, input digests, anti-join,
-new files.
+Bronze here holds 36 such days (4.9 million rows, a tenth of 50 million): dedup reads the files of the touched days, and
+of the days beside them the spans of their keys; with ids that mean no time it reads all their keys (see README.md).
+Half of the batch is in Bronze already. The figure is the CPU time of the whole process that drives a backfill of those
+15 days, start-up and events included; only the reading of JSON is skipped. Beside it the CPU time of the append alone:
+where the posts belong, input digests, anti-join, new files.
 """
 
 from __future__ import annotations

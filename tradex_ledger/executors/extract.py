@@ -1,9 +1,8 @@
 """Bronze: fetch what the source has for the run's range, keep what is not there yet, append it (N6, N14, N23).
 
 Bronze has no candidates: a batch is visible once its event is saved, since data that was paid for is kept even if the
-run dies later. Dedup compares with Bronze itself: each post with the partition that it belongs to (`homes.py`); there is no
-switch for it (N37).
-A backfill also reads again what an older reader rejected.
+run dies later. Dedup compares with Bronze itself, each post with the partition that it belongs to (`homes.py`); there
+is no switch for it (N37). A backfill also reads again what an older reader rejected.
 """
 
 from __future__ import annotations
