@@ -12,7 +12,6 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -173,16 +172,6 @@ class KeyIndex:
         for digest, raw in written.items():
             self._take_in(f"{digest}.{column}", raw)
         self._write()
-
-    def forget(self, files: Mapping[str, Iterable[InputFile]]) -> None:
-        """Drop what is known of files that are no part of Bronze any more; `files` are all of it, by column."""
-        there = {_name(file, column) for column, known in files.items() for file in known}
-        for name in self.spans.keys() - there:
-            del self.spans[name]
-            self._is_new = True
-            if self.folder is not None:
-                with suppress(OSError):
-                    (self.folder / name).unlink()
 
     def _take_in(self, name: str, raw: bytes) -> None:
         self.spans[name] = spans_of(raw)
