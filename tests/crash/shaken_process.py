@@ -10,7 +10,7 @@ import os
 import resource
 from datetime import UTC, datetime, timedelta
 
-from tradex_ledger import clock
+from tradex_ledger.cli.signals import interruption
 
 SHIFT = timedelta(seconds=float(os.environ.get("TRADEX_TEST_SHIFT", "0")))
 
@@ -21,13 +21,17 @@ def shifted() -> datetime:
 
 
 def main() -> None:
-    """Before anything else is imported: whoever asks for the clock gets this one."""
-    clock.utc_now = shifted
-    if room := int(os.environ.get("TRADEX_TEST_ROOM", "0")):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
-    from tradex_ledger.cli.main import main as tradex
+    """As the command `tradex` begins; whoever asks for the clock after that gets this one."""
+    with interruption:
+        interruption.listen()
+        from tradex_ledger import clock
 
-    tradex()
+        clock.utc_now = shifted
+        if room := int(os.environ.get("TRADEX_TEST_ROOM", "0")):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
+        from tradex_ledger.cli.main import main as tradex
+
+        tradex()
 
 
 if __name__ == "__main__":
