@@ -196,6 +196,7 @@ def test_the_duplicates_dropped_are_counted_in_the_events(undisturbed: Workspace
     assert json.loads(completed["data"])["source"] == {
         "files": 57, "lines": 7438, "posts": 7438, "outside": 0, "rejected": 0, "undated": 0, "controls": 0, "odd": {},
         "passed_over": 2, "appended": 6530, "rejected_appended": 0, "duplicates": 908, "recounted": 0, "recovered": 0,
+        "beyond": 0, "moved": 0, "withheld": 0,
     }  # fmt: skip
 
 
