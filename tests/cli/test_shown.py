@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -201,7 +202,7 @@ def test_a_run_that_is_driven_elsewhere_is_said_to_be_where(folder: Path, tradex
     tradex("backfill", "approve", run_id)
     with Workspace.open(folder) as other, held(other.execution(), run_id):
         status, _, error = tradex("backfill", "run", run_id)
-        assert (status, "Lease(" in error, " on " in error, "its lease lasts until" in error) == (5, False, True, True)
+        assert (status, "Lease(" in error, f"(process {os.getpid()} on " in error) == (5, False, True)
         assert f"{run_id} waits: " in tradex("worker", "--once")[2]
 
 

@@ -180,6 +180,7 @@ def test_what_is_known_of_delivered_files_is_known_of_one_dataset(workspace: Wor
         text = text.replace("bronze_x_posts", "bronze_posts").replace("REJECTED", "bronze_x_posts__rejected")
         file.write_text(text, encoding="utf-8")
     (folder / "bronze_x_posts.sql").rename(folder / "bronze_posts.sql")
+    workspace.deprecate("bronze_x_posts", 1, reason="it has another name from now on")
     workspace.register_datasets()
     workspace.bump("silver_social_events", reason="it reads the renamed dataset now")
     run = small.backfill(workspace, 4, 5, dataset="bronze_posts")
