@@ -13,8 +13,8 @@ from typing import Any
 from tradex_ledger.datasets.graph import windows
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.domain.policy import Policy
-from tradex_ledger.domain.run import LAYERS
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.workspace import PIPELINE, Workspace
 

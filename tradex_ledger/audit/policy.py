@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 
 from tradex_ledger.domain.policy import Policy
-from tradex_ledger.domain.policy_record import STREAM, PolicyRecord
-from tradex_ledger.domain.policy_text import policy_on_record
+from tradex_ledger.domain.policy_text import ON_RECORD, WAITS, policy_on_record
 from tradex_ledger.ledger.select import Store, select
 
 
@@ -18,8 +17,8 @@ def unrecorded(store: Store, proposed: Policy) -> str | None:
     found = select(
         store,
         "select entry from events where stream = :stream and topic <> :waits order by version desc limit 1",
-        stream=STREAM,
-        waits=PolicyRecord.Proposed.TOPIC,
+        stream=ON_RECORD,
+        waits=WAITS,
     )
     if not found:
         return "the ledger is of before policies were on record: only reading is allowed until tradex policy adopt"

@@ -26,7 +26,7 @@ from typing import Any
 
 from tradex_ledger.datasets import names
 from tradex_ledger.datasets.tokens import statement
-from tradex_ledger.domain.run import LAYERS
+from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.errors import EnvironmentFault, NotFoundError, RefusedError
 
 _HEADER = re.compile(r"^-- /// dataset[ \t]*\n(?P<body>(?:--.*\n)+?)-- ///[ \t]*\n", re.MULTILINE)

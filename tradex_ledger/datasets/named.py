@@ -10,7 +10,7 @@ from typing import Any
 
 from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.fingerprint import difference
-from tradex_ledger.domain.run import LAYERS
+from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.sources import reader_version
 
 REMOVED, IDENTITY, LOGIC = "removed", "identity", "logic"

@@ -7,7 +7,6 @@ import io
 from collections import Counter
 
 import duckdb
-import pyarrow as pa
 
 from tradex_ledger.datasets.definition import DefinitionError
 
@@ -16,6 +15,8 @@ def add_references(
     connection: duckdb.DuckDBPyConnection, references: tuple[tuple[str, str], ...], *, dataset: str
 ) -> None:
     """Make each reference CSV a table of text columns, rows in file order. Raises `DefinitionError`."""
+    import pyarrow as pa  # takes longer than all that a command which only reads does
+
     for table, text in references:
         try:
             names, rows = _read(text)

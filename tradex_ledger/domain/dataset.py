@@ -22,11 +22,10 @@ from tradex_ledger.domain.dataset_errors import (
 )
 from tradex_ledger.domain.losses import Losses
 from tradex_ledger.domain.person import person
-from tradex_ledger.domain.plan import digest_of
+from tradex_ledger.domain.plan import LAYERS, digest_of
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.request import check_order
-from tradex_ledger.domain.run import LAYERS
 
 Difference = Callable[[str, list[dict[str, str]]], str | None]
 """What is other today than in a version's text and reference data; None when it is the same logic. The domain parses

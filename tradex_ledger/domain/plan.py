@@ -22,6 +22,7 @@ class Window(TypedDict):
     partitions: int
 
 
+LAYERS = ("bronze", "silver", "gold")
 SHORTEST_DIGEST = 12
 """Digits of a digest that are enough to name it."""
 

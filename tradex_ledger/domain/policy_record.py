@@ -14,11 +14,11 @@ from tradex_ledger.domain.base import Aggregate, CreatedEvent, Event
 from tradex_ledger.domain.person import person
 from tradex_ledger.domain.plan import SHORTEST_DIGEST, full_digest
 from tradex_ledger.domain.policy import ANYBODY, Policy, text_digest, written
-from tradex_ledger.domain.policy_text import policy_on_record
+from tradex_ledger.domain.policy_text import ON_RECORD, WAITS, policy_on_record
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.errors import NotFoundError, RefusedError
 
-STREAM = "policy"
+STREAM = ON_RECORD
 INIT, ADOPTED = "init", "adopted"
 
 
@@ -133,7 +133,7 @@ class PolicyRecord(Aggregate):
     class Proposed(Event):
         """Somebody wants another policy; it takes a second person. One that is proposed later stands in its place."""
 
-        TOPIC: ClassVar[str] = "policy.proposed"
+        TOPIC: ClassVar[str] = WAITS
         text: str
         digest: str
         before: str

@@ -6,9 +6,9 @@ import re
 from datetime import date, datetime
 from typing import Any
 
+from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.domain.policy import KINDS
 from tradex_ledger.domain.reason import check_reason, check_text
-from tradex_ledger.domain.run import LAYERS
 from tradex_ledger.errors import RefusedError, UsageError
 
 PRIORITIES = ("low", "normal", "high", "urgent")

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tradex_ledger.domain.base import Aggregate, WrongStateError
-from tradex_ledger.domain.plan import Window, check_in_plan, count_partitions, digest_of
+from tradex_ledger.domain.plan import LAYERS, Window, check_in_plan, count_partitions, digest_of
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.run_events import (
@@ -29,7 +29,6 @@ from tradex_ledger.domain.run_events import (
 )
 from tradex_ledger.errors import RefusedError
 
-LAYERS = ("bronze", "silver", "gold")
 PUBLICATION = "publication"
 OUTCOMES = ("written", "identical", "reused")
 ENDED = ("SUCCESS", "CANCELLED", "REJECTED", "EXPIRED", "REVERTED")

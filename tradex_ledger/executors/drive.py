@@ -15,8 +15,8 @@ import duckdb
 from tradex_ledger.datasets.graph import affected, days_of, ordinal, windows
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.incremental import IncrementalRun
-from tradex_ledger.domain.plan import count_partitions
-from tradex_ledger.domain.run import LAYERS, PUBLICATION, Run
+from tradex_ledger.domain.plan import LAYERS, count_partitions
+from tradex_ledger.domain.run import PUBLICATION, Run
 from tradex_ledger.errors import ConflictError, EnvironmentFault, RefusedError, TradexError
 from tradex_ledger.executors.ahead import check_run_size
 from tradex_ledger.executors.catalog import FIRST_DAY, overlay

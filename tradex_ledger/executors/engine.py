@@ -19,7 +19,7 @@ from tradex_ledger.datasets.graph import iso
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.dataset_errors import EngineChangedRowsError
 from tradex_ledger.domain.dataset_events import DIFFERENT, EQUAL, NONE_ELIGIBLE
-from tradex_ledger.domain.run import LAYERS
+from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.executors import window
 from tradex_ledger.executors.catalog import Catalog, Version
 from tradex_ledger.executors.compare import DIFFERENCES_MAX, differences, texts

@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tradex_ledger.datasets.definition import Read
-from tradex_ledger.domain.plan import Estimate
-from tradex_ledger.domain.run import LAYERS
+from tradex_ledger.domain.plan import LAYERS, Estimate
 from tradex_ledger.executors.catalog import Catalog, Version
 from tradex_ledger.executors.context import Execution
 from tradex_ledger.views import AsOf, open_views

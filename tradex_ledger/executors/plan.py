@@ -8,9 +8,8 @@ from typing import Any
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import affected, days_of, iso, ordinal, windows
 from tradex_ledger.domain.backfill import Backfill
-from tradex_ledger.domain.plan import Plan, count_partitions, plan_digest
+from tradex_ledger.domain.plan import LAYERS, Plan, count_partitions, plan_digest
 from tradex_ledger.domain.request import RangeError
-from tradex_ledger.domain.run import LAYERS
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.executors.catalog import FIRST_DAY, Catalog
 from tradex_ledger.executors.complete import buildable, check_complete

@@ -10,7 +10,7 @@ from typing import Any
 from tradex_ledger.datasets.graph import days_of, iso, ordinal
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.pipeline_state import stream_of
-from tradex_ledger.domain.run import LAYERS
+from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.executors.late import Late, as_rows
 from tradex_ledger.executors.overlap import active_backfills

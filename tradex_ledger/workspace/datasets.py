@@ -18,8 +18,8 @@ from tradex_ledger.domain.dataset_errors import (
     SameLogicError,
 )
 from tradex_ledger.domain.dataset_events import DIFFERENT
+from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.domain.reason import check_reason
-from tradex_ledger.domain.run import LAYERS
 from tradex_ledger.executors.context import changed_logic, differs, engine_name, reference_facts
 from tradex_ledger.executors.named import check_defined, check_identity, check_named
 from tradex_ledger.sources import reader_version
