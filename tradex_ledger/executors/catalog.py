@@ -136,7 +136,7 @@ _MOVING_TOPICS = (
 )
 # What a run built that was given up is nobody's candidate any more, and is told of what comes after it.
 _GIVEN_UP = ("backfill.cancelled", "incremental_run.cancelled")
-_CATALOG_TOPICS = ("run.partition_rebuilt", *_MOVING_TOPICS)
+_CATALOG_TOPICS = ("run.partition_rebuilt", *_MOVING_TOPICS, *_GIVEN_UP)
 
 
 @dataclass
@@ -228,12 +228,17 @@ _SIDE = """
     where topic = 'dataset.registered' and layer = 'bronze'
         and dataset not in (from reads) and exists (from reads)
 """
-# What was built and is not current, newest first: of Bronze nothing is.
+# What was built and is not current, newest first: of Bronze nothing is. What a run built that may still publish it is
+# that run's own.
 _OTHERS = """
     select h.dataset, h.logic_version, h.partition, h.files, h.rows, h.bytes, h.inputs, h.run_id
     from partition_history h
     anti join partitions p on p.position = h.position
-    where h.outcome = 'written'
+    where h.outcome = 'written' and h.run_id in (
+        select run_id
+        from partition_history
+        where outcome <> 'appended' and state in ('published', 'reverted', 'abandoned')
+    )
     order by h.position desc
 """
 _READERS = """
