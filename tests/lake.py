@@ -131,11 +131,11 @@ def of(digest: dict[Key, tuple[int, str]], *names: str) -> dict[Key, tuple[int, 
 
 
 def listing(workspace: Workspace) -> dict[str, tuple[int, int, int]]:
-    """Every file below the lake's folder, staging included: its inode, size and time of change in ns."""
+    """Every file below the lake's folder but its markers, staging included: inode, size and time of change in ns."""
     root = workspace.lake.root
     found = {}
     for path in root.rglob("*"):
-        if path.is_file():
+        if path.is_file() and ".tradex-lake" not in path.parts:
             s = path.stat()
             found[path.relative_to(root).as_posix()] = (s.st_ino, s.st_size, s.st_mtime_ns)
     return found
