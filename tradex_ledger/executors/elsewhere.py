@@ -28,8 +28,9 @@ _NUMBERS = 4_000_000
 
 
 def bronze_files(ex: Execution, catalog: Catalog, name: str) -> list[InputFile]:
-    """All files of a dataset of Bronze, each as its reader left it."""
-    return [ex.input_file(day, file, catalog.is_old(file["path"])) for day, file in catalog.all_files(name)]
+    """All files of a dataset of Bronze, each as its reader left it; lines that are no posts are nobody's reading."""
+    read = name not in catalog.side
+    return [ex.input_file(day, file, read and catalog.is_old(file["path"])) for day, file in catalog.all_files(name)]
 
 
 def rows_of(paths: Sequence[str]) -> str:
