@@ -17,7 +17,7 @@ from tests.stories.test_rules_life import LATE
 from tradex_ledger.cli.main import run
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import ApprovalOutdatedError, OverlapError
-from tradex_ledger.domain.dataset_errors import ProtectedError, PruneRefusedError
+from tradex_ledger.domain.dataset_errors import DefinitionsChangedError, ProtectedError, PruneRefusedError
 from tradex_ledger.domain.person import ActorNameError
 from tradex_ledger.domain.policy import NotAllowedError, PeakHoursError, TooLargeError
 from tradex_ledger.errors import TradexError
@@ -235,6 +235,8 @@ def test_a_dataset_that_left_the_pipeline_is_not_driven_and_stops_no_worker(tmp_
         workspace.run(small.day(5))
         run_id = approved(workspace)
         (tmp_path / "ws" / "pipeline" / "gold_signals.sql").unlink()
+        refused_without_a_trace(workspace, run_id, DefinitionsChangedError, "gold_signals has no definition any more")
+        workspace.deprecate("gold_signals", 1, reason="nobody asks for it any more")
         refused_without_a_trace(workspace, run_id, PlanOutdatedError, "gold_signals, and now it is not in the pipeline")
         assert run(["-C", str(tmp_path / "ws"), "worker", "--once"]) == 1
 
