@@ -46,7 +46,7 @@ DEEDS: list[tuple[str, tuple[str, ...]]] = [
     ("deliver", ("alerts", "--deliver")),
     ("declare_lost", ("lake", "lost", "gold_signals", *WHY)),
     ("declare_lost", ("lake", "lost", "gold_signals", "--approve", "0" * 64)),
-    ("gc", ("lake", "gc", "--delete")),
+    ("gc", ("lake", "gc", "--delete", *WHY)),
     ("revert", ("backfill", "revert", "{done}", *WHY)),
     ("set_policy", ("policy", "set", *WHY)),
     ("set_policy", ("policy", "approve", "0" * 12)),

@@ -127,11 +127,12 @@ def check_free(root: Path, own: str | None) -> None:
 
     `own` is the ledger that a broken attempt to make this workspace has left.
     """
-    for marker in _found(root):
+    found = _found(root)
+    for marker in found:
         if marker.ledger != own:
             raise OtherLedgerError(root, marker.ledger, None)
     _check_around(root, deep=True)
-    for path, _ in run_files(root):
+    for path, _ in () if found else run_files(root):
         raise OtherLedgerError(root, None, None, path)
 
 

@@ -64,10 +64,12 @@ class BackfillCommands(LakeCommands):
         Takes kind, dataset (or layer), first and last (days; all there are unless given), override_state, reason;
         and ticket, priority, cursor, review, allow_overlap, group. Raises: `OverlapError` and what planning raises.
         """
+        self.policy.check_may("request", self.actor)  # before work is done for nothing
         return self._record([self.plan(**request)])[0]
 
     def request_split(self, **request: Any) -> list[Backfill]:
         """Request a range that is too large for one backfill as several linked ones, each within the policy (N36)."""
+        self.policy.check_may("request", self.actor)
         return self._record(self.plan_split(**request))
 
     def _record(self, planned: list[tuple[Backfill, Plan]]) -> list[Backfill]:
