@@ -1,6 +1,6 @@
 """What `lake gc` takes: only what a run of this ledger left behind, long ago, by who may, and on record.
 
-Issue 8, point 1. A live file, a foreign one, one that may still be named, and what a link leads to are never touched.
+A live file, a foreign one, one that may still be named, and what a link leads to are never touched.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A lake knows whose it is: an older ledger, another's, an unmounted disk and nested lakes are named.
 
-Issue 8, point 1. Before that is put right, nothing is written, and nothing removed.
+Before that is put right, nothing is written, and nothing removed.
 """
 
 from __future__ import annotations
