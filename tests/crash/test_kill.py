@@ -147,7 +147,7 @@ def kill_and_resume(story: Story, folder: Path, random: Random, *, kills: int, l
 def test_a_run_whose_driver_and_workers_are_killed_ends_as_if_nothing_had_happened(
     stories: dict[str, Story], tmp_path: Path
 ):
-    killer = kill_and_resume(stories["backfill"], tmp_path / "lake", Random(5), kills=3, longest_seconds=4)
+    killer = kill_and_resume(stories["backfill"], tmp_path / "lake", Random(5), kills=3, longest_seconds=1.2)
     assert killer.total() >= 1
 
 
