@@ -17,17 +17,22 @@ from tradex_ledger.executors.catalog import Catalog
 Days = dict[str, set[int]]
 
 
+def _first_of(pairs: list[tuple[str, int]]) -> tuple[str, int, str, str]:
+    """The first dataset of (dataset, day) pairs: its name, how many days it has among them, the first and the last."""
+    name = pairs[0][0]
+    days = sorted(day for other, day in pairs if other == name)
+    return name, len(days), iso(days[0]), iso(days[-1])
+
+
 class IncompleteInputsError(RefusedError):
     """A partition would be computed over days that its input has under an older logic version only."""
 
     code = "incomplete-inputs"
 
     def __init__(self, dataset: str, day: int, lacking: list[tuple[str, int]], version: int) -> None:
-        name = lacking[0][0]
-        days = sorted(d for other, d in lacking if other == name)
-        first, last = iso(days[0]), iso(days[-1])
+        name, n_days, first, last = _first_of(lacking)
         super().__init__(
-            f"{dataset} of {iso(day)} reads {name}, which has {len(days)} of those days ({first} to {last}) under an "
+            f"{dataset} of {iso(day)} reads {name}, which has {n_days} of those days ({first} to {last}) under an "
             f"older logic than its current version {version}",
             mend=f"backfill them first: tradex backfill request logical {name} --from {first} --to {last} "
             "--no-override-state --reason …",
@@ -40,11 +45,9 @@ class LostInputsError(RefusedError):
     code = "lost-inputs"
 
     def __init__(self, dataset: str, day: int, lost: list[tuple[str, int]], position: int) -> None:
-        name = lost[0][0]
-        days = sorted(d for other, d in lost if other == name)
-        first, last = iso(days[0]), iso(days[-1])
+        name, n_days, first, last = _first_of(lost)
         super().__init__(
-            f"{dataset} of {iso(day)} reads {name}, of which files of {len(days)} of those days ({first} to {last}) "
+            f"{dataset} of {iso(day)} reads {name}, of which files of {n_days} of those days ({first} to {last}) "
             f"were declared lost by the event of position {position}",
             mend=f"backfill them first: tradex backfill request temporal {name} --from {first} --to {last} "
             "--no-override-state --reason …",
