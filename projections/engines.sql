@@ -1,5 +1,6 @@
 -- What is known of each engine under each logic version of a dataset: whether it gives the rows that others built.
 -- One that built everything itself is not judged, and has no row.
+-- Empty without dataset.engine_checked.
 with checked as (
     select *
     from events

@@ -1,6 +1,7 @@
 -- Each file that was declared lost, and the position that made up for it: Bronze was extracted again over its day (what
 -- the source still had is there again), or another file is current for a partition of Silver or Gold. Null: nothing has
 -- yet.
+-- Empty without dataset.files_lost.
 with declared as (
     select
         dataset,

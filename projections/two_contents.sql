@@ -1,5 +1,6 @@
 -- The datasets of which, under their current logic, one digest of inputs has stood for two contents, until the run that
 -- found it was released by somebody, or the logic has a new version.
+-- Empty without run.contents_differed.
 with newest as (
     select dataset, max(logic_version) as logic_version
     from events

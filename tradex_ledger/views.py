@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import duckdb
+import orjson
 
 from tradex_ledger import resources
 from tradex_ledger.datasets.statement import connect
@@ -24,6 +26,10 @@ from tradex_ledger.ledger.select import Store, select
 
 _DIGITS = 18  # of a position: no ledger has more, and Python makes no number of thousands
 _AFTER_FROM = re.compile(r"\b(?:from|join)\s+(\w+)")
+_ANY = "select 1 from ledger_events where topic = $1 limit 1"
+_EMPTY = re.compile(r"^-- Empty without (?P<topic>[a-z_.]+)\.$", re.MULTILINE)
+# What is worked out in a connection already; to ask DuckDB for it costs as much as a projection does.
+_PRESENT: WeakKeyDictionary[duckdb.DuckDBPyConnection, set[str]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,20 +120,38 @@ def _written_over(name: str) -> tuple[str, ...]:
     return tuple(sorted(set(_AFTER_FROM.findall(_projection_sql(name))) & set(projection_names())))
 
 
+@cache
+def _rare(name: str) -> str | None:
+    """The topic without which a projection has no rows, where its file says so."""
+    said = _EMPTY.search(_projection_sql(name))
+    return said and said["topic"]
+
+
+def _columns(name: str) -> str:
+    """The columns of a projection with their types, as they are on record."""
+    columns = orjson.loads(resources.read_text("schema", "projections", f"{name}.json"))["columns"]
+    return ", ".join(f'"{column["name"]}" {column["type"]}' for column in columns)
+
+
 def add_projections(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
     """Work out the named projections, and those that they are written over, once each, as tables.
 
     Tables, since a projection is asked several times and others are written over it; the position does not move
-    under a connection.
+    under a connection. What seldom has a row is not worked out where its topic is not among the events: most of what a
+    projection costs in a ledger of some years is its planning.
     """
-    present = {"events"} | {r[0] for r in connection.execute("select table_name from duckdb_tables()").fetchall()}
+    present = _PRESENT.setdefault(connection, {"events"})
 
     def add(name: str) -> None:
         if name in present:
             return
-        for other in _written_over(name):
-            add(other)
-        connection.execute(f'create table "{name}" as {_projection_sql(name)}')
+        topic = _rare(name)
+        if topic and not connection.execute(_ANY, [topic]).fetchall():
+            connection.execute(f'create table "{name}" ({_columns(name)})')
+        else:
+            for other in _written_over(name):
+                add(other)
+            connection.execute(f'create table "{name}" as {_projection_sql(name)}')
         present.add(name)
 
     for name in names:

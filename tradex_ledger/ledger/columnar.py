@@ -61,12 +61,15 @@ def create_events(
     Full segments come from their files, the tail from the ledger, as do segments without a file. Either way the same
     rows are added in the same order, so that nothing that is asked of them can tell.
     """
-    connection.execute(f"create table ledger_events as {_TYPED}", [[]])
     files = _segment_files(connection, store, upto, segment_events)
+    into = "create table ledger_events as"  # with the first of the tail where there is no more: to plan it costs most
+    if files or not upto:
+        _typed(connection, into, [])
+        into = "insert into ledger_events"
     known = len(files) * segment_events if _add_files(connection, files, upto, topics) else 0
     for first in range(known + 1, upto + 1, segment_events):
-        entries = _entries(store, first, min(first + segment_events - 1, upto), topics)
-        _typed(connection, "insert into ledger_events", entries)
+        _typed(connection, into, _entries(store, first, min(first + segment_events - 1, upto), topics))
+        into = "insert into ledger_events"
     connection.execute(
         "create view events as "
         "select * exclude (entry), (entry::json -> '$.data')::json as data, entry from ledger_events"
