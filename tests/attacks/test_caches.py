@@ -18,12 +18,11 @@ import pytest
 
 from tests import small
 from tests.benchmarks import made_ledger
-from tradex_ledger import keyed
+from tradex_ledger import keyed, views
 from tradex_ledger.audit.query import query
 from tradex_ledger.cli.main import run
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.executors.delivered import Delivered, Known, open_delivered
-from tradex_ledger.ledger import columnar
 from tradex_ledger.ledger.columnar import create_events
 from tradex_ledger.ledger.select import SQLiteFile
 from tradex_ledger.sources.stage import FileCounts
@@ -154,7 +153,7 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def ws(old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it, in which whoever reads makes and takes segments of a tile."""
-    monkeypatch.setitem(columnar.create_events.__kwdefaults__ or {}, "segment_events", EVENTS)
+    monkeypatch.setitem(views.create_events.__kwdefaults__ or {}, "segment_events", EVENTS)
     return Path(shutil.copytree(old, tmp_path / "ws"))
 
 

@@ -14,16 +14,21 @@ def definition_findings(call: Call, reader: Any) -> list[dict[str, Any]]:
     """
     from tradex_ledger.config import open_config
     from tradex_ledger.datasets.built_in import BUILT_IN, PIPELINE
-    from tradex_ledger.datasets.definition import load_pipeline
-    from tradex_ledger.datasets.named import Known, findings
+    from tradex_ledger.datasets.unchanged import are_unchanged
     from tradex_ledger.errors import TradexError
     from tradex_ledger.trust import check_trusted
 
     config = open_config(call.workspace or ".")
-    known = {row.pop("dataset"): Known(**row) for row in reader.definitions()}
+    folder = config.pipeline or BUILT_IN
+    known = {row.pop("dataset"): row for row in reader.definitions()}
     try:
         check_trusted(config.folder, config.pipeline)
-        found = findings(load_pipeline(config.pipeline or BUILT_IN, PIPELINE), known)
+        if are_unchanged(folder, known):
+            return []
+        from tradex_ledger.datasets.definition import load_pipeline
+        from tradex_ledger.datasets.named import Known, findings
+
+        found = findings(load_pipeline(folder, PIPELINE), {name: Known(**row) for name, row in known.items()})
     except TradexError as error:  # whoever runs something is refused with it
         kind = "not compared" if error.code == "untrusted" else "broken"
         return [

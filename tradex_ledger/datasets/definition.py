@@ -18,18 +18,17 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tradex_ledger.datasets import names
+from tradex_ledger.datasets.header import HEADER, fields_of
 from tradex_ledger.datasets.tokens import statement
 from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.errors import EnvironmentFault, NotFoundError, RefusedError
 
-_HEADER = re.compile(r"^-- /// dataset[ \t]*\n(?P<body>(?:--.*\n)+?)-- ///[ \t]*\n", re.MULTILINE)
 _READS = re.compile(r"(?P<first>[+-]?[0-9]{1,9})d(?:\.\.(?P<last>[+-]?[0-9]{1,9})d)?")
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _REFERENCE = re.compile(r"[a-z][a-z0-9_]{0,62}\.csv")
@@ -132,13 +131,13 @@ class Definition:
 def parse_definition(name: str, text: str, references: dict[str, str]) -> Definition:
     """Read one definition. `references` maps file names to CSV texts. Raises `DefinitionError`."""
     _refuse(repr(name)[1:-1], names.of_a_dataset(name))
-    match = _HEADER.search(text)
+    match = HEADER.search(text)
     if match is None:
         raise DefinitionError(name, "has no header", "begin it with -- /// dataset … -- ///, each on a line of its own")
     if statement(text[: match.start()]):
         raise DefinitionError(name, "says something before its header", "put the header first, and all else below it")
     try:
-        header = tomllib.loads(re.sub(r"^-- ?", "", match["body"], flags=re.MULTILINE))
+        header = fields_of(match)
     except (ValueError, RecursionError) as error:  # a number of very many digits is none of TOML's own errors
         raise DefinitionError(name, f"has a header that is not TOML: {error}") from None
     _check_header(name, header)

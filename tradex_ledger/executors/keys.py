@@ -22,13 +22,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tradex_ledger import sources
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.executors.context import Execution
 from tradex_ledger.executors.inputs import InputFile, checked
 from tradex_ledger.keyed import cache_path, own_folder, read_sealed, write_sealed
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.select import file_of
-from tradex_ledger.sources import x_posts
 from tradex_ledger.sources.reread import ids_today
 
 # Goes up when a number, or how it is kept, means something else.
@@ -202,7 +202,7 @@ def open_keys(ex: Execution) -> KeyIndex:
 
 def _name(file: InputFile, column: str) -> str:
     """What is known belongs to the bytes of a file; and to its reader, where it is read again."""
-    return f"{file.sha256}.{column}.{x_posts.VERSION}" if file.is_old else f"{file.sha256}.{column}"
+    return f"{file.sha256}.{column}.{sources.VERSION}" if file.is_old else f"{file.sha256}.{column}"
 
 
 def _label(name: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tradex_ledger.sources.x_posts import VERSION
+# Goes up whenever the same line would be read as other columns: it is part of Bronze's logic version.
+VERSION = 2
 
 # What fills a Bronze dataset (its header's `source`) → the version of the code that reads what was delivered.
 READERS = {"x_posts": VERSION, "x_posts__rejected": VERSION, "x_posts__undated": VERSION}

@@ -43,9 +43,6 @@ from tradex_ledger.sources.x_fields import (
 )
 from tradex_ledger.sources.x_time import DAY_US, FIRST_POST_US, as_text, may_be, milliseconds_us, time_us
 
-# Goes up whenever the same line would be read as other columns: it is part of Bronze's logic version.
-VERSION = 2
-
 _CONTROLS = (
     *("delete", "limit", "scrub_geo", "status_withheld", "user_withheld", "withheld", "disconnect", "warning"),
     *("friends", "friends_str", "event", "for_user", "control", "direct_message", "drop", "undrop", "tweet_edit"),

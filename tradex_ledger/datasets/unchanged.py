@@ -1,0 +1,48 @@
+"""Whether definitions are what is on record, as far as that can be told without understanding them.
+
+Nearly always they are, and whoever asks where things stand need not wait for the parser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tradex_ledger.datasets.header import HEADER, fields_of
+from tradex_ledger.sources import reader_version
+
+
+def are_unchanged(folder: Path, known: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether the files of a folder are those on record, one for one. False says no more than: look closer.
+
+    `known`: what the ledger says of each dataset, with the fields of `datasets.named.Known`.
+    """
+    try:
+        files = {path.stem: path for path in folder.glob("*.sql")}
+        return files.keys() == known.keys() and all(_is(files[name], facts) for name, facts in known.items())
+    except (OSError, ValueError, RecursionError):  # said by who looks closer
+        return False
+
+
+def _is(path: Path, known: Mapping[str, Any]) -> bool:
+    text = _read(path)
+    header = HEADER.search(text)
+    if text != known["text"] or header is None:
+        return False
+    fields = fields_of(header)
+    names = fields.get("references", [])
+    said = [(f"{one['name']}.csv", one["text"]) for one in known["references"]]
+    reader = reader_version(fields.get("source")) if known["layer"] == "bronze" else None
+    return (
+        (fields.get("layer"), fields.get("partition"), fields.get("component"), reader)
+        == (known["layer"], known["partition"], known["component"], known["reader"])
+        and names == [name for name, _ in said]
+        and all(_read(path.with_name(name)) == content for name, content in said)
+    )
+
+
+def _read(path: Path) -> str:
+    if not path.is_file():  # a pipe would be waited for
+        raise FileNotFoundError(path)
+    return path.read_text(encoding="utf-8-sig")
