@@ -38,7 +38,7 @@ from tradex_ledger.domain.request import RangeError
 from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
 from tradex_ledger.executors.window import ReadsOutsideWindowError, RepeatedKeyError
 from tradex_ledger.lake.storage import STAGING, LakeFileError, translate
-from tradex_ledger.ledger.application import NoSuchStreamError
+from tradex_ledger.ledger.named import NoSuchStreamError
 from tradex_ledger.sources.files import FolderUnreadable
 from tradex_ledger.sources.records import FileUnreadable
 from tradex_ledger.views import open_views, resolve, rows

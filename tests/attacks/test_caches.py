@@ -153,7 +153,7 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def ws(old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it, in which whoever reads makes and takes segments of a tile."""
-    monkeypatch.setitem(views.create_events.__kwdefaults__ or {}, "segment_events", EVENTS)
+    monkeypatch.setitem(vars(views)["create_events"].__kwdefaults__, "segment_events", EVENTS)
     return Path(shutil.copytree(old, tmp_path / "ws"))
 
 
@@ -335,7 +335,7 @@ def run_once(told: Path, tmp_path: Path, home: Path) -> Iterator[Path]:
 
 def posts(ws: Path) -> int:
     with small.reopen(ws) as workspace:
-        answer = query(workspace.ledger, workspace.lake, "select count(*)::bigint from bronze_x_posts")
+        answer = query(workspace.ledger.engine, workspace.lake, "select count(*)::bigint from bronze_x_posts")
     return int(answer.rows[0][0])
 
 
@@ -397,7 +397,7 @@ def test_an_older_cache_of_the_same_ledger_put_back_changes_nothing(run_once: Pa
                 late.write_bytes(b"\n".join(orjson.dumps({**post, "text": text}) for text in texts))
                 harm(cache) if harm is not put_back else cache.write_bytes(older)
                 small.backfill(workspace, 1, 4)
-                answer = query(workspace.ledger, workspace.lake, "select text from bronze_x_posts order by all")
+                answer = query(workspace.ledger.engine, workspace.lake, "select text from bronze_x_posts order by all")
                 found.append(answer.rows)
         return found
 

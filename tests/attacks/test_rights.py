@@ -17,7 +17,7 @@ from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.dataset_errors import LogicChangedError
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.policy import NotAllowedError, deeds
-from tradex_ledger.ledger.application import SHORTEST_ID, NoSuchStreamError, ShortIdError
+from tradex_ledger.ledger.named import SHORTEST_ID, NoSuchStreamError, ShortIdError
 from tradex_ledger.workspace import Workspace
 
 Tradex = Callable[..., tuple[int, str, str]]

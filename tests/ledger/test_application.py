@@ -28,17 +28,12 @@ from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.plan import plan_digest
 from tradex_ledger.domain.policy import Policy
-from tradex_ledger.ledger.application import (
-    AmbiguousIdError,
-    Ledger,
-    NoSuchStreamError,
-    ShortIdError,
-    WriterConflictError,
-)
+from tradex_ledger.ledger.application import Ledger, WriterConflictError
 from tradex_ledger.ledger.entry import canonical
 from tradex_ledger.ledger.loading import ALL_EVENTS
 from tradex_ledger.ledger.log import CanonicalEvent
 from tradex_ledger.ledger.mapper import EntryMapper, UnknownEventError, fields
+from tradex_ledger.ledger.named import AmbiguousIdError, NoSuchStreamError, ShortIdError
 from tradex_ledger.ledger.recorder import Recorder
 from tradex_ledger.ledger.rows import Row
 from tradex_ledger.ledger.store import create_store, open_engine

@@ -58,7 +58,7 @@ def diff_candidate(ledger: Ledger, lake: LocalLake, prefix: str, *, trusting: bo
         reading.close()
         return found
     except LakeFileError as error:
-        raise pruned_or(ledger, error) from None
+        raise pruned_or(ledger.engine, error) from None
     finally:
         connection.close()
 
@@ -92,7 +92,7 @@ def diff_versions(
         reading.close()
         return [row for row in found if row["rows_gone"] or row["rows_new"]]
     except LakeFileError as error:
-        raise pruned_or(ledger, error) from None
+        raise pruned_or(ledger.engine, error) from None
     except duckdb.BinderException as error:
         raise NotSideBySideError(dataset, "their columns differ") from error
     finally:

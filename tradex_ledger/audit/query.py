@@ -13,10 +13,10 @@ from tradex_ledger.datasets.sandbox import confine, in_time
 from tradex_ledger.datasets.scope import fold, free_tables, is_elsewhere
 from tradex_ledger.datasets.statement import NotOneSelectError, nodes, parsed_form
 from tradex_ledger.errors import TradexError, UsageError
-from tradex_ledger.executors.prune import pruned_paths
 from tradex_ledger.lake.storage import LakeFileError, LocalLake, translate
 from tradex_ledger.lake.verified import Reading
-from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.ledger.named import find_run
+from tradex_ledger.ledger.select import Store
 from tradex_ledger.paths import readable
 from tradex_ledger.views import AsOf, add_projections, open_views, projection_names, resolve, rows
 
@@ -45,7 +45,7 @@ class Answer:
 
 
 def query(
-    ledger: Ledger,
+    store: Store,
     lake: LocalLake,
     sql: str,
     *,
@@ -63,8 +63,8 @@ def query(
     """
     if readable(sql) != sql:
         raise QueryError(f"the statement is not UTF-8: {readable(sql)}", mend="write it in UTF-8")
-    position = resolve(ledger.engine, as_of)
-    connection = open_views(ledger.engine, position)
+    position = resolve(store, as_of)
+    connection = open_views(store, position)
     try:
         try:
             parsed_form(connection, sql)
@@ -77,7 +77,7 @@ def query(
         names = _tables(tree) - {"events"}
         projections = names & set(projection_names())
         add_projections(connection, sorted(projections))
-        tables = Tables(connection, Reading(lake, trusting=trusting), _candidate(ledger, candidate))
+        tables = Tables(connection, Reading(lake, trusting=trusting), _candidate(store, candidate))
         try:
             tables.add(names - projections)
             confine(connection, tables.listed, memory=MEMORY, spill=SPILL)
@@ -86,7 +86,7 @@ def query(
             tables.reading.close()
             return Answer(columns, found, position, tables.warnings + tables.reading.warnings)
         except LakeFileError as error:
-            raise pruned_or(ledger, error) from None
+            raise pruned_or(store, error) from None
         except duckdb.IOException as error:
             raise translate(error, "reading the lake") from None
         except duckdb.OutOfMemoryException:
@@ -97,13 +97,13 @@ def query(
         connection.close()
 
 
-def _candidate(ledger: Ledger, prefix: str | None) -> str | None:
-    return None if prefix is None else ledger.find_run(prefix)
+def _candidate(store: Store, prefix: str | None) -> str | None:
+    return None if prefix is None else find_run(store, prefix)
 
 
-def pruned_or(ledger: Ledger, error: LakeFileError) -> TradexError:
+def pruned_or(store: Store, error: LakeFileError) -> TradexError:
     """Why a file is not there: the event that gave it up, however old the question; else the fault itself."""
-    with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
+    with open_views(store, resolve(store, None)) as connection:
         found = connection.execute(
             "select position, \"by\", dataset from events where topic = 'dataset.files_pruned' "
             "and list_contains(list_transform(files, lambda f: f.path), ?)",
@@ -118,6 +118,8 @@ def pruned_or(ledger: Ledger, error: LakeFileError) -> TradexError:
 
 def _readable(connection: duckdb.DuckDBPyConnection, dataset: str) -> list[str]:
     """The tables of a dataset none of whose files was given up: the one that readers get, and named versions."""
+    from tradex_ledger.executors.prune import pruned_paths  # loads slowly, and is seldom needed
+
     gone = pruned_paths(connection, dataset)
     parts = rows(connection, "partitions", "dataset = ?", dataset)
     found = []

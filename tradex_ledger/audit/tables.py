@@ -10,7 +10,6 @@ from typing import Any
 import duckdb
 import orjson
 
-from tradex_ledger.datasets.fingerprint import create_empty
 from tradex_ledger.errors import EnvironmentFault, NotFoundError
 from tradex_ledger.lake.storage import file_list, translate
 from tradex_ledger.lake.verified import Named, Reading
@@ -118,6 +117,8 @@ class Tables:
 
     def _add_empty(self, table: str, version: dict[str, Any]) -> None:
         """A table with the columns of a version, and without rows."""
+        from tradex_ledger.datasets.fingerprint import create_empty  # loads slowly, and is seldom needed
+
         described = self.connection.execute(
             "select data -> '$.columns' from events where topic = 'dataset.logic_versioned' and dataset = ? "
             "and logic_version = ?",

@@ -51,7 +51,7 @@ def show_(call: Call, run_id: str, as_of: str | None) -> None:
     """A run whole: request, plan, approval, progress, layers, errors. Any unique beginning of its id will do."""
     from tradex_ledger.audit.describe import Reader
     from tradex_ledger.domain.approval import in_words
-    from tradex_ledger.ledger.application import NoSuchStreamError
+    from tradex_ledger.ledger.named import NoSuchStreamError
 
     with call.open(reading=True) as workspace:
         found = workspace.ledger.find_run(run_id)

@@ -74,17 +74,22 @@ class Call:
             self.show.warning(text)
 
     def reader(self, as_of: str | None) -> Reader:
-        """What the ledger of that workspace says, as of a position: without what runs things, which loads slowly."""
+        """What the ledger of that workspace says, as of a position."""
         from tradex_ledger.audit.describe import Reader
+
+        store, _ = self.look()
+        return Reader(store, as_of)
+
+    def look(self) -> tuple[Store, Config]:
+        """The ledger of that workspace and its settings, to be read: without what runs things, which loads slowly."""
         from tradex_ledger.config import open_config
         from tradex_ledger.ledger.select import open_store
 
         config = open_config(self.workspace or ".")
         store = open_store(config.ledger_url)
         self.warn_of_identity(store, config)
-        reader = Reader(store, as_of)
         self._say_policy(store, config)
-        return reader
+        return store, config
 
     def _say_policy(self, store: Store, config: Config) -> None:
         """Say what the settings propose and the record does not hold: it has no effect, whoever counts on it."""

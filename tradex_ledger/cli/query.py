@@ -30,17 +30,18 @@ def query(call: Call, sql: str, candidate: str | None, minutes: int, no_verify: 
     """Answer one SELECT. Datasets are tables under their own names, or with a version (gold_signals_v1);
     beside them all projections, and `events`. A dash reads the statement from standard input."""
     from tradex_ledger.audit.query import query as answer_query
+    from tradex_ledger.lake.storage import LocalLake
 
-    with call.open(reading=True) as workspace:
-        answer = answer_query(
-            workspace.ledger,
-            workspace.lake,
-            _input() if sql == "-" else sql,
-            as_of=as_of,
-            candidate=candidate,
-            trusting=no_verify,
-            minutes=minutes,
-        )
+    store, config = call.look()
+    answer = answer_query(
+        store,
+        LocalLake(config.lake, reading=True),
+        _input() if sql == "-" else sql,
+        as_of=as_of,
+        candidate=candidate,
+        trusting=no_verify,
+        minutes=minutes,
+    )
     for warning in answer.warnings:
         call.show.warning(warning)
     if call.as_json:

@@ -168,7 +168,7 @@ def _outcomes(counts: dict[str, int]) -> dict[str, int]:
 
 
 def _rows(workspace: Workspace, sql: str, as_of: str | None = None) -> list[dict[str, Any]]:
-    answer = query(workspace.ledger, workspace.lake, sql, as_of=as_of)
+    answer = query(workspace.ledger.engine, workspace.lake, sql, as_of=as_of)
     return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
 
 

@@ -11,7 +11,8 @@ from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.run import ENDED, Run
 from tradex_ledger.errors import ConflictError, RefusedError
-from tradex_ledger.ledger.application import Ledger, NoSuchStreamError, WriterConflictError
+from tradex_ledger.ledger.application import Ledger, WriterConflictError
+from tradex_ledger.ledger.named import NoSuchStreamError
 
 
 class FencedError(ConflictError):

@@ -28,9 +28,10 @@ from tradex_ledger.executors.known import NAMED
 from tradex_ledger.executors.lease import TTL_SECONDS
 from tradex_ledger.lake.markers import MARKS, all_entries
 from tradex_ledger.lake.storage import STAGING, LocalLake, translate
-from tradex_ledger.ledger.application import Ledger, NoSuchStreamError
+from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.leases import Leases
+from tradex_ledger.ledger.named import NoSuchStreamError
 from tradex_ledger.ledger.rows import COLUMNS, Row, entry_of
 from tradex_ledger.ledger.select import select
 from tradex_ledger.views import open_views, resolve

@@ -27,10 +27,11 @@ from tradex_ledger.domain.lake import LakeLog
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.policy_record import PolicyRecord
 from tradex_ledger.domain.source import Look
-from tradex_ledger.errors import ConflictError, NotFoundError, UsageError
+from tradex_ledger.errors import ConflictError
 from tradex_ledger.ledger.faults import READS
 from tradex_ledger.ledger.loading import load
 from tradex_ledger.ledger.mapper import EntryMapper
+from tradex_ledger.ledger.named import RUNS, NoSuchStreamError, find_run
 from tradex_ledger.ledger.recorder import Recorder
 from tradex_ledger.ledger.store import complete_store, read
 
@@ -53,41 +54,6 @@ class WriterConflictError(ConflictError):
             mend="look at what happened and try again: tradex audit log",
         )
         self.streams = streams
-
-
-class AmbiguousIdError(NotFoundError):
-    """A prefix that fits several runs names none of them."""
-
-    code = "ambiguous-id"
-
-    def __init__(self, prefix: str, found: list[str]) -> None:
-        super().__init__(
-            f"{prefix!r} fits {len(found)} runs: {', '.join(found[:5])}{' …' if len(found) > 5 else ''}",
-            mend="give more characters of the id",
-        )
-
-
-SHORTEST_ID = 4
-"""So many characters of an id, after its kind, have to be given to name it."""
-
-
-class ShortIdError(UsageError):
-    """Next to nothing of an id: the only run that there is happens to fit, and nobody has named it."""
-
-    code = "short-id"
-
-    def __init__(self, prefix: str) -> None:
-        super().__init__(
-            f"{prefix!r} is too short for an id of a run",
-            mend=f"give at least {SHORTEST_ID} characters after bf- or run-, or all of it; see: tradex backfill list",
-        )
-
-
-class NoSuchStreamError(NotFoundError):
-    """The ledger has no stream of that name."""
-
-    def __init__(self, name: str, noun: str = "run") -> None:
-        super().__init__(f"there is no {noun} {name!r}", mend="see what there is: tradex backfill list")
 
 
 class _Factory(InfrastructureFactory):
@@ -174,21 +140,6 @@ class Ledger(Application[str]):
         statement = statement.bindparams(bindparam("topics", list(first_topics), expanding=True))
         return read(self.engine, lambda connection: [row[0] for row in connection.execute(statement)])
 
-    def find_run(self, prefix: str, *, kinds: tuple[str, ...] = ("bf-", "run-")) -> str:
-        """The run whose id begins with the prefix (with or without `bf-`, `run-`), when there is just one.
-
-        Of less than `SHORTEST_ID` characters after that it names none, unless it is an id whole.
-        Raises: `ShortIdError`, `AmbiguousIdError`, `NoSuchStreamError`.
-        """
-        streams = [s for s in self.streams_of("backfill.requested", "incremental_run.started") if s.startswith(kinds)]
-        wanted = (prefix, *(kind + prefix for kind in kinds))
-        found = [s for s in streams if s in wanted]
-        given = next((prefix.removeprefix(kind) for kind in ("bf-", "run-") if prefix.startswith(kind)), prefix)
-        if not found and len(given) < SHORTEST_ID:
-            raise ShortIdError(prefix)
-        found = found or [s for s in streams if s.startswith(wanted)]
-        if len(found) > 1:
-            raise AmbiguousIdError(prefix, found)
-        if not found:
-            raise NoSuchStreamError(prefix)
-        return found[0]
+    def find_run(self, prefix: str, *, kinds: tuple[str, ...] = RUNS) -> str:
+        """The run that a prefix names: see `named.find_run`."""
+        return find_run(self.engine, prefix, kinds=kinds)

@@ -28,7 +28,8 @@ from tradex_ledger.executors.identity import settle
 from tradex_ledger.executors.identity_errors import LakeIdentityError
 from tradex_ledger.executors.pool import TaskPool
 from tradex_ledger.lake.storage import LocalLake
-from tradex_ledger.ledger.application import Ledger, NoSuchStreamError
+from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.ledger.named import NoSuchStreamError
 from tradex_ledger.ledger.store import open_engine
 from tradex_ledger.sources.files import open_source
 from tradex_ledger.trust import UntrustedError, check_trusted

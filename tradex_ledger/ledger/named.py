@@ -1,0 +1,68 @@
+"""Which run is meant by the beginning of an id."""
+
+from __future__ import annotations
+
+from tradex_ledger.errors import NotFoundError, UsageError
+from tradex_ledger.ledger.select import Store, select
+
+RUNS = ("bf-", "run-")
+_ALL = """
+    select stream from events
+    where version = 1 and topic in ('backfill.requested', 'incremental_run.started')
+    order by position
+"""
+
+
+class AmbiguousIdError(NotFoundError):
+    """A prefix that fits several runs names none of them."""
+
+    code = "ambiguous-id"
+
+    def __init__(self, prefix: str, found: list[str]) -> None:
+        super().__init__(
+            f"{prefix!r} fits {len(found)} runs: {', '.join(found[:5])}{' …' if len(found) > 5 else ''}",
+            mend="give more characters of the id",
+        )
+
+
+SHORTEST_ID = 4
+"""So many characters of an id, after its kind, have to be given to name it."""
+
+
+class ShortIdError(UsageError):
+    """Next to nothing of an id: the only run that there is happens to fit, and nobody has named it."""
+
+    code = "short-id"
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(
+            f"{prefix!r} is too short for an id of a run",
+            mend=f"give at least {SHORTEST_ID} characters after bf- or run-, or all of it; see: tradex backfill list",
+        )
+
+
+class NoSuchStreamError(NotFoundError):
+    """The ledger has no stream of that name."""
+
+    def __init__(self, name: str, noun: str = "run") -> None:
+        super().__init__(f"there is no {noun} {name!r}", mend="see what there is: tradex backfill list")
+
+
+def find_run(store: Store, prefix: str, *, kinds: tuple[str, ...] = RUNS) -> str:
+    """The run whose id begins with the prefix (with or without `bf-`, `run-`), when there is just one.
+
+    Of less than `SHORTEST_ID` characters after that it names none, unless it is an id whole.
+    Raises: `ShortIdError`, `AmbiguousIdError`, `NoSuchStreamError`.
+    """
+    streams = [stream for (stream,) in select(store, _ALL) if stream.startswith(kinds)]
+    wanted = (prefix, *(kind + prefix for kind in kinds))
+    found = [stream for stream in streams if stream in wanted]
+    given = next((prefix.removeprefix(kind) for kind in RUNS if prefix.startswith(kind)), prefix)
+    if not found and len(given) < SHORTEST_ID:
+        raise ShortIdError(prefix)
+    found = found or [stream for stream in streams if stream.startswith(wanted)]
+    if len(found) > 1:
+        raise AmbiguousIdError(prefix, found)
+    if not found:
+        raise NoSuchStreamError(prefix)
+    return str(found[0])
