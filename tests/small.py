@@ -12,7 +12,7 @@ from typing import Any
 
 from tradex_ledger.config import FILE
 from tradex_ledger.demo.posts import write_month
-from tradex_ledger.domain.policy_record import SamePolicyError
+from tradex_ledger.domain.policy_errors import SamePolicyError
 from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import TradexError
 from tradex_ledger.workspace import Workspace

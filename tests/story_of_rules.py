@@ -138,6 +138,14 @@ def _another_policy(folder: Path) -> None:
     assert proposal
     with used_by(folder, "ben", days=11.5) as ben:
         ben.approve_policy(proposal["digest"])
+    for settings, answered in (({"window_partitions": 31}, True), ({"runs_in_all": 5}, False)):
+        small.propose_policy(folder, **settings)
+        with used_by(folder, "ana", days=11.6) as ana:
+            proposal = ana.set_policy(reason=REASON).proposal
+        assert proposal
+        with used_by(folder, "ben", days=11.6) as ben:
+            if answered:
+                ben.reject_policy(proposal["digest"], reason="30 is enough, INC-4301")
 
 
 def _forced(folder: Path) -> None:
@@ -190,6 +198,7 @@ def _clocks(folder: Path) -> None:
     """A month later somebody vouches for the clock; the night after, the real one finds the cursor in the future."""
     with used_by(folder, "ben", days=40) as ben:
         ben.run(far_ahead=True, clock_is_right=True)
+        assert "policy" in ben.sweep()  # nobody answered the last proposal
     with used_by(folder, "ana", days=12.6) as ana, pytest.raises(CursorAheadError):
         ana.run()
 

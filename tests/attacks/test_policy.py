@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,17 @@ from tradex_ledger.config import FILE
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import ApprovalOutdatedError
 from tradex_ledger.domain.policy import NotAllowedError, Policy, text_digest, written
-from tradex_ledger.domain.policy_record import (
-    STREAM,
+from tradex_ledger.domain.policy_errors import (
+    ExpiredProposalError,
     NobodyElseError,
     NoPolicyError,
     NoProposalError,
     OtherPolicyError,
     OwnProposalError,
-    PolicyRecord,
     PolicyThereError,
     SamePolicyError,
 )
+from tradex_ledger.domain.policy_record import STREAM, PolicyRecord
 from tradex_ledger.domain.policy_text import StrangePolicyError, policy_on_record
 from tradex_ledger.workspace import Workspace
 
@@ -337,3 +338,108 @@ def order(number: int) -> dict[str, Any]:
 def test_a_deed_in_a_ledger_without_a_policy_asks_for_one():
     error = NoPolicyError()
     assert (error.exit_status, "tradex policy adopt" in error.mend) == (3, True)
+
+
+# -- a proposal is answered, withdrawn, or expires
+
+
+def proposed(folder: Path, actor: str = "boss", **policy: Any) -> str:
+    """The digest of a policy that somebody proposed."""
+    rewrite(folder, **policy)
+    with small.reopen(folder, actor) as workspace:
+        proposal = workspace.set_policy(reason=WHY).proposal
+    assert proposal
+    return str(proposal["digest"])
+
+
+def test_a_proposal_is_rejected_by_who_could_approve_it_and_withdrawn_by_who_made_it(folder: Path, tradex: Tradex):
+    for who, how in (("maria", "rejected"), ("Boss", "withdrawn")):
+        digest = proposed(folder, rule_max_partitions=1000)
+        reject = ("policy", "reject", digest[:12], "--reason", "nobody needs that, INC-4301")
+        status, _, error = tradex(folder, "eve", *reject)
+        assert (status, "eve may not set_policy" in error) == (3, True), error
+        assert tradex(folder, "maria", "policy", "reject", "0" * 12, "--reason", WHY)[0] == 4
+        status, out, _ = tradex(folder, who, *reject)
+        assert (status, "as before" in out) == (0, True)
+        shown = json.loads(tradex(folder, "ana", "policy", "show", "--json")[1])
+        assert (shown["waits"], shown["refused"]["how"], shown["refused"]["by"]) == (None, how, who)
+        assert (
+            f"proposed by boss, {digest}: {how}, by {who}: nobody needs that"
+            in tradex(folder, "ana", "policy", "show")[1]
+        )
+        assert (
+            f"proposed policy {digest[:12]} of boss {how}: nobody needs that"
+            in tradex(folder, "ana", "audit", "log", "--topic", "policy.rejected")[1]
+        )
+        for late in (("policy", "approve", digest), reject):
+            assert tradex(folder, "maria", *late)[0] == 4
+        assert "maria may not" not in tradex(folder, "maria", "status")[2]
+    with small.reopen(folder) as workspace:
+        assert workspace.policy.rule_max_partitions == 0
+        check_everything(workspace)
+
+
+def test_who_is_named_alone_is_answered_by_who_may_approve():
+    record = PolicyRecord.record(Policy(may_set_policy=("boss",), may_approve=("maria",)), by="boss")
+    for who, allowed in (("eve", False), ("maria", True)):
+        record.set(Policy(batch_mb=20), reason=WHY, by="boss", policy=record.policy)
+        assert record.proposal
+        if allowed:
+            record.reject(record.proposal["digest"], reason=WHY, by=who, policy=record.policy)
+            break
+        with pytest.raises(NotAllowedError):
+            record.reject(record.proposal["digest"], reason=WHY, by=who, policy=record.policy)
+        record.reject(record.proposal["digest"], reason=WHY, by="boss", policy=record.policy)
+    assert record.proposal is None
+
+
+def at(folder: Path, actor: str, days: float) -> Workspace:
+    """The workspace in somebody's hands, so many days after February began."""
+    clock = small.Ticking(datetime(2024, 2, 1, tzinfo=UTC) + timedelta(days=days))
+    return Workspace.open(folder, actor=actor, clock=clock)
+
+
+def test_a_proposal_that_nobody_answers_expires_by_what_is_on_record(folder: Path, tradex: Tradex):
+    digest = proposed(folder, rule_max_partitions=1000)
+    shown = json.loads(tradex(folder, "ana", "policy", "show", "--json")[1])["waits"]
+    assert (shown["digest"], shown["expires"][:10]) == (digest, "2024-03-02")
+    assert "it expires at 2024-03-02" in tradex(folder, "ana", "policy", "show")[1]
+    with at(folder, "maria", 365) as wrong:
+        assert STREAM not in wrong.sweep()
+        with pytest.raises(ExpiredProposalError):
+            wrong.approve_policy(digest)
+        assert wrong.policy_record().proposal, "a wrong clock closed nothing"
+    with at(folder, "maria", 29) as worker:
+        small.request(worker, 1, 1, kind="dataset", dataset="gold_metrics")
+        assert STREAM not in worker.sweep()
+    with at(folder, "maria", 31) as maria, pytest.raises(ExpiredProposalError):
+        maria.approve_policy(digest)  # near the last event: it is closed
+    shown = json.loads(tradex(folder, "ana", "policy", "show", "--json")[1])
+    assert (shown["waits"], shown["refused"]["how"]) == (None, "expired")
+    told = tradex(folder, "ana", "audit", "log", "--topic", "policy.expired")[1]
+    assert f"proposed policy {digest[:12]} of boss expired: nobody answered it in 30 days" in told
+    assert proposed_again(folder, 31) == digest
+    with at(folder, "eve", 70) as later:
+        later.protect("gold_signals", small.day(1), small.day(1), reason=WHY)
+        assert STREAM in later.sweep()
+        assert later.policy_record().proposal is None
+        check_everything(later)
+
+
+def proposed_again(folder: Path, days: float) -> str:
+    """The digest of what the settings propose, by the boss."""
+    with at(folder, "boss", days) as boss:
+        proposal = boss.set_policy(reason=WHY).proposal
+    assert proposal
+    return str(proposal["digest"])
+
+
+def test_what_waited_too_long_is_in_nobodys_way(folder: Path):
+    digest = proposed(folder, rule_max_partitions=1000)
+    with at(folder, "maria", 40) as maria:
+        small.request(maria, 1, 1, kind="dataset", dataset="gold_metrics")
+    assert proposed_again(folder, 40) == digest  # the same: it expired, and was proposed anew
+    with at(folder, "maria", 41) as maria:
+        maria.approve_policy(digest)
+        assert maria.policy.rule_max_partitions == 1000
+        check_everything(maria)

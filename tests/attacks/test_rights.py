@@ -50,6 +50,7 @@ DEEDS: list[tuple[str, tuple[str, ...]]] = [
     ("revert", ("backfill", "revert", "{done}", *WHY)),
     ("set_policy", ("policy", "set", *WHY)),
     ("set_policy", ("policy", "approve", "0" * 12)),
+    ("set_policy", ("policy", "reject", "0" * 12, *WHY)),
 ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, text
 
 from tradex_ledger.domain.base import EVENTS
+from tradex_ledger.domain.person import person
 from tradex_ledger.errors import UsageError
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.rows import COLUMNS, entry_of
@@ -146,6 +147,9 @@ def _sentence(entry: dict[str, Any], cursors: dict[int, str | None]) -> str:
         data = {**data, "how": f"by rule ({data['rule']}): " if data["rule"] else ""}
     if entry["topic"] == "policy.set":
         data = {**data, "how": f", proposed by {data['proposed_by']}" if data["proposed_by"] else ""}
+    if entry["topic"] == "policy.rejected":
+        own = person(entry["by"]) == person(data["proposed_by"])
+        data = {**data, "how": "withdrawn" if own else "rejected"}
     if entry["topic"] == "lake.collected":
         data = {**data, "n_files": len(data["files"])}
     template = _TEMPLATES.get(entry["topic"])
@@ -201,6 +205,8 @@ _TEMPLATES = {
     "pipeline_state.overridden": "from {cursor_before} to {cursor} by {run}",
     "policy.recorded": "policy {digest} on record ({origin})",
     "policy.proposed": "policy {digest} proposed in place of {before}: {reason}",
+    "policy.rejected": "proposed policy {digest} of {proposed_by} {how}: {reason}",
+    "policy.expired": "proposed policy {digest} of {proposed_by} expired: nobody answered it in {days} days",
     "policy.set": "policy {digest} in place of {before}{how}: {reason}",
     "alerts.opened": "alerts are delivered from position {position} on",
     "alerts.receiver_reached": "alert of position {position} delivered to the receiver {receiver}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tradex_ledger.domain.policy import Policy
-from tradex_ledger.domain.policy_text import ON_RECORD, WAITS, policy_on_record
+from tradex_ledger.domain.policy_text import APPLY, ON_RECORD, policy_on_record
 from tradex_ledger.ledger.select import Store, select
 
 
@@ -16,9 +16,10 @@ def unrecorded(store: Store, proposed: Policy) -> str | None:
     """
     found = select(
         store,
-        "select entry from events where stream = :stream and topic <> :waits order by version desc limit 1",
+        "select entry from events where stream = :stream and topic in (:first, :later) order by version desc limit 1",
         stream=ON_RECORD,
-        waits=WAITS,
+        first=APPLY[0],
+        later=APPLY[1],
     )
     if not found:
         return "the ledger is of before policies were on record: only reading is allowed until tradex policy adopt"

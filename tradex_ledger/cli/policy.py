@@ -45,7 +45,19 @@ def show_(call: Call, as_of: str | None) -> None:
         call.show.line()
         call.show.line(f"proposed by {waits['by']}, {waits['digest']}: {waits['reason']}")
         _show_differences(call, waits["differences"])
-        call.show.note(f"next, somebody else: tradex policy approve {waits['digest'][:12]}")
+        if waits["expires"]:
+            call.show.line(f"it expires at {waits['expires']}, unless somebody answers it")
+        _say_next(call, waits["digest"])
+    if refused := found["refused"]:
+        who = "nobody answered it" if refused["how"] == "expired" else f"by {refused['by']}: {refused['reason']}"
+        call.show.line()
+        call.show.line(f"proposed by {refused['proposed_by']}, {refused['digest']}: {refused['how']}, {who}")
+
+
+def _say_next(call: Call, digest: str) -> None:
+    call.show.note(
+        f"next, somebody else: tradex policy approve {digest[:12]}, or tradex policy reject {digest[:12]} --reason …"
+    )
 
 
 @command(
@@ -79,7 +91,7 @@ def set_(call: Call, reason: str | None, dry_run: bool) -> None:
     _show_differences(call, changes)
     if waits:
         call.show.line(f"policy {waits['digest'][:12]} is proposed; judged by is {now[:12]}, as before")
-        call.show.note(f"next, somebody else: tradex policy approve {waits['digest'][:12]}")
+        _say_next(call, waits["digest"])
     elif dry_run:
         call.show.note("nothing was recorded" if changes else "that is what is on record")
     else:
@@ -96,6 +108,19 @@ def approve(call: Call, digest: str) -> None:
         call.show.document({"digest": record.digest})
         return
     call.show.line(f"policy {record.digest[:12]} is on record")
+
+
+@command(policy, "reject", example='tradex policy reject 3f2a8c01d9e7 --reason "the desk stays as it is, INC-4301"')
+@click.argument("digest", metavar="DIGEST")
+@click.option("--reason", required=True, help="Why not.")
+def reject(call: Call, digest: str, reason: str) -> None:
+    """Say no to a proposed policy, named as for its approval; who proposed it withdraws it so. It stays on record."""
+    with call.open(says_policy=False) as workspace:
+        record = workspace.reject_policy(digest, reason=reason)
+    if call.as_json:
+        call.show.document({"digest": record.digest})
+        return
+    call.show.line(f"the proposal is closed; judged by is {record.digest[:12]}, as before")
 
 
 @command(policy, "adopt", example="tradex policy adopt")

@@ -2,108 +2,32 @@
 
 Rights, approval rules and bounds belong to the ledger, not to a file that everybody may have of their own. A policy
 changes by an event. As long as anybody may set it, one person suffices; once persons are named for that, one of them
-proposes and another approves: one of them, too, or, where nobody else is named, one who may approve.
+proposes and another approves: one of them, too, or, where nobody else is named, one who may approve. Who may approve
+it may say no to it as well, and who proposed it may withdraw it; one that nobody answers expires, as requests do.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from tradex_ledger.domain.base import Aggregate, CreatedEvent, Event
 from tradex_ledger.domain.person import person
-from tradex_ledger.domain.plan import SHORTEST_DIGEST, full_digest
+from tradex_ledger.domain.plan import full_digest
 from tradex_ledger.domain.policy import ANYBODY, Policy, text_digest, written
-from tradex_ledger.domain.policy_text import ON_RECORD, WAITS, policy_on_record
+from tradex_ledger.domain.policy_errors import (
+    ExpiredProposalError,
+    NobodyElseError,
+    NoProposalError,
+    OtherPolicyError,
+    OwnProposalError,
+    SamePolicyError,
+)
+from tradex_ledger.domain.policy_text import ON_RECORD, policy_on_record
 from tradex_ledger.domain.reason import check_reason
-from tradex_ledger.errors import NotFoundError, RefusedError
 
 STREAM = ON_RECORD
 INIT, ADOPTED = "init", "adopted"
-
-
-class NoPolicyError(RefusedError):
-    """The ledger is of before policies were on record: nothing says what may be done."""
-
-    code = "no-policy"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the ledger has no policy on record: nothing is changed by a rule that it does not hold",
-            mend="take over [policy] of tradex.toml, under which the last plan was made: tradex policy adopt",
-        )
-
-
-class PolicyThereError(RefusedError):
-    """A policy is adopted once."""
-
-    code = "policy-there"
-
-    def __init__(self, digest: str) -> None:
-        super().__init__(
-            f"the ledger has a policy on record already ({digest[:12]})",
-            mend="to change it: tradex policy set --reason …",
-        )
-
-
-class OtherPolicyError(RefusedError):
-    """The last plan was made under another policy than the one to be adopted."""
-
-    code = "other-policy"
-
-    def __init__(self, planned: str) -> None:
-        super().__init__(
-            f"the last plan was made under a policy of the digest {planned[:12]}; that of tradex.toml is another",
-            mend="put [policy] in tradex.toml back to what it was then (settings that are newer stay out), adopt it, "
-            "and change it after that: tradex policy set --reason …",
-        )
-
-
-class SamePolicyError(RefusedError):
-    """There is nothing to change."""
-
-    code = "same-policy"
-
-    def __init__(self, digest: str) -> None:
-        super().__init__(
-            f"[policy] in tradex.toml says what is on record already ({digest[:12]})",
-            mend="edit [policy] in tradex.toml first",
-        )
-
-
-class NobodyElseError(RefusedError):
-    """Under such a policy nobody could ever change it again."""
-
-    code = "nobody-else"
-
-    def __init__(self, only: str) -> None:
-        super().__init__(
-            f"may_set_policy names {only} alone, and nobody else may approve: no second person could ever approve a "
-            "change",
-            mend="name two persons for may_set_policy, or somebody else for may_approve",
-        )
-
-
-class NoProposalError(NotFoundError):
-    """No such change of the policy waits for a second person."""
-
-    code = "no-proposal"
-
-    def __init__(self, given: str, waits: str | None) -> None:
-        waiting = f"the one that waits is {waits[:SHORTEST_DIGEST]}" if waits else "none waits"
-        super().__init__(
-            f"no proposed policy {given!r} waits for its approval: {waiting}",
-            mend=f"give {SHORTEST_DIGEST} digits of its digest; see: tradex policy show",
-        )
-
-
-class OwnProposalError(RefusedError):
-    """Who proposed a policy does not approve it."""
-
-    code = "self-approval"
-
-    def __init__(self, by: str) -> None:
-        super().__init__(f"{by} proposed this policy and cannot approve it", mend="ask somebody else")
 
 
 class PolicyRecord(Aggregate):
@@ -117,6 +41,7 @@ class PolicyRecord(Aggregate):
         self.texts: dict[str, str] = {}
         self.history: list[list[str]] = []
         self.proposal: dict[str, Any] | None = None
+        self.proposed_at: str = ""
 
     class Recorded(CreatedEvent):
         """A ledger's first policy: that of `init`, or the one of before that was adopted."""
@@ -133,7 +58,7 @@ class PolicyRecord(Aggregate):
     class Proposed(Event):
         """Somebody wants another policy; it takes a second person. One that is proposed later stands in its place."""
 
-        TOPIC: ClassVar[str] = WAITS
+        TOPIC: ClassVar[str] = "policy.proposed"
         text: str
         digest: str
         before: str
@@ -141,6 +66,29 @@ class PolicyRecord(Aggregate):
 
         def apply(self, aggregate: PolicyRecord) -> None:
             aggregate.proposal = {"text": self.text, "digest": self.digest, "reason": self.reason, "by": self.by}
+            aggregate.proposed_at = self.timestamp.isoformat()
+
+    class Rejected(Event):
+        """Somebody said no to the policy that was proposed, or who proposed it withdrew it. All stays as it was."""
+
+        TOPIC: ClassVar[str] = "policy.rejected"
+        digest: str
+        proposed_by: str
+        reason: str
+
+        def apply(self, aggregate: PolicyRecord) -> None:
+            aggregate.close()
+
+    class Expired(Event):
+        """Nobody answered a proposal in time; it can be made again."""
+
+        TOPIC: ClassVar[str] = "policy.expired"
+        digest: str
+        proposed_by: str
+        days: int
+
+        def apply(self, aggregate: PolicyRecord) -> None:
+            aggregate.close()
 
     class Changed(Event):
         """From here on everything is judged by another policy."""
@@ -157,9 +105,14 @@ class PolicyRecord(Aggregate):
 
     def assign(self, text: str, digest: str, at: str) -> None:
         """Assign only: the policy from now on."""
-        self.text, self.digest, self.proposal = text, digest, None
+        self.text, self.digest = text, digest
         self.texts[digest] = text
         self.history.append([at, digest])
+        self.close()
+
+    def close(self) -> None:
+        """Assign only: no proposal waits any more."""
+        self.proposal, self.proposed_at = None, ""
 
     # -- queries
 
@@ -235,16 +188,56 @@ class PolicyRecord(Aggregate):
         if wanted.may_set_policy != ANYBODY and len(named) == 1 and wanted.may_approve != ANYBODY and not others:
             raise NobodyElseError(wanted.may_set_policy[0])
 
-    def approve(self, digest: str, *, by: str, policy: Policy) -> None:
-        """Let the proposed policy apply. Raises: `NoProposalError`, `NotAllowedError`, `OwnProposalError`."""
-        alone = len({person(name) for name in policy.may_set_policy}) == 1 and policy.may_set_policy != ANYBODY
+    def approve(self, digest: str, *, by: str, policy: Policy, now: datetime | None = None) -> None:
+        """Let the proposed policy apply.
+
+        Raises: `NoProposalError`, `NotAllowedError`, `OwnProposalError`, `ExpiredProposalError`.
+        """
+        proposal = self._waiting(digest, by, policy)
+        if person(by) == person(proposal["by"]):
+            raise OwnProposalError(by)
+        policy.check_may("set_policy", proposal["by"])
+        policy.check_may(_right_to_answer(policy), by)
+        if now is not None and self.is_overdue(now, policy):
+            raise ExpiredProposalError(proposal["digest"], policy.expire_days)
+        facts = {"text": proposal["text"], "digest": proposal["digest"], "before": self.digest}
+        self.trigger_event(self.Changed, **facts, reason=proposal["reason"], proposed_by=proposal["by"], by=by)
+
+    def reject(self, digest: str, *, reason: str, by: str, policy: Policy) -> None:
+        """Say no to the proposed policy; whoever proposed it withdraws it so. It stays on record.
+
+        Raises: `NoProposalError`, `NotAllowedError`.
+        """
+        proposal = self._waiting(digest, by, policy)
+        if person(by) != person(proposal["by"]):
+            policy.check_may(_right_to_answer(policy), by)
+        facts = {"digest": proposal["digest"], "proposed_by": proposal["by"]}
+        self.trigger_event(self.Rejected, **facts, reason=check_reason(reason), by=by)
+
+    def is_overdue(self, now: datetime, policy: Policy) -> bool:
+        """Whether nobody has answered what was proposed for longer than the policy lets it wait."""
+        if self.proposal is None or not policy.expire_days:
+            return False
+        return now - datetime.fromisoformat(self.proposed_at) > timedelta(days=policy.expire_days)
+
+    def expire(self, *, now: datetime, policy: Policy, by: str) -> bool:
+        """Close a proposal that waited too long; returns whether it did."""
+        if self.proposal is None or not self.is_overdue(now, policy):
+            return False
+        facts = {"digest": self.proposal["digest"], "proposed_by": self.proposal["by"]}
+        self.trigger_event(self.Expired, **facts, days=policy.expire_days, by=by)
+        return True
+
+    def _waiting(self, digest: str, by: str, policy: Policy) -> dict[str, Any]:
+        """The proposal that is named."""
         proposal = self.proposal
         if proposal is None or full_digest(digest, proposal["digest"]) != proposal["digest"]:
             policy.check_may("set_policy", by)
             raise NoProposalError(digest, proposal["digest"] if proposal else None)
-        if person(by) == person(proposal["by"]):
-            raise OwnProposalError(by)
-        policy.check_may("set_policy", proposal["by"])
-        policy.check_may("approve" if alone else "set_policy", by)
-        facts = {"text": proposal["text"], "digest": proposal["digest"], "before": self.digest}
-        self.trigger_event(self.Changed, **facts, reason=proposal["reason"], proposed_by=proposal["by"], by=by)
+        return proposal
+
+
+def _right_to_answer(policy: Policy) -> str:
+    """What it takes to say yes or no to what somebody else proposed."""
+    alone = len({person(name) for name in policy.may_set_policy}) == 1 and policy.may_set_policy != ANYBODY
+    return "approve" if alone else "set_policy"

@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from tradex_ledger.domain.policy import ANYBODY, KINDS, Policy, deeds, peak_bounds, settings
 from tradex_ledger.errors import BrokenLedgerError, UsageError
 
-ON_RECORD, WAITS = "policy", "policy.proposed"
-"""The stream of the policies on record, and the topic of those in it that do not count yet."""
+ON_RECORD = "policy"
+"""The stream of the policies on record."""
+APPLY = ("policy.recorded", "policy.set")
+"""The topics of those in it that count; what is proposed, rejected or expired does not."""
 SAID_MAX = 80
 MANY = 1_000_000_000
 MOST = {

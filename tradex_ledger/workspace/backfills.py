@@ -166,17 +166,14 @@ class BackfillCommands(LakeCommands):
 
         One that has waited too long is closed, unless that is so by a clock that is far from the last event.
         """
-        from tradex_ledger.executors.clocks import last_at
-
         backfill = self.ledger.get(Backfill, self.find_backfill(run_id))
         known = backfill.plan["digest"] if backfill.plan else ""
         given = known if plan_digest is None else full_digest(plan_digest, known)
-        recorded = last_at(self.ledger) or self.clock()
-        now = max(self.clock(), recorded)  # the time that an approval would bear
+        now, believed = self._time_of_deed(self.policy)
         try:
             backfill.approve(given, by=self.actor, policy=self.policy, now=now)
         except ExpiredRequestError:
-            if not self.policy.clock_hours or now - recorded <= timedelta(hours=self.policy.clock_hours):
+            if believed:
                 backfill.expire(now=now, policy=self.policy, by=self.actor)
                 self.ledger.append(backfill)
             raise
@@ -242,7 +239,7 @@ class BackfillCommands(LakeCommands):
         return drive(self.execution(progress), self.find_backfill(run_id))
 
     def sweep(self) -> list[str]:
-        """Close requests that waited too long, and record runs beyond their SLA; returns the runs touched.
+        """Close requests and policies that waited too long, and record runs beyond their SLA; returns what it touched.
 
         A run that a driver has in its hands is left to it, and one that another process has just moved to that one.
         """
@@ -251,10 +248,15 @@ class BackfillCommands(LakeCommands):
 
         settle(self.ledger.engine, self.lake, strict=False)
         self.note_cursor_ahead()
-        touched = []
-        policy, now = self.policy, self.clock()
+        touched: list[str] = []
+        record = self.policy_record()
+        policy, now = record.policy, self.clock()
         policy.check_may("work", self.actor)
         recorded = last_at(self.ledger)
+        if recorded is not None and record.expire(now=recorded, policy=policy, by=self.actor):
+            with suppress(WriterConflictError):
+                self.ledger.append(record)
+                touched.append(record.id)
         driven = Leases(self.ledger.engine).living()
         for backfill in (found for found in active_backfills(self.ledger) if found.id not in driven):
             if recorded is not None and backfill.is_overdue(recorded, policy):

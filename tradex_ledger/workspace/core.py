@@ -20,8 +20,9 @@ from tradex_ledger.domain.person import check_actor
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.policy_errors import NoPolicyError
 from tradex_ledger.domain.policy_record import STREAM as POLICY_STREAM
-from tradex_ledger.domain.policy_record import NoPolicyError, PolicyRecord
+from tradex_ledger.domain.policy_record import PolicyRecord
 from tradex_ledger.executors.catalog import Catalogs
 from tradex_ledger.executors.context import Execution, Progress, silent
 from tradex_ledger.executors.identity import settle
