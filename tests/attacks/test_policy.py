@@ -13,10 +13,12 @@ import pytest
 
 from tests import small
 from tests.check import check_everything
+from tests.lake import events, projection
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import ApprovalOutdatedError
+from tradex_ledger.domain.by_rule import Beyond
 from tradex_ledger.domain.policy import NotAllowedError, Policy, text_digest, written
 from tradex_ledger.domain.policy_errors import (
     ExpiredProposalError,
@@ -30,6 +32,7 @@ from tradex_ledger.domain.policy_errors import (
 )
 from tradex_ledger.domain.policy_record import STREAM, PolicyRecord
 from tradex_ledger.domain.policy_text import StrangePolicyError, policy_on_record
+from tradex_ledger.executors.overlap import active_backfills
 from tradex_ledger.workspace import Workspace
 
 Tradex = Callable[..., tuple[int, str, str]]
@@ -281,7 +284,7 @@ def test_what_a_rule_approved_is_not_driven_beyond_it(tmp_path: Path):
         held = workspace.drive(asked.id)
         assert (held.status, sum(w["partitions"] for w in held.windows)) == ("HELD", n_partitions)
         why = workspace.ledger.get(Backfill, asked.id)
-        assert why.why_a_person(workspace.policy, 1)
+        assert why.why_a_person(workspace.policy, Beyond(1, 0))
         with pytest.raises(NotAllowedError):
             workspace.release(asked.id, reason=WHY)
     with small.reopen(folder, "boss") as boss:
@@ -443,3 +446,116 @@ def test_what_waited_too_long_is_in_nobodys_way(folder: Path):
         maria.approve_policy(digest)
         assert maria.policy.rule_max_partitions == 1000
         check_everything(maria)
+
+
+# -- a rule reaches over the whole of what was requested, and no further
+
+
+def five_days(folder: Path) -> tuple[Workspace, int, int]:
+    """Days that have run, and how many partitions a backfill of the fifth has, and the most rows that they may have."""
+    small.deliver(folder / "posts", days=9)
+    made = small.create(folder / "ws", f"files:{folder / 'posts'}")
+    made.run(small.day(6))
+    _, plan = made.plan(**order(5))
+    rows = plan["estimate"]["rows"]
+    assert rows
+    return made, sum(w["partitions"] for w in plan["windows"]), rows["high"]
+
+
+def test_parts_of_one_request_pass_a_rule_together_or_not_at_all(tmp_path: Path):
+    made, one, _ = five_days(tmp_path)
+    made.close()
+    small.set_policy(tmp_path / "ws", rule_max_partitions=one)
+    wanted = {**order(5), "group": "group-1"}
+    with small.reopen(tmp_path / "ws") as workspace:
+        assert workspace.request(**wanted).status == "APPROVED"
+        assert workspace.request(**{**wanted, "first": small.day(4), "last": small.day(4)}).status == "PLANNED"
+        assert workspace.request(**{**wanted, "group": "group_1"}, allow_overlap=active(workspace)).status == "APPROVED"
+        for run_id in active(workspace):
+            workspace.cancel(run_id, reason=WHY)
+        day = small.day(5).isoformat()
+        asked = (("temporal", "bronze_x_posts"), ("temporal", "gold_signals"))
+        found = [{"kind": kind, "dataset": name, "first": day, "last": day, "reason": WHY} for kind, name in asked]
+        assert workspace.submit(found) == 0
+        assert [item["status"] for item in found] == ["PLANNED", "PLANNED"]
+        for each in found:  # by itself each of them passes
+            for run_id in active(workspace):
+                workspace.cancel(run_id, reason=WHY)
+            assert workspace.submit([each]) == 0
+            assert each["status"] == "APPROVED"
+
+
+def test_a_split_plan_says_whose_approval_the_whole_of_it_needs(tmp_path: Path, tradex: Tradex):
+    made, *_ = five_days(tmp_path)
+    made.close()
+    small.set_policy(tmp_path / "ws", rule_max_partitions=10, max_partitions=10)
+    days = ("--from", "2024-01-01", "--to", "2024-01-02", "--no-override-state", "--reason", WHY, "--split")
+    wanted = ("backfill", "request", "dataset", "gold_metrics", *days)
+    parts = json.loads(tradex(tmp_path / "ws", "ana", "--json", *wanted, "--dry-run")[1])
+    assert (len(parts), [part["approval"]["rule"] for part in parts]) == (2, [None, None])
+    status, said, _ = tradex(tmp_path / "ws", "ana", *wanted)
+    assert (status, said.count("requested bf-"), "approved by rule" in said) == (0, 2, False), said
+
+
+def active(workspace: Workspace) -> list[str]:
+    return [backfill.id for backfill in active_backfills(workspace.ledger)]
+
+
+def test_what_the_parts_of_a_request_grow_by_is_added_up(tmp_path: Path):
+    made, _, _ = five_days(tmp_path)
+    with made:
+        made_of = [made.plan(**order(day))[1] for day in (4, 5)]
+    whole = sum(w["partitions"] for plan in made_of for w in plan["windows"])
+    recorded(tmp_path / "ws", rule_max_partitions=whole)
+    with small.reopen(tmp_path / "ws") as workspace:
+        parts = [workspace.request(**order(day), group="group-1") for day in (4, 5)]
+        assert [part.status for part in parts] == ["APPROVED", "APPROVED"]
+        workspace.run(small.day(8))  # newer days
+    first = beyond(tmp_path / "ws", parts[0].id)
+    assert first > 0
+    recorded(tmp_path / "ws", rule_max_partitions=whole + first)  # each may grow so far, both together may not
+    with small.reopen(tmp_path / "ws") as workspace:
+        assert workspace.drive(parts[0].id).status == "SUCCESS"
+        held = workspace.drive(parts[1].id)
+        assert held.status == "HELD"
+        (told,) = events(workspace, "topic = 'run.held'")
+        assert f"approved by rule (at most {whole} partitions), and now " in json.loads(told["data"])["why"]
+        workspace.release(parts[1].id, reason=WHY)
+        assert workspace.drive(parts[1].id).status == "SUCCESS"
+        check_everything(workspace)
+
+
+def beyond(folder: Path, run_id: str) -> int:
+    """By how many partitions a backfill would grow now."""
+    copy = folder.parent / "copy"
+    shutil.copytree(folder, copy)
+    recorded(copy, rule_max_partitions=1000)
+    with small.reopen(copy) as workspace:
+        done = workspace.drive(run_id)
+        plan = workspace.ledger.get(Backfill, run_id).plan
+    assert plan
+    return sum(w["partitions"] for w in done.windows) - sum(w["partitions"] for w in plan["windows"])
+
+
+def test_more_rows_than_a_rule_allows_are_held_however_few_were_expected(tmp_path: Path):
+    made, n_partitions, most = five_days(tmp_path)
+    made.close()
+    recorded(tmp_path / "ws", rule_max_partitions=n_partitions, rule_max_rows=most)
+    with small.reopen(tmp_path / "ws") as workspace:
+        asked = workspace.request(**order(5))
+        assert asked.approved_rule
+        before = projection(workspace, "partitions")
+        many = [
+            {"id": str(1742600000000000000 + n), "text": f"late $T{chr(65 + n % 26)}", "author_id": "9"}
+            for n in range(200)
+        ]
+        lines = [json.dumps({**post, "created_at": "2024-01-05T10:00:00.000Z"}) for post in many]
+        (tmp_path / "posts" / "2024-01-05-late.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        assert workspace.drive(asked.id).status == "HELD"
+        derived = [row for row in projection(workspace, "partitions") if row["layer"] != "bronze"]
+        assert derived == [row for row in before if row["layer"] != "bronze"]
+        (held,) = events(workspace, "topic = 'run.held'")
+        assert "rows: a person has to look" in json.loads(held["data"])["why"]
+        workspace.release(asked.id, reason=WHY)
+        assert workspace.drive(asked.id).status == "SUCCESS"
+        check_everything(workspace)

@@ -13,7 +13,7 @@ from tradex_ledger.domain.policy import Policy
 
 def needed(policy: Policy, **request: Any) -> str:
     """The sentence for a request of ana's."""
-    return in_words(approval_of(policy, {**requested().data, **request}, plan(), "ana"))
+    return in_words(approval_of(policy, {**requested().data, **request}, [plan()], "ana"))
 
 
 FORCED = {"kind": "forced", "ticket": "INC-4300"}

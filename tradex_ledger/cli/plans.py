@@ -11,18 +11,21 @@ UNTRUSTED = "why each dataset is in it, and whose approval it needs, say definit
 COLUMNS = ("dataset", "logic_version", "first", "last", "partitions", "windows", "why")
 
 
-def planned_document(workspace: Any, backfill: Any, plan: dict[str, Any]) -> dict[str, Any]:
-    """A backfill with its plan as one document: what `--dry-run` shows and `backfill show` has among the rest."""
+def planned_document(workspace: Any, backfill: Any, plans: list[dict[str, Any]], number: int = 0) -> dict[str, Any]:
+    """A backfill with its plan as one document: what `--dry-run` shows and `backfill show` has among the rest.
+
+    `plans` are those of all parts of a request that was split: they are allowed as one. Its own has that `number`.
+    """
     from tradex_ledger.domain.approval import approval_of
 
-    wanted, edges = backfill.request, workspace.edges(backfill)
+    wanted, edges, plan = backfill.request, workspace.edges(backfill), plans[number]
     state = workspace.state() if wanted["override_state"] else None
     return {
         "request": wanted,
         "plan": plan,
         "edges": edges,
         "by_dataset": by_dataset(plan["windows"], wanted, edges),
-        "approval": approval_of(workspace.policy_to_look, wanted, plan, backfill.requested_by),  # type: ignore[arg-type]
+        "approval": approval_of(workspace.policy_to_look, wanted, plans, backfill.requested_by),  # type: ignore[arg-type]
         "state": state
         and {"pipeline": state.pipeline, "cursor_before": state.cursor, "cursor_after": wanted["cursor"]},
         "warnings": workspace.warnings(backfill),
@@ -53,7 +56,7 @@ def run_document(workspace: Any, reader: Any, run_id: str) -> dict[str, Any]:
     document["edges"] = edges
     document["by_dataset"] = by_dataset(document["windows"], request, edges)
     whole = {**plan, "windows": document["windows"]}
-    needed = approval_of(workspace.policy_to_look, request, whole, document["requested_by"])  # type: ignore[arg-type]
+    needed = approval_of(workspace.policy_to_look, request, [whole], document["requested_by"])  # type: ignore[arg-type]
     waits = document["status"] == "PLANNED"
     document["warnings"] = workspace.warnings(workspace.ledger.get(Backfill, run_id)) if waits else []
     document["warnings"] += workspace.policy_changes(run_id)

@@ -143,7 +143,8 @@ def _submit(call: Call, kind: str, *, override_state: bool | None, dry_run: bool
         wanted["allow_overlap"] = [workspace.find_backfill(other) for other in wanted["allow_overlap"]]
         if dry_run:
             parts = workspace.plan_split(**wanted) if split else [workspace.plan(**wanted)]
-            _show_parts(call, [planned_document(workspace, backfill, dict(plan)) for backfill, plan in parts])
+            plans = [dict(plan) for _, plan in parts]
+            _show_parts(call, [planned_document(workspace, part, plans, n) for n, (part, _) in enumerate(parts)])
             return
         made = workspace.request_split(**wanted) if split else [workspace.request(**wanted)]
         for text in _warnings([workspace.warnings(backfill) for backfill in made]):
@@ -151,8 +152,9 @@ def _submit(call: Call, kind: str, *, override_state: bool | None, dry_run: bool
         if call.as_json:
             _report_all(call, workspace, [backfill.id for backfill in made])
             return
-        for backfill in made:
-            show_planned(call.show, planned_document(workspace, backfill, dict(backfill.plan or {})))
+        plans = [dict(backfill.plan or {}) for backfill in made]
+        for number, backfill in enumerate(made):
+            show_planned(call.show, planned_document(workspace, backfill, plans, number))
             call.show.line()
             call.show.line(f"requested {backfill.id}")
             call.show.note(f"next: {next_step(backfill.id, backfill.status)}")

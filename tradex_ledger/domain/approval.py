@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypedDict
 
 from tradex_ledger.domain.person import person
@@ -19,8 +20,11 @@ class Approval(TypedDict):
     ticket: str | None
 
 
-def approval_of(policy: Policy, request: dict[str, Any], plan: Plan, requested_by: str) -> Approval:
-    """Which approval a plan needs under a policy. A forced one: who may approve *and* force, and did not ask (N13)."""
+def approval_of(policy: Policy, request: dict[str, Any], plans: Sequence[Plan], requested_by: str) -> Approval:
+    """Which approval a plan needs under a policy; of a request that was split, `plans` are those of all its parts.
+
+    A forced one: who may approve *and* force, and did not ask (N13).
+    """
     kind, forced = request["kind"], request["kind"] == "forced"
     named = [names for names in (policy.may_approve, policy.may_force if forced else ANYBODY) if names != ANYBODY]
     allowed: list[str] | None = None
@@ -29,7 +33,7 @@ def approval_of(policy: Policy, request: dict[str, Any], plan: Plan, requested_b
         out = {person(requested_by)} if forced else set()
         allowed = [n for n in named[0] if person(n) not in out and all(person(n) in other for other in others)]
     return {
-        "rule": policy.rule_for(kind, judged_of([plan])),
+        "rule": policy.rule_for(kind, judged_of(plans)),
         "may_approve": allowed,
         "other_than": requested_by if forced else None,
         "ticket": request["ticket"] if forced else None,

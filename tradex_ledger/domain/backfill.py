@@ -16,6 +16,7 @@ from tradex_ledger.domain.backfill_errors import (
     SelfApprovalError,
 )
 from tradex_ledger.domain.base import WrongStateError
+from tradex_ledger.domain.by_rule import NOTHING, Beyond, beyond_plan, outgrown
 from tradex_ledger.domain.person import person
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.plan import Judged, Plan, count_partitions, judged_of, plan_digest
@@ -166,8 +167,9 @@ class Backfill(Run):
         if self.why_a_person(policy) is not None:
             raise ApprovalOutdatedError(self.id, f"the rule it was approved by ({self.approved_rule}) holds no more")
 
-    def why_a_person(self, policy: Policy, more: int = 0) -> str | None:
-        """Why a rule does not let it go on, with so many `more` partitions than are planned; None: it may.
+    def why_a_person(self, policy: Policy, more: Beyond = NOTHING) -> str | None:
+        """Why a rule does not let it go on, with so much `more` than is planned (here, and in the other parts of its
+        request); None: it may.
 
         What a rule approved is no more than what the rule was applied to. Once a person released it, that person
         stands for it.
@@ -175,12 +177,13 @@ class Backfill(Run):
         if self.approved_rule is None or self.released_by or self.plan is None:
             return None
         judged = self.judged or judged_of([self.plan])
-        more += count_partitions(self.windows) - count_partitions(self.plan["windows"])
-        n_partitions = judged["partitions"] + more
-        rows = None if more else judged["rows"]  # nobody has estimated what came into the plan
-        if policy.rule_for(self.request["kind"], {**judged, "partitions": n_partitions, "rows": rows}) is not None:
-            return None
-        return f"approved by rule ({self.approved_rule}), and now {n_partitions} partitions: a person has to look"
+        more = Beyond(count_partitions(self.windows) - count_partitions(self.plan["windows"]) + more[0], more[1])
+        return outgrown(self.approved_rule, self.request["kind"], judged, more, policy)
+
+    def grown(self) -> Beyond:
+        """What nobody but a rule stands for of what it has beyond its plan."""
+        by_rule = self.approved_rule is not None and not self.released_by
+        return beyond_plan(self.plan, self.windows, self.candidates) if by_rule and self.plan else NOTHING
 
     def release(self, *, reason: str, by: str, policy: Policy) -> None:
         """Let what was held be published: it takes who may approve it."""

@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from tradex_ledger.datasets.graph import ordinal
 from tradex_ledger.domain.anomaly import SERIES_MIN, judge
 from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.by_rule import NOTHING, Beyond
 from tradex_ledger.domain.plan import Window, count_partitions
 from tradex_ledger.executors.catalog import Catalog
 from tradex_ledger.executors.context import Execution
 from tradex_ledger.executors.fence import DrivenRun
+from tradex_ledger.executors.overlap import others_of_group
 
 DAYS_A_WEEK = 7
 
@@ -68,7 +70,8 @@ def check_sla(ex: Execution, driven: DrivenRun) -> None:
 
 
 def reason_for_a_person(ex: Execution, driven: DrivenRun, added: Sequence[Window]) -> str | None:
-    """Why what a rule approved must not take more partitions in; None: it may.
+    """Why what a rule approved must not take more partitions in, with what the other parts of its request took; None:
+    it may.
 
     The policy may have changed since the drive began: raises `ApprovalOutdatedError` unless it allows the run today.
     """
@@ -77,20 +80,37 @@ def reason_for_a_person(ex: Execution, driven: DrivenRun, added: Sequence[Window
         return None
     policy = ex.policy_of_now()
     run.check_still_allowed(policy)
-    if not added:
-        return None
-    why = run.why_a_person(policy, count_partitions(added))
-    return why and f"{why} ({', '.join(sorted({w['dataset'] for w in added}))}: newer days)"
+    more = count_partitions(added) + _grown_beside(ex, run).partitions
+    why = run.why_a_person(policy, Beyond(more, 0)) if more else None
+    named = ", ".join(sorted({window["dataset"] for window in added})) or "other parts of its request"
+    return why and f"{why} ({named}: newer days)"
+
+
+def _grown_beside(ex: Execution, run: Backfill) -> Beyond:
+    """What the other parts of its request have beyond their plans, where the same rule stands for them."""
+    if run.approved_rule is None or run.released_by:
+        return NOTHING
+    grown = [other.grown() for other in others_of_group(ex.ledger, run)]
+    return Beyond(sum(each.partitions for each in grown), sum(each.rows for each in grown))
+
+
+def _too_many_rows(ex: Execution, run: Backfill) -> str | None:
+    """Why a rule that was held against estimates does not reach as far as what was built; None: it does."""
+    beside, own = _grown_beside(ex, run), run.grown()
+    return run.why_a_person(ex.policy_of_now(), Beyond(beside.partitions, beside.rows + own.rows))
 
 
 def reason_to_hold(ex: Execution, driven: DrivenRun) -> str | None:
-    """Why the run must not publish yet: a review was asked for, or its volumes are strange. None: it may."""
+    """Why the run must not publish yet: a review was asked for, it has more rows than the rule that approved it allows,
+    or its volumes are strange. None: it may."""
     run = driven.run
     if run.is_released():
         return None
     again = " (its inputs moved since it was released)" if run.released_candidates else ""
     if isinstance(run, Backfill) and run.request["review"]:
         return f"review was asked for{again}"
+    if isinstance(run, Backfill) and (why := _too_many_rows(ex, run)) is not None:
+        return f"{why}{again}"
     if ambiguous := run.ambiguous():  # whatever the policy: what was computed does not follow from what it was made of
         count = len(ambiguous)
         partitions = "1 partition came" if count == 1 else f"{count} partitions came"

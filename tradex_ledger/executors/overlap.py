@@ -8,7 +8,12 @@ from tradex_ledger.domain.backfill import ACTIVE, Backfill
 from tradex_ledger.domain.backfill_errors import OverlapError
 from tradex_ledger.domain.plan import covers
 from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.ledger.entry import canonical
+from tradex_ledger.ledger.select import select
 from tradex_ledger.views import life_topics, open_views, resolve, rows
+
+# An entry is canonical JSON: a field and its value have one spelling.
+_GROUPED = "select stream from events where topic = 'backfill.requested' and entry like :about order by position"
 
 
 def active_backfills(ledger: Ledger) -> list[Backfill]:
@@ -16,6 +21,16 @@ def active_backfills(ledger: Ledger) -> list[Backfill]:
     with open_views(ledger.engine, resolve(ledger.engine, None), topics=life_topics()) as connection:
         found = rows(connection, "runs", "run_kind = 'backfill' order by position")
     return [ledger.get(Backfill, row["run_id"]) for row in found if row["status"] in ACTIVE]
+
+
+def others_of_group(ledger: Ledger, backfill: Backfill) -> list[Backfill]:
+    """The other parts of a request that was split, whatever became of them, oldest first."""
+    group = backfill.request["group"]
+    if group is None:
+        return []
+    found = select(ledger.engine, _GROUPED, about=f"%{canonical({'group': group}).decode()[1:-1]}%")
+    others = (ledger.get(Backfill, stream) for (stream,) in found if stream != backfill.id)
+    return [other for other in others if other.request["group"] == group]
 
 
 def check_no_earlier_overlap(ledger: Ledger, backfill: Backfill) -> None:

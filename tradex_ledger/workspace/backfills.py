@@ -5,6 +5,7 @@ What does the work is imported when it is called: who only asks a question does 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -15,13 +16,17 @@ from tradex_ledger.domain.backfill_errors import ExpiredRequestError
 from tradex_ledger.domain.plan import Plan, full_digest
 from tradex_ledger.domain.policy import TooLargeError
 from tradex_ledger.domain.run import Run
-from tradex_ledger.errors import ConflictError, NotFoundError, RefusedError, UsageError
+from tradex_ledger.errors import ConflictError, NotFoundError, RefusedError, TradexError, UsageError
 from tradex_ledger.executors.context import Execution, Progress, silent
 from tradex_ledger.executors.fence import load_run
 from tradex_ledger.executors.identity import settle
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.leases import Leases
 from tradex_ledger.workspace.lake import LakeCommands
+
+
+def _told(error: TradexError) -> dict[str, str]:
+    return {"code": error.code, "message": error.message, "mend": error.mend}
 
 
 class BackfillCommands(LakeCommands):
@@ -72,14 +77,20 @@ class BackfillCommands(LakeCommands):
         self.policy.check_may("request", self.actor)
         return self._record(self.plan_split(**request))
 
-    def _record(self, planned: list[tuple[Backfill, Plan]]) -> list[Backfill]:
-        from tradex_ledger.executors.overlap import check_overlap
+    def _record(
+        self, planned: list[tuple[Backfill, Plan]], linked: Sequence[tuple[Backfill, Plan]] = ()
+    ) -> list[Backfill]:
+        """A rule is applied to the whole of a group: what is recorded, is `linked` to it, or was requested before."""
+        from tradex_ledger.executors.overlap import check_overlap, others_of_group
 
         made, policy = [backfill for backfill, _ in planned], self.policy
         self.register_datasets()
+        plans = {other.id: other.plan for backfill in made[:1] for other in others_of_group(self.ledger, backfill)}
+        plans |= {backfill.id: plan for backfill, plan in (*linked, *planned)}
+        group = [plan for plan in plans.values() if plan]
         for backfill in made:
             check_overlap(self.ledger, backfill)
-            backfill.approve_by_rule(by=self.actor, policy=policy, group=[plan for _, plan in planned])
+            backfill.approve_by_rule(by=self.actor, policy=policy, group=group)
         self.ledger.append(*made)
         # As they were recorded: the store gives an event its time.
         return [self.ledger.get(Backfill, backfill.id) for backfill in made]
@@ -134,24 +145,24 @@ class BackfillCommands(LakeCommands):
         """
         from tradex_ledger.executors.propose import REQUESTS
 
-        group, n_refused = new_id("group", self.clock()), 0
         wanted = [item for item in proposals if item["kind"] in REQUESTS]
+        group = new_id("group", self.clock()) if len(wanted) > 1 else None
+        refused = (RefusedError, UsageError, NotFoundError, ConflictError)
+        planned: list[tuple[dict[str, Any], tuple[Backfill, Plan]]] = []
         for item in wanted:
+            request = {name: item[name] for name in ("kind", "dataset", "reason")}
+            days = {name: date.fromisoformat(item[name]) for name in ("first", "last")}
             try:
-                made = self.request(
-                    kind=item["kind"],
-                    dataset=item["dataset"],
-                    first=date.fromisoformat(item["first"]),
-                    last=date.fromisoformat(item["last"]),
-                    override_state=False,
-                    reason=item["reason"],
-                    group=group if len(wanted) > 1 else None,
-                )
+                planned.append((item, self.plan(**request, **days, override_state=False, group=group)))
+            except refused as error:
+                item["refused"] = _told(error)
+        for item, pair in planned:
+            try:
+                (made,) = self._record([pair], linked=[other for _, other in planned])
                 item |= {"requested": made.id, "status": made.status}
-            except (RefusedError, UsageError, NotFoundError, ConflictError) as error:
-                item["refused"] = {"code": error.code, "message": error.message, "mend": error.mend}
-                n_refused += 1
-        return n_refused
+            except refused as error:
+                item["refused"] = _told(error)
+        return sum("refused" in item for item in wanted)
 
     def edges(self, backfill: Backfill) -> list[dict[str, Any]]:
         """Why each dataset is in a backfill's plan: asked for, or for what it reads."""
