@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from tests.executors.test_window import Content, digests, reading, task, write_base
 from tradex_ledger.datasets.definition import DefinitionError
-from tradex_ledger.executors import feed
-from tradex_ledger.executors.window import ReadsOutsideWindowError, build_window
+from tradex_ledger.executors import feed, window
+from tradex_ledger.executors.window import NotFedError, ReadsOutsideWindowError, build_window
+from tradex_ledger.lake.writer import write_days
 
 DAYS = range(1, 14)
 # Nearly every day the same, so that what looks elsewhere has an effect on one day, far from both ends.
@@ -150,3 +152,18 @@ def test_no_statement_ends_the_brackets_that_it_is_put_in(tmp_path: Path, sql: s
     files = base_with_one_odd_day(tmp_path / "base")
     with pytest.raises(DefinitionError, match="is not one SELECT statement"):
         build_window(task(tmp_path / "out", files, sql, DAYS))
+
+
+def test_an_engine_that_gives_other_rows_for_many_days_than_for_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def bent(connection: Any, sql: str, **more: Any) -> Any:
+        """A plan for many days that counts one too many on each."""
+        return write_days(connection, f"select * replace (n + 1 as n) from ({sql})" if "__fed" in sql else sql, **more)
+
+    files, sql = base_with_one_odd_day(tmp_path / "base"), "select day, id, sum(n)::bigint as n from base group by all"
+    monkeypatch.setattr(window, "write_days", bent)
+    with pytest.raises(NotFedError, match=f"alone than in one statement .* DuckDB {duckdb.__version__} is") as told:
+        build_window(task(tmp_path / "out", files, sql, DAYS))
+    assert (told.value.code, "window_partitions = 1" in told.value.mend) == ("not-fed", True)
+    assert build_window(task(tmp_path / "alone", files, sql, range(1, 2)))  # as its mend says
