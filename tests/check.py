@@ -27,6 +27,7 @@ ENDED = {
     "backfill.completed", "backfill.cancelled", "backfill.rejected", "backfill.expired",
     "incremental_run.succeeded", "incremental_run.cancelled",
 }  # fmt: skip
+TAKEN_BACK = ("run.contents_differed", "backfill.reverted")
 
 Row = tuple[int, str, int, str, str, bytes, str]
 
@@ -254,7 +255,7 @@ def run_problems(entries: Sequence[Entry]) -> Iterator[str]:
     for run, events in topics.items():
         seen: set[str] = set()
         for entry in events:
-            if seen & ENDED and (entry.topic != "backfill.reverted" or "backfill.completed" not in seen):
+            if seen & ENDED and (entry.topic not in TAKEN_BACK or "backfill.completed" not in seen):
                 yield f"position {entry.position}: {run} went on after its end ({entry.topic})"
             if run.startswith("bf-") and entry.topic.startswith("run.") and "backfill.approved" not in seen:
                 yield f"position {entry.position}: {run} was driven before its approval ({entry.topic})"

@@ -137,3 +137,53 @@ def test_what_cannot_be_compared_is_told_and_not_held(workspace: Workspace):
     file.write_bytes(content)
     (alert,) = alerts(workspace)
     assert "other bytes, and the earlier files are not there any more" in alert["message"]
+
+
+def reverted(workspace: Workspace, change: Any, **changes: Any) -> tuple[str, dict[str, list[dict[str, Any]]]]:
+    """A backfill that came out otherwise, was released and published, and is to be taken back; and what was before."""
+    before = contents(workspace)
+    run_id = approved(workspace, **changes)
+    with given_for("gold_signals", change):
+        assert workspace.drive(run_id).status == "HELD"
+    with small.reopen(workspace.config.folder, "ben") as ben:
+        ben.release(run_id, reason="the new rows are right, INC-4300")
+    assert workspace.drive(run_id).status == "SUCCESS"
+    return run_id, before
+
+
+def test_who_takes_one_of_two_contents_back_is_told_that_there_are_two(workspace: Workspace, tradex: Tradex):
+    run_id, before = reverted(workspace, one_more)
+    assert "came out otherwise" not in "".join(tradex("status")[1:])
+    status, _, error = tradex("backfill", "revert", run_id, "--reason", "the old rows are right, INC-4300")
+    assert (status, "gold_signals: 1 partition came out otherwise from the same inputs" in error) == (0, True), error
+    assert contents(workspace) == before
+    first, second = alerts(workspace)
+    assert (second["run_id"], second["partition"], f"than {run_id} gave it" in second["message"]) == (
+        run_id,
+        small.day(3),
+        True,
+    )
+    assert first["message"] != second["message"]
+    assert "came out otherwise" in "".join(tradex("status")[1:])
+
+
+def test_what_comes_back_is_held_against_every_build_of_its_inputs(workspace: Workspace):
+    given_up = approved(workspace)
+    with given_for("gold_signals", without_the_first):
+        assert workspace.drive(given_up).status == "HELD"
+    workspace.cancel(given_up, reason="the rows are wrong, INC-4300")
+    late = '{"id":"1742600000000000001","text":"late $TSLA","author_id":"9","created_at":"2024-01-03T10:00:00.000Z"}\n'
+    posts = Path(workspace.config.source.removeprefix("files:"))
+    (posts / "2024-01-03-late.jsonl").write_text(late, encoding="utf-8")
+    done = small.backfill(workspace, 3, 3)  # of other inputs
+    (posts / "2024-01-03-late.jsonl").unlink()
+    count = len(alerts(workspace))
+    workspace.revert(done.id, reason="the vendor took it back, INC-4212")
+    assert [row["partition"] for row in alerts(workspace)[count:]] == [small.day(3)]
+    assert f"than {given_up} gave it" in alerts(workspace)[-1]["message"]
+
+
+def test_what_comes_back_alone_is_told_of_nothing(workspace: Workspace):
+    done = small.backfill(workspace, 3, 3, **{**FORCED, "kind": "temporal", "ticket": None})
+    workspace.revert(done.id, reason="the vendor took it back, INC-4212")
+    assert not alerts(workspace)

@@ -182,11 +182,17 @@ def release(call: Call, run_id: str, reason: str) -> None:
 def revert(call: Call, run_id: str, reason: str) -> None:
     """Take back what a backfill published: earlier versions are current again. Bronze stays as it is.
 
-    Refused, naming the blocker, when a later run stands on top of it.
+    Refused, naming the blocker, when a later run stands on top of it. Where other rows are known to have come of the
+    very inputs of what is current again, that is said, and an alert.
     """
+    from tradex_ledger.audit.describe import Reader
+
     with call.open() as workspace:
         reverted = workspace.revert(run_id, reason=reason)
         _moved(call, workspace, reverted.id, reverted.status)
+        for row in Reader(workspace.ledger.engine).rows("two_contents", "true order by dataset"):
+            if row["dataset"] in reverted.candidates:  # what is current again may be one of two
+                call.show.warning(row["message"])
     call.show.note("what should be recomputed now: tradex backfill propose")
 
 

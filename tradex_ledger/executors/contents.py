@@ -49,14 +49,32 @@ def compare(
     lake: LocalLake, definition: Definition, earlier: Version, built: StagedFile | None, gone: frozenset[str]
 ) -> Facts | None:
     """How the rows of two builds differ; None: they do not. Of one that is gone only the number of rows is known."""
-    rows = built.rows if built else 0
     try:
         paths = whole(lake, earlier, gone)
     except LakeFileError:
-        count = {"key": None, "column": None, **texts(f"{earlier.rows} rows", f"{rows} rows")}
-        return {"compared": False, "differences": [] if rows == earlier.rows else [count]}
-    found = list(islice(differences(paths, [built.path] if built else [], definition.key), DIFFERENCES_MAX))
+        return _not_compared(earlier.rows, built.rows if built else 0)
+    return _compared(paths, [built.path] if built else [], definition)
+
+
+def compare_again(
+    lake: LocalLake, definition: Definition, earlier: Version, again: Version, gone: frozenset[str]
+) -> Facts | None:
+    """The same of two builds that are both in the lake."""
+    try:
+        paths = [whole(lake, version, gone) for version in (earlier, again)]
+    except LakeFileError:
+        return _not_compared(earlier.rows, again.rows)
+    return _compared(paths[0], paths[1], definition)
+
+
+def _compared(before: Sequence[Path], after: Sequence[Path], definition: Definition) -> Facts | None:
+    found = list(islice(differences(before, after, definition.key), DIFFERENCES_MAX))
     return {"compared": True, "differences": found} if found else None
+
+
+def _not_compared(before: int, after: int) -> Facts:
+    count = {"key": None, "column": None, **texts(f"{before} rows", f"{after} rows")}
+    return {"compared": False, "differences": [] if before == after else [count]}
 
 
 def whole(lake: LocalLake, version: Version, gone: frozenset[str]) -> list[Path]:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
+
+import duckdb
 
 from tradex_ledger.datasets.definition import Pipeline
 from tradex_ledger.datasets.graph import ordinal
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.dataset import Dataset, stream_of
+from tradex_ledger.domain.dataset_events import ACCEPTED
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.errors import RefusedError
+from tradex_ledger.executors.catalog import Version
+from tradex_ledger.executors.contents import compare_again, told
+from tradex_ledger.executors.context import engine_name
 from tradex_ledger.executors.identity import mark_saved, settle
 from tradex_ledger.lake.storage import LocalLake
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.views import open_views, resolve, rows
+
+_GONE = "select unnest(files).path from events where topic in ('dataset.files_pruned', 'dataset.files_lost')"
 
 
 class PrunedVersionError(RefusedError):
@@ -41,6 +51,10 @@ def revert(
     locks = {name: ledger.get(Dataset, stream_of(name), "dataset") for name in backfill.candidates}
     blockers = find_blockers(ledger, pipeline, backfill)
     check_nothing_pruned(ledger, backfill)
+    policy.check_may("revert", by)
+    if backfill.status == "SUCCESS" and not blockers:  # before its last event, and in the same save
+        for facts in current_again(ledger, lake, pipeline, backfill, locks):
+            backfill.tell_contents(by=by, **facts)
     for name in backfill.revert(reason=reason, by=by, blockers=blockers, policy=policy):
         written = [day for day, facts in backfill.candidates[name].items() if facts["outcome"] == "written"]
         locks[name].revert(backfill.id, changed=written, by=by)
@@ -86,12 +100,7 @@ def check_nothing_pruned(ledger: Ledger, backfill: Backfill) -> None:
     published under the newest, all of the newest version that is left.
     """
     with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
-        gone = {
-            path
-            for (path,) in connection.execute(
-                "select unnest(files).path from events where topic in ('dataset.files_pruned', 'dataset.files_lost')"
-            ).fetchall()
-        }
+        gone = {path for (path,) in connection.execute(_GONE).fetchall()}
         if not gone:
             return
         earlier = rows(
@@ -113,6 +122,49 @@ def check_nothing_pruned(ledger: Ledger, backfill: Backfill) -> None:
             row = before.get((name, number, day), {})
             if any(file["path"] in gone for file in row.get("files") or ()):
                 raise PrunedVersionError(backfill.id, name, day)
+
+
+def current_again(
+    ledger: Ledger, lake: LocalLake, pipeline: Pipeline, backfill: Backfill, locks: Mapping[str, Dataset]
+) -> list[dict[str, Any]]:
+    """What `run.contents_differed` says of each day whose version from before comes back, where other rows are known to
+    have come of the very inputs of that version: those that are taken back, or of any other build.
+
+    Nothing is told where a person accepted this engine's other rows, or of a dataset without a definition.
+    """
+    written = {
+        (name, date.fromisoformat(day))
+        for name, days in backfill.candidates.items()
+        for day, facts in days.items()
+        if facts["outcome"] == "written"
+    }
+    engine = engine_name({"duckdb": duckdb.__version__})
+    with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
+        gone = frozenset(row[0] for row in connection.execute(_GONE).fetchall())
+        built = rows(connection, "partition_history", "layer <> 'bronze' order by position desc")
+    known: dict[tuple[str, date], list[dict[str, Any]]] = {}
+    for row in built:
+        if (row["dataset"], row["partition"]) in written:
+            known.setdefault((row["dataset"], row["partition"]), []).append(row)
+    found = []
+    for (name, day), builds in sorted(known.items()):
+        definition = pipeline.definitions.get(name)
+        before = (row for row in builds if row["state"] == "published" and row["run_id"] != backfill.id)
+        again = next(before, None)  # its dataset may have another logic by now: that is in the digest
+        if definition is None or again is None or locks[name].engine_verdict(engine) == ACCEPTED:
+            continue
+        version = _version(again)
+        others = [_version(row) for row in builds if row["outcome"] == "written" and row["inputs"] == again["inputs"]]
+        for other in others:
+            if other.content != version.content and (how := compare_again(lake, definition, other, version, gone)):
+                found.append(told(definition, day.toordinal(), other, [f["sha256"] for f in version.files], how))
+                break
+    return found
+
+
+def _version(row: Mapping[str, Any]) -> Version:
+    files = tuple(row["files"] or ())
+    return Version(row["logic_version"], files, row["rows"], row["bytes"], row["inputs"], row["run_id"])
 
 
 def _reads(pipeline: Pipeline, name: str, day: int, wrote: set[tuple[str, int]]) -> bool:
