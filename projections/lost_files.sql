@@ -33,6 +33,7 @@ marks as (
 ),
 extracted as (
     select
+        done.run_id,
         done.position,
         done.began,
         coalesce(left(began.data ->> '$.extraction.cursor_from', 10), '') as first_day,
@@ -42,7 +43,7 @@ extracted as (
     where done.topic = 'run.layer_completed'
 ),
 mended as (
-    select l.position, l.path, min(e.position) as mended_position
+    select l.position, l.path, min(e.position) as mended_position, arg_min(e.run_id, e.position) as mended_by
     from lost l
     join layers y using (dataset)
     join extracted e
@@ -55,7 +56,7 @@ mended as (
     where y.layer = 'bronze'
     group by all
     union all
-    select l.position, l.path, coalesce(max(p.published_position), l.position)
+    select l.position, l.path, coalesce(max(p.published_position), l.position), null
     from lost l
     join layers y using (dataset)
     left join partitions p
@@ -65,13 +66,19 @@ mended as (
     group by l.position, l.path
     having not bool_or(coalesce(list_contains(list_transform(p.files, lambda file: file.path), l.path), false))
 ),
+-- Of the run that extracted the day again, in however many attempts. What others brought later was never lost; and
+-- nobody finds more again than was lost: what there is more came late.
 again as (
     select l.position, l.path, sum(e.rows)::bigint as rows
     from lost l
+    join mended m on m.position = l.position and m.path = l.path
     join events e
         on e.topic = 'run.batch_appended' and e.dataset = l.dataset and e.partition = l.partition
-        and e.position > l.position and e.run_kind = 'backfill'
+        and e.position > l.position and e.run_id = m.mended_by
     group by all
+),
+by_day as (
+    select position, dataset, partition, sum(rows)::bigint as rows from lost group by all
 )
 select
     l.dataset,
@@ -89,8 +96,9 @@ select
     l.position,
     l."at",
     m.mended_position,
-    case when y.layer = 'bronze' then coalesce(a.rows, 0) end as appended_since
+    case when y.layer = 'bronze' then least(coalesce(a.rows, 0), d.rows) end as appended_since
 from lost l
 left join layers y using (dataset)
 left join mended m on m.position = l.position and m.path = l.path
 left join again a on a.position = l.position and a.path = l.path
+left join by_day d on d.position = l.position and d.dataset = l.dataset and d.partition = l.partition

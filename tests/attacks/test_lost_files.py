@@ -239,6 +239,36 @@ def test_what_the_source_has_no_more_is_told_and_the_pipeline_goes_on(
     check_everything(workspace)
 
 
+LATE = '{"id":"17426000000000000%02d","text":"late $TSLA","author_id":"9","created_at":"2024-01-03T10:00:00.000Z"}\n'
+
+
+def test_what_comes_late_was_not_found_again(workspace: Workspace):
+    """Only what the day's own extraction brought counts, and no more than was lost."""
+    posts = workspace.config.folder.parent / "posts"
+    the_file(workspace, BRONZE).unlink()
+    whole = {file: file.read_bytes() for file in posts.glob("2024-01-0[34]*")}
+    for delivered in whole:
+        delivered.unlink()
+    lose(workspace, BRONZE)
+    small.backfill(workspace, 3, 3)
+    (first,) = losses(workspace)
+    assert first["appended_since"] < first["rows"]
+    (posts / "2024-01-03-late.jsonl").write_text("".join(LATE % n for n in range(9)), encoding="utf-8")
+    small.backfill(workspace, 3, 3)
+    assert losses(workspace) == [first]
+    check_everything(workspace)
+
+
+def test_no_more_is_found_again_than_was_lost(workspace: Workspace):
+    posts = workspace.config.folder.parent / "posts"
+    the_file(workspace, BRONZE).unlink()
+    lose(workspace, BRONZE)
+    (posts / "2024-01-03-late.jsonl").write_text("".join(LATE % n for n in range(9)), encoding="utf-8")
+    small.backfill(workspace, 3, 3)
+    (lost,) = losses(workspace)
+    assert (lost["rows"], lost["appended_since"]) == (6, 6)
+
+
 def test_late_posts_of_a_lost_day_build_nothing_over_what_is_left(workspace: Workspace):
     """The day has one late post, its others are lost: Silver must not come down to one row because of that."""
     before = [row for row in partitions(workspace) if row["dataset"] == "silver_social_events"]
