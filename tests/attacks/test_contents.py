@@ -139,7 +139,7 @@ def test_what_cannot_be_compared_is_told_and_not_held(workspace: Workspace):
     assert "other bytes, and the earlier files are not there any more" in alert["message"]
 
 
-def reverted(workspace: Workspace, change: Any, **changes: Any) -> tuple[str, dict[str, list[dict[str, Any]]]]:
+def reverted(workspace: Workspace, change: Any, **changes: Any) -> tuple[str, dict[str, dict[str, str]]]:
     """A backfill that came out otherwise, was released and published, and is to be taken back; and what was before."""
     before = contents(workspace)
     run_id = approved(workspace, **changes)

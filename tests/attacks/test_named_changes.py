@@ -218,3 +218,45 @@ def test_what_has_no_definition_is_asked_for_by_name_in_vain(workspace: Workspac
     ):
         with pytest.raises(DefinitionsChangedError, match="gold_signals has no definition any more"):
             command()
+
+
+def away_for_a_day(workspace: Workspace, tradex: Callable[..., tuple[int, str]], *names: str) -> None:
+    """Datasets are given up, a day is run without them, and they come back."""
+    texts = {file_of(workspace, name): file_of(workspace, name).read_text(encoding="utf-8") for name in names}
+    for name in names:
+        removed(name)(workspace)
+        assert tradex("dataset", "deprecate", name, "1", "--reason", REASON)[0] == 0
+    assert workspace.run(small.day(5)).status == "SUCCESS"
+    for file, text in texts.items():
+        file.write_text(text, encoding="utf-8")
+    for name in names:
+        assert tradex("dataset", "restore", name, "1", "--reason", REASON)[0] == 0
+
+
+GIVEN_UP = ("gold_signals", "gold_baselines", "gold_metrics")
+FILLS = "tradex backfill request temporal {} --from 2024-01-04 --to 2024-01-04"
+
+
+def test_days_that_one_missed_while_it_was_away_are_built_upon_by_nobody(
+    workspace: Workspace, tradex: Callable[..., tuple[int, str]]
+):
+    away_for_a_day(workspace, tradex, *GIVEN_UP)
+    position = workspace.ledger.position()
+    for look in (("status",), ("backfill", "propose", "--no-source")):
+        said = tradex(*look)[1]
+        assert ("gold_metrics was never built" in said, FILLS.format("gold_metrics") in said) == (True, True), said
+    status, said = tradex("run", "--until", "2024-01-06")
+    assert (status, FILLS.format("gold_metrics") in said) == (3, True), said
+    assert workspace.ledger.position() == position
+    small.backfill(workspace, 4, 4, dataset="gold_metrics")
+    assert workspace.run(small.day(6)).status == "SUCCESS"
+    check_everything(workspace)
+
+
+def test_days_that_one_missed_which_nobody_reads_are_said_by_the_run(
+    workspace: Workspace, tradex: Callable[..., tuple[int, str]]
+):
+    away_for_a_day(workspace, tradex, "gold_signals")
+    for command in (("run", "--until", "2024-01-06"), ("status",)):
+        status, said = tradex(*command)
+        assert (status, FILLS.format("gold_signals") in said) == (0, True), said

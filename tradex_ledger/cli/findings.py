@@ -44,3 +44,30 @@ def show_findings(call: Call, document: dict[str, Any]) -> None:
         call.show.note(f"mend: {one['mend']}")
     for row in document["two_contents"]:
         call.show.warning(row["message"])
+
+
+_STALE = """
+    select dataset, count(*), count(*) filter (reason = 'never built'),
+        min(partition) filter (reason = 'never built'), max(partition) filter (reason = 'never built')
+    from stale_partitions
+    group by 1
+    order by 1
+"""
+
+
+def stale(reader: Any) -> list[tuple[Any, ...]]:
+    """Of each dataset the stale partitions, and those that were never built: how many, the first and the last."""
+    reader.rows("stale_partitions", "false")
+    found: list[tuple[Any, ...]] = reader.connection.execute(_STALE).fetchall()
+    return found
+
+
+def show_stale(call: Call, found: list[tuple[Any, ...]]) -> None:
+    """The same, with what builds them."""
+    for dataset, count, never, first, last in found:
+        if never:
+            call.show.warning(
+                f"{dataset} was never built for {never} days ({first} to {last}); to build them: tradex backfill "
+                f"request temporal {dataset} --from {first} --to {last} --no-override-state --reason …"
+            )
+        call.show.note(f'{dataset}: {count} stale partitions; see: tradex query "select * from stale_partitions"')

@@ -56,7 +56,7 @@ def run_document(workspace: Any, reader: Any, run_id: str) -> dict[str, Any]:
     document["edges"] = edges
     document["by_dataset"] = by_dataset(document["windows"], request, edges)
     whole = {**plan, "windows": document["windows"]}
-    needed = approval_of(workspace.policy_to_look, request, [whole], document["requested_by"])  # type: ignore[arg-type]
+    needed = approval_of(workspace.policy_to_look, request, [whole], document["requested_by"])  # type: ignore[list-item]
     waits = document["status"] == "PLANNED"
     document["warnings"] = workspace.warnings(workspace.ledger.get(Backfill, run_id)) if waits else []
     document["warnings"] += workspace.policy_changes(run_id)

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from tradex_ledger.cli.common import DAY, Call, as_of_option, command
-from tradex_ledger.cli.findings import definition_findings, show_findings
+from tradex_ledger.cli.findings import definition_findings, show_findings, show_stale, stale
 from tradex_ledger.cli.losses import losses
 from tradex_ledger.cli.plans import request_facts, run_document
 from tradex_ledger.cli.show import Show, bytes_text, seconds_text, short
@@ -139,14 +139,17 @@ def _run(call: Call, workspace: Any, until: date | None, yes: bool, clock_is_rig
 
     try:
         with call.show.progress() as progress:
-            return workspace.run(until, far_ahead=yes, clock_is_right=clock_is_right, progress=progress)
+            done = workspace.run(until, far_ahead=yes, clock_is_right=clock_is_right, progress=progress)
     except ClockDoubtfulError as error:
         if call.as_json or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
             raise
         call.show.note(error.message)
         if not click.confirm("Is the clock right?", default=False, err=True):
             raise
-    return _run(call, workspace, until, yes, clock_is_right=True)
+        return _run(call, workspace, until, yes, clock_is_right=True)
+    for text in workspace.missed_days():
+        call.show.warning(text)
+    return done
 
 
 @command(_top, "status", example="tradex status\ntradex status --as-of 2026-01-10")
@@ -163,7 +166,7 @@ def status(call: Call, as_of: str | None) -> None:
         ),
         "datasets": reader.datasets(),
         "source": next(iter(reader.rows("source_looks", "true order by position desc limit 1")), None),
-        "stale_partitions": reader.connection.execute(_STALE).fetchall() if _stale(reader) else [],
+        "stale_partitions": stale(reader),
         "engines": reader.rows("engines", _UNSETTLED),
     }
     document["cursors_ahead"] = [] if as_of else cursors_ahead(reader, document["pipeline_state"])
@@ -171,7 +174,9 @@ def status(call: Call, as_of: str | None) -> None:
     document["two_contents"] = reader.rows("two_contents", "true order by dataset")
     show = call.show
     if show.as_json:
-        document["stale_partitions"] = [{"dataset": d, "partitions": n} for d, n in document["stale_partitions"]]
+        document["stale_partitions"] = [
+            {"dataset": d, "partitions": n, "never_built": never} for d, n, never, *_ in document["stale_partitions"]
+        ]
         show.document(document)
         return
     for state in document["pipeline_state"]:
@@ -189,20 +194,13 @@ def status(call: Call, as_of: str | None) -> None:
         step = next_step(waiting["run_id"], waiting["status"], waiting["run_kind"])
         show.note(f"{waiting['run_id']} is {waiting['status']}: {step}")
     show_findings(call, document)
-    for dataset, count in document["stale_partitions"]:
-        show.note(f'{dataset}: {count} stale partitions; see: tradex query "select * from stale_partitions"')
+    show_stale(call, document["stale_partitions"])
     for row in document["engines"]:
         show.note(f"{row['dataset']}: the verdict on {row['engine']} is {row['verdict']}; see: tradex engine list")
     show.note(f"as of position {reader.as_of.position}")
 
 
 _UNSETTLED = "is_current and verdict in ('different', 'none eligible') order by position"
-_STALE = "select dataset, count(*) from stale_partitions group by 1 order by 1"
-
-
-def _stale(reader: Any) -> bool:
-    reader.rows("stale_partitions", "false")
-    return True
 
 
 def next_step(run_id: str, status: str, run_kind: str = "backfill") -> str:

@@ -51,6 +51,8 @@ class Catalog:
     `gone` are the names of all files that were declared lost, and `lost` the days of each dataset that nothing may be
     built upon yet: of Bronze those that were not extracted again, of others those that were not built again.
 
+    `returned` are the datasets that were given up once, and came back.
+
     `others` are the versions of each day that were built and are not current: replaced, taken back, or never published.
     """
 
@@ -61,6 +63,7 @@ class Catalog:
     side: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
     lost: dict[str, dict[int, int]] = field(default_factory=dict)
+    returned: frozenset[str] = frozenset()
     others: dict[str, dict[int, list[Version]]] = field(default_factory=dict)
 
     def get(self, dataset: str, day: int) -> Version | None:
@@ -133,6 +136,7 @@ _MOVING_TOPICS = (
     "dataset.registered",
     "dataset.logic_versioned",
     "dataset.files_lost",
+    "dataset.version_restored",
 )
 # What a run built that was given up is nobody's candidate any more, and is told of what comes after it.
 _GIVEN_UP = ("backfill.cancelled", "incremental_run.cancelled")
@@ -173,6 +177,7 @@ class Catalogs:
             others = connection.execute(_OTHERS).fetchall()
             catalog.old = _old_files(connection)
             gone = connection.execute(_GONE).fetchall()
+            catalog.returned = frozenset(row[0] for row in connection.execute(_RETURNED).fetchall())
             catalog.side = frozenset(row[0] for row in connection.execute(_SIDE).fetchall())
         for name, logic_version, day, files, n_rows, n_bytes, inputs, run_id in others:
             version = Version(logic_version, tuple(files), n_rows, n_bytes, inputs, run_id)
@@ -215,6 +220,7 @@ class Catalogs:
 LOSS_TOPICS = (*_CATALOG_TOPICS, "run.layer_started", "run.layer_completed", "backfill.cancelled")
 """What the projection `lost_files` follows from, as far as it tells what is lost and what made up for it."""
 _GONE = "select distinct unnest(files).path from events where topic = 'dataset.files_lost'"
+_RETURNED = "select distinct dataset from events where topic = 'dataset.version_restored'"
 _LOST = "select dataset, layer, partition, path, position, mended_position from lost_files order by position"
 # Bronze's rejected lines: nothing reads them, and their day is not always one that a post vouches for.
 _SIDE = """

@@ -2,7 +2,8 @@
 
 After a bump, a window over days that exist under the older version alone would be computed over holes, and nobody
 would see it in the numbers. Such a partition is not planned until what it reads has been backfilled. The same holds of
-days whose files were declared lost, until they were extracted or built again.
+days whose files were declared lost, until they were extracted or built again; and of days that were never built because
+the dataset was given up then, and came back later.
 """
 
 from __future__ import annotations
@@ -54,15 +55,58 @@ class LostInputsError(RefusedError):
         )
 
 
+class MissedInputsError(RefusedError):
+    """A partition would be computed over days that its input was not built for while it was given up."""
+
+    code = "missed-inputs"
+
+    def __init__(self, dataset: str, day: int, missed: list[tuple[str, int]]) -> None:
+        name, n_days, first, last = _first_of(missed)
+        super().__init__(
+            f"{dataset} of {iso(day)} reads {name}, which was never built for {n_days} of those days ({first} to "
+            f"{last}): it was given up then, and came back later",
+            mend=f"build them first: tradex backfill request temporal {name} --from {first} --to {last} "
+            "--no-override-state --reason …",
+        )
+
+
+def missed(pipeline: Pipeline, catalog: Catalog) -> Days:
+    """The days of each dataset that came back which nobody built while it was away: what it reads is there, it is not,
+    and it was before."""
+    found: Days = {}
+    for name in catalog.returned & pipeline.definitions.keys():
+        own, older = catalog.current.get(name, {}), catalog.outdated.get(name, set())
+        read = {day for read in pipeline.definitions[name].reads for day in catalog.current.get(read.dataset, ())}
+        found[name] = {day for day in read if own and day > min(own) and day not in own and day not in older}
+    return {name: days for name, days in found.items() if days}
+
+
+def told_missed(pipeline: Pipeline, catalog: Catalog) -> list[str]:
+    """The same in a sentence for each dataset, with the command that fills them."""
+    return [
+        f"{name} was never built for {len(days)} days ({iso(min(days))} to {iso(max(days))}), when it was given up; to "
+        f"build them: tradex backfill request temporal {name} --from {iso(min(days))} --to {iso(max(days))} "
+        "--no-override-state --reason …"
+        for name, days in sorted(missed(pipeline, catalog).items())
+    ]
+
+
 def lacking(
-    catalog: Catalog, definition: Definition, day: int, planned: Mapping[str, set[int]]
+    catalog: Catalog,
+    definition: Definition,
+    day: int,
+    planned: Mapping[str, set[int]],
+    missing: Mapping[str, set[int]],
 ) -> list[tuple[str, int]]:
-    """The inputs (dataset, day) of a partition that are there under an older logic version only, or are lost."""
+    """The inputs (dataset, day) of a partition that are there under an older logic version only, are lost, or are
+    `missing`."""
     found = []
     for read in definition.reads:
-        outdated, lost = catalog.outdated.get(read.dataset, set()), catalog.lost.get(read.dataset, {})
-        for input_day in range(day + read.first, day + read.last + 1) if outdated or lost else ():
-            if (input_day in outdated or input_day in lost) and input_day not in planned.get(read.dataset, ()):
+        name = read.dataset
+        not_there: set[int] = catalog.outdated.get(name, set()) | catalog.lost.get(name, {}).keys()
+        not_there |= missing.get(name, set())
+        for input_day in range(day + read.first, day + read.last + 1) if not_there else ():
+            if input_day in not_there and input_day not in planned.get(name, ()):
                 found.append((read.dataset, input_day))
     return found
 
@@ -80,10 +124,11 @@ def buildable(
     there: Days = {name: set(known) for name, known in (planned or {}).items()}
     kept: Days = {}
     left: dict[str, dict[int, list[tuple[str, int]]]] = {}
+    missing = missed(pipeline, catalog)
     for name, definition in pipeline.definitions.items():
         for day in sorted(days.get(name, ())):
-            if missing := lacking(catalog, definition, day, there):
-                left.setdefault(name, {})[day] = missing
+            if lacks := lacking(catalog, definition, day, there, missing):
+                left.setdefault(name, {})[day] = lacks
             else:
                 kept.setdefault(name, set()).add(day)
                 there.setdefault(name, set()).add(day)
@@ -93,12 +138,16 @@ def buildable(
 def check_complete(
     pipeline: Pipeline, catalog: Catalog, days: Mapping[str, Iterable[int]], versions: Mapping[str, int]
 ) -> None:
-    """Raise `IncompleteInputsError` or `LostInputsError` at the first partition that cannot be built over complete
-    inputs."""
+    """Raise at the first partition that cannot be built over complete inputs: `IncompleteInputsError`,
+    `LostInputsError`, `MissedInputsError`."""
     _, left = buildable(pipeline, catalog, days)
     for name, partitions in left.items():
         day, missing = next(iter(partitions.items()))
         lost = [one for one in missing if one[1] in catalog.lost.get(one[0], {})]
         if lost:
             raise LostInputsError(name, day, lost, catalog.lost[lost[0][0]][lost[0][1]])
+        away = missed(pipeline, catalog)
+        never = [one for one in missing if one[1] in away.get(one[0], ())]
+        if never:
+            raise MissedInputsError(name, day, never)
         raise IncompleteInputsError(name, day, missing, versions[missing[0][0]])

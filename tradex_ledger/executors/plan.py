@@ -263,7 +263,8 @@ def _why_left_out(ex: Execution, backfill: Backfill) -> list[dict[str, Any]]:
         found.append(
             {
                 "dataset": name,
-                "because": because + "has days that they read lost, or under an older logic only; backfill those first",
+                "because": because
+                + "has days that they read lost, never built, or under an older logic only; backfill those first",
                 "first": None,
                 "last": None,
             }

@@ -18,6 +18,7 @@ from tradex_ledger.executors.context import Execution, Progress, logic_versions,
 from tradex_ledger.executors.lease import held
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.entry import format_time
+from tradex_ledger.ledger.select import select
 from tradex_ledger.workspace.datasets import DatasetCommands
 
 
@@ -84,6 +85,16 @@ class IncrementalCommands(DatasetCommands):
             )
             self.ledger.append(run, *vouched)
             return drive(ex, run.id)
+
+    def missed_days(self) -> list[str]:
+        """A sentence for each dataset that was given up, came back, and lacks the days in between."""
+        from tradex_ledger.executors.complete import told_missed
+
+        if not select(self.ledger.engine, "select 1 from events where topic = 'dataset.version_restored' limit 1"):
+            return []
+        ex = self.execution()
+        catalog = ex.catalogs.at(self.ledger.position(), logic_versions(ex.locks()))
+        return told_missed(ex.pipeline, catalog)
 
     def _check_cursor_not_ahead(self, until: date | None) -> None:
         """Raise `CursorAheadError`, and put on record what somebody must hear of, unless a day was asked for."""
