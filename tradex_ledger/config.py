@@ -15,10 +15,11 @@ from tradex_ledger.domain.policy_text import MOST as POLICY_MOST
 from tradex_ledger.domain.policy_text import PolicyValueError, policy_of, said
 from tradex_ledger.errors import EnvironmentFault, UsageError
 from tradex_ledger.fresh import fresh_settings
-from tradex_ledger.paths import check_lake_name, check_name, given, resolved
+from tradex_ledger.paths import check_lake_name, check_name, check_no_url, given, resolved
 
 FILE = found.FILE
 SQLITE = "sqlite:///"
+_LEDGER = re.compile(r"sqlite(\+pysqlite)?:///")
 _DATABASES = ("postgresql", "postgres", "mysql", "mariadb", "mssql", "oracle", "duckdb")
 _SECRET = ("ledger", "uri")
 FORMAT = 1
@@ -95,13 +96,11 @@ def load_config(path: Path) -> Config:
     if workspace.get("format") != FORMAT:
         raise ConfigError(path, f"[workspace] has the format {workspace.get('format')!r}; this version reads {FORMAT}")
     check_name(folder, "the workspace")
-    url = resolve_uri(_text(path, workspace, "ledger"), SQLITE, folder)
-    check_ledger_url(url)
+    url = ledger_url(_text(path, workspace, "ledger"), folder)
     if url.startswith(SQLITE):  # what belongs to the file lies beside it, not beside a link to it
         url = f"{SQLITE}{Path(url.removeprefix(SQLITE)).resolve()}"
-    lake = given(_text(path, workspace, "lake"), folder)
-    check_lake_name(lake)
-    own = given(_text(path, workspace, "pipeline"), folder) if "pipeline" in workspace else None
+    lake = lake_folder(_text(path, workspace, "lake"), folder)
+    own = pipeline_folder(_text(path, workspace, "pipeline"), folder) if "pipeline" in workspace else None
     return Config(
         folder=folder,
         ledger_url=url,
@@ -150,10 +149,28 @@ def _urls(path: Path, values: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(urls)
 
 
-def check_ledger_url(url: str) -> None:
-    """Raise `NoDatabaseError` for what is no database of a kind that is supported."""
-    if not re.match(r"sqlite(\+pysqlite)?:///", url):
-        raise NoDatabaseError(url)
+def ledger_url(text: str, folder: Path) -> str:
+    """The URL of a ledger's database, its path absolute. Raises: `NoDatabaseError`, `UrlAsPathError`."""
+    found = _LEDGER.match(text)
+    if found is None or found.end() == len(text):
+        raise NoDatabaseError(text)
+    return resolve_uri(f"{SQLITE}{text[found.end() :]}", SQLITE, folder)
+
+
+def lake_folder(text: str, folder: Path) -> Path:
+    """The folder of a lake. Raises: `UnusablePathError`, `UrlAsPathError`."""
+    check_no_url(text, "the lake")
+    lake = given(text, folder)
+    check_lake_name(lake)
+    return lake
+
+
+def pipeline_folder(text: str, folder: Path) -> Path:
+    """The folder of definitions. Raises: `UnusablePathError`, `UrlAsPathError`."""
+    check_no_url(text, "the pipeline")
+    own = given(text, folder)
+    check_name(own, "the pipeline")
+    return own
 
 
 def resolve_uri(uri: str, prefix: str, folder: Path) -> str:
@@ -161,6 +178,7 @@ def resolve_uri(uri: str, prefix: str, folder: Path) -> str:
     text = uri.removeprefix(prefix)
     if text == uri or not text:
         return uri
+    check_no_url(text, f"what follows {prefix}")
     path = given(text, folder)
     check_name(path, prefix.rstrip("/"))
     return f"{prefix}{path}"

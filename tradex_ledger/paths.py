@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tradex_ledger.errors import EnvironmentFault
+from tradex_ledger.errors import EnvironmentFault, UsageError
 
 _WILD = "*?["
 
@@ -19,6 +19,18 @@ class UnusablePathError(EnvironmentFault):
         super().__init__(
             f"{what} {readable(path)} cannot be used: {problem}",
             mend="rename that folder or file, or choose another place",
+        )
+
+
+class UrlAsPathError(UsageError):
+    """A URL where a path is meant. It is not repeated: it may hold a password."""
+
+    code = "url-as-path"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"{what} is given as a URL (not repeated: it may hold a secret), and is a path",
+            mend="name a folder or file of this machine; one that is mounted from elsewhere will do",
         )
 
 
@@ -58,7 +70,8 @@ def given(text: str, folder: Path) -> Path:
 
 
 def resolved(text: str, what: str) -> Path:
-    """Where a text points from the current folder, all links followed. Raises: `UnusablePathError`."""
+    """Where a text points from here, all links followed. Raises: `UnusablePathError`, `UrlAsPathError`."""
+    check_no_url(text, what)
     if "\0" in text:
         raise UnusablePathError(what, text, "it has a null character")
     base = Path("/") if Path(text).is_absolute() else current_folder()
@@ -76,6 +89,12 @@ def written(path: Path, folder: Path) -> str:
             text = here.relative_to(home).as_posix()
             return f"./{text}" if text.startswith("~") else text
     return str(path)
+
+
+def check_no_url(text: str, what: str) -> None:
+    """Raise `UrlAsPathError` for a text that would make folders called like a scheme, a user and a password."""
+    if "://" in text:
+        raise UrlAsPathError(what)
 
 
 def check_name(path: Path, what: str) -> None:

@@ -239,6 +239,63 @@ def test_a_name_of_a_ledger_that_looks_like_a_password_is_not_repeated(
     assert SECRET not in captured.out + captured.err
 
 
+LIKE_URLS = [f"s3://ana:{SECRET}@host/b", f"file:///x?token={SECRET}", f"postgresql://ana:{SECRET}@db/x"]
+
+
+@pytest.mark.parametrize("url", LIKE_URLS)
+def test_a_url_makes_no_folder(
+    tmp_path: Path, posts: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, url: str
+):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    source = ["--source", f"files:{posts}"]
+    for call in (
+        ["init", "ws", *source, "--lake", url],
+        ["init", "ws", *source, "--pipeline", url],
+        ["init", "ws", *source, "--ledger", f"sqlite:///{url}"],
+        ["init", "ws", "--source", f"files:{url}"],
+        ["init", url, *source],
+        ["demo", "--dir", url],
+        ["-C", url, "status"],
+        ["trust", url],
+    ):
+        assert run(call) == 2, call
+        captured = capsys.readouterr()
+        assert "is given as a URL" in captured.err and SECRET not in captured.out + captured.err
+        assert list((tmp_path / "here").iterdir()) == []
+
+
+@pytest.mark.parametrize("url", LIKE_URLS)
+def test_nor_does_one_of_the_settings(ws: Path, capsys: pytest.CaptureFixture[str], url: str):
+    text = (ws / FILE).read_text(encoding="utf-8")
+    for old, new in (
+        ('lake = "lake"', f'lake = "{url}"'),
+        ('# pipeline = "pipeline"', f'pipeline = "{url}" #'),
+        ('uri = "files:', f'uri = "files:{url}" # "'),
+    ):
+        assert old in text
+        (ws / FILE).write_text(text.replace(old, new), encoding="utf-8")
+        before = sorted(path.name for path in ws.iterdir())
+        for command in ("status", "run"):
+            assert run(["-C", str(ws), command]) == 2
+            captured = capsys.readouterr()
+            assert "is given as a URL" in captured.err and SECRET not in captured.out + captured.err
+        assert sorted(path.name for path in ws.iterdir()) == before
+
+
+def test_a_ledger_lies_in_its_workspace_however_its_url_begins(
+    tmp_path: Path, posts: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    call = ["init", str(tmp_path / "made"), "--source", f"files:{posts}", "--ledger"]
+    assert run([*call, "sqlite+pysqlite:///x.db"]) == 0
+    assert list((tmp_path / "here").iterdir()) == []
+    assert (tmp_path / "made" / "x.db").is_file()
+    assert run(["-C", str(tmp_path / "made"), "status"]) == 0
+    assert run([*call[:1], str(tmp_path / "other"), *call[2:], "sqlite:///"]) == 2
+
+
 def test_no_password_is_put_on_record(ws: Path, capsys: pytest.CaptureFixture[str]):
     days = ["--from", "2024-01-01", "--to", "2024-01-01"]
     reason = f"legal hold, see https://ana:{SECRET}@tracker/INC-7"

@@ -89,7 +89,7 @@ def trust(call: Call, folder: str | None, remove: bool) -> None:
     Look at them first. Without it their ledger and lake can be read, and nothing else. Without DIR, list what is
     trusted. The list is your own, in your configuration folder; files of yet another owner are asked about anew.
     """
-    from tradex_ledger.paths import given
+    from tradex_ledger.paths import resolved
     from tradex_ledger.trust import distrust, name_of, trusted_folders
     from tradex_ledger.trust import trust as believe
 
@@ -99,7 +99,7 @@ def trust(call: Call, folder: str | None, remove: bool) -> None:
         rows = [{"folder": str(path), "owner": name_of(owner)} for path, owner in trusted_folders()]
         call.show.document(rows) if call.as_json else call.show.table(rows, ("folder", "owner"))
         return
-    place = given(folder, Path.cwd()).resolve()
+    place = resolved(folder, "what is to be trusted")
     if remove:
         done = "is not trusted any more" if distrust(place) else "was not trusted"
     else:

@@ -14,7 +14,7 @@ from tradex_ledger.audit.query import query
 from tradex_ledger.demo.posts import deliver_days
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.executors.context import Progress, silent
-from tradex_ledger.paths import given
+from tradex_ledger.paths import check_no_url, given
 from tradex_ledger.workspace import Workspace
 
 SEED = 20260110
@@ -51,6 +51,7 @@ class DemoExistsError(RefusedError):
 
 def tell(folder: str, *, actor: str | None = None, progress: Progress = silent) -> Iterator[Step]:
     """Make a workspace in `folder` and play the story in it; yields each step once it is done."""
+    check_no_url(folder, "the demo")
     root = given(folder, Path())
     if root.exists():
         raise DemoExistsError(folder)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tradex_ledger.errors import EnvironmentFault, UsageError
-from tradex_ledger.paths import check_name, current_folder, given, written
+from tradex_ledger.paths import check_name, check_no_url, current_folder, given, written
 
 _FORMATS = (".jsonl", ".ndjson", ".json", ".js")
 _PACKED = ("", ".gz", ".bz2", ".zst")
@@ -217,6 +217,7 @@ def open_source(uri: str, base: Path | None = None) -> FilesSource:
     if scheme != "files" or not rest:
         said = "a URL (not repeated: it may hold a secret)" if "://" in uri else repr(uri)
         raise UsageError(f"{said} names no source", mend="write files:PATH, the folder of delivered files")
+    check_no_url(rest, "the source")
     folder = given(rest, base or current_folder())
     check_name(folder, "the source")
     return FilesSource(folder, base)

@@ -11,7 +11,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Self
 
 from tradex_ledger.clock import new_token, utc_now
-from tradex_ledger.config import FILE, SQLITE, check_ledger_url, load_config, resolve_uri, write_config
+from tradex_ledger.config import FILE, SQLITE, lake_folder, ledger_url, load_config, pipeline_folder, write_config
 from tradex_ledger.datasets.built_in import BUILT_IN, PIPELINE
 from tradex_ledger.datasets.definition import load_pipeline
 from tradex_ledger.domain.pipeline_state import PipelineState
@@ -25,7 +25,7 @@ from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.select import sqlite_path
 from tradex_ledger.ledger.store import create_store, has_ledger, ledger_id, open_engine
 from tradex_ledger.modes import OWNER_WRITES, make_file
-from tradex_ledger.paths import check_lake_name, check_name, current_folder, given, resolved, written
+from tradex_ledger.paths import check_name, current_folder, resolved, written
 from tradex_ledger.sources.files import FilesSource, open_source
 from tradex_ledger.trust import check_trusted
 from tradex_ledger.workspace.backfills import BackfillCommands
@@ -116,12 +116,9 @@ class Workspace(BackfillCommands):
             raise WorkspaceExistsError(root)
         found = open_source(source, current_folder())
         found.list_files()
-        place = given(lake, root)
-        check_lake_name(place)
-        own = given(pipeline, root) if pipeline else None
-        check_name(own or root, "the pipeline")
-        check_ledger_url(ledger)
-        url = resolve_uri(ledger, SQLITE, root)
+        place = lake_folder(lake, root)
+        own = pipeline_folder(pipeline, root) if pipeline else None
+        url = ledger_url(ledger, root)
         check_trusted(root, own)
         half_made = root / f".{FILE}.new"  # what a broken attempt left: it is finished, not refused
         finish = half_made.exists()
@@ -132,7 +129,7 @@ class Workspace(BackfillCommands):
         make_file(half_made, OWNER_WRITES)
         write_config(
             half_made,
-            ledger=f"{SQLITE}{written(Path(url.removeprefix(SQLITE)), root)}" if url.startswith(SQLITE) else url,
+            ledger=f"{SQLITE}{written(Path(url.removeprefix(SQLITE)), root)}",
             lake=written(place, root),
             source=FilesSource(found.folder, root).describe(),
             pipeline=written(own, root) if own else None,
