@@ -177,6 +177,23 @@ def test_next_to_nothing_of_an_id_decides_nothing(
     assert position(folder) == before
 
 
+@pytest.mark.parametrize("protection", ["", "l", "leg"])
+def test_next_to_nothing_of_a_reason_lifts_no_protection(folder: Path, tradex: Tradex, protection: str):
+    days = ["gold_metrics", "--from", "2024-01-02", "--to", "2024-01-03"]
+    assert tradex("dataset", "protect", *days, "--reason", "legal hold, case 7")[0] == 0
+    lift = ["dataset", "unprotect", *days, "--reason", "case 7 is closed", "--protection"]
+    status, _, error = tradex(*lift, protection)
+    assert (status, "4 characters or more" in error, repr(protection) in error) == (3, True, True), error
+    assert tradex(*lift, "lega")[0] == 0
+
+
+def test_what_was_given_is_repeated_in_part_only(folder: Path, tradex: Tradex):
+    for more in ([], ["--json"]):
+        status, said, error = tradex("backfill", "show", "bf-" + "1" * 100_000, *more)
+        assert status == 4
+        assert len(said) + len(error) < 15_000 and "characters)" in error
+
+
 def test_the_only_backfill_there_is_is_not_approved_by_an_empty_id(tmp_path: Path):
     small.deliver(tmp_path / "posts", days=3)
     with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as made:

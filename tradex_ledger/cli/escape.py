@@ -20,6 +20,7 @@ _NOT_ASCII = re.compile(f"(?!\n)[{_UNSEEN}]|[^\\x00-\\x7f]")
 _USER = re.compile(r"(?:(?<=://)(?:[^\s/]*:\S*|[^\s/@]+)|(?<=:/)(?!/)[^\s/]*:\S*)@")
 _SECRET = r"[\w.-]*(?:pass|pwd|token|secret|key|sig|signature|credential|auth)[\w.-]*"
 _PARAMETER = re.compile(rf"(?i)((?:[?&;#]|%3f|%26){_SECRET}(?:=|%3d))(?:(?!%26)[^\s&'\"])+")
+LONGEST = 4_000
 _SHORT = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 
@@ -33,6 +34,11 @@ def shown(text: str) -> str:
 def masked(text: str) -> str:
     """A text about something, without the passwords of the URLs in it."""
     return _PARAMETER.sub(r"\1***", _USER.sub("***@", text)) if ":/" in text or "?" in text else text
+
+
+def clipped(text: str) -> str:
+    """A text about something, short enough for a screen: what somebody gave may be as long as a file."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text):,} characters)"
 
 
 def shown_json(document: str, *, ascii_only: bool = False) -> str:

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 import orjson
 
-from tradex_ledger.cli.escape import masked, shown, shown_json
+from tradex_ledger.cli.escape import clipped, masked, shown, shown_json
 from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
 from tradex_ledger.paths import readable
 
@@ -169,7 +169,7 @@ class Show:
         if error.mend:
             self._write(self.err, f"mend: {error.mend}")
         if self.as_json:
-            said = {"message": masked(error.message), "mend": masked(error.mend)}
+            said = {"message": clipped(masked(error.message)), "mend": clipped(masked(error.mend))}
             self.document({"error": {"code": error.code, **said}})
 
     @contextmanager
@@ -192,7 +192,7 @@ class Show:
 
     def _write(self, stream: TextIO | None, text: str) -> None:
         """One line, whatever the text holds; what is said beside the result holds no password."""
-        self._put(stream, shown(masked(text) if stream is self.err else text))
+        self._put(stream, shown(clipped(masked(text)) if stream is self.err else text))
 
     def _put(self, stream: TextIO | None, text: str) -> None:
         """A text that draws nothing as it is."""

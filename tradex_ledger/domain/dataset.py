@@ -32,6 +32,10 @@ Difference = Callable[[str, list[dict[str, str]]], str | None]
 nothing: it is handed this."""
 
 
+SHORTEST_BEGINNING = 4
+"""So many characters of a protection's reason have to be given to name it: next to nothing would name the only one."""
+
+
 def stream_of(dataset: str) -> str:
     """The stream of a dataset."""
     return f"dataset-{dataset}"
@@ -215,14 +219,15 @@ class Dataset(Losses):
         policy: Policy,
         protection: str | None = None,
     ) -> str:
-        """Lift one protection, named by its very range, and where there are several by (the beginning of) its reason.
+        """Lift one protection, named by its very range, and where there are several by its reason, or its beginning.
 
         Returns that reason. Raises: `NotProtectedError`, `SeveralProtectionsError`, `NotAllowedError`.
         """
         policy.check_may("protect", by)
         check_order(date.fromisoformat(first), date.fromisoformat(last))
         same = [why for start, end, why in self.protected if [start, end] == [first, last]]
-        found = [why for why in same if why.startswith(protection or "")]
+        is_named = protection is None or len(protection) >= SHORTEST_BEGINNING
+        found = [why for why in same if why.startswith(protection or "") and (is_named or why == protection)]
         if not found:
             raise NotProtectedError(self.name, first, last, protection, self.protected)
         if len(found) > 1 and protection not in found:

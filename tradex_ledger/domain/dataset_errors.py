@@ -103,10 +103,11 @@ class NotProtectedError(RefusedError):
         self, dataset: str, first: str, last: str, protection: str | None, protected: Sequence[Sequence[str]]
     ) -> None:
         known = "; ".join(f"{a}..{b} ({why})" for a, b, why in protected) or "nothing"
-        for_that = f" for {protection!r}" if protection else ""
+        for_that = f" for {protection!r}" if protection is not None else ""
         super().__init__(
             f"{dataset} {first}..{last} is not protected{for_that}; protected is: {known}",
-            mend="name the range just as it was protected: --from … --to …",
+            mend="name the range just as it was protected: --from … --to …"
+            + (", and 4 characters or more of the reason's beginning" if protection is not None else ""),
         )
 
 
