@@ -254,3 +254,17 @@ def test_a_tile_that_is_laid_ahead_is_named_and_not_called_a_conflict(
     said = capsys.readouterr().err
     assert f"tile {tile} of level {level}" in said
     assert "somebody else" not in said
+
+
+@pytest.mark.parametrize("when", ["", "when NEW.topic = 'backfill.cancelled'"])
+def test_what_a_trigger_swallows_is_not_told_to_be_done(
+    folder: Path, run_id: str, connection: sqlite3.Connection, capsys: pytest.CaptureFixture[str], when: str
+):
+    connection.execute(f"create trigger quiet before insert on events {when} begin select raise(ignore); end")
+    before = connection.execute("select count(*) from events").fetchone()
+    cancel = ["backfill", "cancel", run_id, "--reason", "the vendor delivered other days"]
+    assert run(["-C", str(folder), "--as", "eve", *cancel]) == 7
+    assert "did not keep the event" in capsys.readouterr().err
+    assert connection.execute("select count(*) from events").fetchone() == before
+    connection.execute("drop trigger quiet")
+    assert run(["-C", str(folder), "--as", "eve", *cancel]) == 0

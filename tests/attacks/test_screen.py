@@ -20,6 +20,7 @@ from tradex_ledger.cli.main import run
 from tradex_ledger.cli.show import Show
 from tradex_ledger.domain.person import check_actor
 from tradex_ledger.domain.reason import ControlCharacterError, check_reason, check_text
+from tradex_ledger.domain.request import TicketError
 from tradex_ledger.errors import TradexError
 from tradex_ledger.workspace import Workspace
 
@@ -199,6 +200,13 @@ def test_a_ticket_cannot_draw_an_approval(folder: Path, capsys: pytest.CaptureFi
 def test_a_ticket_is_one_line(workspace: Workspace, ticket: str):
     with pytest.raises(ControlCharacterError, match="the ticket has"):
         small.request(workspace, kind="forced", ticket=ticket)
+
+
+@pytest.mark.parametrize("ticket", ["\u200b", "\ufeff\u00ad", "\u2800", ".", "-_"])
+@pytest.mark.parametrize("kind", ["forced", "temporal"])
+def test_a_ticket_can_be_seen(workspace: Workspace, ticket: str, kind: str):
+    with pytest.raises(TicketError, match="names nothing"):
+        small.request(workspace, kind=kind, ticket=ticket)
 
 
 def test_what_an_older_release_recorded_is_shown_escaped(

@@ -6,6 +6,7 @@ import re
 from datetime import date, datetime
 from typing import Any
 
+from tradex_ledger.domain.person import person
 from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.domain.policy import KINDS
 from tradex_ledger.domain.reason import check_reason, check_text
@@ -73,6 +74,26 @@ class ForcedNeedsTicketError(UsageError):
 
     def __init__(self) -> None:
         super().__init__("a forced backfill needs a ticket", mend="name it: --ticket INC-4211")
+
+
+class TicketError(UsageError):
+    """A ticket is there to be looked up."""
+
+    code = "ticket"
+
+    def __init__(self, ticket: str) -> None:
+        super().__init__(
+            f"the ticket {ticket!a} names nothing: there is no letter or digit to be seen in it",
+            mend="write it as it is called where tickets are kept: --ticket INC-4211",
+        )
+
+
+def check_ticket(ticket: str) -> str:
+    """Return the ticket. Raises: `TicketError`, and what `check_text` raises."""
+    text = check_text("ticket", ticket)
+    if text.strip() and not re.search(r"[^\W_]", person(text)):
+        raise TicketError(ticket)
+    return text
 
 
 def check_order(first: date, last: date) -> None:
@@ -154,7 +175,7 @@ def request_facts(
         "state_use": "override" if override_state else "ignore",
         "cursor": cursor,
         "reason": check_reason(reason),
-        "ticket": None if ticket is None else check_text("ticket", ticket),
+        "ticket": None if ticket is None else check_ticket(ticket),
         "priority": priority,
         "review": bool(options.get("review", False)),
         "allow_overlap": sorted(options.get("allow_overlap") or ()),

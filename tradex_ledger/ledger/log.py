@@ -52,6 +52,19 @@ class EarlyTileError(BrokenLedgerError):
         )
 
 
+class NotAppendedError(BrokenLedgerError):
+    """The database took what was saved, and has it not: a trigger in it is no work of tradex-ledger."""
+
+    code = "not-appended"
+
+    def __init__(self, position: int) -> None:
+        super().__init__(
+            f"the ledger did not keep the event at position {position} that was saved: its database has a trigger that "
+            "is no work of tradex-ledger; nothing of this save is recorded",
+            mend="look at its triggers (select name, sql from sqlite_master where type = 'trigger') and drop that one",
+        )
+
+
 class CanonicalEvent(StoredEvent):
     """A stored event whose state `canonical` has just made of `by`, `data` and `v`.
 
@@ -120,6 +133,9 @@ def append(
         leaves.append(leaf)
         rows.append((position, stream, version, topic, at, leaf, entry.decode()))
     dialect_of(connection.engine.url).insert_events(connection, rows)
+    kept = connection.execute(_LAST).first()
+    if kept is None or tuple(kept) != rows[-1]:
+        raise NotAppendedError(rows[-1][0])
     _grow_tree(connection, ledger, last.position, leaves)
     return list(range(last.position + 1 + len(told), last.position + 1 + len(rows)))
 
