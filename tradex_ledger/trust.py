@@ -25,6 +25,7 @@ from tradex_ledger.keyed import CONFIG_HOME, config_home
 from tradex_ledger.paths import check_name
 
 LIST = "trusted"
+_MOST_DIGITS = 20
 _DEFINITIONS = ("*.sql", "*.csv")
 
 
@@ -122,7 +123,7 @@ def _foreign(paths: Iterable[Path]) -> Iterable[tuple[Path, int]]:
     """Those of the paths that are another's, with that owner; of a link both its owner and that of what it leads to."""
     own = {os.geteuid()}
     behind = os.environ.get("SUDO_UID", "")
-    if os.geteuid() == 0 and behind.isascii() and behind.isdecimal():
+    if os.geteuid() == 0 and _is_user(behind):
         own.add(int(behind))
     for path in paths:
         for follow in (False, True):
@@ -154,7 +155,11 @@ def _read_if_any() -> tuple[set[tuple[int, Path]], str]:
 
 def _read() -> set[tuple[int, Path]]:
     found = (line.partition(" ") for line in _lines(_path()))
-    return {(int(owner), Path(folder)) for owner, _, folder in found if owner.isascii() and owner.isdecimal()}
+    return {(int(owner), Path(folder)) for owner, _, folder in found if _is_user(owner)}
+
+
+def _is_user(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
 
 
 def _lines(path: Path) -> list[str]:
@@ -165,7 +170,8 @@ def _lines(path: Path) -> list[str]:
             raise NoTrustListError(
                 f"{path} is no file that only you can write, so what it trusts does not count", mend="remove it"
             )
-        return path.read_text(encoding="utf-8").splitlines()
+        # Not by lines as Python reads them: in the name of a folder may be a \r, or U+2028, and then what others trust.
+        return [line for line in path.read_bytes().decode("utf-8").split("\n") if line]
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError) as error:

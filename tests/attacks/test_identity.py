@@ -692,3 +692,17 @@ def test_a_new_epoch_goes_on_after_all_that_is_common_and_what_was_given_up_befo
     lay(ws / "lake", Marker(1, head + 50, "ab" * 32, highest(ws).ledger))
     with Workspace.open(ws, reading=True) as opened:
         assert plan_base(opened.ledger.engine, opened.lake.root) == (head, (1, head + 50))
+
+
+def test_a_lake_that_is_all_there_is_is_not_searched(ws: Path, monkeypatch: pytest.MonkeyPatch):
+    text = (ws / FILE).read_text(encoding="utf-8")
+    (ws / FILE).write_text(text.replace('lake = "lake"', f'lake = "{ws.parent}/elsewhere"'), encoding="utf-8")
+    (ws.parent / "elsewhere").mkdir()
+
+    def search(*_: object, **__: object) -> object:
+        raise AssertionError("it was searched")
+
+    monkeypatch.setattr("tradex_ledger.executors.identity.run_files", search)
+    monkeypatch.setattr("tradex_ledger.executors.identity.lakes_below", lambda _, *, deep: search() if deep else ())
+    with Workspace.open(ws, reading=True) as opened:
+        assert isinstance(problem(opened.ledger.engine, opened.config.lake), UnmarkedLakeError)

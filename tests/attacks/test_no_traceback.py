@@ -301,3 +301,26 @@ def test_names_of_folders_that_cannot_be_are_refused_in_words(ws: Path):
             assert no_fault(["init", str(ws.parent / "made"), *source, option, value]) in (0, 2, 3, 6), (option, name)
             shutil.rmtree(ws.parent / "made", ignore_errors=True)
         assert no_fault(["init", name, "--source", f"files:{ws.parent / 'posts'}"]) in (0, 2, 3, 6), name
+
+
+@pytest.mark.parametrize("group", [[], ["backfill"], ["backfill", "request"], ["lake"]])
+def test_a_command_that_is_missing_is_told_in_lines(capsys: pytest.CaptureFixture[str], group: list[str]):
+    assert run(group) == 2
+    said = capsys.readouterr().err
+    assert "\\n" not in said
+    assert any(line.strip() == "Commands:" for line in said.splitlines())
+    assert "error: a command is missing" in said
+    assert run([*group, "--json"]) == 2  # of a group that takes no --json that is what is wrong
+
+
+@pytest.mark.parametrize("words", [None, "tradex ba"])
+@pytest.mark.parametrize("number", [None, "x", "9" * 5_000])
+def test_completions_that_no_shell_asks_for_are_refused_in_words(
+    monkeypatch: pytest.MonkeyPatch, words: str | None, number: str | None
+):
+    monkeypatch.setenv("_TRADEX_COMPLETE", "bash_complete")
+    for name, value in (("COMP_WORDS", words), ("COMP_CWORD", number)):
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    assert run([]) in (0, 2)

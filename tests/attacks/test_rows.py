@@ -268,3 +268,27 @@ def test_what_a_trigger_swallows_is_not_told_to_be_done(
     assert connection.execute("select count(*) from events").fetchone() == before
     connection.execute("drop trigger quiet")
     assert run(["-C", str(folder), "--as", "eve", *cancel]) == 0
+
+
+@pytest.mark.parametrize("data", [{}, {"digest": [1], "rule": {}}, {"plan_digest": None, "rule": "small", "by": 7}])
+@pytest.mark.parametrize("topic", ["backfill.approved", "backfill.requested", "run.partition_rebuilt", "policy.set"])
+def test_an_event_without_its_facts_is_told_of_in_words(
+    folder: Path, run_id: str, connection: sqlite3.Connection, capsys: pytest.CaptureFixture[str], topic: str, data: Any
+):
+    for _ in range(2):
+        planted.insert(connection, planted.next_row(connection, run_id, topic, "boss", data))
+    for command in (["audit", "history", run_id], ["audit", "log"]):
+        assert run(["-C", str(folder), *command]) in (0, 7)
+        assert "fault of the program" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("at", ["junk", "9999-99-99T99:99:99.999999Z", "٢٠٢٤-٠١-٠١T00:00:00.000000Z"])
+def test_a_time_that_is_none_is_named_by_who_reads_it_and_by_who_writes_after_it(
+    folder: Path, run_id: str, connection: sqlite3.Connection, capsys: pytest.CaptureFixture[str], at: str
+):
+    ledger, position = connection.execute("select id, (select max(position) + 1 from events) from ledger").fetchone()
+    planted.insert(connection, planted.composed(ledger, position, at, "zzz", 1, "zzz.made", "boss", {}))
+    cancel = ["backfill", "cancel", run_id, "--reason", "the vendor delivered other days"]
+    for command in (["status"], ["audit", "log"], ["run", "--until", "2024-01-09"], cancel):
+        assert run(["-C", str(folder), "--as", "eve", *command]) == 7
+        assert f"position {position}" in capsys.readouterr().err

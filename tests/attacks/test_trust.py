@@ -305,3 +305,31 @@ def test_the_search_for_a_workspace_ends_where_the_file_system_changes(tmp_path:
     monkeypatch.setattr(Path, "stat", stat)
     with pytest.raises(NoWorkspaceError, match="file system"):
         find_workspace(below)
+
+
+@as_root
+@pytest.mark.parametrize("breaks", ["\r", "\u2028", "\x85", "\x0b", "\x1e"])
+def test_a_name_that_would_be_two_lines_is_trusted_alone(ws: Path, tmp_path: Path, tradex: Tradex, breaks: str):
+    give(ws)
+    # What is trusted is called like a line of the list that names the workspace beside it.
+    bait = Path(f"{tmp_path}/bait{breaks}{OTHER} {ws}")
+    bait.mkdir(parents=True)
+    (bait / "x.sql").write_text("select 1", encoding="utf-8")
+    give(tmp_path / f"bait{breaks}{OTHER} ")
+    assert run(["trust", str(bait)]) == 0
+    with pytest.raises(UntrustedError):
+        check_trusted(ws, ws / "pipeline")
+    status, _, error = tradex("run")
+    assert (status, "belongs to uid" in error) == (3, True)
+    assert [path for path, _ in trust.trusted_folders()] == [bait]
+
+
+def test_an_owner_of_very_many_digits_is_none(
+    ws: Path, tmp_path: Path, tradex: Tradex, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "config").mkdir(mode=0o700)
+    (tmp_path / "config" / trust.LIST).write_text(f"{'9' * 5_000} /srv\n", encoding="utf-8")
+    (tmp_path / "config" / trust.LIST).chmod(0o600)
+    monkeypatch.setenv("SUDO_UID", "9" * 5_000)
+    assert trust.trusted_folders() == []
+    assert tradex("dataset", "bump", "--changed", "--reason", "other words, other moods")[0] in (0, 3)

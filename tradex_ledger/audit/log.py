@@ -13,7 +13,7 @@ from tradex_ledger.domain.base import EVENTS
 from tradex_ledger.domain.person import person
 from tradex_ledger.errors import UsageError
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.ledger.rows import COLUMNS, entry_of
+from tradex_ledger.ledger.rows import COLUMNS, BrokenRowError, entry_of
 from tradex_ledger.ledger.store import read
 from tradex_ledger.views import AsOf, resolve
 
@@ -80,7 +80,7 @@ def log(
             if entry["data"].get("override_state"):
                 moved = connection.execute(_STATE_BEFORE, {"position": entry["position"]}).first()
                 said = entry_of(ledger.id, tuple(moved)) if moved else None
-                cursors[entry["position"]] = said["data"]["cursor"] if said else None
+                cursors[entry["position"]] = said["data"].get("cursor") if said else None
         return Log(list(reversed(entries)), position, cursors)
 
     return read(ledger.engine, find)
@@ -108,19 +108,23 @@ def _belongs(last: dict[str, Any], entry: dict[str, Any]) -> bool:
     return (
         entry["topic"] in ("run.partition_rebuilt", "run.batch_appended")
         and all(last[name] == entry[name] for name in ("topic", "stream", "by"))
-        and last["data"]["dataset"] == entry["data"]["dataset"]
+        and last["data"].get("dataset") == entry["data"].get("dataset")
     )
 
 
 def _line(group: list[dict[str, Any]], found: Log) -> dict[str, Any]:
     first, last = group[0], group[-1]
+    try:
+        what = _many(group) if len(group) > 1 else _sentence(first, found.cursors)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise BrokenRowError(last["position"], f"its facts are not those of {last['topic']}") from error
     return {
         "position": last["position"],
         "at": last["at"],
         "by": last["by"],
         "stream": last["stream"],
         "event": last["topic"],
-        "what": _many(group) if len(group) > 1 else _sentence(first, found.cursors),
+        "what": what,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -137,9 +138,7 @@ def _handled(arguments: list[str], show: Show) -> int:
     except TradexError as error:
         return _said(show, error)
     except click.ClickException as error:
-        context = error.ctx if isinstance(error, click.UsageError) else None
-        mend = f"{context.command_path if context else 'tradex'} --help" if isinstance(error, click.UsageError) else ""
-        return _said(show, UsageError(error.format_message(), mend=mend))
+        return _said(show, _misuse(show, error))
     except click.exceptions.Exit as error:
         return error.exit_code
     except (KeyboardInterrupt, EOFError, click.Abort):
@@ -165,8 +164,29 @@ def _call(arguments: list[str]) -> int:
                 f"{readable(argument)} is not valid UTF-8",
                 mend="write it in UTF-8; a folder or file whose name is not has to be renamed",
             )
+    _check_completion()
     result: Any = cli.main(arguments, prog_name="tradex", standalone_mode=False)
     return result if isinstance(result, int) else 0
+
+
+def _misuse(show: Show, error: click.ClickException) -> UsageError:
+    """What was wrong with a call. Of a group alone its help is shown, in lines."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = context.command_path if context else "tradex"
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        for line in error.format_message().splitlines():
+            show.note(line)
+        return UsageError("a command is missing", mend=f"choose one of those: {path} COMMAND")
+    return UsageError(error.format_message(), mend=f"{path} --help" if isinstance(error, click.UsageError) else "")
+
+
+def _check_completion() -> None:
+    """Raise `UsageError` for what no shell that asks for completions says."""
+    shell, _, what = os.environ.get("_TRADEX_COMPLETE", "").partition("_")
+    if what == "complete":
+        words, word = os.environ.get("COMP_WORDS"), os.environ.get("COMP_CWORD")
+        if words is None or word is None or (shell != "fish" and not re.fullmatch("[0-9]{1,9}", word)):
+            raise UsageError("a shell that asks for completions sets COMP_WORDS and COMP_CWORD", mend="unset them all")
 
 
 def _fault_of(error: OSError) -> TradexError:

@@ -182,9 +182,11 @@ def _check(store: Store, root: Path, found: Sequence[Marker], known: Known) -> N
     leaves = _leaves(store, known.ledger, found)
     for marker in reversed(found):
         _check_marker(root, known, marker, leaves)
-    _check_around(root, deep=not found)
+    _check_around(root, deep=False)
     if not found:
-        _check_adoptable(store, root, known)
+        n_named = _check_holds_some(store, root)  # first: a wrong lake may be the root of everything there is
+        _check_around(root, deep=True)
+        _check_adoptable(store, root, known, n_named)
 
 
 def _check_marker(root: Path, known: Known, marker: Marker, leaves: Mapping[int, str]) -> None:
@@ -206,16 +208,20 @@ def _check_around(root: Path, *, deep: bool) -> None:
         raise NestedLakeError(root, place)
 
 
-def _check_adoptable(store: Store, root: Path, known: Known) -> None:
-    """Raise unless a lake without markers can be this ledger's."""
-    n_named, held = 0, None
+def _check_holds_some(store: Store, root: Path) -> int:
+    """How many files were asked for until one was there; raise where the ledger names some, and none of them is."""
+    n_named = 0
     for path, size in named_files(store):
         n_named += 1
         if _holds(root / path, size):
-            held = path
-            break
-    if n_named and held is None:
+            return n_named
+    if n_named:
         raise UnmarkedLakeError(root, n_named)
+    return 0
+
+
+def _check_adoptable(store: Store, root: Path, known: Known, n_named: int) -> None:
+    """Raise unless a lake without markers can be this ledger's."""
     if known.epochs:
         return  # what it does not know was given up
     for path, run_id in run_files(root):

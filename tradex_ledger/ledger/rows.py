@@ -6,6 +6,7 @@ derives all of them from the entry again, at a few microseconds an event, and be
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias, cast
 
@@ -18,6 +19,9 @@ from tradex_ledger.ledger.select import Store, select
 COLUMNS = "position, stream, version, topic, at, leaf, entry"
 """What is selected of `events` for `check_row`, in this order."""
 
+_is_time = re.compile(  # as `format_time` writes it; a day of a month too many is told by who counts with it
+    r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
+).fullmatch
 Row: TypeAlias = tuple[int, str, int, str, str, bytes, str]
 _NAMES = ("position", "stream", "version", "topic", "at")
 _TYPES = (int, str, int, str, str, bytes, str)
@@ -64,6 +68,8 @@ def check_row(ledger: str, row: Row) -> bytes:
         and text[cut : -len(end)].isdecimal()
     ):
         raise BrokenRowError(position, _difference(ledger, row))
+    if not _is_time(at):
+        raise BrokenRowError(position, "its time is none")
     if leaf_hash(entry) != leaf:
         raise BrokenRowError(position, "its leaf is not the hash of its entry")
     return entry
