@@ -1,21 +1,29 @@
 -- What somebody must hear of (N35): failures, volumes out of bounds, runs beyond their SLA, held publications,
 -- partitions that came out otherwise from the same inputs, engines that give other rows than what was built, cursors in
--- the future, files at the source with more rejected lines than are kept (told when there are more of them than at the
--- look before), and posts that were left out because their day is protected.
+-- the future, files at the source with more rejected lines than are kept or with posts that are later than the clock
+-- (told when there are more of them than at the look before), and posts that were left out because their day is protected.
 with delivered as (
     select coalesce(max((data ->> '$.position')::bigint), 0) as up_to
     from events
     where topic in ('alerts.opened', 'alerts.delivered')
 ),
 looks as (
-    select position, coalesce((data ->> '$.found.beyond')::bigint, 0) as beyond
+    select
+        position,
+        coalesce((data ->> '$.found.beyond')::bigint, 0) as beyond,
+        coalesce((data ->> '$.found.odd."created_at later than the clock"')::bigint, 0) as later
     from events
     where topic = 'source.looked'
 ),
+-- One alert an event, since what was sent is told by its position.
 swollen as (
-    select position, beyond
+    select
+        position,
+        case when beyond > lag(beyond, 1, 0) over w then beyond end as beyond,
+        case when later > lag(later, 1, 0) over w then later end as later
     from looks
-    qualify beyond > lag(beyond, 1, 0) over (order by position)
+    window w as (order by position)
+    qualify coalesce(beyond > lag(beyond, 1, 0) over w, false) or coalesce(later > lag(later, 1, 0) over w, false)
 )
 select
     e.position,
@@ -29,7 +37,7 @@ select
         when 'run.held' then 'held'
         when 'dataset.engine_checked' then 'engine gives other rows'
         when 'ledger.cursor_ahead' then 'cursor in the future'
-        when 'source.looked' then 'rejected lines not kept'
+        when 'source.looked' then if(s.later is null, 'rejected lines not kept', 'posts later than the clock')
         when 'run.layer_completed' then 'posts withheld'
         else 'failed'
     end as alert,
@@ -76,8 +84,14 @@ select
             e.data ->> '$.pipeline', (e.data ->> '$.cursor')[:10], (e.data ->> '$.clock')[:10],
             'tradex status tells how it is put back'
         )
-        when 'source.looked' then format(
-            '{} lines at {} are no posts and too many to be kept', s.beyond, e.data ->> '$.source'
+        when 'source.looked' then concat_ws(
+            '; ',
+            format(
+                '{} posts at {} are later than the clock of the machine that read them, and are no posts until then: if '
+                'that clock is behind, set it right, then: tradex backfill propose',
+                s.later, e.data ->> '$.source'
+            ),
+            format('{} lines at {} are no posts and too many to be kept', s.beyond, e.data ->> '$.source')
         )
         when 'run.layer_completed' then format(
             '{} posts were left out: the day that they belong to is protected', e.data ->> '$.source.withheld'
@@ -93,5 +107,5 @@ where e.topic in (
     'run.held', 'ledger.cursor_ahead'
 )
 or (e.topic = 'dataset.engine_checked' and e.data ->> '$.verdict' = 'different')
-or s.beyond is not null
+or s.position is not null
 or (e.topic = 'run.layer_completed' and (e.data ->> '$.source.withheld')::bigint > 0)

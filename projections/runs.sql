@@ -26,11 +26,17 @@ lives as (
         max_by("by", position) filter (topic = 'backfill.approved') as approved_by,
         max_by(data ->> '$.rule', position) filter (topic = 'backfill.approved') as approved_rule,
         min("at") filter (topic = 'run.layer_started') as started_at,
+        min(position) filter (topic = 'run.layer_started') as started_position,
         max("at") filter (
             topic in ('backfill.completed', 'backfill.cancelled', 'backfill.rejected', 'backfill.failed')
             or topic in ('incremental_run.succeeded', 'incremental_run.failed', 'incremental_run.cancelled')
             or topic = 'backfill.expired'
         ) as ended_at,
+        max(position) filter (
+            topic in ('backfill.completed', 'backfill.cancelled', 'backfill.rejected', 'backfill.failed')
+            or topic in ('incremental_run.succeeded', 'incremental_run.failed', 'incremental_run.cancelled')
+            or topic = 'backfill.expired'
+        ) as ended_position,
         max_by(layer, position) filter (topic = 'run.layer_started') as layer,
         max(position) filter (topic = 'run.published') as published_position,
         count(*) filter (topic = 'run.anomaly_detected') as anomalies,
@@ -78,6 +84,13 @@ built as (
         qualify row_number() over (partition by run_id, dataset, partition order by position desc) = 1
     )
     group by run_id
+),
+-- What was saved after such an event under the very same time bears the time of an earlier event, not its own.
+held_back as (
+    select "at", min(position) as position
+    from events
+    where topic = 'ledger.clock_held_back'
+    group by "at"
 ),
 failures as (
     select
@@ -134,7 +147,11 @@ select
         when lives.last_topic not in ('run.layer_started', 'run.held', 'run.released', 'backfill.paused', 'backfill.resumed')
             then lives.ended_at
     end as ended_at,
-    datediff('millisecond', lives.started_at, ended_at) as duration_ms,
+    case
+        when began.position < lives.started_position or ended.position < lives.ended_position then null
+        when lives.started_at = lives.ended_at and lives.started_position < lives.ended_position then null
+        else datediff('millisecond', lives.started_at, ended_at)
+    end as duration_ms,
     lives.layer,
     coalesce(attempts.attempts, 0) as attempts,
     coalesce(planned.planned_partitions, 0)::bigint as planned_partitions,
@@ -161,3 +178,5 @@ left join attempts using (run_id)
 left join planned using (run_id)
 left join built using (run_id)
 left join failures using (run_id)
+left join held_back began on began."at" = lives.started_at
+left join held_back ended on ended."at" = lives.ended_at

@@ -179,6 +179,93 @@ def test_a_clock_that_is_behind_is_told_in_the_save_and_a_common_difference_is_n
             workspace.run()
 
 
+def posts_of(workspace: Workspace, number: int) -> int:
+    """How many rows of posts Bronze has of a day of January."""
+    rows = projection(workspace, "partitions")
+    return sum(r["rows"] for r in rows if (r["dataset"], r["partition"]) == ("bronze_x_posts", date(2024, 1, number)))
+
+
+def deliver_late(folder: Path, name: str, moment: str) -> None:
+    late = f'{{"id":"7{name}","text":"late $TSLA","author_id":"9","created_at":"2024-01-{moment}:00.000Z"}}\n'
+    (folder.parent / "posts" / f"late-{name}.jsonl").write_text(late, encoding="utf-8")
+
+
+@pytest.mark.parametrize("behind", [timedelta(hours=7), timedelta(days=5), timedelta(days=400)], ids=str)
+def test_a_backfill_that_is_driven_under_a_clock_that_is_behind_loses_no_post(folder: Path, behind: timedelta):
+    """The example: posts of the days that were asked for were no posts, being later than the wrong clock."""
+    deliver_late(folder, "1", "05T10:00")
+    deliver_late(folder, "2", "07T23:50")
+    with at(folder, TODAY) as workspace:
+        before = posts_of(workspace, 5), posts_of(workspace, 7)
+        run_id = small.request(workspace, 5, 7)
+        workspace.approve(run_id)
+    with at(folder, TODAY - behind) as wrong:
+        assert wrong.drive(run_id).status == "SUCCESS"
+        assert (posts_of(wrong, 5), posts_of(wrong, 7)) == (before[0] + 1, before[1] + 1)
+        (look,) = [row for row in projection(wrong, "source_looks") if row["run_id"] == run_id]
+        assert (look["rejected"], look["odd"]) == (0, "{}")
+        assert "ledger.clock_held_back" in topics(wrong)
+    with at(folder, TODAY) as workspace:
+        check_everything(workspace)
+
+
+def test_posts_that_are_later_than_all_that_is_known_of_the_time_are_told_and_come_in_later(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+):
+    deliver_late(folder, "1", "08T09:00")
+    with at(folder, TODAY) as workspace:
+        run_id = small.request(workspace, 8, 8)
+        workspace.approve(run_id)
+        for _ in range(2):  # in truth it is noon
+            workspace.drive(run_id)
+            run_id = small.request(workspace, 8, 8)
+            workspace.approve(run_id)
+        (alert,) = projection(workspace, "alerts")
+        assert (alert["alert"], "1 posts at files:" in alert["message"]) == ("posts later than the clock", True)
+        assert "if that clock is behind, set it right" in alert["message"]
+        assert posts_of(workspace, 8) == 0
+        workspace.cancel(run_id, reason="asked for a third time by mistake")
+    monkeypatch.setattr("tradex_ledger.clock.utc_now", lambda: TODAY)
+    assert call(["-C", str(folder), "status"]) == 0
+    assert "later than the clock: 1 post, to be read again; see: tradex alerts" in capsys.readouterr().out
+    with at(folder, TODAY + timedelta(days=1)) as workspace:
+        assert workspace.run().status == "SUCCESS"
+        assert posts_of(workspace, 8) == 1
+        check_everything(workspace)
+    assert call(["-C", str(folder), "status"]) == 0
+    assert "later than the clock" not in capsys.readouterr().out
+
+
+def test_how_long_a_run_took_is_unknown_where_its_times_are_those_of_others(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+):
+    """The example: a run under a clock that is behind took 0.0 s."""
+    with at(folder, TODAY) as workspace:
+        run_ids = [small.request(workspace, 3, 3)]
+        run_ids += [small.request(workspace, 5, 5, allow_overlap=run_ids)]
+        for run_id in run_ids:
+            workspace.approve(run_id)
+    with at(folder, TODAY - timedelta(hours=7)) as wrong:
+        wrong.drive(run_ids[0])
+    monkeypatch.setattr("tradex_ledger.clock.utc_now", lambda: TODAY)
+    clock = small.Ticking(TODAY + timedelta(hours=9))
+
+    def set_back(stage: str, done: int, total: int) -> None:
+        clock.now = TODAY
+
+    with Workspace.open(folder, actor="ana", clock=clock) as wrong:
+        wrong.drive(run_ids[1], progress=set_back)
+        took = {row["run_id"]: row["duration_ms"] for row in projection(wrong, "runs")}
+        night = next(run_id for run_id in took if run_id.startswith("run-"))
+        assert (took[run_ids[0]], took[run_ids[1]]) == (None, None), "all of it, or its end"
+        assert took[night] > 0, "the event that the others were held back to is of its own time"
+    assert call(["-C", str(folder), "backfill", "show", run_ids[0]]) == 0
+    assert "unknown: the clock was behind the last event" in capsys.readouterr().out
+    assert call(["-C", str(folder), "backfill", "list"]) == 0
+    said = capsys.readouterr().out
+    assert (said.count("unknown"), "0.0 s" in said) == (2, False)
+
+
 def test_requests_expire_by_what_is_on_record(folder: Path):
     with at(folder, TODAY) as workspace:
         run_id = small.request(workspace, 3, 3)

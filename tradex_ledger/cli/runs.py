@@ -14,7 +14,7 @@ from tradex_ledger.cli.common import DAY, Call, as_of_option, command
 from tradex_ledger.cli.findings import definition_findings, show_findings, show_stale, stale
 from tradex_ledger.cli.losses import losses
 from tradex_ledger.cli.plans import request_facts, run_document
-from tradex_ledger.cli.show import Show, bytes_text, seconds_text, short
+from tradex_ledger.cli.show import Show, bytes_text, seconds_text, short, took_text
 from tradex_ledger.cli.source import look_facts, status_lines
 from tradex_ledger.cli.state import cursors_ahead
 
@@ -32,7 +32,7 @@ def run_row(run: dict[str, Any]) -> dict[str, Any]:
         "range": f"{_day(run['range_from'])}..{_day(run['range_to'])}",
         "progress": progress,
         "rows": run["rows"],
-        "took": seconds_text(run["duration_ms"]),
+        "took": took_text(run).partition(":")[0],
         "by": run["requested_by"],
         "why": short(run["reason"], 40),
     }
@@ -66,7 +66,7 @@ def show_run(show: Show, document: dict[str, Any]) -> None:
             "plan": plan and plan["digest"],
             "as of position": plan and plan["base"],
             "policy": plan and plan["policy_digest"],
-            "took": document["ended_at"] and seconds_text(document["duration_ms"]),
+            "took": document["ended_at"] and took_text(document),
             **look_facts(document),
             "partitions": f"{document['built_partitions']} of {document['planned_partitions']}: "
             f"{document['written']} written, {document['identical']} identical, {document['reused']} reused",

@@ -281,6 +281,13 @@ def seconds_text(milliseconds: int | None) -> str:
     return f"{int(seconds // 60)} min {int(seconds % 60)} s"
 
 
+def took_text(run: Mapping[str, Any]) -> str:
+    """How long a run took, in whole; unknown where its events bear the time of an earlier one."""
+    if run["started_at"] and run["ended_at"] and run["duration_ms"] is None:
+        return "unknown: the clock was behind the last event; see: tradex audit log --topic ledger.clock_held_back"
+    return seconds_text(run["duration_ms"])
+
+
 def pick(rows: Iterable[Mapping[str, Any]], *columns: str) -> list[dict[str, Any]]:
     """Only some columns of rows."""
     return [{column: row.get(column) for column in columns} for row in rows]

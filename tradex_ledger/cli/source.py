@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from tradex_ledger.sources.x_time import LATER
+
 
 def look_facts(document: dict[str, Any]) -> dict[str, Any]:
     """What a run found at the source and made of it, as facts of its summary."""
@@ -82,6 +84,8 @@ def status_lines(look: dict[str, Any] | None) -> list[str]:
     lines = [found]
     if not_kept := _beyond(look["beyond"]):
         lines.append(f"not kept: {not_kept}")
+    if later := orjson.loads(look["odd"] or "{}").get(LATER):
+        lines.append(f"later than the clock: {plural(later, 'post')}, to be read again; see: tradex alerts")
     if over := passed_over_text(look):
         lines.append(f"passed over: {over}")
     if look["late_posts"] or look["late_rejected"]:

@@ -142,6 +142,16 @@ def last_at(ledger: Ledger) -> datetime | None:
     return None if found is None else parse_time(found)
 
 
+def time_of_now(ex: Execution) -> datetime:
+    """The time that an event of now would bear: that of the clock, or of the last event where the clock is behind it.
+
+    What was delivered by now is judged by it: posts of days that were asked for, and approved, are no posts of the
+    future because the machine that drives has the wrong time.
+    """
+    now, last = ex.clock().astimezone(UTC), last_at(ex.ledger)
+    return now if last is None else max(now, last)
+
+
 def last_place_before(ledger: Ledger, stream: str, now: datetime) -> str | None:
     """The last cursor of a pipeline that does not lie in the future."""
     wanted = text("select entry from events where stream = :stream order by version desc")

@@ -24,6 +24,7 @@ from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.executors.ahead import check_own_days
 from tradex_ledger.executors.append import Append, rows_by_day
 from tradex_ledger.executors.bronze import RecoverTask, recover
+from tradex_ledger.executors.clocks import time_of_now
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.delivered import Asked, Days, open_delivered
 from tradex_ledger.executors.fence import DrivenRun
@@ -105,7 +106,7 @@ def extract(ex: Execution, driven: DrivenRun, extraction: Mapping[str, Any]) -> 
 
     Raises: `NothingReadableError` in an incremental run, once what was no post is on record.
     """
-    ingested_at = format_time(ex.clock())
+    ingested_at = format_time(time_of_now(ex))
     wanted = wanted_of(ex, extraction, ingested_at)
     asked, delivered, listing = asked_of(wanted), open_delivered(ex), ex.source.look()
     staged = stage_all(ex, listing.files, wanted, delivered, asked)

@@ -25,6 +25,7 @@ from tradex_ledger.executors.ahead import sets_out
 from tradex_ledger.executors.append import append_task, placed_rows, rows_by_day
 from tradex_ledger.executors.bronze import count_new_rows
 from tradex_ledger.executors.catalog import Catalog
+from tradex_ledger.executors.clocks import time_of_now
 from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.delivered import Delivered
 from tradex_ledger.executors.extract import record_look, wanted_of
@@ -96,7 +97,8 @@ def _look(ex: Execution, cursor: str) -> Late:
     posts, *others = ex.bronze()
     extraction = {**_EVERYTHING, "cursor_to": cursor}
     listing = ex.source.look()
-    staged = stage_all(ex, listing.files, wanted_of(ex, extraction, format_time(ex.clock())), Delivered(None), None)
+    wanted = wanted_of(ex, extraction, format_time(time_of_now(ex)))
+    staged = stage_all(ex, listing.files, wanted, Delivered(None), None)
     catalog = ex.catalogs.at(ex.ledger.position(), logic_versions(ex.locks()))
     found: Counter[int] = Counter()
     index = open_keys(ex)

@@ -18,7 +18,7 @@ from tradex_ledger.sources.elements import Record
 from tradex_ledger.sources.parquet_rows import ParquetRows
 from tradex_ledger.sources.records import NoPostsInside, read_records
 from tradex_ledger.sources.x_posts import Post, Rejected, iter_line
-from tradex_ledger.sources.x_time import DAY_US, EPOCH_ORDINAL, FIRST_POST_US
+from tradex_ledger.sources.x_time import DAY_US, EPOCH_ORDINAL, FIRST_POST_US, LATER
 
 POSTS_SCHEMA = pa.schema(
     [
@@ -207,6 +207,7 @@ class _Staging:
 
     def _reject(self, post: Rejected, raw: bytes, number: int, seen: _Seen) -> None:
         seen.controls += post.kind == "control"
+        seen.odd.update([LATER] if post.kind == "early" else [])
         if not seen.may_keep(len(raw)):
             seen.beyond += 1
             return
