@@ -17,7 +17,9 @@ from tests import small
 from tests.contents import contents, current_files
 from tests.lake import events
 from tradex_ledger import keyed
-from tradex_ledger.errors import EnvironmentFault
+from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.policy import NotAllowedError
+from tradex_ledger.errors import EnvironmentFault, RefusedError
 from tradex_ledger.executors import append as append_module
 from tradex_ledger.executors.keys import spans_of
 from tradex_ledger.views import AsOf, open_views
@@ -181,6 +183,34 @@ def test_an_edit_of_a_made_up_id_goes_to_the_day_of_its_post_and_that_day_is_bui
     assert source_of(workspace)["moved"] == 1
     # What was delivered is told as it was delivered.
     assert {row[1].day for row in bronze(workspace, columns="text, created_at") if row[0] == "after"} == {8}
+
+
+def test_a_rule_that_approved_one_day_does_not_drive_the_days_of_edited_posts(tmp_path: Path, source: Path):
+    """Edits delivered on one day are filed under the days of their posts, which come into the plan."""
+    with made(tmp_path, source, may_approve=["boss"], rule_max_partitions=1) as workspace:
+        deliver(source, "a", *(post(10 + n, n) for n in range(1, 6)))
+        workspace.run(small.day(7))
+        deliver(source, "b", *(post(20 + n, 8, "after", edit_history_tweet_ids=[f"{10 + n}"]) for n in range(1, 6)))
+        run_id = small.request(workspace, 8, 8)
+        assert workspace.ledger.get(Backfill, run_id).approved_rule == "at most 1 partitions"
+        held = workspace.drive(run_id)
+        assert (held.status, sum(window["partitions"] for window in held.windows)) == ("HELD", 1)
+        (told,) = events(workspace, "topic = 'run.held'")
+        assert "and now 6 partitions: a person has to look (silver_counts: days that follow from what" in told["data"]
+        with pytest.raises(NotAllowedError):
+            workspace.release(run_id, reason=small.REASON)
+        assert counted(workspace) == {small.day(n): (1, 1) for n in range(1, 6)}
+        assert len(bronze(workspace)) == 10, "what was paid for is kept"
+        with pytest.raises(RefusedError):
+            workspace.drive(run_id)
+    with small.reopen(tmp_path / "ws", "boss") as boss:
+        boss.release(run_id, reason=small.REASON)
+        assert boss.drive(run_id).status == "SUCCESS"
+        assert counted(boss) == {small.day(n): (1, 2) for n in range(1, 6)}
+        (extended,) = events(boss, f"topic = 'run.plan_extended' and run_id = '{run_id}'")
+        reason = json.loads(extended["data"])["reason"]
+        assert reason == "days that follow from what was appended or published since"
+        assert repeated(boss) == []
 
 
 def test_what_a_failed_or_cancelled_run_put_into_bronze_counts(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests import small
-from tests.check import check_everything
+from tests.check import check_everything, read_record
 from tests.lake import events, projection
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE
@@ -283,6 +283,8 @@ def test_what_a_rule_approved_is_not_driven_beyond_it(tmp_path: Path):
         workspace.run(small.day(9))  # newer days: what the backfill touches reaches farther now
         held = workspace.drive(asked.id)
         assert (held.status, sum(w["partitions"] for w in held.windows)) == ("HELD", n_partitions)
+        (told,) = (entry for entry in read_record(workspace).entries if entry.topic == "run.held")
+        assert told.data["why"].endswith("(gold_baselines, gold_signals: newer days)")
         why = workspace.ledger.get(Backfill, asked.id)
         assert why.why_a_person(workspace.policy, Beyond(1, 0))
         with pytest.raises(NotAllowedError):

@@ -10,6 +10,7 @@ from tradex_ledger.domain.anomaly import SERIES_MIN, judge
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.by_rule import NOTHING, Beyond
 from tradex_ledger.domain.plan import Window, count_partitions
+from tradex_ledger.domain.run import Run
 from tradex_ledger.executors.catalog import Catalog
 from tradex_ledger.executors.context import Execution
 from tradex_ledger.executors.fence import DrivenRun
@@ -82,8 +83,18 @@ def reason_for_a_person(ex: Execution, driven: DrivenRun, added: Sequence[Window
     run.check_still_allowed(policy)
     more = count_partitions(added) + _grown_beside(ex, run).partitions
     why = run.why_a_person(policy, Beyond(more, 0)) if more else None
-    named = ", ".join(sorted({window["dataset"] for window in added})) or "other parts of its request"
-    return why and f"{why} ({named}: newer days)"
+    named = ", ".join(sorted({window["dataset"] for window in added}))
+    return why and f"{why} ({f'{named}: {what_came_in(run, added)}' if named else 'other parts of its request'})"
+
+
+def what_came_in(run: Run, added: Sequence[Window]) -> str:
+    """What partitions are that came into a plan after it was made: days after all that it knew, or others."""
+    last = max([window["last"] for window in run.windows], default="")
+    newer = any(window["last"] > last for window in added)
+    others = any(window["first"] <= last for window in added)
+    told = ["newer days"] if newer else []
+    told += [f"{'other ' if newer else ''}days that follow from what was appended or published since"] if others else []
+    return ", and ".join(told)
 
 
 def _grown_beside(ex: Execution, run: Backfill) -> Beyond:

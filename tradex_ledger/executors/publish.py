@@ -3,8 +3,8 @@
 The order of things, and what a crash means at each step:
 
 1. read the datasets (the locks), then the base position, then the catalog as of it;
-2. look at the policy of now; bring the plan up to the base: days that are newer than the plan join the closure
-   (`PlanExtended`), unless the rule that approved it does not reach so far (`Held`);
+2. look at the policy of now; bring the plan up to the base: newer days, and days that what the run appended leads to,
+   join the closure (`PlanExtended`), unless the rule that approved it does not reach so far (`Held`);
 3. compare each candidate's inputs with the catalog; rebuild just those that moved;
 4. one save: Run.Published, Dataset.Published of each dataset, the closing event, and the state where it moves;
 5. the lake's marker, which says how far its ledger has come.
@@ -34,7 +34,13 @@ from tradex_ledger.executors.context import Execution, logic_versions
 from tradex_ledger.executors.fence import DrivenRun
 from tradex_ledger.executors.identity import check as check_identity
 from tradex_ledger.executors.identity import mark
-from tradex_ledger.executors.judge import check_sla, detect_anomalies, reason_for_a_person, reason_to_hold
+from tradex_ledger.executors.judge import (
+    check_sla,
+    detect_anomalies,
+    reason_for_a_person,
+    reason_to_hold,
+    what_came_in,
+)
 from tradex_ledger.executors.rebuild import Rebuild
 from tradex_ledger.ledger.application import WriterConflictError
 
@@ -47,12 +53,12 @@ def publish(ex: Execution, driven: DrivenRun) -> None:
         published = ex.catalogs.at(ex.ledger.position(), versions)
         # Recorded as a failure: the run goes on once what it reads was backfilled.
         check_complete(ex.pipeline, published, planned_days(ex, driven), versions)
-        added = newer_days(ex, driven, published, versions)
+        added = days_to_add(ex, driven, published, versions)
         if (why := reason_for_a_person(ex, driven, added)) is not None:
             _hold(ex, driven, why)
             return
         if added:
-            driven.run.extend_plan(added, base=published.position, reason="newer days", by=ex.by)
+            driven.run.extend_plan(added, base=published.position, reason=what_came_in(driven.run, added), by=ex.by)
             driven.append()
         rebuild_moved(ex, driven, published, versions)
         detect_anomalies(ex, driven, published)
@@ -117,8 +123,9 @@ def last_day_of(driven: DrivenRun, published: Catalog) -> int:
     return max([own, *published.days()[-1:]])
 
 
-def newer_days(ex: Execution, driven: DrivenRun, published: Catalog, versions: dict[str, int]) -> list[Window]:
-    """What other runs made affected meanwhile, to be taken into the plan: days newer than those the plan knew."""
+def days_to_add(ex: Execution, driven: DrivenRun, published: Catalog, versions: dict[str, int]) -> list[Window]:
+    """The days to be taken into the plan: newer ones, where other runs published meanwhile, and those, of any age, that
+    what the run appended leads to, since a post is filed under its own day."""
     run = driven.run
     last_day = last_day_of(driven, published)
     seeds = {name: {ordinal(day) for day in days} for name, days in run.appended.items() if name not in published.side}
