@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shlex
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -17,11 +18,15 @@ from tests import small
 from tests.contents import contents, current_files
 from tests.lake import events
 from tradex_ledger import keyed
+from tradex_ledger.cli.main import run as call
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.policy import NotAllowedError
 from tradex_ledger.errors import EnvironmentFault, RefusedError
 from tradex_ledger.executors import append as append_module
+from tradex_ledger.executors.homes import NOTHING_MOVED
+from tradex_ledger.executors.inputs import InputFile
 from tradex_ledger.executors.keys import spans_of
+from tradex_ledger.executors.two_days import near_other_days
 from tradex_ledger.views import AsOf, open_views
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
@@ -35,6 +40,11 @@ COUNTS = """-- /// dataset
 -- ///
 select event_date, count(distinct post_id) as posts, count(*) as versions from bronze_x_posts group by all
 """
+LEAVES_OUT = COUNTS.replace("-- ///\nselect", '-- references = ["left_out.csv"]\n-- ///\nselect').replace(
+    "from bronze_x_posts",
+    "from bronze_x_posts b where not exists "
+    "(from left_out l where l.post_id = b.post_id and l.event_date = b.event_date::varchar)",
+)
 SNOWFLAKE = 1_741_941_000_000_000_000  # of the first of January 2024
 Row = tuple[str, str, date]
 
@@ -297,6 +307,70 @@ def test_a_line_that_is_no_post_is_known_under_whatever_day_it_was_read(workspac
         small.backfill(later, date(2024, 2, 20), date(2024, 2, 20))
         assert repeated(later) == []
         assert len(bronze(later, BRONZE[1], "event_date, reason")) == 1
+
+
+# -- what an earlier release left
+
+
+@pytest.mark.parametrize("base", [SNOWFLAKE, "made-up-"], ids=["ids of the platform", "any ids"])
+def test_posts_that_stood_on_two_days_before_are_told_with_the_days(
+    workspace: Workspace, source: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], base: Any
+):
+    def ids(first: int, until: int) -> list[int | str]:
+        return [f"{base}{n}" if isinstance(base, str) else base + n for n in range(first, until)]
+
+    deliver(source, "a", *(post(one, 2) for one in ids(0, 40)), *(post(one, 3) for one in ids(40, 80)))
+    workspace.run(small.day(5))
+    again, edit = ids(10, 13), ids(50, 51)[0]
+    deliver(
+        source, "b", *(post(one, 6) for one in again), post(edit, 7, "after"), *(post(one, 6) for one in ids(80, 99))
+    )
+    assert [item["kind"] for item in workspace.propose(source=True) if item["kind"] == "two days"] == []
+    with monkeypatch.context() as before:
+        before.setattr(append_module, "find_moved", lambda *_, **__: NOTHING_MOVED)
+        workspace.run(small.day(8))
+    assert len(repeated(workspace)) == 3 + 4, "the rule of before: versions that stand twice, posts of two days"
+    (told,) = [item for item in workspace.propose(source=True) if item["kind"] == "two days"]
+    assert (told["posts"], told["days"]) == (4, ["2024-01-02", "2024-01-03", "2024-01-06", "2024-01-07"])
+    assert "4 posts stand in bronze_x_posts on several days each (2024-01-02, 2024-01-03, " in told["reason"]
+    folder = str(workspace.config.folder)
+    assert call(["-C", folder, *shlex.split(told["command"])[1:], "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)["rows"]
+    assert {str(row[0] if isinstance(row, list) else row["post_id"]) for row in listed} == {
+        str(n) for n in (*again, edit)
+    }
+    assert call(["-C", folder, "backfill", "propose"]) == 0
+    assert "# 4 posts stand in bronze_x_posts on several days each" in capsys.readouterr().out
+    assert workspace.submit(workspace.propose(source=True)) == 0, "there is nothing to request"
+    # The way out that docs/upgrading.md describes.
+    pipeline = workspace.config.folder.parent / "pipeline"
+    lines = [f"{one},2024-01-06" for one in again] + [f"{edit},2024-01-07"]
+    (pipeline / "left_out.csv").write_text("\n".join(["post_id,event_date", *lines]) + "\n")
+    (pipeline / "silver_counts.sql").write_text(LEAVES_OUT)
+    with small.reopen(workspace.config.folder) as mended:
+        mended.bump("silver_counts", reason="posts that count on two days, INC-4305")
+        order: Any = {"kind": "logical", "dataset": "silver_counts", "override_state": False, "reason": small.REASON}
+        run_id = mended.request(**order, first=small.day(1), last=small.day(7)).id
+        mended.approve(run_id)
+        mended.drive(run_id)
+        assert counted(mended) == {small.day(2): (40, 40), small.day(3): (40, 40), small.day(6): (19, 19)}
+
+
+def test_files_that_share_numbers_with_another_day_are_found_by_their_spans():
+    chance = random.Random(14)
+    for _ in range(300):
+        known = []
+        for n in range(chance.randrange(1, 9)):
+            lows = sorted(chance.sample(range(60), 2 * chance.randrange(1, 4)))
+            spans = tuple((lows[i], lows[i + 1]) for i in range(0, len(lows), 2))
+            known.append((InputFile(chance.randrange(4), Path(), str(n), 0, ""), spans))
+        shared = {
+            one.name
+            for one, its in known
+            for other, theirs in known
+            if one.day != other.day and any(a <= d and c <= b for a, b in its for c, d in theirs)
+        }
+        assert {file.name for file, _ in near_other_days(known)} == shared
 
 
 # -- the index is a cache

@@ -50,7 +50,7 @@ def posts_elsewhere(
     for part in _parts(connection):
         numbers += _elsewhere(connection, index, part, known)
     wanted = pa.array(sorted(set(numbers)), pa.uint64())
-    return wanted, [file for file, spans in known if len(wanted) and _may_hold(index, file, spans, wanted)]
+    return wanted, [file for file, spans in known if len(wanted) and may_hold(index, file, spans, wanted)]
 
 
 def _several_days(connection: duckdb.DuckDBPyConnection) -> list[int]:
@@ -151,7 +151,8 @@ def _tables(index: KeyIndex, files: Sequence[InputFile]) -> Iterator[pa.Table]:
         yield pa.table({"k": pa.chunked_array(numbers), "d": pa.chunked_array(days)})
 
 
-def _may_hold(index: KeyIndex, file: InputFile, spans: Spans, wanted: pa.Array) -> bool:
+def may_hold(index: KeyIndex, file: InputFile, spans: Spans, wanted: pa.Array) -> bool:
+    """Whether one of these numbers is among the keys of a file."""
     if not _falls_into(spans, wanted):
         return False
     return bool(pc.any(pc.is_in(numbers_in(index.numbers(file, POST)), value_set=wanted)).as_py())

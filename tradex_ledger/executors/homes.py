@@ -24,7 +24,8 @@ from tradex_ledger.executors.keys import KeyIndex, number_of
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.lake.writer import limit_resources
 
-_EVER = (1, 3_652_059)  # the ordinals that there are
+EVER = (1, 3_652_059)
+"""The ordinals that there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def _moved(
 ) -> Moved:
     connection.register("wanted", pa.table({"k": wanted}))
     with checked(consulted):
-        paths = paths_today(consulted, *_EVER, folder / "again-homes.parquet")
+        paths = paths_today(consulted, *EVER, folder / "again-homes.parquet")
         names = ", ".join(f'"{name}"' for name in key)
         # Without a file there is none of its rows: the columns are those of what is staged.
         none = "(select *, null::timestamp as ingested_at from staged limit 0)"

@@ -32,6 +32,7 @@ from tradex_ledger.executors.extract import record_look, wanted_of
 from tradex_ledger.executors.keys import KeyIndex, open_keys
 from tradex_ledger.executors.lease import held
 from tradex_ledger.executors.staging import Staged, stage_all
+from tradex_ledger.executors.two_days import TwoDays, find_two_days
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.lake.verified import Reading
 from tradex_ledger.ledger.entry import format_time
@@ -51,7 +52,7 @@ class Late:
     `passed` are those of the days that a run has asked the source for; no run has asked for the others. `rejected` is
     how many lines are no posts and not on record as such, `rejected_files` the delivered files that hold them;
     `sets_out` whether a run of now would do so without a question; `look` is what was recorded of the look at the
-    source.
+    source; `two_days` are the posts that Bronze has on several days.
     """
 
     dataset: str
@@ -62,6 +63,7 @@ class Late:
     rejected_files: tuple[str, ...] = ()
     sets_out: bool = True
     look: Look | None = None
+    two_days: TwoDays = field(default_factory=TwoDays)
 
 
 def find_late(ex: Execution) -> Late:
@@ -110,6 +112,7 @@ def _look(ex: Execution, cursor: str) -> Late:
     newest = staged.newest_day()
     late = replace(
         late,
+        two_days=find_two_days(ex, index, catalog, Path(ex.staging, "two-days")),
         sets_out=sets_out(ex, catalog, cursor, None if newest is None else newest + EPOCH_ORDINAL),
         rejected=sum(count for *_, count in unfit),
         rejected_files=tuple(sorted({name for _, name, _ in unfit if name})),

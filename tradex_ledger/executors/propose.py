@@ -12,6 +12,7 @@ from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.pipeline_state import stream_of
 from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.errors import RefusedError
+from tradex_ledger.executors import two_days
 from tradex_ledger.executors.late import Late, as_rows
 from tradex_ledger.executors.overlap import active_backfills
 from tradex_ledger.ledger.application import Ledger
@@ -46,6 +47,7 @@ def propose(ledger: Ledger, late: Late | None = None, refusal: Refusal = never) 
     outdated backfills that stand in its way. `rejected`: lines at the source that are no posts and not on record
     (`command` is None while no run would set out without a question). `passed over`: what is at the source and is not
     read (`command` is None). `two contents`: what the same inputs gave.
+    `two days`: posts that count on several days.
     """
     at_work = Leases(ledger.engine).living()
     with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
@@ -90,6 +92,7 @@ def propose(ledger: Ledger, late: Late | None = None, refusal: Refusal = never) 
         *requests,
         *_unread(late),
         *_twice(twice),
+        *(two_days.as_items(late.two_days) if late is not None else ()),
     ]
 
 
