@@ -98,11 +98,11 @@ def _append_days(task: AppendTask) -> Appended:
     connection = connect()
     try:
         limit_resources(connection, task.folder / "spill", task.memory_mb)
-        existing = _existing_paths(task)
-        recounted = _recounted(connection, task, existing)
+        has_known = _find_known(connection, task)
+        recounted = _recounted(connection, task, has_known)
         files = write_days(
             connection,
-            _append_sql(task, existing),
+            _append_sql(task, has_known),
             column=task.column,
             order=task.key,
             days=set(task.days),
@@ -132,7 +132,7 @@ def count_new_rows(task: AppendTask) -> list[tuple[int, str | None, int]]:
     connection = connect()
     try:
         limit_resources(connection, task.folder / "spill", task.memory_mb)
-        sql = _append_sql(task, _existing_paths(task), more="__delivered")
+        sql = _append_sql(task, _find_known(connection, task), more="__delivered")
         file = '"file"' if "file" in task.columns else "null::varchar"
         found = connection.execute(f"select __delivered, {file}, count(*) from ({sql}) group by all").fetchall()
         return [(day.toordinal(), name, count) for day, name, count in found]
@@ -147,20 +147,37 @@ def check_existing(task: AppendTask) -> Appended:
     return Appended([])
 
 
-def _existing_paths(task: AppendTask) -> list[str]:
-    """Where the rows are that Bronze has."""
-    return paths_today(task.existing, task.days[0], task.days[-1], task.folder / "again.parquet")
+def _find_known(connection: duckdb.DuckDBPyConnection, task: AppendTask) -> bool:
+    """Make the table `known`: the keys that are staged and that Bronze has, with its counts. False: it has no files.
+
+    Bronze is read once, past the keys of the few rows that are staged, and never gathered in memory.
+    """
+    paths = paths_today(task.existing, task.days[0], task.days[-1], task.folder / "again.parquet")
+    if not paths:
+        return False
+    wanted = ", ".join(f'"{c}"' for c in (*task.key, *task.counts))
+    rows = f"read_parquet({file_list(paths)}, hive_partitioning = false, union_by_name = true)"
+    connection.execute(
+        f"create temp table known as select {wanted} from {rows} "
+        f"semi join (select distinct {_keys_sql(task)} from ({_rows_sql(task)})) using ({_keys_sql(task)})"
+    )
+    return True
 
 
-def _rows_of(paths: list[str]) -> str:
-    return f"read_parquet({file_list(paths)}, hive_partitioning = false, union_by_name = true)"
+def _keys_sql(task: AppendTask) -> str:
+    return ", ".join(f'"{c}"' for c in task.key)
 
 
 def _staged_sql(task: AppendTask) -> str:
     """The staged rows that belong to the days, each with its number among those of one key: the first was delivered
     first."""
-    keys = ", ".join(f'"{c}"' for c in task.key)
     delivered = ", ".join(['"file"', '"line"']) if "file" in task.columns else "source, line, item"
+    number = f"row_number() over (partition by {_keys_sql(task)} order by {delivered})"
+    return f"select *, {number} as __nth from ({_rows_sql(task)})"
+
+
+def _rows_sql(task: AppendTask) -> str:
+    """The staged rows that belong to the days."""
     within = f"\"{task.column}\" between date '{iso(task.days[0])}' and date '{iso(task.days[-1])}'"
     staged = f"read_parquet({file_list(list(task.staged))}, hive_partitioning = false)"
     rows = f'select *, "{task.column}" as __delivered from {staged} where {within}'
@@ -172,14 +189,14 @@ def _staged_sql(task: AppendTask) -> str:
             f"where {within} and not exists (from {moved} m where {same}) "
             f"union all by name select * exclude (is_known) from {moved} where {within}"
         )
-    return f"select *, row_number() over (partition by {keys} order by {delivered}) as __nth from ({rows})"
+    return rows
 
 
 def _same(task: AppendTask, one: str, other: str) -> str:
     return " and ".join(f'{one}."{c}" = {other}."{c}"' for c in task.key)
 
 
-def _append_sql(task: AppendTask, existing: list[str], *, more: str = "") -> str:
+def _append_sql(task: AppendTask, has_known: bool, *, more: str = "") -> str:
     made = {
         "run_id": f"'{task.run_id}'",
         "ingested_at": f"timestamp '{task.ingested_at.rstrip('Z')}'",
@@ -187,22 +204,18 @@ def _append_sql(task: AppendTask, existing: list[str], *, more: str = "") -> str
     }
     selected = ", ".join(f'{made[c]} as "{c}"' if c in made else f'"{c}"' for c in task.columns)
     selected += f", {more}" if more else ""
-    new = f"and not exists (from {_rows_of(existing)} b where {_same(task, 'b', 's')})" if existing else ""
+    new = f"and not exists (from known b where {_same(task, 'b', 's')})" if has_known else ""
     return f"select {selected} from ({_staged_sql(task)}) s where __nth = 1 {new}"
 
 
-def _recounted(
-    connection: duckdb.DuckDBPyConnection, task: AppendTask, existing: list[str]
-) -> Counter[tuple[str, int]]:
+def _recounted(connection: duckdb.DuckDBPyConnection, task: AppendTask, has_known: bool) -> Counter[tuple[str, int]]:
     """The deliveries that are dropped as known though their counts are others than those that are kept."""
     if not task.counts:
         return Counter()
-    keys = ", ".join(f'"{c}"' for c in task.key)
     wanted = ", ".join(f'"{c}"' for c in (*task.key, *task.counts))
     kept = f"select {wanted} from s where __nth = 1"
-    if existing:
-        known = f"select {wanted} from {_rows_of(existing)}"
-        kept = f"{known} union all select * from ({kept}) anti join ({known}) using ({keys})"
+    if has_known:
+        kept = f"from known union all select * from ({kept}) anti join known using ({_keys_sql(task)})"
     other = " or ".join(f's."{c}" is distinct from k."{c}"' for c in task.counts)
     found = connection.execute(
         f"with s as ({_staged_sql(task)}) select s.source, s.__delivered, count(*) "

@@ -46,55 +46,46 @@ def posts_elsewhere(
     Raises: `LakeFileError`.
     """
     known = index.known(files, POST)
-    numbers = _several_days(connection)
+    numbers: list[int] = []
     for part in _parts(connection):
+        numbers += part.several
         numbers += _elsewhere(connection, index, part, known)
     wanted = pa.array(sorted(set(numbers)), pa.uint64())
     return wanted, [file for file, spans in known if len(wanted) and may_hold(index, file, spans, wanted)]
 
 
-def _several_days(connection: duckdb.DuckDBPyConnection) -> list[int]:
-    """The posts that are staged with several days."""
-    found = connection.execute(
-        f"select {number_of(POST)} as k from staged group by k having min(event_date) <> max(event_date)"
-    ).fetchall()
-    return [number for (number,) in found]
-
-
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Staged posts, sorted by their numbers; `changes` counts how often the day was another than the one before."""
+    """Staged posts, sorted by their numbers; `changes` counts how often the day was another than the one before.
+
+    `several` are the numbers that have several days.
+    """
 
     rows: pa.Table
     numbers: Sequence[int]
     days: Sequence[int]
     changes: Sequence[int]
+    several: Sequence[int]
 
 
 def _parts(connection: duckdb.DuckDBPyConnection) -> Iterator[_Part]:
-    """The staged posts in parts that memory holds, by day."""
-    counts = connection.execute("select event_date, count(*) from staged group by all order by all").fetchall()
-    first, n = None, 0
-    for day, count in counts:
-        first, n = first or day, n + count
-        if n >= _STAGED_ROWS or day == counts[-1][0]:
-            yield _part(connection, f"event_date between date '{first}' and date '{day}'")
-            first, n = None, 0
+    """The staged posts in parts that memory holds; those of one number are in one part."""
+    ((rows,),) = connection.execute("select count(*) from staged").fetchall()
+    n = -(-rows // _STAGED_ROWS)
+    for part in range(n):
+        yield _part(connection, f"{number_of(POST)} % {n} = {part}" if n > 1 else "true")
 
 
 def _part(connection: duckdb.DuckDBPyConnection, where: str) -> _Part:
-    table = (
-        connection.sql(
-            f"select {number_of(POST)} as k, (event_date - date '1970-01-01')::integer as d "
-            f"from staged where {where} order by k, d"
-        )
-        .to_arrow_table()
-        .combine_chunks()
-    )
-    numbers, days = table.column("k").chunk(0), table.column("d").chunk(0)
-    others = pc.not_equal(days.slice(1), days.slice(0, len(days) - 1)).cast(pa.int32())
-    changes = pc.cumulative_sum(pa.concat_arrays([pa.array([0], pa.int32()), others]))
-    return _Part(table, _view(numbers, "Q"), _view(days, "i"), _view(changes, "i"))
+    table = connection.sql(
+        f"select {number_of(POST)} as k, (event_date - date '1970-01-01')::integer as d "
+        f"from staged where {POST} is not null and {where} order by k, d"
+    ).to_arrow_table()
+    numbers, days = table.column("k").combine_chunks(), table.column("d").combine_chunks()
+    is_other = pc.not_equal(days[1:], days[:-1])
+    changes = pc.cumulative_sum(pa.concat_arrays([pa.array([0], pa.int32()), is_other.cast(pa.int32())]))
+    several = numbers[1:].filter(pc.and_(is_other, pc.equal(numbers[1:], numbers[:-1])))
+    return _Part(table, _view(numbers, "Q"), _view(days, "i"), _view(changes, "i"), several.unique().to_pylist())
 
 
 def _view(values: pa.Array, kind: Literal["Q", "i"]) -> Sequence[int]:
