@@ -68,7 +68,8 @@ def restore(folder: Path) -> None:
     """Back to where the backfill was approved."""
     workspace = folder / "workspace"
     for left in workspace.glob("ledger.db*"):
-        left.unlink()
+        if left.is_file():  # the index of keys is of Bronze, which stays
+            left.unlink()
     shutil.copy(folder / "approved.db", workspace / "ledger.db")
     shutil.rmtree(workspace / "lake" / SILVER, ignore_errors=True)
     shutil.rmtree(folder / "bare", ignore_errors=True)
