@@ -19,13 +19,15 @@ from tests.contents import contents, current_files
 from tests.lake import events
 from tradex_ledger import keyed
 from tradex_ledger.cli.main import run as call
+from tradex_ledger.datasets.statement import connect
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.policy import NotAllowedError
 from tradex_ledger.errors import EnvironmentFault, RefusedError
 from tradex_ledger.executors import append as append_module
+from tradex_ledger.executors import elsewhere
 from tradex_ledger.executors.homes import NOTHING_MOVED
 from tradex_ledger.executors.inputs import InputFile
-from tradex_ledger.executors.keys import spans_of
+from tradex_ledger.executors.keys import number_of, spans_of
 from tradex_ledger.executors.two_days import near_other_days
 from tradex_ledger.views import AsOf, open_views
 from tradex_ledger.workspace import BUILT_IN, Workspace
@@ -472,6 +474,32 @@ def test_one_odd_key_does_not_widen_the_span_of_the_others():
     assert spans[-1] == (2**63, 2**63)
     assert sum(high - low for low, high in spans) < 1000
     assert all(any(low <= n <= high for low, high in spans) for n in numbers)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 100])
+def test_the_days_of_a_post_are_seen_together_however_small_the_parts_are(rows: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(elsewhere, "_STAGED_ROWS", rows)
+    posts = [
+        ("11", 1),
+        ("12", 2),
+        ("11", 3),
+        ("12", 2),
+        ("made-up", 9),
+        ("13", 4),
+        ("made-up", 8),
+        (None, 5),
+        (None, 6),
+    ]
+    with connect() as connection:
+        connection.execute("create table staged (post_id varchar, event_date date)")
+        connection.executemany("insert into staged values (?, make_date(2024, 1, ?))", posts)
+        parts = list(elsewhere._parts(connection))
+        numbers = connection.execute(f"select {number_of('id')} from (values ('11'), ('made-up')) t(id)").fetchall()
+        assert sorted(n for part in parts for n in part.several) == sorted(n for (n,) in numbers)
+        assert sum(len(part.numbers) for part in parts) == 7  # what has no id is found by none
+        assert all(list(part.numbers) == sorted(part.numbers) for part in parts)
+        connection.execute("delete from staged")
+        assert list(elsewhere._parts(connection)) == []
 
 
 # -- over random deliveries
