@@ -22,6 +22,7 @@ import duckdb
 from tests.benchmarks import made_up, measure
 from tradex_ledger.datasets.definition import Definition, load_pipeline
 from tradex_ledger.datasets.references import add_references
+from tradex_ledger.lake.markers import MARKS
 from tradex_ledger.views import open_views, resolve, rows
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
@@ -61,6 +62,7 @@ def prepare(folder: Path, days: int, observations: int) -> None:
         ws.approve(backfill.id)
         ws.ledger.engine.dispose()
     shutil.copy(workspace / "ledger.db", folder / "approved.db")
+    shutil.copytree(workspace / "lake" / MARKS, folder / "approved-marks")
     (folder / "ready").write_text(backfill.id)
 
 
@@ -71,6 +73,9 @@ def restore(folder: Path) -> None:
         if left.is_file():  # the index of keys is of Bronze, which stays
             left.unlink()
     shutil.copy(folder / "approved.db", workspace / "ledger.db")
+    # Its lake as well: it knows how far its ledger has come, and refuses one that is behind.
+    shutil.rmtree(workspace / "lake" / MARKS)
+    shutil.copytree(folder / "approved-marks", workspace / "lake" / MARKS)
     shutil.rmtree(workspace / "lake" / SILVER, ignore_errors=True)
     shutil.rmtree(folder / "bare", ignore_errors=True)
 
