@@ -9,7 +9,7 @@ import duckdb
 
 from tradex_ledger.audit.tables import LostFileError, PrunedFileError, Tables
 from tradex_ledger.audit.values import bare, values_of
-from tradex_ledger.datasets.sandbox import confine, in_time
+from tradex_ledger.datasets.sandbox import close, confine, in_time
 from tradex_ledger.datasets.scope import fold, free_tables, is_elsewhere
 from tradex_ledger.datasets.statement import NotOneSelectError, nodes, parsed_form
 from tradex_ledger.errors import TradexError, UsageError
@@ -81,8 +81,8 @@ def query(
         try:
             tables.add(names - projections)
             confine(connection, tables.listed, memory=MEMORY, spill=SPILL)
-            with in_time(connection, "the query", minutes, "ask for less, or give it longer: --minutes"):
-                columns, found = values_of(connection, sql)
+            mend = "ask for less, or give it longer: --minutes"
+            columns, found = in_time(connection, "the query", minutes, mend, lambda: values_of(connection, sql))
             tables.reading.close()
             return Answer(columns, found, position, tables.warnings + tables.reading.warnings)
         except LakeFileError as error:
@@ -94,7 +94,7 @@ def query(
         except duckdb.Error as error:
             raise QueryError(str(error).strip(), mend='see the columns: tradex query "describe TABLE"') from None
     finally:
-        connection.close()
+        close(connection)
 
 
 def _candidate(store: Store, prefix: str | None) -> str | None:

@@ -125,8 +125,13 @@ def columns(definition: Definition, upstream: Mapping[str, list[tuple[str, str]]
     add_references(connection, definition.references, dataset=definition.name)
     confine(connection, [], memory=f"{DESCRIBE_MB}MB", spill=spill_of(DESCRIBE_MB))
     try:
-        with in_time(connection, f"describing {definition.name}", DESCRIBE_MINUTES, "write its statement more simply"):
-            found = connection.execute(description_of(connection, definition.sql)).fetchall()
+        found = in_time(
+            connection,
+            f"describing {definition.name}",
+            DESCRIBE_MINUTES,
+            "write its statement more simply",
+            lambda: connection.execute(description_of(connection, definition.sql)).fetchall(),
+        )
     except NotOneSelectError as error:
         raise DefinitionError(definition.name, f"is not one SELECT statement: {error}") from None
     except duckdb.OutOfMemoryException:

@@ -7,9 +7,10 @@ has not held to one SELECT before.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Generic, TypeVar
 
 import duckdb
 
@@ -17,9 +18,16 @@ from tradex_ledger.datasets.statement import NotOneSelectError, is_same_form, pa
 from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.paths import literal
 
+T = TypeVar("T")
+
 DESCRIBE_MB = 1024
 DESCRIBE_MINUTES = 1
 HELD_MAX = 256
+GRACE_S = 5.0
+GRACE_INTERRUPTED_S = 0.3
+"""How long the engine has to end, once it was told to: after its time, or when who waits was interrupted."""
+STACK_BYTES = 64 << 20
+"""For the recursion of the engine's parser and binder: what a thread has by itself depends on the user's limits."""
 SPILL_TIMES = 64
 """How many times its memory a statement may spill to disk."""
 
@@ -29,36 +37,103 @@ _held: set[tuple[str, str, tuple[str, ...]]] = set()
 
 
 class TookTooLongError(EnvironmentFault):
-    """A statement was ended because it took longer than it may."""
+    """A statement was ended because it took longer than it may.
+
+    `goes_on`: the engine did not hear that it should end, and its thread is left behind.
+    """
 
     code = "too-long"
 
-    def __init__(self, what: str, minutes: float, mend: str) -> None:
+    def __init__(self, what: str, minutes: float, mend: str, *, goes_on: bool = False) -> None:
         super().__init__(f"{what} took longer than {minutes:g} minutes, and was ended", mend=mend)
+        self.goes_on = goes_on
 
 
-@contextmanager
-def in_time(connection: duckdb.DuckDBPyConnection, what: str, minutes: float, mend: str) -> Iterator[None]:
-    """What runs on the connection in here ends in time. Raises `TookTooLongError`."""
-    late = threading.Event()
+# What has not heard that it should end, by its connection: closing one would wait for it.
+_deaf: dict[int, threading.Thread] = {}
 
-    def end() -> None:
-        late.set()
-        with suppress(duckdb.Error):  # it has just been closed
-            connection.interrupt()
 
-    timer = threading.Timer(minutes * 60, end)
-    timer.daemon = True
-    timer.start()
+def is_left_behind() -> bool:
+    """Whether the engine is still at work in this process on something that nobody waits for any more."""
+    return any(thread.is_alive() for thread in _deaf.values())
+
+
+def close(connection: duckdb.DuckDBPyConnection) -> None:
+    """Close a connection, unless that would wait for what `in_time` has given up."""
+    thread = _deaf.get(id(connection))
+    if thread is None or not thread.is_alive():
+        connection.close()
+
+
+class _Outcome(Generic[T]):
+    """What came of a piece of work: a result, or whatever it raised, for who waits to raise it again."""
+
+    def __init__(self) -> None:
+        self.results: list[T] = []
+        self.error: BaseException | None = None
+
+    def __enter__(self) -> _Outcome[T]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self.error = error
+        return True
+
+
+def in_time(
+    connection: duckdb.DuckDBPyConnection, what: str, minutes: float, mend: str, work: Callable[[], T]
+) -> T:
+    """Do what works with a connection, in time. Raises `TookTooLongError`, and what `work` raises.
+
+    Between two pieces of rows the engine hears that it should end; within one value (`list_sort` of millions, say) it
+    does not. So it works in a thread of its own, which is left behind when it has not ended `GRACE_S` later. An
+    interruption (Ctrl-C) of who waits ends it likewise.
+    """
+    outcome = _Outcome[T]()
+
+    def run() -> None:
+        with outcome:
+            outcome.results.append(work())
+
+    thread = _started(run)
+    is_late = False
     try:
-        yield
-    except (duckdb.Error, OSError, RuntimeError, TradexError):
-        # The engine says it in several ways: InterruptException, OSError in the middle of a stream.
-        if late.is_set():
-            raise TookTooLongError(what, minutes, mend) from None
+        thread.join(minutes * 60)
+        if thread.is_alive():
+            is_late = True
+            _end(connection, thread, GRACE_S)
+    except BaseException:
+        _end(connection, thread, GRACE_INTERRUPTED_S)
         raise
+    if outcome.results:
+        return outcome.results[0]
+    error = outcome.error
+    # The engine says that it was ended in several ways: InterruptException, OSError in the middle of a stream.
+    if is_late and isinstance(error, duckdb.Error | OSError | RuntimeError | TradexError | None):
+        raise TookTooLongError(what, minutes, mend, goes_on=error is None) from None
+    assert error is not None
+    raise error
+
+
+def _started(run: Callable[[], None]) -> threading.Thread:
+    before = threading.stack_size(STACK_BYTES)
+    try:
+        thread = threading.Thread(target=run, name="engine", daemon=True)
+        thread.start()
     finally:
-        timer.cancel()
+        threading.stack_size(before)
+    return thread
+
+
+def _end(connection: duckdb.DuckDBPyConnection, thread: threading.Thread, seconds: float) -> None:
+    """Tell the engine to end, and wait a while; what is deaf is remembered, and let live with its connection."""
+    with suppress(duckdb.Error):  # it has just been closed
+        connection.interrupt()
+    thread.join(seconds)
+    if thread.is_alive():
+        _deaf[id(connection)] = thread
 
 
 def confine(

@@ -13,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
 
+from tradex_ledger.datasets.sandbox import TookTooLongError
 from tradex_ledger.errors import EnvironmentFault
 
 T = TypeVar("T")
@@ -75,7 +76,7 @@ class TaskPool:
     def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[tuple[T, R]]:
         """Yield (task, result) in the order in which tasks finish. The first error ends the iteration.
 
-        Raises: what a task raised; `WorkersDiedError`.
+        Raises: what a task raised; `WorkersDiedError`. A process whose engine goes on after its time is ended.
         """
         if len(tasks) <= 1 or self.workers == 1:
             for task in tasks:
@@ -94,6 +95,10 @@ class TaskPool:
                 deaths += 1
                 if deaths == ATTEMPTS:
                     raise WorkersDiedError(deaths) from None
+            except TookTooLongError as error:
+                if error.goes_on:  # in its process, with the memory that it holds
+                    self._end_processes()
+                raise
 
     def _run_once(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[tuple[T, R]]:
         executor = self._started()
@@ -134,6 +139,9 @@ class TaskPool:
     def kill(self) -> None:
         """End the worker processes now, whatever they do: who was interrupted waits for nothing."""
         self.was_killed = True
+        self._end_processes()
+
+    def _end_processes(self) -> None:
         executor, self._executor = self._executor, None
         if executor is not None:
             for process in list((executor._processes or {}).values()):

@@ -13,11 +13,11 @@ one thread over files in a fixed order; in a window of other days the last bits 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 
@@ -25,7 +25,7 @@ from tradex_ledger.datasets.definition import DefinitionError, Read
 from tradex_ledger.datasets.fingerprint import create_empty
 from tradex_ledger.datasets.graph import iso
 from tradex_ledger.datasets.references import add_references
-from tradex_ledger.datasets.sandbox import check_within, confine, in_time, spill_of
+from tradex_ledger.datasets.sandbox import check_within, close, confine, in_time, spill_of
 from tradex_ledger.datasets.statement import NotOneSelectError, connect, quoted
 from tradex_ledger.executors import again, feed
 from tradex_ledger.executors.inputs import InputFile, checked, paths_today
@@ -46,6 +46,8 @@ from tradex_ledger.lake.writer import (
 from tradex_ledger.sources.reread import EDIT_DAYS, MADE_UP_DAYS
 
 __all__ = ["Input", "OrderDependentError", "ReadsOutsideWindowError", "RepeatedKeyError", "WindowTask", "build_window"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,26 +109,34 @@ def _build_window(task: WindowTask) -> list[StagedFile]:
 
 
 def _build_one(task: WindowTask) -> list[StagedFile]:
-    with _shown(task, task.days, task.folder) as connection:
+    def build(connection: duckdb.DuckDBPyConnection) -> list[StagedFile]:
         staged = _run(connection, task, task.days, task.folder)
         if task.check_reads:
             _compare_orders(connection, task, task.days[0], staged)
-    return staged
+        return staged
+
+    return _shown(task, task.days, task.folder, build)
 
 
 def _build_fed(task: WindowTask) -> list[StagedFile]:
     """All days in one statement, each with the rows that it declared; where there is no such plan, one by one."""
     spans = [(g.read.dataset, g.column or task.column, g.read.first, g.read.last) for g in task.inputs]
+
+    def build(connection: duckdb.DuckDBPyConnection) -> list[StagedFile]:
+        return _run(connection, task, task.days, task.folder, feed.fed(task.sql, task.column, spans), feed.FED)
+
     try:
-        with _shown(task, task.days, task.folder) as connection:
-            return _run(connection, task, task.days, task.folder, feed.fed(task.sql, task.column, spans), feed.FED)
+        return _shown(task, task.days, task.folder, build)
     except feed.REFUSALS:  # where it is the statement's own fault, a day alone says so, too
         return [file for day in task.days for file in _build_alone(task, day, keep=True)]
 
 
-@contextmanager
-def _shown(task: WindowTask, days: tuple[int, ...], folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with all that the statement can reach: references, `partitions`, the days that `reads` allows."""
+def _shown(
+    task: WindowTask, days: tuple[int, ...], folder: Path, build: Callable[[duckdb.DuckDBPyConnection], T]
+) -> T:
+    """What is built with a connection that has all that the statement can reach: references, `partitions`, the days
+    that `reads` allows; in time.
+    """
     connection = connect()
     try:
         limit_resources(connection, folder / "spill", task.memory_mb)
@@ -142,12 +152,11 @@ def _shown(task: WindowTask, days: tuple[int, ...], folder: Path) -> Iterator[du
             [[date.fromordinal(day) for day in days]],
         )
         confine(connection, listed, spill=spill_of(task.memory_mb), keep=again.SETTINGS)
-        span = f"{task.dataset} {iso(days[0])}..{iso(days[-1])}"
+        what = f"rebuilding {task.dataset} {iso(days[0])}..{iso(days[-1])}"
         mend = "narrow its statement or window_partitions, or raise task_minutes in tradex.toml"
-        with in_time(connection, f"rebuilding {span}", task.minutes, mend):
-            yield connection
+        return in_time(connection, what, task.minutes, mend, lambda: build(connection))
     finally:
-        connection.close()
+        close(connection)
 
 
 def _run(
@@ -198,8 +207,7 @@ def _create_input(connection: duckdb.DuckDBPyConnection, given: Input, files: li
 
 def _build_alone(task: WindowTask, day: int, *, keep: bool = False) -> list[StagedFile]:
     folder = task.folder / f"alone-{day}"
-    with _shown(task, (day,), folder) as connection:
-        return _run(connection, task, (day,), folder, keep=keep)
+    return _shown(task, (day,), folder, lambda connection: _run(connection, task, (day,), folder, keep=keep))
 
 
 def _check_reads(task: WindowTask, staged: list[StagedFile]) -> None:
@@ -207,11 +215,14 @@ def _check_reads(task: WindowTask, staged: list[StagedFile]) -> None:
     seed = ",".join(file.sha256 for given in task.inputs for file in given.files)
     days, folder = feed.sample(task.days, seed), task.folder / "in-sight"
     sql = feed.only(task.sql, task.column, map(iso, days))
-    with _shown(task, task.days, folder) as connection:
-        try:
-            in_sight = _run(connection, task, days, folder, sql, feed.ONLY, keep=False)
-        except RepeatedKeyError:
-            raise ReadsOutsideWindowError(task.dataset, days[0], task.column) from None
+
+    def build(connection: duckdb.DuckDBPyConnection) -> list[StagedFile]:
+        return _run(connection, task, days, folder, sql, feed.ONLY, keep=False)
+
+    try:
+        in_sight = _shown(task, task.days, folder, build)
+    except RepeatedKeyError:
+        raise ReadsOutsideWindowError(task.dataset, days[0], task.column) from None
     for day in days:
         if _differ(task, staged, in_sight, day) is not None:
             alone = _build_alone(task, day)
@@ -222,8 +233,12 @@ def _check_reads(task: WindowTask, staged: list[StagedFile]) -> None:
 
 
 def _check_alone(task: WindowTask, day: int, built: list[StagedFile]) -> None:
-    with _shown(task, (day,), task.folder / f"again-{day}") as connection:
-        _compare_orders(connection, task, day, built)
+    _shown(
+        task,
+        (day,),
+        task.folder / f"again-{day}",
+        lambda connection: _compare_orders(connection, task, day, built),
+    )
 
 
 def _compare_orders(connection: duckdb.DuckDBPyConnection, task: WindowTask, day: int, built: list[StagedFile]) -> None:
