@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +15,11 @@ import pytest
 from tests import small
 from tradex_ledger.audit.query import QueryError, query
 from tradex_ledger.audit.tables import UnknownTableError
-from tradex_ledger.datasets.sandbox import TookTooLongError
+from tradex_ledger.datasets import sandbox
+from tradex_ledger.datasets.sandbox import TookTooLongError, in_time, is_left_behind
+from tradex_ledger.datasets.statement import connect
 from tradex_ledger.errors import TradexError
+from tradex_ledger.executors.pool import TaskPool
 from tradex_ledger.workspace import Workspace
 
 DATASET = "silver_social_events"
@@ -135,6 +142,67 @@ def test_a_query_without_end_is_ended(ws: Workspace):
     ):
         with pytest.raises(TookTooLongError, match="the query took longer than"):
             query(ws.ledger.engine, ws.lake, sql, minutes=0.005)
+
+
+# One value that the engine works at for seconds: it hears nothing meanwhile.
+DEAF = "select list_sum(list_transform(range(9000000), lambda x: sqrt(x::double) + sin(x::double))) as x"
+
+
+def left_behind_ends() -> None:
+    end = time.monotonic() + 120
+    while is_left_behind():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_query_that_does_not_hear_that_it_is_to_end_is_left_behind(ws: Workspace, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tradex_ledger.datasets.sandbox.GRACE_S", 0.2)
+    with pytest.raises(TookTooLongError) as caught:
+        query(ws.ledger, ws.lake, DEAF, minutes=0.005)
+    assert caught.value.goes_on and is_left_behind()
+    assert query(ws.ledger, ws.lake, "select count(*) > 0 from runs").rows == [(True,)]  # of another connection
+    left_behind_ends()
+    with pytest.raises(TookTooLongError) as caught:
+        query(ws.ledger, ws.lake, "select count(*) from range(100000000000) a(x), range(10) b(y)", minutes=0.005)
+    assert not caught.value.goes_on and not is_left_behind()
+
+
+def test_the_command_ends_though_its_query_does_not(ws: Workspace):
+    """After its time, and at once by Ctrl-C: in words, and with one document where that was asked for."""
+    late = (
+        "import sys\n"
+        "from tradex_ledger.cli import main, query\n"
+        "from tradex_ledger.audit import query as answering\n"
+        "from tradex_ledger.datasets import sandbox\n"
+        "answer, sandbox.GRACE_S = answering.query, 0.2\n"
+        "answering.query = lambda *values, **named: answer(*values, **{**named, 'minutes': 0.005})\n"
+        "main.main(sys.argv[1:])\n"
+    )
+    endless = DEAF.replace("9000000", "100000000")
+    call = ["-C", str(ws.config.folder), "query", "--json", endless]
+    began = time.monotonic()
+    ended = subprocess.run([sys.executable, "-c", late, *call], capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, json.loads(ended.stdout)["error"]["code"]) == (6, "too-long")
+    assert ended.stderr.splitlines()[0] == "error: the query took longer than 0.005 minutes, and was ended"
+    assert len(ended.stderr.splitlines()) == 2
+    assert time.monotonic() - began < 30
+
+
+def test_a_process_whose_task_does_not_hear_is_ended_and_the_pool_goes_on():
+    pool = TaskPool(2)
+    try:
+        with pytest.raises(TookTooLongError, match="took longer") as caught:
+            list(pool.run(deaf_task, [0.005, 0.005]))
+        assert caught.value.goes_on
+        assert dict(pool.run(abs, [-1, -2])) == {-1: 1, -2: 2}
+    finally:
+        pool.kill()
+
+
+def deaf_task(minutes: float) -> None:
+    connection = connect()
+    sandbox.GRACE_S = 0.2
+    in_time(connection, "it", minutes, "ask for less", lambda: connection.execute(DEAF).fetchall())
 
 
 def test_what_a_query_takes_of_memory_and_disk_has_a_bound(ws: Workspace, monkeypatch: pytest.MonkeyPatch):

@@ -174,6 +174,16 @@ def test_a_query_ends(ws: Path):
         ended(process, signal.SIGTERM)
 
 
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_query_that_hears_nothing_ends(ws: Path, more: list[str]):
+    """The engine works at one value, and hears nothing."""
+    deaf = "select list_sum(list_transform(range(100000000), lambda x: sqrt(x::double) + sin(x::double)))"
+    with started(ws, "query", deaf, *more) as process:
+        time.sleep(2.5)
+        assert process.poll() is None
+        ended(process, signal.SIGINT)
+
+
 def test_a_worker_that_waits_ends_and_says_one_document_with_json(ws: Path):
     with started(ws, "worker", "--poll-seconds", "3600") as process:
         assert process.stderr

@@ -24,9 +24,10 @@ DESCRIBE_MB = 1024
 DESCRIBE_MINUTES = 1
 HELD_MAX = 256
 GRACE_S = 5.0
-GRACE_INTERRUPTED_S = 0.3
+GRACE_INTERRUPTED_S = 0.5
 """How long the engine has to end, once it was told to: after its time, or when who waits was interrupted."""
-STACK_BYTES = 64 << 20
+_AGAIN_S = 0.1
+STACK_BYTES = 32 << 20
 """For the recursion of the engine's parser and binder: what a thread has by itself depends on the user's limits."""
 SPILL_TIMES = 64
 """How many times its memory a statement may spill to disk."""
@@ -50,18 +51,18 @@ class TookTooLongError(EnvironmentFault):
 
 
 # What has not heard that it should end, by its connection: closing one would wait for it.
-_deaf: dict[int, threading.Thread] = {}
+_deaf: dict[int, threading.Event] = {}
 
 
 def is_left_behind() -> bool:
     """Whether the engine is still at work in this process on something that nobody waits for any more."""
-    return any(thread.is_alive() for thread in _deaf.values())
+    return any(not over.is_set() for over in _deaf.values())
 
 
 def close(connection: duckdb.DuckDBPyConnection) -> None:
     """Close a connection, unless that would wait for what `in_time` has given up."""
-    thread = _deaf.get(id(connection))
-    if thread is None or not thread.is_alive():
+    over = _deaf.get(id(connection))
+    if over is None or over.is_set():
         connection.close()
 
 
@@ -71,6 +72,7 @@ class _Outcome(Generic[T]):
     def __init__(self) -> None:
         self.results: list[T] = []
         self.error: BaseException | None = None
+        self.over = threading.Event()  # a thread whose `join` was interrupted counts as ended in Python 3.11
 
     def __enter__(self) -> _Outcome[T]:
         return self
@@ -79,12 +81,11 @@ class _Outcome(Generic[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         self.error = error
+        self.over.set()
         return True
 
 
-def in_time(
-    connection: duckdb.DuckDBPyConnection, what: str, minutes: float, mend: str, work: Callable[[], T]
-) -> T:
+def in_time(connection: duckdb.DuckDBPyConnection, what: str, minutes: float, mend: str, work: Callable[[], T]) -> T:
     """Do what works with a connection, in time. Raises `TookTooLongError`, and what `work` raises.
 
     Between two pieces of rows the engine hears that it should end; within one value (`list_sort` of millions, say) it
@@ -97,15 +98,16 @@ def in_time(
         with outcome:
             outcome.results.append(work())
 
-    thread = _started(run)
     is_late = False
     try:
-        thread.join(minutes * 60)
-        if thread.is_alive():
+        _start(run)
+        if not outcome.over.wait(minutes * 60):
             is_late = True
-            _end(connection, thread, GRACE_S)
+            _end(connection, outcome.over, GRACE_S)
+    except RuntimeError:  # there is no room for a thread
+        raise
     except BaseException:
-        _end(connection, thread, GRACE_INTERRUPTED_S)
+        _end(connection, outcome.over, GRACE_INTERRUPTED_S)
         raise
     if outcome.results:
         return outcome.results[0]
@@ -117,23 +119,24 @@ def in_time(
     raise error
 
 
-def _started(run: Callable[[], None]) -> threading.Thread:
+def _start(run: Callable[[], None]) -> None:
     before = threading.stack_size(STACK_BYTES)
     try:
-        thread = threading.Thread(target=run, name="engine", daemon=True)
-        thread.start()
+        threading.Thread(target=run, name="engine", daemon=True).start()
     finally:
         threading.stack_size(before)
-    return thread
 
 
-def _end(connection: duckdb.DuckDBPyConnection, thread: threading.Thread, seconds: float) -> None:
+def _end(connection: duckdb.DuckDBPyConnection, over: threading.Event, seconds: float) -> None:
     """Tell the engine to end, and wait a while; what is deaf is remembered, and let live with its connection."""
-    with suppress(duckdb.Error):  # it has just been closed
-        connection.interrupt()
-    thread.join(seconds)
-    if thread.is_alive():
-        _deaf[id(connection)] = thread
+    _deaf[id(connection)] = over
+    # More than once: between two statements nobody hears it.
+    for _ in range(round(seconds / _AGAIN_S)):
+        with suppress(duckdb.Error):  # it has just been closed
+            connection.interrupt()
+        if over.wait(_AGAIN_S):
+            del _deaf[id(connection)]
+            return
 
 
 def confine(

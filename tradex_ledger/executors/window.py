@@ -131,9 +131,7 @@ def _build_fed(task: WindowTask) -> list[StagedFile]:
         return [file for day in task.days for file in _build_alone(task, day, keep=True)]
 
 
-def _shown(
-    task: WindowTask, days: tuple[int, ...], folder: Path, build: Callable[[duckdb.DuckDBPyConnection], T]
-) -> T:
+def _shown(task: WindowTask, days: tuple[int, ...], folder: Path, build: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
     """What is built with a connection that has all that the statement can reach: references, `partitions`, the days
     that `reads` allows; in time.
     """
