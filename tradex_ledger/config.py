@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -98,7 +99,7 @@ def load_config(path: Path) -> Config:
     check_name(folder, "the workspace")
     url = ledger_url(_text(path, workspace, "ledger"), folder)
     if url.startswith(SQLITE):  # what belongs to the file lies beside it, not beside a link to it
-        url = f"{SQLITE}{Path(url.removeprefix(SQLITE)).resolve()}"
+        url = f"{SQLITE}{os.path.realpath(url.removeprefix(SQLITE))}"
     lake = lake_folder(_text(path, workspace, "lake"), folder)
     own = pipeline_folder(_text(path, workspace, "pipeline"), folder) if "pipeline" in workspace else None
     return Config(

@@ -400,9 +400,10 @@ def commands(group: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple
             yield from commands(found, (*path, name))
 
 
-ALL = list(commands(cli))
+ALL = tuple(commands(cli))
 
 
+EVERYWHERE = [["--as", "ben"], ["--as", "\x1b[31m"], ["-C", "nowhere"], ["-C", ""]]
 ANYTHING = st.sampled_from(NUMBERS + DAYS + TIMES + TEXTS + URLS) | st.text(max_size=20)
 BY_NAME: dict[str, st.SearchStrategy[str]] = {
     "sql": statements(),
@@ -431,9 +432,9 @@ def values_of(parameter: click.Parameter, known: Known) -> st.SearchStrategy[str
 
 
 @st.composite
-def calls(draw: st.DrawFn, known: Known) -> list[str]:
+def calls(draw: st.DrawFn, known: Known, of: tuple[tuple[tuple[str, ...], click.Command], ...] = ALL) -> list[str]:
     """One call of one of the commands, with most of what it needs and some of what it may have."""
-    words, found = draw(st.sampled_from(ALL))
+    words, found = draw(st.sampled_from(of))
     said = list(words)
     for parameter in found.params:
         if parameter.name in _GLOBAL:
@@ -452,6 +453,11 @@ def calls(draw: st.DrawFn, known: Known) -> list[str]:
             said.append(draw(values_of(parameter, known)))
     if draw(st.booleans()):
         said.append("--json")
+    if draw(st.integers(0, 7)) == 0:
+        place = draw(st.sampled_from([0, len(said)]))
+        said[place:place] = draw(
+            st.sampled_from([["--as", "ben"], ["--as", "\x1b[31m"], ["-C", "nowhere"], ["-C", ""]])
+        )
     if draw(st.integers(0, 15)) == 0:
         said.insert(draw(st.integers(0, len(said))), draw(st.sampled_from(TEXTS)))
     return said

@@ -18,6 +18,8 @@ from tradex_ledger.keyed import cache_home
 _KEPT = 20
 _CAUSES, _FRAMES, _LONGEST = 8, 60, 4000
 _PREFIX = "fault-"
+_LEAST_MB = 2_048
+_NO_THREAD = ("can't start new thread", "Failed to launch worker thread")
 
 
 _lacked: set[str] = set()
@@ -76,6 +78,21 @@ def keep_quiet() -> None:
     sys.unraisablehook = beside
 
 
+def check_memory() -> None:
+    """Raise `EnvironmentFault` where `ulimit -v` leaves too little room: libraries would abort, and say nothing."""
+    try:
+        import resource
+    except ImportError:  # there are no such limits
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < _LEAST_MB << 20:
+        raise EnvironmentFault(
+            f"there is not enough memory: this process may address {limit >> 20} MiB, and needs {_LEAST_MB}",
+            mend=f"raise the limit, or lift it: ulimit -v {_LEAST_MB << 10}",
+            code="memory",
+        )
+
+
 def has_lacked_memory() -> bool:
     """Whether this process ran out of memory: what libraries do at its end may fail then, and say so on the screen."""
     return bool(_lacked)
@@ -90,7 +107,7 @@ def _is_memory(error: Exception) -> bool:
         return error.errno == errno.ENOMEM
     if isinstance(error, ImportError):  # of a library that has no room
         return any(said in str(error) for said in ("Cannot allocate memory", "cannot allocate memory", "failed to map"))
-    return isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+    return any(said in str(error) for said in _NO_THREAD)  # of Python, and of Arrow
 
 
 def _details(error: BaseException | None, arguments: list[str]) -> str:

@@ -17,7 +17,7 @@ import click
 
 from tradex_ledger import __version__
 from tradex_ledger.cli.common import Call, common_options
-from tradex_ledger.cli.faults import Unforeseen, has_lacked_memory, keep_quiet
+from tradex_ledger.cli.faults import Unforeseen, check_memory, has_lacked_memory, keep_quiet
 from tradex_ledger.cli.show import OutputFault, Show
 from tradex_ledger.cli.signals import interruption, text
 from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
@@ -26,6 +26,7 @@ from tradex_ledger.paths import readable
 
 # What has words of its own below; the rest is a fault of the program.
 _KNOWN = (TradexError, click.ClickException, click.exceptions.Exit, click.Abort, EOFError, RuntimeError, OSError)
+_TELLS_ABOUT_ITSELF = {"--help", "-h", "--version"}
 _COMPLETE = "_TRADEX_COMPLETE"
 _COMMANDS = {
     "init": ("tradex_ledger.cli.start:init", "Make a workspace."),
@@ -53,7 +54,17 @@ class LazyGroup(click.Group):
     def main(self, args: Sequence[str], prog_name: str, **extra: Any) -> Any:  # type: ignore[override]
         """Run the command and hand back its result. Click's own ends with 1 when the reader of the output has gone."""
         if os.environ.get(_COMPLETE):
-            return super().main(args, prog_name, complete_var=_COMPLETE, **extra)
+            try:
+                return super().main(args, prog_name, complete_var=_COMPLETE, **extra)
+            except SystemExit as end:
+                if not end.code:
+                    raise
+            except (KeyError, ValueError, IndexError):  # click takes for granted what a shell gives
+                pass
+            raise UsageError(
+                f"{_COMPLETE} is set, and asks for no completion that there is",
+                mend=f'unset it; in a shell: eval "$({_COMPLETE}=bash_source tradex)"',
+            )
         with self.make_context(prog_name, list(args)) as context:
             return self.invoke(context)
 
@@ -171,6 +182,8 @@ def _call(arguments: list[str]) -> int:
                 mend="write it in UTF-8; a folder or file whose name is not has to be renamed",
             )
     _check_completion()
+    if not _TELLS_ABOUT_ITSELF.intersection(arguments):
+        check_memory()
     result: Any = cli.main(arguments, prog_name="tradex", standalone_mode=False)
     return result if isinstance(result, int) else 0
 
@@ -246,13 +259,22 @@ def _whole(stream: TextIOWrapper) -> TextIOWrapper:
 
     Without a buffer (PYTHONUNBUFFERED) Python drops what a full disk did not take, and says nothing.
     """
-    encoding = stream.encoding
+    encoding = stream.encoding if _takes_all(stream.encoding) else "utf-8"
     if isinstance(stream.buffer, RawIOBase):
         raw = stream.detach()
         assert isinstance(raw, RawIOBase)
         return TextIOWrapper(BufferedWriter(raw), encoding, errors="backslashreplace", line_buffering=True)
-    stream.reconfigure(errors="backslashreplace")
+    stream.reconfigure(encoding=encoding, errors="backslashreplace")
     return stream
+
+
+def _takes_all(encoding: str) -> bool:
+    """Whether every character can be written in it, one way or other: not in `idna`, say (PYTHONIOENCODING)."""
+    try:
+        "a\n\u20ac\U0001f600..".encode(encoding, "backslashreplace")
+    except (UnicodeError, LookupError):
+        return False
+    return True
 
 
 def _drop(stream: TextIO | None) -> None:

@@ -10,6 +10,7 @@ from tradex_ledger.cli.common import Call, as_of_option, command, no_verify_opti
 from tradex_ledger.errors import UsageError
 
 _top = click.Group()
+_LONGEST = 1 << 20
 
 
 @command(
@@ -63,9 +64,12 @@ def query(call: Call, sql: str, candidate: str | None, minutes: int, no_verify: 
 def _input() -> str:
     """The statement on standard input."""
     try:
-        return sys.stdin.read() if sys.stdin else ""
+        text = sys.stdin.read(_LONGEST + 1) if sys.stdin else ""
     except UnicodeDecodeError as error:
         raise UsageError(f"the statement is not UTF-8 (at byte {error.start})", mend="write it in UTF-8") from None
+    if len(text) > _LONGEST:  # a stream without an end, say
+        raise UsageError(f"the statement is longer than {_LONGEST} characters", mend="give a shorter one")
+    return text
 
 
 def _warned(warnings: list[str]) -> dict[str, list[str]]:

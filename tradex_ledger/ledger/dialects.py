@@ -68,7 +68,7 @@ class SQLite:
 
     def connect(self, url: URL) -> Engine:
         if url.database and self.exists(url):
-            _check_access(Path(url.database).resolve())
+            _check_access(Path(os.path.realpath(url.database)))
         engine = create_engine(url)
         event.listen(engine, "connect", self._set_up)
         event.listen(engine, "begin", self._begin)

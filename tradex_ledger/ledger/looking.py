@@ -10,6 +10,7 @@ SQLite's own reader makes files beside a ledger, and leaves them. So it is told 
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import sqlite3
 import time
@@ -53,7 +54,7 @@ def is_file(path: Path) -> bool:
 
 def look(path: Path) -> Look:
     """A connection that reads the file and changes nothing. Raises: `sqlite3.Error`, `OSError`."""
-    path = path.resolve()  # what waits beside it lies beside the file, not beside a link to it
+    path = Path(os.path.realpath(path))  # what waits beside it lies beside the file, not beside a link to it
     seen = _seen(path)
     if not any(seen[1]):
         return _connect(path, "mode=ro&immutable=1", path, seen)

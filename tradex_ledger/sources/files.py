@@ -82,7 +82,7 @@ class FilesSource:
 
     def is_meant(self, described: str) -> bool:
         """Whether a description, however it was written, means this very folder."""
-        return open_source(described, self.base).folder.resolve() == self.folder.resolve()
+        return os.path.realpath(open_source(described, self.base).folder) == os.path.realpath(self.folder)
 
     def list_files(self) -> list[SourceFile]:
         """What has been delivered so far, by relative name. Raises `FolderUnreadable`."""
