@@ -104,7 +104,7 @@ flips: $(STAMP) ## flipped bits, 1,000 in ledger and lake, 300 in each cache: no
 	$(BIN)/python -m pytest -m soak $(ARGS) tests/attacks/test_flipped_bits.py tests/attacks/test_verified_files.py \
 	  tests/attacks/test_caches.py
 
-fuzz: $(STAMP) ## calls, queries and definitions that nobody would make, for TRADEX_FUZZ_SECONDS (an hour)
+fuzz: $(STAMP) ## calls, queries, definitions, settings, posts that nobody would make, for TRADEX_FUZZ_SECONDS (an hour)
 	$(BIN)/python -m pytest -m "soak and fuzz" $(ARGS)
 
 format: $(STAMP) ## rewrite the code as lint wants it
