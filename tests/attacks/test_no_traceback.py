@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -257,6 +258,24 @@ PLACES = {
     ),
     "an odd terminal": (f"{T} status", {"COLUMNS": "1", "LINES": "x", "TERM": "x" * 300, "LANG": "x"}, 0),
 }
+
+
+@pytest.mark.parametrize("size", ["²", "٣", "9" * 5_000, "1"])
+@pytest.mark.skipif(sys.platform != "linux", reason="a terminal's end is told otherwise elsewhere")
+def test_a_terminal_of_any_size_is_drawn_on(ws: Path, size: str):
+    ours, theirs = os.openpty()
+    call = [sys.executable, str(CLI), "-C", str(ws), "audit", "log", "--limit", "3"]
+    with subprocess.Popen(
+        call, stdout=theirs, stderr=theirs, env={**os.environ, "COLUMNS": size, "LINES": size}
+    ) as process:
+        os.close(theirs)
+        said = b""
+        with suppress(OSError):  # the other end is closed
+            while piece := os.read(ours, 65_536):
+                said += piece
+    os.close(ours)
+    assert process.returncode == 0, said
+    assert said.strip() and b"fault" not in said
 
 
 @pytest.mark.parametrize("place", PLACES)

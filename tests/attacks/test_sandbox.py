@@ -158,12 +158,12 @@ def left_behind_ends() -> None:
 def test_a_query_that_does_not_hear_that_it_is_to_end_is_left_behind(ws: Workspace, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tradex_ledger.datasets.sandbox.GRACE_S", 0.2)
     with pytest.raises(TookTooLongError) as caught:
-        query(ws.ledger, ws.lake, DEAF, minutes=0.005)
+        query(ws.ledger.engine, ws.lake, DEAF, minutes=0.005)
     assert caught.value.goes_on and is_left_behind()
-    assert query(ws.ledger, ws.lake, "select count(*) > 0 from runs").rows == [(True,)]  # of another connection
+    assert query(ws.ledger.engine, ws.lake, "select count(*) > 0 from runs").rows == [(True,)]  # of another connection
     left_behind_ends()
     with pytest.raises(TookTooLongError) as caught:
-        query(ws.ledger, ws.lake, "select count(*) from range(100000000000) a(x), range(10) b(y)", minutes=0.005)
+        query(ws.ledger.engine, ws.lake, "select count(*) from range(100000000000) a(x), range(10) b(y)", minutes=0.005)
     assert not caught.value.goes_on and not is_left_behind()
 
 

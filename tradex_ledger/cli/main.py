@@ -28,6 +28,7 @@ from tradex_ledger.paths import readable
 _KNOWN = (TradexError, click.ClickException, click.exceptions.Exit, click.Abort, EOFError, RuntimeError, OSError)
 _TELLS_ABOUT_ITSELF = {"--help", "-h", "--version"}
 _COMPLETE = "_TRADEX_COMPLETE"
+_SIZES = ("COLUMNS", "LINES", "JUPYTER_COLUMNS", "JUPYTER_LINES")
 _COMMANDS = {
     "init": ("tradex_ledger.cli.start:init", "Make a workspace."),
     "demo": ("tradex_ledger.cli.start:demo", "See the whole story on made-up posts, in a minute."),
@@ -240,7 +241,13 @@ def _interrupted(show: Show) -> int:
 
 
 def _prepare_streams() -> None:
-    """A file must not get the number of a stream that was closed when we were started: it would be printed into."""
+    """Streams that take what is said, and a width that they can have.
+
+    A file must not get the number of a stream that was closed when we were started: it would be printed into.
+    """
+    for name in _SIZES:  # what draws tables believes all digits that there are, and any number of them
+        if not re.fullmatch("[1-9][0-9]{0,3}", os.environ.get(name, "80")):
+            del os.environ[name]
     for number in (0, 1, 2):
         try:
             os.fstat(number)
