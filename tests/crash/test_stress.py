@@ -101,7 +101,9 @@ class World:
         with self.lock:
             self.endings[f"{' '.join(words)}: {call.returncode}"] += 1
         # 7 is a broken ledger; what Python or its helpers say by themselves is nobody's sentence.
-        if call.returncode not in ENDINGS or "Traceback" in error or "leaked" in error:
+        # What is killed with -9 gives nothing back, and Python's own tracker of semaphores says so for it.
+        leaked = "leaked" in error and call.returncode != -signal.SIGKILL
+        if call.returncode not in ENDINGS or "Traceback" in error or leaked:
             self.problem(arguments, call, output, error)
 
     def problem(self, arguments: tuple[str, ...], call: subprocess.Popen[str], output: str, error: str) -> None:
