@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from tests.datasets.made import definition
@@ -63,11 +63,14 @@ def test_no_text_is_too_odd(text: str):
     assert "".join(found) in text if len(found) == 1 else True
 
 
+@example("1E", "")
 @given(st.text("'\"$-/*eE\\ \n\ra1;:.", max_size=14), st.text("'\"$-/*eE\\ \n\ra1;:.", max_size=14))
 def test_texts_of_the_same_tokens_mean_the_same_to_an_engine(one: str, other: str):
     for text in (one, f"{one} {other}", f"{one}/**/{other}"):
         if tokens(f"select {text}") == tokens(f"select {one}\n{other}"):
-            assert form(f"select {text}") == form(f"select {one}\n{other}")
+            # A statement becomes a part of another, so that an engine never meets its end as the end of a text: there
+            # DuckDB reads `1E` otherwise than before anything else.
+            assert form(f"select {text}\n") == form(f"select {one}\n{other}\n")
 
 
 def form(sql: str) -> object:

@@ -194,7 +194,7 @@ def select_within(connection: duckdb.DuckDBPyConnection, sql: str, order: str) -
 
 def description_of(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
     """What tells the columns of a statement without running it, likewise."""
-    return _holding(connection, sql, f"describe {sql}", "query")
+    return _holding(connection, sql, f"describe {sql}\n", "query")
 
 
 def check_within(connection: duckdb.DuckDBPyConnection, sql: str, text: str, *way: str) -> None:
