@@ -14,6 +14,7 @@ import orjson
 import pyarrow.parquet as pq
 import pytest
 
+from tradex_ledger.sources import LATER
 from tradex_ledger.sources.files import FilesSource
 from tradex_ledger.sources.records import FileUnreadable
 from tradex_ledger.sources.stage import (
@@ -25,7 +26,6 @@ from tradex_ledger.sources.stage import (
     Wanted,
     stage,
 )
-from tradex_ledger.sources.x_time import LATER
 
 
 class Out(NamedTuple):

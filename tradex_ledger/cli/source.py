@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from tradex_ledger.sources.x_time import LATER
+from tradex_ledger.sources import LATER
 
 
 def look_facts(document: dict[str, Any]) -> dict[str, Any]:

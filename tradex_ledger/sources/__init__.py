@@ -12,6 +12,9 @@ READERS = {"x_posts": VERSION, "x_posts__rejected": VERSION, "x_posts__undated":
 # The columns of Bronze that tell how a post was doing when it was delivered; they are no part of what it says.
 COUNTS = ("likes", "retweets")
 
+LATER = "created_at later than the clock"
+"""How posts are counted that are younger than their delivery: a clock is wrong, or they are not what they say."""
+
 
 def reader_version(source: str | None) -> int | None:
     """The version of the reader behind a `source`; None for a dataset that no source fills."""

@@ -14,11 +14,12 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from tradex_ledger.sources import LATER
 from tradex_ledger.sources.elements import Record
 from tradex_ledger.sources.parquet_rows import ParquetRows
 from tradex_ledger.sources.records import NoPostsInside, read_records
 from tradex_ledger.sources.x_posts import Post, Rejected, iter_line
-from tradex_ledger.sources.x_time import DAY_US, EPOCH_ORDINAL, FIRST_POST_US, LATER
+from tradex_ledger.sources.x_time import DAY_US, EPOCH_ORDINAL, FIRST_POST_US
 
 POSTS_SCHEMA = pa.schema(
     [

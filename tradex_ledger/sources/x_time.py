@@ -32,8 +32,6 @@ _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])")
 _TIME_MAX = 40
 # A clock here may be behind the platform's by so much.
 _AHEAD_MAX_US = 3_600_000_000
-LATER = "created_at later than the clock"
-"""How posts are counted that are younger than their delivery: a clock is wrong, or they are not what they say."""
 _MILLISECONDS = re.compile(r"[0-9]{1,15}")
 
 
