@@ -360,12 +360,14 @@ def proposed(folder: Path, actor: str = "boss", **policy: Any) -> str:
 def test_a_proposal_is_rejected_by_who_could_approve_it_and_withdrawn_by_who_made_it(folder: Path, tradex: Tradex):
     for who, how in (("maria", "rejected"), ("Boss", "withdrawn")):
         digest = proposed(folder, rule_max_partitions=1000)
+        assert "a policy that boss proposed waits" in tradex(folder, "ana", "status")[2]
         reject = ("policy", "reject", digest[:12], "--reason", "nobody needs that, INC-4301")
         status, _, error = tradex(folder, "eve", *reject)
         assert (status, "eve may not set_policy" in error) == (3, True), error
         assert tradex(folder, "maria", "policy", "reject", "0" * 12, "--reason", WHY)[0] == 4
         status, out, _ = tradex(folder, who, *reject)
         assert (status, "as before" in out) == (0, True)
+        assert json.loads(tradex(folder, "ana", "status", "--json")[1])["policy_waiting"] is None
         shown = json.loads(tradex(folder, "ana", "policy", "show", "--json")[1])
         assert (shown["waits"], shown["refused"]["how"], shown["refused"]["by"]) == (None, how, who)
         assert (

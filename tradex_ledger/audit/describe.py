@@ -187,6 +187,15 @@ class Reader:
                 held = [one for one in held if not span.items() <= one.items()]
         return held
 
+    def policy_waiting(self) -> dict[str, Any] | None:
+        """The proposed policy (digest, by, reason) that nobody has answered: whatever answers one is behind it."""
+        newest = "select topic, \"by\", data from events where stream = 'policy' order by position desc limit 1"
+        for topic, by, data in self.connection.execute(newest).fetchall():
+            if topic == "policy.proposed":
+                facts = orjson.loads(data)
+                return {"digest": facts["digest"], "by": by, "reason": facts["reason"]}
+        return None
+
     def definitions(self) -> list[dict[str, Any]]:
         """What is known of each dataset's definition: what it was registered as, and its current version's text."""
         self.rows("partitions", "false")

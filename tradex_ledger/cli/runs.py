@@ -168,6 +168,7 @@ def status(call: Call, as_of: str | None) -> None:
         "source": next(iter(reader.rows("source_looks", "true order by position desc limit 1")), None),
         "stale_partitions": stale(reader),
         "engines": reader.rows("engines", _UNSETTLED),
+        "policy_waiting": reader.policy_waiting(),
     }
     document["cursors_ahead"] = [] if as_of else cursors_ahead(reader, document["pipeline_state"])
     document["definitions"] = [] if as_of else definition_findings(call, reader)
@@ -193,6 +194,8 @@ def status(call: Call, as_of: str | None) -> None:
     for waiting in document["waiting"]:
         step = next_step(waiting["run_id"], waiting["status"], waiting["run_kind"])
         show.note(f"{waiting['run_id']} is {waiting['status']}: {step}")
+    if policy := document["policy_waiting"]:
+        show.note(f"a policy that {policy['by']} proposed waits: tradex policy show; tradex policy approve or reject")
     show_findings(call, document)
     show_stale(call, document["stale_partitions"])
     for row in document["engines"]:

@@ -46,7 +46,8 @@ class TookTooLongError(EnvironmentFault):
     code = "too-long"
 
     def __init__(self, what: str, minutes: float, mend: str, *, goes_on: bool = False) -> None:
-        super().__init__(f"{what} took longer than {minutes:g} minutes, and was ended", mend=mend)
+        unit = "minute" if minutes == 1 else "minutes"
+        super().__init__(f"{what} took longer than {minutes:g} {unit}, and was ended", mend=mend)
         self.goes_on = goes_on
 
 
