@@ -9,6 +9,7 @@ import random
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,16 @@ from tradex_ledger import keyed, views
 from tradex_ledger.audit.query import query
 from tradex_ledger.cli.main import run
 from tradex_ledger.datasets.statement import connect
+from tradex_ledger.executors import keys
 from tradex_ledger.executors.delivered import Delivered, Known, open_delivered
+from tradex_ledger.executors.inputs import InputFile
+from tradex_ledger.executors.keys import open_keys
+from tradex_ledger.lake.storage import LocalLake, check_size
+from tradex_ledger.lake.verified import Named, Reading, Verified
 from tradex_ledger.ledger.columnar import create_events
 from tradex_ledger.ledger.select import SQLiteFile
 from tradex_ledger.sources.stage import FileCounts
+from tradex_ledger.views import open_views, resolve, rows
 from tradex_ledger.workspace import Workspace
 
 FLIPS, SEED = 60, 9162
@@ -383,6 +390,62 @@ def test_a_flipped_bit_in_what_is_known_of_files_is_seen(run_once: Path, flips: 
             assert open_delivered(ex).known == {}
         cache.write_bytes(whole)
         assert open_delivered(ex).known == right
+
+
+def bronze_files(workspace: Workspace) -> list[InputFile]:
+    engine = workspace.ledger.engine
+    with open_views(engine, resolve(engine, None)) as connection:
+        found = rows(connection, "partitions", "dataset = 'bronze_x_posts' order by partition")
+    return [
+        InputFile(day["partition"].toordinal(), workspace.lake.absolute(f["path"]), f["path"], f["bytes"], f["sha256"])
+        for day in found
+        for f in day["files"]
+    ]
+
+
+@pytest.mark.parametrize("flips", [FLIPS, pytest.param(300, marks=pytest.mark.soak)])
+def test_a_flipped_bit_in_the_index_of_keys_gives_no_other_keys(
+    run_once: Path, monkeypatch: pytest.MonkeyPatch, flips: int
+):
+    folder, chance = run_once / "ledger.db-keys", random.Random(SEED)
+    monkeypatch.setattr(keys, "_SPANS", 3)  # else a file of few posts is told by its spans alone
+    (folder / "spans").unlink()
+
+    def told(workspace: Workspace, files: list[InputFile]) -> list[Any]:
+        index = open_keys(workspace.execution())
+        return [(spans, index.numbers(file, "post_id")) for file, spans in index.known(files, "post_id")]
+
+    with small.reopen(run_once) as workspace:
+        files = bronze_files(workspace)
+        right = told(workspace, files)
+        whole = {path: path.read_bytes() for path in sorted(folder.iterdir())}
+        assert len(whole) > 2  # the table of spans, and the numbers of files that need more
+        for number in range(flips):
+            path = chance.choice(list(whole))
+            path.write_bytes(HARMS[number % len(HARMS)](whole[path], chance))
+            assert told(workspace, files) == right
+            path.write_bytes(whole[path])
+
+
+@pytest.mark.parametrize("flips", [FLIPS, pytest.param(300, marks=pytest.mark.soak)])
+def test_a_flipped_bit_in_what_was_verified_verifies_nothing(run_once: Path, home: Path, flips: int):
+    later = datetime.now(UTC) + timedelta(hours=1)
+    with small.reopen(run_once) as workspace:
+        named = [Named(file.name, file.bytes, file.sha256) for file in bronze_files(workspace)]
+
+    def holds() -> list[bool]:
+        lake = LocalLake(run_once / "lake", clock=lambda: later)
+        known = Verified(lake)
+        return [known.holds(one, check_size(lake.absolute(one.path), one.path, size=one.bytes)) for one in named]
+
+    with Reading(LocalLake(run_once / "lake", clock=lambda: later)) as reading:
+        reading.check(named)
+    assert all(holds())
+    (cache,) = Path(os.environ[keyed.CACHE_HOME]).glob("*-verified")
+    whole, chance = cache.read_bytes(), random.Random(SEED)
+    for number in range(flips):
+        cache.write_bytes(HARMS[number % len(HARMS)](whole, chance))
+        assert not any(holds())
 
 
 def test_an_older_cache_of_the_same_ledger_put_back_changes_nothing(run_once: Path, told: Path, tmp_path: Path):
