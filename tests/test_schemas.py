@@ -308,6 +308,33 @@ def test_a_projection_has_the_columns_that_are_on_record(told: Workspace, name: 
         assert described(connection, name) == [(c["name"], c["type"]) for c in contract["columns"]]
 
 
+@pytest.mark.parametrize("name", projection_names())
+def test_nor_others_where_every_kind_of_event_happened(ruled: Workspace, name: str):
+    test_a_projection_has_the_columns_that_are_on_record(ruled, name)
+
+
+RARE = [name for name in projection_names() if "-- Empty without " in read_text("projections", f"{name}.sql")]
+
+
+def test_some_projections_are_not_worked_out_where_they_are_empty():
+    assert len(RARE) == 3
+
+
+@pytest.mark.parametrize("name", RARE)
+def test_what_is_said_to_be_empty_without_a_topic_is_so_by_its_own_statement(ruled: Workspace, name: str):
+    sql = read_text("projections", f"{name}.sql")
+    said = re.search(r"^-- Empty without (\S+)\.$", sql, re.MULTILINE)
+    assert said
+    with open_views(ruled.ledger.engine, resolve(ruled.ledger.engine, None)) as connection:
+        add_projections(connection, ["partitions"])  # as they were with it
+        assert connection.execute(f"from ({sql})").fetchall()
+        assert connection.execute("delete from ledger_events where topic = $1", [said[1]]).fetchall() > [(0,)]
+        connection.execute(f"create table by_statement as {sql}")
+        add_projections(connection, [name])
+        assert described(connection, "by_statement") == described(connection, name)
+        assert connection.execute("from by_statement").fetchall() == []
+
+
 def test_columns_do_not_depend_on_what_happened(tmp_path: Path):
     (tmp_path / "posts").mkdir()
     with Workspace.create(tmp_path / "ws", source=f"files:{tmp_path / 'posts'}", clock=small.Ticking()) as fresh:
