@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tradex_ledger.datasets.definition import Definition, Pipeline
+from tradex_ledger.datasets.fingerprint import difference
 from tradex_ledger.domain.plan import LAYERS
+from tradex_ledger.sources import reader_version
 
 REMOVED, IDENTITY, LOGIC = "removed", "identity", "logic"
 
@@ -87,8 +89,8 @@ def _value(text: str | None) -> str:
 
 
 def _changed(definition: Definition, known: Known) -> list[Finding]:
-    other = _difference(definition, known)
-    reader = _reader(definition) if known.layer == LAYERS[0] else None
+    other = difference(definition, known.text, known.references)
+    reader = reader_version(definition.source) if known.layer == LAYERS[0] else None
     told = [other] if other else []
     if reader != known.reader:
         told.append(f"its posts are read by reader {reader}, version {known.version} was read by reader {known.reader}")
@@ -105,28 +107,11 @@ def _changed(definition: Definition, known: Known) -> list[Finding]:
     ]
 
 
-def _difference(definition: Definition, known: Known) -> str | None:
-    if (definition.text, definition.references) == (known.text, _pairs(known)):
-        return None
-    from tradex_ledger.datasets.fingerprint import difference  # loads slowly, and seldom has anything to say
-
-    return difference(definition, known.text, known.references)
-
-
-def _reader(definition: Definition) -> int | None:
-    from tradex_ledger.sources import reader_version  # likewise
-
-    return reader_version(definition.source)
-
-
-def _pairs(known: Known) -> tuple[tuple[str, str], ...]:
-    return tuple((reference["name"], reference["text"]) for reference in known.references)
-
-
 def _renamed(pipeline: Pipeline, known: Mapping[str, Known], gone: Known) -> str | None:
     """The name under which a definition that is gone is there now, as far as its text tells."""
+    references = tuple((reference["name"], reference["text"]) for reference in gone.references)
     for name, definition in pipeline.definitions.items():
-        if name not in known and (definition.text, definition.references) == (gone.text, _pairs(gone)):
+        if name not in known and (definition.text, definition.references) == (gone.text, references):
             return name
     return None
 
