@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tradex_ledger.cli.common import Call
 
+if TYPE_CHECKING:
+    from tradex_ledger.audit.describe import Reader
+    from tradex_ledger.config import Config
 
-def definition_findings(call: Call, reader: Any) -> list[dict[str, Any]]:
+
+def definition_findings(config: Config, reader: Reader) -> list[dict[str, Any]]:
     """What is other in the definitions of today than in the ledger, each with its mend; nothing is run for it.
 
     Those of another user are not looked at until they are trusted.
     """
-    from tradex_ledger.config import open_config
     from tradex_ledger.datasets.built_in import BUILT_IN, PIPELINE
     from tradex_ledger.datasets.unchanged import are_unchanged
     from tradex_ledger.errors import TradexError
     from tradex_ledger.trust import check_trusted
 
-    config = open_config(call.workspace or ".")
     folder = config.pipeline or BUILT_IN
     known = {row.pop("dataset"): row for row in reader.definitions()}
     try:

@@ -156,7 +156,10 @@ def _run(call: Call, workspace: Any, until: date | None, yes: bool, clock_is_rig
 @as_of_option
 def status(call: Call, as_of: str | None) -> None:
     """Where things stand: the state, the runs that need somebody, the datasets, stale partitions."""
-    reader = call.reader(as_of)
+    from tradex_ledger.audit.describe import Reader
+
+    store, config = call.look()
+    reader = Reader(store, as_of)
     document: dict[str, Any] = {
         "as_of": reader.as_of.as_json(),
         "pipeline_state": reader.rows("pipeline_state"),
@@ -171,7 +174,7 @@ def status(call: Call, as_of: str | None) -> None:
         "policy_waiting": reader.policy_waiting(),
     }
     document["cursors_ahead"] = [] if as_of else cursors_ahead(reader, document["pipeline_state"])
-    document["definitions"] = [] if as_of else definition_findings(call, reader)
+    document["definitions"] = [] if as_of else definition_findings(config, reader)
     document["two_contents"] = reader.rows("two_contents", "true order by dataset")
     show = call.show
     if show.as_json:
