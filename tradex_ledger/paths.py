@@ -91,6 +91,14 @@ def written(path: Path, folder: Path) -> str:
     return str(path)
 
 
+def is_there(path: Path, size: int) -> bool:
+    """Whether a file is there with that size in bytes; what cannot be looked at is not."""
+    try:
+        return path.stat().st_size == size
+    except OSError:
+        return False
+
+
 def check_no_url(text: str, what: str) -> None:
     """Raise `UrlAsPathError` for a text that would make folders called like a scheme, a user and a password."""
     if "://" in text:

@@ -41,6 +41,7 @@ from tradex_ledger.lake.markers import (
     take_back,
 )
 from tradex_ledger.ledger.select import Store, select
+from tradex_ledger.paths import is_there
 
 if TYPE_CHECKING:
     from tradex_ledger.lake.storage import LocalLake
@@ -213,7 +214,7 @@ def _check_holds_some(store: Store, root: Path) -> int:
     n_named = 0
     for path, size in named_files(store):
         n_named += 1
-        if _holds(root / path, size):
+        if is_there(root / path, size):
             return n_named
     if n_named:
         raise UnmarkedLakeError(root, n_named)
@@ -227,13 +228,6 @@ def _check_adoptable(store: Store, root: Path, known: Known, n_named: int) -> No
     for path, run_id in run_files(root):
         if not select(store, "select 1 from events where stream = :run and version = 1", run=run_id):
             raise StrangersError(root, path, run_id) if n_named else OtherLedgerError(root, None, known.ledger, path)
-
-
-def _holds(path: Path, size: int) -> bool:
-    try:
-        return path.stat().st_size == size
-    except OSError:
-        return False
 
 
 def _marker(store: Store, known: Known, position: int) -> Marker:

@@ -18,7 +18,7 @@ import duckdb
 from tradex_ledger.clock import utc_now
 from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.lake import markers
-from tradex_ledger.paths import literal
+from tradex_ledger.paths import is_there, literal
 
 STAGING = markers.STAGING
 _CHUNK = 1 << 20
@@ -166,10 +166,7 @@ class LocalLake:
 
     def has(self, relative: str, size: int) -> bool:
         """Whether a file is there with that size: a look, no proof (`check_file` is one)."""
-        try:
-            return self.absolute(relative).stat().st_size == size
-        except OSError:
-            return False
+        return is_there(self.absolute(relative), size)
 
     def check_writable(self) -> None:
         """Raise `EnvironmentFault` before any work when nothing could be written; not where nothing will be."""
