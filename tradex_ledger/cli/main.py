@@ -182,7 +182,6 @@ def _call(arguments: list[str]) -> int:
                 f"{readable(argument)} is not valid UTF-8",
                 mend="write it in UTF-8; a folder or file whose name is not has to be renamed",
             )
-    _check_completion()
     if not _TELLS_ABOUT_ITSELF.intersection(arguments):
         check_memory()
     result: Any = cli.main(arguments, prog_name="tradex", standalone_mode=False)
@@ -198,15 +197,6 @@ def _misuse(show: Show, error: click.ClickException) -> UsageError:
             show.note(line)
         return UsageError("a command is missing", mend=f"choose one of those: {path} COMMAND")
     return UsageError(error.format_message(), mend=f"{path} --help" if isinstance(error, click.UsageError) else "")
-
-
-def _check_completion() -> None:
-    """Raise `UsageError` for what no shell that asks for completions says."""
-    shell, _, what = os.environ.get("_TRADEX_COMPLETE", "").partition("_")
-    if what == "complete":
-        words, word = os.environ.get("COMP_WORDS"), os.environ.get("COMP_CWORD")
-        if words is None or word is None or (shell != "fish" and not re.fullmatch("[0-9]{1,9}", word)):
-            raise UsageError("a shell that asks for completions sets COMP_WORDS and COMP_CWORD", mend="unset them all")
 
 
 def _fault_of(error: OSError) -> TradexError:
