@@ -40,7 +40,9 @@ def definition_findings(config: Config, reader: Reader) -> list[dict[str, Any]]:
 
 
 def show_findings(call: Call, document: dict[str, Any]) -> None:
-    """Both, in lines for people."""
+    """Both, and the policy that waits for an answer, in lines for people."""
+    if policy := document["policy_waiting"]:
+        call.show.note(f"a policy that {policy['by']} proposed waits: tradex policy show, approve or reject")
     for one in document["definitions"]:
         call.show.warning(f"definitions: {one['message']}")
         call.show.note(f"mend: {one['mend']}")

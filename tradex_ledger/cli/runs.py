@@ -197,8 +197,6 @@ def status(call: Call, as_of: str | None) -> None:
     for waiting in document["waiting"]:
         step = next_step(waiting["run_id"], waiting["status"], waiting["run_kind"])
         show.note(f"{waiting['run_id']} is {waiting['status']}: {step}")
-    if policy := document["policy_waiting"]:
-        show.note(f"a policy that {policy['by']} proposed waits: tradex policy show; tradex policy approve or reject")
     show_findings(call, document)
     show_stale(call, document["stale_partitions"])
     for row in document["engines"]:
