@@ -164,6 +164,13 @@ def test_rows_keep_their_order_and_columns_their_names(ws: Path):
             query(workspace.ledger.engine, workspace.lake, os.fsdecode(b"select 'caf\xe9'"))
 
 
+def test_what_is_wrong_with_a_statement_is_said_in_a_line(ws: Path, capsys: pytest.CaptureFixture[str]):
+    assert run(["-C", str(ws), "query", "select signal_version from gold_signals"]) == 2
+    said = capsys.readouterr().err.splitlines()[0]
+    assert said.startswith('error: Binder Error: Referenced column "signal_version" not found')
+    assert "Candidate bindings" in said and "\\n" not in said
+
+
 def test_a_zone_of_the_world_is_known(ws: Path, capsys: pytest.CaptureFixture[str]):
     sql = "select timestamptz '2014-02-01 12:00:00+00' at time zone 'America/New_York'"
     assert run(["-C", str(ws), "query", sql]) == 0

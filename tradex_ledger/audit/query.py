@@ -92,7 +92,8 @@ def query(
         except duckdb.OutOfMemoryException:
             raise  # the statement is right; the machine is too small for it
         except duckdb.Error as error:
-            raise QueryError(str(error).strip(), mend='see the columns: tradex query "describe TABLE"') from None
+            said = " ".join(str(error).partition("\n\nLINE ")[0].split())  # without a picture of where: it has lines
+            raise QueryError(said, mend='see the columns: tradex query "describe TABLE"') from None
     finally:
         close(connection)
 
