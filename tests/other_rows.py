@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from tradex_ledger.executors import rebuild
-from tradex_ledger.executors.window import WindowTask, build_window
+from tradex_ledger.driving import rebuild
+from tradex_ledger.driving.window import WindowTask, build_window
 from tradex_ledger.lake.storage import StagedFile, sha256_of
 
 Change = Callable[[pa.Table], pa.Table]

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from tradex_ledger.config import FILE
-from tradex_ledger.demo.posts import write_month
 from tradex_ledger.domain.policy_errors import SamePolicyError
 from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import TradexError
+from tradex_ledger.pipelines.x.demo.posts import write_month
 from tradex_ledger.workspace import Workspace
 
 FIRST = date(2024, 1, 1)

@@ -21,11 +21,11 @@ from tests.small import REASON, Ticking, broken, day, request
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.dataset_errors import EngineChangedRowsError
 from tradex_ledger.domain.incremental import CursorAheadError
+from tradex_ledger.driving import window
 from tradex_ledger.errors import TradexError
-from tradex_ledger.executors import window
-from tradex_ledger.executors.alerts import ReceiverDownError, deliver
-from tradex_ledger.executors.identity_errors import BehindError, LakeIdentityError
+from tradex_ledger.lake.identity_errors import BehindError, LakeIdentityError
 from tradex_ledger.lake.markers import Marker, lay
+from tradex_ledger.upkeep.alerts import ReceiverDownError, deliver
 from tradex_ledger.workspace import Workspace
 
 START = datetime(2024, 2, 1, tzinfo=UTC)

@@ -24,7 +24,7 @@ MAY_ASK_THE_WORLD = (
     "tradex_ledger/cli/",
     "tradex_ledger/clock.py",
     "tradex_ledger/config.py",
-    "tradex_ledger/demo",
+    "tradex_ledger/pipelines/x/demo",
     "tradex_ledger/workspace.py",
 )
 THE_WORLD = re.compile(

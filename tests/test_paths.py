@@ -21,13 +21,13 @@ from tradex_ledger.audit.query import query
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE, load_config, write_config
 from tradex_ledger.datasets.statement import connect
-from tradex_ledger.demo.story import tell
-from tradex_ledger.executors.drive import PlanOutdatedError
+from tradex_ledger.driving.drive import PlanOutdatedError
 from tradex_ledger.lake.storage import file_list
 from tradex_ledger.ledger.columnar import create_events
 from tradex_ledger.ledger.select import open_store
 from tradex_ledger.paths import UnusablePathError, literal, written
 from tradex_ledger.paths import given as path_given
+from tradex_ledger.pipelines.x.demo.story import tell
 from tradex_ledger.sources.files import FilesSource, FolderUnreadable, open_source
 from tradex_ledger.workspace import Workspace
 

@@ -20,7 +20,6 @@ from tradex_ledger.audit.describe import Reader
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import open_config
 from tradex_ledger.datasets.statement import connect
-from tradex_ledger.executors.alerts import alerts
 from tradex_ledger.keyed import CONFIG_HOME
 from tradex_ledger.ledger import looking
 from tradex_ledger.ledger.columnar import create_events
@@ -29,6 +28,7 @@ from tradex_ledger.ledger.looking import look, looked
 from tradex_ledger.ledger.select import SQLiteFile, open_store, select
 from tradex_ledger.ledger.store import open_engine, read, writing
 from tradex_ledger.trust import LIST
+from tradex_ledger.upkeep.alerts import alerts
 from tradex_ledger.workspace import Workspace
 
 CLI = Path(__file__).parent.parent / "cli.py"

@@ -35,8 +35,8 @@ from tradex_ledger.domain.dataset_errors import LogicChangedError
 from tradex_ledger.domain.incremental import NothingToRunError
 from tradex_ledger.domain.reason import NotUtf8Error, PlaceholderReasonError
 from tradex_ledger.domain.request import RangeError
+from tradex_ledger.driving.window import ReadsOutsideWindowError, RepeatedKeyError
 from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
-from tradex_ledger.executors.window import ReadsOutsideWindowError, RepeatedKeyError
 from tradex_ledger.lake.storage import STAGING, LakeFileError, translate
 from tradex_ledger.ledger.named import NoSuchStreamError
 from tradex_ledger.sources.files import FolderUnreadable
@@ -377,7 +377,7 @@ from tradex_ledger.errors import TradexError
 folder, run_id, user = sys.argv[1], sys.argv[2], int(sys.argv[3])
 workspace = small.reopen(__import__("pathlib").Path(folder))
 workspace.execution().prepare  # everything that is imported late is imported now
-import duckdb, pyarrow.parquet, tradex_ledger.executors.drive
+import duckdb, pyarrow.parquet, tradex_ledger.driving.drive
 if user:
     os.setgroups([])
     os.setgid(user)

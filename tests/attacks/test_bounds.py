@@ -22,8 +22,8 @@ from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.sources import elements, packed, stage
 from tradex_ledger.sources.records import FileUnreadable, LeftForLater, read_records
 from tradex_ledger.sources.stage import Outputs, StageCounts, Wanted
-from tradex_ledger.sources.x_posts import Post, Rejected, iter_line
-from tradex_ledger.sources.x_time import time_us
+from tradex_ledger.sources.x_posts.posts import Post, Rejected, iter_line
+from tradex_ledger.sources.x_posts.time import time_us
 from tradex_ledger.workspace import Workspace
 
 WANTED = Wanted(None, None, None, 1_710_000_000_000_000)

@@ -23,10 +23,10 @@ from tradex_ledger import keyed, views
 from tradex_ledger.audit.query import query
 from tradex_ledger.cli.main import run
 from tradex_ledger.datasets.statement import connect
-from tradex_ledger.executors import keys
-from tradex_ledger.executors.delivered import Delivered, Known, open_delivered
-from tradex_ledger.executors.inputs import InputFile
-from tradex_ledger.executors.keys import open_keys
+from tradex_ledger.driving import keys
+from tradex_ledger.driving.delivered import Delivered, Known, open_delivered
+from tradex_ledger.driving.keys import open_keys
+from tradex_ledger.lake.inputs import InputFile
 from tradex_ledger.lake.storage import LocalLake, check_size
 from tradex_ledger.lake.verified import Named, Reading, Verified
 from tradex_ledger.ledger.columnar import create_events

@@ -19,8 +19,8 @@ from tradex_ledger.cli.main import run as call
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import ExpiredRequestError
 from tradex_ledger.domain.incremental import CursorAheadError, NothingToRunError
-from tradex_ledger.executors.clocks import ClockDoubtfulError
-from tradex_ledger.executors.lease import DrivenElsewhereError, held
+from tradex_ledger.driving.clocks import ClockDoubtfulError
+from tradex_ledger.driving.lease import DrivenElsewhereError, held
 from tradex_ledger.workspace import Workspace
 
 CLI = Path(__file__).resolve().parents[2] / "cli.py"

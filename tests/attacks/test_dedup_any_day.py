@@ -22,13 +22,13 @@ from tradex_ledger.cli.main import run as call
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.policy import NotAllowedError
+from tradex_ledger.driving import append as append_module
+from tradex_ledger.driving import elsewhere
+from tradex_ledger.driving.homes import NOTHING_MOVED
+from tradex_ledger.driving.keys import number_of, spans_of
+from tradex_ledger.driving.two_days import near_other_days
 from tradex_ledger.errors import EnvironmentFault, RefusedError
-from tradex_ledger.executors import append as append_module
-from tradex_ledger.executors import elsewhere
-from tradex_ledger.executors.homes import NOTHING_MOVED
-from tradex_ledger.executors.inputs import InputFile
-from tradex_ledger.executors.keys import number_of, spans_of
-from tradex_ledger.executors.two_days import near_other_days
+from tradex_ledger.lake.inputs import InputFile
 from tradex_ledger.views import AsOf, open_views
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
@@ -235,7 +235,7 @@ def test_what_a_failed_or_cancelled_run_put_into_bronze_counts(
     run_id = small.request(workspace, 3, 3)
     workspace.approve(run_id)
     with monkeypatch.context() as broken, pytest.raises(EnvironmentFault):
-        broken.setattr("tradex_ledger.executors.drive._rebuild_layer", _torn)
+        broken.setattr("tradex_ledger.driving.drive._rebuild_layer", _torn)
         workspace.drive(run_id)
     workspace.cancel(run_id, reason="not needed any more")
     deliver(source, "c", post(9, 6))

@@ -20,12 +20,12 @@ from tests.check import check_everything
 from tests.lake import events, grow_old, projection
 from tradex_ledger.cli.main import run
 from tradex_ledger.domain.policy import NotAllowedError, Policy
+from tradex_ledger.driving.lease import TTL_SECONDS
 from tradex_ledger.errors import ConflictError, EnvironmentFault
-from tradex_ledger.executors.gc import collect, find_unreferenced, removable
-from tradex_ledger.executors.identity_errors import LakeIdentityError
-from tradex_ledger.executors.lease import TTL_SECONDS
+from tradex_ledger.lake.identity_errors import LakeIdentityError
 from tradex_ledger.lake.markers import markers
 from tradex_ledger.ledger.leases import Leases
+from tradex_ledger.upkeep.gc import collect, find_unreferenced, removable
 from tradex_ledger.workspace import Workspace
 
 REASON = "left by the crash of 3 Feb, INC-4310"

@@ -24,8 +24,8 @@ from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE
 from tradex_ledger.domain.dataset_errors import LossRefusedError
 from tradex_ledger.errors import EnvironmentFault
-from tradex_ledger.executors.identity import plan_base, problem, settle
-from tradex_ledger.executors.identity_errors import (
+from tradex_ledger.lake.identity import plan_base, problem, settle
+from tradex_ledger.lake.identity_errors import (
     BehindError,
     ForkedError,
     LakeIdentityError,
@@ -702,7 +702,7 @@ def test_a_lake_that_is_all_there_is_is_not_searched(ws: Path, monkeypatch: pyte
     def search(*_: object, **__: object) -> object:
         raise AssertionError("it was searched")
 
-    monkeypatch.setattr("tradex_ledger.executors.identity.run_files", search)
-    monkeypatch.setattr("tradex_ledger.executors.identity.lakes_below", lambda _, *, deep: search() if deep else ())
+    monkeypatch.setattr("tradex_ledger.lake.identity.run_files", search)
+    monkeypatch.setattr("tradex_ledger.lake.identity.lakes_below", lambda _, *, deep: search() if deep else ())
     with Workspace.open(ws, reading=True) as opened:
         assert isinstance(problem(opened.ledger.engine, opened.config.lake), UnmarkedLakeError)

@@ -19,10 +19,10 @@ from tradex_ledger.cli.main import run
 from tradex_ledger.domain.dataset_errors import LossRefusedError
 from tradex_ledger.domain.policy import NotAllowedError
 from tradex_ledger.errors import EnvironmentFault, TradexError
-from tradex_ledger.executors.complete import LostInputsError
-from tradex_ledger.executors.gc import find_unreferenced
-from tradex_ledger.executors.lost import find_lost
 from tradex_ledger.lake.storage import LakeFileError
+from tradex_ledger.planning.complete import LostInputsError
+from tradex_ledger.upkeep.gc import find_unreferenced
+from tradex_ledger.upkeep.lost import find_lost
 from tradex_ledger.workspace import Workspace
 
 NO_POST = '{"created_at":"2024-01-03T10:00:00.000Z","text":"no id"}\n'

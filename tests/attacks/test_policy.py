@@ -32,7 +32,7 @@ from tradex_ledger.domain.policy_errors import (
 )
 from tradex_ledger.domain.policy_record import STREAM, PolicyRecord
 from tradex_ledger.domain.policy_text import StrangePolicyError, policy_on_record
-from tradex_ledger.executors.overlap import active_backfills
+from tradex_ledger.planning.overlap import active_backfills
 from tradex_ledger.workspace import Workspace
 
 Tradex = Callable[..., tuple[int, str, str]]

@@ -19,7 +19,7 @@ from tradex_ledger.datasets import sandbox
 from tradex_ledger.datasets.sandbox import TookTooLongError, in_time, is_left_behind
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.errors import TradexError
-from tradex_ledger.executors.pool import TaskPool
+from tradex_ledger.pool import TaskPool
 from tradex_ledger.workspace import Workspace
 
 DATASET = "silver_social_events"

@@ -20,8 +20,8 @@ import psutil
 import pytest
 
 from tests.check import check_everything
-from tradex_ledger.demo.posts import write_month
-from tradex_ledger.executors.pool import TaskPool
+from tradex_ledger.pipelines.x.demo.posts import write_month
+from tradex_ledger.pool import TaskPool
 from tradex_ledger.workspace import Workspace
 
 CLI = Path(__file__).resolve().parents[2] / "cli.py"

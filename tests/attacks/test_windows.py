@@ -10,9 +10,9 @@ import pytest
 
 from tests.executors.test_window import Content, digests, reading, task, write_base
 from tradex_ledger.datasets.definition import DefinitionError
-from tradex_ledger.executors import feed, window
-from tradex_ledger.executors.window import ReadsOutsideWindowError, build_window
-from tradex_ledger.executors.window_errors import NotFedError
+from tradex_ledger.driving import feed, window
+from tradex_ledger.driving.window import ReadsOutsideWindowError, build_window
+from tradex_ledger.driving.window_errors import NotFedError
 from tradex_ledger.lake.writer import write_days
 
 DAYS = range(1, 14)

@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import duckdb
 
 from tests.benchmarks import made_up, measure
-from tradex_ledger.executors import append as append_module
-from tradex_ledger.executors.append import placed_rows
-from tradex_ledger.executors.bronze import append_days
+from tradex_ledger.driving import append as append_module
+from tradex_ledger.driving.append import placed_rows
+from tradex_ledger.driving.bronze import append_days
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
 FIRST, TOUCHED, BATCH = date(2024, 1, 1), 15, 100_000

@@ -19,7 +19,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.benchmarks import measure
-from tradex_ledger.demo.posts import write_years
+from tradex_ledger.pipelines.x.demo.posts import write_years
 from tradex_ledger.views import open_views, resolve, rows
 from tradex_ledger.workspace import Workspace
 

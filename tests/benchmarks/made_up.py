@@ -16,12 +16,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tradex_ledger.demo.stream import day_of_posts
-from tradex_ledger.executors import extract
-from tradex_ledger.executors.context import Execution
-from tradex_ledger.executors.staging import Staged
+from tradex_ledger.driving import extract
+from tradex_ledger.driving.staging import Staged
+from tradex_ledger.pipelines.x.demo.stream import day_of_posts
+from tradex_ledger.planning.context import Execution
 from tradex_ledger.sources.stage import POSTS_SCHEMA, FileCounts, StageCounts
-from tradex_ledger.sources.x_posts import Rejected, parse_post
+from tradex_ledger.sources.x_posts.posts import Rejected, parse_post
 
 POOL_DAYS, POOL_POSTS_PER_DAY = 5, 6_000
 AUTHORS = 20_000

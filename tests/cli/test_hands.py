@@ -159,7 +159,7 @@ def test_an_own_pipeline_begins_as_the_built_in_one(tmp_path: Path, workspace: W
     source = f"files:{workspace.config.folder.parent / 'posts'}"
     assert run(["init", str(tmp_path / "own"), "--source", source, "--pipeline", "pipeline"]) == 0
     copied = {file.name: file.read_bytes() for file in (tmp_path / "own" / "pipeline").iterdir()}
-    assert copied == {file.name: file.read_bytes() for file in BUILT_IN.iterdir() if file.is_file()}
+    assert copied == {file.name: file.read_bytes() for file in BUILT_IN.iterdir() if file.suffix in (".sql", ".csv")}
     assert run(["-C", str(tmp_path / "own"), "run", "--until", "2024-01-03"]) == 0
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests import small
 from tradex_ledger.cli.main import run
-from tradex_ledger.executors.lease import held
+from tradex_ledger.driving.lease import held
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
 Tradex = Callable[..., tuple[int, str, str]]

@@ -10,7 +10,7 @@ import sys
 from datetime import date, timedelta
 from pathlib import Path
 
-from tradex_ledger.demo.posts import Days
+from tradex_ledger.pipelines.x.demo.posts import Days
 from tradex_ledger.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]

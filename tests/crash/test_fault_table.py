@@ -13,10 +13,10 @@ from tests.contents import Contents, contents, published
 from tests.crash import lakes
 from tests.faults import Crash, Faults, Step, fault, open_faulty
 from tradex_ledger.clock import seat
-from tradex_ledger.demo.posts import deliver_outage, write_month
 from tradex_ledger.domain.incremental import NothingToRunError
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.ledger.leases import Leases
+from tradex_ledger.pipelines.x.demo.posts import deliver_outage, write_month
 from tradex_ledger.workspace import Workspace
 
 N_DAYS, POSTS_A_DAY = 5, 12

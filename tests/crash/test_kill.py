@@ -15,7 +15,7 @@ import pytest
 from tests.check import check_everything
 from tests.contents import Contents, contents, published
 from tests.crash import lakes
-from tradex_ledger.demo.posts import deliver_outage, write_month
+from tradex_ledger.pipelines.x.demo.posts import deliver_outage, write_month
 from tradex_ledger.workspace import Workspace
 
 N_DAYS, POSTS_A_DAY = 31, 60

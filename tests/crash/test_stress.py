@@ -32,8 +32,8 @@ import pytest
 from tests.check import check_everything
 from tests.contents import contents, with_rows
 from tests.crash import lakes
-from tradex_ledger.demo.posts import deliver_days, write_month
-from tradex_ledger.executors.lease import TTL_SECONDS
+from tradex_ledger.driving.lease import TTL_SECONDS
+from tradex_ledger.pipelines.x.demo.posts import deliver_days, write_month
 from tradex_ledger.workspace import Workspace
 
 MINUTES = float(os.environ.get("TRADEX_STRESS_MINUTES", "60"))

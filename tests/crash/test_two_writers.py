@@ -14,10 +14,10 @@ from tests.check import check_everything, read_record
 from tests.contents import contents, published, with_rows
 from tests.crash import lakes
 from tests.faults import Crash, Faults, Interruption, open_faulty
-from tradex_ledger.demo.posts import deliver_days, write_month
-from tradex_ledger.executors.fence import DrivenRun, EndedMeanwhileError, FencedError
-from tradex_ledger.executors.lease import DrivenElsewhereError
+from tradex_ledger.driving.fence import DrivenRun, EndedMeanwhileError, FencedError
+from tradex_ledger.driving.lease import DrivenElsewhereError
 from tradex_ledger.ledger.store import writing
+from tradex_ledger.pipelines.x.demo.posts import deliver_days, write_month
 from tradex_ledger.views import open_views, resolve, rows
 from tradex_ledger.workspace import Workspace
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tradex_ledger.executors.compare import TEXT_MAX, differences
+from tradex_ledger.driving.compare import TEXT_MAX, differences
 
 
 def written(folder: Path, name: str, rows: list[dict[str, Any]] | None) -> list[Path]:

@@ -18,9 +18,9 @@ from tests.lake import events, partitions, projection
 from tests.stories.test_rules_life import LATE
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.dataset_errors import BumpedMeanwhileError, LogicChangedError
-from tradex_ledger.executors.complete import IncompleteInputsError
-from tradex_ledger.executors.context import Progress
-from tradex_ledger.executors.drive import PlanOutdatedError
+from tradex_ledger.driving.drive import PlanOutdatedError
+from tradex_ledger.planning.complete import IncompleteInputsError
+from tradex_ledger.planning.context import Progress
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
 REASON = "mentions are counted in another way, TRX-90"

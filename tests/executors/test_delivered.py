@@ -13,7 +13,7 @@ import pytest
 
 from tests import small
 from tests.check import read_record
-from tradex_ledger.executors.delivered import Asked, Delivered, Known
+from tradex_ledger.driving.delivered import Asked, Delivered, Known
 from tradex_ledger.lake.storage import LakeFileError
 from tradex_ledger.sources.stage import FileCounts
 from tradex_ledger.workspace import Workspace

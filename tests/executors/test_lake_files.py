@@ -20,7 +20,7 @@ from tradex_ledger.audit.query import query
 from tradex_ledger.config import FILE, load_config
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.errors import EnvironmentFault
-from tradex_ledger.executors.gc import collect, find_unreferenced, removable
+from tradex_ledger.upkeep.gc import collect, find_unreferenced, removable
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
 

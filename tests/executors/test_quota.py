@@ -13,8 +13,8 @@ from tests import small
 from tests.domain.test_backfill import submit
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.policy import Policy
-from tradex_ledger.executors.context import Execution
-from tradex_ledger.executors.lease import QuotaError, quota
+from tradex_ledger.driving.lease import QuotaError, quota
+from tradex_ledger.planning.context import Execution
 from tradex_ledger.workspace import Workspace
 
 INCREMENTAL = IncrementalRun.start("run-1", pipeline="x", cursor_from=None, cursor_to="2024", by="ana", policy=Policy())

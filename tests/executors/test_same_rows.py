@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tradex_ledger.executors.same_rows import first_difference
+from tradex_ledger.driving.same_rows import first_difference
 
 NAN = math.nan
 STRUCT = pa.struct({"a": pa.float64(), "b": pa.list_(pa.float64())})

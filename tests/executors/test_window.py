@@ -21,9 +21,8 @@ from tests import small
 from tests.check import check_everything
 from tests.lake import events, partitions, read_dataset
 from tradex_ledger.datasets.definition import DefinitionError, Read
-from tradex_ledger.executors.inputs import InputFile
-from tradex_ledger.executors.same_rows import first_difference
-from tradex_ledger.executors.window import (
+from tradex_ledger.driving.same_rows import first_difference
+from tradex_ledger.driving.window import (
     Input,
     OrderDependentError,
     ReadsOutsideWindowError,
@@ -31,6 +30,7 @@ from tradex_ledger.executors.window import (
     WindowTask,
     build_window,
 )
+from tradex_ledger.lake.inputs import InputFile
 from tradex_ledger.lake.storage import LakeFileError, sha256_of
 from tradex_ledger.workspace import BUILT_IN, Workspace
 

@@ -11,13 +11,13 @@ from statistics import pstdev
 
 import pytest
 
-from tradex_ledger.demo import posts as demo
-from tradex_ledger.demo.stream import Delivery, spikes
 from tradex_ledger.errors import UsageError
+from tradex_ledger.pipelines.x.demo import posts as demo
+from tradex_ledger.pipelines.x.demo.stream import Delivery, spikes
 from tradex_ledger.sources.files import FilesSource
 from tradex_ledger.sources.records import read_records
 from tradex_ledger.sources.stage import Outputs, Wanted, stage
-from tradex_ledger.sources.x_posts import Post, Rejected, parse_post
+from tradex_ledger.sources.x_posts.posts import Post, Rejected, parse_post
 
 FIRST = date(2025, 12, 1)
 CASHTAG = re.compile(r"\$([A-Z]{1,6})\b")

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from tradex_ledger.sources.files import FilesSource
 from tradex_ledger.sources.records import read_records
-from tradex_ledger.sources.x_posts import Post, Rejected, parse_line, parse_post
-from tradex_ledger.sources.x_time import DAY_US
+from tradex_ledger.sources.x_posts.posts import Post, Rejected, parse_line, parse_post
+from tradex_ledger.sources.x_posts.time import DAY_US
 
 V1: dict[str, Any] = {
     "created_at": "Tue Feb 11 21:45:52 +0000 2014",

@@ -30,9 +30,9 @@ from tradex_ledger.domain.dataset_errors import (
     SameLogicError,
 )
 from tradex_ledger.domain.policy import NotAllowedError
-from tradex_ledger.executors import rebuild, window
-from tradex_ledger.executors.engine import check_engine
-from tradex_ledger.executors.fence import load_run
+from tradex_ledger.driving import rebuild, window
+from tradex_ledger.driving.engine import check_engine
+from tradex_ledger.driving.fence import load_run
 from tradex_ledger.lake.storage import StagedFile, sha256_of
 from tradex_ledger.workspace import Workspace
 
@@ -136,7 +136,7 @@ def test_two_hosts_with_two_engines_do_not_take_turns_for_ever(workspace: Worksp
 
 
 def test_the_engine_that_made_and_built_everything_is_not_judged(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("tradex_ledger.executors.engine.open_views", None)  # no pass over the events
+    monkeypatch.setattr("tradex_ledger.driving.engine.open_views", None)  # no pass over the events
     with host(OLD):
         workspace.run(day(7))
     assert verdicts(workspace) == []
@@ -145,8 +145,8 @@ def test_the_engine_that_made_and_built_everything_is_not_judged(workspace: Work
 def test_a_known_verdict_costs_no_look_at_the_events(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
     with host(NEW):
         workspace.run(day(6))
-        monkeypatch.setattr("tradex_ledger.executors.engine.open_views", None)
-        monkeypatch.setattr("tradex_ledger.executors.engine.select", None)
+        monkeypatch.setattr("tradex_ledger.driving.engine.open_views", None)
+        monkeypatch.setattr("tradex_ledger.driving.engine.select", None)
         workspace.run(day(7))
 
 

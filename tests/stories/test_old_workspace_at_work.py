@@ -20,7 +20,7 @@ from tests.old_workspace import cases
 from tradex_ledger.audit.query import query
 from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.domain.dataset_errors import SameLogicError
-from tradex_ledger.executors.drive import PlanOutdatedError
+from tradex_ledger.driving.drive import PlanOutdatedError
 from tradex_ledger.workspace import Workspace
 
 REASON = "the reader and the rules of Silver are those of this release, TRX-120"

@@ -21,7 +21,7 @@ from tests.contents import contents
 from tests.lake import DERIVED, events
 from tradex_ledger.domain.dataset_errors import EngineChangedRowsError
 from tradex_ledger.domain.policy_errors import NoPolicyError
-from tradex_ledger.executors import rebuild, window
+from tradex_ledger.driving import rebuild, window
 from tradex_ledger.lake.storage import StagedFile, sha256_of
 from tradex_ledger.workspace import Workspace
 

@@ -16,8 +16,8 @@ from tests import small
 from tests.check import check_everything
 from tests.contents import contents
 from tests.lake import events, projection
-from tradex_ledger.demo.posts import write_month
 from tradex_ledger.domain.base import WrongStateError
+from tradex_ledger.pipelines.x.demo.posts import write_month
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
 FIRST = date(2023, 11, 27)

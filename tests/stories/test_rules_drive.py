@@ -20,11 +20,11 @@ from tradex_ledger.domain.backfill_errors import ApprovalOutdatedError, OverlapE
 from tradex_ledger.domain.dataset_errors import DefinitionsChangedError, ProtectedError, PruneRefusedError
 from tradex_ledger.domain.person import ActorNameError
 from tradex_ledger.domain.policy import NotAllowedError, PeakHoursError, TooLargeError
+from tradex_ledger.driving.drive import PlanOutdatedError
+from tradex_ledger.driving.lease import held
 from tradex_ledger.errors import TradexError
-from tradex_ledger.executors.drive import PlanOutdatedError
-from tradex_ledger.executors.lease import held
-from tradex_ledger.executors.overlap import active_backfills
 from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.planning.overlap import active_backfills
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
 HOLD = "evidence in the case TRX v. Doe"
@@ -100,7 +100,7 @@ def test_days_protected_while_a_run_is_under_way_stay_as_they_are(
     run_id = approved(workspace)
     before, bronze = published(contents(workspace)), [p for p in listing(workspace) if p.startswith("bronze")]
     protect(workspace, dataset)
-    monkeypatch.setattr("tradex_ledger.executors.drive.check_writable", lambda ex, run: None)
+    monkeypatch.setattr("tradex_ledger.driving.drive.check_writable", lambda ex, run: None)
     with pytest.raises(ProtectedError, match=HOLD):
         workspace.drive(run_id)
     after = published(contents(workspace))
@@ -184,7 +184,7 @@ def test_what_will_not_be_driven_is_not_approved(workspace: Workspace):
 @pytest.mark.norm("N32")
 def test_two_requests_of_the_same_moment_are_not_both_driven(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
     with monkeypatch.context() as patched:
-        patched.setattr("tradex_ledger.executors.overlap.check_overlap", lambda ledger, backfill: None)
+        patched.setattr("tradex_ledger.planning.overlap.check_overlap", lambda ledger, backfill: None)
         first, second = approved(workspace, 3, 4), approved(workspace, 4, 5)
     refused_without_a_trace(workspace, second, OverlapError, first)
     workspace.drive(first)
@@ -212,7 +212,7 @@ def test_two_workers_that_sweep_at_once_do_not_stop_each_other(workspace: Worksp
                 return found
             return active_backfills(ledger)
 
-        monkeypatch.setattr("tradex_ledger.executors.overlap.active_backfills", slow)
+        monkeypatch.setattr("tradex_ledger.planning.overlap.active_backfills", slow)
         assert (one.sweep(), seen[1]) == ([], [run_id])
 
 

@@ -23,8 +23,8 @@ from tradex_ledger.domain.backfill_errors import ExpiredRequestError, OverlapErr
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.dataset_errors import ProtectedError
 from tradex_ledger.domain.policy import PeakHoursError, TooLargeError
-from tradex_ledger.executors.drive import PlanOutdatedError
-from tradex_ledger.executors.fence import EndedMeanwhileError
+from tradex_ledger.driving.drive import PlanOutdatedError
+from tradex_ledger.driving.fence import EndedMeanwhileError
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
 LATE = '{"id":"1741941000000000001","text":"late $TSLA","author_id":"9","created_at":"2024-01-03T10:00:00.000Z"}\n'

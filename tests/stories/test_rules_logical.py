@@ -16,10 +16,10 @@ from tests.lake import events, listing, one_process, partitions
 from tradex_ledger.audit.log import log
 from tradex_ledger.audit.query import query
 from tradex_ledger.domain.dataset_errors import DeprecatedVersionError, LogicChangedError
-from tradex_ledger.executors.complete import IncompleteInputsError
-from tradex_ledger.executors.drive import PlanOutdatedError
-from tradex_ledger.executors.fence import load_run
-from tradex_ledger.executors.plan import NoNewLogicError
+from tradex_ledger.driving.drive import PlanOutdatedError
+from tradex_ledger.driving.fence import load_run
+from tradex_ledger.planning.complete import IncompleteInputsError
+from tradex_ledger.planning.plan import NoNewLogicError
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
 UNTIL = date(2014, 2, 1)

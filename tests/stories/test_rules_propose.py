@@ -20,11 +20,11 @@ from tests.stories.conftest import UNTIL
 from tests.stories.test_outage import Died, deliver
 from tests.stories.test_rules_life import LATE
 from tradex_ledger.cli.main import run as tradex
+from tradex_ledger.driving.fence import EndedMeanwhileError
+from tradex_ledger.driving.lease import held
 from tradex_ledger.errors import EnvironmentFault
-from tradex_ledger.executors.fence import EndedMeanwhileError
-from tradex_ledger.executors.late import find_late
-from tradex_ledger.executors.lease import held
-from tradex_ledger.executors.propose import _requests, propose
+from tradex_ledger.upkeep.late import find_late
+from tradex_ledger.upkeep.propose import _requests, propose
 from tradex_ledger.workspace import Workspace
 
 WITHHELD = "2014-01-15.jsonl.gz"

@@ -21,8 +21,8 @@ from tradex_ledger.domain.backfill_errors import BuiltUponError
 from tradex_ledger.domain.dataset_errors import PruneRefusedError
 from tradex_ledger.domain.policy import NotAllowedError
 from tradex_ledger.errors import EnvironmentFault, TradexError
-from tradex_ledger.executors.propose import propose
-from tradex_ledger.executors.revert import PrunedVersionError
+from tradex_ledger.upkeep.propose import propose
+from tradex_ledger.upkeep.revert import PrunedVersionError
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
 WRONG = "the redelivery was broken, INC-4290"

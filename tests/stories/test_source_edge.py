@@ -19,9 +19,9 @@ from tests.lake import events, partitions, projection, read_dataset
 from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.domain.incremental import NothingToRunError
 from tradex_ledger.domain.policy import RunTooLargeError
+from tradex_ledger.driving.ahead import FarAheadError
+from tradex_ledger.driving.extract import NothingReadableError
 from tradex_ledger.errors import UsageError
-from tradex_ledger.executors.ahead import FarAheadError
-from tradex_ledger.executors.extract import NothingReadableError
 from tradex_ledger.workspace import Workspace
 
 UNDATED = "bronze_x_posts__undated"

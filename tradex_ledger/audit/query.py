@@ -119,7 +119,7 @@ def pruned_or(store: Store, error: LakeFileError) -> TradexError:
 
 def _readable(connection: duckdb.DuckDBPyConnection, dataset: str) -> list[str]:
     """The tables of a dataset none of whose files was given up: the one that readers get, and named versions."""
-    from tradex_ledger.executors.prune import pruned_paths  # loads slowly, and is seldom needed
+    from tradex_ledger.upkeep.prune import pruned_paths  # loads slowly, and is seldom needed
 
     gone = pruned_paths(connection, dataset)
     parts = rows(connection, "partitions", "dataset = ?", dataset)

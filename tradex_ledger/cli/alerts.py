@@ -16,7 +16,7 @@ _top = click.Group()
 @as_of_option
 def alerts(call: Call, deliver: bool, limit: int, as_of: str | None) -> int:
     """Failures, strange volumes, runs beyond their SLA, held publications, other engines. Exit 1 if undelivered."""
-    from tradex_ledger.executors.alerts import alerts as find
+    from tradex_ledger.upkeep.alerts import alerts as find
 
     with call.open(reading=not deliver) as workspace:
         sent = workspace.deliver_alerts() if deliver else 0

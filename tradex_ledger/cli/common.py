@@ -16,7 +16,7 @@ from tradex_ledger.errors import UsageError
 if TYPE_CHECKING:
     from tradex_ledger.audit.describe import Reader
     from tradex_ledger.config import Config
-    from tradex_ledger.executors.identity_errors import LakeIdentityError
+    from tradex_ledger.lake.identity_errors import LakeIdentityError
     from tradex_ledger.ledger.select import Store
     from tradex_ledger.workspace import Workspace
 
@@ -60,7 +60,7 @@ class Call:
 
     def warn_of_identity(self, store: Store, config: Config) -> None:
         """Say to who only reads that ledger and lake do not belong together."""
-        from tradex_ledger.executors.identity import problem
+        from tradex_ledger.lake.identity import problem
 
         found = problem(store, config.lake)
         if found is not None:

@@ -11,7 +11,7 @@ from tradex_ledger.cli.losses import confirmed, looked
 from tradex_ledger.cli.show import bytes_text
 
 if TYPE_CHECKING:
-    from tradex_ledger.executors.gc import Unreferenced
+    from tradex_ledger.upkeep.gc import Unreferenced
 
 
 @click.group("lake", epilog=examples("tradex lake gc\ntradex lake lost"))
@@ -27,7 +27,7 @@ def gc(call: Call, delete: bool, reason: str | None) -> None:
 
     Only what a run of this ledger wrote, and nobody can come back to, is removed. What is foreign is listed, and stays.
     """
-    from tradex_ledger.executors.gc import find_unreferenced, removable
+    from tradex_ledger.upkeep.gc import find_unreferenced, removable
 
     if delete != (reason is not None):
         raise click.UsageError("Give --delete with --reason WHY to remove files, or neither to see them.")
@@ -110,7 +110,7 @@ def prune(call: Call, dataset: str, reason: str | None, digest: str | None) -> N
 
 def _show_prune(call: Call, workspace: Any, dataset: str) -> None:
     """The plan that waits for its approval: what would go, and which days would be nowhere then."""
-    from tradex_ledger.executors.prune import lost_days
+    from tradex_ledger.upkeep.prune import lost_days
 
     plan = workspace.dataset(dataset).prune_plan
     files = plan["files"] if plan else []
@@ -151,7 +151,7 @@ def lost(call: Call, dataset: str | None, reason: str | None, only: tuple[str, .
         raise click.UsageError("Name the DATASET whose files are lost.")
     if (reason is not None and digest is not None) or (only and reason is None):
         raise click.UsageError("Give --reason to declare files lost, --approve DIGEST to confirm it, or neither.")
-    from tradex_ledger.executors.identity_errors import UnmarkedLakeError
+    from tradex_ledger.lake.identity_errors import UnmarkedLakeError
 
     # A lake that is lost as a whole has no marker either.
     with call.open(reading=reason is None and digest is None, tolerates=(UnmarkedLakeError,)) as workspace:

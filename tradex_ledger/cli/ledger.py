@@ -55,7 +55,7 @@ def epoch(call: Call, lost_head: int | None, reason: str | None, digest: str | N
         raise click.UsageError(
             "Give --lost-head POSITION with --reason WHY to ask, --approve DIGEST to approve, or neither to see."
         )
-    from tradex_ledger.executors.identity_errors import LostHeadError
+    from tradex_ledger.lake.identity_errors import LostHeadError
 
     with call.open(reading=digest is None and not asks, tolerates=(LostHeadError,)) as workspace:
         if digest is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tradex_ledger.cli.common import Call
 
 if TYPE_CHECKING:
-    from tradex_ledger.executors.lost import Look
+    from tradex_ledger.upkeep.lost import Look
 
 
 def confirmed(call: Call, dataset: str, files: list[dict[str, Any]]) -> None:
@@ -24,7 +24,7 @@ def confirmed(call: Call, dataset: str, files: list[dict[str, Any]]) -> None:
 
 def looked(call: Call, workspace: Any, dataset: str | None, *, declared: bool) -> int:
     """Show a look at all files; returns the exit status: 1 when something is wrong that nobody has declared."""
-    from tradex_ledger.executors.lost import find_lost
+    from tradex_ledger.upkeep.lost import find_lost
 
     look = find_lost(workspace.ledger, workspace.lake, dataset)
     names = [dataset] if dataset else list(workspace.pipeline.definitions)

@@ -129,7 +129,7 @@ def adopt(call: Call) -> None:
 
     Refused unless it is the one that the last plan was made under, or there is no plan.
     """
-    from tradex_ledger.executors.identity_errors import LostHeadError
+    from tradex_ledger.lake.identity_errors import LostHeadError
 
     # Of an older copy, too: a new epoch is judged by the policy on record.
     with call.open(says_policy=False, tolerates=(LostHeadError,)) as workspace:

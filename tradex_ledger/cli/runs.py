@@ -135,7 +135,7 @@ def run(call: Call, until: date | None, yes: bool, clock_is_right: bool) -> None
 
 def _run(call: Call, workspace: Any, until: date | None, yes: bool, clock_is_right: bool) -> Any:
     """Run; on a terminal, a person is asked whether the clock is right."""
-    from tradex_ledger.executors.clocks import ClockDoubtfulError
+    from tradex_ledger.driving.clocks import ClockDoubtfulError
 
     try:
         with call.show.progress() as progress:
@@ -244,7 +244,7 @@ def worker(call: Call, once: bool, poll_seconds: float) -> int:
     """Follow the ledger and drive what is approved, the most urgent first. Ctrl-C ends it; runs resume."""
     from tradex_ledger.audit.describe import Reader
     from tradex_ledger.errors import TradexError
-    from tradex_ledger.executors.worker import WAITS, work
+    from tradex_ledger.upkeep.worker import WAITS, work
 
     show, failed = call.show, 0
     ended: dict[str, dict[str, Any]] = {}

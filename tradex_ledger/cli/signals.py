@@ -143,7 +143,7 @@ def _is_heard(error: BaseException | None) -> bool:
 
 
 def _give_leases_back() -> None:
-    lease: Any = sys.modules.get("tradex_ledger.executors.lease")
+    lease: Any = sys.modules.get("tradex_ledger.driving.lease")
     if lease is not None:
         lease.give_all_back()
 

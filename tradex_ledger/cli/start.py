@@ -61,7 +61,7 @@ def demo(call: Call, folder: str) -> None:
 
     Needs no data and no network. What it makes stays in the folder, to go on with.
     """
-    from tradex_ledger.demo.story import tell
+    from tradex_ledger.pipelines.x.demo.story import tell
 
     show = call.show
     steps = []

@@ -2,7 +2,7 @@
 
 The gate reads the parsed form (`json_serialize_sql`) and asks no engine for anything else; what is safe stands in
 `judged`. What no rule can see, ties in an order for example, is found when a window is built once more with its rows
-in another order (executors/window.py).
+in another order (driving/window.py).
 
 Sums of doubles are allowed: a window runs on one thread over files in a fixed order, so that their last bits are the
 same each time; between windows of other days, and in that second look, doubles count as equal to 1e-9.

@@ -1,6 +1,6 @@
 """Which files of a dataset are lost: listed by one person, confirmed by another, and on record. No I/O here.
 
-The lake is looked at by who calls (`executors/lost.py`): here it is decided who may say so, and that it is said once.
+The lake is looked at by who calls (`upkeep/lost.py`): here it is decided who may say so, and that it is said once.
 """
 
 from __future__ import annotations

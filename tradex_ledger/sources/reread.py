@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from tradex_ledger.sources.parquet_rows import ParquetRows
 from tradex_ledger.sources.stage import POSTS_SCHEMA
-from tradex_ledger.sources.x_posts import Post, parse_line
-from tradex_ledger.sources.x_time import EPOCH_ORDINAL, micros
+from tradex_ledger.sources.x_posts.posts import Post, parse_line
+from tradex_ledger.sources.x_posts.time import EPOCH_ORDINAL, micros
 
 _BATCH_ROWS = 20_000
 _SYSTEM = [("source", pa.string()), ("run_id", pa.string()), ("ingested_at", pa.timestamp("us"))]

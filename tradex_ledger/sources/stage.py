@@ -18,8 +18,8 @@ from tradex_ledger.sources import LATER
 from tradex_ledger.sources.elements import Record
 from tradex_ledger.sources.parquet_rows import ParquetRows
 from tradex_ledger.sources.records import NoPostsInside, read_records
-from tradex_ledger.sources.x_posts import Post, Rejected, iter_line
-from tradex_ledger.sources.x_time import DAY_US, EPOCH_ORDINAL, FIRST_POST_US
+from tradex_ledger.sources.x_posts.posts import Post, Rejected, iter_line
+from tradex_ledger.sources.x_posts.time import DAY_US, EPOCH_ORDINAL, FIRST_POST_US
 
 POSTS_SCHEMA = pa.schema(
     [

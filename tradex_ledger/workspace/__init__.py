@@ -18,7 +18,7 @@ from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.policy_record import PolicyRecord
 from tradex_ledger.errors import NotFoundError, RefusedError, TradexError
-from tradex_ledger.executors.identity import check_free, settle
+from tradex_ledger.lake.identity import check_free, settle
 from tradex_ledger.lake.storage import LocalLake, translate
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.entry import format_time
@@ -49,7 +49,9 @@ def copy_built_in(folder: Path) -> None:
     """The built-in definitions as files of one's own; all of them, or none."""
     half_made = folder.with_name(f".{folder.name}.new")
     try:
-        shutil.copytree(BUILT_IN, half_made, dirs_exist_ok=True)
+        half_made.mkdir(parents=True, exist_ok=True)
+        for file in sorted((*BUILT_IN.glob("*.sql"), *BUILT_IN.glob("*.csv"))):
+            shutil.copy(file, half_made)
         half_made.rename(folder)
     except OSError as error:
         raise translate(error, f"copying the built-in definitions to {folder}") from error

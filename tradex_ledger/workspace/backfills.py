@@ -16,12 +16,12 @@ from tradex_ledger.domain.backfill_errors import ExpiredRequestError
 from tradex_ledger.domain.plan import Plan, full_digest
 from tradex_ledger.domain.policy import TooLargeError
 from tradex_ledger.domain.run import Run
+from tradex_ledger.driving.fence import load_run
 from tradex_ledger.errors import ConflictError, NotFoundError, RefusedError, TradexError, UsageError
-from tradex_ledger.executors.context import Execution, Progress, silent
-from tradex_ledger.executors.fence import load_run
-from tradex_ledger.executors.identity import settle
+from tradex_ledger.lake.identity import settle
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.leases import Leases
+from tradex_ledger.planning.context import Execution, Progress, silent
 from tradex_ledger.workspace.lake import LakeCommands
 
 
@@ -42,7 +42,7 @@ class BackfillCommands(LakeCommands):
 
     def plan(self, **request: Any) -> tuple[Backfill, Plan]:
         """A backfill with its plan, nothing recorded: what `--dry-run` shows. Takes what `request` takes."""
-        from tradex_ledger.executors.plan import layers_of, plan_backfill, span_of
+        from tradex_ledger.planning.plan import layers_of, plan_backfill, span_of
 
         ex = self._planning()
         ex.prepare()  # what is asked for may have had a definition until today
@@ -81,7 +81,7 @@ class BackfillCommands(LakeCommands):
         self, planned: list[tuple[Backfill, Plan]], linked: Sequence[tuple[Backfill, Plan]] = ()
     ) -> list[Backfill]:
         """A rule is applied to the whole of a group: what is recorded, is `linked` to it, or was requested before."""
-        from tradex_ledger.executors.overlap import check_overlap, others_of_group
+        from tradex_ledger.planning.overlap import check_overlap, others_of_group
 
         made, policy = [backfill for backfill, _ in planned], self.policy
         self.register_datasets()
@@ -97,7 +97,7 @@ class BackfillCommands(LakeCommands):
 
     def plan_split(self, **request: Any) -> list[tuple[Backfill, Plan]]:
         """The linked backfills, each with its plan, that `request_split` would record; nothing is."""
-        from tradex_ledger.executors.plan import span_of
+        from tradex_ledger.planning.plan import span_of
 
         group = new_id("group", self.clock())
         first, last = request.get("first"), request.get("last")
@@ -120,17 +120,17 @@ class BackfillCommands(LakeCommands):
 
     def warnings(self, backfill: Backfill) -> list[str]:
         """What one who asks for such a backfill, or approves it, should know: a slip in its range, days it hides."""
-        from tradex_ledger.executors.plan import far_off, hidden_days
+        from tradex_ledger.planning.plan import far_off, hidden_days
 
         ex = self._planning()
         return [*far_off(ex, backfill, self.state().cursor), *hidden_days(ex, backfill)]
 
     def propose(self, *, source: bool = True, progress: Progress = silent) -> list[dict[str, Any]]:
-        """What should be reprocessed, see `executors.propose`; with `source` false the source is not read."""
-        from tradex_ledger.executors.drive import refusal
-        from tradex_ledger.executors.late import find_late
-        from tradex_ledger.executors.named import definition_proposals
-        from tradex_ledger.executors.propose import propose
+        """What should be reprocessed, see `upkeep.propose`; with `source` false the source is not read."""
+        from tradex_ledger.driving.drive import refusal
+        from tradex_ledger.planning.named import definition_proposals
+        from tradex_ledger.upkeep.late import find_late
+        from tradex_ledger.upkeep.propose import propose
 
         ex = self.execution(progress)
         ex.unregistered = self.unregistered()
@@ -143,7 +143,7 @@ class BackfillCommands(LakeCommands):
 
         They are linked, so that they do not stand in each other's way. Returns how many were refused.
         """
-        from tradex_ledger.executors.propose import REQUESTS
+        from tradex_ledger.upkeep.propose import REQUESTS
 
         wanted = [item for item in proposals if item["kind"] in REQUESTS]
         group = new_id("group", self.clock()) if len(wanted) > 1 else None
@@ -166,7 +166,7 @@ class BackfillCommands(LakeCommands):
 
     def edges(self, backfill: Backfill) -> list[dict[str, Any]]:
         """Why each dataset is in a backfill's plan: asked for, or for what it reads."""
-        from tradex_ledger.executors.plan import edges
+        from tradex_ledger.planning.plan import edges
 
         return edges(self._planning(), backfill)
 
@@ -228,7 +228,7 @@ class BackfillCommands(LakeCommands):
 
     def revert(self, run_id: str, *, reason: str) -> Backfill:
         """Take back what a backfill published; earlier versions are current again."""
-        from tradex_ledger.executors.revert import revert
+        from tradex_ledger.upkeep.revert import revert
 
         found = self.find_backfill(run_id)
         return revert(self.ledger, self.lake, self.pipeline, found, reason=reason, by=self.actor, policy=self.policy)
@@ -244,7 +244,7 @@ class BackfillCommands(LakeCommands):
         return self._drive(run_id, "work", progress)
 
     def _drive(self, run_id: str, right: str, progress: Progress) -> Run:
-        from tradex_ledger.executors.drive import drive
+        from tradex_ledger.driving.drive import drive
 
         self.policy.check_may(right, self.actor)
         return drive(self.execution(progress), self.find_backfill(run_id))
@@ -254,8 +254,8 @@ class BackfillCommands(LakeCommands):
 
         A run that a driver has in its hands is left to it, and one that another process has just moved to that one.
         """
-        from tradex_ledger.executors.clocks import last_at
-        from tradex_ledger.executors.overlap import active_backfills
+        from tradex_ledger.driving.clocks import last_at
+        from tradex_ledger.planning.overlap import active_backfills
 
         settle(self.ledger.engine, self.lake, strict=False)
         self.note_cursor_ahead()
@@ -289,7 +289,7 @@ class BackfillCommands(LakeCommands):
 
         Raises: `NotAllowedError`, `ReceiverDownError`.
         """
-        from tradex_ledger.executors.alerts import deliver
+        from tradex_ledger.upkeep.alerts import deliver
 
         self.policy.check_may(right, self.actor)
         return deliver(self.execution(), self.settings.alert_urls)

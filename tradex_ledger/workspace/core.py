@@ -23,15 +23,15 @@ from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.policy_errors import NoPolicyError
 from tradex_ledger.domain.policy_record import STREAM as POLICY_STREAM
 from tradex_ledger.domain.policy_record import PolicyRecord
-from tradex_ledger.executors.catalog import Catalogs
-from tradex_ledger.executors.context import Execution, Progress, silent
-from tradex_ledger.executors.identity import settle
-from tradex_ledger.executors.identity_errors import LakeIdentityError
-from tradex_ledger.executors.pool import TaskPool
+from tradex_ledger.lake.identity import settle
+from tradex_ledger.lake.identity_errors import LakeIdentityError
 from tradex_ledger.lake.storage import LocalLake
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.named import NoSuchStreamError
 from tradex_ledger.ledger.store import open_engine
+from tradex_ledger.planning.catalog import Catalogs
+from tradex_ledger.planning.context import Execution, Progress, silent
+from tradex_ledger.pool import TaskPool
 from tradex_ledger.sources.files import open_source
 from tradex_ledger.trust import UntrustedError, check_trusted
 

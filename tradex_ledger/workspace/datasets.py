@@ -20,8 +20,8 @@ from tradex_ledger.domain.dataset_errors import (
 from tradex_ledger.domain.dataset_events import DIFFERENT
 from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.domain.reason import check_reason
-from tradex_ledger.executors.context import changed_logic, differs, engine_name, reference_facts
-from tradex_ledger.executors.named import check_defined, check_identity, check_named
+from tradex_ledger.planning.context import changed_logic, differs, engine_name, reference_facts
+from tradex_ledger.planning.named import check_defined, check_identity, check_named
 from tradex_ledger.sources import reader_version
 from tradex_ledger.workspace.policy import PolicyCommands
 
@@ -190,21 +190,21 @@ class DatasetCommands(PolicyCommands):
 
     def plan_prune(self, name: str, *, reason: str) -> tuple[str, list[dict[str, Any]]]:
         """List the files of old versions that could be given up; somebody else approves the digest."""
-        from tradex_ledger.executors.prune import plan_prune
+        from tradex_ledger.upkeep.prune import plan_prune
 
         self.pipeline.get(name)
         return plan_prune(self.ledger, name, reason=reason, by=self.actor, policy=self.policy)
 
     def prune(self, name: str, digest: str) -> list[str]:
         """Approve a plan to prune, and remove its files."""
-        from tradex_ledger.executors.prune import prune
+        from tradex_ledger.upkeep.prune import prune
 
         self.pipeline.get(name)
         return prune(self.ledger, self.lake, name, digest, by=self.actor, policy=self.policy)
 
     def declare_loss(self, name: str, *, reason: str, only: Iterable[str] = ()) -> Dataset:
         """Say that files of a dataset are lost: all that are missing or changed, or some; somebody else confirms it."""
-        from tradex_ledger.executors.lost import declare_loss
+        from tradex_ledger.upkeep.lost import declare_loss
 
         self.pipeline.get(name)
         chosen = set(only)
@@ -212,7 +212,7 @@ class DatasetCommands(PolicyCommands):
 
     def confirm_loss(self, name: str, digest: str) -> list[dict[str, Any]]:
         """Confirm a declared loss; returns its files, which can be extracted or built again from here on."""
-        from tradex_ledger.executors.lost import confirm_loss
+        from tradex_ledger.upkeep.lost import confirm_loss
 
         self.pipeline.get(name)
         return confirm_loss(self.ledger, self.lake, name, digest, by=self.actor, policy=self.policy)

@@ -12,13 +12,13 @@ from tradex_ledger.domain.clocks import TOLERANCE, ClockNote
 from tradex_ledger.domain.incremental import CursorAheadError, IncrementalRun
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.run import ENDED, Run
+from tradex_ledger.driving.lease import held
 from tradex_ledger.errors import UsageError
-from tradex_ledger.executors.catalog import Catalog
-from tradex_ledger.executors.context import Execution, Progress, logic_versions, silent
-from tradex_ledger.executors.lease import held
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.select import select
+from tradex_ledger.planning.catalog import Catalog
+from tradex_ledger.planning.context import Execution, Progress, logic_versions, silent
 from tradex_ledger.workspace.datasets import DatasetCommands
 
 
@@ -40,9 +40,9 @@ class IncrementalCommands(DatasetCommands):
         clock that is too far from the last known time. Raises: `FarAheadError`, `NothingToRunError`,
         `ClockDoubtfulError`, `CursorAheadError`.
         """
-        from tradex_ledger.executors.ahead import check_not_far_ahead, check_own_days
-        from tradex_ledger.executors.drive import check_before_start, drive
-        from tradex_ledger.executors.plan import check_incremental
+        from tradex_ledger.driving.ahead import check_not_far_ahead, check_own_days
+        from tradex_ledger.driving.drive import check_before_start, drive
+        from tradex_ledger.planning.plan import check_incremental
 
         end = until or self.today()
         if end > self.today():
@@ -88,7 +88,7 @@ class IncrementalCommands(DatasetCommands):
 
     def missed_days(self) -> list[str]:
         """A sentence for each dataset that was given up, came back, and lacks the days in between."""
-        from tradex_ledger.executors.complete import told_missed
+        from tradex_ledger.planning.complete import told_missed
 
         if not select(self.ledger.engine, "select 1 from events where topic = 'dataset.version_restored' limit 1"):
             return []
@@ -107,7 +107,7 @@ class IncrementalCommands(DatasetCommands):
 
         It is put on record once for each place that the cursor was moved to.
         """
-        from tradex_ledger.executors.clocks import last_place_before
+        from tradex_ledger.driving.clocks import last_place_before
 
         now = self.clock()
         state = self.state()
@@ -127,7 +127,7 @@ class IncrementalCommands(DatasetCommands):
 
     def _check_clock(self, ex: Execution, until: date | None, clock_is_right: bool) -> list[ClockNote]:
         """Raise `ClockDoubtfulError` before anything is recorded; returns what puts on record who says it is right."""
-        from tradex_ledger.executors.clocks import ClockDoubtfulError, find_doubt, leans_on_the_clock
+        from tradex_ledger.driving.clocks import ClockDoubtfulError, find_doubt, leans_on_the_clock
 
         if until is not None and not leans_on_the_clock(ex, until.toordinal()):
             return []
@@ -156,7 +156,7 @@ class IncrementalCommands(DatasetCommands):
 
     def _check_unfinished(self, ex: Execution, run_id: str, until: date | None, far_ahead: bool) -> None:
         """Raise `FarAheadError` before a run is taken up that set out when nothing said how far the posts go."""
-        from tradex_ledger.executors.ahead import check_not_far_ahead
+        from tradex_ledger.driving.ahead import check_not_far_ahead
 
         run = self.ledger.get(IncrementalRun, run_id)
         end = ordinal(run.cursor_to)

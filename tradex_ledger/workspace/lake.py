@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tradex_ledger.executors import identity
-from tradex_ledger.executors.identity_errors import LakeIdentityError, LostHeadError, NotLostError
+from tradex_ledger.lake import identity
+from tradex_ledger.lake.identity_errors import LakeIdentityError, LostHeadError, NotLostError
 from tradex_ledger.lake.markers import markers
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.workspace.incremental import IncrementalCommands
 
 if TYPE_CHECKING:
     from tradex_ledger.domain.lake import LakeLog
-    from tradex_ledger.executors.gc import Unreferenced
+    from tradex_ledger.upkeep.gc import Unreferenced
 
 
 class LakeCommands(IncrementalCommands):
@@ -20,7 +20,7 @@ class LakeCommands(IncrementalCommands):
 
     def collect_garbage(self, *, reason: str) -> tuple[list[Unreferenced], list[Unreferenced]]:
         """Remove what crashed drives left behind. Returns what no event names, and what of it was removed."""
-        from tradex_ledger.executors.gc import collect, find_unreferenced
+        from tradex_ledger.upkeep.gc import collect, find_unreferenced
 
         policy = self.policy
         policy.check_may("gc", self.actor)
@@ -62,7 +62,7 @@ class LakeCommands(IncrementalCommands):
 
     def lake_log(self) -> LakeLog:
         """What was done to the lake as a whole."""
-        from tradex_ledger.executors.gc import lake_log
+        from tradex_ledger.upkeep.gc import lake_log
 
         return lake_log(self.ledger, by=self.actor)
 

@@ -12,7 +12,7 @@ from tradex_ledger.domain.policy_errors import ExpiredProposalError, PolicyThere
 from tradex_ledger.domain.policy_record import STREAM, PolicyRecord
 from tradex_ledger.domain.policy_text import APPLY, policy_on_record
 from tradex_ledger.domain.run import ENDED
-from tradex_ledger.executors.fence import load_run
+from tradex_ledger.driving.fence import load_run
 from tradex_ledger.ledger.entry import format_time, parse_time
 from tradex_ledger.workspace.core import Core
 
@@ -40,7 +40,7 @@ class PolicyCommands(Core):
 
         Raises: `NotAllowedError`, `SamePolicyError`, `NobodyElseError`, `NoPolicyError`.
         """
-        from tradex_ledger.executors.clocks import last_at
+        from tradex_ledger.driving.clocks import last_at
 
         record = self.policy_record()
         recorded = last_at(self.ledger)
@@ -79,7 +79,7 @@ class PolicyCommands(Core):
 
     def _time_of_deed(self, policy: Policy) -> tuple[datetime, bool]:
         """The time that an event of now would bear; whether it is near enough to the last one to close anything."""
-        from tradex_ledger.executors.clocks import last_at
+        from tradex_ledger.driving.clocks import last_at
 
         recorded = last_at(self.ledger) or self.clock()
         now = max(self.clock(), recorded)

@@ -1,0 +1,103 @@
+"""How far an incremental run may go: what cannot be taken back is asked for first (N8, N32)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from tradex_ledger.datasets.graph import iso, ordinal
+from tradex_ledger.domain.policy import RunTooLargeError
+from tradex_ledger.errors import UsageError
+from tradex_ledger.planning.catalog import Catalog
+from tradex_ledger.planning.context import Execution
+from tradex_ledger.sources.files import SourceFile
+from tradex_ledger.sources.records import NoPostsInside, read_records
+from tradex_ledger.sources.x_posts.posts import Post, parse_line
+from tradex_ledger.sources.x_posts.time import EPOCH_ORDINAL, micros
+
+
+class FarAheadError(UsageError):
+    """The run would go far beyond the newest post that was delivered."""
+
+    code = "far-ahead"
+
+    def __init__(self, newest: int, until: int, cursor: str | None, run_id: str | None) -> None:
+        passed = cursor is not None and cursor[:10] > iso(newest)
+        nearer = "" if passed else f"tradex run --until {iso(newest + 1)}, or, "
+        if run_id is not None:
+            nearer = f"cancel it (tradex backfill cancel {run_id} --reason …), then {nearer or 'run anew; or, '}"
+        super().__init__(
+            f"the newest post that was delivered is of {iso(newest)}, and {run_id or 'the run'} would go on to "
+            f"{iso(until)} (excluded): {until - 1 - newest} days without a post, and a run over them cannot be taken "
+            "back",
+            mend=f"{nearer}if there was nothing to deliver: tradex run --yes",
+        )
+
+
+def check_not_far_ahead(
+    ex: Execution, catalog: Catalog, until: int, cursor: str | None, run_id: str | None = None
+) -> None:
+    """Raise `FarAheadError` when more days than the policy lets pass lie between the newest post and the end.
+
+    `until` is an ordinal, excluded; `run_id` is a run that did set out and has taken no post yet. The source is read
+    only when Bronze alone does not say that all is well, and only until a post is found that does: files from the last
+    name on.
+    """
+    allowed, newest = ex.policy.run_ahead_days, newest_in_bronze(ex, catalog)
+    if not allowed or (newest is not None and until - 1 - newest <= allowed):
+        return
+    delivered = newest_delivered(ex, until - 1 - allowed)
+    newest = max((day for day in (newest, delivered) if day is not None), default=None)
+    if newest is not None and until - 1 - newest > allowed:
+        raise FarAheadError(newest, until, cursor, run_id)
+
+
+def sets_out(ex: Execution, catalog: Catalog, cursor: str, delivered: int | None) -> bool:
+    """Whether a `tradex run` of now would find days to run and ask nothing; `delivered` is the newest day (ordinal) of
+    a post at the source."""
+    allowed, last = ex.policy.run_ahead_days, ex.clock().toordinal() - 1
+    newest = max((day for day in (newest_in_bronze(ex, catalog), delivered) if day is not None), default=None)
+    return ordinal(cursor) <= last and (not allowed or newest is None or last - newest <= allowed)
+
+
+def newest_in_bronze(ex: Execution, catalog: Catalog) -> int | None:
+    """The newest day that Bronze has; a post from the future, which an older reader took, is none."""
+    there = catalog.current.get(ex.bronze()[0].name, {})
+    return max((day for day in there if day <= ex.clock().toordinal() + 1), default=None)
+
+
+def newest_delivered(ex: Execution, enough: int) -> int | None:
+    """The newest day (ordinal) of a post at the source, or one that is `enough`; None when there is no post."""
+    files = ex.source.list_files()
+    delivered_us = micros(ex.clock())
+    newest = None
+    for number, file in enumerate(reversed(files), start=1):
+        newest = max(newest or 0, _newest_in(file, delivered_us)) or None
+        if newest is not None and newest >= enough:
+            break
+        ex.progress("look for the newest post", number, len(files))
+    return newest
+
+
+def _newest_in(file: SourceFile, delivered_us: int) -> int:
+    """The newest day (ordinal) of a post in a file, as a run would read it now; 0 when there is none."""
+    newest = 0
+    with suppress(NoPostsInside):
+        for record in read_records(file.path):
+            for post in parse_line(record.raw, delivered_us) if record.raw else ():
+                if isinstance(post, Post):
+                    newest = max(newest, post.event_date + EPOCH_ORDINAL)
+    return newest
+
+
+def check_own_days(ex: Execution, first: int, until: int, run_id: str | None = None) -> None:
+    """Raise `RunTooLargeError` when the run's own days alone (ordinals, `until` excluded) are more than the bound."""
+    derived = len(ex.pipeline.definitions) - len(ex.pipeline.layer("bronze"))
+    check_run_size(ex, (until - first) * derived, first, until, run_id)
+
+
+def check_run_size(ex: Execution, partitions: int, first: int, until: int, run_id: str | None = None) -> None:
+    """Raise `RunTooLargeError` above the policy's bound; `first` and `until` (excluded) are the run's own days."""
+    allowed = ex.policy.max_partitions
+    if allowed and partitions > allowed:
+        fits = first + max(1, (until - first) * allowed // partitions)
+        raise RunTooLargeError(partitions, allowed, iso(fits), run_id)

@@ -1,0 +1,213 @@
+"""Staged rows on their way into Bronze: window by window, one save each, under the dataset's lock."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tradex_ledger.datasets.definition import Definition
+from tradex_ledger.datasets.graph import iso, ordinal, windows
+from tradex_ledger.datasets.statement import connect
+from tradex_ledger.driving.bronze import Appended, AppendTask, append_days, check_existing
+from tradex_ledger.driving.elsewhere import FILE, POST, lines_elsewhere
+from tradex_ledger.driving.fence import DrivenRun
+from tradex_ledger.driving.homes import NOTHING_MOVED, Moved, find_moved
+from tradex_ledger.driving.keys import KeyIndex
+from tradex_ledger.lake.inputs import InputFile
+from tradex_ledger.lake.storage import StagedFile, file_list
+from tradex_ledger.ledger.application import WriterConflictError
+from tradex_ledger.planning.catalog import Catalog
+from tradex_ledger.planning.context import Execution, logic_versions
+from tradex_ledger.sources import COUNTS
+
+
+def rows_by_day(definition: Definition, staged: list[str]) -> Counter[int]:
+    """How many staged rows each day (ordinal) has."""
+    if not staged:
+        return Counter()
+    with connect() as connection:
+        rows = connection.execute(
+            f'select "{definition.partition}", count(*) '
+            f"from read_parquet({file_list(staged)}, hive_partitioning = false) group by all"
+        ).fetchall()
+    return Counter({day.toordinal(): count for day, count in rows})
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where staged rows of a dataset belong, as of a catalog: posts of other days, files that lines were known by."""
+
+    moved: Moved = NOTHING_MOVED
+    lines: Mapping[int, tuple[InputFile, ...]] = field(default_factory=dict)
+
+
+def placed_rows(
+    ex: Execution, index: KeyIndex, catalog: Catalog, definition: Definition, staged: Sequence[str], folder: Path
+) -> Placed:
+    """Look where the staged rows of a dataset belong. Raises: `LakeFileError`."""
+    posts, *_ = ex.bronze()
+    if definition is posts:
+        protected = ex.locks()[definition.name].protected
+        return Placed(moved=find_moved(ex, index, catalog, definition, staged, folder, protected=protected))
+    return Placed(lines=lines_elsewhere(ex, index, catalog, definition, staged))
+
+
+def known_rows(
+    ex: Execution, catalog: Catalog, definition: Definition, placed: Placed, days: tuple[int, ...]
+) -> tuple[InputFile, ...]:
+    """The files whose rows are not appended again.
+
+    A line that is no post is known whenever it was read, whatever day belonged to it then, if any.
+    """
+    posts, *_ = ex.bronze()
+    if definition is posts:
+        return tuple(ex.input_file(*found) for found in catalog.readable(definition.name, days[0], days[-1]))
+    return tuple(dict.fromkeys(file for day in days for file in placed.lines.get(day, ())))
+
+
+def append_task(
+    ex: Execution,
+    catalog: Catalog,
+    definition: Definition,
+    staged: tuple[str, ...],
+    placed: Placed,
+    days: tuple[int, ...],
+    **more: Any,
+) -> AppendTask:
+    """The task that finds what of the staged rows of some days is new. `more`: folder, run_id, ingested_at."""
+    columns = tuple(column for column, _ in ex.columns[definition.name])
+    return AppendTask(
+        dataset=definition.name,
+        column=definition.partition,
+        key=definition.key,
+        counts=tuple(column for column in COUNTS if column in columns),
+        columns=columns,
+        staged=staged,
+        existing=known_rows(ex, catalog, definition, placed, days),
+        days=days,
+        memory_mb=ex.task_memory_mb,
+        moved=placed.moved.path,
+        indexed=POST if POST in definition.key else FILE,
+        **more,
+    )
+
+
+@dataclass
+class Append:
+    """Staged rows on their way into one Bronze dataset.
+
+    `staged_rows` counts them by day (ordinal); `delivered_rows` counts those, too, that were not staged again because
+    Bronze has them: batches are cut and counted by these, so that they come out the same. `total` are the rows that
+    were new; `recounted` is told at `Appended`.
+    """
+
+    ex: Execution
+    driven: DrivenRun
+    definition: Definition
+    staged: tuple[str, ...]
+    staged_rows: Mapping[int, int]
+    delivered_rows: Mapping[int, int]
+    ingested_at: str
+    index: KeyIndex
+    total: int = 0
+    recounted: Counter[tuple[str, int]] = field(default_factory=Counter)
+    tries: int = 0
+
+    def run(self) -> None:
+        """Append window by window; again from the first when somebody else's posts may have moved ours."""
+        while not self._pass():
+            self.recounted.clear()
+
+    def _pass(self) -> bool:
+        limit = self.ex.policy.window_partitions
+        self._read_base()
+        days = {*self.delivered_rows, *self.placed.moved.days}
+        todo = windows(self.definition, days, logic_version=0, window_partitions=limit)
+        for number, window in enumerate(todo):
+            if not self._append(tuple(range(ordinal(window["first"]), ordinal(window["last"]) + 1))):
+                return False
+            self.ex.progress(f"append to {self.definition.name}", number + 1, len(todo))
+        return True
+
+    def _read_base(self) -> None:
+        """The dataset's lock, then the catalog: good for all windows, since each touches its own days."""
+        locks = self.ex.unbumped_locks()
+        self.lock = locks[self.definition.name]
+        self.catalog = self.ex.catalogs.at(self.ex.ledger.position(), logic_versions(locks))
+        folder = self.ex.staging / f"{self.definition.name}-homes-{self.tries}"
+        self.placed = placed_rows(self.ex, self.index, self.catalog, self.definition, self.staged, folder)
+
+    def _append(self, days: tuple[int, ...]) -> bool:
+        """One batch: dedup, place, and one save with the lock; again from a fresh base when somebody was first.
+
+        Returns False when by that base posts belong to days that were done before.
+        """
+        while True:
+            self.tries += 1
+            found = self._dedup(days)
+            if found.files:
+                for file in found.files:
+                    self.lock.check_unprotected(iso(file.day), iso(file.day))
+                # A crash before `place`: staged files, wiped by the next drive. After it: files that no event names.
+                placed = [(file.day, self._place(file)) for file in found.files]
+                self.ex.lake.sync_placed([facts["path"] for _, facts in placed])
+                self._record(placed, f"{iso(days[-1] + 1)}T00:00:00.000000Z")
+                try:
+                    # A crash before this save: unreferenced files. After it: the batch is Bronze, and found there.
+                    self.driven.append(self.lock)
+                except WriterConflictError:
+                    before = self.placed.moved
+                    self._read_base()
+                    if before is NOTHING_MOVED and self.placed.moved is NOTHING_MOVED:
+                        continue
+                    return False
+                self.total += sum(facts["rows"] for _, facts in placed)
+                # A crash before this: the files are read for the index by who needs it next.
+                self.index.add(found.keys, POST if POST in self.definition.key else FILE)
+            self.recounted += found.recounted
+            return True
+
+    def _dedup(self, days: tuple[int, ...]) -> Appended:
+        task = append_task(
+            self.ex,
+            self.catalog,
+            self.definition,
+            self.staged,
+            self.placed,
+            days,
+            folder=self.ex.staging / f"{self.definition.name}-{self.tries}",
+            run_id=self.driven.id,
+            ingested_at=self.ingested_at,
+        )
+        is_staged = any(day in self.staged_rows or day in self.placed.moved.days for day in days)
+        return append_days(task) if is_staged else check_existing(task)
+
+    def _place(self, file: StagedFile) -> dict[str, Any]:
+        folder = f"{self.definition.name}/{self.definition.partition}={iso(file.day)}"
+        path = self.ex.lake.place(file, folder, self.driven.id, self.catalog.gone)
+        return {"path": path, "bytes": file.bytes, "rows": file.rows, "sha256": file.sha256}
+
+    def _record(self, placed: list[tuple[int, dict[str, Any]]], cursor: str) -> None:
+        for day, facts in placed:
+            self.driven.run.append_batch(
+                dataset=self.definition.name,
+                logic_version=self.lock.logic_version,
+                partition=iso(day),
+                files=[facts],
+                rows=facts["rows"],
+                bytes=facts["bytes"],
+                dropped=max(0, self.delivered_rows.get(day, 0) - facts["rows"]),
+                cursor=cursor,
+                by=self.ex.by,
+            )
+        self.lock.publish(
+            self.driven.id,
+            logic_version=self.lock.logic_version,
+            partitions=len(placed),
+            rows=sum(facts["rows"] for _, facts in placed),
+            changed=[iso(day) for day, _ in placed],
+            by=self.ex.by,
+        )

@@ -1,0 +1,176 @@
+"""Whether the clock of this machine can be right: a run moves the cursor by it, and nothing takes that back unasked.
+
+A clock is believed as far as it is told of in steps of at most `clock_hours`: from the last time that somebody
+vouched for it (a run up to its own day, a forced override, a person who said that it is right), by the times of the
+events since then. One that is further ahead is right, too, if a post is near it: posts are dated by the platform. So a
+workspace that nobody touched for months goes on without a question if its source was filled meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import orjson
+from sqlalchemy import Connection, text
+
+from tradex_ledger.datasets.graph import iso, ordinal
+from tradex_ledger.domain.clocks import HELD_BACK
+from tradex_ledger.driving.ahead import newest_delivered, newest_in_bronze
+from tradex_ledger.errors import RefusedError
+from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.ledger.entry import format_time, parse_time
+from tradex_ledger.ledger.store import read
+from tradex_ledger.planning.catalog import Catalog
+from tradex_ledger.planning.context import Execution
+
+_VOUCHES = text(
+    "select position, topic, at, entry from events where topic in "
+    "('ledger.clock_accepted', 'pipeline_state.overridden', 'pipeline_state.advanced') order by position desc"
+)
+_HELD = text(
+    f"select at, entry from events where topic = '{HELD_BACK}' and position < :position order by position desc limit 1"
+)
+_FIRST = text("select position, at from events order by position limit 1")
+_SINCE = text(
+    f"select min(position), at, null from events where position > :position and topic <> '{HELD_BACK}' group by at "
+    f"union all select position, at, entry from events where position > :position and topic = '{HELD_BACK}' order by 1"
+)
+_A_DAY = timedelta(days=1)
+
+
+class ClockDoubtfulError(RefusedError):
+    """The clock is further from the last known time than the policy allows; a person can say that it is right."""
+
+    code = "clock-doubtful"
+
+    def __init__(self, doubt: Doubt) -> None:
+        self.doubt = doubt
+        apart, ahead = doubt.clock - doubt.believed, doubt.clock > doubt.believed
+        post = f", and the newest post is of {doubt.newest_post or 'no day at all'}" if ahead else ""
+        then = "would take the days until then for done" if ahead else "would write under a time that is long past"
+        super().__init__(
+            f"the clock says {_shown(doubt.clock)}, {_length(apart)} {'after' if ahead else 'before'} the last time "
+            f"that is known to be right ({_shown(doubt.believed)}){post}: more than the {doubt.allowed_hours} hours "
+            f"that clock_hours under [policy] allows; a run {then}",
+            mend="set the clock of this machine right; if it is right, say so (it is put on record): "
+            "tradex run --clock-is-right"
+            + (f"; or name a day that does not depend on it: tradex run --until {doubt.believed:%Y-%m-%d}"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A clock, the last time that is known to be right, and the day of the newest post, where that was asked for."""
+
+    clock: datetime
+    believed: datetime
+    newest_post: str | None
+    allowed_hours: int
+
+
+def find_doubt(ex: Execution, catalog: Callable[[], Catalog]) -> Doubt | None:
+    """Why the clock of this machine is not simply believed; None: it is. The source is read only where all else fails.
+
+    A ledger without a run has no cursor that could be moved too far, and is never in doubt.
+    """
+    hours, now = ex.policy.clock_hours, ex.clock().astimezone(UTC)
+    allowed = timedelta(hours=hours)
+    known = read(ex.ledger.engine, lambda connection: _believed(connection, now, allowed)) if hours else None
+    if known is None or abs(now - known) <= allowed:
+        return None
+    newest = None
+    if now > known:
+        enough = (now - allowed).toordinal()
+        days = (newest_in_bronze(ex, catalog()), newest_delivered(ex, enough))
+        newest = max((day for day in days if day is not None), default=None)
+        if newest is not None and newest >= enough:
+            return None
+    return Doubt(now, known, None if newest is None else iso(newest), hours)
+
+
+def leans_on_the_clock(ex: Execution, until: int) -> bool:
+    """Whether a day (ordinal) that was named is the clock's own, or nearly: a day of long ago is right by any clock."""
+    return until >= (ex.clock().astimezone(UTC) - timedelta(hours=ex.policy.clock_hours)).toordinal()
+
+
+def _believed(connection: Connection, now: datetime, allowed: timedelta) -> datetime | None:
+    """The last time that is known to be right; None in a ledger without a run."""
+    found = _vouched(connection)
+    if found is None:
+        first = connection.execute(_FIRST).first()
+        if first is None or connection.execute(_VOUCHES).first() is None:
+            return None
+        found = first[0], parse_time(first[1])
+    position, known = found
+    if abs(now - known) <= allowed:
+        return known
+    for _, at, entry in connection.execute(_SINCE, {"position": position}):
+        moment = parse_time(at) if entry is None else _clock_in(entry)
+        if abs(moment - known) <= allowed:
+            known = moment
+    return known
+
+
+def _vouched(connection: Connection) -> tuple[int, datetime] | None:
+    """The position and the clock of the last event by which somebody vouched for that clock."""
+    for position, topic, at, entry in connection.execute(_VOUCHES):
+        moment = _clock_at(connection, position, at)
+        if topic != "pipeline_state.advanced":
+            return position, moment
+        # A run up to a day of long ago says nothing of the clock; one may have gone on past midnight.
+        if ordinal(orjson.loads(entry)["data"]["cursor"]) >= (moment - 2 * _A_DAY).toordinal():
+            return position, moment
+    return None
+
+
+def _clock_at(connection: Connection, position: int, at: str) -> datetime:
+    """What the clock said when an event was saved, which may bear a later time."""
+    held = connection.execute(_HELD, {"position": position}).first()
+    return _clock_in(held[1]) if held is not None and held[0] == at else parse_time(at)
+
+
+def _clock_in(entry: str) -> datetime:
+    return parse_time(orjson.loads(entry)["data"]["clock"])
+
+
+def last_at(ledger: Ledger) -> datetime | None:
+    """The time of the ledger: that of its last event."""
+    wanted = text("select at from events order by position desc limit 1")
+    found = read(ledger.engine, lambda connection: connection.execute(wanted).scalar())
+    return None if found is None else parse_time(found)
+
+
+def time_of_now(ex: Execution) -> datetime:
+    """The time that an event of now would bear: that of the clock, or of the last event where the clock is behind it.
+
+    What was delivered by now is judged by it: posts of days that were asked for, and approved, are no posts of the
+    future because the machine that drives has the wrong time.
+    """
+    now, last = ex.clock().astimezone(UTC), last_at(ex.ledger)
+    return now if last is None else max(now, last)
+
+
+def last_place_before(ledger: Ledger, stream: str, now: datetime) -> str | None:
+    """The last cursor of a pipeline that does not lie in the future."""
+    wanted = text("select entry from events where stream = :stream order by version desc")
+
+    def find(connection: Connection) -> str | None:
+        limit = format_time(now)
+        for (entry,) in connection.execute(wanted, {"stream": stream}):
+            cursor = orjson.loads(entry)["data"].get("cursor")
+            if cursor is not None and cursor <= limit:
+                return str(cursor)
+        return None
+
+    return read(ledger.engine, find)
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}Z"
+
+
+def _length(apart: timedelta) -> str:
+    hours = abs(apart) // timedelta(hours=1)
+    return f"{hours} hours" if hours < 96 else f"{hours // 24} days"

@@ -1,0 +1,100 @@
+"""What two engines gave for one partition, compared row by row: doubles to a billionth, all else as it is.
+
+Where `same_rows` says what differs first, this lists the differences, and finds each row by its key, since another
+engine may order them otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tradex_ledger.driving.same_rows import same, tolerance
+
+DIFFERENCES_MAX = 5
+TEXT_MAX = 200
+# Sums that cancel leave crumbs about zero, of which no relative bound can say anything: so much of 1, or of the largest
+# value of the column.
+ABSOLUTE = 1e-12
+
+
+def differences(recorded: Sequence[Path], recomputed: Sequence[Path], key: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Where two builds differ: key, column, and both values as texts (None: no such row, or no such column)."""
+    before, after = _table(recorded), _table(recomputed)
+    if before is None or after is None:
+        yield from _alone(before, after, key)
+        return
+    columns = {
+        name: (before.schema.field(name).type if name in before.column_names else None)
+        for name in (*before.column_names, *after.column_names)
+    }
+    for name, kind in columns.items():
+        other = after.schema.field(name).type if name in after.column_names else None
+        if kind != other:
+            yield {"key": None, "column": name, **texts(kind, other)}
+    shared = [name for name in before.column_names if columns[name] is not None and name in after.column_names]
+    yield from _rows(before, after, key, [name for name in shared if name not in key])
+
+
+def texts(recorded: object, recomputed: object) -> dict[str, str | None]:
+    """Two values as an event carries them: not without end."""
+    return {"recorded": _text(recorded), "recomputed": _text(recomputed)}
+
+
+def _text(value: object) -> str | None:
+    if value is None:
+        return None
+    text = str(value)
+    return text if len(text) <= TEXT_MAX else f"{text[: TEXT_MAX - 1]}…"
+
+
+def _table(paths: Sequence[Path]) -> pa.Table | None:
+    return pa.concat_tables([pq.read_table(path, partitioning=None) for path in paths]) if paths else None
+
+
+def _alone(before: pa.Table | None, after: pa.Table | None, key: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """All rows of the one build, where the other has none."""
+    for name in _keys(before, key) if before is not None else ():
+        yield _told(name, None, "there", None)
+    for name in _keys(after, key) if after is not None else ():
+        yield _told(name, None, None, "there")
+
+
+def _keys(table: pa.Table, key: Sequence[str]) -> list[str]:
+    """Each row's key as a text."""
+    values = [table[name].to_pylist() for name in key if name in table.column_names]
+    return [", ".join(f"{n} = {v}" for n, v in zip(key, row, strict=False)) for row in zip(*values, strict=True)]
+
+
+def _told(key: str, column: str | None, recorded: object, recomputed: object) -> dict[str, Any]:
+    return {"key": _text(key), "column": column, **texts(recorded, recomputed)}
+
+
+def _rows(before: pa.Table, after: pa.Table, key: Sequence[str], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    keys, keys_after = _keys(before, key), _keys(after, key)
+    if keys != keys_after:
+        place = {name: number for number, name in enumerate(keys_after)}
+        for name in keys:
+            if name not in place:
+                yield _told(name, None, "there", None)
+        known = set(keys)
+        for name in keys_after:
+            if name not in known:
+                yield _told(name, None, None, "there")
+        both = [(number, place[name]) for number, name in enumerate(keys) if name in place]
+        before, after = before.take([one for one, _ in both]), after.take([other for _, other in both])
+        keys = [keys[number] for number, _ in both]
+    for column in columns:
+        if before[column].equals(after[column]):
+            continue
+        within, values = tolerance(before, column), before[column].to_pylist()
+        near = ABSOLUTE * max([1.0, *(abs(v) for v in values if isinstance(v, float) and isfinite(v))])
+        for name, one, other in zip(keys, values, after[column].to_pylist(), strict=True):
+            if not same(one, other, within, near):
+                # A null is a value here: only a row that is not there has none.
+                yield _told(name, column, *("null" if v is None else v for v in (one, other)))

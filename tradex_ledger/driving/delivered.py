@@ -1,0 +1,204 @@
+"""What is known of delivered files that were read before: what is in them, and for which days Bronze has it all.
+
+A cache beside the ledger, or at home for who cannot write there; delete it, and the files are read again. It is
+believed by the user that made it, under the tag of their key (`keyed.py`): who wrote into it could make a run leave
+posts out. A file is known by its name and the SHA-256 of its bytes. What is said of Bronze stays true, since Bronze
+only grows until files of it are declared lost; it is bound to the ledger by the root of its tree at that time, to the
+lost files, to the version of the reader, and to the definitions that dedup follows from. A file that is not known for
+all the days asked for is read; for one that is, its counts by day stand in for its lines, so that the same events are
+recorded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tradex_ledger.datasets.fingerprint import fingerprint
+from tradex_ledger.keyed import cache_path, read_sealed, write_sealed
+from tradex_ledger.lake.storage import sha256_of
+from tradex_ledger.ledger.log import stored_tree
+from tradex_ledger.ledger.select import file_of
+from tradex_ledger.ledger.store import reading
+from tradex_ledger.planning.context import Execution
+from tradex_ledger.sources.files import SourceFile
+from tradex_ledger.sources.stage import FileCounts
+from tradex_ledger.sources.x_posts.time import EPOCH_ORDINAL
+
+# Goes up when what is remembered, or how it is written, means something else.
+_FORMAT = 4
+_LABEL = "delivered"
+
+Days = tuple[int, int]  # from the first to the second, excluded; days since 1970-01-01
+_BEGINNING = -(2**31)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The days that an extraction asks for: of posts, and of rejected lines (which incremental runs take late)."""
+
+    posts: Days
+    rejected: Days
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A file that was read, and the ranges of days of which Bronze has all its posts, and all its rejected lines.
+
+    `recounted` are the posts that were dropped, by day, though they had other counts than those that Bronze has.
+    """
+
+    counts: FileCounts
+    held: tuple[Days, ...] = ()
+    held_rejected: tuple[Days, ...] = ()
+    recounted: dict[int, int] = field(default_factory=dict)
+
+    def is_held(self, asked: Asked) -> bool:
+        """Whether Bronze has all of it that lies in those days. What came too early may be a post the next time."""
+        return not self.counts.early and _holds(self.held, asked.posts) and _holds(self.held_rejected, asked.rejected)
+
+    def posts(self, asked: Asked) -> Counter[int]:
+        """Its posts of those days, by day."""
+        return _within(self.counts.posts, asked.posts)
+
+    def rejected(self, asked: Asked) -> Counter[int]:
+        """Its rejected lines of those days, by day; those without a day are not among them."""
+        return _within(self.counts.rejected, asked.rejected)
+
+    def recounts(self, asked: Asked) -> int:
+        """Its posts of those days that were dropped with other counts."""
+        return _within(self.recounted, asked.posts).total()
+
+
+def _holds(held: Iterable[Days], days: Days) -> bool:
+    return any(first <= days[0] and days[1] <= until for first, until in held)
+
+
+def _within(by_day: dict[int, int], days: Days) -> Counter[int]:
+    return Counter({day: n for day, n in by_day.items() if days[0] <= day < days[1]})
+
+
+@dataclass
+class Delivered:
+    """What is known of the files of one extraction. Without `path` nothing is, and nothing is kept."""
+
+    path: Path | None
+    binding: str = ""
+    known: dict[str, Known] = field(default_factory=dict)
+
+    def split(self, files: Iterable[SourceFile], asked: Asked | None) -> tuple[list[SourceFile], list[Known]]:
+        """The files that have to be read, and what is known of the others. Files that are gone are forgotten."""
+        unread, held = [], []
+        listed = list(files)
+        self.known = {file.name: self.known[file.name] for file in listed if file.name in self.known}
+        for file in listed:
+            known = self.known.get(file.name)
+            if known and asked and known.is_held(asked) and _is_still(file.path, known.counts.sha256):
+                held.append(known)
+            else:
+                unread.append(file)
+        return unread, held
+
+    def keep(
+        self, ex: Execution, read: list[FileCounts], asked: Asked | None, recounted: Counter[tuple[str, int]]
+    ) -> None:
+        """Remember what was read, once all of it that lies in those days is in Bronze; `recounted` as `Appended` has
+        it."""
+        if self.path is None or asked is None or not read:
+            return
+        fresh: dict[str, dict[int, int]] = {}
+        for (name, day), n in recounted.items():
+            fresh.setdefault(name, {})[day - EPOCH_ORDINAL] = n
+        for counts in read:
+            before = self.known.get(counts.name)
+            known = before if before and before.counts == counts else Known(counts)
+            self.known[counts.name] = replace(
+                known,
+                held=_joined([*known.held, asked.posts]),
+                held_rejected=_joined([*known.held_rejected, asked.rejected]),
+                recounted={**known.recounted, **fresh.get(counts.name, {})},
+            )
+        self._write(ex)
+
+    def _write(self, ex: Execution) -> None:
+        assert self.path is not None
+        position = ex.ledger.position()
+        files = [_entry(known) for known in self.known.values()]
+        body = orjson.dumps(
+            {"binding": self.binding, "position": position, "root": _root(ex, position), "files": files}
+        )
+        write_sealed(self.path, body, _LABEL)
+
+
+def open_delivered(ex: Execution) -> Delivered:
+    """What the cache knows, as far as it fits this ledger, these definitions and this reader."""
+    file = file_of(ex.ledger.engine)
+    if file is None:
+        return Delivered(None)
+    delivered = Delivered(cache_path(file, "-delivered"), _binding(ex))
+    body = delivered.path and read_sealed(delivered.path, _LABEL)
+    if not body:
+        return delivered
+    document = orjson.loads(body)
+    if document.get("binding") != delivered.binding or document["position"] > ex.ledger.position():
+        return delivered
+    if document["root"] == _root(ex, document["position"]):
+        delivered.known = {entry[0]: _known(entry) for entry in document["files"]}
+    return delivered
+
+
+def _entry(known: Known) -> list[Any]:
+    counts = known.counts
+    by_day = [sorted(days.items()) for days in (counts.posts, counts.rejected, known.recounted)]
+    return [*counts[:3], *by_day, *counts[5:], known.held, known.held_rejected]
+
+
+def _known(entry: list[Any]) -> Known:
+    name, sha256, lines, posts, rejected, recounted, *rest, held, held_rejected = entry
+    counts = FileCounts(name, sha256, lines, dict(posts), dict(rejected), *rest)
+    return Known(counts, _ranges(held), _ranges(held_rejected), dict(recounted))
+
+
+def _ranges(stored: list[Any]) -> tuple[Days, ...]:
+    return tuple((first, until) for first, until in stored)
+
+
+def _binding(ex: Execution) -> str:
+    """All that reading a file and finding its rows in Bronze follow from, beside the file and Bronze."""
+    digest = hashlib.sha256(f"{_FORMAT}\n".encode())
+    for definition in ex.pipeline.layer("bronze"):
+        digest.update(f"{definition.name} {fingerprint(definition)}\n".encode())  # the reader is part of it
+        # What Bronze has lost it has no more: every file may hold rows of it, and is read again.
+        for path in ex.locks()[definition.name].lost:
+            digest.update(f"lost {path}\n".encode())
+    return digest.hexdigest()
+
+
+def _root(ex: Execution, position: int) -> str:
+    """The root of the ledger's tree at a position: nothing before it can be otherwise under the same one."""
+    with reading(ex.ledger.engine) as connection:
+        return stored_tree(connection, position).root().hex()
+
+
+def _is_still(path: Path, sha256: str) -> bool:
+    try:
+        return sha256_of(path) == sha256
+    except OSError:
+        return False  # who reads it says why
+
+
+def _joined(ranges: list[Days]) -> tuple[Days, ...]:
+    """The same days as few ranges, in order."""
+    found: list[Days] = []
+    for first, until in sorted(ranges):
+        if found and first <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], until))
+        else:
+            found.append((first, until))
+    return tuple(found)

@@ -1,0 +1,250 @@
+"""Another engine is other logic until shown otherwise: before a run works, a sample of what other engines built is
+built again and compared, row by row.
+
+Each engine is judged once under a logic version of a dataset, and the verdict is an event, so that two hosts with two
+engines do not take turns for ever. What was built again is dropped: nothing is recomputed by this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+
+from tradex_ledger.datasets.definition import Definition, DefinitionError
+from tradex_ledger.datasets.graph import iso
+from tradex_ledger.domain.dataset import Dataset, stream_of
+from tradex_ledger.domain.dataset_errors import EngineChangedRowsError
+from tradex_ledger.domain.dataset_events import DIFFERENT, EQUAL, NONE_ELIGIBLE
+from tradex_ledger.domain.plan import LAYERS
+from tradex_ledger.driving import window
+from tradex_ledger.driving.compare import DIFFERENCES_MAX, differences, texts
+from tradex_ledger.driving.lease import held
+from tradex_ledger.driving.rebuild import window_task
+from tradex_ledger.driving.window import WindowTask
+from tradex_ledger.lake.storage import LakeFileError, StagedFile, check_file, translate
+from tradex_ledger.ledger.application import WriterConflictError
+from tradex_ledger.ledger.select import select
+from tradex_ledger.planning.catalog import Catalog, Version
+from tradex_ledger.planning.context import Execution, logic_versions
+from tradex_ledger.views import AsOf, add_projections, open_views
+
+_TOPICS = (
+    "run.layer_started",
+    "run.partition_rebuilt",
+    "run.batch_appended",
+    "run.published",
+    "backfill.reverted",
+    "dataset.registered",
+    "dataset.logic_versioned",
+    "dataset.files_lost",
+)
+# Who built a current partition: whoever wrote these very files from these very inputs, or came to the same bytes.
+_BUILDERS = """
+with starts as (
+    select run_id, position, data ->> '$.executor.duckdb' as engine from events where topic = 'run.layer_started'
+),
+built as (
+    select e.dataset, e.partition, e.logic_version, e.inputs, e.files, s.engine
+    from events e
+    asof join starts s on e.run_id = s.run_id and e.position >= s.position
+    where e.topic = 'run.partition_rebuilt' and e.outcome in ('written', 'identical')
+)
+select dataset, partition, list(distinct engine order by engine)
+from partitions
+join built using (dataset, partition, logic_version, inputs, files)
+where list_contains($1, dataset)
+group by dataset, partition, logic_version
+having logic_version = ($2::bigint[])[list_position($1, dataset)]
+"""
+
+
+@dataclass
+class Sample:
+    """What the comparison of one dataset came to."""
+
+    compared_with: set[str] = field(default_factory=set)
+    days: list[int] = field(default_factory=list)
+    differences: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> str:
+        """What it says of the engine."""
+        if self.differences:
+            return DIFFERENT
+        return EQUAL if self.days else NONE_ELIGIBLE
+
+
+def check_engine(ex: Execution, names: Iterable[str]) -> None:
+    """Judge this engine for those of the datasets of which nothing is known yet.
+
+    Raises: `EngineChangedRowsError` when it gives other rows than those recorded, and nobody accepted that.
+    """
+    wanted = [d for n, d in ex.pipeline.definitions.items() if n in set(names) and d.layer != LAYERS[0]]
+    if not ex.policy.engine_sample_partitions or not wanted:
+        return
+    locks = ex.locks()
+    open_ = [d for d in wanted if locks[d.name].engine_verdict(ex.engine) in (None, NONE_ELIGIBLE)]
+    todo = [d for d in open_ if d.name not in ex.engine_seen]
+    ex.engine_seen |= {d.name for d in todo}
+    _judge(ex, _maybe_of_another(ex, todo), locks)
+    refused = {d.name: locks[d.name] for d in wanted if locks[d.name].engine_verdict(ex.engine) == DIFFERENT}
+    if refused:
+        found = {n: (lock.logic_version, lock.engine_differences(ex.engine)) for n, lock in refused.items()}
+        raise EngineChangedRowsError(ex.engine, found)
+
+
+def _maybe_of_another(ex: Execution, todo: list[Definition]) -> list[Definition]:
+    """Those under whose current logic version a run of another engine began.
+
+    As long as there was one engine only, every start of a layer is looked at: 0.13 s for 100,000 of them.
+    """
+    if not todo:
+        return []
+    version = str(ex.facts["duckdb"])
+    for special in "\\%_":
+        version = version.replace(special, f"\\{special}")
+    # An entry is canonical JSON: a field and its value have one spelling.
+    newest = select(
+        ex.ledger.engine,
+        "select position from events where topic = 'run.layer_started' and entry not like :mine escape '\\' "
+        "order by position desc limit 1",
+        mine=f'%"duckdb":"{version}"%',
+    )
+    if not newest:
+        return []
+    made = select(
+        ex.ledger.engine,
+        "select stream, max(position) from events where topic = 'dataset.logic_versioned' group by stream",
+    )
+    before = {stream for stream, position in made if position < newest[0][0]}
+    return [d for d in todo if stream_of(d.name) in before]
+
+
+def _judge(ex: Execution, todo: list[Definition], locks: dict[str, Dataset]) -> None:
+    """Compare a sample of each dataset, and put the verdict on record; `locks` are as they are after it."""
+    if not todo:
+        return
+    position, versions = ex.ledger.position(), logic_versions(locks)
+    builders = _builders(ex, position, {d.name: versions[d.name] for d in todo})
+    others = {
+        d: {day: engines for day, engines in builders.get(d.name, {}).items() if ex.engine not in engines} for d in todo
+    }
+    catalog = ex.catalogs.at(position, versions)
+    for definition, days in others.items():
+        if not days:
+            continue  # nothing is there that another engine built
+        sample = _compare(ex, definition, catalog, days)
+        if sample.verdict == NONE_ELIGIBLE:
+            ex.progress(f"{definition.name}: {ex.engine} cannot be compared yet, all inputs have moved on", 0, 0)
+        facts = {
+            "logic_version": versions[definition.name],
+            "verdict": sample.verdict,
+            "compared_with": sorted(sample.compared_with),
+            "partitions": [iso(day) for day in sorted(sample.days)],
+            "differences": sample.differences,
+        }
+        locks[definition.name] = _record(ex, definition.name, facts)
+
+
+def _builders(ex: Execution, position: int, versions: Mapping[str, int]) -> dict[str, dict[int, set[str]]]:
+    """Who built the current partitions of a logic version: dataset → day → engines."""
+    found: dict[str, dict[int, set[str]]] = {}
+    with open_views(ex.ledger.engine, AsOf(position, None), topics=_TOPICS) as connection:
+        add_projections(connection, ["partitions"])
+        rows = connection.execute(_BUILDERS, [list(versions), list(versions.values())]).fetchall()
+    for name, day, engines in rows:
+        found.setdefault(name, {})[day.toordinal()] = {f"duckdb {engine}" for engine in engines}
+    return found
+
+
+def _record(ex: Execution, name: str, facts: dict[str, Any]) -> Dataset:
+    """Put a verdict on record, unless somebody was first. Raises `BumpedMeanwhileError`."""
+    while True:
+        dataset = ex.ledger.get(Dataset, stream_of(name), "dataset")
+        dataset.record_engine_check(ex.engine, **facts, by=ex.by)
+        try:
+            ex.ledger.append(dataset)
+        except WriterConflictError:
+            continue
+        return dataset
+
+
+def _compare(ex: Execution, definition: Definition, catalog: Catalog, builders: Mapping[int, set[str]]) -> Sample:
+    """Build the largest eligible partitions again, as many as the policy says, and compare them with what is recorded.
+
+    A partition whose files, or those of its inputs, are not as they were written tells nothing, and is passed over.
+    """
+    sample, allowed = Sample(), ex.policy.engine_sample_partitions
+    waiting = list(_eligible(definition, catalog, builders))
+    total = min(len(waiting), allowed)
+    name = f"engine-{ex.token}"  # a name of its own; its lease keeps `lake gc` off what is staged
+    try:
+        with held(ex, name):
+            ex.staging = ex.lake.new_staging(name, "check")
+            try:
+                while waiting and len(sample.days) < allowed:
+                    chosen, waiting = waiting[: allowed - len(sample.days)], waiting[allowed - len(sample.days) :]
+                    tasks = [window_task(ex, definition, catalog, range(day, day + 1)) for day in chosen]
+                    for task, built in ex.pool.run(build_or_tell, tasks):
+                        _take(ex, sample, task, built, catalog.current[definition.name][task.days[0]])
+                        sample.compared_with |= {e for day in sample.days for e in builders[day]}
+                        ex.progress(f"compare {ex.engine} in {definition.name}", len(sample.days), total)
+            finally:
+                ex.lake.drop_staging(ex.staging)
+    except (OSError, duckdb.Error) as error:
+        raise translate(error, f"comparing {ex.engine} with what built {definition.name}") from error
+    return sample
+
+
+def _eligible(definition: Definition, catalog: Catalog, builders: Mapping[int, set[str]]) -> Iterator[int]:
+    """The days whose recorded inputs are those of today, the largest first, and then as by lot, but always the same."""
+    current = catalog.current.get(definition.name, {})
+
+    def rank(day: int) -> tuple[int, str]:
+        return -current[day].rows, hashlib.sha256(f"{definition.name} {iso(day)}".encode()).hexdigest()
+
+    for day in sorted((day for day in builders if day in current), key=rank):
+        version = current[day]
+        if version.inputs == catalog.input_digest(definition, version.logic_version or 0, day):
+            yield day
+
+
+def build_or_tell(task: WindowTask) -> list[StagedFile] | LakeFileError | DefinitionError:
+    """Build a window; what stands in its way is its result, so that the other tasks go on."""
+    try:
+        return window.build_window(task)
+    except (LakeFileError, DefinitionError) as error:
+        return error
+
+
+def _take(
+    ex: Execution,
+    sample: Sample,
+    task: WindowTask,
+    built: list[StagedFile] | LakeFileError | DefinitionError,
+    recorded: Version,
+) -> None:
+    """Compare one partition. One that this engine cannot build at all is different, too."""
+    if isinstance(built, LakeFileError):
+        return
+    (day,) = task.days
+    found: Iterable[dict[str, Any]]
+    if isinstance(built, DefinitionError):
+        found = [{"key": None, "column": None, **texts(f"{recorded.rows} rows", built.message)}]
+    elif [file.sha256 for file in built] == [file["sha256"] for file in recorded.files]:
+        found = []
+    else:
+        paths = [ex.lake.absolute(file["path"]) for file in recorded.files]
+        try:
+            for path, file in zip(paths, recorded.files, strict=True):
+                check_file(path, file["path"], size=file["bytes"], sha256=file["sha256"])
+        except LakeFileError:
+            return
+        found = differences(paths, [file.path for file in built], task.key)
+    sample.days.append(day)
+    room = DIFFERENCES_MAX - len(sample.differences)
+    sample.differences += [{"partition": iso(day), **one} for one, _ in zip(found, range(room), strict=False)]

@@ -1,0 +1,113 @@
+"""One driver a run: a lease outside the ledger, renewed by a heartbeat, taken over when its holder is dead."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.run import Run
+from tradex_ledger.errors import ConflictError, EnvironmentFault
+from tradex_ledger.ledger.leases import Lease, Leases
+from tradex_ledger.planning.context import Execution
+from tradex_ledger.planning.plan import subjects
+
+TTL_SECONDS = 30
+HEARTBEAT_SECONDS = 10
+
+
+class DrivenElsewhereError(ConflictError):
+    """Another process holds the lease of that run."""
+
+    code = "driven-elsewhere"
+
+    def __init__(self, name: str, lease: Lease | None) -> None:
+        who = f" (process {lease.pid} on {lease.host})" if lease else ""
+        super().__init__(
+            f"{name} is being driven by another process{who}",
+            mend="wait for it; if it died, the same command resumes half a minute later",
+        )
+
+
+@contextmanager
+def held(ex: Execution, name: str) -> Iterator[None]:
+    """Hold the lease of `name` for the length of the block. Raises `DrivenElsewhereError`.
+
+    A driver that cannot renew goes on: the version of the run's stream fences it off, not the lease.
+    """
+    leases = Leases(ex.ledger.engine)
+    if not leases.acquire(name, ex.token, TTL_SECONDS):
+        raise DrivenElsewhereError(name, leases.holder(name))
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(HEARTBEAT_SECONDS):
+            try:
+                leases.renew(name, ex.token, TTL_SECONDS)
+            except EnvironmentFault:
+                continue  # a busy or full database now; the next beat tries again
+
+    thread = threading.Thread(target=beat, daemon=True)
+    _held[name, ex.token] = leases
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        _held.pop((name, ex.token), None)
+        with suppress(EnvironmentFault):  # it ends by itself
+            leases.release(name, ex.token)
+
+
+_held: dict[tuple[str, str], Leases] = {}
+
+
+def give_all_back() -> None:
+    """Give back what this process holds: it is about to end without leaving its blocks."""
+    for (name, token), leases in list(_held.items()):
+        with suppress(EnvironmentFault):
+            leases.release(name, token)
+
+
+def still_holds(ex: Execution, name: str) -> bool:
+    """Whether nobody has taken the lease of `name` over; one that ran out is still this driver's."""
+    lease = Leases(ex.ledger.engine).holder(name)
+    return lease is not None and lease.holder == ex.token
+
+
+class QuotaError(ConflictError):
+    """As many runs as the policy allows at once are being driven (N29, N32)."""
+
+    code = "quota"
+
+    def __init__(self, run_id: str, what: str, allowed: int) -> None:
+        super().__init__(
+            f"{run_id} has to wait: {allowed} runs {what} are being driven, and the policy allows no more",
+            mend="wait for one to end (a worker does), or raise the quota under [policy]",
+        )
+
+
+@contextmanager
+def quota(ex: Execution, run: Run) -> Iterator[None]:
+    """Hold one of the places that the policy gives to backfills, of a dataset and in all. Raises `QuotaError`.
+
+    A place is a lease: a driver that dies gives it back. A backfill of a layer takes a place of each of its datasets.
+    """
+    with ExitStack() as stack:
+        if isinstance(run, Backfill):
+            about = sorted(definition.name for definition in subjects(ex, run.request["dataset"]))
+            places = [(f"of {name}", ex.policy.runs_per_dataset) for name in about]
+            for what, allowed in (*places, ("in all", ex.policy.runs_in_all)):
+                if allowed and not _take_place(ex, stack, what, allowed):
+                    raise QuotaError(run.id, what, allowed)
+        yield
+
+
+def _take_place(ex: Execution, stack: ExitStack, what: str, allowed: int) -> bool:
+    for number in range(1, allowed + 1):
+        with suppress(DrivenElsewhereError):
+            stack.enter_context(held(ex, f"place {number} {what}"))
+            return True
+    return False

@@ -1,0 +1,178 @@
+"""Publication: every candidate of a run becomes current in one save, or none does.
+
+The order of things, and what a crash means at each step:
+
+1. read the datasets (the locks), then the base position, then the catalog as of it;
+2. look at the policy of now; bring the plan up to the base: newer days, and days that what the run appended leads to,
+   join the closure (`PlanExtended`), unless the rule that approved it does not reach so far (`Held`);
+3. compare each candidate's inputs with the catalog; rebuild just those that moved;
+4. one save: Run.Published, Dataset.Published of each dataset, the closing event, and the state where it moves;
+5. the lake's marker, which says how far its ledger has come.
+
+A crash before 4 leaves candidates, which a resumed drive compares again in 3. After 4 the run is done; a marker that is
+not there then is laid by the next command that writes (`identity.py`). When another
+run published in between, the save of 4 conflicts with nothing stored, and we are back at 1 with a fresh base: no
+update is ever lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tradex_ledger.datasets.definition import Definition
+from tradex_ledger.datasets.graph import affected, days_of, ordinal, windows
+from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.base import Aggregate
+from tradex_ledger.domain.dataset import Dataset
+from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
+from tradex_ledger.domain.plan import Window
+from tradex_ledger.driving.fence import DrivenRun
+from tradex_ledger.driving.judge import (
+    check_sla,
+    detect_anomalies,
+    reason_for_a_person,
+    reason_to_hold,
+    what_came_in,
+)
+from tradex_ledger.driving.rebuild import Rebuild
+from tradex_ledger.lake.identity import check as check_identity
+from tradex_ledger.lake.identity import mark
+from tradex_ledger.ledger.application import WriterConflictError
+from tradex_ledger.planning.catalog import Catalog, Version, overlay, version_of
+from tradex_ledger.planning.complete import buildable, check_complete
+from tradex_ledger.planning.context import Execution, logic_versions
+
+
+def publish(ex: Execution, driven: DrivenRun) -> None:
+    """Make the run's candidates current. Repeats from a fresh base as long as others come first."""
+    while True:
+        locks = ex.unbumped_locks()
+        versions = logic_versions(locks)
+        published = ex.catalogs.at(ex.ledger.position(), versions)
+        # Recorded as a failure: the run goes on once what it reads was backfilled.
+        check_complete(ex.pipeline, published, planned_days(ex, driven), versions)
+        added = days_to_add(ex, driven, published, versions)
+        if (why := reason_for_a_person(ex, driven, added)) is not None:
+            _hold(ex, driven, why)
+            return
+        if added:
+            driven.run.extend_plan(added, base=published.position, reason=what_came_in(driven.run, added), by=ex.by)
+            driven.append()
+        rebuild_moved(ex, driven, published, versions)
+        detect_anomalies(ex, driven, published)
+        check_sla(ex, driven)
+        why = reason_to_hold(ex, driven)
+        if why is not None:
+            _hold(ex, driven, why)
+            return
+        ex.progress("publish", 0, 1)
+        try:
+            _save(ex, driven, published.position, locks)
+        except WriterConflictError:
+            continue
+        ex.progress("publish", 1, 1)
+        return
+
+
+def _hold(ex: Execution, driven: DrivenRun, why: str) -> None:
+    """Candidates stay candidates: readers have seen nothing. Releasing lets a drive come back to where it was held."""
+    driven.run.hold(why=why, by=ex.by)
+    driven.append()
+
+
+def _save(ex: Execution, driven: DrivenRun, base: int, locks: dict[str, Dataset]) -> None:
+    check_identity(ex.ledger.engine, ex.lake.root)  # hours may have passed since the run began
+    run = driven.run
+    together: list[Aggregate] = []
+    for name, summary in run.publish(base=base, by=ex.by).items():
+        locks[name].publish(
+            run.id,
+            logic_version=summary["logic_version"],
+            partitions=summary["partitions"],
+            rows=summary["rows"],
+            changed=[day for day, facts in run.candidates[name].items() if facts["outcome"] == "written"],
+            by=ex.by,
+        )
+        together.append(locks[name])
+    if isinstance(run, Backfill):
+        if run.request["override_state"]:
+            state = ex.ledger.get(PipelineState, stream_of(ex.pipeline.name), "pipeline")
+            run.override_state(state, policy=ex.policy, host=str(ex.facts["host"]), by=ex.by)
+            together.append(state)
+        run.complete(by=ex.by)
+    else:
+        run.succeed(by=ex.by)
+        state = ex.ledger.get(PipelineState, stream_of(run.pipeline), "pipeline")
+        state.advance(run, by=ex.by)
+        together.append(state)
+    saved = driven.append(*together)
+    mark(ex.ledger.engine, ex.lake, saved)
+
+
+def planned_days(ex: Execution, driven: DrivenRun) -> dict[str, set[int]]:
+    """The days (ordinals) of each dataset that a run builds."""
+    return {name: days_of(driven.run.windows, name) for name in ex.pipeline.definitions}
+
+
+def last_day_of(driven: DrivenRun, published: Catalog) -> int:
+    """The last day there is: of any partition, or of the run's own range."""
+    run = driven.run
+    own = ordinal(run.cursor_to) - 1 if isinstance(run, IncrementalRun) else ordinal(run.request["last"])
+    return max([own, *published.days()[-1:]])
+
+
+def days_to_add(ex: Execution, driven: DrivenRun, published: Catalog, versions: dict[str, int]) -> list[Window]:
+    """The days to be taken into the plan: newer ones, where other runs published meanwhile, and those, of any age, that
+    what the run appended leads to, since a post is filed under its own day."""
+    run = driven.run
+    last_day = last_day_of(driven, published)
+    seeds = {name: {ordinal(day) for day in days} for name, days in run.appended.items() if name not in published.side}
+    for name in ex.pipeline.definitions:
+        seeds.setdefault(name, set()).update(days_of(run.windows, name))
+    closure = affected(ex.pipeline, seeds, last_day=last_day)
+    planned = planned_days(ex, driven)
+    complete, _ = buildable(ex.pipeline, published, closure, planned)
+    added: list[Window] = []
+    for name, days in closure.items():
+        definition = ex.pipeline.definitions[name]
+        new = days - planned[name]
+        if definition.layer in run.layers:
+            added += windows(
+                definition,
+                new & complete.get(name, set()),
+                logic_version=versions[name],
+                window_partitions=ex.policy.window_partitions,
+            )
+    return added
+
+
+def rebuild_moved(ex: Execution, driven: DrivenRun, published: Catalog, versions: dict[str, int]) -> None:
+    """Rebuild the candidates whose inputs moved since they were built, and planned days without a candidate."""
+    seen = published.copy()
+    overlay(seen, driven.run.candidates)
+    for name, definition in ex.pipeline.definitions.items():
+        # Again until nothing moves: in a dataset that reads its own earlier days, a rebuilt day moves the next.
+        while todo := _moved(driven, definition, versions[name], published, seen):
+            Rebuild(ex, driven, definition, versions[name], published, seen).run(todo)
+
+
+def _moved(
+    driven: DrivenRun, definition: Definition, logic_version: int, published: Catalog, seen: Catalog
+) -> set[int]:
+    """The planned days of a dataset that have no candidate, or one whose inputs or output are not what they were."""
+    candidates = driven.run.candidates.get(definition.name, {})
+    moved = {
+        ordinal(day)
+        for day, facts in candidates.items()
+        if facts["inputs"] != seen.input_digest(definition, logic_version, ordinal(day))
+        or any(file["path"] in published.gone for file in facts["files"])
+        or _stands_for_nothing(facts, published.get(definition.name, ordinal(day)))
+    }
+    return moved | (days_of(driven.run.windows, definition.name) - {ordinal(day) for day in candidates})
+
+
+def _stands_for_nothing(facts: Mapping[str, Any], current: Version | None) -> bool:
+    """Whether a candidate was found identical to a version that is not the current one any more (it was reverted)."""
+    return facts["outcome"] != "written" and (current is None or current.content != version_of(facts).content)

@@ -1,0 +1,283 @@
+"""A window as a pure task: (definition, input files, output folder) → files. It needs no ledger.
+
+Each day of a window is shown the rows of the days that the definition's `reads` allow for it, and no others, in one
+statement for them all (`feed.py`): what it did not declare it cannot see, on no day. That alone would let a join with
+undeclared days find nothing in silence; so of the widest window of each drive some days are also built with all of the
+window's rows in sight and compared: a definition that looks where it did not declare is refused.
+
+The day of that window with most input is then built again with the rows of its inputs in other orders, and compared: a
+definition that takes the first or the last of equals (ties in an order, `arg_max`, `mode`) is refused. Rows are
+compared by key, doubles to 1e-9: sums of doubles are allowed. A window has the same bits each time, because it runs on
+one thread over files in a fixed order; in a window of other days the last bits of a sum of doubles may be others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+
+from tradex_ledger.datasets.definition import DefinitionError, Read
+from tradex_ledger.datasets.fingerprint import create_empty
+from tradex_ledger.datasets.graph import iso
+from tradex_ledger.datasets.references import add_references
+from tradex_ledger.datasets.sandbox import check_within, close, confine, in_time, spill_of
+from tradex_ledger.datasets.statement import NotOneSelectError, connect, quoted
+from tradex_ledger.driving import again, feed
+from tradex_ledger.driving.same_rows import first_difference
+from tradex_ledger.driving.window_errors import (
+    NotFedError,
+    OrderDependentError,
+    ReadsOutsideWindowError,
+    RepeatedKeyError,
+)
+from tradex_ledger.lake.inputs import InputFile, checked, paths_today
+from tradex_ledger.lake.storage import StagedFile, file_list, translate
+from tradex_ledger.lake.writer import (
+    PartitionValueError,
+    RepeatedRowError,
+    limit_resources,
+    write_days,
+)
+from tradex_ledger.sources.reread import EDIT_DAYS, MADE_UP_DAYS
+
+__all__ = ["Input", "OrderDependentError", "ReadsOutsideWindowError", "RepeatedKeyError", "WindowTask", "build_window"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One dataset that is read: its columns (name, DuckDB type) and the files the window may show.
+
+    `column` names the one that holds a row's day; empty: it is called as the window's own.
+    """
+
+    read: Read
+    columns: tuple[tuple[str, str], ...]
+    files: tuple[InputFile, ...]
+    column: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowTask:
+    """Rebuild `days` (ordinals, consecutive) of a dataset into `folder`."""
+
+    dataset: str
+    sql: str
+    column: str
+    key: tuple[str, ...]
+    references: tuple[tuple[str, str], ...]
+    inputs: tuple[Input, ...]
+    days: tuple[int, ...]
+    folder: Path
+    check_reads: bool
+    memory_mb: int
+    minutes: float = 360
+
+
+def build_window(task: WindowTask) -> list[StagedFile]:
+    """Build a window; returns a staged file for each day that has rows.
+
+    Raises: `DefinitionError` and its kinds, `LakeFileError` for an input that is not as it was written,
+    `EnvironmentFault`.
+    """
+    with checked(file for given in task.inputs for file in given.files):
+        return _build_window(task)
+
+
+def _build_window(task: WindowTask) -> list[StagedFile]:
+    try:
+        if len(task.days) == 1:
+            return _build_one(task)
+        staged = _build_fed(task)
+        if task.check_reads:
+            _check_reads(task, staged)
+            _check_alone(task, max(task.days, key=lambda day: _input_bytes(task, day)), staged)
+    except NotOneSelectError as error:
+        raise DefinitionError(task.dataset, f"is not one SELECT statement: {error}") from None
+    except (OSError, duckdb.Error) as error:
+        if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException | duckdb.InvalidInputException):
+            span = f"{iso(task.days[0])}..{iso(task.days[-1])}"
+            raise DefinitionError(task.dataset, f"fails on {span}: {str(error).splitlines()[0]}") from None
+        raise translate(error, f"rebuilding {task.dataset} {iso(task.days[0])}..{iso(task.days[-1])}") from error
+    return staged
+
+
+def _build_one(task: WindowTask) -> list[StagedFile]:
+    def build(connection: duckdb.DuckDBPyConnection) -> list[StagedFile]:
+        staged = _run(connection, task, task.days, task.folder)
+        if task.check_reads:
+            _compare_orders(connection, task, task.days[0], staged)
+        return staged
+
+    return _shown(task, task.days, task.folder, build)
+
+
+def _build_fed(task: WindowTask) -> list[StagedFile]:
+    """All days in one statement, each with the rows that it declared; where there is no such plan, one by one."""
+    spans = [(g.read.dataset, g.column or task.column, g.read.first, g.read.last) for g in task.inputs]
+
+    def build(connection: duckdb.DuckDBPyConnection) -> list[StagedFile]:
+        return _run(connection, task, task.days, task.folder, feed.fed(task.sql, task.column, spans), feed.FED)
+
+    try:
+        return _shown(task, task.days, task.folder, build)
+    except feed.REFUSALS:  # where it is the statement's own fault, a day alone says so, too
+        return [file for day in task.days for file in _build_alone(task, day, keep=True)]
+
+
+def _shown(task: WindowTask, days: tuple[int, ...], folder: Path, build: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+    """What is built with a connection that has all that the statement can reach: references, `partitions`, the days
+    that `reads` allows; in time.
+    """
+    connection = connect()
+    try:
+        limit_resources(connection, folder / "spill", task.memory_mb)
+        add_references(connection, task.references, dataset=task.dataset)
+        listed = []
+        for given in task.inputs:
+            first, last = days[0] + given.read.first, days[-1] + given.read.last
+            files = _visible(given, first, last, folder)
+            _create_input(connection, given, files)
+            listed += files
+        connection.execute(
+            f'create table partitions as select unnest($1::date[]) as "{task.column}"',
+            [[date.fromordinal(day) for day in days]],
+        )
+        confine(connection, listed, spill=spill_of(task.memory_mb), keep=again.SETTINGS)
+        what = f"rebuilding {task.dataset} {iso(days[0])}..{iso(days[-1])}"
+        mend = "narrow its statement or window_partitions, or raise task_minutes in tradex.toml"
+        return in_time(connection, what, task.minutes, mend, lambda: build(connection))
+    finally:
+        close(connection)
+
+
+def _run(
+    connection: duckdb.DuckDBPyConnection,
+    task: WindowTask,
+    days: Sequence[int],
+    folder: Path,
+    around: str = "",
+    way: Sequence[str] = (),
+    *,
+    keep: bool = True,
+) -> list[StagedFile]:
+    """Run the task's statement, or the one `around` it (`way` leads to it there), and write its days."""
+    if around:
+        check_within(connection, task.sql, around, *way)
+    wanted, sql = set(days), around or task.sql
+    try:
+        return write_days(connection, sql, column=task.column, order=task.key, days=wanted, folder=folder, durable=keep)
+    except RepeatedRowError as error:
+        raise RepeatedKeyError(task.dataset, str(error)) from None
+    except PartitionValueError as error:
+        raise DefinitionError(
+            task.dataset,
+            f"gives rows of other days than it was asked for: {error}",
+            f"join `partitions` on {task.column}",
+        ) from None
+
+
+def _visible(given: Input, first: int, last: int, folder: Path) -> list[str]:
+    """The files that hold the rows of first..last; of Bronze of an older reader, what reading it again gives."""
+    wide = range(first - MADE_UP_DAYS, last + EDIT_DAYS + 1)
+    files = (file for file in given.files if first <= file.day <= last or (file.is_old and file.day in wide))
+    return paths_today(files, first, last, folder / f"{given.read.dataset}-again.parquet")
+
+
+def _create_input(connection: duckdb.DuckDBPyConnection, given: Input, files: list[str]) -> None:
+    if not files:
+        empty = f"__no_{given.read.dataset}"
+        create_empty(connection, empty, list(given.columns))
+        connection.execute(f'create view "{given.read.dataset}" as from "{empty}"')
+        return
+    columns = ", ".join(quoted(name) for name, _ in given.columns)
+    connection.execute(
+        f'create view "{given.read.dataset}" as select {columns} '
+        f"from read_parquet({file_list(files)}, hive_partitioning = false)"
+    )
+
+
+def _build_alone(task: WindowTask, day: int, *, keep: bool = False) -> list[StagedFile]:
+    folder = task.folder / f"alone-{day}"
+    return _shown(task, (day,), folder, lambda connection: _run(connection, task, (day,), folder, keep=keep))
+
+
+def _check_reads(task: WindowTask, staged: list[StagedFile]) -> None:
+    """Raise `ReadsOutsideWindowError` when a day of a sample comes out otherwise with all of the window in sight."""
+    seed = ",".join(file.sha256 for given in task.inputs for file in given.files)
+    days, folder = feed.sample(task.days, seed), task.folder / "in-sight"
+    sql = feed.only(task.sql, task.column, map(iso, days))
+
+    def build(connection: duckdb.DuckDBPyConnection) -> list[StagedFile]:
+        return _run(connection, task, days, folder, sql, feed.ONLY, keep=False)
+
+    try:
+        in_sight = _shown(task, task.days, folder, build)
+    except RepeatedKeyError:
+        raise ReadsOutsideWindowError(task.dataset, days[0], task.column) from None
+    for day in days:
+        if _differ(task, staged, in_sight, day) is not None:
+            alone = _build_alone(task, day)
+            _check_alone(task, day, alone)  # a tie may fall otherwise in another window, too
+            if _differ(task, staged, alone, day) is not None:
+                raise NotFedError(task.dataset, day)
+            raise ReadsOutsideWindowError(task.dataset, day, task.column)
+
+
+def _check_alone(task: WindowTask, day: int, built: list[StagedFile]) -> None:
+    _shown(
+        task,
+        (day,),
+        task.folder / f"again-{day}",
+        lambda connection: _compare_orders(connection, task, day, built),
+    )
+
+
+def _compare_orders(connection: duckdb.DuckDBPyConnection, task: WindowTask, day: int, built: list[StagedFile]) -> None:
+    """Build a day, which is all that the connection shows, in other orders, and compare."""
+    size = _input_bytes(task, day)
+    for order in again.orders(connection, _inputs_with_rows(task, day), size) if size else ():
+        other = _run(connection, task, (day,), task.folder / f"{order}-{day}", keep=False)
+        difference = _differ(task, built, other, day)
+        if difference is not None:
+            raise OrderDependentError(task.dataset, day, difference)
+
+
+def _differ(task: WindowTask, one: list[StagedFile], other: list[StagedFile], day: int) -> str | None:
+    """What differs first between two builds of a day, in words; None: nothing but the last bits of doubles."""
+    if _digests(one, day) == _digests(other, day):
+        return None
+    return first_difference(_path(one, day), _path(other, day), task.key)
+
+
+def _inputs_with_rows(task: WindowTask, day: int) -> list[tuple[str, str]]:
+    """What can come in another order, as (kind, name)."""
+    views = [
+        ("view", given.read.dataset)
+        for given in task.inputs
+        if any(day + given.read.first <= file.day <= day + given.read.last for file in given.files)
+    ]
+    return [*views, *(("table", table) for table, _ in task.references)]
+
+
+def _path(files: list[StagedFile], day: int) -> Path | None:
+    return next((file.path for file in files if file.day == day), None)
+
+
+def _digests(files: list[StagedFile], day: int) -> list[str]:
+    return [file.sha256 for file in files if file.day == day]
+
+
+def _input_bytes(task: WindowTask, day: int) -> int:
+    return sum(
+        file.bytes
+        for given in task.inputs
+        for file in given.files
+        if day + given.read.first <= file.day <= day + given.read.last
+    )

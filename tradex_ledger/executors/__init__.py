@@ -1,1 +1,0 @@
-"""What does the work: extract, rebuild, publish, and the driver that reacts to a run's own events."""

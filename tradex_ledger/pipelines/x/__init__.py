@@ -1,0 +1,1 @@
+"""The pipeline from X posts to signals."""

@@ -1,0 +1,1 @@
+"""What is worked out before anything moves: the catalog, plans, estimates, and what stands in their way."""

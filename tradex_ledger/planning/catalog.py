@@ -1,0 +1,281 @@
+"""The catalog in memory: for each dataset and day, the version that counts, and what it was built from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import duckdb
+from sqlalchemy import Engine
+
+from tradex_ledger.datasets.definition import Definition
+from tradex_ledger.datasets.graph import iso, ordinal
+from tradex_ledger.ledger.select import select
+from tradex_ledger.sources.reread import EDIT_DAYS, MADE_UP_DAYS
+from tradex_ledger.sources.x_posts.time import DAY_US, EPOCH_ORDINAL, FIRST_POST_US
+from tradex_ledger.views import AsOf, add_projections, open_views
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A partition version: its files as the events name them, the digest of its inputs (None for Bronze), its run."""
+
+    logic_version: int | None
+    files: tuple[Mapping[str, Any], ...]
+    rows: int
+    bytes: int
+    inputs: str | None
+    run_id: str = ""
+    # What is in it, as one text: the digests of its files. Made once: every partition that reads it asks.
+    content: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "content", ",".join(file["sha256"] for file in self.files))
+
+
+NO_DAY = EPOCH_ORDINAL
+"""The day that lines without one had before they got a dataset of their own."""
+FIRST_DAY = EPOCH_ORDINAL + FIRST_POST_US // DAY_US
+"""The platform's first day. Older ones, which an older reader took from a wrong clock, open no range."""
+
+
+@dataclass
+class Catalog:
+    """Current versions as of `position`: dataset → day (ordinal) → version.
+
+    `outdated` are the days of each dataset that were published under an older logic version only; `old` the names of
+    Bronze's files that an older reader made. `side` are datasets that nothing is built upon: they open no range.
+
+    `gone` are the names of all files that were declared lost, and `lost` the days of each dataset that nothing may be
+    built upon yet: of Bronze those that were not extracted again, of others those that were not built again.
+
+    `returned` are the datasets that were given up once, and came back.
+
+    `others` are the versions of each day that were built and are not current: replaced, taken back, or never published.
+    """
+
+    position: int
+    current: dict[str, dict[int, Version]] = field(default_factory=dict)
+    outdated: dict[str, set[int]] = field(default_factory=dict)
+    old: frozenset[str] = frozenset()
+    side: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+    lost: dict[str, dict[int, int]] = field(default_factory=dict)
+    returned: frozenset[str] = frozenset()
+    others: dict[str, dict[int, list[Version]]] = field(default_factory=dict)
+
+    def get(self, dataset: str, day: int) -> Version | None:
+        """The version that counts for a day; None when there is none."""
+        return self.current.get(dataset, {}).get(day)
+
+    def put(self, dataset: str, day: int, version: Version) -> None:
+        """Lay a version over what was there (a run's own candidates, for its later layers)."""
+        self.current.setdefault(dataset, {})[day] = version
+
+    def files(self, dataset: str, first: int, last: int) -> list[tuple[int, Mapping[str, Any]]]:
+        """The files (with their day) of first..last, in order of day."""
+        days = self.current.get(dataset, {})
+        return [(day, file) for day in range(first, last + 1) if day in days for file in days[day].files]
+
+    def readable(self, dataset: str, first: int, last: int) -> list[tuple[int, Mapping[str, Any], bool]]:
+        """The files (with their day, and whether an older reader made them) that may hold rows of first..last.
+
+        What an older reader left on the day after belongs to them, too: it did not know every edit for one; and what it
+        left on days before: it took made-up ids for times.
+        """
+        before, after = (MADE_UP_DAYS, EDIT_DAYS) if self.old else (0, 0)
+        found = self.files(dataset, first - before, last + after)
+        return [(day, file, old) for day, file in found if (old := file["path"] in self.old) or first <= day <= last]
+
+    def all_files(self, dataset: str) -> list[tuple[int, Mapping[str, Any]]]:
+        """All files of a dataset (with their day), in order of day."""
+        return [(day, file) for day, version in sorted(self.current.get(dataset, {}).items()) for file in version.files]
+
+    def is_old(self, path: str) -> bool:
+        """Whether an older reader made that file of Bronze: its payloads are read again."""
+        return path in self.old
+
+    def days(self) -> list[int]:
+        """Every day that somebody vouches for: that a dataset has a partition of which others are built upon."""
+        known = (days for name, days in self.current.items() if name not in self.side)
+        return sorted({day for days in known for day in days if day >= FIRST_DAY})
+
+    def copy(self) -> Catalog:
+        """A copy that can be laid over without touching this one."""
+        current = {name: dict(days) for name, days in self.current.items()}
+        return replace(self, current=current, lost=dict(self.lost))
+
+    def input_digest(self, definition: Definition, logic_version: int, day: int) -> str:
+        """SHA-256 (hex) of all that a partition's content follows from: logic version and input contents.
+
+        The recipe stands in `schema/events/run.partition_rebuilt.v2.json`. An input partition without rows counts
+        like one that is not there. The engine's version is not in it: a new DuckDB alone rebuilds nothing.
+        """
+        lines = [f"{definition.name} v{logic_version} {iso(day)}"]
+        for read in definition.reads:
+            days = self.current.get(read.dataset, {})
+            for input_day in range(day + read.first, day + read.last + 1):
+                version = days.get(input_day)
+                if version is not None and version.files:
+                    lines.append(f"{read.dataset} {iso(input_day)} {version.content}")
+            for input_day, file, _ in (
+                self.readable(read.dataset, day + read.first, day + read.last) if self.old else ()
+            ):
+                if not read.first <= input_day - day <= read.last:
+                    lines.append(f"{read.dataset} {iso(input_day)} again {file['sha256']}")
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+# A candidate (`run.partition_rebuilt`) becomes current by its publication: alone it moves nothing.
+_MOVING_TOPICS = (
+    "run.batch_appended",
+    "run.published",
+    "backfill.reverted",
+    "dataset.registered",
+    "dataset.logic_versioned",
+    "dataset.files_lost",
+    "dataset.version_restored",
+)
+# What a run built that was given up is nobody's candidate any more, and is told of what comes after it.
+_GIVEN_UP = ("backfill.cancelled", "incremental_run.cancelled")
+_CATALOG_TOPICS = ("run.partition_rebuilt", *_MOVING_TOPICS, *_GIVEN_UP)
+
+
+@dataclass
+class Catalogs:
+    """Catalogs of one ledger. The last one is kept, and is read again only after an event that may have moved it."""
+
+    engine: Engine
+    _last: tuple[Catalog, dict[str, int]] | None = None
+
+    def at(self, position: int, versions: Mapping[str, int]) -> Catalog:
+        """The catalog as of a position, for the given logic version of each dataset."""
+        last = self._last
+        # Once files are lost, an extraction may move it, too: then it is read each time.
+        if (
+            last is not None
+            and last[1] == versions
+            and not last[0].gone
+            and not self._moved(last[0].position, position)
+        ):
+            found = replace(last[0], position=position)
+        else:
+            found = self._load(position, versions)
+        self._last = found, dict(versions)
+        return found.copy()
+
+    def _load(self, position: int, versions: Mapping[str, int]) -> Catalog:
+        catalog = Catalog(position)
+        with open_views(self.engine, AsOf(position, None), topics=_CATALOG_TOPICS) as connection:
+            add_projections(connection, ["partitions"])
+            found = connection.execute(
+                "select dataset, layer, component, logic_version, partition, files, rows, bytes, inputs, run_id "
+                "from partitions"
+            ).fetchall()
+            others = connection.execute(_OTHERS).fetchall()
+            catalog.old = _old_files(connection)
+            gone = connection.execute(_GONE).fetchall()
+            catalog.returned = frozenset(row[0] for row in connection.execute(_RETURNED).fetchall())
+            catalog.side = frozenset(row[0] for row in connection.execute(_SIDE).fetchall())
+        for name, logic_version, day, files, n_rows, n_bytes, inputs, run_id in others:
+            version = Version(logic_version, tuple(files), n_rows, n_bytes, inputs, run_id)
+            catalog.others.setdefault(name, {}).setdefault(day.toordinal(), []).append(version)
+        for name, layer, component, logic_version, day, files, n_rows, n_bytes, inputs, run_id in found:
+            if name not in versions:
+                continue
+            if layer != "bronze" and logic_version != versions[name]:
+                catalog.outdated.setdefault(name, set()).add(day.toordinal())
+                if component is not None:
+                    continue
+            version = Version(logic_version, tuple(files or ()), n_rows, n_bytes, inputs, run_id)
+            catalog.put(name, day.toordinal(), version)
+        for name, days in catalog.outdated.items():
+            days -= {d for d, v in catalog.current.get(name, {}).items() if v.logic_version == versions[name]}
+        if gone:
+            self._add_lost(catalog, frozenset(row[0] for row in gone))
+        return catalog
+
+    def _add_lost(self, catalog: Catalog, gone: frozenset[str]) -> None:
+        """Which days nothing may be built upon, because of files that were declared lost (and the event's position)."""
+        catalog.gone = gone
+        with open_views(self.engine, AsOf(catalog.position, None), topics=LOSS_TOPICS) as connection:
+            add_projections(connection, ["lost_files"])
+            found = connection.execute(_LOST).fetchall()
+        for dataset, layer, day, path, position, mended in found:
+            version = catalog.get(dataset, day.toordinal())
+            named = version is not None and any(file["path"] == path for file in version.files)
+            if named if layer != "bronze" else mended is None:
+                catalog.lost.setdefault(dataset, {})[day.toordinal()] = position
+
+    def _moved(self, since: int, position: int) -> bool:
+        topics = ", ".join(f"'{topic}'" for topic in (*_MOVING_TOPICS, *_GIVEN_UP))
+        statement = (
+            f"select count(*) from events where position > :since and position <= :position and topic in ({topics})"
+        )
+        return position < since or select(self.engine, statement, since=since, position=position) != [(0,)]
+
+
+LOSS_TOPICS = (*_CATALOG_TOPICS, "run.layer_started", "run.layer_completed", "backfill.cancelled")
+"""What the projection `lost_files` follows from, as far as it tells what is lost and what made up for it."""
+_GONE = "select distinct unnest(files).path from events where topic = 'dataset.files_lost'"
+_RETURNED = "select distinct dataset from events where topic = 'dataset.version_restored'"
+_LOST = "select dataset, layer, partition, path, position, mended_position from lost_files order by position"
+# Bronze's rejected lines: nothing reads them, and their day is not always one that a post vouches for.
+_SIDE = """
+    with reads as (
+        select unnest(from_json(data -> '$.reads', '[{"dataset":"VARCHAR"}]')).dataset as dataset
+        from events
+        where topic = 'dataset.logic_versioned'
+    )
+    select dataset
+    from events
+    where topic = 'dataset.registered' and layer = 'bronze'
+        and dataset not in (from reads) and exists (from reads)
+"""
+# What was built and is not current, newest first: of Bronze nothing is. What a run built that may still publish it is
+# that run's own.
+_OTHERS = """
+    select h.dataset, h.logic_version, h.partition, h.files, h.rows, h.bytes, h.inputs, h.run_id
+    from partition_history h
+    anti join partitions p on p.position = h.position
+    where h.outcome = 'written' and h.run_id in (
+        select run_id
+        from partition_history
+        where outcome <> 'appended' and state in ('published', 'reverted', 'abandoned')
+    )
+    order by h.position desc
+"""
+_READERS = """
+    select dataset, logic_version, coalesce((data ->> '$.reader')::integer, 1) as reader
+    from events
+    where topic = 'dataset.logic_versioned'
+"""
+_OLD = f"""
+    with readers as ({_READERS}),
+    newest as (select dataset, max_by(reader, logic_version) as reader from readers group by dataset)
+    select distinct unnest(b.files).path
+    from events b
+    join readers r on r.dataset = b.dataset and r.logic_version = b.logic_version
+    join newest n on n.dataset = b.dataset
+    where b.topic = 'run.batch_appended' and r.reader < n.reader
+"""
+
+
+def _old_files(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """The files of Bronze that an older reader made than the one of the dataset's newest version."""
+    several = connection.execute(f"select count(distinct reader) > 1 from ({_READERS})").fetchall()
+    return frozenset(row[0] for row in connection.execute(_OLD).fetchall()) if several[0][0] else frozenset()
+
+
+def overlay(catalog: Catalog, candidates: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+    """Lay a run's candidates over the catalog: its later layers see them, nobody else does."""
+    for dataset, days in candidates.items():
+        for day, facts in days.items():
+            catalog.put(dataset, ordinal(day), version_of(facts))
+
+
+def version_of(facts: Mapping[str, Any]) -> Version:
+    """A candidate's facts as a version."""
+    return Version(facts["logic_version"], tuple(facts["files"]), facts["rows"], facts["bytes"], facts["inputs"])

@@ -1,0 +1,155 @@
+"""What a drive works with, gathered once and checked before anything is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from tradex_ledger.datasets.definition import Definition, Pipeline
+from tradex_ledger.datasets.fingerprint import check_definition, describe_all, difference
+from tradex_ledger.domain.dataset import Dataset, Difference, stream_of
+from tradex_ledger.domain.dataset_errors import BumpedMeanwhileError, LogicChangedError
+from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.policy_record import STREAM as POLICY_STREAM
+from tradex_ledger.domain.policy_record import PolicyRecord
+from tradex_ledger.lake.identity import settle
+from tradex_ledger.lake.inputs import InputFile
+from tradex_ledger.lake.storage import LocalLake
+from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.planning.catalog import Catalogs
+from tradex_ledger.planning.named import check_named
+from tradex_ledger.pool import TaskPool
+from tradex_ledger.sources import reader_version
+from tradex_ledger.sources.files import FilesSource
+
+
+class Progress(Protocol):
+    """Hears how far a drive is: `done` of `total` partitions (or files) of a stage."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None: ...
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Nobody listens."""
+
+
+@dataclass
+class Execution:
+    """One process driving runs over one workspace. `facts` name host, pid and versions (in LayerStarted).
+
+    `unregistered` are datasets that the ledger does not know yet: what plans for them records nothing.
+    """
+
+    ledger: Ledger
+    lake: LocalLake
+    pipeline: Pipeline
+    policy: Policy
+    source: FilesSource
+    pool: TaskPool
+    catalogs: Catalogs
+    by: str
+    facts: dict[str, Any]
+    token: str
+    clock: Callable[[], datetime]
+    stopwatch: Callable[[], float]
+    task_memory_mb: int = 512
+    task_minutes: int = 360
+    progress: Progress = silent
+    columns: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    unregistered: dict[str, Dataset] = field(default_factory=dict)
+    staging: Path = Path()
+    tasks: int = 0
+    engine_seen: set[str] = field(default_factory=set)
+
+    def prepare(self) -> None:
+        """Check definitions, logic versions, and whose the lake is. Raises before anything was recorded."""
+        if self.columns:
+            return
+        locks = self.locks()
+        check_named(self.ledger, self.pipeline, locks)
+        columns = describe_all(self.pipeline)
+        changed = changed_logic(self.pipeline, locks)
+        if changed:
+            raise LogicChangedError({name: (locks[name].logic_version, what) for name, what in changed.items()})
+        self.versions = logic_versions(locks)
+        if not self.lake.reading:
+            settle(self.ledger.engine, self.lake)
+        self.lake.check_writable()
+        self.columns = columns
+
+    @property
+    def engine(self) -> str:
+        """What computes here, as events name it."""
+        return engine_name(self.facts)
+
+    def policy_of_now(self) -> Policy:
+        """The policy on record now: a drive may have begun hours ago."""
+        if self.ledger.version_of(POLICY_STREAM) == 0:
+            return self.policy
+        return self.ledger.get(PolicyRecord, POLICY_STREAM, "policy").policy
+
+    def locks(self) -> dict[str, Dataset]:
+        """All datasets as they are now: read before the base position, so that saving them catches any later writer."""
+        return {
+            name: self.unregistered.get(name) or self.ledger.get(Dataset, stream_of(name), "dataset")
+            for name in self.pipeline.definitions
+        }
+
+    def unbumped_locks(self) -> dict[str, Dataset]:
+        """The same, while none has another logic version than when it was prepared. Raises `BumpedMeanwhileError`.
+
+        Somebody may edit and bump a definition while a drive goes on: what the old one makes is not the new version's.
+        """
+        locks = self.locks()
+        for name, version in self.versions.items():
+            if locks[name].logic_version != version:
+                raise BumpedMeanwhileError(name, version, locks[name].logic_version)
+        return locks
+
+    def elapsed_ms(self, since: float) -> int:
+        """Whole milliseconds of the stopwatch since a reading of it."""
+        return round((self.stopwatch() - since) * 1000)
+
+    def input_file(self, day: int, file: Mapping[str, Any], is_old: bool = False) -> InputFile:
+        """A file as an event describes it, of a day (ordinal), where tasks find it."""
+        return InputFile(
+            day, self.lake.absolute(file["path"]), file["path"], file["bytes"], file["sha256"], is_old=is_old
+        )
+
+    def bronze(self) -> tuple[Definition, Definition | None, Definition | None]:
+        """The Bronze datasets that the source fills: posts, what is no post, and of that what no day belongs to."""
+        bronze = {d.source: d for d in self.pipeline.layer("bronze")}
+        return bronze["x_posts"], bronze.get("x_posts__rejected"), bronze.get("x_posts__undated")
+
+
+def differs(definition: Definition) -> Difference:
+    """Tells today's definition from the text of a version."""
+    return lambda text, references: difference(definition, text, references)
+
+
+def changed_logic(pipeline: Pipeline, locks: Mapping[str, Dataset]) -> dict[str, list[str]]:
+    """What is other than in its current version, for each dataset of which something is. Raises `DefinitionError`."""
+    found = {}
+    for name, definition in pipeline.definitions.items():
+        check_definition(definition)
+        found[name] = locks[name].changes(differs(definition), reader=reader_version(definition.source))
+    return {name: what for name, what in found.items() if what}
+
+
+def engine_name(facts: Mapping[str, Any]) -> str:
+    """The engine that an executor's facts tell of."""
+    return f"duckdb {facts['duckdb']}"
+
+
+def reference_facts(definition: Definition) -> list[dict[str, str]]:
+    """A definition's reference data as events carry it."""
+    return [{"name": name, "text": text} for name, text in definition.references]
+
+
+def logic_versions(locks: Mapping[str, Dataset]) -> dict[str, int]:
+    """The current logic version of each dataset."""
+    return {name: dataset.logic_version for name, dataset in locks.items()}

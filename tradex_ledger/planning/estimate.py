@@ -1,0 +1,229 @@
+"""What a plan is expected to cost, from the ledger's own history alone (N9, N33). Deterministic; whole numbers.
+
+Honest, not sharp. What nothing touches keeps its size and costs nothing: `low = likely = high`. What may change is
+likely to stay as it is, and may become as large as a large day of its dataset is (nine tenths of its days are smaller);
+what sums up many days, some of which may change, may have had its size from the others alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tradex_ledger.datasets.definition import Read
+from tradex_ledger.domain.plan import LAYERS, Estimate
+from tradex_ledger.planning.catalog import Catalog, Version
+from tradex_ledger.planning.context import Execution
+from tradex_ledger.views import AsOf, open_views
+
+Spread = tuple[float, float, float]
+
+_NO_CALLS = {"low": 0, "likely": 0, "high": 0}  # a folder of files is read, not called
+_COST_TOPICS = ("run.partition_rebuilt", "run.layer_started", "run.layer_completed")
+# A window of few days costs more a day than the long ones of the past did, and a machine has other work, too.
+_SLOWER = 2
+_PARTITIONS_SQL = """
+    select dataset, duration_ms
+    from events
+    where topic = 'run.partition_rebuilt' and outcome in ('written', 'identical') and duration_ms is not null
+    order by position
+"""
+_LAYERS_SQL = """
+    with marks as (
+        select
+            run_id, layer, topic, position, duration_ms,
+            max(position) filter (topic = 'run.layer_started')
+                over (partition by run_id, layer order by position) as began
+        from events
+        where topic in ('run.layer_started', 'run.layer_completed')
+    )
+    select m.layer, m.duration_ms, coalesce(sum(e.duration_ms), 0)::bigint
+    from marks m
+    left join events e
+        on e.topic = 'run.partition_rebuilt' and e.run_id = m.run_id and e.layer = m.layer
+        and e.position between m.began and m.position
+    where m.topic = 'run.layer_completed'
+    group by m.layer, m.duration_ms, m.position
+    order by m.position
+"""
+
+
+@dataclass
+class Past:
+    """Milliseconds of the past: of each partition built, by dataset; of each layer's work beside its partitions.
+
+    `pace` is how much of its partitions' time a layer took: below 1 where several workers built them.
+    """
+
+    built: dict[str, list[float]] = field(default_factory=dict)
+    beside: dict[str, list[float]] = field(default_factory=dict)
+    pace: dict[str, float] = field(default_factory=dict)
+
+    def partition(self, dataset: str, layer: str) -> Spread:
+        """What a partition of the dataset takes; what any takes, when none of it was built yet."""
+        known = self.built.get(dataset) or [took for each in self.built.values() for took in each]
+        low, mean, high = spread(known)
+        pace = self.pace.get(layer, 1.0)
+        return low * pace, mean * pace, high * pace
+
+
+def read_past(ex: Execution, base: int) -> Past:
+    """What layers and partitions took in all runs up to the base position."""
+    past = Past()
+    whole: dict[str, float] = {}
+    parts: dict[str, float] = {}
+    with open_views(ex.ledger.engine, AsOf(base, None), topics=_COST_TOPICS) as connection:
+        for dataset, took in connection.execute(_PARTITIONS_SQL).fetchall():
+            past.built.setdefault(dataset, []).append(float(took))
+        for layer, took, of_partitions in connection.execute(_LAYERS_SQL).fetchall():
+            past.beside.setdefault(layer, []).append(float(max(0, took - of_partitions)))
+            whole[layer] = whole.get(layer, 0.0) + took
+            parts[layer] = parts.get(layer, 0.0) + of_partitions
+    past.pace = {layer: min(1.0, whole[layer] / total) for layer, total in parts.items() if total}
+    return past
+
+
+@dataclass(frozen=True)
+class Touched:
+    """Days of one dataset: those whose content stays, those that may change, those that are built in any case.
+
+    `gain` is by how much a day may grow because some of the many days that it reads may change.
+    """
+
+    same: set[int]
+    may_change: set[int]
+    certain: set[int]
+    gain: dict[int, float]
+
+
+def estimate_plan(
+    ex: Execution,
+    catalog: Catalog,
+    versions: Mapping[str, int],
+    days: Mapping[str, set[int]],
+    *,
+    asked: set[int],
+    recomputes: bool,
+) -> Estimate:
+    """Rows, bytes, seconds and source calls of the planned days; None where nothing is known.
+
+    `asked` are the days that the source is asked for first, so that all that follows from them may grow (empty: it is
+    not asked). `recomputes`: nothing is reused.
+    """
+    past = read_past(ex, catalog.position)
+    if not past.built:
+        return {"rows": None, "bytes": None, "seconds": None, "source_calls": _NO_CALLS}
+    touched = touched_days(ex, catalog, versions, days, asked)
+    before = _sizes(ex, catalog, versions, days)
+    sums = {name: [0.0, 0.0, 0.0] for name in ("rows", "bytes", "seconds")}
+    for name, fate in touched.items():
+        for what in ("rows", "bytes"):
+            sizes = {day: float(getattr(version, what)) for day, version in before[name].items()}
+            grows = set(catalog.current.get(name, ())) if asked else set()
+            _add(sums[what], _size(sizes, fate, grows))
+    _add(sums["seconds"], _seconds(ex, past, touched, asks_source=bool(asked), recomputes=recomputes))
+    found: Estimate = {
+        name: {"low": math.floor(low), "likely": round(likely), "high": math.ceil(high)}
+        for name, (low, likely, high) in sums.items()
+    }
+    return {**found, "source_calls": _NO_CALLS}
+
+
+def touched_days(
+    ex: Execution, catalog: Catalog, versions: Mapping[str, int], days: Mapping[str, set[int]], asked: set[int]
+) -> dict[str, Touched]:
+    """What may become of each planned day. A day whose inputs are those it was built from is not built again."""
+    posts, *_ = ex.bronze()
+    found: dict[str, Touched] = {}
+    moving: dict[str, set[int]] = {posts.name: asked}
+    for name, definition in ex.pipeline.definitions.items():
+        wanted = days.get(name)
+        if not wanted:
+            continue
+        current = catalog.current.get(name, {})
+        certain = {
+            day
+            for day in wanted
+            if day not in current
+            or (not asked and current[day].inputs != catalog.input_digest(definition, versions[name], day))
+        }
+        moving[name] = set(certain)
+        gain: dict[int, float] = {}
+        for day in sorted(wanted):
+            moves = [(read, _moving(read, day, moving.get(read.dataset, set()))) for read in definition.reads]
+            if any(count for _, count in moves):
+                moving[name].add(day)
+            gain[day] = max([1.0, *(_gain(read, count) for read, count in moves)])
+        found[name] = Touched(wanted - moving[name], moving[name] - certain, certain, gain)
+    return found
+
+
+def _moving(read: Read, day: int, days: set[int]) -> int:
+    """How many of the days that a day reads may change."""
+    return sum(day + n in days for n in range(read.first, read.last + 1)) if days else 0
+
+
+def _gain(read: Read, n_moving: int) -> float:
+    """All days read against those that stay: what they made up alone, all may make up."""
+    n_all = read.last - read.first + 1
+    return n_all / (n_all - n_moving) if n_moving < n_all else 1.0
+
+
+def _sizes(
+    ex: Execution, catalog: Catalog, versions: Mapping[str, int], days: Mapping[str, set[int]]
+) -> dict[str, dict[int, Version]]:
+    """What each dataset has of each day: of its version, and of the one before where that one has nothing yet."""
+    newer = [n for n in days if versions[n] > 1 and days[n] - catalog.current.get(n, {}).keys()]
+    older: dict[str, dict[int, Version]] = {}
+    if newer:
+        before = {**versions, **{name: versions[name] - 1 for name in newer}}
+        older = ex.catalogs.at(catalog.position, before).current
+    return {name: {**older.get(name, {}), **catalog.current.get(name, {})} for name in days}
+
+
+def _size(sizes: Mapping[int, float], fate: Touched, grows: set[int]) -> Spread:
+    """The size of some days; those in `grows` only gain, since Bronze only gains."""
+    tenth, mean, nine_tenths = spread(list(sizes.values()))
+    sums = [0.0, 0.0, 0.0]
+    for day in (*fate.same, *fate.may_change, *fate.certain):
+        now = sizes.get(day, 0.0)
+        if day in fate.same:
+            _add(sums, (now, now, now))
+        elif now:
+            _add(sums, (now if day in grows else min(now, tenth), now, max(now * fate.gain[day], nine_tenths)))
+        else:
+            _add(sums, (0.0, mean, nine_tenths))
+    return sums[0], sums[1], sums[2]
+
+
+def _seconds(
+    ex: Execution, past: Past, touched: Mapping[str, Touched], *, asks_source: bool, recomputes: bool
+) -> Spread:
+    """Each layer's own work, and each partition's. What may turn out to be the same may take no time."""
+    sums = [0.0, 0.0, 0.0]
+    layers = {ex.pipeline.definitions[name].layer for name in touched} | ({LAYERS[0]} if asks_source else set())
+    for layer in sorted(layers):  # in one order always: sums of fractions depend on it
+        _add(sums, spread(past.beside.get(layer, [])))
+    for name, fate in touched.items():
+        low, likely, high = past.partition(name, ex.pipeline.definitions[name].layer)
+        every = len(fate.same) + len(fate.may_change) + len(fate.certain)
+        n_certain = every if recomputes else len(fate.certain)
+        n_most = every if recomputes else len(fate.certain) + len(fate.may_change)
+        _add(sums, (n_certain * low, n_most * likely, n_most * high))
+    return sums[0] / 1000 / _SLOWER, sums[1] / 1000, sums[2] / 1000 * _SLOWER
+
+
+def _add(sums: list[float], parts: Sequence[float]) -> None:
+    for number, part in enumerate(parts):
+        sums[number] += part
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """The tenth, the mean and the nine tenths of some values; zeros without any."""
+    if not values:
+        return 0.0, 0.0, 0.0
+    ordered = sorted(values)
+    last = len(ordered) - 1
+    mean = sum(ordered) / len(ordered)
+    return min(ordered[last // 10], mean), mean, max(ordered[last - last // 10], mean)

@@ -1,0 +1,272 @@
+"""Planning: which partitions a request leads to, and what that is expected to cost, from the ledger alone (N9, N33)."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from tradex_ledger.datasets.definition import Definition
+from tradex_ledger.datasets.graph import affected, days_of, iso, ordinal, windows
+from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.plan import LAYERS, Plan, count_partitions, plan_digest
+from tradex_ledger.domain.request import RangeError
+from tradex_ledger.errors import RefusedError
+from tradex_ledger.planning.catalog import FIRST_DAY, Catalog
+from tradex_ledger.planning.complete import buildable, check_complete
+from tradex_ledger.planning.context import Execution, logic_versions
+from tradex_ledger.planning.estimate import estimate_plan
+
+YEAR_DAYS = 366
+
+
+class NoNewLogicError(RefusedError):
+    """A logical backfill is for new logic; there is none (N12, N27)."""
+
+    code = "no-new-logic"
+
+    def __init__(self, dataset: str, version: int) -> None:
+        super().__init__(
+            f"{dataset} is complete under its version {version}: no logic has changed in those days",
+            mend=f"change its definition and bump it (tradex dataset bump {dataset} --reason …), "
+            "or request a temporal or dataset backfill",
+        )
+
+
+def subjects(ex: Execution, name: str) -> list[Definition]:
+    """The datasets that a request is about: one by its name, or all of a layer by the layer's. Upstream first."""
+    return ex.pipeline.layer(name) if name in LAYERS else [ex.pipeline.get(name)]
+
+
+def layers_of(ex: Execution, name: str) -> list[str]:
+    """The layers that a backfill of a dataset (or a layer) runs through (N18)."""
+    first = min(LAYERS.index(definition.layer) for definition in subjects(ex, name))
+    return list(LAYERS[first:])
+
+
+def span_of(ex: Execution, name: str) -> tuple[date, date]:
+    """The first and the last day there is of a dataset (or of a layer's). Raises `RangeError` when there is none."""
+    versions = logic_versions(ex.locks())
+    catalog = ex.catalogs.at(ex.ledger.position(), versions)
+    held = {d.name for d in subjects(ex, name)} - catalog.side
+    found = {day for dataset in held for known in (catalog.current, catalog.outdated) for day in known.get(dataset, ())}
+    # What no day belongs to opens no range, and neither do lines that are no posts.
+    days = sorted(day for day in found if day >= FIRST_DAY) or catalog.days()
+    if not days:
+        raise RangeError(f"{name} has no partition yet: there is nothing to reprocess", mend="run first: tradex run")
+    return date.fromordinal(days[0]), date.fromordinal(days[-1])
+
+
+def far_off(ex: Execution, backfill: Backfill, cursor: str | None) -> list[str]:
+    """A sentence for each end of the range that lies where it may be a slip.
+
+    That is more than a year outside the days there are, or beyond the cursor, where incremental runs have not been.
+    """
+    there = ex.catalogs.at(ex.ledger.position(), logic_versions(ex.locks())).days()
+    first, last = (date.fromisoformat(backfill.request[end]).toordinal() for end in ("first", "last"))
+    found = []
+    if cursor is not None and last >= ordinal(cursor):
+        found.append(
+            f"the range goes on to {iso(last)}, and incremental runs have come to {cursor[:10]} (excluded) only"
+        )
+    if there and there[0] - first > YEAR_DAYS:
+        found.append(
+            f"the range begins on {iso(first)}, more than a year before the first day there is ({iso(there[0])})"
+        )
+    if there and last - there[-1] > YEAR_DAYS:
+        found.append(f"the range ends on {iso(last)}, more than a year after the last day there is ({iso(there[-1])})")
+    return found
+
+
+def hidden_days(ex: Execution, backfill: Backfill) -> list[str]:
+    """A sentence for each dataset of which readers will get a version that lacks days they get today (N26)."""
+    if backfill.plan is None:
+        return []
+    versions = logic_versions(ex.locks())
+    catalog = ex.catalogs.at(ex.ledger.position(), versions)
+    found = []
+    for name, outdated in catalog.outdated.items():
+        planned = days_of(backfill.windows, name)
+        left = sorted(outdated - planned)
+        if planned and left and ex.pipeline.get(name).component is not None:
+            days = iso(left[0]) if len(left) == 1 else f"{len(left)} days ({iso(left[0])} to {iso(left[-1])})"
+            found.append(
+                f"once this is published, readers of {name} get version {versions[name]}, which will lack {days}: "
+                "there under an older version only"
+            )
+    return found
+
+
+def plan_backfill(ex: Execution, backfill: Backfill) -> Plan:
+    """Work out a requested backfill's plan from the events up to now. Deterministic; records nothing.
+
+    Raises: `RangeError` when there is nothing to rebuild, `TooLargeError`, `NoNewLogicError`, `ProtectedError`,
+    `DeprecatedVersionError`.
+    """
+    locks = ex.locks()
+    versions = logic_versions(locks)
+    base = ex.ledger.position()
+    catalog = ex.catalogs.at(base, versions)
+    wanted = _days_by_dataset(ex, backfill.request, catalog, versions)
+    _extract_again(ex, backfill, catalog)
+    days, _ = buildable(ex.pipeline, catalog, wanted)
+    about = {d.name: wanted.get(d.name, set()) for d in subjects(ex, backfill.request["dataset"])}
+    check_complete(ex.pipeline, catalog, {**days, **about}, versions)
+    found = []
+    for definition in ex.pipeline.definitions.values():
+        if definition.layer in backfill.layers and definition.layer != LAYERS[0]:
+            found += windows(
+                definition,
+                days.get(definition.name, ()),
+                logic_version=versions[definition.name],
+                window_partitions=ex.policy.window_partitions,
+            )
+    one_day = backfill.request["first"] == backfill.request["last"]
+    ex.policy.check_size(count_partitions(found), one_day=one_day)
+    for window in found:
+        locks[window["dataset"]].check_writable()
+        locks[window["dataset"]].check_unprotected(window["first"], window["last"])
+    touched = sorted({w["dataset"] for w in found} | {d.name for d in subjects(ex, backfill.request["dataset"])})
+    plan: dict[str, Any] = {
+        "base": base,
+        "windows": found,
+        "definitions": {
+            # As it was recorded: what is made up today may come out otherwise under another release.
+            name: {"logic_version": versions[name], "fingerprint": locks[name].fingerprint}
+            for name in touched
+        },
+        "estimate": estimate_plan(
+            ex,
+            catalog,
+            versions,
+            days,
+            asked=_asked(backfill.request) if LAYERS[0] in backfill.layers else set(),
+            recomputes=backfill.request["kind"] == "forced",
+        ),
+        "policy_digest": ex.policy.digest,
+        "source": ex.source.describe() if LAYERS[0] in backfill.layers else None,
+    }
+    plan["digest"] = plan_digest(backfill.request, plan)
+    return plan  # type: ignore[return-value]
+
+
+def _extract_again(ex: Execution, backfill: Backfill, catalog: Catalog) -> None:
+    """What a backfill fetches itself, before it builds upon it, stands in nobody's way in its plan."""
+    if LAYERS[0] in backfill.layers:
+        for definition in ex.pipeline.layer(LAYERS[0]):
+            lost = catalog.lost.get(definition.name, {})
+            catalog.lost[definition.name] = {day: at for day, at in lost.items() if day not in _asked(backfill.request)}
+
+
+def _asked(request: dict[str, Any]) -> set[int]:
+    first, last = (ordinal(request[end]) for end in ("first", "last"))
+    return set(range(first, last + 1))
+
+
+def _days_by_dataset(
+    ex: Execution, request: dict[str, Any], catalog: Catalog, versions: dict[str, int]
+) -> dict[str, set[int]]:
+    """The closure of the days asked for. A derived dataset has no days before its first or after its last."""
+    about = subjects(ex, request["dataset"])
+    there = catalog.days()
+    asked = _asked(request)
+    if about[0].layer == LAYERS[0]:
+        posts, *_ = ex.bronze()
+        return _closure(ex, {posts.name: asked}, asked, catalog, last_day=max([*asked, *there[-1:]]))
+    asked = {day for day in asked if there and there[0] <= day <= there[-1]}
+    if not asked:
+        span = f"from {iso(there[0])} to {iso(there[-1])}" if there else "no day at all"
+        raise RangeError(
+            f"the range {request['first']}..{request['last']} is empty: {request['dataset']} has {span}",
+            mend="see what there is: tradex dataset list",
+        )
+    if request["kind"] == "logical":
+        _check_new_logic(about, asked, catalog, versions)
+    seeds = {definition.name: asked for definition in about}
+    days = _closure(ex, seeds, asked, catalog, last_day=there[-1])
+    for name in seeds:
+        days[name] = days.get(name, set()) | asked
+    return days
+
+
+def _closure(
+    ex: Execution, seeds: dict[str, set[int]], asked: set[int], catalog: Catalog, *, last_day: int
+) -> dict[str, set[int]]:
+    """What follows from the seeds, and the days asked for that a dataset downstream does not have at all.
+
+    Those follow from no change: on the first of some new days, a baseline reads only older ones.
+    """
+    days = affected(ex.pipeline, seeds, last_day=last_day)
+    new = {name: asked - catalog.current.get(name, {}).keys() for name in days}
+    found = affected(
+        ex.pipeline, {name: seeds.get(name, set()) | new.get(name, set()) for name in seeds | new}, last_day=last_day
+    )
+    return {name: found.get(name, set()) | new[name] for name in days}
+
+
+def left_out(ex: Execution, backfill: Backfill) -> dict[str, dict[int, list[tuple[str, int]]]]:
+    """What the request would lead to but cannot be built yet: dataset → day → the inputs (dataset, day) it lacks."""
+    base, versions = ex.ledger.position(), logic_versions(ex.locks())
+    if backfill.plan:  # told as it was when the plan was made
+        base = backfill.plan["base"]
+        versions |= {name: pin["logic_version"] for name, pin in backfill.plan["definitions"].items()}
+    catalog = ex.catalogs.at(base, versions)
+    wanted = _days_by_dataset(ex, backfill.request, catalog, versions)
+    _extract_again(ex, backfill, catalog)
+    return buildable(ex.pipeline, catalog, wanted)[1]
+
+
+def check_incremental(ex: Execution, first: int, last: int) -> None:
+    """Raise `IncompleteInputsError` before an incremental run over first..last (ordinals), with nothing recorded."""
+    versions = logic_versions(ex.locks())
+    catalog = ex.catalogs.at(ex.ledger.position(), versions)
+    days = {d.name: range(first, last + 1) for d in ex.pipeline.definitions.values() if d.layer != LAYERS[0]}
+    check_complete(ex.pipeline, catalog, days, versions)
+
+
+def _check_new_logic(about: list[Definition], asked: set[int], catalog: Catalog, versions: dict[str, int]) -> None:
+    for definition in about:
+        current = catalog.current.get(definition.name, {})
+        if any(day not in current or current[day].logic_version != versions[definition.name] for day in asked):
+            return
+    raise NoNewLogicError(about[0].name, versions[about[0].name])
+
+
+def edges(ex: Execution, backfill: Backfill) -> list[dict[str, Any]]:
+    """Why each dataset is in the plan: asked for, or because it reads one that is, over those relative days."""
+    asked = {definition.name for definition in subjects(ex, backfill.request["dataset"])}
+    planned = {w["dataset"] for w in backfill.windows}
+    sources = planned | asked
+    if LAYERS[0] in backfill.layers:
+        sources.add(ex.bronze()[0].name)
+    found: list[dict[str, Any]] = [
+        {"dataset": name, "because": "asked for", "first": None, "last": None} for name in sorted(asked)
+    ]
+    for definition in ex.pipeline.definitions.values():
+        for read in definition.reads:
+            if definition.name in planned and read.dataset in sources:
+                found.append(
+                    {
+                        "dataset": definition.name,
+                        "because": f"reads {read.dataset}",
+                        "first": read.first,
+                        "last": read.last,
+                    }
+                )
+    return found + _why_left_out(ex, backfill)
+
+
+def _why_left_out(ex: Execution, backfill: Backfill) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for name, days in left_out(ex, backfill).items():
+        lacks = sorted({other for missing in days.values() for other, _ in missing})
+        because = f"{len(days)} days left out ({iso(min(days))} to {iso(max(days))}): {', '.join(lacks)} "
+        found.append(
+            {
+                "dataset": name,
+                "because": because
+                + "has days that they read lost, never built, or under an older logic only; backfill those first",
+                "first": None,
+                "last": None,
+            }
+        )
+    return found

@@ -1,0 +1,1 @@
+"""What is delivered of X: posts, and what comes among them."""

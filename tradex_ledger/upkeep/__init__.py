@@ -1,0 +1,1 @@
+"""What is done between runs: proposals, late data, alerts, and the files of the lake."""

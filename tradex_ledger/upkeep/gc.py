@@ -1,0 +1,238 @@
+"""Files that no event names: what crashes leave behind. Listed always, removed only on request (N4), and on record.
+
+Only what a run of this ledger wrote is garbage: it lies where runs put their files, under the id of a run that the
+ledger knows, no event of any position names it, nobody can come back to it, and it has been lying there for longer than
+a lease lasts. Everything else is *foreign*: it is listed, and never touched. Links are foreign, and are not followed.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from os import stat_result
+from pathlib import Path
+from stat import S_ISDIR, S_ISLNK, S_ISREG
+from typing import cast
+
+from tradex_ledger.domain.lake import STREAM, LakeLog
+from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.reason import check_reason
+from tradex_ledger.domain.run import ENDED
+from tradex_ledger.driving.fence import load_run
+from tradex_ledger.driving.lease import TTL_SECONDS
+from tradex_ledger.lake.identity import RUN_FILE, mark_saved, settle
+from tradex_ledger.lake.known import NAMED
+from tradex_ledger.lake.markers import MARKS, all_entries
+from tradex_ledger.lake.storage import STAGING, LocalLake, translate
+from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.ledger.entry import format_time
+from tradex_ledger.ledger.leases import Leases
+from tradex_ledger.ledger.named import NoSuchStreamError
+from tradex_ledger.ledger.rows import COLUMNS, Row, entry_of
+from tradex_ledger.ledger.select import select
+from tradex_ledger.views import open_views, resolve
+
+RESUMABLE = "resumable"
+FOREIGN = "foreign"
+_LAST_SECOND = datetime(9999, 12, 31, tzinfo=UTC).timestamp()  # a file system may know later ones
+_STAGED_RUN = re.compile(r"((?:bf|run)-[0-9a-z]{13})\.\w+")
+_STAGED_LOOK = re.compile(r"((?:engine|propose)-[0-9a-f]{16})\.\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Unreferenced:
+    """A file, or a staging folder, that no event names: the run that wrote it, and why it stays (None: it can go)."""
+
+    path: str
+    bytes: int
+    run_id: str | None
+    run_status: str
+    modified_at: datetime
+    kept: str | None
+    seen: tuple[int, int, int]
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether no run of this ledger wrote it."""
+        return self.run_status == FOREIGN
+
+
+def find_unreferenced(ledger: Ledger, lake: LocalLake) -> list[Unreferenced]:
+    """What is in the lake though no event names it, apart from runs that a driver has in its hands now.
+
+    The files are listed before the events are read: a file that appears in between is not judged. Raises
+    `EnvironmentFault` where the lake cannot be looked into.
+    """
+    try:
+        files = list(all_entries(lake.root, frozenset((MARKS, STAGING))))
+        staged = list(_staged(lake.root / STAGING))
+    except OSError as error:
+        raise translate(error, f"listing the lake {lake.root}") from error
+    driven = Leases(ledger.engine).living()
+    named, runs = _named_files(ledger), _Runs(ledger)
+    found = []
+    for path, state in files:
+        match = RUN_FILE.fullmatch(path) if S_ISREG(state.st_mode) else None
+        run_id = match[1] if match else None
+        if path not in named and run_id not in driven:
+            found.append(_judged(ledger, path, state, state.st_size, runs, run_id))
+    for name, is_folder, state, n_bytes in staged:
+        match = (_STAGED_RUN.fullmatch(name) or _STAGED_LOOK.fullmatch(name)) if is_folder else None
+        run_id = match[1] if match else None
+        if run_id not in driven:
+            found.append(_judged(ledger, f"{STAGING}/{name}", state, n_bytes, runs, run_id))
+    return found
+
+
+def removable(found: list[Unreferenced]) -> list[Unreferenced]:
+    """What nobody can come back to: a run that may be driven again may be in the hands of a driver that only sleeps."""
+    return [item for item in found if item.kept is None]
+
+
+def collect(
+    ledger: Ledger, lake: LocalLake, found: list[Unreferenced], *, reason: str, by: str, policy: Policy
+) -> list[Unreferenced]:
+    """Remove what is `removable`, with an event that says so; returns it.
+
+    The event comes first: a crash after it leaves files that the next call finds again. Raises: `NotAllowedError`,
+    `PlaceholderReasonError`, `LakeIdentityError`, `EnvironmentFault`.
+    """
+    policy.check_may("gc", by)
+    text = check_reason(reason)
+    settle(ledger.engine, lake)
+    gone = _still_unnamed(ledger, removable(found))
+    if not gone:
+        return []
+    log = lake_log(ledger, by=by)
+    log.collect([_facts(item) for item in gone], reason=text, by=by, policy=policy)
+    mark_saved(ledger, lake, ledger.append(log))
+    for item in gone:
+        _remove(lake, item)
+    return gone
+
+
+def lake_log(ledger: Ledger, *, by: str) -> LakeLog:
+    """What is told of the lake as a whole; begun, if nothing was so far."""
+    if ledger.version_of(STREAM):
+        return ledger.get(LakeLog, STREAM, "lake")
+    return LakeLog.open(ledger.position(), by=by)
+
+
+class _Runs:
+    """What became of runs, each asked once."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._known: dict[str, str | None] = {}
+
+    def status(self, run_id: str) -> str | None:
+        """Its status; None when this ledger knows no such run."""
+        if run_id not in self._known:
+            self._known[run_id] = self._ask(run_id)
+        return self._known[run_id]
+
+    def _ask(self, run_id: str) -> str | None:
+        try:
+            status = load_run(self._ledger, run_id).status
+        except NoSuchStreamError:
+            return None
+        return status if status in ENDED else f"{status}, {RESUMABLE}"
+
+
+def _judged(
+    ledger: Ledger, path: str, state: stat_result, n_bytes: int, runs: _Runs, run_id: str | None
+) -> Unreferenced:
+    is_look = run_id is not None and not run_id.startswith(("bf-", "run-"))
+    status = "a look that was broken off" if is_look else runs.status(run_id) if run_id else None
+    kept: str | None = None
+    if status is None:
+        run_id, status, kept = None, FOREIGN, _why_foreign(state, run_id)
+    elif status.endswith(RESUMABLE):
+        kept = "its run may go on"
+    else:
+        kept = _too_young(ledger.clock().timestamp() - state.st_mtime)
+    modified = datetime.fromtimestamp(min(max(state.st_mtime, 0), _LAST_SECOND), UTC)
+    seen = (state.st_ino, state.st_size, state.st_mtime_ns)
+    return Unreferenced(path, n_bytes, run_id, status, modified, kept, seen)
+
+
+def _why_foreign(state: stat_result, run_id: str | None) -> str:
+    if S_ISLNK(state.st_mode):
+        return "a link, which is not followed"
+    if run_id is not None:
+        return f"this ledger knows no run {run_id}"
+    return "no run puts its files there"
+
+
+def _too_young(seconds: float) -> str | None:
+    if seconds < 0:
+        return "its time lies in the future: a clock is wrong"
+    return "it has not been there for longer than a lease lasts" if seconds <= TTL_SECONDS else None
+
+
+def _staged(folder: Path) -> Iterator[tuple[str, bool, stat_result, int]]:
+    """What lies in the staging folder: name, is it a folder, the state of what was last written in it, bytes."""
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        with suppress(FileNotFoundError):
+            state = path.stat(follow_symlinks=False)
+            if not S_ISDIR(state.st_mode):
+                yield path.name, False, state, state.st_size
+                continue
+            inside = [found for _, found in all_entries(path, frozenset())]
+            newest = max([state, *inside], key=lambda found: found.st_mtime_ns)
+            yield path.name, True, newest, sum(found.st_size for found in inside)
+
+
+def _facts(item: Unreferenced) -> dict[str, object]:
+    is_run = item.run_id is not None and item.run_id.startswith(("bf-", "run-"))
+    return {
+        "path": item.path,
+        "bytes": item.bytes,
+        "run": item.run_id if is_run else None,
+        "modified_at": format_time(item.modified_at),
+        "why": item.run_status,
+    }
+
+
+def _remove(lake: LocalLake, item: Unreferenced) -> None:
+    """Remove what was judged, and not what somebody put in its place meanwhile."""
+    path = lake.absolute(item.path)
+    try:
+        state = path.stat(follow_symlinks=False)
+        if S_ISDIR(state.st_mode):
+            shutil.rmtree(path)
+        elif (state.st_ino, state.st_size, state.st_mtime_ns) == item.seen:
+            path.unlink(missing_ok=True)
+    except FileNotFoundError:
+        return
+    except OSError as error:  # what is left is found again
+        raise translate(error, f"removing {item.path}") from error
+
+
+def _still_unnamed(ledger: Ledger, found: list[Unreferenced]) -> list[Unreferenced]:
+    """Those that no event names: asked of the ledger itself, event by event, since what goes does not come back."""
+    wanted = {item.path for item in found}
+    named: set[str] = set()
+    given_up: set[str] = set()
+    for topic in (*NAMED, "dataset.files_pruned") if wanted else ():
+        for row in select(ledger.engine, f"select {COLUMNS} from events where topic = :topic", topic=topic):
+            paths = {file["path"] for file in entry_of(ledger.id, cast(Row, row))["data"]["files"]}
+            (named if topic in NAMED else given_up).update(paths & wanted)
+    return [item for item in found if item.path not in named - given_up]
+
+
+def _named_files(ledger: Ledger) -> set[str]:
+    with open_views(
+        ledger.engine,
+        resolve(ledger.engine, None),
+        topics=("run.partition_rebuilt", "run.batch_appended", "dataset.files_pruned"),
+    ) as connection:
+        named = connection.execute(
+            "select unnest(files).path from events where topic <> 'dataset.files_pruned' "
+            "except select unnest(files).path from events where topic = 'dataset.files_pruned'"
+        ).fetchall()
+    return {row[0] for row in named}

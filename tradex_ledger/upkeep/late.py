@@ -1,0 +1,179 @@
+"""Late data: what is at the source that incremental runs have passed by. Found by a dry pass; the look is recorded.
+
+The source is staged and compared with Bronze just as a run would do it; what was staged is dropped again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+
+from tradex_ledger.datasets.definition import Definition
+from tradex_ledger.datasets.fingerprint import describe_all
+from tradex_ledger.datasets.graph import affected, iso, ordinal, windows
+from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
+from tradex_ledger.domain.source import Look
+from tradex_ledger.driving.ahead import sets_out
+from tradex_ledger.driving.append import append_task, placed_rows, rows_by_day
+from tradex_ledger.driving.bronze import count_new_rows
+from tradex_ledger.driving.clocks import time_of_now
+from tradex_ledger.driving.delivered import Delivered
+from tradex_ledger.driving.extract import record_look, wanted_of
+from tradex_ledger.driving.keys import KeyIndex, open_keys
+from tradex_ledger.driving.lease import held
+from tradex_ledger.driving.staging import Staged, stage_all
+from tradex_ledger.driving.two_days import TwoDays, find_two_days
+from tradex_ledger.errors import EnvironmentFault
+from tradex_ledger.lake.storage import translate
+from tradex_ledger.lake.verified import Reading
+from tradex_ledger.ledger.entry import format_time
+from tradex_ledger.planning.catalog import Catalog
+from tradex_ledger.planning.context import Execution, logic_versions
+from tradex_ledger.sources.x_posts.time import EPOCH_ORDINAL
+from tradex_ledger.views import open_views, resolve, rows
+
+_EVERYTHING = {"mode": "incremental", "cursor_from": None, "cursor_to": None}
+_NEVER = "1970-01-01T00:00:00.000000Z"
+_WITHOUT = "the source can be left out: tradex backfill propose --no-source"
+_TOPICS = ("run.layer_started", "run.layer_completed", "run.layer_failed", "pipeline_state.opened")
+
+
+@dataclass(frozen=True)
+class Late:
+    """Posts that Bronze (`dataset`) lacks, by created day (ordinal); what those days lead to downstream.
+
+    `passed` are those of the days that a run has asked the source for; no run has asked for the others. `rejected` is
+    how many lines are no posts and not on record as such, `rejected_files` the delivered files that hold them;
+    `sets_out` whether a run of now would do so without a question; `look` is what was recorded of the look at the
+    source; `two_days` are the posts that Bronze has on several days.
+    """
+
+    dataset: str
+    posts: dict[int, int] = field(default_factory=dict)
+    passed: set[int] = field(default_factory=set)
+    closure: dict[str, set[int]] = field(default_factory=dict)
+    rejected: int = 0
+    rejected_files: tuple[str, ...] = ()
+    sets_out: bool = True
+    look: Look | None = None
+    two_days: TwoDays = field(default_factory=TwoDays)
+
+
+def find_late(ex: Execution) -> Late:
+    """What was created before the pipeline's cursor and Bronze does not have, posts and lines that are none. Days
+    before the pipeline's start that no run has asked for are none of its business.
+
+    Raises: `EnvironmentFault` when the source cannot be read.
+    """
+    definition, *_ = ex.bronze()
+    cursor = ex.ledger.get(PipelineState, stream_of(ex.pipeline.name), "pipeline").cursor
+    if cursor is None:  # nothing can be late yet; what is passed over can be told
+        return Late(definition.name, look=record_look(ex, _EVERYTHING, ex.source.look(), Staged()))
+    # A name of its own, so that dry passes do not disturb each other; its lease keeps `lake gc` off what is staged.
+    name = f"propose-{ex.token}"
+    try:
+        with held(ex, name):
+            ex.staging = ex.lake.new_staging(name, "dry")
+            try:
+                return _look(ex, cursor)
+            finally:
+                ex.lake.drop_staging(ex.staging)
+    except (OSError, duckdb.Error) as error:
+        fault = translate(error, "looking for late posts")
+        fault.add_note(_WITHOUT)
+        raise fault from error
+    except EnvironmentFault as fault:
+        fault.add_note(_WITHOUT)
+        raise
+
+
+def _look(ex: Execution, cursor: str) -> Late:
+    ex.columns = ex.columns or describe_all(ex.pipeline)
+    posts, *others = ex.bronze()
+    extraction = {**_EVERYTHING, "cursor_to": cursor}
+    listing = ex.source.look()
+    wanted = wanted_of(ex, extraction, format_time(time_of_now(ex)))
+    staged = stage_all(ex, listing.files, wanted, Delivered(None), None)
+    catalog = ex.catalogs.at(ex.ledger.position(), logic_versions(ex.locks()))
+    found: Counter[int] = Counter()
+    index = open_keys(ex)
+    for day, _, count in _new(ex, index, catalog, posts, staged.posts):
+        found[day] += count
+    late = _told(ex, posts.name, found, cursor)
+    kinds = [(d, files) for d, files in zip(others, (staged.rejected, staged.undated), strict=True) if d]
+    unfit = [row for definition, files in kinds for row in _new(ex, index, catalog, definition, files)]
+    newest = staged.newest_day()
+    late = replace(
+        late,
+        two_days=find_two_days(ex, index, catalog, Path(ex.staging, "two-days")),
+        sets_out=sets_out(ex, catalog, cursor, None if newest is None else newest + EPOCH_ORDINAL),
+        rejected=sum(count for *_, count in unfit),
+        rejected_files=tuple(sorted({name for _, name, _ in unfit if name})),
+    )
+    return replace(late, look=record_look(ex, extraction, listing, staged, late=_facts(late)))
+
+
+def _facts(late: Late) -> dict[str, Any]:
+    """What is late, as the event of the look has it."""
+    return {
+        "posts": sum(late.posts.values()),
+        "days": len(late.posts),
+        "first": iso(min(late.posts)) if late.posts else None,
+        "last": iso(max(late.posts)) if late.posts else None,
+        "rejected": late.rejected,
+        "rejected_files": len(late.rejected_files),
+    }
+
+
+def _new(
+    ex: Execution, index: KeyIndex, catalog: Catalog, definition: Definition, staged: Sequence[str]
+) -> list[tuple[int, str | None, int]]:
+    """The staged rows that a run would append, by day (and file), window by window, as `Append` does it."""
+    placed = placed_rows(ex, index, catalog, definition, staged, Path(ex.staging, f"{definition.name}-homes"))
+    by_day = {*rows_by_day(definition, list(staged)), *placed.moved.days}
+    todo = windows(definition, by_day, logic_version=0, window_partitions=ex.policy.window_partitions)
+    tasks = []
+    for number, window in enumerate(todo):
+        days = tuple(range(ordinal(window["first"]), ordinal(window["last"]) + 1))
+        more = {"folder": Path(ex.staging, f"{definition.name}-{number}"), "run_id": "", "ingested_at": _NEVER}
+        tasks.append(append_task(ex, catalog, definition, tuple(staged), placed, days, **more))
+    found = []
+    with Reading(ex.lake) as reading:
+        reading.check(file.named() for task in tasks for file in task.existing)
+        for number, task in enumerate(tasks, start=1):
+            found += count_new_rows(task)
+            ex.progress(f"compare with {definition.name}", number, len(tasks))
+    return found
+
+
+def _told(ex: Execution, dataset: str, found: dict[int, int], cursor: str) -> Late:
+    with open_views(ex.ledger.engine, resolve(ex.ledger.engine, None), topics=_TOPICS) as connection:
+        layers = rows(connection, "run_layers", "layer = 'bronze' and status = 'COMPLETED'")
+        ((start,),) = connection.execute(
+            "select min(data ->> '$.cursor') from events where topic = 'pipeline_state.opened' and stream = ?",
+            [stream_of(ex.pipeline.name)],
+        ).fetchall()
+    asked: list[dict[str, Any]] = [orjson.loads(row["extraction"]) for row in layers]
+    passed = {
+        day
+        for day in found
+        if any((e["cursor_from"] or "")[:10] <= iso(day) < e["cursor_to"][:10] for e in asked)  # both are midnights
+    }
+    posts = {day: count for day, count in sorted(found.items()) if day in passed or iso(day) >= (start or "")[:10]}
+    last_day = max([ordinal(cursor), *posts])
+    return Late(dataset, posts, passed & posts.keys(), affected(ex.pipeline, {dataset: posts}, last_day=last_day))
+
+
+def as_rows(late: Late) -> list[dict[str, Any]]:
+    """The late days as rows: `partition`, `posts`, `passed`."""
+    return [
+        {"partition": date.fromordinal(day), "posts": count, "passed": day in late.passed}
+        for day, count in late.posts.items()
+    ]

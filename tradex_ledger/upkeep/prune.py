@@ -1,0 +1,123 @@
+"""Prune: files of old versions are given up by plan, approval and event, and only then removed (N4). Never Bronze."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+
+from tradex_ledger.domain.dataset import Dataset, stream_of
+from tradex_ledger.domain.dataset_errors import PruneRefusedError
+from tradex_ledger.domain.plan import SHORTEST_DIGEST, full_digest, told_apart
+from tradex_ledger.domain.policy import Policy
+from tradex_ledger.lake.identity import mark_saved, settle
+from tradex_ledger.lake.storage import LocalLake, translate
+from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.views import open_views, resolve, rows
+
+
+def pruned_paths(connection: duckdb.DuckDBPyConnection, dataset: str) -> set[str]:
+    """The files of a dataset that were given up."""
+    found = connection.execute(
+        "select unnest(files).path from events where topic = 'dataset.files_pruned' and dataset = ?", [dataset]
+    ).fetchall()
+    return {row[0] for row in found}
+
+
+def prunable(ledger: Ledger, dataset: str) -> list[dict[str, Any]]:
+    """Files of versions that readers do not get any more: superseded, reverted, abandoned, or of a deprecated version.
+
+    A file that a current partition of a version in good standing, or of the one that readers get, still names is
+    never among them; nor one that a run still open has built, nor any of a protected day.
+    """
+    protected = ledger.get(Dataset, stream_of(dataset), "dataset").protected
+    with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
+        history = rows(connection, "partition_history", "dataset = ? and layer <> 'bronze' order by position", dataset)
+        current = rows(connection, "partitions", "dataset = ?", dataset)
+        given_up = {
+            row["logic_version"]
+            for row in rows(
+                connection,
+                "logic_versions",
+                "dataset = ? and component is not null and is_deprecated and not is_read",
+                dataset,
+            )
+        }
+        open_runs = {
+            row["run_id"]
+            for row in rows(
+                connection, "runs", "status in ('PLANNED', 'APPROVED', 'RUNNING', 'FAILED', 'PAUSED', 'HELD')"
+            )
+        }
+        gone = pruned_paths(connection, dataset)
+    kept = {file["path"] for row in current if row["logic_version"] not in given_up for file in row["files"] or ()} | {
+        file["path"] for row in history if row["run_id"] in open_runs for file in row["files"] or ()
+    }
+    found: dict[str, dict[str, Any]] = {}
+    for row in history:
+        day = row["partition"].isoformat()
+        if any(first <= day <= last for first, last, _ in protected):
+            continue
+        for file in row["files"] or ():
+            if file["path"] not in kept and file["path"] not in gone:
+                found[file["path"]] = {
+                    "path": file["path"],
+                    "bytes": file["bytes"],
+                    "rows": file["rows"],
+                    "sha256": file["sha256"],
+                    "partition": day,
+                    "logic_version": row["logic_version"],
+                }
+    return [found[path] for path in sorted(found)]
+
+
+def lost_days(ledger: Ledger, dataset: str, files: list[dict[str, Any]]) -> list[str]:
+    """The days of files to be given up that exist under no other version: once they are gone, nowhere."""
+    paths = {file["path"] for file in files}
+    with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
+        current = rows(connection, "partitions", "dataset = ?", dataset)
+        gone = pruned_paths(connection, dataset) | paths
+    stays = {
+        row["partition"].isoformat() for row in current if all(file["path"] not in gone for file in row["files"] or ())
+    }
+    had = {row["partition"].isoformat() for row in current if any(f["path"] in paths for f in row["files"] or ())}
+    return sorted(had - stays)
+
+
+def plan_prune(
+    ledger: Ledger, dataset: str, *, reason: str, by: str, policy: Policy
+) -> tuple[str, list[dict[str, Any]]]:
+    """Record which files of a dataset are to be given up; returns the plan's digest and the files."""
+    files = prunable(ledger, dataset)
+    aggregate = ledger.get(Dataset, stream_of(dataset), "dataset")
+    digest = aggregate.plan_prune(files, reason=reason, by=by, policy=policy)
+    ledger.append(aggregate)
+    return digest, files
+
+
+def prune(ledger: Ledger, lake: LocalLake, dataset: str, digest: str, *, by: str, policy: Policy) -> list[str]:
+    """Approve a plan and remove its files. The event comes first: a crash after it leaves files that `gc` removes.
+
+    Files that became current since the plan was made (a reverted run, say) are not removed: the plan is refused.
+    """
+    settle(ledger.engine, lake)
+    aggregate = ledger.get(Dataset, stream_of(dataset), "dataset")
+    still = {file["path"] for file in prunable(ledger, dataset)}
+    planned = {file["path"] for file in (aggregate.prune_plan or {"files": []})["files"]}
+    if planned - still:
+        aggregate.prune_plan = None  # what was planned is in use again: no such plan any more
+    known = aggregate.prune_plan["digest"] if aggregate.prune_plan else ""
+    policy.check_may("prune", by)
+    if known and full_digest(digest, known) != known:
+        raise PruneRefusedError(
+            f"{dataset} has the plan {told_apart(known, digest)} to prune",
+            mend=f"give {SHORTEST_DIGEST} digits of it, or make another: tradex lake prune {dataset} --reason …",
+        )
+    paths = aggregate.prune(full_digest(digest, known), by=by, policy=policy)
+    mark_saved(ledger, lake, ledger.append(aggregate))
+    for path in paths:
+        try:
+            lake.absolute(path).unlink(missing_ok=True)
+        except OSError as error:  # what is left, `lake gc` finds: it is named by no event any more
+            raise translate(error, f"removing {path}") from error
+    return paths

@@ -1,0 +1,178 @@
+"""Reversal: what a backfill published stops being current, unless a later run stands on it (N19)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import duckdb
+
+from tradex_ledger.datasets.definition import Pipeline
+from tradex_ledger.datasets.graph import ordinal
+from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.dataset import Dataset, stream_of
+from tradex_ledger.domain.dataset_events import ACCEPTED
+from tradex_ledger.domain.policy import Policy
+from tradex_ledger.driving.contents import compare_again, told
+from tradex_ledger.errors import RefusedError
+from tradex_ledger.lake.identity import mark_saved, settle
+from tradex_ledger.lake.storage import LocalLake
+from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.planning.catalog import Version
+from tradex_ledger.planning.context import engine_name
+from tradex_ledger.views import open_views, resolve, rows
+
+_GONE = "select unnest(files).path from events where topic in ('dataset.files_pruned', 'dataset.files_lost')"
+
+
+class PrunedVersionError(RefusedError):
+    """What would be current again was given up."""
+
+    code = "pruned-version"
+
+    def __init__(self, run_id: str, dataset: str, partition: str) -> None:
+        super().__init__(
+            f"{run_id} cannot be reverted: {dataset} {partition}, as it would be read then, was pruned or lost",
+            mend="correct forward with a new backfill",
+        )
+
+
+def revert(
+    ledger: Ledger, lake: LocalLake, pipeline: Pipeline, run_id: str, *, reason: str, by: str, policy: Policy
+) -> Backfill:
+    """Take a backfill's publication back. One save with the locks of its datasets: no publication slips in between.
+
+    Raises: `BuiltUponError`, `PrunedVersionError`, `ProtectedError`, `WrongStateError`, `NotAllowedError`,
+    `WriterConflictError`, `LakeIdentityError`.
+    """
+    settle(ledger.engine, lake)
+    backfill = ledger.get(Backfill, run_id)
+    locks = {name: ledger.get(Dataset, stream_of(name), "dataset") for name in backfill.candidates}
+    blockers = find_blockers(ledger, pipeline, backfill)
+    check_nothing_pruned(ledger, backfill)
+    policy.check_may("revert", by)
+    if backfill.status == "SUCCESS" and not blockers:  # before its last event, and in the same save
+        for facts in current_again(ledger, lake, pipeline, backfill, locks):
+            backfill.tell_contents(by=by, **facts)
+    for name in backfill.revert(reason=reason, by=by, blockers=blockers, policy=policy):
+        written = [day for day, facts in backfill.candidates[name].items() if facts["outcome"] == "written"]
+        locks[name].revert(backfill.id, changed=written, by=by)
+    mark_saved(ledger, lake, ledger.append(backfill, *locks.values()))
+    return backfill
+
+
+def find_blockers(ledger: Ledger, pipeline: Pipeline, backfill: Backfill) -> list[tuple[str, str]]:
+    """Later published runs that built on this one: (run id, partition), the newest first.
+
+    A run stands on top when it published a version of the same partition, or of one that reads a partition that
+    this run wrote.
+    """
+    with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
+        own = rows(connection, "runs", "run_id = ?", backfill.id)[0]["published_position"]
+        if own is None:
+            return []
+        later = rows(
+            connection,
+            "partition_history",
+            "state = 'published' and layer <> 'bronze' and published_position > ? order by published_position desc",
+            own,
+        )
+    mine = {(name, ordinal(day)) for name, days in backfill.candidates.items() for day in days}
+    wrote = {
+        (name, ordinal(day))
+        for name, days in backfill.candidates.items()
+        for day, facts in days.items()
+        if facts["outcome"] == "written"
+    }
+    found = []
+    for row in later:
+        name, day = row["dataset"], row["partition"].toordinal()
+        if (name, day) in mine or _reads(pipeline, name, day, wrote):
+            found.append((row["run_id"], f"{name} {row['partition']}"))
+    return found
+
+
+def check_nothing_pruned(ledger: Ledger, backfill: Backfill) -> None:
+    """Raise `PrunedVersionError` when what readers would see instead has files that were pruned, or lost.
+
+    That is the version of each partition before, and of a dataset with version components, when nothing else was
+    published under the newest, all of the newest version that is left.
+    """
+    with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
+        gone = {path for (path,) in connection.execute(_GONE).fetchall()}
+        if not gone:
+            return
+        earlier = rows(
+            connection,
+            "partition_history",
+            "state = 'published' and layer <> 'bronze' and run_id <> ? order by published_position",
+            backfill.id,
+        )
+        versioned = {r["dataset"] for r in rows(connection, "logic_versions", "component is not null")}
+    before: dict[tuple[str, int, str], dict[str, Any]] = {}
+    for row in earlier:
+        number = row["logic_version"] if row["dataset"] in versioned else 0
+        before[row["dataset"], number, row["partition"].isoformat()] = row
+    for name, days in backfill.candidates.items():
+        newest = max((number for dataset, number, _ in before if dataset == name), default=0)
+        read = {(number, day) for dataset, number, day in before if dataset == name and number == newest}
+        built = {(facts["logic_version"] if name in versioned else 0, day) for day, facts in days.items()}
+        for number, day in sorted(built | (read if max(built)[0] > newest else set())):
+            row = before.get((name, number, day), {})
+            if any(file["path"] in gone for file in row.get("files") or ()):
+                raise PrunedVersionError(backfill.id, name, day)
+
+
+def current_again(
+    ledger: Ledger, lake: LocalLake, pipeline: Pipeline, backfill: Backfill, locks: Mapping[str, Dataset]
+) -> list[dict[str, Any]]:
+    """What `run.contents_differed` says of each day whose version from before comes back, where other rows are known to
+    have come of the very inputs of that version: those that are taken back, or of any other build.
+
+    Nothing is told where a person accepted this engine's other rows, or of a dataset without a definition.
+    """
+    written = {
+        (name, date.fromisoformat(day))
+        for name, days in backfill.candidates.items()
+        for day, facts in days.items()
+        if facts["outcome"] == "written"
+    }
+    engine = engine_name({"duckdb": duckdb.__version__})
+    with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
+        gone = frozenset(row[0] for row in connection.execute(_GONE).fetchall())
+        built = rows(connection, "partition_history", "layer <> 'bronze' order by position desc")
+    known: dict[tuple[str, date], list[dict[str, Any]]] = {}
+    for row in built:
+        if (row["dataset"], row["partition"]) in written:
+            known.setdefault((row["dataset"], row["partition"]), []).append(row)
+    found = []
+    for (name, day), builds in sorted(known.items()):
+        definition = pipeline.definitions.get(name)
+        before = (row for row in builds if row["state"] == "published" and row["run_id"] != backfill.id)
+        again = next(before, None)  # its dataset may have another logic by now: that is in the digest
+        if definition is None or again is None or locks[name].engine_verdict(engine) == ACCEPTED:
+            continue
+        version = _version(again)
+        others = [_version(row) for row in builds if row["outcome"] == "written" and row["inputs"] == again["inputs"]]
+        for other in others:
+            if other.content != version.content and (how := compare_again(lake, definition, other, version, gone)):
+                found.append(told(definition, day.toordinal(), other, [f["sha256"] for f in version.files], how))
+                break
+    return found
+
+
+def _version(row: Mapping[str, Any]) -> Version:
+    files = tuple(row["files"] or ())
+    return Version(row["logic_version"], files, row["rows"], row["bytes"], row["inputs"], row["run_id"])
+
+
+def _reads(pipeline: Pipeline, name: str, day: int, wrote: set[tuple[str, int]]) -> bool:
+    definition: Any = pipeline.definitions.get(name)
+    if definition is None:
+        return False
+    return any(
+        (read.dataset, input_day) in wrote
+        for read in definition.reads
+        for input_day in range(day + read.first, day + read.last + 1)
+    )
