@@ -9,8 +9,8 @@ import pytest
 
 from tests import small
 from tradex_ledger.datasets.definition import parse_definition
+from tradex_ledger.planning.base import logic_versions
 from tradex_ledger.planning.catalog import Catalog, Catalogs, Version
-from tradex_ledger.planning.context import logic_versions
 
 SILVER = """-- /// dataset
 -- layer = "silver"

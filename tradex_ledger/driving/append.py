@@ -20,7 +20,7 @@ from tradex_ledger.lake.inputs import InputFile
 from tradex_ledger.lake.storage import StagedFile, file_list
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.planning.catalog import Catalog
-from tradex_ledger.planning.context import Execution, logic_versions
+from tradex_ledger.planning.context import Execution
 from tradex_ledger.sources import COUNTS
 
 
@@ -134,9 +134,9 @@ class Append:
 
     def _read_base(self) -> None:
         """The dataset's lock, then the catalog: good for all windows, since each touches its own days."""
-        locks = self.ex.unbumped_locks()
-        self.lock = locks[self.definition.name]
-        self.catalog = self.ex.catalogs.at(self.ex.ledger.position(), logic_versions(locks))
+        base = self.ex.base(unbumped=True)
+        self.lock = base.locks[self.definition.name]
+        self.catalog = base.catalog
         folder = self.ex.staging / f"{self.definition.name}-homes-{self.tries}"
         self.placed = placed_rows(self.ex, self.index, self.catalog, self.definition, self.staged, folder)
 

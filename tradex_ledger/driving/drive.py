@@ -27,9 +27,10 @@ from tradex_ledger.driving.publish import last_day_of, planned_days, publish
 from tradex_ledger.driving.rebuild import Rebuild
 from tradex_ledger.errors import ConflictError, EnvironmentFault, RefusedError, TradexError
 from tradex_ledger.lake.storage import translate
+from tradex_ledger.planning.base import logic_versions
 from tradex_ledger.planning.catalog import FIRST_DAY, overlay
 from tradex_ledger.planning.complete import check_complete
-from tradex_ledger.planning.context import Execution, logic_versions
+from tradex_ledger.planning.context import Execution
 from tradex_ledger.planning.overlap import check_no_earlier_overlap
 
 
@@ -186,8 +187,8 @@ def _plan_incremental(ex: Execution, driven: DrivenRun) -> None:
     run = driven.run
     if not isinstance(run, IncrementalRun) or run.windows:
         return
-    versions = logic_versions(ex.unbumped_locks())
-    published = ex.catalogs.at(ex.ledger.position(), versions)
+    base = ex.base(unbumped=True)
+    published, versions = base.catalog, base.versions
     last_day = last_day_of(driven, published)
     appended = {
         name: {day for day in map(ordinal, days) if day >= FIRST_DAY}
@@ -219,8 +220,8 @@ def _plan_incremental(ex: Execution, driven: DrivenRun) -> None:
 
 def _rebuild_layer(ex: Execution, driven: DrivenRun, layer: str) -> None:
     """Give every planned partition of the layer a candidate, upstream datasets first."""
-    versions = logic_versions(ex.unbumped_locks())
-    published = ex.catalogs.at(ex.ledger.position(), versions)
+    base = ex.base(unbumped=True)
+    published, versions = base.catalog, base.versions
     if published.lost:  # before files are looked for that are not there
         check_complete(ex.pipeline, published, planned_days(ex, driven), versions)
     seen = published.copy()

@@ -28,8 +28,9 @@ from tradex_ledger.driving.window import WindowTask
 from tradex_ledger.lake.storage import LakeFileError, StagedFile, check_file, translate
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.select import select
+from tradex_ledger.planning.base import logic_versions
 from tradex_ledger.planning.catalog import Catalog, Version
-from tradex_ledger.planning.context import Execution, logic_versions
+from tradex_ledger.planning.context import Execution
 from tradex_ledger.views import AsOf, add_projections, open_views
 
 _TOPICS = (

@@ -31,7 +31,7 @@ from tradex_ledger.driving.keys import open_keys
 from tradex_ledger.driving.staging import Staged, stage_all
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.ledger.entry import format_time, parse_time
-from tradex_ledger.planning.context import Execution, logic_versions
+from tradex_ledger.planning.context import Execution
 from tradex_ledger.sources.files import Listing, told
 from tradex_ledger.sources.stage import Wanted
 from tradex_ledger.sources.x_posts.time import DAY_US, EPOCH_ORDINAL, micros
@@ -166,7 +166,7 @@ def _recover(ex: Execution, staged: Staged, extraction: Mapping[str, Any]) -> in
     _, rejected, _ = ex.bronze()
     if extraction["mode"] != "backfill" or rejected is None:
         return 0
-    catalog = ex.catalogs.at(ex.ledger.position(), logic_versions(ex.locks()))
+    catalog = ex.base().catalog
     first, until = ordinal(extraction["cursor_from"]), ordinal(extraction["cursor_to"])
     # A line without a day had that of 1970; the day of another may have come from its file's name: all are read.
     old = tuple(

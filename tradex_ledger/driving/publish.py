@@ -24,7 +24,6 @@ from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import affected, days_of, ordinal, windows
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import Aggregate
-from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
 from tradex_ledger.domain.plan import Window
@@ -40,17 +39,17 @@ from tradex_ledger.driving.rebuild import Rebuild
 from tradex_ledger.lake.identity import check as check_identity
 from tradex_ledger.lake.identity import mark
 from tradex_ledger.ledger.application import WriterConflictError
+from tradex_ledger.planning.base import Base
 from tradex_ledger.planning.catalog import Catalog, Version, overlay, version_of
 from tradex_ledger.planning.complete import buildable, check_complete
-from tradex_ledger.planning.context import Execution, logic_versions
+from tradex_ledger.planning.context import Execution
 
 
 def publish(ex: Execution, driven: DrivenRun) -> None:
     """Make the run's candidates current. Repeats from a fresh base as long as others come first."""
     while True:
-        locks = ex.unbumped_locks()
-        versions = logic_versions(locks)
-        published = ex.catalogs.at(ex.ledger.position(), versions)
+        base = ex.base(unbumped=True)
+        published, versions = base.catalog, base.versions
         # Recorded as a failure: the run goes on once what it reads was backfilled.
         check_complete(ex.pipeline, published, planned_days(ex, driven), versions)
         added = days_to_add(ex, driven, published, versions)
@@ -58,7 +57,7 @@ def publish(ex: Execution, driven: DrivenRun) -> None:
             _hold(ex, driven, why)
             return
         if added:
-            driven.run.extend_plan(added, base=published.position, reason=what_came_in(driven.run, added), by=ex.by)
+            driven.run.extend_plan(added, base=base.position, reason=what_came_in(driven.run, added), by=ex.by)
             driven.append()
         rebuild_moved(ex, driven, published, versions)
         detect_anomalies(ex, driven, published)
@@ -69,7 +68,7 @@ def publish(ex: Execution, driven: DrivenRun) -> None:
             return
         ex.progress("publish", 0, 1)
         try:
-            _save(ex, driven, published.position, locks)
+            _save(ex, driven, base)
         except WriterConflictError:
             continue
         ex.progress("publish", 1, 1)
@@ -82,12 +81,13 @@ def _hold(ex: Execution, driven: DrivenRun, why: str) -> None:
     driven.append()
 
 
-def _save(ex: Execution, driven: DrivenRun, base: int, locks: dict[str, Dataset]) -> None:
+def _save(ex: Execution, driven: DrivenRun, base: Base) -> None:
     check_identity(ex.ledger.engine, ex.lake.root)  # hours may have passed since the run began
     run = driven.run
     together: list[Aggregate] = []
-    for name, summary in run.publish(base=base, by=ex.by).items():
-        locks[name].publish(
+    for name, summary in run.publish(base=base.position, by=ex.by).items():
+        lock = base.locks[name]
+        lock.publish(
             run.id,
             logic_version=summary["logic_version"],
             partitions=summary["partitions"],
@@ -95,7 +95,7 @@ def _save(ex: Execution, driven: DrivenRun, base: int, locks: dict[str, Dataset]
             changed=[day for day, facts in run.candidates[name].items() if facts["outcome"] == "written"],
             by=ex.by,
         )
-        together.append(locks[name])
+        together.append(lock)
     if isinstance(run, Backfill):
         if run.request["override_state"]:
             state = ex.ledger.get(PipelineState, stream_of(ex.pipeline.name), "pipeline")

@@ -19,6 +19,7 @@ from tradex_ledger.lake.identity import settle
 from tradex_ledger.lake.inputs import InputFile
 from tradex_ledger.lake.storage import LocalLake
 from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.planning.base import Base, logic_versions, read_base
 from tradex_ledger.planning.catalog import Catalogs
 from tradex_ledger.planning.named import check_named
 from tradex_ledger.pool import TaskPool
@@ -92,8 +93,13 @@ class Execution:
             return self.policy
         return self.ledger.get(PolicyRecord, POLICY_STREAM, "policy").policy
 
+    def base(self, *, unbumped: bool = False) -> Base:
+        """What a decision made now stands on. With `unbumped` it raises `BumpedMeanwhileError`."""
+        locks = self.unbumped_locks if unbumped else self.locks
+        return read_base(locks, self.ledger.position, self.catalogs.at)
+
     def locks(self) -> dict[str, Dataset]:
-        """All datasets as they are now: read before the base position, so that saving them catches any later writer."""
+        """All datasets as they are now."""
         return {
             name: self.unregistered.get(name) or self.ledger.get(Dataset, stream_of(name), "dataset")
             for name in self.pipeline.definitions
@@ -148,8 +154,3 @@ def engine_name(facts: Mapping[str, Any]) -> str:
 def reference_facts(definition: Definition) -> list[dict[str, str]]:
     """A definition's reference data as events carry it."""
     return [{"name": name, "text": text} for name, text in definition.references]
-
-
-def logic_versions(locks: Mapping[str, Dataset]) -> dict[str, int]:
-    """The current logic version of each dataset."""
-    return {name: dataset.logic_version for name, dataset in locks.items()}

@@ -11,9 +11,10 @@ from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.plan import LAYERS, Plan, count_partitions, plan_digest
 from tradex_ledger.domain.request import RangeError
 from tradex_ledger.errors import RefusedError
+from tradex_ledger.planning.base import logic_versions
 from tradex_ledger.planning.catalog import FIRST_DAY, Catalog
 from tradex_ledger.planning.complete import buildable, check_complete
-from tradex_ledger.planning.context import Execution, logic_versions
+from tradex_ledger.planning.context import Execution
 from tradex_ledger.planning.estimate import estimate_plan
 
 YEAR_DAYS = 366
@@ -45,8 +46,7 @@ def layers_of(ex: Execution, name: str) -> list[str]:
 
 def span_of(ex: Execution, name: str) -> tuple[date, date]:
     """The first and the last day there is of a dataset (or of a layer's). Raises `RangeError` when there is none."""
-    versions = logic_versions(ex.locks())
-    catalog = ex.catalogs.at(ex.ledger.position(), versions)
+    catalog = ex.base().catalog
     held = {d.name for d in subjects(ex, name)} - catalog.side
     found = {day for dataset in held for known in (catalog.current, catalog.outdated) for day in known.get(dataset, ())}
     # What no day belongs to opens no range, and neither do lines that are no posts.
@@ -61,7 +61,7 @@ def far_off(ex: Execution, backfill: Backfill, cursor: str | None) -> list[str]:
 
     That is more than a year outside the days there are, or beyond the cursor, where incremental runs have not been.
     """
-    there = ex.catalogs.at(ex.ledger.position(), logic_versions(ex.locks())).days()
+    there = ex.base().catalog.days()
     first, last = (date.fromisoformat(backfill.request[end]).toordinal() for end in ("first", "last"))
     found = []
     if cursor is not None and last >= ordinal(cursor):
@@ -81,8 +81,8 @@ def hidden_days(ex: Execution, backfill: Backfill) -> list[str]:
     """A sentence for each dataset of which readers will get a version that lacks days they get today (N26)."""
     if backfill.plan is None:
         return []
-    versions = logic_versions(ex.locks())
-    catalog = ex.catalogs.at(ex.ledger.position(), versions)
+    base = ex.base()
+    catalog = base.catalog
     found = []
     for name, outdated in catalog.outdated.items():
         planned = days_of(backfill.windows, name)
@@ -90,7 +90,7 @@ def hidden_days(ex: Execution, backfill: Backfill) -> list[str]:
         if planned and left and ex.pipeline.get(name).component is not None:
             days = iso(left[0]) if len(left) == 1 else f"{len(left)} days ({iso(left[0])} to {iso(left[-1])})"
             found.append(
-                f"once this is published, readers of {name} get version {versions[name]}, which will lack {days}: "
+                f"once this is published, readers of {name} get version {base.versions[name]}, which will lack {days}: "
                 "there under an older version only"
             )
     return found
@@ -102,10 +102,8 @@ def plan_backfill(ex: Execution, backfill: Backfill) -> Plan:
     Raises: `RangeError` when there is nothing to rebuild, `TooLargeError`, `NoNewLogicError`, `ProtectedError`,
     `DeprecatedVersionError`.
     """
-    locks = ex.locks()
-    versions = logic_versions(locks)
-    base = ex.ledger.position()
-    catalog = ex.catalogs.at(base, versions)
+    base = ex.base()
+    locks, versions, catalog = base.locks, base.versions, base.catalog
     wanted = _days_by_dataset(ex, backfill.request, catalog, versions)
     _extract_again(ex, backfill, catalog)
     days, _ = buildable(ex.pipeline, catalog, wanted)
@@ -127,7 +125,7 @@ def plan_backfill(ex: Execution, backfill: Backfill) -> Plan:
         locks[window["dataset"]].check_unprotected(window["first"], window["last"])
     touched = sorted({w["dataset"] for w in found} | {d.name for d in subjects(ex, backfill.request["dataset"])})
     plan: dict[str, Any] = {
-        "base": base,
+        "base": base.position,
         "windows": found,
         "definitions": {
             # As it was recorded: what is made up today may come out otherwise under another release.
@@ -205,11 +203,13 @@ def _closure(
 
 def left_out(ex: Execution, backfill: Backfill) -> dict[str, dict[int, list[tuple[str, int]]]]:
     """What the request would lead to but cannot be built yet: dataset → day → the inputs (dataset, day) it lacks."""
-    base, versions = ex.ledger.position(), logic_versions(ex.locks())
     if backfill.plan:  # told as it was when the plan was made
-        base = backfill.plan["base"]
-        versions |= {name: pin["logic_version"] for name, pin in backfill.plan["definitions"].items()}
-    catalog = ex.catalogs.at(base, versions)
+        pinned = {name: pin["logic_version"] for name, pin in backfill.plan["definitions"].items()}
+        versions = logic_versions(ex.locks()) | pinned
+        catalog = ex.catalogs.at(backfill.plan["base"], versions)
+    else:
+        base = ex.base()
+        catalog, versions = base.catalog, base.versions
     wanted = _days_by_dataset(ex, backfill.request, catalog, versions)
     _extract_again(ex, backfill, catalog)
     return buildable(ex.pipeline, catalog, wanted)[1]
@@ -217,10 +217,9 @@ def left_out(ex: Execution, backfill: Backfill) -> dict[str, dict[int, list[tupl
 
 def check_incremental(ex: Execution, first: int, last: int) -> None:
     """Raise `IncompleteInputsError` before an incremental run over first..last (ordinals), with nothing recorded."""
-    versions = logic_versions(ex.locks())
-    catalog = ex.catalogs.at(ex.ledger.position(), versions)
+    base = ex.base()
     days = {d.name: range(first, last + 1) for d in ex.pipeline.definitions.values() if d.layer != LAYERS[0]}
-    check_complete(ex.pipeline, catalog, days, versions)
+    check_complete(ex.pipeline, base.catalog, days, base.versions)
 
 
 def _check_new_logic(about: list[Definition], asked: set[int], catalog: Catalog, versions: dict[str, int]) -> None:

@@ -35,7 +35,7 @@ from tradex_ledger.lake.storage import translate
 from tradex_ledger.lake.verified import Reading
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.planning.catalog import Catalog
-from tradex_ledger.planning.context import Execution, logic_versions
+from tradex_ledger.planning.context import Execution
 from tradex_ledger.sources.x_posts.time import EPOCH_ORDINAL
 from tradex_ledger.views import open_views, resolve, rows
 
@@ -101,7 +101,7 @@ def _look(ex: Execution, cursor: str) -> Late:
     listing = ex.source.look()
     wanted = wanted_of(ex, extraction, format_time(time_of_now(ex)))
     staged = stage_all(ex, listing.files, wanted, Delivered(None), None)
-    catalog = ex.catalogs.at(ex.ledger.position(), logic_versions(ex.locks()))
+    catalog = ex.base().catalog
     found: Counter[int] = Counter()
     index = open_keys(ex)
     for day, _, count in _new(ex, index, catalog, posts, staged.posts):

@@ -18,7 +18,7 @@ from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.select import select
 from tradex_ledger.planning.catalog import Catalog
-from tradex_ledger.planning.context import Execution, Progress, logic_versions, silent
+from tradex_ledger.planning.context import Execution, Progress, silent
 from tradex_ledger.workspace.datasets import DatasetCommands
 
 
@@ -72,7 +72,7 @@ class IncrementalCommands(DatasetCommands):
                 check_own_days(ex, ordinal(cursor_from), end.toordinal())
                 check_incremental(ex, ordinal(cursor_from), end.toordinal() - 1)
             if until is None and not far_ahead and (cursor_from or "") < cursor_to:
-                catalog = ex.catalogs.at(self.ledger.position(), logic_versions(ex.locks()))
+                catalog = ex.base().catalog
                 check_not_far_ahead(ex, catalog, end.toordinal(), cursor_from)
             check_before_start(ex)
             run = IncrementalRun.start(
@@ -93,7 +93,7 @@ class IncrementalCommands(DatasetCommands):
         if not select(self.ledger.engine, "select 1 from events where topic = 'dataset.version_restored' limit 1"):
             return []
         ex = self.execution()
-        catalog = ex.catalogs.at(self.ledger.position(), logic_versions(ex.locks()))
+        catalog = ex.base().catalog
         return told_missed(ex.pipeline, catalog)
 
     def _check_cursor_not_ahead(self, until: date | None) -> None:
@@ -134,9 +134,9 @@ class IncrementalCommands(DatasetCommands):
 
         def catalog() -> Catalog:
             ex.unregistered = self.unregistered()
-            versions = logic_versions(ex.locks())
+            found = ex.base().catalog
             ex.unregistered = {}
-            return ex.catalogs.at(self.ledger.position(), versions)
+            return found
 
         doubt = find_doubt(ex, catalog)
         if doubt is None:
@@ -163,7 +163,7 @@ class IncrementalCommands(DatasetCommands):
         allowed = far_ahead if until is None else until.toordinal() >= end
         if allowed or run.windows or ex.bronze()[0].name in run.appended:
             return
-        catalog = ex.catalogs.at(self.ledger.position(), logic_versions(ex.locks()))
+        catalog = ex.base().catalog
         check_not_far_ahead(ex, catalog, end, run.cursor_from, run_id)
 
     def unfinished_incremental(self) -> str | None:
