@@ -36,7 +36,7 @@ class DeprecatedVersionError(RefusedError):
 class AlreadyDeprecatedError(RefusedError):
     """A version is deprecated once."""
 
-    code = "deprecated-version"
+    code = "deprecated-already"
 
     def __init__(self, dataset: str, version: int) -> None:
         super().__init__(
@@ -48,7 +48,7 @@ class AlreadyDeprecatedError(RefusedError):
 class NotDeprecatedError(RefusedError):
     """Only what is deprecated is restored."""
 
-    code = "wrong-state"
+    code = "not-deprecated"
 
     def __init__(self, dataset: str, version: int) -> None:
         super().__init__(
@@ -85,7 +85,7 @@ class ProtectedError(RefusedError):
 class AlreadyProtectedError(RefusedError):
     """The same days are held once for one reason."""
 
-    code = "protected"
+    code = "protected-already"
 
     def __init__(self, dataset: str, first: str, last: str, reason: str) -> None:
         super().__init__(
@@ -97,7 +97,7 @@ class AlreadyProtectedError(RefusedError):
 class NotProtectedError(RefusedError):
     """Only what is held is let go."""
 
-    code = "wrong-state"
+    code = "not-protected"
 
     def __init__(
         self, dataset: str, first: str, last: str, protection: str | None, protected: Sequence[Sequence[str]]
@@ -184,7 +184,7 @@ class LogicChangedError(RefusedError):
 class NothingChangedError(RefusedError):
     """There is nothing that would need a version."""
 
-    code = "same-logic"
+    code = "nothing-changed"
 
     def __init__(self, datasets: int) -> None:
         super().__init__(
@@ -222,7 +222,7 @@ def difference_text(difference: Mapping[str, Any]) -> str:
 class EngineNotRefusedError(RefusedError):
     """Only an engine that was refused is accepted."""
 
-    code = "wrong-state"
+    code = "engine-not-refused"
 
     def __init__(self, dataset: str, version: int, engine: str, verdict: str | None) -> None:
         known = f"the verdict on it is: {verdict}" if verdict else "nothing is known of it"
@@ -235,7 +235,7 @@ class EngineNotRefusedError(RefusedError):
 class NoEngineRefusedError(RefusedError):
     """No dataset waits for an engine to be accepted."""
 
-    code = "wrong-state"
+    code = "engine-not-refused"
 
     def __init__(self, engine: str) -> None:
         super().__init__(

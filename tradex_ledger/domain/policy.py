@@ -58,7 +58,7 @@ class TooLargeError(RefusedError):
 class RunTooLargeError(RefusedError):
     """An incremental run would build more than the policy allows (N32)."""
 
-    code = "too-large"
+    code = "run-too-large"
 
     def __init__(self, partitions: int, allowed: int, until: str, run_id: str | None) -> None:
         cancel = f"cancel it (tradex backfill cancel {run_id} --reason …), then take " if run_id else "take "

@@ -46,8 +46,6 @@ KINDS: tuple[type[Aggregate], ...] = (
 class WriterConflictError(ConflictError):
     """Another writer appended to a stream first; nothing of this save was stored."""
 
-    code = "conflict"
-
     def __init__(self, streams: list[str]) -> None:
         super().__init__(
             f"somebody else wrote to {', '.join(streams)} first; nothing was changed",

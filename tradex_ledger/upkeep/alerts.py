@@ -33,7 +33,7 @@ class ReceiverDownError(EnvironmentFault):
 class UnknownReceiverError(EnvironmentFault):
     """Apprise can make nothing of a URL. Of it a scheme of letters is said, and no more: the rest may be a secret."""
 
-    code = "config"
+    code = "unknown-receiver"
 
     def __init__(self, number: int, scheme: str) -> None:
         told = f", of the scheme {scheme!r}," if scheme.isalpha() else ""
