@@ -16,7 +16,7 @@ BENCHMARKS ?= $(sort $(wildcard tests/benchmarks/bench_*.py))
 # What a release of a library can change, in five minutes: definitions and their gate, how posts are read, what windows
 # compute and what lands in the lake, the golden ledgers, stories, the workspace of an older release.
 CHOICE := tests/datasets tests/sources tests/ledger/test_application.py tests/ledger/test_segments.py \
-          tests/executors/test_window.py tests/cli/test_shown.py tests/stories tests/test_requirements.py
+          tests/driving/test_window.py tests/cli/test_shown.py tests/stories tests/test_requirements.py
 
 # pip and the builds that it starts hear of pins by the environment; a relative path, since a space would part it.
 pinned = PIP_CONSTRAINT=requirements/$(1).txt PIP_BUILD_CONSTRAINT=requirements/$(1).txt

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = ROOT / "tradex_ledger"
+from tests.kit.tree import PACKAGE, ROOT
 
 LONGEST_MODULE = 300
 LONGEST_FUNCTION = 50
@@ -186,3 +185,56 @@ def test_no_file_names_a_place_on_a_machine_or_a_registry():
         if MACHINE_PATH.search(line) or REGISTRY.search(line)
     ]
     none_of(findings)
+
+
+# -- tests as a house
+
+# Suites for a way of trying, not for a room of the package, and what they are given.
+OF_THE_WHOLE = {"attacks", "benchmarks", "crash", "fixtures", "golden", "kit", "machine", "stories"}
+
+
+def imports_of_tests(path: Path) -> Iterator[str]:
+    """The modules below `tests` that a file of it imports, as dotted names."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("tests."))
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "tests":
+            yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+
+
+def files_of_tests() -> list[Path]:
+    """What is in the house of tests; a fixture's recipe speaks to the code of its time."""
+    return [path for path in sorted((ROOT / "tests").rglob("*.py")) if "fixtures" not in path.parts]
+
+
+def test_no_test_imports_from_a_test():
+    none_of(
+        [
+            f"{path.relative_to(ROOT)}: {name}; what tests share stands in tests/kit"
+            for path in files_of_tests()
+            for name in imports_of_tests(path)
+            if any(part.startswith(("test_", "conftest")) for part in name.split("."))
+        ]
+    )
+
+
+def test_what_tests_share_knows_no_room_of_tests():
+    none_of(
+        [
+            f"{path.relative_to(ROOT)}: {name}"
+            for path in files_of_tests()
+            for name in imports_of_tests(path)
+            if path.parent.name == "kit" and not name.startswith("tests.kit")
+        ]
+    )
+
+
+def test_the_rooms_of_tests_are_those_of_the_package():
+    rooms = {path.parent.relative_to(ROOT / "tests").as_posix() for path in files_of_tests()}
+    none_of(
+        [
+            f"tests/{room}: there is no tradex_ledger/{room}"
+            for room in sorted(rooms)
+            if room.split("/")[0] not in OF_THE_WHOLE and not (PACKAGE / room).is_dir()
+        ]
+    )

@@ -6,11 +6,11 @@ import ast
 import re
 from collections import defaultdict
 from functools import cache
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.kit.tree import ROOT
+
 NORMS = [f"N{number}" for number in range(1, 41)]
 OF_DAGSTER = {"N28", "N31"}
 LATER = "a later issue"

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests import small
-from tests.check import check_everything
+from tests.kit import small
+from tests.kit.check import check_everything
 from tradex_ledger.audit.diff import diff_versions
 from tradex_ledger.audit.query import query
 from tradex_ledger.cli.main import run

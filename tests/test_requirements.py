@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from tests.test_house import ROOT
+from tests.kit.tree import ROOT
 
 REQUIREMENTS = ROOT / "requirements"
 FILES = sorted(REQUIREMENTS.glob("*.txt"))

@@ -12,9 +12,9 @@ import pytest
 from eventsourcing.utils import get_topic, resolve_topic
 from jsonschema import Draft202012Validator
 
-from tests import small, story_of_rules
-from tests.check import check_everything, read_record
-from tests.lake import projection
+from tests.kit import small, story_of_rules
+from tests.kit.check import check_everything, read_record
+from tests.kit.lake import projection
 from tradex_ledger.domain.base import CreatedEvent, Event
 from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.resources import names, read_text

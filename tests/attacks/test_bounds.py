@@ -15,8 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tests import small
-from tests.lake import events, projection
+from tests.kit import small
+from tests.kit.lake import events, projection
 from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.sources import elements, packed, stage

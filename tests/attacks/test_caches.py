@@ -17,8 +17,7 @@ import duckdb
 import orjson
 import pytest
 
-from tests import small
-from tests.benchmarks import made_ledger
+from tests.kit import made_ledger, small
 from tradex_ledger import keyed, views
 from tradex_ledger.audit.query import query
 from tradex_ledger.cli.main import run

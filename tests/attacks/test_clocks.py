@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests import small
-from tests.check import check_everything, read_record
-from tests.lake import projection
+from tests.kit import small
+from tests.kit.check import check_everything, read_record
+from tests.kit.lake import projection
+from tests.kit.tree import CLI
 from tradex_ledger.cli.main import run as call
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import ExpiredRequestError
@@ -23,7 +24,6 @@ from tradex_ledger.driving.clocks import ClockDoubtfulError
 from tradex_ledger.driving.lease import DrivenElsewhereError, held
 from tradex_ledger.workspace import Workspace
 
-CLI = Path(__file__).resolve().parents[2] / "cli.py"
 TODAY = datetime(2024, 1, 8, 2, tzinfo=UTC)
 """The night after the last day of posts."""
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests import small
-from tests.check import check_everything
-from tests.contents import contents
-from tests.lake import events, projection
-from tests.other_rows import encoded_otherwise, given_for, one_more, without_the_first
+from tests.kit import small
+from tests.kit.check import check_everything
+from tests.kit.contents import contents
+from tests.kit.lake import events, projection
+from tests.kit.other_rows import encoded_otherwise, given_for, one_more, without_the_first
 from tradex_ledger.cli.main import run
 from tradex_ledger.workspace import Workspace
 

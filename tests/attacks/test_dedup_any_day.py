@@ -14,9 +14,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests import small
-from tests.contents import contents, current_files
-from tests.lake import events
+from tests.kit import small
+from tests.kit.contents import contents, current_files
+from tests.kit.lake import events
 from tradex_ledger import keyed
 from tradex_ledger.cli.main import run as call
 from tradex_ledger.datasets.statement import connect

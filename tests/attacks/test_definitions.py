@@ -13,9 +13,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from tests import small
-from tests.datasets.made import BRONZE, definition, header
-from tests.executors.test_window import task, write_base
+from tests.kit import small
+from tests.kit.made import BRONZE, definition, header
+from tests.kit.windows import task, write_base
 from tradex_ledger.cli.main import run
 from tradex_ledger.datasets.column_types import is_type
 from tradex_ledger.datasets.definition import DefinitionError, load_pipeline, parse_definition

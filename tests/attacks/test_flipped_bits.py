@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import small
-from tests.stories.test_rules_forced import OVERRIDE
+from tests.kit import small
 from tradex_ledger.cli.main import run
 
 SEED, PARTS, FLIPS = 9162, 2, 60
@@ -23,7 +22,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     with small.create(root / "ws", f"files:{root / 'posts'}") as workspace:
         workspace.run(small.day(8))
         small.backfill(workspace)
-        run_id = small.request(workspace, **OVERRIDE)
+        run_id = small.request(workspace, **small.OVERRIDE)
     return root / "ws", run_id
 
 

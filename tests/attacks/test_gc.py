@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests import small
-from tests.check import check_everything
-from tests.lake import events, grow_old, projection
+from tests.kit import small
+from tests.kit.check import check_everything
+from tests.kit.lake import events, grow_old, projection
 from tradex_ledger.cli.main import run
 from tradex_ledger.domain.policy import NotAllowedError, Policy
 from tradex_ledger.driving.lease import TTL_SECONDS

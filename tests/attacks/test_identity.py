@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from tests import small
-from tests.check import check_everything
-from tests.contents import contents
-from tests.faults import Crash, Interruption
-from tests.lake import projection
+from tests.kit import small
+from tests.kit.check import check_everything
+from tests.kit.contents import contents
+from tests.kit.faults import Crash, Interruption
+from tests.kit.lake import projection
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE
 from tradex_ledger.domain.dataset_errors import LossRefusedError

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests import small
-from tests.check import check_everything
-from tests.contents import contents, with_rows
-from tests.lake import partitions, projection
+from tests.kit import small
+from tests.kit.check import check_everything
+from tests.kit.contents import contents, with_rows
+from tests.kit.lake import partitions, projection
 from tradex_ledger.audit.query import query
 from tradex_ledger.audit.tables import LostFileError
 from tradex_ledger.cli.main import run

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import small
-from tests.check import check_everything
-from tests.lake import events, partitions
+from tests.kit import small
+from tests.kit.check import check_everything
+from tests.kit.lake import events, partitions
 from tradex_ledger.cli.main import run
 from tradex_ledger.domain.dataset_errors import DefinitionsChangedError
 from tradex_ledger.errors import RefusedError

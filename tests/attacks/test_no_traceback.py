@@ -17,15 +17,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.attacks import fuzzing
-from tests.attacks.fuzzing import ENDS, called, fresh, harness
-from tests.attacks.odd_inputs import odd_places, odd_posts, odd_settings
+from tests.kit import fuzzing
+from tests.kit.fuzzing import ENDS, called, fresh, harness
+from tests.kit.odd_inputs import odd_places, odd_posts, odd_settings
+from tests.kit.tree import CLI
 from tradex_ledger import keyed
 from tradex_ledger.cli.faults import keep_quiet
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE
 
-CLI = Path(__file__).parents[2] / "cli.py"
 SAMPLE = {"calls": 2, "queries": 60, "definitions": 6, "posts": 4, "settings": 12, "places": 10}  # calls: of each
 SECONDS = float(os.environ.get("TRADEX_FUZZ_SECONDS", "3600"))
 SECRET = "hunter2"

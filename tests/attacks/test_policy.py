@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests import small
-from tests.check import check_everything, read_record
-from tests.lake import events, projection
+from tests.kit import small
+from tests.kit.check import check_everything, read_record
+from tests.kit.lake import events, projection
+from tests.kit.tree import GOLDEN
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE
 from tradex_ledger.domain.backfill import Backfill
@@ -39,7 +40,6 @@ Tradex = Callable[..., tuple[int, str, str]]
 WHY = "asked for by the desk, INC-4211"
 DAYS = ("--from", "2024-01-02", "--to", "2024-01-03")
 FORCED = ("backfill", "request", "forced", "gold_signals", *DAYS, "--no-override-state", "--ticket", "INC-1")
-GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests import small
+from tests.kit import small
 from tradex_ledger.cli.main import run
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.dataset import Dataset

@@ -11,10 +11,8 @@ from typing import Any
 import orjson
 import pytest
 
-from tests import small
-from tests.attacks import planted
-from tests.attacks.planted import Planted
-from tests.stories.test_rules_forced import OVERRIDE
+from tests.kit import planted, small
+from tests.kit.planted import Planted
 from tradex_ledger.audit.log import log
 from tradex_ledger.cli.main import run
 from tradex_ledger.domain.backfill import Backfill
@@ -35,7 +33,7 @@ def requested(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     small.deliver(root / "posts")
     with small.create(root / "ws", f"files:{root / 'posts'}") as made:
         made.run(small.day(8))
-        run_id = small.request(made, **OVERRIDE)
+        run_id = small.request(made, **small.OVERRIDE)
     return root / "ws", run_id
 
 

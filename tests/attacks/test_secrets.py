@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import small
+from tests.kit import small
 from tradex_ledger.cli.escape import masked
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE, ConfigError, load_config

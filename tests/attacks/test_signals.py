@@ -19,12 +19,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.check import check_everything
+from tests.kit.check import check_everything
+from tests.kit.tree import CLI
 from tradex_ledger.pipelines.x.demo.posts import write_month
 from tradex_ledger.pool import TaskPool
 from tradex_ledger.workspace import Workspace
 
-CLI = Path(__file__).resolve().parents[2] / "cli.py"
 FIRST, UNTIL = date(2024, 1, 1), "2024-01-15"
 BOUND_S = 10.0  # two seconds are promised; a loaded machine takes its time to say that a process has ended
 LINES = {

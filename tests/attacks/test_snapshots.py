@@ -9,11 +9,9 @@ from typing import Any
 import orjson
 import pytest
 
-from tests import small
-from tests.attacks import planted
-from tests.check import check_everything
-from tests.given import state
-from tests.stories.test_rules_forced import OVERRIDE
+from tests.kit import planted, small
+from tests.kit.check import check_everything
+from tests.kit.given import state
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import Aggregate, WrongStateError
 from tradex_ledger.domain.dataset import Dataset
@@ -48,7 +46,7 @@ def plant(folder: Path, aggregate: Aggregate, **lies: Any) -> None:
 @pytest.mark.norm("N13")
 def test_a_planted_snapshot_approves_no_forced_override(folder: Path):
     with small.reopen(folder) as opened:
-        run_id = small.request(opened, **OVERRIDE)
+        run_id = small.request(opened, **small.OVERRIDE)
         before = state(opened.ledger.get(Backfill, run_id))
         plant(folder, opened.ledger.get(Backfill, run_id), status="APPROVED", approved_by="boss")
         assert state(opened.ledger.get(Backfill, run_id)) == before

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests import small
+from tests.kit import small
 from tradex_ledger import trust
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE

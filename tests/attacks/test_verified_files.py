@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests import small
-from tests.lake import partitions
-from tests.stories.test_rules_life import LATE
+from tests.kit import small
+from tests.kit.lake import partitions
 from tradex_ledger import keyed
 from tradex_ledger.audit import query as query_module
 from tradex_ledger.audit.query import query
@@ -44,7 +43,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "posts" / "2024-01-03-odd.jsonl").write_text(NO_POST, encoding="utf-8")
     with small.create(root / "ws", f"files:{root / 'posts'}") as workspace:
         workspace.run(small.day(6))
-        (root / "posts" / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
+        (root / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
         small.backfill(workspace, 3, 3)
         workspace.run(small.day(8))
     return root
@@ -283,7 +282,7 @@ def test_late_posts_are_not_told_from_damaged_bronze(folder: Path):
 
 def test_a_comparison_reads_no_damaged_file(folder: Path, capsys: pytest.CaptureFixture[str]):
     with small.reopen(folder) as workspace:
-        later = LATE.replace("000001", "000077").replace("late", "later").replace('"9"', '"10"')
+        later = small.LATE.replace("000001", "000077").replace("late", "later").replace('"9"', '"10"')
         (folder.parent / "posts" / "2024-01-10-later.jsonl").write_text(later, encoding="utf-8")
         run_id = small.request(workspace, 3, 3, review=True)
         workspace.approve(run_id)

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.executors.test_window import Content, digests, reading, task, write_base
+from tests.kit.windows import Content, digests, reading, task, write_base
 from tradex_ledger.datasets.definition import DefinitionError
 from tradex_ledger.driving import feed, window
 from tradex_ledger.driving.window import ReadsOutsideWindowError, build_window

@@ -14,9 +14,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests import small
 from tests.benchmarks import measure
 from tests.benchmarks.bench_start import timed
+from tests.kit import small
 from tradex_ledger.keyed import CACHE_HOME, CONFIG_HOME
 from tradex_ledger.workspace import Workspace
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from tests import small
+from tests.kit import small
+from tests.kit.tree import CLI
 from tradex_ledger.audit.query import QueryError, query
 from tradex_ledger.cli.main import run
 from tradex_ledger.workspace import Workspace
 
-CLI = Path(__file__).parents[2] / "cli.py"
 BIG = 170141183460469231731687303715884105727
 DAY = "2014-02-01T12:00:00.000000Z"
 

@@ -13,10 +13,10 @@ from typing import Any
 import click
 import pytest
 
-from tests import small
+from tests.kit import small
+from tests.kit.tree import ROOT
 from tradex_ledger.cli.main import _COMMANDS, cli, run
 
-ROOT = Path(__file__).parents[2]
 REASON = "X API outage on 4 and 5 Jan, INC-4211"
 REQUEST = ("backfill", "request", "temporal", "bronze_x_posts", "--from", "2024-01-04", "--to", "2024-01-05")
 

@@ -13,12 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests import small
-from tests.stories.test_rules_life import LATE
+from tests.kit import small
+from tests.kit.tree import CLI
 from tradex_ledger.cli.main import run
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
-CLI = Path(__file__).parents[2] / "cli.py"
 NEW_SCORING = "spikes start at z = 4, not 3"
 
 
@@ -117,7 +116,7 @@ def test_who_asks_and_who_approves_hear_which_days_readers_will_miss(
 def test_who_approves_a_pruning_sees_it_first(workspace: Workspace, capsys: pytest.CaptureFixture[str]):
     assert run(["lake", "prune", "gold_metrics"]) == 0
     assert "no plan to prune" in capsys.readouterr().err
-    (workspace.config.folder.parent / "posts" / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
+    (workspace.config.folder.parent / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
     small.backfill(workspace, 3, 3)
     assert run(["lake", "prune", "gold_metrics", "--reason", "superseded by the late post"]) == 0
     planned = capsys.readouterr()

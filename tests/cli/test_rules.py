@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import small
+from tests.kit import small
 from tradex_ledger.cli.main import run
 from tradex_ledger.workspace import Workspace
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests import small
+from tests.kit import small
 from tradex_ledger.cli.main import run
 from tradex_ledger.driving.lease import held
 from tradex_ledger.workspace import BUILT_IN, Workspace

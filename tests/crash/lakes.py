@@ -10,10 +10,10 @@ import sys
 from datetime import date, timedelta
 from pathlib import Path
 
+from tests.kit.tree import ROOT
 from tradex_ledger.pipelines.x.demo.posts import Days
 from tradex_ledger.workspace import Workspace
 
-ROOT = Path(__file__).resolve().parents[2]
 SEED = 11
 START = date(2026, 1, 5)
 REASON = "X API outage, files delivered late, INC-4211"
@@ -60,10 +60,10 @@ def copy(template: Path, folder: Path) -> Path:
 
 
 def start_driver(folder: Path, action: str, *arguments: str, gate: Path | None = None) -> subprocess.Popen[str]:
-    """A process of its own that drives; see `tests/driver_process.py`."""
+    """A process of its own that drives; see `tests/crash/driver_process.py`."""
     environment = {**os.environ, **({"TRADEX_TEST_GATE": str(gate)} if gate else {})}
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.driver_process", str(folder), action, *arguments],
+        [sys.executable, "-m", "tests.crash.driver_process", str(folder), action, *arguments],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.DEVNULL,

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.check import check_everything, read_record
-from tests.contents import Contents, contents, published
 from tests.crash import lakes
-from tests.faults import Crash, Faults, Step, fault, open_faulty
+from tests.kit.check import check_everything, read_record
+from tests.kit.contents import Contents, contents, published
+from tests.kit.faults import Crash, Faults, Step, fault, open_faulty
 from tradex_ledger.clock import seat
 from tradex_ledger.domain.incremental import NothingToRunError
 from tradex_ledger.errors import EnvironmentFault

@@ -12,9 +12,9 @@ from random import Random
 import psutil
 import pytest
 
-from tests.check import check_everything
-from tests.contents import Contents, contents, published
 from tests.crash import lakes
+from tests.kit.check import check_everything
+from tests.kit.contents import Contents, contents, published
 from tradex_ledger.pipelines.x.demo.posts import deliver_outage, write_month
 from tradex_ledger.workspace import Workspace
 

@@ -29,9 +29,10 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.check import check_everything
-from tests.contents import contents, with_rows
 from tests.crash import lakes
+from tests.kit.check import check_everything
+from tests.kit.contents import contents, with_rows
+from tests.kit.tree import ROOT
 from tradex_ledger.driving.lease import TTL_SECONDS
 from tradex_ledger.pipelines.x.demo.posts import deliver_days, write_month
 from tradex_ledger.workspace import Workspace
@@ -74,7 +75,7 @@ class World:
         environment = {**os.environ, **({} if calm else self.weather())}
         call = subprocess.Popen(
             [sys.executable, "-m", "tests.crash.shaken_process", "-C", str(self.folder), "--as", by, *arguments],
-            cwd=lakes.ROOT,
+            cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from tests.check import check_everything, read_record
-from tests.contents import contents, published, with_rows
 from tests.crash import lakes
-from tests.faults import Crash, Faults, Interruption, open_faulty
+from tests.kit.check import check_everything, read_record
+from tests.kit.contents import contents, published, with_rows
+from tests.kit.faults import Crash, Faults, Interruption, open_faulty
 from tradex_ledger.driving.fence import DrivenRun, EndedMeanwhileError, FencedError
 from tradex_ledger.driving.lease import DrivenElsewhereError
 from tradex_ledger.ledger.store import writing

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.datasets.made import BRONZE, OWN_COLUMNS, header
+from tests.kit.made import BRONZE, OWN_COLUMNS, header
 from tradex_ledger.datasets.definition import (
     DefinitionError,
     Read,

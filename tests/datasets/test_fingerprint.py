@@ -7,7 +7,7 @@ import dataclasses
 import duckdb
 import pytest
 
-from tests.datasets.made import BRONZE, definition, pipeline_of
+from tests.kit.made import BRONZE, definition, pipeline_of
 from tradex_ledger.datasets import fingerprint as fingerprint_module
 from tradex_ledger.datasets.definition import Definition, DefinitionError, load_pipeline, parse_definition
 from tradex_ledger.datasets.fingerprint import describe_all, difference, fingerprint

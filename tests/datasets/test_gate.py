@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 import tradex_ledger.datasets
-from tests.datasets.made import BRONZE, definition, pipeline_of
+from tests.kit.made import BRONZE, definition, pipeline_of
 from tradex_ledger.datasets import canaries, gate, judged, rules
 from tradex_ledger.datasets.definition import DefinitionError, load_pipeline, parse_definition
 from tradex_ledger.datasets.fingerprint import columns, describe_all

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.datasets.made import BRONZE, definition, pipeline_of
+from tests.kit.made import BRONZE, definition, pipeline_of
 from tradex_ledger.datasets.definition import Definition, Pipeline, load_pipeline, parse_definition
 from tradex_ledger.datasets.graph import affected, days_of, input_days, iso, ordinal, windows
 from tradex_ledger.workspace import BUILT_IN

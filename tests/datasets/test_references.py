@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.datasets.made import definition
+from tests.kit.made import definition
 from tradex_ledger.datasets.definition import DefinitionError
 from tradex_ledger.datasets.fingerprint import columns
 from tradex_ledger.datasets.references import add_references

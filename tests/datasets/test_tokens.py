@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from tests.datasets.made import definition
+from tests.kit.made import definition
 from tradex_ledger.datasets.fingerprint import difference, fingerprint
 from tradex_ledger.datasets.tokens import tokens
 

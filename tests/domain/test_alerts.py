@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.given import Fact, given
+from tests.kit.given import Fact, given
 from tradex_ledger.domain.alerts import ALERT_TOPICS, AlertLog
 from tradex_ledger.domain.base import EVENTS
 

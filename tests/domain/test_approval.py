@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.domain.facts import plan, requested
+from tests.kit.facts import plan, requested
 from tradex_ledger.domain.approval import approval_of, in_words
 from tradex_ledger.domain.policy import Policy
 

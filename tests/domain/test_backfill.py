@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from tests.domain.facts import (
+from tests.kit.facts import (
     DIGEST,
     EXECUTOR,
+    ORDER,
     REASON,
     SUMMARY,
+    TODAY,
     approved,
     bf_failed,
     cancelled,
@@ -27,10 +29,11 @@ from tests.domain.facts import (
     published,
     rejected,
     requested,
+    submit,
     totals,
     window,
 )
-from tests.given import Fact, given
+from tests.kit.given import Fact, given
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import PlanMismatchError
 from tradex_ledger.domain.base import WrongStateError
@@ -44,18 +47,6 @@ from tradex_ledger.domain.request import (
 )
 from tradex_ledger.errors import UsageError
 
-TODAY = date(2024, 1, 10)
-ORDER: dict[str, Any] = {
-    "kind": "temporal",
-    "dataset": "bronze_x_posts",
-    "first": date(2024, 1, 3),
-    "last": date(2024, 1, 4),
-    "layers": ["gold", "bronze", "silver"],
-    "override_state": False,
-    "reason": f"  {REASON.replace(' ', '   ', 1)} ",
-    "today": TODAY,
-    "by": "ana",
-}
 NEXT = {
     "REQUESTED": (requested(),),
     "PLANNED": (requested(), planned()),
@@ -80,10 +71,6 @@ IN_NO_STATE_BUT = {
         lambda b: b.cancel(reason=REASON, by="ben", policy=Policy()),
     ),
 }
-
-
-def submit(**changes: Any) -> Backfill:
-    return Backfill.submit("bf-1", **{"policy": Policy(), **ORDER, **changes})
 
 
 @pytest.mark.norm("N5")

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.domain.facts import (
+from tests.kit.facts import (
     OTHER_FINGERPRINT,
     REASON,
     logic,
     registered,
     versioned,
 )
-from tests.given import Fact, given
+from tests.kit.given import Fact, given
 from tradex_ledger.domain.dataset import Dataset, Difference
 from tradex_ledger.domain.dataset_errors import (
     AlreadyDeprecatedError,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.domain.facts import (
+from tests.kit.facts import (
     DIGEST,
     FORCED_DIGEST,
     JAN_1,
@@ -27,7 +27,7 @@ from tests.domain.facts import (
     state_overridden,
     totals,
 )
-from tests.given import Fact, fact_of, given, replay
+from tests.kit.given import Fact, fact_of, given, replay
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import ApprovalOutdatedError, SelfApprovalError
 from tradex_ledger.domain.base import WrongStateError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.domain.facts import (
+from tests.kit.facts import (
     JAN_1,
     JAN_8,
     empty_run_published,
@@ -14,7 +14,7 @@ from tests.domain.facts import (
     started,
     succeeded,
 )
-from tests.given import Fact, given
+from tests.kit.given import Fact, given
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.incremental import IncrementalRun, NothingToRunError
 from tradex_ledger.domain.policy import Policy

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.domain.facts import (
+from tests.kit.facts import (
     DIGEST,
     EXECUTOR,
     REASON,
@@ -35,7 +35,7 @@ from tests.domain.facts import (
     started,
     succeeded,
 )
-from tests.given import AT, Fact, given, replay
+from tests.kit.given import AT, Fact, given, replay
 from tradex_ledger.domain import run_events
 from tradex_ledger.domain.backfill import ACTIVE, Backfill
 from tradex_ledger.domain.backfill_errors import BuiltUponError, ExpiredRequestError

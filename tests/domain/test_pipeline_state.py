@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.domain.facts import (
+from tests.kit.facts import (
     JAN_1,
     JAN_8,
     SUMMARY,
@@ -20,7 +20,7 @@ from tests.domain.facts import (
     started,
     succeeded,
 )
-from tests.given import Fact, given, replay
+from tests.kit.given import Fact, given, replay
 from tradex_ledger.domain.base import Event
 from tradex_ledger.domain.pipeline_state import PipelineState, StateMovedError, StateProtectedError
 

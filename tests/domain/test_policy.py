@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.domain.test_backfill import submit
+from tests.kit.facts import submit
 from tradex_ledger.domain.person import ActorNameError, check_actor, person
 from tradex_ledger.domain.plan import Judged
 from tradex_ledger.domain.policy import (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.domain.facts import (
+from tests.kit.facts import (
     EXECUTOR,
     SUMMARY,
     approved,
@@ -29,7 +29,7 @@ from tests.domain.facts import (
     succeeded,
     window,
 )
-from tests.given import Fact, given
+from tests.kit.given import Fact, given
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.incremental import IncrementalRun

@@ -20,9 +20,9 @@ from typing import Any
 from eventsourcing.persistence import StoredEvent
 from sqlalchemy import Engine
 
-from tests import small, story_of_rules
-from tests.check import read_record
-from tests.given import state
+from tests.kit import small, story_of_rules
+from tests.kit.check import read_record
+from tests.kit.given import state
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.entry import canonical, parse, parse_time
 from tradex_ledger.ledger.recorder import Recorder

@@ -16,10 +16,10 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.utils import register_topic
 from sqlalchemy import Engine, text
 
-from tests.domain.facts import EXECUTOR, candidate, opened, plan, registered, requested, versioned, window
-from tests.domain.test_backfill import submit
-from tests.given import Fact, state, stored
 from tests.golden.record import answers, load
+from tests.kit.facts import EXECUTOR, candidate, opened, plan, registered, requested, submit, versioned, window
+from tests.kit.given import Fact, state, stored
+from tests.kit.tree import GOLDEN
 from tradex_ledger.clock import utc_now
 from tradex_ledger.domain.alerts import AlertLog
 from tradex_ledger.domain.backfill import Backfill
@@ -38,7 +38,6 @@ from tradex_ledger.ledger.recorder import Recorder
 from tradex_ledger.ledger.rows import Row
 from tradex_ledger.ledger.store import create_store, open_engine
 
-GOLDEN = Path(__file__).parents[1] / "golden"
 DAYS = 28
 
 

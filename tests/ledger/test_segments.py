@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.benchmarks import made_ledger
+from tests.kit import made_ledger
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.ledger import columnar, segments
 from tradex_ledger.ledger.columnar import create_events

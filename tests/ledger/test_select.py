@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import small
+from tests.kit import small
 from tradex_ledger.ledger.faults import StoreFault
 from tradex_ledger.ledger.select import SQLiteFile, open_store, select
 from tradex_ledger.ledger.store import FormatTooNewError, NoLedgerError, open_engine

@@ -17,6 +17,7 @@ import pytest
 from eventsourcing.persistence import IntegrityError, StoredEvent, Tracking
 from sqlalchemy import Engine, event
 
+from tests.kit.tree import ROOT
 from tradex_ledger.clock import Seat
 from tradex_ledger.errors import EnvironmentFault, UsageError
 from tradex_ledger.ledger import faults
@@ -35,7 +36,6 @@ from tradex_ledger.ledger.store import (
     store_info,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
 START = datetime(2026, 1, 10, 12, tzinfo=UTC)
 STATE = canonical({"by": "marta", "data": {"rows": 3}, "v": 1})
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.faults import fault, sudden_death
+from tests.kit.faults import fault, sudden_death
 from tests.machine.driver import DAYS
 
 KINDS = ("temporal", "dataset", "logical", "forced")

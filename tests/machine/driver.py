@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import delete
 
-from tests import small
-from tests.faults import Crash, Faults, FaultyLake, FaultyLedger, Step
-from tests.lake import projection
+from tests.kit import small
+from tests.kit.faults import Crash, Faults, FaultyLake, FaultyLedger, Step
+from tests.kit.lake import projection
 from tradex_ledger.config import FILE, load_config
 from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.ledger.entry import Entry

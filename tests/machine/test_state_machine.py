@@ -18,10 +18,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests import small
-from tests.check import check_everything, read_record
-from tests.fold import fold_partitions, fold_runs
-from tests.lake import projection
+from tests.kit import small
+from tests.kit.check import check_everything, read_record
+from tests.kit.fold import fold_partitions, fold_runs
+from tests.kit.lake import projection
 from tests.machine.actions import DECISIONS, actions
 from tests.machine.driver import (
     ACTIVE,

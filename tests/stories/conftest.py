@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 
 import pytest
 
+from tests.kit.real import UNTIL
 from tradex_ledger.workspace import Workspace
-
-UNTIL = date(2014, 3, 1)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lake import BRONZE, Key, digests, events, one_process, projection, projections
+from tests.kit.lake import BRONZE, Key, digests, events, one_process, projection, projections
 from tradex_ledger.ledger.store import create_store, open_engine
 from tradex_ledger.views import NoSuchPositionError, open_views, projection_names, resolve, rows
 from tradex_ledger.workspace import Workspace

@@ -15,12 +15,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from tests import small
-from tests.check import check_everything
-from tests.contents import contents
-from tests.lake import DERIVED, events, listing, projection
-from tests.small import REASON, day
-from tests.stories.test_rules_life import LATE
+from tests.kit import small
+from tests.kit.check import check_everything
+from tests.kit.contents import contents
+from tests.kit.lake import DERIVED, events, listing, projection
+from tests.kit.small import REASON, day
 from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.datasets.definition import DefinitionError
 from tradex_ledger.domain.dataset_errors import (
@@ -318,7 +317,7 @@ def late_everywhere(workspace: Workspace) -> str:
     """Bronze gets a post on each of its days, and what is built over it waits to be looked at."""
     source = workspace.config.folder.parent / "posts"
     for number in range(1, 6):
-        text = LATE.replace("2024-01-03", f"2024-01-0{number}").replace(
+        text = small.LATE.replace("2024-01-03", f"2024-01-0{number}").replace(
             "1741941000000000001", f"174194100000000000{number}"
         )
         (source / f"2024-01-20-{number}.jsonl").write_text(text, encoding="utf-8")

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests import small
-from tests.check import check_everything
-from tests.lake import events, listing, projection
-from tests.small import REASON, day
+from tests.kit import small
+from tests.kit.check import check_everything
+from tests.kit.lake import events, listing, projection
+from tests.kit.small import REASON, day
 from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.datasets import fingerprint as fingerprint_module
 from tradex_ledger.datasets.statement import parsed_form

@@ -9,10 +9,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests import old_workspace, small
-from tests.check import check_everything
-from tests.lake import events
-from tests.old_workspace import NAMES, answers, cases, narrowed, recorded
+from tests.kit import old_workspace, small
+from tests.kit.check import check_everything
+from tests.kit.lake import events
+from tests.kit.old_workspace import NAMES, answers, cases, narrowed, recorded
 from tradex_ledger.audit.query import query
 from tradex_ledger.cli.main import run
 from tradex_ledger.workspace import Workspace

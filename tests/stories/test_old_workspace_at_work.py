@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests import old_workspace, small
-from tests.check import check_everything
-from tests.lake import events, listing
-from tests.old_workspace import cases
+from tests.kit import old_workspace, small
+from tests.kit.check import check_everything
+from tests.kit.lake import events, listing
+from tests.kit.old_workspace import cases
 from tradex_ledger.audit.query import query
 from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.domain.dataset_errors import SameLogicError

@@ -15,17 +15,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from tests import small
-from tests.check import check_everything
-from tests.contents import contents
-from tests.lake import DERIVED, events
+from tests.kit import small
+from tests.kit.check import check_everything
+from tests.kit.contents import contents
+from tests.kit.lake import DERIVED, events
+from tests.kit.tree import FIXTURES
 from tradex_ledger.domain.dataset_errors import EngineChangedRowsError
 from tradex_ledger.domain.policy_errors import NoPolicyError
 from tradex_ledger.driving import rebuild, window
 from tradex_ledger.lake.storage import StagedFile, sha256_of
 from tradex_ledger.workspace import Workspace
 
-HERE = Path(__file__).resolve().parents[1] / "fixtures" / "workspace_duckdb_2_0_0"
+HERE = FIXTURES / "workspace_duckdb_2_0_0"
 THEN: dict[str, Any] = json.loads((HERE / "answers.json").read_text(encoding="utf-8"))
 OTHER = importlib.metadata.version("duckdb") != "2.0.0"
 

@@ -14,7 +14,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.lake import (
+from tests.kit.faults import Crash
+from tests.kit.lake import (
     BRONZE,
     DATASETS,
     DERIVED,
@@ -32,6 +33,7 @@ from tests.lake import (
     projection,
     read_dataset,
 )
+from tests.kit.real import deliver
 from tradex_ledger.domain.run import Run
 from tradex_ledger.workspace import Workspace
 
@@ -39,10 +41,6 @@ WITHHELD = [f"2014-02-{day:02}.jsonl.gz" for day in range(3, 9)]
 CURSORS = [date(2014, 1, 15), date(2014, 2, 5), date(2014, 2, 10), date(2014, 3, 1)]
 LAST_DAY = date(2014, 2, 28)
 DAY = timedelta(days=1)
-
-
-class Died(BaseException):
-    """The process is gone: nothing that handles errors may see it."""
 
 
 @dataclass
@@ -103,11 +101,6 @@ def created_days(paths: list[Path]) -> list[date]:
             [[str(path) for path in paths]],
         ).fetchall()
     return [row[0] for row in found]
-
-
-def deliver(real_posts: Path, source: Path, names: list[str]) -> None:
-    for name in names:
-        (source / name).symlink_to(real_posts / name)
 
 
 def backfill(workspace: Workspace, first: date, last: date, progress: Callable[..., None] | None = None) -> Run:
@@ -356,11 +349,11 @@ def test_a_backfill_that_died_between_bronze_and_silver_shows_as_stale_and_resum
 
     def die(stage: str, done: int, total: int) -> None:
         if stage == f"append to {BRONZE}" and done == total:
-            raise Died
+            raise Crash
 
     with Workspace.open(folder, actor="ana") as workspace:
         assert projection(workspace, "stale_partitions") == []
-        with pytest.raises(Died):
+        with pytest.raises(Crash):
             backfill(workspace, story.first, story.last, die)
     with Workspace.open(folder, actor="ana") as workspace:
         (run_id,) = {
@@ -391,11 +384,11 @@ def test_an_incremental_run_that_died_between_bronze_and_silver_shows_as_never_b
 
     def die(stage: str, done: int, total: int) -> None:
         if stage == f"append to {BRONZE}" and done == total:
-            raise Died
+            raise Crash
 
     Workspace.create(tmp_path / "w", source=f"files:{source}", actor="ana").close()
     one_process(tmp_path / "w")
-    with Workspace.open(tmp_path / "w", actor="ana") as workspace, pytest.raises(Died):
+    with Workspace.open(tmp_path / "w", actor="ana") as workspace, pytest.raises(Crash):
         workspace.run(until=date(2014, 1, 8), progress=die)
     with Workspace.open(tmp_path / "w", actor="ana") as workspace:
         appended = {key[2] for key in files(workspace)}

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 import tradex_ledger
-from tests.lake import BRONZE, DATASETS, DERIVED, OF_THE_RUN, assert_same_rows, events, partitions, read_dataset
+from tests.kit.lake import BRONZE, DATASETS, DERIVED, OF_THE_RUN, assert_same_rows, events, partitions, read_dataset
 from tradex_ledger.workspace import Workspace
 
 LEXICON = Path(tradex_ledger.__file__).parent / "pipelines" / "x" / "lexicon.csv"

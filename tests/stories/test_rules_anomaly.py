@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests import small
-from tests.check import check_everything
-from tests.contents import contents
-from tests.lake import events, projection
+from tests.kit import small
+from tests.kit.check import check_everything
+from tests.kit.contents import contents
+from tests.kit.lake import events, projection
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.pipelines.x.demo.posts import write_month
 from tradex_ledger.workspace import BUILT_IN, Workspace

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import small
-from tests.check import check_everything
-from tests.contents import contents, published
-from tests.lake import events, listing
-from tests.stories.test_rules_life import LATE
+from tests.kit import small
+from tests.kit.check import check_everything
+from tests.kit.contents import contents, published
+from tests.kit.lake import events, listing
 from tradex_ledger.cli.main import run
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import ApprovalOutdatedError, OverlapError
@@ -35,7 +34,7 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
     small.deliver(tmp_path / "posts")
     with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as opened:
         opened.run(small.day(7))
-        (tmp_path / "posts" / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
+        (tmp_path / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
         yield opened
         check_everything(opened)
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests import small
-from tests.check import check_everything, read_record
-from tests.lake import events, projection
+from tests.kit import small
+from tests.kit.check import check_everything, read_record
+from tests.kit.lake import events, projection
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import ConfigError
 from tradex_ledger.domain.backfill_errors import SelfApprovalError
@@ -20,13 +20,6 @@ from tradex_ledger.domain.policy import NotAllowedError
 from tradex_ledger.domain.request import ForcedNeedsTicketError, StateOverrideRefusedError
 from tradex_ledger.workspace import Workspace
 
-CURSOR = "2024-01-04T00:00:00.000000Z"
-FORCED: dict[str, Any] = {
-    "kind": "forced",
-    "ticket": "INC-4300",
-    "reason": "the cursor was moved past corrupt data, INC-4300",
-}
-OVERRIDE: dict[str, Any] = {**FORCED, "override_state": True, "cursor": CURSOR}
 SPELLINGS = ["ana", "Ana", "ANA", " ana ", "ana\t", "ａｎａ", "ana\u200b", "a\u00adna", "\ufeffana"]
 
 Tradex = Callable[..., tuple[int, str, str]]
@@ -71,7 +64,7 @@ def status_of(workspace: Workspace, run_id: str) -> str:
 @pytest.mark.norm("N13")
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_no_spelling_of_the_requesters_name_approves(workspace: Workspace, folder: Path, tradex: Tradex, spelling: str):
-    run_id = small.request(workspace, **OVERRIDE)
+    run_id = small.request(workspace, **small.OVERRIDE)
     with Workspace.open(folder, actor=spelling) as again, pytest.raises(SelfApprovalError):
         again.approve(run_id)
     status, _, error = tradex("--as", spelling, "backfill", "approve", run_id)
@@ -82,14 +75,14 @@ def test_no_spelling_of_the_requesters_name_approves(workspace: Workspace, folde
 @pytest.mark.norm("N13")
 def test_who_asks_under_an_odd_spelling_is_the_same_person_when_approving(folder: Path, workspace: Workspace):
     with Workspace.open(folder, actor="ＡＮＡ\u200d") as odd:
-        run_id = small.request(odd, **FORCED, override_state=False)
+        run_id = small.request(odd, **small.FORCED, override_state=False)
     with pytest.raises(SelfApprovalError):
         workspace.approve(run_id)
 
 
 @pytest.mark.norm("N13")
 def test_what_nobody_else_approved_is_driven_by_no_way_in(workspace: Workspace, tradex: Tradex, folder: Path):
-    run_id = small.request(workspace, **OVERRIDE)
+    run_id = small.request(workspace, **small.OVERRIDE)
     before = workspace.ledger.position()
     with pytest.raises(SelfApprovalError):
         workspace.approve(run_id)
@@ -113,7 +106,7 @@ def test_no_rule_of_the_policy_approves_a_forced_backfill(folder: Path):
     small.set_policy(folder, rule_max_partitions=1000)
     with Workspace.open(folder, actor="ana") as workspace:
         assert workspace.request(**_order(kind="temporal")).status == "APPROVED"
-        assert workspace.request(**_order(**FORCED, first=small.day(1), last=small.day(2))).status == "PLANNED"
+        assert workspace.request(**_order(**small.FORCED, first=small.day(1), last=small.day(2))).status == "PLANNED"
     small.propose_policy(folder, needs_approval=["temporal"])
     with pytest.raises(ConfigError, match="never done without a second person"):
         Workspace.open(folder)
@@ -128,9 +121,9 @@ def _order(**changes: Any) -> dict[str, Any]:
 def test_only_those_named_by_the_policy_request_and_approve_forced_ones(folder: Path):
     small.set_policy(folder, may_force=["ana", "maria"])
     with Workspace.open(folder, actor="bob") as bob, pytest.raises(NotAllowedError):
-        small.request(bob, **FORCED, override_state=False)
+        small.request(bob, **small.FORCED, override_state=False)
     with Workspace.open(folder, actor="ana") as ana:
-        run_id = small.request(ana, **FORCED, override_state=False)
+        run_id = small.request(ana, **small.FORCED, override_state=False)
     with Workspace.open(folder, actor="bob") as bob, pytest.raises(NotAllowedError):
         bob.approve(run_id)
     with Workspace.open(folder, actor="Maria") as maria:
@@ -143,7 +136,7 @@ def test_the_state_is_overridden_in_the_save_that_closes_the_run_and_nothing_is_
     workspace: Workspace, tradex: Tradex
 ):
     request = ["forced", "bronze_x_posts", "--from", "2024-01-04", "--to", "2024-01-05", "--ticket", "INC-4300"]
-    forced = ["--override-state", "--cursor", "2024-01-04", "--reason", FORCED["reason"]]
+    forced = ["--override-state", "--cursor", "2024-01-04", "--reason", small.FORCED["reason"]]
     assert tradex("--as", "ana", "backfill", "request", *request, *forced)[0] == 0
     (row,) = [row for row in projection(workspace, "runs") if row["kind"] == "forced"]
     run_id = row["run_id"]
@@ -162,7 +155,7 @@ def test_the_state_is_overridden_in_the_save_that_closes_the_run_and_nothing_is_
     ]
     data = told.data
     assert (data["requested_by"], data["approved_by"], data["ticket"]) == ("ana", "maria", "INC-4300")
-    assert (data["cursor_before"], data["cursor"]) == ("2024-01-08T00:00:00.000000Z", CURSOR)
+    assert (data["cursor_before"], data["cursor"]) == ("2024-01-08T00:00:00.000000Z", small.CURSOR)
     assert len(data["policy_digest"]) == len(data["plan_digest"]) == 64
     assert data["host"]
     built = [e.data["outcome"] for e in entries if e.stream == run_id and e.topic == "run.partition_rebuilt"]
@@ -170,13 +163,13 @@ def test_the_state_is_overridden_in_the_save_that_closes_the_run_and_nothing_is_
     assert "reused" not in built
     history = projection(workspace, "pipeline_state_history")
     assert [(h["move"], h["caused_by"]) for h in history][-1] == ("overridden", run_id)
-    assert workspace.state().cursor == CURSOR
+    assert workspace.state().cursor == small.CURSOR
     assert workspace.run(small.day(8)).status == "SUCCESS"  # from where it was put
 
 
 @pytest.mark.norm("N21")
 def test_a_forced_backfill_without_override_leaves_the_state_where_it_is(workspace: Workspace, folder: Path):
-    run_id = small.request(workspace, **FORCED, override_state=False)
+    run_id = small.request(workspace, **small.FORCED, override_state=False)
     with Workspace.open(folder, actor="maria") as maria:
         maria.approve(run_id)
     before = projection(workspace, "pipeline_state")
@@ -190,7 +183,7 @@ def test_a_forced_backfill_without_override_leaves_the_state_where_it_is(workspa
 def test_no_other_kind_may_override_the_state(workspace: Workspace, tradex: Tradex, kind: str):
     before = workspace.ledger.position()
     with pytest.raises(StateOverrideRefusedError):
-        small.request(workspace, kind=kind, override_state=True, cursor=CURSOR)
+        small.request(workspace, kind=kind, override_state=True, cursor=small.CURSOR)
     days = ("--from", "2024-01-04", "--to", "2024-01-05")
     call = ("backfill", "request", kind, "gold_signals", *days, "--override-state", "--reason", small.REASON)
     assert tradex(*call)[0] == 3
@@ -200,4 +193,4 @@ def test_no_other_kind_may_override_the_state(workspace: Workspace, tradex: Trad
 @pytest.mark.norm("N13")
 def test_a_forced_backfill_needs_a_ticket(workspace: Workspace):
     with pytest.raises(ForcedNeedsTicketError):
-        small.request(workspace, **{**OVERRIDE, "ticket": " "})
+        small.request(workspace, **{**small.OVERRIDE, "ticket": " "})

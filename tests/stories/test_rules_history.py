@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests import small
-from tests.check import check_everything
-from tests.contents import contents, with_rows
-from tests.lake import BRONZE, DATASETS, DERIVED, events, files, partitions, projection, read_dataset
-from tests.stories.test_rules_life import LATE
+from tests.kit import small
+from tests.kit.check import check_everything
+from tests.kit.contents import contents, with_rows
+from tests.kit.lake import BRONZE, DATASETS, DERIVED, events, files, partitions, projection, read_dataset
 from tradex_ledger.datasets.graph import days_of
 from tradex_ledger.lake.storage import sha256_of
 from tradex_ledger.workspace import Workspace
@@ -46,7 +45,7 @@ def history(workspace: Workspace) -> dict[int, dict[str, Any]]:
 
 @pytest.mark.norm("N1")
 def test_a_backfill_is_a_new_run_whose_versions_stand_beside_all_that_were_there(workspace: Workspace, tmp_path: Path):
-    (tmp_path / "posts" / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
+    (tmp_path / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
     before, known = history(workspace), files(workspace)
     runs = {row["run_id"] for row in projection(workspace, "runs")}
 
@@ -146,7 +145,7 @@ def test_every_day_of_any_range_is_rebuilt_and_a_range_without_news_changes_noth
 
 @pytest.mark.norm("N39")
 def test_days_that_came_after_the_plan_are_rebuilt_on_the_late_data_too(workspace: Workspace, tmp_path: Path):
-    (tmp_path / "posts" / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
+    (tmp_path / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
     run_id = small.request(workspace, 3, 3)
     workspace.approve(run_id)
     workspace.run(small.day(10))  # the post lies behind its cursor: its baselines are made without it

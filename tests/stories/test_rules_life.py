@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from tests import small
-from tests.check import check_everything
-from tests.contents import contents
-from tests.faults import Interruption
-from tests.lake import digests, partitions, projection
+from tests.kit import small
+from tests.kit.check import check_everything
+from tests.kit.contents import contents
+from tests.kit.faults import Interruption
+from tests.kit.lake import digests, partitions, projection
 from tradex_ledger.audit.query import query
 from tradex_ledger.cli.main import run
 from tradex_ledger.domain.backfill_errors import ExpiredRequestError, OverlapError
@@ -27,7 +27,6 @@ from tradex_ledger.driving.drive import PlanOutdatedError
 from tradex_ledger.driving.fence import EndedMeanwhileError
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
-LATE = '{"id":"1741941000000000001","text":"late $TSLA","author_id":"9","created_at":"2024-01-03T10:00:00.000Z"}\n'
 WHY = "the vendor asked us to wait, INC-4212"
 
 
@@ -56,7 +55,7 @@ def workspace(folder: Path) -> Iterator[Workspace]:
 
 
 def deliver_late(workspace: Workspace) -> None:
-    (workspace.config.folder.parent / "posts" / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
+    (workspace.config.folder.parent / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
 
 
 def approved(workspace: Workspace, **changes: Any) -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import small
-from tests.check import check_everything, read_record
-from tests.lake import events, listing, one_process, partitions
+from tests.kit import small
+from tests.kit.check import check_everything, read_record
+from tests.kit.lake import events, listing, one_process, partitions
 from tradex_ledger.audit.log import log
 from tradex_ledger.audit.query import query
 from tradex_ledger.domain.dataset_errors import DeprecatedVersionError, LogicChangedError

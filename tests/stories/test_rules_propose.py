@@ -12,13 +12,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests import small
-from tests.check import check_everything
-from tests.faults import Interruption
-from tests.lake import BRONZE, listing, one_process, projection
-from tests.stories.conftest import UNTIL
-from tests.stories.test_outage import Died, deliver
-from tests.stories.test_rules_life import LATE
+from tests.kit import small
+from tests.kit.check import check_everything
+from tests.kit.faults import Crash, Interruption
+from tests.kit.lake import BRONZE, listing, one_process, projection
+from tests.kit.real import UNTIL, deliver
 from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.driving.fence import EndedMeanwhileError
 from tradex_ledger.driving.lease import held
@@ -50,7 +48,7 @@ def workspace(week: Path, tmp_path: Path) -> Iterator[Workspace]:
 
 def deliver_late(workspace: Workspace, *days: int) -> None:
     """A late post of each of those days of January, and two of the last: the same one twice."""
-    posts = [LATE.replace("2024-01-03", f"2024-01-{d:02}").replace("000001", f"0000{d:02}") for d in days]
+    posts = [small.LATE.replace("2024-01-03", f"2024-01-{d:02}").replace("000001", f"0000{d:02}") for d in days]
     source = workspace.config.folder.parent / "posts"
     (source / "2024-01-09-late.jsonl").write_text("".join([*posts, posts[-1]]), encoding="utf-8")
 
@@ -199,9 +197,9 @@ def test_a_run_that_was_interrupted_is_named_unless_somebody_drives_it(workspace
     workspace.approve(run_id)
 
     def interrupt() -> None:
-        raise Died
+        raise Crash
 
-    with pytest.raises(Died):
+    with pytest.raises(Crash):
         workspace.drive(run_id, progress=Interruption("silver", interrupt))
     (item,) = workspace.propose()  # its Silver is stale, too: it will mend that
     assert (item["kind"], item["status"], item["command"]) == ("resume", "RUNNING", f"tradex backfill run {run_id}")

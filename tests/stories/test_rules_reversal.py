@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests import small
-from tests.check import check_everything
-from tests.contents import contents
-from tests.faults import Interruption
-from tests.lake import projection
-from tests.stories.test_rules_life import LATE
+from tests.kit import small
+from tests.kit.check import check_everything
+from tests.kit.contents import contents
+from tests.kit.faults import Interruption
+from tests.kit.lake import projection
 from tradex_ledger.audit.query import query
 from tradex_ledger.audit.tables import PrunedFileError
 from tradex_ledger.domain.backfill_errors import BuiltUponError
@@ -35,7 +34,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small.deliver(root / "posts")
     with small.create(root / "ws", f"files:{root / 'posts'}") as made:
         made.run(small.day(8))
-    (root / "posts" / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
+    (root / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
     return root
 
 

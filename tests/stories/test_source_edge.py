@@ -13,9 +13,9 @@ from typing import Any
 import orjson
 import pytest
 
-from tests import small
-from tests.check import check_everything
-from tests.lake import events, partitions, projection, read_dataset
+from tests.kit import small
+from tests.kit.check import check_everything
+from tests.kit.lake import events, partitions, projection, read_dataset
 from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.domain.incremental import NothingToRunError
 from tradex_ledger.domain.policy import RunTooLargeError

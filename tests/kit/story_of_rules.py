@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests import small
-from tests.lake import projection
-from tests.other_rows import given_for
-from tests.small import REASON, Ticking, broken, day, request
+from tests.kit import small
+from tests.kit.lake import projection
+from tests.kit.other_rows import given_for
+from tests.kit.small import REASON, Ticking, broken, day, request
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.dataset_errors import EngineChangedRowsError
 from tradex_ledger.domain.incremental import CursorAheadError

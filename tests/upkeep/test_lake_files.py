@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests import small
-from tests.check import check_everything
-from tests.contents import contents, with_rows
-from tests.faults import Crash, Faults, FaultyLake, FaultyLedger, sudden_death
-from tests.lake import grow_old, projection
-from tests.stories.test_rules_life import LATE
+from tests.kit import small
+from tests.kit.check import check_everything
+from tests.kit.contents import contents, with_rows
+from tests.kit.faults import Crash, Faults, FaultyLake, FaultyLedger, sudden_death
+from tests.kit.lake import grow_old, projection
 from tradex_ledger.audit.query import query
 from tradex_ledger.config import FILE, load_config
 from tradex_ledger.domain.policy import Policy
@@ -107,7 +106,7 @@ def test_what_readers_get_of_an_older_silver_is_not_pruned(workspace: Workspace)
 
 @pytest.mark.norm("N4")
 def test_pruned_files_that_a_crash_left_are_garbage(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
-    (workspace.config.folder.parent / "posts" / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
+    (workspace.config.folder.parent / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
     small.backfill(workspace, 3, 3)
     digest, files = workspace.plan_prune("gold_metrics", reason="superseded by the late post")
     assert files
@@ -131,7 +130,7 @@ def _refuse(*_: Any, **__: Any) -> None:
 @pytest.mark.norm("N6")
 def test_files_of_a_run_that_may_go_on_are_listed_and_stay(workspace: Workspace):
     """Its driver may only have slept for longer than its lease, with the file in its hands."""
-    (workspace.config.folder.parent / "posts" / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
+    (workspace.config.folder.parent / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
     run_id = small.request(workspace, 3, 3)
     workspace.approve(run_id)
     config = load_config(workspace.config.folder / FILE)

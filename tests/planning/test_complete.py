@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests import small
-from tests.check import check_everything
-from tests.contents import contents, with_rows
-from tests.lake import events, partitions, projection
-from tests.stories.test_rules_life import LATE
+from tests.kit import small
+from tests.kit.check import check_everything
+from tests.kit.contents import contents, with_rows
+from tests.kit.lake import events, partitions, projection
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.dataset_errors import BumpedMeanwhileError, LogicChangedError
 from tradex_ledger.driving.drive import PlanOutdatedError
@@ -148,7 +147,7 @@ def bumping(workspace: Workspace, at: str) -> Progress:
 @pytest.mark.parametrize("stage", ["silver_social_events", "gold_metrics", "gold_signals", "publish"])
 def test_what_old_logic_makes_is_not_published_as_the_new_version(workspace: Workspace, stage: str):
     """The definition is edited and bumped while the drive goes on; it has the old one in its hands."""
-    (workspace.config.folder.parent / "posts" / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
+    (workspace.config.folder.parent / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
     run_id = small.request(workspace, 3, 3)
     workspace.approve(run_id)
     with pytest.raises(BumpedMeanwhileError):
@@ -200,7 +199,7 @@ def test_what_was_identical_to_a_version_that_was_reverted_meanwhile_is_written(
     small.deliver(posts)
     with small.create(tmp_path / "ws", f"files:{posts}") as workspace:
         workspace.run(small.day(6))
-        (posts / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
+        (posts / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
         first = small.backfill(workspace, 2, 3)
         second = small.request(workspace, 2, 3, review=True)
         workspace.approve(second)

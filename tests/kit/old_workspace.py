@@ -8,9 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.kit.tree import FIXTURES
 from tradex_ledger.config import FILE
 
-HERE = Path(__file__).resolve().parent / "fixtures" / "workspace_08cd57c"
+HERE = FIXTURES / "workspace_08cd57c"
 NAMES = ("own", "ws")
 
 

@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests import small
+from tests.kit import small
+from tests.kit.tree import CLI
 from tradex_ledger.audit.describe import Reader
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import open_config
@@ -31,7 +32,6 @@ from tradex_ledger.trust import LIST
 from tradex_ledger.upkeep.alerts import alerts
 from tradex_ledger.workspace import Workspace
 
-CLI = Path(__file__).parent.parent / "cli.py"
 NOBODY = 65534
 Tree = dict[str, tuple[int, int, int]]
 KILLED = """

@@ -14,8 +14,8 @@ import duckdb
 import pyarrow.parquet as pq
 from sqlalchemy import text
 
-from tests.contents import current_files
-from tests.fold import fold_partitions, fold_pipeline_states, fold_runs
+from tests.kit.contents import current_files
+from tests.kit.fold import fold_partitions, fold_pipeline_states, fold_runs
 from tradex_ledger.ledger import merkle
 from tradex_ledger.ledger.entry import Entry, parse
 from tradex_ledger.ledger.store import reading

@@ -20,7 +20,7 @@ import click
 import pytest
 from hypothesis import strategies as st
 
-from tests import small
+from tests.kit import small
 from tradex_ledger.cli.main import cli, run
 from tradex_ledger.workspace import BUILT_IN
 

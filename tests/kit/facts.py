@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
-from tests.given import Fact
+from tests.kit.given import Fact
 from tradex_ledger.domain import run_events as run
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.dataset import Dataset
@@ -17,6 +18,19 @@ REASON = "X API outage 3-4 Jan, INC-4211"
 FINGERPRINT, OTHER_FINGERPRINT = "a" * 64, "b" * 64
 EXECUTOR = {"host": "vm", "pid": 7, "version": "1", "duckdb": "2", "pyarrow": "20"}
 JAN_1, JAN_8 = "2024-01-01T00:00:00.000000Z", "2024-01-08T00:00:00.000000Z"
+
+TODAY = date(2024, 1, 10)
+ORDER: dict[str, Any] = {
+    "kind": "temporal",
+    "dataset": "bronze_x_posts",
+    "first": date(2024, 1, 3),
+    "last": date(2024, 1, 4),
+    "layers": ["gold", "bronze", "silver"],
+    "override_state": False,
+    "reason": f"  {REASON.replace(' ', '   ', 1)} ",
+    "today": TODAY,
+    "by": "ana",
+}
 
 
 def request(**changes: Any) -> dict[str, Any]:
@@ -283,3 +297,8 @@ def logic(fingerprint: str = FINGERPRINT, definition: str = "select 1") -> dict[
 def versioned(version: int = 1, **changes: Any) -> Fact:
     facts = {"logic_version": version, "component": None, "reason": "first version", "indirect": None}
     return Fact(Dataset.LogicVersioned, "ana", {**facts, **logic(), **changes})
+
+
+def submit(**changes: Any) -> Backfill:
+    """A backfill that was requested, as `ORDER` says, and not saved yet."""
+    return Backfill.submit("bf-1", **{"policy": Policy(), **ORDER, **changes})

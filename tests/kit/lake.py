@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from tests.small import set_policy
+from tests.kit.small import set_policy
 from tradex_ledger.views import open_views, projection_names, resolve, rows
 from tradex_ledger.workspace import Workspace
 

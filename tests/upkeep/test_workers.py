@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from tests import small
-from tests.check import check_everything, read_record
-from tests.lake import projection
+from tests.kit import small
+from tests.kit.check import check_everything, read_record
+from tests.kit.lake import projection
 from tradex_ledger.config import FILE
 from tradex_ledger.domain.request import PRIORITIES
 from tradex_ledger.ledger.entry import Entry
@@ -72,7 +72,7 @@ class Receiver:
 @contextmanager
 def workers(folder: Path, count: int) -> Iterator[list[subprocess.Popen[str]]]:
     """Real processes that follow the ledger."""
-    call = [sys.executable, "-m", "tests.worker.process", str(folder)]
+    call = [sys.executable, "-m", "tests.upkeep.worker_process", str(folder)]
     found = [
         subprocess.Popen([*call, f"worker-{n}"], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         for n in range(count)

@@ -1,4 +1,4 @@
-"""One process that drives: `python -m tests.driver_process FOLDER run DAY…` or `… FOLDER drive ID`.
+"""One process that drives: `python -m tests.crash.driver_process FOLDER run DAY…` or `… FOLDER drive ID`.
 
 With TRADEX_TEST_GATE=FOLDER it opens the workspace, says that it is ready by a file of its process id in that
 folder, and waits there for a file `go`.

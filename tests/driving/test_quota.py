@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests import small
-from tests.domain.test_backfill import submit
+from tests.kit import small
+from tests.kit.facts import submit
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.driving.lease import QuotaError, quota

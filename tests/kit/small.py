@@ -19,6 +19,16 @@ from tradex_ledger.workspace import Workspace
 
 FIRST = date(2024, 1, 1)
 REASON = "X API outage on 4 and 5 Jan, INC-4211"
+LATE = '{"id":"1741941000000000001","text":"late $TSLA","author_id":"9","created_at":"2024-01-03T10:00:00.000Z"}\n'
+"""A post of 3 January that comes in later."""
+CURSOR = "2024-01-04T00:00:00.000000Z"
+FORCED: dict[str, Any] = {
+    "kind": "forced",
+    "ticket": "INC-4300",
+    "reason": "the cursor was moved past corrupt data, INC-4300",
+}
+OVERRIDE: dict[str, Any] = {**FORCED, "override_state": True, "cursor": CURSOR}
+"""A forced backfill that sets the state back."""
 
 
 def day(number: int) -> date:

@@ -22,9 +22,10 @@ from typing import Any
 
 import pytest
 
-from tests import small
-from tests.check import check_everything
-from tests.lake import events, projection, read_dataset
+from tests.kit import small
+from tests.kit.check import check_everything
+from tests.kit.lake import events, projection, read_dataset
+from tests.kit.tree import ROOT
 from tradex_ledger.config import FILE, ConfigError
 from tradex_ledger.datasets.definition import DefinitionError, UnknownDatasetError
 from tradex_ledger.datasets.gate import NotDeterministicError
@@ -44,7 +45,6 @@ from tradex_ledger.sources.records import FileUnreadable
 from tradex_ledger.views import open_views, resolve, rows
 from tradex_ledger.workspace import BUILT_IN, Workspace, WorkspaceExistsError
 
-ROOT = Path(__file__).resolve().parents[1]
 OF_AN_ATTEMPT = {"run.layer_started", "run.layer_completed", "run.layer_failed", "run.plan_extended"}
 CLOSED = {"backfill.failed", "incremental_run.failed"}
 VISIBLE = ("partitions", "volumes", "pipeline_state", "pipeline_state_history", "logic_versions")
@@ -371,7 +371,7 @@ def test_a_file_in_place_of_the_lake_is_refused_before_the_drive(ws: Workspace):
 
 DRIVE = """
 import os, sys
-from tests import small
+from tests.kit import small
 from tradex_ledger.errors import TradexError
 
 folder, run_id, user = sys.argv[1], sys.argv[2], int(sys.argv[3])

@@ -1,4 +1,4 @@
-"""One worker: `python -m tests.worker.process FOLDER NAME`. It follows the ledger until it is ended."""
+"""One worker: `python -m tests.upkeep.worker_process FOLDER NAME`. It follows the ledger until it is ended."""
 
 from __future__ import annotations
 

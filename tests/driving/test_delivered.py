@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 import pytest
 
-from tests import small
-from tests.check import read_record
+from tests.kit import small
+from tests.kit.check import read_record
 from tradex_ledger.driving.delivered import Asked, Delivered, Known
 from tradex_ledger.lake.storage import LakeFileError
 from tradex_ledger.sources.stage import FileCounts

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import small
+from tests.kit import small
 from tradex_ledger.datasets.definition import parse_definition
 from tradex_ledger.planning.base import logic_versions
 from tradex_ledger.planning.catalog import Catalog, Catalogs, Version

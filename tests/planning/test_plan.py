@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests import small
-from tests.lake import DERIVED, partitions, projection
-from tests.stories.test_rules_life import LATE
+from tests.kit import small
+from tests.kit.lake import DERIVED, partitions, projection
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
 
@@ -23,7 +22,7 @@ def test_days_that_are_new_come_with_every_dataset_and_leave_nothing_stale(tmp_p
         assert {tuple(sorted(run.candidates[name])) for name in DERIVED} == {("2024-01-04", "2024-01-05")}
         assert projection(workspace, "stale_partitions") == []
         # Where all of them are there, just what follows from a change is planned.
-        (tmp_path / "posts" / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
+        (tmp_path / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
         assert "2024-01-03" not in small.backfill(workspace, 3, 3).candidates["gold_baselines"]
 
 
