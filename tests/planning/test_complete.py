@@ -50,6 +50,7 @@ def logical(
     return workspace.drive(made.id)
 
 
+@pytest.mark.norm("N12")
 @pytest.mark.norm("N27")
 def test_the_next_run_after_a_bump_is_refused_until_what_it_reads_was_backfilled(workspace: Workspace):
     bump_metrics(workspace)

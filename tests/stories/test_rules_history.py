@@ -44,6 +44,7 @@ def history(workspace: Workspace) -> dict[int, dict[str, Any]]:
 
 
 @pytest.mark.norm("N1")
+@pytest.mark.norm("N15")
 def test_a_backfill_is_a_new_run_whose_versions_stand_beside_all_that_were_there(workspace: Workspace, tmp_path: Path):
     (tmp_path / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
     before, known = history(workspace), files(workspace)
@@ -59,8 +60,9 @@ def test_a_backfill_is_a_new_run_whose_versions_stand_beside_all_that_were_there
     for row in after.values():
         for file in row["files"]:
             assert sha256_of(workspace.lake.absolute(file["path"])) == file["sha256"]
-    replaced = {key[0] for key, paths in files(workspace).items() if paths != known.get(key)}
-    assert replaced == set(DATASETS)
+    replaced = {key for key, paths in files(workspace).items() if paths != known.get(key)}
+    assert {name for name, _, _ in replaced} == set(DATASETS)
+    assert {day for name, _, day in replaced if name in (DERIVED[0], "gold_metrics")} == {small.day(3)}
     versions = [row for row in after.values() if (row["dataset"], row["partition"]) == ("gold_metrics", small.day(3))]
     assert [(row["run_id"] in runs, row["state"]) for row in sorted(versions, key=lambda row: row["position"])] == [
         (True, "published"),
@@ -82,6 +84,7 @@ def post(number: int, text: str, *, author: int, retweets: int = 0, edits: int |
     )
 
 
+@pytest.mark.norm("N23")
 @pytest.mark.norm("N24")
 def test_what_comes_twice_or_edited_counts_once_in_metrics_and_signals(tmp_path: Path):
     source = tmp_path / "posts"
@@ -143,6 +146,7 @@ def test_every_day_of_any_range_is_rebuilt_and_a_range_without_news_changes_noth
     assert [event["partition"] for event in found] == days
 
 
+@pytest.mark.norm("N10")
 @pytest.mark.norm("N39")
 def test_days_that_came_after_the_plan_are_rebuilt_on_the_late_data_too(workspace: Workspace, tmp_path: Path):
     (tmp_path / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")

@@ -40,6 +40,7 @@ from tradex_ledger.driving.window import ReadsOutsideWindowError, RepeatedKeyErr
 from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
 from tradex_ledger.lake.storage import STAGING, LakeFileError, translate
 from tradex_ledger.ledger.named import NoSuchStreamError
+from tradex_ledger.planning.plan import NoNewLogicError
 from tradex_ledger.sources.files import FolderUnreadable
 from tradex_ledger.sources.records import FileUnreadable
 from tradex_ledger.views import open_views, resolve, rows
@@ -206,6 +207,12 @@ def test_a_request_that_does_not_declare_override_state_is_refused(shared: Works
     with pytest.raises(TypeError, match="override_state"):
         shared.request(**order, reason=small.REASON)
     assert shared.ledger.position() == position
+
+
+@pytest.mark.norm("N12")
+def test_a_logical_backfill_without_new_logic_is_refused(shared: Workspace):
+    with refused(shared, NoNewLogicError, "is complete under its version 1: no logic has changed"):
+        small.request(shared, kind="logical", dataset="gold_signals")
 
 
 @pytest.mark.norm("N33")
