@@ -22,6 +22,7 @@ from tradex_ledger.cli.main import run as call
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.policy import NotAllowedError
+from tradex_ledger.domain.request import Request
 from tradex_ledger.driving import append as append_module
 from tradex_ledger.driving import elsewhere
 from tradex_ledger.driving.homes import NOTHING_MOVED
@@ -352,7 +353,7 @@ def test_posts_that_stood_on_two_days_before_are_told_with_the_days(
     with small.reopen(workspace.config.folder) as mended:
         mended.bump("silver_counts", reason="posts that count on two days, INC-4305")
         order: Any = {"kind": "logical", "dataset": "silver_counts", "override_state": False, "reason": small.REASON}
-        run_id = mended.request(**order, first=small.day(1), last=small.day(7)).id
+        run_id = mended.request(Request(**order, first=small.day(1), last=small.day(7))).id
         mended.approve(run_id)
         mended.drive(run_id)
         assert counted(mended) == {small.day(2): (40, 40), small.day(3): (40, 40), small.day(6): (19, 19)}

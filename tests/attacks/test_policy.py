@@ -33,6 +33,7 @@ from tradex_ledger.domain.policy_errors import (
 )
 from tradex_ledger.domain.policy_record import STREAM, PolicyRecord
 from tradex_ledger.domain.policy_text import StrangePolicyError, policy_on_record
+from tradex_ledger.domain.request import Request
 from tradex_ledger.planning.overlap import active_backfills
 from tradex_ledger.workspace import Workspace
 
@@ -102,7 +103,7 @@ def test_settings_of_ones_own_on_the_same_ledger_allow_nothing(folder: Path, tmp
     assert tradex(own, "eve", *FORCED, "--reason", WHY)[0] == 3
     with small.reopen(folder, "boss") as boss:
         order = {"kind": "forced", "dataset": "gold_signals", "ticket": "INC-1", "override_state": False}
-        run_id = boss.request(**order, first=small.day(2), last=small.day(3), reason=WHY).id
+        run_id = boss.request(Request(**order, first=small.day(2), last=small.day(3), reason=WHY)).id
         before = boss.ledger.position()
     for deed in (
         ("backfill", "approve", run_id),
@@ -274,11 +275,11 @@ def test_what_a_rule_approved_is_not_driven_beyond_it(tmp_path: Path):
     small.deliver(tmp_path / "posts", days=9)
     with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as made:
         made.run(small.day(6))
-        n_partitions = sum(w["partitions"] for w in made.plan(**order(5))[1]["windows"])
+        n_partitions = sum(w["partitions"] for w in made.plan(Request(**order(5)))[1]["windows"])
     folder = tmp_path / "ws"
     recorded(folder, may_approve=["boss"], rule_max_partitions=n_partitions)
     with small.reopen(folder) as workspace:
-        asked = workspace.request(**order(5))
+        asked = workspace.request(Request(**order(5)))
         assert asked.approved_rule == f"at most {n_partitions} partitions"
         workspace.run(small.day(9))  # newer days: what the backfill touches reaches farther now
         held = workspace.drive(asked.id)
@@ -303,7 +304,7 @@ def test_a_rule_that_was_narrowed_since_approves_neither_one_nor_the_group(tmp_p
         made.run(small.day(6))
         small.set_policy(tmp_path / "ws", max_partitions=10, rule_max_partitions=1000)
         wanted = {"kind": "dataset", "dataset": "gold_metrics", "override_state": False, "reason": small.REASON}
-        parts = made.request_split(**wanted, first=small.day(1), last=small.day(2))
+        parts = made.request_split(Request(**wanted, first=small.day(1), last=small.day(2)))
         assert len(parts) > 1
         sizes = [sum(w["partitions"] for w in part.windows) for part in parts]
         assert {part.status for part in parts} == {"APPROVED"}
@@ -460,7 +461,7 @@ def five_days(folder: Path) -> tuple[Workspace, int, int]:
     small.deliver(folder / "posts", days=9)
     made = small.create(folder / "ws", f"files:{folder / 'posts'}")
     made.run(small.day(6))
-    _, plan = made.plan(**order(5))
+    _, plan = made.plan(Request(**order(5)))
     rows = plan["estimate"]["rows"]
     assert rows
     return made, sum(w["partitions"] for w in plan["windows"]), rows["high"]
@@ -472,9 +473,12 @@ def test_parts_of_one_request_pass_a_rule_together_or_not_at_all(tmp_path: Path)
     small.set_policy(tmp_path / "ws", rule_max_partitions=one)
     wanted = {**order(5), "group": "group-1"}
     with small.reopen(tmp_path / "ws") as workspace:
-        assert workspace.request(**wanted).status == "APPROVED"
-        assert workspace.request(**{**wanted, "first": small.day(4), "last": small.day(4)}).status == "PLANNED"
-        assert workspace.request(**{**wanted, "group": "group_1"}, allow_overlap=active(workspace)).status == "APPROVED"
+        assert workspace.request(Request(**wanted)).status == "APPROVED"
+        assert workspace.request(Request(**{**wanted, "first": small.day(4), "last": small.day(4)})).status == "PLANNED"
+        assert (
+            workspace.request(Request(**{**wanted, "group": "group_1"}, allow_overlap=active(workspace))).status
+            == "APPROVED"
+        )
         for run_id in active(workspace):
             workspace.cancel(run_id, reason=WHY)
         day = small.day(5).isoformat()
@@ -508,11 +512,11 @@ def active(workspace: Workspace) -> list[str]:
 def test_what_the_parts_of_a_request_grow_by_is_added_up(tmp_path: Path):
     made, _, _ = five_days(tmp_path)
     with made:
-        made_of = [made.plan(**order(day))[1] for day in (4, 5)]
+        made_of = [made.plan(Request(**order(day)))[1] for day in (4, 5)]
     whole = sum(w["partitions"] for plan in made_of for w in plan["windows"])
     recorded(tmp_path / "ws", rule_max_partitions=whole)
     with small.reopen(tmp_path / "ws") as workspace:
-        parts = [workspace.request(**order(day), group="group-1") for day in (4, 5)]
+        parts = [workspace.request(Request(**order(day), group="group-1")) for day in (4, 5)]
         assert [part.status for part in parts] == ["APPROVED", "APPROVED"]
         workspace.run(small.day(8))  # newer days
     first = beyond(tmp_path / "ws", parts[0].id)
@@ -546,7 +550,7 @@ def test_more_rows_than_a_rule_allows_are_held_however_few_were_expected(tmp_pat
     made.close()
     recorded(tmp_path / "ws", rule_max_partitions=n_partitions, rule_max_rows=most)
     with small.reopen(tmp_path / "ws") as workspace:
-        asked = workspace.request(**order(5))
+        asked = workspace.request(Request(**order(5)))
         assert asked.approved_rule
         before = projection(workspace, "partitions")
         many = [

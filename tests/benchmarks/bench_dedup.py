@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import duckdb
 
 from tests.benchmarks import made_up, measure
+from tradex_ledger.domain.request import Request
 from tradex_ledger.driving import append as append_module
 from tradex_ledger.driving.append import placed_rows
 from tradex_ledger.driving.bronze import append_days
@@ -98,12 +99,14 @@ def drive(folder: Path, number: int) -> dict[str, Any]:
         made_up.staged_instead_of_delivered([staged], BATCH),
     ):
         made = ws.request(
-            kind="temporal",
-            dataset=BRONZE,
-            first=FIRST,
-            last=FIRST + timedelta(TOUCHED - 1),
-            override_state=False,
-            reason="a late batch, measured",
+            Request(
+                kind="temporal",
+                dataset=BRONZE,
+                first=FIRST,
+                last=FIRST + timedelta(TOUCHED - 1),
+                override_state=False,
+                reason="a late batch, measured",
+            )
         )
         ws.approve(made.id)
         run = ws.drive(made.id)

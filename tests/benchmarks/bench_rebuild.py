@@ -22,6 +22,7 @@ import duckdb
 from tests.benchmarks import made_up, measure
 from tradex_ledger.datasets.definition import Definition, load_pipeline
 from tradex_ledger.datasets.references import add_references
+from tradex_ledger.domain.request import Request
 from tradex_ledger.lake.markers import MARKS
 from tradex_ledger.views import open_views, resolve, rows
 from tradex_ledger.workspace import BUILT_IN, Workspace
@@ -52,12 +53,14 @@ def prepare(folder: Path, days: int, observations: int) -> None:
         shutil.copy(BUILT_IN / name, pipeline)
     with Workspace.open(workspace, actor="bench") as ws:
         backfill = ws.request(
-            kind="temporal",
-            dataset=SILVER,
-            first=FIRST,
-            last=FIRST + timedelta(days - 1),
-            override_state=False,
-            reason="first build of Silver, measured",
+            Request(
+                kind="temporal",
+                dataset=SILVER,
+                first=FIRST,
+                last=FIRST + timedelta(days - 1),
+                override_state=False,
+                reason="first build of Silver, measured",
+            )
         )
         ws.approve(backfill.id)
         ws.ledger.engine.dispose()

@@ -19,6 +19,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.benchmarks import measure
+from tradex_ledger.domain.request import Request
 from tradex_ledger.pipelines.x.demo.posts import write_years
 from tradex_ledger.views import open_views, resolve, rows
 from tradex_ledger.workspace import Workspace
@@ -58,12 +59,14 @@ def backfill(folder: Path, days: int, dataset: str = BRONZE) -> dict[str, Any]:
         since = time.perf_counter()
         if not left.exists():
             made = ws.request(
-                kind="temporal",
-                dataset=dataset,
-                first=FIRST,
-                last=FIRST + timedelta(days - 1),
-                override_state=False,
-                reason="late posts of ten years, measured",
+                Request(
+                    kind="temporal",
+                    dataset=dataset,
+                    first=FIRST,
+                    last=FIRST + timedelta(days - 1),
+                    override_state=False,
+                    reason="late posts of ten years, measured",
+                )
             )
             ws.approve(made.id)
             left.write_text(made.id)

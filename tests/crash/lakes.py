@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from tests.kit.tree import ROOT
+from tradex_ledger.domain.request import Request
 from tradex_ledger.pipelines.x.demo.posts import Days
 from tradex_ledger.workspace import Workspace
 
@@ -43,12 +44,14 @@ def create(folder: Path, source: Path, *, workers: int, window_partitions: int) 
 def request(workspace: Workspace, first: int, last: int) -> str:
     """A temporal backfill of Bronze over days, requested and approved; its id."""
     backfill = workspace.request(
-        kind="temporal",
-        dataset="bronze_x_posts",
-        first=day(first),
-        last=day(last),
-        override_state=False,
-        reason=REASON,
+        Request(
+            kind="temporal",
+            dataset="bronze_x_posts",
+            first=day(first),
+            last=day(last),
+            override_state=False,
+            reason=REASON,
+        )
     )
     workspace.approve(backfill.id)
     return backfill.id

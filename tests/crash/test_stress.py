@@ -33,6 +33,7 @@ from tests.crash import lakes
 from tests.kit.check import check_everything
 from tests.kit.contents import contents, with_rows
 from tests.kit.tree import ROOT
+from tradex_ledger.domain.request import Request
 from tradex_ledger.driving.lease import TTL_SECONDS
 from tradex_ledger.pipelines.x.demo.posts import deliver_days, write_month
 from tradex_ledger.workspace import Workspace
@@ -305,7 +306,7 @@ def finish(world: World) -> None:
     with Workspace.open(world.folder, actor="ana") as workspace:
         whole = {"first": lakes.day(0), "last": lakes.day(N_DAYS - 1)}
         told = {"override_state": False, "reason": "All was delivered, INC-4711"}
-        backfill = workspace.request(kind="temporal", dataset="bronze_x_posts", **whole, **told)
+        backfill = workspace.request(Request(kind="temporal", dataset="bronze_x_posts", **whole, **told))
         workspace.approve(backfill.id)
         workspace.drive(backfill.id)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from tradex_ledger.config import FILE
 from tradex_ledger.domain.policy_errors import SamePolicyError
+from tradex_ledger.domain.request import Request
 from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import TradexError
 from tradex_ledger.pipelines.x.demo.posts import write_month
@@ -113,7 +114,7 @@ def request(workspace: Workspace, first: int | date = 4, last: int | date = 5, *
         "reason": REASON,
         **changes,
     }
-    return workspace.request(**order).id
+    return workspace.request(Request(**order)).id
 
 
 def backfill(workspace: Workspace, first: int | date = 4, last: int | date = 5, **changes: Any) -> Run:

@@ -37,6 +37,7 @@ from tests.machine.driver import (
     make_template,
     refused,
 )
+from tradex_ledger.domain.request import Request
 from tradex_ledger.errors import TradexError
 
 MAY_BE_REFUSED = {"no-new-logic", "range"}
@@ -265,7 +266,7 @@ class Machine(RuleBasedStateMachine):
         self.lab.edit_signals()
         with self.lab.open() as workspace:
             day = {"dataset": "gold_signals", "first": small.day(1), "last": small.day(1)}
-            code = refused(lambda: workspace.plan(kind="temporal", **day, override_state=False, reason=REASON))
+            code = refused(lambda: workspace.plan(Request(kind="temporal", **day, override_state=False, reason=REASON)))
             assert code == "logic-changed-without-version"
             self.model.signals += 1
             assert workspace.bump("gold_signals", reason=REASON) == {"gold_signals": self.model.signals}

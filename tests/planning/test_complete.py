@@ -17,6 +17,7 @@ from tests.kit.contents import contents, with_rows
 from tests.kit.lake import events, partitions, projection
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.dataset_errors import BumpedMeanwhileError, LogicChangedError
+from tradex_ledger.domain.request import Request
 from tradex_ledger.driving.drive import PlanOutdatedError
 from tradex_ledger.planning.complete import IncompleteInputsError
 from tradex_ledger.planning.context import Progress
@@ -45,7 +46,9 @@ def logical(
     workspace: Workspace, first: int | None, last: int | None, dataset: str = "gold_metrics", **more: Any
 ) -> Any:
     days = {"first": first and small.day(first), "last": last and small.day(last)}
-    made = workspace.request(kind="logical", dataset=dataset, override_state=False, reason=REASON, **days, **more)
+    made = workspace.request(
+        Request(kind="logical", dataset=dataset, override_state=False, reason=REASON, **days, **more)
+    )
     workspace.approve(made.id)
     return workspace.drive(made.id)
 
@@ -90,12 +93,14 @@ def test_a_request_whose_own_days_cannot_be_built_is_refused(workspace: Workspac
     bump_metrics(workspace)
     with pytest.raises(IncompleteInputsError, match="gold_baselines of 2024-01-04 reads gold_metrics"):
         workspace.request(
-            kind="logical",
-            dataset="gold_baselines",
-            first=small.day(4),
-            last=small.day(5),
-            override_state=False,
-            reason=REASON,
+            Request(
+                kind="logical",
+                dataset="gold_baselines",
+                first=small.day(4),
+                last=small.day(5),
+                override_state=False,
+                reason=REASON,
+            )
         )
 
 

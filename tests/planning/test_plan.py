@@ -10,6 +10,7 @@ import pytest
 
 from tests.kit import small
 from tests.kit.lake import DERIVED, partitions, projection
+from tradex_ledger.domain.request import Request
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
 
@@ -31,7 +32,7 @@ def test_a_request_is_returned_as_it_was_recorded(tmp_path: Path):
     with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as workspace:
         workspace.run(small.day(8))
         order = {"kind": "temporal", "dataset": "bronze_x_posts", "override_state": False, "reason": small.REASON}
-        made = workspace.request(first=small.day(4), last=small.day(5), **order)
+        made = workspace.request(Request(first=small.day(4), last=small.day(5), **order))
         (row,) = [row for row in projection(workspace, "runs") if row["run_id"] == made.id]
         assert made.requested_at == f"{row['requested_at'].isoformat()}+00:00"
 
@@ -44,7 +45,7 @@ def estimate_of(workspace: Workspace, first: int, last: int, **changes: Any) -> 
         "reason": small.REASON,
         **changes,
     }
-    return dict(workspace.plan(first=small.day(first), last=small.day(last), **order)[1]["estimate"])
+    return dict(workspace.plan(Request(first=small.day(first), last=small.day(last), **order))[1]["estimate"])
 
 
 @pytest.mark.norm("N9")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.lake import BRONZE, Key, digests, events, one_process, projection, projections
+from tradex_ledger.domain.request import Request
 from tradex_ledger.ledger.store import create_store, open_engine
 from tradex_ledger.views import NoSuchPositionError, open_views, projection_names, resolve, rows
 from tradex_ledger.workspace import Workspace
@@ -51,7 +52,7 @@ class History:
 
     def request(self, first: date, last: date, reason: str) -> str:
         found = self.workspace.request(
-            kind="temporal", dataset=BRONZE, first=first, last=last, override_state=False, reason=reason
+            Request(kind="temporal", dataset=BRONZE, first=first, last=last, override_state=False, reason=reason)
         )
         self.note()
         return found.id

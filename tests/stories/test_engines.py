@@ -29,6 +29,7 @@ from tradex_ledger.domain.dataset_errors import (
     SameLogicError,
 )
 from tradex_ledger.domain.policy import NotAllowedError
+from tradex_ledger.domain.request import Request
 from tradex_ledger.driving import rebuild, window
 from tradex_ledger.driving.engine import check_engine
 from tradex_ledger.driving.fence import load_run
@@ -288,7 +289,7 @@ def test_a_version_of_its_own_tells_old_rows_from_new_ones(workspace: Workspace)
             workspace.run(day(6))
         assert workspace.bump_changed(reason=REASON) == {"gold_metrics": 2, "gold_baselines": 2, "gold_signals": 2}
         order: dict[str, Any] = {"kind": "logical", "override_state": False, "reason": REASON}
-        run_id = workspace.request(dataset="gold_metrics", **order).id
+        run_id = workspace.request(Request(dataset="gold_metrics", **order)).id
         workspace.approve(run_id)
         assert workspace.drive(run_id).status == "SUCCESS"
         assert workspace.run(day(6)).status == "SUCCESS"

@@ -34,6 +34,7 @@ from tests.kit.lake import (
     read_dataset,
 )
 from tests.kit.real import deliver
+from tradex_ledger.domain.request import Request
 from tradex_ledger.domain.run import Run
 from tradex_ledger.workspace import Workspace
 
@@ -105,12 +106,14 @@ def created_days(paths: list[Path]) -> list[date]:
 
 def backfill(workspace: Workspace, first: date, last: date, progress: Callable[..., None] | None = None) -> Run:
     request = workspace.request(
-        kind="temporal",
-        dataset=BRONZE,
-        first=first,
-        last=last,
-        override_state=False,
-        reason="the source was down, the files came later",
+        Request(
+            kind="temporal",
+            dataset=BRONZE,
+            first=first,
+            last=last,
+            override_state=False,
+            reason="the source was down, the files came later",
+        )
     )
     workspace.approve(request.id)
     return workspace.drive(request.id, **({"progress": progress} if progress else {}))

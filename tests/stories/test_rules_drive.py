@@ -19,6 +19,7 @@ from tradex_ledger.domain.backfill_errors import ApprovalOutdatedError, OverlapE
 from tradex_ledger.domain.dataset_errors import DefinitionsChangedError, ProtectedError, PruneRefusedError
 from tradex_ledger.domain.person import ActorNameError
 from tradex_ledger.domain.policy import NotAllowedError, PeakHoursError, TooLargeError
+from tradex_ledger.domain.request import Request
 from tradex_ledger.driving.drive import PlanOutdatedError
 from tradex_ledger.driving.lease import held
 from tradex_ledger.errors import TradexError
@@ -251,10 +252,10 @@ def test_a_dry_run_over_a_new_dataset_records_nothing(tmp_path: Path):
         (folder / "gold_more.sql").write_text(text, encoding="utf-8")
         before = workspace.ledger.position()
         order = {"kind": "temporal", "dataset": "gold_more", "first": small.day(2), "last": small.day(3)}
-        _, plan = workspace.plan(**order, override_state=False, reason=small.REASON)
+        _, plan = workspace.plan(Request(**order, override_state=False, reason=small.REASON))
         assert {window["dataset"] for window in plan["windows"]} == {"gold_more"}
         assert workspace.ledger.position() == before
-        made = workspace.request(**order, override_state=False, reason=small.REASON)
+        made = workspace.request(Request(**order, override_state=False, reason=small.REASON))
         assert workspace.dataset("gold_more").logic_version == 1
         workspace.approve(made.id)
         assert workspace.drive(made.id).status == "SUCCESS"

@@ -17,7 +17,7 @@ from tradex_ledger.config import ConfigError
 from tradex_ledger.domain.backfill_errors import SelfApprovalError
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.policy import NotAllowedError
-from tradex_ledger.domain.request import ForcedNeedsTicketError, StateOverrideRefusedError
+from tradex_ledger.domain.request import ForcedNeedsTicketError, Request, StateOverrideRefusedError
 from tradex_ledger.workspace import Workspace
 
 SPELLINGS = ["ana", "Ana", "ANA", " ana ", "ana\t", "ａｎａ", "ana\u200b", "a\u00adna", "\ufeffana"]
@@ -105,8 +105,11 @@ def test_what_nobody_else_approved_is_driven_by_no_way_in(workspace: Workspace, 
 def test_no_rule_of_the_policy_approves_a_forced_backfill(folder: Path):
     small.set_policy(folder, rule_max_partitions=1000)
     with Workspace.open(folder, actor="ana") as workspace:
-        assert workspace.request(**_order(kind="temporal")).status == "APPROVED"
-        assert workspace.request(**_order(**small.FORCED, first=small.day(1), last=small.day(2))).status == "PLANNED"
+        assert workspace.request(Request(**_order(kind="temporal"))).status == "APPROVED"
+        assert (
+            workspace.request(Request(**_order(**small.FORCED, first=small.day(1), last=small.day(2)))).status
+            == "PLANNED"
+        )
     small.propose_policy(folder, needs_approval=["temporal"])
     with pytest.raises(ConfigError, match="never done without a second person"):
         Workspace.open(folder)

@@ -15,6 +15,7 @@ from tests.kit.check import check_everything
 from tests.kit.contents import contents, with_rows
 from tests.kit.lake import BRONZE, DATASETS, DERIVED, events, files, partitions, projection, read_dataset
 from tradex_ledger.datasets.graph import days_of
+from tradex_ledger.domain.request import Request
 from tradex_ledger.lake.storage import sha256_of
 from tradex_ledger.workspace import Workspace
 
@@ -136,7 +137,7 @@ def test_every_day_of_any_range_is_rebuilt_and_a_range_without_news_changes_noth
     days = sorted(p["partition"] for p in partitions(workspace) if p["dataset"] == DERIVED[0])[-7:]
     order = {"kind": "temporal", "dataset": subject, "override_state": False, "reason": small.REASON}
     for first, last in (WHOLE, FIRST_HALF, LAST_HALF, FIRST_DAY, LAST_DAY):
-        _, plan = workspace.plan(first=days[first], last=days[last], **order)
+        _, plan = workspace.plan(Request(first=days[first], last=days[last], **order))
         planned = [date.fromordinal(day) for day in sorted(days_of(plan["windows"], rebuilt))]
         assert planned == days[first : last + 1]
     before = contents(workspace)

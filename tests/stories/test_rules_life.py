@@ -23,6 +23,7 @@ from tradex_ledger.domain.backfill_errors import ExpiredRequestError, OverlapErr
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.dataset_errors import ProtectedError
 from tradex_ledger.domain.policy import PeakHoursError, TooLargeError
+from tradex_ledger.domain.request import Request
 from tradex_ledger.driving.drive import PlanOutdatedError
 from tradex_ledger.driving.fence import EndedMeanwhileError
 from tradex_ledger.workspace import BUILT_IN, Workspace
@@ -95,7 +96,7 @@ def test_a_dataset_backfill_rebuilds_every_partition_and_the_closure_downstream(
     workspace: Workspace, subject: str, rebuilt: int
 ):
     order = {"kind": "dataset", "dataset": subject, "override_state": False, "reason": small.REASON}
-    made = workspace.request(**order)
+    made = workspace.request(Request(**order))
     days = {p["partition"] for p in partitions(workspace) if p["dataset"] == "silver_social_events"}
     planned: dict[str, int] = {}
     for window in made.windows:
@@ -209,11 +210,13 @@ def test_what_is_too_large_is_refused_and_split_into_linked_requests(folder: Pat
         order = {"kind": "temporal", "dataset": "gold_metrics", "first": small.day(1), "last": small.day(7)}
         rest = {"override_state": False, "reason": small.REASON}
         with pytest.raises(TooLargeError):
-            workspace.request(**order, **rest)
+            workspace.request(Request(**order, **rest))
         with pytest.raises(TooLargeError):  # one day of metrics moves every baseline after it
-            workspace.request_split(**{**order, "first": small.day(1), "last": small.day(1)}, **rest)
-        made = workspace.request_split(**{**order, "dataset": "gold_signals"}, **rest)
-        made += workspace.request_split(**{**order, "first": small.day(6)}, **rest, allow_overlap=[m.id for m in made])
+            workspace.request_split(Request(**{**order, "first": small.day(1), "last": small.day(1)}, **rest))
+        made = workspace.request_split(Request(**{**order, "dataset": "gold_signals"}, **rest))
+        made += workspace.request_split(
+            Request(**{**order, "first": small.day(6)}, **rest, allow_overlap=[m.id for m in made])
+        )
     with small.reopen(folder) as workspace:
         groups = {row["run_id"]: row["request_group"] for row in projection(workspace, "runs")}
         assert all(groups[m.id] for m in made)
@@ -227,9 +230,9 @@ def test_half_a_range_is_split_as_it_was_given(folder: Path):
     small.set_policy(folder, max_partitions=10)
     order = {"kind": "temporal", "dataset": "gold_signals", "override_state": False, "reason": small.REASON}
     with small.reopen(folder) as workspace:
-        split = workspace.plan_split(**order, first=small.day(6), last=None)
+        split = workspace.plan_split(Request(**order, first=small.day(6), last=None))
         assert {w["first"] >= "2024-01-06" for _, plan in split for w in plan["windows"]} == {True}
-        split = workspace.plan_split(**order, first=None, last=small.day(2))
+        split = workspace.plan_split(Request(**order, first=None, last=small.day(2)))
         assert max(w["last"] for _, plan in split for w in plan["windows"]) == "2024-01-02"
 
 
@@ -239,7 +242,7 @@ def test_what_is_split_is_approved_by_a_rule_as_a_whole_or_by_a_person(folder: P
     rest = {"override_state": False, "reason": small.REASON}
     small.set_policy(folder, max_partitions=14, rule_max_partitions=14)
     with small.reopen(folder) as workspace:
-        made = workspace.request_split(**order, **rest)
+        made = workspace.request_split(Request(**order, **rest))
         assert len(made) > 1
         assert {backfill.status for backfill in made} == {"PLANNED"}
         for backfill in made:
@@ -247,7 +250,7 @@ def test_what_is_split_is_approved_by_a_rule_as_a_whole_or_by_a_person(folder: P
         text = (folder / "tradex.toml").read_text(encoding="utf-8")
         (folder / "tradex.toml").write_text(text.replace("rule_max_partitions = 14", "rule_max_partitions = 99"))
         workspace.set_policy(reason="what is small is approved by rule, INC-4301")
-        assert {backfill.status for backfill in workspace.request_split(**order, **rest)} == {"APPROVED"}
+        assert {backfill.status for backfill in workspace.request_split(Request(**order, **rest))} == {"APPROVED"}
 
 
 @pytest.mark.norm("N32")

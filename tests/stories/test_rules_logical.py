@@ -16,6 +16,7 @@ from tests.kit.lake import events, listing, one_process, partitions
 from tradex_ledger.audit.log import log
 from tradex_ledger.audit.query import query
 from tradex_ledger.domain.dataset_errors import DeprecatedVersionError, LogicChangedError
+from tradex_ledger.domain.request import Request
 from tradex_ledger.driving.drive import PlanOutdatedError
 from tradex_ledger.driving.fence import load_run
 from tradex_ledger.planning.complete import IncompleteInputsError
@@ -73,7 +74,7 @@ def contents(workspace: Workspace, below: str) -> Files:
 
 
 def backfill(workspace: Workspace, **changes: object) -> str:
-    run_id: str = workspace.request(**{"kind": "logical", "reason": REASON, **JANUARY, **changes}).id
+    run_id: str = workspace.request(Request(**{"kind": "logical", "reason": REASON, **JANUARY, **changes})).id
     workspace.approve(run_id)
     workspace.drive(run_id)
     return run_id
@@ -81,14 +82,14 @@ def backfill(workspace: Workspace, **changes: object) -> str:
 
 @pytest.mark.norm("N27")
 def test_changed_logic_without_a_version_is_refused_in_run_request_and_drive(workspace: Workspace):
-    approved = workspace.request(kind="temporal", reason=REASON, **JANUARY).id
+    approved = workspace.request(Request(kind="temporal", reason=REASON, **JANUARY)).id
     workspace.approve(approved)
     new_scoring(workspace)
     before = workspace.ledger.position()
     refused: list[Callable[[], object]] = [
         lambda: workspace.run(until=date(2014, 2, 2)),
-        lambda: workspace.plan(kind="temporal", reason=REASON, **JANUARY),
-        lambda: workspace.request(kind="logical", reason=REASON, **JANUARY),
+        lambda: workspace.plan(Request(kind="temporal", reason=REASON, **JANUARY)),
+        lambda: workspace.request(Request(kind="logical", reason=REASON, **JANUARY)),
         lambda: workspace.drive(approved),
     ]
     for command in refused:
@@ -101,12 +102,12 @@ def test_changed_logic_without_a_version_is_refused_in_run_request_and_drive(wor
 @pytest.mark.norm("N12")
 def test_a_logical_backfill_without_new_logic_is_refused(workspace: Workspace):
     with pytest.raises(NoNewLogicError):
-        workspace.request(kind="logical", reason=REASON, **JANUARY)
+        workspace.request(Request(kind="logical", reason=REASON, **JANUARY))
     new_scoring(workspace)
     workspace.bump("gold_signals", reason=REASON)
     backfill(workspace)
     with pytest.raises(NoNewLogicError):
-        workspace.request(kind="logical", reason=REASON, **JANUARY)
+        workspace.request(Request(kind="logical", reason=REASON, **JANUARY))
 
 
 @pytest.mark.norm("N25")
@@ -114,7 +115,7 @@ def test_a_logical_backfill_without_new_logic_is_refused(workspace: Workspace):
 def test_both_versions_of_january_are_read_side_by_side_and_the_old_files_are_untouched(workspace: Workspace):
     old_rows = answer(workspace, "from gold_signals select * order by all")
     old_files, all_files = contents(workspace, "gold_signals/"), contents(workspace, "")
-    outdated = workspace.request(kind="temporal", reason=REASON, **JANUARY).id
+    outdated = workspace.request(Request(kind="temporal", reason=REASON, **JANUARY)).id
     workspace.approve(outdated)
     new_scoring(workspace)
     assert workspace.bump("gold_signals", reason=REASON) == {"gold_signals": 2}
@@ -156,14 +157,14 @@ def test_a_deprecated_version_warns_who_reads_it_and_nothing_is_written_under_it
     # Going back to the old text is a change of logic, too: nothing gets under version 1 again.
     small.edit(workspace, "gold_signals", "z >= 4", "z >= 3")
     with pytest.raises(LogicChangedError):
-        workspace.request(kind="temporal", reason=REASON, **JANUARY)
+        workspace.request(Request(kind="temporal", reason=REASON, **JANUARY))
     new_scoring(workspace)
     # The version that is current can be deprecated, too: then no plan may write under it.
-    approved = workspace.request(kind="temporal", reason=REASON, **JANUARY).id
+    approved = workspace.request(Request(kind="temporal", reason=REASON, **JANUARY)).id
     workspace.approve(approved)
     workspace.deprecate("gold_signals", 2, reason="the new scoring misses splits")
     with pytest.raises(DeprecatedVersionError):
-        workspace.request(kind="temporal", reason=REASON, **JANUARY)
+        workspace.request(Request(kind="temporal", reason=REASON, **JANUARY))
     with pytest.raises(DeprecatedVersionError):
         workspace.drive(approved)
     assert not events(workspace, f"topic = 'run.published' and run_id = '{approved}'")

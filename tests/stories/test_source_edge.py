@@ -19,6 +19,7 @@ from tests.kit.lake import events, partitions, projection, read_dataset
 from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.domain.incremental import NothingToRunError
 from tradex_ledger.domain.policy import RunTooLargeError
+from tradex_ledger.domain.request import Request
 from tradex_ledger.driving.ahead import FarAheadError
 from tradex_ledger.driving.extract import NothingReadableError
 from tradex_ledger.errors import UsageError
@@ -211,7 +212,7 @@ def test_a_line_without_a_day_is_undated_once_and_opens_no_range(workspace: Work
     assert read_dataset(workspace, UNDATED) == rows
     for dataset in ("bronze", REJECTED, "silver", "gold"):
         backfill, plan = workspace.plan(
-            kind="dataset", dataset=dataset, override_state=False, reason="parser was fixed, INC-1"
+            Request(kind="dataset", dataset=dataset, override_state=False, reason="parser was fixed, INC-1")
         )
         assert (backfill.request["first"], backfill.request["last"]) == ("2024-01-01", "2024-01-07")
         assert min(window["first"] for window in plan["windows"]) == "2024-01-01"

@@ -18,6 +18,7 @@ from tests.kit.lake import grow_old, projection
 from tradex_ledger.audit.query import query
 from tradex_ledger.config import FILE, load_config
 from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.request import Request
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.upkeep.gc import collect, find_unreferenced, removable
 from tradex_ledger.workspace import BUILT_IN, Workspace
@@ -90,12 +91,14 @@ def test_what_readers_get_of_an_older_silver_is_not_pruned(workspace: Workspace)
     """Silver has one current version a day: the days that were not backfilled are still those of version 1."""
     edit_silver(workspace)
     run = workspace.request(
-        kind="logical",
-        dataset="silver_social_events",
-        first=small.day(3),
-        last=small.day(3),
-        override_state=False,
-        reason=small.REASON,
+        Request(
+            kind="logical",
+            dataset="silver_social_events",
+            first=small.day(3),
+            last=small.day(3),
+            override_state=False,
+            reason=small.REASON,
+        )
     )
     workspace.approve(run.id)
     workspace.drive(run.id)

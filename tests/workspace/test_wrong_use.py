@@ -35,7 +35,7 @@ from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.dataset_errors import LogicChangedError
 from tradex_ledger.domain.incremental import NothingToRunError
 from tradex_ledger.domain.reason import NotUtf8Error, PlaceholderReasonError
-from tradex_ledger.domain.request import RangeError
+from tradex_ledger.domain.request import RangeError, Request
 from tradex_ledger.driving.window import ReadsOutsideWindowError, RepeatedKeyError
 from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
 from tradex_ledger.lake.storage import STAGING, LakeFileError, translate
@@ -205,7 +205,7 @@ def test_a_request_that_does_not_declare_override_state_is_refused(shared: Works
     position = shared.ledger.position()
     order = {"kind": "temporal", "dataset": "bronze_x_posts", "first": small.day(3), "last": small.day(4)}
     with pytest.raises(TypeError, match="override_state"):
-        shared.request(**order, reason=small.REASON)
+        shared.request(Request(**order, reason=small.REASON))
     assert shared.ledger.position() == position
 
 
@@ -219,7 +219,7 @@ def test_a_logical_backfill_without_new_logic_is_refused(shared: Workspace):
 def test_a_dry_run_plans_and_records_nothing(shared: Workspace):
     position, before = shared.ledger.position(), visible(shared)
     order = {"kind": "temporal", "dataset": "bronze_x_posts", "first": small.day(3), "last": small.day(4)}
-    _, plan = shared.plan(**order, override_state=False, reason=small.REASON)
+    _, plan = shared.plan(Request(**order, override_state=False, reason=small.REASON))
     assert {w["dataset"] for w in plan["windows"]} >= {"silver_social_events", "gold_signals"}
     assert (shared.ledger.position(), visible(shared)) == (position, before)
 

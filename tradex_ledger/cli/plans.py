@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from tradex_ledger.cli.show import Show, bytes_text
+
+if TYPE_CHECKING:
+    from tradex_ledger.domain.plan import Plan
 
 UNTRUSTED = "why each dataset is in it, and whose approval it needs, say definitions and settings that are not trusted"
 COLUMNS = ("dataset", "logic_version", "first", "last", "partitions", "windows", "why")
 
 
-def planned_document(workspace: Any, backfill: Any, plans: list[dict[str, Any]], number: int = 0) -> dict[str, Any]:
+def planned_document(workspace: Any, backfill: Any, plans: list[Plan], number: int = 0) -> dict[str, Any]:
     """A backfill with its plan as one document: what `--dry-run` shows and `backfill show` has among the rest.
 
     `plans` are those of all parts of a request that was split: they are allowed as one. Its own has that `number`.
     """
     from tradex_ledger.domain.approval import approval_of
 
-    wanted, edges, plan = backfill.request, workspace.edges(backfill), plans[number]
-    state = workspace.state() if wanted["override_state"] else None
+    wanted, edges, plan = backfill.request.to_event(), workspace.edges(backfill), plans[number].to_event()
+    needed = approval_of(workspace.policy_to_look, backfill.request, plans, backfill.requested_by)
+    state = workspace.state() if backfill.request.override_state else None
     return {
         "request": wanted,
         "plan": plan,
         "edges": edges,
         "by_dataset": by_dataset(plan["windows"], wanted, edges),
-        "approval": approval_of(workspace.policy_to_look, wanted, plans, backfill.requested_by),  # type: ignore[arg-type]
+        "approval": asdict(needed),
         "state": state
         and {"pipeline": state.pipeline, "cursor_before": state.cursor, "cursor_after": wanted["cursor"]},
         "warnings": workspace.warnings(backfill),
@@ -41,6 +46,8 @@ def run_document(workspace: Any, reader: Any, run_id: str) -> dict[str, Any]:
     from tradex_ledger.datasets.definition import UnknownDatasetError
     from tradex_ledger.domain.approval import approval_of
     from tradex_ledger.domain.backfill import Backfill
+    from tradex_ledger.domain.plan import Plan
+    from tradex_ledger.domain.request import RecordedRequest
 
     document: dict[str, Any] = reader.run(run_id)
     request, plan = document["request"], document["plan"]
@@ -55,18 +62,22 @@ def run_document(workspace: Any, reader: Any, run_id: str) -> dict[str, Any]:
         edges = []
     document["edges"] = edges
     document["by_dataset"] = by_dataset(document["windows"], request, edges)
-    whole = {**plan, "windows": document["windows"]}
-    needed = approval_of(workspace.policy_to_look, request, [whole], document["requested_by"])  # type: ignore[list-item]
+    whole = Plan.from_event({**plan, "windows": document["windows"]})
+    asked = RecordedRequest.from_event(request)
+    needed = approval_of(workspace.policy_to_look, asked, [whole], document["requested_by"])
     waits = document["status"] == "PLANNED"
     document["warnings"] = workspace.warnings(workspace.ledger.get(Backfill, run_id)) if waits else []
     document["warnings"] += workspace.policy_changes(run_id)
-    document["approval"] = {**needed, "rule": document["approved_rule"]}  # a rule decides at the request, or never
+    document["approval"] = {
+        **asdict(needed),
+        "rule": document["approved_rule"],
+    }  # a rule decides at the request, or never
     return document
 
 
 def show_planned(show: Show, document: dict[str, Any]) -> None:
     """What would be rebuilt, why, what that is expected to cost, and who has to allow it."""
-    from tradex_ledger.domain.approval import in_words
+    from tradex_ledger.domain.approval import Approval, in_words
 
     if show.as_json:
         show.document(document)
@@ -81,7 +92,7 @@ def show_planned(show: Show, document: dict[str, Any]) -> None:
             **request_facts(wanted, document["state"]),
             "partitions": sum(w["partitions"] for w in plan["windows"]),
             **cost_facts(plan["estimate"]),
-            "approval": in_words(document["approval"]),
+            "approval": in_words(Approval(**document["approval"])),
         }
     )
     show_datasets(show, document)

@@ -138,21 +138,23 @@ def _submit(call: Call, kind: str, *, override_state: bool | None, dry_run: bool
         raise click.UsageError(
             "Missing option '--override-state' / '--no-override-state': a backfill declares whether it moves the state."
         )
-    wanted = {"kind": kind, "override_state": override_state, **values}
+    from tradex_ledger.domain.request import Request
+
     with call.open(reading=dry_run) as workspace:
-        wanted["allow_overlap"] = [workspace.find_backfill(other) for other in wanted["allow_overlap"]]
+        values["allow_overlap"] = tuple(workspace.find_backfill(other) for other in values["allow_overlap"])
+        asked = Request(kind=kind, override_state=override_state, **values)
         if dry_run:
-            parts = workspace.plan_split(**wanted) if split else [workspace.plan(**wanted)]
-            plans = [dict(plan) for _, plan in parts]
+            parts = workspace.plan_split(asked) if split else [workspace.plan(asked)]
+            plans = [plan for _, plan in parts]
             _show_parts(call, [planned_document(workspace, part, plans, n) for n, (part, _) in enumerate(parts)])
             return
-        made = workspace.request_split(**wanted) if split else [workspace.request(**wanted)]
+        made = workspace.request_split(asked) if split else [workspace.request(asked)]
         for text in _warnings([workspace.warnings(backfill) for backfill in made]):
             call.show.warning(text)
         if call.as_json:
             _report_all(call, workspace, [backfill.id for backfill in made])
             return
-        plans = [dict(backfill.plan or {}) for backfill in made]
+        plans = [backfill.plan for backfill in made if backfill.plan]
         for number, backfill in enumerate(made):
             show_planned(call.show, planned_document(workspace, backfill, plans, number))
             call.show.line()

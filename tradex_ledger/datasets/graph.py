@@ -1,27 +1,12 @@
-"""Days, windows and closure: which later partitions a changed day affects. Pure.
-
-Days are proleptic ordinals (`date.toordinal`) in here; ISO text at the borders.
-"""
+"""Days, windows and closure: which later partitions a changed day affects. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date
-from functools import lru_cache
 
 from tradex_ledger.datasets.definition import Definition, Pipeline
+from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.plan import Window
-
-
-@lru_cache(maxsize=1 << 15)
-def iso(day: int) -> str:
-    """The day as text, `YYYY-MM-DD`."""
-    return date.fromordinal(day).isoformat()
-
-
-def ordinal(text: str) -> int:
-    """The day that a text `YYYY-MM-DD` (or a longer time) names."""
-    return date.fromisoformat(text[:10]).toordinal()
 
 
 def affected(pipeline: Pipeline, changed: Mapping[str, Iterable[int]], *, last_day: int) -> dict[str, set[int]]:
@@ -69,16 +54,7 @@ def windows(definition: Definition, days: Iterable[int], *, logic_version: int, 
 
     def close() -> None:
         if run:
-            found.append(
-                {
-                    "dataset": definition.name,
-                    "layer": definition.layer,
-                    "logic_version": logic_version,
-                    "first": iso(run[0]),
-                    "last": iso(run[-1]),
-                    "partitions": len(run),
-                }
-            )
+            found.append(Window(definition.name, definition.layer, logic_version, Day(run[0]), Day(run[-1])))
             run.clear()
 
     for day in sorted(days):
@@ -91,9 +67,7 @@ def windows(definition: Definition, days: Iterable[int], *, logic_version: int, 
 
 def days_of(windows_: Iterable[Window], dataset: str) -> set[int]:
     """The days that the windows hold of a dataset."""
-    return {
-        day for w in windows_ if w["dataset"] == dataset for day in range(ordinal(w["first"]), ordinal(w["last"]) + 1)
-    }
+    return {day for w in windows_ if w.dataset == dataset for day in range(w.first, w.last + 1)}
 
 
 def input_days(definition: Definition, first: int, last: int) -> dict[str, tuple[int, int]]:

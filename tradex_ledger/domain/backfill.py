@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
-from typing import Any, ClassVar
+from datetime import datetime, timedelta
+from typing import ClassVar
 
 from tradex_ledger.domain import backfill_events as events
 from tradex_ledger.domain.backfill_errors import (
@@ -17,12 +17,13 @@ from tradex_ledger.domain.backfill_errors import (
 )
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.by_rule import NOTHING, Beyond, beyond_plan, outgrown
+from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.person import person
 from tradex_ledger.domain.pipeline_state import PipelineState
-from tradex_ledger.domain.plan import Judged, Plan, count_partitions, judged_of, plan_digest
+from tradex_ledger.domain.plan import Judged, Plan, count_partitions, judged_of
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
-from tradex_ledger.domain.request import RangeError, request_facts
+from tradex_ledger.domain.request import RangeError, RecordedRequest, Request, recorded
 from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import RefusedError
 
@@ -49,7 +50,7 @@ class Backfill(Run):
 
     def __init__(self) -> None:
         super().__init__()
-        self.request: dict[str, Any] = {}
+        self.request: RecordedRequest
         self.plan: Plan | None = None
         self.requested_by: str = ""
         self.requested_at: str = ""
@@ -61,52 +62,25 @@ class Backfill(Run):
         self.overridden: bool = False
 
     @classmethod
-    def submit(  # noqa: PLR0913 — a request declares everything about itself, by name
-        cls,
-        run_id: str,
-        *,
-        kind: str,
-        dataset: str,
-        first: date,
-        last: date,
-        layers: list[str],
-        override_state: bool,
-        reason: str,
-        today: date,
-        by: str,
-        policy: Policy,
-        **options: Any,
+    def submit(
+        cls, run_id: str, asked: Request, *, layers: Sequence[str], today: Day, by: str, policy: Policy
     ) -> Backfill:
-        """Request a backfill. `override_state` has no default on purpose (N22).
-
-        Options: ticket, priority, cursor, review, allow_overlap, group. Raises: what `request_facts` raises,
-        `NotAllowedError`.
-        """
+        """Request a backfill that runs through these layers. Raises: what `recorded` raises, `NotAllowedError`."""
         policy.check_may("request", by)
-        if kind == "forced":
+        if asked.kind == "forced":
             policy.check_may("force", by)
-        facts = request_facts(
-            kind=kind,
-            dataset=dataset,
-            first=first,
-            last=last,
-            layers=layers,
-            override_state=override_state,
-            reason=reason,
-            today=today,
-            **options,
-        )
+        facts = recorded(asked, layers=layers, today=today).to_event()
         return cls._create(cls.Requested, id=run_id, by=by, **facts)
 
     def record_plan(self, plan: Plan, *, by: str) -> None:
         """Bind the request to a plan, once."""
         if self.status != "REQUESTED":
             raise WrongStateError(self.id, self.status, "planned")
-        if not plan["windows"]:
+        if not plan.windows:
             raise RangeError("there is nothing to rebuild in that range")
-        if plan["digest"] != (own := plan_digest(self.request, dict(plan))):
-            raise PlanMismatchError(self.id, own, plan["digest"])
-        self.trigger_event(self.Planned, **plan, by=by)
+        if plan.digest != (own := plan.bound_to(self.request.to_event()).digest):
+            raise PlanMismatchError(self.id, own, plan.digest)
+        self.trigger_event(self.Planned, **plan.to_event(), by=by)
 
     # -- approval
 
@@ -132,20 +106,20 @@ class Backfill(Run):
         if self.plan is None or self.status != "PLANNED":
             raise WrongStateError(self.id, self.status, "approved")
         judged = judged_of(group or [self.plan])
-        rule = policy.rule_for(self.request["kind"], judged)
+        rule = policy.rule_for(self.request.kind, judged)
         if rule is None:
             return False
         self._allow(policy, rule, judged, by)
         return True
 
     def _allow(self, policy: Policy, rule: str | None, judged: Judged | None, by: str) -> None:
-        facts = {"policy_digest": policy.digest, "rule": rule, "judged": judged}
-        digest = self.plan["digest"] if self.plan else ""
+        facts = {"policy_digest": policy.digest, "rule": rule, "judged": judged and judged.to_event()}
+        digest = self.plan.digest if self.plan else ""
         self.trigger_event(self.Approved, plan_digest=digest, **facts, signature=None, checkpoint=None, by=by)
 
     def _check_second_person(self, action: str, by: str, policy: Policy) -> None:
         """Of a forced backfill: somebody who may force, and did not ask for it (N13)."""
-        if self.request["kind"] == "forced":
+        if self.request.kind == "forced":
             policy.check_may("force", by)
             if person(by) == person(self.requested_by):
                 raise SelfApprovalError(self.id, by, action)
@@ -154,8 +128,8 @@ class Backfill(Run):
         """Raise `ApprovalOutdatedError` unless the policy of today allows what was requested and approved then."""
         try:
             policy.check_may("request", self.requested_by)
-            policy.check_size(count_partitions(self.plan["windows"]) if self.plan else 0)
-            if self.request["kind"] == "forced":
+            policy.check_size(self.plan.partitions if self.plan else 0)
+            if self.request.kind == "forced":
                 policy.check_may("force", self.requested_by)
             if self.approved_rule is None:
                 policy.check_may("approve", self.approved_by)
@@ -177,8 +151,8 @@ class Backfill(Run):
         if self.approved_rule is None or self.released_by or self.plan is None:
             return None
         judged = self.judged or judged_of([self.plan])
-        more = Beyond(count_partitions(self.windows) - count_partitions(self.plan["windows"]) + more[0], more[1])
-        return outgrown(self.approved_rule, self.request["kind"], judged, more, policy)
+        more = Beyond(count_partitions(self.windows) - self.plan.partitions + more[0], more[1])
+        return outgrown(self.approved_rule, self.request.kind, judged, more, policy)
 
     def grown(self) -> Beyond:
         """What nobody but a rule stands for of what it has beyond its plan."""
@@ -206,7 +180,7 @@ class Backfill(Run):
     def reject(self, *, reason: str, by: str, policy: Policy) -> None:
         """Say no; the request stays on record."""
         policy.check_may("approve", by)
-        digest = self.plan["digest"] if self.plan else ""
+        digest = self.plan.digest if self.plan else ""
         self._check_planned("rejected", digest)
         facts = {"plan_digest": digest, "reason": check_reason(reason), "signature": None, "checkpoint": None}
         self.trigger_event(self.Rejected, **facts, by=by)
@@ -214,8 +188,8 @@ class Backfill(Run):
     def _check_planned(self, action: str, plan_digest: str) -> None:
         if self.status != "PLANNED" or self.plan is None:
             raise WrongStateError(self.id, self.status, action)
-        if plan_digest != self.plan["digest"]:
-            raise PlanMismatchError(self.id, self.plan["digest"], plan_digest)
+        if plan_digest != self.plan.digest:
+            raise PlanMismatchError(self.id, self.plan.digest, plan_digest)
 
     # -- while it is driven
 
@@ -249,11 +223,11 @@ class Backfill(Run):
             self.StateOverridden,
             pipeline=state.pipeline,
             cursor_before=cursor_before,
-            cursor=self.request["cursor"],
+            cursor=self.request.cursor,
             requested_by=self.requested_by,
             approved_by=self.approved_by,
-            ticket=self.request["ticket"],
-            plan_digest=self.plan["digest"] if self.plan else "",
+            ticket=self.request.ticket,
+            plan_digest=self.plan.digest if self.plan else "",
             policy_digest=policy.digest,
             host=host,
             by=by,
@@ -264,7 +238,7 @@ class Backfill(Run):
         self.check_running("completed")
         if not self.published:
             raise WrongStateError(self.id, "unpublished", "completed")
-        if self.request["override_state"] and not self.overridden:
+        if self.request.override_state and not self.overridden:
             raise WrongStateError(self.id, "published without the state it declared", "completed")
         self.trigger_event(self.Completed, totals=self.closing_totals(), by=by)
 

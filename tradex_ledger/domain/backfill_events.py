@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import fields
+from typing import TYPE_CHECKING, ClassVar
 
 from tradex_ledger.domain.base import CreatedEvent, Event
-from tradex_ledger.domain.plan import Estimate, Judged, Window
-from tradex_ledger.domain.request import REQUEST_FIELDS
+from tradex_ledger.domain.facts import Facts
+from tradex_ledger.domain.plan import Judged, Plan
+from tradex_ledger.domain.request import RecordedRequest
 
 if TYPE_CHECKING:
     from tradex_ledger.domain.backfill import Backfill
@@ -33,7 +35,8 @@ class Requested(CreatedEvent):
     group: str | None
 
     def apply(self, aggregate: Backfill) -> None:
-        aggregate.request = {name: getattr(self, name) for name in REQUEST_FIELDS}
+        facts = {field.name: getattr(self, field.name) for field in fields(RecordedRequest)}
+        aggregate.request = RecordedRequest.from_event(facts)
         aggregate.layers = list(self.layers)
         aggregate.requested_by = self.by
         aggregate.requested_at = self.timestamp.isoformat()
@@ -45,28 +48,21 @@ class Planned(Event):
     TOPIC: ClassVar[str] = "backfill.planned"
     class_version = 2
     base: int
-    windows: list[Window]
-    definitions: dict[str, dict[str, Any]]
-    estimate: Estimate
+    windows: list[Facts]
+    definitions: dict[str, Facts]
+    estimate: Facts
     policy_digest: str
     source: str | None
     digest: str
 
     @staticmethod
-    def upcast_v1_v2(data: dict[str, Any]) -> None:
+    def upcast_v1_v2(data: Facts) -> None:
         data["source"] = None
 
     def apply(self, aggregate: Backfill) -> None:
-        aggregate.plan = {
-            "base": self.base,
-            "windows": self.windows,
-            "definitions": self.definitions,
-            "estimate": self.estimate,
-            "policy_digest": self.policy_digest,
-            "source": self.source,
-            "digest": self.digest,
-        }
-        aggregate.windows = list(self.windows)
+        facts = {field.name: getattr(self, field.name) for field in fields(Plan)}
+        aggregate.plan = Plan.from_event(facts)
+        aggregate.windows = list(aggregate.plan.windows)
         aggregate.status = "PLANNED"
 
 
@@ -78,12 +74,12 @@ class Approved(Event):
     plan_digest: str
     policy_digest: str | None
     rule: str | None
-    judged: Judged | None
+    judged: Facts | None
     signature: str | None
     checkpoint: str | None
 
     @staticmethod
-    def upcast_v1_v2(data: dict[str, Any]) -> None:
+    def upcast_v1_v2(data: Facts) -> None:
         data |= {"policy_digest": None, "judged": None}
 
     def apply(self, aggregate: Backfill) -> None:
@@ -91,7 +87,7 @@ class Approved(Event):
         aggregate.approved_by = self.by
         aggregate.approved_rule = self.rule
         aggregate.approved_policy = self.policy_digest
-        aggregate.judged = self.judged
+        aggregate.judged = None if self.judged is None else Judged.from_event(self.judged)
         aggregate.approved_at = self.timestamp.isoformat()
 
 

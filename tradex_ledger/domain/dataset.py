@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import date
 from typing import Any, ClassVar
 
 from tradex_ledger.domain import dataset_events as events
@@ -20,6 +19,7 @@ from tradex_ledger.domain.dataset_errors import (
     SameLogicError,
     SeveralProtectionsError,
 )
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.losses import Losses
 from tradex_ledger.domain.person import person
 from tradex_ledger.domain.plan import LAYERS, digest_of
@@ -203,7 +203,7 @@ class Dataset(Losses):
         Each protection is lifted by itself: who holds the same days for another reason goes on holding them.
         """
         policy.check_may("protect", by)
-        check_order(date.fromisoformat(first), date.fromisoformat(last))
+        check_order(day_of(first), day_of(last))
         text = check_reason(reason)
         if [first, last, text] in self.protected:
             raise AlreadyProtectedError(self.name, first, last, text)
@@ -224,7 +224,7 @@ class Dataset(Losses):
         Returns that reason. Raises: `NotProtectedError`, `SeveralProtectionsError`, `NotAllowedError`.
         """
         policy.check_may("protect", by)
-        check_order(date.fromisoformat(first), date.fromisoformat(last))
+        check_order(day_of(first), day_of(last))
         same = [why for start, end, why in self.protected if [start, end] == [first, last]]
         is_named = protection is None or len(protection) >= SHORTEST_BEGINNING
         found = [why for why in same if why.startswith(protection or "") and (is_named or why == protection)]

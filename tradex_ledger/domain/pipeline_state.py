@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tradex_ledger.domain.base import Aggregate, CreatedEvent, Event
 from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.request import RecordedRequest
 from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import ConflictError, RefusedError
 
@@ -107,8 +108,9 @@ class PipelineState(Aggregate):
 
         Raises: `StateProtectedError` unless it is forced, declared the override, was approved and is published.
         """
-        request = getattr(backfill, "request", {})
-        allowed = request.get("kind") == "forced" and request.get("override_state") is True
+        asked: RecordedRequest | None = getattr(backfill, "request", None)  # an incremental run has none
+        allowed = asked is not None and asked.kind == "forced" and asked.override_state is True
         if not (allowed and backfill.published and backfill.approved_by and backfill.status == "RUNNING"):
             raise StateProtectedError(f"{backfill.id} is no approved and published forced backfill: the state stays")
-        self.trigger_event(self.Overridden, run=backfill.id, cursor_before=self.cursor, cursor=request["cursor"], by=by)
+        cursor = backfill.request.cursor
+        self.trigger_event(self.Overridden, run=backfill.id, cursor_before=self.cursor, cursor=cursor, by=by)

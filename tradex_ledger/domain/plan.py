@@ -3,54 +3,156 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from typing import Any, TypedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import orjson
 
+from tradex_ledger.domain.day import Day, day_of, iso
+from tradex_ledger.domain.facts import Facts
 from tradex_ledger.errors import RefusedError
-
-
-class Window(TypedDict):
-    """Consecutive partitions of one dataset, first and last included (days, `YYYY-MM-DD`)."""
-
-    dataset: str
-    layer: str
-    logic_version: int
-    first: str
-    last: str
-    partitions: int
-
 
 LAYERS = ("bronze", "silver", "gold")
 SHORTEST_DIGEST = 12
 """Digits of a digest that are enough to name it."""
 
-Estimate = dict[str, dict[str, int] | None]
-"""Of rows, bytes, seconds and source calls: `low`, `likely` and `high`, or None where nothing is known."""
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Consecutive partitions (days) of one dataset, first and last included, and the logic version they get."""
+
+    dataset: str
+    layer: str
+    logic_version: int
+    first: Day
+    last: Day
+
+    @property
+    def partitions(self) -> int:
+        """How many there are."""
+        return self.last - self.first + 1
+
+    def to_event(self) -> Facts:
+        """As events carry it: days as text."""
+        return {
+            "dataset": self.dataset,
+            "layer": self.layer,
+            "logic_version": self.logic_version,
+            "first": iso(self.first),
+            "last": iso(self.last),
+            "partitions": self.partitions,
+        }
+
+    @staticmethod
+    def from_event(facts: Facts) -> Window:
+        """Of an event's. Raises `ValueError` for another number of partitions than it has days."""
+        days = {end: day_of(facts[end]) for end in ("first", "last")}
+        found = Window(**{**facts, **days})
+        if found.partitions != facts["partitions"]:
+            raise ValueError(facts)
+        return found
 
 
-class Plan(TypedDict):
-    """What an approver allows. `digest` covers everything else in it, and the request.
+@dataclass(frozen=True, slots=True)
+class Range:
+    """An estimate: what is likely, with the least and the most it may be (whole numbers)."""
 
-    `source` is what Bronze will be filled from; None when Bronze is left alone.
+    low: int
+    likely: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a plan is expected to cost: rows, bytes, seconds of work, calls of the source. None: nobody knows."""
+
+    rows: Range | None
+    bytes: Range | None
+    seconds: Range | None
+    source_calls: Range | None
+
+    def to_event(self) -> Facts:
+        """As events carry it."""
+        return asdict(self)
+
+    @staticmethod
+    def from_event(facts: Facts) -> Estimate:
+        """Of an event's."""
+        return Estimate(**{name: found and Range(**found) for name, found in facts.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """The logic of a dataset that a plan was made for: its version, and the fingerprint on record."""
+
+    logic_version: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an approver allows. `digest` covers everything else in it, and the request; "" until it is bound to one.
+
+    `base` is the position it was worked out at. `source` is what Bronze will be filled from; None when Bronze is left
+    alone.
     """
 
     base: int
-    windows: list[Window]
-    definitions: dict[str, dict[str, Any]]
+    windows: tuple[Window, ...]
+    definitions: Mapping[str, Pin]
     estimate: Estimate
     policy_digest: str
     source: str | None
-    digest: str
+    digest: str = ""
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions it rebuilds."""
+        return count_partitions(self.windows)
+
+    def bound_to(self, request: Facts) -> Plan:
+        """The plan with the digest of it and of a request, as events carry that."""
+        return replace(self, digest=plan_digest(request, self.to_event()))
+
+    def to_event(self) -> Facts:
+        """As events carry it."""
+        return {
+            "base": self.base,
+            "windows": [window.to_event() for window in self.windows],
+            "definitions": {name: asdict(pin) for name, pin in self.definitions.items()},
+            "estimate": self.estimate.to_event(),
+            "policy_digest": self.policy_digest,
+            "source": self.source,
+            "digest": self.digest,
+        }
+
+    @staticmethod
+    def from_event(facts: Facts) -> Plan:
+        """Of an event's."""
+        found = {
+            "windows": tuple(map(Window.from_event, facts["windows"])),
+            "definitions": {name: Pin(**pin) for name, pin in facts["definitions"].items()},
+            "estimate": Estimate.from_event(facts["estimate"]),
+        }
+        return Plan(**{**facts, **found})
 
 
-class Judged(TypedDict):
+@dataclass(frozen=True, slots=True)
+class Judged:
     """What a rule was applied to: the partitions of all plans that pass together, the most that they may cost."""
 
     partitions: int
     rows: int | None
     source_calls: int | None
+
+    def to_event(self) -> Facts:
+        """As events carry it."""
+        return asdict(self)
+
+    @staticmethod
+    def from_event(facts: Facts) -> Judged:
+        """Of an event's."""
+        return Judged(**facts)
 
 
 class NotInPlanError(RefusedError):
@@ -70,7 +172,7 @@ def digest_of(value: object) -> str:
     return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def plan_digest(request: dict[str, Any], plan: dict[str, Any]) -> str:
+def plan_digest(request: Facts, plan: Facts) -> str:
     """The digest that an approval is bound to: of the request and of the plan without its own digest."""
     # Plans of version 1 said nothing of the source: without one, the digest is what it was then.
     content = {n: v for n, v in plan.items() if n != "digest" and not (n == "source" and v is None)}
@@ -90,41 +192,42 @@ def told_apart(known: str, given: str) -> str:
     return f"{known[:shown]}, not {given[:shown]}"
 
 
-def covers(windows: Iterable[Window], dataset: str) -> list[tuple[str, str]]:
-    """The ranges (first, last) that the windows hold of a dataset."""
-    return [(w["first"], w["last"]) for w in windows if w["dataset"] == dataset]
-
-
-def check_in_plan(run_id: str, windows: Iterable[Window], dataset: str, partitions: Sequence[str]) -> None:
-    """Raise unless each partition lies in a window of the dataset. ISO days compare as text."""
-    ranges = covers(windows, dataset)
-    for partition in partitions:
-        if not any(first <= partition <= last for first, last in ranges):
-            raise NotInPlanError(run_id, dataset, partition)
+def check_in_plan(run_id: str, windows: Iterable[Window], dataset: str, days: Iterable[Day]) -> None:
+    """Raise `NotInPlanError` unless each day lies in a window of the dataset."""
+    ranges = [(window.first, window.last) for window in windows if window.dataset == dataset]
+    for day in days:
+        if not any(first <= day <= last for first, last in ranges):
+            raise NotInPlanError(run_id, dataset, iso(day))
 
 
 def sum_estimates(estimates: Sequence[Estimate]) -> Estimate:
     """Of several plans what one would be; None where one of them knows nothing."""
-    found: Estimate = {}
-    for name in sorted({name for estimate in estimates for name in estimate}):
-        known = [estimate.get(name) for estimate in estimates]
-        ranges = [one for one in known if one is not None]
-        whole = len(ranges) == len(known)
-        found[name] = {end: sum(one[end] for one in ranges) for end in ("low", "likely", "high")} if whole else None
-    return found
+
+    def total(ranges: Sequence[Range | None]) -> Range | None:
+        known = [one for one in ranges if one is not None]
+        if len(known) < len(ranges):
+            return None
+        return Range(sum(one.low for one in known), sum(one.likely for one in known), sum(one.high for one in known))
+
+    return Estimate(
+        rows=total([estimate.rows for estimate in estimates]),
+        bytes=total([estimate.bytes for estimate in estimates]),
+        seconds=total([estimate.seconds for estimate in estimates]),
+        source_calls=total([estimate.source_calls for estimate in estimates]),
+    )
 
 
 def judged_of(plans: Sequence[Plan]) -> Judged:
     """What a rule is applied to: of a request that was split, all plans together."""
-    estimate = sum_estimates([plan["estimate"] for plan in plans])
-    rows, calls = estimate.get("rows"), estimate.get("source_calls")
-    return {
-        "partitions": sum(count_partitions(plan["windows"]) for plan in plans),
-        "rows": rows["high"] if rows else None,
-        "source_calls": calls["high"] if calls else None,
-    }
+    estimate = sum_estimates([plan.estimate for plan in plans])
+    rows, calls = estimate.rows, estimate.source_calls
+    return Judged(
+        partitions=sum(plan.partitions for plan in plans),
+        rows=rows.high if rows else None,
+        source_calls=calls.high if calls else None,
+    )
 
 
 def count_partitions(windows: Iterable[Window]) -> int:
     """Number of partitions over all windows (windows of a plan do not overlap)."""
-    return sum(w["partitions"] for w in windows)
+    return sum(window.partitions for window in windows)

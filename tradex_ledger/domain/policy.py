@@ -195,9 +195,9 @@ class Policy:
             return None
         if kind not in self.needs_approval:
             return f"{kind} backfills need no approval"
-        if not self.rule_max_partitions or judged["partitions"] > self.rule_max_partitions:
+        if not self.rule_max_partitions or judged.partitions > self.rule_max_partitions:
             return None
-        for bound, most in ((self.rule_max_rows, judged["rows"]), (self.rule_max_source_calls, judged["source_calls"])):
+        for bound, most in ((self.rule_max_rows, judged.rows), (self.rule_max_source_calls, judged.source_calls)):
             if bound and (most is None or most > bound):
                 return None  # what nobody can estimate is no small thing: a person looks
         return f"at most {self.rule_max_partitions} partitions"

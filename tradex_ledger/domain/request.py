@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
-from typing import Any
 
+from tradex_ledger.domain.day import Cursor, Day, day_of, iso
+from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.person import person
 from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.domain.policy import KINDS
@@ -13,25 +16,63 @@ from tradex_ledger.domain.reason import check_reason, check_text
 from tradex_ledger.errors import RefusedError, UsageError
 
 PRIORITIES = ("low", "normal", "high", "urgent")
-REQUEST_FIELDS = (
-    "kind",
-    "dataset",
-    "first",
-    "last",
-    "layers",
-    "mode",
-    "override_state",
-    "state_use",
-    "cursor",
-    "reason",
-    "ticket",
-    "priority",
-    "review",
-    "allow_overlap",
-    "group",
-)
-OPTIONS = ("ticket", "priority", "cursor", "review", "allow_overlap", "group")
 STORED_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Declared:
+    """What every request declares about itself. `override_state` has no default on purpose (N22).
+
+    `cursor` is named if, and only if, the state is to be overridden. `allow_overlap` are active backfills that may
+    share partitions. The parts of a request that was split have a `group` in common.
+    """
+
+    kind: str
+    dataset: str
+    override_state: bool
+    reason: str
+    ticket: str | None = None
+    priority: str = "low"
+    cursor: Cursor | None = None
+    review: bool = False
+    allow_overlap: Sequence[str] = ()
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request(_Declared):
+    """What somebody asks for: a kind of backfill of a dataset (or of a layer), over first..last (both included).
+
+    Where an end is None, all days there are on that side are meant.
+    """
+
+    first: date | None = None
+    last: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedRequest(_Declared):
+    """A request as it is on record: with its very days, and the layers that its run goes through."""
+
+    first: Day
+    last: Day
+    layers: tuple[str, ...]
+    state_use: str
+    mode: str = "backfill"
+
+    def to_event(self) -> Facts:
+        """As events carry it: days as text."""
+        facts = asdict(self)
+        lists = {"layers": list(self.layers), "allow_overlap": list(self.allow_overlap)}
+        return {**facts, **lists, "first": iso(self.first), "last": iso(self.last)}
+
+    @staticmethod
+    def from_event(facts: Facts) -> RecordedRequest:
+        """Of an event's."""
+        days = {end: day_of(facts[end]) for end in ("first", "last")}
+        return RecordedRequest(
+            **{**facts, **days, "layers": tuple(facts["layers"]), "allow_overlap": tuple(facts["allow_overlap"])}
+        )
 
 
 class RangeError(UsageError):
@@ -96,40 +137,40 @@ def check_ticket(ticket: str) -> str:
     return text
 
 
-def check_order(first: date, last: date) -> None:
+def check_order(first: Day, last: Day) -> None:
     """Raise `RangeError` when first..last (both included) ends before it starts."""
     if last < first:
         raise RangeError(
-            f"the range {first}..{last} is reversed: it ends before it starts",
-            mend=f"did you mean --from {last} --to {first}?",
+            f"the range {iso(first)}..{iso(last)} is reversed: it ends before it starts",
+            mend=f"did you mean --from {iso(last)} --to {iso(first)}?",
         )
 
 
-def check_range(first: date, last: date, *, today: date) -> None:
+def check_range(first: Day, last: Day, *, today: Day) -> None:
     """Raise `RangeError` unless first..last (both included) is a range of past days. `today` is UTC."""
     check_order(first, last)
     if last > today:
         raise RangeError(
-            f"the range {first}..{last} reaches into the future: today is {today} (UTC)",
-            mend=f"end it on a past day, for example --to {today}",
+            f"the range {iso(first)}..{iso(last)} reaches into the future: today is {iso(today)} (UTC)",
+            mend=f"end it on a past day, for example --to {iso(today)}",
         )
 
 
-def check_state_declaration(kind: str, *, override_state: bool, cursor: str | None, ticket: str | None) -> None:
+def check_state_declaration(asked: Request) -> None:
     """Raise unless what is said of the state fits the kind: see N13, N20, N21, N22."""
-    if kind not in KINDS:
-        raise UnknownKindError(kind)
-    if override_state and kind != "forced":
-        raise StateOverrideRefusedError(kind)
-    if override_state and cursor is None:
+    if asked.kind not in KINDS:
+        raise UnknownKindError(asked.kind)
+    if asked.override_state and asked.kind != "forced":
+        raise StateOverrideRefusedError(asked.kind)
+    if asked.override_state and asked.cursor is None:
         raise CursorError("the state is to be overridden, and no cursor is named", mend="name it: --cursor 2014-02-01")
-    if cursor is not None and not override_state:
+    if asked.cursor is not None and not asked.override_state:
         raise CursorError("a cursor is named, and the state is not to be overridden", mend="leave out --cursor")
-    if kind == "forced" and not (ticket or "").strip():
+    if asked.kind == "forced" and not (asked.ticket or "").strip():
         raise ForcedNeedsTicketError
 
 
-def check_cursor(cursor: str, *, today: date) -> None:
+def check_cursor(cursor: Cursor, *, today: Day) -> None:
     """Raise `CursorError` unless the cursor is a stored time (UTC) that the source may have reached."""
     try:
         moment = datetime.fromisoformat(cursor) if STORED_TIME.fullmatch(cursor) else None
@@ -137,47 +178,29 @@ def check_cursor(cursor: str, *, today: date) -> None:
         moment = None
     if moment is None:
         raise CursorError(f"{cursor!r} is no cursor", mend="a time, UTC, with six digits of a second, ending in Z")
-    if moment.date() > today:
-        raise CursorError(f"the cursor {cursor} lies in the future: today is {today} (UTC)", mend="name a past day")
+    if day_of(moment.date()) > today:
+        raise CursorError(
+            f"the cursor {cursor} lies in the future: today is {iso(today)} (UTC)", mend="name a past day"
+        )
 
 
-def request_facts(
-    *,
-    kind: str,
-    dataset: str,
-    first: date,
-    last: date,
-    layers: list[str],
-    override_state: bool,
-    reason: str,
-    today: date,
-    **options: Any,
-) -> dict[str, Any]:
-    """The facts of `Requested`, checked. Options: ticket, priority, cursor, review, allow_overlap, group; no others."""
-    if unknown := sorted(set(options) - set(OPTIONS)):
-        raise TypeError(f"a request has no {', '.join(unknown)}")
-    cursor, ticket = options.get("cursor"), options.get("ticket")
-    check_state_declaration(kind, override_state=override_state, cursor=cursor, ticket=ticket)
-    if cursor is not None:
-        check_cursor(cursor, today=today)
-    priority = options.get("priority") or "low"
-    if priority not in PRIORITIES:
-        raise UsageError(f"unknown priority {priority!r}", mend=f"one of {', '.join(PRIORITIES)}")
+def recorded(asked: Request, *, layers: Sequence[str], today: Day) -> RecordedRequest:
+    """The request as it goes on record, checked. Both of its days are named; `layers` are those of its run."""
+    check_state_declaration(asked)
+    if asked.cursor is not None:
+        check_cursor(asked.cursor, today=today)
+    if asked.priority not in PRIORITIES:
+        raise UsageError(f"unknown priority {asked.priority!r}", mend=f"one of {', '.join(PRIORITIES)}")
+    if asked.first is None or asked.last is None:
+        raise RangeError(f"the request for {asked.dataset} names no days", mend="name them: --from … --to …")
+    first, last = day_of(asked.first), day_of(asked.last)
     check_range(first, last, today=today)
-    return {
-        "kind": kind,
-        "dataset": dataset,
-        "first": first.isoformat(),
-        "last": last.isoformat(),
-        "layers": [layer for layer in LAYERS if layer in layers],
-        "mode": "backfill",
-        "override_state": override_state,
-        "state_use": "override" if override_state else "ignore",
-        "cursor": cursor,
-        "reason": check_reason(reason),
-        "ticket": None if ticket is None else check_ticket(ticket),
-        "priority": priority,
-        "review": bool(options.get("review", False)),
-        "allow_overlap": sorted(options.get("allow_overlap") or ()),
-        "group": options.get("group"),
-    }
+    declared = {field.name: getattr(asked, field.name) for field in fields(_Declared)}
+    declared |= {"reason": check_reason(asked.reason), "allow_overlap": tuple(sorted(asked.allow_overlap))}
+    return RecordedRequest(
+        **{**declared, "ticket": None if asked.ticket is None else check_ticket(asked.ticket)},
+        first=first,
+        last=last,
+        layers=tuple(layer for layer in LAYERS if layer in layers),
+        state_use="override" if asked.override_state else "ignore",
+    )

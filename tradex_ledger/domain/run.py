@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tradex_ledger.domain.base import Aggregate, WrongStateError
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.plan import LAYERS, Window, check_in_plan, count_partitions, digest_of
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
@@ -120,7 +121,9 @@ class Run(Aggregate):
         """Take in partitions that lie outside the windows known so far."""
         self.check_running("extended")
         if windows:
-            self.trigger_event(PlanExtended, windows=list(windows), base=base, reason=reason, by=by)
+            self.trigger_event(
+                PlanExtended, windows=[window.to_event() for window in windows], base=base, reason=reason, by=by
+            )
 
     def append_batch(self, *, by: str, **facts: Any) -> None:
         """Record one Bronze partition's new files."""
@@ -130,7 +133,7 @@ class Run(Aggregate):
     def rebuild_partitions(self, dataset: str, partitions: Sequence[Mapping[str, Any]], *, by: str) -> None:
         """Record a window's candidates: one event a partition, one save a window."""
         self.check_running("rebuilt")
-        check_in_plan(self.id, self.windows, dataset, [p["partition"] for p in partitions])
+        check_in_plan(self.id, self.windows, dataset, [day_of(p["partition"]) for p in partitions])
         for facts in partitions:
             if facts["outcome"] not in OUTCOMES:
                 raise ValueError(f"unknown outcome {facts['outcome']!r}")
@@ -144,8 +147,8 @@ class Run(Aggregate):
         self.check_running("completed")
         if self.layer != self.next_layer():
             raise WrongStateError(self.id, f"at layer {self.next_stage()}", f"completed at layer {self.layer}")
-        planned = [w for w in self.windows if w["layer"] == self.layer]
-        mine = {w["dataset"] for w in planned}
+        planned = [w for w in self.windows if w.layer == self.layer]
+        mine = {w.dataset for w in planned}
         built = [c for name in sorted(mine) for c in self.candidates.get(name, {}).values()]
         if len(built) < count_partitions(planned):
             raise IncompleteRunError(self.id, count_partitions(planned) - len(built), count_partitions(planned))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from eventsourcing.utils import register_topic
 
 from tradex_ledger.domain.base import Event
+from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.plan import Window
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ class LayerStarted(Event):
     TOPIC: ClassVar[str] = "run.layer_started"
     layer: str
     attempt: int
-    executor: dict[str, Any]
-    extraction: dict[str, Any] | None
+    executor: Facts
+    extraction: Facts | None
 
     def apply(self, aggregate: Run) -> None:
         aggregate.status = "RUNNING"
@@ -34,11 +35,11 @@ class PlanExtended(Event):
 
     TOPIC: ClassVar[str] = "run.plan_extended"
     base: int
-    windows: list[Window]
+    windows: list[Facts]
     reason: str
 
     def apply(self, aggregate: Run) -> None:
-        aggregate.windows.extend(self.windows)
+        aggregate.windows.extend(map(Window.from_event, self.windows))
 
 
 class BatchAppended(Event):
@@ -49,7 +50,7 @@ class BatchAppended(Event):
     layer: str
     logic_version: int
     partition: str
-    files: list[dict[str, Any]]
+    files: list[Facts]
     rows: int
     bytes: int
     dropped: int
@@ -69,7 +70,7 @@ class PartitionRebuilt(Event):
     layer: str
     logic_version: int
     partition: str
-    files: list[dict[str, Any]]
+    files: list[Facts]
     rows: int
     bytes: int
     previous_rows: int | None
@@ -80,7 +81,7 @@ class PartitionRebuilt(Event):
     class_version = 2
 
     @staticmethod
-    def upcast_v1_v2(data: dict[str, Any]) -> None:
+    def upcast_v1_v2(data: Facts) -> None:
         """Nothing: since version 2, `inputs` may also name files that are read again."""
 
     def apply(self, aggregate: Run) -> None:
@@ -104,17 +105,17 @@ class LayerCompleted(Event):
     rows: int
     bytes: int
     duration_ms: int
-    source: dict[str, Any] | None
+    source: Facts | None
     class_version = 3
 
     @staticmethod
-    def upcast_v1_v2(data: dict[str, Any]) -> None:
+    def upcast_v1_v2(data: Facts) -> None:
         if data["source"] is not None:
             data["source"] |= {"undated": 0, "controls": 0, "recounted": 0, "recovered": 0, "odd": {}, "passed_over": 0}
             data["source"]["rejected_appended"] = None
 
     @staticmethod
-    def upcast_v2_v3(data: dict[str, Any]) -> None:
+    def upcast_v2_v3(data: Facts) -> None:
         if data["source"] is not None:
             data["source"] |= {"beyond": 0, "moved": 0, "withheld": 0}
 
@@ -142,7 +143,7 @@ class Published(Event):
 
     TOPIC: ClassVar[str] = "run.published"
     base: int
-    datasets: list[dict[str, Any]]
+    datasets: list[Facts]
 
     def apply(self, aggregate: Run) -> None:
         aggregate.published = True
@@ -181,7 +182,7 @@ class ContentsDiffered(Event):
     earlier: list[str]
     contents: list[str]
     compared: bool
-    differences: list[dict[str, Any]]
+    differences: list[Facts]
 
     def apply(self, aggregate: Run) -> None:
         aggregate.differing[f"{self.dataset} {self.partition}"] = len(self.differences)

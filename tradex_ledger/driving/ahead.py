@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from tradex_ledger.datasets.graph import iso, ordinal
+from tradex_ledger.domain.day import day_of, iso
 from tradex_ledger.domain.policy import RunTooLargeError
 from tradex_ledger.errors import UsageError
 from tradex_ledger.planning.catalog import Catalog
@@ -56,7 +56,7 @@ def sets_out(ex: Execution, catalog: Catalog, cursor: str, delivered: int | None
     a post at the source."""
     allowed, last = ex.policy.run_ahead_days, ex.clock().toordinal() - 1
     newest = max((day for day in (newest_in_bronze(ex, catalog), delivered) if day is not None), default=None)
-    return ordinal(cursor) <= last and (not allowed or newest is None or last - newest <= allowed)
+    return day_of(cursor) <= last and (not allowed or newest is None or last - newest <= allowed)
 
 
 def newest_in_bronze(ex: Execution, catalog: Catalog) -> int | None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tradex_ledger.datasets.definition import Definition
-from tradex_ledger.datasets.graph import iso, ordinal, windows
+from tradex_ledger.datasets.graph import windows
 from tradex_ledger.datasets.statement import connect
+from tradex_ledger.domain.day import iso
 from tradex_ledger.driving.bronze import Appended, AppendTask, append_days, check_existing
 from tradex_ledger.driving.elsewhere import FILE, POST, lines_elsewhere
 from tradex_ledger.driving.fence import DrivenRun
@@ -127,7 +128,7 @@ class Append:
         days = {*self.delivered_rows, *self.placed.moved.days}
         todo = windows(self.definition, days, logic_version=0, window_partitions=limit)
         for number, window in enumerate(todo):
-            if not self._append(tuple(range(ordinal(window["first"]), ordinal(window["last"]) + 1))):
+            if not self._append(tuple(range(window.first, window.last + 1))):
                 return False
             self.ex.progress(f"append to {self.definition.name}", number + 1, len(todo))
         return True

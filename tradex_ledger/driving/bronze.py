@@ -8,8 +8,8 @@ from pathlib import Path
 
 import duckdb
 
-from tradex_ledger.datasets.graph import iso
 from tradex_ledger.datasets.statement import connect
+from tradex_ledger.domain.day import iso
 from tradex_ledger.driving.keys import keys_of
 from tradex_ledger.lake.inputs import InputFile, checked, paths_today
 from tradex_ledger.lake.storage import StagedFile, file_list, translate

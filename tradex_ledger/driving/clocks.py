@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 import orjson
 from sqlalchemy import Connection, text
 
-from tradex_ledger.datasets.graph import iso, ordinal
 from tradex_ledger.domain.clocks import HELD_BACK
+from tradex_ledger.domain.day import day_of, iso
 from tradex_ledger.driving.ahead import newest_delivered, newest_in_bronze
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.ledger.application import Ledger
@@ -120,7 +120,7 @@ def _vouched(connection: Connection) -> tuple[int, datetime] | None:
         if topic != "pipeline_state.advanced":
             return position, moment
         # A run up to a day of long ago says nothing of the clock; one may have gone on past midnight.
-        if ordinal(orjson.loads(entry)["data"]["cursor"]) >= (moment - 2 * _A_DAY).toordinal():
+        if day_of(orjson.loads(entry)["data"]["cursor"]) >= (moment - 2 * _A_DAY).toordinal():
             return position, moment
     return None
 

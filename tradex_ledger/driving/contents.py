@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tradex_ledger.datasets.definition import Definition
-from tradex_ledger.datasets.graph import iso
 from tradex_ledger.domain.dataset_events import ACCEPTED
+from tradex_ledger.domain.day import iso
 from tradex_ledger.driving.compare import DIFFERENCES_MAX, differences, texts
 from tradex_ledger.lake.storage import LakeFileError, LocalLake, StagedFile, check_file
 from tradex_ledger.planning.catalog import Catalog, Version

@@ -12,8 +12,9 @@ from typing import Any
 
 import duckdb
 
-from tradex_ledger.datasets.graph import affected, days_of, ordinal, windows
+from tradex_ledger.datasets.graph import affected, days_of, windows
 from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.day import day_of, iso
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.plan import LAYERS, count_partitions
 from tradex_ledger.domain.run import PUBLICATION, Run
@@ -49,7 +50,7 @@ def drive(ex: Execution, run_id: str) -> Run:
         check_plan_holds(ex, run)
         if run.attempt == 0:
             check_no_earlier_overlap(ex.ledger, run)
-        ex.policy.check_may_start(run_id, run.request["priority"], ex.clock())
+        ex.policy.check_may_start(run_id, run.request.priority, ex.clock())
     check_writable(ex, run)
     with held(ex, run_id), quota(ex, run):
         check_engine(ex, built_by(ex, run))
@@ -90,7 +91,7 @@ def built_by(ex: Execution, run: Run) -> set[str]:
     definitions = ex.pipeline.definitions
     if not isinstance(run, Backfill):
         return set(definitions)
-    found = {window["dataset"] for window in run.windows}
+    found = {window.dataset for window in run.windows}
     for definition in definitions.values():  # upstream first
         if any(read.dataset in found for read in definition.reads):
             found.add(definition.name)
@@ -119,7 +120,7 @@ class PlanOutdatedError(RefusedError):
 def check_writable(ex: Execution, run: Run) -> None:
     """Raise `DeprecatedVersionError` or `ProtectedError` before any work when the run would write what it may not."""
     locks = ex.locks()
-    planned = {window["dataset"] for window in run.windows}
+    planned = {window.dataset for window in run.windows}
     for name, dataset in locks.items():
         if name in planned or not isinstance(run, Backfill):
             dataset.check_writable()
@@ -127,7 +128,7 @@ def check_writable(ex: Execution, run: Run) -> None:
     if gone:  # of a backfill, its plan has told already
         raise PlanOutdatedError(run.id, f"{', '.join(gone)}, too", "not in the pipeline")
     for window in run.windows if isinstance(run, Backfill) else ():
-        locks[window["dataset"]].check_unprotected(window["first"], window["last"])
+        locks[window.dataset].check_unprotected(iso(window.first), iso(window.last))
 
 
 def check_plan_holds(ex: Execution, run: Backfill) -> None:
@@ -137,13 +138,13 @@ def check_plan_holds(ex: Execution, run: Backfill) -> None:
     """
     assert run.plan is not None  # it was approved
     versions = logic_versions(ex.locks())
-    for name, planned in run.plan["definitions"].items():
-        version = planned["logic_version"]
+    for name, pin in run.plan.definitions.items():
+        version = pin.logic_version
         if versions.get(name) != version:
             now = f"version {versions[name]}" if name in versions else "not in the pipeline"
             raise PlanOutdatedError(run.id, f"version {version} of {name}", now)
-    if run.plan["source"] is not None and not ex.source.is_meant(run.plan["source"]):
-        raise PlanOutdatedError(run.id, f"the source {run.plan['source']}", ex.source.describe())
+    if run.plan.source is not None and not ex.source.is_meant(run.plan.source):
+        raise PlanOutdatedError(run.id, f"the source {run.plan.source}", ex.source.describe())
     run.check_still_allowed(ex.policy)
 
 
@@ -191,14 +192,14 @@ def _plan_incremental(ex: Execution, driven: DrivenRun) -> None:
     published, versions = base.catalog, base.versions
     last_day = last_day_of(driven, published)
     appended = {
-        name: {day for day in map(ordinal, days) if day >= FIRST_DAY}
+        name: {day for day in map(day_of, days) if day >= FIRST_DAY}
         for name, days in run.appended.items()
         if name not in published.side
     }
     posts, *_ = ex.bronze()
     known = {day for day in published.current.get(posts.name, ()) if day >= FIRST_DAY}
-    first = ordinal(run.cursor_from) if run.cursor_from else min(known, default=last_day + 1)
-    own_days = set(range(first, ordinal(run.cursor_to)))
+    first = day_of(run.cursor_from) if run.cursor_from else min(known, default=last_day + 1)
+    own_days = set(range(first, day_of(run.cursor_to)))
     closure = affected(
         ex.pipeline, {**appended, posts.name: own_days | appended.get(posts.name, set())}, last_day=last_day
     )
@@ -213,7 +214,7 @@ def _plan_incremental(ex: Execution, driven: DrivenRun) -> None:
                 logic_version=versions[definition.name],
                 window_partitions=ex.policy.window_partitions,
             )
-    check_run_size(ex, count_partitions(found), first, ordinal(run.cursor_to), run.id)
+    check_run_size(ex, count_partitions(found), first, day_of(run.cursor_to), run.id)
     run.extend_plan(found, base=published.position, reason="the days of the run", by=ex.by)
     driven.append()
 
@@ -227,7 +228,7 @@ def _rebuild_layer(ex: Execution, driven: DrivenRun, layer: str) -> None:
     seen = published.copy()
     overlay(seen, driven.run.candidates)
     for definition in ex.pipeline.layer(layer):
-        have = {ordinal(day) for day in driven.run.candidates.get(definition.name, ())}
+        have = {day_of(day) for day in driven.run.candidates.get(definition.name, ())}
         todo = days_of(driven.run.windows, definition.name) - have
         Rebuild(ex, driven, definition, versions[definition.name], published, seen).run(todo)
 

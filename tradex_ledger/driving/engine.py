@@ -15,10 +15,10 @@ from typing import Any
 import duckdb
 
 from tradex_ledger.datasets.definition import Definition, DefinitionError
-from tradex_ledger.datasets.graph import iso
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.dataset_errors import EngineChangedRowsError
 from tradex_ledger.domain.dataset_events import DIFFERENT, EQUAL, NONE_ELIGIBLE
+from tradex_ledger.domain.day import iso
 from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.driving import window
 from tradex_ledger.driving.compare import DIFFERENCES_MAX, differences, texts

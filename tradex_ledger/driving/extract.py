@@ -14,8 +14,8 @@ from typing import Any
 
 from tradex_ledger.clock import new_id
 from tradex_ledger.datasets.definition import Definition
-from tradex_ledger.datasets.graph import ordinal
 from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
 from tradex_ledger.domain.run import Run
@@ -54,7 +54,7 @@ class NothingReadableError(EnvironmentFault):
 def extraction_of(run: Run, source: str) -> dict[str, Any]:
     """What LayerStarted says of the extraction: its mode and explicit cursors (times, UTC; the upper one excluded)."""
     if isinstance(run, Backfill):
-        first, last = ordinal(run.request["first"]), ordinal(run.request["last"])
+        first, last = run.request.first, run.request.last
         cursors: tuple[str | None, str] = (_midnight(first), _midnight(last + 1))
         return {"mode": "backfill", "cursor_from": cursors[0], "cursor_to": cursors[1], "source": source}
     assert isinstance(run, IncrementalRun)
@@ -112,7 +112,7 @@ def extract(ex: Execution, driven: DrivenRun, extraction: Mapping[str, Any]) -> 
     staged = stage_all(ex, listing.files, wanted, delivered, asked)
     if extraction["mode"] == "incremental" and (days := staged.days(asked)):
         # Before anything is appended: a run that is told to take fewer days then finds no later ones to follow up.
-        check_own_days(ex, min(days) + EPOCH_ORDINAL, ordinal(extraction["cursor_to"]), driven.id)
+        check_own_days(ex, min(days) + EPOCH_ORDINAL, day_of(extraction["cursor_to"]), driven.id)
     recovered = _recover(ex, staged, extraction)
     appended: dict[str, Append] = {}
     index = open_keys(ex)
@@ -167,7 +167,7 @@ def _recover(ex: Execution, staged: Staged, extraction: Mapping[str, Any]) -> in
     if extraction["mode"] != "backfill" or rejected is None:
         return 0
     catalog = ex.base().catalog
-    first, until = ordinal(extraction["cursor_from"]), ordinal(extraction["cursor_to"])
+    first, until = day_of(extraction["cursor_from"]), day_of(extraction["cursor_to"])
     # A line without a day had that of 1970; the day of another may have come from its file's name: all are read.
     old = tuple(
         ex.input_file(day, file, is_old=True)

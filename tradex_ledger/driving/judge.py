@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from tradex_ledger.datasets.graph import ordinal
 from tradex_ledger.domain.anomaly import SERIES_MIN, judge
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.by_rule import NOTHING, Beyond
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.plan import Window, count_partitions
 from tradex_ledger.domain.run import Run
 from tradex_ledger.driving.fence import DrivenRun
@@ -29,15 +29,15 @@ def detect_anomalies(ex: Execution, driven: DrivenRun, published: Catalog) -> No
         candidates = driven.run.candidates.get(name, {})
         daily = all(read.first == read.last == 0 for read in definition.reads)
         rows = {day: version.rows for day, version in published.current.get(name, {}).items()}
-        own = {ordinal(day): facts["rows"] for day, facts in candidates.items()}
+        own: dict[int, int] = {day_of(day): facts["rows"] for day, facts in candidates.items()}
         for day, facts in sorted(candidates.items()):
-            current = published.get(name, ordinal(day))
+            current = published.get(name, day_of(day))
             if facts["outcome"] != "written" or (current is not None and current.rows == facts["rows"]):
                 continue
             # By what was there before: the days of a long outage, all in one run, would find each other normal.
-            series = _same_weekday(rows, ordinal(day)) if daily else []
+            series = _same_weekday(rows, day_of(day)) if daily else []
             if daily and len(series) < SERIES_MIN:
-                series = _same_weekday({**rows, **own}, ordinal(day))
+                series = _same_weekday({**rows, **own}, day_of(day))
             for anomaly in judge(facts["rows"], current.rows if current else None, series, ex.policy):
                 driven.run.detect_anomaly(
                     dataset=name,
@@ -83,15 +83,15 @@ def reason_for_a_person(ex: Execution, driven: DrivenRun, added: Sequence[Window
     run.check_still_allowed(policy)
     more = count_partitions(added) + _grown_beside(ex, run).partitions
     why = run.why_a_person(policy, Beyond(more, 0)) if more else None
-    named = ", ".join(sorted({window["dataset"] for window in added}))
+    named = ", ".join(sorted({window.dataset for window in added}))
     return why and f"{why} ({f'{named}: {what_came_in(run, added)}' if named else 'other parts of its request'})"
 
 
 def what_came_in(run: Run, added: Sequence[Window]) -> str:
     """What partitions are that came into a plan after it was made: days after all that it knew, or others."""
-    last = max([window["last"] for window in run.windows], default="")
-    newer = any(window["last"] > last for window in added)
-    others = any(window["first"] <= last for window in added)
+    last = max([window.last for window in run.windows], default=0)
+    newer = any(window.last > last for window in added)
+    others = any(window.first <= last for window in added)
     told = ["newer days"] if newer else []
     told += [f"{'other ' if newer else ''}days that follow from what was appended or published since"] if others else []
     return ", and ".join(told)
@@ -118,7 +118,7 @@ def reason_to_hold(ex: Execution, driven: DrivenRun) -> str | None:
     if run.is_released():
         return None
     again = " (its inputs moved since it was released)" if run.released_candidates else ""
-    if isinstance(run, Backfill) and run.request["review"]:
+    if isinstance(run, Backfill) and run.request.review:
         return f"review was asked for{again}"
     if isinstance(run, Backfill) and (why := _too_many_rows(ex, run)) is not None:
         return f"{why}{again}"

@@ -97,7 +97,7 @@ def quota(ex: Execution, run: Run) -> Iterator[None]:
     """
     with ExitStack() as stack:
         if isinstance(run, Backfill):
-            about = sorted(definition.name for definition in subjects(ex, run.request["dataset"]))
+            about = sorted(definition.name for definition in subjects(ex, run.request.dataset))
             places = [(f"of {name}", ex.policy.runs_per_dataset) for name in about]
             for what, allowed in (*places, ("in all", ex.policy.runs_in_all)):
                 if allowed and not _take_place(ex, stack, what, allowed):

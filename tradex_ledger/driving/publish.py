@@ -21,9 +21,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from tradex_ledger.datasets.definition import Definition
-from tradex_ledger.datasets.graph import affected, days_of, ordinal, windows
+from tradex_ledger.datasets.graph import affected, days_of, windows
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import Aggregate
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
 from tradex_ledger.domain.plan import Window
@@ -97,7 +98,7 @@ def _save(ex: Execution, driven: DrivenRun, base: Base) -> None:
         )
         together.append(lock)
     if isinstance(run, Backfill):
-        if run.request["override_state"]:
+        if run.request.override_state:
             state = ex.ledger.get(PipelineState, stream_of(ex.pipeline.name), "pipeline")
             run.override_state(state, policy=ex.policy, host=str(ex.facts["host"]), by=ex.by)
             together.append(state)
@@ -119,7 +120,7 @@ def planned_days(ex: Execution, driven: DrivenRun) -> dict[str, set[int]]:
 def last_day_of(driven: DrivenRun, published: Catalog) -> int:
     """The last day there is: of any partition, or of the run's own range."""
     run = driven.run
-    own = ordinal(run.cursor_to) - 1 if isinstance(run, IncrementalRun) else ordinal(run.request["last"])
+    own = day_of(run.cursor_to) - 1 if isinstance(run, IncrementalRun) else run.request.last
     return max([own, *published.days()[-1:]])
 
 
@@ -128,7 +129,8 @@ def days_to_add(ex: Execution, driven: DrivenRun, published: Catalog, versions: 
     what the run appended leads to, since a post is filed under its own day."""
     run = driven.run
     last_day = last_day_of(driven, published)
-    seeds = {name: {ordinal(day) for day in days} for name, days in run.appended.items() if name not in published.side}
+    appended = {name: days for name, days in run.appended.items() if name not in published.side}
+    seeds: dict[str, set[int]] = {name: set(map(day_of, days)) for name, days in appended.items()}
     for name in ex.pipeline.definitions:
         seeds.setdefault(name, set()).update(days_of(run.windows, name))
     closure = affected(ex.pipeline, seeds, last_day=last_day)
@@ -164,13 +166,13 @@ def _moved(
     """The planned days of a dataset that have no candidate, or one whose inputs or output are not what they were."""
     candidates = driven.run.candidates.get(definition.name, {})
     moved = {
-        ordinal(day)
+        day_of(day)
         for day, facts in candidates.items()
-        if facts["inputs"] != seen.input_digest(definition, logic_version, ordinal(day))
+        if facts["inputs"] != seen.input_digest(definition, logic_version, day_of(day))
         or any(file["path"] in published.gone for file in facts["files"])
-        or _stands_for_nothing(facts, published.get(definition.name, ordinal(day)))
+        or _stands_for_nothing(facts, published.get(definition.name, day_of(day)))
     }
-    return moved | (days_of(driven.run.windows, definition.name) - {ordinal(day) for day in candidates})
+    return moved | (days_of(driven.run.windows, definition.name) - {day_of(day) for day in candidates})
 
 
 def _stands_for_nothing(facts: Mapping[str, Any], current: Version | None) -> bool:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tradex_ledger.datasets.definition import Definition
-from tradex_ledger.datasets.graph import input_days, iso, ordinal, windows
+from tradex_ledger.datasets.graph import input_days, windows
 from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.day import day_of, iso
 from tradex_ledger.domain.plan import Window
 from tradex_ledger.driving.contents import differing
 from tradex_ledger.driving.fence import DrivenRun
@@ -77,7 +78,7 @@ class Rebuild:
             self._rebuild(wanted)
             return
         for window in self._windows(wanted):  # it reads its own earlier days: window after window
-            self._rebuild(list(range(ordinal(window["first"]), ordinal(window["last"]) + 1)))
+            self._rebuild(list(range(window.first, window.last + 1)))
 
     def _windows(self, days: Iterable[int]) -> list[Window]:
         limit = self.ex.policy.window_partitions
@@ -91,7 +92,7 @@ class Rebuild:
             self._record([self._reused(day, digests[day]) for day in chunk])
         todo = sorted(set(days) - set(reused))
         found = self._windows(todo)
-        widest = max(found, key=lambda w: w["partitions"], default=None)
+        widest = max(found, key=lambda w: w.partitions, default=None)
         tasks = [self._task(window, check_reads=window is widest) for window in found]
         started = self.ex.stopwatch()
         for task, staged in self.ex.pool.run(build_window, tasks):
@@ -100,7 +101,7 @@ class Rebuild:
 
     def _has_same_inputs(self, day: int, digest: str) -> bool:
         run = self.driven.run
-        if isinstance(run, Backfill) and run.request["kind"] == "forced":
+        if isinstance(run, Backfill) and run.request.kind == "forced":
             return False  # it recomputes everything: what it corrects may be what looks the same
         current = self.published.get(self.definition.name, day)
         if current is None or current.logic_version != self.logic_version or current.inputs != digest:
@@ -111,7 +112,7 @@ class Rebuild:
         )
 
     def _task(self, window: Window, *, check_reads: bool) -> WindowTask:
-        days = range(ordinal(window["first"]), ordinal(window["last"]) + 1)
+        days = range(window.first, window.last + 1)
         return window_task(self.ex, self.definition, self.seen, days, check_reads=check_reads)
 
     def _reused(self, day: int, digest: str) -> dict[str, Any]:
@@ -183,6 +184,6 @@ class Rebuild:
             self.driven.run.tell_contents(**found, by=self.ex.by)
         self.driven.append()
         for fact in facts:
-            self.seen.put(self.definition.name, ordinal(fact["partition"]), version_of(fact))
+            self.seen.put(self.definition.name, day_of(fact["partition"]), version_of(fact))
         self.done += len(facts)
         self.ex.progress(self.definition.name, self.done, self.total)

@@ -14,8 +14,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from tradex_ledger.datasets.graph import iso
 from tradex_ledger.datasets.statement import connect
+from tradex_ledger.domain.day import iso
 from tradex_ledger.driving.elsewhere import POST, bronze_files, may_hold, rows_of
 from tradex_ledger.driving.homes import EVER
 from tradex_ledger.driving.keys import KeyIndex, Spans, number_of, numbers_in

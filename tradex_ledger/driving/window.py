@@ -23,10 +23,10 @@ import duckdb
 
 from tradex_ledger.datasets.definition import DefinitionError, Read
 from tradex_ledger.datasets.fingerprint import create_empty
-from tradex_ledger.datasets.graph import iso
 from tradex_ledger.datasets.references import add_references
 from tradex_ledger.datasets.sandbox import check_within, close, confine, in_time, spill_of
 from tradex_ledger.datasets.statement import NotOneSelectError, connect, quoted
+from tradex_ledger.domain.day import iso
 from tradex_ledger.driving import again, feed
 from tradex_ledger.driving.same_rows import first_difference
 from tradex_ledger.driving.window_errors import (

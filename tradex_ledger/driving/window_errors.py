@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from tradex_ledger.datasets.definition import DefinitionError
-from tradex_ledger.datasets.graph import iso
+from tradex_ledger.domain.day import iso
 
 
 class ReadsOutsideWindowError(DefinitionError):

@@ -11,7 +11,7 @@ import duckdb
 from sqlalchemy import Engine
 
 from tradex_ledger.datasets.definition import Definition
-from tradex_ledger.datasets.graph import iso, ordinal
+from tradex_ledger.domain.day import day_of, iso
 from tradex_ledger.ledger.select import select
 from tradex_ledger.sources.reread import EDIT_DAYS, MADE_UP_DAYS
 from tradex_ledger.sources.x_posts.time import DAY_US, EPOCH_ORDINAL, FIRST_POST_US
@@ -273,7 +273,7 @@ def overlay(catalog: Catalog, candidates: Mapping[str, Mapping[str, Mapping[str,
     """Lay a run's candidates over the catalog: its later layers see them, nobody else does."""
     for dataset, days in candidates.items():
         for day, facts in days.items():
-            catalog.put(dataset, ordinal(day), version_of(facts))
+            catalog.put(dataset, day_of(day), version_of(facts))
 
 
 def version_of(facts: Mapping[str, Any]) -> Version:

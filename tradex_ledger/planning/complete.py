@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from tradex_ledger.datasets.definition import Definition, Pipeline
-from tradex_ledger.datasets.graph import iso
+from tradex_ledger.domain.day import iso
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.planning.catalog import Catalog
 

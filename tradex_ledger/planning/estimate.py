@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tradex_ledger.datasets.definition import Read
-from tradex_ledger.domain.plan import LAYERS, Estimate
+from tradex_ledger.domain.plan import LAYERS, Estimate, Range
 from tradex_ledger.planning.catalog import Catalog, Version
 from tradex_ledger.planning.context import Execution
 from tradex_ledger.views import AsOf, open_views
 
 Spread = tuple[float, float, float]
 
-_NO_CALLS = {"low": 0, "likely": 0, "high": 0}  # a folder of files is read, not called
+_NO_CALLS = Range(0, 0, 0)  # a folder of files is read, not called
 _COST_TOPICS = ("run.partition_rebuilt", "run.layer_started", "run.layer_completed")
 # A window of few days costs more a day than the long ones of the past did, and a machine has other work, too.
 _SLOWER = 2
@@ -113,7 +113,7 @@ def estimate_plan(
     """
     past = read_past(ex, catalog.position)
     if not past.built:
-        return {"rows": None, "bytes": None, "seconds": None, "source_calls": _NO_CALLS}
+        return Estimate(None, None, None, source_calls=_NO_CALLS)
     touched = touched_days(ex, catalog, versions, days, asked)
     before = _sizes(ex, catalog, versions, days)
     sums = {name: [0.0, 0.0, 0.0] for name in ("rows", "bytes", "seconds")}
@@ -123,11 +123,10 @@ def estimate_plan(
             grows = set(catalog.current.get(name, ())) if asked else set()
             _add(sums[what], _size(sizes, fate, grows))
     _add(sums["seconds"], _seconds(ex, past, touched, asks_source=bool(asked), recomputes=recomputes))
-    found: Estimate = {
-        name: {"low": math.floor(low), "likely": round(likely), "high": math.ceil(high)}
-        for name, (low, likely, high) in sums.items()
+    ranges = {
+        name: Range(math.floor(low), round(likely), math.ceil(high)) for name, (low, likely, high) in sums.items()
     }
-    return {**found, "source_calls": _NO_CALLS}
+    return Estimate(**ranges, source_calls=_NO_CALLS)
 
 
 def touched_days(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from tradex_ledger.domain.backfill import ACTIVE, Backfill
 from tradex_ledger.domain.backfill_errors import OverlapError
-from tradex_ledger.domain.plan import covers
+from tradex_ledger.domain.day import iso
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.entry import canonical
 from tradex_ledger.ledger.select import select
@@ -25,12 +25,12 @@ def active_backfills(ledger: Ledger) -> list[Backfill]:
 
 def others_of_group(ledger: Ledger, backfill: Backfill) -> list[Backfill]:
     """The other parts of a request that was split, whatever became of them, oldest first."""
-    group = backfill.request["group"]
+    group = backfill.request.group
     if group is None:
         return []
     found = select(ledger.engine, _GROUPED, about=f"%{canonical({'group': group}).decode()[1:-1]}%")
     others = (ledger.get(Backfill, stream) for (stream,) in found if stream != backfill.id)
-    return [other for other in others if other.request["group"] == group]
+    return [other for other in others if other.request.group == group]
 
 
 def check_no_earlier_overlap(ledger: Ledger, backfill: Backfill) -> None:
@@ -46,13 +46,13 @@ def check_overlap(ledger: Ledger, backfill: Backfill) -> None:
 
 
 def _check(backfill: Backfill, others: Iterable[Backfill]) -> None:
-    allowed, group = backfill.request["allow_overlap"], backfill.request["group"]
+    allowed, group = backfill.request.allow_overlap, backfill.request.group
     for other in others:
-        sibling = group is not None and other.request["group"] == group and other.requested_by == backfill.requested_by
+        sibling = group is not None and other.request.group == group and other.requested_by == backfill.requested_by
         if other.id in allowed or sibling:
             continue
         for window in backfill.windows:
-            for first, last in covers(other.windows, window["dataset"]):
-                if first <= window["last"] and window["first"] <= last:
-                    shared = max(first, window["first"]), min(last, window["last"])
-                    raise OverlapError([other.id], window["dataset"], *shared)
+            for theirs in other.windows:
+                first, last = max(theirs.first, window.first), min(theirs.last, window.last)
+                if theirs.dataset == window.dataset and first <= last:
+                    raise OverlapError([other.id], window.dataset, iso(first), iso(last))

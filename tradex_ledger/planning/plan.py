@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Any
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any, cast
 
 from tradex_ledger.datasets.definition import Definition
-from tradex_ledger.datasets.graph import affected, days_of, iso, ordinal, windows
+from tradex_ledger.datasets.graph import affected, days_of, windows
 from tradex_ledger.domain.backfill import Backfill
-from tradex_ledger.domain.plan import LAYERS, Plan, count_partitions, plan_digest
-from tradex_ledger.domain.request import RangeError
+from tradex_ledger.domain.day import day_of, iso
+from tradex_ledger.domain.plan import LAYERS, Pin, Plan, count_partitions
+from tradex_ledger.domain.request import RangeError, RecordedRequest, Request
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.planning.base import logic_versions
 from tradex_ledger.planning.catalog import FIRST_DAY, Catalog
@@ -56,15 +58,30 @@ def span_of(ex: Execution, name: str) -> tuple[date, date]:
     return date.fromordinal(days[0]), date.fromordinal(days[-1])
 
 
+def with_days(ex: Execution, asked: Request) -> Request:
+    """The request with both of its days: where one is not named, all there are. Raises `RangeError`."""
+    if asked.first is not None and asked.last is not None:
+        return asked
+    first, last = span_of(ex, asked.dataset)
+    return replace(asked, first=asked.first or first, last=asked.last or last)
+
+
+def halves(asked: Request) -> tuple[Request, Request]:
+    """A request of several days as two, the earlier one first."""
+    first, last = cast("date", asked.first), cast("date", asked.last)
+    middle = first + (last - first) // 2
+    return replace(asked, last=middle), replace(asked, first=middle + timedelta(days=1))
+
+
 def far_off(ex: Execution, backfill: Backfill, cursor: str | None) -> list[str]:
     """A sentence for each end of the range that lies where it may be a slip.
 
     That is more than a year outside the days there are, or beyond the cursor, where incremental runs have not been.
     """
     there = ex.base().catalog.days()
-    first, last = (date.fromisoformat(backfill.request[end]).toordinal() for end in ("first", "last"))
+    first, last = backfill.request.first, backfill.request.last
     found = []
-    if cursor is not None and last >= ordinal(cursor):
+    if cursor is not None and last >= day_of(cursor):
         found.append(
             f"the range goes on to {iso(last)}, and incremental runs have come to {cursor[:10]} (excluded) only"
         )
@@ -107,7 +124,7 @@ def plan_backfill(ex: Execution, backfill: Backfill) -> Plan:
     wanted = _days_by_dataset(ex, backfill.request, catalog, versions)
     _extract_again(ex, backfill, catalog)
     days, _ = buildable(ex.pipeline, catalog, wanted)
-    about = {d.name: wanted.get(d.name, set()) for d in subjects(ex, backfill.request["dataset"])}
+    about = {d.name: wanted.get(d.name, set()) for d in subjects(ex, backfill.request.dataset)}
     check_complete(ex.pipeline, catalog, {**days, **about}, versions)
     found = []
     for definition in ex.pipeline.definitions.values():
@@ -118,33 +135,26 @@ def plan_backfill(ex: Execution, backfill: Backfill) -> Plan:
                 logic_version=versions[definition.name],
                 window_partitions=ex.policy.window_partitions,
             )
-    one_day = backfill.request["first"] == backfill.request["last"]
+    one_day = backfill.request.first == backfill.request.last
     ex.policy.check_size(count_partitions(found), one_day=one_day)
     for window in found:
-        locks[window["dataset"]].check_writable()
-        locks[window["dataset"]].check_unprotected(window["first"], window["last"])
-    touched = sorted({w["dataset"] for w in found} | {d.name for d in subjects(ex, backfill.request["dataset"])})
-    plan: dict[str, Any] = {
-        "base": base.position,
-        "windows": found,
-        "definitions": {
-            # As it was recorded: what is made up today may come out otherwise under another release.
-            name: {"logic_version": versions[name], "fingerprint": locks[name].fingerprint}
-            for name in touched
-        },
-        "estimate": estimate_plan(
-            ex,
-            catalog,
-            versions,
-            days,
-            asked=_asked(backfill.request) if LAYERS[0] in backfill.layers else set(),
-            recomputes=backfill.request["kind"] == "forced",
-        ),
-        "policy_digest": ex.policy.digest,
-        "source": ex.source.describe() if LAYERS[0] in backfill.layers else None,
-    }
-    plan["digest"] = plan_digest(backfill.request, plan)
-    return plan  # type: ignore[return-value]
+        locks[window.dataset].check_writable()
+        locks[window.dataset].check_unprotected(iso(window.first), iso(window.last))
+    touched = sorted({w.dataset for w in found} | {d.name for d in subjects(ex, backfill.request.dataset)})
+    # As it was recorded: what is made up today may come out otherwise under another release.
+    pins = {name: Pin(versions[name], locks[name].fingerprint) for name in touched}
+    bronze = LAYERS[0] in backfill.layers
+    estimate = estimate_plan(
+        ex,
+        catalog,
+        versions,
+        days,
+        asked=_asked(backfill.request) if bronze else set(),
+        recomputes=backfill.request.kind == "forced",
+    )
+    source = ex.source.describe() if bronze else None
+    plan = Plan(base.position, tuple(found), pins, estimate, ex.policy.digest, source)
+    return plan.bound_to(backfill.request.to_event())
 
 
 def _extract_again(ex: Execution, backfill: Backfill, catalog: Catalog) -> None:
@@ -155,16 +165,15 @@ def _extract_again(ex: Execution, backfill: Backfill, catalog: Catalog) -> None:
             catalog.lost[definition.name] = {day: at for day, at in lost.items() if day not in _asked(backfill.request)}
 
 
-def _asked(request: dict[str, Any]) -> set[int]:
-    first, last = (ordinal(request[end]) for end in ("first", "last"))
-    return set(range(first, last + 1))
+def _asked(request: RecordedRequest) -> set[int]:
+    return set(range(request.first, request.last + 1))
 
 
 def _days_by_dataset(
-    ex: Execution, request: dict[str, Any], catalog: Catalog, versions: dict[str, int]
+    ex: Execution, request: RecordedRequest, catalog: Catalog, versions: dict[str, int]
 ) -> dict[str, set[int]]:
     """The closure of the days asked for. A derived dataset has no days before its first or after its last."""
-    about = subjects(ex, request["dataset"])
+    about = subjects(ex, request.dataset)
     there = catalog.days()
     asked = _asked(request)
     if about[0].layer == LAYERS[0]:
@@ -174,10 +183,10 @@ def _days_by_dataset(
     if not asked:
         span = f"from {iso(there[0])} to {iso(there[-1])}" if there else "no day at all"
         raise RangeError(
-            f"the range {request['first']}..{request['last']} is empty: {request['dataset']} has {span}",
+            f"the range {iso(request.first)}..{iso(request.last)} is empty: {request.dataset} has {span}",
             mend="see what there is: tradex dataset list",
         )
-    if request["kind"] == "logical":
+    if request.kind == "logical":
         _check_new_logic(about, asked, catalog, versions)
     seeds = {definition.name: asked for definition in about}
     days = _closure(ex, seeds, asked, catalog, last_day=there[-1])
@@ -204,9 +213,9 @@ def _closure(
 def left_out(ex: Execution, backfill: Backfill) -> dict[str, dict[int, list[tuple[str, int]]]]:
     """What the request would lead to but cannot be built yet: dataset → day → the inputs (dataset, day) it lacks."""
     if backfill.plan:  # told as it was when the plan was made
-        pinned = {name: pin["logic_version"] for name, pin in backfill.plan["definitions"].items()}
+        pinned = {name: pin.logic_version for name, pin in backfill.plan.definitions.items()}
         versions = logic_versions(ex.locks()) | pinned
-        catalog = ex.catalogs.at(backfill.plan["base"], versions)
+        catalog = ex.catalogs.at(backfill.plan.base, versions)
     else:
         base = ex.base()
         catalog, versions = base.catalog, base.versions
@@ -232,8 +241,8 @@ def _check_new_logic(about: list[Definition], asked: set[int], catalog: Catalog,
 
 def edges(ex: Execution, backfill: Backfill) -> list[dict[str, Any]]:
     """Why each dataset is in the plan: asked for, or because it reads one that is, over those relative days."""
-    asked = {definition.name for definition in subjects(ex, backfill.request["dataset"])}
-    planned = {w["dataset"] for w in backfill.windows}
+    asked = {definition.name for definition in subjects(ex, backfill.request.dataset)}
+    planned = {w.dataset for w in backfill.windows}
     sources = planned | asked
     if LAYERS[0] in backfill.layers:
         sources.add(ex.bronze()[0].name)

@@ -17,7 +17,8 @@ import orjson
 
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.fingerprint import describe_all
-from tradex_ledger.datasets.graph import affected, iso, ordinal, windows
+from tradex_ledger.datasets.graph import affected, windows
+from tradex_ledger.domain.day import day_of, iso
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
 from tradex_ledger.domain.source import Look
 from tradex_ledger.driving.ahead import sets_out
@@ -141,7 +142,7 @@ def _new(
     todo = windows(definition, by_day, logic_version=0, window_partitions=ex.policy.window_partitions)
     tasks = []
     for number, window in enumerate(todo):
-        days = tuple(range(ordinal(window["first"]), ordinal(window["last"]) + 1))
+        days = tuple(range(window.first, window.last + 1))
         more = {"folder": Path(ex.staging, f"{definition.name}-{number}"), "run_id": "", "ingested_at": _NEVER}
         tasks.append(append_task(ex, catalog, definition, tuple(staged), placed, days, **more))
     found = []
@@ -167,7 +168,7 @@ def _told(ex: Execution, dataset: str, found: dict[int, int], cursor: str) -> La
         if any((e["cursor_from"] or "")[:10] <= iso(day) < e["cursor_to"][:10] for e in asked)  # both are midnights
     }
     posts = {day: count for day, count in sorted(found.items()) if day in passed or iso(day) >= (start or "")[:10]}
-    last_day = max([ordinal(cursor), *posts])
+    last_day = max([day_of(cursor), *posts])
     return Late(dataset, posts, passed & posts.keys(), affected(ex.pipeline, {dataset: posts}, last_day=last_day))
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import Any
 
-from tradex_ledger.datasets.graph import days_of, iso, ordinal
+from tradex_ledger.datasets.graph import days_of
 from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.day import day_of, iso
 from tradex_ledger.domain.pipeline_state import stream_of
 from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.driving import two_days
@@ -135,7 +136,7 @@ def _outdated(run_id: str, error: RefusedError) -> Row:
 
 def _touches(backfill: Backfill, request: Row) -> bool:
     """Whether a backfill that cannot be driven any more shares a day with a request."""
-    return bool(backfill.request["first"] <= request["last"] and request["first"] <= backfill.request["last"])
+    return backfill.request.first <= day_of(request["last"]) and day_of(request["first"]) <= backfill.request.last
 
 
 def _unread(late: Late | None) -> list[Row]:
@@ -172,13 +173,13 @@ def _waiting(backfill: Backfill, dataset: str) -> Row:
         "HELD": ("is held and waits for its release", "release"),
     }.get(status, ("is being driven", "show"))
     reason = ' --reason "…"' if verb == "release" else ""
-    span = f"{backfill.request['first']}..{backfill.request['last']}"
+    span = f"{iso(backfill.request.first)}..{iso(backfill.request.last)}"
     return {
         "kind": "waiting",
         "run": run_id,
         "status": status,
         "command": f"tradex backfill {verb} {run_id}{reason}",
-        "reason": f"{run_id} {why}; it mends {dataset} (asked for: {backfill.request['dataset']} {span})",
+        "reason": f"{run_id} {why}; it mends {dataset} (asked for: {backfill.request.dataset} {span})",
     }
 
 
@@ -201,13 +202,12 @@ def _covered(backfill: Backfill, dataset: str, logic: dict[str, Row]) -> set[int
     """
     asked = backfill.request
     if logic[dataset]["layer"] == LAYERS[0]:
-        if asked["dataset"] in (dataset, LAYERS[0]) and backfill.next_layer() == LAYERS[0]:
-            return set(range(ordinal(asked["first"]), ordinal(asked["last"]) + 1))
+        if asked.dataset in (dataset, LAYERS[0]) and backfill.next_layer() == LAYERS[0]:
+            return set(range(asked.first, asked.last + 1))
         return set()
-    definitions = backfill.plan["definitions"] if backfill.plan else {}
+    definitions = backfill.plan.definitions if backfill.plan else {}
     outdated = any(
-        name in logic and logic[name]["logic_version"] != planned["logic_version"]
-        for name, planned in definitions.items()
+        name in logic and logic[name]["logic_version"] != planned.logic_version for name, planned in definitions.items()
     )
     return set() if outdated else days_of(backfill.windows, dataset)
 

@@ -9,10 +9,10 @@ from typing import Any
 import duckdb
 
 from tradex_ledger.datasets.definition import Pipeline
-from tradex_ledger.datasets.graph import ordinal
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.dataset_events import ACCEPTED
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.driving.contents import compare_again, told
 from tradex_ledger.errors import RefusedError
@@ -78,9 +78,9 @@ def find_blockers(ledger: Ledger, pipeline: Pipeline, backfill: Backfill) -> lis
             "state = 'published' and layer <> 'bronze' and published_position > ? order by published_position desc",
             own,
         )
-    mine = {(name, ordinal(day)) for name, days in backfill.candidates.items() for day in days}
-    wrote = {
-        (name, ordinal(day))
+    mine = {(name, day_of(day)) for name, days in backfill.candidates.items() for day in days}
+    wrote: set[tuple[str, int]] = {
+        (name, day_of(day))
         for name, days in backfill.candidates.items()
         for day, facts in days.items()
         if facts["outcome"] == "written"

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import Any
 
 from tradex_ledger.clock import new_id
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import ExpiredRequestError
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.plan import Plan, full_digest
 from tradex_ledger.domain.policy import TooLargeError
+from tradex_ledger.domain.request import Request
 from tradex_ledger.domain.run import Run
 from tradex_ledger.driving.fence import load_run
 from tradex_ledger.errors import ConflictError, NotFoundError, RefusedError, TradexError, UsageError
@@ -40,42 +43,37 @@ class BackfillCommands(LakeCommands):
         ex.unregistered = self.unregistered()
         return ex
 
-    def plan(self, **request: Any) -> tuple[Backfill, Plan]:
+    def plan(self, asked: Request) -> tuple[Backfill, Plan]:
         """A backfill with its plan, nothing recorded: what `--dry-run` shows. Takes what `request` takes."""
-        from tradex_ledger.planning.plan import layers_of, plan_backfill, span_of
+        from tradex_ledger.planning.plan import layers_of, plan_backfill, with_days
 
         ex = self._planning()
         ex.prepare()  # what is asked for may have had a definition until today
-        name = request["dataset"]
-        layers = layers_of(ex, name)
-        if request.get("first") is None or request.get("last") is None:
-            first, last = span_of(ex, name)
-            request |= {"first": request.get("first") or first, "last": request.get("last") or last}
+        layers = layers_of(ex, asked.dataset)
         backfill = Backfill.submit(
             new_id("bf", self.clock()),
+            with_days(ex, asked),
             layers=layers,
-            today=self.today(),
+            today=day_of(self.today()),
             by=self.actor,
             policy=self.policy_to_look,
-            **request,
         )
         plan = plan_backfill(ex, backfill)
         backfill.record_plan(plan, by=self.actor)
         return backfill, plan
 
-    def request(self, **request: Any) -> Backfill:
+    def request(self, asked: Request) -> Backfill:
         """Request a backfill; it is recorded with its plan and waits for an approval, unless a rule approves it.
 
-        Takes kind, dataset (or layer), first and last (days; all there are unless given), override_state, reason;
-        and ticket, priority, cursor, review, allow_overlap, group. Raises: `OverlapError` and what planning raises.
+        Raises: `OverlapError` and what planning raises.
         """
         self.policy.check_may("request", self.actor)  # before work is done for nothing
-        return self._record([self.plan(**request)])[0]
+        return self._record([self.plan(asked)])[0]
 
-    def request_split(self, **request: Any) -> list[Backfill]:
+    def request_split(self, asked: Request) -> list[Backfill]:
         """Request a range that is too large for one backfill as several linked ones, each within the policy (N36)."""
         self.policy.check_may("request", self.actor)
-        return self._record(self.plan_split(**request))
+        return self._record(self.plan_split(asked))
 
     def _record(
         self, planned: list[tuple[Backfill, Plan]], linked: Sequence[tuple[Backfill, Plan]] = ()
@@ -95,27 +93,20 @@ class BackfillCommands(LakeCommands):
         # As they were recorded: the store gives an event its time.
         return [self.ledger.get(Backfill, backfill.id) for backfill in made]
 
-    def plan_split(self, **request: Any) -> list[tuple[Backfill, Plan]]:
+    def plan_split(self, asked: Request) -> list[tuple[Backfill, Plan]]:
         """The linked backfills, each with its plan, that `request_split` would record; nothing is."""
-        from tradex_ledger.planning.plan import span_of
+        from tradex_ledger.planning.plan import halves, with_days
 
-        group = new_id("group", self.clock())
-        first, last = request.get("first"), request.get("last")
-        if first is None or last is None:
-            span = span_of(self._planning(), request["dataset"])
-            first, last = first or span[0], last or span[1]
         made: list[tuple[Backfill, Plan]] = []
-        ranges = [(first, last)]
-        while ranges:
-            start, end = ranges.pop()
-            wanted = {**request, "first": start, "last": end, "group": group}
+        parts = [replace(with_days(self._planning(), asked), group=new_id("group", self.clock()))]
+        while parts:
+            part = parts.pop()
             try:
-                made.append(self.plan(**wanted))
+                made.append(self.plan(part))
             except TooLargeError:
-                if start == end:
+                if part.first == part.last:
                     raise
-                middle = start + (end - start) // 2
-                ranges += [(middle + timedelta(days=1), end), (start, middle)]
+                parts += reversed(halves(part))
         return made
 
     def warnings(self, backfill: Backfill) -> list[str]:
@@ -150,10 +141,17 @@ class BackfillCommands(LakeCommands):
         refused = (RefusedError, UsageError, NotFoundError, ConflictError)
         planned: list[tuple[dict[str, Any], tuple[Backfill, Plan]]] = []
         for item in wanted:
-            request = {name: item[name] for name in ("kind", "dataset", "reason")}
-            days = {name: date.fromisoformat(item[name]) for name in ("first", "last")}
+            asked = Request(
+                kind=item["kind"],
+                dataset=item["dataset"],
+                first=date.fromisoformat(item["first"]),
+                last=date.fromisoformat(item["last"]),
+                reason=item["reason"],
+                override_state=False,
+                group=group,
+            )
             try:
-                planned.append((item, self.plan(**request, **days, override_state=False, group=group)))
+                planned.append((item, self.plan(asked)))
             except refused as error:
                 item["refused"] = _told(error)
         for item, pair in planned:
@@ -178,7 +176,7 @@ class BackfillCommands(LakeCommands):
         One that has waited too long is closed, unless that is so by a clock that is far from the last event.
         """
         backfill = self.ledger.get(Backfill, self.find_backfill(run_id))
-        known = backfill.plan["digest"] if backfill.plan else ""
+        known = backfill.plan.digest if backfill.plan else ""
         given = known if plan_digest is None else full_digest(plan_digest, known)
         now, believed = self._time_of_deed(self.policy)
         try:

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 
 from tradex_ledger.clock import new_id
 from tradex_ledger.datasets.built_in import PIPELINE
-from tradex_ledger.datasets.graph import ordinal
 from tradex_ledger.domain.clocks import TOLERANCE, ClockNote
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.incremental import CursorAheadError, IncrementalRun
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.run import ENDED, Run
@@ -69,8 +69,8 @@ class IncrementalCommands(DatasetCommands):
                     return finished
             cursor_from = self.state().cursor
             if cursor_from is not None and cursor_from < cursor_to:
-                check_own_days(ex, ordinal(cursor_from), end.toordinal())
-                check_incremental(ex, ordinal(cursor_from), end.toordinal() - 1)
+                check_own_days(ex, day_of(cursor_from), end.toordinal())
+                check_incremental(ex, day_of(cursor_from), end.toordinal() - 1)
             if until is None and not far_ahead and (cursor_from or "") < cursor_to:
                 catalog = ex.base().catalog
                 check_not_far_ahead(ex, catalog, end.toordinal(), cursor_from)
@@ -159,7 +159,7 @@ class IncrementalCommands(DatasetCommands):
         from tradex_ledger.driving.ahead import check_not_far_ahead
 
         run = self.ledger.get(IncrementalRun, run_id)
-        end = ordinal(run.cursor_to)
+        end = day_of(run.cursor_to)
         allowed = far_ahead if until is None else until.toordinal() >= end
         if allowed or run.windows or ex.bronze()[0].name in run.appended:
             return

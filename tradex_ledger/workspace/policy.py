@@ -127,7 +127,7 @@ class PolicyCommands(Core):
         if run.status in ENDED and run.driven_at:
             last = record.digest_at(run.driven_at) or last
         now = "it was driven under" if run.status in ENDED else "it is judged by"
-        steps = (("planned", run.plan and run.plan["policy_digest"]), ("approved", run.approved_policy))
+        steps = (("planned", run.plan and run.plan.policy_digest), ("approved", run.approved_policy))
         return [
             f"{run.id} was {step} under another policy ({digest[:12]}; {what}) than {now} ({last[:12]})"
             for step, digest in steps

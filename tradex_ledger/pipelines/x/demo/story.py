@@ -11,6 +11,8 @@ from typing import Any
 
 from tradex_ledger.audit.describe import Reader
 from tradex_ledger.audit.query import query
+from tradex_ledger.domain.day import iso
+from tradex_ledger.domain.request import Request
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.paths import check_no_url, given
 from tradex_ledger.pipelines.x.demo.posts import deliver_days
@@ -118,19 +120,19 @@ def _three_runs(workspace: Workspace, posts: Path, at: str, progress: Progress) 
 
 def _backfill(workspace: Workspace, at: str, progress: Progress) -> Iterator[Step]:
     wanted = _request()
-    _, plan = workspace.plan(**wanted)
-    span = f"--from {wanted['first']} --to {wanted['last']}"
+    _, plan = workspace.plan(wanted)
+    span = f"--from {wanted.first} --to {wanted.last}"
     request = f'{at} backfill request temporal bronze_x_posts {span} --no-override-state --reason "{REASON}"'
     windows = [
-        {"dataset": w["dataset"], "first": w["first"], "last": w["last"], "partitions": w["partitions"]}
-        for w in plan["windows"]
+        {"dataset": w.dataset, "first": iso(w.first), "last": iso(w.last), "partitions": w.partitions}
+        for w in plan.windows
     ]
     yield Step(
         "The posts came in later. What would a backfill cost? A dry run records nothing",
         f"{request} --dry-run",
         windows,
     )
-    made = workspace.request(**wanted)
+    made = workspace.request(wanted)
     with Workspace(workspace.config, actor=APPROVER, clock=workspace.clock) as approver:
         approver.approve(made.id)
     run = workspace.drive(made.id, progress=progress)
@@ -143,7 +145,7 @@ def _backfill(workspace: Workspace, at: str, progress: Progress) -> Iterator[Ste
 
 
 def _again(workspace: Workspace, at: str, progress: Progress) -> Iterator[Step]:
-    made = workspace.request(**_request())
+    made = workspace.request(_request())
     workspace.approve(made.id)
     counts = workspace.drive(made.id, progress=progress).closing_totals()
     yield Step(
@@ -153,15 +155,15 @@ def _again(workspace: Workspace, at: str, progress: Progress) -> Iterator[Step]:
     )
 
 
-def _request() -> dict[str, Any]:
-    return {
-        "kind": "temporal",
-        "dataset": "bronze_x_posts",
-        "first": OUTAGE[0] - timedelta(days=3),
-        "last": OUTAGE[1],
-        "override_state": False,
-        "reason": REASON,
-    }
+def _request() -> Request:
+    return Request(
+        kind="temporal",
+        dataset="bronze_x_posts",
+        first=OUTAGE[0] - timedelta(days=3),
+        last=OUTAGE[1],
+        override_state=False,
+        reason=REASON,
+    )
 
 
 def _outcomes(counts: dict[str, int]) -> dict[str, int]:
