@@ -207,7 +207,7 @@ def test_a_rule_that_approved_one_day_does_not_drive_the_days_of_edited_posts(tm
         run_id = small.request(workspace, 8, 8)
         assert workspace.ledger.get(Backfill, run_id).approved_rule == "at most 1 partitions"
         held = workspace.drive(run_id)
-        assert (held.status, sum(window["partitions"] for window in held.windows)) == ("HELD", 1)
+        assert (held.status, sum(window.partitions for window in held.windows)) == ("HELD", 1)
         (told,) = events(workspace, "topic = 'run.held'")
         assert "and now 6 partitions: a person has to look (silver_counts: days that follow from what" in told["data"]
         with pytest.raises(NotAllowedError):

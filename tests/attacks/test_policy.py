@@ -102,7 +102,12 @@ def test_settings_of_ones_own_on_the_same_ledger_allow_nothing(folder: Path, tmp
     own = second(folder, tmp_path / "own")
     assert tradex(own, "eve", *FORCED, "--reason", WHY)[0] == 3
     with small.reopen(folder, "boss") as boss:
-        order = {"kind": "forced", "dataset": "gold_signals", "ticket": "INC-1", "override_state": False}
+        order: dict[str, Any] = {
+            "kind": "forced",
+            "dataset": "gold_signals",
+            "ticket": "INC-1",
+            "override_state": False,
+        }
         run_id = boss.request(Request(**order, first=small.day(2), last=small.day(3), reason=WHY)).id
         before = boss.ledger.position()
     for deed in (
@@ -268,14 +273,14 @@ def test_a_plan_an_approval_and_a_drive_under_different_policies_are_told_apart(
     with small.reopen(folder) as workspace:
         planned, approved = (workspace.ledger.get(Backfill, run_id) for _ in range(2))
         assert planned.plan
-        assert planned.plan["policy_digest"] != approved.approved_policy
+        assert planned.plan.policy_digest != approved.approved_policy
 
 
 def test_what_a_rule_approved_is_not_driven_beyond_it(tmp_path: Path):
     small.deliver(tmp_path / "posts", days=9)
     with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as made:
         made.run(small.day(6))
-        n_partitions = sum(w["partitions"] for w in made.plan(Request(**order(5)))[1]["windows"])
+        n_partitions = sum(w.partitions for w in made.plan(Request(**order(5)))[1].windows)
     folder = tmp_path / "ws"
     recorded(folder, may_approve=["boss"], rule_max_partitions=n_partitions)
     with small.reopen(folder) as workspace:
@@ -283,7 +288,7 @@ def test_what_a_rule_approved_is_not_driven_beyond_it(tmp_path: Path):
         assert asked.approved_rule == f"at most {n_partitions} partitions"
         workspace.run(small.day(9))  # newer days: what the backfill touches reaches farther now
         held = workspace.drive(asked.id)
-        assert (held.status, sum(w["partitions"] for w in held.windows)) == ("HELD", n_partitions)
+        assert (held.status, sum(w.partitions for w in held.windows)) == ("HELD", n_partitions)
         (told,) = (entry for entry in read_record(workspace).entries if entry.topic == "run.held")
         assert told.data["why"].endswith("(gold_baselines, gold_signals: newer days)")
         why = workspace.ledger.get(Backfill, asked.id)
@@ -294,7 +299,7 @@ def test_what_a_rule_approved_is_not_driven_beyond_it(tmp_path: Path):
         boss.release(asked.id, reason=WHY)
         done = boss.drive(asked.id)
         assert done.status == "SUCCESS"
-        assert sum(w["partitions"] for w in done.windows) > n_partitions
+        assert sum(w.partitions for w in done.windows) > n_partitions
         check_everything(boss)
 
 
@@ -303,10 +308,15 @@ def test_a_rule_that_was_narrowed_since_approves_neither_one_nor_the_group(tmp_p
     with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as made:
         made.run(small.day(6))
         small.set_policy(tmp_path / "ws", max_partitions=10, rule_max_partitions=1000)
-        wanted = {"kind": "dataset", "dataset": "gold_metrics", "override_state": False, "reason": small.REASON}
+        wanted: dict[str, Any] = {
+            "kind": "dataset",
+            "dataset": "gold_metrics",
+            "override_state": False,
+            "reason": small.REASON,
+        }
         parts = made.request_split(Request(**wanted, first=small.day(1), last=small.day(2)))
         assert len(parts) > 1
-        sizes = [sum(w["partitions"] for w in part.windows) for part in parts]
+        sizes = [sum(w.partitions for w in part.windows) for part in parts]
         assert {part.status for part in parts} == {"APPROVED"}
     recorded(tmp_path / "ws", max_partitions=10, rule_max_partitions=max(sizes))  # each by itself, not all together
     with small.reopen(tmp_path / "ws") as workspace:
@@ -337,7 +347,12 @@ def test_a_policy_that_changes_while_a_drive_is_at_work_counts_when_it_publishes
 
 def order(number: int) -> dict[str, Any]:
     day = small.day(number)
-    order = {"kind": "temporal", "dataset": "bronze_x_posts", "override_state": False, "reason": small.REASON}
+    order: dict[str, Any] = {
+        "kind": "temporal",
+        "dataset": "bronze_x_posts",
+        "override_state": False,
+        "reason": small.REASON,
+    }
     return {**order, "first": day, "last": day}
 
 
@@ -462,9 +477,9 @@ def five_days(folder: Path) -> tuple[Workspace, int, int]:
     made = small.create(folder / "ws", f"files:{folder / 'posts'}")
     made.run(small.day(6))
     _, plan = made.plan(Request(**order(5)))
-    rows = plan["estimate"]["rows"]
+    rows = plan.estimate.rows
     assert rows
-    return made, sum(w["partitions"] for w in plan["windows"]), rows["high"]
+    return made, sum(w.partitions for w in plan.windows), rows.high
 
 
 def test_parts_of_one_request_pass_a_rule_together_or_not_at_all(tmp_path: Path):
@@ -513,7 +528,7 @@ def test_what_the_parts_of_a_request_grow_by_is_added_up(tmp_path: Path):
     made, _, _ = five_days(tmp_path)
     with made:
         made_of = [made.plan(Request(**order(day)))[1] for day in (4, 5)]
-    whole = sum(w["partitions"] for plan in made_of for w in plan["windows"])
+    whole = sum(w.partitions for plan in made_of for w in plan.windows)
     recorded(tmp_path / "ws", rule_max_partitions=whole)
     with small.reopen(tmp_path / "ws") as workspace:
         parts = [workspace.request(Request(**order(day), group="group-1")) for day in (4, 5)]
@@ -542,7 +557,7 @@ def beyond(folder: Path, run_id: str) -> int:
         done = workspace.drive(run_id)
         plan = workspace.ledger.get(Backfill, run_id).plan
     assert plan
-    return sum(w["partitions"] for w in done.windows) - sum(w["partitions"] for w in plan["windows"])
+    return sum(w.partitions for w in done.windows) - sum(w.partitions for w in plan.windows)
 
 
 def test_more_rows_than_a_rule_allows_are_held_however_few_were_expected(tmp_path: Path):

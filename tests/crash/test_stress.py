@@ -304,8 +304,8 @@ def finish(world: World) -> None:
     status, output = world.tradex("timer", "run", "--until", str(lakes.day(N_DAYS)), calm=True)
     assert status == 0, output
     with Workspace.open(world.folder, actor="ana") as workspace:
-        whole = {"first": lakes.day(0), "last": lakes.day(N_DAYS - 1)}
-        told = {"override_state": False, "reason": "All was delivered, INC-4711"}
+        whole: dict[str, Any] = {"first": lakes.day(0), "last": lakes.day(N_DAYS - 1)}
+        told: dict[str, Any] = {"override_state": False, "reason": "All was delivered, INC-4711"}
         backfill = workspace.request(Request(kind="temporal", dataset="bronze_x_posts", **whole, **told))
         workspace.approve(backfill.id)
         workspace.drive(backfill.id)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tests.kit.made import BRONZE, definition, pipeline_of
 from tradex_ledger.datasets.definition import Definition, Pipeline, load_pipeline, parse_definition
-from tradex_ledger.datasets.graph import affected, days_of, input_days, iso, ordinal, windows
+from tradex_ledger.datasets.graph import affected, days_of, input_days, windows
+from tradex_ledger.domain.day import day_of, iso
 from tradex_ledger.workspace import BUILT_IN
 
 DAY_0 = 738_000
@@ -86,21 +87,21 @@ def test_windows_hold_exactly_the_days_and_none_is_longer_than_the_limit(
     cut = windows(definition(reads=reads), days, logic_version=3, window_partitions=limit)
     assert days_of(cut, "made") == days
     assert days_of(cut, "other") == set()
-    assert sum(w["partitions"] for w in cut) == len(days)
+    assert sum(w.partitions for w in cut) == len(days)
     for w in cut:
-        assert w["partitions"] == ordinal(w["last"]) - ordinal(w["first"]) + 1
+        assert w.partitions == w.last - w.first + 1
         # A dataset that reads its own day before the last `lag` can be built `lag` days at a time.
-        assert 1 <= w["partitions"] <= min(limit, lag if reads_itself else limit)
-        assert (w["dataset"], w["layer"], w["logic_version"]) == ("made", "gold", 3)
-    assert all(one["last"] < two["first"] for one, two in pairwise(cut))
+        assert 1 <= w.partitions <= min(limit, lag if reads_itself else limit)
+        assert (w.dataset, w.layer, w.logic_version) == ("made", "gold", 3)
+    assert all(one.last < two.first for one, two in pairwise(cut))
 
 
 @given(st.sets(st.integers(DAY_0, DAY_0 + 60), min_size=1), st.integers(1, 10))
 def test_windows_are_as_few_as_the_limit_allows(days: set[int], limit: int):
     cut = windows(definition(), days, logic_version=1, window_partitions=limit)
     for one, two in pairwise(cut):
-        adjoin = ordinal(two["first"]) == ordinal(one["last"]) + 1
-        assert not adjoin or one["partitions"] == limit
+        adjoin = two.first == one.last + 1
+        assert not adjoin or one.partitions == limit
 
 
 @given(pipelines(), st.integers(0, 5))
@@ -116,7 +117,7 @@ def test_a_window_is_shown_the_days_that_any_of_its_days_reads(pipeline: Pipelin
 
 @given(st.integers(1, 3_652_059))
 def test_days_are_written_and_read_alike(day: int):
-    assert ordinal(iso(day)) == day
+    assert day_of(iso(day)) == day
     assume(day > 1)
-    assert ordinal(f"{iso(day)}T23:59:59.000000Z") == day
+    assert day_of(f"{iso(day)}T23:59:59.000000Z") == day
     assert iso(day - 1) < iso(day)

@@ -9,11 +9,12 @@ import pytest
 from tests.kit.facts import plan, requested
 from tradex_ledger.domain.approval import approval_of, in_words
 from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.request import RecordedRequest
 
 
 def needed(policy: Policy, **request: Any) -> str:
     """The sentence for a request of ana's."""
-    return in_words(approval_of(policy, {**requested().data, **request}, [plan()], "ana"))
+    return in_words(approval_of(policy, RecordedRequest.from_event({**requested().data, **request}), [plan()], "ana"))
 
 
 FORCED = {"kind": "forced", "ticket": "INC-4300"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -30,6 +31,7 @@ from tests.kit.facts import (
     rejected,
     requested,
     submit,
+    submitted,
     totals,
     window,
 )
@@ -37,10 +39,13 @@ from tests.kit.given import Fact, given
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import PlanMismatchError
 from tradex_ledger.domain.base import WrongStateError
+from tradex_ledger.domain.day import day_of
+from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import PLACEHOLDER_WORDS, NotUtf8Error, PlaceholderReasonError, check_reason
 from tradex_ledger.domain.request import (
     RangeError,
+    Request,
     StateOverrideRefusedError,
     UnknownKindError,
     check_range,
@@ -79,16 +84,16 @@ IN_NO_STATE_BUT = {
 def test_a_temporal_request_declares_mode_and_override_state_and_says_why():
     made = given(Backfill).when(lambda _: submit()).then(requested())
     assert made.status == "REQUESTED"
-    assert made.request["mode"] == "backfill"
+    assert made.request.mode == "backfill"
     assert made.requested_by == "ana"
 
 
 @pytest.mark.norm("N22")
 def test_override_state_has_no_default():
-    parameter = inspect.signature(Backfill.submit).parameters["override_state"]
+    parameter = inspect.signature(Request).parameters["override_state"]
     assert parameter.default is inspect.Parameter.empty
     order = {name: value for name, value in ORDER.items() if name != "override_state"}
-    given(Backfill).when(lambda _: Backfill.submit("bf-1", **order)).refused(TypeError, "override_state")
+    given(Backfill).when(lambda _: submitted(**order)).refused(TypeError, "override_state")
 
 
 @pytest.mark.norm("N37")
@@ -140,8 +145,8 @@ def test_an_unknown_priority_is_refused_with_those_there_are():
 
 @pytest.mark.norm("N30")
 def test_the_priority_is_low_unless_asked_otherwise():
-    assert submit().request["priority"] == "low"
-    assert submit(priority="high").request["priority"] == "high"
+    assert submit().request.priority == "low"
+    assert submit(priority="high").request.priority == "high"
 
 
 @pytest.mark.norm("N5")
@@ -192,8 +197,8 @@ def test_a_range_that_reaches_into_the_future_is_refused():
 
 
 def test_one_day_and_today_are_ranges():
-    check_range(TODAY, TODAY, today=TODAY)
-    check_range(date(2024, 1, 3), date(2024, 1, 3), today=TODAY)
+    check_range(day_of(TODAY), day_of(TODAY), today=day_of(TODAY))
+    check_range(day_of("2024-01-03"), day_of("2024-01-03"), today=day_of(TODAY))
 
 
 def test_a_request_is_bound_to_one_plan():
@@ -203,7 +208,7 @@ def test_a_request_is_bound_to_one_plan():
 
 
 def test_a_plan_without_a_partition_is_refused():
-    empty: Any = {**plan(), "windows": []}
+    empty = replace(plan(), windows=())
     given(Backfill, requested()).when(lambda b: b.record_plan(empty, by="ana")).refused(
         RangeError, "nothing to rebuild"
     )
@@ -211,8 +216,8 @@ def test_a_plan_without_a_partition_is_refused():
 
 @pytest.mark.parametrize("change", ["base", "windows", "digest"])
 def test_a_plan_whose_digest_is_not_of_its_content_is_refused(change: str):
-    other = {"base": 21, "windows": [window(last="2024-01-05", partitions=3)], "digest": "f" * 64}
-    forged: Any = {**plan(), change: other[change]}
+    other: Facts = {"base": 21, "windows": (window(last="2024-01-05", partitions=3),), "digest": "f" * 64}
+    forged = replace(plan(), **{change: other[change]})
     given(Backfill, requested()).when(lambda b: b.record_plan(forged, by="ana")).refused(PlanMismatchError)
 
 

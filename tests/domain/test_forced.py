@@ -25,6 +25,7 @@ from tests.kit.facts import (
     request,
     requested,
     state_overridden,
+    submitted,
     totals,
 )
 from tests.kit.given import Fact, fact_of, given, replay
@@ -33,6 +34,7 @@ from tradex_ledger.domain.backfill_errors import ApprovalOutdatedError, SelfAppr
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import PipelineState, StateProtectedError
+from tradex_ledger.domain.plan import Judged
 from tradex_ledger.domain.policy import NotAllowedError, Policy
 from tradex_ledger.domain.reason import PlaceholderReasonError
 from tradex_ledger.domain.request import CursorError, ForcedNeedsTicketError, StateOverrideRefusedError
@@ -43,20 +45,17 @@ ORDER: dict[str, Any] = {
     "dataset": "bronze_x_posts",
     "first": date(2024, 1, 3),
     "last": date(2024, 1, 4),
-    "layers": ["bronze", "silver", "gold"],
     "override_state": True,
     "cursor": JAN_1,
     "ticket": "INC-4300",
     "priority": "high",
     "reason": REASON,
-    "today": date(2024, 1, 10),
-    "by": "ana",
 }
 OVERRIDDEN = Fact(PipelineState.Overridden, "driver", {"run": "bf-1", "cursor_before": JAN_8, "cursor": JAN_1})
 
 
 def submit(**changes: Any) -> Backfill:
-    return Backfill.submit("bf-1", **{"policy": Policy(), **ORDER, **changes})
+    return submitted(**{**ORDER, **changes})
 
 
 @pytest.mark.norm("N13")
@@ -70,7 +69,7 @@ def test_a_forced_request_declares_the_state_the_cursor_and_the_ticket():
 @pytest.mark.norm("N21")
 def test_a_forced_backfill_need_not_move_the_state():
     made = submit(override_state=False, cursor=None)
-    assert (made.request["state_use"], made.request["cursor"]) == ("ignore", None)
+    assert (made.request.state_use, made.request.cursor) == ("ignore", None)
 
 
 @pytest.mark.norm("N13")
@@ -197,7 +196,7 @@ def test_who_may_not_force_neither_requests_nor_approves_a_forced_backfill():
 def test_no_rule_approves_a_forced_backfill():
     # a policy that no settings file can bring about: even so
     for policy in (Policy(rule_max_partitions=1_000_000), Policy(needs_approval=())):
-        assert policy.rule_for("forced", {"partitions": 1, "rows": 1, "source_calls": 1}) is None
+        assert policy.rule_for("forced", Judged(1, 1, 1)) is None
         given(Backfill, *forced("PLANNED")).when(
             lambda b, policy=policy: b.approve_by_rule(by="ana", policy=policy)  # type: ignore[misc]
         ).then()

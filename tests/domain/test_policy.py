@@ -122,7 +122,7 @@ def test_a_plan_beyond_the_bound_is_refused_with_the_split_as_its_mend():
 
 
 def judged(partitions: int, rows: int | None = None, source_calls: int | None = None) -> Judged:
-    return {"partitions": partitions, "rows": rows, "source_calls": source_calls}
+    return Judged(partitions, rows, source_calls)
 
 
 @pytest.mark.norm("N9")

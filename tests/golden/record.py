@@ -23,6 +23,7 @@ from sqlalchemy import Engine
 from tests.kit import small, story_of_rules
 from tests.kit.check import read_record
 from tests.kit.given import state
+from tradex_ledger.domain.day import Day, iso
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.entry import canonical, parse, parse_time
 from tradex_ledger.ledger.recorder import Recorder
@@ -34,11 +35,13 @@ HERE = Path(__file__).parent
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON says it."""
+    """A value as JSON says it: one of the domain's as events carry it, a day as text."""
+    if hasattr(value, "to_event"):
+        return plain(value.to_event())
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {iso(Day(k)) if isinstance(k, int) else str(k): plain(v) for k, v in value.items()}
     return [plain(v) for v in value] if isinstance(value, list | tuple) else value
 
 

@@ -9,10 +9,13 @@ from tests.kit.given import Fact
 from tradex_ledger.domain import run_events as run
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.dataset import Dataset
+from tradex_ledger.domain.day import day_of
+from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.plan import Plan, Window, plan_digest
 from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.request import Request
 
 REASON = "X API outage 3-4 Jan, INC-4211"
 FINGERPRINT, OTHER_FINGERPRINT = "a" * 64, "b" * 64
@@ -25,11 +28,8 @@ ORDER: dict[str, Any] = {
     "dataset": "bronze_x_posts",
     "first": date(2024, 1, 3),
     "last": date(2024, 1, 4),
-    "layers": ["gold", "bronze", "silver"],
     "override_state": False,
     "reason": f"  {REASON.replace(' ', '   ', 1)} ",
-    "today": TODAY,
-    "by": "ana",
 }
 
 
@@ -55,9 +55,22 @@ def request(**changes: Any) -> dict[str, Any]:
     }
 
 
+def submitted(
+    run_id: str = "bf-1",
+    *,
+    today: date = date(2024, 1, 10),
+    by: str = "ana",
+    policy: Policy | None = None,
+    **asked: Any,
+) -> Backfill:
+    """A request of everything downstream of Bronze, made on a day in January."""
+    order, layers = Request(**asked), ["gold", "bronze", "silver"]
+    return Backfill.submit(run_id, order, layers=layers, today=day_of(today), by=by, policy=policy or Policy())
+
+
 def window(dataset: str = "silver_social_events", layer: str = "silver", **changes: Any) -> Window:
     """Two days of Silver, unless told otherwise."""
-    found: dict[str, Any] = {
+    found: Facts = {
         "dataset": dataset,
         "layer": layer,
         "logic_version": 1,
@@ -66,7 +79,7 @@ def window(dataset: str = "silver_social_events", layer: str = "silver", **chang
         "partitions": 2,
         **changes,
     }
-    return found  # type: ignore[return-value]
+    return Window.from_event(found)
 
 
 def exactly(count: int) -> dict[str, int]:
@@ -76,19 +89,19 @@ def exactly(count: int) -> dict[str, int]:
 
 def plan(*windows: Window, asked: dict[str, Any] | None = None, **changes: Any) -> Plan:
     """A plan with its digest; of two days of Silver and for a temporal request, unless told otherwise."""
-    made: dict[str, Any] = {
+    made: Facts = {
         "base": 20,
-        "windows": list(windows or (window(),)),
+        "windows": [one.to_event() for one in windows or (window(),)],
         "definitions": {"silver_social_events": {"logic_version": 1, "fingerprint": FINGERPRINT}},
         "estimate": {"rows": exactly(10), "bytes": exactly(100), "seconds": exactly(1), "source_calls": None},
         "policy_digest": "c" * 64,
         "source": None,
         **changes,
     }
-    return {**made, "digest": plan_digest(asked or request(), made)}  # type: ignore[typeddict-item]
+    return Plan.from_event({**made, "digest": plan_digest(asked or request(), made)})
 
 
-DIGEST = plan()["digest"]
+DIGEST = plan().digest
 
 
 def requested(**changes: Any) -> Fact:
@@ -96,7 +109,7 @@ def requested(**changes: Any) -> Fact:
 
 
 def planned(*windows: Window, **changes: Any) -> Fact:
-    return Fact(Backfill.Planned, "ana", dict(plan(*windows, **changes)))
+    return Fact(Backfill.Planned, "ana", plan(*windows, **changes).to_event())
 
 
 def approved(
@@ -200,7 +213,9 @@ def rebuilt(partition: str, dataset: str = "silver_social_events", **changes: An
 
 
 def extended(*windows: Window) -> Fact:
-    return Fact(run.PlanExtended, "driver", {"base": 30, "windows": list(windows), "reason": "newer days"})
+    return Fact(
+        run.PlanExtended, "driver", {"base": 30, "windows": [one.to_event() for one in windows], "reason": "newer days"}
+    )
 
 
 def published(*datasets: dict[str, Any]) -> Fact:
@@ -235,13 +250,13 @@ def started(cursor_from: str | None = JAN_1, cursor_to: str = JAN_8, pipeline: s
 FORCED = request(
     kind="forced", override_state=True, state_use="override", cursor=JAN_1, ticket="INC-4300", priority="high"
 )
-FORCED_DIGEST = plan(asked=FORCED)["digest"]
+FORCED_DIGEST = plan(asked=FORCED).digest
 
 
 def forced(up_to: str = "RUNNING", *, approver: str = "ben", **changes: Any) -> tuple[Fact, ...]:
     """A forced backfill that declares the state, up to a status; RUNNING is before its publication."""
     asked = {**FORCED, **changes}
-    digest = plan(asked=asked)["digest"]
+    digest = plan(asked=asked).digest
     waits = (Fact(Backfill.Requested, "ana", asked), planned(asked=asked))
     if up_to == "PLANNED":
         return waits
@@ -301,4 +316,4 @@ def versioned(version: int = 1, **changes: Any) -> Fact:
 
 def submit(**changes: Any) -> Backfill:
     """A backfill that was requested, as `ORDER` says, and not saved yet."""
-    return Backfill.submit("bf-1", **{"policy": Policy(), **ORDER, **changes})
+    return submitted(**{**ORDER, **changes})

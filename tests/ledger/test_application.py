@@ -26,7 +26,6 @@ from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import EVENTS, CreatedEvent, Event
 from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.pipeline_state import PipelineState
-from tradex_ledger.domain.plan import plan_digest
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.ledger.application import Ledger, WriterConflictError
 from tradex_ledger.ledger.entry import canonical
@@ -63,7 +62,7 @@ def drive_a_month(ledger: Ledger) -> str:
     whole = plan(window(first="2024-01-01", last=f"2024-01-{DAYS}", partitions=DAYS))
     backfill = submit()
     backfill.record_plan(whole, by="ana")
-    backfill.approve(whole["digest"], by="ben", policy=Policy())
+    backfill.approve(whole.digest, by="ben", policy=Policy())
     ledger.append(backfill)
     for layer in ("bronze", "silver"):
         backfill.start_layer(layer, executor=EXECUTOR, extraction=None, by="driver")
@@ -301,10 +300,10 @@ def test_a_stream_that_is_not_there_or_of_another_kind_is_not_found(engine: Engi
 def test_a_run_is_found_by_any_unique_beginning_of_its_id(engine: Engine):
     with opened_ledger(engine) as ledger:
         for run_id in ("bf-1111", "bf-11112", "bf-1112", "bf-2222a"):
-            ledger.append(Backfill.submit(run_id, policy=Policy(), **_order()))
+            ledger.append(submit(run_id=run_id))
         assert ledger.find_run("bf-2222") == ledger.find_run("2222") == "bf-2222a"
         assert ledger.find_run("bf-1111") == ledger.find_run("1111") == "bf-1111"  # whole ids come first
-        ledger.append(Backfill.submit("bf-2222b", policy=Policy(), **_order()))
+        ledger.append(submit(run_id="bf-2222b"))
         with pytest.raises(AmbiguousIdError, match="2 runs"):
             ledger.find_run("bf-2222")
         for short in ("", "bf-", "bf-222", "222", "run-"):
@@ -313,13 +312,6 @@ def test_a_run_is_found_by_any_unique_beginning_of_its_id(engine: Engine):
         for missing in ("bf-3333", "run-1111", "xyzz"):
             with pytest.raises(NoSuchStreamError, match=missing):
                 ledger.find_run(missing)
-
-
-def _order() -> dict[str, Any]:
-    made = submit()
-    today = datetime(2024, 1, 10, tzinfo=UTC).date()
-    order = {name: made.request[name] for name in ("kind", "dataset", "layers", "override_state", "reason")}
-    return {**order, "first": today, "last": today, "today": today, "by": "ana"}
 
 
 def test_every_kind_of_aggregate_comes_back_as_it_was_saved(engine: Engine):
@@ -376,7 +368,7 @@ def test_a_plan_of_any_version_has_the_digest_it_was_approved_by(name: str, tmp_
         assert planned
         for backfill in planned:
             assert backfill.plan
-            assert plan_digest(backfill.request, dict(backfill.plan)) == backfill.plan["digest"]
+            assert backfill.plan.bound_to(backfill.request.to_event()) == backfill.plan
     engine.dispose()
 
 

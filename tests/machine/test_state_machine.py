@@ -265,7 +265,7 @@ class Machine(RuleBasedStateMachine):
         STEPS["bump"] += 1
         self.lab.edit_signals()
         with self.lab.open() as workspace:
-            day = {"dataset": "gold_signals", "first": small.day(1), "last": small.day(1)}
+            day: dict[str, Any] = {"dataset": "gold_signals", "first": small.day(1), "last": small.day(1)}
             code = refused(lambda: workspace.plan(Request(kind="temporal", **day, override_state=False, reason=REASON)))
             assert code == "logic-changed-without-version"
             self.model.signals += 1

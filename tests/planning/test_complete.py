@@ -45,7 +45,7 @@ def bump_metrics(workspace: Workspace) -> None:
 def logical(
     workspace: Workspace, first: int | None, last: int | None, dataset: str = "gold_metrics", **more: Any
 ) -> Any:
-    days = {"first": first and small.day(first), "last": last and small.day(last)}
+    days: dict[str, Any] = {"first": first and small.day(first), "last": last and small.day(last)}
     made = workspace.request(
         Request(kind="logical", dataset=dataset, override_state=False, reason=REASON, **days, **more)
     )

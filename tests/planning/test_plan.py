@@ -31,21 +31,26 @@ def test_a_request_is_returned_as_it_was_recorded(tmp_path: Path):
     small.deliver(tmp_path / "posts")
     with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as workspace:
         workspace.run(small.day(8))
-        order = {"kind": "temporal", "dataset": "bronze_x_posts", "override_state": False, "reason": small.REASON}
+        order: dict[str, Any] = {
+            "kind": "temporal",
+            "dataset": "bronze_x_posts",
+            "override_state": False,
+            "reason": small.REASON,
+        }
         made = workspace.request(Request(first=small.day(4), last=small.day(5), **order))
         (row,) = [row for row in projection(workspace, "runs") if row["run_id"] == made.id]
         assert made.requested_at == f"{row['requested_at'].isoformat()}+00:00"
 
 
 def estimate_of(workspace: Workspace, first: int, last: int, **changes: Any) -> dict[str, Any]:
-    order = {
+    order: dict[str, Any] = {
         "kind": "temporal",
         "dataset": "bronze_x_posts",
         "override_state": False,
         "reason": small.REASON,
         **changes,
     }
-    return dict(workspace.plan(Request(first=small.day(first), last=small.day(last), **order))[1]["estimate"])
+    return workspace.plan(Request(first=small.day(first), last=small.day(last), **order))[1].estimate.to_event()
 
 
 @pytest.mark.norm("N9")

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -251,9 +252,14 @@ def test_a_dry_run_over_a_new_dataset_records_nothing(tmp_path: Path):
         text = (folder / "gold_signals.sql").read_text(encoding="utf-8")
         (folder / "gold_more.sql").write_text(text, encoding="utf-8")
         before = workspace.ledger.position()
-        order = {"kind": "temporal", "dataset": "gold_more", "first": small.day(2), "last": small.day(3)}
+        order: dict[str, Any] = {
+            "kind": "temporal",
+            "dataset": "gold_more",
+            "first": small.day(2),
+            "last": small.day(3),
+        }
         _, plan = workspace.plan(Request(**order, override_state=False, reason=small.REASON))
-        assert {window["dataset"] for window in plan["windows"]} == {"gold_more"}
+        assert {window.dataset for window in plan.windows} == {"gold_more"}
         assert workspace.ledger.position() == before
         made = workspace.request(Request(**order, override_state=False, reason=small.REASON))
         assert workspace.dataset("gold_more").logic_version == 1

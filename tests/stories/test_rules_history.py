@@ -135,10 +135,10 @@ def told(workspace: Workspace) -> tuple[str, list[Any], list[Any]]:
 def test_every_day_of_any_range_is_rebuilt_and_a_range_without_news_changes_nothing(workspace: Workspace, subject: str):
     rebuilt = DERIVED[0] if subject == BRONZE else subject
     days = sorted(p["partition"] for p in partitions(workspace) if p["dataset"] == DERIVED[0])[-7:]
-    order = {"kind": "temporal", "dataset": subject, "override_state": False, "reason": small.REASON}
+    order: dict[str, Any] = {"kind": "temporal", "dataset": subject, "override_state": False, "reason": small.REASON}
     for first, last in (WHOLE, FIRST_HALF, LAST_HALF, FIRST_DAY, LAST_DAY):
         _, plan = workspace.plan(Request(first=days[first], last=days[last], **order))
-        planned = [date.fromordinal(day) for day in sorted(days_of(plan["windows"], rebuilt))]
+        planned = [date.fromordinal(day) for day in sorted(days_of(plan.windows, rebuilt))]
         assert planned == days[first : last + 1]
     before = contents(workspace)
     run = small.backfill(workspace, days[0], days[-1], dataset=subject)

@@ -22,6 +22,7 @@ from tradex_ledger.cli.main import run
 from tradex_ledger.domain.backfill_errors import ExpiredRequestError, OverlapError
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.dataset_errors import ProtectedError
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.policy import PeakHoursError, TooLargeError
 from tradex_ledger.domain.request import Request
 from tradex_ledger.driving.drive import PlanOutdatedError
@@ -95,12 +96,12 @@ def stop_at(workspace: Workspace, run_id: str, stage: str, action: Callable[[Wor
 def test_a_dataset_backfill_rebuilds_every_partition_and_the_closure_downstream(
     workspace: Workspace, subject: str, rebuilt: int
 ):
-    order = {"kind": "dataset", "dataset": subject, "override_state": False, "reason": small.REASON}
+    order: dict[str, Any] = {"kind": "dataset", "dataset": subject, "override_state": False, "reason": small.REASON}
     made = workspace.request(Request(**order))
     days = {p["partition"] for p in partitions(workspace) if p["dataset"] == "silver_social_events"}
     planned: dict[str, int] = {}
     for window in made.windows:
-        planned[window["dataset"]] = planned.get(window["dataset"], 0) + window["partitions"]
+        planned[window.dataset] = planned.get(window.dataset, 0) + window.partitions
     assert len(planned) == rebuilt
     # The baseline of the first day reads the days before it, of which there are none.
     assert planned.pop("gold_baselines") in (len(days), len(days) - 1)
@@ -207,8 +208,13 @@ def test_an_overlapping_active_backfill_is_refused_unless_it_is_allowed_by_name(
 def test_what_is_too_large_is_refused_and_split_into_linked_requests(folder: Path):
     small.set_policy(folder, max_partitions=10)
     with small.reopen(folder) as workspace:
-        order = {"kind": "temporal", "dataset": "gold_metrics", "first": small.day(1), "last": small.day(7)}
-        rest = {"override_state": False, "reason": small.REASON}
+        order: dict[str, Any] = {
+            "kind": "temporal",
+            "dataset": "gold_metrics",
+            "first": small.day(1),
+            "last": small.day(7),
+        }
+        rest: dict[str, Any] = {"override_state": False, "reason": small.REASON}
         with pytest.raises(TooLargeError):
             workspace.request(Request(**order, **rest))
         with pytest.raises(TooLargeError):  # one day of metrics moves every baseline after it
@@ -221,25 +227,30 @@ def test_what_is_too_large_is_refused_and_split_into_linked_requests(folder: Pat
         groups = {row["run_id"]: row["request_group"] for row in projection(workspace, "runs")}
         assert all(groups[m.id] for m in made)
         assert len({groups[m.id] for m in made}) == 2
-        assert all(sum(w["partitions"] for w in m.windows) <= 10 for m in made)
+        assert all(sum(w.partitions for w in m.windows) <= 10 for m in made)
         check_everything(workspace)
 
 
 @pytest.mark.norm("N36")
 def test_half_a_range_is_split_as_it_was_given(folder: Path):
     small.set_policy(folder, max_partitions=10)
-    order = {"kind": "temporal", "dataset": "gold_signals", "override_state": False, "reason": small.REASON}
+    order: dict[str, Any] = {
+        "kind": "temporal",
+        "dataset": "gold_signals",
+        "override_state": False,
+        "reason": small.REASON,
+    }
     with small.reopen(folder) as workspace:
         split = workspace.plan_split(Request(**order, first=small.day(6), last=None))
-        assert {w["first"] >= "2024-01-06" for _, plan in split for w in plan["windows"]} == {True}
+        assert {w.first >= day_of("2024-01-06") for _, plan in split for w in plan.windows} == {True}
         split = workspace.plan_split(Request(**order, first=None, last=small.day(2)))
-        assert max(w["last"] for _, plan in split for w in plan["windows"]) == "2024-01-02"
+        assert max(w.last for _, plan in split for w in plan.windows) == day_of("2024-01-02")
 
 
 @pytest.mark.norm("N9")
 def test_what_is_split_is_approved_by_a_rule_as_a_whole_or_by_a_person(folder: Path):
-    order = {"kind": "dataset", "dataset": "gold_metrics", "first": small.day(1), "last": small.day(7)}
-    rest = {"override_state": False, "reason": small.REASON}
+    order: dict[str, Any] = {"kind": "dataset", "dataset": "gold_metrics", "first": small.day(1), "last": small.day(7)}
+    rest: dict[str, Any] = {"override_state": False, "reason": small.REASON}
     small.set_policy(folder, max_partitions=14, rule_max_partitions=14)
     with small.reopen(folder) as workspace:
         made = workspace.request_split(Request(**order, **rest))

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,12 @@ from tradex_ledger.planning.plan import NoNewLogicError
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
 UNTIL = date(2014, 2, 1)
-JANUARY = {"dataset": "gold_signals", "first": date(2014, 1, 1), "last": date(2014, 1, 31), "override_state": False}
+JANUARY: dict[str, Any] = {
+    "dataset": "gold_signals",
+    "first": date(2014, 1, 1),
+    "last": date(2014, 1, 31),
+    "override_state": False,
+}
 REASON = "spikes of z = 3 were too many, TRX-88"
 SCORED = """
     select date, ticker, mentions, z,

@@ -17,6 +17,7 @@ from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.lake import events, partitions, projection, read_dataset
 from tradex_ledger.cli.main import run as tradex
+from tradex_ledger.domain.day import iso
 from tradex_ledger.domain.incremental import NothingToRunError
 from tradex_ledger.domain.policy import RunTooLargeError
 from tradex_ledger.domain.request import Request
@@ -214,8 +215,8 @@ def test_a_line_without_a_day_is_undated_once_and_opens_no_range(workspace: Work
         backfill, plan = workspace.plan(
             Request(kind="dataset", dataset=dataset, override_state=False, reason="parser was fixed, INC-1")
         )
-        assert (backfill.request["first"], backfill.request["last"]) == ("2024-01-01", "2024-01-07")
-        assert min(window["first"] for window in plan["windows"]) == "2024-01-01"
+        assert (iso(backfill.request.first), iso(backfill.request.last)) == ("2024-01-01", "2024-01-07")
+        assert iso(min(window.first for window in plan.windows)) == "2024-01-01"
     assert projection(workspace, "stale_partitions") == []
 
 

@@ -203,7 +203,12 @@ def test_a_request_that_a_rule_refuses_leaves_no_trace(
 @pytest.mark.norm("N22")
 def test_a_request_that_does_not_declare_override_state_is_refused(shared: Workspace):
     position = shared.ledger.position()
-    order = {"kind": "temporal", "dataset": "bronze_x_posts", "first": small.day(3), "last": small.day(4)}
+    order: dict[str, Any] = {
+        "kind": "temporal",
+        "dataset": "bronze_x_posts",
+        "first": small.day(3),
+        "last": small.day(4),
+    }
     with pytest.raises(TypeError, match="override_state"):
         shared.request(Request(**order, reason=small.REASON))
     assert shared.ledger.position() == position
@@ -218,9 +223,14 @@ def test_a_logical_backfill_without_new_logic_is_refused(shared: Workspace):
 @pytest.mark.norm("N33")
 def test_a_dry_run_plans_and_records_nothing(shared: Workspace):
     position, before = shared.ledger.position(), visible(shared)
-    order = {"kind": "temporal", "dataset": "bronze_x_posts", "first": small.day(3), "last": small.day(4)}
+    order: dict[str, Any] = {
+        "kind": "temporal",
+        "dataset": "bronze_x_posts",
+        "first": small.day(3),
+        "last": small.day(4),
+    }
     _, plan = shared.plan(Request(**order, override_state=False, reason=small.REASON))
-    assert {w["dataset"] for w in plan["windows"]} >= {"silver_social_events", "gold_signals"}
+    assert {w.dataset for w in plan.windows} >= {"silver_social_events", "gold_signals"}
     assert (shared.ledger.position(), visible(shared)) == (position, before)
 
 

@@ -50,7 +50,7 @@ def list_(call: Call, status: str | None, limit: int, as_of: str | None) -> None
 def show_(call: Call, run_id: str, as_of: str | None) -> None:
     """A run whole: request, plan, approval, progress, layers, errors. Any unique beginning of its id will do."""
     from tradex_ledger.audit.describe import Reader
-    from tradex_ledger.domain.approval import in_words
+    from tradex_ledger.domain.approval import Approval, in_words
     from tradex_ledger.ledger.named import NoSuchStreamError
 
     with call.open(reading=True) as workspace:
@@ -64,7 +64,7 @@ def show_(call: Call, run_id: str, as_of: str | None) -> None:
         call.show.line()
         costs = {f"estimated {name}": text for name, text in cost_facts(document["plan"]["estimate"]).items()}
         waits = (
-            {"approval": in_words(document["approval"])}
+            {"approval": in_words(Approval(**document["approval"]))}
             if document["status"] == "PLANNED" and document["approval"]
             else {}
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from tradex_ledger.cli.show import Show, bytes_text
@@ -46,8 +46,7 @@ def run_document(workspace: Any, reader: Any, run_id: str) -> dict[str, Any]:
     from tradex_ledger.datasets.definition import UnknownDatasetError
     from tradex_ledger.domain.approval import approval_of
     from tradex_ledger.domain.backfill import Backfill
-    from tradex_ledger.domain.plan import Plan
-    from tradex_ledger.domain.request import RecordedRequest
+    from tradex_ledger.domain.plan import Window
 
     document: dict[str, Any] = reader.run(run_id)
     request, plan = document["request"], document["plan"]
@@ -56,22 +55,19 @@ def run_document(workspace: Any, reader: Any, run_id: str) -> dict[str, Any]:
     if not workspace.is_trusted:  # neither its definitions nor its settings are asked
         by_windows = by_dataset(document["windows"], request, [])
         return {**document, "edges": [], "by_dataset": by_windows, "approval": None, "warnings": [UNTRUSTED]}
+    backfill = workspace.ledger.get(Backfill, run_id)
     try:
-        edges = workspace.edges(workspace.ledger.get(Backfill, run_id))
+        edges = workspace.edges(backfill)
     except UnknownDatasetError:
         edges = []
     document["edges"] = edges
     document["by_dataset"] = by_dataset(document["windows"], request, edges)
-    whole = Plan.from_event({**plan, "windows": document["windows"]})
-    asked = RecordedRequest.from_event(request)
-    needed = approval_of(workspace.policy_to_look, asked, [whole], document["requested_by"])
-    waits = document["status"] == "PLANNED"
-    document["warnings"] = workspace.warnings(workspace.ledger.get(Backfill, run_id)) if waits else []
+    whole = replace(backfill.plan, windows=tuple(map(Window.from_event, document["windows"])))
+    needed = approval_of(workspace.policy_to_look, backfill.request, [whole], document["requested_by"])
+    document["warnings"] = workspace.warnings(backfill) if document["status"] == "PLANNED" else []
     document["warnings"] += workspace.policy_changes(run_id)
-    document["approval"] = {
-        **asdict(needed),
-        "rule": document["approved_rule"],
-    }  # a rule decides at the request, or never
+    # A rule decides at the request, or never.
+    document["approval"] = {**asdict(needed), "rule": document["approved_rule"]}
     return document
 
 

@@ -46,8 +46,8 @@ class Window:
     @staticmethod
     def from_event(facts: Facts) -> Window:
         """Of an event's. Raises `ValueError` for another number of partitions than it has days."""
-        days = {end: day_of(facts[end]) for end in ("first", "last")}
-        found = Window(**{**facts, **days})
+        logic_version, first, last = facts["logic_version"], day_of(facts["first"]), day_of(facts["last"])
+        found = Window(facts["dataset"], facts["layer"], logic_version, first, last)
         if found.partitions != facts["partitions"]:
             raise ValueError(facts)
         return found
