@@ -11,9 +11,7 @@ published as (
     where p.topic = 'run.published' and p.run_id not in (select run_id from reverted)
 ),
 ended as (
-    select run_id
-    from events
-    where topic in ('backfill.cancelled', 'backfill.rejected', 'backfill.expired', 'incremental_run.cancelled')
+    select run_id from events where topic in (select topic from lifecycle where gives_up)
 ),
 superseded as (
     select

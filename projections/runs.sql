@@ -1,4 +1,5 @@
 -- Each run: what was asked, by whom and why, its status, progress, volume, duration and errors by stage (N34).
+-- Of every event.
 with born as (
     select
         stream as run_id, run_kind, "at" as requested_at, "by" as requested_by, position,
@@ -15,28 +16,24 @@ with born as (
     from events
     where topic in ('backfill.requested', 'incremental_run.started')
 ),
+steps as (
+    select
+        run_id,
+        arg_max(l, position) as last_step,
+        max("at") filter (l.closes) as ended_at,
+        max(position) filter (l.closes) as ended_position
+    from events
+    join lifecycle l using (topic)
+    group by run_id
+),
 lives as (
     select
         run_id,
-        arg_max(topic, position) filter (
-            topic like 'backfill.%' or topic like 'incremental_run.%'
-            or topic in ('run.layer_started', 'run.held', 'run.released')
-        ) as last_topic,
         max("at") filter (topic = 'backfill.approved') as approved_at,
         max_by("by", position) filter (topic = 'backfill.approved') as approved_by,
         max_by(data ->> '$.rule', position) filter (topic = 'backfill.approved') as approved_rule,
         min("at") filter (topic = 'run.layer_started') as started_at,
         min(position) filter (topic = 'run.layer_started') as started_position,
-        max("at") filter (
-            topic in ('backfill.completed', 'backfill.cancelled', 'backfill.rejected', 'backfill.failed')
-            or topic in ('incremental_run.succeeded', 'incremental_run.failed', 'incremental_run.cancelled')
-            or topic = 'backfill.expired'
-        ) as ended_at,
-        max(position) filter (
-            topic in ('backfill.completed', 'backfill.cancelled', 'backfill.rejected', 'backfill.failed')
-            or topic in ('incremental_run.succeeded', 'incremental_run.failed', 'incremental_run.cancelled')
-            or topic = 'backfill.expired'
-        ) as ended_position,
         max_by(layer, position) filter (topic = 'run.layer_started') as layer,
         max(position) filter (topic = 'run.published') as published_position,
         count(*) filter (topic = 'run.anomaly_detected') as anomalies,
@@ -48,6 +45,12 @@ lives as (
     from events
     where run_id is not null
     group by run_id
+),
+-- When it was closed or failed, while that is how it stands: one that is at work again has not ended.
+ends as (
+    select run_id, ended_at, ended_position
+    from steps
+    where last_step.is_end or last_step.closes
 ),
 -- What stands only in `data` is asked of those few events alone: each look into it costs as much as the rest of the row.
 attempts as (
@@ -109,26 +112,7 @@ select
     born.run_id,
     born.run_kind,
     born.kind,
-    case lives.last_topic
-        when 'backfill.requested' then 'REQUESTED'
-        when 'backfill.planned' then 'PLANNED'
-        when 'backfill.approved' then 'APPROVED'
-        when 'backfill.rejected' then 'REJECTED'
-        when 'backfill.cancelled' then 'CANCELLED'
-        when 'backfill.expired' then 'EXPIRED'
-        when 'backfill.paused' then 'PAUSED'
-        when 'backfill.resumed' then 'APPROVED'
-        when 'backfill.reverted' then 'REVERTED'
-        when 'run.held' then 'HELD'
-        when 'run.released' then 'APPROVED'
-        when 'incremental_run.cancelled' then 'CANCELLED'
-        when 'backfill.failed' then 'FAILED'
-        when 'incremental_run.failed' then 'FAILED'
-        when 'backfill.completed' then 'SUCCESS'
-        when 'incremental_run.succeeded' then 'SUCCESS'
-        when 'incremental_run.started' then 'APPROVED'
-        else 'RUNNING'
-    end as status,
+    steps.last_step.status as status,
     born.subject,
     born.range_from,
     born.range_to,
@@ -143,14 +127,11 @@ select
     lives.approved_by,
     lives.approved_at,
     lives.started_at,
+    ends.ended_at,
     case
-        when lives.last_topic not in ('run.layer_started', 'run.held', 'run.released', 'backfill.paused', 'backfill.resumed')
-            then lives.ended_at
-    end as ended_at,
-    case
-        when began.position < lives.started_position or ended.position < lives.ended_position then null
-        when lives.started_at = lives.ended_at and lives.started_position < lives.ended_position then null
-        else datediff('millisecond', lives.started_at, ended_at)
+        when began.position < lives.started_position or ended.position < ends.ended_position then null
+        when lives.started_at = ends.ended_at and lives.started_position < ends.ended_position then null
+        else datediff('millisecond', lives.started_at, ends.ended_at)
     end as duration_ms,
     lives.layer,
     coalesce(attempts.attempts, 0) as attempts,
@@ -173,10 +154,12 @@ select
     lives.approved_rule,
     coalesce(lives.rejected_rows, 0)::bigint as rejected_rows
 from born
+join steps using (run_id)
 join lives using (run_id)
+left join ends using (run_id)
 left join attempts using (run_id)
 left join planned using (run_id)
 left join built using (run_id)
 left join failures using (run_id)
 left join held_back began on began."at" = lives.started_at
-left join held_back ended on ended."at" = lives.ended_at
+left join held_back ended on ended."at" = ends.ended_at

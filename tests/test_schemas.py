@@ -18,7 +18,7 @@ from tests.kit.lake import projection
 from tradex_ledger.domain.base import CreatedEvent, Event
 from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.resources import names, read_text
-from tradex_ledger.views import add_projections, open_views, projection_names, resolve
+from tradex_ledger.views import add_projections, open_views, projection_names, resolve, topics_of
 from tradex_ledger.workspace import Workspace
 
 TOPICS = {
@@ -273,6 +273,20 @@ def test_each_backfill_shows_range_datasets_volume_duration_and_errors_by_stage(
     assert row["errors_by_stage"] == {"bronze": 1}
 
 
+def test_a_run_that_is_at_work_again_after_a_failure_has_not_ended(told: Workspace, entries: list[Entry]):
+    (failed,) = [e for e in entries if e.topic == "backfill.failed"]
+    again = next(
+        e
+        for e in entries
+        if (e.stream, e.topic) == (failed.stream, "run.layer_started") and e.position > failed.position
+    )
+    seen = {}
+    for position in (failed.position, again.position):
+        (row,) = [r for r in projection(told, "runs", str(position)) if r["run_id"] == failed.stream]
+        seen[row["status"]] = row["ended_at"] is None, row["duration_ms"] is None
+    assert seen == {"FAILED": (False, False), "RUNNING": (True, True)}
+
+
 @pytest.mark.norm("N17")
 def test_gold_is_kept_by_day_and_logic_version_and_only_runs_put_it_there(ruled: Workspace, all_entries: list[Entry]):
     gold = [row for row in projection(ruled, "partitions") if row["layer"] == "gold"]
@@ -340,3 +354,20 @@ def test_columns_do_not_depend_on_what_happened(tmp_path: Path):
     with Workspace.create(tmp_path / "ws", source=f"files:{tmp_path / 'posts'}", clock=small.Ticking()) as fresh:
         for name in projection_names():
             test_a_projection_has_the_columns_that_are_on_record(fresh, name)
+
+
+@pytest.mark.parametrize("name", projection_names())
+def test_a_projection_follows_from_the_events_of_its_topics_alone(ruled: Workspace, name: str):
+    store = ruled.ledger.engine
+    everything = select_all(store, name)
+    assert select_all(store, name, name) == everything
+
+
+def select_all(store: Any, name: str, *only: str) -> list[Any]:
+    with open_views(store, resolve(store, None), *only) as connection:
+        add_projections(connection, [name])
+        return sorted(connection.execute(f'from "{name}"').fetchall(), key=repr)
+
+
+def test_each_projection_says_of_which_events_it_is():
+    assert [name for name in projection_names() if not topics_of(name)] == ["costs", "runs"]

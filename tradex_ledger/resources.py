@@ -45,6 +45,12 @@ def read_text(*parts: str) -> str:
     return file.read_text(encoding="utf-8")
 
 
+@cache
+def event_topics() -> tuple[str, ...]:
+    """The topics of all kinds of events, sorted: of `dataset.registered.v1.json` it is `dataset.registered`."""
+    return tuple(sorted({name.rpartition(".v")[0] for name in names("schema/events")}))
+
+
 def names(folder: str) -> list[str]:
     """The names of the files in a folder such as `projections` or `schema/events`, sorted."""
     top, *rest = folder.split("/")

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import duckdb
 import orjson
 
-from tradex_ledger import resources
+from tradex_ledger import lifecycle, resources
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.errors import NotFoundError, UsageError
 from tradex_ledger.ledger.columnar import create_events
@@ -24,9 +24,15 @@ from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.rows import time_at
 from tradex_ledger.ledger.select import Store, select
 
+LIFECYCLE = "lifecycle"
+"""The table of a run's life, beside `events`: see `lifecycle.py`."""
 _DIGITS = 18  # of a position: no ledger has more, and Python makes no number of thousands
 _AFTER_FROM = re.compile(r"\b(?:from|join)\s+(\w+)")
 _ANY = "select 1 from ledger_events where topic = $1 limit 1"
+_OF_ALL = "-- Of every event.\n"
+_TOPIC = re.compile(r"'([a-z_]+\.[a-z_]+)'")
+_STEPS = re.compile(r"from lifecycle where (\w+)")
+_EVERY_STEP = re.compile(r"(?:from|join) lifecycle(?! where)")
 _EMPTY = re.compile(r"^-- Empty without (?P<topic>[a-z_.]+)\.$", re.MULTILINE)
 # What is worked out in a connection already; to ask DuckDB for it costs as much as a projection does.
 _PRESENT: WeakKeyDictionary[duckdb.DuckDBPyConnection, set[str]] = WeakKeyDictionary()
@@ -97,27 +103,49 @@ def _projection_sql(name: str) -> str:
     return resources.read_text("projections", f"{name}.sql")
 
 
-@cache
-def life_topics() -> tuple[str, ...]:
-    """What a run's status follows from: all topics but those of partitions and batches, which are nearly all events."""
-    topics = {name.partition(".v")[0] for name in resources.names("schema/events")}
-    return tuple(sorted(topics - {"run.partition_rebuilt", "run.batch_appended"}))
+def open_views(store: Store, as_of: AsOf, *only: str) -> duckdb.DuckDBPyConnection:
+    """A private DuckDB with `events` as of the position. Projections are added as they are asked for.
 
-
-def open_views(store: Store, as_of: AsOf, *, topics: tuple[str, ...] = ()) -> duckdb.DuckDBPyConnection:
-    """A private DuckDB with `events` as of the position (only those topics, when some are named).
-
-    Projections are added as they are asked for.
+    With names of projections, `only` those will be asked: no other events are read than theirs.
     """
     connection = connect()
-    create_events(connection, store, as_of.position, topics)
+    create_events(connection, store, as_of.position, topics_of(*only) if only else ())
     return connection
+
+
+@cache
+def topics_of(*names: str) -> tuple[str, ...]:
+    """The topics of the events that projections follow from; () where one of them looks at every event.
+
+    Their files name them, and those of the projections that they are written over. A test holds it that other events
+    make no difference.
+    """
+    found: set[str] = set()
+    for name in _closure(names):
+        sql = _projection_sql(name)
+        if _OF_ALL in sql:
+            return ()
+        found |= {topic for topic in _TOPIC.findall(sql) if topic in resources.event_topics()}
+        found |= {step.topic for flag in _STEPS.findall(sql) for step in lifecycle.steps() if getattr(step, flag)}
+        if _EVERY_STEP.search(sql):
+            found |= {step.topic for step in lifecycle.steps()}
+    return tuple(sorted(found))
+
+
+def _closure(names: Iterable[str]) -> set[str]:
+    """Projections, and all that they are written over."""
+    found: set[str] = set()
+    waiting = set(names)
+    while waiting:
+        found |= waiting
+        waiting = {other for name in waiting for other in _written_over(name)} - found - {LIFECYCLE}
+    return found
 
 
 @cache
 def _written_over(name: str) -> tuple[str, ...]:
     """The projections that a projection reads. They are our own files: their words tell, no parser is started."""
-    return tuple(sorted(set(_AFTER_FROM.findall(_projection_sql(name))) & set(projection_names())))
+    return tuple(sorted(set(_AFTER_FROM.findall(_projection_sql(name))) & {*projection_names(), LIFECYCLE}))
 
 
 @cache
@@ -145,6 +173,10 @@ def add_projections(connection: duckdb.DuckDBPyConnection, names: Iterable[str])
     def add(name: str) -> None:
         if name in present:
             return
+        if name == LIFECYCLE:
+            connection.execute(f"create table lifecycle ({lifecycle.COLUMNS}) as {lifecycle.as_values()}")
+            present.add(name)
+            return
         topic = _rare(name)
         if topic and not connection.execute(_ANY, [topic]).fetchall():
             connection.execute(f'create table "{name}" ({_columns(name)})')
@@ -162,7 +194,14 @@ def rows(
     connection: duckdb.DuckDBPyConnection, projection: str, where: str = "true", *values: Any
 ) -> list[dict[str, Any]]:
     """The rows of a projection as dicts; `where` is SQL of ours, its values are bound."""
-    add_projections(connection, [projection])
-    found = connection.execute(f'select * from "{projection}" where {where}', list(values))
+    return asked(connection, [projection], f'select * from "{projection}" where {where}', *values)
+
+
+def asked(
+    connection: duckdb.DuckDBPyConnection, projections: Iterable[str], statement: str, *values: Any
+) -> list[dict[str, Any]]:
+    """The rows (dicts) of a statement of ours over projections, which are worked out first; its values are bound."""
+    add_projections(connection, projections)
+    found = connection.execute(statement, list(values))
     names = [column[0] for column in found.description]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

@@ -37,13 +37,14 @@ from tests.kit.facts import (
 )
 from tests.kit.given import AT, Fact, given, replay
 from tradex_ledger.domain import run_events
-from tradex_ledger.domain.backfill import ACTIVE, Backfill
+from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import BuiltUponError, ExpiredRequestError
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.life import ACTIVE, DRIVABLE, ENDED
 from tradex_ledger.domain.policy import NotAllowedError, Policy
 from tradex_ledger.domain.reason import PlaceholderReasonError
-from tradex_ledger.domain.run import ENDED, IncompleteRunError
+from tradex_ledger.domain.run import IncompleteRunError
 
 WAITING = (requested(), planned())
 READY = (*WAITING, approved())
@@ -68,14 +69,17 @@ IN_EACH_STATE = {
     "SUCCESS": DONE,
     "REVERTED": (*DONE, reverted("silver_social_events")),
 }
-DRIVABLE = {"APPROVED", "RUNNING", "FAILED"}
+
 ALLOWED: dict[str, tuple[set[str], Callable[[Any], object]]] = {
     "approve": ({"PLANNED"}, lambda b: b.approve(DIGEST, by="ben", policy=Policy())),
     "approve by rule": ({"PLANNED"}, lambda b: b.approve_by_rule(by="ana", policy=Policy(rule_max_partitions=9))),
     "expire": ({"PLANNED"}, lambda b: b.expire(now=NOW + timedelta(days=31), policy=MONTH, by="ben")),
-    "pause": (DRIVABLE, lambda b: b.pause(reason=REASON, by="ben", policy=Policy())),
+    "pause": (set(DRIVABLE), lambda b: b.pause(reason=REASON, by="ben", policy=Policy())),
     "resume": ({"PAUSED"}, lambda b: b.resume(by="ben", policy=Policy())),
-    "be driven": (DRIVABLE, lambda b: b.start_layer(b.next_stage(), executor=EXECUTOR, extraction=None, by="driver")),
+    "be driven": (
+        set(DRIVABLE),
+        lambda b: b.start_layer(b.next_stage(), executor=EXECUTOR, extraction=None, by="driver"),
+    ),
     "be released": ({"HELD"}, lambda b: b.release(reason=REASON, by="ben", policy=Policy())),
     "cancel": (set(ACTIVE), lambda b: b.cancel(reason=REASON, by="ben", policy=Policy())),
     "revert": ({"SUCCESS"}, lambda b: b.revert(reason=REASON, by="ben", blockers=[], policy=Policy())),

@@ -10,11 +10,8 @@ from tradex_ledger.cli.common import Call, as_of_option, command, examples
 from tradex_ledger.cli.plans import cost_facts, run_document, show_datasets
 from tradex_ledger.cli.request import request
 from tradex_ledger.cli.runs import RUN_COLUMNS, next_step, report, run_row, show_run
-
-STATUSES = (
-    *("PLANNED", "APPROVED", "REJECTED", "EXPIRED", "RUNNING", "PAUSED", "HELD"),
-    *("FAILED", "CANCELLED", "SUCCESS", "REVERTED"),
-)
+from tradex_ledger.domain.life import ACTIVE
+from tradex_ledger.lifecycle import statuses
 
 
 @click.group(
@@ -29,7 +26,7 @@ backfill.add_command(request)
 
 
 @command(backfill, "list", example="tradex backfill list --status FAILED")
-@click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Only those with this status.")
+@click.option("--status", type=click.Choice(statuses(), case_sensitive=False), help="Only those with this status.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The newest so many.")
 @as_of_option
 def list_(call: Call, status: str | None, limit: int, as_of: str | None) -> None:
@@ -72,7 +69,7 @@ def show_(call: Call, run_id: str, as_of: str | None) -> None:
         show_datasets(call.show, document)
         for text in document["warnings"]:
             call.show.warning(text)
-    if document["status"] in ("PLANNED", "APPROVED", "RUNNING", "FAILED", "PAUSED", "HELD"):
+    if document["status"] in ACTIVE:
         call.show.note(f"next: {next_step(found, document['status'], document['run_kind'])}")
 
 

@@ -164,9 +164,7 @@ def status(call: Call, as_of: str | None) -> None:
         "as_of": reader.as_of.as_json(),
         "pipeline_state": reader.rows("pipeline_state"),
         "runs": reader.runs(limit=5),
-        "waiting": reader.rows(
-            "runs", "status in ('PLANNED', 'APPROVED', 'RUNNING', 'FAILED', 'PAUSED', 'HELD') order by position"
-        ),
+        "waiting": reader.rows("runs", "status in (select status from lifecycle where is_active) order by position"),
         "datasets": reader.datasets(),
         "source": next(iter(reader.rows("source_looks", "true order by position desc limit 1")), None),
         "stale_partitions": stale(reader),

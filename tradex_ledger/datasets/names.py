@@ -26,7 +26,7 @@ _RENAME = "give it another name"
 def reserved() -> frozenset[str]:
     """Tables that are there beside the datasets: the projections, and the events."""
     projections = {file.removesuffix(".sql") for file in resources.names("projections")}
-    return frozenset(projections | {"events", "ledger_events", "fresh"})
+    return frozenset(projections | {"events", "ledger_events", "lifecycle", "fresh"})
 
 
 def is_name(text: str) -> bool:

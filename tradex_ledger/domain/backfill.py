@@ -18,6 +18,7 @@ from tradex_ledger.domain.backfill_errors import (
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.by_rule import NOTHING, Beyond, beyond_plan, outgrown
 from tradex_ledger.domain.day import Day
+from tradex_ledger.domain.life import ACTIVE, DRIVABLE
 from tradex_ledger.domain.person import person
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.plan import Judged, Plan, count_partitions, judged_of
@@ -26,8 +27,6 @@ from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.request import RangeError, RecordedRequest, Request, recorded
 from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import RefusedError
-
-ACTIVE = ("PLANNED", "APPROVED", "RUNNING", "FAILED", "PAUSED", "HELD")
 
 
 class Backfill(Run):
@@ -195,13 +194,13 @@ class Backfill(Run):
 
     def check_startable(self) -> None:
         """Approved, or taken up again after a crash or a failure."""
-        if self.status not in ("APPROVED", "RUNNING", "FAILED"):
+        if self.status not in DRIVABLE:
             raise WrongStateError(self.id, self.status, "driven", WAY_ON.get(self.status, "").format(id=self.id))
 
     def pause(self, *, reason: str, by: str, policy: Policy) -> None:
         """Stop between two windows; a driver at work is fenced off by this event."""
         policy.check_may("pause", by)
-        if self.status not in ("APPROVED", "RUNNING", "FAILED"):
+        if self.status not in DRIVABLE:
             raise WrongStateError(self.id, self.status, "paused")
         self.trigger_event(self.Paused, reason=check_reason(reason), by=by)
 

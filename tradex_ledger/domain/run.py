@@ -11,6 +11,7 @@ from typing import Any
 
 from tradex_ledger.domain.base import Aggregate, WrongStateError
 from tradex_ledger.domain.day import day_of
+from tradex_ledger.domain.life import ENDED
 from tradex_ledger.domain.plan import LAYERS, Window, check_in_plan, count_partitions, digest_of
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
@@ -32,7 +33,6 @@ from tradex_ledger.errors import RefusedError
 
 PUBLICATION = "publication"
 OUTCOMES = ("written", "identical", "reused")
-ENDED = ("SUCCESS", "CANCELLED", "REJECTED", "EXPIRED", "REVERTED")
 
 
 class IncompleteRunError(RefusedError):

@@ -154,7 +154,7 @@ def _judge(ex: Execution, todo: list[Definition], locks: dict[str, Dataset]) -> 
 def _builders(ex: Execution, position: int, versions: Mapping[str, int]) -> dict[str, dict[int, set[str]]]:
     """Who built the current partitions of a logic version: dataset → day → engines."""
     found: dict[str, dict[int, set[str]]] = {}
-    with open_views(ex.ledger.engine, AsOf(position, None), topics=_TOPICS) as connection:
+    with open_views(ex.ledger.engine, AsOf(position, None)) as connection:
         add_projections(connection, ["partitions"])
         rows = connection.execute(_BUILDERS, [list(versions), list(versions.values())]).fetchall()
     for name, day, engines in rows:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.domain.incremental import IncrementalRun
-from tradex_ledger.domain.run import ENDED, Run
+from tradex_ledger.domain.life import ENDED
+from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import ConflictError, RefusedError
 from tradex_ledger.ledger.application import Ledger, WriterConflictError
 from tradex_ledger.ledger.named import NoSuchStreamError

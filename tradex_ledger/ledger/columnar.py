@@ -154,7 +154,7 @@ def _entries(store: Store, first: int, last: int, topics: tuple[str, ...] = ()) 
 
 def _counted(store: Store, first: int, last: int) -> int:
     """How many events first…last the index by topic tells of, of the topics that there are."""
-    known = {f"topic{n}": name.partition(".v")[0] for n, name in enumerate(resources.names("schema/events"))}
+    known = {f"topic{n}": topic for n, topic in enumerate(resources.event_topics())}
     ((found,),) = select(
         store,
         f"select count(*) from events where topic in ({', '.join(f':{name}' for name in known)}) "

@@ -119,8 +119,7 @@ def time_at(store: Store, position: int, newest: int) -> str | None:
     both are asked by one statement, since events may be added between two.
     """
     last = min(position + 1, newest)
-    names = [name.partition(".v")[0] for name in resources.names("schema/events")]
-    values = {f"topic{n}": name for n, name in enumerate(names)}
+    values = {f"topic{n}": topic for n, topic in enumerate(resources.event_topics())}
     ((ledger, end, other),) = select(
         store,
         "select id, (select max(position) from events), (select max(position) from events indexed by events_by_topic "

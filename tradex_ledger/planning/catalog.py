@@ -168,7 +168,7 @@ class Catalogs:
 
     def _load(self, position: int, versions: Mapping[str, int]) -> Catalog:
         catalog = Catalog(position)
-        with open_views(self.engine, AsOf(position, None), topics=_CATALOG_TOPICS) as connection:
+        with open_views(self.engine, AsOf(position, None)) as connection:
             add_projections(connection, ["partitions"])
             found = connection.execute(
                 "select dataset, layer, component, logic_version, partition, files, rows, bytes, inputs, run_id "
@@ -200,7 +200,7 @@ class Catalogs:
     def _add_lost(self, catalog: Catalog, gone: frozenset[str]) -> None:
         """Which days nothing may be built upon, because of files that were declared lost (and the event's position)."""
         catalog.gone = gone
-        with open_views(self.engine, AsOf(catalog.position, None), topics=LOSS_TOPICS) as connection:
+        with open_views(self.engine, AsOf(catalog.position, None)) as connection:
             add_projections(connection, ["lost_files"])
             found = connection.execute(_LOST).fetchall()
         for dataset, layer, day, path, position, mended in found:

@@ -73,7 +73,7 @@ def read_past(ex: Execution, base: int) -> Past:
     past = Past()
     whole: dict[str, float] = {}
     parts: dict[str, float] = {}
-    with open_views(ex.ledger.engine, AsOf(base, None), topics=_COST_TOPICS) as connection:
+    with open_views(ex.ledger.engine, AsOf(base, None)) as connection:
         for dataset, took in connection.execute(_PARTITIONS_SQL).fetchall():
             past.built.setdefault(dataset, []).append(float(took))
         for layer, took, of_partitions in connection.execute(_LAYERS_SQL).fetchall():

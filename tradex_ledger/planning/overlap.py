@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tradex_ledger.domain.backfill import ACTIVE, Backfill
+from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import OverlapError
 from tradex_ledger.domain.day import iso
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.entry import canonical
 from tradex_ledger.ledger.select import select
-from tradex_ledger.views import life_topics, open_views, resolve, rows
+from tradex_ledger.views import open_views, resolve, rows
 
 # An entry is canonical JSON: a field and its value have one spelling.
 _GROUPED = "select stream from events where topic = 'backfill.requested' and entry like :about order by position"
@@ -18,9 +18,9 @@ _GROUPED = "select stream from events where topic = 'backfill.requested' and ent
 
 def active_backfills(ledger: Ledger) -> list[Backfill]:
     """The backfills that are neither ended nor reverted, oldest first."""
-    with open_views(ledger.engine, resolve(ledger.engine, None), topics=life_topics()) as connection:
-        found = rows(connection, "runs", "run_kind = 'backfill' order by position")
-    return [ledger.get(Backfill, row["run_id"]) for row in found if row["status"] in ACTIVE]
+    with open_views(ledger.engine, resolve(ledger.engine, None), "work") as connection:
+        found = rows(connection, "work", "run_kind = 'backfill' order by position")
+    return [ledger.get(Backfill, row["run_id"]) for row in found]
 
 
 def others_of_group(ledger: Ledger, backfill: Backfill) -> list[Backfill]:

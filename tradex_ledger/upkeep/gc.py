@@ -21,7 +21,7 @@ from typing import cast
 from tradex_ledger.domain.lake import STREAM, LakeLog
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
-from tradex_ledger.domain.run import ENDED
+from tradex_ledger.domain.life import ENDED
 from tradex_ledger.driving.fence import load_run
 from tradex_ledger.driving.lease import TTL_SECONDS
 from tradex_ledger.lake.identity import RUN_FILE, mark_saved, settle
@@ -229,7 +229,6 @@ def _named_files(ledger: Ledger) -> set[str]:
     with open_views(
         ledger.engine,
         resolve(ledger.engine, None),
-        topics=("run.partition_rebuilt", "run.batch_appended", "dataset.files_pruned"),
     ) as connection:
         named = connection.execute(
             "select unnest(files).path from events where topic <> 'dataset.files_pruned' "

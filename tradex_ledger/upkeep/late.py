@@ -155,7 +155,7 @@ def _new(
 
 
 def _told(ex: Execution, dataset: str, found: dict[int, int], cursor: str) -> Late:
-    with open_views(ex.ledger.engine, resolve(ex.ledger.engine, None), topics=_TOPICS) as connection:
+    with open_views(ex.ledger.engine, resolve(ex.ledger.engine, None)) as connection:
         layers = rows(connection, "run_layers", "layer = 'bronze' and status = 'COMPLETED'")
         ((start,),) = connection.execute(
             "select min(data ->> '$.cursor') from events where topic = 'pipeline_state.opened' and stream = ?",

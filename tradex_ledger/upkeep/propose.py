@@ -26,12 +26,12 @@ REQUESTS = ("temporal", "logical")
 NEW_LOGIC, LOST = "new logic version", "files lost"
 
 _HALF_DONE = """
-    status in ('RUNNING', 'FAILED', 'PAUSED')
-    or (status = 'APPROVED' and (attempts > 0 or run_kind = 'incremental'))
+    status = 'PAUSED'
+    or (status in (select status from lifecycle where is_drivable) and (attempts > 0 or run_kind = 'incremental'))
     order by position
 """
 
-_OPEN_INCREMENTAL = "run_kind = 'incremental' and status in ('APPROVED', 'RUNNING', 'FAILED', 'HELD')"
+_OPEN_INCREMENTAL = "run_kind = 'incremental' and status in (select status from lifecycle where is_active)"
 
 
 def never(_: Backfill) -> None:

@@ -10,7 +10,7 @@ from tradex_ledger.domain.run import Run
 from tradex_ledger.driving.lease import DrivenElsewhereError, QuotaError
 from tradex_ledger.errors import TradexError
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.views import life_topics, open_views, resolve, rows
+from tradex_ledger.views import open_views, resolve, rows
 
 WAITS = (DrivenElsewhereError, QuotaError, PeakHoursError)
 """Why a run has to wait; nothing is wrong with it."""
@@ -18,8 +18,8 @@ WAITS = (DrivenElsewhereError, QuotaError, PeakHoursError)
 
 def runnable(ledger: Ledger) -> list[str]:
     """Backfills that wait for a driver, or whose driver may be dead: by priority, then in order of request."""
-    with open_views(ledger.engine, resolve(ledger.engine, None), topics=life_topics()) as connection:
-        found = rows(connection, "runs", "run_kind = 'backfill' and status in ('APPROVED', 'RUNNING')")
+    with open_views(ledger.engine, resolve(ledger.engine, None), "work") as connection:
+        found = rows(connection, "work", "for_worker")
     found.sort(key=lambda row: (-PRIORITIES.index(row["priority"]), row["position"]))
     return [row["run_id"] for row in found]
 

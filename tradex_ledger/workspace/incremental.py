@@ -11,7 +11,8 @@ from tradex_ledger.domain.clocks import TOLERANCE, ClockNote
 from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.incremental import CursorAheadError, IncrementalRun
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
-from tradex_ledger.domain.run import ENDED, Run
+from tradex_ledger.domain.life import ENDED
+from tradex_ledger.domain.run import Run
 from tradex_ledger.driving.lease import held
 from tradex_ledger.errors import UsageError
 from tradex_ledger.ledger.application import WriterConflictError
