@@ -32,6 +32,10 @@ THE_WORLD = re.compile(
 MAY_PRINT = ("tradex_ledger/cli/show.py",)
 ENTRY_POINTS = {"tradex_ledger", "tradex_ledger.cli.main", "tradex_ledger.dagster"}
 
+# What is known of events is a projection (`projections/*.sql`), or a look-up of `ledger/ask.py`.
+OVER_EVENTS = re.compile(r"\b(?:from|join)\s+(?:ledger_)?events\b(?!\.)", re.IGNORECASE)
+MAY_ASK_THE_TABLE = "tradex_ledger/ledger/"
+
 MACHINE_PATH = re.compile(r"(?<![\w.:/~$}-])/(?:tmp|home|root|work|Users)/")
 REGISTRY = re.compile(r"pypi\.org|pythonhosted\.org|--(extra-)?index-url|\bfind-links\b")
 
@@ -157,6 +161,19 @@ def test_every_type_ignore_names_its_code():
                 if token.type == tokenize.COMMENT and re.search(r"type:\s*ignore(?!\[)", token.string)
             ]
     none_of(findings)
+
+
+def test_no_module_asks_the_events_but_through_a_projection_or_the_ledger():
+    none_of(
+        [
+            f"{path}:{node.lineno} {found[0]}"
+            for path, node in nodes(ast.Constant)
+            if isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and (found := OVER_EVENTS.search(node.value))
+            and not path.startswith(MAY_ASK_THE_TABLE)
+        ]
+    )
 
 
 def tracked() -> list[Path]:

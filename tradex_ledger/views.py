@@ -19,16 +19,16 @@ import orjson
 from tradex_ledger import lifecycle, resources
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.errors import NotFoundError, UsageError
-from tradex_ledger.ledger.columnar import create_events
+from tradex_ledger.ledger.ask import last_position
+from tradex_ledger.ledger.columnar import create_events, holds_topic
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.rows import time_at
-from tradex_ledger.ledger.select import Store, select
+from tradex_ledger.ledger.select import Store
 
 LIFECYCLE = "lifecycle"
 """The table of a run's life, beside `events`: see `lifecycle.py`."""
 _DIGITS = 18  # of a position: no ledger has more, and Python makes no number of thousands
 _AFTER_FROM = re.compile(r"\b(?:from|join)\s+(\w+)")
-_ANY = "select 1 from ledger_events where topic = $1 limit 1"
 _OF_ALL = "-- Of every event.\n"
 _TOPIC = re.compile(r"'([a-z_]+\.[a-z_]+)'")
 _STEPS = re.compile(r"from lifecycle where (\w+)")
@@ -60,24 +60,19 @@ def resolve(store: Store, as_of: str | None) -> AsOf:
 
     A day means its end: everything that happened on it is included. Raises `NoSuchPositionError`, `UsageError`.
     """
-    newest = _one(store, "select coalesce(max(position), 0) from events")
+    newest = last_position(store)
     if as_of is None:
         position = newest
     elif as_of.isdecimal():
         position = int(as_of) if len(as_of) <= _DIGITS else newest + 1
     else:
-        position = _one(store, "select coalesce(max(position), 0) from events where at <= :at", at=_time(as_of))
+        position = last_position(store, at=_time(as_of))
     if position > newest or (position < 1 and as_of is not None):
         raise NoSuchPositionError(
             f"there is nothing as of {as_of!r}: the ledger holds the positions 1 to {newest}",
             mend="see what happened when: tradex audit log",
         )
     return AsOf(position, time_at(store, position, newest))
-
-
-def _one(store: Store, statement: str, **values: Any) -> Any:
-    """The one value of a statement. Events are only ever added, so one statement after the other sees one ledger."""
-    return select(store, statement, **values)[0][0]
 
 
 def _time(value: str) -> str:
@@ -178,7 +173,7 @@ def add_projections(connection: duckdb.DuckDBPyConnection, names: Iterable[str])
             present.add(name)
             return
         topic = _rare(name)
-        if topic and not connection.execute(_ANY, [topic]).fetchall():
+        if topic and not holds_topic(connection, topic):
             connection.execute(f'create table "{name}" ({_columns(name)})')
         else:
             for other in _written_over(name):

@@ -78,8 +78,9 @@ def test_the_sets_of_the_domain_are_those_of_the_table():
 def test_sql_has_the_very_table():
     file = resources.read_text("schema", "lifecycle.csv").splitlines()
     assert COLUMNS.split(", ") == file[0].split(",")
-    found = duckdb.sql(f"select * from ({as_values()}) t({COLUMNS})")
-    assert found.fetchall() == [astuple(step) for step in steps()]
+    with duckdb.connect() as connection:
+        found = connection.execute(f"select * from ({as_values()}) t({COLUMNS})").fetchall()
+    assert found == [astuple(step) for step in steps()]
     assert len(file) == len(steps()) + 1
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import duckdb
 import orjson
 
 from tradex_ledger.ledger.select import Store
-from tradex_ledger.views import AsOf, open_views, resolve, rows
+from tradex_ledger.views import AsOf, asked, open_views, resolve, rows
 
-_ANY_LOST = "select 1 from events where topic = 'dataset.files_lost' limit 1"
 _LOST_DAYS = """
     select
         dataset, partition, min(position) as position, sum(rows)::bigint as rows, max(appended_since) as appended_since,
@@ -25,13 +25,25 @@ _LOST_DAYS = """
 _DEFINITIONS = """
     select
         v.dataset, v.layer, v.partition_column as partition, v.component, v.logic_version as version,
-        v.definition as text, e.data -> '$.references' as references, v.reader,
+        v.definition as text, d.references, v.reader,
         v.is_deprecated as given_up, v.dataset in (select dataset from partitions) as has_data
     from logic_versions v
-    join events e on e.position = v.position
+    join definitions d using (dataset, logic_version)
     where v.is_current
     order by v.position
 """
+_PROTECTIONS = """
+    select first::varchar as first, last::varchar as last, reason, protected_by, protected_at
+    from protections
+    where dataset = $1
+    order by position
+"""
+
+
+def _facts(text: str | None) -> dict[str, Any] | None:
+    """The facts of an event, where there is one."""
+    facts: dict[str, Any] | None = None if text is None else orjson.loads(text)
+    return facts
 
 
 class Reader:
@@ -44,6 +56,10 @@ class Reader:
     def rows(self, projection: str, where: str = "true", *values: Any) -> list[dict[str, Any]]:
         """The rows of a projection."""
         return rows(self.connection, projection, where, *values)
+
+    def asked(self, projections: Iterable[str], statement: str, *values: Any) -> list[dict[str, Any]]:
+        """The rows of a statement of ours over projections."""
+        return asked(self.connection, projections, statement, *values)
 
     def runs(
         self, *, kind: str | None = None, status: str | None = None, limit: int | None = None
@@ -70,50 +86,32 @@ class Reader:
         ]
         looks = self.rows("source_looks", "run_id = ? order by position desc limit 1", run_id)
         document["look"] = looks[0] if looks else None
-        document["plan"] = self._plan(run_id)
-        document["windows"] = self._windows(run_id)
-        document["request"] = self._facts(run_id, "backfill.requested")
-        document["state"] = self._move(run_id, document["request"])
+        told = next(iter(self.rows("requests", "run_id = ?", run_id)), None)
+        request, plan, override = (_facts(told[name]) if told else None for name in ("request", "plan", "override"))
+        document["plan"] = plan and {name: value for name, value in plan.items() if name != "windows"}
+        windows = self.rows("plan_windows", "run_id = ? order by position, number", run_id)
+        document["windows"] = [orjson.loads(row["window"]) for row in windows]
+        document["request"] = request
+        document["state"] = self._move(request, override)
         document["losses"] = self._losses(document["request"])
         return document
 
     def _losses(self, request: dict[str, Any] | None) -> list[dict[str, Any]]:
         """What was declared lost of the days of Bronze that a backfill asks for, and what was found of it since."""
-        if request is None or not self.connection.execute(_ANY_LOST).fetchall():
+        if request is None:
             return []
-        self.rows("lost_files", "false")
-        found = self.connection.execute(_LOST_DAYS, [request["first"], request["last"]])
-        names = [column[0] for column in found.description]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        return self.asked(["lost_files"], _LOST_DAYS, request["first"], request["last"])
 
-    def _facts(self, run_id: str, topic: str) -> dict[str, Any] | None:
-        found = self.connection.execute("select data from events where run_id = ? and topic = ?", [run_id, topic])
-        row = found.fetchone()
-        return None if row is None else orjson.loads(row[0])
-
-    def _move(self, run_id: str, request: dict[str, Any] | None) -> dict[str, Any] | None:
+    def _move(self, request: dict[str, Any] | None, moved: dict[str, Any] | None) -> dict[str, Any] | None:
         """Where a run that declares it puts the state: from where it stands (or stood), to the cursor asked for."""
         if request is None or not request["override_state"]:
             return None
-        moved = self._facts(run_id, "backfill.state_overridden")
         if moved is not None:
             before, pipeline = moved["cursor_before"], moved["pipeline"]
         else:
             (state,) = self.rows("pipeline_state")
             before, pipeline = state["cursor"], state["pipeline"]
         return {"pipeline": pipeline, "cursor_before": before, "cursor_after": request["cursor"]}
-
-    def _plan(self, run_id: str) -> dict[str, Any] | None:
-        plan = self._facts(run_id, "backfill.planned")
-        return plan and {name: value for name, value in plan.items() if name != "windows"}
-
-    def _windows(self, run_id: str) -> list[dict[str, Any]]:
-        found = self.connection.execute(
-            "select data from events where run_id = ? and topic in ('backfill.planned', 'run.plan_extended') "
-            "order by position",
-            [run_id],
-        ).fetchall()
-        return [window for row in found for window in orjson.loads(row[0])["windows"]]
 
     def datasets(self) -> list[dict[str, Any]]:
         """Each dataset: its current version and what the lake holds of it."""
@@ -164,45 +162,20 @@ class Reader:
         return {
             **known[name],
             "versions": versions,
-            "protections": self._protections(name),
+            "protections": self.asked(["protections"], _PROTECTIONS, name),
             "stale": self.rows("stale_partitions", "dataset = ?", name),
         }
 
-    def _protections(self, name: str) -> list[dict[str, Any]]:
-        """The days of a dataset that must stay as they are: why, and who said so."""
-        found = self.connection.execute(
-            'select topic, data, "by", "at" from events where dataset = ? and topic in '
-            "('dataset.partitions_protected', 'dataset.partitions_unprotected') order by position",
-            [name],
-        ).fetchall()
-        held: list[dict[str, Any]] = []
-        for topic, text, by, at in found:
-            data = orjson.loads(text)
-            span = {"first": data["first"], "last": data["last"]}
-            if topic == "dataset.partitions_protected":
-                held.append({**span, "reason": data["reason"], "protected_by": by, "protected_at": at})
-            else:
-                # Version 1 of the event lifted all of that range.
-                span |= {"reason": data["protection"]} if data.get("protection") else {}
-                held = [one for one in held if not span.items() <= one.items()]
-        return held
-
     def policy_waiting(self) -> dict[str, Any] | None:
         """The proposed policy (digest, by, reason) that nobody has answered: whatever answers one is behind it."""
-        newest = "select topic, \"by\", data from events where stream = 'policy' order by position desc limit 1"
-        for topic, by, data in self.connection.execute(newest).fetchall():
-            if topic == "policy.proposed":
-                facts = orjson.loads(data)
-                return {"digest": facts["digest"], "by": by, "reason": facts["reason"]}
+        for row in self.rows("policy_history", "true order by position desc limit 1"):
+            if row["decision"] == "proposed":
+                return {name: row[name] for name in ("digest", "by", "reason")}
         return None
 
     def definitions(self) -> list[dict[str, Any]]:
         """What is known of each dataset's definition: what it was registered as, and its current version's text."""
-        self.rows("partitions", "false")
-        self.rows("logic_versions", "false")
-        found = self.connection.execute(_DEFINITIONS)
-        names = [column[0] for column in found.description]
-        known = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        known = self.asked(["partitions", "logic_versions", "definitions"], _DEFINITIONS)
         return [{**row, "references": orjson.loads(row["references"])} for row in known]
 
     def close(self) -> None:

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, text
-
 from tradex_ledger.domain.base import EVENTS
 from tradex_ledger.domain.person import person
 from tradex_ledger.errors import UsageError
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.ledger.rows import COLUMNS, BrokenRowError, entry_of
-from tradex_ledger.ledger.store import read
+from tradex_ledger.ledger.ask import PAGE, newest, newest_first
+from tradex_ledger.ledger.rows import BrokenRowError, entry_of
 from tradex_ledger.views import AsOf, resolve
+
+_STATE = ("pipeline_state.opened", "pipeline_state.advanced", "pipeline_state.overridden")
 
 
 class UnknownTopicError(UsageError):
@@ -52,44 +52,27 @@ def log(
     Raises: `UnknownTopicError`.
     """
     position = resolve(ledger.engine, as_of)
-    conditions = ["position <= :upto"]
-    values: dict[str, str | int] = {"upto": position.position}
-    if stream is not None:
-        conditions.append("(stream = :stream or entry like :about)")
-        values |= {"stream": stream, "about": f'%"run":"{stream}"%'}
     chosen = list(topics)
     for topic in chosen:
         if topic not in EVENTS:
             raise UnknownTopicError(topic)
-    if chosen:
-        conditions.append("topic in :topics")
-    statement = text(f"select {COLUMNS} from events where {' and '.join(conditions)} order by position desc")
-    if chosen:
-        statement = statement.bindparams(bindparam("topics", chosen, expanding=True))
-
-    def find(connection: Connection) -> Log:
-        entries = []
-        cursors: dict[int, str | None] = {}
-        for row in connection.execute(statement, values):
-            entry = entry_of(ledger.id, tuple(row))
-            if actor is None or entry["by"] == actor:
-                entries.append(entry)
-            if limit is not None and len(entries) == limit:
-                break
-        for entry in entries:
-            if entry["data"].get("override_state"):
-                moved = connection.execute(_STATE_BEFORE, {"position": entry["position"]}).first()
-                said = entry_of(ledger.id, tuple(moved)) if moved else None
-                cursors[entry["position"]] = said["data"].get("cursor") if said else None
-        return Log(list(reversed(entries)), position, cursors)
-
-    return read(ledger.engine, find)
+    store, entries = ledger.engine, []
+    page = PAGE if limit is None or actor is not None else limit
+    for row in newest_first(store, chosen, before=position.position + 1, about=stream or "", page=page):
+        entry = entry_of(ledger.id, row)
+        if actor is None or entry["by"] == actor:
+            entries.append(entry)
+        if limit is not None and len(entries) == limit:
+            break
+    asked = (entry["position"] for entry in entries if entry["data"].get("override_state"))
+    return Log(list(reversed(entries)), position, {at: _cursor_before(ledger, at) for at in asked})
 
 
-_STATE_BEFORE = text(
-    f"select {COLUMNS} from events where topic like 'pipeline_state.%' and position < :position "
-    "order by position desc limit 1"
-)
+def _cursor_before(ledger: Ledger, position: int) -> str | None:
+    """Where the state stood before an event."""
+    moved = newest(ledger.engine, _STATE, before=position)
+    cursor: str | None = entry_of(ledger.id, moved)["data"].get("cursor") if moved else None
+    return cursor
 
 
 def story(found: Log) -> Iterator[dict[str, Any]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.policy_text import APPLY, ON_RECORD, policy_on_record
-from tradex_ledger.ledger.select import Store, select
+from tradex_ledger.ledger.ask import of_stream
+from tradex_ledger.ledger.select import Store
 
 
 def unrecorded(store: Store, proposed: Policy) -> str | None:
@@ -14,16 +13,10 @@ def unrecorded(store: Store, proposed: Policy) -> str | None:
 
     Nothing is decided by that, so that the newest event is read and no more: whoever decides loads the whole stream.
     """
-    found = select(
-        store,
-        "select entry from events where stream = :stream and topic in (:first, :later) order by version desc limit 1",
-        stream=ON_RECORD,
-        first=APPLY[0],
-        later=APPLY[1],
-    )
+    found = of_stream(store, ON_RECORD, APPLY, limit=1)
     if not found:
         return "the ledger is of before policies were on record: only reading is allowed until tradex policy adopt"
-    data = json.loads(found[0][0])["data"]
+    data = found[0].data
     names = ", ".join(policy_on_record(data["text"], data["digest"]).differences(proposed))
     if not names:
         return None

@@ -105,16 +105,12 @@ def _candidate(store: Store, prefix: str | None) -> str | None:
 def pruned_or(store: Store, error: LakeFileError) -> TradexError:
     """Why a file is not there: the event that gave it up, however old the question; else the fault itself."""
     with open_views(store, resolve(store, None)) as connection:
-        found = connection.execute(
-            "select position, \"by\", dataset from events where topic = 'dataset.files_pruned' "
-            "and list_contains(list_transform(files, lambda f: f.path), ?)",
-            [error.path],
-        ).fetchall()
-        if not found:
-            lost = rows(connection, "lost_files", "path = ? order by position", error.path)
-            return LostFileError(error.path, lost[0]) if lost else error
-        position, by, dataset = found[0]
-        return PrunedFileError(error.path, position, by, _readable(connection, dataset))
+        for pruned in rows(connection, "pruned_files", "path = ?", error.path):
+            readable_ = _readable(connection, pruned["dataset"])
+            return PrunedFileError(error.path, pruned["position"], pruned["by"], readable_)
+        for lost in rows(connection, "lost_files", "path = ? order by position", error.path):
+            return LostFileError(error.path, lost)
+        return error
 
 
 def _readable(connection: duckdb.DuckDBPyConnection, dataset: str) -> list[str]:

@@ -15,7 +15,6 @@ from tradex_ledger.lake.storage import file_list, translate
 from tradex_ledger.lake.verified import Named, Reading
 from tradex_ledger.views import projection_names, rows
 
-_ANY_LOST = "select 1 from events where topic = 'dataset.files_lost' and dataset = ? limit 1"
 _VERSIONED = re.compile(r"(?P<dataset>.+)_v(?P<version>[0-9]{1,9})")
 
 
@@ -119,12 +118,9 @@ class Tables:
         """A table with the columns of a version, and without rows."""
         from tradex_ledger.datasets.fingerprint import create_empty  # loads slowly, and is seldom needed
 
-        described = self.connection.execute(
-            "select data -> '$.columns' from events where topic = 'dataset.logic_versioned' and dataset = ? "
-            "and logic_version = ?",
-            [version["dataset"], version["logic_version"]],
-        ).fetchall()
-        create_empty(self.connection, table, [(c["name"], c["type"]) for c in orjson.loads(described[0][0])])
+        which = (version["dataset"], version["logic_version"])
+        (described,) = rows(self.connection, "definitions", "dataset = ? and logic_version = ?", *which)
+        create_empty(self.connection, table, [(c["name"], c["type"]) for c in orjson.loads(described["columns"])])
 
     def _warn_of_gaps(self, dataset: str, number: int) -> None:
         """Say which days an older version has and the one that is read does not: they were not backfilled."""
@@ -141,8 +137,6 @@ class Tables:
 
     def _warn_of_losses(self, dataset: str) -> None:
         """Say which rows of Bronze were declared lost, and how many were found again."""
-        if not self.connection.execute(_ANY_LOST, [dataset]).fetchall():
-            return
         for row in rows(
             self.connection,
             "lost_files",

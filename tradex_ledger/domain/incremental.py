@@ -6,9 +6,9 @@ from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from tradex_ledger.domain.base import CreatedEvent, Event, WrongStateError
+from tradex_ledger.domain.life import ENDED
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
-from tradex_ledger.domain.life import ENDED
 from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import RefusedError, UsageError
 

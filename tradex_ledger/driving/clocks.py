@@ -12,31 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import orjson
-from sqlalchemy import Connection, text
-
 from tradex_ledger.domain.clocks import HELD_BACK
 from tradex_ledger.domain.day import day_of, iso
 from tradex_ledger.driving.ahead import newest_delivered, newest_in_bronze
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.ledger.ask import Told, events_of, has_topic, newest, newest_first, of_stream, times_after
 from tradex_ledger.ledger.entry import format_time, parse_time
-from tradex_ledger.ledger.store import read
+from tradex_ledger.ledger.select import Store
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.context import Execution
 
-_VOUCHES = text(
-    "select position, topic, at, entry from events where topic in "
-    "('ledger.clock_accepted', 'pipeline_state.overridden', 'pipeline_state.advanced') order by position desc"
-)
-_HELD = text(
-    f"select at, entry from events where topic = '{HELD_BACK}' and position < :position order by position desc limit 1"
-)
-_FIRST = text("select position, at from events order by position limit 1")
-_SINCE = text(
-    f"select min(position), at, null from events where position > :position and topic <> '{HELD_BACK}' group by at "
-    f"union all select position, at, entry from events where position > :position and topic = '{HELD_BACK}' order by 1"
-)
+_VOUCHES = ("ledger.clock_accepted", "pipeline_state.overridden", "pipeline_state.advanced")
 _A_DAY = timedelta(days=1)
 
 
@@ -77,7 +64,7 @@ def find_doubt(ex: Execution, catalog: Callable[[], Catalog]) -> Doubt | None:
     """
     hours, now = ex.policy.clock_hours, ex.clock().astimezone(UTC)
     allowed = timedelta(hours=hours)
-    known = read(ex.ledger.engine, lambda connection: _believed(connection, now, allowed)) if hours else None
+    known = _believed(ex.ledger.engine, now, allowed) if hours else None
     if known is None or abs(now - known) <= allowed:
         return None
     newest = None
@@ -95,51 +82,51 @@ def leans_on_the_clock(ex: Execution, until: int) -> bool:
     return until >= (ex.clock().astimezone(UTC) - timedelta(hours=ex.policy.clock_hours)).toordinal()
 
 
-def _believed(connection: Connection, now: datetime, allowed: timedelta) -> datetime | None:
+def _believed(store: Store, now: datetime, allowed: timedelta) -> datetime | None:
     """The last time that is known to be right; None in a ledger without a run."""
-    found = _vouched(connection)
+    found = _vouched(store)
     if found is None:
-        first = connection.execute(_FIRST).first()
-        if first is None or connection.execute(_VOUCHES).first() is None:
+        first = events_of(store, (), limit=1)
+        if not first or not has_topic(store, *_VOUCHES):
             return None
-        found = first[0], parse_time(first[1])
+        found = first[0].position, parse_time(first[0].at)
     position, known = found
     if abs(now - known) <= allowed:
         return known
-    for _, at, entry in connection.execute(_SINCE, {"position": position}):
-        moment = parse_time(at) if entry is None else _clock_in(entry)
+    told = [(first, parse_time(at)) for first, at in times_after(store, position, but=HELD_BACK)]
+    told += [(row.position, _clock_in(row)) for row in events_of(store, [HELD_BACK], after=position)]
+    for _, moment in sorted(told):
         if abs(moment - known) <= allowed:
             known = moment
     return known
 
 
-def _vouched(connection: Connection) -> tuple[int, datetime] | None:
+def _vouched(store: Store) -> tuple[int, datetime] | None:
     """The position and the clock of the last event by which somebody vouched for that clock."""
-    for position, topic, at, entry in connection.execute(_VOUCHES):
-        moment = _clock_at(connection, position, at)
-        if topic != "pipeline_state.advanced":
-            return position, moment
+    for row in newest_first(store, _VOUCHES):
+        moment = _clock_at(store, row)
+        if row.topic != "pipeline_state.advanced":
+            return row.position, moment
         # A run up to a day of long ago says nothing of the clock; one may have gone on past midnight.
-        if day_of(orjson.loads(entry)["data"]["cursor"]) >= (moment - 2 * _A_DAY).toordinal():
-            return position, moment
+        if day_of(row.data["cursor"]) >= (moment - 2 * _A_DAY).toordinal():
+            return row.position, moment
     return None
 
 
-def _clock_at(connection: Connection, position: int, at: str) -> datetime:
+def _clock_at(store: Store, row: Told) -> datetime:
     """What the clock said when an event was saved, which may bear a later time."""
-    held = connection.execute(_HELD, {"position": position}).first()
-    return _clock_in(held[1]) if held is not None and held[0] == at else parse_time(at)
+    held = newest(store, [HELD_BACK], before=row.position)
+    return _clock_in(held) if held is not None and held.at == row.at else parse_time(row.at)
 
 
-def _clock_in(entry: str) -> datetime:
-    return parse_time(orjson.loads(entry)["data"]["clock"])
+def _clock_in(row: Told) -> datetime:
+    return parse_time(row.data["clock"])
 
 
 def last_at(ledger: Ledger) -> datetime | None:
     """The time of the ledger: that of its last event."""
-    wanted = text("select at from events order by position desc limit 1")
-    found = read(ledger.engine, lambda connection: connection.execute(wanted).scalar())
-    return None if found is None else parse_time(found)
+    last = newest(ledger.engine)
+    return None if last is None else parse_time(last.at)
 
 
 def time_of_now(ex: Execution) -> datetime:
@@ -154,17 +141,9 @@ def time_of_now(ex: Execution) -> datetime:
 
 def last_place_before(ledger: Ledger, stream: str, now: datetime) -> str | None:
     """The last cursor of a pipeline that does not lie in the future."""
-    wanted = text("select entry from events where stream = :stream order by version desc")
-
-    def find(connection: Connection) -> str | None:
-        limit = format_time(now)
-        for (entry,) in connection.execute(wanted, {"stream": stream}):
-            cursor = orjson.loads(entry)["data"].get("cursor")
-            if cursor is not None and cursor <= limit:
-                return str(cursor)
-        return None
-
-    return read(ledger.engine, find)
+    limit = format_time(now)
+    cursors = (row.data.get("cursor") for row in of_stream(ledger.engine, stream))
+    return next((str(cursor) for cursor in cursors if cursor is not None and cursor <= limit), None)
 
 
 def _shown(moment: datetime) -> str:

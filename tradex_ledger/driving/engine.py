@@ -27,39 +27,16 @@ from tradex_ledger.driving.rebuild import window_task
 from tradex_ledger.driving.window import WindowTask
 from tradex_ledger.lake.storage import LakeFileError, StagedFile, check_file, translate
 from tradex_ledger.ledger.application import WriterConflictError
-from tradex_ledger.ledger.select import select
+from tradex_ledger.ledger.ask import events_of, newest
 from tradex_ledger.planning.base import logic_versions
 from tradex_ledger.planning.catalog import Catalog, Version
 from tradex_ledger.planning.context import Execution
 from tradex_ledger.views import AsOf, add_projections, open_views
 
-_TOPICS = (
-    "run.layer_started",
-    "run.partition_rebuilt",
-    "run.batch_appended",
-    "run.published",
-    "backfill.reverted",
-    "dataset.registered",
-    "dataset.logic_versioned",
-    "dataset.files_lost",
-)
-# Who built a current partition: whoever wrote these very files from these very inputs, or came to the same bytes.
 _BUILDERS = """
-with starts as (
-    select run_id, position, data ->> '$.executor.duckdb' as engine from events where topic = 'run.layer_started'
-),
-built as (
-    select e.dataset, e.partition, e.logic_version, e.inputs, e.files, s.engine
-    from events e
-    asof join starts s on e.run_id = s.run_id and e.position >= s.position
-    where e.topic = 'run.partition_rebuilt' and e.outcome in ('written', 'identical')
-)
-select dataset, partition, list(distinct engine order by engine)
-from partitions
-join built using (dataset, partition, logic_version, inputs, files)
-where list_contains($1, dataset)
-group by dataset, partition, logic_version
-having logic_version = ($2::bigint[])[list_position($1, dataset)]
+    select dataset, partition, engines
+    from partition_engines
+    where logic_version = ($2::bigint[])[list_position($1, dataset)]
 """
 
 
@@ -105,24 +82,12 @@ def _maybe_of_another(ex: Execution, todo: list[Definition]) -> list[Definition]
     """
     if not todo:
         return []
-    version = str(ex.facts["duckdb"])
-    for special in "\\%_":
-        version = version.replace(special, f"\\{special}")
-    # An entry is canonical JSON: a field and its value have one spelling.
-    newest = select(
-        ex.ledger.engine,
-        "select position from events where topic = 'run.layer_started' and entry not like :mine escape '\\' "
-        "order by position desc limit 1",
-        mine=f'%"duckdb":"{version}"%',
-    )
-    if not newest:
+    store, mine = ex.ledger.engine, f'"duckdb":"{ex.facts["duckdb"]}"'
+    other = newest(store, ["run.layer_started"], lacking=mine)
+    if other is None:
         return []
-    made = select(
-        ex.ledger.engine,
-        "select stream, max(position) from events where topic = 'dataset.logic_versioned' group by stream",
-    )
-    before = {stream for stream, position in made if position < newest[0][0]}
-    return [d for d in todo if stream_of(d.name) in before]
+    made = {row.stream: row.position for row in events_of(store, ["dataset.logic_versioned"])}
+    return [d for d in todo if made.get(stream_of(d.name), other.position) < other.position]
 
 
 def _judge(ex: Execution, todo: list[Definition], locks: dict[str, Dataset]) -> None:
@@ -154,11 +119,11 @@ def _judge(ex: Execution, todo: list[Definition], locks: dict[str, Dataset]) -> 
 def _builders(ex: Execution, position: int, versions: Mapping[str, int]) -> dict[str, dict[int, set[str]]]:
     """Who built the current partitions of a logic version: dataset → day → engines."""
     found: dict[str, dict[int, set[str]]] = {}
-    with open_views(ex.ledger.engine, AsOf(position, None)) as connection:
-        add_projections(connection, ["partitions"])
+    with open_views(ex.ledger.engine, AsOf(position, None), "partition_engines") as connection:
+        add_projections(connection, ["partition_engines"])
         rows = connection.execute(_BUILDERS, [list(versions), list(versions.values())]).fetchall()
     for name, day, engines in rows:
-        found.setdefault(name, {})[day.toordinal()] = {f"duckdb {engine}" for engine in engines}
+        found.setdefault(name, {})[day.toordinal()] = set(engines)
     return found
 
 

@@ -40,7 +40,8 @@ from tradex_ledger.lake.markers import (
     markers,
     take_back,
 )
-from tradex_ledger.ledger.select import Store, select
+from tradex_ledger.ledger.ask import has_stream
+from tradex_ledger.ledger.select import Store
 from tradex_ledger.paths import is_there
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ def _check_adoptable(store: Store, root: Path, known: Known, n_named: int) -> No
     if known.epochs:
         return  # what it does not know was given up
     for path, run_id in run_files(root):
-        if not select(store, "select 1 from events where stream = :run and version = 1", run=run_id):
+        if not has_stream(store, run_id):
             raise StrangersError(root, path, run_id) if n_named else OtherLedgerError(root, None, known.ledger, path)
 
 

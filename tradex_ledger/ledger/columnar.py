@@ -76,6 +76,11 @@ def create_events(
     )
 
 
+def holds_topic(connection: duckdb.DuckDBPyConnection, topic: str) -> bool:
+    """Whether an event of the topic is among those of `create_events`."""
+    return bool(connection.execute("select 1 from ledger_events where topic = $1 limit 1", [topic]).fetchall())
+
+
 def _segment_files(connection: duckdb.DuckDBPyConnection, store: Store, upto: int, events: int) -> list[str]:
     """The files of the segments from the first event on, as far as there are any or they can be made."""
     files: list[str] = []

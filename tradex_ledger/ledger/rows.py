@@ -16,6 +16,8 @@ from tradex_ledger.ledger.entry import NotCanonicalError, parse, quoted
 from tradex_ledger.ledger.merkle import leaf_hash
 from tradex_ledger.ledger.select import Store, select
 
+EVENTS = "events"
+"""The table of the store that the events are in."""
 COLUMNS = "position, stream, version, topic, at, leaf, entry"
 """What is selected of `events` for `check_row`, in this order."""
 

@@ -7,15 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import duckdb
 from sqlalchemy import Engine
 
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.domain.day import day_of, iso
-from tradex_ledger.ledger.select import select
+from tradex_ledger.ledger.ask import has_moved, has_topic
 from tradex_ledger.sources.reread import EDIT_DAYS, MADE_UP_DAYS
 from tradex_ledger.sources.x_posts.time import DAY_US, EPOCH_ORDINAL, FIRST_POST_US
-from tradex_ledger.views import AsOf, add_projections, open_views
+from tradex_ledger.views import AsOf, add_projections, open_views, topics_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,19 +127,9 @@ class Catalog:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-# A candidate (`run.partition_rebuilt`) becomes current by its publication: alone it moves nothing.
-_MOVING_TOPICS = (
-    "run.batch_appended",
-    "run.published",
-    "backfill.reverted",
-    "dataset.registered",
-    "dataset.logic_versioned",
-    "dataset.files_lost",
-    "dataset.version_restored",
-)
-# What a run built that was given up is nobody's candidate any more, and is told of what comes after it.
-_GIVEN_UP = ("backfill.cancelled", "incremental_run.cancelled")
-_CATALOG_TOPICS = ("run.partition_rebuilt", *_MOVING_TOPICS, *_GIVEN_UP)
+_ASKED = ("partitions", "partition_history", "datasets", "old_files")
+# A candidate becomes current by its publication: alone it moves nothing.
+_MOVES_NOTHING = {"run.partition_rebuilt"}
 
 
 @dataclass
@@ -168,17 +157,17 @@ class Catalogs:
 
     def _load(self, position: int, versions: Mapping[str, int]) -> Catalog:
         catalog = Catalog(position)
-        with open_views(self.engine, AsOf(position, None)) as connection:
-            add_projections(connection, ["partitions"])
+        with open_views(self.engine, AsOf(position, None), *_ASKED) as connection:
+            add_projections(connection, _ASKED)
             found = connection.execute(
                 "select dataset, layer, component, logic_version, partition, files, rows, bytes, inputs, run_id "
                 "from partitions"
             ).fetchall()
             others = connection.execute(_OTHERS).fetchall()
-            catalog.old = _old_files(connection)
-            gone = connection.execute(_GONE).fetchall()
-            catalog.returned = frozenset(row[0] for row in connection.execute(_RETURNED).fetchall())
-            catalog.side = frozenset(row[0] for row in connection.execute(_SIDE).fetchall())
+            catalog.old = frozenset(row[0] for row in connection.execute("select path from old_files").fetchall())
+            sides = connection.execute("select dataset, is_side, was_restored from datasets").fetchall()
+        catalog.side = frozenset(name for name, is_side, _ in sides if is_side)
+        catalog.returned = frozenset(name for name, _, was_restored in sides if was_restored)
         for name, logic_version, day, files, n_rows, n_bytes, inputs, run_id in others:
             version = Version(logic_version, tuple(files), n_rows, n_bytes, inputs, run_id)
             catalog.others.setdefault(name, {}).setdefault(day.toordinal(), []).append(version)
@@ -193,16 +182,16 @@ class Catalogs:
             catalog.put(name, day.toordinal(), version)
         for name, days in catalog.outdated.items():
             days -= {d for d, v in catalog.current.get(name, {}).items() if v.logic_version == versions[name]}
-        if gone:
-            self._add_lost(catalog, frozenset(row[0] for row in gone))
+        if has_topic(self.engine, "dataset.files_lost", upto=position):
+            self._add_lost(catalog)
         return catalog
 
-    def _add_lost(self, catalog: Catalog, gone: frozenset[str]) -> None:
+    def _add_lost(self, catalog: Catalog) -> None:
         """Which days nothing may be built upon, because of files that were declared lost (and the event's position)."""
-        catalog.gone = gone
-        with open_views(self.engine, AsOf(catalog.position, None)) as connection:
+        with open_views(self.engine, AsOf(catalog.position, None), "lost_files") as connection:
             add_projections(connection, ["lost_files"])
             found = connection.execute(_LOST).fetchall()
+        catalog.gone = frozenset(path for _, _, _, path, _, _ in found)
         for dataset, layer, day, path, position, mended in found:
             version = catalog.get(dataset, day.toordinal())
             named = version is not None and any(file["path"] == path for file in version.files)
@@ -210,30 +199,11 @@ class Catalogs:
                 catalog.lost.setdefault(dataset, {})[day.toordinal()] = position
 
     def _moved(self, since: int, position: int) -> bool:
-        topics = ", ".join(f"'{topic}'" for topic in (*_MOVING_TOPICS, *_GIVEN_UP))
-        statement = (
-            f"select count(*) from events where position > :since and position <= :position and topic in ({topics})"
-        )
-        return position < since or select(self.engine, statement, since=since, position=position) != [(0,)]
+        topics = [topic for topic in topics_of(*_ASKED) if topic not in _MOVES_NOTHING]
+        return position < since or has_moved(self.engine, topics, since, position)
 
 
-LOSS_TOPICS = (*_CATALOG_TOPICS, "run.layer_started", "run.layer_completed", "backfill.cancelled")
-"""What the projection `lost_files` follows from, as far as it tells what is lost and what made up for it."""
-_GONE = "select distinct unnest(files).path from events where topic = 'dataset.files_lost'"
-_RETURNED = "select distinct dataset from events where topic = 'dataset.version_restored'"
 _LOST = "select dataset, layer, partition, path, position, mended_position from lost_files order by position"
-# Bronze's rejected lines: nothing reads them, and their day is not always one that a post vouches for.
-_SIDE = """
-    with reads as (
-        select unnest(from_json(data -> '$.reads', '[{"dataset":"VARCHAR"}]')).dataset as dataset
-        from events
-        where topic = 'dataset.logic_versioned'
-    )
-    select dataset
-    from events
-    where topic = 'dataset.registered' and layer = 'bronze'
-        and dataset not in (from reads) and exists (from reads)
-"""
 # What was built and is not current, newest first: of Bronze nothing is. What a run built that may still publish it is
 # that run's own.
 _OTHERS = """
@@ -247,26 +217,6 @@ _OTHERS = """
     )
     order by h.position desc
 """
-_READERS = """
-    select dataset, logic_version, coalesce((data ->> '$.reader')::integer, 1) as reader
-    from events
-    where topic = 'dataset.logic_versioned'
-"""
-_OLD = f"""
-    with readers as ({_READERS}),
-    newest as (select dataset, max_by(reader, logic_version) as reader from readers group by dataset)
-    select distinct unnest(b.files).path
-    from events b
-    join readers r on r.dataset = b.dataset and r.logic_version = b.logic_version
-    join newest n on n.dataset = b.dataset
-    where b.topic = 'run.batch_appended' and r.reader < n.reader
-"""
-
-
-def _old_files(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
-    """The files of Bronze that an older reader made than the one of the dataset's newest version."""
-    several = connection.execute(f"select count(distinct reader) > 1 from ({_READERS})").fetchall()
-    return frozenset(row[0] for row in connection.execute(_OLD).fetchall()) if several[0][0] else frozenset()
 
 
 def overlay(catalog: Catalog, candidates: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:

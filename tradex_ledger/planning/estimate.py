@@ -15,38 +15,16 @@ from tradex_ledger.datasets.definition import Read
 from tradex_ledger.domain.plan import LAYERS, Estimate, Range
 from tradex_ledger.planning.catalog import Catalog, Version
 from tradex_ledger.planning.context import Execution
-from tradex_ledger.views import AsOf, open_views
+from tradex_ledger.views import AsOf, add_projections, open_views
 
 Spread = tuple[float, float, float]
 
 _NO_CALLS = Range(0, 0, 0)  # a folder of files is read, not called
-_COST_TOPICS = ("run.partition_rebuilt", "run.layer_started", "run.layer_completed")
 # A window of few days costs more a day than the long ones of the past did, and a machine has other work, too.
 _SLOWER = 2
-_PARTITIONS_SQL = """
-    select dataset, duration_ms
-    from events
-    where topic = 'run.partition_rebuilt' and outcome in ('written', 'identical') and duration_ms is not null
-    order by position
-"""
-_LAYERS_SQL = """
-    with marks as (
-        select
-            run_id, layer, topic, position, duration_ms,
-            max(position) filter (topic = 'run.layer_started')
-                over (partition by run_id, layer order by position) as began
-        from events
-        where topic in ('run.layer_started', 'run.layer_completed')
-    )
-    select m.layer, m.duration_ms, coalesce(sum(e.duration_ms), 0)::bigint
-    from marks m
-    left join events e
-        on e.topic = 'run.partition_rebuilt' and e.run_id = m.run_id and e.layer = m.layer
-        and e.position between m.began and m.position
-    where m.topic = 'run.layer_completed'
-    group by m.layer, m.duration_ms, m.position
-    order by m.position
-"""
+_TIMES = ("partition_times", "layer_times")
+_PARTITIONS = "select dataset, duration_ms from partition_times order by position"
+_LAYERS = "select layer, duration_ms, partitions_ms from layer_times order by position"
 
 
 @dataclass
@@ -73,10 +51,11 @@ def read_past(ex: Execution, base: int) -> Past:
     past = Past()
     whole: dict[str, float] = {}
     parts: dict[str, float] = {}
-    with open_views(ex.ledger.engine, AsOf(base, None)) as connection:
-        for dataset, took in connection.execute(_PARTITIONS_SQL).fetchall():
+    with open_views(ex.ledger.engine, AsOf(base, None), *_TIMES) as connection:
+        add_projections(connection, _TIMES)
+        for dataset, took in connection.execute(_PARTITIONS).fetchall():
             past.built.setdefault(dataset, []).append(float(took))
-        for layer, took, of_partitions in connection.execute(_LAYERS_SQL).fetchall():
+        for layer, took, of_partitions in connection.execute(_LAYERS).fetchall():
             past.beside.setdefault(layer, []).append(float(max(0, took - of_partitions)))
             whole[layer] = whole.get(layer, 0.0) + took
             parts[layer] = parts.get(layer, 0.0) + of_partitions

@@ -11,14 +11,7 @@ from tradex_ledger.datasets.named import LOGIC, Known, findings, is_as_registere
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.dataset_errors import DefinitionsChangedError
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.ledger.select import select
-
-# An entry is canonical JSON: a field and its value have one spelling.
-_HAS_DATA = """
-    select 1 from events
-    where (topic = 'dataset.published' and stream = :stream) or (topic = 'run.batch_appended' and entry like :about)
-    limit 1
-"""
+from tradex_ledger.ledger.ask import events_of, of_stream
 
 
 def check_named(ledger: Ledger, pipeline: Pipeline, locks: Mapping[str, Dataset]) -> None:
@@ -87,4 +80,8 @@ def known_of(dataset: Dataset, *, has_data: bool) -> Known:
 
 
 def _has_data(ledger: Ledger, name: str) -> bool:
-    return bool(select(ledger.engine, _HAS_DATA, stream=stream_of(name), about=f'%"dataset":"{name}"%'))
+    appended = f'"dataset":"{name}"'
+    return bool(
+        of_stream(ledger.engine, stream_of(name), ["dataset.published"], limit=1)
+        or events_of(ledger.engine, ["run.batch_appended"], saying=appended, limit=1)
+    )

@@ -8,12 +8,9 @@ from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import OverlapError
 from tradex_ledger.domain.day import iso
 from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.ledger.ask import events_of
 from tradex_ledger.ledger.entry import canonical
-from tradex_ledger.ledger.select import select
 from tradex_ledger.views import open_views, resolve, rows
-
-# An entry is canonical JSON: a field and its value have one spelling.
-_GROUPED = "select stream from events where topic = 'backfill.requested' and entry like :about order by position"
 
 
 def active_backfills(ledger: Ledger) -> list[Backfill]:
@@ -28,8 +25,9 @@ def others_of_group(ledger: Ledger, backfill: Backfill) -> list[Backfill]:
     group = backfill.request.group
     if group is None:
         return []
-    found = select(ledger.engine, _GROUPED, about=f"%{canonical({'group': group}).decode()[1:-1]}%")
-    others = (ledger.get(Backfill, stream) for (stream,) in found if stream != backfill.id)
+    says = canonical({"group": group}).decode()[1:-1]
+    found = events_of(ledger.engine, ["backfill.requested"], saying=says)
+    others = (ledger.get(Backfill, row.stream) for row in found if row.stream != backfill.id)
     return [other for other in others if other.request.group == group]
 
 

@@ -16,12 +16,11 @@ from datetime import UTC, datetime
 from os import stat_result
 from pathlib import Path
 from stat import S_ISDIR, S_ISLNK, S_ISREG
-from typing import cast
 
 from tradex_ledger.domain.lake import STREAM, LakeLog
+from tradex_ledger.domain.life import ENDED
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
-from tradex_ledger.domain.life import ENDED
 from tradex_ledger.driving.fence import load_run
 from tradex_ledger.driving.lease import TTL_SECONDS
 from tradex_ledger.lake.identity import RUN_FILE, mark_saved, settle
@@ -29,12 +28,12 @@ from tradex_ledger.lake.known import NAMED
 from tradex_ledger.lake.markers import MARKS, all_entries
 from tradex_ledger.lake.storage import STAGING, LocalLake, translate
 from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.ledger.ask import events_of
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.leases import Leases
 from tradex_ledger.ledger.named import NoSuchStreamError
-from tradex_ledger.ledger.rows import COLUMNS, Row, entry_of
-from tradex_ledger.ledger.select import select
-from tradex_ledger.views import open_views, resolve
+from tradex_ledger.ledger.rows import entry_of
+from tradex_ledger.views import add_projections, open_views, resolve
 
 RESUMABLE = "resumable"
 FOREIGN = "foreign"
@@ -219,19 +218,14 @@ def _still_unnamed(ledger: Ledger, found: list[Unreferenced]) -> list[Unreferenc
     named: set[str] = set()
     given_up: set[str] = set()
     for topic in (*NAMED, "dataset.files_pruned") if wanted else ():
-        for row in select(ledger.engine, f"select {COLUMNS} from events where topic = :topic", topic=topic):
-            paths = {file["path"] for file in entry_of(ledger.id, cast(Row, row))["data"]["files"]}
+        for row in events_of(ledger.engine, [topic]):
+            paths = {file["path"] for file in entry_of(ledger.id, row)["data"]["files"]}
             (named if topic in NAMED else given_up).update(paths & wanted)
     return [item for item in found if item.path not in named - given_up]
 
 
 def _named_files(ledger: Ledger) -> set[str]:
-    with open_views(
-        ledger.engine,
-        resolve(ledger.engine, None),
-    ) as connection:
-        named = connection.execute(
-            "select unnest(files).path from events where topic <> 'dataset.files_pruned' "
-            "except select unnest(files).path from events where topic = 'dataset.files_pruned'"
-        ).fetchall()
-    return {row[0] for row in named}
+    with open_views(ledger.engine, resolve(ledger.engine, None), "lake_files") as connection:
+        add_projections(connection, ["lake_files"])
+        named = connection.execute("select path from lake_files where pruned_position is null").fetchall()
+    return {path for (path,) in named}

@@ -43,7 +43,7 @@ from tradex_ledger.views import open_views, resolve, rows
 _EVERYTHING = {"mode": "incremental", "cursor_from": None, "cursor_to": None}
 _NEVER = "1970-01-01T00:00:00.000000Z"
 _WITHOUT = "the source can be left out: tradex backfill propose --no-source"
-_TOPICS = ("run.layer_started", "run.layer_completed", "run.layer_failed", "pipeline_state.opened")
+_ASKED = ("run_layers", "pipeline_state_history")
 
 
 @dataclass(frozen=True)
@@ -155,12 +155,10 @@ def _new(
 
 
 def _told(ex: Execution, dataset: str, found: dict[int, int], cursor: str) -> Late:
-    with open_views(ex.ledger.engine, resolve(ex.ledger.engine, None)) as connection:
+    with open_views(ex.ledger.engine, resolve(ex.ledger.engine, None), *_ASKED) as connection:
         layers = rows(connection, "run_layers", "layer = 'bronze' and status = 'COMPLETED'")
-        ((start,),) = connection.execute(
-            "select min(data ->> '$.cursor') from events where topic = 'pipeline_state.opened' and stream = ?",
-            [stream_of(ex.pipeline.name)],
-        ).fetchall()
+        opened = rows(connection, "pipeline_state_history", "move = 'opened' and pipeline = ?", ex.pipeline.name)
+    start = opened[0]["cursor"] if opened else None
     asked: list[dict[str, Any]] = [orjson.loads(row["extraction"]) for row in layers]
     passed = {
         day

@@ -21,21 +21,15 @@ from tradex_ledger.domain.policy import Policy
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.lake.storage import LakeFileError, LocalLake, check_file
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.views import open_views, resolve, rows
+from tradex_ledger.views import asked, open_views, resolve, rows
 
 HASHERS = 4
 FACTS = ("path", "bytes", "rows", "sha256", "partition", "logic_version", "problem")
 _NAMED = """
-    with gone as (select unnest(files).path as path from events where topic = 'dataset.files_pruned'),
-    named as (
-        select dataset, partition, logic_version, position, unnest(files) as f
-        from events
-        where topic = 'run.batch_appended' or (topic = 'run.partition_rebuilt' and outcome = 'written')
-    )
-    select dataset, f.path, f.bytes, f.rows, f.sha256, partition::varchar as partition, logic_version
-    from named
-    where f.path not in (from gone) and ($1 is null or dataset = $1)
-    order by position, f.path
+    select dataset, path, bytes, rows, sha256, partition::varchar as partition, logic_version
+    from lake_files
+    where pruned_position is null and ($1 is null or dataset = $1)
+    order by position, path
 """
 
 
@@ -64,10 +58,8 @@ def find_lost(ledger: Ledger, lake: LocalLake, dataset: str | None = None) -> Lo
 
     Raises: `EnvironmentFault` when a file cannot be read though nothing says that it is lost (rights).
     """
-    with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
-        found = connection.execute(_NAMED, [dataset])
-        names = [column[0] for column in found.description]
-        named = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    with open_views(ledger.engine, resolve(ledger.engine, None), "lake_files", "lost_files") as connection:
+        named = asked(connection, ["lake_files"], _NAMED, dataset)
         lost = rows(connection, "lost_files", "? is null or dataset = ? order by position, path", dataset, dataset)
     declared = {file["path"] for file in lost}
     problems = dict(zip((file["path"] for file in named), _problems(lake, named), strict=True))

@@ -18,10 +18,7 @@ from tradex_ledger.views import open_views, resolve, rows
 
 def pruned_paths(connection: duckdb.DuckDBPyConnection, dataset: str) -> set[str]:
     """The files of a dataset that were given up."""
-    found = connection.execute(
-        "select unnest(files).path from events where topic = 'dataset.files_pruned' and dataset = ?", [dataset]
-    ).fetchall()
-    return {row[0] for row in found}
+    return {row["path"] for row in rows(connection, "pruned_files", "dataset = ?", dataset)}
 
 
 def prunable(ledger: Ledger, dataset: str) -> list[dict[str, Any]]:
@@ -31,7 +28,8 @@ def prunable(ledger: Ledger, dataset: str) -> list[dict[str, Any]]:
     never among them; nor one that a run still open has built, nor any of a protected day.
     """
     protected = ledger.get(Dataset, stream_of(dataset), "dataset").protected
-    with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
+    asked = ("partition_history", "partitions", "logic_versions", "work", "pruned_files")
+    with open_views(ledger.engine, resolve(ledger.engine, None), *asked) as connection:
         history = rows(connection, "partition_history", "dataset = ? and layer <> 'bronze' order by position", dataset)
         current = rows(connection, "partitions", "dataset = ?", dataset)
         given_up = {
@@ -43,12 +41,7 @@ def prunable(ledger: Ledger, dataset: str) -> list[dict[str, Any]]:
                 dataset,
             )
         }
-        open_runs = {
-            row["run_id"]
-            for row in rows(
-                connection, "runs", "status in ('PLANNED', 'APPROVED', 'RUNNING', 'FAILED', 'PAUSED', 'HELD')"
-            )
-        }
+        open_runs = {row["run_id"] for row in rows(connection, "work")}
         gone = pruned_paths(connection, dataset)
     kept = {file["path"] for row in current if row["logic_version"] not in given_up for file in row["files"] or ()} | {
         file["path"] for row in history if row["run_id"] in open_runs for file in row["files"] or ()
@@ -74,7 +67,7 @@ def prunable(ledger: Ledger, dataset: str) -> list[dict[str, Any]]:
 def lost_days(ledger: Ledger, dataset: str, files: list[dict[str, Any]]) -> list[str]:
     """The days of files to be given up that exist under no other version: once they are gone, nowhere."""
     paths = {file["path"] for file in files}
-    with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
+    with open_views(ledger.engine, resolve(ledger.engine, None), "partitions", "pruned_files") as connection:
         current = rows(connection, "partitions", "dataset = ?", dataset)
         gone = pruned_paths(connection, dataset) | paths
     stays = {

@@ -23,7 +23,7 @@ from tradex_ledger.planning.catalog import Version
 from tradex_ledger.planning.context import engine_name
 from tradex_ledger.views import open_views, resolve, rows
 
-_GONE = "select unnest(files).path from events where topic in ('dataset.files_pruned', 'dataset.files_lost')"
+_GONE = "pruned_position is not null or lost_position is not null"
 
 
 class PrunedVersionError(RefusedError):
@@ -100,7 +100,7 @@ def check_nothing_pruned(ledger: Ledger, backfill: Backfill) -> None:
     published under the newest, all of the newest version that is left.
     """
     with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
-        gone = {path for (path,) in connection.execute(_GONE).fetchall()}
+        gone = {row["path"] for row in rows(connection, "lake_files", _GONE)}
         if not gone:
             return
         earlier = rows(
@@ -140,7 +140,7 @@ def current_again(
     }
     engine = engine_name({"duckdb": duckdb.__version__})
     with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
-        gone = frozenset(row[0] for row in connection.execute(_GONE).fetchall())
+        gone = frozenset(row["path"] for row in rows(connection, "lake_files", _GONE))
         built = rows(connection, "partition_history", "layer <> 'bronze' order by position desc")
     known: dict[tuple[str, date], list[dict[str, Any]]] = {}
     for row in built:

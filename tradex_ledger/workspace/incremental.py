@@ -10,14 +10,14 @@ from tradex_ledger.datasets.built_in import PIPELINE
 from tradex_ledger.domain.clocks import TOLERANCE, ClockNote
 from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.incremental import CursorAheadError, IncrementalRun
-from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.life import ENDED
+from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.run import Run
 from tradex_ledger.driving.lease import held
 from tradex_ledger.errors import UsageError
 from tradex_ledger.ledger.application import WriterConflictError
+from tradex_ledger.ledger.ask import has_topic
 from tradex_ledger.ledger.entry import format_time
-from tradex_ledger.ledger.select import select
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.context import Execution, Progress, silent
 from tradex_ledger.workspace.datasets import DatasetCommands
@@ -91,7 +91,7 @@ class IncrementalCommands(DatasetCommands):
         """A sentence for each dataset that was given up, came back, and lacks the days in between."""
         from tradex_ledger.planning.complete import told_missed
 
-        if not select(self.ledger.engine, "select 1 from events where topic = 'dataset.version_restored' limit 1"):
+        if not has_topic(self.ledger.engine, "dataset.version_restored"):
             return []
         ex = self.execution()
         catalog = ex.base().catalog

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.life import ENDED
 from tradex_ledger.domain.person import person
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.policy_errors import ExpiredProposalError, PolicyThereError
 from tradex_ledger.domain.policy_record import STREAM, PolicyRecord
 from tradex_ledger.domain.policy_text import APPLY, policy_on_record
-from tradex_ledger.domain.life import ENDED
 from tradex_ledger.driving.fence import load_run
 from tradex_ledger.ledger.entry import format_time, parse_time
 from tradex_ledger.workspace.core import Core

@@ -1,0 +1,46 @@
+-- Each file of the lake that an event names, by whom, and the event after which nobody expects it there any more.
+with named as (
+    select dataset, layer, partition, logic_version, run_id, position, unnest(files) as f
+    from events
+    where topic in ('run.batch_appended', 'run.partition_rebuilt')
+),
+-- A partition that came out the same, or was not built again, names the files that it had.
+files as (
+    select
+        f.path as path,
+        arg_min(f, position) as f,
+        arg_min(dataset, position) as dataset,
+        arg_min(layer, position) as layer,
+        arg_min(partition, position) as partition,
+        arg_min(logic_version, position) as logic_version,
+        arg_min(run_id, position) as run_id,
+        min(position) as position
+    from named
+    group by f.path
+),
+gone as (
+    select path, topic, position
+    from (
+        select unnest(files).path as path, topic, position
+        from events
+        where topic in ('dataset.files_pruned', 'dataset.files_lost')
+    )
+)
+select
+    n.path,
+    n.f.bytes as bytes,
+    n.f.rows as rows,
+    n.f.sha256 as sha256,
+    n.dataset,
+    n.layer,
+    n.partition,
+    n.logic_version,
+    n.run_id,
+    p.position as pruned_position,
+    l.position as lost_position,
+    n.position
+from files n
+left join (select path, max(position) as position from gone where topic = 'dataset.files_pruned' group by path) p
+    using (path)
+left join (select path, max(position) as position from gone where topic = 'dataset.files_lost' group by path) l
+    using (path)

@@ -1,0 +1,10 @@
+-- What was proposed, recorded and decided about the policy: whatever answers a proposal is behind it.
+select
+    split_part(topic, '.', 2) as decision,
+    data ->> '$.digest' as digest,
+    data ->> '$.reason' as reason,
+    "by",
+    "at",
+    position
+from events
+where topic in ('policy.expired', 'policy.proposed', 'policy.recorded', 'policy.rejected', 'policy.set')

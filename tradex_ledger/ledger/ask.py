@@ -1,0 +1,174 @@
+"""Light look-ups in the ledger, by topic, stream and position: the one door for whoever has no need of a projection.
+
+What is asked here is bounded, or read page by page. What adds up many events is a projection (`projections/*.sql`).
+A ledger in a SQLite file is asked without SQLAlchemy: see `select.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from tradex_ledger.ledger.rows import COLUMNS, EVENTS
+from tradex_ledger.ledger.select import Store, select
+
+END = 1 << 62
+"""A position behind every other."""
+PAGE = 2000
+"""Events at once, of those that may be many."""
+
+
+class Told(NamedTuple):
+    """A row of the ledger as it lies there, in the order of `rows.COLUMNS`; whoever decides by it checks it first."""
+
+    position: int
+    stream: str
+    version: int
+    topic: str
+    at: str
+    leaf: bytes
+    entry: str
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The facts of the event."""
+        data: dict[str, Any] = orjson.loads(self.entry)["data"]
+        return data
+
+
+class _Where:
+    """Conditions on events, and the values bound in them."""
+
+    def __init__(self) -> None:
+        self.conditions: list[str] = []
+        self.values: dict[str, Any] = {}
+
+    def add(self, condition: str, *values: Any) -> None:
+        """A condition with a `{}` for each value."""
+        names = [f":v{len(self.values) + n}" for n in range(len(values))]
+        self.values |= {name[1:]: value for name, value in zip(names, values, strict=True)}
+        self.conditions.append(condition.format(*names))
+
+    def among(self, column: str, values: Sequence[Any]) -> None:
+        """The column has one of the values; without any it is not asked."""
+        if values:
+            self.add(f"{column} in ({', '.join('{}' for _ in values)})", *values)
+
+    def select(self, store: Store, what: str, tail: str = "") -> list[tuple[Any, ...]]:
+        where = f"where {' and '.join(self.conditions)}" if self.conditions else ""
+        return select(store, f"select {what} from {EVENTS} {where} {tail}", **self.values)
+
+
+def _says(text: str) -> str:
+    """The pattern of entries that hold a text. They are canonical JSON: a field and its value have one spelling."""
+    for special in "\\%_":
+        text = text.replace(special, f"\\{special}")
+    return f"%{text}%"
+
+
+def head(store: Store) -> tuple[str, int]:
+    """The ledger's id, and its last position (0: there is none)."""
+    ((ledger,),) = select(store, "select id from ledger")
+    return str(ledger), last_position(store)
+
+
+def last_position(store: Store, topics: Sequence[str] = (), *, upto: int = END, at: str | None = None) -> int:
+    """The last position up to one, of an event of the topics (none: of any), not later than the time `at`; else 0."""
+    where = _Where()
+    where.among("topic", topics)
+    if upto != END:
+        where.add("position <= {}", upto)
+    if at is not None:
+        where.add("at <= {}", at)
+    ((position,),) = where.select(store, "coalesce(max(position), 0)")
+    return int(position)
+
+
+def has_topic(store: Store, *topics: str, upto: int = END) -> bool:
+    """Whether there is an event of one of the topics up to a position."""
+    return bool(events_of(store, topics, upto=upto, limit=1))
+
+
+def has_moved(store: Store, topics: Sequence[str], after: int, upto: int) -> bool:
+    """Whether there is an event of the topics after a position, up to another."""
+    return bool(events_of(store, topics, after=after, upto=upto, limit=1))
+
+
+def has_stream(store: Store, stream: str) -> bool:
+    """Whether there is a stream of that name."""
+    return bool(of_stream(store, stream, limit=1))
+
+
+def of_stream(store: Store, stream: str, topics: Sequence[str] = (), *, limit: int = END) -> list[Told]:
+    """The events of a stream, of the topics (none: of all), the newest first."""
+    where = _Where()
+    where.add("stream = {}", stream)
+    where.among("topic", topics)
+    return _told(where.select(store, COLUMNS, f"order by version desc limit {limit}"))
+
+
+def events_of(
+    store: Store, topics: Sequence[str], *, after: int = 0, upto: int = END, saying: str = "", limit: int = END
+) -> list[Told]:
+    """The events of the topics (none: of all) after a position, oldest first; only those with a text in their entry."""
+    where = _Where()
+    where.among("topic", topics)
+    where.add("position > {}", after)
+    where.add("position <= {}", upto)
+    if saying:
+        where.add("entry like {} escape '\\'", _says(saying))
+    return _told(where.select(store, COLUMNS, f"order by position limit {limit}"))
+
+
+def newest_first(
+    store: Store,
+    topics: Sequence[str] = (),
+    *,
+    before: int = END,
+    lacking: str = "",
+    about: str = "",
+    page: int = PAGE,
+) -> Iterator[Told]:
+    """The events of the topics (none: of all) before a position, page by page: who has found what he wants, stops.
+
+    `lacking`: without that text in their entry. `about`: of that stream, or naming it as their run.
+    """
+    while True:
+        where = _Where()
+        where.among("topic", topics)
+        where.add("position < {}", before)
+        if lacking:
+            where.add("entry not like {} escape '\\'", _says(lacking))
+        if about:
+            where.add("(stream = {} or entry like {} escape '\\')", about, _says(f'"run":"{about}"'))
+        found = _told(where.select(store, COLUMNS, f"order by position desc limit {page}"))
+        yield from found
+        if len(found) < page:
+            return
+        before, page = found[-1].position, PAGE
+
+
+def newest(store: Store, topics: Sequence[str] = (), *, before: int = END, lacking: str = "") -> Told | None:
+    """The newest event of the topics (none: of all) before a position, without a text in its entry; None: no such."""
+    return next(newest_first(store, topics, before=before, lacking=lacking, page=1), None)
+
+
+def at_positions(store: Store, positions: Sequence[int]) -> list[Told]:
+    """The events at some positions, as far as there are any."""
+    where = _Where()
+    where.among("position", positions)
+    return _told(where.select(store, COLUMNS)) if positions else []
+
+
+def times_after(store: Store, position: int, *, but: str) -> list[tuple[int, str]]:
+    """Each time (as it is stored) of the events after a position, of all topics `but` one, with its first position."""
+    where = _Where()
+    where.add("position > {}", position)
+    where.add("topic <> {}", but)
+    return [(int(first), str(at)) for first, at in where.select(store, "min(position), at", "group by at order by 1")]
+
+
+def _told(rows: Iterable[tuple[Any, ...]]) -> list[Told]:
+    return [Told(*row) for row in rows]
