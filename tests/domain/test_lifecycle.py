@@ -9,8 +9,8 @@ from typing import Any, get_origin, get_type_hints
 import duckdb
 import pytest
 
-from tests.domain.facts import candidate, requested, started
-from tests.given import ENVELOPE, replay
+from tests.kit.facts import candidate, requested, started
+from tests.kit.given import ENVELOPE, replay
 from tradex_ledger import resources
 from tradex_ledger.domain.base import EVENTS, CreatedEvent, Event
 from tradex_ledger.domain.life import ACTIVE, DRIVABLE, ENDED
