@@ -21,6 +21,7 @@ from tradex_ledger import keyed
 from tradex_ledger.cli.main import run as call
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.policy import NotAllowedError
 from tradex_ledger.domain.request import Request
 from tradex_ledger.driving import append as append_module
@@ -366,7 +367,7 @@ def test_files_that_share_numbers_with_another_day_are_found_by_their_spans():
         for n in range(chance.randrange(1, 9)):
             lows = sorted(chance.sample(range(60), 2 * chance.randrange(1, 4)))
             spans = tuple((lows[i], lows[i + 1]) for i in range(0, len(lows), 2))
-            known.append((InputFile(chance.randrange(4), Path(), str(n), 0, ""), spans))
+            known.append((InputFile(Day(chance.randrange(4)), Path(), str(n), 0, ""), spans))
         shared = {
             one.name
             for one, its in known

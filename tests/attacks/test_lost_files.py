@@ -17,6 +17,7 @@ from tradex_ledger.audit.query import query
 from tradex_ledger.audit.tables import LostFileError
 from tradex_ledger.cli.main import run
 from tradex_ledger.domain.dataset_errors import LossRefusedError
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.policy import NotAllowedError
 from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.lake.storage import LakeFileError
@@ -140,7 +141,7 @@ def test_a_lost_day_is_built_again_by_an_ordinary_backfill(workspace: Workspace,
         ask(workspace, f"select * from {dataset}")
     assert f"temporal {dataset} --from 2024-01-03 --to 2024-01-03" in lost.value.mend
     built = small.backfill(workspace, 3, 3, dataset=dataset)
-    assert built.candidates[dataset]["2024-01-03"]["outcome"] == "written"
+    assert built.candidates[dataset][day_of("2024-01-03")].is_written
     assert the_file(workspace, dataset) != file
     assert with_rows(contents(workspace)) == before
     ask(workspace, f"select * from {dataset}")
@@ -303,7 +304,7 @@ def test_a_lost_candidate_of_a_run_that_is_held_is_built_again(workspace: Worksp
     workspace.approve(run_id)
     held = workspace.drive(run_id)
     assert held.status == "HELD"
-    file = workspace.lake.absolute(held.candidates["gold_metrics"]["2024-01-03"]["files"][0]["path"])
+    file = workspace.lake.absolute(held.candidates["gold_metrics"][day_of("2024-01-03")].files[0].path)
     file.unlink()
     lose(workspace, "gold_metrics")
     workspace.release(run_id, reason="the late post is really there, INC-4211")

@@ -16,6 +16,7 @@ from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import Aggregate, WrongStateError
 from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.dataset_errors import ProtectedError
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.workspace import Workspace
 
@@ -81,7 +82,9 @@ def days(workspace: Workspace) -> list[str]:
 def test_a_planted_snapshot_lifts_no_protection_and_numbers_no_logic(folder: Path, lie: dict[str, Any]):
     with small.reopen(folder) as opened:
         dataset = opened.ledger.get(Dataset, "dataset-silver_social_events")
-        dataset.protect("2024-01-02", "2024-01-03", reason="a legal hold on these days", by="ana", policy=Policy())
+        dataset.protect(
+            day_of("2024-01-02"), day_of("2024-01-03"), reason="a legal hold on these days", by="ana", policy=Policy()
+        )
         opened.ledger.append(dataset)
         before = state(dataset)
         plant(folder, dataset, **lie)
@@ -89,7 +92,7 @@ def test_a_planted_snapshot_lifts_no_protection_and_numbers_no_logic(folder: Pat
         again = opened.ledger.get(Dataset, "dataset-silver_social_events")
         assert state(again) == before
         with pytest.raises(ProtectedError):
-            again.check_unprotected("2024-01-01", "2024-01-02")
+            again.check_unprotected(day_of("2024-01-01"), day_of("2024-01-02"))
 
 
 def test_what_stands_in_snapshots_is_not_even_read(folder: Path):

@@ -19,6 +19,7 @@ from tradex_ledger.audit import query as query_module
 from tradex_ledger.audit.query import query
 from tradex_ledger.audit.values import values_of
 from tradex_ledger.cli.main import run
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.lake import verified
 from tradex_ledger.lake.storage import LakeFileError, LocalLake, check_file, check_size
@@ -267,7 +268,7 @@ def test_what_writes_goes_by_no_cache(folder: Path, monkeypatch: pytest.MonkeyPa
             maria.approve(run_id)
         if dataset.startswith("silver"):
             workspace.drive(run_id)  # built anew from Bronze; what is there is hashed, found other, and replaced
-            assert workspace.drive(run_id).candidates[dataset]["2024-01-03"]["outcome"] == "written"
+            assert workspace.drive(run_id).candidates[dataset][day_of("2024-01-03")].is_written
         else:
             with pytest.raises(LakeFileError, match=dataset):
                 workspace.drive(run_id)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.kit.windows import Content, digests, reading, task, write_base
 from tradex_ledger.datasets.definition import DefinitionError
+from tradex_ledger.domain.day import span
 from tradex_ledger.driving import feed, window
 from tradex_ledger.driving.window import ReadsOutsideWindowError, build_window
 from tradex_ledger.driving.window_errors import NotFedError
@@ -74,7 +75,7 @@ def test_of_a_short_window_every_day_is_compared(tmp_path: Path, odd: int):
 
 
 def test_the_sample_is_drawn_by_the_content_of_the_inputs():
-    days = range(1, 91)
+    days = span(1, 90)
     samples = [feed.sample(days, f"{n}") for n in range(400)]
     assert samples == [feed.sample(days, f"{n}") for n in range(400)]
     assert all(len(days) == feed.SAMPLE_DAYS and days[0] == 1 and days[-1] == 90 for days in samples)

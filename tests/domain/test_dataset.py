@@ -31,6 +31,8 @@ from tradex_ledger.domain.dataset_errors import (
     SameLogicError,
     SeveralProtectionsError,
 )
+from tradex_ledger.domain.day import Day, day_of
+from tradex_ledger.domain.differences import EngineCheck, EngineVerdict, PlacedDifference
 from tradex_ledger.domain.plan import digest_of
 from tradex_ledger.domain.policy import NotAllowedError, Policy
 from tradex_ledger.domain.reason import PlaceholderReasonError
@@ -166,8 +168,11 @@ def judged(verdict: str = "equal", version: int = 1) -> Fact:
 
 
 def judge(verdict: str, version: int = 1) -> Callable[[Dataset], None]:
-    found = {name: value for name, value in judged(verdict, version).data.items() if name != "engine"}
-    return lambda d: d.record_engine_check(ENGINE, **found, by="ana")
+    facts = judged(verdict, version).data
+    found = EngineVerdict(verdict, tuple(map(PlacedDifference.from_event, facts["differences"])))
+    days = tuple(map(day_of, facts["partitions"]))
+    check = EngineCheck(version, found, tuple(facts["compared_with"]), days)
+    return lambda d: d.record_engine_check(ENGINE, check, by="ana")
 
 
 KNOWN = (registered(), versioned())
@@ -317,7 +322,7 @@ OTHER = Fact(Dataset.PartitionsProtected, "ben", {**DAYS, "reason": OTHER_REASON
 
 def unprotect(**changes: Any) -> Callable[[Dataset], object]:
     return lambda d: d.unprotect(
-        "2024-01-03", "2024-01-05", **{"reason": REASON, "by": "ana", "policy": Policy(), **changes}
+        day_of("2024-01-03"), day_of("2024-01-05"), **{"reason": REASON, "by": "ana", "policy": Policy(), **changes}
     )
 
 
@@ -328,33 +333,33 @@ def test_days_that_are_held_for_two_reasons_are_let_go_twice():
     assert "--protection" in error.mend
     given(Dataset, *held, stream=STREAM).when(unprotect(protection="the case")).refused(NotProtectedError, "the case")
     left = given(Dataset, *held, stream=STREAM).when(unprotect(protection=REASON[:12])).then(LIFTED)
-    assert [why for _, _, why in left.protected] == [OTHER_REASON]
+    assert [held.reason for held in left.protected] == [OTHER_REASON]
     # As version 1 of the event had it: all of that range.
     before = Fact(Dataset.PartitionsUnprotected, "ana", {**DAYS, "protection": None})
     given(Dataset, *held, before, stream=STREAM).when(unprotect()).refused(NotProtectedError, "nothing")
     given(Dataset, registered(), PROTECTED, stream=STREAM).when(
-        lambda d: d.protect("2024-01-03", "2024-01-05", reason=REASON, by="ben", policy=Policy())
+        lambda d: d.protect(day_of("2024-01-03"), day_of("2024-01-05"), reason=REASON, by="ben", policy=Policy())
     ).refused(AlreadyProtectedError, REASON)
 
 
 @pytest.mark.norm("N4")
 def test_nothing_is_published_into_protected_days_and_nothing_of_them_is_reverted():
-    commands: list[Callable[[Dataset, list[str]], object]] = [
+    commands: list[Callable[[Dataset, list[Day]], object]] = [
         lambda d, days: d.publish("bf-1", logic_version=1, partitions=2, rows=6, changed=days, by="ana"),
         lambda d, days: d.revert("bf-1", changed=days, by="ana"),
     ]
     for command in commands:
         story = given(Dataset, registered(), versioned(), PROTECTED, stream=STREAM)
-        story.when(lambda d, c=command: c(d, ["2024-01-02", "2024-01-05"])).refused(ProtectedError)  # type: ignore[misc]
+        story.when(lambda d, c=command: c(d, list(map(day_of, ("2024-01-02", "2024-01-05"))))).refused(ProtectedError)  # type: ignore[misc]
         free: Dataset = given(Dataset, registered(), versioned(), PROTECTED, stream=STREAM).aggregate
-        command(free, ["2024-01-02"])
+        command(free, [day_of("2024-01-02")])
 
 
 @pytest.mark.norm("N4")
 def test_only_who_may_protect_holds_days_and_lets_them_go():
     strict = Policy(may_protect=("ben",))
     given(Dataset, registered(), stream=STREAM).when(
-        lambda d: d.protect("2024-01-03", "2024-01-05", reason=REASON, by="ana", policy=strict)
+        lambda d: d.protect(day_of("2024-01-03"), day_of("2024-01-05"), reason=REASON, by="ana", policy=strict)
     ).refused(NotAllowedError, "may not protect")
     given(Dataset, registered(), PROTECTED, stream=STREAM).when(unprotect(policy=strict)).refused(NotAllowedError)
     given(Dataset, registered(), PROTECTED, stream=STREAM).when(unprotect(policy=strict, by="ben")).then(
@@ -372,7 +377,9 @@ def test_only_who_may_protect_holds_days_and_lets_them_go():
 )
 def test_protected_days_are_not_planned_over(first: str, last: str, meets: bool):
     for past in ((PROTECTED,), (PROTECTED, LIFTED)):
-        story = given(Dataset, registered(), *past, stream=STREAM).when(lambda d: d.check_unprotected(first, last))
+        story = given(Dataset, registered(), *past, stream=STREAM).when(
+            lambda d: d.check_unprotected(day_of(first), day_of(last))
+        )
         if meets and len(past) == 1:
             assert "tradex dataset unprotect" in story.refused(ProtectedError, REASON).mend
         else:
@@ -382,19 +389,19 @@ def test_protected_days_are_not_planned_over(first: str, last: str, meets: bool)
 @pytest.mark.norm("N4")
 def test_days_are_protected_and_set_free_by_their_very_range():
     given(Dataset, registered(), stream=STREAM).when(
-        lambda d: d.protect("2024-01-03", "2024-01-05", reason=REASON, by="ana", policy=Policy())
+        lambda d: d.protect(day_of("2024-01-03"), day_of("2024-01-05"), reason=REASON, by="ana", policy=Policy())
     ).then(PROTECTED)
     given(Dataset, registered(), PROTECTED, stream=STREAM).when(
-        lambda d: d.unprotect("2024-01-03", "2024-01-05", reason=REASON, by="ana", policy=Policy())
+        lambda d: d.unprotect(day_of("2024-01-03"), day_of("2024-01-05"), reason=REASON, by="ana", policy=Policy())
     ).then(LIFTED)
     given(Dataset, registered(), PROTECTED, stream=STREAM).when(
-        lambda d: d.unprotect("2024-01-03", "2024-01-04", reason=REASON, by="ana", policy=Policy())
+        lambda d: d.unprotect(day_of("2024-01-03"), day_of("2024-01-04"), reason=REASON, by="ana", policy=Policy())
     ).refused(NotProtectedError, r"protected is: 2024-01-03\.\.2024-01-05")
     given(Dataset, registered(), stream=STREAM).when(
-        lambda d: d.unprotect("2024-01-03", "2024-01-05", reason=REASON, by="ana", policy=Policy())
+        lambda d: d.unprotect(day_of("2024-01-03"), day_of("2024-01-05"), reason=REASON, by="ana", policy=Policy())
     ).refused(NotProtectedError, "nothing")
     given(Dataset, registered(), stream=STREAM).when(
-        lambda d: d.protect("2024-01-05", "2024-01-03", reason=REASON, by="ana", policy=Policy())
+        lambda d: d.protect(day_of("2024-01-05"), day_of("2024-01-03"), reason=REASON, by="ana", policy=Policy())
     ).refused(RangeError, "reversed")
 
 
@@ -402,7 +409,7 @@ def test_who_protects_or_sets_free_says_why():
     for past, command in (((registered(),), "protect"), ((registered(), PROTECTED), "unprotect")):
         given(Dataset, *past, stream=STREAM).when(
             lambda d, c=command: getattr(d, c)(  # type: ignore[misc]
-                "2024-01-03", "2024-01-05", reason="because", by="ana", policy=Policy()
+                day_of("2024-01-03"), day_of("2024-01-05"), reason="because", by="ana", policy=Policy()
             )
         ).refused(PlaceholderReasonError)
 

@@ -16,6 +16,7 @@ from tests.kit.facts import (
 )
 from tests.kit.given import Fact, given
 from tradex_ledger.domain.base import WrongStateError
+from tradex_ledger.domain.day import Cursor, day_of, start_of
 from tradex_ledger.domain.incremental import IncrementalRun, NothingToRunError
 from tradex_ledger.domain.policy import Policy
 
@@ -23,7 +24,7 @@ BEGINNINGS: list[str | None] = [JAN_1, None]
 
 
 @pytest.mark.parametrize("cursor", BEGINNINGS)
-def test_a_run_sets_out_from_the_cursor_of_the_state(cursor: str | None):
+def test_a_run_sets_out_from_the_cursor_of_the_state(cursor: Cursor | None):
     run = (
         given(IncrementalRun)
         .when(
@@ -36,8 +37,8 @@ def test_a_run_sets_out_from_the_cursor_of_the_state(cursor: str | None):
     assert run.status == "APPROVED"
 
 
-@pytest.mark.parametrize("until", [JAN_1, "2023-12-31T00:00:00.000000Z"])
-def test_a_range_that_was_run_already_is_refused_and_a_backfill_is_named(until: str):
+@pytest.mark.parametrize("until", [JAN_1, start_of(day_of("2023-12-31"))])
+def test_a_range_that_was_run_already_is_refused_and_a_backfill_is_named(until: Cursor):
     story = given(IncrementalRun).when(
         lambda _: IncrementalRun.start(
             "run-1", pipeline="x", cursor_from=JAN_1, cursor_to=until, by="ana", policy=Policy()

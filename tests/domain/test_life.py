@@ -38,8 +38,11 @@ from tests.kit.facts import (
 from tests.kit.given import AT, Fact, given, replay
 from tradex_ledger.domain import run_events
 from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.anomaly import Anomaly
 from tradex_ledger.domain.backfill_errors import BuiltUponError, ExpiredRequestError
 from tradex_ledger.domain.base import WrongStateError
+from tradex_ledger.domain.day import day_of
+from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.life import ACTIVE, DRIVABLE, ENDED
 from tradex_ledger.domain.policy import NotAllowedError, Policy
@@ -240,16 +243,24 @@ ANOMALY = {
 SLA = {"layer": "bronze", "allowed_ms": 60_000, "elapsed_ms": 60_001}
 
 
+BUILT = (*RUNNING, rebuilt("2024-01-03"))
+
+
+def detected(run: Any, facts: Facts) -> None:
+    anomaly = Anomaly(facts["rule"], facts["expected"], facts["observed"], facts["allowed"])
+    run.detect_anomaly(facts["dataset"], facts["layer"], day_of(facts["partition"]), anomaly, by="driver")
+
+
 @pytest.mark.norm("N35")
 def test_an_anomaly_is_recorded_once_for_what_was_observed():
     found = Fact(run_events.AnomalyDetected, "driver", ANOMALY)
-    given(Backfill, *RUNNING).when(lambda b: b.detect_anomaly(by="driver", **ANOMALY)).then(found)
-    given(Backfill, *RUNNING, found).when(lambda b: b.detect_anomaly(by="driver", **ANOMALY)).then()
+    given(Backfill, *BUILT).when(lambda b: detected(b, ANOMALY)).then(found)
+    given(Backfill, *BUILT, found).when(lambda b: detected(b, ANOMALY)).then()
     other = {**ANOMALY, "observed": 4}
-    given(Backfill, *RUNNING, found).when(lambda b: b.detect_anomaly(by="driver", **other)).then(
+    given(Backfill, *BUILT, found).when(lambda b: detected(b, other)).then(
         Fact(run_events.AnomalyDetected, "driver", other)
     )
-    given(Backfill, *READY).when(lambda b: b.detect_anomaly(by="driver", **ANOMALY)).refused(WrongStateError)
+    given(Backfill, *READY).when(lambda b: detected(b, ANOMALY)).refused(WrongStateError)
 
 
 @pytest.mark.norm("N35")

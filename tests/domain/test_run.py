@@ -32,7 +32,10 @@ from tests.kit.facts import (
 from tests.kit.given import Fact, given
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import WrongStateError
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.lake_file import LakeFile
+from tradex_ledger.domain.partition import Batch
 from tradex_ledger.domain.plan import NotInPlanError
 from tradex_ledger.domain.run import IncompleteRunError
 
@@ -42,7 +45,7 @@ IN_SILVER = (*RUNNING, layer_completed(), layer_started("silver"))
 BUILT = (*IN_SILVER, rebuilt("2024-01-03"), rebuilt("2024-01-04"))
 DURING_A_DRIVE: dict[str, Callable[[Any], object]] = {
     "extend the plan": lambda r: r.extend_plan([window()], base=30, reason="newer days", by="driver"),
-    "append a batch": lambda r: r.append_batch(by="driver", **_batch()),
+    "append a batch": lambda r: r.append_batch("bronze_x_posts", _batch(), by="driver"),
     "record candidates": lambda r: r.rebuild_partitions("silver_social_events", [candidate("2024-01-03")], by="driver"),
     "complete a layer": lambda r: r.complete_layer(duration_ms=5, source=None, by="driver"),
     "fail a layer": lambda r: r.fail_layer(error="x", message="y", dataset=None, partition=None, by="driver"),
@@ -50,8 +53,10 @@ DURING_A_DRIVE: dict[str, Callable[[Any], object]] = {
 }
 
 
-def _batch() -> dict[str, Any]:
-    return {name: value for name, value in batch().data.items() if name != "layer"}
+def _batch() -> Batch:
+    facts = batch().data
+    day, files = day_of(facts["partition"]), facts["files"]
+    return Batch(day, facts["logic_version"], LakeFile.of(files[0]), facts["dropped"], facts["cursor"])
 
 
 def start(layer: str) -> Callable[[Any], object]:
@@ -98,9 +103,9 @@ def test_nothing_is_recorded_of_a_run_that_is_not_being_driven(action: str):
 
 @pytest.mark.norm("N6")
 def test_a_batch_adds_to_bronze_and_to_the_sums():
-    story = given(Backfill, *RUNNING).when(lambda r: r.append_batch(by="driver", **_batch()))
+    story = given(Backfill, *RUNNING).when(lambda r: r.append_batch("bronze_x_posts", _batch(), by="driver"))
     run = story.then(batch())
-    assert run.appended == {"bronze_x_posts": {"2024-01-03": 3}}
+    assert run.appended == {"bronze_x_posts": {day_of("2024-01-03"): 3}}
     assert run.totals["rows"] == 3
 
 

@@ -21,7 +21,7 @@ def written(folder: Path, name: str, rows: list[dict[str, Any]] | None) -> list[
 
 def compared(folder: Path, before: list[dict[str, Any]] | None, after: list[dict[str, Any]] | None) -> list[Any]:
     found = differences(written(folder, "one", before), written(folder, "other", after), ("id",))
-    return [(d["key"], d["column"], d["recorded"], d["recomputed"]) for d in found]
+    return [(d.key, d.column, d.recorded, d.recomputed) for d in found]
 
 
 ONE: list[dict[str, Any]] = [{"id": 1, "n": 0.5, "t": "a"}, {"id": 2, "n": None, "t": "b"}]

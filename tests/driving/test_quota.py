@@ -11,13 +11,16 @@ import pytest
 
 from tests.kit import small
 from tests.kit.facts import submit
+from tradex_ledger.domain.day import Cursor
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.driving.lease import QuotaError, quota
 from tradex_ledger.planning.context import Execution
 from tradex_ledger.workspace import Workspace
 
-INCREMENTAL = IncrementalRun.start("run-1", pipeline="x", cursor_from=None, cursor_to="2024", by="ana", policy=Policy())
+INCREMENTAL = IncrementalRun.start(
+    "run-1", pipeline="x", cursor_from=None, cursor_to=Cursor("2024"), by="ana", policy=Policy()
+)
 
 
 @pytest.fixture(scope="module")

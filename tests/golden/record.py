@@ -24,6 +24,7 @@ from tests.kit import small, story_of_rules
 from tests.kit.check import read_record
 from tests.kit.given import state
 from tradex_ledger.domain.day import Day, iso
+from tradex_ledger.domain.protection import Protection
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.entry import canonical, parse, parse_time
 from tradex_ledger.ledger.recorder import Recorder
@@ -36,6 +37,8 @@ HERE = Path(__file__).parent
 
 def plain(value: Any) -> Any:
     """A value as JSON says it: one of the domain's as events carry it, a day as text."""
+    if isinstance(value, Protection):
+        return list(value.to_event().values())  # as it was when there was no such value
     if hasattr(value, "to_event"):
         return plain(value.to_event())
     if isinstance(value, datetime | date):

@@ -9,9 +9,11 @@ from tests.kit.given import Fact
 from tradex_ledger.domain import run_events as run
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.dataset import Dataset
-from tradex_ledger.domain.day import day_of
+from tradex_ledger.domain.day import day_of, start_of
 from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.lake_file import LakeFile
+from tradex_ledger.domain.partition import Candidate, PartitionVersion
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.plan import Plan, Window, plan_digest
 from tradex_ledger.domain.policy import Policy
@@ -20,7 +22,7 @@ from tradex_ledger.domain.request import Request
 REASON = "X API outage 3-4 Jan, INC-4211"
 FINGERPRINT, OTHER_FINGERPRINT = "a" * 64, "b" * 64
 EXECUTOR = {"host": "vm", "pid": 7, "version": "1", "duckdb": "2", "pyarrow": "20"}
-JAN_1, JAN_8 = "2024-01-01T00:00:00.000000Z", "2024-01-08T00:00:00.000000Z"
+JAN_1, JAN_8 = start_of(day_of("2024-01-01")), start_of(day_of("2024-01-08"))
 
 TODAY = date(2024, 1, 10)
 ORDER: dict[str, Any] = {
@@ -201,15 +203,25 @@ def batch(partition: str = "2024-01-03", rows: int = 3, **changes: Any) -> Fact:
     return Fact(run.BatchAppended, "driver", facts)
 
 
-def candidate(partition: str, **changes: Any) -> dict[str, Any]:
-    """The facts of one rebuilt partition, as a driver hands them over."""
+def candidate(partition: str, **changes: Any) -> Candidate:
+    """One rebuilt partition, as a driver hands it over."""
+    facts = candidate_facts(partition, **changes)
+    files = tuple(map(LakeFile.of, facts["files"]))
+    numbers = (facts["rows"], facts["bytes"])
+    version = PartitionVersion(facts["logic_version"], files, *numbers, facts["inputs"], outcome=facts["outcome"])
+    rest = (facts["previous_rows"], facts["base"], facts["duration_ms"])
+    return Candidate(day_of(partition), facts["layer"], version, *rest)
+
+
+def candidate_facts(partition: str, **changes: Any) -> Facts:
+    """The same as its event has it."""
     facts = {"layer": "silver", "logic_version": 1, "partition": partition, "files": [file()], "rows": 3}
     facts |= {"bytes": 30, "previous_rows": None, "outcome": "written", "base": 20, "inputs": "e" * 64}
     return {**facts, "duration_ms": 4, **changes}
 
 
 def rebuilt(partition: str, dataset: str = "silver_social_events", **changes: Any) -> Fact:
-    return Fact(run.PartitionRebuilt, "driver", {"dataset": dataset, **candidate(partition, **changes)})
+    return Fact(run.PartitionRebuilt, "driver", {"dataset": dataset, **candidate_facts(partition, **changes)})
 
 
 def extended(*windows: Window) -> Fact:

@@ -6,16 +6,19 @@ do not exist.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 from tradex_ledger.datasets.graph import windows
 from tradex_ledger.domain.dataset import Dataset, stream_of
+from tradex_ledger.domain.day import Cursor, Day, day_of, iso, later, span, start_of
+from tradex_ledger.domain.extraction import Extraction
 from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.lake_file import LakeFile
+from tradex_ledger.domain.partition import WRITTEN, Batch, Candidate, PartitionVersion
 from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.domain.policy import Policy
-from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.workspace import PIPELINE, Workspace
 
 BRONZE = "bronze_x_posts"
@@ -41,30 +44,21 @@ def make(folder: Path, events: int) -> int:
 
 
 def _incremental(
-    pipeline: Any, datasets: dict[str, Dataset], cursor: str | None, day: date, days: int, base: int
+    pipeline: Any, datasets: dict[str, Dataset], cursor: Cursor | None, day: date, days: int, base: int
 ) -> IncrementalRun:
-    end = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days)
+    first, end = day_of(day), start_of(later(day_of(day), days))
     run = IncrementalRun.start(
-        f"run-{day.toordinal():013d}",
+        f"run-{first:013d}",
         pipeline=PIPELINE,
         cursor_from=cursor,
-        cursor_to=format_time(end),
+        cursor_to=end,
         by="bench",
         policy=Policy(),
     )
-    touched = range(day.toordinal(), day.toordinal() + days)
-    run.start_layer("bronze", executor=WHO, extraction={"mode": "incremental"}, by="bench")
+    touched = span(first, first + days - 1)
+    run.start_layer("bronze", executor=WHO, extraction=Extraction("incremental", cursor, end, "files:x"), by="bench")
     for one in touched:
-        partition = date.fromordinal(one).isoformat()
-        run.append_batch(
-            dataset=BRONZE,
-            logic_version=1,
-            partition=partition,
-            dropped=3,
-            cursor=format_time(end),
-            by="bench",
-            **_files(BRONZE, run.id, partition),
-        )
+        run.append_batch(BRONZE, Batch(one, 1, _file(BRONZE, run.id, one), 3, end), by="bench")
     derived = [d for d in pipeline.definitions.values() if d.layer != LAYERS[0]]
     found = [w for d in derived for w in windows(d, touched, logic_version=1, window_partitions=30)]
     run.extend_plan(found, base=base, reason="the days of the run", by="bench")
@@ -72,34 +66,24 @@ def _incremental(
     for layer in LAYERS[1:]:
         run.start_layer(layer, executor=WHO, extraction=None, by="bench")
         for definition in pipeline.layer(layer):
-            run.rebuild_partitions(
-                definition.name, [_candidate(definition, run.id, date.fromordinal(one)) for one in touched], by="bench"
-            )
+            built = [_candidate(definition, run.id, one) for one in touched]
+            run.rebuild_partitions(definition.name, built, by="bench")
         run.complete_layer(duration_ms=5, source=None, by="bench")
     for name, summary in run.publish(base=base, by="bench").items():
         datasets[name].publish(
-            run.id, logic_version=1, partitions=summary["partitions"], rows=summary["rows"], changed=(), by="bench"
+            run.id, logic_version=1, partitions=summary.partitions, rows=summary.rows, changed=(), by="bench"
         )
     datasets[BRONZE].publish(run.id, logic_version=1, partitions=days, rows=1000, changed=(), by="bench")
     run.succeed(by="bench")
     return run
 
 
-def _files(dataset: str, run_id: str, partition: str) -> dict[str, Any]:
-    path = f"{dataset}/event_date={partition}/{run_id}-1.parquet"
-    digest = f"{hash((dataset, partition)) & (2**63 - 1):064x}"
-    return {"files": [{"path": path, "bytes": 50_000, "rows": 900, "sha256": digest}], "rows": 900, "bytes": 50_000}
+def _file(dataset: str, run_id: str, day: Day) -> LakeFile:
+    path = f"{dataset}/event_date={iso(day)}/{run_id}-1.parquet"
+    return LakeFile(path, 50_000, 900, f"{hash((dataset, day)) & (2**63 - 1):064x}")
 
 
-def _candidate(definition: Any, run_id: str, day: date) -> dict[str, Any]:
-    return {
-        "layer": definition.layer,
-        "logic_version": 1,
-        "partition": day.isoformat(),
-        "previous_rows": None,
-        "outcome": "written",
-        "base": 0,
-        "inputs": f"{day.toordinal():064x}",
-        "duration_ms": 12,
-        **_files(definition.name, run_id, day.isoformat()),
-    }
+def _candidate(definition: Any, run_id: str, day: Day) -> Candidate:
+    file = _file(definition.name, run_id, day)
+    version = PartitionVersion(1, (file,), file.rows, file.bytes, f"{day:064x}", outcome=WRITTEN)
+    return Candidate(day, definition.layer, version, previous_rows=None, base=0, duration_ms=12)

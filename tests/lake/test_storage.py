@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tradex_ledger.domain.day import Day
 from tradex_ledger.lake.storage import LocalLake, StagedFile, sha256_of
 
 FOLDER = "gold_metrics/date=2024-01-03"
@@ -16,7 +17,7 @@ FOLDER = "gold_metrics/date=2024-01-03"
 def staged(folder: Path, content: bytes) -> StagedFile:
     path = folder / "2024-01-03.parquet"
     path.write_bytes(content)
-    return StagedFile(738888, path, 1, len(content), sha256_of(path))
+    return StagedFile(Day(738_888), path, 1, len(content), sha256_of(path))
 
 
 @pytest.fixture(params=["hard links", "no hard links"])

@@ -25,8 +25,10 @@ from tradex_ledger.domain.alerts import AlertLog
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import EVENTS, CreatedEvent, Event
 from tradex_ledger.domain.dataset import Dataset
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.protection import Protection
 from tradex_ledger.ledger.application import Ledger, WriterConflictError
 from tradex_ledger.ledger.entry import canonical
 from tradex_ledger.ledger.loading import ALL_EVENTS
@@ -93,11 +95,16 @@ def publications(engine: Engine, count: int) -> None:
     many(engine, "dataset-silver_x", "dataset.published", count, run="run-1", logic_version=1, partitions=1, rows=9)
 
 
+HELD = Protection(day_of("2024-01-01"), day_of("2024-01-02"), "a hold of number 2")
+
+
 def made_dataset(ledger: Ledger) -> Dataset:
     dataset = Dataset.register(
         "silver_x", pipeline="x", layer="silver", partition_column="event_date", component=None, by="ana"
     )
-    dataset.protect("2024-01-01", "2024-01-02", reason="a legal hold on these days", by="ana", policy=Policy())
+    dataset.protect(
+        day_of("2024-01-01"), day_of("2024-01-02"), reason="a legal hold on these days", by="ana", policy=Policy()
+    )
     ledger.append(dataset)
     return dataset
 
@@ -115,15 +122,23 @@ def test_an_aggregate_of_a_long_stream_is_the_same_as_when_all_events_are_replay
             many(engine, "alerts", "alerts.receiver_reached", 1, receiver=f"r{round_}", position=round_)
             many(engine, "alerts", "alerts.delivered", 200, position=round_ + 1, receivers=2)
             dataset = ledger.get(Dataset, "dataset-silver_x")
-            dataset.unprotect("2024-01-01", "2024-01-02", reason="the hold is over by now", by="ana", policy=Policy())
-            dataset.protect("2024-01-01", "2024-01-02", reason=f"a hold of number {round_}", by="ana", policy=Policy())
+            dataset.unprotect(
+                day_of("2024-01-01"), day_of("2024-01-02"), reason="the hold is over by now", by="ana", policy=Policy()
+            )
+            dataset.protect(
+                day_of("2024-01-01"),
+                day_of("2024-01-02"),
+                reason=f"a hold of number {round_}",
+                by="ana",
+                policy=Policy(),
+            )
             ledger.append(dataset)
         for cls, stream in ((Dataset, "dataset-silver_x"), (PipelineState, "pipeline-x"), (AlertLog, "alerts")):
             whole: Any = ledger.repository.get(stream)
             assert state(ledger.get(cls, stream)) == state(whole)
             assert ledger.get(cls, stream).version == whole.version > ALL_EVENTS
         assert ledger.get(PipelineState, "pipeline-x").cursor == "2024-01-09T00:00:00Z"
-        assert ledger.get(Dataset, "dataset-silver_x").protected == [["2024-01-01", "2024-01-02", "a hold of number 2"]]
+        assert ledger.get(Dataset, "dataset-silver_x").protected == [HELD]
 
 
 @pytest.mark.parametrize("kind", sorted(EVENTS))

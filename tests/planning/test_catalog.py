@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import pytest
 
 from tests.kit import small
 from tradex_ledger.datasets.definition import parse_definition
+from tradex_ledger.domain.day import Day, day_of, later, span
+from tradex_ledger.domain.lake_file import LakeFile
+from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.planning.base import logic_versions
-from tradex_ledger.planning.catalog import Catalog, Catalogs, Version
+from tradex_ledger.planning.catalog import Catalog, Catalogs
 
 SILVER = """-- /// dataset
 -- layer = "silver"
@@ -44,29 +48,30 @@ def test_what_is_laid_over_a_catalog_is_not_in_the_next(tmp_path: Path) -> None:
         catalogs = Catalogs(workspace.ledger.engine)
         laid_over = catalogs.at(last, versions)
         day, version = next(iter(laid_over.current["gold_metrics"].items()))
-        laid_over.put("gold_metrics", day + 1000, version)
-        assert catalogs.at(last, versions).get("gold_metrics", day + 1000) is None
+        laid_over.put("gold_metrics", later(day, 1000), version)
+        assert catalogs.at(last, versions).get("gold_metrics", later(day, 1000)) is None
 
 
 def test_what_an_older_reader_left_on_days_around_is_read_and_digested_too() -> None:
-    files = {day: {"path": f"{day}.parquet", "sha256": str(day), "rows": 1} for day in range(960, 1010)}
-    current = {"bronze": {day: Version(1, (file,), 1, 1, None) for day, file in files.items()}}
-    old: frozenset[str] = frozenset(str(file["path"]) for file in files.values())
-    assert [day for day, _, _ in Catalog(1, current).readable("bronze", 1000, 1001)] == [1000, 1001]
+    files = {day: LakeFile(f"{day}.parquet", 1, 1, str(day)) for day in span(960, 1009)}
+    current = {"bronze": {day: PartitionVersion(1, (file,), 1, 1, None) for day, file in files.items()}}
+    old = frozenset(file.path for file in files.values())
+    first, last = Day(1000), Day(1001)
+    assert [day for day, _, _ in Catalog(1, current).readable("bronze", first, last)] == [1000, 1001]
     catalog = Catalog(1, current, old=old)
-    assert [day for day, _, _ in catalog.readable("bronze", 1000, 1001)] == list(range(970, 1003))
+    assert [day for day, _, _ in catalog.readable("bronze", first, last)] == list(range(970, 1003))
     definition = parse_definition("silver", SILVER, {})
-    digests = {catalog.input_digest(definition, 2, 1000)}
-    for day in (969, 970, 999, 1000, 1001, 1002):
-        other = {**current["bronze"], day: Version(1, ({**files[day], "sha256": "x"},), 1, 1, None)}
-        digests.add(Catalog(1, {"bronze": other}, old=old).input_digest(definition, 2, 1000))
+    digests = {catalog.input_digest(definition, 2, first)}
+    for day in map(Day, (969, 970, 999, 1000, 1001, 1002)):
+        other = {**current["bronze"], day: PartitionVersion(1, (replace(files[day], sha256="x"),), 1, 1, None)}
+        digests.add(Catalog(1, {"bronze": other}, old=old).input_digest(definition, 2, first))
     assert len(digests) == 5  # those of 969 and 1002 are not looked at
 
 
 @pytest.mark.parametrize("day", [date(1970, 1, 1), date(1975, 6, 1), date(2006, 3, 20)])
 def test_a_day_before_the_platforms_first_opens_no_range(day: date) -> None:
     """An older reader took posts whose clock was wrong; what it made of them is still there."""
-    version = Version(1, (), 0, 0, None)
-    first = date(2006, 3, 21).toordinal()
-    catalog = Catalog(1, {"posts": {day.toordinal(): version, first: version}})
+    version = PartitionVersion(1, (), 0, 0, None)
+    first = day_of("2006-03-21")
+    catalog = Catalog(1, {"posts": {day_of(day): version, first: version}})
     assert catalog.days() == [first]

@@ -10,6 +10,7 @@ import pytest
 
 from tests.kit import small
 from tests.kit.lake import DERIVED, partitions, projection
+from tradex_ledger.domain.day import day_of, iso
 from tradex_ledger.domain.request import Request
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
@@ -20,11 +21,11 @@ def test_days_that_are_new_come_with_every_dataset_and_leave_nothing_stale(tmp_p
     with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as workspace:
         workspace.run(small.day(4))
         run = small.backfill(workspace, 4, 5)
-        assert {tuple(sorted(run.candidates[name])) for name in DERIVED} == {("2024-01-04", "2024-01-05")}
+        assert {tuple(sorted(map(iso, run.candidates[name]))) for name in DERIVED} == {("2024-01-04", "2024-01-05")}
         assert projection(workspace, "stale_partitions") == []
         # Where all of them are there, just what follows from a change is planned.
         (tmp_path / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
-        assert "2024-01-03" not in small.backfill(workspace, 3, 3).candidates["gold_baselines"]
+        assert day_of("2024-01-03") not in small.backfill(workspace, 3, 3).candidates["gold_baselines"]
 
 
 def test_a_request_is_returned_as_it_was_recorded(tmp_path: Path):

@@ -17,6 +17,7 @@ from tests.kit.faults import Crash, Faults, FaultyLake, FaultyLedger, sudden_dea
 from tests.kit.lake import grow_old, projection
 from tradex_ledger.audit.query import query
 from tradex_ledger.config import FILE, load_config
+from tradex_ledger.domain.day import day_of, iso
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.request import Request
 from tradex_ledger.errors import EnvironmentFault
@@ -74,7 +75,7 @@ def test_what_was_lost_or_damaged_is_built_again_by_a_backfill(workspace: Worksp
     run_id = small.request(workspace, 3, 3, kind=kind, dataset=dataset, ticket="INC-1" if kind == "forced" else None)
     with small.reopen(workspace.config.folder, actor="maria") as maria:
         maria.approve(run_id)
-    assert workspace.drive(run_id).candidates[dataset]["2024-01-03"]["outcome"] == "written"
+    assert workspace.drive(run_id).candidates[dataset][day_of("2024-01-03")].is_written
     assert the_file(workspace, dataset) != file
     assert with_rows(contents(workspace)) == before
     query(workspace.ledger.engine, workspace.lake, f"select * from {dataset}")
@@ -186,4 +187,4 @@ def test_what_is_known_of_delivered_files_is_known_of_one_dataset(workspace: Wor
     workspace.register_datasets()
     workspace.bump("silver_social_events", reason="it reads the renamed dataset now")
     run = small.backfill(workspace, 4, 5, dataset="bronze_posts")
-    assert set(run.appended["bronze_posts"]) == {"2024-01-04", "2024-01-05"}
+    assert set(map(iso, run.appended["bronze_posts"])) == {"2024-01-04", "2024-01-05"}

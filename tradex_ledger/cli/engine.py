@@ -20,7 +20,7 @@ def engine() -> None:
 @as_of_option
 def list_(call: Call, as_of: str | None) -> None:
     """The verdict on each engine, by dataset and logic version. One that built everything itself has none."""
-    from tradex_ledger.domain.dataset_errors import difference_text
+    from tradex_ledger.domain.differences import PlacedDifference
 
     rows = call.reader(as_of).rows("engines", "true order by position")
     if call.as_json:
@@ -31,7 +31,7 @@ def list_(call: Call, as_of: str | None) -> None:
             **row,
             "compared_with": ", ".join(row["compared_with"]),
             "partitions": len(row["partitions"]),
-            "differs": difference_text(row["differences"][0]) if row["differences"] else None,
+            "differs": PlacedDifference.from_event(row["differences"][0]).in_words() if row["differences"] else None,
         }
         for row in rows
     ]

@@ -129,7 +129,9 @@ def forced(call: Call, cursor: date | None, **values: Any) -> None:
 
     It needs a ticket and the approval of another person; nothing is reused; every step is on record.
     """
-    moved = None if cursor is None else f"{cursor.isoformat()}T00:00:00.000000Z"
+    from tradex_ledger.domain.day import day_of, start_of
+
+    moved = None if cursor is None else start_of(day_of(cursor))
     _submit(call, "forced", cursor=moved, **values)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.policy import Policy
 
 SERIES_MIN = 4
@@ -18,6 +19,10 @@ class Anomaly:
     expected: int
     observed: int
     allowed: int
+
+    def to_event(self) -> Facts:
+        """As events carry it."""
+        return asdict(self)
 
 
 def median(values: Sequence[int]) -> int:

@@ -239,7 +239,7 @@ class Backfill(Run):
             raise WrongStateError(self.id, "unpublished", "completed")
         if self.request.override_state and not self.overridden:
             raise WrongStateError(self.id, "published without the state it declared", "completed")
-        self.trigger_event(self.Completed, totals=self.closing_totals(), by=by)
+        self.trigger_event(self.Completed, totals=self.closing_totals().to_event(), by=by)
 
     def fail(self, *, reason: str, by: str) -> None:
         """Close a drive that ended with an error."""

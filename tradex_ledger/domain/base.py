@@ -7,8 +7,7 @@ appended; until then an event carries `UNSAVED`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from eventsourcing.domain import (
@@ -77,13 +76,3 @@ class WrongStateError(RefusedError):
             f"{run_id} is {status}: it cannot be {action}",
             mend=mend or f"see what happened to it: tradex audit history {run_id}",
         )
-
-
-def day_of(text: str) -> date:
-    """Read a stored day (`YYYY-MM-DD`)."""
-    return date.fromisoformat(text)
-
-
-def totals_of(counts: Mapping[str, int]) -> dict[str, int]:
-    """Copy counts in a stable order, so that equal totals are equal bytes."""
-    return {name: int(counts[name]) for name in sorted(counts)}

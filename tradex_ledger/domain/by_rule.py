@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from tradex_ledger.domain.day import Day
+from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.domain.plan import Judged, Plan, Window, count_partitions
 from tradex_ledger.domain.policy import Policy
 
@@ -24,9 +26,9 @@ class Beyond(NamedTuple):
 NOTHING = Beyond(0, 0)
 
 
-def beyond_plan(plan: Plan, windows: list[Window], candidates: Mapping[str, Mapping[str, Any]]) -> Beyond:
+def beyond_plan(plan: Plan, windows: list[Window], candidates: Mapping[str, Mapping[Day, PartitionVersion]]) -> Beyond:
     """What a run has beyond its plan, as far as it is built."""
-    built = [candidate["rows"] for days in candidates.values() for candidate in days.values()]
+    built = [candidate.rows for days in candidates.values() for candidate in days.values()]
     estimate = plan.estimate.rows
     rows = sum(built) - estimate.high if estimate else 0
     whole = len(built) == count_partitions(windows)

@@ -19,11 +19,12 @@ from tradex_ledger.domain.dataset_errors import (
     SameLogicError,
     SeveralProtectionsError,
 )
-from tradex_ledger.domain.day import day_of
+from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.losses import Losses
 from tradex_ledger.domain.person import person
 from tradex_ledger.domain.plan import LAYERS, digest_of
 from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.protection import Protection
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.request import check_order
 
@@ -69,7 +70,7 @@ class Dataset(Losses):
         self.references: list[dict[str, str]] = []
         self.readers: dict[str, int | None] = {}
         self.deprecated: list[int] = []
-        self.protected: list[list[str]] = []
+        self.protected: list[Protection] = []
         self.prune_plan: dict[str, Any] | None = None
 
     @classmethod
@@ -146,7 +147,7 @@ class Dataset(Losses):
         return self.readers.get(str(logic_version)) or 1
 
     def publish(
-        self, run_id: str, *, logic_version: int, partitions: int, rows: int, changed: Iterable[str], by: str
+        self, run_id: str, *, logic_version: int, partitions: int, rows: int, changed: Iterable[Day], by: str
     ) -> None:
         """Take the lock for a run's publication: saving this conflicts with any other since it was read.
 
@@ -166,7 +167,7 @@ class Dataset(Losses):
             by=by,
         )
 
-    def revert(self, run_id: str, *, changed: Iterable[str], by: str) -> None:
+    def revert(self, run_id: str, *, changed: Iterable[Day], by: str) -> None:
         """Take the lock for taking a run's publication of some days back. Raises `ProtectedError`."""
         for day in changed:
             self.check_unprotected(day, day)
@@ -197,35 +198,28 @@ class Dataset(Losses):
         if not 1 <= version <= self.logic_version:
             raise NoSuchVersionError(self.name, version, self.logic_version)
 
-    def protect(self, first: str, last: str, *, reason: str, by: str, policy: Policy) -> None:
+    def protect(self, first: Day, last: Day, *, reason: str, by: str, policy: Policy) -> None:
         """Keep first..last (days, included) as they are: nothing is planned or published over them, or reverted.
 
         Each protection is lifted by itself: who holds the same days for another reason goes on holding them.
         """
         policy.check_may("protect", by)
-        check_order(day_of(first), day_of(last))
-        text = check_reason(reason)
-        if [first, last, text] in self.protected:
-            raise AlreadyProtectedError(self.name, first, last, text)
-        self.trigger_event(self.PartitionsProtected, first=first, last=last, reason=text, by=by)
+        check_order(first, last)
+        wanted = Protection(first, last, check_reason(reason))
+        if wanted in self.protected:
+            raise AlreadyProtectedError(self.name, wanted)
+        self.trigger_event(self.PartitionsProtected, **wanted.to_event(), by=by)
 
     def unprotect(
-        self,
-        first: str,
-        last: str,
-        *,
-        reason: str,
-        by: str,
-        policy: Policy,
-        protection: str | None = None,
+        self, first: Day, last: Day, *, reason: str, by: str, policy: Policy, protection: str | None = None
     ) -> str:
         """Lift one protection, named by its very range, and where there are several by its reason, or its beginning.
 
         Returns that reason. Raises: `NotProtectedError`, `SeveralProtectionsError`, `NotAllowedError`.
         """
         policy.check_may("protect", by)
-        check_order(day_of(first), day_of(last))
-        same = [why for start, end, why in self.protected if [start, end] == [first, last]]
+        check_order(first, last)
+        same = [held.reason for held in self.protected if (held.first, held.last) == (first, last)]
         is_named = protection is None or len(protection) >= SHORTEST_BEGINNING
         found = [why for why in same if why.startswith(protection or "") and (is_named or why == protection)]
         if not found:
@@ -233,15 +227,15 @@ class Dataset(Losses):
         if len(found) > 1 and protection not in found:
             raise SeveralProtectionsError(self.name, first, last, found)
         lifted = protection if protection in found else found[0]
-        facts = {"first": first, "last": last, "protection": lifted, "reason": check_reason(reason)}
-        self.trigger_event(self.PartitionsUnprotected, **facts, by=by)
+        facts = Protection(first, last, check_reason(reason)).to_event()
+        self.trigger_event(self.PartitionsUnprotected, **facts, protection=lifted, by=by)
         return str(lifted)
 
-    def check_unprotected(self, first: str, last: str) -> None:
+    def check_unprotected(self, first: Day, last: Day) -> None:
         """Raise `ProtectedError` when a day of first..last is under protection."""
-        for start, end, reason in self.protected:
-            if first <= end and start <= last:
-                raise ProtectedError(self.name, start, end, reason)
+        for held in self.protected:
+            if held.holds(first, last):
+                raise ProtectedError(self.name, held)
 
     def plan_prune(self, files: list[dict[str, Any]], *, reason: str, by: str, policy: Policy) -> str:
         """List files (path, bytes, partition, logic_version) to be given up; returns the digest to approve."""

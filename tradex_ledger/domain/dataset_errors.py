@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from tradex_ledger.domain.day import Day, iso
+from tradex_ledger.domain.differences import PlacedDifference
+from tradex_ledger.domain.protection import Protection
 from tradex_ledger.errors import NotFoundError, RefusedError
 
 
@@ -74,11 +76,11 @@ class ProtectedError(RefusedError):
 
     code = "protected"
 
-    def __init__(self, dataset: str, first: str, last: str, reason: str) -> None:
+    def __init__(self, dataset: str, held: Protection) -> None:
         super().__init__(
-            f"{dataset} {first}..{last} is protected: {reason}",
+            f"{dataset} {held.days} is protected: {held.reason}",
             mend="leave those days out, or lift it: "
-            f"tradex dataset unprotect {dataset} --from {first} --to {last} --reason …",
+            f"tradex dataset unprotect {dataset} --from {iso(held.first)} --to {iso(held.last)} --reason …",
         )
 
 
@@ -87,9 +89,9 @@ class AlreadyProtectedError(RefusedError):
 
     code = "protected-already"
 
-    def __init__(self, dataset: str, first: str, last: str, reason: str) -> None:
+    def __init__(self, dataset: str, held: Protection) -> None:
         super().__init__(
-            f"{dataset} {first}..{last} is protected for that reason already: {reason}",
+            f"{dataset} {held.days} is protected for that reason already: {held.reason}",
             mend=f"nothing is to be done; see its protections: tradex dataset show {dataset}",
         )
 
@@ -100,12 +102,12 @@ class NotProtectedError(RefusedError):
     code = "not-protected"
 
     def __init__(
-        self, dataset: str, first: str, last: str, protection: str | None, protected: Sequence[Sequence[str]]
+        self, dataset: str, first: Day, last: Day, protection: str | None, protected: Sequence[Protection]
     ) -> None:
-        known = "; ".join(f"{a}..{b} ({why})" for a, b, why in protected) or "nothing"
+        known = "; ".join(f"{held.days} ({held.reason})" for held in protected) or "nothing"
         for_that = f" for {protection!r}" if protection is not None else ""
         super().__init__(
-            f"{dataset} {first}..{last} is not protected{for_that}; protected is: {known}",
+            f"{dataset} {iso(first)}..{iso(last)} is not protected{for_that}; protected is: {known}",
             mend="name the range just as it was protected: --from … --to …"
             + (", and 4 characters or more of the reason's beginning" if protection is not None else ""),
         )
@@ -116,9 +118,9 @@ class SeveralProtectionsError(RefusedError):
 
     code = "several-protections"
 
-    def __init__(self, dataset: str, first: str, last: str, reasons: Sequence[str]) -> None:
+    def __init__(self, dataset: str, first: Day, last: Day, reasons: Sequence[str]) -> None:
         super().__init__(
-            f"{dataset} {first}..{last} is protected {len(reasons)} times: {'; '.join(reasons)}",
+            f"{dataset} {iso(first)}..{iso(last)} is protected {len(reasons)} times: {'; '.join(reasons)}",
             mend="say which is lifted, by the beginning of its reason: --protection …",
         )
 
@@ -198,9 +200,9 @@ class EngineChangedRowsError(RefusedError):
 
     code = "engine-changed-rows"
 
-    def __init__(self, engine: str, found: Mapping[str, tuple[int, Sequence[Mapping[str, Any]]]]) -> None:
+    def __init__(self, engine: str, found: Mapping[str, tuple[int, Sequence[PlacedDifference]]]) -> None:
         told = [
-            f"{dataset} version {version}: {difference_text(differences[0])}"
+            f"{dataset} version {version}: {differences[0].in_words()}"
             for dataset, (version, differences) in found.items()
         ]
         name = f"{next(iter(found))} " if len(found) == 1 else ""
@@ -210,13 +212,6 @@ class EngineChangedRowsError(RefusedError):
             f"tradex dataset bump {name or '--changed '}--reason …; or use the engine that built them "
             "(tradex engine list)",
         )
-
-
-def difference_text(difference: Mapping[str, Any]) -> str:
-    """One difference between two engines, in words."""
-    place = f"{difference['partition']} ({difference['key']})" if difference["key"] else str(difference["partition"])
-    before, now = ("nothing" if difference[name] is None else difference[name] for name in ("recorded", "recomputed"))
-    return f"{place}: {difference['column'] or 'the row'} is now {now}, it was {before}"
 
 
 class EngineNotRefusedError(RefusedError):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
 
 from tradex_ledger.domain.base import CreatedEvent, Event
+from tradex_ledger.domain.day import day_of
+from tradex_ledger.domain.differences import EngineVerdict, PlacedDifference
+from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.plan import digest_of
+from tradex_ledger.domain.protection import Protection
 
 if TYPE_CHECKING:
     from tradex_ledger.domain.dataset import Dataset
@@ -48,7 +53,7 @@ class LogicVersioned(Event):
     references: list[dict[str, str]]
     key: list[str]
     columns: list[dict[str, str]]
-    reads: list[dict[str, Any]]
+    reads: list[Facts]
     engine: str
     reason: str
     indirect: str | None
@@ -58,7 +63,7 @@ class LogicVersioned(Event):
     class_version = 2
 
     @staticmethod
-    def upcast_v1_v2(data: dict[str, Any]) -> None:
+    def upcast_v1_v2(data: Facts) -> None:
         data["scheme"] = ENGINE_SCHEME
         data["reader"] = None
 
@@ -120,7 +125,7 @@ class PartitionsProtected(Event):
     reason: str
 
     def apply(self, aggregate: Dataset) -> None:
-        aggregate.protected.append([self.first, self.last, self.reason])
+        aggregate.protected.append(Protection(day_of(self.first), day_of(self.last), self.reason))
 
 
 class PartitionsUnprotected(Event):
@@ -135,19 +140,23 @@ class PartitionsUnprotected(Event):
     class_version = 2
 
     @staticmethod
-    def upcast_v1_v2(data: dict[str, Any]) -> None:
+    def upcast_v1_v2(data: Facts) -> None:
         data["protection"] = None
 
     def apply(self, aggregate: Dataset) -> None:
-        held = [self.first, self.last]
-        aggregate.protected = [p for p in aggregate.protected if p[:2] != held or self.protection not in (None, p[2])]
+        lifted = day_of(self.first), day_of(self.last)
+        aggregate.protected = [
+            held
+            for held in aggregate.protected
+            if (held.first, held.last) != lifted or self.protection not in (None, held.reason)
+        ]
 
 
 class PrunePlanned(Event):
     """Somebody listed files of old versions that are to be removed; nothing is until it is approved (N4)."""
 
     TOPIC: ClassVar[str] = "dataset.prune_planned"
-    files: list[dict[str, Any]]
+    files: list[Facts]
     digest: str
     reason: str
 
@@ -159,7 +168,7 @@ class FilesPruned(Event):
     """The listed files are given up, by an approved plan; they are removed after this event, never before."""
 
     TOPIC: ClassVar[str] = "dataset.files_pruned"
-    files: list[dict[str, Any]]
+    files: list[Facts]
     digest: str
     planned_by: str
 
@@ -171,7 +180,7 @@ class LossDeclared(Event):
     """Somebody listed files that are not in the lake as they were written; nothing follows until it is approved."""
 
     TOPIC: ClassVar[str] = "dataset.loss_declared"
-    files: list[dict[str, Any]]
+    files: list[Facts]
     digest: str
     reason: str
 
@@ -183,7 +192,7 @@ class FilesLost(Event):
     """The listed files are lost, by two persons' word: what was in them can be extracted or built again."""
 
     TOPIC: ClassVar[str] = "dataset.files_lost"
-    files: list[dict[str, Any]]
+    files: list[Facts]
     digest: str
     reason: str
     declared_by: str
@@ -202,10 +211,10 @@ class EngineChecked(Event):
     verdict: str
     compared_with: list[str]
     partitions: list[str]
-    differences: list[dict[str, Any]]
+    differences: list[Facts]
 
     def apply(self, aggregate: EngineVerdicts) -> None:
-        known = {"verdict": self.verdict, "differences": self.differences}
+        known = EngineVerdict(self.verdict, tuple(map(PlacedDifference.from_event, self.differences)))
         aggregate.engines[f"{self.logic_version} {self.engine}"] = known
 
 
@@ -218,4 +227,5 @@ class EngineAccepted(Event):
     reason: str
 
     def apply(self, aggregate: EngineVerdicts) -> None:
-        aggregate.engines[f"{self.logic_version} {self.engine}"]["verdict"] = ACCEPTED
+        name = f"{self.logic_version} {self.engine}"
+        aggregate.engines[name] = replace(aggregate.engines[name], verdict=ACCEPTED)

@@ -17,6 +17,8 @@ Day = NewType("Day", int)
 Cursor = NewType("Cursor", str)
 """A time (UTC) that a pipeline has come to, as it is stored: six digits of a second, ending in Z. It sorts as text."""
 
+FIRST, LAST = Day(1), Day(3_652_059)
+"""The days that there are: of the years 1 to 9999."""
 _EPOCH = 719_163  # 1970-01-01
 
 
@@ -26,11 +28,17 @@ def iso(day: Day) -> str:
     return date.fromordinal(day).isoformat()
 
 
-@lru_cache(maxsize=1 << 15)
 def day_of(said: str | date) -> Day:
-    """The day of a date, of a text `YYYY-MM-DD`, or of a longer time. Raises `ValueError` for any other text."""
-    found = date.fromisoformat(said[:10]) if isinstance(said, str) else said
-    return Day(found.toordinal())
+    """The day of a date (of a time, in its own zone), of a text `YYYY-MM-DD`, or of a longer one.
+
+    Raises `ValueError` for any other text.
+    """
+    return _day_of_text(said[:10]) if isinstance(said, str) else Day(said.toordinal())
+
+
+@lru_cache(maxsize=1 << 15)
+def _day_of_text(text: str) -> Day:
+    return Day(date.fromisoformat(text).toordinal())
 
 
 def date_of(day: Day) -> date:

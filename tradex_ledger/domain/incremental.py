@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from tradex_ledger.domain.base import CreatedEvent, Event, WrongStateError
 from tradex_ledger.domain.life import ENDED
+from tradex_ledger.domain.day import Cursor, day_of, iso, later
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.run import Run
@@ -63,8 +63,8 @@ class CursorAheadError(RefusedError):
 
 def back_from_ahead(clock: str, put_back: str | None) -> str:
     """How a cursor is put back that lies in the future; `put_back` is where it stood before it did."""
-    cursor = date.fromisoformat((put_back or clock)[:10])
-    day = cursor - timedelta(days=1)
+    moved = day_of(put_back or clock)
+    cursor, day = iso(moved), iso(later(moved, -1))
     return (
         "if the clock is wrong, set it right; if it was wrong then, put the cursor back: tradex backfill request "
         f"forced bronze_x_posts --from {day} --to {day} --override-state --cursor {cursor} --ticket … --reason …; "
@@ -81,8 +81,8 @@ class IncrementalRun(Run):
     def __init__(self) -> None:
         super().__init__()
         self.pipeline: str = ""
-        self.cursor_from: str | None = None
-        self.cursor_to: str = ""
+        self.cursor_from: Cursor | None = None
+        self.cursor_to: Cursor = Cursor("")
 
     # -- events
 
@@ -91,8 +91,8 @@ class IncrementalRun(Run):
 
         TOPIC: ClassVar[str] = "incremental_run.started"
         pipeline: str
-        cursor_from: str | None
-        cursor_to: str
+        cursor_from: Cursor | None
+        cursor_to: Cursor
 
         def apply(self, aggregate: IncrementalRun) -> None:
             aggregate.pipeline = self.pipeline
@@ -132,7 +132,7 @@ class IncrementalRun(Run):
 
     @classmethod
     def start(
-        cls, run_id: str, *, pipeline: str, cursor_from: str | None, cursor_to: str, by: str, policy: Policy
+        cls, run_id: str, *, pipeline: str, cursor_from: Cursor | None, cursor_to: Cursor, by: str, policy: Policy
     ) -> IncrementalRun:
         """Set out from the state's cursor. Cursors are times (UTC), the upper one excluded.
 
@@ -145,14 +145,12 @@ class IncrementalRun(Run):
             cls.Started, id=run_id, pipeline=pipeline, cursor_from=cursor_from, cursor_to=cursor_to, by=by
         )
 
-    def succeed(self, *, by: str) -> dict[str, Any]:
+    def succeed(self, *, by: str) -> None:
         """Close after publication; saved together with `PipelineState.advance`, or not at all."""
         self.check_running("closed")
         if not self.published:
             raise WrongStateError(self.id, "unpublished", "closed")
-        totals = self.closing_totals()
-        self.trigger_event(self.Succeeded, totals=totals, by=by)
-        return totals
+        self.trigger_event(self.Succeeded, totals=self.closing_totals().to_event(), by=by)
 
     def fail(self, *, reason: str, by: str) -> None:
         """Close a drive that ended with an error."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from tradex_ledger.domain.base import Aggregate, CreatedEvent, Event
+from tradex_ledger.domain.day import Cursor
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.request import RecordedRequest
 from tradex_ledger.domain.run import Run
@@ -47,15 +48,15 @@ class PipelineState(Aggregate):
 
     def __init__(self) -> None:
         self.pipeline: str = ""
-        self.start: str | None = None
-        self.cursor: str | None = None
+        self.start: Cursor | None = None
+        self.cursor: Cursor | None = None
 
     class Opened(CreatedEvent):
         """The pipeline came into being; no cursor means: from the beginning of the source."""
 
         TOPIC: ClassVar[str] = "pipeline_state.opened"
         pipeline: str
-        cursor: str | None
+        cursor: Cursor | None
 
         def apply(self, aggregate: PipelineState) -> None:
             aggregate.pipeline = self.pipeline
@@ -67,8 +68,8 @@ class PipelineState(Aggregate):
         TOPIC: ClassVar[str] = "pipeline_state.advanced"
         SUPERSEDES: ClassVar[bool] = True
         run: str
-        cursor_before: str | None
-        cursor: str
+        cursor_before: Cursor | None
+        cursor: Cursor
 
         def apply(self, aggregate: PipelineState) -> None:
             aggregate.cursor = self.cursor
@@ -79,14 +80,14 @@ class PipelineState(Aggregate):
         TOPIC: ClassVar[str] = "pipeline_state.overridden"
         SUPERSEDES: ClassVar[bool] = True
         run: str
-        cursor_before: str | None
-        cursor: str
+        cursor_before: Cursor | None
+        cursor: Cursor
 
         def apply(self, aggregate: PipelineState) -> None:
             aggregate.cursor = self.cursor
 
     @classmethod
-    def open(cls, pipeline: str, *, cursor: str | None, by: str) -> PipelineState:
+    def open(cls, pipeline: str, *, cursor: Cursor | None, by: str) -> PipelineState:
         """Begin a pipeline's state."""
         return cls._create(cls.Opened, id=stream_of(pipeline), pipeline=pipeline, cursor=cursor, by=by)
 

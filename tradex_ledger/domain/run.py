@@ -6,12 +6,25 @@ What happens inside a run is the same for both kinds (`run_events.py`); the life
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict
 
+from tradex_ledger.domain.anomaly import Anomaly
 from tradex_ledger.domain.base import Aggregate, WrongStateError
-from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.life import ENDED
+from tradex_ledger.domain.day import Day, iso
+from tradex_ledger.domain.differences import ContentsDiffer
+from tradex_ledger.domain.extraction import Extraction
+from tradex_ledger.domain.facts import Facts
+from tradex_ledger.domain.partition import (
+    OUTCOMES,
+    Batch,
+    Candidate,
+    PartitionVersion,
+    Publication,
+    Sums,
+    Totals,
+)
 from tradex_ledger.domain.plan import LAYERS, Window, check_in_plan, count_partitions, digest_of
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
@@ -32,7 +45,6 @@ from tradex_ledger.domain.run_events import (
 from tradex_ledger.errors import RefusedError
 
 PUBLICATION = "publication"
-OUTCOMES = ("written", "identical", "reused")
 
 
 class IncompleteRunError(RefusedError):
@@ -56,8 +68,8 @@ class Run(Aggregate):
         self.layer: str | None = None
         self.attempt: int = 0
         self.windows: list[Window] = []
-        self.appended: dict[str, dict[str, int]] = {}
-        self.candidates: dict[str, dict[str, dict[str, Any]]] = {}
+        self.appended: dict[str, dict[Day, int]] = {}
+        self.candidates: dict[str, dict[Day, PartitionVersion]] = {}
         self.completed_layers: list[str] = []
         self.errors: dict[str, int] = {}
         self.totals: dict[str, int] = {}
@@ -97,7 +109,7 @@ class Run(Aggregate):
         if self.status != "RUNNING":
             raise WrongStateError(self.id, self.status, action)
 
-    def start_layer(self, layer: str, *, executor: dict[str, Any], extraction: dict[str, Any] | None, by: str) -> None:
+    def start_layer(self, layer: str, *, executor: Facts, extraction: Extraction | None, by: str) -> None:
         """Begin a layer; the attempt counts each time a driver takes the run up again."""
         self.check_startable()
         if layer != self.next_stage():
@@ -108,7 +120,7 @@ class Run(Aggregate):
             layer=layer,
             attempt=self.attempt + 1 if again else self.attempt,
             executor=executor,
-            extraction=extraction,
+            extraction=extraction and extraction.to_event(),
             by=by,
         )
 
@@ -125,21 +137,21 @@ class Run(Aggregate):
                 PlanExtended, windows=[window.to_event() for window in windows], base=base, reason=reason, by=by
             )
 
-    def append_batch(self, *, by: str, **facts: Any) -> None:
-        """Record one Bronze partition's new files."""
+    def append_batch(self, dataset: str, batch: Batch, *, by: str) -> None:
+        """Record one Bronze partition's new file."""
         self.check_running("appended to")
-        self.trigger_event(BatchAppended, layer="bronze", by=by, **facts)
+        self.trigger_event(BatchAppended, dataset=dataset, by=by, **batch.to_event())
 
-    def rebuild_partitions(self, dataset: str, partitions: Sequence[Mapping[str, Any]], *, by: str) -> None:
+    def rebuild_partitions(self, dataset: str, candidates: Sequence[Candidate], *, by: str) -> None:
         """Record a window's candidates: one event a partition, one save a window."""
         self.check_running("rebuilt")
-        check_in_plan(self.id, self.windows, dataset, [day_of(p["partition"]) for p in partitions])
-        for facts in partitions:
-            if facts["outcome"] not in OUTCOMES:
-                raise ValueError(f"unknown outcome {facts['outcome']!r}")
-            self.trigger_event(PartitionRebuilt, dataset=dataset, by=by, **facts)
+        check_in_plan(self.id, self.windows, dataset, [candidate.day for candidate in candidates])
+        for candidate in candidates:
+            if candidate.version.outcome not in OUTCOMES:
+                raise ValueError(f"unknown outcome {candidate.version.outcome!r}")
+            self.trigger_event(PartitionRebuilt, dataset=dataset, by=by, **candidate.to_event())
 
-    def complete_layer(self, *, duration_ms: int, source: dict[str, Any] | None, by: str) -> None:
+    def complete_layer(self, *, duration_ms: int, source: Facts | None, by: str) -> None:
         """Close the layer that is running; its sums follow from the candidates and batches.
 
         Raises: `IncompleteRunError` while a planned partition of the layer has no candidate.
@@ -157,7 +169,7 @@ class Run(Aggregate):
             rows, size = self.totals.get("rows", 0), self.totals.get("bytes", 0)
         else:
             partitions = len(built)
-            rows, size = sum(c["rows"] for c in built), sum(c["bytes"] for c in built)
+            rows, size = sum(c.rows for c in built), sum(c.bytes for c in built)
         self.trigger_event(
             LayerCompleted,
             layer=self.layer,
@@ -183,35 +195,38 @@ class Run(Aggregate):
             by=by,
         )
 
-    def publish(self, *, base: int, by: str) -> dict[str, dict[str, Any]]:
+    def publish(self, *, base: int, by: str) -> dict[str, Publication]:
         """Make all candidates current. Returns what each touched dataset publishes (its own lock event)."""
         self.check_running("published")
         if self.published:
             raise WrongStateError(self.id, "published", "published again")
         if self.next_layer() is not None or self.missing_partitions() > 0:
             raise IncompleteRunError(self.id, self.missing_partitions(), count_partitions(self.windows))
-        summaries = {name: _summary(name, days) for name, days in sorted(self.candidates.items())}
-        self.trigger_event(Published, base=base, datasets=list(summaries.values()), by=by)
-        return summaries
+        told = {name: Publication.of(days.values()) for name, days in sorted(self.candidates.items())}
+        datasets = [{"dataset": name, **publication.to_event()} for name, publication in told.items()]
+        self.trigger_event(Published, base=base, datasets=datasets, by=by)
+        return told
 
     def candidates_digest(self) -> str:
         """What a reviewer looks at, as one digest: the content of every candidate."""
         return digest_of(
             {
-                name: {day: [c["logic_version"], [f["sha256"] for f in c["files"]]] for day, c in days.items()}
+                name: {iso(day): [c.logic_version, [f.sha256 for f in c.files]] for day, c in days.items()}
                 for name, days in self.candidates.items()
             }
         )
 
-    def detect_anomaly(self, *, by: str, **facts: Any) -> None:
-        """Record a strange volume, once for what was observed."""
+    def detect_anomaly(self, dataset: str, layer: str, day: Day, anomaly: Anomaly, *, by: str) -> None:
+        """Record that the volume of a candidate is strange, once for what was observed."""
         self.check_running("judged")
-        if self.anomalies.get(f"{facts['dataset']} {facts['partition']} {facts['rule']}") != facts["observed"]:
-            self.trigger_event(AnomalyDetected, by=by, **facts)
+        if self.anomalies.get(f"{dataset} {iso(day)} {anomaly.rule}") != anomaly.observed:
+            version = self.candidates[dataset][day].logic_version
+            facts: Facts = {"dataset": dataset, "layer": layer, "logic_version": version, "partition": iso(day)}
+            self.trigger_event(AnomalyDetected, by=by, **facts, **anomaly.to_event())
 
-    def tell_contents(self, *, by: str, **facts: Any) -> None:
+    def tell_contents(self, found: ContentsDiffer, *, by: str) -> None:
         """Record that a partition has other content than an earlier build of the very same inputs."""
-        self.trigger_event(ContentsDiffered, by=by, **facts)
+        self.trigger_event(ContentsDiffered, by=by, **found.to_event())
 
     def ambiguous(self) -> list[str]:
         """The candidates (`dataset day`) of which other rows are known to have come of the same inputs."""
@@ -243,32 +258,8 @@ class Run(Aggregate):
         candidates = self.held_candidates
         self.trigger_event(Released, candidates=candidates, reason=check_reason(reason), by=by)
 
-    def closing_totals(self) -> dict[str, int]:
+    def closing_totals(self) -> Totals:
         """Sums over the whole run for its closing event (N34); its duration follows from the events' times."""
-        candidates = [c for days in self.candidates.values() for c in days.values()]
-        counts = {outcome: 0 for outcome in OUTCOMES}
-        for candidate in candidates:
-            counts[candidate["outcome"]] += 1
-        return {
-            "partitions": len(candidates),
-            "rows": sum(c["rows"] for c in candidates),
-            "bytes": sum(c["bytes"] for c in candidates),
-            "appended_rows": self.totals.get("rows", 0),
-            "appended_bytes": self.totals.get("bytes", 0),
-            **counts,
-        }
-
-
-def _summary(dataset: str, days: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What a publication changes in one dataset."""
-    counts = {outcome: 0 for outcome in OUTCOMES}
-    for candidate in days.values():
-        counts[candidate["outcome"]] += 1
-    return {
-        "dataset": dataset,
-        "logic_version": max((c["logic_version"] for c in days.values()), default=0),
-        "partitions": len(days),
-        "rows": sum(c["rows"] for c in days.values()),
-        "bytes": sum(c["bytes"] for c in days.values()),
-        **counts,
-    }
+        sums = Sums.of(version for days in self.candidates.values() for version in days.values())
+        appended = {f"appended_{name}": self.totals.get(name, 0) for name in ("rows", "bytes")}
+        return Totals(**asdict(sums), **appended)

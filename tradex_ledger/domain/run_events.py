@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 from eventsourcing.utils import register_topic
 
 from tradex_ledger.domain.base import Event
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.facts import Facts
+from tradex_ledger.domain.lake_file import LakeFile
+from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.domain.plan import Window
 
 if TYPE_CHECKING:
@@ -57,8 +60,8 @@ class BatchAppended(Event):
     cursor: str
 
     def apply(self, aggregate: Run) -> None:
-        days = aggregate.appended.setdefault(self.dataset, {})
-        days[self.partition] = days.get(self.partition, 0) + self.rows
+        days, day = aggregate.appended.setdefault(self.dataset, {}), day_of(self.partition)
+        days[day] = days.get(day, 0) + self.rows
         aggregate.add_totals(appended=1, rows=self.rows, bytes=self.bytes)
 
 
@@ -86,14 +89,9 @@ class PartitionRebuilt(Event):
 
     def apply(self, aggregate: Run) -> None:
         aggregate.differing.pop(f"{self.dataset} {self.partition}", None)
-        aggregate.candidates.setdefault(self.dataset, {})[self.partition] = {
-            "logic_version": self.logic_version,
-            "files": self.files,
-            "rows": self.rows,
-            "bytes": self.bytes,
-            "outcome": self.outcome,
-            "inputs": self.inputs,
-        }
+        files = tuple(map(LakeFile.of, self.files))
+        version = PartitionVersion(self.logic_version, files, self.rows, self.bytes, self.inputs, outcome=self.outcome)
+        aggregate.candidates.setdefault(self.dataset, {})[day_of(self.partition)] = version
 
 
 class LayerCompleted(Event):

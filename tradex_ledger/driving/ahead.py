@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from tradex_ledger.domain.day import day_of, iso
+from tradex_ledger.domain.day import day_of, from_epoch, iso, later
 from tradex_ledger.domain.policy import RunTooLargeError
 from tradex_ledger.errors import UsageError
 from tradex_ledger.planning.catalog import Catalog
@@ -12,7 +12,7 @@ from tradex_ledger.planning.context import Execution
 from tradex_ledger.sources.files import SourceFile
 from tradex_ledger.sources.records import NoPostsInside, read_records
 from tradex_ledger.sources.x_posts.posts import Post, parse_line
-from tradex_ledger.sources.x_posts.time import EPOCH_ORDINAL, micros
+from tradex_ledger.sources.x_posts.time import micros
 
 
 class FarAheadError(UsageError):
@@ -54,7 +54,7 @@ def check_not_far_ahead(
 def sets_out(ex: Execution, catalog: Catalog, cursor: str, delivered: int | None) -> bool:
     """Whether a `tradex run` of now would find days to run and ask nothing; `delivered` is the newest day (ordinal) of
     a post at the source."""
-    allowed, last = ex.policy.run_ahead_days, ex.clock().toordinal() - 1
+    allowed, last = ex.policy.run_ahead_days, later(day_of(ex.clock()), -1)
     newest = max((day for day in (newest_in_bronze(ex, catalog), delivered) if day is not None), default=None)
     return day_of(cursor) <= last and (not allowed or newest is None or last - newest <= allowed)
 
@@ -62,7 +62,7 @@ def sets_out(ex: Execution, catalog: Catalog, cursor: str, delivered: int | None
 def newest_in_bronze(ex: Execution, catalog: Catalog) -> int | None:
     """The newest day that Bronze has; a post from the future, which an older reader took, is none."""
     there = catalog.current.get(ex.bronze()[0].name, {})
-    return max((day for day in there if day <= ex.clock().toordinal() + 1), default=None)
+    return max((day for day in there if day <= day_of(ex.clock()) + 1), default=None)
 
 
 def newest_delivered(ex: Execution, enough: int) -> int | None:
@@ -85,7 +85,7 @@ def _newest_in(file: SourceFile, delivered_us: int) -> int:
         for record in read_records(file.path):
             for post in parse_line(record.raw, delivered_us) if record.raw else ():
                 if isinstance(post, Post):
-                    newest = max(newest, post.event_date + EPOCH_ORDINAL)
+                    newest = max(newest, from_epoch(post.event_date))
     return newest
 
 

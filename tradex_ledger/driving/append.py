@@ -11,7 +11,9 @@ from typing import Any
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import windows
 from tradex_ledger.datasets.statement import connect
-from tradex_ledger.domain.day import iso
+from tradex_ledger.domain.day import Cursor, Day, day_of, iso, later, span, start_of
+from tradex_ledger.domain.lake_file import LakeFile
+from tradex_ledger.domain.partition import Batch
 from tradex_ledger.driving.bronze import Appended, AppendTask, append_days, check_existing
 from tradex_ledger.driving.elsewhere import FILE, POST, lines_elsewhere
 from tradex_ledger.driving.fence import DrivenRun
@@ -25,7 +27,7 @@ from tradex_ledger.planning.context import Execution
 from tradex_ledger.sources import COUNTS
 
 
-def rows_by_day(definition: Definition, staged: list[str]) -> Counter[int]:
+def rows_by_day(definition: Definition, staged: list[str]) -> Counter[Day]:
     """How many staged rows each day (ordinal) has."""
     if not staged:
         return Counter()
@@ -34,7 +36,7 @@ def rows_by_day(definition: Definition, staged: list[str]) -> Counter[int]:
             f'select "{definition.partition}", count(*) '
             f"from read_parquet({file_list(staged)}, hive_partitioning = false) group by all"
         ).fetchall()
-    return Counter({day.toordinal(): count for day, count in rows})
+    return Counter({day_of(day): count for day, count in rows})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Placed:
     """Where staged rows of a dataset belong, as of a catalog: posts of other days, files that lines were known by."""
 
     moved: Moved = NOTHING_MOVED
-    lines: Mapping[int, tuple[InputFile, ...]] = field(default_factory=dict)
+    lines: Mapping[Day, tuple[InputFile, ...]] = field(default_factory=dict)
 
 
 def placed_rows(
@@ -57,7 +59,7 @@ def placed_rows(
 
 
 def known_rows(
-    ex: Execution, catalog: Catalog, definition: Definition, placed: Placed, days: tuple[int, ...]
+    ex: Execution, catalog: Catalog, definition: Definition, placed: Placed, days: tuple[Day, ...]
 ) -> tuple[InputFile, ...]:
     """The files whose rows are not appended again.
 
@@ -75,7 +77,7 @@ def append_task(
     definition: Definition,
     staged: tuple[str, ...],
     placed: Placed,
-    days: tuple[int, ...],
+    days: tuple[Day, ...],
     **more: Any,
 ) -> AppendTask:
     """The task that finds what of the staged rows of some days is new. `more`: folder, run_id, ingested_at."""
@@ -109,12 +111,12 @@ class Append:
     driven: DrivenRun
     definition: Definition
     staged: tuple[str, ...]
-    staged_rows: Mapping[int, int]
-    delivered_rows: Mapping[int, int]
+    staged_rows: Mapping[Day, int]
+    delivered_rows: Mapping[Day, int]
     ingested_at: str
     index: KeyIndex
     total: int = 0
-    recounted: Counter[tuple[str, int]] = field(default_factory=Counter)
+    recounted: Counter[tuple[str, Day]] = field(default_factory=Counter)
     tries: int = 0
 
     def run(self) -> None:
@@ -128,7 +130,7 @@ class Append:
         days = {*self.delivered_rows, *self.placed.moved.days}
         todo = windows(self.definition, days, logic_version=0, window_partitions=limit)
         for number, window in enumerate(todo):
-            if not self._append(tuple(range(window.first, window.last + 1))):
+            if not self._append(tuple(span(window.first, window.last))):
                 return False
             self.ex.progress(f"append to {self.definition.name}", number + 1, len(todo))
         return True
@@ -141,7 +143,7 @@ class Append:
         folder = self.ex.staging / f"{self.definition.name}-homes-{self.tries}"
         self.placed = placed_rows(self.ex, self.index, self.catalog, self.definition, self.staged, folder)
 
-    def _append(self, days: tuple[int, ...]) -> bool:
+    def _append(self, days: tuple[Day, ...]) -> bool:
         """One batch: dedup, place, and one save with the lock; again from a fresh base when somebody was first.
 
         Returns False when by that base posts belong to days that were done before.
@@ -151,11 +153,11 @@ class Append:
             found = self._dedup(days)
             if found.files:
                 for file in found.files:
-                    self.lock.check_unprotected(iso(file.day), iso(file.day))
+                    self.lock.check_unprotected(file.day, file.day)
                 # A crash before `place`: staged files, wiped by the next drive. After it: files that no event names.
-                placed = [(file.day, self._place(file)) for file in found.files]
-                self.ex.lake.sync_placed([facts["path"] for _, facts in placed])
-                self._record(placed, f"{iso(days[-1] + 1)}T00:00:00.000000Z")
+                placed = {file.day: self._place(file) for file in found.files}
+                self.ex.lake.sync_placed([file.path for file in placed.values()])
+                self._record(placed, start_of(later(days[-1], 1)))
                 try:
                     # A crash before this save: unreferenced files. After it: the batch is Bronze, and found there.
                     self.driven.append(self.lock)
@@ -165,13 +167,13 @@ class Append:
                     if before is NOTHING_MOVED and self.placed.moved is NOTHING_MOVED:
                         continue
                     return False
-                self.total += sum(facts["rows"] for _, facts in placed)
+                self.total += sum(file.rows for file in placed.values())
                 # A crash before this: the files are read for the index by who needs it next.
                 self.index.add(found.keys, POST if POST in self.definition.key else FILE)
             self.recounted += found.recounted
             return True
 
-    def _dedup(self, days: tuple[int, ...]) -> Appended:
+    def _dedup(self, days: tuple[Day, ...]) -> Appended:
         task = append_task(
             self.ex,
             self.catalog,
@@ -186,29 +188,21 @@ class Append:
         is_staged = any(day in self.staged_rows or day in self.placed.moved.days for day in days)
         return append_days(task) if is_staged else check_existing(task)
 
-    def _place(self, file: StagedFile) -> dict[str, Any]:
+    def _place(self, file: StagedFile) -> LakeFile:
         folder = f"{self.definition.name}/{self.definition.partition}={iso(file.day)}"
         path = self.ex.lake.place(file, folder, self.driven.id, self.catalog.gone)
-        return {"path": path, "bytes": file.bytes, "rows": file.rows, "sha256": file.sha256}
+        return LakeFile(path, file.bytes, file.rows, file.sha256)
 
-    def _record(self, placed: list[tuple[int, dict[str, Any]]], cursor: str) -> None:
-        for day, facts in placed:
-            self.driven.run.append_batch(
-                dataset=self.definition.name,
-                logic_version=self.lock.logic_version,
-                partition=iso(day),
-                files=[facts],
-                rows=facts["rows"],
-                bytes=facts["bytes"],
-                dropped=max(0, self.delivered_rows.get(day, 0) - facts["rows"]),
-                cursor=cursor,
-                by=self.ex.by,
-            )
+    def _record(self, placed: Mapping[Day, LakeFile], cursor: Cursor) -> None:
+        for day, file in placed.items():
+            dropped = max(0, self.delivered_rows.get(day, 0) - file.rows)
+            batch = Batch(day, self.lock.logic_version, file, dropped, cursor)
+            self.driven.run.append_batch(self.definition.name, batch, by=self.ex.by)
         self.lock.publish(
             self.driven.id,
             logic_version=self.lock.logic_version,
             partitions=len(placed),
-            rows=sum(facts["rows"] for _, facts in placed),
-            changed=[iso(day) for day, _ in placed],
+            rows=sum(file.rows for file in placed.values()),
+            changed=placed,
             by=self.ex.by,
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from tradex_ledger.datasets.statement import connect
-from tradex_ledger.domain.day import iso
+from tradex_ledger.domain.day import Day, day_of, iso
 from tradex_ledger.driving.keys import keys_of
 from tradex_ledger.lake.inputs import InputFile, checked, paths_today
 from tradex_ledger.lake.storage import StagedFile, file_list, translate
@@ -52,7 +52,7 @@ class AppendTask:
     columns: tuple[str, ...]
     staged: tuple[str, ...]
     existing: tuple[InputFile, ...]
-    days: tuple[int, ...]
+    days: tuple[Day, ...]
     folder: Path
     run_id: str
     ingested_at: str
@@ -67,7 +67,7 @@ class Appended:
     already, with other counts; `keys` are the numbers of the files' keys, by the digest of each file."""
 
     files: list[StagedFile]
-    recounted: Counter[tuple[str, int]] = field(default_factory=Counter)
+    recounted: Counter[tuple[str, Day]] = field(default_factory=Counter)
     keys: dict[str, bytes] = field(default_factory=dict)
 
 
@@ -123,7 +123,7 @@ def _keys(connection: duckdb.DuckDBPyConnection, task: AppendTask, files: list[S
     return {file.sha256: numbers for file, numbers in zip(files, found, strict=True)}
 
 
-def count_new_rows(task: AppendTask) -> list[tuple[int, str | None, int]]:
+def count_new_rows(task: AppendTask) -> list[tuple[Day, str | None, int]]:
     """How many rows an `AppendTask` would write: (day they are delivered with as an ordinal, delivered file where the
     rows say it, rows).
 
@@ -135,7 +135,7 @@ def count_new_rows(task: AppendTask) -> list[tuple[int, str | None, int]]:
         sql = _append_sql(task, _find_known(connection, task), more="__delivered")
         file = '"file"' if "file" in task.columns else "null::varchar"
         found = connection.execute(f"select __delivered, {file}, count(*) from ({sql}) group by all").fetchall()
-        return [(day.toordinal(), name, count) for day, name, count in found]
+        return [(day_of(day), name, count) for day, name, count in found]
     finally:
         connection.close()
 
@@ -208,7 +208,7 @@ def _append_sql(task: AppendTask, has_known: bool, *, more: str = "") -> str:
     return f"select {selected} from ({_staged_sql(task)}) s where __nth = 1 {new}"
 
 
-def _recounted(connection: duckdb.DuckDBPyConnection, task: AppendTask, has_known: bool) -> Counter[tuple[str, int]]:
+def _recounted(connection: duckdb.DuckDBPyConnection, task: AppendTask, has_known: bool) -> Counter[tuple[str, Day]]:
     """The deliveries that are dropped as known though their counts are others than those that are kept."""
     if not task.counts:
         return Counter()
@@ -221,4 +221,4 @@ def _recounted(connection: duckdb.DuckDBPyConnection, task: AppendTask, has_know
         f"with s as ({_staged_sql(task)}) select s.source, s.__delivered, count(*) "
         f"from s join ({kept}) k on {_same(task, 's', 'k')} where {other} group by all"
     ).fetchall()
-    return Counter({(source.removeprefix("files:"), day.toordinal()): count for source, day, count in found})
+    return Counter({(source.removeprefix("files:"), day_of(day)): count for source, day, count in found})

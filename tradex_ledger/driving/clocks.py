@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from tradex_ledger.domain.clocks import HELD_BACK
-from tradex_ledger.domain.day import day_of, iso
+from tradex_ledger.domain.day import Day, day_of, iso
 from tradex_ledger.driving.ahead import newest_delivered, newest_in_bronze
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.ledger.application import Ledger
@@ -69,7 +69,7 @@ def find_doubt(ex: Execution, catalog: Callable[[], Catalog]) -> Doubt | None:
         return None
     newest = None
     if now > known:
-        enough = (now - allowed).toordinal()
+        enough = day_of(now - allowed)
         days = (newest_in_bronze(ex, catalog()), newest_delivered(ex, enough))
         newest = max((day for day in days if day is not None), default=None)
         if newest is not None and newest >= enough:
@@ -77,9 +77,9 @@ def find_doubt(ex: Execution, catalog: Callable[[], Catalog]) -> Doubt | None:
     return Doubt(now, known, None if newest is None else iso(newest), hours)
 
 
-def leans_on_the_clock(ex: Execution, until: int) -> bool:
+def leans_on_the_clock(ex: Execution, until: Day) -> bool:
     """Whether a day (ordinal) that was named is the clock's own, or nearly: a day of long ago is right by any clock."""
-    return until >= (ex.clock().astimezone(UTC) - timedelta(hours=ex.policy.clock_hours)).toordinal()
+    return until >= day_of(ex.clock().astimezone(UTC) - timedelta(hours=ex.policy.clock_hours))
 
 
 def _believed(store: Store, now: datetime, allowed: timedelta) -> datetime | None:
@@ -108,7 +108,7 @@ def _vouched(store: Store) -> tuple[int, datetime] | None:
         if row.topic != "pipeline_state.advanced":
             return row.position, moment
         # A run up to a day of long ago says nothing of the clock; one may have gone on past midnight.
-        if day_of(row.data["cursor"]) >= (moment - 2 * _A_DAY).toordinal():
+        if day_of(row.data["cursor"]) >= day_of(moment - 2 * _A_DAY):
             return row.position, moment
     return None
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tradex_ledger.domain.differences import RowDifference
 from tradex_ledger.driving.same_rows import same, tolerance
 
 DIFFERENCES_MAX = 5
@@ -23,7 +23,7 @@ TEXT_MAX = 200
 ABSOLUTE = 1e-12
 
 
-def differences(recorded: Sequence[Path], recomputed: Sequence[Path], key: Sequence[str]) -> Iterator[dict[str, Any]]:
+def differences(recorded: Sequence[Path], recomputed: Sequence[Path], key: Sequence[str]) -> Iterator[RowDifference]:
     """Where two builds differ: key, column, and both values as texts (None: no such row, or no such column)."""
     before, after = _table(recorded), _table(recomputed)
     if before is None or after is None:
@@ -36,14 +36,14 @@ def differences(recorded: Sequence[Path], recomputed: Sequence[Path], key: Seque
     for name, kind in columns.items():
         other = after.schema.field(name).type if name in after.column_names else None
         if kind != other:
-            yield {"key": None, "column": name, **texts(kind, other)}
+            yield difference(None, name, kind, other)
     shared = [name for name in before.column_names if columns[name] is not None and name in after.column_names]
     yield from _rows(before, after, key, [name for name in shared if name not in key])
 
 
-def texts(recorded: object, recomputed: object) -> dict[str, str | None]:
-    """Two values as an event carries them: not without end."""
-    return {"recorded": _text(recorded), "recomputed": _text(recomputed)}
+def difference(key: str | None, column: str | None, recorded: object, recomputed: object) -> RowDifference:
+    """A difference as an event carries it: no text of it without end."""
+    return RowDifference(_text(key), column, _text(recorded), _text(recomputed))
 
 
 def _text(value: object) -> str | None:
@@ -57,12 +57,12 @@ def _table(paths: Sequence[Path]) -> pa.Table | None:
     return pa.concat_tables([pq.read_table(path, partitioning=None) for path in paths]) if paths else None
 
 
-def _alone(before: pa.Table | None, after: pa.Table | None, key: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _alone(before: pa.Table | None, after: pa.Table | None, key: Sequence[str]) -> Iterator[RowDifference]:
     """All rows of the one build, where the other has none."""
     for name in _keys(before, key) if before is not None else ():
-        yield _told(name, None, "there", None)
+        yield difference(name, None, "there", None)
     for name in _keys(after, key) if after is not None else ():
-        yield _told(name, None, None, "there")
+        yield difference(name, None, None, "there")
 
 
 def _keys(table: pa.Table, key: Sequence[str]) -> list[str]:
@@ -71,21 +71,17 @@ def _keys(table: pa.Table, key: Sequence[str]) -> list[str]:
     return [", ".join(f"{n} = {v}" for n, v in zip(key, row, strict=False)) for row in zip(*values, strict=True)]
 
 
-def _told(key: str, column: str | None, recorded: object, recomputed: object) -> dict[str, Any]:
-    return {"key": _text(key), "column": column, **texts(recorded, recomputed)}
-
-
-def _rows(before: pa.Table, after: pa.Table, key: Sequence[str], columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _rows(before: pa.Table, after: pa.Table, key: Sequence[str], columns: Sequence[str]) -> Iterator[RowDifference]:
     keys, keys_after = _keys(before, key), _keys(after, key)
     if keys != keys_after:
         place = {name: number for number, name in enumerate(keys_after)}
         for name in keys:
             if name not in place:
-                yield _told(name, None, "there", None)
+                yield difference(name, None, "there", None)
         known = set(keys)
         for name in keys_after:
             if name not in known:
-                yield _told(name, None, None, "there")
+                yield difference(name, None, None, "there")
         both = [(number, place[name]) for number, name in enumerate(keys) if name in place]
         before, after = before.take([one for one, _ in both]), after.take([other for _, other in both])
         keys = [keys[number] for number, _ in both]
@@ -97,4 +93,4 @@ def _rows(before: pa.Table, after: pa.Table, key: Sequence[str], columns: Sequen
         for name, one, other in zip(keys, values, after[column].to_pylist(), strict=True):
             if not same(one, other, within, near):
                 # A null is a value here: only a row that is not there has none.
-                yield _told(name, column, *("null" if v is None else v for v in (one, other)))
+                yield difference(name, column, *("null" if v is None else v for v in (one, other)))

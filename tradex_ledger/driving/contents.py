@@ -10,22 +10,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.domain.dataset_events import ACCEPTED
-from tradex_ledger.domain.day import iso
-from tradex_ledger.driving.compare import DIFFERENCES_MAX, differences, texts
+from tradex_ledger.domain.day import Day
+from tradex_ledger.domain.differences import ContentsDiffer, RowDifference
+from tradex_ledger.domain.partition import PartitionVersion
+from tradex_ledger.driving.compare import DIFFERENCES_MAX, difference, differences
 from tradex_ledger.lake.storage import LakeFileError, LocalLake, StagedFile, check_file
-from tradex_ledger.planning.catalog import Catalog, Version
+from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.context import Execution
-
-Facts = dict[str, Any]
 
 
 def differing(
-    ex: Execution, definition: Definition, published: Catalog, day: int, digest: str, staged: StagedFile | None
-) -> list[Facts]:
+    ex: Execution, definition: Definition, published: Catalog, day: Day, digest: str, staged: StagedFile | None
+) -> list[ContentsDiffer]:
     """What `run.contents_differed` says of a day that was just built: of the newest build that it differs from.
 
     None where rows are the same but for the last bits of doubles, or where a person accepted this engine's others.
@@ -35,19 +35,26 @@ def differing(
     if current is not None and current.content == content:
         return []  # nothing would be published
     known = [*([current] if current else ()), *published.others.get(definition.name, {}).get(day, ())]
-    strange: list[Facts] = []
+    strange: list[ContentsDiffer] = []
     for earlier in known:  # the logic version is in the digest
         if earlier.inputs == digest and earlier.content != content:
             found = compare(ex.lake, definition, earlier, staged, published.gone)
             strange += [told(definition, day, earlier, [content] if content else [], found)] if found else []
     if not strange or ex.locks()[definition.name].engine_verdict(ex.engine) == ACCEPTED:
         return []
-    return [max(strange, key=lambda facts: bool(facts["differences"]))]  # one that is known to differ, if there is one
+    return [max(strange, key=lambda one: bool(one.differences))]  # one that is known to differ, if there is one
+
+
+class Comparison(NamedTuple):
+    """What two builds differ in, and whether their rows were compared: see `ContentsDiffer`."""
+
+    compared: bool
+    differences: tuple[RowDifference, ...]
 
 
 def compare(
-    lake: LocalLake, definition: Definition, earlier: Version, built: StagedFile | None, gone: frozenset[str]
-) -> Facts | None:
+    lake: LocalLake, definition: Definition, earlier: PartitionVersion, built: StagedFile | None, gone: frozenset[str]
+) -> Comparison | None:
     """How the rows of two builds differ; None: they do not. Of one that is gone only the number of rows is known."""
     try:
         paths = whole(lake, earlier, gone)
@@ -57,8 +64,8 @@ def compare(
 
 
 def compare_again(
-    lake: LocalLake, definition: Definition, earlier: Version, again: Version, gone: frozenset[str]
-) -> Facts | None:
+    lake: LocalLake, definition: Definition, earlier: PartitionVersion, again: PartitionVersion, gone: frozenset[str]
+) -> Comparison | None:
     """The same of two builds that are both in the lake."""
     try:
         paths = [whole(lake, version, gone) for version in (earlier, again)]
@@ -67,38 +74,30 @@ def compare_again(
     return _compared(paths[0], paths[1], definition)
 
 
-def _compared(before: Sequence[Path], after: Sequence[Path], definition: Definition) -> Facts | None:
-    found = list(islice(differences(before, after, definition.key), DIFFERENCES_MAX))
-    return {"compared": True, "differences": found} if found else None
+def _compared(before: Sequence[Path], after: Sequence[Path], definition: Definition) -> Comparison | None:
+    found = tuple(islice(differences(before, after, definition.key), DIFFERENCES_MAX))
+    return Comparison(True, found) if found else None
 
 
-def _not_compared(before: int, after: int) -> Facts:
-    count = {"key": None, "column": None, **texts(f"{before} rows", f"{after} rows")}
-    return {"compared": False, "differences": [] if before == after else [count]}
+def _not_compared(before: int, after: int) -> Comparison:
+    count = difference(None, None, f"{before} rows", f"{after} rows")
+    return Comparison(False, () if before == after else (count,))
 
 
-def whole(lake: LocalLake, version: Version, gone: frozenset[str]) -> list[Path]:
+def whole(lake: LocalLake, version: PartitionVersion, gone: frozenset[str]) -> list[Path]:
     """Where a version's files are. Raises `LakeFileError` for one that is not as its event says."""
     paths = []
     for file in version.files:
-        if file["path"] in gone:
-            raise LakeFileError(file["path"], "was declared lost")
-        path = lake.absolute(file["path"])
-        check_file(path, file["path"], size=file["bytes"], sha256=file["sha256"])
+        if file.path in gone:
+            raise LakeFileError(file.path, "was declared lost")
+        path = lake.absolute(file.path)
+        check_file(path, file.path, size=file.bytes, sha256=file.sha256)
         paths.append(path)
     return paths
 
 
-def told(definition: Definition, day: int, earlier: Version, contents: Sequence[str], found: Facts) -> Facts:
-    """The facts of the event."""
-    return {
-        "dataset": definition.name,
-        "layer": definition.layer,
-        "logic_version": earlier.logic_version,
-        "partition": iso(day),
-        "inputs": earlier.inputs,
-        "earlier_run": earlier.run_id,
-        "earlier": [file["sha256"] for file in earlier.files],
-        "contents": list(contents),
-        **found,
-    }
+def told(
+    definition: Definition, day: Day, earlier: PartitionVersion, contents: Sequence[str], found: Comparison
+) -> ContentsDiffer:
+    """What the event says."""
+    return ContentsDiffer(definition.name, definition.layer, day, earlier, tuple(contents), *found)

@@ -21,6 +21,7 @@ from typing import Any
 import orjson
 
 from tradex_ledger.datasets.fingerprint import fingerprint
+from tradex_ledger.domain.day import Day, to_epoch
 from tradex_ledger.keyed import cache_path, read_sealed, write_sealed
 from tradex_ledger.lake.storage import sha256_of
 from tradex_ledger.ledger.log import stored_tree
@@ -29,7 +30,6 @@ from tradex_ledger.ledger.store import reading
 from tradex_ledger.planning.context import Execution
 from tradex_ledger.sources.files import SourceFile
 from tradex_ledger.sources.stage import FileCounts
-from tradex_ledger.sources.x_posts.time import EPOCH_ORDINAL
 
 # Goes up when what is remembered, or how it is written, means something else.
 _FORMAT = 4
@@ -106,7 +106,7 @@ class Delivered:
         return unread, held
 
     def keep(
-        self, ex: Execution, read: list[FileCounts], asked: Asked | None, recounted: Counter[tuple[str, int]]
+        self, ex: Execution, read: list[FileCounts], asked: Asked | None, recounted: Counter[tuple[str, Day]]
     ) -> None:
         """Remember what was read, once all of it that lies in those days is in Bronze; `recounted` as `Appended` has
         it."""
@@ -114,7 +114,7 @@ class Delivered:
             return
         fresh: dict[str, dict[int, int]] = {}
         for (name, day), n in recounted.items():
-            fresh.setdefault(name, {})[day - EPOCH_ORDINAL] = n
+            fresh.setdefault(name, {})[to_epoch(day)] = n
         for counts in read:
             before = self.known.get(counts.name)
             known = before if before and before.counts == counts else Known(counts)

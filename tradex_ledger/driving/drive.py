@@ -14,7 +14,7 @@ import duckdb
 
 from tradex_ledger.datasets.graph import affected, days_of, windows
 from tradex_ledger.domain.backfill import Backfill
-from tradex_ledger.domain.day import day_of, iso
+from tradex_ledger.domain.day import day_of, later, span
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.plan import LAYERS, count_partitions
 from tradex_ledger.domain.run import PUBLICATION, Run
@@ -128,7 +128,7 @@ def check_writable(ex: Execution, run: Run) -> None:
     if gone:  # of a backfill, its plan has told already
         raise PlanOutdatedError(run.id, f"{', '.join(gone)}, too", "not in the pipeline")
     for window in run.windows if isinstance(run, Backfill) else ():
-        locks[window.dataset].check_unprotected(iso(window.first), iso(window.last))
+        locks[window.dataset].check_unprotected(window.first, window.last)
 
 
 def check_plan_holds(ex: Execution, run: Backfill) -> None:
@@ -192,14 +192,14 @@ def _plan_incremental(ex: Execution, driven: DrivenRun) -> None:
     published, versions = base.catalog, base.versions
     last_day = last_day_of(driven, published)
     appended = {
-        name: {day for day in map(day_of, days) if day >= FIRST_DAY}
+        name: {day for day in days if day >= FIRST_DAY}
         for name, days in run.appended.items()
         if name not in published.side
     }
     posts, *_ = ex.bronze()
     known = {day for day in published.current.get(posts.name, ()) if day >= FIRST_DAY}
-    first = day_of(run.cursor_from) if run.cursor_from else min(known, default=last_day + 1)
-    own_days = set(range(first, day_of(run.cursor_to)))
+    first = day_of(run.cursor_from) if run.cursor_from else min(known, default=later(last_day, 1))
+    own_days = set(span(first, day_of(run.cursor_to) - 1))
     closure = affected(
         ex.pipeline, {**appended, posts.name: own_days | appended.get(posts.name, set())}, last_day=last_day
     )
@@ -228,8 +228,7 @@ def _rebuild_layer(ex: Execution, driven: DrivenRun, layer: str) -> None:
     seen = published.copy()
     overlay(seen, driven.run.candidates)
     for definition in ex.pipeline.layer(layer):
-        have = {day_of(day) for day in driven.run.candidates.get(definition.name, ())}
-        todo = days_of(driven.run.windows, definition.name) - have
+        todo = days_of(driven.run.windows, definition.name) - driven.run.candidates.get(definition.name, {}).keys()
         Rebuild(ex, driven, definition, versions[definition.name], published, seen).run(todo)
 
 

@@ -13,12 +13,12 @@ import pyarrow.compute as pc
 
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.statement import connect
+from tradex_ledger.domain.day import FIRST, Day, day_of, to_epoch
 from tradex_ledger.driving.keys import KeyIndex, Spans, number_of, numbers_in
 from tradex_ledger.lake.inputs import InputFile
 from tradex_ledger.lake.storage import file_list
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.context import Execution
-from tradex_ledger.sources.x_posts.time import EPOCH_ORDINAL
 
 POST, FILE = "post_id", "file"
 """The columns by whose values a row is found: a post by its id, a line that is none by the file it was delivered in."""
@@ -30,7 +30,7 @@ _NUMBERS = 4_000_000
 def bronze_files(ex: Execution, catalog: Catalog, name: str) -> list[InputFile]:
     """All files of a dataset of Bronze, each as its reader left it; lines that are no posts are nobody's reading."""
     read = name not in catalog.side
-    return [ex.input_file(day, file, read and catalog.is_old(file["path"])) for day, file in catalog.all_files(name)]
+    return [ex.input_file(day, file, read and catalog.is_old(file.path)) for day, file in catalog.all_files(name)]
 
 
 def rows_of(paths: Sequence[str]) -> str:
@@ -115,7 +115,7 @@ def _elsewhere(
 
 def _is_near(part: _Part, spans: Spans, file: InputFile) -> bool:
     """Whether a post of another day than the file's falls into its spans. What an older reader left has any day."""
-    day, n = file.day - EPOCH_ORDINAL, len(part.numbers)
+    day, n = to_epoch(file.day), len(part.numbers)
     for low, high in spans:
         first = bisect_left(part.numbers, low)
         if first == n or part.numbers[first] > high:
@@ -133,7 +133,7 @@ def _tables(index: KeyIndex, files: Sequence[InputFile]) -> Iterator[pa.Table]:
     for file in files:
         numbers.append(numbers_in(index.numbers(file, POST)))
         # A day that no post has: what an older reader left may be of another day than its file.
-        day = -EPOCH_ORDINAL if file.is_old else file.day - EPOCH_ORDINAL
+        day = to_epoch(FIRST) - 1 if file.is_old else to_epoch(file.day)
         days.append(pa.repeat(pa.scalar(day, pa.int32()), len(numbers[-1])))
         if sum(map(len, numbers)) >= _NUMBERS:
             yield pa.table({"k": pa.chunked_array(numbers), "d": pa.chunked_array(days)})
@@ -156,7 +156,7 @@ def _falls_into(spans: Spans, wanted: pa.Array) -> bool:
 
 def lines_elsewhere(
     ex: Execution, index: KeyIndex, catalog: Catalog, definition: Definition, staged: Sequence[str]
-) -> Mapping[int, tuple[InputFile, ...]]:
+) -> Mapping[Day, tuple[InputFile, ...]]:
     """The files of Bronze that may hold staged lines that are no posts, by the day (ordinal) that these have now."""
     if not staged:
         return {}
@@ -166,10 +166,10 @@ def lines_elsewhere(
         asked = connection.execute(
             f'select distinct "{definition.partition}", {number_of(FILE)} from {rows_of(staged)}'
         ).fetchall()
-    days: dict[int, set[int]] = {}
+    days: dict[int, set[Day]] = {}
     for day, number in asked:
-        days.setdefault(number, set()).add(day.toordinal())
-    found: dict[int, list[InputFile]] = {}
+        days.setdefault(number, set()).add(day_of(day))
+    found: dict[Day, list[InputFile]] = {}
     wanted = pa.array(sorted(days), pa.uint64())
     for file, spans in index.known(files, FILE):
         if not _falls_into(spans, wanted):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import duckdb
 
@@ -18,18 +17,21 @@ from tradex_ledger.datasets.definition import Definition, DefinitionError
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.dataset_errors import EngineChangedRowsError
 from tradex_ledger.domain.dataset_events import DIFFERENT, EQUAL, NONE_ELIGIBLE
-from tradex_ledger.domain.day import iso
+from tradex_ledger.domain.day import Day, day_of, iso, span
+from tradex_ledger.domain.differences import EngineCheck, EngineVerdict, PlacedDifference, RowDifference
+from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.driving import window
-from tradex_ledger.driving.compare import DIFFERENCES_MAX, differences, texts
+from tradex_ledger.driving.compare import DIFFERENCES_MAX, difference, differences
+from tradex_ledger.driving.contents import whole
 from tradex_ledger.driving.lease import held
 from tradex_ledger.driving.rebuild import window_task
 from tradex_ledger.driving.window import WindowTask
-from tradex_ledger.lake.storage import LakeFileError, StagedFile, check_file, translate
+from tradex_ledger.lake.storage import LakeFileError, StagedFile, translate
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.ask import events_of, newest
 from tradex_ledger.planning.base import logic_versions
-from tradex_ledger.planning.catalog import Catalog, Version
+from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.context import Execution
 from tradex_ledger.views import AsOf, add_projections, open_views
 
@@ -45,8 +47,8 @@ class Sample:
     """What the comparison of one dataset came to."""
 
     compared_with: set[str] = field(default_factory=set)
-    days: list[int] = field(default_factory=list)
-    differences: list[dict[str, Any]] = field(default_factory=list)
+    days: list[Day] = field(default_factory=list)
+    differences: list[PlacedDifference] = field(default_factory=list)
 
     @property
     def verdict(self) -> str:
@@ -106,32 +108,28 @@ def _judge(ex: Execution, todo: list[Definition], locks: dict[str, Dataset]) -> 
         sample = _compare(ex, definition, catalog, days)
         if sample.verdict == NONE_ELIGIBLE:
             ex.progress(f"{definition.name}: {ex.engine} cannot be compared yet, all inputs have moved on", 0, 0)
-        facts = {
-            "logic_version": versions[definition.name],
-            "verdict": sample.verdict,
-            "compared_with": sorted(sample.compared_with),
-            "partitions": [iso(day) for day in sorted(sample.days)],
-            "differences": sample.differences,
-        }
-        locks[definition.name] = _record(ex, definition.name, facts)
+        verdict = EngineVerdict(sample.verdict, tuple(sample.differences))
+        with_, days_ = tuple(sorted(sample.compared_with)), tuple(sorted(sample.days))
+        check = EngineCheck(versions[definition.name], verdict, with_, days_)
+        locks[definition.name] = _record(ex, definition.name, check)
 
 
-def _builders(ex: Execution, position: int, versions: Mapping[str, int]) -> dict[str, dict[int, set[str]]]:
+def _builders(ex: Execution, position: int, versions: Mapping[str, int]) -> dict[str, dict[Day, set[str]]]:
     """Who built the current partitions of a logic version: dataset → day → engines."""
-    found: dict[str, dict[int, set[str]]] = {}
+    found: dict[str, dict[Day, set[str]]] = {}
     with open_views(ex.ledger.engine, AsOf(position, None), "partition_engines") as connection:
         add_projections(connection, ["partition_engines"])
         rows = connection.execute(_BUILDERS, [list(versions), list(versions.values())]).fetchall()
     for name, day, engines in rows:
-        found.setdefault(name, {})[day.toordinal()] = set(engines)
+        found.setdefault(name, {})[day_of(day)] = set(engines)
     return found
 
 
-def _record(ex: Execution, name: str, facts: dict[str, Any]) -> Dataset:
+def _record(ex: Execution, name: str, check: EngineCheck) -> Dataset:
     """Put a verdict on record, unless somebody was first. Raises `BumpedMeanwhileError`."""
     while True:
         dataset = ex.ledger.get(Dataset, stream_of(name), "dataset")
-        dataset.record_engine_check(ex.engine, **facts, by=ex.by)
+        dataset.record_engine_check(ex.engine, check, by=ex.by)
         try:
             ex.ledger.append(dataset)
         except WriterConflictError:
@@ -139,7 +137,7 @@ def _record(ex: Execution, name: str, facts: dict[str, Any]) -> Dataset:
         return dataset
 
 
-def _compare(ex: Execution, definition: Definition, catalog: Catalog, builders: Mapping[int, set[str]]) -> Sample:
+def _compare(ex: Execution, definition: Definition, catalog: Catalog, builders: Mapping[Day, set[str]]) -> Sample:
     """Build the largest eligible partitions again, as many as the policy says, and compare them with what is recorded.
 
     A partition whose files, or those of its inputs, are not as they were written tells nothing, and is passed over.
@@ -154,7 +152,7 @@ def _compare(ex: Execution, definition: Definition, catalog: Catalog, builders: 
             try:
                 while waiting and len(sample.days) < allowed:
                     chosen, waiting = waiting[: allowed - len(sample.days)], waiting[allowed - len(sample.days) :]
-                    tasks = [window_task(ex, definition, catalog, range(day, day + 1)) for day in chosen]
+                    tasks = [window_task(ex, definition, catalog, span(day, day)) for day in chosen]
                     for task, built in ex.pool.run(build_or_tell, tasks):
                         _take(ex, sample, task, built, catalog.current[definition.name][task.days[0]])
                         sample.compared_with |= {e for day in sample.days for e in builders[day]}
@@ -166,11 +164,11 @@ def _compare(ex: Execution, definition: Definition, catalog: Catalog, builders: 
     return sample
 
 
-def _eligible(definition: Definition, catalog: Catalog, builders: Mapping[int, set[str]]) -> Iterator[int]:
+def _eligible(definition: Definition, catalog: Catalog, builders: Mapping[Day, set[str]]) -> Iterator[Day]:
     """The days whose recorded inputs are those of today, the largest first, and then as by lot, but always the same."""
     current = catalog.current.get(definition.name, {})
 
-    def rank(day: int) -> tuple[int, str]:
+    def rank(day: Day) -> tuple[int, str]:
         return -current[day].rows, hashlib.sha256(f"{definition.name} {iso(day)}".encode()).hexdigest()
 
     for day in sorted((day for day in builders if day in current), key=rank):
@@ -192,25 +190,23 @@ def _take(
     sample: Sample,
     task: WindowTask,
     built: list[StagedFile] | LakeFileError | DefinitionError,
-    recorded: Version,
+    recorded: PartitionVersion,
 ) -> None:
     """Compare one partition. One that this engine cannot build at all is different, too."""
     if isinstance(built, LakeFileError):
         return
     (day,) = task.days
-    found: Iterable[dict[str, Any]]
+    found: Iterable[RowDifference]
     if isinstance(built, DefinitionError):
-        found = [{"key": None, "column": None, **texts(f"{recorded.rows} rows", built.message)}]
-    elif [file.sha256 for file in built] == [file["sha256"] for file in recorded.files]:
+        found = [difference(None, None, f"{recorded.rows} rows", built.message)]
+    elif [file.sha256 for file in built] == [file.sha256 for file in recorded.files]:
         found = []
     else:
-        paths = [ex.lake.absolute(file["path"]) for file in recorded.files]
         try:
-            for path, file in zip(paths, recorded.files, strict=True):
-                check_file(path, file["path"], size=file["bytes"], sha256=file["sha256"])
+            paths = whole(ex.lake, recorded, frozenset())
         except LakeFileError:
             return
         found = differences(paths, [file.path for file in built], task.key)
     sample.days.append(day)
     room = DIFFERENCES_MAX - len(sample.differences)
-    sample.differences += [{"partition": iso(day), **one} for one, _ in zip(found, range(room), strict=False)]
+    sample.differences += [PlacedDifference(day, one) for one, _ in zip(found, range(room), strict=False)]

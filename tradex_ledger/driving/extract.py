@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
 from typing import Any
 
 from tradex_ledger.clock import new_id
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.domain.backfill import Backfill
-from tradex_ledger.domain.day import day_of
+from tradex_ledger.domain.day import FIRST, Day, day_of, from_epoch, iso, later, start_of, to_epoch
+from tradex_ledger.domain.extraction import Extraction
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
 from tradex_ledger.domain.run import Run
@@ -34,7 +34,7 @@ from tradex_ledger.ledger.entry import format_time, parse_time
 from tradex_ledger.planning.context import Execution
 from tradex_ledger.sources.files import Listing, told
 from tradex_ledger.sources.stage import Wanted
-from tradex_ledger.sources.x_posts.time import DAY_US, EPOCH_ORDINAL, micros
+from tradex_ledger.sources.x_posts.time import DAY_US, micros
 
 
 class NothingReadableError(EnvironmentFault):
@@ -51,23 +51,13 @@ class NothingReadableError(EnvironmentFault):
         )
 
 
-def extraction_of(run: Run, source: str) -> dict[str, Any]:
+def extraction_of(run: Run, source: str) -> Extraction:
     """What LayerStarted says of the extraction: its mode and explicit cursors (times, UTC; the upper one excluded)."""
     if isinstance(run, Backfill):
-        first, last = run.request.first, run.request.last
-        cursors: tuple[str | None, str] = (_midnight(first), _midnight(last + 1))
-        return {"mode": "backfill", "cursor_from": cursors[0], "cursor_to": cursors[1], "source": source}
+        asked = run.request
+        return Extraction("backfill", start_of(asked.first), start_of(later(asked.last, 1)), source)
     assert isinstance(run, IncrementalRun)
-    return {
-        "mode": "incremental",
-        "cursor_from": run.cursor_from,
-        "cursor_to": run.cursor_to,
-        "source": source,
-    }
-
-
-def _midnight(day: int) -> str:
-    return format_time(datetime.fromordinal(day).replace(tzinfo=UTC))
+    return Extraction("incremental", run.cursor_from, run.cursor_to, source)
 
 
 def _micros_of(cursor: str | None) -> int | None:
@@ -75,13 +65,13 @@ def _micros_of(cursor: str | None) -> int | None:
     return None if cursor is None else micros(parse_time(cursor))
 
 
-def wanted_of(ex: Execution, extraction: Mapping[str, Any], delivered_at: str) -> Wanted:
+def wanted_of(ex: Execution, extraction: Extraction, delivered_at: str) -> Wanted:
     """What an extraction keeps.
 
     Rejected lines are taken late by incremental runs, from the pipeline's start on: no backfill would ask for them.
     """
-    first, until = _micros_of(extraction["cursor_from"]), _micros_of(extraction["cursor_to"])
-    backfill = extraction["mode"] == "backfill"
+    first, until = _micros_of(extraction.cursor_from), _micros_of(extraction.cursor_to)
+    backfill = not extraction.is_incremental
     start = None if backfill else ex.ledger.get(PipelineState, stream_of(ex.pipeline.name), "pipeline").start
     return Wanted(first, until, first if backfill else _micros_of(start), micros(parse_time(delivered_at)))
 
@@ -96,10 +86,10 @@ def asked_of(wanted: Wanted) -> Asked | None:
 def _whole_days(first: int | None, until: int | None) -> Days | None:
     if until is None or until % DAY_US or (first or 0) % DAY_US:
         return None
-    return (-EPOCH_ORDINAL if first is None else first // DAY_US, until // DAY_US)
+    return (to_epoch(FIRST) - 1 if first is None else first // DAY_US, until // DAY_US)
 
 
-def extract(ex: Execution, driven: DrivenRun, extraction: Mapping[str, Any]) -> dict[str, Any]:
+def extract(ex: Execution, driven: DrivenRun, extraction: Extraction) -> dict[str, Any]:
     """Fill Bronze for the run's range. Returns the counts for LayerCompleted.
 
     Run again after a crash it appends only what is missing: dedup makes it harmless (N14).
@@ -110,9 +100,9 @@ def extract(ex: Execution, driven: DrivenRun, extraction: Mapping[str, Any]) -> 
     wanted = wanted_of(ex, extraction, ingested_at)
     asked, delivered, listing = asked_of(wanted), open_delivered(ex), ex.source.look()
     staged = stage_all(ex, listing.files, wanted, delivered, asked)
-    if extraction["mode"] == "incremental" and (days := staged.days(asked)):
+    if extraction.is_incremental and extraction.cursor_to and (days := staged.days(asked)):
         # Before anything is appended: a run that is told to take fewer days then finds no later ones to follow up.
-        check_own_days(ex, min(days) + EPOCH_ORDINAL, day_of(extraction["cursor_to"]), driven.id)
+        check_own_days(ex, from_epoch(min(days)), day_of(extraction.cursor_to), driven.id)
     recovered = _recover(ex, staged, extraction)
     appended: dict[str, Append] = {}
     index = open_keys(ex)
@@ -126,13 +116,13 @@ def extract(ex: Execution, driven: DrivenRun, extraction: Mapping[str, Any]) -> 
     posts, *others = ex.bronze()
     done = appended.get(posts.name)
     kept, moved = (done.total, done.placed.moved) if done else (0, NOTHING_MOVED)
-    recounted = done.recounted if done else Counter[tuple[str, int]]()
+    recounted = done.recounted if done else Counter[tuple[str, Day]]()
     withheld = dict(moved.withheld)
     delivered.keep(ex, [file for file in staged.read if file.name not in withheld], asked, recounted)
     unread = passed_over(listing, staged)
     look = record_look(ex, extraction, listing, staged, run=driven.id)
-    if extraction["mode"] == "incremental" and look.found["newest"] is None:
-        raise NothingReadableError(extraction["source"], look.found, told(unread))
+    if extraction.is_incremental and look.found["newest"] is None:
+        raise NothingReadableError(extraction.source, look.found, told(unread))
     found = {name: n for name, n in look.found.items() if name not in ("bytes", "newest")}
     return {
         **found,
@@ -147,32 +137,31 @@ def extract(ex: Execution, driven: DrivenRun, extraction: Mapping[str, Any]) -> 
     }
 
 
-def _by_dataset(ex: Execution, staged: Staged) -> list[tuple[Definition, list[str], Counter[int]]]:
+def _by_dataset(ex: Execution, staged: Staged) -> list[tuple[Definition, list[str], Counter[Day]]]:
     """Each Bronze dataset, the files staged for it, and the rows by day (ordinal) that were not read again."""
     posts, rejected, undated = ex.bronze()
     held = [
-        Counter({day + EPOCH_ORDINAL: n for day, n in days.items()})
-        for days in (staged.held_posts, staged.held_rejected)
+        Counter({from_epoch(day): n for day, n in days.items()}) for days in (staged.held_posts, staged.held_rejected)
     ]
     return [
         (posts, staged.posts, held[0]),
         *([(rejected, staged.rejected, held[1])] if rejected else []),
-        *([(undated, staged.undated, Counter[int]())] if undated else []),
+        *([(undated, staged.undated, Counter[Day]())] if undated else []),
     ]
 
 
-def _recover(ex: Execution, staged: Staged, extraction: Mapping[str, Any]) -> int:
+def _recover(ex: Execution, staged: Staged, extraction: Extraction) -> int:
     """Stage, for a backfill, the posts among what an older reader rejected; returns how many there are."""
     _, rejected, _ = ex.bronze()
-    if extraction["mode"] != "backfill" or rejected is None:
+    if extraction.is_incremental or rejected is None or not (extraction.cursor_from and extraction.cursor_to):
         return 0
     catalog = ex.base().catalog
-    first, until = day_of(extraction["cursor_from"]), day_of(extraction["cursor_to"])
+    first, until = day_of(extraction.cursor_from), day_of(extraction.cursor_to)
     # A line without a day had that of 1970; the day of another may have come from its file's name: all are read.
     old = tuple(
         ex.input_file(day, file, is_old=True)
         for day, file in catalog.all_files(rejected.name)
-        if catalog.is_old(file["path"])
+        if catalog.is_old(file.path)
     )
     if not old:
         return 0
@@ -189,7 +178,7 @@ def passed_over(listing: Listing, staged: Staged) -> list[Any]:
 
 def record_look(
     ex: Execution,
-    extraction: Mapping[str, Any],
+    extraction: Extraction,
     listing: Listing,
     staged: Staged,
     *,
@@ -203,13 +192,13 @@ def record_look(
         pipeline=ex.pipeline.name,
         source=ex.source.describe(),
         run=run,
-        cursor_from=extraction["cursor_from"],
-        cursor_to=extraction["cursor_to"],
+        cursor_from=extraction.cursor_from,
+        cursor_to=extraction.cursor_to,
         found={
             **staged.counts,
             "bytes": sum(file.bytes for file in listing.files),
             "odd": dict(sorted(staged.odd.items())),
-            "newest": None if newest is None else date.fromordinal(newest + EPOCH_ORDINAL).isoformat(),
+            "newest": None if newest is None else iso(from_epoch(newest)),
         },
         passed_over=told(passed_over(listing, staged)),
         late=late,

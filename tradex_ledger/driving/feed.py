@@ -16,6 +16,7 @@ from hashlib import sha256
 import duckdb
 
 from tradex_ledger.datasets.statement import NotOneSelectError, quoted
+from tradex_ledger.domain.day import Day
 
 SAMPLE_DAYS = 5
 
@@ -64,7 +65,7 @@ def only(sql: str, column: str, days: Iterable[str]) -> str:
     return f"select * from (\n{sql}\n) where {quoted(column)} in ({listed})"
 
 
-def sample(days: Sequence[int], seed: str) -> list[int]:
+def sample(days: Sequence[Day], seed: str) -> list[Day]:
     """Some of a window's days: the first, the last, and others by lot.
 
     What draws them is the content of the inputs: they are the same each time, and nobody can aim beside them who does

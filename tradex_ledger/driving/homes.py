@@ -16,6 +16,8 @@ import pyarrow as pa
 
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.statement import connect
+from tradex_ledger.domain.day import FIRST, LAST, Day, day_of, iso
+from tradex_ledger.domain.protection import Protection
 from tradex_ledger.driving.elsewhere import POST, bronze_files, posts_elsewhere, rows_of
 from tradex_ledger.driving.keys import KeyIndex, number_of
 from tradex_ledger.lake.inputs import InputFile, checked, paths_today
@@ -24,8 +26,8 @@ from tradex_ledger.lake.writer import limit_resources
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.context import Execution
 
-EVER = (1, 3_652_059)
-"""The ordinals that there are."""
+EVER = (FIRST, LAST)
+"""The days that there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Moved:
     """
 
     path: str | None = None
-    days: frozenset[int] = frozenset()
+    days: frozenset[Day] = frozenset()
     posts: int = 0
     withheld: tuple[tuple[str, int], ...] = ()
 
@@ -53,7 +55,7 @@ def find_moved(
     staged: Sequence[str],
     folder: Path,
     *,
-    protected: Sequence[Sequence[str]],
+    protected: Sequence[Protection],
 ) -> Moved:
     """The staged rows of posts that belong to another day than theirs. Raises: `LakeFileError`."""
     if not staged or POST not in definition.key:
@@ -80,7 +82,7 @@ def _moved(
     consulted: Sequence[InputFile],
     folder: Path,
     *,
-    protected: Sequence[Sequence[str]],
+    protected: Sequence[Protection],
 ) -> Moved:
     connection.register("wanted", pa.table({"k": wanted}))
     with checked(consulted):
@@ -95,7 +97,8 @@ def _moved(
         )
     connection.execute(_HOMES.replace("<key>", names))
     path = folder / "moved.parquet"
-    held = " or ".join(f"home between date '{first}' and date '{last}'" for first, last, *_ in protected) or "false"
+    within = [f"home between date '{iso(one.first)}' and date '{iso(one.last)}'" for one in protected]
+    held = " or ".join(within) or "false"
     home = f"case when not is_known and ({held}) then null else home end"
     connection.execute(
         f"copy (select s.* replace ({home} as event_date), s.event_date as __delivered, is_known "
@@ -115,7 +118,7 @@ def _moved(
         return NOTHING_MOVED
     return Moved(
         str(path),
-        frozenset(day.toordinal() for (day,) in days),
+        frozenset(day_of(day) for (day,) in days),
         connection.execute(new).fetchall()[0][0],
         tuple((source.removeprefix("files:"), count) for source, count in withheld),
     )

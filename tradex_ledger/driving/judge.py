@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from tradex_ledger.domain.anomaly import SERIES_MIN, judge
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.by_rule import NOTHING, Beyond
-from tradex_ledger.domain.day import day_of
+from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.plan import Window, count_partitions
 from tradex_ledger.domain.run import Run
 from tradex_ledger.driving.fence import DrivenRun
@@ -29,32 +29,22 @@ def detect_anomalies(ex: Execution, driven: DrivenRun, published: Catalog) -> No
         candidates = driven.run.candidates.get(name, {})
         daily = all(read.first == read.last == 0 for read in definition.reads)
         rows = {day: version.rows for day, version in published.current.get(name, {}).items()}
-        own: dict[int, int] = {day_of(day): facts["rows"] for day, facts in candidates.items()}
-        for day, facts in sorted(candidates.items()):
-            current = published.get(name, day_of(day))
-            if facts["outcome"] != "written" or (current is not None and current.rows == facts["rows"]):
+        own = {day: candidate.rows for day, candidate in candidates.items()}
+        for day, candidate in sorted(candidates.items()):
+            current = published.get(name, day)
+            if not candidate.is_written or (current is not None and current.rows == candidate.rows):
                 continue
             # By what was there before: the days of a long outage, all in one run, would find each other normal.
-            series = _same_weekday(rows, day_of(day)) if daily else []
+            series = _same_weekday(rows, day) if daily else []
             if daily and len(series) < SERIES_MIN:
-                series = _same_weekday({**rows, **own}, day_of(day))
-            for anomaly in judge(facts["rows"], current.rows if current else None, series, ex.policy):
-                driven.run.detect_anomaly(
-                    dataset=name,
-                    layer=definition.layer,
-                    logic_version=facts["logic_version"],
-                    partition=day,
-                    rule=anomaly.rule,
-                    expected=anomaly.expected,
-                    observed=anomaly.observed,
-                    allowed=anomaly.allowed,
-                    by=ex.by,
-                )
+                series = _same_weekday({**rows, **own}, day)
+            for anomaly in judge(candidate.rows, current.rows if current else None, series, ex.policy):
+                driven.run.detect_anomaly(name, definition.layer, day, anomaly, by=ex.by)
     if len(driven.run.pending_events) > before:
         driven.append()
 
 
-def _same_weekday(rows: Mapping[int, int], day: int) -> list[int]:
+def _same_weekday(rows: Mapping[Day, int], day: Day) -> list[int]:
     return [n for other, n in rows.items() if other != day and (other - day) % DAYS_A_WEEK == 0]
 
 

@@ -17,15 +17,13 @@ update is ever lost.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import affected, days_of, windows
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import Aggregate
-from tradex_ledger.domain.day import day_of
+from tradex_ledger.domain.day import Day, day_of, later
 from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
 from tradex_ledger.domain.plan import Window
 from tradex_ledger.driving.fence import DrivenRun
@@ -41,7 +39,7 @@ from tradex_ledger.lake.identity import check as check_identity
 from tradex_ledger.lake.identity import mark
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.planning.base import Base
-from tradex_ledger.planning.catalog import Catalog, Version, overlay, version_of
+from tradex_ledger.planning.catalog import Catalog, overlay
 from tradex_ledger.planning.complete import buildable, check_complete
 from tradex_ledger.planning.context import Execution
 
@@ -90,10 +88,10 @@ def _save(ex: Execution, driven: DrivenRun, base: Base) -> None:
         lock = base.locks[name]
         lock.publish(
             run.id,
-            logic_version=summary["logic_version"],
-            partitions=summary["partitions"],
-            rows=summary["rows"],
-            changed=[day for day, facts in run.candidates[name].items() if facts["outcome"] == "written"],
+            logic_version=summary.logic_version,
+            partitions=summary.partitions,
+            rows=summary.rows,
+            changed=[day for day, version in run.candidates[name].items() if version.is_written],
             by=ex.by,
         )
         together.append(lock)
@@ -112,15 +110,15 @@ def _save(ex: Execution, driven: DrivenRun, base: Base) -> None:
     mark(ex.ledger.engine, ex.lake, saved)
 
 
-def planned_days(ex: Execution, driven: DrivenRun) -> dict[str, set[int]]:
+def planned_days(ex: Execution, driven: DrivenRun) -> dict[str, set[Day]]:
     """The days (ordinals) of each dataset that a run builds."""
     return {name: days_of(driven.run.windows, name) for name in ex.pipeline.definitions}
 
 
-def last_day_of(driven: DrivenRun, published: Catalog) -> int:
+def last_day_of(driven: DrivenRun, published: Catalog) -> Day:
     """The last day there is: of any partition, or of the run's own range."""
     run = driven.run
-    own = day_of(run.cursor_to) - 1 if isinstance(run, IncrementalRun) else run.request.last
+    own = later(day_of(run.cursor_to), -1) if isinstance(run, IncrementalRun) else run.request.last
     return max([own, *published.days()[-1:]])
 
 
@@ -129,8 +127,7 @@ def days_to_add(ex: Execution, driven: DrivenRun, published: Catalog, versions: 
     what the run appended leads to, since a post is filed under its own day."""
     run = driven.run
     last_day = last_day_of(driven, published)
-    appended = {name: days for name, days in run.appended.items() if name not in published.side}
-    seeds: dict[str, set[int]] = {name: set(map(day_of, days)) for name, days in appended.items()}
+    seeds = {name: set(days) for name, days in run.appended.items() if name not in published.side}
     for name in ex.pipeline.definitions:
         seeds.setdefault(name, set()).update(days_of(run.windows, name))
     closure = affected(ex.pipeline, seeds, last_day=last_day)
@@ -162,19 +159,19 @@ def rebuild_moved(ex: Execution, driven: DrivenRun, published: Catalog, versions
 
 def _moved(
     driven: DrivenRun, definition: Definition, logic_version: int, published: Catalog, seen: Catalog
-) -> set[int]:
+) -> set[Day]:
     """The planned days of a dataset that have no candidate, or one whose inputs or output are not what they were."""
     candidates = driven.run.candidates.get(definition.name, {})
     moved = {
-        day_of(day)
-        for day, facts in candidates.items()
-        if facts["inputs"] != seen.input_digest(definition, logic_version, day_of(day))
-        or any(file["path"] in published.gone for file in facts["files"])
-        or _stands_for_nothing(facts, published.get(definition.name, day_of(day)))
+        day
+        for day, candidate in candidates.items()
+        if candidate.inputs != seen.input_digest(definition, logic_version, day)
+        or any(file.path in published.gone for file in candidate.files)
+        or _stands_for_nothing(candidate, published.get(definition.name, day))
     }
-    return moved | (days_of(driven.run.windows, definition.name) - {day_of(day) for day in candidates})
+    return moved | (days_of(driven.run.windows, definition.name) - candidates.keys())
 
 
-def _stands_for_nothing(facts: Mapping[str, Any], current: Version | None) -> bool:
+def _stands_for_nothing(candidate: PartitionVersion, current: PartitionVersion | None) -> bool:
     """Whether a candidate was found identical to a version that is not the current one any more (it was reverted)."""
-    return facts["outcome"] != "written" and (current is None or current.content != version_of(facts).content)
+    return not candidate.is_written and (current is None or current.content != candidate.content)

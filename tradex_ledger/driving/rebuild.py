@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import input_days, windows
 from tradex_ledger.domain.backfill import Backfill
-from tradex_ledger.domain.day import day_of, iso
+from tradex_ledger.domain.day import Day, iso, span
+from tradex_ledger.domain.differences import ContentsDiffer
+from tradex_ledger.domain.lake_file import LakeFile
+from tradex_ledger.domain.partition import IDENTICAL, REUSED, WRITTEN, Candidate, PartitionVersion
 from tradex_ledger.domain.plan import Window
 from tradex_ledger.driving.contents import differing
 from tradex_ledger.driving.fence import DrivenRun
 from tradex_ledger.driving.window import Input, WindowTask, build_window
 from tradex_ledger.lake.storage import LakeFileError, StagedFile, check_file
-from tradex_ledger.planning.catalog import Catalog, Version, version_of
+from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.context import Execution
 
 REUSED_A_SAVE = 600
 
 
 def window_task(
-    ex: Execution, definition: Definition, seen: Catalog, days: range, *, check_reads: bool = False
+    ex: Execution, definition: Definition, seen: Catalog, days: Sequence[Day], *, check_reads: bool = False
 ) -> WindowTask:
     """The task that builds consecutive days (ordinals) of a dataset over what a catalog holds, into the staging."""
     spans = input_days(definition, days[0], days[-1])
@@ -67,7 +69,7 @@ class Rebuild:
     total: int = 0
     done: int = 0
 
-    def run(self, days: Iterable[int]) -> None:
+    def run(self, days: Iterable[Day]) -> None:
         """Give each of the days a candidate: reused where no input changed, else rebuilt, one save a window.
 
         A crash between saves loses at most the windows under way: resuming finds the candidates that were saved.
@@ -78,13 +80,13 @@ class Rebuild:
             self._rebuild(wanted)
             return
         for window in self._windows(wanted):  # it reads its own earlier days: window after window
-            self._rebuild(list(range(window.first, window.last + 1)))
+            self._rebuild(span(window.first, window.last))
 
-    def _windows(self, days: Iterable[int]) -> list[Window]:
+    def _windows(self, days: Iterable[Day]) -> list[Window]:
         limit = self.ex.policy.window_partitions
         return windows(self.definition, days, logic_version=self.logic_version, window_partitions=limit)
 
-    def _rebuild(self, days: list[int]) -> None:
+    def _rebuild(self, days: Sequence[Day]) -> None:
         digests = {day: self.seen.input_digest(self.definition, self.logic_version, day) for day in days}
         reused = [day for day, digest in digests.items() if self._has_same_inputs(day, digest)]
         for start in range(0, len(reused), REUSED_A_SAVE):
@@ -99,7 +101,7 @@ class Rebuild:
             took_ms, started = self.ex.elapsed_ms(started), self.ex.stopwatch()
             self._finish(task, staged, digests, took_ms)
 
-    def _has_same_inputs(self, day: int, digest: str) -> bool:
+    def _has_same_inputs(self, day: Day, digest: str) -> bool:
         run = self.driven.run
         if isinstance(run, Backfill) and run.request.kind == "forced":
             return False  # it recomputes everything: what it corrects may be what looks the same
@@ -107,49 +109,42 @@ class Rebuild:
         if current is None or current.logic_version != self.logic_version or current.inputs != digest:
             return False
         return all(
-            file["path"] not in self.published.gone and self.ex.lake.has(file["path"], file["bytes"])
-            for file in current.files
+            file.path not in self.published.gone and self.ex.lake.has(file.path, file.bytes) for file in current.files
         )
 
     def _task(self, window: Window, *, check_reads: bool) -> WindowTask:
-        days = range(window.first, window.last + 1)
+        days = span(window.first, window.last)
         return window_task(self.ex, self.definition, self.seen, days, check_reads=check_reads)
 
-    def _reused(self, day: int, digest: str) -> dict[str, Any]:
-        current = self.published.current[self.definition.name][day]
-        facts = self._facts(day, [dict(file) for file in current.files], "reused", digest, 0)
-        return {**facts, "previous_rows": current.rows}
+    def _reused(self, day: Day, digest: str) -> Candidate:
+        return self._candidate(day, self.published.current[self.definition.name][day].files, REUSED, digest, 0)
 
-    def _facts(self, day: int, files: list[dict[str, Any]], outcome: str, digest: str, took_ms: int) -> dict[str, Any]:
+    def _candidate(self, day: Day, files: tuple[LakeFile, ...], outcome: str, digest: str, took_ms: int) -> Candidate:
+        n_rows, n_bytes = sum(file.rows for file in files), sum(file.bytes for file in files)
         current = self.published.get(self.definition.name, day)
-        return {
-            "layer": self.definition.layer,
-            "logic_version": self.logic_version,
-            "partition": iso(day),
-            "files": files,
-            "rows": sum(file["rows"] for file in files),
-            "bytes": sum(file["bytes"] for file in files),
-            "previous_rows": current.rows if current else None,
-            "outcome": outcome,
-            "base": self.published.position,
-            "inputs": digest,
-            "duration_ms": took_ms,
-        }
+        return Candidate(
+            day,
+            self.definition.layer,
+            PartitionVersion(self.logic_version, files, n_rows, n_bytes, digest, outcome=outcome),
+            previous_rows=current.rows if current else None,
+            base=self.published.position,
+            duration_ms=took_ms,
+        )
 
-    def _finish(self, task: WindowTask, staged: list[StagedFile], digests: Mapping[int, str], took_ms: int) -> None:
+    def _finish(self, task: WindowTask, staged: list[StagedFile], digests: Mapping[Day, str], took_ms: int) -> None:
         """Keep what is new, drop what is identical, and record the window in one save."""
         files = {file.day: file for file in staged}
-        facts, strange = [], []
+        built, strange = [], []
         for day in task.days:
             strange += differing(self.ex, self.definition, self.published, day, digests[day], files.get(day))
             outcome, kept = self._keep(files.get(day), self.published.get(self.definition.name, day))
-            facts.append(self._facts(day, kept, outcome, digests[day], took_ms // len(task.days)))
+            built.append(self._candidate(day, kept, outcome, digests[day], took_ms // len(task.days)))
         # A crash before: files that no event names. Their names are durable before an event can name them.
-        placed = [file["path"] for f in facts if f["outcome"] == "written" for file in f["files"]]
+        placed = [file.path for one in built if one.version.is_written for file in one.version.files]
         self.ex.lake.sync_placed(placed)
-        self._record(facts, strange)
+        self._record(built, strange)
 
-    def _keep(self, staged: StagedFile | None, current: Version | None) -> tuple[str, list[dict[str, Any]]]:
+    def _keep(self, staged: StagedFile | None, current: PartitionVersion | None) -> tuple[str, tuple[LakeFile, ...]]:
         """Identical bytes are kept once: the current file stays, under its old name, unless it is not what it was.
 
         A file that was pruned, lost or damaged is so given back by any backfill of its day.
@@ -159,31 +154,30 @@ class Rebuild:
         if same and current is not None and all(self._is_whole(file) for file in current.files):
             if staged:
                 staged.path.unlink()
-            return "identical", [dict(file) for file in current.files]
+            return IDENTICAL, current.files
         if staged is None:
-            return "written", []
+            return WRITTEN, ()
         versioned = f"/{definition.component}={self.logic_version}" if definition.component else ""
         folder = f"{definition.name}{versioned}/{definition.partition}={iso(staged.day)}"
         path = self.ex.lake.place(staged, folder, self.driven.id, self.published.gone)
-        return "written", [{"path": path, "bytes": staged.bytes, "rows": staged.rows, "sha256": staged.sha256}]
+        return WRITTEN, (LakeFile(path, staged.bytes, staged.rows, staged.sha256),)
 
-    def _is_whole(self, file: Mapping[str, Any]) -> bool:
-        if file["path"] in self.published.gone:  # declared lost: it may turn up again, under its name nobody looks
+    def _is_whole(self, file: LakeFile) -> bool:
+        if file.path in self.published.gone:  # declared lost: it may turn up again, under its name nobody looks
             return False
         try:
-            path = self.ex.lake.absolute(file["path"])
-            check_file(path, file["path"], size=file["bytes"], sha256=file["sha256"])
+            check_file(self.ex.lake.absolute(file.path), file.path, size=file.bytes, sha256=file.sha256)
         except LakeFileError:
             return False
         return True
 
-    def _record(self, facts: list[dict[str, Any]], strange: Iterable[dict[str, Any]] = ()) -> None:
+    def _record(self, built: Sequence[Candidate], strange: Iterable[ContentsDiffer] = ()) -> None:
         # A crash before this save: the window is built again. After it: whoever resumes finds its candidates.
-        self.driven.run.rebuild_partitions(self.definition.name, facts, by=self.ex.by)
+        self.driven.run.rebuild_partitions(self.definition.name, built, by=self.ex.by)
         for found in strange:  # in the same save: no candidate of other content is ever there without it
-            self.driven.run.tell_contents(**found, by=self.ex.by)
+            self.driven.run.tell_contents(found, by=self.ex.by)
         self.driven.append()
-        for fact in facts:
-            self.seen.put(self.definition.name, day_of(fact["partition"]), version_of(fact))
-        self.done += len(facts)
+        for one in built:
+            self.seen.put(self.definition.name, one.day, one.version)
+        self.done += len(built)
         self.ex.progress(self.definition.name, self.done, self.total)

@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from tradex_ledger.datasets.statement import connect
-from tradex_ledger.domain.day import iso
+from tradex_ledger.domain.day import Day, day_of, iso
 from tradex_ledger.driving.elsewhere import POST, bronze_files, may_hold, rows_of
 from tradex_ledger.driving.homes import EVER
 from tradex_ledger.driving.keys import KeyIndex, Spans, number_of, numbers_in
@@ -35,7 +35,7 @@ class TwoDays:
 
     dataset: str = ""
     posts: int = 0
-    days: tuple[int, ...] = ()
+    days: tuple[Day, ...] = ()
 
 
 def find_two_days(ex: Execution, index: KeyIndex, catalog: Catalog, folder: Path) -> TwoDays:
@@ -113,7 +113,7 @@ def _counted(
         )
     ((posts,),) = connection.execute(f"select count(distinct {POST}) from twice").fetchall()
     days = connection.execute("select distinct event_date from twice order by all").fetchall()
-    return TwoDays(dataset, posts, tuple(day.toordinal() for (day,) in days))
+    return TwoDays(dataset, posts, tuple(day_of(day) for (day,) in days))
 
 
 def as_items(found: TwoDays) -> list[dict[str, Any]]:

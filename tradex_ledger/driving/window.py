@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,7 +25,7 @@ from tradex_ledger.datasets.fingerprint import create_empty
 from tradex_ledger.datasets.references import add_references
 from tradex_ledger.datasets.sandbox import check_within, close, confine, in_time, spill_of
 from tradex_ledger.datasets.statement import NotOneSelectError, connect, quoted
-from tradex_ledger.domain.day import iso
+from tradex_ledger.domain.day import Day, date_of, iso
 from tradex_ledger.driving import again, feed
 from tradex_ledger.driving.same_rows import first_difference
 from tradex_ledger.driving.window_errors import (
@@ -73,7 +72,7 @@ class WindowTask:
     key: tuple[str, ...]
     references: tuple[tuple[str, str], ...]
     inputs: tuple[Input, ...]
-    days: tuple[int, ...]
+    days: tuple[Day, ...]
     folder: Path
     check_reads: bool
     memory_mb: int
@@ -131,7 +130,7 @@ def _build_fed(task: WindowTask) -> list[StagedFile]:
         return [file for day in task.days for file in _build_alone(task, day, keep=True)]
 
 
-def _shown(task: WindowTask, days: tuple[int, ...], folder: Path, build: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+def _shown(task: WindowTask, days: tuple[Day, ...], folder: Path, build: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
     """What is built with a connection that has all that the statement can reach: references, `partitions`, the days
     that `reads` allows; in time.
     """
@@ -147,7 +146,7 @@ def _shown(task: WindowTask, days: tuple[int, ...], folder: Path, build: Callabl
             listed += files
         connection.execute(
             f'create table partitions as select unnest($1::date[]) as "{task.column}"',
-            [[date.fromordinal(day) for day in days]],
+            [[date_of(day) for day in days]],
         )
         confine(connection, listed, spill=spill_of(task.memory_mb), keep=again.SETTINGS)
         what = f"rebuilding {task.dataset} {iso(days[0])}..{iso(days[-1])}"
@@ -160,7 +159,7 @@ def _shown(task: WindowTask, days: tuple[int, ...], folder: Path, build: Callabl
 def _run(
     connection: duckdb.DuckDBPyConnection,
     task: WindowTask,
-    days: Sequence[int],
+    days: Sequence[Day],
     folder: Path,
     around: str = "",
     way: Sequence[str] = (),
@@ -203,7 +202,7 @@ def _create_input(connection: duckdb.DuckDBPyConnection, given: Input, files: li
     )
 
 
-def _build_alone(task: WindowTask, day: int, *, keep: bool = False) -> list[StagedFile]:
+def _build_alone(task: WindowTask, day: Day, *, keep: bool = False) -> list[StagedFile]:
     folder = task.folder / f"alone-{day}"
     return _shown(task, (day,), folder, lambda connection: _run(connection, task, (day,), folder, keep=keep))
 
@@ -230,7 +229,7 @@ def _check_reads(task: WindowTask, staged: list[StagedFile]) -> None:
             raise ReadsOutsideWindowError(task.dataset, day, task.column)
 
 
-def _check_alone(task: WindowTask, day: int, built: list[StagedFile]) -> None:
+def _check_alone(task: WindowTask, day: Day, built: list[StagedFile]) -> None:
     _shown(
         task,
         (day,),
@@ -239,7 +238,7 @@ def _check_alone(task: WindowTask, day: int, built: list[StagedFile]) -> None:
     )
 
 
-def _compare_orders(connection: duckdb.DuckDBPyConnection, task: WindowTask, day: int, built: list[StagedFile]) -> None:
+def _compare_orders(connection: duckdb.DuckDBPyConnection, task: WindowTask, day: Day, built: list[StagedFile]) -> None:
     """Build a day, which is all that the connection shows, in other orders, and compare."""
     size = _input_bytes(task, day)
     for order in again.orders(connection, _inputs_with_rows(task, day), size) if size else ():
@@ -249,14 +248,14 @@ def _compare_orders(connection: duckdb.DuckDBPyConnection, task: WindowTask, day
             raise OrderDependentError(task.dataset, day, difference)
 
 
-def _differ(task: WindowTask, one: list[StagedFile], other: list[StagedFile], day: int) -> str | None:
+def _differ(task: WindowTask, one: list[StagedFile], other: list[StagedFile], day: Day) -> str | None:
     """What differs first between two builds of a day, in words; None: nothing but the last bits of doubles."""
     if _digests(one, day) == _digests(other, day):
         return None
     return first_difference(_path(one, day), _path(other, day), task.key)
 
 
-def _inputs_with_rows(task: WindowTask, day: int) -> list[tuple[str, str]]:
+def _inputs_with_rows(task: WindowTask, day: Day) -> list[tuple[str, str]]:
     """What can come in another order, as (kind, name)."""
     views = [
         ("view", given.read.dataset)
@@ -266,15 +265,15 @@ def _inputs_with_rows(task: WindowTask, day: int) -> list[tuple[str, str]]:
     return [*views, *(("table", table) for table, _ in task.references)]
 
 
-def _path(files: list[StagedFile], day: int) -> Path | None:
+def _path(files: list[StagedFile], day: Day) -> Path | None:
     return next((file.path for file in files if file.day == day), None)
 
 
-def _digests(files: list[StagedFile], day: int) -> list[str]:
+def _digests(files: list[StagedFile], day: Day) -> list[str]:
     return [file.sha256 for file in files if file.day == day]
 
 
-def _input_bytes(task: WindowTask, day: int) -> int:
+def _input_bytes(task: WindowTask, day: Day) -> int:
     return sum(
         file.bytes
         for given in task.inputs

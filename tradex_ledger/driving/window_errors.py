@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from tradex_ledger.datasets.definition import DefinitionError
-from tradex_ledger.domain.day import iso
+from tradex_ledger.domain.day import Day, iso
 
 
 class ReadsOutsideWindowError(DefinitionError):
@@ -13,7 +13,7 @@ class ReadsOutsideWindowError(DefinitionError):
 
     code = "reads-outside-window"
 
-    def __init__(self, dataset: str, day: int, column: str) -> None:
+    def __init__(self, dataset: str, day: Day, column: str) -> None:
         super().__init__(
             dataset,
             f"reads days outside its declared window: {iso(day)} comes out differently when others are in sight, too",
@@ -27,7 +27,7 @@ class NotFedError(DefinitionError):
 
     code = "not-fed"
 
-    def __init__(self, dataset: str, day: int) -> None:
+    def __init__(self, dataset: str, day: Day) -> None:
         super().__init__(
             dataset,
             f"gives other rows for {iso(day)} alone than in one statement with other days, of the same rows: "
@@ -50,7 +50,7 @@ class OrderDependentError(DefinitionError):
 
     code = "order-dependent"
 
-    def __init__(self, dataset: str, day: int, difference: str) -> None:
+    def __init__(self, dataset: str, day: Day, difference: str) -> None:
         super().__init__(
             dataset,
             f"gives other rows when its input comes in another order; on {iso(day)} differs: {difference}",

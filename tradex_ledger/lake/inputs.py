@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tradex_ledger.domain.day import Day
 from tradex_ledger.lake.storage import Stamp, check_file, check_same
 from tradex_ledger.lake.verified import Named
 from tradex_ledger.sources.reread import reread_posts
@@ -19,7 +20,7 @@ class InputFile:
     `is_old`: Bronze of an older reader, whose payloads are read again; it may hold rows of other days, too.
     """
 
-    day: int
+    day: Day
     path: Path
     name: str
     bytes: int

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import duckdb
 
 from tradex_ledger.clock import utc_now
+from tradex_ledger.domain.day import Day
 from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.lake import markers
 from tradex_ledger.paths import is_there, literal
@@ -77,7 +78,7 @@ def translate(error: OSError | duckdb.Error, doing: str) -> TradexError:
 class StagedFile:
     """A durable file that no event names yet. `day` is an ordinal, `sha256` of its bytes, in hex."""
 
-    day: int
+    day: Day
     path: Path
     rows: int
     bytes: int

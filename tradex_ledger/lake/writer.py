@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tradex_ledger.datasets.sandbox import select_within
+from tradex_ledger.domain.day import Day, day_of
 from tradex_ledger.lake.storage import StagedFile, sha256_of, sync_file, sync_folders
 
 BATCH_ROWS = 65_536
@@ -45,7 +46,7 @@ def write_days(
     *,
     column: str,
     order: tuple[str, ...],
-    days: set[int],
+    days: set[Day],
     folder: Path,
     durable: bool = True,
 ) -> list[StagedFile]:
@@ -62,14 +63,14 @@ def write_days(
     reader = connection.sql(statement).to_arrow_reader(BATCH_ROWS)
     staged = []
     for day, rows in _by_day(reader, column):
-        if day is None or day.toordinal() not in days:
+        if day is None or day_of(day) not in days:
             raise PartitionValueError(f"{column} = {day}")
         _check_key(rows, order)
-        path = folder / f"{day.isoformat()}.parquet"
+        path = folder / f"{day}.parquet"
         _write(rows, path)
         if durable:
             sync_file(path)
-        staged.append(StagedFile(day.toordinal(), path, rows.num_rows, path.stat().st_size, sha256_of(path)))
+        staged.append(StagedFile(day_of(day), path, rows.num_rows, path.stat().st_size, sha256_of(path)))
     if durable:
         sync_folders([folder])
     return staged

@@ -5,38 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from sqlalchemy import Engine
 
 from tradex_ledger.datasets.definition import Definition
-from tradex_ledger.domain.day import day_of, iso
+from tradex_ledger.domain.day import Day, day_of, from_epoch, iso, later, span
+from tradex_ledger.domain.lake_file import LakeFile
+from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.ledger.ask import has_moved, has_topic
 from tradex_ledger.sources.reread import EDIT_DAYS, MADE_UP_DAYS
-from tradex_ledger.sources.x_posts.time import DAY_US, EPOCH_ORDINAL, FIRST_POST_US
+from tradex_ledger.sources.x_posts.time import DAY_US, FIRST_POST_US
 from tradex_ledger.views import AsOf, add_projections, open_views, topics_of
 
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A partition version: its files as the events name them, the digest of its inputs (None for Bronze), its run."""
-
-    logic_version: int | None
-    files: tuple[Mapping[str, Any], ...]
-    rows: int
-    bytes: int
-    inputs: str | None
-    run_id: str = ""
-    # What is in it, as one text: the digests of its files. Made once: every partition that reads it asks.
-    content: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "content", ",".join(file["sha256"] for file in self.files))
-
-
-NO_DAY = EPOCH_ORDINAL
+NO_DAY = from_epoch(0)
 """The day that lines without one had before they got a dataset of their own."""
-FIRST_DAY = EPOCH_ORDINAL + FIRST_POST_US // DAY_US
+FIRST_DAY = from_epoch(FIRST_POST_US // DAY_US)
 """The platform's first day. Older ones, which an older reader took from a wrong clock, open no range."""
 
 
@@ -56,39 +39,39 @@ class Catalog:
     """
 
     position: int
-    current: dict[str, dict[int, Version]] = field(default_factory=dict)
-    outdated: dict[str, set[int]] = field(default_factory=dict)
+    current: dict[str, dict[Day, PartitionVersion]] = field(default_factory=dict)
+    outdated: dict[str, set[Day]] = field(default_factory=dict)
     old: frozenset[str] = frozenset()
     side: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
-    lost: dict[str, dict[int, int]] = field(default_factory=dict)
+    lost: dict[str, dict[Day, int]] = field(default_factory=dict)
     returned: frozenset[str] = frozenset()
-    others: dict[str, dict[int, list[Version]]] = field(default_factory=dict)
+    others: dict[str, dict[Day, list[PartitionVersion]]] = field(default_factory=dict)
 
-    def get(self, dataset: str, day: int) -> Version | None:
+    def get(self, dataset: str, day: Day) -> PartitionVersion | None:
         """The version that counts for a day; None when there is none."""
         return self.current.get(dataset, {}).get(day)
 
-    def put(self, dataset: str, day: int, version: Version) -> None:
+    def put(self, dataset: str, day: Day, version: PartitionVersion) -> None:
         """Lay a version over what was there (a run's own candidates, for its later layers)."""
         self.current.setdefault(dataset, {})[day] = version
 
-    def files(self, dataset: str, first: int, last: int) -> list[tuple[int, Mapping[str, Any]]]:
+    def files(self, dataset: str, first: Day, last: Day) -> list[tuple[Day, LakeFile]]:
         """The files (with their day) of first..last, in order of day."""
         days = self.current.get(dataset, {})
-        return [(day, file) for day in range(first, last + 1) if day in days for file in days[day].files]
+        return [(day, file) for day in span(first, last) if day in days for file in days[day].files]
 
-    def readable(self, dataset: str, first: int, last: int) -> list[tuple[int, Mapping[str, Any], bool]]:
+    def readable(self, dataset: str, first: Day, last: Day) -> list[tuple[Day, LakeFile, bool]]:
         """The files (with their day, and whether an older reader made them) that may hold rows of first..last.
 
         What an older reader left on the day after belongs to them, too: it did not know every edit for one; and what it
         left on days before: it took made-up ids for times.
         """
         before, after = (MADE_UP_DAYS, EDIT_DAYS) if self.old else (0, 0)
-        found = self.files(dataset, first - before, last + after)
-        return [(day, file, old) for day, file in found if (old := file["path"] in self.old) or first <= day <= last]
+        found = self.files(dataset, later(first, -before), later(last, after))
+        return [(day, file, old) for day, file in found if (old := file.path in self.old) or first <= day <= last]
 
-    def all_files(self, dataset: str) -> list[tuple[int, Mapping[str, Any]]]:
+    def all_files(self, dataset: str) -> list[tuple[Day, LakeFile]]:
         """All files of a dataset (with their day), in order of day."""
         return [(day, file) for day, version in sorted(self.current.get(dataset, {}).items()) for file in version.files]
 
@@ -96,7 +79,7 @@ class Catalog:
         """Whether an older reader made that file of Bronze: its payloads are read again."""
         return path in self.old
 
-    def days(self) -> list[int]:
+    def days(self) -> list[Day]:
         """Every day that somebody vouches for: that a dataset has a partition of which others are built upon."""
         known = (days for name, days in self.current.items() if name not in self.side)
         return sorted({day for days in known for day in days if day >= FIRST_DAY})
@@ -106,7 +89,7 @@ class Catalog:
         current = {name: dict(days) for name, days in self.current.items()}
         return replace(self, current=current, lost=dict(self.lost))
 
-    def input_digest(self, definition: Definition, logic_version: int, day: int) -> str:
+    def input_digest(self, definition: Definition, logic_version: int, day: Day) -> str:
         """SHA-256 (hex) of all that a partition's content follows from: logic version and input contents.
 
         The recipe stands in `schema/events/run.partition_rebuilt.v2.json`. An input partition without rows counts
@@ -115,15 +98,15 @@ class Catalog:
         lines = [f"{definition.name} v{logic_version} {iso(day)}"]
         for read in definition.reads:
             days = self.current.get(read.dataset, {})
-            for input_day in range(day + read.first, day + read.last + 1):
+            for input_day in span(day + read.first, day + read.last):
                 version = days.get(input_day)
                 if version is not None and version.files:
                     lines.append(f"{read.dataset} {iso(input_day)} {version.content}")
             for input_day, file, _ in (
-                self.readable(read.dataset, day + read.first, day + read.last) if self.old else ()
+                self.readable(read.dataset, later(day, read.first), later(day, read.last)) if self.old else ()
             ):
                 if not read.first <= input_day - day <= read.last:
-                    lines.append(f"{read.dataset} {iso(input_day)} again {file['sha256']}")
+                    lines.append(f"{read.dataset} {iso(input_day)} again {file.sha256}")
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -169,17 +152,19 @@ class Catalogs:
         catalog.side = frozenset(name for name, is_side, _ in sides if is_side)
         catalog.returned = frozenset(name for name, _, was_restored in sides if was_restored)
         for name, logic_version, day, files, n_rows, n_bytes, inputs, run_id in others:
-            version = Version(logic_version, tuple(files), n_rows, n_bytes, inputs, run_id)
-            catalog.others.setdefault(name, {}).setdefault(day.toordinal(), []).append(version)
+            version = PartitionVersion(logic_version, tuple(map(LakeFile.of, files)), n_rows, n_bytes, inputs, run_id)
+            catalog.others.setdefault(name, {}).setdefault(day_of(day), []).append(version)
         for name, layer, component, logic_version, day, files, n_rows, n_bytes, inputs, run_id in found:
             if name not in versions:
                 continue
             if layer != "bronze" and logic_version != versions[name]:
-                catalog.outdated.setdefault(name, set()).add(day.toordinal())
+                catalog.outdated.setdefault(name, set()).add(day_of(day))
                 if component is not None:
                     continue
-            version = Version(logic_version, tuple(files or ()), n_rows, n_bytes, inputs, run_id)
-            catalog.put(name, day.toordinal(), version)
+            version = PartitionVersion(
+                logic_version, tuple(map(LakeFile.of, files or ())), n_rows, n_bytes, inputs, run_id
+            )
+            catalog.put(name, day_of(day), version)
         for name, days in catalog.outdated.items():
             days -= {d for d, v in catalog.current.get(name, {}).items() if v.logic_version == versions[name]}
         if has_topic(self.engine, "dataset.files_lost", upto=position):
@@ -193,10 +178,10 @@ class Catalogs:
             found = connection.execute(_LOST).fetchall()
         catalog.gone = frozenset(path for _, _, _, path, _, _ in found)
         for dataset, layer, day, path, position, mended in found:
-            version = catalog.get(dataset, day.toordinal())
-            named = version is not None and any(file["path"] == path for file in version.files)
+            version = catalog.get(dataset, day_of(day))
+            named = version is not None and any(file.path == path for file in version.files)
             if named if layer != "bronze" else mended is None:
-                catalog.lost.setdefault(dataset, {})[day.toordinal()] = position
+                catalog.lost.setdefault(dataset, {})[day_of(day)] = position
 
     def _moved(self, since: int, position: int) -> bool:
         topics = [topic for topic in topics_of(*_ASKED) if topic not in _MOVES_NOTHING]
@@ -219,13 +204,7 @@ _OTHERS = """
 """
 
 
-def overlay(catalog: Catalog, candidates: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+def overlay(catalog: Catalog, candidates: Mapping[str, Mapping[Day, PartitionVersion]]) -> None:
     """Lay a run's candidates over the catalog: its later layers see them, nobody else does."""
     for dataset, days in candidates.items():
-        for day, facts in days.items():
-            catalog.put(dataset, day_of(day), version_of(facts))
-
-
-def version_of(facts: Mapping[str, Any]) -> Version:
-    """A candidate's facts as a version."""
-    return Version(facts["logic_version"], tuple(facts["files"]), facts["rows"], facts["bytes"], facts["inputs"])
+        catalog.current.setdefault(dataset, {}).update(days)

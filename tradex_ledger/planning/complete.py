@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from tradex_ledger.datasets.definition import Definition, Pipeline
-from tradex_ledger.domain.day import iso
+from tradex_ledger.domain.day import Day, iso, span
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.planning.catalog import Catalog
 
-Days = dict[str, set[int]]
+Days = dict[str, set[Day]]
 
 
-def _first_of(pairs: list[tuple[str, int]]) -> tuple[str, int, str, str]:
+def _first_of(pairs: list[tuple[str, Day]]) -> tuple[str, int, str, str]:
     """The first dataset of (dataset, day) pairs: its name, how many days it has among them, the first and the last."""
     name = pairs[0][0]
     days = sorted(day for other, day in pairs if other == name)
@@ -30,7 +30,7 @@ class IncompleteInputsError(RefusedError):
 
     code = "incomplete-inputs"
 
-    def __init__(self, dataset: str, day: int, lacking: list[tuple[str, int]], version: int) -> None:
+    def __init__(self, dataset: str, day: Day, lacking: list[tuple[str, Day]], version: int) -> None:
         name, n_days, first, last = _first_of(lacking)
         super().__init__(
             f"{dataset} of {iso(day)} reads {name}, which has {n_days} of those days ({first} to {last}) under an "
@@ -45,7 +45,7 @@ class LostInputsError(RefusedError):
 
     code = "lost-inputs"
 
-    def __init__(self, dataset: str, day: int, lost: list[tuple[str, int]], position: int) -> None:
+    def __init__(self, dataset: str, day: Day, lost: list[tuple[str, Day]], position: int) -> None:
         name, n_days, first, last = _first_of(lost)
         super().__init__(
             f"{dataset} of {iso(day)} reads {name}, of which files of {n_days} of those days ({first} to {last}) "
@@ -60,7 +60,7 @@ class MissedInputsError(RefusedError):
 
     code = "missed-inputs"
 
-    def __init__(self, dataset: str, day: int, missed: list[tuple[str, int]]) -> None:
+    def __init__(self, dataset: str, day: Day, missed: list[tuple[str, Day]]) -> None:
         name, n_days, first, last = _first_of(missed)
         super().__init__(
             f"{dataset} of {iso(day)} reads {name}, which was never built for {n_days} of those days ({first} to "
@@ -94,18 +94,18 @@ def told_missed(pipeline: Pipeline, catalog: Catalog) -> list[str]:
 def lacking(
     catalog: Catalog,
     definition: Definition,
-    day: int,
-    planned: Mapping[str, set[int]],
-    missing: Mapping[str, set[int]],
-) -> list[tuple[str, int]]:
+    day: Day,
+    planned: Mapping[str, set[Day]],
+    missing: Mapping[str, set[Day]],
+) -> list[tuple[str, Day]]:
     """The inputs (dataset, day) of a partition that are there under an older logic version only, are lost, or are
     `missing`."""
     found = []
     for read in definition.reads:
         name = read.dataset
-        not_there: set[int] = catalog.outdated.get(name, set()) | catalog.lost.get(name, {}).keys()
+        not_there: set[Day] = catalog.outdated.get(name, set()) | catalog.lost.get(name, {}).keys()
         not_there |= missing.get(name, set())
-        for input_day in range(day + read.first, day + read.last + 1) if not_there else ():
+        for input_day in span(day + read.first, day + read.last) if not_there else ():
             if input_day in not_there and input_day not in planned.get(name, ()):
                 found.append((read.dataset, input_day))
     return found
@@ -114,16 +114,16 @@ def lacking(
 def buildable(
     pipeline: Pipeline,
     catalog: Catalog,
-    days: Mapping[str, Iterable[int]],
-    planned: Mapping[str, set[int]] | None = None,
-) -> tuple[Days, dict[str, dict[int, list[tuple[str, int]]]]]:
+    days: Mapping[str, Iterable[Day]],
+    planned: Mapping[str, set[Day]] | None = None,
+) -> tuple[Days, dict[str, dict[Day, list[tuple[str, Day]]]]]:
     """Of the days of each dataset, those whose inputs are complete, and of the others what they lack.
 
     What is buildable here, or `planned` already, will be complete for those downstream.
     """
     there: Days = {name: set(known) for name, known in (planned or {}).items()}
     kept: Days = {}
-    left: dict[str, dict[int, list[tuple[str, int]]]] = {}
+    left: dict[str, dict[Day, list[tuple[str, Day]]]] = {}
     missing = missed(pipeline, catalog)
     for name, definition in pipeline.definitions.items():
         for day in sorted(days.get(name, ())):
@@ -136,7 +136,7 @@ def buildable(
 
 
 def check_complete(
-    pipeline: Pipeline, catalog: Catalog, days: Mapping[str, Iterable[int]], versions: Mapping[str, int]
+    pipeline: Pipeline, catalog: Catalog, days: Mapping[str, Iterable[Day]], versions: Mapping[str, int]
 ) -> None:
     """Raise at the first partition that cannot be built over complete inputs: `IncompleteInputsError`,
     `LostInputsError`, `MissedInputsError`."""

@@ -12,6 +12,8 @@ from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.fingerprint import check_definition, describe_all, difference
 from tradex_ledger.domain.dataset import Dataset, Difference, stream_of
 from tradex_ledger.domain.dataset_errors import BumpedMeanwhileError, LogicChangedError
+from tradex_ledger.domain.day import Day
+from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.policy_record import STREAM as POLICY_STREAM
 from tradex_ledger.domain.policy_record import PolicyRecord
@@ -120,11 +122,9 @@ class Execution:
         """Whole milliseconds of the stopwatch since a reading of it."""
         return round((self.stopwatch() - since) * 1000)
 
-    def input_file(self, day: int, file: Mapping[str, Any], is_old: bool = False) -> InputFile:
+    def input_file(self, day: Day, file: LakeFile, is_old: bool = False) -> InputFile:
         """A file as an event describes it, of a day (ordinal), where tasks find it."""
-        return InputFile(
-            day, self.lake.absolute(file["path"]), file["path"], file["bytes"], file["sha256"], is_old=is_old
-        )
+        return InputFile(day, self.lake.absolute(file.path), file.path, file.bytes, file.sha256, is_old=is_old)
 
     def bronze(self) -> tuple[Definition, Definition | None, Definition | None]:
         """The Bronze datasets that the source fills: posts, what is no post, and of that what no day belongs to."""

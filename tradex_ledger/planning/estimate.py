@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tradex_ledger.datasets.definition import Read
+from tradex_ledger.domain.day import Day
+from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.domain.plan import LAYERS, Estimate, Range
-from tradex_ledger.planning.catalog import Catalog, Version
+from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.context import Execution
 from tradex_ledger.views import AsOf, add_projections, open_views
 
@@ -70,19 +72,19 @@ class Touched:
     `gain` is by how much a day may grow because some of the many days that it reads may change.
     """
 
-    same: set[int]
-    may_change: set[int]
-    certain: set[int]
-    gain: dict[int, float]
+    same: set[Day]
+    may_change: set[Day]
+    certain: set[Day]
+    gain: dict[Day, float]
 
 
 def estimate_plan(
     ex: Execution,
     catalog: Catalog,
     versions: Mapping[str, int],
-    days: Mapping[str, set[int]],
+    days: Mapping[str, set[Day]],
     *,
-    asked: set[int],
+    asked: set[Day],
     recomputes: bool,
 ) -> Estimate:
     """Rows, bytes, seconds and source calls of the planned days; None where nothing is known.
@@ -109,12 +111,12 @@ def estimate_plan(
 
 
 def touched_days(
-    ex: Execution, catalog: Catalog, versions: Mapping[str, int], days: Mapping[str, set[int]], asked: set[int]
+    ex: Execution, catalog: Catalog, versions: Mapping[str, int], days: Mapping[str, set[Day]], asked: set[Day]
 ) -> dict[str, Touched]:
     """What may become of each planned day. A day whose inputs are those it was built from is not built again."""
     posts, *_ = ex.bronze()
     found: dict[str, Touched] = {}
-    moving: dict[str, set[int]] = {posts.name: asked}
+    moving: dict[str, set[Day]] = {posts.name: asked}
     for name, definition in ex.pipeline.definitions.items():
         wanted = days.get(name)
         if not wanted:
@@ -127,7 +129,7 @@ def touched_days(
             or (not asked and current[day].inputs != catalog.input_digest(definition, versions[name], day))
         }
         moving[name] = set(certain)
-        gain: dict[int, float] = {}
+        gain: dict[Day, float] = {}
         for day in sorted(wanted):
             moves = [(read, _moving(read, day, moving.get(read.dataset, set()))) for read in definition.reads]
             if any(count for _, count in moves):
@@ -137,7 +139,7 @@ def touched_days(
     return found
 
 
-def _moving(read: Read, day: int, days: set[int]) -> int:
+def _moving(read: Read, day: Day, days: set[Day]) -> int:
     """How many of the days that a day reads may change."""
     return sum(day + n in days for n in range(read.first, read.last + 1)) if days else 0
 
@@ -149,18 +151,18 @@ def _gain(read: Read, n_moving: int) -> float:
 
 
 def _sizes(
-    ex: Execution, catalog: Catalog, versions: Mapping[str, int], days: Mapping[str, set[int]]
-) -> dict[str, dict[int, Version]]:
+    ex: Execution, catalog: Catalog, versions: Mapping[str, int], days: Mapping[str, set[Day]]
+) -> dict[str, dict[Day, PartitionVersion]]:
     """What each dataset has of each day: of its version, and of the one before where that one has nothing yet."""
     newer = [n for n in days if versions[n] > 1 and days[n] - catalog.current.get(n, {}).keys()]
-    older: dict[str, dict[int, Version]] = {}
+    older: dict[str, dict[Day, PartitionVersion]] = {}
     if newer:
         before = {**versions, **{name: versions[name] - 1 for name in newer}}
         older = ex.catalogs.at(catalog.position, before).current
     return {name: {**older.get(name, {}), **catalog.current.get(name, {})} for name in days}
 
 
-def _size(sizes: Mapping[int, float], fate: Touched, grows: set[int]) -> Spread:
+def _size(sizes: Mapping[Day, float], fate: Touched, grows: set[Day]) -> Spread:
     """The size of some days; those in `grows` only gain, since Bronze only gains."""
     tenth, mean, nine_tenths = spread(list(sizes.values()))
     sums = [0.0, 0.0, 0.0]

@@ -9,7 +9,7 @@ from typing import Any, cast
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import affected, days_of, windows
 from tradex_ledger.domain.backfill import Backfill
-from tradex_ledger.domain.day import day_of, iso
+from tradex_ledger.domain.day import Day, date_of, day_of, iso, span
 from tradex_ledger.domain.plan import LAYERS, Pin, Plan, count_partitions
 from tradex_ledger.domain.request import RangeError, RecordedRequest, Request
 from tradex_ledger.errors import RefusedError
@@ -55,7 +55,7 @@ def span_of(ex: Execution, name: str) -> tuple[date, date]:
     days = sorted(day for day in found if day >= FIRST_DAY) or catalog.days()
     if not days:
         raise RangeError(f"{name} has no partition yet: there is nothing to reprocess", mend="run first: tradex run")
-    return date.fromordinal(days[0]), date.fromordinal(days[-1])
+    return date_of(days[0]), date_of(days[-1])
 
 
 def with_days(ex: Execution, asked: Request) -> Request:
@@ -139,7 +139,7 @@ def plan_backfill(ex: Execution, backfill: Backfill) -> Plan:
     ex.policy.check_size(count_partitions(found), one_day=one_day)
     for window in found:
         locks[window.dataset].check_writable()
-        locks[window.dataset].check_unprotected(iso(window.first), iso(window.last))
+        locks[window.dataset].check_unprotected(window.first, window.last)
     touched = sorted({w.dataset for w in found} | {d.name for d in subjects(ex, backfill.request.dataset)})
     # As it was recorded: what is made up today may come out otherwise under another release.
     pins = {name: Pin(versions[name], locks[name].fingerprint) for name in touched}
@@ -165,13 +165,13 @@ def _extract_again(ex: Execution, backfill: Backfill, catalog: Catalog) -> None:
             catalog.lost[definition.name] = {day: at for day, at in lost.items() if day not in _asked(backfill.request)}
 
 
-def _asked(request: RecordedRequest) -> set[int]:
-    return set(range(request.first, request.last + 1))
+def _asked(request: RecordedRequest) -> set[Day]:
+    return set(span(request.first, request.last))
 
 
 def _days_by_dataset(
     ex: Execution, request: RecordedRequest, catalog: Catalog, versions: dict[str, int]
-) -> dict[str, set[int]]:
+) -> dict[str, set[Day]]:
     """The closure of the days asked for. A derived dataset has no days before its first or after its last."""
     about = subjects(ex, request.dataset)
     there = catalog.days()
@@ -196,8 +196,8 @@ def _days_by_dataset(
 
 
 def _closure(
-    ex: Execution, seeds: dict[str, set[int]], asked: set[int], catalog: Catalog, *, last_day: int
-) -> dict[str, set[int]]:
+    ex: Execution, seeds: dict[str, set[Day]], asked: set[Day], catalog: Catalog, *, last_day: Day
+) -> dict[str, set[Day]]:
     """What follows from the seeds, and the days asked for that a dataset downstream does not have at all.
 
     Those follow from no change: on the first of some new days, a baseline reads only older ones.
@@ -210,7 +210,7 @@ def _closure(
     return {name: found.get(name, set()) | new[name] for name in days}
 
 
-def left_out(ex: Execution, backfill: Backfill) -> dict[str, dict[int, list[tuple[str, int]]]]:
+def left_out(ex: Execution, backfill: Backfill) -> dict[str, dict[Day, list[tuple[str, Day]]]]:
     """What the request would lead to but cannot be built yet: dataset → day → the inputs (dataset, day) it lacks."""
     if backfill.plan:  # told as it was when the plan was made
         pinned = {name: pin.logic_version for name, pin in backfill.plan.definitions.items()}
@@ -227,11 +227,11 @@ def left_out(ex: Execution, backfill: Backfill) -> dict[str, dict[int, list[tupl
 def check_incremental(ex: Execution, first: int, last: int) -> None:
     """Raise `IncompleteInputsError` before an incremental run over first..last (ordinals), with nothing recorded."""
     base = ex.base()
-    days = {d.name: range(first, last + 1) for d in ex.pipeline.definitions.values() if d.layer != LAYERS[0]}
+    days = {d.name: span(first, last) for d in ex.pipeline.definitions.values() if d.layer != LAYERS[0]}
     check_complete(ex.pipeline, base.catalog, days, base.versions)
 
 
-def _check_new_logic(about: list[Definition], asked: set[int], catalog: Catalog, versions: dict[str, int]) -> None:
+def _check_new_logic(about: list[Definition], asked: set[Day], catalog: Catalog, versions: dict[str, int]) -> None:
     for definition in about:
         current = catalog.current.get(definition.name, {})
         if any(day not in current or current[day].logic_version != versions[definition.name] for day in asked):

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,8 @@ import orjson
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.fingerprint import describe_all
 from tradex_ledger.datasets.graph import affected, windows
-from tradex_ledger.domain.day import day_of, iso
+from tradex_ledger.domain.day import Cursor, Day, date_of, day_of, from_epoch, iso, span, start_of
+from tradex_ledger.domain.extraction import Extraction
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
 from tradex_ledger.domain.source import Look
 from tradex_ledger.driving.ahead import sets_out
@@ -37,11 +37,10 @@ from tradex_ledger.lake.verified import Reading
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.context import Execution
-from tradex_ledger.sources.x_posts.time import EPOCH_ORDINAL
 from tradex_ledger.views import open_views, resolve, rows
 
-_EVERYTHING = {"mode": "incremental", "cursor_from": None, "cursor_to": None}
-_NEVER = "1970-01-01T00:00:00.000000Z"
+_EVERYTHING = Extraction("incremental", None, None, "")
+_NEVER = start_of(from_epoch(0))
 _WITHOUT = "the source can be left out: tradex backfill propose --no-source"
 _ASKED = ("run_layers", "pipeline_state_history")
 
@@ -57,9 +56,9 @@ class Late:
     """
 
     dataset: str
-    posts: dict[int, int] = field(default_factory=dict)
-    passed: set[int] = field(default_factory=set)
-    closure: dict[str, set[int]] = field(default_factory=dict)
+    posts: dict[Day, int] = field(default_factory=dict)
+    passed: set[Day] = field(default_factory=set)
+    closure: dict[str, set[Day]] = field(default_factory=dict)
     rejected: int = 0
     rejected_files: tuple[str, ...] = ()
     sets_out: bool = True
@@ -95,15 +94,15 @@ def find_late(ex: Execution) -> Late:
         raise
 
 
-def _look(ex: Execution, cursor: str) -> Late:
+def _look(ex: Execution, cursor: Cursor) -> Late:
     ex.columns = ex.columns or describe_all(ex.pipeline)
     posts, *others = ex.bronze()
-    extraction = {**_EVERYTHING, "cursor_to": cursor}
+    extraction = replace(_EVERYTHING, cursor_to=cursor)
     listing = ex.source.look()
     wanted = wanted_of(ex, extraction, format_time(time_of_now(ex)))
     staged = stage_all(ex, listing.files, wanted, Delivered(None), None)
     catalog = ex.base().catalog
-    found: Counter[int] = Counter()
+    found: Counter[Day] = Counter()
     index = open_keys(ex)
     for day, _, count in _new(ex, index, catalog, posts, staged.posts):
         found[day] += count
@@ -114,7 +113,7 @@ def _look(ex: Execution, cursor: str) -> Late:
     late = replace(
         late,
         two_days=find_two_days(ex, index, catalog, Path(ex.staging, "two-days")),
-        sets_out=sets_out(ex, catalog, cursor, None if newest is None else newest + EPOCH_ORDINAL),
+        sets_out=sets_out(ex, catalog, cursor, None if newest is None else from_epoch(newest)),
         rejected=sum(count for *_, count in unfit),
         rejected_files=tuple(sorted({name for _, name, _ in unfit if name})),
     )
@@ -135,14 +134,14 @@ def _facts(late: Late) -> dict[str, Any]:
 
 def _new(
     ex: Execution, index: KeyIndex, catalog: Catalog, definition: Definition, staged: Sequence[str]
-) -> list[tuple[int, str | None, int]]:
+) -> list[tuple[Day, str | None, int]]:
     """The staged rows that a run would append, by day (and file), window by window, as `Append` does it."""
     placed = placed_rows(ex, index, catalog, definition, staged, Path(ex.staging, f"{definition.name}-homes"))
     by_day = {*rows_by_day(definition, list(staged)), *placed.moved.days}
     todo = windows(definition, by_day, logic_version=0, window_partitions=ex.policy.window_partitions)
     tasks = []
     for number, window in enumerate(todo):
-        days = tuple(range(window.first, window.last + 1))
+        days = tuple(span(window.first, window.last))
         more = {"folder": Path(ex.staging, f"{definition.name}-{number}"), "run_id": "", "ingested_at": _NEVER}
         tasks.append(append_task(ex, catalog, definition, tuple(staged), placed, days, **more))
     found = []
@@ -154,7 +153,7 @@ def _new(
     return found
 
 
-def _told(ex: Execution, dataset: str, found: dict[int, int], cursor: str) -> Late:
+def _told(ex: Execution, dataset: str, found: dict[Day, int], cursor: Cursor) -> Late:
     with open_views(ex.ledger.engine, resolve(ex.ledger.engine, None), *_ASKED) as connection:
         layers = rows(connection, "run_layers", "layer = 'bronze' and status = 'COMPLETED'")
         opened = rows(connection, "pipeline_state_history", "move = 'opened' and pipeline = ?", ex.pipeline.name)
@@ -173,6 +172,5 @@ def _told(ex: Execution, dataset: str, found: dict[int, int], cursor: str) -> La
 def as_rows(late: Late) -> list[dict[str, Any]]:
     """The late days as rows: `partition`, `posts`, `passed`."""
     return [
-        {"partition": date.fromordinal(day), "posts": count, "passed": day in late.passed}
-        for day, count in late.posts.items()
+        {"partition": date_of(day), "posts": count, "passed": day in late.passed} for day, count in late.posts.items()
     ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from tradex_ledger.datasets.graph import days_of
 from tradex_ledger.domain.backfill import Backfill
-from tradex_ledger.domain.day import day_of, iso
+from tradex_ledger.domain.day import Day, day_of, iso, span
 from tradex_ledger.domain.pipeline_state import stream_of
 from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.driving import two_days
@@ -78,9 +78,9 @@ def propose(ledger: Ledger, late: Late | None = None, refusal: Refusal = never) 
         left = list(days)
         for backfill in (b for b in active if b.id not in refused):
             covers = _covered(backfill, dataset, logic)
-            if any(row["partition"].toordinal() in covers for row in left):
+            if any(day_of(row["partition"]) in covers for row in left):
                 waiting.setdefault(backfill.id, _waiting(backfill, dataset))
-                left = [row for row in left if row["partition"].toordinal() not in covers]
+                left = [row for row in left if day_of(row["partition"]) not in covers]
         for request in _requests(dataset, left, logic[dataset]["reason"]):
             standing = [b.id for b in active if b.id in refused and _touches(b, request)]
             requests.append({**request, "first_cancel": standing} if standing else request)
@@ -195,7 +195,7 @@ def _waiting_incremental(row: Row) -> Row:
     }
 
 
-def _covered(backfill: Backfill, dataset: str, logic: dict[str, Row]) -> set[int]:
+def _covered(backfill: Backfill, dataset: str, logic: dict[str, Row]) -> set[Day]:
     """The days of a dataset that an active backfill will bring up to date.
 
     One that has read the source already brings no more posts; one planned for another version cannot run any more.
@@ -203,7 +203,7 @@ def _covered(backfill: Backfill, dataset: str, logic: dict[str, Row]) -> set[int
     asked = backfill.request
     if logic[dataset]["layer"] == LAYERS[0]:
         if asked.dataset in (dataset, LAYERS[0]) and backfill.next_layer() == LAYERS[0]:
-            return set(range(asked.first, asked.last + 1))
+            return set(span(asked.first, asked.last))
         return set()
     definitions = backfill.plan.definitions if backfill.plan else {}
     outdated = any(
@@ -220,7 +220,7 @@ def _upstream_first(stale: list[Row], logic: dict[str, Row], late: Late | None) 
     found: dict[str, list[Row]] = {}
     if late is not None and late.posts:
         found[late.dataset] = as_rows(late)
-        stale = [row for row in stale if row["partition"].toordinal() not in late.closure.get(row["dataset"], ())]
+        stale = [row for row in stale if day_of(row["partition"]) not in late.closure.get(row["dataset"], ())]
     datasets = {row["dataset"]: LAYERS.index(row["layer"]) for row in stale}
     for dataset in sorted(datasets, key=lambda name: (datasets[name], name)):
         if not any(read["dataset"] in datasets for read in logic[dataset]["reads"] or []):
@@ -232,7 +232,7 @@ def _upstream_first(stale: list[Row], logic: dict[str, Row], late: Late | None) 
 
 def _requests(dataset: str, days: list[Row], version_reason: str) -> list[Row]:
     """One request for each run of consecutive days of one kind."""
-    numbered = [(row["partition"].toordinal() - n, _kind(row), row) for n, row in enumerate(days)]
+    numbered = [(day_of(row["partition"]) - n, _kind(row), row) for n, row in enumerate(days)]
     runs = [[row for *_, row in run] for _, run in groupby(numbered, key=lambda item: item[:2])]
     return [_request(dataset, run, version_reason) for run in runs]
 
@@ -247,7 +247,7 @@ def _kind(row: Row) -> tuple[str, Callable[..., str]]:
 
 
 def _request(dataset: str, days: list[Row], version_reason: str) -> Row:
-    first, last = days[0]["partition"].isoformat(), days[-1]["partition"].isoformat()
+    first, last = str(days[0]["partition"]), str(days[-1]["partition"])
     kind, why = _kind(days[0])
     reason = why(dataset=dataset, days=days, version_reason=version_reason)
     found: Row = {"kind": kind, "dataset": dataset, "first": first, "last": last, "partitions": len(days)}
@@ -263,7 +263,7 @@ def _request(dataset: str, days: list[Row], version_reason: str) -> Row:
 
 def _posts_of(days: list[Row]) -> str:
     posts = sum(row["posts"] for row in days)
-    first, last = (iso(day["partition"].toordinal()) for day in (days[0], days[-1]))
+    first, last = (iso(day_of(day["partition"])) for day in (days[0], days[-1]))
     return f"{posts} {'post' if posts == 1 else 'posts'} of {first if first == last else f'{first}..{last}'} " + (
         "was" if posts == 1 else "were"
     )

@@ -8,6 +8,7 @@ import duckdb
 
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.dataset_errors import PruneRefusedError
+from tradex_ledger.domain.day import day_of, iso
 from tradex_ledger.domain.plan import SHORTEST_DIGEST, full_digest, told_apart
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.lake.identity import mark_saved, settle
@@ -48,8 +49,8 @@ def prunable(ledger: Ledger, dataset: str) -> list[dict[str, Any]]:
     }
     found: dict[str, dict[str, Any]] = {}
     for row in history:
-        day = row["partition"].isoformat()
-        if any(first <= day <= last for first, last, _ in protected):
+        day = day_of(row["partition"])
+        if any(held.holds(day, day) for held in protected):
             continue
         for file in row["files"] or ():
             if file["path"] not in kept and file["path"] not in gone:
@@ -58,7 +59,7 @@ def prunable(ledger: Ledger, dataset: str) -> list[dict[str, Any]]:
                     "bytes": file["bytes"],
                     "rows": file["rows"],
                     "sha256": file["sha256"],
-                    "partition": day,
+                    "partition": iso(day),
                     "logic_version": row["logic_version"],
                 }
     return [found[path] for path in sorted(found)]
@@ -70,10 +71,8 @@ def lost_days(ledger: Ledger, dataset: str, files: list[dict[str, Any]]) -> list
     with open_views(ledger.engine, resolve(ledger.engine, None), "partitions", "pruned_files") as connection:
         current = rows(connection, "partitions", "dataset = ?", dataset)
         gone = pruned_paths(connection, dataset) | paths
-    stays = {
-        row["partition"].isoformat() for row in current if all(file["path"] not in gone for file in row["files"] or ())
-    }
-    had = {row["partition"].isoformat() for row in current if any(f["path"] in paths for f in row["files"] or ())}
+    stays = {str(row["partition"]) for row in current if all(file["path"] not in gone for file in row["files"] or ())}
+    had = {str(row["partition"]) for row in current if any(f["path"] in paths for f in row["files"] or ())}
     return sorted(had - stays)
 
 

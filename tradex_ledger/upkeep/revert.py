@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 import duckdb
@@ -12,14 +11,16 @@ from tradex_ledger.datasets.definition import Pipeline
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.dataset_events import ACCEPTED
-from tradex_ledger.domain.day import day_of
+from tradex_ledger.domain.day import Day, day_of, iso, span
+from tradex_ledger.domain.differences import ContentsDiffer
+from tradex_ledger.domain.lake_file import LakeFile
+from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.driving.contents import compare_again, told
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.lake.identity import mark_saved, settle
 from tradex_ledger.lake.storage import LocalLake
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.planning.catalog import Version
 from tradex_ledger.planning.context import engine_name
 from tradex_ledger.views import open_views, resolve, rows
 
@@ -53,10 +54,10 @@ def revert(
     check_nothing_pruned(ledger, backfill)
     policy.check_may("revert", by)
     if backfill.status == "SUCCESS" and not blockers:  # before its last event, and in the same save
-        for facts in current_again(ledger, lake, pipeline, backfill, locks):
-            backfill.tell_contents(by=by, **facts)
+        for found in current_again(ledger, lake, pipeline, backfill, locks):
+            backfill.tell_contents(found, by=by)
     for name in backfill.revert(reason=reason, by=by, blockers=blockers, policy=policy):
-        written = [day for day, facts in backfill.candidates[name].items() if facts["outcome"] == "written"]
+        written = [day for day, version in backfill.candidates[name].items() if version.is_written]
         locks[name].revert(backfill.id, changed=written, by=by)
     mark_saved(ledger, lake, ledger.append(backfill, *locks.values()))
     return backfill
@@ -78,16 +79,11 @@ def find_blockers(ledger: Ledger, pipeline: Pipeline, backfill: Backfill) -> lis
             "state = 'published' and layer <> 'bronze' and published_position > ? order by published_position desc",
             own,
         )
-    mine = {(name, day_of(day)) for name, days in backfill.candidates.items() for day in days}
-    wrote: set[tuple[str, int]] = {
-        (name, day_of(day))
-        for name, days in backfill.candidates.items()
-        for day, facts in days.items()
-        if facts["outcome"] == "written"
-    }
+    mine = {(name, day) for name, days in backfill.candidates.items() for day in days}
+    wrote = written_by(backfill)
     found = []
     for row in later:
-        name, day = row["dataset"], row["partition"].toordinal()
+        name, day = row["dataset"], day_of(row["partition"])
         if (name, day) in mine or _reads(pipeline, name, day, wrote):
             found.append((row["run_id"], f"{name} {row['partition']}"))
     return found
@@ -110,42 +106,37 @@ def check_nothing_pruned(ledger: Ledger, backfill: Backfill) -> None:
             backfill.id,
         )
         versioned = {r["dataset"] for r in rows(connection, "logic_versions", "component is not null")}
-    before: dict[tuple[str, int, str], dict[str, Any]] = {}
+    before: dict[tuple[str, int, Day], dict[str, Any]] = {}
     for row in earlier:
         number = row["logic_version"] if row["dataset"] in versioned else 0
-        before[row["dataset"], number, row["partition"].isoformat()] = row
+        before[row["dataset"], number, day_of(row["partition"])] = row
     for name, days in backfill.candidates.items():
         newest = max((number for dataset, number, _ in before if dataset == name), default=0)
         read = {(number, day) for dataset, number, day in before if dataset == name and number == newest}
-        built = {(facts["logic_version"] if name in versioned else 0, day) for day, facts in days.items()}
+        built = {((version.logic_version or 0) if name in versioned else 0, day) for day, version in days.items()}
         for number, day in sorted(built | (read if max(built)[0] > newest else set())):
             row = before.get((name, number, day), {})
             if any(file["path"] in gone for file in row.get("files") or ()):
-                raise PrunedVersionError(backfill.id, name, day)
+                raise PrunedVersionError(backfill.id, name, iso(day))
 
 
 def current_again(
     ledger: Ledger, lake: LocalLake, pipeline: Pipeline, backfill: Backfill, locks: Mapping[str, Dataset]
-) -> list[dict[str, Any]]:
+) -> list[ContentsDiffer]:
     """What `run.contents_differed` says of each day whose version from before comes back, where other rows are known to
     have come of the very inputs of that version: those that are taken back, or of any other build.
 
     Nothing is told where a person accepted this engine's other rows, or of a dataset without a definition.
     """
-    written = {
-        (name, date.fromisoformat(day))
-        for name, days in backfill.candidates.items()
-        for day, facts in days.items()
-        if facts["outcome"] == "written"
-    }
+    written = written_by(backfill)
     engine = engine_name({"duckdb": duckdb.__version__})
     with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
         gone = frozenset(row["path"] for row in rows(connection, "lake_files", _GONE))
         built = rows(connection, "partition_history", "layer <> 'bronze' order by position desc")
-    known: dict[tuple[str, date], list[dict[str, Any]]] = {}
+    known: dict[tuple[str, Day], list[dict[str, Any]]] = {}
     for row in built:
-        if (row["dataset"], row["partition"]) in written:
-            known.setdefault((row["dataset"], row["partition"]), []).append(row)
+        if (partition := (row["dataset"], day_of(row["partition"]))) in written:
+            known.setdefault(partition, []).append(row)
     found = []
     for (name, day), builds in sorted(known.items()):
         definition = pipeline.definitions.get(name)
@@ -157,22 +148,27 @@ def current_again(
         others = [_version(row) for row in builds if row["outcome"] == "written" and row["inputs"] == again["inputs"]]
         for other in others:
             if other.content != version.content and (how := compare_again(lake, definition, other, version, gone)):
-                found.append(told(definition, day.toordinal(), other, [f["sha256"] for f in version.files], how))
+                found.append(told(definition, day, other, [f.sha256 for f in version.files], how))
                 break
     return found
 
 
-def _version(row: Mapping[str, Any]) -> Version:
-    files = tuple(row["files"] or ())
-    return Version(row["logic_version"], files, row["rows"], row["bytes"], row["inputs"], row["run_id"])
+def written_by(backfill: Backfill) -> set[tuple[str, Day]]:
+    """The partitions (dataset, day) of which readers got something else by a backfill."""
+    return {(name, d) for name, days in backfill.candidates.items() for d, v in days.items() if v.is_written}
 
 
-def _reads(pipeline: Pipeline, name: str, day: int, wrote: set[tuple[str, int]]) -> bool:
+def _version(row: Mapping[str, Any]) -> PartitionVersion:
+    files = tuple(map(LakeFile.of, row["files"] or ()))
+    return PartitionVersion(row["logic_version"], files, row["rows"], row["bytes"], row["inputs"], row["run_id"])
+
+
+def _reads(pipeline: Pipeline, name: str, day: Day, wrote: set[tuple[str, Day]]) -> bool:
     definition: Any = pipeline.definitions.get(name)
     if definition is None:
         return False
     return any(
         (read.dataset, input_day) in wrote
         for read in definition.reads
-        for input_day in range(day + read.first, day + read.last + 1)
+        for input_day in span(day + read.first, day + read.last)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Self
@@ -14,6 +14,7 @@ from tradex_ledger.clock import new_token, utc_now
 from tradex_ledger.config import FILE, SQLITE, lake_folder, ledger_url, load_config, pipeline_folder, write_config
 from tradex_ledger.datasets.built_in import BUILT_IN, PIPELINE
 from tradex_ledger.datasets.definition import load_pipeline
+from tradex_ledger.domain.day import day_of, start_of
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.policy_record import PolicyRecord
@@ -21,7 +22,6 @@ from tradex_ledger.errors import NotFoundError, RefusedError, TradexError
 from tradex_ledger.lake.identity import check_free, settle
 from tradex_ledger.lake.storage import LocalLake, translate
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.select import sqlite_path
 from tradex_ledger.ledger.store import create_store, has_ledger, ledger_id, open_engine
 from tradex_ledger.modes import OWNER_WRITES, make_file
@@ -148,7 +148,7 @@ class Workspace(BackfillCommands):
 
     def _begin(self, start: date | None) -> None:
         """The first events of a ledger, as far as they are not there yet, and the first marker of its lake."""
-        cursor = format_time(datetime(start.year, start.month, start.day, tzinfo=UTC)) if start else None
+        cursor = start_of(day_of(start)) if start else None
         if self.ledger.position() == 0:  # by what follows, this ledger is one with a policy
             self.ledger.append(PolicyRecord.record(self.config.policy, by=self.actor))
         if self.ledger.version_of(state_stream(PIPELINE)) == 0:

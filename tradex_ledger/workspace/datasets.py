@@ -18,6 +18,7 @@ from tradex_ledger.domain.dataset_errors import (
     SameLogicError,
 )
 from tradex_ledger.domain.dataset_events import DIFFERENT
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.planning.context import changed_logic, differs, engine_name, reference_facts
@@ -176,14 +177,14 @@ class DatasetCommands(PolicyCommands):
     def protect(self, name: str, first: date, last: date, *, reason: str) -> Dataset:
         """Keep days of a dataset as they are: planning over them is refused, and so is publishing or reverting."""
         dataset, policy = self.dataset(name), self.policy
-        dataset.protect(first.isoformat(), last.isoformat(), reason=reason, by=self.actor, policy=policy)
+        dataset.protect(day_of(first), day_of(last), reason=reason, by=self.actor, policy=policy)
         self.ledger.append(dataset)
         return dataset
 
     def unprotect(self, name: str, first: date, last: date, *, reason: str, protection: str | None = None) -> str:
         """Lift a protection, named by its very range (and its reason, if there are several); returns its reason."""
         dataset, policy = self.dataset(name), self.policy
-        span = first.isoformat(), last.isoformat()
+        span = day_of(first), day_of(last)
         lifted = dataset.unprotect(*span, reason=reason, by=self.actor, protection=protection, policy=policy)
         self.ledger.append(dataset)
         return lifted

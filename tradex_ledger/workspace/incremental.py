@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import date
 
 from tradex_ledger.clock import new_id
 from tradex_ledger.datasets.built_in import PIPELINE
 from tradex_ledger.domain.clocks import TOLERANCE, ClockNote
-from tradex_ledger.domain.day import day_of
+from tradex_ledger.domain.day import day_of, later, start_of
 from tradex_ledger.domain.incremental import CursorAheadError, IncrementalRun
 from tradex_ledger.domain.life import ENDED
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
@@ -58,7 +58,7 @@ class IncrementalCommands(DatasetCommands):
         vouched = self._check_clock(ex, until, clock_is_right)
         self.register_datasets()
         ex.prepare()
-        cursor_to = format_time(datetime(end.year, end.month, end.day, tzinfo=UTC))
+        cursor_to = start_of(day_of(end))
         with held(ex, state_stream(PIPELINE)):
             unfinished = self.unfinished_incremental()
             if unfinished is not None:
@@ -70,11 +70,11 @@ class IncrementalCommands(DatasetCommands):
                     return finished
             cursor_from = self.state().cursor
             if cursor_from is not None and cursor_from < cursor_to:
-                check_own_days(ex, day_of(cursor_from), end.toordinal())
-                check_incremental(ex, day_of(cursor_from), end.toordinal() - 1)
+                check_own_days(ex, day_of(cursor_from), day_of(end))
+                check_incremental(ex, day_of(cursor_from), later(day_of(end), -1))
             if until is None and not far_ahead and (cursor_from or "") < cursor_to:
                 catalog = ex.base().catalog
-                check_not_far_ahead(ex, catalog, end.toordinal(), cursor_from)
+                check_not_far_ahead(ex, catalog, day_of(end), cursor_from)
             check_before_start(ex)
             run = IncrementalRun.start(
                 new_id("run", self.clock()),
@@ -130,7 +130,7 @@ class IncrementalCommands(DatasetCommands):
         """Raise `ClockDoubtfulError` before anything is recorded; returns what puts on record who says it is right."""
         from tradex_ledger.driving.clocks import ClockDoubtfulError, find_doubt, leans_on_the_clock
 
-        if until is not None and not leans_on_the_clock(ex, until.toordinal()):
+        if until is not None and not leans_on_the_clock(ex, day_of(until)):
             return []
 
         def catalog() -> Catalog:
@@ -161,7 +161,7 @@ class IncrementalCommands(DatasetCommands):
 
         run = self.ledger.get(IncrementalRun, run_id)
         end = day_of(run.cursor_to)
-        allowed = far_ahead if until is None else until.toordinal() >= end
+        allowed = far_ahead if until is None else day_of(until) >= end
         if allowed or run.windows or ex.bronze()[0].name in run.appended:
             return
         catalog = ex.base().catalog

@@ -12,6 +12,7 @@ from typing import Any
 from tradex_ledger.audit.describe import Reader
 from tradex_ledger.audit.query import query
 from tradex_ledger.domain.day import iso
+from tradex_ledger.domain.partition import Totals
 from tradex_ledger.domain.request import Request
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.paths import check_no_url, given
@@ -140,7 +141,7 @@ def _backfill(workspace: Workspace, at: str, progress: Progress) -> Iterator[Ste
     yield Step(
         f"Requested by {made.requested_by}, approved by {APPROVER}, run: published all at once",
         f"{at} backfill run {made.id}",
-        [{"run": run.id, "status": run.status, "new posts": counts["appended_rows"], **_outcomes(counts)}],
+        [{"run": run.id, "status": run.status, "new posts": counts.appended_rows, **_outcomes(counts)}],
     )
 
 
@@ -151,7 +152,7 @@ def _again(workspace: Workspace, at: str, progress: Progress) -> Iterator[Step]:
     yield Step(
         "The same backfill again does no harm and next to no work: every partition is reused",
         f"{at} backfill run {made.id}",
-        [{"run": made.id, "new posts": counts["appended_rows"], **_outcomes(counts)}],
+        [{"run": made.id, "new posts": counts.appended_rows, **_outcomes(counts)}],
     )
 
 
@@ -166,8 +167,8 @@ def _request() -> Request:
     )
 
 
-def _outcomes(counts: dict[str, int]) -> dict[str, int]:
-    return {name: counts[name] for name in ("partitions", "written", "identical", "reused")}
+def _outcomes(counts: Totals) -> dict[str, int]:
+    return {name: getattr(counts, name) for name in ("partitions", "written", "identical", "reused")}
 
 
 def _rows(workspace: Workspace, sql: str, as_of: str | None = None) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.errors import UsageError
 from tradex_ledger.pipelines.x.demo import vocabulary as words
 
@@ -70,7 +71,7 @@ class _Day:
 
     def __init__(self, seed: int, day: date) -> None:
         self.day = day
-        self.random = Random(seed * 10_000_000 + day.toordinal())
+        self.random = Random(seed * 10_000_000 + day_of(day))
         self.start_s = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
         self.spikes = spikes(seed, day)
         self.ids = 0
