@@ -37,8 +37,8 @@ from tests.kit.facts import (
 )
 from tests.kit.given import AT, Fact, given, replay
 from tradex_ledger.domain import run_events
-from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.anomaly import Anomaly
+from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import BuiltUponError, ExpiredRequestError
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.day import day_of

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tradex_ledger.datasets.definition import Read
+from tradex_ledger.domain.day import Day
 from tradex_ledger.driving.window import Input, WindowTask
 from tradex_ledger.lake.inputs import InputFile
 from tradex_ledger.lake.storage import sha256_of
@@ -32,7 +33,7 @@ def write_base(folder: Path, content: Content) -> tuple[InputFile, ...]:
         arrays = [pa.array(days, pa.date32()), pa.array(ids, pa.int32()), pa.array(ns, pa.int64())]
         pq.write_table(pa.table(arrays, names=["day", "id", "n"]), path)
         size = path.stat().st_size
-        found.append(InputFile(DAY_1 + number - 1, path, f"base/{path.name}", size, sha256_of(path)))
+        found.append(InputFile(Day(DAY_1 + number - 1), path, f"base/{path.name}", size, sha256_of(path)))
     return tuple(found)
 
 
@@ -45,7 +46,7 @@ def task(folder: Path, files: tuple[InputFile, ...], sql: str, days: range, **ch
         key=("day", "id"),
         references=(),
         inputs=(Input(Read("base", 0, 0), COLUMNS, files),),
-        days=tuple(DAY_1 + number - 1 for number in days),
+        days=tuple(Day(DAY_1 + number - 1) for number in days),
         folder=folder,
         check_reads=True,
         memory_mb=200,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from tradex_ledger.domain.base import CreatedEvent, Event, WrongStateError
-from tradex_ledger.domain.life import ENDED
 from tradex_ledger.domain.day import Cursor, day_of, iso, later
+from tradex_ledger.domain.life import ENDED
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.run import Run

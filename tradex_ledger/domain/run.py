@@ -11,11 +11,11 @@ from dataclasses import asdict
 
 from tradex_ledger.domain.anomaly import Anomaly
 from tradex_ledger.domain.base import Aggregate, WrongStateError
-from tradex_ledger.domain.life import ENDED
 from tradex_ledger.domain.day import Day, iso
 from tradex_ledger.domain.differences import ContentsDiffer
 from tradex_ledger.domain.extraction import Extraction
 from tradex_ledger.domain.facts import Facts
+from tradex_ledger.domain.life import ENDED
 from tradex_ledger.domain.partition import (
     OUTCOMES,
     Batch,
