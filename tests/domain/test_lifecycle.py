@@ -9,7 +9,7 @@ from typing import Any, get_origin, get_type_hints
 import duckdb
 import pytest
 
-from tests.kit.facts import candidate, requested, started
+from tests.kit.facts import planned, rebuilt, requested, started
 from tests.kit.given import ENVELOPE, replay
 from tradex_ledger import resources
 from tradex_ledger.domain.base import EVENTS, CreatedEvent, Event
@@ -32,8 +32,8 @@ def played(kind: type[Event], run: Any) -> str:
     """The status of a run after an event of that kind."""
     event: Any = kind.__new__(kind)
     facts = {name: some_value(k) for name, k in get_type_hints(kind).items() if name not in ENVELOPE}
-    if kind.TOPIC == "run.partition_rebuilt":
-        facts |= candidate("2024-01-03")
+    for known in (rebuilt("2024-01-03"), planned()):  # of some, no value at all is as good as another
+        facts |= known.data if known.kind is kind else {}
     vars(event).update(facts, by="ana", timestamp=run.modified_on, originator_version=2, originator_id=run.id)
     run.status = UNTOUCHED
     event.apply(run)
