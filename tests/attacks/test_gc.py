@@ -232,7 +232,7 @@ def test_what_an_older_copy_of_the_ledger_does_not_know_is_foreign_to_it(ws: Pat
     files = sorted((ws / "lake").rglob("*.parquet"))
     assert run(["-C", str(ws), "lake", "gc", "--delete", "--reason", REASON]) == 3
     with Workspace.open(ws, actor="ana", tolerates=(LakeIdentityError,)) as ana:
-        digest = ana.plan_epoch(end, reason=REASON)["digest"]
+        digest = ana.plan_epoch(end, reason=REASON).digest
     with Workspace.open(ws, actor="ben", tolerates=(LakeIdentityError,)) as ben:
         ben.begin_epoch(digest)
     with opened(ws) as workspace:

@@ -493,7 +493,7 @@ def test_a_broken_init_is_finished_on_the_lake_that_it_marked(story: Story, tmp_
 def new_epoch(ws: Path, lost_head: int) -> None:
     """Ana asks, Ben approves."""
     with Workspace.open(ws, actor="ana", clock=small.Ticking(), tolerates=(LakeIdentityError,)) as ana:
-        digest = ana.plan_epoch(lost_head, reason=REASON)["digest"]
+        digest = ana.plan_epoch(lost_head, reason=REASON).digest
     with Workspace.open(ws, actor="ben", clock=small.Ticking(), tolerates=(LakeIdentityError,)) as ben:
         ben.begin_epoch(digest[:12])
 
@@ -550,12 +550,12 @@ def test_an_epoch_needs_a_second_person_who_may_the_head_that_was_lost_and_a_rea
     assert (plan["lost_position"], plan["epoch"], plan["by"]) == (end, 1, "ana")
     asked = position(ws)
     for who in ("ana", "Ana ", "eve", "zoe"):
-        assert tradex("--as", who, "ledger", "epoch", "--approve", plan["digest"])[0] == 3, who
+        assert tradex("--as", who, "ledger", "epoch", "--approve", plan.digest)[0] == 3, who
     assert tradex("--as", "ben", "ledger", "epoch", "--approve", "0" * 64)[0] == 3
     assert tradex("--as", "ana", "run")[0] == 3
     assert position(ws) == asked
-    assert tradex("--as", "ben", "ledger", "epoch", "--approve", plan["digest"][:12])[0] == 0
-    assert tradex("--as", "ben", "ledger", "epoch", "--approve", plan["digest"])[0] == 3  # once
+    assert tradex("--as", "ben", "ledger", "epoch", "--approve", plan.digest[:12])[0] == 0
+    assert tradex("--as", "ben", "ledger", "epoch", "--approve", plan.digest)[0] == 3  # once
     _, log = tradex("audit", "log", "--limit", "1")
     assert f"epoch 1 begun, asked for by ana; the head {end} (epoch 0) is lost" in " ".join(log.split())
 
@@ -575,7 +575,7 @@ def test_a_lake_that_is_lost_as_a_whole_is_declared_lost_and_then_begun_anew(ws:
         with pytest.raises(UnmarkedLakeError):
             small.reopen(ws)
         with Workspace.open(ws, actor="ben", clock=small.Ticking(), tolerates=(UnmarkedLakeError,)) as ben:
-            ben.confirm_loss(name, plan["digest"])
+            ben.confirm_loss(name, plan.digest)
     with small.reopen(ws) as opened:
         assert len(markers(ws / "lake")) == 1
         small.backfill(opened, 1, 4, allow_overlap=[story.backfill])
@@ -591,7 +591,7 @@ def test_what_the_lost_ledger_published_after_it_was_given_up_is_not_given_up(ws
     lost, end = Path(shutil.copy(ws / "ledger.db", tmp_path / "lost.db")), highest(ws).position
     behind(ws, story)
     with Workspace.open(ws, actor="ana", clock=small.Ticking(), tolerates=(LakeIdentityError,)) as ana:
-        digest = ana.plan_epoch(end, reason=REASON)["digest"]
+        digest = ana.plan_epoch(end, reason=REASON).digest
     older = Path(shutil.copy(ws / "ledger.db", tmp_path / "older.db"))
     put_back(ws, lost)
     with small.reopen(ws) as found_again:

@@ -62,7 +62,7 @@ def damage(file: Path) -> None:
 def declare(workspace: Workspace, dataset: str, **more: Any) -> str:
     plan = workspace.declare_loss(dataset, reason=WHY, **more).loss_plan
     assert plan
-    return str(plan["digest"])
+    return plan.digest
 
 
 def lose(workspace: Workspace, dataset: str) -> None:

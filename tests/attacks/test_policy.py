@@ -192,11 +192,11 @@ def test_a_policy_that_nobody_could_ever_change_is_refused():
     proposal = record.proposal
     assert proposal
     with pytest.raises(OwnProposalError):
-        record.approve(proposal["digest"], by="BOSS", policy=record.policy)
-    record.approve(proposal["digest"], by="maria", policy=record.policy)  # who may approve, where nobody else is named
+        record.approve(proposal.digest, by="BOSS", policy=record.policy)
+    record.approve(proposal.digest, by="maria", policy=record.policy)  # who may approve, where nobody else is named
     assert record.policy == Policy()
     with pytest.raises(NoProposalError):
-        record.approve(proposal["digest"], by="maria", policy=record.policy)
+        record.approve(proposal.digest, by="maria", policy=record.policy)
 
 
 # -- the digest is of the text
@@ -370,7 +370,7 @@ def proposed(folder: Path, actor: str = "boss", **policy: Any) -> str:
     with small.reopen(folder, actor) as workspace:
         proposal = workspace.set_policy(reason=WHY).proposal
     assert proposal
-    return str(proposal["digest"])
+    return proposal.digest
 
 
 def test_a_proposal_is_rejected_by_who_could_approve_it_and_withdrawn_by_who_made_it(folder: Path, tradex: Tradex):
@@ -408,11 +408,11 @@ def test_who_is_named_alone_is_answered_by_who_may_approve():
         record.set(Policy(batch_mb=20), reason=WHY, by="boss", policy=record.policy)
         assert record.proposal
         if allowed:
-            record.reject(record.proposal["digest"], reason=WHY, by=who, policy=record.policy)
+            record.reject(record.proposal.digest, reason=WHY, by=who, policy=record.policy)
             break
         with pytest.raises(NotAllowedError):
-            record.reject(record.proposal["digest"], reason=WHY, by=who, policy=record.policy)
-        record.reject(record.proposal["digest"], reason=WHY, by="boss", policy=record.policy)
+            record.reject(record.proposal.digest, reason=WHY, by=who, policy=record.policy)
+        record.reject(record.proposal.digest, reason=WHY, by="boss", policy=record.policy)
     assert record.proposal is None
 
 
@@ -454,7 +454,7 @@ def proposed_again(folder: Path, days: float) -> str:
     with at(folder, "boss", days) as boss:
         proposal = boss.set_policy(reason=WHY).proposal
     assert proposal
-    return str(proposal["digest"])
+    return proposal.digest
 
 
 def test_what_waited_too_long_is_in_nobodys_way(folder: Path):

@@ -33,10 +33,12 @@ from tradex_ledger.domain.dataset_errors import (
 )
 from tradex_ledger.domain.day import Day, day_of
 from tradex_ledger.domain.differences import EngineCheck, EngineVerdict, PlacedDifference
+from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.plan import digest_of
 from tradex_ledger.domain.policy import NotAllowedError, Policy
 from tradex_ledger.domain.reason import PlaceholderReasonError
 from tradex_ledger.domain.request import RangeError
+from tradex_ledger.domain.waiting import ListedFile
 
 STREAM = "dataset-silver_x"
 REFERENCES = logic()["references"]
@@ -416,7 +418,9 @@ def test_who_protects_or_sets_free_says_why():
 
 # -- pruning
 
-FILES = [{"path": "old.parquet", "bytes": 30, "rows": 3, "sha256": "d" * 64, "partition": "2024-01-03"}]
+FILE = {"path": "old.parquet", "bytes": 30, "rows": 3, "sha256": "d" * 64}
+FILES = [{**FILE, "partition": "2024-01-03", "logic_version": 1}]
+GIVEN_UP = [ListedFile(LakeFile("old.parquet", 30, 3, "d" * 64), day_of("2024-01-03"), 1)]
 PRUNE = digest_of(["silver_x", FILES])
 LISTED = Fact(Dataset.PrunePlanned, "ana", {"files": FILES, "digest": PRUNE, "reason": REASON})
 PRUNED = Fact(Dataset.FilesPruned, "ben", {"files": FILES, "digest": PRUNE, "planned_by": "ana"})
@@ -426,7 +430,7 @@ WAITING = (registered(), versioned(), LISTED)
 @pytest.mark.norm("N4")
 def test_files_are_given_up_by_a_plan_that_a_second_person_approves():
     story = given(Dataset, registered(), versioned(), stream=STREAM)
-    story.when(lambda d: d.plan_prune(FILES, reason=REASON, by="ana", policy=Policy())).then(LISTED)
+    story.when(lambda d: d.plan_prune(GIVEN_UP, reason=REASON, by="ana", policy=Policy())).then(LISTED)
     waiting = given(Dataset, *WAITING, stream=STREAM)
     assert waiting.when(lambda d: d.prune(PRUNE, by="ben", policy=Policy())).then(PRUNED).prune_plan is None
 
@@ -462,7 +466,7 @@ def test_only_who_may_prune_does():
 def test_bronze_is_never_pruned():
     bronze = Fact(Dataset.Registered, "ana", {**registered().data, "layer": "bronze"})
     given(Dataset, bronze, versioned(), stream=STREAM).when(
-        lambda d: d.plan_prune(FILES, reason=REASON, by="ana", policy=Policy())
+        lambda d: d.plan_prune(GIVEN_UP, reason=REASON, by="ana", policy=Policy())
     ).refused(PruneRefusedError, "is Bronze")
 
 
@@ -471,6 +475,6 @@ def test_a_plan_to_prune_nothing_or_without_a_reason_is_refused():
     story.when(lambda d: d.plan_prune([], reason=REASON, by="ana", policy=Policy())).refused(
         PruneRefusedError, "nothing to prune"
     )
-    story.when(lambda d: d.plan_prune(FILES, reason="cleanup", by="ana", policy=Policy())).refused(
+    story.when(lambda d: d.plan_prune(GIVEN_UP, reason="cleanup", by="ana", policy=Policy())).refused(
         PlaceholderReasonError
     )

@@ -137,7 +137,7 @@ def _another_policy(folder: Path) -> None:
             proposal = ana.set_policy(reason=REASON).proposal
     assert proposal
     with used_by(folder, "ben", days=11.5) as ben:
-        ben.approve_policy(proposal["digest"])
+        ben.approve_policy(proposal.digest)
     for settings, answered in (({"window_partitions": 31}, True), ({"runs_in_all": 5}, False)):
         small.propose_policy(folder, **settings)
         with used_by(folder, "ana", days=11.6) as ana:
@@ -145,7 +145,7 @@ def _another_policy(folder: Path) -> None:
         assert proposal
         with used_by(folder, "ben", days=11.6) as ben:
             if answered:
-                ben.reject_policy(proposal["digest"], reason="30 is enough, INC-4301")
+                ben.reject_policy(proposal.digest, reason="30 is enough, INC-4301")
 
 
 def _forced(folder: Path) -> None:
@@ -167,7 +167,7 @@ def _lost(folder: Path) -> None:
         assert plan
         run_id = request(ana, 3, 3)
     with used_by(folder, "ben", days=12.6) as ben:
-        assert ben.confirm_loss("bronze_x_posts", plan["digest"])
+        assert ben.confirm_loss("bronze_x_posts", plan.digest)
         ben.approve(run_id)
         assert ben.drive(run_id).status == "SUCCESS"
 
@@ -187,7 +187,7 @@ def _garbage_and_a_lost_head(folder: Path) -> None:
     with Workspace.open(
         folder, actor="ana", clock=Ticking(START + timedelta(days=12.9)), tolerates=(LakeIdentityError,)
     ) as ana:
-        digest = ana.plan_epoch(lost, reason="the disk of the ledger died, INC-4320")["digest"]
+        digest = ana.plan_epoch(lost, reason="the disk of the ledger died, INC-4320").digest
     with Workspace.open(
         folder, actor="ben", clock=Ticking(START + timedelta(days=12.9)), tolerates=(LakeIdentityError,)
     ) as ben:

@@ -18,6 +18,7 @@ from tradex_ledger.cli.main import run
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import ApprovalOutdatedError, OverlapError
 from tradex_ledger.domain.dataset_errors import DefinitionsChangedError, ProtectedError, PruneRefusedError
+from tradex_ledger.domain.day import iso
 from tradex_ledger.domain.person import ActorNameError
 from tradex_ledger.domain.policy import NotAllowedError, PeakHoursError, TooLargeError
 from tradex_ledger.domain.request import Request
@@ -134,7 +135,7 @@ def test_protected_days_are_neither_reverted_nor_pruned(workspace: Workspace):
         workspace.revert(run_id, reason="the late file was another vendor's")
     assert workspace.ledger.position() == before
     _, files = workspace.plan_prune("gold_metrics", reason="nobody asks for these any more")
-    assert "2024-01-03" in {file["partition"] for file in files}
+    assert "2024-01-03" in {iso(listed.day) for listed in files}
     protect(workspace, "silver_social_events")
     with pytest.raises(PruneRefusedError, match="nothing to prune"):
         workspace.plan_prune("silver_social_events", reason="nobody asks for these any more")

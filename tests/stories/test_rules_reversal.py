@@ -18,6 +18,7 @@ from tradex_ledger.audit.query import query
 from tradex_ledger.audit.tables import PrunedFileError
 from tradex_ledger.domain.backfill_errors import BuiltUponError
 from tradex_ledger.domain.dataset_errors import PruneRefusedError
+from tradex_ledger.domain.day import iso
 from tradex_ledger.domain.policy import NotAllowedError
 from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.upkeep.propose import propose
@@ -152,14 +153,14 @@ def test_pruning_takes_two_persons_an_event_and_then_the_files(workspace: Worksp
     assert new[0] == old[0] + 1
     shown = visible(workspace)
     digest, files = workspace.plan_prune("silver_social_events", reason="superseded by the late post, INC-4211")
-    assert [f["partition"] for f in files] == ["2024-01-03"]
-    (path,) = [workspace.lake.absolute(f["path"]) for f in files]
+    assert [iso(listed.day) for listed in files] == ["2024-01-03"]
+    (path,) = [workspace.lake.absolute(listed.file.path) for listed in files]
     for name in ("ana", " Ana", "ana\u200b"):
         with small.reopen(workspace.config.folder, name) as same, pytest.raises(PruneRefusedError):
             same.prune("silver_social_events", digest)
     assert path.exists()
     with small.reopen(workspace.config.folder, "maria") as maria:
-        assert maria.prune("silver_social_events", digest) == [files[0]["path"]]
+        assert maria.prune("silver_social_events", digest) == [files[0].file.path]
         with pytest.raises(PruneRefusedError):
             maria.prune("silver_social_events", digest)
     assert not path.exists()
@@ -178,7 +179,7 @@ def test_a_file_that_became_current_again_is_not_pruned(workspace: Workspace):
     workspace.revert(run.id, reason=WRONG)
     with small.reopen(workspace.config.folder, "maria") as maria, pytest.raises(PruneRefusedError):
         maria.prune("silver_social_events", digest)
-    assert all(workspace.lake.absolute(file["path"]).exists() for file in files)
+    assert all(workspace.lake.absolute(listed.file.path).exists() for listed in files)
 
 
 @pytest.mark.norm("N4")

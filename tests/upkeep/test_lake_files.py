@@ -119,7 +119,7 @@ def test_pruned_files_that_a_crash_left_are_garbage(workspace: Workspace, monkey
         with pytest.raises(EnvironmentFault, match="removing gold_metrics"):
             maria.prune("gold_metrics", digest)
     found = find_unreferenced(workspace.ledger, workspace.lake)
-    assert {item.path for item in found} == {file["path"] for file in files}
+    assert {item.path for item in found} == {listed.file.path for listed in files}
     assert removable(found) == []  # by the clock of this workspace they are of the future
     grow_old(workspace.lake.root)
     found = find_unreferenced(workspace.ledger, workspace.lake)

@@ -113,21 +113,20 @@ def _show_prune(call: Call, workspace: Any, dataset: str) -> None:
     from tradex_ledger.upkeep.prune import lost_days
 
     plan = workspace.dataset(dataset).prune_plan
-    files = plan["files"] if plan else []
-    lost = lost_days(workspace.ledger, dataset, files)
+    files = [listed.to_event() for listed in plan.files] if plan else []
+    lost = lost_days(workspace.ledger, dataset, plan.paths if plan else set())
     if lost:
         days = lost[0] if len(lost) == 1 else f"{len(lost)} days from {lost[0]} to {lost[-1]}"
         call.show.warning(f"{dataset} of {days}: under no other version; once pruned, they exist nowhere")
     if call.as_json:
-        call.show.document({"digest": plan and plan["digest"], "files": files, "nowhere_else": lost})
+        call.show.document({"digest": plan and plan.digest, "files": files, "nowhere_else": lost})
         return
     if plan is None:
         call.show.note(f"no plan to prune {dataset} waits; make one: tradex lake prune {dataset} --reason …")
         return
     call.show.table(files, ("path", "bytes", "partition", "logic_version"))
-    total = bytes_text(sum(file["bytes"] for file in files))
-    call.show.line(f"plan {plan['digest']} by {plan['by']}: {len(files)} files, {total}")
-    call.show.note(f"next, somebody else: tradex lake prune {dataset} --approve {plan['digest']}")
+    call.show.line(f"plan {plan.digest} by {plan.by}: {len(files)} files, {bytes_text(plan.bytes)}")
+    call.show.note(f"next, somebody else: tradex lake prune {dataset} --approve {plan.digest}")
 
 
 @command(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from tradex_ledger.cli.common import Call, command, examples
+
+if TYPE_CHECKING:
+    from tradex_ledger.domain.waiting import EpochPlan
 
 
 @click.group("ledger", epilog=examples("tradex ledger show"))
@@ -71,21 +74,21 @@ def epoch(call: Call, lost_head: int | None, reason: str | None, digest: str | N
     _show_plan(call, plan)
 
 
-def _show_plan(call: Call, plan: dict[str, Any] | None) -> None:
+def _show_plan(call: Call, plan: EpochPlan | None) -> None:
     if call.as_json:
-        call.show.document(plan)
+        call.show.document(plan and plan.to_event())
         return
     if plan is None:
         call.show.note("no new epoch waits for its approval")
         return
     call.show.facts(
         {
-            "epoch": plan["epoch"],
-            "goes on after position": plan["base"],
-            "lost head": f"{plan['lost_position']} (epoch {plan['lost_epoch']})",
-            "asked for by": plan["by"],
-            "reason": plan["reason"],
-            "digest": plan["digest"],
+            "epoch": plan.epoch,
+            "goes on after position": plan.base,
+            "lost head": f"{plan.lost_position} (epoch {plan.lost_epoch})",
+            "asked for by": plan.by,
+            "reason": plan.reason,
+            "digest": plan.digest,
         }
     )
-    call.show.note(f"next, somebody else: tradex ledger epoch --approve {plan['digest']}")
+    call.show.note(f"next, somebody else: tradex ledger epoch --approve {plan.digest}")

@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any
 from tradex_ledger.cli.common import Call
 
 if TYPE_CHECKING:
+    from tradex_ledger.domain.waiting import FileList, ListedFile
     from tradex_ledger.upkeep.lost import Look
 
 
-def confirmed(call: Call, dataset: str, files: list[dict[str, Any]]) -> None:
+def confirmed(call: Call, dataset: str, files: tuple[ListedFile, ...]) -> None:
     """Files are lost from here on; what comes next."""
+    from tradex_ledger.domain.day import iso
+
     if call.as_json:
-        call.show.document({"lost": files})
+        call.show.document({"lost": [listed.to_event() for listed in files]})
         return
-    n_rows = sum(file["rows"] for file in files)
+    n_rows = sum(listed.file.rows for listed in files)
     call.show.line(f"{dataset}: {len(files)} files with {n_rows} rows are lost")
-    days = sorted({file["partition"] for file in files})
-    call.show.note(f"next: {_again(dataset, days)}")
+    days = sorted({listed.day for listed in files})
+    call.show.note(f"next: {_again(dataset, [iso(day) for day in days])}")
 
 
 def looked(call: Call, workspace: Any, dataset: str | None, *, declared: bool) -> int:
@@ -28,25 +31,29 @@ def looked(call: Call, workspace: Any, dataset: str | None, *, declared: bool) -
 
     look = find_lost(workspace.ledger, workspace.lake, dataset)
     names = [dataset] if dataset else list(workspace.pipeline.definitions)
-    plans = {name: plan for name in names if (plan := workspace.dataset(name).loss_plan)}
-    waiting = {file["path"] for plan in plans.values() for file in plan["files"]}
+    plans: dict[str, FileList] = {name: plan for name in names if (plan := workspace.dataset(name).loss_plan)}
+    waiting = {path for plan in plans.values() for path in plan.paths}
     open_ = [file for file in look.wrong if file["path"] not in waiting]
     status = 0 if declared or not (open_ or look.back) else 1
     if look.nothing_there:
         call.show.warning(f"not one of {look.checked} files is there: is the lake {workspace.lake.root} mounted?")
     if call.as_json:
         call.show.document(
-            {"checked": look.checked, "wrong": look.wrong, "lost": look.lost, "waiting": list(plans.values())}
+            {
+                "checked": look.checked,
+                "wrong": look.wrong,
+                "lost": look.lost,
+                "waiting": [p.to_event() for p in plans.values()],
+            }
         )
         return status
     call.show.table(look.wrong, ("path", "problem", "rows", "partition", "logic_version"))
     _tell_lost(call, look)
     for name, plan in plans.items():
-        n_rows = sum(file["rows"] for file in plan["files"])
         call.show.line(
-            f"declared lost by {plan['by']}: {len(plan['files'])} files of {name} with {n_rows} rows ({plan['digest']})"
+            f"declared lost by {plan.by}: {len(plan.files)} files of {name} with {plan.rows} rows ({plan.digest})"
         )
-        call.show.note(f"next, somebody else: tradex lake lost {name} --approve {plan['digest']}")
+        call.show.note(f"next, somebody else: tradex lake lost {name} --approve {plan.digest}")
     for name in sorted({file["dataset"] for file in open_}):
         call.show.note(f"restore them from a backup, or: tradex lake lost {name} --reason …")
     call.show.note(f"{look.checked} files hashed: {len(look.wrong)} wrong, {len(look.lost)} declared lost")

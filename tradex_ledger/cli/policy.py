@@ -85,13 +85,13 @@ def set_(call: Call, reason: str | None, dry_run: bool) -> None:
             waits = record.proposal
         now = workspace.policy_record().digest
     if call.as_json:
-        waiting = waits and waits["digest"]
+        waiting = waits and waits.digest
         call.show.document({"before": before, "digest": now, "waits": waiting, "differences": changes})
         return
     _show_differences(call, changes)
     if waits:
-        call.show.line(f"policy {waits['digest'][:12]} is proposed; judged by is {now[:12]}, as before")
-        _say_next(call, waits["digest"])
+        call.show.line(f"policy {waits.digest[:12]} is proposed; judged by is {now[:12]}, as before")
+        _say_next(call, waits.digest)
     elif dry_run:
         call.show.note("nothing was recorded" if changes else "that is what is on record")
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import ClassVar
 
 from tradex_ledger.domain import backfill_events as events
@@ -166,9 +166,7 @@ class Backfill(Run):
 
     def is_overdue(self, now: datetime, policy: Policy) -> bool:
         """Whether nobody has approved the request for longer than the policy lets it wait."""
-        if self.status != "PLANNED" or not policy.expire_days or not self.requested_at:
-            return False
-        return now - datetime.fromisoformat(self.requested_at) > timedelta(days=policy.expire_days)
+        return self.status == "PLANNED" and policy.is_overdue(self.requested_at, now)
 
     def expire(self, *, now: datetime, policy: Policy, by: str) -> None:
         """Close a request that waited too long."""

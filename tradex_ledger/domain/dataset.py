@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from tradex_ledger.domain import dataset_events as events
@@ -21,12 +21,12 @@ from tradex_ledger.domain.dataset_errors import (
 )
 from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.losses import Losses
-from tradex_ledger.domain.person import person
 from tradex_ledger.domain.plan import LAYERS, digest_of
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.protection import Protection
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.request import check_order
+from tradex_ledger.domain.waiting import FileList, ListedFile, is_own, named
 
 Difference = Callable[[str, list[dict[str, str]]], str | None]
 """What is other today than in a version's text and reference data; None when it is the same logic. The domain parses
@@ -71,7 +71,7 @@ class Dataset(Losses):
         self.readers: dict[str, int | None] = {}
         self.deprecated: list[int] = []
         self.protected: list[Protection] = []
-        self.prune_plan: dict[str, Any] | None = None
+        self.prune_plan: FileList | None = None
 
     @classmethod
     def register(
@@ -237,15 +237,16 @@ class Dataset(Losses):
             if held.holds(first, last):
                 raise ProtectedError(self.name, held)
 
-    def plan_prune(self, files: list[dict[str, Any]], *, reason: str, by: str, policy: Policy) -> str:
-        """List files (path, bytes, partition, logic_version) to be given up; returns the digest to approve."""
+    def plan_prune(self, files: Sequence[ListedFile], *, reason: str, by: str, policy: Policy) -> str:
+        """List files to be given up; returns the digest to approve."""
         policy.check_may("prune", by)
         if self.layer == "bronze":
             raise PruneRefusedError(f"{self.name} is Bronze: it is never pruned")
         if not files:
             raise PruneRefusedError(f"there is nothing to prune in {self.name}")
-        digest = digest_of([self.name, files])
-        self.trigger_event(self.PrunePlanned, files=files, digest=digest, reason=check_reason(reason), by=by)
+        listed = [file.to_event() for file in files]
+        digest = digest_of([self.name, listed])
+        self.trigger_event(self.PrunePlanned, files=listed, digest=digest, reason=check_reason(reason), by=by)
         return digest
 
     def prune(self, digest: str, *, by: str, policy: Policy) -> list[str]:
@@ -254,17 +255,18 @@ class Dataset(Losses):
         Raises: `NotAllowedError`, `PruneRefusedError`; four eyes: who listed the files does not approve.
         """
         policy.check_may("prune", by)
-        plan = self.prune_plan
-        if plan is None or plan["digest"] != digest:
+        plan = named(self.prune_plan, digest)
+        if plan is None:
             raise PruneRefusedError(
                 f"{self.name} has no plan {digest[:12]} to prune",
                 mend=f"make one: tradex lake prune {self.name} --reason …",
             )
-        if person(by) == person(plan["by"]):
+        if is_own(plan, by):
             raise PruneRefusedError(
                 f"{by} listed these files and cannot approve their removal",
                 mend="ask somebody else",
                 code="self-approval",
             )
-        self.trigger_event(self.FilesPruned, files=plan["files"], digest=digest, planned_by=plan["by"], by=by)
-        return [file["path"] for file in plan["files"]]
+        files = [listed.to_event() for listed in plan.files]
+        self.trigger_event(self.FilesPruned, files=files, digest=digest, planned_by=plan.by, by=by)
+        return [listed.file.path for listed in plan.files]

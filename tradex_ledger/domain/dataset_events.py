@@ -9,8 +9,10 @@ from tradex_ledger.domain.base import CreatedEvent, Event
 from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.differences import EngineVerdict, PlacedDifference
 from tradex_ledger.domain.facts import Facts
+from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.plan import digest_of
 from tradex_ledger.domain.protection import Protection
+from tradex_ledger.domain.waiting import FileList, ListedFile
 
 if TYPE_CHECKING:
     from tradex_ledger.domain.dataset import Dataset
@@ -152,6 +154,11 @@ class PartitionsUnprotected(Event):
         ]
 
 
+def file_list(event: PrunePlanned | LossDeclared) -> FileList:
+    """The files that an event lists, with who did."""
+    return FileList(tuple(map(ListedFile.from_event, event.files)), event.digest, event.by, event.reason)
+
+
 class PrunePlanned(Event):
     """Somebody listed files of old versions that are to be removed; nothing is until it is approved (N4)."""
 
@@ -161,7 +168,7 @@ class PrunePlanned(Event):
     reason: str
 
     def apply(self, aggregate: Dataset) -> None:
-        aggregate.prune_plan = {"files": self.files, "digest": self.digest, "by": self.by}
+        aggregate.prune_plan = file_list(self)
 
 
 class FilesPruned(Event):
@@ -185,7 +192,7 @@ class LossDeclared(Event):
     reason: str
 
     def apply(self, aggregate: Losses) -> None:
-        aggregate.loss_plan = {"files": self.files, "digest": self.digest, "by": self.by, "reason": self.reason}
+        aggregate.loss_plan = file_list(self)
 
 
 class FilesLost(Event):
@@ -199,7 +206,7 @@ class FilesLost(Event):
 
     def apply(self, aggregate: Losses) -> None:
         aggregate.loss_plan = None
-        aggregate.lost = [*aggregate.lost, *(file["path"] for file in self.files)]
+        aggregate.lost = [*aggregate.lost, *(LakeFile.of(file).path for file in self.files)]
 
 
 class EngineChecked(Event):

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 from tradex_ledger.domain import lake_events as events
 from tradex_ledger.domain.base import Aggregate
-from tradex_ledger.domain.person import person
 from tradex_ledger.domain.plan import SHORTEST_DIGEST, digest_of, full_digest, told_apart
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
+from tradex_ledger.domain.waiting import EpochPlan, is_own
 from tradex_ledger.errors import RefusedError
 
 STREAM = "lake"
@@ -41,7 +41,7 @@ class LakeLog(Aggregate):
 
     def __init__(self) -> None:
         self.epoch: int = 0
-        self.epoch_plan: dict[str, Any] | None = None
+        self.epoch_plan: EpochPlan | None = None
 
     @classmethod
     def open(cls, position: int, *, by: str) -> LakeLog:
@@ -84,16 +84,16 @@ class LakeLog(Aggregate):
             raise EpochRefusedError(
                 "nobody has asked for a new epoch", mend="ask: tradex ledger epoch --lost-head POSITION --reason …"
             )
-        if full_digest(digest, plan["digest"]) != plan["digest"]:
+        if full_digest(digest, plan.digest) != plan.digest:
             raise EpochRefusedError(
-                f"the epoch that waits has the digest {told_apart(plan['digest'], digest)}",
+                f"the epoch that waits has the digest {told_apart(plan.digest, digest)}",
                 mend=f"look at it (tradex ledger epoch) and give {SHORTEST_DIGEST} digits of it",
             )
-        policy.check_may("request", plan["by"])
-        policy.check_may("force", plan["by"])
-        if person(by) == person(plan["by"]):
+        policy.check_may("request", plan.by)
+        policy.check_may("force", plan.by)
+        if is_own(plan, by):
             raise EpochRefusedError(
                 f"{by} asked for this epoch and cannot approve it", mend="ask somebody else", code="self-approval"
             )
-        facts = {name: plan[name] for name in ("epoch", "base", "lost_epoch", "lost_position", "reason", "digest")}
-        self.trigger_event(self.EpochBegun, **facts, planned_by=plan["by"], by=by)
+        facts = {**plan.to_event(), "planned_by": plan.by, "by": by}
+        self.trigger_event(self.EpochBegun, **facts)

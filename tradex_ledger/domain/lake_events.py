@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import fields
+from typing import TYPE_CHECKING, ClassVar
 
 from tradex_ledger.domain.base import CreatedEvent, Event
+from tradex_ledger.domain.facts import Facts
+from tradex_ledger.domain.waiting import EpochPlan
 
 if TYPE_CHECKING:
     from tradex_ledger.domain.lake import LakeLog
@@ -21,7 +24,7 @@ class Collected(Event):
     """Files that no event names were given up: what crashes had left behind."""
 
     TOPIC: ClassVar[str] = "lake.collected"
-    files: list[dict[str, Any]]
+    files: list[Facts]
     bytes: int
     reason: str
 
@@ -38,8 +41,7 @@ class EpochPlanned(Event):
     digest: str
 
     def apply(self, aggregate: LakeLog) -> None:
-        facts = ("epoch", "base", "lost_epoch", "lost_position", "reason", "digest", "by")
-        aggregate.epoch_plan = {name: getattr(self, name) for name in facts}
+        aggregate.epoch_plan = EpochPlan(**{field.name: getattr(self, field.name) for field in fields(EpochPlan)})
 
 
 class EpochBegun(Event):

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -201,6 +201,10 @@ class Policy:
             if bound and (most is None or most > bound):
                 return None  # what nobody can estimate is no small thing: a person looks
         return f"at most {self.rule_max_partitions} partitions"
+
+    def is_overdue(self, since: str, now: datetime) -> bool:
+        """Whether something waits for a second person since a time (ISO 8601; "" is never) for too long."""
+        return bool(self.expire_days and since) and now - datetime.fromisoformat(since) > timedelta(self.expire_days)
 
     def in_peak(self, now: datetime) -> bool:
         """Whether a moment (with time zone) lies in the peak hours; hours may run past midnight."""

@@ -8,8 +8,8 @@ it may say no to it as well, and who proposed it may withdraw it; one that nobod
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import ClassVar
 
 from tradex_ledger.domain.base import Aggregate, CreatedEvent, Event
 from tradex_ledger.domain.person import person
@@ -25,6 +25,7 @@ from tradex_ledger.domain.policy_errors import (
 )
 from tradex_ledger.domain.policy_text import ON_RECORD, policy_on_record
 from tradex_ledger.domain.reason import check_reason
+from tradex_ledger.domain.waiting import Proposal, is_own
 
 STREAM = ON_RECORD
 INIT, ADOPTED = "init", "adopted"
@@ -40,7 +41,7 @@ class PolicyRecord(Aggregate):
         self.digest: str = ""
         self.texts: dict[str, str] = {}
         self.history: list[list[str]] = []
-        self.proposal: dict[str, Any] | None = None
+        self.proposal: Proposal | None = None
         self.proposed_at: str = ""
 
     class Recorded(CreatedEvent):
@@ -65,7 +66,7 @@ class PolicyRecord(Aggregate):
         reason: str
 
         def apply(self, aggregate: PolicyRecord) -> None:
-            aggregate.proposal = {"text": self.text, "digest": self.digest, "reason": self.reason, "by": self.by}
+            aggregate.proposal = Proposal(self.text, self.digest, self.reason, self.by)
             aggregate.proposed_at = self.timestamp.isoformat()
 
     class Rejected(Event):
@@ -171,7 +172,7 @@ class PolicyRecord(Aggregate):
         policy.check_may("set_policy", by)
         text = written(wanted)
         digest = text_digest(text)
-        if not policy.differences(wanted) or (self.proposal and self.proposal["digest"] == digest):
+        if not policy.differences(wanted) or (self.proposal and self.proposal.digest == digest):
             raise SamePolicyError(digest)
         self._check_changeable(wanted)
         facts = {"text": text, "digest": digest, "before": self.digest, "reason": check_reason(reason)}
@@ -194,14 +195,14 @@ class PolicyRecord(Aggregate):
         Raises: `NoProposalError`, `NotAllowedError`, `OwnProposalError`, `ExpiredProposalError`.
         """
         proposal = self._waiting(digest, by, policy)
-        if person(by) == person(proposal["by"]):
+        if is_own(proposal, by):
             raise OwnProposalError(by)
-        policy.check_may("set_policy", proposal["by"])
+        policy.check_may("set_policy", proposal.by)
         policy.check_may(_right_to_answer(policy), by)
         if now is not None and self.is_overdue(now, policy):
-            raise ExpiredProposalError(proposal["digest"], policy.expire_days)
-        facts = {"text": proposal["text"], "digest": proposal["digest"], "before": self.digest}
-        self.trigger_event(self.Changed, **facts, reason=proposal["reason"], proposed_by=proposal["by"], by=by)
+            raise ExpiredProposalError(proposal.digest, policy.expire_days)
+        facts = {"text": proposal.text, "digest": proposal.digest, "before": self.digest}
+        self.trigger_event(self.Changed, **facts, reason=proposal.reason, proposed_by=proposal.by, by=by)
 
     def reject(self, digest: str, *, reason: str, by: str, policy: Policy) -> None:
         """Say no to the proposed policy; whoever proposed it withdraws it so. It stays on record.
@@ -209,31 +210,29 @@ class PolicyRecord(Aggregate):
         Raises: `NoProposalError`, `NotAllowedError`.
         """
         proposal = self._waiting(digest, by, policy)
-        if person(by) != person(proposal["by"]):
+        if not is_own(proposal, by):
             policy.check_may(_right_to_answer(policy), by)
-        facts = {"digest": proposal["digest"], "proposed_by": proposal["by"]}
+        facts = {"digest": proposal.digest, "proposed_by": proposal.by}
         self.trigger_event(self.Rejected, **facts, reason=check_reason(reason), by=by)
 
     def is_overdue(self, now: datetime, policy: Policy) -> bool:
         """Whether nobody has answered what was proposed for longer than the policy lets it wait."""
-        if self.proposal is None or not policy.expire_days:
-            return False
-        return now - datetime.fromisoformat(self.proposed_at) > timedelta(days=policy.expire_days)
+        return self.proposal is not None and policy.is_overdue(self.proposed_at, now)
 
     def expire(self, *, now: datetime, policy: Policy, by: str) -> bool:
         """Close a proposal that waited too long; returns whether it did."""
         if self.proposal is None or not self.is_overdue(now, policy):
             return False
-        facts = {"digest": self.proposal["digest"], "proposed_by": self.proposal["by"]}
+        facts = {"digest": self.proposal.digest, "proposed_by": self.proposal.by}
         self.trigger_event(self.Expired, **facts, days=policy.expire_days, by=by)
         return True
 
-    def _waiting(self, digest: str, by: str, policy: Policy) -> dict[str, Any]:
+    def _waiting(self, digest: str, by: str, policy: Policy) -> Proposal:
         """The proposal that is named."""
         proposal = self.proposal
-        if proposal is None or full_digest(digest, proposal["digest"]) != proposal["digest"]:
+        if proposal is None or full_digest(digest, proposal.digest) != proposal.digest:
             policy.check_may("set_policy", by)
-            raise NoProposalError(digest, proposal["digest"] if proposal else None)
+            raise NoProposalError(digest, proposal.digest if proposal else None)
         return proposal
 
 

@@ -16,8 +16,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from tradex_ledger.domain.waiting import EpochPlan
 from tradex_ledger.lake.identity_errors import (
     BehindError,
     ForkedError,
@@ -162,11 +163,11 @@ def plan_base(store: Store, root: Path) -> tuple[int, tuple[int, int]]:
     return min(base, known.head), highest
 
 
-def check_given_up(store: Store, root: Path, plan: dict[str, Any]) -> None:
+def check_given_up(store: Store, root: Path, plan: EpochPlan) -> None:
     """Raise `LakeIdentityError` unless nothing would stand in the way once the planned epoch was begun."""
     known = known_of(store)
-    lost = (plan["lost_epoch"], plan["lost_position"])
-    begun = Epoch(plan["epoch"], known.head + 1, plan["base"], lost)
+    lost = (plan.lost_epoch, plan.lost_position)
+    begun = Epoch(plan.epoch, known.head + 1, plan.base, lost)
     _check(store, root, _found(root), replace(known, head=known.head + 1, epochs=(*known.epochs, begun)))
 
 

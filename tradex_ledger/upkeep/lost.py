@@ -16,15 +16,16 @@ from typing import Any
 
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.dataset_errors import LossRefusedError
+from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.plan import SHORTEST_DIGEST, full_digest, told_apart
 from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.waiting import ListedFile
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.lake.storage import LakeFileError, LocalLake, check_file
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.views import asked, open_views, resolve, rows
 
 HASHERS = 4
-FACTS = ("path", "bytes", "rows", "sha256", "partition", "logic_version", "problem")
 _NAMED = """
     select dataset, path, bytes, rows, sha256, partition::varchar as partition, logic_version
     from lake_files
@@ -62,7 +63,8 @@ def find_lost(ledger: Ledger, lake: LocalLake, dataset: str | None = None) -> Lo
         named = asked(connection, ["lake_files"], _NAMED, dataset)
         lost = rows(connection, "lost_files", "? is null or dataset = ? order by position, path", dataset, dataset)
     declared = {file["path"] for file in lost}
-    problems = dict(zip((file["path"] for file in named), _problems(lake, named), strict=True))
+    files = list(map(LakeFile.of, named))
+    problems = dict(zip((file.path for file in files), _problems(lake, files), strict=True))
     wrong = [
         {**file, "problem": problems[file["path"]]}
         for file in named
@@ -86,7 +88,7 @@ def declare_loss(
             f"{unknown[0]} is no file of {dataset} that is missing or changed: it is there as it was written, is "
             "declared lost already, or no event names it"
         )
-    files = [{name: file[name] for name in FACTS} for file in look.wrong if not only or file["path"] in only]
+    files = [ListedFile.from_event(file) for file in look.wrong if not only or file["path"] in only]
     aggregate.declare_loss(files, reason=reason, by=by, policy=policy)
     ledger.append(aggregate)
     return aggregate
@@ -94,39 +96,39 @@ def declare_loss(
 
 def confirm_loss(
     ledger: Ledger, lake: LocalLake, dataset: str, digest: str, *, by: str, policy: Policy
-) -> list[dict[str, Any]]:
+) -> tuple[ListedFile, ...]:
     """Confirm a declared loss: from this event on the files count as lost. Raises: `LossRefusedError`, also when one
     of them has turned up since."""
     aggregate = ledger.get(Dataset, stream_of(dataset), "dataset")
     plan = aggregate.loss_plan
     policy.check_may("prune", by)
-    known = plan["digest"] if plan else ""
+    known = plan.digest if plan else ""
     if known and full_digest(digest, known) != known:
         raise LossRefusedError(
             f"{dataset} has the declared loss {told_apart(known, digest)}",
             mend=f"give {SHORTEST_DIGEST} digits of it, or declare anew: tradex lake lost {dataset} --reason …",
         )
     files = aggregate.lose(full_digest(digest, known), by=by, policy=policy)
-    for file, problem in zip(files, _problems(lake, files), strict=True):
+    for listed, problem in zip(files, _problems(lake, [listed.file for listed in files]), strict=True):
         if problem is None:
             raise LossRefusedError(
-                f"{file['path']} is there again as it was written: it is not lost",
+                f"{listed.file.path} is there again as it was written: it is not lost",
                 mend=f"declare what still is: tradex lake lost {dataset} --reason …",
             )
     ledger.append(aggregate)
     return files
 
 
-def _problems(lake: LocalLake, files: Iterable[dict[str, Any]]) -> Iterator[str | None]:
+def _problems(lake: LocalLake, files: Iterable[LakeFile]) -> Iterator[str | None]:
     with ThreadPoolExecutor(min(HASHERS, os.cpu_count() or 1)) as pool:  # hashing lets other threads go on
         yield from pool.map(lambda file: _problem(lake, file), files)
 
 
-def _problem(lake: LocalLake, file: dict[str, Any]) -> str | None:
+def _problem(lake: LocalLake, file: LakeFile) -> str | None:
     try:
-        check_file(lake.absolute(file["path"]), file["path"], size=file["bytes"], sha256=file["sha256"])
+        check_file(lake.absolute(file.path), file.path, size=file.bytes, sha256=file.sha256)
     except LakeFileError:
-        return "changed" if os.path.lexists(lake.absolute(file["path"])) else "missing"
+        return "changed" if os.path.lexists(lake.absolute(file.path)) else "missing"
     except EnvironmentFault as fault:
         if getattr(fault.__cause__, "errno", None) == errno.EIO:
             return "unreadable"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Set
 
 import duckdb
 
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.dataset_errors import PruneRefusedError
-from tradex_ledger.domain.day import day_of, iso
+from tradex_ledger.domain.day import day_of
+from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.plan import SHORTEST_DIGEST, full_digest, told_apart
 from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.waiting import ListedFile
 from tradex_ledger.lake.identity import mark_saved, settle
 from tradex_ledger.lake.storage import LocalLake, translate
 from tradex_ledger.ledger.application import Ledger
@@ -22,7 +24,7 @@ def pruned_paths(connection: duckdb.DuckDBPyConnection, dataset: str) -> set[str
     return {row["path"] for row in rows(connection, "pruned_files", "dataset = ?", dataset)}
 
 
-def prunable(ledger: Ledger, dataset: str) -> list[dict[str, Any]]:
+def prunable(ledger: Ledger, dataset: str) -> list[ListedFile]:
     """Files of versions that readers do not get any more: superseded, reverted, abandoned, or of a deprecated version.
 
     A file that a current partition of a version in good standing, or of the one that readers get, still names is
@@ -47,27 +49,19 @@ def prunable(ledger: Ledger, dataset: str) -> list[dict[str, Any]]:
     kept = {file["path"] for row in current if row["logic_version"] not in given_up for file in row["files"] or ()} | {
         file["path"] for row in history if row["run_id"] in open_runs for file in row["files"] or ()
     }
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, ListedFile] = {}
     for row in history:
         day = day_of(row["partition"])
         if any(held.holds(day, day) for held in protected):
             continue
-        for file in row["files"] or ():
-            if file["path"] not in kept and file["path"] not in gone:
-                found[file["path"]] = {
-                    "path": file["path"],
-                    "bytes": file["bytes"],
-                    "rows": file["rows"],
-                    "sha256": file["sha256"],
-                    "partition": iso(day),
-                    "logic_version": row["logic_version"],
-                }
+        for file in map(LakeFile.of, row["files"] or ()):
+            if file.path not in kept and file.path not in gone:
+                found[file.path] = ListedFile(file, day, row["logic_version"])
     return [found[path] for path in sorted(found)]
 
 
-def lost_days(ledger: Ledger, dataset: str, files: list[dict[str, Any]]) -> list[str]:
+def lost_days(ledger: Ledger, dataset: str, paths: Set[str]) -> list[str]:
     """The days of files to be given up that exist under no other version: once they are gone, nowhere."""
-    paths = {file["path"] for file in files}
     with open_views(ledger.engine, resolve(ledger.engine, None), "partitions", "pruned_files") as connection:
         current = rows(connection, "partitions", "dataset = ?", dataset)
         gone = pruned_paths(connection, dataset) | paths
@@ -76,9 +70,7 @@ def lost_days(ledger: Ledger, dataset: str, files: list[dict[str, Any]]) -> list
     return sorted(had - stays)
 
 
-def plan_prune(
-    ledger: Ledger, dataset: str, *, reason: str, by: str, policy: Policy
-) -> tuple[str, list[dict[str, Any]]]:
+def plan_prune(ledger: Ledger, dataset: str, *, reason: str, by: str, policy: Policy) -> tuple[str, list[ListedFile]]:
     """Record which files of a dataset are to be given up; returns the plan's digest and the files."""
     files = prunable(ledger, dataset)
     aggregate = ledger.get(Dataset, stream_of(dataset), "dataset")
@@ -94,11 +86,10 @@ def prune(ledger: Ledger, lake: LocalLake, dataset: str, digest: str, *, by: str
     """
     settle(ledger.engine, lake)
     aggregate = ledger.get(Dataset, stream_of(dataset), "dataset")
-    still = {file["path"] for file in prunable(ledger, dataset)}
-    planned = {file["path"] for file in (aggregate.prune_plan or {"files": []})["files"]}
-    if planned - still:
+    still = {listed.file.path for listed in prunable(ledger, dataset)}
+    if aggregate.prune_plan and aggregate.prune_plan.paths - still:
         aggregate.prune_plan = None  # what was planned is in use again: no such plan any more
-    known = aggregate.prune_plan["digest"] if aggregate.prune_plan else ""
+    known = aggregate.prune_plan.digest if aggregate.prune_plan else ""
     policy.check_may("prune", by)
     if known and full_digest(digest, known) != known:
         raise PruneRefusedError(

@@ -21,6 +21,7 @@ from tradex_ledger.domain.dataset_events import DIFFERENT
 from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.domain.reason import check_reason
+from tradex_ledger.domain.waiting import ListedFile
 from tradex_ledger.planning.context import changed_logic, differs, engine_name, reference_facts
 from tradex_ledger.planning.named import check_defined, check_identity, check_named
 from tradex_ledger.sources import reader_version
@@ -189,7 +190,7 @@ class DatasetCommands(PolicyCommands):
         self.ledger.append(dataset)
         return lifted
 
-    def plan_prune(self, name: str, *, reason: str) -> tuple[str, list[dict[str, Any]]]:
+    def plan_prune(self, name: str, *, reason: str) -> tuple[str, list[ListedFile]]:
         """List the files of old versions that could be given up; somebody else approves the digest."""
         from tradex_ledger.upkeep.prune import plan_prune
 
@@ -211,7 +212,7 @@ class DatasetCommands(PolicyCommands):
         chosen = set(only)
         return declare_loss(self.ledger, self.lake, name, only=chosen, reason=reason, by=self.actor, policy=self.policy)
 
-    def confirm_loss(self, name: str, digest: str) -> list[dict[str, Any]]:
+    def confirm_loss(self, name: str, digest: str) -> tuple[ListedFile, ...]:
         """Confirm a declared loss; returns its files, which can be extracted or built again from here on."""
         from tradex_ledger.upkeep.lost import confirm_loss
 

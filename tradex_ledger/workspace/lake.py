@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tradex_ledger.domain.waiting import EpochPlan
 from tradex_ledger.lake import identity
 from tradex_ledger.lake.identity_errors import LakeIdentityError, LostHeadError, NotLostError
 from tradex_ledger.lake.markers import markers
@@ -27,7 +28,7 @@ class LakeCommands(IncrementalCommands):
         found = find_unreferenced(self.ledger, self.lake)
         return found, collect(self.ledger, self.lake, found, reason=reason, by=self.actor, policy=policy)
 
-    def plan_epoch(self, lost_head: int, *, reason: str) -> dict[str, Any]:
+    def plan_epoch(self, lost_head: int, *, reason: str) -> EpochPlan:
         """Ask that this ledger, put back from a copy, goes on without what came after; somebody else approves.
 
         Raises: `NotLostError` when the lake knows of nothing that this ledger lacks, or of more than was named.
@@ -47,14 +48,17 @@ class LakeCommands(IncrementalCommands):
         log = self.lake_log()
         log.plan_epoch((epoch, max(lost_head, 1)), base=base, reason=reason, by=self.actor, policy=self.policy)
         self.ledger.append(log)
-        return dict(log.epoch_plan or {})
+        assert log.epoch_plan is not None  # just asked for
+        return log.epoch_plan
 
     def begin_epoch(self, digest: str) -> int:
         """Approve the epoch that was asked for; returns its number. Raises `LakeIdentityError` if the lake went on."""
         log, lake = self.lake_log(), self.lake
+        asked = log.epoch_plan
         log.begin_epoch(digest, by=self.actor, policy=self.policy)
         try:
-            identity.check_given_up(self.ledger.engine, lake.root, dict(self.lake_log().epoch_plan or {}))
+            if asked is not None:
+                identity.check_given_up(self.ledger.engine, lake.root, asked)
         except OSError as error:
             raise translate(error, f"looking into the lake {lake.root}") from error
         identity.mark_saved(self.ledger, lake, self.ledger.append(log))
