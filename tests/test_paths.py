@@ -62,7 +62,7 @@ def uri(workspace: Path) -> str:
 
 def posts_of(workspace: Path) -> int:
     with Workspace.open(workspace, reading=True) as opened:
-        found = query(opened.ledger.engine, opened.lake, "select count(*) from bronze_x_posts").rows
+        found = query(opened.ledger.store, opened.lake, "select count(*) from bronze_x_posts").rows
     number: int = found[0][0]
     return number
 
@@ -219,13 +219,13 @@ def test_a_whole_workspace_below_odd_names(tmp_path: Path):
         workspace.bump("gold_signals", reason="spikes start at 4, not at 3, INC-1")
         assert small.backfill(workspace, 2, 3, kind="logical", dataset="gold_signals").status == "SUCCESS"
         rows = query(
-            workspace.ledger.engine, workspace.lake, "select count(*), count(distinct post_id) from bronze_x_posts"
+            workspace.ledger.store, workspace.lake, "select count(*), count(distinct post_id) from bronze_x_posts"
         )
         assert rows.rows[0][0] >= rows.rows[0][1] > 0
-        assert query(workspace.ledger.engine, workspace.lake, "select * from gold_signals_v1").rows
+        assert query(workspace.ledger.store, workspace.lake, "select * from gold_signals_v1").rows
         assert isinstance(diff_versions(workspace.ledger, workspace.lake, "gold_signals", 1, 2), list)
-        store = open_store(workspace.config.ledger_url)
-        with connect() as connection:  # segments beside the ledger are used, too
+        store = open_store(workspace.config.ledger_url, workspace.config.folder)
+        with connect() as connection:  # segments are used, too
             create_events(connection, store, workspace.ledger.position(), segment_events=256)
         check_everything(workspace)
     assert sorted(path.name for path in root.iterdir()) == ["posts [1]*?", "ws"]

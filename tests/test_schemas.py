@@ -317,7 +317,7 @@ def test_a_projection_has_the_columns_that_are_on_record(told: Workspace, name: 
     assert contract["name"] == name
     assert contract["row"]
     assert all(column["meaning"] for column in contract["columns"])
-    with open_views(told.ledger.engine, resolve(told.ledger.engine, None)) as connection:
+    with open_views(told.ledger.store, resolve(told.ledger.store, None)) as connection:
         add_projections(connection, [name])
         assert described(connection, name) == [(c["name"], c["type"]) for c in contract["columns"]]
 
@@ -339,7 +339,7 @@ def test_what_is_said_to_be_empty_without_a_topic_is_so_by_its_own_statement(rul
     sql = read_text("projections", f"{name}.sql")
     said = re.search(r"^-- Empty without (\S+)\.$", sql, re.MULTILINE)
     assert said
-    with open_views(ruled.ledger.engine, resolve(ruled.ledger.engine, None)) as connection:
+    with open_views(ruled.ledger.store, resolve(ruled.ledger.store, None)) as connection:
         add_projections(connection, ["partitions"])  # as they were with it
         assert connection.execute(f"from ({sql})").fetchall()
         assert connection.execute("delete from ledger_events where topic = $1", [said[1]]).fetchall() > [(0,)]
@@ -358,7 +358,7 @@ def test_columns_do_not_depend_on_what_happened(tmp_path: Path):
 
 @pytest.mark.parametrize("name", projection_names())
 def test_a_projection_follows_from_the_events_of_its_topics_alone(ruled: Workspace, name: str):
-    store = ruled.ledger.engine
+    store = ruled.ledger.store
     everything = select_all(store, name)
     assert select_all(store, name, name) == everything
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import stat
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
@@ -24,6 +26,8 @@ _KEY_FILE = "cache.key"
 _KEY_BYTES = 32
 _CONTEXT = b"tradex-ledger cache 1"
 _PROGRAM = "tradex"
+_CACHES = ".cache"
+_FOLDER_NAME = re.compile(r"[\w-]{1,64}").fullmatch
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
@@ -50,20 +54,41 @@ def cache_home() -> Path | None:
     return folder if _is_own(folder, stat.S_ISDIR, _OTHERS_WRITE) and os.access(folder, os.W_OK | os.X_OK) else None
 
 
-def cache_path(of: Path, suffix: str) -> Path | None:
-    """Where this user's cache of a file lies: beside it where it and its folder are the user's own, else at home.
+@dataclass(frozen=True, slots=True)
+class Caches:
+    """Where this user's caches of one ledger lie: in a folder that is there, and below it in folders made at need.
 
-    Two files of one name have two caches: those at home carry a digest of the whole path.
+    Without `base` there is no place for any.
     """
-    folder = of.parent
-    own = _is_own(of, stat.S_ISREG) and _is_own(folder, stat.S_ISDIR)
-    if own and os.access(of, os.W_OK) and os.access(folder, os.W_OK | os.X_OK):
-        return of.with_name(f"{of.name}{suffix}")
-    home = cache_home()
-    if home is None:
-        return None
-    place = hashlib.sha256(os.fsencode(os.path.realpath(of))).hexdigest()[:32]
-    return home / f"{place}{suffix}"
+
+    base: Path | None = None
+    below: tuple[str, ...] = ()
+
+    def path(self, *names: str) -> Path | None:
+        """Where a cache of that name would lie; nothing is made."""
+        return self.base and self.base.joinpath(*self.below, *names)
+
+    def made(self, *names: str) -> Path | None:
+        """The folder of that name, made if need be; None where it, or one above it, is not this user's alone."""
+        folder = self.base
+        for name in (*self.below, *names):
+            if folder is None or not own_folder(folder := folder / name):
+                return None
+        return folder
+
+
+def caches_of(workspace: Path | None, ledger: str) -> Caches:
+    """The caches of a ledger: in its workspace where that folder is the user's own and may be written, else at home.
+
+    Two workspaces have two caches: those at home carry a digest of the whole path. Without a workspace, and for an id
+    that is no name of a folder, there are none.
+    """
+    if workspace is None or not _FOLDER_NAME(ledger):
+        return Caches()
+    if _is_own(workspace, stat.S_ISDIR) and os.access(workspace, os.W_OK | os.X_OK):
+        return Caches(workspace, (_CACHES, ledger))
+    place = hashlib.sha256(os.fsencode(os.path.realpath(workspace))).hexdigest()[:32]
+    return Caches(cache_home(), (place, ledger))
 
 
 def seal(data: bytes, label: str = "") -> bytes | None:

@@ -29,7 +29,7 @@ from tradex_ledger.lake.inputs import InputFile
 from tradex_ledger.lake.storage import LocalLake, check_size
 from tradex_ledger.lake.verified import Named, Reading, Verified
 from tradex_ledger.ledger.columnar import create_events
-from tradex_ledger.ledger.select import SQLiteFile
+from tradex_ledger.ledger.select import open_store
 from tradex_ledger.sources.stage import FileCounts
 from tradex_ledger.views import open_views, resolve, rows
 from tradex_ledger.workspace import Workspace
@@ -132,17 +132,48 @@ def test_of_many_that_need_one_at_once_all_have_the_same(home: Path):
     assert [path.name for path in home.iterdir()] == ["cache.key"]
 
 
-def test_a_cache_lies_beside_what_is_the_users_own_and_else_at_home(home: Path, tmp_path: Path):
-    ledger = tmp_path / "ledger.db"
-    ledger.write_bytes(b"")
-    assert keyed.cache_path(ledger, "-x") == tmp_path / "ledger.db-x"
+def test_caches_lie_in_a_workspace_that_is_the_users_own_and_else_at_home(home: Path, tmp_path: Path):
+    ws = tmp_path / "ws"
+    ws.mkdir()
+    assert keyed.caches_of(ws, "ld-1").path("x") == ws / ".cache" / "ld-1" / "x"
+    assert list(ws.iterdir()) == [], "to ask where they lie makes nothing"
+    assert keyed.caches_of(ws, "ld-1").made("x") == ws / ".cache" / "ld-1" / "x"
+    assert {path.stat().st_mode & 0o777 for path in ws.rglob("*")} == {0o700}
     if os.geteuid() == 0:
-        os.chown(ledger, 12345, 12345)
-        elsewhere = keyed.cache_path(ledger, "-x")
-        assert elsewhere is not None and elsewhere.parent == tmp_path / "caches"
-        assert (tmp_path / "caches").stat().st_mode & 0o777 == 0o700
+        os.chown(ws, 12345, 12345)
+        elsewhere = keyed.caches_of(ws, "ld-1").made("x")
+        assert elsewhere is not None and elsewhere.parents[2] == tmp_path / "caches"
+        assert {path.stat().st_mode & 0o777 for path in (tmp_path / "caches", *elsewhere.parents[:2])} == {0o700}
         (tmp_path / "caches").chmod(0o777)
-        assert keyed.cache_path(ledger, "-x") is None
+        assert keyed.caches_of(ws, "ld-1").made("x") is None
+
+
+@pytest.mark.parametrize("ledger", ["..", "a/b", "", ".", "/etc", "a" * 65, "a\n"])
+def test_an_id_that_is_no_name_of_a_folder_has_no_caches(home: Path, tmp_path: Path, ledger: str):
+    assert keyed.caches_of(tmp_path, ledger).made() is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_in_the_way_leads_no_cache_elsewhere(home: Path, tmp_path: Path):
+    ws, other = tmp_path / "ws", tmp_path / "other"
+    ws.mkdir()
+    other.mkdir()
+    (ws / ".cache").symlink_to(other)
+    assert keyed.caches_of(ws, "ld-1").made("x") is None
+    assert list(other.iterdir()) == []
+
+
+def test_what_an_older_release_left_beside_the_ledger_is_neither_read_nor_touched(
+    home: Path, ws: Path, capsys: pytest.CaptureFixture[str]
+):
+    right = asked(ws, capsys)
+    shutil.rmtree(ws / ".cache")
+    old = [ws / f"ledger.db-{name}" for name in ("segments", "delivered", "keys")]
+    for path in old:
+        path.write_bytes(b"of an older release")
+    assert asked(ws, capsys) == right
+    assert [path.read_bytes() for path in old] == [b"of an older release"] * 3
+    assert len(segments(small.caches(ws) / "segments")) == 3
 
 
 # -- segments
@@ -189,7 +220,7 @@ def test_an_edited_segment_under_the_name_of_its_new_digest_is_made_again(
     home: Path, ws: Path, capsys: pytest.CaptureFixture[str]
 ):
     right = asked(ws, capsys)
-    folder = ws / "ledger.db-segments"
+    folder = small.caches(ws) / "segments"
     assert folder.stat().st_mode & 0o777 == 0o700
     before = {path.name: path.read_bytes() for path in segments(folder)}
     assert len(before) == 3
@@ -205,7 +236,7 @@ def test_the_segments_of_another_user_are_not_believed(
     home: Path, ws: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     right = asked(ws, capsys)
-    folder = ws / "ledger.db-segments"
+    folder = small.caches(ws) / "segments"
     mine = {path.name for path in segments(folder)}
     for path in segments(folder):
         content = edited(path)
@@ -220,20 +251,20 @@ def test_the_segments_of_another_user_are_not_believed(
     assert {path.name for path in segments(folder)} == mine
 
 
-def test_whoever_may_not_write_beside_the_ledger_has_segments_at_home(
+def test_whoever_may_not_write_into_the_workspace_has_segments_at_home(
     home: Path, ws: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     plain = asked(ws, capsys)
-    shutil.rmtree(ws / "ledger.db-segments")
+    shutil.rmtree(ws / ".cache")
+    ws.chmod(0o555)
     if os.geteuid() == 0:
-        os.chown(ws / "ledger.db", 12345, 12345)
-    else:
-        (ws / "ledger.db").chmod(0o444)
+        monkeypatch.setattr(os, "access", lambda path, mode: not (Path(path) == ws and mode & os.W_OK))
     before = sorted(ws.iterdir())
     assert asked(ws, capsys) == plain
     assert asked(ws, capsys) == plain
     assert sorted(ws.iterdir()) == before
-    (folder,) = (tmp_path / "caches").iterdir()
+    folder = small.caches(ws) / "segments"
+    assert folder.parents[2] == tmp_path / "caches"
     assert (len(segments(folder)), folder.stat().st_mode & 0o777) == (3, 0o700)
 
 
@@ -245,7 +276,7 @@ def test_without_a_key_answers_are_computed_and_that_is_said_once(
     key = home / "cache.key"
     keyed._keys.clear()
     key.chmod(0o644)
-    for path in segments(ws / "ledger.db-segments"):
+    for path in segments(small.caches(ws) / "segments"):
         path.write_bytes(b"")
     for _ in range(2):
         answer, beside = asked(ws, capsys)
@@ -260,7 +291,7 @@ def test_pipes_and_links_in_the_place_of_a_segment_hold_nobody_up(
     home: Path, ws: Path, capsys: pytest.CaptureFixture[str]
 ):
     right = asked(ws, capsys)
-    pipe, link, _ = segments(ws / "ledger.db-segments")
+    pipe, link, _ = segments(small.caches(ws) / "segments")
     pipe.unlink()
     os.mkfifo(pipe)
     link.rename(ws / "elsewhere")
@@ -286,7 +317,7 @@ HARMS = (flip, flip, flip, cut, longer)
 
 
 def tell(connection: duckdb.DuckDBPyConnection, ledger: Path, upto: int) -> Any:
-    create_events(connection, SQLiteFile(ledger), upto)
+    create_events(connection, open_store(f"sqlite:///{ledger}", ledger.parent), upto)
     digest = "sum(hash(e))"
     return connection.execute(f"select count(*), {digest} from ledger_events e").fetchall()
 
@@ -298,22 +329,22 @@ def test_a_flipped_bit_in_a_segment_gives_no_other_answer(home: Path, ws: Path, 
             return tell(connection, ws / "ledger.db", 3 * EVENTS)
 
     right, chance = answer(), random.Random(SEED + flips)
-    whole = {path: path.read_bytes() for path in segments(ws / "ledger.db-segments")}
+    whole = {path: path.read_bytes() for path in segments(small.caches(ws) / "segments")}
     for number in range(flips):
         path = chance.choice(list(whole))
         path.write_bytes(HARMS[number % len(HARMS)](whole[path], chance))
         assert answer() == right
-        assert {path: path.read_bytes() for path in segments(ws / "ledger.db-segments")} == whole
+        assert {path: path.read_bytes() for path in segments(small.caches(ws) / "segments")} == whole
 
 
 def test_segments_in_each_others_place_give_no_other_answer(home: Path, ws: Path, capsys: pytest.CaptureFixture[str]):
     right = asked(ws, capsys)
-    first, second, third = (path.read_bytes() for path in segments(ws / "ledger.db-segments"))
-    for path, content in zip(segments(ws / "ledger.db-segments"), (second, third, first), strict=True):
+    first, second, third = (path.read_bytes() for path in segments(small.caches(ws) / "segments"))
+    for path, content in zip(segments(small.caches(ws) / "segments"), (second, third, first), strict=True):
         path.write_bytes(content)
     assert asked(ws, capsys) == right
-    names = [path.name for path in segments(ws / "ledger.db-segments")]
-    paths = segments(ws / "ledger.db-segments")
+    names = [path.name for path in segments(small.caches(ws) / "segments")]
+    paths = segments(small.caches(ws) / "segments")
     paths[0].rename(paths[0].with_name("kept"))
     paths[1].rename(paths[0].with_name(names[0][:13] + names[1][13:]))  # the second's binding at the first's range
     assert asked(ws, capsys) == right
@@ -341,7 +372,7 @@ def run_once(told: Path, tmp_path: Path, home: Path) -> Iterator[Path]:
 
 def posts(ws: Path) -> int:
     with small.reopen(ws) as workspace:
-        answer = query(workspace.ledger.engine, workspace.lake, "select count(*)::bigint from bronze_x_posts")
+        answer = query(workspace.ledger.store, workspace.lake, "select count(*)::bigint from bronze_x_posts")
     return int(answer.rows[0][0])
 
 
@@ -360,7 +391,7 @@ def test_a_cache_that_claims_that_all_is_there_makes_no_run_leave_posts_out(
     told: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, run_once: Path, how: str
 ):
     ws = small.copied(told, tmp_path / "attacked")
-    cache = ws / "ledger.db-delivered"
+    cache = small.caches(ws) / "delivered"
     with small.reopen(ws) as workspace:
         with monkeypatch.context() as other:
             other.setenv(keyed.CONFIG_HOME, str(tmp_path / "evil"))
@@ -378,7 +409,7 @@ def test_a_cache_that_claims_that_all_is_there_makes_no_run_leave_posts_out(
 
 @pytest.mark.parametrize("flips", [FLIPS, pytest.param(300, marks=pytest.mark.soak)])
 def test_a_flipped_bit_in_what_is_known_of_files_is_seen(run_once: Path, flips: int):
-    cache, chance = run_once / "ledger.db-delivered", random.Random(SEED)
+    cache, chance = small.caches(run_once) / "delivered", random.Random(SEED)
     whole = cache.read_bytes()
     with small.reopen(run_once) as workspace:
         ex = workspace.execution()
@@ -392,7 +423,7 @@ def test_a_flipped_bit_in_what_is_known_of_files_is_seen(run_once: Path, flips: 
 
 
 def bronze_files(workspace: Workspace) -> list[InputFile]:
-    engine = workspace.ledger.engine
+    engine = workspace.ledger.store
     with open_views(engine, resolve(engine, None)) as connection:
         found = rows(connection, "partitions", "dataset = 'bronze_x_posts' order by partition")
     return [
@@ -406,7 +437,7 @@ def bronze_files(workspace: Workspace) -> list[InputFile]:
 def test_a_flipped_bit_in_the_index_of_keys_gives_no_other_keys(
     run_once: Path, monkeypatch: pytest.MonkeyPatch, flips: int
 ):
-    folder, chance = run_once / "ledger.db-keys", random.Random(SEED)
+    folder, chance = small.caches(run_once) / "keys", random.Random(SEED)
     monkeypatch.setattr(keys, "_SPANS", 3)  # else a file of few posts is told by its spans alone
     (folder / "spans").unlink()
 
@@ -451,7 +482,7 @@ def test_an_older_cache_of_the_same_ledger_put_back_changes_nothing(run_once: Pa
     post = {"id": "1741941000000000001", "author_id": "9", "text": "$TSLA", "created_at": "2024-01-02T10:00:00.000Z"}
 
     def story(ws: Path, harm: Callable[[Path], object]) -> list[Any]:
-        cache, late = ws / "ledger.db-delivered", ws.parent / "posts" / "late.jsonl"
+        cache, late = small.caches(ws) / "delivered", ws.parent / "posts" / "late.jsonl"
         older = cache.read_bytes()
         found = []
         with small.reopen(ws) as workspace:
@@ -459,7 +490,7 @@ def test_an_older_cache_of_the_same_ledger_put_back_changes_nothing(run_once: Pa
                 late.write_bytes(b"\n".join(orjson.dumps({**post, "text": text}) for text in texts))
                 harm(cache) if harm is not put_back else cache.write_bytes(older)
                 small.backfill(workspace, 1, 4)
-                answer = query(workspace.ledger.engine, workspace.lake, "select text from bronze_x_posts order by all")
+                answer = query(workspace.ledger.store, workspace.lake, "select text from bronze_x_posts order by all")
                 found.append(answer.rows)
         return found
 
@@ -475,8 +506,9 @@ def test_an_older_cache_of_the_same_ledger_put_back_changes_nothing(run_once: Pa
 def test_what_another_ledger_knows_is_not_believed(run_once: Path, told: Path, tmp_path: Path):
     ws = small.copied(told, tmp_path / "other")
     with small.reopen(ws) as workspace:
-        shutil.copy(run_once / "ledger.db-delivered", ws / "ledger.db-delivered")
+        assert open_delivered(workspace.execution()).known == {}
+        shutil.copy(small.caches(run_once) / "delivered", small.caches(ws) / "delivered")
         assert open_delivered(workspace.execution()).known == {}
         workspace.run(small.day(3))
-        shutil.copy(run_once / "ledger.db-delivered", ws / "ledger.db-delivered")
+        shutil.copy(small.caches(run_once) / "delivered", small.caches(ws) / "delivered")
         assert open_delivered(workspace.execution()).known == {}

@@ -92,7 +92,7 @@ def deliver(source: Path, name: str, *posts: dict[str, Any] | str) -> None:
 
 
 def bronze(workspace: Workspace, dataset: str = BRONZE[0], columns: str = "post_id, text, event_date") -> list[Any]:
-    with open_views(workspace.ledger.engine, AsOf(workspace.ledger.position(), None)) as connection:
+    with open_views(workspace.ledger.store, AsOf(workspace.ledger.position(), None)) as connection:
         files = current_files(connection, workspace, dataset)
     if not files:
         return []
@@ -104,7 +104,7 @@ def bronze(workspace: Workspace, dataset: str = BRONZE[0], columns: str = "post_
 def repeated(workspace: Workspace) -> list[Any]:
     """By SQL of its own, over all files: keys that stand twice, posts of two days, lines that are known twice."""
     found: list[Any] = []
-    with open_views(workspace.ledger.engine, AsOf(workspace.ledger.position(), None)) as connection:
+    with open_views(workspace.ledger.store, AsOf(workspace.ledger.position(), None)) as connection:
         posts = current_files(connection, workspace, BRONZE[0])
         lines = [f for name in BRONZE[1:] for f in current_files(connection, workspace, name)]
     for files, key, more in (
@@ -124,7 +124,7 @@ def repeated(workspace: Workspace) -> list[Any]:
 
 def counted(workspace: Workspace) -> dict[date, tuple[int, int]]:
     """What is built on Bronze: posts and versions by day."""
-    with open_views(workspace.ledger.engine, AsOf(workspace.ledger.position(), None)) as connection:
+    with open_views(workspace.ledger.store, AsOf(workspace.ledger.position(), None)) as connection:
         files = current_files(connection, workspace, "silver_counts")
     rows = duckdb.execute("from read_parquet($1, hive_partitioning = false)", [files]).fetchall()
     return {day: (posts, versions) for day, posts, versions in rows if versions}
@@ -381,7 +381,7 @@ def test_files_that_share_numbers_with_another_day_are_found_by_their_spans():
 
 
 def keys_folder(workspace: Workspace) -> Path:
-    return workspace.config.folder / "ledger.db-keys"
+    return small.caches(workspace.config.folder) / "keys"
 
 
 def spoil_nothing(folder: Path) -> None: ...

@@ -262,7 +262,7 @@ def test_who_only_reads_is_warned(
 ):
     situation(ws, story)
     with Workspace.open(ws, reading=True, tolerates=(LakeIdentityError,)) as opened:
-        found = problem(opened.ledger.engine, opened.lake.root)
+        found = problem(opened.ledger.store, opened.lake.root)
         assert type(found) is error
     for command in READERS:
         run(["-C", str(ws), *(part.format(bf=story.backfill) for part in command)])
@@ -669,7 +669,7 @@ def test_a_folder_that_nobody_may_look_into_is_no_lake_below(ws: Path, story: St
     (ws / "lake" / "lost+found").mkdir(mode=0)
     shutil.rmtree(ws / "lake" / MARKS)
     with small.reopen(ws) as opened:
-        settle(opened.ledger.engine, opened.lake)
+        settle(opened.ledger.store, opened.lake)
     with suppress(OSError):
         (ws / "lake" / "lost+found").chmod(0o700)
 
@@ -691,7 +691,7 @@ def test_a_new_epoch_goes_on_after_all_that_is_common_and_what_was_given_up_befo
     head = position(ws)
     lay(ws / "lake", Marker(1, head + 50, "ab" * 32, highest(ws).ledger))
     with Workspace.open(ws, reading=True) as opened:
-        assert plan_base(opened.ledger.engine, opened.lake.root) == (head, (1, head + 50))
+        assert plan_base(opened.ledger.store, opened.lake.root) == (head, (1, head + 50))
 
 
 def test_a_lake_that_is_all_there_is_is_not_searched(ws: Path, monkeypatch: pytest.MonkeyPatch):
@@ -705,4 +705,4 @@ def test_a_lake_that_is_all_there_is_is_not_searched(ws: Path, monkeypatch: pyte
     monkeypatch.setattr("tradex_ledger.lake.identity.run_files", search)
     monkeypatch.setattr("tradex_ledger.lake.identity.lakes_below", lambda _, *, deep: search() if deep else ())
     with Workspace.open(ws, reading=True) as opened:
-        assert isinstance(problem(opened.ledger.engine, opened.config.lake), UnmarkedLakeError)
+        assert isinstance(problem(opened.ledger.store, opened.config.lake), UnmarkedLakeError)

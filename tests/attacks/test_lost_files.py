@@ -76,7 +76,7 @@ def losses(workspace: Workspace) -> list[dict[str, Any]]:
 
 
 def ask(workspace: Workspace, sql: str, as_of: str | None = None) -> Any:
-    return query(workspace.ledger.engine, workspace.lake, sql, as_of=as_of)
+    return query(workspace.ledger.store, workspace.lake, sql, as_of=as_of)
 
 
 # -- who may say so, and of what

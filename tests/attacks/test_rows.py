@@ -121,7 +121,7 @@ def test_what_is_planted_is_refused_by_whoever_reads_it(
             lambda: ledger.get(Backfill, run_id),
             lambda: list(map(ledger.mapper.to_domain_event, ledger.recorder.select_notifications(1, 10_000))),
             lambda: log(ledger),
-            lambda: open_views(ledger.engine, resolve(ledger.engine, None)),
+            lambda: open_views(ledger.store, resolve(ledger.store, None)),
         ):
             with pytest.raises(BrokenRowError, match=f"position {row.position} ") as caught:
                 read()
@@ -212,7 +212,7 @@ def test_two_rows_that_are_swapped_in_a_column_are_named(folder: Path, connectio
         return
     with Workspace.open(folder, actor="ana", reading=True) as opened:
         with pytest.raises(BrokenRowError, match=f"position ({one}|{two}) "):
-            open_views(opened.ledger.engine, resolve(opened.ledger.engine, str(two)))
+            open_views(opened.ledger.store, resolve(opened.ledger.store, str(two)))
         with pytest.raises(BrokenLedgerError):
             log(opened.ledger)
 
@@ -227,13 +227,13 @@ def test_an_event_that_was_taken_out_of_the_middle_is_missed(folder: Path, conne
         with pytest.raises(MissingEventError):
             opened.ledger.get(Run, stream)
         with pytest.raises(MissingEventError):
-            open_views(opened.ledger.engine, resolve(opened.ledger.engine, None))
+            open_views(opened.ledger.store, resolve(opened.ledger.store, None))
 
 
 def test_events_that_are_added_while_somebody_looks_are_no_lost_events(folder: Path):
     with Workspace.open(folder) as workspace:
         seen = workspace.ledger.position() - 3  # where the ledger ended when its last position was asked for
-        assert time_at(workspace.ledger.engine, seen, seen) is not None
+        assert time_at(workspace.ledger.store, seen, seen) is not None
 
 
 @pytest.mark.parametrize(("level", "tile"), [(0, 0), (0, 1), (1, 0), (3, 0), (9, 0)])

@@ -132,7 +132,7 @@ def test_a_file_is_hashed_once_and_again_after_seven_days_or_when_its_stamp_is_a
 
     def ask(later: timedelta = timedelta()) -> int:
         with Workspace.open(folder, actor="ana", clock=lambda: now + later, reading=True) as workspace:
-            return hashes.of(lambda: query(workspace.ledger.engine, workspace.lake, "select * from gold_metrics"))
+            return hashes.of(lambda: query(workspace.ledger.store, workspace.lake, "select * from gold_metrics"))
 
     n_files = ask()
     assert n_files > 5
@@ -155,7 +155,7 @@ def test_what_was_changed_only_just_now_is_believed_once(folder: Path, monkeypat
     for _ in range(2):
         lake = LocalLake(folder / "lake", clock=lambda: at[0])
         with small.reopen(folder) as workspace:
-            assert hashes.of(lambda: query(workspace.ledger.engine, lake, "select * from gold_metrics")) > 5  # noqa: B023
+            assert hashes.of(lambda: query(workspace.ledger.store, lake, "select * from gold_metrics")) > 5  # noqa: B023
 
 
 @pytest.mark.parametrize("forged", ["a tag of nobody", "another user's key", "another kind of cache", "cut"])
@@ -226,7 +226,7 @@ def test_a_file_that_changes_between_check_and_read_is_named(folder: Path, monke
 
     monkeypatch.setattr(query_module, "values_of", meanwhile)
     with small.reopen(folder) as workspace, pytest.raises(EnvironmentFault, match=r"gold_metrics/.*while it was read"):
-        query(workspace.ledger.engine, workspace.lake, "select count(*) from gold_metrics")
+        query(workspace.ledger.store, workspace.lake, "select count(*) from gold_metrics")
 
 
 def test_without_verification_the_answer_says_so(folder: Path, capsys: pytest.CaptureFixture[str]):

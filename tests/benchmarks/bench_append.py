@@ -21,9 +21,9 @@ from eventsourcing.persistence import StoredEvent
 from tests.benchmarks import measure
 from tradex_ledger import resources
 from tradex_ledger.domain.run_events import PartitionRebuilt
-from tradex_ledger.ledger.dialects import BUSY_TIMEOUT_MS
 from tradex_ledger.ledger.mapper import EntryMapper
 from tradex_ledger.ledger.recorder import Recorder
+from tradex_ledger.ledger.sqlite import BUSY_TIMEOUT_MS
 from tradex_ledger.ledger.store import create_store, open_engine
 
 SAVE = 1_000

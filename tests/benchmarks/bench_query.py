@@ -48,7 +48,7 @@ def main() -> None:
                 shutil.rmtree(work / "cache", ignore_errors=True)
                 for how, more in (("first", ()), ("verified", ()), ("not verified", ("--no-verify",))):
                     cost = timed(*command, *more)
-                    if turn:  # the first compiles, and makes the caches beside the ledger
+                    if turn:  # the first compiles, and makes the caches
                         found.setdefault(how, []).append(cost)
             for how, costs in found.items():
                 lines.append((f"{name}, {how}, wall s", measure.spread([wall for wall, _ in costs]), ""))

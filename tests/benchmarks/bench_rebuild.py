@@ -86,7 +86,7 @@ def restore(folder: Path) -> None:
 def check(folder: Path, days: int, observations: int) -> tuple[int, int]:
     """The catalog shows what was asked for, and Silver's rows are those of the bare loop. Returns rows and bytes."""
     with Workspace.open(folder / "workspace") as ws:
-        views = open_views(ws.ledger.engine, resolve(ws.ledger.engine, None))
+        views = open_views(ws.ledger.store, resolve(ws.ledger.store, None))
         found = {name: rows(views, "partitions", f"dataset = '{name}'") for name in (BRONZE, SILVER)}
         status = rows(views, "runs", "run_kind = 'backfill'")[0]
         files = [str(ws.lake.absolute(f["path"])) for row in found[SILVER] for f in row["files"]]

@@ -87,7 +87,7 @@ def backfill(folder: Path, days: int, dataset: str = BRONZE) -> dict[str, Any]:
 def outcome(folder: Path, run_id: str) -> dict[str, Any]:
     """What the projection says of a run."""
     with Workspace.open(folder / "workspace") as ws:
-        views = open_views(ws.ledger.engine, resolve(ws.ledger.engine, None))
+        views = open_views(ws.ledger.store, resolve(ws.ledger.store, None))
         return rows(views, "runs", "run_id = ?", run_id)[0]
 
 

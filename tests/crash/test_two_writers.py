@@ -50,7 +50,7 @@ def interleaved(workspace: Workspace, run: str, after: int) -> int:
 
 
 def stale(workspace: Workspace) -> list[dict[str, object]]:
-    with open_views(workspace.ledger.engine, resolve(workspace.ledger.engine, None)) as views:
+    with open_views(workspace.ledger.store, resolve(workspace.ledger.store, None)) as views:
         return rows(views, "stale_partitions")
 
 

@@ -27,7 +27,7 @@ Harm = Callable[[Path], None]
 
 
 def cache(folder: Path) -> Path:
-    return folder / "ws" / "ledger.db-delivered"
+    return small.caches(folder / "ws") / "delivered"
 
 
 def nothing(path: Path) -> None:

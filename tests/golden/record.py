@@ -28,7 +28,7 @@ from tradex_ledger.domain.protection import Protection
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.entry import canonical, parse, parse_time
 from tradex_ledger.ledger.recorder import Recorder
-from tradex_ledger.ledger.store import create_store, open_engine
+from tradex_ledger.ledger.store import create_store, database, open_engine
 from tradex_ledger.views import open_views, projection_names, resolve, rows
 from tradex_ledger.workspace import Workspace
 
@@ -50,8 +50,7 @@ def plain(value: Any) -> Any:
 
 def answers(ledger: Ledger) -> dict[str, Any]:
     """The state of every aggregate, and the rows of every projection in the order of their texts."""
-    engine = ledger.engine
-    with open_views(engine, resolve(engine, None)) as views:
+    with open_views(ledger.store, resolve(ledger.store, None)) as views:
         streams = [r[0] for r in views.execute("select distinct stream from events order by all").fetchall()]
         shown = {name: sorted(map(plain, rows(views, name)), key=json.dumps) for name in projection_names()}
     return {"aggregates": {s: plain(state(ledger.repository.get(s))) for s in streams}, "projections": shown}
@@ -66,7 +65,8 @@ def load(lines: list[str], url: str) -> tuple[Engine, list[str]]:
         body = canonical({"by": entry.by, "data": entry.data, "v": entry.v})
         recorder = Recorder(engine, lambda at=entry.at: parse_time(at))  # type: ignore[misc]
         recorder.insert_events([StoredEvent(entry.stream, entry.version, entry.topic, body)])
-    with open_views(engine, resolve(engine, None)) as views:
+    store = database(engine)
+    with open_views(store, resolve(store, None)) as views:
         found = views.execute("select entry from events order by position").fetchall()
     return engine, [row[0] for row in found]
 

@@ -63,7 +63,7 @@ def check_everything(workspace: Workspace) -> Record:
         *state_problems(record.entries),
         *run_problems(record.entries),
     ]
-    with open_views(workspace.ledger.engine, AsOf(position, None)) as connection:
+    with open_views(workspace.ledger.store, AsOf(position, None)) as connection:
         problems += projection_problems(connection, record.entries)
         problems += bronze_problems(connection, workspace)
     assert not problems, f"{len(problems)} problems as of {position}:\n" + "\n".join(problems)

@@ -25,7 +25,7 @@ def current_files(connection: duckdb.DuckDBPyConnection, workspace: Workspace, d
 def contents(workspace: Workspace, *, without: Sequence[str] = ()) -> Contents:
     """What readers see: dataset → day → digest. Of Bronze the rows, but for who brought them (and `without`)."""
     found: Contents = {}
-    with open_views(workspace.ledger.engine, AsOf(workspace.ledger.position(), None)) as connection:
+    with open_views(workspace.ledger.store, AsOf(workspace.ledger.position(), None)) as connection:
         for row in rows(connection, "partitions", "layer <> 'bronze'"):
             digest = ",".join(file["sha256"] for file in row["files"])
             found.setdefault(row["dataset"], {})[row["partition"].isoformat()] = digest

@@ -34,19 +34,19 @@ def partitions(workspace: Workspace, as_of: str | None = None) -> list[dict[str,
 
 def projection(workspace: Workspace, name: str, as_of: str | None = None) -> list[dict[str, Any]]:
     """The rows of one projection, as of a position or time."""
-    with open_views(workspace.ledger.engine, resolve(workspace.ledger.engine, as_of)) as views:
+    with open_views(workspace.ledger.store, resolve(workspace.ledger.store, as_of)) as views:
         return rows(views, name)
 
 
 def projections(workspace: Workspace, as_of: str | None = None) -> dict[str, list[str]]:
     """Every projection there is, its rows as sorted texts, so that two of them can be compared."""
-    with open_views(workspace.ledger.engine, resolve(workspace.ledger.engine, as_of)) as views:
+    with open_views(workspace.ledger.store, resolve(workspace.ledger.store, as_of)) as views:
         return {name: sorted(map(repr, rows(views, name))) for name in projection_names()}
 
 
 def events(workspace: Workspace, where: str, as_of: str | None = None) -> list[dict[str, Any]]:
     """The events (typed columns, the rest in `data`) that a condition holds for, in their order."""
-    with open_views(workspace.ledger.engine, resolve(workspace.ledger.engine, as_of)) as views:
+    with open_views(workspace.ledger.store, resolve(workspace.ledger.store, as_of)) as views:
         return rows(views, "events", f"{where} order by position")
 
 

@@ -10,11 +10,12 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tradex_ledger.config import FILE
+from tradex_ledger.config import FILE, open_config
 from tradex_ledger.domain.policy_errors import SamePolicyError
 from tradex_ledger.domain.request import Request
 from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import TradexError
+from tradex_ledger.ledger.select import open_store
 from tradex_ledger.pipelines.x.demo.posts import write_month
 from tradex_ledger.workspace import Workspace
 
@@ -56,6 +57,13 @@ def deliver(folder: Path, *, days: int = 7, posts_per_day: int = 6) -> None:
 def reopen(folder: Path, actor: str = "ana") -> Workspace:
     """The workspace in a folder, used by somebody."""
     return Workspace.open(folder, actor=actor, clock=Ticking())
+
+
+def caches(folder: Path) -> Path:
+    """Where the caches of the ledger of a workspace lie, if there are any."""
+    found = open_store(open_config(folder).ledger_url, folder).caches.path()
+    assert found is not None
+    return found
 
 
 def copied(root: Path, to: Path) -> Path:

@@ -29,13 +29,14 @@ from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.protection import Protection
+from tradex_ledger.ledger import loading
 from tradex_ledger.ledger.application import Ledger, WriterConflictError
 from tradex_ledger.ledger.entry import canonical
 from tradex_ledger.ledger.loading import ALL_EVENTS
 from tradex_ledger.ledger.log import CanonicalEvent
 from tradex_ledger.ledger.mapper import EntryMapper, UnknownEventError, fields
 from tradex_ledger.ledger.named import AmbiguousIdError, NoSuchStreamError, ShortIdError
-from tradex_ledger.ledger.recorder import Recorder
+from tradex_ledger.ledger.recorder import Recorder, stored_event
 from tradex_ledger.ledger.rows import Row
 from tradex_ledger.ledger.store import create_store, open_engine
 
@@ -162,13 +163,12 @@ def test_of_a_long_stream_only_the_events_that_count_are_read(engine: Engine, mo
         made_dataset(ledger)
         publications(engine, 3_000)
         read: list[int] = []
-        load_one = Recorder.stored_event
 
-        def noted(recorder: Recorder, row: Row, stream: str) -> StoredEvent:
+        def noted(ledger: str, row: Row, stream: str) -> StoredEvent:
             read.append(row[2])
-            return load_one(recorder, row, stream)
+            return stored_event(ledger, row, stream)
 
-        monkeypatch.setattr(Recorder, "stored_event", noted)
+        monkeypatch.setattr(loading, "stored_event", noted)
         assert ledger.get(Dataset, "dataset-silver_x").version == 3_002
         assert read == [1, 2, 3_002]
 

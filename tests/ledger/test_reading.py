@@ -26,7 +26,7 @@ from tradex_ledger.ledger import looking
 from tradex_ledger.ledger.columnar import create_events
 from tradex_ledger.ledger.faults import StoreFault
 from tradex_ledger.ledger.looking import look, looked
-from tradex_ledger.ledger.select import SQLiteFile, open_store, select
+from tradex_ledger.ledger.select import SQLiteFile, open_store
 from tradex_ledger.ledger.store import open_engine, read, writing
 from tradex_ledger.trust import LIST
 from tradex_ledger.upkeep.alerts import alerts
@@ -305,26 +305,25 @@ def test_a_reading_connection_cannot_write(ws: Path):
     assert caught.value.code == "store-not-writable"
 
 
-def test_segments_are_made_beside_ones_own_ledger_only(ws: Path, monkeypatch: pytest.MonkeyPatch):
-    store = open_store(f"sqlite:///{ws / 'ledger.db'}")
-    position = select(store, "select max(position) from events")[0][0]
+def test_segments_are_made_in_ones_own_workspace_only(ws: Path, monkeypatch: pytest.MonkeyPatch):
 
     def read_all() -> bool:
+        store = open_store(f"sqlite:///{ws / 'ledger.db'}", ws)
         with connect() as connection:
-            create_events(connection, store, position, segment_events=256)
-        return (ws / "ledger.db-segments").is_dir()
+            create_events(connection, store, store.position(), segment_events=256)
+        return (ws / ".cache").is_dir()
 
     with small.reopen(ws) as workspace:
         while workspace.ledger.position() < 300:
             small.backfill(workspace, 1, 2)
-        position = workspace.ledger.position()
+    shutil.rmtree(ws / ".cache")
     monkeypatch.setattr("os.geteuid", lambda: 4711)
     assert not read_all()
     monkeypatch.undo()
-    (ws / "ledger.db").chmod(0o444)
+    ws.chmod(0o555)
     if os.geteuid() != 0:
         assert not read_all()
-    (ws / "ledger.db").chmod(0o644)
+    ws.chmod(0o755)
     assert read_all()
 
 
@@ -425,7 +424,7 @@ def test_without_the_right_to_write_for_who_is_not_root(made: tuple[Path, str], 
 def test_the_python_api_reads_as_well(ws: Path):
     before = tree(ws)
     with Workspace.open(ws, reading=True) as workspace:
-        assert Reader(workspace.ledger.engine).runs()
+        assert Reader(workspace.ledger.store).runs()
         alerts(workspace.ledger, None)
     store = open_store(open_config(ws).ledger_url)
     assert isinstance(store, SQLiteFile)

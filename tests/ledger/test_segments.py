@@ -15,8 +15,8 @@ from tests.kit import made_ledger
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.ledger import columnar, segments
 from tradex_ledger.ledger.columnar import create_events
-from tradex_ledger.ledger.select import SQLiteFile, Store
-from tradex_ledger.ledger.store import open_engine
+from tradex_ledger.ledger.select import Store, open_store
+from tradex_ledger.ledger.store import database, open_engine
 from tradex_ledger.views import add_projections, projection_names
 
 EVENTS = 256  # a segment in here: one tile
@@ -32,13 +32,27 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def store(made: Path, tmp_path: Path) -> SQLiteFile:
-    shutil.copytree(made, tmp_path / "workspace")
-    return SQLiteFile(tmp_path / "workspace" / "ledger.db")
+def workspace(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "workspace"))
 
 
-def files(store: SQLiteFile) -> list[Path]:
-    return sorted(store.path.with_name("ledger.db-segments").glob("*"))
+@pytest.fixture
+def store(workspace: Path) -> Store:
+    return opened(workspace)
+
+
+def opened(workspace: Path) -> Store:
+    return open_store(f"sqlite:///{workspace / 'ledger.db'}", workspace)
+
+
+def files(store: Store) -> list[Path]:
+    return sorted(folder(store).glob("*"))
+
+
+def folder(store: Store) -> Path:
+    found = store.caches.path("segments")
+    assert found is not None
+    return found
 
 
 def answers(store: Store, upto: int = 1_400, topics: tuple[str, ...] = (), size: int = EVENTS) -> dict[str, Any]:
@@ -51,7 +65,7 @@ def answers(store: Store, upto: int = 1_400, topics: tuple[str, ...] = (), size:
 
 
 @pytest.fixture
-def expected(store: SQLiteFile) -> dict[str, Any]:
+def expected(store: Store) -> dict[str, Any]:
     """What the ledger says when there is no segment at all."""
     found = answers(store, size=1 << 20)
     assert files(store) == []
@@ -59,7 +73,7 @@ def expected(store: SQLiteFile) -> dict[str, Any]:
 
 
 def test_the_answers_are_the_same_when_segments_are_made_and_when_they_are_read(
-    store: SQLiteFile, expected: dict[str, Any]
+    store: Store, expected: dict[str, Any]
 ) -> None:
     assert answers(store) == expected
     made = files(store)
@@ -68,12 +82,12 @@ def test_the_answers_are_the_same_when_segments_are_made_and_when_they_are_read(
     assert files(store) == made
 
 
-@pytest.mark.parametrize("folder", ["version=3", "tier=prod"])
+@pytest.mark.parametrize("name", ["version=3", "tier=prod"])
 def test_a_folder_that_is_called_like_a_hive_partition_is_just_a_folder(
-    store: SQLiteFile, expected: dict[str, Any], tmp_path: Path, folder: str
+    workspace: Path, store: Store, expected: dict[str, Any], tmp_path: Path, name: str
 ) -> None:
-    shutil.copytree(store.path.parent, tmp_path / folder / "deep")
-    moved = SQLiteFile(tmp_path / folder / "deep" / "ledger.db")
+    shutil.copytree(workspace, tmp_path / name / "deep")
+    moved = opened(tmp_path / name / "deep")
     assert answers(moved) == expected
     assert len(files(moved)) == 5
     assert answers(moved) == expected
@@ -82,17 +96,17 @@ def test_a_folder_that_is_called_like_a_hive_partition_is_just_a_folder(
 @pytest.mark.parametrize("upto", [1, 255, 256, 257, 512, 700, 1_400])
 @pytest.mark.parametrize("topics", [(), TOPICS])
 def test_as_of_any_position_and_for_some_topics_the_answers_are_the_same(
-    store: SQLiteFile, upto: int, topics: tuple[str, ...]
+    store: Store, upto: int, topics: tuple[str, ...]
 ) -> None:
     plain = answers(store, upto, topics, size=1 << 20)
     assert answers(store, upto, topics) == plain
     assert answers(store, upto, topics) == plain
 
 
-def test_through_an_engine_the_answers_are_the_same(store: SQLiteFile, expected: dict[str, Any]) -> None:
-    engine = open_engine(store.url)
-    assert answers(engine) == expected
-    assert answers(engine) == expected
+def test_through_an_engine_the_answers_are_the_same(workspace: Path, store: Store, expected: dict[str, Any]) -> None:
+    engine = open_engine(f"sqlite:///{workspace / 'ledger.db'}")
+    assert answers(database(engine, workspace)) == expected
+    assert answers(database(engine, workspace)) == expected
     assert len(files(store)) == 5
     engine.dispose()
 
@@ -128,7 +142,7 @@ def _folder(path: Path) -> None:
 
 @pytest.mark.parametrize("harm", [_delete, _empty, _cut, _flip, _swap])
 def test_a_segment_that_is_not_as_it_was_written_is_made_again(
-    store: SQLiteFile, expected: dict[str, Any], harm: Callable[[Path], None]
+    store: Store, expected: dict[str, Any], harm: Callable[[Path], None]
 ) -> None:
     answers(store)
     before = {path.name: path.read_bytes() for path in files(store)}
@@ -137,36 +151,40 @@ def test_a_segment_that_is_not_as_it_was_written_is_made_again(
     assert {path.name: path.read_bytes() for path in files(store)} == before
 
 
-def test_where_a_segment_cannot_be_written_the_ledger_is_read(store: SQLiteFile, expected: dict[str, Any]) -> None:
+def test_where_a_segment_cannot_be_written_the_ledger_is_read(store: Store, expected: dict[str, Any]) -> None:
     answers(store)
     _folder(files(store)[1])
     assert answers(store) == expected
 
 
-def test_where_no_segment_can_be_written_the_ledger_is_read(store: SQLiteFile, expected: dict[str, Any]) -> None:
-    store.path.with_name("ledger.db-segments").write_text("a file where the folder would be", encoding="utf-8")
+def test_where_no_segment_can_be_written_the_ledger_is_read(store: Store, expected: dict[str, Any]) -> None:
+    folder(store).parent.mkdir(parents=True)
+    folder(store).write_text("a file where the folder would be", encoding="utf-8")
     assert answers(store) == expected
 
 
-def test_the_segments_of_another_ledger_are_not_used(store: SQLiteFile, tmp_path: Path) -> None:
+def test_the_segments_of_another_ledger_are_not_used(workspace: Path, store: Store, tmp_path: Path) -> None:
     """A ledger that was put back from an older copy, and went on otherwise, under the segments of the first."""
     answers(store)
     other = tmp_path / "other"
     made_ledger.make(other, 600)
-    shutil.copy(other / "workspace" / "ledger.db", store.path)
+    shutil.copy(other / "workspace" / "ledger.db", workspace)
+    before, store = folder(store), opened(workspace)
+    folder(store).parent.mkdir()
+    before.rename(folder(store))
     plain = answers(store, 600, size=1 << 20)
     assert answers(store, 600) == plain
     assert answers(store, 600) == plain
 
 
-def test_segments_of_another_recipe_are_not_used(store: SQLiteFile) -> None:
+def test_segments_of_another_recipe_are_not_used(store: Store) -> None:
     first = segments.segment_at(store, 1, EVENTS, "one")
     other = segments.segment_at(store, 1, EVENTS, "other")
     assert first is not None and other is not None
     assert first.binding != other.binding
 
 
-def test_two_engines_share_their_segments(store: SQLiteFile, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_engines_share_their_segments(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     answers(store)
     before = {path.name: path.stat().st_mtime_ns for path in files(store)}
     with monkeypatch.context() as other_host:
@@ -178,7 +196,7 @@ def test_two_engines_share_their_segments(store: SQLiteFile, monkeypatch: pytest
     assert {path.name: path.stat().st_mtime_ns for path in files(store)} == before
 
 
-def test_two_releases_leave_each_other_their_segments_and_older_ones_go(store: SQLiteFile) -> None:
+def test_two_releases_leave_each_other_their_segments_and_older_ones_go(store: Store) -> None:
     with duckdb.connect() as connection:
         connection.execute("create table one as select 1 as n")
         made = []
@@ -192,5 +210,5 @@ def test_two_releases_leave_each_other_their_segments_and_older_ones_go(store: S
     assert {path for path in made if path.exists()} == {made[1], made[4], made[5]}
 
 
-def test_a_range_that_is_not_full_has_no_segment(store: SQLiteFile) -> None:
+def test_a_range_that_is_not_full_has_no_segment(store: Store) -> None:
     assert segments.segment_at(store, 1 + 5 * EVENTS, EVENTS, "recipe") is None

@@ -12,8 +12,8 @@ import pytest
 
 from tests.kit import small
 from tradex_ledger.ledger.faults import StoreFault
-from tradex_ledger.ledger.select import SQLiteFile, open_store, select
-from tradex_ledger.ledger.store import FormatTooNewError, NoLedgerError, open_engine
+from tradex_ledger.ledger.select import SQLiteFile, open_store
+from tradex_ledger.ledger.store import FormatTooNewError, NoLedgerError, database, open_engine
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_the_rows_are_the_same_through_the_file_and_through_an_engine(file: Path
         "select position, entry from events where position between :first and :last order by position",
         "select max(at) from events where position > :last + :first",
     ):
-        assert select(store, statement, first=2, last=5) == select(engine, statement, first=2, last=5)
+        assert store.select(statement, first=2, last=5) == database(engine).select(statement, first=2, last=5)
     engine.dispose()
 
 
@@ -67,7 +67,7 @@ def test_what_breaks_while_it_is_read_is_a_fault_of_the_store(file: Path) -> Non
     store = open_store(f"sqlite:///{file}")
     file.write_bytes(b"no database at all" * 100)
     with pytest.raises(StoreFault):
-        select(store, "select entry from events")
+        store.select("select entry from events")
 
 
 def test_status_loads_neither_sqlalchemy_nor_eventsourcing(file: Path) -> None:

@@ -30,14 +30,14 @@ def test_as_of_every_position_the_kept_catalog_is_the_one_that_is_read_anew(tmp_
     small.deliver(tmp_path / "posts")
     with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as workspace:
         small.tell_everything(workspace, tmp_path / "posts")
-        engine, versions = workspace.ledger.engine, logic_versions(workspace.execution().locks())
+        store, versions = workspace.ledger.store, logic_versions(workspace.execution().locks())
         last = workspace.ledger.position()
-        kept = Catalogs(engine)
+        kept = Catalogs(store)
         positions = [*range(1, last + 1, 2), last, last // 2, last]
         for position in positions:
-            assert kept.at(position, versions) == Catalogs(engine).at(position, versions), position
+            assert kept.at(position, versions) == Catalogs(store).at(position, versions), position
         other = dict.fromkeys(versions, 2)
-        assert kept.at(last, other) == Catalogs(engine).at(last, other) != kept.at(last, versions)
+        assert kept.at(last, other) == Catalogs(store).at(last, other) != kept.at(last, versions)
 
 
 def test_what_is_laid_over_a_catalog_is_not_in_the_next(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_what_is_laid_over_a_catalog_is_not_in_the_next(tmp_path: Path) -> None:
     with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as workspace:
         workspace.run(small.day(3))
         versions, last = logic_versions(workspace.execution().locks()), workspace.ledger.position()
-        catalogs = Catalogs(workspace.ledger.engine)
+        catalogs = Catalogs(workspace.ledger.store)
         laid_over = catalogs.at(last, versions)
         day, version = next(iter(laid_over.current["gold_metrics"].items()))
         laid_over.put("gold_metrics", later(day, 1000), version)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.kit.lake import BRONZE, Key, digests, events, one_process, projection, projections
 from tradex_ledger.domain.request import Request
-from tradex_ledger.ledger.store import create_store, open_engine
+from tradex_ledger.ledger.store import create_store, database, open_engine
 from tradex_ledger.views import NoSuchPositionError, open_views, projection_names, resolve, rows
 from tradex_ledger.workspace import Workspace
 
@@ -126,7 +126,7 @@ def test_as_of_the_time_of_its_event_every_projection_answers_as_it_did_then(his
     at = {event["position"]: event["at"] for event in events(history.workspace, "true")}
     asked = history.chance.sample(sorted(history.answers), POSITIONS)
     for position in history.answers:
-        assert resolve(history.workspace.ledger.engine, at[position].isoformat()).position == position
+        assert resolve(history.workspace.ledger.store, at[position].isoformat()).position == position
     for position in asked:
         moment = at[position].isoformat()
         assert not differing(projections(history.workspace, moment), history.answers[position]), (position, moment)
@@ -152,7 +152,8 @@ def test_as_of_any_position_the_answers_are_those_of_a_ledger_that_never_got_fur
                 "insert into events select * from whole.events where position <= ? order by position", [position]
             )
         shorter.close()
-        with open_views(engine, resolve(engine, None)) as views:
+        store = database(engine)
+        with open_views(store, resolve(store, None)) as views:
             alone = {name: sorted(map(repr, rows(views, name))) for name in projection_names()}
         engine.dispose()
         assert not differing(projections(history.workspace, str(position)), alone), position
@@ -160,31 +161,31 @@ def test_as_of_any_position_the_answers_are_those_of_a_ledger_that_never_got_fur
 
 def test_a_time_between_two_saves_is_the_earlier_one_and_events_of_one_save_are_not_torn(history: History):
     """A time never shows half a save: events that were saved together carry one time."""
-    engine = history.workspace.ledger.engine
+    store = history.workspace.ledger.store
     found = events(history.workspace, "true")
     times = sorted({event["at"] for event in found})
     last_of = {event["at"]: event["position"] for event in found}
     assert len(times) < len(found)
     for n in history.chance.sample(range(len(times)), min(60, len(times))):
-        assert resolve(engine, times[n].isoformat()).position == last_of[times[n]]
+        assert resolve(store, times[n].isoformat()).position == last_of[times[n]]
         if n + 1 < len(times):
             between = times[n] + (times[n + 1] - times[n]) / 2
-            assert resolve(engine, between.isoformat()).position == last_of[times[n]]
+            assert resolve(store, between.isoformat()).position == last_of[times[n]]
             offset = between.replace(tzinfo=UTC).astimezone(timezone(timedelta(hours=5))).isoformat()
-            assert resolve(engine, offset).position == last_of[times[n]]
+            assert resolve(store, offset).position == last_of[times[n]]
 
 
 def test_a_day_takes_in_everything_that_happened_on_it(history: History):
-    engine = history.workspace.ledger.engine
+    store = history.workspace.ledger.store
     found = events(history.workspace, "true")
     last_day = found[-1]["at"].date()
     expected = max(event["position"] for event in found if event["at"].date() <= last_day)
-    assert resolve(engine, last_day.isoformat()).position == expected
+    assert resolve(store, last_day.isoformat()).position == expected
 
 
 def test_before_the_first_event_and_after_the_last_position_there_is_nothing_to_ask(history: History):
-    engine = history.workspace.ledger.engine
+    store = history.workspace.ledger.store
     newest = history.workspace.ledger.position()
     for as_of in ("0", str(newest + 1), "2013-12-31", "1999-01-01T00:00:00Z"):
         with pytest.raises(NoSuchPositionError, match=f"1 to {newest}"):
-            resolve(engine, as_of)
+            resolve(store, as_of)

@@ -51,7 +51,7 @@ def used_by(folder: Path, actor: str) -> Iterator[Workspace]:
 
 def backfills(workspace: Workspace, status: str) -> list[str]:
     sql = f"select run_id from runs where kind <> 'incremental' and status = '{status}' order by position"
-    return [row[0] for row in query(workspace.ledger.engine, workspace.lake, sql).rows]
+    return [row[0] for row in query(workspace.ledger.store, workspace.lake, sql).rows]
 
 
 def upgrade(folder: Path) -> str:
@@ -89,7 +89,7 @@ def tickers(workspace: Workspace, case: dict[str, Any]) -> list[list[Any]]:
         "select event_date::varchar, post_id, list_sort(list(ticker)) from silver_social_events "
         f"where post_id in ({ids}) group by all order by all"
     )
-    return [list(row) for row in query(workspace.ledger.engine, workspace.lake, sql).rows]
+    return [list(row) for row in query(workspace.ledger.store, workspace.lake, sql).rows]
 
 
 def meant(case: dict[str, Any]) -> list[list[Any]]:
@@ -129,7 +129,7 @@ def test_after_the_upgrade_silver_says_what_was_meant(emptied: bool, old: Path):
         after = bronze(ana)
         assert {path: after.get(path) for path in before} == before  # no file of Bronze changed
         twice = "select count(*) from bronze_x_posts group by post_id, revision having count(*) > 1"
-        assert query(ana.ledger.engine, ana.lake, twice).rows == []
+        assert query(ana.ledger.store, ana.lake, twice).rows == []
         # What was rejected then and is a post now comes from Bronze's own lines, too.
         assert {case["name"]: tickers(ana, case) for case in cases()} == {case["name"]: meant(case) for case in cases()}
 
@@ -161,16 +161,14 @@ def test_what_was_believed_then_is_still_an_answer(old: Path):
     position = old_workspace.recorded()["workspaces"]["ws"]["positions"]["after the second run"]
     upgrade(old / "ws")
     with used_by(old / "ws", "ana") as ana:
-        found = query(ana.ledger.engine, ana.lake, counts["asked"][1], as_of=str(position))
+        found = query(ana.ledger.store, ana.lake, counts["asked"][1], as_of=str(position))
         assert [list(row) for row in found.rows] == counts["answer"]["rows"]
 
 
 def test_bronze_of_two_readers_is_one_table_with_the_columns_of_today(old: Path):
     upgrade(old / "ws")
     with used_by(old / "ws", "ana") as ana:
-        posts, known = query(ana.ledger.engine, ana.lake, "select count(*), count(is_whole) from bronze_x_posts").rows[
-            0
-        ]
+        posts, known = query(ana.ledger.store, ana.lake, "select count(*), count(is_whole) from bronze_x_posts").rows[0]
         assert 0 < known < posts  # an older reader did not know
 
 

@@ -170,12 +170,12 @@ def test_a_reviewed_backfill_is_held_compared_released_and_only_then_seen(
     count = "select count(*) from silver_social_events where post_id = '1741941000000000001'"
     assert run(["-C", folder, "query", count, "--candidate", run_id, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == [[1]]
-    assert query(workspace.ledger.engine, workspace.lake, count).rows == [(0,)]
+    assert query(workspace.ledger.store, workspace.lake, count).rows == [(0,)]
 
     workspace.release(run_id, reason="compared: one late post, as expected")
-    assert query(workspace.ledger.engine, workspace.lake, count).rows == [(0,)]
+    assert query(workspace.ledger.store, workspace.lake, count).rows == [(0,)]
     assert workspace.drive(run_id).status == "SUCCESS"
-    assert query(workspace.ledger.engine, workspace.lake, count).rows == [(1,)]
+    assert query(workspace.ledger.store, workspace.lake, count).rows == [(1,)]
 
 
 @pytest.mark.norm("N35")

@@ -67,7 +67,7 @@ def new_scoring(workspace: Workspace) -> None:
 
 
 def answer(workspace: Workspace, sql: str) -> list[tuple[object, ...]]:
-    return query(workspace.ledger.engine, workspace.lake, sql).rows
+    return query(workspace.ledger.store, workspace.lake, sql).rows
 
 
 def contents(workspace: Workspace, below: str) -> Files:
@@ -154,10 +154,10 @@ def test_a_deprecated_version_warns_who_reads_it_and_nothing_is_written_under_it
     workspace.bump("gold_signals", reason=REASON)
     backfill(workspace)
     workspace.deprecate("gold_signals", 1, reason="the old scoring raised too many spikes")
-    old = query(workspace.ledger.engine, workspace.lake, "select count(*) from gold_signals_v1")
+    old = query(workspace.ledger.store, workspace.lake, "select count(*) from gold_signals_v1")
     assert old.warnings == ["version 1 of gold_signals is deprecated"]
     assert old.rows[0][0] > 0
-    assert query(workspace.ledger.engine, workspace.lake, "select count(*) from gold_signals").warnings == [
+    assert query(workspace.ledger.store, workspace.lake, "select count(*) from gold_signals").warnings == [
         "gold_signals is its version 2; 2013-12-31: only in gold_signals_v1"  # the day before January
     ]
     # Going back to the old text is a change of logic, too: nothing gets under version 1 again.
@@ -233,9 +233,9 @@ def test_a_version_that_lacks_days_of_the_one_before_says_so(workspace: Workspac
     workspace.bump("gold_signals", reason=REASON)
     counted = "select count(*) from gold_signals"
     assert (
-        query(workspace.ledger.engine, workspace.lake, counted).warnings == []
+        query(workspace.ledger.store, workspace.lake, counted).warnings == []
     )  # version 1 is still the one that is read
     backfill(workspace, first=date(2014, 1, 11), last=date(2014, 1, 20))
-    (warning,) = query(workspace.ledger.engine, workspace.lake, counted).warnings
+    (warning,) = query(workspace.ledger.store, workspace.lake, counted).warnings
     between = "22 days between 2013-12-31 and 2014-01-31"
     assert warning == f"gold_signals is its version 2; {between}: only in gold_signals_v1"

@@ -147,9 +147,9 @@ def test_a_run_that_broke_off_is_proposed_with_the_command_that_resumes_it(works
 def test_pruning_takes_two_persons_an_event_and_then_the_files(workspace: Workspace):
     before = workspace.ledger.position()
     count = "select count(*) from silver_social_events"
-    (old,) = query(workspace.ledger.engine, workspace.lake, count).rows
+    (old,) = query(workspace.ledger.store, workspace.lake, count).rows
     small.backfill(workspace, 3, 3)
-    (new,) = query(workspace.ledger.engine, workspace.lake, count).rows
+    (new,) = query(workspace.ledger.store, workspace.lake, count).rows
     assert new[0] == old[0] + 1
     shown = visible(workspace)
     digest, files = workspace.plan_prune("silver_social_events", reason="superseded by the late post, INC-4211")
@@ -165,9 +165,9 @@ def test_pruning_takes_two_persons_an_event_and_then_the_files(workspace: Worksp
             maria.prune("silver_social_events", digest)
     assert not path.exists()
     assert visible(workspace) == shown
-    assert query(workspace.ledger.engine, workspace.lake, count).rows == [new]
+    assert query(workspace.ledger.store, workspace.lake, count).rows == [new]
     with pytest.raises(PrunedFileError, match=f"event of position {workspace.ledger.position()} \\(maria\\)"):
-        query(workspace.ledger.engine, workspace.lake, count, as_of=str(before))
+        query(workspace.ledger.store, workspace.lake, count, as_of=str(before))
     with pytest.raises(PruneRefusedError):
         workspace.plan_prune("bronze_x_posts", reason="Bronze takes too much space")
 
@@ -193,7 +193,7 @@ def test_a_run_whose_earlier_versions_were_pruned_is_reverted_no_more(workspace:
     with pytest.raises(PrunedVersionError):  # what would be current again is gone
         workspace.revert(run.id, reason=WRONG)
     assert visible(workspace) == before
-    assert query(workspace.ledger.engine, workspace.lake, "select count(*) from silver_social_events").rows[0][0] > 0
+    assert query(workspace.ledger.store, workspace.lake, "select count(*) from silver_social_events").rows[0][0] > 0
 
 
 @pytest.mark.norm("N4")
@@ -214,4 +214,4 @@ def test_the_only_run_of_a_version_stands_once_the_version_before_was_pruned(wor
         maria.prune("gold_signals", digest)
         with pytest.raises(PrunedVersionError, match="gold_signals 2024-01-01"):
             maria.revert(run.id, reason=WRONG)
-        assert query(ana.ledger.engine, ana.lake, "select count(*) from gold_signals").rows[0][0] > 0
+        assert query(ana.ledger.store, ana.lake, "select count(*) from gold_signals").rows[0][0] > 0

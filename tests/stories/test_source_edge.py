@@ -320,7 +320,7 @@ def test_a_line_of_a_file_whose_day_is_still_to_come_is_on_record_once(
     clock = small.Ticking(datetime(2024, 2, 4, tzinfo=UTC))
     with Workspace.open(workspace.config.folder, actor="ana", clock=clock) as later:
         if not remembers:
-            (workspace.config.folder / "ledger.db-delivered").unlink()
+            (small.caches(workspace.config.folder) / "delivered").unlink()
         later.run(date(2024, 2, 4))
         found = source_of(later)
         assert (found["rejected"], found["undated"], found["rejected_appended"]) == (2, 0, 0)
@@ -390,7 +390,7 @@ def test_deliveries_whose_counts_alone_differ_are_counted_and_dropped(
         assert source_of(workspace)["recounted"] == 2
         (row,) = [r for r in read_dataset(workspace, "bronze_x_posts") if r[1] == "1741941000000000020"]
         assert row[8] == 9  # the first by the names of the files stays
-        shutil.rmtree(workspace.config.folder / "ledger.db-delivered", ignore_errors=True)
+        (small.caches(workspace.config.folder) / "delivered").unlink(missing_ok=True)
     small.backfill(workspace, 1, 7)
     assert source_of(workspace)["recounted"] == 2
     assert tradex(["backfill", "show", projection(workspace, "runs")[-1]["run_id"]]) == 0

@@ -70,7 +70,7 @@ def test_what_was_lost_or_damaged_is_built_again_by_a_backfill(workspace: Worksp
     damage(file)
     if not file.exists():
         with pytest.raises(EnvironmentFault) as error:
-            query(workspace.ledger.engine, workspace.lake, f"select * from {dataset}")
+            query(workspace.ledger.store, workspace.lake, f"select * from {dataset}")
         assert f"backfill request forced {dataset} --from 2024-01-03 --to 2024-01-03" in (error.value.mend or "")
     run_id = small.request(workspace, 3, 3, kind=kind, dataset=dataset, ticket="INC-1" if kind == "forced" else None)
     with small.reopen(workspace.config.folder, actor="maria") as maria:
@@ -78,7 +78,7 @@ def test_what_was_lost_or_damaged_is_built_again_by_a_backfill(workspace: Worksp
     assert workspace.drive(run_id).candidates[dataset][day_of("2024-01-03")].is_written
     assert the_file(workspace, dataset) != file
     assert with_rows(contents(workspace)) == before
-    query(workspace.ledger.engine, workspace.lake, f"select * from {dataset}")
+    query(workspace.ledger.store, workspace.lake, f"select * from {dataset}")
     file.write_bytes(whole)  # so that everything holds again: as of before, it is this file that is asked for
 
 

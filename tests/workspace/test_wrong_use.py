@@ -107,7 +107,7 @@ def lake_files(workspace: Workspace) -> dict[str, str]:
 
 def visible(workspace: Workspace) -> dict[str, list[str]]:
     """What any reader is told, and the lake below it."""
-    engine = workspace.ledger.engine
+    engine = workspace.ledger.store
     with open_views(engine, resolve(engine, None)) as views:
         told = {name: sorted(map(repr, rows(views, name))) for name in VISIBLE}
     return {**told, "files": sorted(f"{name} {digest}" for name, digest in lake_files(workspace).items())}

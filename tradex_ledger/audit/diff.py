@@ -36,7 +36,7 @@ def diff_candidate(ledger: Ledger, lake: LocalLake, prefix: str, *, trusting: bo
     """
     run_id = ledger.find_run(prefix)
     reading = Reading(lake, trusting=trusting)
-    connection = open_views(ledger.engine, resolve(ledger.engine, None))
+    connection = open_views(ledger.store, resolve(ledger.store, None))
     try:
         candidates = rows(
             connection,
@@ -58,7 +58,7 @@ def diff_candidate(ledger: Ledger, lake: LocalLake, prefix: str, *, trusting: bo
         reading.close()
         return found
     except LakeFileError as error:
-        raise pruned_or(ledger.engine, error) from None
+        raise pruned_or(ledger.store, error) from None
     finally:
         connection.close()
 
@@ -70,7 +70,7 @@ def diff_versions(
 
     Raises: `UnknownDatasetError`, `NoSuchVersionError`, `NotSideBySideError`, `PrunedFileError`.
     """
-    connection = open_views(ledger.engine, resolve(ledger.engine, None))
+    connection = open_views(ledger.store, resolve(ledger.store, None))
     try:
         versions = rows(connection, "logic_versions", "true order by position")
         known = {row["logic_version"]: row for row in versions if row["dataset"] == dataset}
@@ -92,7 +92,7 @@ def diff_versions(
         reading.close()
         return [row for row in found if row["rows_gone"] or row["rows_new"]]
     except LakeFileError as error:
-        raise pruned_or(ledger.engine, error) from None
+        raise pruned_or(ledger.store, error) from None
     except duckdb.BinderException as error:
         raise NotSideBySideError(dataset, "their columns differ") from error
     finally:

@@ -51,12 +51,12 @@ def log(
 
     Raises: `UnknownTopicError`.
     """
-    position = resolve(ledger.engine, as_of)
+    position = resolve(ledger.store, as_of)
     chosen = list(topics)
     for topic in chosen:
         if topic not in EVENTS:
             raise UnknownTopicError(topic)
-    store, entries = ledger.engine, []
+    store, entries = ledger.store, []
     page = PAGE if limit is None or actor is not None else limit
     for row in newest_first(store, chosen, before=position.position + 1, about=stream or "", page=page):
         entry = entry_of(ledger.id, row)
@@ -70,7 +70,7 @@ def log(
 
 def _cursor_before(ledger: Ledger, position: int) -> str | None:
     """Where the state stood before an event."""
-    moved = newest(ledger.engine, _STATE, before=position)
+    moved = newest(ledger.store, _STATE, before=position)
     cursor: str | None = entry_of(ledger.id, moved)["data"].get("cursor") if moved else None
     return cursor
 

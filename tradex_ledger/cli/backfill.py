@@ -52,7 +52,7 @@ def show_(call: Call, run_id: str, as_of: str | None) -> None:
 
     with call.open(reading=True) as workspace:
         found = workspace.ledger.find_run(run_id)
-        reader = Reader(workspace.ledger.engine, as_of)
+        reader = Reader(workspace.ledger.store, as_of)
         if not reader.rows("runs", "run_id = ?", found):
             raise NoSuchStreamError(f"{found} as of {as_of}")
         document = run_document(workspace, reader, found)
@@ -187,7 +187,7 @@ def revert(call: Call, run_id: str, reason: str) -> None:
     with call.open() as workspace:
         reverted = workspace.revert(run_id, reason=reason)
         _moved(call, workspace, reverted.id, reverted.status)
-        for row in Reader(workspace.ledger.engine).rows("two_contents", "true order by dataset"):
+        for row in Reader(workspace.ledger.store).rows("two_contents", "true order by dataset"):
             if row["dataset"] in reverted.candidates:  # what is current again may be one of two
                 call.show.warning(row["message"])
     call.show.note("what should be recomputed now: tradex backfill propose")

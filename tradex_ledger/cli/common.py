@@ -53,9 +53,9 @@ class Call:
         if not reading:
             self.warn_of_modes(opened)
         if reading or tolerates:
-            self.warn_of_identity(opened.ledger.engine, opened.config)
+            self.warn_of_identity(opened.ledger.store, opened.config)
         if says_policy:
-            self._say_policy(opened.ledger.engine, opened.config)
+            self._say_policy(opened.ledger.store, opened.config)
         return opened
 
     def warn_of_identity(self, store: Store, config: Config) -> None:
@@ -86,7 +86,7 @@ class Call:
         from tradex_ledger.ledger.select import open_store
 
         config = open_config(self.workspace or ".")
-        store = open_store(config.ledger_url)
+        store = open_store(config.ledger_url, config.folder)
         self.warn_of_identity(store, config)
         self._say_policy(store, config)
         return store, config

@@ -188,5 +188,5 @@ def _report_all(call: Call, workspace: Any, run_ids: list[str]) -> None:
         return
     from tradex_ledger.audit.describe import Reader
 
-    reader = Reader(workspace.ledger.engine)
+    reader = Reader(workspace.ledger.store)
     call.show.document([run_document(workspace, reader, run_id) for run_id in run_ids])

@@ -98,7 +98,7 @@ def report(call: Call, workspace: Any, run_id: str) -> None:
     """Read a run back from the ledger and show it."""
     from tradex_ledger.audit.describe import Reader
 
-    reader = Reader(workspace.ledger.engine)
+    reader = Reader(workspace.ledger.store)
     show_run(call.show, run_document(workspace, reader, run_id))
 
 
@@ -270,7 +270,7 @@ def worker(call: Call, once: bool, poll_seconds: float) -> int:
             show.line(f"{run_id}: {_end_of(workspace, run_id, result)}")
         _housekeeping(show, workspace)
         if show.as_json:
-            reader = Reader(workspace.ledger.engine)
+            reader = Reader(workspace.ledger.store)
             show.document([run_document(workspace, reader, run_id) | more for run_id, more in ended.items()])
     return 1 if failed else 0
 

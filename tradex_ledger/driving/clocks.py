@@ -64,7 +64,7 @@ def find_doubt(ex: Execution, catalog: Callable[[], Catalog]) -> Doubt | None:
     """
     hours, now = ex.policy.clock_hours, ex.clock().astimezone(UTC)
     allowed = timedelta(hours=hours)
-    known = _believed(ex.ledger.engine, now, allowed) if hours else None
+    known = _believed(ex.ledger.store, now, allowed) if hours else None
     if known is None or abs(now - known) <= allowed:
         return None
     newest = None
@@ -125,7 +125,7 @@ def _clock_in(row: Told) -> datetime:
 
 def last_at(ledger: Ledger) -> datetime | None:
     """The time of the ledger: that of its last event."""
-    last = newest(ledger.engine)
+    last = newest(ledger.store)
     return None if last is None else parse_time(last.at)
 
 
@@ -142,7 +142,7 @@ def time_of_now(ex: Execution) -> datetime:
 def last_place_before(ledger: Ledger, stream: str, now: datetime) -> str | None:
     """The last cursor of a pipeline that does not lie in the future."""
     limit = format_time(now)
-    cursors = (row.data.get("cursor") for row in of_stream(ledger.engine, stream))
+    cursors = (row.data.get("cursor") for row in of_stream(ledger.store, stream))
     return next((str(cursor) for cursor in cursors if cursor is not None and cursor <= limit), None)
 
 

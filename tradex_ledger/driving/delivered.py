@@ -1,12 +1,11 @@
 """What is known of delivered files that were read before: what is in them, and for which days Bronze has it all.
 
-A cache beside the ledger, or at home for who cannot write there; delete it, and the files are read again. It is
-believed by the user that made it, under the tag of their key (`keyed.py`): who wrote into it could make a run leave
-posts out. A file is known by its name and the SHA-256 of its bytes. What is said of Bronze stays true, since Bronze
-only grows until files of it are declared lost; it is bound to the ledger by the root of its tree at that time, to the
-lost files, to the version of the reader, and to the definitions that dedup follows from. A file that is not known for
-all the days asked for is read; for one that is, its counts by day stand in for its lines, so that the same events are
-recorded.
+A cache; delete it, and the files are read again. It is believed by the user that made it, under the tag of their key
+(`keyed.py`): who wrote into it could make a run leave posts out. A file is known by its name and the SHA-256 of its
+bytes. What is said of Bronze stays true, since Bronze only grows until files of it are declared lost; it is bound to
+the ledger by the root of its tree at that time, to the lost files, to the version of the reader, and to the definitions
+that dedup follows from. A file that is not known for all the days asked for is read; for one that is, its counts by day
+stand in for its lines, so that the same events are recorded.
 """
 
 from __future__ import annotations
@@ -22,10 +21,9 @@ import orjson
 
 from tradex_ledger.datasets.fingerprint import fingerprint
 from tradex_ledger.domain.day import Day, to_epoch
-from tradex_ledger.keyed import cache_path, read_sealed, write_sealed
+from tradex_ledger.keyed import read_sealed, write_sealed
 from tradex_ledger.lake.storage import sha256_of
 from tradex_ledger.ledger.log import stored_tree
-from tradex_ledger.ledger.select import file_of
 from tradex_ledger.ledger.store import reading
 from tradex_ledger.planning.context import Execution
 from tradex_ledger.sources.files import SourceFile
@@ -138,10 +136,8 @@ class Delivered:
 
 def open_delivered(ex: Execution) -> Delivered:
     """What the cache knows, as far as it fits this ledger, these definitions and this reader."""
-    file = file_of(ex.ledger.engine)
-    if file is None:
-        return Delivered(None)
-    delivered = Delivered(cache_path(file, "-delivered"), _binding(ex))
+    folder = ex.ledger.store.caches.made()
+    delivered = Delivered(folder and folder / "delivered", _binding(ex))
     body = delivered.path and read_sealed(delivered.path, _LABEL)
     if not body:
         return delivered

@@ -84,7 +84,7 @@ def _maybe_of_another(ex: Execution, todo: list[Definition]) -> list[Definition]
     """
     if not todo:
         return []
-    store, mine = ex.ledger.engine, f'"duckdb":"{ex.facts["duckdb"]}"'
+    store, mine = ex.ledger.store, f'"duckdb":"{ex.facts["duckdb"]}"'
     other = newest(store, ["run.layer_started"], lacking=mine)
     if other is None:
         return []
@@ -117,7 +117,7 @@ def _judge(ex: Execution, todo: list[Definition], locks: dict[str, Dataset]) -> 
 def _builders(ex: Execution, position: int, versions: Mapping[str, int]) -> dict[str, dict[Day, set[str]]]:
     """Who built the current partitions of a logic version: dataset → day → engines."""
     found: dict[str, dict[Day, set[str]]] = {}
-    with open_views(ex.ledger.engine, AsOf(position, None), "partition_engines") as connection:
+    with open_views(ex.ledger.store, AsOf(position, None), "partition_engines") as connection:
         add_projections(connection, ["partition_engines"])
         rows = connection.execute(_BUILDERS, [list(versions), list(versions.values())]).fetchall()
     for name, day, engines in rows:

@@ -24,10 +24,9 @@ import pyarrow.parquet as pq
 
 from tradex_ledger import sources
 from tradex_ledger.datasets.statement import connect
-from tradex_ledger.keyed import cache_path, own_folder, read_sealed, write_sealed
+from tradex_ledger.keyed import read_sealed, write_sealed
 from tradex_ledger.lake.inputs import InputFile, checked
 from tradex_ledger.lake.storage import translate
-from tradex_ledger.ledger.select import file_of
 from tradex_ledger.planning.context import Execution
 from tradex_ledger.sources.reread import ids_today
 
@@ -190,10 +189,9 @@ class KeyIndex:
 
 
 def open_keys(ex: Execution) -> KeyIndex:
-    """The index beside the ledger (or at home), as far as it is this user's."""
-    file = file_of(ex.ledger.engine)
-    folder = None if file is None else cache_path(file, "-keys")
-    if folder is None or not own_folder(folder):
+    """The index among the ledger's caches, as far as it is this user's."""
+    folder = ex.ledger.store.caches.made("keys")
+    if folder is None:
         return KeyIndex(ex, None)
     body = read_sealed(folder / _TABLE, _label(_TABLE))
     stored: dict[str, Any] = orjson.loads(body) if body else {}

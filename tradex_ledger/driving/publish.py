@@ -81,7 +81,7 @@ def _hold(ex: Execution, driven: DrivenRun, why: str) -> None:
 
 
 def _save(ex: Execution, driven: DrivenRun, base: Base) -> None:
-    check_identity(ex.ledger.engine, ex.lake.root)  # hours may have passed since the run began
+    check_identity(ex.ledger.store, ex.lake.root)  # hours may have passed since the run began
     run = driven.run
     together: list[Aggregate] = []
     for name, summary in run.publish(base=base.position, by=ex.by).items():
@@ -107,7 +107,7 @@ def _save(ex: Execution, driven: DrivenRun, base: Base) -> None:
         state.advance(run, by=ex.by)
         together.append(state)
     saved = driven.append(*together)
-    mark(ex.ledger.engine, ex.lake, saved)
+    mark(ex.ledger.store, ex.lake, saved)
 
 
 def planned_days(ex: Execution, driven: DrivenRun) -> dict[str, set[Day]]:

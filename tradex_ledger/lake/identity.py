@@ -120,7 +120,7 @@ def mark_saved(ledger: Ledger, lake: LocalLake, saved: int) -> None:
     from tradex_ledger.lake.storage import translate
 
     try:
-        mark(ledger.engine, lake, saved)
+        mark(ledger.store, lake, saved)
     except OSError as error:
         raise translate(error, f"marking the lake {lake.root}; what was done is on record") from error
 

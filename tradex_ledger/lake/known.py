@@ -43,7 +43,7 @@ class Known:
 
 def known_of(store: Store) -> Known:
     """What this ledger says. Raises `BrokenRowError`."""
-    ledger, head = ask.head(store)
+    ledger, head = store.ledger, store.position()
     epochs = []
     for row in ask.events_of(store, ["lake.epoch_begun"]):
         entry = entry_of(ledger, row)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from pathlib import Path
+from typing import Any, TypeVar
 
 from eventsourcing.application import Application
 from eventsourcing.persistence import (
@@ -15,7 +16,7 @@ from eventsourcing.persistence import (
     Mapper,
     ProcessRecorder,
 )
-from sqlalchemy import Engine, bindparam, text
+from sqlalchemy import Engine
 
 from tradex_ledger.domain.alerts import AlertLog
 from tradex_ledger.domain.backfill import Backfill
@@ -28,12 +29,13 @@ from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.policy_record import PolicyRecord
 from tradex_ledger.domain.source import Look
 from tradex_ledger.errors import ConflictError
-from tradex_ledger.ledger.faults import READS
+from tradex_ledger.ledger.ask import of_stream
 from tradex_ledger.ledger.loading import load
 from tradex_ledger.ledger.mapper import EntryMapper
 from tradex_ledger.ledger.named import RUNS, NoSuchStreamError, find_run
 from tradex_ledger.ledger.recorder import Recorder
-from tradex_ledger.ledger.store import complete_store, read
+from tradex_ledger.ledger.select import read
+from tradex_ledger.ledger.store import complete_store, database, only_reads
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -80,14 +82,15 @@ class _Factory(InfrastructureFactory):
 
 
 class Ledger(Application[str]):
-    """All streams of one workspace."""
+    """All streams of one workspace, whose folder has its caches; `store` is what it is read by."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], datetime]) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], datetime], workspace: Path | None = None) -> None:
         self.engine = engine
         self.clock = clock
-        if not engine.get_execution_options().get(READS, False):
+        if not only_reads(engine):
             complete_store(engine)
         super().__init__()
+        self.store = database(engine, workspace)
 
     def construct_factory(self, env: Any) -> InfrastructureFactory:
         del env
@@ -100,7 +103,7 @@ class Ledger(Application[str]):
         """Load an aggregate. Raises `NoSuchStreamError` when there is none, or one of another class;
         `BrokenLedgerError` when the events of the stream are not sound.
         """
-        found = load(cast(Recorder, self.recorder), self.mapper, stream)
+        found = load(self.store, self.mapper, stream)
         if not isinstance(found, cls):
             raise NoSuchStreamError(stream, noun)
         return found
@@ -120,24 +123,21 @@ class Ledger(Application[str]):
     @property
     def id(self) -> str:
         """The identity that every entry carries."""
-        return cast(Recorder, self.recorder).ledger
+        return self.store.ledger
 
     def position(self) -> int:
         """The position of the newest event; 0 in an empty ledger."""
-        return cast(Recorder, self.recorder).max_notification_id() or 0
+        return self.store.position()
 
     def version_of(self, stream: str) -> int:
         """The version of a stream's newest event; 0 when there is none."""
-        wanted = text("select max(version) from events where stream = :stream")
-        found = read(self.engine, lambda connection: connection.execute(wanted, {"stream": stream}).scalar())
-        return int(found or 0)
+        found = of_stream(self.store, stream, limit=1)
+        return found[0].version if found else 0
 
     def streams_of(self, *first_topics: str) -> list[str]:
         """The streams that begin with one of these topics, oldest first."""
-        statement = text("select stream from events where version = 1 and topic in :topics order by position")
-        statement = statement.bindparams(bindparam("topics", list(first_topics), expanding=True))
-        return read(self.engine, lambda connection: [row[0] for row in connection.execute(statement)])
+        return [str(stream) for (stream,) in self.store.select(read("streams_begun"), topics=first_topics)]
 
     def find_run(self, prefix: str, *, kinds: tuple[str, ...] = RUNS) -> str:
         """The run that a prefix names: see `named.find_run`."""
-        return find_run(self.engine, prefix, kinds=kinds)
+        return find_run(self.store, prefix, kinds=kinds)

@@ -1,7 +1,7 @@
 """Light look-ups in the ledger, by topic, stream and position: the one door for whoever has no need of a projection.
 
 What is asked here is bounded, or read page by page. What adds up many events is a projection (`projections/*.sql`).
-A ledger in a SQLite file is asked without SQLAlchemy: see `select.py`.
+It passes the door to any database: see `select.py`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from tradex_ledger.ledger.rows import COLUMNS, EVENTS
-from tradex_ledger.ledger.select import Store, select
+from tradex_ledger.ledger.select import Store, Value, read
 
 END = 1 << 62
 """A position behind every other."""
@@ -21,7 +20,7 @@ PAGE = 2000
 
 
 class Told(NamedTuple):
-    """A row of the ledger as it lies there, in the order of `rows.COLUMNS`; whoever decides by it checks it first."""
+    """A row of the ledger as it lies there, as `rows.check_row` takes it; whoever decides by it checks it first."""
 
     position: int
     stream: str
@@ -43,22 +42,23 @@ class _Where:
 
     def __init__(self) -> None:
         self.conditions: list[str] = []
-        self.values: dict[str, Any] = {}
+        self.values: dict[str, Value] = {}
 
-    def add(self, condition: str, *values: Any) -> None:
+    def add(self, condition: str, *values: Value) -> None:
         """A condition with a `{}` for each value."""
         names = [f":v{len(self.values) + n}" for n in range(len(values))]
         self.values |= {name[1:]: value for name, value in zip(names, values, strict=True)}
         self.conditions.append(condition.format(*names))
 
-    def among(self, column: str, values: Sequence[Any]) -> None:
+    def among(self, column: str, values: Sequence[str | int]) -> None:
         """The column has one of the values; without any it is not asked."""
         if values:
-            self.add(f"{column} in ({', '.join('{}' for _ in values)})", *values)
+            self.add(f"{column} in {{}}", tuple(values))
 
-    def select(self, store: Store, what: str, tail: str = "") -> list[tuple[Any, ...]]:
+    def select(self, store: Store, name: str, tail: str = "") -> list[tuple[Any, ...]]:
+        """What a statement by that name finds under these conditions."""
         where = f"where {' and '.join(self.conditions)}" if self.conditions else ""
-        return select(store, f"select {what} from {EVENTS} {where} {tail}", **self.values)
+        return store.select(f"{read(name)} {where} {tail}", **self.values)
 
 
 def _says(text: str) -> str:
@@ -66,12 +66,6 @@ def _says(text: str) -> str:
     for special in "\\%_":
         text = text.replace(special, f"\\{special}")
     return f"%{text}%"
-
-
-def head(store: Store) -> tuple[str, int]:
-    """The ledger's id, and its last position (0: there is none)."""
-    ((ledger,),) = select(store, "select id from ledger")
-    return str(ledger), last_position(store)
 
 
 def last_position(store: Store, topics: Sequence[str] = (), *, upto: int = END, at: str | None = None) -> int:
@@ -82,7 +76,7 @@ def last_position(store: Store, topics: Sequence[str] = (), *, upto: int = END, 
         where.add("position <= {}", upto)
     if at is not None:
         where.add("at <= {}", at)
-    ((position,),) = where.select(store, "coalesce(max(position), 0)")
+    ((position,),) = where.select(store, "last_position")
     return int(position)
 
 
@@ -106,7 +100,7 @@ def of_stream(store: Store, stream: str, topics: Sequence[str] = (), *, limit: i
     where = _Where()
     where.add("stream = {}", stream)
     where.among("topic", topics)
-    return _told(where.select(store, COLUMNS, f"order by version desc limit {limit}"))
+    return _told(where.select(store, "events", f"order by version desc limit {limit}"))
 
 
 def events_of(
@@ -119,7 +113,7 @@ def events_of(
     where.add("position <= {}", upto)
     if saying:
         where.add("entry like {} escape '\\'", _says(saying))
-    return _told(where.select(store, COLUMNS, f"order by position limit {limit}"))
+    return _told(where.select(store, "events", f"order by position limit {limit}"))
 
 
 def newest_first(
@@ -143,7 +137,7 @@ def newest_first(
             where.add("entry not like {} escape '\\'", _says(lacking))
         if about:
             where.add("(stream = {} or entry like {} escape '\\')", about, _says(f'"run":"{about}"'))
-        found = _told(where.select(store, COLUMNS, f"order by position desc limit {page}"))
+        found = _told(where.select(store, "events", f"order by position desc limit {page}"))
         yield from found
         if len(found) < page:
             return
@@ -159,7 +153,7 @@ def at_positions(store: Store, positions: Sequence[int]) -> list[Told]:
     """The events at some positions, as far as there are any."""
     where = _Where()
     where.among("position", positions)
-    return _told(where.select(store, COLUMNS)) if positions else []
+    return _told(where.select(store, "events")) if positions else []
 
 
 def times_after(store: Store, position: int, *, but: str) -> list[tuple[int, str]]:
@@ -167,7 +161,7 @@ def times_after(store: Store, position: int, *, but: str) -> list[tuple[int, str
     where = _Where()
     where.add("position > {}", position)
     where.add("topic <> {}", but)
-    return [(int(first), str(at)) for first, at in where.select(store, "min(position), at", "group by at order by 1")]
+    return [(int(first), str(at)) for first, at in where.select(store, "first_positions", "group by at order by 1")]
 
 
 def _told(rows: Iterable[tuple[Any, ...]]) -> list[Told]:

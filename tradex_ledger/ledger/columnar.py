@@ -7,9 +7,9 @@ import orjson
 
 from tradex_ledger import resources
 from tradex_ledger.ledger.entry import NotCanonicalError, parse
-from tradex_ledger.ledger.rows import COLUMNS, BrokenRowError, check_range, check_some, position_in
+from tradex_ledger.ledger.rows import BrokenRowError, check_range, check_some, position_in
 from tradex_ledger.ledger.segments import SEGMENT_EVENTS, segment_at
-from tradex_ledger.ledger.select import Store, select
+from tradex_ledger.ledger.select import Store, read
 from tradex_ledger.paths import literal
 
 _SHAPE = (
@@ -139,33 +139,14 @@ def _entries(store: Store, first: int, last: int, topics: tuple[str, ...] = ()) 
 
     Raises: `BrokenLedgerError`.
     """
-    (ledger,) = select(store, "select id from ledger")[0]
-    if topics and _counted(store, first, last) != last - first + 1:
+    if not topics:
+        return [
+            row[-1]
+            for row in check_range(store.ledger, store.select(read("range"), first=first, last=last), first, last)
+        ]
+    ((known,),) = store.select(read("range_counted"), topics=resources.event_topics(), first=first, last=last)
+    if known != last - first + 1:
         # There are events that no release knows, or the index by topic has lost some: each event is asked itself.
         return [entry for entry in _entries(store, first, last) if orjson.loads(entry)["topic"] in topics]
-    named = {f"topic{number}": topic for number, topic in enumerate(topics)}
-    condition = f"and topic in ({', '.join(f':{name}' for name in named)})" if named else ""
-    rows = select(
-        store,
-        f"select {COLUMNS} from events where position between :first and :last {condition} order by position",
-        first=first,
-        last=last,
-        **named,
-    )
-    if not topics:
-        return [row[-1] for row in check_range(ledger, rows, first, last)]
-    return [row[-1] for row in check_some(ledger, rows)]
-
-
-def _counted(store: Store, first: int, last: int) -> int:
-    """How many events first…last the index by topic tells of, of the topics that there are."""
-    known = {f"topic{n}": topic for n, topic in enumerate(resources.event_topics())}
-    ((found,),) = select(
-        store,
-        f"select count(*) from events where topic in ({', '.join(f':{name}' for name in known)}) "
-        "and position between :first and :last",
-        first=first,
-        last=last,
-        **known,
-    )
-    return int(found)
+    rows = store.select(read("range_of_topics"), first=first, last=last, topics=topics)
+    return [row[-1] for row in check_some(store.ledger, rows)]

@@ -15,8 +15,7 @@ from eventsourcing.persistence import IntegrityError
 from sqlalchemy import Connection, Engine, Select, delete, insert, inspect, select, update
 
 from tradex_ledger.clock import Seat, seat
-from tradex_ledger.ledger.faults import READS
-from tradex_ledger.ledger.store import read, writing
+from tradex_ledger.ledger.store import only_reads, read, writing
 from tradex_ledger.ledger.tables import holds, watches
 
 
@@ -116,7 +115,7 @@ class Leases:
             return alive, [lease for lease in alive if self._is_news(connection, lease)]
 
         alive, news = read(self._engine, find)
-        if news and not self._engine.get_execution_options().get(READS, False):
+        if news and not only_reads(self._engine):
             with writing(self._engine) as connection:
                 for lease in news:
                     self._watch(connection, lease)

@@ -14,35 +14,26 @@ from typing import Any, cast
 
 from eventsourcing.domain import OriginatorIDError, OriginatorVersionError
 from eventsourcing.persistence import Mapper
-from sqlalchemy import Connection, bindparam, text
 
 from tradex_ledger.domain.base import EVENTS, Aggregate
-from tradex_ledger.ledger.recorder import Recorder
-from tradex_ledger.ledger.rows import COLUMNS, BrokenRowError, MissingEventError, Row
+from tradex_ledger.ledger.recorder import stored_event
+from tradex_ledger.ledger.rows import BrokenRowError, MissingEventError, Row
+from tradex_ledger.ledger.select import Ask, Store, read
 
 ALL_EVENTS = 256
 """A stream of at most so many events is read whole: that costs about a millisecond."""
 
-_COUNTED = text("select count(*), max(version) from events indexed by sqlite_autoindex_events_1 where stream = :stream")
-_BY_TOPIC = text("select topic, count(*), sum(version), max(version) from events where stream = :stream group by topic")
-_WHOLE = text(f"select {COLUMNS} from events where stream = :stream order by version")
-_OF_TOPICS = text(f"select {COLUMNS} from events where stream = :stream and topic in :topics").bindparams(
-    bindparam("topics", expanding=True)
-)
-_OF_VERSIONS = text(f"select {COLUMNS} from events where stream = :stream and version in :versions").bindparams(
-    bindparam("versions", expanding=True)
-)
 _MISFITS = (
     *(AssertionError, AttributeError, LookupError, TypeError, ValueError),
     *(OriginatorIDError, OriginatorVersionError),
 )
 
 
-def load(recorder: Recorder, mapper: Mapper[str], stream: str) -> Aggregate | None:
+def load(store: Store, mapper: Mapper[str], stream: str) -> Aggregate | None:
     """The aggregate of a stream; None when it has no event. Raises: `BrokenLedgerError`, `UnknownEventError`."""
     aggregate: Any = None
-    for row in recorder.ask(lambda connection: _rows(connection, stream)):
-        event: Any = mapper.to_domain_event(recorder.stored_event(row, stream))
+    for row in store.ask(lambda ask: _rows(ask, stream)):
+        event: Any = mapper.to_domain_event(stored_event(store.ledger, row, stream))
         if aggregate is not None:
             aggregate.version = row[2] - 1  # those between are passed over
         try:
@@ -52,26 +43,26 @@ def load(recorder: Recorder, mapper: Mapper[str], stream: str) -> Aggregate | No
     return cast("Aggregate | None", aggregate)
 
 
-def _rows(connection: Connection, stream: str) -> list[Row]:
+def _rows(ask: Ask, stream: str) -> list[Row]:
     """The rows that the state follows from, in the order of their versions. Raises `MissingEventError`."""
-    count, newest = connection.execute(_COUNTED, {"stream": stream}).one()
-    topics = connection.execute(_BY_TOPIC, {"stream": stream}).all()
+    ((count, newest),) = ask(read("stream_counted"), stream=stream)
+    topics = ask(read("stream_by_topic"), stream=stream)
     whole = count * (count + 1) // 2  # of the versions 1, 2, 3 … each once
     if (count, whole) != (sum(t[1] for t in topics), sum(t[2] for t in topics)) or newest != (count or None):
         raise MissingEventError(f"the indexes over {stream} do not tell of the versions 1 to {newest}, each once")
     if count > ALL_EVENTS and all(t[0] in EVENTS for t in topics):
-        return _rows_that_count(connection, stream, topics, newest)
-    rows = [cast("Row", tuple(row)) for row in connection.execute(_WHOLE, {"stream": stream})]
+        return _rows_that_count(ask, stream, topics, newest)
+    rows = cast("list[Row]", ask(read("stream"), stream=stream))
     if [row[2] for row in rows] != list(range(1, count + 1)):
         raise MissingEventError(f"{stream} has not the versions 1 to {count}, each once")
     return rows
 
 
-def _rows_that_count(connection: Connection, stream: str, topics: Sequence[Any], newest: int) -> list[Row]:
+def _rows_that_count(ask: Ask, stream: str, topics: Sequence[Any], newest: int) -> list[Row]:
     wanted, versions = _that_count(topics, newest)
-    values = {"stream": stream, "topics": wanted, "versions": list(versions)}
-    rows = [*connection.execute(_OF_TOPICS, values), *connection.execute(_OF_VERSIONS, values)]
-    found = {row[2]: cast("Row", tuple(row)) for row in rows}
+    rows = ask(read("stream_of_topics"), stream=stream, topics=wanted)
+    rows += ask(read("stream_of_versions"), stream=stream, versions=list(versions))
+    found = {row[2]: cast("Row", row) for row in rows}
     there = Counter(row[3] for row in found.values())
     if any(there[topic] != count for topic, count, _, _ in topics if topic in wanted) or any(
         version not in found or (topic and found[version][3] != topic) for version, topic in versions.items()

@@ -23,7 +23,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 # What the driver raises; the second where a name in the file is no text.
-DRIVER_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+DRIVER_ERRORS: tuple[type[Exception], ...] = (sqlite3.Error, UnicodeDecodeError)
 
 BUSY_S = 30.0
 _PAUSE_S = 0.01

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from tradex_ledger.errors import NotFoundError, UsageError
-from tradex_ledger.ledger.select import Store, select
+from tradex_ledger.ledger.select import Store, read
 
 RUNS = ("bf-", "run-")
-_ALL = """
-    select stream from events
-    where version = 1 and topic in ('backfill.requested', 'incremental_run.started')
-    order by position
-"""
+_BEGUN = ("backfill.requested", "incremental_run.started")
 
 
 class AmbiguousIdError(NotFoundError):
@@ -54,7 +50,7 @@ def find_run(store: Store, prefix: str, *, kinds: tuple[str, ...] = RUNS) -> str
     Of less than `SHORTEST_ID` characters after that it names none, unless it is an id whole.
     Raises: `ShortIdError`, `AmbiguousIdError`, `NoSuchStreamError`.
     """
-    streams = [stream for (stream,) in select(store, _ALL) if stream.startswith(kinds)]
+    streams = [stream for (stream,) in store.select(read("streams_begun"), topics=_BEGUN) if stream.startswith(kinds)]
     wanted = (prefix, *(kind + prefix for kind in kinds))
     found = [stream for stream in streams if stream in wanted]
     given = next((prefix.removeprefix(kind) for kind in RUNS if prefix.startswith(kind)), prefix)

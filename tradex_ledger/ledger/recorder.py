@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from eventsourcing.persistence import (
@@ -21,8 +21,6 @@ from tradex_ledger.ledger.rows import BrokenRowError, Row, check_row
 from tradex_ledger.ledger.store import ledger_id, read, writing
 from tradex_ledger.ledger.subscription import PollingSubscription
 from tradex_ledger.ledger.tables import events, tracking
-
-T = TypeVar("T")
 
 POLL_SECONDS = 0.25
 
@@ -69,18 +67,7 @@ class Recorder(ProcessRecorder):
         """
         wanted = _of_stream(str(originator_id), gt=gt, lte=lte, desc=desc, limit=limit)
         rows = read(self._engine, lambda connection: connection.execute(wanted).all())
-        return [self.stored_event(tuple(row), str(originator_id)) for row in rows]
-
-    def ask(self, question: Callable[[Connection], T]) -> T:
-        """What is found in one state of the database."""
-        return read(self._engine, question)
-
-    def stored_event(self, row: Row, stream: str) -> StoredEvent:
-        """The event in a row that was looked for in a stream. Raises: `BrokenRowError`."""
-        entry = check_row(self.ledger, row)
-        if row[1] != stream:
-            raise BrokenRowError(row[0], f"it was found under {stream}, and is of {row[1]}")
-        return StoredEvent(row[1], row[2], row[3], state_of(entry))
+        return [stored_event(self.ledger, tuple(row), str(originator_id)) for row in rows]
 
     def select_notifications(
         self,
@@ -128,6 +115,14 @@ class Recorder(ProcessRecorder):
         """How far the events of an application have been processed."""
         wanted = select(tracking.c.position).where(tracking.c.application == application_name)
         return read(self._engine, lambda connection: connection.execute(wanted).scalar_one_or_none())
+
+
+def stored_event(ledger: str, row: Row, stream: str) -> StoredEvent:
+    """The event in a row that was looked for in a stream. Raises: `BrokenRowError`."""
+    entry = check_row(ledger, row)
+    if row[1] != stream:
+        raise BrokenRowError(row[0], f"it was found under {stream}, and is of {row[1]}")
+    return StoredEvent(row[1], row[2], row[3], state_of(entry))
 
 
 def _of_stream(stream: str, *, gt: int | None, lte: int | None, desc: bool, limit: int | None) -> Select[Any]:

@@ -14,12 +14,7 @@ from tradex_ledger import resources
 from tradex_ledger.errors import BrokenLedgerError
 from tradex_ledger.ledger.entry import NotCanonicalError, parse, quoted
 from tradex_ledger.ledger.merkle import leaf_hash
-from tradex_ledger.ledger.select import Store, select
-
-EVENTS = "events"
-"""The table of the store that the events are in."""
-COLUMNS = "position, stream, version, topic, at, leaf, entry"
-"""What is selected of `events` for `check_row`, in this order."""
+from tradex_ledger.ledger.select import Store, read
 
 _is_time = re.compile(  # as `format_time` writes it; a day of a month too many is told by who counts with it
     r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
@@ -120,23 +115,12 @@ def time_at(store: Store, position: int, newest: int) -> str | None:
     `newest` is a last position seen before. Raises: `BrokenLedgerError`, also when two indexes end at other positions:
     both are asked by one statement, since events may be added between two.
     """
-    last = min(position + 1, newest)
-    values = {f"topic{n}": topic for n, topic in enumerate(resources.event_topics())}
-    ((ledger, end, other),) = select(
-        store,
-        "select id, (select max(position) from events), (select max(position) from events indexed by events_by_topic "
-        f"where topic in ({', '.join(f':{name}' for name in values)})) from ledger",
-        **values,
-    )
+    first, last = max(position, 1), min(position + 1, newest)
+    ((end, other),) = store.select(read("ends"), topics=resources.event_topics())
     if other is not None and other > end:
         raise MissingEventError(f"one index ends at position {end}, another at {other}")
-    rows = select(
-        store,
-        f"select {COLUMNS} from events where position between :first and :last order by position",
-        first=max(position, 1),
-        last=last,
-    )
-    found = {row[0]: row[4] for row in check_range(ledger, cast("list[Row]", rows), max(position, 1), last)}
+    rows = cast("list[Row]", store.select(read("range"), first=first, last=last))
+    found = {row[0]: row[4] for row in check_range(store.ledger, rows, first, last)}
     return found.get(position)
 
 

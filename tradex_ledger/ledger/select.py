@@ -1,39 +1,90 @@
-"""Plain SELECTs on the database of a ledger, for the read side.
+"""The one door to a ledger that is read: who asks does not care which database answers.
 
-A SQLite file is read as it is: importing SQLAlchemy takes longer than all that a command which only reads does.
+A `Store` is a ledger in some database. A SQLite file is read as it is, by `SQLiteFile`: importing SQLAlchemy takes
+longer than all that a command which only reads does. Any other database, and a ledger that is open for writing, is read
+through SQLAlchemy, by `store.Database`. What is asked stands in `schema/ledger/reads.sql`.
+
+To add a database: a module as `sqlite.py` is (what differs, and its faults in its own words), its line in
+`dialects.MODULES`, its tables in `schema/ledger/NAME.sql`, its URL in `config.ledger_url`, and its line in
+`tests/ledger/stores.py`: the suites of the store run over it then. A reader of its own it needs only where SQLAlchemy
+is too slow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
+from tradex_ledger import resources
+from tradex_ledger.keyed import Caches, caches_of
 from tradex_ledger.ledger.looking import DRIVER_ERRORS, is_file, looked
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
 
 # The format of a ledger that this release writes, and the last that it can read.
 FORMAT = 1
 _PREFIX = "sqlite:///"
+_FAILURES: tuple[type[Exception], ...] = (*DRIVER_ERRORS, OSError)
+_NAMED = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_HINT = re.compile(r"/\*\+(.*?)\*/")
+
+T = TypeVar("T")
+Value: TypeAlias = str | int | Sequence[str | int]
+
+
+class Ask(Protocol):
+    """Runs a statement with a `:name` for each of the values; a sequence stands for a list after `in`."""
+
+    def __call__(self, statement: str, **values: Value) -> list[tuple[Any, ...]]: ...
 
 
 @dataclass(frozen=True, slots=True)
-class SQLiteFile:
-    """A ledger in a SQLite file, to be read."""
+class Store(ABC):
+    """A ledger that is read: its id, where this user's caches of it lie, and what it answers."""
+
+    ledger: str
+    caches: Caches
+
+    @abstractmethod
+    def ask(self, question: Callable[[Ask], T]) -> T:
+        """What is found in one state of the database; it is asked again if that changed. Raises `StoreFault`."""
+
+    def select(self, statement: str, **values: Value) -> list[tuple[Any, ...]]:
+        """The rows of one statement. Raises `StoreFault`."""
+        return self.ask(lambda ask: ask(statement, **values))
+
+    def position(self) -> int:
+        """The position of the newest event; 0 when there is none."""
+        return int(self.select(read("last_position"))[0][0])
+
+    def tiles(self, begin: int, upto: int, last: int) -> list[bytes]:
+        """The leaf tiles begin … upto (excluded), as far as they are there; none without the event at `last`."""
+        return [hashes for (hashes,) in self.select(read("leaf_tiles"), begin=begin, upto=upto, last=last)]
+
+
+@dataclass(frozen=True, slots=True)
+class SQLiteFile(Store):
+    """A ledger in a SQLite file, read as it is."""
 
     path: Path
+
+    def ask(self, question: Callable[[Ask], T]) -> T:
+        try:
+            return _looked(self.path, question)
+        except _FAILURES:
+            # The engine meets the same, and has the words for it.
+            from tradex_ledger.ledger.store import Database, open_engine
+
+            return Database(self.ledger, self.caches, open_engine(self.url, reading=True)).ask(question)
 
     @property
     def url(self) -> str:
         """The file as SQLAlchemy names it."""
         return f"{_PREFIX}{self.path}"
-
-
-Store: TypeAlias = "Engine | SQLiteFile"
 
 
 def sqlite_path(url: str) -> Path | None:
@@ -42,48 +93,59 @@ def sqlite_path(url: str) -> Path | None:
     return Path(name) if name not in (url, "", ":memory:") else None
 
 
-def open_store(url: str) -> Store:
-    """The ledger at a URL, for reading.
+def open_store(url: str, workspace: Path | None = None) -> Store:
+    """The ledger at a URL, for reading; without the folder of its workspace it has no caches.
 
     Raises: `NoLedgerError`, `FormatTooNewError`, `UnknownDatabaseError`, `StoreFault`.
     """
     path = sqlite_path(url)
     if path is not None:
-        with suppress(*DRIVER_ERRORS, OSError):
-            if is_file(path) and _rows(path, "select format from ledger", {}) == [(FORMAT,)]:
-                return SQLiteFile(path)
-    from tradex_ledger.ledger.store import open_engine, store_info
+        with suppress(*_FAILURES):
+            found = _looked(path, lambda ask: ask(read("identity"))) if is_file(path) else []
+            if len(found) == 1 and found[0][1] == FORMAT:
+                ledger = str(found[0][0])
+                return SQLiteFile(ledger, caches_of(workspace, ledger), path)
+    from tradex_ledger.ledger.store import database, open_engine
 
-    engine = open_engine(url, reading=True)
-    store_info(engine)  # it says what is wrong
-    return engine
-
-
-def select(store: Store, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-    """The rows of a statement with `:name` for each of the values. Raises: `StoreFault`."""
-    if isinstance(store, SQLiteFile):
-        try:
-            return _rows(store.path, statement, values)
-        except (*DRIVER_ERRORS, OSError):
-            # The engine meets the same, and has the words for it.
-            from tradex_ledger.ledger.store import open_engine
-
-            return select(open_engine(store.url, reading=True), statement, **values)
-    from sqlalchemy import text
-
-    from tradex_ledger.ledger.store import read
-
-    # The driver's own cursor: a row object a row would cost more than the rows do.
-    return read(store, lambda connection: list(connection.execute(text(statement), values).cursor.fetchall()))
+    return database(open_engine(url, reading=True), workspace)  # it says what is wrong
 
 
-def _rows(path: Path, statement: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    return looked(path, lambda connection: connection.execute(statement, values).fetchall())
+@cache
+def read(name: str) -> str:
+    """A statement of `schema/ledger/reads.sql`."""
+    return _statements()[name]
 
 
-def file_of(store: Store) -> Path | None:
-    """The SQLite file that holds the ledger; None when it is not in one."""
-    if isinstance(store, SQLiteFile):
-        return store.path
-    name = store.url.database
-    return Path(name) if store.url.get_backend_name() == "sqlite" and name and name != ":memory:" else None
+@cache
+def _statements() -> dict[str, str]:
+    _, *parts = _NAMED.split(resources.read_text("schema", "ledger", "reads.sql"))
+    return {name: text.strip() for name, text in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def hinted(statement: str) -> str:
+    """A statement as SQLite is given it, its hints said."""
+    return _HINT.sub(r"\1", statement)
+
+
+def spread(statement: str, values: dict[str, Value]) -> tuple[str, dict[str, str | int]]:
+    """A statement, and its values, in which a list is so many names: drivers bind no lists."""
+    single: dict[str, str | int] = {}
+    for name, value in values.items():
+        if isinstance(value, str | int):
+            single[name] = value
+            continue
+        each: dict[str, str | int] = {f"{name}_{n}": one for n, one in enumerate(value)}
+        statement = re.sub(rf":{name}\b", f"({', '.join(f':{one}' for one in each) or 'null'})", statement)
+        single |= each
+    return statement, single
+
+
+def _looked(path: Path, question: Callable[[Ask], T]) -> T:
+    def find(connection: Any) -> T:
+        def ask(statement: str, **values: Value) -> list[tuple[Any, ...]]:
+            found: list[tuple[Any, ...]] = connection.execute(*spread(hinted(statement), values)).fetchall()
+            return found
+
+        return question(ask)
+
+    return looked(path, find)

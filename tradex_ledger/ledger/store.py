@@ -7,20 +7,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, insert, inspect, make_url, select
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from eventsourcing.persistence import IntegrityError
+from sqlalchemy import URL, Connection, Engine, TextClause, insert, inspect, make_url, select, text
+from sqlalchemy import exc as sql
 
 from tradex_ledger.errors import EnvironmentFault, NotFoundError, RefusedError, UsageError
+from tradex_ledger.keyed import caches_of
 from tradex_ledger.ledger import tables
 from tradex_ledger.ledger.dialects import WRITES, dialect_of
 from tradex_ledger.ledger.entry import format_time
-from tradex_ledger.ledger.faults import READS, access_fault, busy_fault, read_only_fault, translated
-from tradex_ledger.ledger.looking import Look, tries
-from tradex_ledger.ledger.select import FORMAT, sqlite_path
+from tradex_ledger.ledger.faults import BUSY, NOT_READABLE, NOT_WRITABLE, ONLY_READ, UNKNOWN, StoreFault
+from tradex_ledger.ledger.looking import tries
+from tradex_ledger.ledger.select import FORMAT, Ask, Store, Value, spread, sqlite_path
 
 T = TypeVar("T")
+
+# Marks the engines that are for reading only.
+READS = "tradex_reads"
 
 
 @dataclass(frozen=True)
@@ -77,15 +84,17 @@ def open_engine(url: str, *, create: bool = False, reading: bool = False) -> Eng
     path = sqlite_path(url)
     try:
         parsed = URL.create("sqlite", database=str(path)) if path else make_url(url)
-    except ArgumentError as error:
+    except sql.ArgumentError as error:
         raise UsageError(f"{url!r} is no database URL", mend="write one such as sqlite:///PATH") from error
     dialect = dialect_of(parsed)
     try:
         if not create and not dialect.exists(parsed):
             raise NoLedgerError(parsed)
-        return dialect.connect_to_read(parsed) if reading else dialect.connect(parsed)
+        return (
+            dialect.connect_to_read(parsed).execution_options(**{READS: True}) if reading else dialect.connect(parsed)
+        )
     except OSError as error:
-        raise access_fault(parsed, error, reading=reading) from None
+        raise StoreFault(parsed, NOT_READABLE if reading else NOT_WRITABLE, error.strerror or error) from None
 
 
 def create_store(engine: Engine, *, ledger_id: str, created_at: datetime) -> StoreInfo:
@@ -139,23 +148,82 @@ def ledger_id(engine: Engine) -> str:
     return store_info(engine).id
 
 
+@dataclass(frozen=True, slots=True)
+class Database(Store):
+    """A ledger in any database, read through SQLAlchemy."""
+
+    engine: Engine
+
+    def ask(self, question: Callable[[Ask], T]) -> T:
+        return read(self.engine, lambda connection: question(_asked(connection)))
+
+
+def database(engine: Engine, workspace: Path | None = None) -> Database:
+    """The ledger in a database that is open; without the folder of its workspace it has no caches.
+
+    Raises: NoLedgerError; FormatTooNewError.
+    """
+    ledger = store_info(engine).id
+    return Database(ledger, caches_of(workspace, ledger), engine)
+
+
+def _asked(connection: Connection) -> Ask:
+    dialect = dialect_of(connection.engine.url)
+
+    def ask(statement: str, **values: Value) -> list[tuple[Any, ...]]:
+        # The driver's own cursor: a row object a row would cost more than the rows do.
+        wanted, single = spread(dialect.spoken(statement), values)
+        return list(connection.execute(_text(wanted), single).cursor.fetchall())
+
+    return ask
+
+
+@lru_cache(256)
+def _text(statement: str) -> TextClause:
+    return text(statement)
+
+
+def only_reads(engine: Engine) -> bool:
+    """Whether an engine was opened for reading."""
+    return bool(engine.get_execution_options().get(READS, False))
+
+
 def read(engine: Engine, ask: Callable[[Connection], T]) -> T:
     """What is found in one state of the database; it is asked again if it changed while it was read without locks."""
+    is_sound = dialect_of(engine.url).is_sound
     for _ in tries():
         try:
             with translated(engine), engine.connect() as connection:
-                look = connection.connection.dbapi_connection
                 try:
                     found = ask(connection)
-                except DBAPIError:
-                    if not isinstance(look, Look) or look.is_sound():
+                except sql.DBAPIError:
+                    if is_sound(connection):
                         raise
                     continue
-                if not isinstance(look, Look) or look.is_sound():
+                if is_sound(connection):
                     return found
         except OSError as error:
-            raise access_fault(engine.url, error, reading=True) from None
-    raise busy_fault(engine, "it changed whenever it was read")
+            raise StoreFault(engine.url, NOT_READABLE, error.strerror or error) from None
+    raise StoreFault(engine.url, BUSY, "it changed whenever it was read")
+
+
+@contextmanager
+def translated(engine: Engine) -> Iterator[None]:
+    """Raises what SQLAlchemy raises as a conflict (`IntegrityError`) or as a `StoreFault`."""
+    dialect = dialect_of(engine.url)
+    errors: tuple[type[Exception], ...] = (
+        sql.SQLAlchemyError,
+        *dialect.errors,
+    )  # the latter: of the driver's own cursor
+    try:
+        yield
+    except sql.IntegrityError as error:
+        raise IntegrityError(str(error.orig)) from error
+    except sql.TimeoutError as error:
+        raise StoreFault(engine.url, BUSY, error) from error
+    except errors as error:
+        said = str(getattr(error, "orig", None) or error)
+        raise StoreFault(engine.url, dialect.fault_of(said, reading=only_reads(engine)) or UNKNOWN, said) from error
 
 
 @contextmanager
@@ -168,8 +236,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction under the append lock: committed when the block ends, undone if it raises."""
-    if engine.get_execution_options().get(READS, False):
-        raise read_only_fault(engine)
+    if only_reads(engine):
+        raise StoreFault(engine.url, ONLY_READ)
     saving.depth += 1
     try:
         with translated(engine), engine.execution_options(**{WRITES: True}).begin() as connection:

@@ -6,13 +6,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import Engine
-
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.domain.day import Day, day_of, from_epoch, iso, later, span
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.ledger.ask import has_moved, has_topic
+from tradex_ledger.ledger.select import Store
 from tradex_ledger.sources.reread import EDIT_DAYS, MADE_UP_DAYS
 from tradex_ledger.sources.x_posts.time import DAY_US, FIRST_POST_US
 from tradex_ledger.views import AsOf, add_projections, open_views, topics_of
@@ -119,7 +118,7 @@ _MOVES_NOTHING = {"run.partition_rebuilt"}
 class Catalogs:
     """Catalogs of one ledger. The last one is kept, and is read again only after an event that may have moved it."""
 
-    engine: Engine
+    store: Store
     _last: tuple[Catalog, dict[str, int]] | None = None
 
     def at(self, position: int, versions: Mapping[str, int]) -> Catalog:
@@ -140,7 +139,7 @@ class Catalogs:
 
     def _load(self, position: int, versions: Mapping[str, int]) -> Catalog:
         catalog = Catalog(position)
-        with open_views(self.engine, AsOf(position, None), *_ASKED) as connection:
+        with open_views(self.store, AsOf(position, None), *_ASKED) as connection:
             add_projections(connection, _ASKED)
             found = connection.execute(
                 "select dataset, layer, component, logic_version, partition, files, rows, bytes, inputs, run_id "
@@ -167,13 +166,13 @@ class Catalogs:
             catalog.put(name, day_of(day), version)
         for name, days in catalog.outdated.items():
             days -= {d for d, v in catalog.current.get(name, {}).items() if v.logic_version == versions[name]}
-        if has_topic(self.engine, "dataset.files_lost", upto=position):
+        if has_topic(self.store, "dataset.files_lost", upto=position):
             self._add_lost(catalog)
         return catalog
 
     def _add_lost(self, catalog: Catalog) -> None:
         """Which days nothing may be built upon, because of files that were declared lost (and the event's position)."""
-        with open_views(self.engine, AsOf(catalog.position, None), "lost_files") as connection:
+        with open_views(self.store, AsOf(catalog.position, None), "lost_files") as connection:
             add_projections(connection, ["lost_files"])
             found = connection.execute(_LOST).fetchall()
         catalog.gone = frozenset(path for _, _, _, path, _, _ in found)
@@ -185,7 +184,7 @@ class Catalogs:
 
     def _moved(self, since: int, position: int) -> bool:
         topics = [topic for topic in topics_of(*_ASKED) if topic not in _MOVES_NOTHING]
-        return position < since or has_moved(self.engine, topics, since, position)
+        return position < since or has_moved(self.store, topics, since, position)
 
 
 _LOST = "select dataset, layer, partition, path, position, mended_position from lost_files order by position"

@@ -80,7 +80,7 @@ class Execution:
             raise LogicChangedError({name: (locks[name].logic_version, what) for name, what in changed.items()})
         self.versions = logic_versions(locks)
         if not self.lake.reading:
-            settle(self.ledger.engine, self.lake)
+            settle(self.ledger.store, self.lake)
         self.lake.check_writable()
         self.columns = columns
 

@@ -53,7 +53,7 @@ def read_past(ex: Execution, base: int) -> Past:
     past = Past()
     whole: dict[str, float] = {}
     parts: dict[str, float] = {}
-    with open_views(ex.ledger.engine, AsOf(base, None), *_TIMES) as connection:
+    with open_views(ex.ledger.store, AsOf(base, None), *_TIMES) as connection:
         add_projections(connection, _TIMES)
         for dataset, took in connection.execute(_PARTITIONS).fetchall():
             past.built.setdefault(dataset, []).append(float(took))

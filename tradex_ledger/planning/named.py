@@ -82,6 +82,6 @@ def known_of(dataset: Dataset, *, has_data: bool) -> Known:
 def _has_data(ledger: Ledger, name: str) -> bool:
     appended = f'"dataset":"{name}"'
     return bool(
-        of_stream(ledger.engine, stream_of(name), ["dataset.published"], limit=1)
-        or events_of(ledger.engine, ["run.batch_appended"], saying=appended, limit=1)
+        of_stream(ledger.store, stream_of(name), ["dataset.published"], limit=1)
+        or events_of(ledger.store, ["run.batch_appended"], saying=appended, limit=1)
     )

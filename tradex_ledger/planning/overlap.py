@@ -15,7 +15,7 @@ from tradex_ledger.views import open_views, resolve, rows
 
 def active_backfills(ledger: Ledger) -> list[Backfill]:
     """The backfills that are neither ended nor reverted, oldest first."""
-    with open_views(ledger.engine, resolve(ledger.engine, None), "work") as connection:
+    with open_views(ledger.store, resolve(ledger.store, None), "work") as connection:
         found = rows(connection, "work", "run_kind = 'backfill' order by position")
     return [ledger.get(Backfill, row["run_id"]) for row in found]
 
@@ -26,7 +26,7 @@ def others_of_group(ledger: Ledger, backfill: Backfill) -> list[Backfill]:
     if group is None:
         return []
     says = canonical({"group": group}).decode()[1:-1]
-    found = events_of(ledger.engine, ["backfill.requested"], saying=says)
+    found = events_of(ledger.store, ["backfill.requested"], saying=says)
     others = (ledger.get(Backfill, row.stream) for row in found if row.stream != backfill.id)
     return [other for other in others if other.request.group == group]
 

@@ -45,7 +45,7 @@ class UnknownReceiverError(EnvironmentFault):
 
 def alerts(ledger: Ledger, as_of: str | None = None) -> list[dict[str, Any]]:
     """All alerts, oldest first, with what was delivered."""
-    with open_views(ledger.engine, resolve(ledger.engine, as_of)) as connection:
+    with open_views(ledger.store, resolve(ledger.store, as_of)) as connection:
         return rows(connection, "alerts", "true order by position")
 
 

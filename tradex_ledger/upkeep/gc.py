@@ -102,7 +102,7 @@ def collect(
     """
     policy.check_may("gc", by)
     text = check_reason(reason)
-    settle(ledger.engine, lake)
+    settle(ledger.store, lake)
     gone = _still_unnamed(ledger, removable(found))
     if not gone:
         return []
@@ -218,14 +218,14 @@ def _still_unnamed(ledger: Ledger, found: list[Unreferenced]) -> list[Unreferenc
     named: set[str] = set()
     given_up: set[str] = set()
     for topic in (*NAMED, "dataset.files_pruned") if wanted else ():
-        for row in events_of(ledger.engine, [topic]):
+        for row in events_of(ledger.store, [topic]):
             paths = {file["path"] for file in entry_of(ledger.id, row)["data"]["files"]}
             (named if topic in NAMED else given_up).update(paths & wanted)
     return [item for item in found if item.path not in named - given_up]
 
 
 def _named_files(ledger: Ledger) -> set[str]:
-    with open_views(ledger.engine, resolve(ledger.engine, None), "lake_files") as connection:
+    with open_views(ledger.store, resolve(ledger.store, None), "lake_files") as connection:
         add_projections(connection, ["lake_files"])
         named = connection.execute("select path from lake_files where pruned_position is null").fetchall()
     return {path for (path,) in named}

@@ -154,7 +154,7 @@ def _new(
 
 
 def _told(ex: Execution, dataset: str, found: dict[Day, int], cursor: Cursor) -> Late:
-    with open_views(ex.ledger.engine, resolve(ex.ledger.engine, None), *_ASKED) as connection:
+    with open_views(ex.ledger.store, resolve(ex.ledger.store, None), *_ASKED) as connection:
         layers = rows(connection, "run_layers", "layer = 'bronze' and status = 'COMPLETED'")
         opened = rows(connection, "pipeline_state_history", "move = 'opened' and pipeline = ?", ex.pipeline.name)
     start = opened[0]["cursor"] if opened else None

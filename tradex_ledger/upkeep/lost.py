@@ -59,7 +59,7 @@ def find_lost(ledger: Ledger, lake: LocalLake, dataset: str | None = None) -> Lo
 
     Raises: `EnvironmentFault` when a file cannot be read though nothing says that it is lost (rights).
     """
-    with open_views(ledger.engine, resolve(ledger.engine, None), "lake_files", "lost_files") as connection:
+    with open_views(ledger.store, resolve(ledger.store, None), "lake_files", "lost_files") as connection:
         named = asked(connection, ["lake_files"], _NAMED, dataset)
         lost = rows(connection, "lost_files", "? is null or dataset = ? order by position, path", dataset, dataset)
     declared = {file["path"] for file in lost}

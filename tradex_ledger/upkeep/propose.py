@@ -51,7 +51,7 @@ def propose(ledger: Ledger, late: Late | None = None, refusal: Refusal = never) 
     `two days`: posts that count on several days.
     """
     at_work = Leases(ledger.engine).living()
-    with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
+    with open_views(ledger.store, resolve(ledger.store, None)) as connection:
         stale = rows(connection, "stale_partitions")
         logic = {row["dataset"]: row for row in rows(connection, "logic_versions", "is_current")}
         half_done = rows(connection, "runs", _HALF_DONE)

@@ -32,7 +32,7 @@ def prunable(ledger: Ledger, dataset: str) -> list[ListedFile]:
     """
     protected = ledger.get(Dataset, stream_of(dataset), "dataset").protected
     asked = ("partition_history", "partitions", "logic_versions", "work", "pruned_files")
-    with open_views(ledger.engine, resolve(ledger.engine, None), *asked) as connection:
+    with open_views(ledger.store, resolve(ledger.store, None), *asked) as connection:
         history = rows(connection, "partition_history", "dataset = ? and layer <> 'bronze' order by position", dataset)
         current = rows(connection, "partitions", "dataset = ?", dataset)
         given_up = {
@@ -62,7 +62,7 @@ def prunable(ledger: Ledger, dataset: str) -> list[ListedFile]:
 
 def lost_days(ledger: Ledger, dataset: str, paths: Set[str]) -> list[str]:
     """The days of files to be given up that exist under no other version: once they are gone, nowhere."""
-    with open_views(ledger.engine, resolve(ledger.engine, None), "partitions", "pruned_files") as connection:
+    with open_views(ledger.store, resolve(ledger.store, None), "partitions", "pruned_files") as connection:
         current = rows(connection, "partitions", "dataset = ?", dataset)
         gone = pruned_paths(connection, dataset) | paths
     stays = {str(row["partition"]) for row in current if all(file["path"] not in gone for file in row["files"] or ())}
@@ -84,7 +84,7 @@ def prune(ledger: Ledger, lake: LocalLake, dataset: str, digest: str, *, by: str
 
     Files that became current since the plan was made (a reverted run, say) are not removed: the plan is refused.
     """
-    settle(ledger.engine, lake)
+    settle(ledger.store, lake)
     aggregate = ledger.get(Dataset, stream_of(dataset), "dataset")
     still = {listed.file.path for listed in prunable(ledger, dataset)}
     if aggregate.prune_plan and aggregate.prune_plan.paths - still:

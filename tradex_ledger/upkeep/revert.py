@@ -47,7 +47,7 @@ def revert(
     Raises: `BuiltUponError`, `PrunedVersionError`, `ProtectedError`, `WrongStateError`, `NotAllowedError`,
     `WriterConflictError`, `LakeIdentityError`.
     """
-    settle(ledger.engine, lake)
+    settle(ledger.store, lake)
     backfill = ledger.get(Backfill, run_id)
     locks = {name: ledger.get(Dataset, stream_of(name), "dataset") for name in backfill.candidates}
     blockers = find_blockers(ledger, pipeline, backfill)
@@ -69,7 +69,7 @@ def find_blockers(ledger: Ledger, pipeline: Pipeline, backfill: Backfill) -> lis
     A run stands on top when it published a version of the same partition, or of one that reads a partition that
     this run wrote.
     """
-    with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
+    with open_views(ledger.store, resolve(ledger.store, None)) as connection:
         own = rows(connection, "runs", "run_id = ?", backfill.id)[0]["published_position"]
         if own is None:
             return []
@@ -95,7 +95,7 @@ def check_nothing_pruned(ledger: Ledger, backfill: Backfill) -> None:
     That is the version of each partition before, and of a dataset with version components, when nothing else was
     published under the newest, all of the newest version that is left.
     """
-    with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
+    with open_views(ledger.store, resolve(ledger.store, None)) as connection:
         gone = {row["path"] for row in rows(connection, "lake_files", _GONE)}
         if not gone:
             return
@@ -130,7 +130,7 @@ def current_again(
     """
     written = written_by(backfill)
     engine = engine_name({"duckdb": duckdb.__version__})
-    with open_views(ledger.engine, resolve(ledger.engine, None)) as connection:
+    with open_views(ledger.store, resolve(ledger.store, None)) as connection:
         gone = frozenset(row["path"] for row in rows(connection, "lake_files", _GONE))
         built = rows(connection, "partition_history", "layer <> 'bronze' order by position desc")
     known: dict[tuple[str, Day], list[dict[str, Any]]] = {}

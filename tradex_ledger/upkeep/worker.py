@@ -18,7 +18,7 @@ WAITS = (DrivenElsewhereError, QuotaError, PeakHoursError)
 
 def runnable(ledger: Ledger) -> list[str]:
     """Backfills that wait for a driver, or whose driver may be dead: by priority, then in order of request."""
-    with open_views(ledger.engine, resolve(ledger.engine, None), "work") as connection:
+    with open_views(ledger.store, resolve(ledger.store, None), "work") as connection:
         found = rows(connection, "work", "for_worker")
     found.sort(key=lambda row: (-PRIORITIES.index(row["priority"]), row["position"]))
     return [row["run_id"] for row in found]

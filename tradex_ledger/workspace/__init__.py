@@ -141,7 +141,7 @@ class Workspace(BackfillCommands):
             copy_built_in(config.pipeline)
         load_pipeline(config.pipeline or BUILT_IN, PIPELINE)
         engine = _make_ledger(config.ledger_url, half_made, finish=finish, clock=clock)
-        workspace = cls(config, actor=actor, clock=clock, ledger=Ledger(engine, clock))
+        workspace = cls(config, actor=actor, clock=clock, ledger=Ledger(engine, clock, root))
         workspace._begin(start)
         half_made.rename(root / FILE)
         return workspace
@@ -154,4 +154,4 @@ class Workspace(BackfillCommands):
         if self.ledger.version_of(state_stream(PIPELINE)) == 0:
             self.ledger.append(PipelineState.open(PIPELINE, cursor=cursor, by=self.actor))
         self.register_datasets()
-        settle(self.ledger.engine, self.lake)  # from its first day on the lake says whose it is
+        settle(self.ledger.store, self.lake)  # from its first day on the lake says whose it is

@@ -255,7 +255,7 @@ class BackfillCommands(LakeCommands):
         from tradex_ledger.driving.clocks import last_at
         from tradex_ledger.planning.overlap import active_backfills
 
-        settle(self.ledger.engine, self.lake, strict=False)
+        settle(self.ledger.store, self.lake, strict=False)
         self.note_cursor_ahead()
         touched: list[str] = []
         record = self.policy_record()

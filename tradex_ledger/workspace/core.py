@@ -54,10 +54,10 @@ class Core:
             self.check_trusted()
         self.actor = check_actor(login_name() if actor is None else actor)
         self.clock = clock
-        self.ledger = ledger or Ledger(open_engine(config.ledger_url, reading=reading), clock)
+        self.ledger = ledger or Ledger(open_engine(config.ledger_url, reading=reading), clock, config.folder)
         self.lake = lake or LocalLake(config.lake, reading=reading, clock=clock)
         self._pool: TaskPool | None = None
-        self._catalogs = Catalogs(self.ledger.engine)
+        self._catalogs = Catalogs(self.ledger.store)
 
     @classmethod
     def open(
@@ -73,7 +73,7 @@ class Core:
             stack.callback(opened.close)
             if not opened.lake.reading:
                 with suppress(*tolerates):
-                    settle(opened.ledger.engine, opened.lake, strict=False)
+                    settle(opened.ledger.store, opened.lake, strict=False)
             stack.pop_all()
         return opened
 

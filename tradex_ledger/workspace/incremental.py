@@ -91,7 +91,7 @@ class IncrementalCommands(DatasetCommands):
         """A sentence for each dataset that was given up, came back, and lacks the days in between."""
         from tradex_ledger.planning.complete import told_missed
 
-        if not has_topic(self.ledger.engine, "dataset.version_restored"):
+        if not has_topic(self.ledger.store, "dataset.version_restored"):
             return []
         ex = self.execution()
         catalog = ex.base().catalog

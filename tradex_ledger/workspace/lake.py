@@ -33,7 +33,7 @@ class LakeCommands(IncrementalCommands):
 
         Raises: `NotLostError` when the lake knows of nothing that this ledger lacks, or of more than was named.
         """
-        store, root = self.ledger.engine, self.lake.root
+        store, root = self.ledger.store, self.lake.root
         try:
             stands = identity.problem(store, root, blind=False)
             base, (epoch, position) = identity.plan_base(store, root)
@@ -58,7 +58,7 @@ class LakeCommands(IncrementalCommands):
         log.begin_epoch(digest, by=self.actor, policy=self.policy)
         try:
             if asked is not None:
-                identity.check_given_up(self.ledger.engine, lake.root, asked)
+                identity.check_given_up(self.ledger.store, lake.root, asked)
         except OSError as error:
             raise translate(error, f"looking into the lake {lake.root}") from error
         identity.mark_saved(self.ledger, lake, self.ledger.append(log))
@@ -72,7 +72,7 @@ class LakeCommands(IncrementalCommands):
 
     def identity(self) -> dict[str, Any]:
         """Which ledger this is, how far it has come, what the lake knows of it, and what stands in the way."""
-        found: LakeIdentityError | None = identity.problem(self.ledger.engine, self.lake.root)
+        found: LakeIdentityError | None = identity.problem(self.ledger.store, self.lake.root)
         try:
             known = [{"epoch": m.epoch, "position": m.position, "ledger": m.ledger} for m in markers(self.lake.root)]
         except OSError as error:

@@ -81,7 +81,7 @@ def tell(folder: str, *, actor: str | None = None, progress: Progress = silent) 
         yield Step(
             "The pipeline's state did not move: only an incremental run can move it",
             f"{at} state history",
-            Reader(workspace.ledger.engine).rows("pipeline_state_history", "true order by position"),
+            Reader(workspace.ledger.store).rows("pipeline_state_history", "true order by position"),
         )
         yield from _again(workspace, at, progress)
         yield _next(at)
@@ -172,7 +172,7 @@ def _outcomes(counts: Totals) -> dict[str, int]:
 
 
 def _rows(workspace: Workspace, sql: str, as_of: str | None = None) -> list[dict[str, Any]]:
-    answer = query(workspace.ledger.engine, workspace.lake, sql, as_of=as_of)
+    answer = query(workspace.ledger.store, workspace.lake, sql, as_of=as_of)
     return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
 
 

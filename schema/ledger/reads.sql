@@ -1,0 +1,62 @@
+-- What is asked of a ledger that is read, each under its name. Any database answers these. What stands in /*+ … */ is a
+-- hint that SQLite is given and others pass over; a list is bound to the name that stands after `in`. To the statements
+-- without a `where`, `ledger/ask.py` adds its conditions.
+
+-- name: identity
+select id, format from ledger
+
+-- name: last_position
+select coalesce(max(position), 0) from events
+
+-- name: events
+select position, stream, version, topic, at, leaf, entry from events
+
+-- name: first_positions
+select min(position), at from events
+
+-- name: ends
+-- By two indexes, in one statement, since events may be added between two.
+select
+    (select max(position) from events),
+    (select max(position) from events /*+ indexed by events_by_topic */ where topic in :topics)
+
+-- name: range
+select position, stream, version, topic, at, leaf, entry
+from events
+where position between :first and :last
+order by position
+
+-- name: range_of_topics
+select position, stream, version, topic, at, leaf, entry
+from events
+where position between :first and :last and topic in :topics
+order by position
+
+-- name: range_counted
+select count(*) from events where topic in :topics and position between :first and :last
+
+-- name: leaf_tiles
+-- As far as their events are there: a tile that was laid ahead of its events is over none.
+select hashes
+from tiles
+where level = 0 and tile >= :begin and tile < :upto
+    and exists (select 1 from events where position = :last)
+order by tile
+
+-- name: stream_counted
+select count(*), max(version) from events /*+ indexed by sqlite_autoindex_events_1 */ where stream = :stream
+
+-- name: stream_by_topic
+select topic, count(*), sum(version), max(version) from events where stream = :stream group by topic
+
+-- name: stream
+select position, stream, version, topic, at, leaf, entry from events where stream = :stream order by version
+
+-- name: stream_of_topics
+select position, stream, version, topic, at, leaf, entry from events where stream = :stream and topic in :topics
+
+-- name: stream_of_versions
+select position, stream, version, topic, at, leaf, entry from events where stream = :stream and version in :versions
+
+-- name: streams_begun
+select stream from events where version = 1 and topic in :topics order by position
