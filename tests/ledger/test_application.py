@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, ClassVar
 
 import orjson
@@ -19,6 +18,7 @@ from sqlalchemy import Engine, text
 from tests.golden.record import answers, load
 from tests.kit.facts import EXECUTOR, candidate, opened, plan, registered, requested, submit, versioned, window
 from tests.kit.given import Fact, state, stored
+from tests.kit.stores import LEDGER
 from tests.kit.tree import GOLDEN
 from tradex_ledger.clock import utc_now
 from tradex_ledger.domain.alerts import AlertLog
@@ -38,17 +38,8 @@ from tradex_ledger.ledger.mapper import EntryMapper, UnknownEventError, fields
 from tradex_ledger.ledger.named import AmbiguousIdError, NoSuchStreamError, ShortIdError
 from tradex_ledger.ledger.recorder import Recorder, stored_event
 from tradex_ledger.ledger.rows import Row
-from tradex_ledger.ledger.store import create_store, open_engine
 
 DAYS = 28
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = open_engine(f"sqlite:///{tmp_path / 'ledger.db'}", create=True)
-    create_store(made, ledger_id="test", created_at=datetime(2024, 1, 1, tzinfo=UTC))
-    yield made
-    made.dispose()
 
 
 @contextmanager
@@ -208,7 +199,7 @@ register_topic(Arrived.TOPIC, Arrived)
 
 def handed_back(topic: str, version: int, data: dict[str, Any]) -> StoredEvent:
     """An event of some version as the ledger hands it back."""
-    entry = {"at": "2024-01-01T00:00:00.000000Z", "by": "ana", "data": data, "ledger": "test", "position": 1}
+    entry = {"at": "2024-01-01T00:00:00.000000Z", "by": "ana", "data": data, "ledger": LEDGER, "position": 1}
     entry |= {"stream": "parcel-1", "topic": topic, "v": version, "version": 1}
     return StoredEvent("parcel-1", 1, topic, canonical(entry))
 
@@ -359,10 +350,10 @@ def narrowed(found: Any, recorded: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("ledger_v*.jsonl")))
-def test_a_golden_ledger_of_every_format_is_replayed_to_the_recorded_answers(name: str, tmp_path: Path):
+def test_a_golden_ledger_of_every_format_is_replayed_to_the_recorded_answers(name: str, url: str):
     lines = (GOLDEN / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
     recorded = json.loads((GOLDEN / f"{name}.answers.json").read_text(encoding="utf-8"))
-    engine, held = load(lines, f"sqlite:///{tmp_path / 'ledger.db'}")
+    engine, held = load(lines, url)
     assert held == lines  # byte for byte: the form of an entry is the same
     with opened_ledger(engine) as ledger:
         found = answers(ledger)
@@ -376,8 +367,8 @@ def test_a_golden_ledger_of_every_format_is_replayed_to_the_recorded_answers(nam
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("ledger_v*.jsonl")))
-def test_a_plan_of_any_version_has_the_digest_it_was_approved_by(name: str, tmp_path: Path):
-    engine, _ = load((GOLDEN / f"{name}.jsonl").read_text(encoding="utf-8").splitlines(), f"sqlite:///{tmp_path}/l.db")
+def test_a_plan_of_any_version_has_the_digest_it_was_approved_by(name: str, url: str):
+    engine, _ = load((GOLDEN / f"{name}.jsonl").read_text(encoding="utf-8").splitlines(), url)
     with opened_ledger(engine) as ledger:
         planned = [ledger.get(Backfill, run_id) for run_id in ledger.streams_of("backfill.requested")]
         assert planned

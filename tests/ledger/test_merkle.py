@@ -6,18 +6,17 @@ import random
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 from eventsourcing.persistence import StoredEvent
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
 from tradex_ledger.ledger import merkle, tables
 from tradex_ledger.ledger.log import MissingTileError, stored_tree
 from tradex_ledger.ledger.recorder import Recorder
-from tradex_ledger.ledger.store import create_store, open_engine, reading
+from tradex_ledger.ledger.store import reading
 
 LEAVES = [merkle.leaf_hash(str(n).encode()) for n in range(1100)]
 sizes = st.integers(0, len(LEAVES))
@@ -183,9 +182,7 @@ def test_tiles_become_full_at_the_boundaries_and_not_before() -> None:
         assert merkle.verify_inclusion(n, width**2 + 1, leaf, tree.inclusion_proof(n), tree.root())
 
 
-def test_tiles_in_the_database_equal_those_of_all_leaves(tmp_path: Path) -> None:
-    engine = open_engine(f"sqlite:///{tmp_path / 'ledger.db'}", create=True)
-    create_store(engine, ledger_id="ld-test", created_at=datetime.now(UTC))
+def test_tiles_in_the_database_equal_those_of_all_leaves(engine: Engine) -> None:
     recorder = Recorder(engine, lambda: datetime.now(UTC))
     chance, size = random.Random(9162), 0
     for step in [1, 254, 1, 1, *(chance.randint(1, 400) for _ in range(20)), 2000]:
@@ -201,4 +198,3 @@ def test_tiles_in_the_database_equal_those_of_all_leaves(tmp_path: Path) -> None
             assert stored_tree(connection, at_size).root() == mth(leaves[:at_size])
         with pytest.raises(MissingTileError):
             stored_tree(connection, size + 256).root()
-    engine.dispose()

@@ -1,8 +1,7 @@
-"""The suites that the eventsourcing library ships, run against the recorders."""
+"""The suites that the eventsourcing library ships, run against the recorders on every store."""
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,42 +9,45 @@ from unittest import TestCase
 from uuid import uuid4
 
 from eventsourcing.tests import persistence as suites
-from sqlalchemy import Engine
 
+from tests.kit.stores import STORES, Kind, created
 from tradex_ledger.ledger.recorder import Recorder
-from tradex_ledger.ledger.store import create_store, open_engine
 
 
-class OnSQLite(TestCase):
-    """A new file database for each test."""
+class OnAStore(TestCase):
+    """A new database for each test."""
+
+    kind: Kind
 
     def new_originator_id(self) -> str:
         return str(uuid4())
 
-    def create_engine(self) -> Engine:
-        folder = tempfile.mkdtemp()
-        engine = open_engine(f"sqlite:///{Path(folder, 'ledger.db')}", create=True)
-        create_store(engine, ledger_id="ld-test", created_at=datetime.now(UTC))
-        self.addCleanup(shutil.rmtree, folder)
-        self.addCleanup(engine.dispose)
-        return engine
-
     def create_recorder(self) -> Recorder:
-        return Recorder(self.create_engine(), lambda: datetime.now(UTC), poll_seconds=0.01)
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        engine = self.enterContext(created(self.enterContext(self.kind.fresh(Path(folder)))))
+        return Recorder(engine, lambda: datetime.now(UTC), poll_seconds=0.01)
 
 
-class TestApplication(OnSQLite, suites.ApplicationRecorderTestCase[Recorder]):
+class Application(OnAStore, suites.ApplicationRecorderTestCase[Recorder]):
+    __test__ = False
+
     def test_insert_subscribe(self) -> None:
         self.optional_test_insert_subscribe()
 
 
-class TestTracking(OnSQLite, suites.TrackingRecorderTestCase):
-    pass
+class Tracking(OnAStore, suites.TrackingRecorderTestCase):
+    __test__ = False
 
 
-class TestProcess(OnSQLite, suites.ProcessRecorderTestCase):
-    pass
+class Process(OnAStore, suites.ProcessRecorderTestCase):
+    __test__ = False
 
 
-class TestNonInterleaving(OnSQLite, suites.NonInterleavingNotificationIDsBaseCase):
-    pass
+class NonInterleaving(OnAStore, suites.NonInterleavingNotificationIDsBaseCase):
+    __test__ = False
+
+
+for one in STORES:
+    for suite in (Application, Tracking, Process, NonInterleaving):
+        name = f"{suite.__name__}_{one.name}"
+        globals()[name] = type(name, (suite,), {"kind": one, "__test__": True, "__module__": __name__})

@@ -1,0 +1,105 @@
+"""Whoever reads a ledger asks any database the same, and is answered the same."""
+
+from __future__ import annotations
+
+import re
+import sys
+from types import ModuleType
+
+import pytest
+from eventsourcing.persistence import StoredEvent
+from sqlalchemy import URL, Engine, create_engine
+
+from tests.kit.stores import LEDGER, START
+from tradex_ledger import resources
+from tradex_ledger.ledger import dialects, faults, select, sqlite
+from tradex_ledger.ledger.entry import canonical
+from tradex_ledger.ledger.faults import StoreFault
+from tradex_ledger.ledger.recorder import Recorder
+from tradex_ledger.ledger.select import Value, open_store, read, spread
+from tradex_ledger.ledger.store import database, translated
+
+STATE = canonical({"by": "marta", "data": {"rows": 3}, "v": 1})
+TOPICS = ("run.published", "dataset.published")
+VALUES: dict[str, Value] = {
+    "at": "2026-01-10T12:00:00.000000Z",
+    "first": 2,
+    "last": 300,
+    "begin": 0,
+    "upto": 2,
+    "stream": "bf-1",
+    "topics": TOPICS,
+    "versions": [1, 3],
+}
+STATEMENTS = select._statements()
+
+
+@pytest.fixture
+def filled(engine: Engine) -> Engine:
+    """Three hundred events of two streams, and the tile that they fill."""
+    recorder = Recorder(engine, lambda: START)
+    for n in range(150):
+        recorder.insert_events([StoredEvent(f"bf-{s + 1}", n + 1, TOPICS[s], STATE) for s in range(2)])
+    return engine
+
+
+@pytest.mark.parametrize("name", sorted(STATEMENTS))
+def test_every_door_answers_a_statement_alike(filled: Engine, url: str, name: str) -> None:
+    asked = {value: VALUES[value] for value in re.findall(r":(\w+)", STATEMENTS[name])}
+    wide, narrow = database(filled), open_store(url)
+    assert wide.ledger == narrow.ledger == LEDGER
+    found = wide.select(read(name), **asked)
+    assert found and found[0] != (None,)
+    assert narrow.select(read(name), **asked) == found
+    assert narrow.ask(lambda ask: ask(read(name), **asked)) == found
+
+
+def test_a_position_and_tiles_are_told_by_every_door(filled: Engine, url: str) -> None:
+    for store in (database(filled), open_store(url)):
+        assert (store.position(), store.position("2026-01-10"), store.position("2026-01-11")) == (300, 0, 300)
+        assert [len(hashes) for hashes in store.tiles(0, 1, 256)] == [8192]
+        assert store.tiles(0, 1, 301) == [], "a tile without its last event is over none"
+
+
+def test_an_index_is_named_to_sqlite_only() -> None:
+    hinted = [name for name, text in STATEMENTS.items() if "/*+" in text]
+    assert hinted == ["ends", "stream_counted"]
+    for name in hinted:
+        assert " indexed by " in sqlite.DIALECT.spoken(read(name))
+        assert "*/" not in sqlite.DIALECT.spoken(read(name))
+
+
+@pytest.mark.parametrize(("values", "text"), [(["a"], "(:x_0)"), (["a", "b"], "(:x_0, :x_1)"), ([], "(null)")])
+def test_a_list_is_so_many_values(values: list[str], text: str) -> None:
+    statement, single = spread("select :x1 where y in :x", {"x": values, "x1": 7})
+    assert statement == f"select :x1 where y in {text}"
+    assert single == {"x1": 7, **{f"x_{n}": value for n, value in enumerate(values)}}
+
+
+def test_the_statements_of_a_ledger_stand_in_one_file() -> None:
+    text = resources.read_text("schema", "ledger", "reads.sql")
+    assert len(STATEMENTS) == text.count("-- name: ")
+
+
+class Other(sqlite.SQLite):
+    """Another database, which has words of its own."""
+
+    def fault_of(self, said: str, *, reading: bool) -> faults.Fault | None:
+        return faults.BUSY if "55P03" in said else None
+
+
+def test_another_database_is_one_module_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(dialects.UnknownDatabaseError):
+        dialects.dialect_of(URL.create("other"))
+    module = ModuleType("ledger_on_another_database")
+    vars(module)["DIALECT"] = Other()
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(dialects.MODULES, "sqlite", module.__name__)
+    dialects._dialect.cache_clear()
+    try:
+        for said, code in (("55P03", "store-busy"), ("database is locked", "store")):
+            with pytest.raises(StoreFault) as raised, translated(create_engine("sqlite://")):
+                raise Other.errors[0](said)
+            assert raised.value.code == code
+    finally:
+        dialects._dialect.cache_clear()
