@@ -6,17 +6,7 @@ with named as (
 ),
 -- A partition that came out the same, or was not built again, names the files that it had.
 files as (
-    select
-        f.path as path,
-        arg_min(f, position) as f,
-        arg_min(dataset, position) as dataset,
-        arg_min(layer, position) as layer,
-        arg_min(partition, position) as partition,
-        arg_min(logic_version, position) as logic_version,
-        arg_min(run_id, position) as run_id,
-        min(position) as position
-    from named
-    group by f.path
+    select * from named qualify row_number() over (partition by f.path order by position) = 1
 ),
 gone as (
     select path, topic, position
@@ -27,7 +17,7 @@ gone as (
     )
 )
 select
-    n.path,
+    n.f.path as path,
     n.f.bytes as bytes,
     n.f.rows as rows,
     n.f.sha256 as sha256,
@@ -41,6 +31,6 @@ select
     n.position
 from files n
 left join (select path, max(position) as position from gone where topic = 'dataset.files_pruned' group by path) p
-    using (path)
+    on p.path = n.f.path
 left join (select path, max(position) as position from gone where topic = 'dataset.files_lost' group by path) l
-    using (path)
+    on l.path = n.f.path

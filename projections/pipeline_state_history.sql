@@ -14,5 +14,5 @@ from (
         json_merge_patch(data, json_object('pipeline', stream[10:])) as data
     )
     from events
-    where topic in ('pipeline_state.opened', 'pipeline_state.advanced', 'pipeline_state.overridden')
+    where stream like 'pipeline-%' and topic in ('pipeline_state.opened', 'pipeline_state.advanced', 'pipeline_state.overridden')
 )

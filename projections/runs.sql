@@ -19,11 +19,12 @@ with born as (
 steps as (
     select
         run_id,
-        arg_max(l, position) as last_step,
-        max("at") filter (l.closes) as ended_at,
-        max(position) filter (l.closes) as ended_position
+        arg_max(status, position) as status,
+        arg_max(is_end or closes, position) as has_ended,  -- one that is at work again after a failure has not
+        max("at") filter (closes) as ended_at,
+        max(position) filter (closes) as ended_position
     from events
-    join lifecycle l using (topic)
+    join lifecycle using (topic)
     group by run_id
 ),
 lives as (
@@ -45,12 +46,6 @@ lives as (
     from events
     where run_id is not null
     group by run_id
-),
--- When it was closed or failed, while that is how it stands: one that is at work again has not ended.
-ends as (
-    select run_id, ended_at, ended_position
-    from steps
-    where last_step.is_end or last_step.closes
 ),
 -- What stands only in `data` is asked of those few events alone: each look into it costs as much as the rest of the row.
 attempts as (
@@ -112,7 +107,7 @@ select
     born.run_id,
     born.run_kind,
     born.kind,
-    steps.last_step.status as status,
+    steps.status,
     born.subject,
     born.range_from,
     born.range_to,
@@ -127,11 +122,12 @@ select
     lives.approved_by,
     lives.approved_at,
     lives.started_at,
-    ends.ended_at,
+    case when steps.has_ended then steps.ended_at end as ended_at,
     case
-        when began.position < lives.started_position or ended.position < ends.ended_position then null
-        when lives.started_at = ends.ended_at and lives.started_position < ends.ended_position then null
-        else datediff('millisecond', lives.started_at, ends.ended_at)
+        when not steps.has_ended then null
+        when began.position < lives.started_position or ended.position < steps.ended_position then null
+        when lives.started_at = steps.ended_at and lives.started_position < steps.ended_position then null
+        else datediff('millisecond', lives.started_at, steps.ended_at)
     end as duration_ms,
     lives.layer,
     coalesce(attempts.attempts, 0) as attempts,
@@ -156,10 +152,9 @@ select
 from born
 join steps using (run_id)
 join lives using (run_id)
-left join ends using (run_id)
 left join attempts using (run_id)
 left join planned using (run_id)
 left join built using (run_id)
 left join failures using (run_id)
 left join held_back began on began."at" = lives.started_at
-left join held_back ended on ended."at" = ends.ended_at
+left join held_back ended on ended."at" = steps.ended_at

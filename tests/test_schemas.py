@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -371,3 +375,44 @@ def select_all(store: Any, name: str, *only: str) -> list[Any]:
 
 def test_each_projection_says_of_which_events_it_is():
     assert [name for name in projection_names() if not topics_of(name)] == ["costs", "runs"]
+
+
+# -- the worked example
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLE = ROOT / "examples" / "new_projection"
+
+
+@pytest.fixture(scope="module")
+def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout with the two files of the example where its README says that they go."""
+    tree = tmp_path_factory.mktemp("extended")
+    for name in ("projections", "schema"):
+        shutil.copytree(ROOT / name, tree / name)
+    (tree / "tradex_ledger").symlink_to(ROOT / "tradex_ledger")
+    table = re.findall(r"^\| `(\S+)` \| `(\S+)` \|$", (EXAMPLE / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(table) == 2
+    for here, there in table:
+        shutil.copyfile(EXAMPLE / here, tree / there)
+    return tree
+
+
+def test_a_projection_is_two_files_and_is_asked_like_any_other(extended: Path, told: Workspace):
+    question = ("query", "--json", "select layer, failures, runs from failure_causes")
+    program = "import sys; from tradex_ledger.cli.signals import start; start()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "-C", str(told.config.folder), *question],
+        cwd=extended,
+        env={**os.environ, "PYTHONPATH": str(extended)},
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["rows"] == [["bronze", 1, 1]] * 2  # two kinds of errors, each once
+
+
+def test_its_contract_is_that_of_its_columns(told: Workspace):
+    contract = json.loads((EXAMPLE / "failure_causes.json").read_text(encoding="utf-8"))
+    sql = (EXAMPLE / "failure_causes.sql").read_text(encoding="utf-8")
+    with open_views(told.ledger.engine, resolve(told.ledger.engine, None)) as connection:
+        connection.execute(f"create table failure_causes as {sql}")
+        assert described(connection, "failure_causes") == [(c["name"], c["type"]) for c in contract["columns"]]
