@@ -413,6 +413,6 @@ def test_a_projection_is_two_files_and_is_asked_like_any_other(extended: Path, t
 def test_its_contract_is_that_of_its_columns(told: Workspace):
     contract = json.loads((EXAMPLE / "failure_causes.json").read_text(encoding="utf-8"))
     sql = (EXAMPLE / "failure_causes.sql").read_text(encoding="utf-8")
-    with open_views(told.ledger.engine, resolve(told.ledger.engine, None)) as connection:
+    with open_views(told.ledger.store, resolve(told.ledger.store, None)) as connection:
         connection.execute(f"create table failure_causes as {sql}")
         assert described(connection, "failure_causes") == [(c["name"], c["type"]) for c in contract["columns"]]

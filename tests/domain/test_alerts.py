@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.kit.given import Fact, given
-from tradex_ledger.domain.alerts import ALERT_TOPICS, AlertLog
-from tradex_ledger.domain.base import EVENTS
+from tradex_ledger.domain.alerts import AlertLog
+from tradex_ledger.views import topics_of
 
 OPENED = Fact(AlertLog.Opened, "ana", {"position": 10})
 
@@ -45,7 +45,7 @@ def test_a_receiver_that_was_reached_is_not_reached_again_while_another_is_down(
 
 @pytest.mark.norm("N35")
 def test_somebody_hears_of_failures_anomalies_time_and_held_runs():
-    assert set(ALERT_TOPICS) == {
+    assert {
         *(
             "backfill.failed",
             "incremental_run.failed",
@@ -56,5 +56,4 @@ def test_somebody_hears_of_failures_anomalies_time_and_held_runs():
         ),
         "dataset.engine_checked",
         "ledger.cursor_ahead",
-    }
-    assert set(ALERT_TOPICS) <= set(EVENTS)
+    } <= set(topics_of("alerts"))

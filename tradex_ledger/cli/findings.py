@@ -70,8 +70,7 @@ def show_stale(call: Call, found: list[tuple[Any, ...]]) -> None:
     """The same, with what builds them."""
     for dataset, count, never, first, last in found:
         if never:
-            call.show.warning(
-                f"{dataset} was never built for {never} days ({first} to {last}); to build them: tradex backfill "
-                f"request temporal {dataset} --from {first} --to {last} --no-override-state --reason …"
-            )
+            from tradex_ledger.planning.complete import never_built  # loads slowly, and is seldom needed
+
+            call.show.warning(never_built(dataset, never, first, last))
         call.show.note(f'{dataset}: {count} stale partitions; see: tradex query "select * from stale_partitions"')

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -286,8 +286,3 @@ def took_text(run: Mapping[str, Any]) -> str:
     if run["started_at"] and run["ended_at"] and run["duration_ms"] is None:
         return "unknown: the clock was behind the last event; see: tradex audit log --topic ledger.clock_held_back"
     return seconds_text(run["duration_ms"])
-
-
-def pick(rows: Iterable[Mapping[str, Any]], *columns: str) -> list[dict[str, Any]]:
-    """Only some columns of rows."""
-    return [{column: row.get(column) for column in columns} for row in rows]

@@ -7,17 +7,6 @@ from typing import ClassVar
 from tradex_ledger.domain.base import Aggregate, CreatedEvent, Event
 
 STREAM = "alerts"
-ALERT_TOPICS = (
-    "backfill.failed",
-    "incremental_run.failed",
-    "run.anomaly_detected",
-    "run.contents_differed",
-    "run.sla_exceeded",
-    "run.held",
-    "dataset.engine_checked",
-    "ledger.cursor_ahead",
-)
-"""The events that somebody must hear of (N35); of engines, only those that give other rows."""
 
 
 class AlertLog(Aggregate):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from tradex_ledger.domain import backfill_events as events
@@ -167,6 +167,15 @@ class Backfill(Run):
     def is_overdue(self, now: datetime, policy: Policy) -> bool:
         """Whether nobody has approved the request for longer than the policy lets it wait."""
         return self.status == "PLANNED" and policy.is_overdue(self.requested_at, now)
+
+    def note_sla(self, *, now: datetime, policy: Policy, by: str) -> None:
+        """Record, once, that it takes longer from its approval on than the policy allows (N35)."""
+        if not policy.sla_minutes or not self.approved_at:
+            return
+        elapsed = now.astimezone(UTC) - datetime.fromisoformat(self.approved_at)
+        elapsed_ms, allowed_ms = round(elapsed.total_seconds() * 1000), policy.sla_minutes * 60_000
+        if elapsed_ms > allowed_ms:
+            self.exceed_sla(allowed_ms=allowed_ms, elapsed_ms=elapsed_ms, by=by)
 
     def expire(self, *, now: datetime, policy: Policy, by: str) -> None:
         """Close a request that waited too long."""

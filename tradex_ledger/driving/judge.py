@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 from tradex_ledger.domain.anomaly import SERIES_MIN, judge
 from tradex_ledger.domain.backfill import Backfill
@@ -50,14 +49,10 @@ def _same_weekday(rows: Mapping[Day, int], day: Day) -> list[int]:
 
 def check_sla(ex: Execution, driven: DrivenRun) -> None:
     """Record, once, that a backfill takes longer from its approval on than the policy allows."""
-    run = driven.run
-    if not isinstance(run, Backfill) or not ex.policy.sla_minutes or run.sla_exceeded or not run.approved_at:
-        return
-    elapsed = ex.clock().astimezone(UTC) - datetime.fromisoformat(run.approved_at)
-    elapsed_ms, allowed_ms = round(elapsed.total_seconds() * 1000), ex.policy.sla_minutes * 60_000
-    if elapsed_ms > allowed_ms:
-        run.exceed_sla(allowed_ms=allowed_ms, elapsed_ms=elapsed_ms, by=ex.by)
-        driven.append()
+    if isinstance(driven.run, Backfill):
+        driven.run.note_sla(now=ex.clock(), policy=ex.policy, by=ex.by)
+        if driven.run.pending_events:
+            driven.append()
 
 
 def reason_for_a_person(ex: Execution, driven: DrivenRun, added: Sequence[Window]) -> str | None:

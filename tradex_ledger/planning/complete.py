@@ -83,12 +83,16 @@ def missed(pipeline: Pipeline, catalog: Catalog) -> Days:
 
 def told_missed(pipeline: Pipeline, catalog: Catalog) -> list[str]:
     """The same in a sentence for each dataset, with the command that fills them."""
-    return [
-        f"{name} was never built for {len(days)} days ({iso(min(days))} to {iso(max(days))}), when it was given up; to "
-        f"build them: tradex backfill request temporal {name} --from {iso(min(days))} --to {iso(max(days))} "
-        "--no-override-state --reason …"
-        for name, days in sorted(missed(pipeline, catalog).items())
-    ]
+    found = sorted(missed(pipeline, catalog).items())
+    return [never_built(n, len(days), iso(min(days)), iso(max(days)), ", when it was given up") for n, days in found]
+
+
+def never_built(dataset: str, count: int, first: str, last: str, when: str = "") -> str:
+    """That a dataset lacks so many days between two (`YYYY-MM-DD`), and the command that builds them."""
+    return (
+        f"{dataset} was never built for {count} days ({first} to {last}){when}; to build them: tradex backfill "
+        f"request temporal {dataset} --from {first} --to {last} --no-override-state --reason …"
+    )
 
 
 def lacking(

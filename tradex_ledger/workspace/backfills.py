@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 from tradex_ledger.clock import new_id
@@ -271,11 +271,8 @@ class BackfillCommands(LakeCommands):
             if recorded is not None and backfill.is_overdue(recorded, policy):
                 # By what is on record: a clock that is wrong for an hour closes nothing.
                 backfill.expire(now=recorded, policy=policy, by=self.actor)
-            elif policy.sla_minutes and backfill.approved_at and not backfill.sla_exceeded:
-                elapsed = now.astimezone(UTC) - datetime.fromisoformat(backfill.approved_at)
-                elapsed_ms, allowed_ms = round(elapsed.total_seconds() * 1000), policy.sla_minutes * 60_000
-                if elapsed_ms > allowed_ms and backfill.status != "RUNNING":
-                    backfill.exceed_sla(allowed_ms=allowed_ms, elapsed_ms=elapsed_ms, by=self.actor)
+            elif backfill.status != "RUNNING":
+                backfill.note_sla(now=now, policy=policy, by=self.actor)
             if backfill.pending_events:
                 with suppress(WriterConflictError):
                     self.ledger.append(backfill)
