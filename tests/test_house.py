@@ -34,7 +34,7 @@ ENTRY_POINTS = {"tradex_ledger", "tradex_ledger.cli.main", "tradex_ledger.dagste
 
 # What is known of events is a projection (`projections/*.sql`), or a look-up of `ledger/ask.py`.
 OVER_EVENTS = re.compile(r"\b(?:from|join)\s+(?:ledger_)?events\b(?!\.)", re.IGNORECASE)
-MAY_ASK_THE_TABLE = "tradex_ledger/ledger/"
+MAY_ASK_THE_TABLE = "tradex_ledger/ledger/columnar.py"  # it makes the relation
 
 MACHINE_PATH = re.compile(r"(?<![\w.:/~$}-])/(?:tmp|home|root|work|Users)/")
 REGISTRY = re.compile(r"pypi\.org|pythonhosted\.org|--(extra-)?index-url|\bfind-links\b")

@@ -13,6 +13,7 @@ from sqlalchemy import URL, Engine, create_engine
 from tests.kit.stores import LEDGER, START
 from tradex_ledger import resources
 from tradex_ledger.ledger import dialects, faults, select, sqlite
+from tradex_ledger.ledger.ask import at_positions, events_of, last_position
 from tradex_ledger.ledger.entry import canonical
 from tradex_ledger.ledger.faults import StoreFault
 from tradex_ledger.ledger.recorder import Recorder
@@ -48,17 +49,30 @@ def test_every_door_answers_a_statement_alike(filled: Engine, url: str, name: st
     asked = {value: VALUES[value] for value in re.findall(r":(\w+)", STATEMENTS[name])}
     wide, narrow = database(filled), open_store(url)
     assert wide.ledger == narrow.ledger == LEDGER
-    found = wide.select(read(name), **asked)
+    statement = read(name) + (" group by at" if name == "first_positions" else "")
+    found = wide.select(statement, **asked)
     assert found and found[0] != (None,)
-    assert narrow.select(read(name), **asked) == found
-    assert narrow.ask(lambda ask: ask(read(name), **asked)) == found
+    assert narrow.select(statement, **asked) == found
+    assert narrow.ask(lambda ask: ask(statement, **asked)) == found
 
 
 def test_a_position_and_tiles_are_told_by_every_door(filled: Engine, url: str) -> None:
     for store in (database(filled), open_store(url)):
-        assert (store.position(), store.position("2026-01-10"), store.position("2026-01-11")) == (300, 0, 300)
+        assert (store.position(), last_position(store, at="2026-01-10"), last_position(store, at="2026-01-11")) == (
+            300,
+            0,
+            300,
+        )
         assert [len(hashes) for hashes in store.tiles(0, 1, 256)] == [8192]
         assert store.tiles(0, 1, 301) == [], "a tile without its last event is over none"
+
+
+def test_a_look_up_is_answered_alike_by_every_door(filled: Engine, url: str) -> None:
+    wide, narrow = database(filled), open_store(url)
+    found = events_of(wide, TOPICS[:1], after=7, upto=20, saying='"rows":3')
+    assert [told.position for told in found] == [9, 11, 13, 15, 17, 19]
+    assert events_of(narrow, TOPICS[:1], after=7, upto=20, saying='"rows":3') == found
+    assert at_positions(narrow, [3, 999, 1]) == at_positions(wide, [1, 3])
 
 
 def test_an_index_is_named_to_sqlite_only() -> None:
