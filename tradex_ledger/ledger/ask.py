@@ -6,12 +6,12 @@ It passes the door to any database: see `select.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
-from tradex_ledger.ledger.select import Store, Value, read
+from tradex_ledger.ledger.select import Found, Store, Value, read
 
 END = 1 << 62
 """A position behind every other."""
@@ -55,7 +55,7 @@ class _Where:
         if values:
             self.add(f"{column} in {{}}", tuple(values))
 
-    def select(self, store: Store, name: str, tail: str = "") -> list[tuple[Any, ...]]:
+    def select(self, store: Store, name: str, tail: str = "") -> Found:
         """What a statement by that name finds under these conditions."""
         where = f"where {' and '.join(self.conditions)}" if self.conditions else ""
         return store.select(f"{read(name)} {where} {tail}", **self.values)
@@ -164,5 +164,5 @@ def times_after(store: Store, position: int, *, but: str) -> list[tuple[int, str
     return [(int(first), str(at)) for first, at in where.select(store, "first_positions", "group by at order by 1")]
 
 
-def _told(rows: Iterable[tuple[Any, ...]]) -> list[Told]:
+def _told(rows: Found) -> list[Told]:
     return [Told(*row) for row in rows]

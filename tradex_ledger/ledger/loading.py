@@ -9,7 +9,6 @@ missing. Every event that is read is held against its entry.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any, cast
 
 from eventsourcing.domain import OriginatorIDError, OriginatorVersionError
@@ -18,7 +17,7 @@ from eventsourcing.persistence import Mapper
 from tradex_ledger.domain.base import EVENTS, Aggregate
 from tradex_ledger.ledger.recorder import stored_event
 from tradex_ledger.ledger.rows import BrokenRowError, MissingEventError, Row
-from tradex_ledger.ledger.select import Ask, Store, read
+from tradex_ledger.ledger.select import Ask, Found, Store, read
 
 ALL_EVENTS = 256
 """A stream of at most so many events is read whole: that costs about a millisecond."""
@@ -58,7 +57,7 @@ def _rows(ask: Ask, stream: str) -> list[Row]:
     return rows
 
 
-def _rows_that_count(ask: Ask, stream: str, topics: Sequence[Any], newest: int) -> list[Row]:
+def _rows_that_count(ask: Ask, stream: str, topics: Found, newest: int) -> list[Row]:
     wanted, versions = _that_count(topics, newest)
     rows = ask(read("stream_of_topics"), stream=stream, topics=wanted)
     rows += ask(read("stream_of_versions"), stream=stream, versions=list(versions))
@@ -71,7 +70,7 @@ def _rows_that_count(ask: Ask, stream: str, topics: Sequence[Any], newest: int) 
     return [found[version] for version in sorted(found)]
 
 
-def _that_count(topics: Sequence[Any], newest: int) -> tuple[list[str], dict[int, str]]:
+def _that_count(topics: Found, newest: int) -> tuple[list[str], dict[int, str]]:
     """The topics of which every event is needed, and the versions that are needed beside them (with their topic)."""
     wanted, versions = [], {1: "", newest: ""}
     for topic, _, _, last in topics:

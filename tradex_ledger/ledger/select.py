@@ -23,7 +23,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from tradex_ledger import resources
 from tradex_ledger.keyed import Caches, caches_of
-from tradex_ledger.ledger.looking import DRIVER_ERRORS, is_file, looked
+from tradex_ledger.ledger.looking import DRIVER_ERRORS, Look, is_file, looked
 
 # The format of a ledger that this release writes, and the last that it can read.
 FORMAT = 1
@@ -33,13 +33,15 @@ _NAMED = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _HINT = re.compile(r"/\*\+(.*?)\*/")
 
 T = TypeVar("T")
+Found: TypeAlias = list[tuple[Any, ...]]
+"""The rows that a statement finds, as the driver has them."""
 Value: TypeAlias = str | int | Sequence[str | int]
 
 
 class Ask(Protocol):
     """Runs a statement with a `:name` for each of the values; a sequence stands for a list after `in`."""
 
-    def __call__(self, statement: str, **values: Value) -> list[tuple[Any, ...]]: ...
+    def __call__(self, statement: str, **values: Value) -> Found: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Store(ABC):
     def ask(self, question: Callable[[Ask], T]) -> T:
         """What is found in one state of the database; it is asked again if that changed. Raises `StoreFault`."""
 
-    def select(self, statement: str, **values: Value) -> list[tuple[Any, ...]]:
+    def select(self, statement: str, **values: Value) -> Found:
         """The rows of one statement. Raises `StoreFault`."""
         return self.ask(lambda ask: ask(statement, **values))
 
@@ -141,10 +143,9 @@ def spread(statement: str, values: dict[str, Value]) -> tuple[str, dict[str, str
 
 
 def _looked(path: Path, question: Callable[[Ask], T]) -> T:
-    def find(connection: Any) -> T:
-        def ask(statement: str, **values: Value) -> list[tuple[Any, ...]]:
-            found: list[tuple[Any, ...]] = connection.execute(*spread(hinted(statement), values)).fetchall()
-            return found
+    def find(connection: Look) -> T:
+        def ask(statement: str, **values: Value) -> Found:
+            return connection.execute(*spread(hinted(statement), values)).fetchall()
 
         return question(ask)
 

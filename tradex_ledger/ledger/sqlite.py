@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
@@ -104,7 +103,7 @@ class SQLite:
         return next((fault for words, fault in table if words in said.lower()), None)
 
     @staticmethod
-    def _set_up(connection: Any, _record: object) -> None:
+    def _set_up(connection: sqlite3.Connection, _record: object) -> None:
         # The driver begins no transaction by itself; `_begin` does.
         connection.isolation_level = None
         for setting in (f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL"):

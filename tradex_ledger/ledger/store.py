@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from eventsourcing.persistence import IntegrityError
 from sqlalchemy import URL, Connection, Engine, TextClause, insert, inspect, make_url, select, text
@@ -22,7 +22,7 @@ from tradex_ledger.ledger.dialects import WRITES, dialect_of
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.faults import BUSY, NOT_READABLE, NOT_WRITABLE, ONLY_READ, UNKNOWN, StoreFault
 from tradex_ledger.ledger.looking import tries
-from tradex_ledger.ledger.select import FORMAT, Ask, Store, Value, spread, sqlite_path
+from tradex_ledger.ledger.select import FORMAT, Ask, Found, Store, Value, spread, sqlite_path
 
 T = TypeVar("T")
 
@@ -170,7 +170,7 @@ def database(engine: Engine, workspace: Path | None = None) -> Database:
 def _asked(connection: Connection) -> Ask:
     dialect = dialect_of(connection.engine.url)
 
-    def ask(statement: str, **values: Value) -> list[tuple[Any, ...]]:
+    def ask(statement: str, **values: Value) -> Found:
         # The driver's own cursor: a row object a row would cost more than the rows do.
         wanted, single = spread(dialect.spoken(statement), values)
         return list(connection.execute(_text(wanted), single).cursor.fetchall())
