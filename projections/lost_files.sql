@@ -37,17 +37,37 @@ extracted as (
         done.position,
         done.began,
         coalesce(left(began.data ->> '$.extraction.cursor_from', 10), '') as first_day,
-        left(began.data ->> '$.extraction.cursor_to', 10) as until_day
+        left(began.data ->> '$.extraction.cursor_to', 10) as until_day,
+        -- `trades=files:…, rates=files:…` where there are several sources; one alone has no name here, and was asked.
+        began.data ->> '$.extraction.source' as asked
     from marks done
     join marks began on began.run_id = done.run_id and began.position = done.began
     where done.topic = 'run.layer_completed'
+),
+sources as (
+    select
+        dataset,
+        regexp_replace(
+            regexp_extract(
+                max_by(data ->> '$.definition', logic_version), '--\s*source\s*=\s*["'']([^"'']+)["'']', 1
+            ),
+            '__(rejected|undated)$', ''
+        ) as source
+    from events
+    where topic = 'dataset.logic_versioned'
+    group by dataset
 ),
 mended as (
     select l.position, l.path, min(e.position) as mended_position, arg_min(e.run_id, e.position) as mended_by
     from lost l
     join layers y using (dataset)
+    left join sources s using (dataset)
     join extracted e
         on e.began > l.position
+        and (
+            not regexp_matches(coalesce(e.asked, ''), '^[a-z][a-z0-9_]*=files:')
+            or regexp_matches(e.asked, concat('(^|, )', s.source, '=files:'))
+        )
         -- What no day belongs to is read by each extraction.
         and (
             l.partition < date '2006-03-21'

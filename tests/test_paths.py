@@ -28,7 +28,7 @@ from tradex_ledger.ledger.select import open_store
 from tradex_ledger.paths import UnusablePathError, literal, written
 from tradex_ledger.paths import given as path_given
 from tradex_ledger.pipelines.x.demo.story import tell
-from tradex_ledger.sources.files import FilesSource, FolderUnreadable, open_source
+from tradex_ledger.sources.files import FilesPlace, FolderUnreadable, open_place
 from tradex_ledger.workspace import Workspace
 
 ODD = (
@@ -142,11 +142,11 @@ def test_the_guard_of_the_plan_compares_what_is_meant(here: Path):
 def test_an_old_plan_means_what_lies_beside_its_settings(tmp_path: Path, old: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "ws" / "posts").mkdir(parents=True)
-    source = open_source("files:posts", tmp_path / "ws")
+    source = open_place("files:posts", tmp_path / "ws")
     assert source.describe() == "files:posts"
     assert source.is_meant(old)
     assert not source.is_meant("files:other")
-    assert not open_source("files:posts", tmp_path).is_meant("files:posts/posts")
+    assert not open_place("files:posts", tmp_path).is_meant("files:posts/posts")
 
 
 def test_a_home_is_a_home_in_the_settings_and_on_the_command_line(here: Path, monkeypatch: pytest.MonkeyPatch):
@@ -329,4 +329,4 @@ def test_the_settings_resolve_what_they_name(tmp_path: Path):
     assert config.ledger_url == f"sqlite:///{tmp_path}/a?b#c.db"
     assert (config.lake, config.pipeline) == (tmp_path / "la%20ke", tmp_path / "p")
     assert config.source == f"files:{tmp_path}/po?sts"
-    assert open_source(config.source, config.folder) == FilesSource(tmp_path / "po?sts", tmp_path)
+    assert open_place(str(config.source), config.folder) == FilesPlace(tmp_path / "po?sts", tmp_path)

@@ -6,8 +6,9 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tradex_ledger import found
@@ -24,11 +25,13 @@ _LEDGER = re.compile(r"sqlite(\+pysqlite)?:///")
 _DATABASES = ("postgresql", "postgres", "mysql", "mariadb", "mssql", "oracle", "duckdb")
 _SECRET = ("ledger", "uri")
 FORMAT = 1
+PIPELINE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 MOST = {**POLICY_MOST, "workers": 1_000, "task_memory_mb": 16_777_216, "task_minutes": 1_000_000}
 """The most that a number may be: beyond it, it is a slip."""
 _KNOWN = {
-    "workspace": {"format", "ledger", "lake", "pipeline", "workers", "task_memory_mb", "task_minutes"},
+    "workspace": {"format", "ledger", "lake", "pipeline", "name", "workers", "task_memory_mb", "task_minutes"},
     "source": {"uri"},
+    "sources": {"uri"},
     "policy": set(settings()),
     "alerts": {"urls"},
 }
@@ -57,18 +60,24 @@ class NoDatabaseError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What `tradex.toml` says, with paths resolved: a relative one belongs to the file's folder."""
+    """What `tradex.toml` says, with paths resolved: a relative one belongs to the file's folder.
+
+    `sources` are places by the names of sources, `source` that of the one that has none of its own; `name` is the
+    pipeline's, where it is not the built-in one's.
+    """
 
     folder: Path
     ledger_url: str
     lake: Path
     pipeline: Path | None
-    source: str
+    source: str | None
     workers: int | None
     task_memory_mb: int
     policy: Policy
     alert_urls: tuple[str, ...] = ()
     task_minutes: int = 360
+    sources: Mapping[str, str] = field(default_factory=dict)
+    name: str | None = None
 
 
 def open_config(path: str | Path) -> Config:
@@ -90,9 +99,9 @@ def load_config(path: Path) -> Config:
     for section, values in content.items():
         if section not in _KNOWN or not isinstance(values, dict):
             raise ConfigError(path, f"it has a section [{section}] that nobody knows")
-        unknown = sorted(set(values) - _KNOWN[section])
-        if unknown:
-            raise ConfigError(path, f"[{section}] has {', '.join(unknown)}, which nobody knows")
+        for name, known in _sections(path, section, values):
+            if unknown := sorted(set(known) - _KNOWN[section]):
+                raise ConfigError(path, f"[{name}] has {', '.join(unknown)}, which nobody knows")
     workspace = content.get("workspace", {})
     if workspace.get("format") != FORMAT:
         raise ConfigError(path, f"[workspace] has the format {workspace.get('format')!r}; this version reads {FORMAT}")
@@ -101,19 +110,45 @@ def load_config(path: Path) -> Config:
     if url.startswith(SQLITE):  # what belongs to the file lies beside it, not beside a link to it
         url = f"{SQLITE}{os.path.realpath(url.removeprefix(SQLITE))}"
     lake = lake_folder(_text(path, workspace, "lake"), folder)
+
+    def place_of(values: Mapping[str, Any]) -> str:
+        return resolve_uri(_text(path, values, "uri"), "files:", folder)
+
+    sources = content.get("sources", {})
     own = pipeline_folder(_text(path, workspace, "pipeline"), folder) if "pipeline" in workspace else None
     return Config(
         folder=folder,
         ledger_url=url,
         lake=lake,
         pipeline=own,
-        source=resolve_uri(_text(path, content.get("source", {}), "uri"), "files:", folder),
+        source=None if sources and "source" not in content else place_of(content.get("source", {})),
+        sources={name: place_of(values) for name, values in sources.items()},
+        name=_name(path, workspace),
         workers=_positive(path, workspace, "workers", None),
         task_memory_mb=_positive(path, workspace, "task_memory_mb", 512) or 512,
         task_minutes=_positive(path, workspace, "task_minutes", 360) or 360,
         policy=_policy(path, content.get("policy", {})),
         alert_urls=_urls(path, content.get("alerts", {})),
     )
+
+
+def _sections(path: Path, section: str, values: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """A section by its name, or those of the sources by theirs. Raises `ConfigError`."""
+    if section != "sources":
+        return [(section, values)]
+    if odd := next((name for name, one in values.items() if not isinstance(one, dict)), None):
+        raise ConfigError(path, f"[sources] has {odd}, which is no section", f"begin one with [sources.{odd}]")
+    return [(f"sources.{name}", one) for name, one in values.items()]
+
+
+def _name(path: Path, workspace: Mapping[str, Any]) -> str | None:
+    """The name of the pipeline. Raises `ConfigError`."""
+    if "name" not in workspace:
+        return None
+    name = _text(path, workspace, "name")
+    if not PIPELINE_NAME.fullmatch(name):
+        raise ConfigError(path, f"[workspace] name must be a name (a-z, 0-9, _, -), not {said(name)}")
+    return name
 
 
 def _text(path: Path, values: Mapping[str, Any], name: str) -> str:
@@ -185,7 +220,18 @@ def resolve_uri(uri: str, prefix: str, folder: Path) -> str:
     return f"{prefix}{path}"
 
 
-def write_config(path: Path, *, ledger: str, lake: str, source: str, pipeline: str | None = None) -> None:
+def write_config(
+    path: Path,
+    *,
+    ledger: str,
+    lake: str,
+    source: str | None,
+    sources: Mapping[str, str] = MappingProxyType({}),
+    pipeline: str | None = None,
+    name: str | None = None,
+) -> None:
     """Write fresh settings; its comments name every setting."""
-    text = fresh_settings(format=FORMAT, ledger=ledger, lake=lake, source=source, pipeline=pipeline)
+    text = fresh_settings(
+        FORMAT, ledger=ledger, lake=lake, source=source, sources=sources, pipeline=pipeline, name=name
+    )
     path.write_text(text, encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from tradex_ledger.domain.policy import Policy, deeds
 
@@ -14,12 +15,12 @@ format = {format}
 ledger = {ledger}
 lake = {lake}
 {pipeline}     # a folder of your own dataset definitions; without it, the built-in TradeX pipeline
+{name}         # what the pipeline is called, and its state with it: never change it
 # workers = 2               # worker processes; without it, one a processor
 # task_memory_mb = 512      # bound for each task; what does not fit is spilled to disk
 # task_minutes = 360        # and for its time: what takes longer is ended
 
-[source]
-uri = {source}
+{places}
 
 [policy]     # has effect once it is on record: tradex policy set --reason …
 # 0 switches a bound off; who may: a list of names, or "*" for anybody
@@ -31,7 +32,7 @@ uri = {source}
 # window_partitions = {policy.window_partitions}     # consecutive days that one statement rebuilds, at most
 # batch_mb = {policy.batch_mb}              # delivered files that one task reads
 # max_partitions = {policy.max_partitions}     # partitions that a run or a backfill may plan; more: --until, --split
-# run_ahead_days = {policy.run_ahead_days}        # days without a post that `tradex run` passes without being told to
+# run_ahead_days = {policy.run_ahead_days}        # days without a row that `tradex run` passes without being told to
 # runs_per_dataset = {policy.runs_per_dataset}       # backfills of one dataset driven at once
 # runs_in_all = {policy.runs_in_all}            # backfills driven at once
 # peak_hours = "13:30-20:00" # only urgent backfills start in them
@@ -43,7 +44,7 @@ uri = {source}
 # anomaly_min_rows = {policy.anomaly_min_rows}      # nothing smaller is judged
 # hold_on_anomaly = false    # hold the publication until somebody releases it
 # expire_days = {policy.expire_days}           # requests that nobody approves
-# clock_hours = {policy.clock_hours}           # what the clock may be away from the last event and the newest post
+# clock_hours = {policy.clock_hours}           # what the clock may be away from the last event and the newest row
 # engine_sample_partitions = {policy.engine_sample_partitions}    # of a dataset, to judge another engine by
 
 [alerts]
@@ -51,13 +52,25 @@ uri = {source}
 """
 
 
-def fresh_settings(*, format: int, ledger: str, lake: str, source: str, pipeline: str | None) -> str:
+def fresh_settings(
+    format: int,
+    *,
+    ledger: str,
+    lake: str,
+    source: str | None,
+    sources: Mapping[str, str],
+    pipeline: str | None,
+    name: str | None,
+) -> str:
     """The text, with these values in it."""
+    places = [("source", source)] if source is not None else []
+    places += [(f"sources.{one}", uri) for one, uri in sources.items()]
     return _TEMPLATE.format(
         format=format,
         ledger=_quoted(ledger),
         lake=_quoted(lake),
-        source=_quoted(source),
+        places="\n\n".join(f"[{section}]\nuri = {_quoted(uri)}" for section, uri in places),
+        name=f"name = {_quoted(name)}" if name else '# name = "trades"',
         pipeline=f"pipeline = {_quoted(pipeline)}" if pipeline else '# pipeline = "pipeline"',
         rights="\n".join(f'# {name} = ["*"]'.ljust(28) + f" # {deed}" for name, deed in deeds().items()),
         policy=Policy(),

@@ -16,13 +16,17 @@ import pyarrow as pa
 import pytest
 
 from tests.kit import small
+from tests.kit.delivered import batch
 from tests.kit.lake import events, projection
 from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.errors import EnvironmentFault
-from tradex_ledger.sources import elements, packed, stage
-from tradex_ledger.sources.records import FileUnreadable, LeftForLater, read_records
+from tradex_ledger.sources import packed, stage
+from tradex_ledger.sources.records import FileUnreadable, LeftForLater
+from tradex_ledger.sources.source import Rejected
 from tradex_ledger.sources.stage import Outputs, StageCounts, Wanted
-from tradex_ledger.sources.x_posts.posts import Post, Rejected, iter_line
+from tradex_ledger.sources.x_posts import elements
+from tradex_ledger.sources.x_posts.posts import Post, iter_line
+from tradex_ledger.sources.x_posts.records import read_records
 from tradex_ledger.sources.x_posts.time import time_us
 from tradex_ledger.workspace import Workspace
 
@@ -37,12 +41,15 @@ RETWEET = (
 def staged(path: Path, name: str = "a.jsonl") -> StageCounts:
     folder = path.parent / "out"
     folder.mkdir(exist_ok=True)
-    return stage.stage([(path, name)], WANTED, Outputs(folder / "p", folder / "r", folder / "u"))
+    return stage.stage(batch([(path, name)]), WANTED, Outputs(folder / "p", folder / "r", folder / "u"))
 
 
 def peak_mb(code: str, *args: str) -> float:
     """The most memory that a process of its own took, over that of one that only imports."""
-    before = "from tradex_ledger.sources import stage, x_posts, records\n"
+    before = (
+        "from tradex_ledger.sources import stage, source\n"
+        "from tradex_ledger.sources.x_posts import posts, reader, records, schema\n"
+    )
     after = "\nimport resource\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     taken = []
     for body in ("", code):
@@ -56,7 +63,9 @@ import sys
 from pathlib import Path
 path = Path(sys.argv[1])
 out = stage.Outputs(*(path.with_name(kind) for kind in ("posts", "rejected", "undated")))
-stage.stage([(path, path.name)], stage.Wanted(None, None, None, 1_710_000_000_000_000), out)
+stated = source.Stated((), "event_date", ("post_id", "revision"))
+batch = source.Batch(reader.XPosts(), stated, (source.SourceFile(path, path.name, 0),))
+stage.stage(batch, stage.Wanted(None, None, None, 1_710_000_000_000_000), out)
 """
 
 
@@ -85,7 +94,7 @@ def test_a_line_of_too_many_values_is_one_rejected_line(tmp_path: Path, monkeypa
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"[" + b",".join([b"1"] * 101) + b"]\n" + POST % 1 + b"\n[" + b",".join([b"1"] * 50) + b"]\n")
     counts = staged(path)
-    assert (counts.lines, counts.posts, counts.rejected) == (52, 1, 51)
+    assert (counts.lines, counts.rows, counts.rejected) == (52, 1, 51)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +131,7 @@ def test_what_is_packed_twice_is_unpacked_once(tmp_path: Path):
         inner = gzip.compress(inner)
     path.write_bytes(inner)
     counts = staged(path)
-    assert (counts.posts, counts.rejected) == (0, counts.lines)
+    assert (counts.rows, counts.rejected) == (0, counts.lines)
     assert counts.lines < 100
 
 
@@ -137,7 +146,7 @@ def test_rejected_lines_beyond_the_bound_are_counted_and_the_posts_are_kept(tmp_
         for n in range(5):
             file.write(POST % n + b"\nno post\nno post\n")
     counts = staged(path)
-    assert (counts.lines, counts.posts) == (25_015, 5)
+    assert (counts.lines, counts.rows) == (25_015, 5)
     assert counts.rejected == stage.REJECTED_MAX + 5
     assert counts.beyond == 15_010 - 5
     (file_counts,) = counts.by_file
@@ -150,7 +159,7 @@ def test_a_file_of_posts_may_hold_as_many_messages(tmp_path: Path):
         for n in range(15_000):
             file.write(POST % n + b'\n{"delete":{"status":{"id":%d}}}\n' % n)
     counts = staged(path)
-    assert (counts.posts, counts.rejected, counts.beyond) == (15_000, 15_000, 0)
+    assert (counts.rows, counts.rejected, counts.beyond) == (15_000, 15_000, 0)
 
 
 def test_rejected_bytes_are_bounded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -181,7 +190,7 @@ def test_what_was_not_kept_is_in_the_events_the_status_the_alerts_and_the_run(
     (source / "odd.jsonl").write_bytes(b"".join(b"no post %d\n" % n for n in range(10_500)))
     assert tradex(["run", "--until", "2024-01-05"]) == 0
     said = capsys.readouterr().out
-    assert "500 lines that are no posts, too many in one file" in said
+    assert "500 lines that are no rows, too many in one file" in said
     assert f"1 × {stage.BEYOND}: odd.jsonl" in said
     (layer,) = events(workspace, "topic = 'run.layer_completed' and layer = 'bronze'")
     found = json.loads(layer["data"])["source"]
@@ -192,7 +201,7 @@ def test_what_was_not_kept_is_in_the_events_the_status_the_alerts_and_the_run(
     (alert,) = projection(workspace, "alerts")
     assert (alert["alert"], "500 lines" in alert["message"]) == ("rejected lines not kept", True)
     assert tradex(["status"]) == 0
-    assert "500 lines that are no posts, too many in one file" in capsys.readouterr().out
+    assert "500 lines that are no rows, too many in one file" in capsys.readouterr().out
     # The same file again is the same: known, counted as before, and no alert of its own.
     assert tradex(["run", "--until", "2024-01-06"]) == 0
     *_, last = events(workspace, "topic = 'run.layer_completed' and layer = 'bronze'")
@@ -262,7 +271,7 @@ def test_a_time_that_is_none_rejects_its_post_and_nothing_else(tmp_path: Path, m
     bad = json.dumps({"id": "1", "text": "x", "created_at": moment}).encode()
     path.write_bytes(bad + b"\n" + POST % 2 + b"\n")
     counts = staged(path)
-    assert (counts.posts, counts.rejected) == (1, 1)
+    assert (counts.rows, counts.rejected) == (1, 1)
 
 
 # -- what is no file any more, and files that grow
@@ -291,7 +300,7 @@ def test_a_file_that_grows_has_an_end_and_its_last_line_is_left(tmp_path: Path, 
                 file.write(POST % 99 + b"\n")
     assert found == [POST % 0, POST % 1]
     counts = staged(path)
-    assert counts.posts == (5 if is_whole else 3)
+    assert counts.rows == (5 if is_whole else 3)
 
 
 def test_a_big_day_passes(tmp_path: Path):
@@ -302,4 +311,4 @@ def test_a_big_day_passes(tmp_path: Path):
             file.write(POST % n + b"\n")
     assert peak_mb(STAGE, str(path)) < 200
     counts = staged(path)
-    assert (counts.posts, counts.beyond) == (50_000, 0)
+    assert (counts.rows, counts.beyond) == (50_000, 0)

@@ -173,7 +173,7 @@ def test_what_comes_back_is_held_against_every_build_of_its_inputs(workspace: Wo
         assert workspace.drive(given_up).status == "HELD"
     workspace.cancel(given_up, reason="the rows are wrong, INC-4300")
     late = '{"id":"1742600000000000001","text":"late $TSLA","author_id":"9","created_at":"2024-01-03T10:00:00.000Z"}\n'
-    posts = Path(workspace.config.source.removeprefix("files:"))
+    posts = Path(str(workspace.config.source).removeprefix("files:"))
     (posts / "2024-01-03-late.jsonl").write_text(late, encoding="utf-8")
     done = small.backfill(workspace, 3, 3)  # of other inputs
     (posts / "2024-01-03-late.jsonl").unlink()

@@ -336,7 +336,7 @@ def test_posts_that_stood_on_two_days_before_are_told_with_the_days(
     assert len(repeated(workspace)) == 3 + 4, "the rule of before: versions that stand twice, posts of two days"
     (told,) = [item for item in workspace.propose(source=True) if item["kind"] == "two days"]
     assert (told["posts"], told["days"]) == (4, ["2024-01-02", "2024-01-03", "2024-01-06", "2024-01-07"])
-    assert "4 posts stand in bronze_x_posts on several days each (2024-01-02, 2024-01-03, " in told["reason"]
+    assert "4 rows stand in bronze_x_posts on several days each (2024-01-02, 2024-01-03, " in told["reason"]
     folder = str(workspace.config.folder)
     assert call(["-C", folder, *shlex.split(told["command"])[1:], "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)["rows"]
@@ -344,7 +344,7 @@ def test_posts_that_stood_on_two_days_before_are_told_with_the_days(
         str(n) for n in (*again, edit)
     }
     assert call(["-C", folder, "backfill", "propose"]) == 0
-    assert "# 4 posts stand in bronze_x_posts on several days each" in capsys.readouterr().out
+    assert "# 4 rows stand in bronze_x_posts on several days each" in capsys.readouterr().out
     assert workspace.submit(workspace.propose(source=True)) == 0, "there is nothing to request"
     # The way out that docs/upgrading.md describes.
     pipeline = workspace.config.folder.parent / "pipeline"
@@ -495,13 +495,13 @@ def test_the_days_of_a_post_are_seen_together_however_small_the_parts_are(rows: 
     with connect() as connection:
         connection.execute("create table staged (post_id varchar, event_date date)")
         connection.executemany("insert into staged values (?, make_date(2024, 1, ?))", posts)
-        parts = list(elsewhere._parts(connection))
+        parts = list(elsewhere._parts(connection, "post_id", "event_date"))
         numbers = connection.execute(f"select {number_of('id')} from (values ('11'), ('made-up')) t(id)").fetchall()
         assert sorted(n for part in parts for n in part.several) == sorted(n for (n,) in numbers)
         assert sum(len(part.numbers) for part in parts) == 7  # what has no id is found by none
         assert all(list(part.numbers) == sorted(part.numbers) for part in parts)
         connection.execute("delete from staged")
-        assert list(elsewhere._parts(connection)) == []
+        assert list(elsewhere._parts(connection, "post_id", "event_date")) == []
 
 
 # -- over random deliveries

@@ -20,8 +20,10 @@ from tradex_ledger.driving import extract
 from tradex_ledger.driving.staging import Staged
 from tradex_ledger.pipelines.x.demo.stream import day_of_posts
 from tradex_ledger.planning.context import Execution
-from tradex_ledger.sources.stage import POSTS_SCHEMA, FileCounts, StageCounts
-from tradex_ledger.sources.x_posts.posts import Rejected, parse_post
+from tradex_ledger.sources.source import Rejected
+from tradex_ledger.sources.stage import PLACE, FileCounts, StageCounts
+from tradex_ledger.sources.x_posts.posts import parse_post
+from tradex_ledger.sources.x_posts.schema import POSTS_SCHEMA
 
 POOL_DAYS, POOL_POSTS_PER_DAY = 5, 6_000
 AUTHORS = 20_000
@@ -53,9 +55,9 @@ select
     sha256(text || link || n) as revision,
     made_at + to_seconds((n % 64 = 63)::integer * 600) as revised_at,
     true as is_whole,
-    'files:made-up' as source,
-    n as line,
-    null::bigint as item
+    'files:made-up' as __source,
+    n as __line,
+    null::bigint as __item
 from made
 order by n
 """
@@ -102,7 +104,7 @@ def stage_posts(folder: Path, first: date, days: int, rows_per_day: int, *, seed
             for name in sorted(values, key=len, reverse=True):
                 sql = sql.replace(name, str(values[name]))
             connection.execute(f"copy ({sql}) to '{path}' (format parquet, compression zstd, compression_level 1)")
-            assert pq.read_schema(path).names == POSTS_SCHEMA.names
+            assert pq.read_schema(path).names == [*POSTS_SCHEMA.names, *(name for name, _ in PLACE)]
             found.append(path)
     return found
 
@@ -111,8 +113,8 @@ def stage_posts(folder: Path, first: date, days: int, rows_per_day: int, *, seed
 def staged_instead_of_delivered(files: list[Path], rows: int) -> Iterator[None]:
     """Let the extractor find these files staged: it skips the reading of JSON, and nothing else."""
 
-    def staged(ex: Execution, listed: Any, wanted: Any, delivered: Any, asked: Any) -> Staged:
-        found = Staged(posts=[str(file) for file in files])
+    def staged(ex: Execution, intake: Any, listed: Any, wanted: Any, delivered: Any, asked: Any) -> Staged:
+        found = Staged(rows=[str(file) for file in files])
         by_file = (FileCounts("made up", "", rows, {0: rows}, {}),)
         found.take_in(StageCounts(len(files), rows, rows, 0, 0, 0, None, None, by_file))
         return found

@@ -12,7 +12,8 @@ from tradex_ledger.datasets import fingerprint as fingerprint_module
 from tradex_ledger.datasets.definition import Definition, DefinitionError, load_pipeline, parse_definition
 from tradex_ledger.datasets.fingerprint import describe_all, difference, fingerprint
 from tradex_ledger.datasets.tokens import SCHEME
-from tradex_ledger.sources import READERS
+from tradex_ledger.sources.registry import READERS
+from tradex_ledger.sources.x_posts.reader import XPosts
 from tradex_ledger.workspace import BUILT_IN
 
 SQL = "select day, count(*) as id from base group by day"
@@ -102,7 +103,7 @@ def test_a_fingerprint_is_what_it_was_whatever_the_engine():
 def test_the_reader_of_the_posts_is_part_of_what_bronze_is(monkeypatch: pytest.MonkeyPatch):
     bronze = parse_definition("base", BRONZE, {})
     before = fingerprint(bronze)
-    monkeypatch.setitem(READERS, "x_posts", 99)
+    monkeypatch.setitem(READERS, "x_posts", XPosts(99))
     assert fingerprint(bronze) != before
 
 

@@ -201,7 +201,7 @@ def test_ranges_side_by_side_are_one() -> None:
     assert not known.is_held(Asked((2, 4), (0, 5)))
     assert not known.is_held(both(2, 5))
     assert not known.is_held(both(4, 8))
-    assert dict(known.posts(both(1, 5))) == {1: 2}
+    assert dict(known.rows(both(1, 5))) == {1: 2}
     assert dict(known.rejected(Asked((1, 3), (0, 3)))) == {0: 1}
     assert known.recounts(both(1, 5)) == 7
 

@@ -100,7 +100,7 @@ class Lab:
             f'{{"id":"174194200000000{self.late:04}","text":"late ${"TSLA" if self.late % 2 else "AAPL"}",'
             f'"author_id":"9","created_at":"2024-01-{day:02}T10:00:00.000Z"}}\n'
         )
-        posts = Path(load_config(self.folder / FILE).source.removeprefix("files:"))
+        posts = Path(str(load_config(self.folder / FILE).source).removeprefix("files:"))
         (posts / f"2024-01-2{self.late % 10}-late-{self.late}.jsonl").write_text(line, encoding="utf-8")
 
     def drive(self, run_id: str, crash: Breakdown) -> str:

@@ -15,6 +15,7 @@ from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.planning.base import logic_versions
 from tradex_ledger.planning.catalog import Catalog, Catalogs
+from tradex_ledger.sources.x_posts.reader import XPosts
 
 SILVER = """-- /// dataset
 -- layer = "silver"
@@ -55,7 +56,7 @@ def test_what_is_laid_over_a_catalog_is_not_in_the_next(tmp_path: Path) -> None:
 def test_what_an_older_reader_left_on_days_around_is_read_and_digested_too() -> None:
     files = {day: LakeFile(f"{day}.parquet", 1, 1, str(day)) for day in span(960, 1009)}
     current = {"bronze": {day: PartitionVersion(1, (file,), 1, 1, None) for day, file in files.items()}}
-    old = frozenset(file.path for file in files.values())
+    old = {file.path: XPosts().again for file in files.values()}
     first, last = Day(1000), Day(1001)
     assert [day for day, _, _ in Catalog(1, current).readable("bronze", first, last)] == [1000, 1001]
     catalog = Catalog(1, current, old=old)
@@ -73,5 +74,5 @@ def test_a_day_before_the_platforms_first_opens_no_range(day: date) -> None:
     """An older reader took posts whose clock was wrong; what it made of them is still there."""
     version = PartitionVersion(1, (), 0, 0, None)
     first = day_of("2006-03-21")
-    catalog = Catalog(1, {"posts": {day_of(day): version, first: version}})
+    catalog = Catalog(1, {"posts": {day_of(day): version, first: version}}, first_days={"posts": first})
     assert catalog.days() == [first]

@@ -83,7 +83,7 @@ def test_a_partial_backfill_of_new_logic_builds_just_what_reads_no_hole(workspac
     assert set(run.candidates) >= DOWNSTREAM
     fresh = contents(workspace)
     # All at once gives the same.
-    with small.create(workspace.config.folder / "new", workspace.config.source, pipeline="../pipeline") as other:
+    with small.create(workspace.config.folder / "new", str(workspace.config.source), pipeline="../pipeline") as other:
         other.bump("gold_metrics", reason=REASON)
         other.run(small.day(6))
         assert with_rows(contents(other)) == with_rows(fresh)
@@ -178,7 +178,7 @@ def test_an_incremental_run_that_a_bump_came_into_goes_on_once_all_it_reads_is_t
     logical(workspace, None, None)
     assert workspace.run(small.day(7)).status == "SUCCESS"
     assert projection(workspace, "stale_partitions") == []
-    with small.create(workspace.config.folder / "new", workspace.config.source, pipeline="../pipeline") as other:
+    with small.create(workspace.config.folder / "new", str(workspace.config.source), pipeline="../pipeline") as other:
         other.bump("gold_metrics", reason=REASON)
         other.run(small.day(7))
         assert second_versions(workspace) == second_versions(other)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.kit.delivered import READER, STATED, files_in, look
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.sources.files import (
     AGAIN,
@@ -17,15 +18,12 @@ from tradex_ledger.sources.files import (
     HIDDEN,
     SPECIAL,
     SUFFIX,
-    SUFFIXES,
     UNREADABLE,
-    FilesSource,
+    FilesPlace,
     FolderUnreadable,
-    PassedOver,
-    SourceFile,
-    groups,
     told,
 )
+from tradex_ledger.sources.source import PassedOver, Source, SourceFile
 
 
 def deliver(path: Path, content: bytes = b"{}\n") -> Path:
@@ -37,22 +35,20 @@ def deliver(path: Path, content: bytes = b"{}\n") -> Path:
 def test_files_are_listed_by_relative_name_in_all_folders_and_others_are_passed_over(tmp_path: Path):
     for name in ("b.jsonl", "a/z.jsonl.gz", "a/.hidden.txt", "c.json", "a.jsonl.gz.part", "B.jsonl", "gz", "x.zst"):
         deliver(tmp_path / name)
-    source = FilesSource(tmp_path)
-    listing = source.look()
+    listing = look(tmp_path)
     assert [file.name for file in listing.files] == ["B.jsonl", "a/z.jsonl.gz", "b.jsonl", "c.json"]
     assert listing.files[2] == SourceFile(tmp_path / "b.jsonl", "b.jsonl", 3)
     assert listing.passed_over == [
         PassedOver(name, SUFFIX) for name in ("a.jsonl.gz.part", "a/.hidden.txt", "gz", "x.zst")
     ]
-    assert source.list_files() == listing.files
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", READER.suffixes)
 def test_every_suffix_is_read_in_any_case(tmp_path: Path, suffix: str):
     for name in (f"a{suffix}", f"B{suffix.upper()}", f"c{suffix.title()}"):
         deliver(tmp_path / name)
-    assert len(FilesSource(tmp_path).list_files()) == 3
-    assert {".jsonl", ".ndjson", ".json", ".json.gz", ".jsonl.bz2", ".ndjson.zst", ".js"} <= set(SUFFIXES)
+    assert len(files_in(tmp_path)) == 3
+    assert {".jsonl", ".ndjson", ".json", ".json.gz", ".jsonl.bz2", ".ndjson.zst", ".js"} <= set(READER.suffixes)
 
 
 def test_a_linked_folder_is_read_once_and_circles_end(tmp_path: Path):
@@ -65,7 +61,7 @@ def test_a_linked_folder_is_read_once_and_circles_end(tmp_path: Path):
     (tmp_path / "elsewhere" / "back").symlink_to(source / "own")
     (source / "self").symlink_to(source / "self")
     (source / "gone").symlink_to(tmp_path / "nothing")
-    listing = FilesSource(source).look()
+    listing = look(source)
     assert [file.name for file in listing.files] == ["link/deep/x.jsonl", "own/y.jsonl"]
     assert listing.passed_over == [
         PassedOver("gone", DANGLING),
@@ -86,7 +82,7 @@ def test_a_link_to_what_lies_above_brings_what_is_new_there_and_nothing_twice(tm
     (source / "up").symlink_to("..")
     (source / "d.jsonl").symlink_to(tmp_path / "other" / "d.jsonl")
     (source / "other").symlink_to(tmp_path / "other")
-    listing = FilesSource(source).look()
+    listing = look(source)
     assert [file.name for file in listing.files] == [
         *("a.jsonl", "d.jsonl", "deep/b.jsonl", "other/e.jsonl", "up/c.jsonl"),
     ]
@@ -107,7 +103,7 @@ def test_what_this_user_may_not_look_at_is_passed_over_by_name(tmp_path: Path, m
         return real(self, follow_symlinks=follow_symlinks)
 
     monkeypatch.setattr(Path, "stat", stat)
-    listing = FilesSource(tmp_path).look()
+    listing = look(tmp_path)
     assert [file.name for file in listing.files] == ["b.jsonl"]
     assert listing.passed_over == [PassedOver("link.jsonl", HIDDEN), PassedOver("shut/a.jsonl", HIDDEN)]
 
@@ -118,7 +114,7 @@ def test_a_linked_file_is_read_under_its_own_name_unless_it_is_read_already(tmp_
     (source / "again.jsonl").symlink_to(source / "a.jsonl")
     (source / "other.jsonl").symlink_to(deliver(tmp_path / "b.jsonl"))
     (source / "plain").symlink_to(tmp_path / "b.jsonl")
-    listing = FilesSource(source).look()
+    listing = look(source)
     assert [file.name for file in listing.files] == ["a.jsonl", "other.jsonl"]
     assert listing.passed_over == [PassedOver("again.jsonl", AGAIN), PassedOver("plain", AGAIN)]
 
@@ -133,7 +129,7 @@ def test_pipes_sockets_and_devices_are_never_opened(tmp_path: Path):
         finally:
             os.chdir(here)
     (tmp_path / "null.jsonl").symlink_to("/dev/null")
-    listing = FilesSource(tmp_path).look()
+    listing = look(tmp_path)
     assert listing.files == []
     assert listing.passed_over == [PassedOver(n, SPECIAL) for n in ("null.jsonl", "pipe.jsonl", "socket.jsonl")]
 
@@ -143,7 +139,7 @@ def test_a_folder_that_cannot_be_listed_is_passed_over_by_name(tmp_path: Path):
     deliver(tmp_path / "closed" / "x.jsonl")
     (tmp_path / "closed").chmod(0)
     try:
-        assert FilesSource(tmp_path).look().passed_over == [PassedOver("closed", UNREADABLE)]
+        assert look(tmp_path).passed_over == [PassedOver("closed", UNREADABLE)]
     finally:
         (tmp_path / "closed").chmod(0o755)
 
@@ -159,7 +155,7 @@ def test_a_folder_that_is_taken_away_meanwhile_is_passed_over_by_name(tmp_path: 
         return scan(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    listing = FilesSource(tmp_path).look()
+    listing = look(tmp_path)
     assert [file.name for file in listing.files] == ["x.jsonl"]
     assert listing.passed_over == [PassedOver("closed", UNREADABLE)]
 
@@ -167,7 +163,7 @@ def test_a_folder_that_is_taken_away_meanwhile_is_passed_over_by_name(tmp_path: 
 def test_names_that_are_no_text_stay_different(tmp_path: Path):
     for name in (b"caf\xe9.jsonl", b"caf\xe8.jsonl"):
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(b"{}")
-    assert [file.name for file in FilesSource(tmp_path).list_files()] == ["caf\\xe8.jsonl", "caf\\xe9.jsonl"]
+    assert [file.name for file in files_in(tmp_path)] == ["caf\\xe8.jsonl", "caf\\xe9.jsonl"]
 
 
 def test_what_is_passed_over_is_told_by_reason_with_the_first_names():
@@ -179,22 +175,23 @@ def test_what_is_passed_over_is_told_by_reason_with_the_first_names():
 
 
 def test_an_empty_folder_holds_no_files_and_a_missing_one_is_a_fault_that_says_what_mends_it(tmp_path: Path):
-    assert FilesSource(tmp_path).list_files() == []
+    assert files_in(tmp_path) == []
     with pytest.raises(FolderUnreadable, match=r"gone cannot be read: No such file") as raised:
-        FilesSource(tmp_path / "gone").list_files()
+        files_in(tmp_path / "gone")
     assert isinstance(raised.value, EnvironmentFault)
     assert raised.value.mend
 
 
 def test_a_file_in_place_of_the_folder_is_a_fault(tmp_path: Path):
     with pytest.raises(FolderUnreadable, match="Not a directory"):
-        FilesSource(deliver(tmp_path / "x.jsonl", b"")).list_files()
+        files_in(deliver(tmp_path / "x.jsonl", b""))
 
 
 @given(st.lists(st.integers(0, 1000), max_size=40), st.integers(1, 3000))
 def test_groups_keep_every_file_in_order_and_are_roughly_equal(sizes: list[int], n_bytes: int):
     files = [SourceFile(Path(f"{n}.jsonl"), f"{n}.jsonl", size) for n, size in enumerate(sizes)]
-    found = groups(files, n_bytes)
+    source = Source("x_posts", FilesPlace(Path()), READER)
+    found = [list(batch.files) for batch in source.batches(files, STATED, n_bytes)]
     assert [file for group in found for file in group] == files
     assert all(found)
     target = sum(sizes) / max(1, round(sum(sizes) / n_bytes))

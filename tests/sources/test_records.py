@@ -16,8 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradex_ledger.sources.elements import Record, elements
-from tradex_ledger.sources.records import FileUnreadable, NoPostsInside, read_records
+from tradex_ledger.sources.records import FileUnreadable
+from tradex_ledger.sources.source import NothingInside
+from tradex_ledger.sources.x_posts.elements import Record, elements
+from tradex_ledger.sources.x_posts.records import read_records
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
@@ -114,7 +116,7 @@ def test_a_document_that_ends_early_gives_its_whole_elements_and_the_rest_as_one
 
 
 def test_another_part_of_an_archive_is_passed_over_with_its_name(tmp_path: Path):
-    with pytest.raises(NoPostsInside, match=r"holds no posts \(account\)"):
+    with pytest.raises(NothingInside, match=r"holds no posts \(account\)"):
         lines_of(deliver(tmp_path / "account.js", b'window.YTD.account.part0 = [ { "account": {} } ]'))
 
 

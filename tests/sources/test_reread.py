@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tradex_ledger.sources.reread import MADE_UP_DAYS, reread_posts
+from tradex_ledger.sources.x_posts.reader import MADE_UP_DAYS
+from tradex_ledger.sources.x_posts.reread import reread_posts
 
 TAKEN_FOR = date(2014, 2, 2)
 """The day of which ids like 430000000000000001 are, if they are taken for times."""
@@ -59,5 +60,5 @@ def test_a_post_of_a_day_on_which_nobody_looks_for_its_file_stays_where_it_is(tm
 
 def test_files_of_days_before_are_read_for_their_edits_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     old = bronze(tmp_path / "post.parquet", TAKEN_FOR, post(1, f"{TAKEN_FOR}T10:00:00"))
-    monkeypatch.setattr("tradex_ledger.sources.reread.parse_line", lambda *_: pytest.fail("it was read"))
+    monkeypatch.setattr("tradex_ledger.sources.x_posts.reread.parse_line", lambda *_: pytest.fail("it was read"))
     assert days_of([old], date(2014, 2, 3), date(2014, 2, 3), tmp_path / "day.parquet") == []

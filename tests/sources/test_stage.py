@@ -11,21 +11,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tradex_ledger.sources import LATER
-from tradex_ledger.sources.files import FilesSource
+from tests.kit.delivered import batch, files_in
 from tradex_ledger.sources.records import FileUnreadable
 from tradex_ledger.sources.stage import (
-    POSTS_SCHEMA,
-    REJECTED_SCHEMA,
-    UNDATED_SCHEMA,
+    LATER,
+    PLACE,
     Outputs,
     StageCounts,
     Wanted,
+    line_schema,
     stage,
 )
+from tradex_ledger.sources.x_posts.schema import POSTS_SCHEMA
 
 
 class Out(NamedTuple):
@@ -48,7 +49,7 @@ DELIVERED = us(31)
 
 
 def outputs(folder: Path) -> Outputs:
-    return Outputs(*(folder / f"{kind}.parquet" for kind in ("posts", "rejected", "undated")))
+    return Outputs(folder / "posts.parquet", folder / "rejected.parquet", folder / "undated.parquet")
 
 
 def run(
@@ -66,7 +67,7 @@ def run(
     given = [(tmp_path / "in" / name, name) for name in files]
     out = outputs(tmp_path)
     wanted = Wanted(first, until, first if rejected_first == -1 else rejected_first, DELIVERED)
-    return Out(stage(given, wanted, out, **more), out.posts, out.rejected, out.undated)
+    return Out(stage(batch(given), wanted, out, **more), out.rows, out.rejected, out.undated)
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -79,7 +80,7 @@ def test_posts_created_in_the_range_are_kept_with_their_file_and_line(tmp_path: 
     out = run(tmp_path, {"a/x.jsonl": lines}, us(2), us(4))
     assert out.counts[:8] == (1, 4, 2, 2, 0, 0, date(2024, 5, 2), date(2024, 5, 3))
     found = rows(out.posts)
-    assert [(row["post_id"], row["source"], row["line"]) for row in found] == [
+    assert [(row["post_id"], row["__source"], row["__line"]) for row in found] == [
         ("2", "files:a/x.jsonl", 3),
         ("3", "files:a/x.jsonl", 5),
     ]
@@ -97,11 +98,11 @@ def test_posts_created_in_the_range_are_kept_with_their_file_and_line(tmp_path: 
         "revision": hashlib.sha256(b'["2","$GE"]').hexdigest(),
         "revised_at": datetime(2024, 5, 2, 12),
         "is_whole": True,
-        "source": "files:a/x.jsonl",
-        "line": 3,
-        "item": None,
+        "__source": "files:a/x.jsonl",
+        "__line": 3,
+        "__item": None,
     }
-    assert pq.read_schema(out.posts).equals(POSTS_SCHEMA)
+    assert pq.read_schema(out.posts).equals(pa.schema([*POSTS_SCHEMA, *PLACE]))
     assert not out.rejected.exists()
 
 
@@ -111,7 +112,7 @@ def test_the_first_moment_is_in_the_range_and_the_last_is_not(tmp_path: Path):
 
 
 def test_without_bounds_everything_is_kept(tmp_path: Path):
-    assert run(tmp_path, {"x.jsonl": [v2(1, 1), v2(2, 30)]}, None, None).counts.posts == 2
+    assert run(tmp_path, {"x.jsonl": [v2(1, 1), v2(2, 30)]}, None, None).counts.rows == 2
 
 
 def test_where_nothing_is_kept_no_file_is_written(tmp_path: Path):
@@ -140,8 +141,8 @@ def test_rejected_lines_take_their_own_day_then_their_files_and_those_without_on
         (date(2024, 5, 3), "day=2024-05-03/part.jsonl", 1, "not UTF-8 at byte 1"),
     ]
     assert (found[0]["raw"], found[0]["raw_sha256"]) == ("� broken", hashlib.sha256(unread).hexdigest())
-    assert pq.read_schema(out.rejected).equals(REJECTED_SCHEMA)
-    assert pq.read_schema(out.undated).equals(UNDATED_SCHEMA)
+    assert pq.read_schema(out.rejected).equals(line_schema("event_date"))
+    assert pq.read_schema(out.undated).equals(line_schema("ingested_date"))
     undated = rows(out.undated)
     names = ["2024-02-31.jsonl", "latest.jsonl", "1999-05-02.jsonl", "2024-06-01.jsonl", "2024-06-01.jsonl"]
     assert [(row["ingested_date"], row["file"]) for row in undated] == [(date(2024, 5, 31), name) for name in names]
@@ -152,7 +153,7 @@ def test_rejected_lines_take_their_own_day_then_their_files_and_those_without_on
 def test_an_incremental_run_takes_rejected_lines_late_and_posts_in_time(tmp_path: Path):
     files = {"2024-05-02.jsonl": [b"{", v2(1, 2), v2(2, 4), v2(3, 9, text=None)]}
     out = run(tmp_path, files, us(4), us(6), rejected_first=None)
-    assert (out.counts.posts, out.counts.rejected, out.counts.outside) == (1, 1, 2)
+    assert (out.counts.rows, out.counts.rejected, out.counts.outside) == (1, 1, 2)
     assert [row["event_date"] for row in rows(out.rejected)] == [date(2024, 5, 2)]
 
 
@@ -161,7 +162,7 @@ def test_elements_are_numbered_within_their_line_or_document(tmp_path: Path):
     document = b"[\n" + v2(4, 1) + b",\n" + v2(5, 1) + b"\n]"
     files = {"p.jsonl": [v2(0, 1), page, v2(9, 1)], "d.json": [document]}
     out = run(tmp_path, files, None, None)
-    assert [(row["post_id"], row["line"], row["item"]) for row in rows(out.posts)] == [
+    assert [(row["post_id"], row["__line"], row["__item"]) for row in rows(out.posts)] == [
         *(("0", 1, None), ("1", 2, 1), ("3", 2, 3), ("9", 3, None)),
         *(("4", 2, 1), ("5", 3, 2)),
     ]
@@ -177,7 +178,7 @@ def test_what_is_odd_a_message_or_too_early_is_counted_by_file(tmp_path: Path):
         "b.js": [b"window.YTD.account.part0 = []"],
     }
     a, b = run(tmp_path, files, None, None).counts.by_file
-    assert (a.controls, a.early, a.undated, a.posts) == (1, 1, 2, {19844: 2})
+    assert (a.controls, a.early, a.undated, a.rows) == (1, 1, 2, {19844: 2})
     assert a.odd == {"a count that is no number": 2, LATER: 1}
     assert (b.lines, b.passed_over) == (0, "a part of an archive that holds no posts (account)")
 
@@ -187,7 +188,7 @@ def test_of_ranges_side_by_side_exactly_one_keeps_a_line(tmp_path: Path):
     files = {"2024-05-02.jsonl": [v2(1, 2, text=None), b"{", v2(2, 2)]}
     before = run(tmp_path / "before", files, us(1), noon).counts
     after = run(tmp_path / "after", files, noon, us(3)).counts
-    assert (before.posts, after.posts) == (0, 1)
+    assert (before.rows, after.rows) == (0, 1)
     assert (before.rejected, after.rejected) == (1, 1)
 
 
@@ -212,15 +213,15 @@ def test_a_broken_file_leaves_no_output_behind(tmp_path: Path):
 def test_the_task_travels_to_another_process(tmp_path: Path):
     (tmp_path / "x.jsonl").write_bytes(v2(1, 1))
     wanted = Wanted(None, None, None, DELIVERED)
-    task = partial(stage, [(tmp_path / "x.jsonl", "x.jsonl")], wanted, outputs(tmp_path))
+    task = partial(stage, batch([(tmp_path / "x.jsonl", "x.jsonl")]), wanted, outputs(tmp_path))
     counts = pickle.loads(pickle.dumps(task))()
     assert pickle.loads(pickle.dumps(counts)) == counts
 
 
 def test_all_real_posts_are_staged(real_posts: Path, tmp_path: Path):
-    files = [(file.path, file.name) for file in FilesSource(real_posts).list_files()]
+    files = files_in(real_posts)
     out = outputs(tmp_path)
-    counts = stage(files, Wanted(None, None, None, DELIVERED), out)
+    counts = stage(batch(files), Wanted(None, None, None, DELIVERED), out)
     assert counts[:8] == (57, 7438, 7438, 0, 0, 0, date(2013, 12, 31), date(2014, 2, 28))
-    table = pq.read_table(out.posts, columns=["post_id", "revision"])
+    table = pq.read_table(out.rows, columns=["post_id", "revision"])
     assert table.group_by(["post_id", "revision"]).aggregate([]).num_rows == 6530

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradex_ledger.sources.files import FilesSource
-from tradex_ledger.sources.records import read_records
-from tradex_ledger.sources.x_posts.posts import Post, Rejected, parse_line, parse_post
-from tradex_ledger.sources.x_posts.time import DAY_US
+from tests.kit.delivered import files_in
+from tradex_ledger.sources.moments import DAY_US
+from tradex_ledger.sources.source import Rejected
+from tradex_ledger.sources.x_posts.posts import Post, parse_line, parse_post
+from tradex_ledger.sources.x_posts.records import read_records
 
 V1: dict[str, Any] = {
     "created_at": "Tue Feb 11 21:45:52 +0000 2014",
@@ -677,8 +678,7 @@ def test_every_time_since_the_first_post_is_read_back(time: datetime):
 
 
 def test_all_real_posts_are_read_and_their_duplicates_share_id_and_revision(real_posts: Path):
-    source = FilesSource(real_posts)
-    found = [parse_post(record.raw) for file in source.list_files() for record in read_records(file.path)]
+    found = [parse_post(record.raw) for file in files_in(real_posts) for record in read_records(file.path)]
     posts = [item for item in found if isinstance(item, Post)]
     assert (len(found), len(posts)) == (7438, 7438)
     assert len({(item.post_id, item.revision) for item in posts}) == 6530

@@ -19,7 +19,8 @@ from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.datasets import fingerprint as fingerprint_module
 from tradex_ledger.datasets.statement import parsed_form
 from tradex_ledger.domain.dataset_errors import LogicChangedError, NothingChangedError, SameLogicError
-from tradex_ledger.sources import READERS
+from tradex_ledger.sources.registry import READERS
+from tradex_ledger.sources.x_posts.reader import VERSION, XPosts
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
 
@@ -88,7 +89,7 @@ def test_another_parse_tree_of_the_same_texts_changes_nothing(workspace: Workspa
 def test_a_version_says_how_its_fingerprint_was_made_and_what_reads_its_posts(workspace: Workspace):
     shown = {r["dataset"]: (r["scheme"], r["reader"]) for r in projection(workspace, "logic_versions")}
     assert {scheme for scheme, _ in shown.values()} == {"tokens-1"}
-    assert shown["bronze_x_posts"][1] == READERS["x_posts"]
+    assert shown["bronze_x_posts"][1] == VERSION
     assert shown["silver_social_events"][1] is None
 
 
@@ -97,10 +98,8 @@ def test_a_version_says_how_its_fingerprint_was_made_and_what_reads_its_posts(wo
 
 @pytest.fixture
 def newer_reader(monkeypatch: pytest.MonkeyPatch) -> int:
-    newer = READERS["x_posts"] + 1
-    for source in READERS:
-        monkeypatch.setitem(READERS, source, newer)
-    return newer
+    monkeypatch.setitem(READERS, "x_posts", XPosts(VERSION + 1))
+    return VERSION + 1
 
 
 @pytest.mark.norm("N27")
@@ -110,7 +109,7 @@ def test_another_reader_is_changed_logic_of_bronze_and_of_all_that_is_made_of_it
     before = listing(workspace)
     with pytest.raises(LogicChangedError) as error:
         workspace.run(day(6))
-    told = f"its posts are read by reader {newer_reader}, version 1 was read by reader {newer_reader - 1}"
+    told = f"its rows are read by reader {newer_reader}, version 1 was read by reader {newer_reader - 1}"
     assert f"bronze_x_posts is not that of its version 1 any more: {told}" in error.value.message
     assert "bronze_x_posts__rejected is not that of its version 1 any more" in error.value.message
     assert "tradex dataset bump --changed --reason" in error.value.mend

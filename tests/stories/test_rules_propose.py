@@ -141,8 +141,8 @@ def test_late_days_that_are_not_neighbours_are_requests_of_their_own_and_a_repea
         asked("temporal", BRONZE, "2024-01-06", "2024-01-06", 1),
     ]
     assert [item["reason"] for item in proposed] == [
-        "2 posts of 2024-01-02..2024-01-03 were delivered after the runs that covered those days",
-        "1 post of 2024-01-06 was delivered after the run that covered that day",
+        "2 rows of 2024-01-02..2024-01-03 were delivered after the runs that covered those days",
+        "1 row of 2024-01-06 was delivered after the run that covered that day",
     ]
 
 
@@ -315,6 +315,6 @@ def test_the_day_after_what_was_asked_for_is_none_that_a_run_has_passed(tmp_path
         workspace.run(small.day(8))
         small.backfill(workspace, 2, 2)
         deliver_late(workspace, 2, 3)
-        late = find_late(workspace.execution())
+        (late,) = find_late(workspace.execution())
         # Days before the pipeline's start are proposed only where a run has asked for them.
-        assert (set(late.posts), late.passed) == ({small.day(2).toordinal()}, {small.day(2).toordinal()})
+        assert (set(late.rows), late.passed) == ({small.day(2).toordinal()}, {small.day(2).toordinal()})

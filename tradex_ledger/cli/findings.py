@@ -30,7 +30,9 @@ def definition_findings(config: Config, reader: Reader) -> list[dict[str, Any]]:
         from tradex_ledger.datasets.definition import load_pipeline
         from tradex_ledger.datasets.named import Known, findings
 
-        found = findings(load_pipeline(folder, PIPELINE), {name: Known(**row) for name, row in known.items()})
+        found = findings(
+            load_pipeline(folder, config.name or PIPELINE), {name: Known(**row) for name, row in known.items()}
+        )
     except TradexError as error:  # whoever runs something is refused with it
         kind = "not compared" if error.code == "untrusted" else "broken"
         return [

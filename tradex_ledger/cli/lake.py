@@ -133,8 +133,8 @@ def _show_prune(call: Call, workspace: Any, dataset: str) -> None:
     lake,
     "lost",
     example="tradex lake lost\n"
-    'tradex lake lost bronze_x_posts --reason "the disk of rack 4 died, INC-4400" --as ana\n'
-    "tradex lake lost bronze_x_posts --approve 3f2a… --as maria",
+    'tradex lake lost bronze_trades --reason "the disk of rack 4 died, INC-4400" --as ana\n'
+    "tradex lake lost bronze_trades --approve 3f2a… --as maria",
 )
 @click.argument("dataset", required=False)
 @click.option("--reason", help="Why files of DATASET that are missing or changed are lost; declares them.")

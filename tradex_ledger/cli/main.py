@@ -96,7 +96,7 @@ Example:
   tradex demo
   tradex init ws --source files:posts
   tradex -C ws run
-  tradex -C ws backfill request temporal bronze_x_posts --from 2014-02-03 --to 2014-02-08 \\
+  tradex -C ws backfill request temporal bronze --from 2014-02-03 --to 2014-02-08 \\
       --no-override-state --reason "X API outage, INC-4211"
 
 \b

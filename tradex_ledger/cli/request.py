@@ -19,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 @click.group(
     "request",
     epilog=examples(
-        "tradex backfill request temporal bronze_x_posts --from 2014-02-03 --to 2014-02-08 \\\n"
+        "tradex backfill request temporal bronze --from 2014-02-03 --to 2014-02-08 \\\n"
         '    --no-override-state --reason "X API outage 3-8 Feb, INC-4211" --dry-run'
     ),
 )
@@ -73,7 +73,7 @@ def range_options(*, required: bool) -> Callable[[F], F]:
 @command(
     request,
     "temporal",
-    example="tradex backfill request temporal bronze_x_posts --from 2014-02-03 --to 2014-02-08 \\\n"
+    example="tradex backfill request temporal bronze --from 2014-02-03 --to 2014-02-08 \\\n"
     '    --no-override-state --reason "X API outage 3-8 Feb, INC-4211" --dry-run',
 )
 @click.argument("dataset")
@@ -88,7 +88,7 @@ def temporal(call: Call, **values: Any) -> None:
     request,
     "dataset",
     example="tradex backfill request dataset silver_social_events \\\n"
-    '    --no-override-state --reason "cashtags with a dot were cut off, INC-4250"\n'
+    '    --no-override-state --reason "tickers with a dot were cut off, INC-4250"\n'
     'tradex backfill request dataset gold --no-override-state --reason "all of Gold, after INC-4250"',
 )
 @click.argument("dataset", metavar="DATASET|LAYER")
@@ -117,7 +117,7 @@ def logical(call: Call, **values: Any) -> None:
 @command(
     request,
     "forced",
-    example="tradex backfill request forced bronze_x_posts --from 2014-02-03 --to 2014-02-08 \\\n"
+    example="tradex backfill request forced bronze --from 2014-02-03 --to 2014-02-08 \\\n"
     '    --override-state --cursor 2014-02-09 --ticket INC-4300 --reason "the cursor was moved past corrupt data"',
 )
 @click.argument("dataset")

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from tradex_ledger.sources import LATER
+from tradex_ledger.sources.stage import LATER
 
 
 def look_facts(document: dict[str, Any]) -> dict[str, Any]:
@@ -15,21 +15,21 @@ def look_facts(document: dict[str, Any]) -> dict[str, Any]:
     bronze = next((layer for layer in document["layers"] if layer["layer"] == "bronze"), None)
     source = (bronze and bronze["source"]) or {}
     look = document["look"]
-    appended = plural(document["appended_rows"] - document["rejected_rows"], "post")
+    appended = plural(document["appended_rows"] - document["rejected_rows"], "row")
     if document["rejected_rows"]:
         appended += f", and {_lines_of_none(document['rejected_rows'])}"
     told, recovered = source.get("recounted"), source.get("recovered")
     return {
         "appended": appended,
         "delivered": _delivered(source) if source else None,
-        "other counts": f"{plural(told, 'post')} known, delivered with other counts: the first ones stay"
+        "other counts": f"{plural(told, 'row')} known, delivered with other counts: the first ones stay"
         if told
         else "",
-        "read again": f"{plural(recovered, 'post')} of what an older reader had rejected" if recovered else "",
+        "read again": f"{plural(recovered, 'row')} of what an older reader had rejected" if recovered else "",
         "other days": _moved(source),
         "not kept": _beyond(source.get("beyond")),
         "odd fields": odd_text(source.get("odd") or {}),
-        "messages": f"{source['controls']} of a stream, no posts" if source.get("controls") else None,
+        "messages": f"{source['controls']} of a stream, no rows" if source.get("controls") else None,
         "passed over": passed_over_text(look),
     }
 
@@ -37,7 +37,7 @@ def look_facts(document: dict[str, Any]) -> dict[str, Any]:
 def _delivered(source: dict[str, Any]) -> str:
     return (
         f"{plural(source['files'], 'file')}, {plural(source['lines'], 'line')}: "
-        f"{plural(source['posts'], 'post')} of the range ({source['duplicates']} known), "
+        f"{plural(source['posts'], 'row')} of the range ({source['duplicates']} known), "
         f"{source['outside']} outside of it, {_none(source['rejected'])}"
     )
 
@@ -45,8 +45,8 @@ def _delivered(source: dict[str, Any]) -> str:
 def _moved(source: dict[str, Any]) -> str | None:
     """What was filed under another day than it was delivered with, or left out because that day is protected."""
     moved, withheld = source.get("moved"), source.get("withheld")
-    told = [f"{plural(moved, 'post')} filed under the day of the post's first row"] if moved else []
-    told += [f"{plural(withheld, 'post')} left out: their day is protected"] if withheld else []
+    told = [f"{plural(moved, 'row')} filed under another day, that of the first row of the same"] if moved else []
+    told += [f"{plural(withheld, 'row')} left out: their day is protected"] if withheld else []
     return "; ".join(told) or None
 
 
@@ -79,18 +79,18 @@ def status_lines(look: dict[str, Any] | None) -> list[str]:
     who = look["run_id"] or f"{look['by']} (propose)"
     found = (
         f"source: looked at {_moment(look['at'])} by {who}: {plural(look['files'], 'file')}, "
-        f"{plural(look['lines'], 'line')}, {_none(look['rejected'])}; newest post: {look['newest'] or 'none'}"
+        f"{plural(look['lines'], 'line')}, {_none(look['rejected'])}; newest row: {look['newest'] or 'none'}"
     )
     lines = [found]
     if not_kept := _beyond(look["beyond"]):
         lines.append(f"not kept: {not_kept}")
     if later := orjson.loads(look["odd"] or "{}").get(LATER):
-        lines.append(f"later than the clock: {plural(later, 'post')}, to be read again; see: tradex alerts")
+        lines.append(f"later than the clock: {plural(later, 'row')}, to be read again; see: tradex alerts")
     if over := passed_over_text(look):
         lines.append(f"passed over: {over}")
     if look["late_posts"] or look["late_rejected"]:
         lines.append(
-            f"late: {plural(look['late_posts'], 'post')}, {_lines_of_none(look['late_rejected'])}; "
+            f"late: {plural(look['late_posts'], 'row')}, {_lines_of_none(look['late_rejected'])}; "
             "see: tradex backfill propose"
         )
     return lines
@@ -101,11 +101,11 @@ def _moment(at: datetime) -> str:
 
 
 def _none(count: int) -> str:
-    return f"{count} no {'post' if count == 1 else 'posts'}"
+    return f"{count} no {'row' if count == 1 else 'rows'}"
 
 
 def _lines_of_none(count: int) -> str:
-    return "1 line that is no post" if count == 1 else f"{count} lines that are no posts"
+    return "1 line that is no row" if count == 1 else f"{count} lines that are no rows"
 
 
 def plural(count: int, noun: str) -> str:

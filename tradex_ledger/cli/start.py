@@ -17,14 +17,17 @@ _top = click.Group()
 @command(
     _top,
     "init",
-    example="tradex init ws --source files:posts\ntradex init ws --source files:posts --start 2014-01-01",
+    example="tradex init ws --source files:posts\ntradex init ws --source files:posts --start 2014-01-01\n"
+    "tradex init ws --pipeline trades --name trades --source trades=files:in/trades --source rates=files:in/rates",
 )
 @click.argument("folder", metavar="DIR")
 @click.option(
     "--source",
     required=True,
-    metavar="files:PATH",
-    help="Where posts come from: a folder of .jsonl or .jsonl.gz files; a relative one belongs to the current folder.",
+    multiple=True,
+    metavar="[NAME=]files:PATH",
+    help="The folder that a source delivers its files to; a relative one belongs to the current folder. Of several "
+    "sources, each with its name: the one that a definition's header says.",
 )
 @click.option(
     "--ledger",
@@ -38,7 +41,10 @@ _top = click.Group()
     metavar="PATH",
     help="A folder, relative to DIR, for definitions of your own; a new one begins with the built-in.",
 )
-@click.option("--start", type=DAY, help="Begin with posts created on this day (UTC); else with the oldest there is.")
+@click.option(
+    "--name", metavar="NAME", help="What the pipeline is called, and so its state; else x, as the built-in is."
+)
+@click.option("--start", type=DAY, help="Begin with rows of this day (UTC); else with the oldest there is.")
 def init(call: Call, folder: str, **settings: Any) -> None:
     """Make a workspace in DIR: its settings, an empty ledger with the datasets registered, and a lake."""
     from tradex_ledger.workspace import Workspace

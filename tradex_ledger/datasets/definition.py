@@ -9,9 +9,10 @@
     -- ///
 
 `reads` says, for each dataset read, which days a partition may see, relative to its own day. `references` names CSV
-files beside the definition that become tables of text columns. `source` names the extractor that fills a Bronze
-dataset; its statement then only states the columns. A dataset that reads its own earlier days states its columns too
-(`columns = { date = "DATE", total = "BIGINT" }`), since nothing else could say what those days hold.
+files beside the definition that become tables of text columns. `source` names what fills a Bronze dataset, whose
+statement then only states the columns; `reader` what reads it, where that has another name (`csv`). A dataset that
+reads its own earlier days states its columns too (`columns = { date = "DATE", total = "BIGINT" }`), since nothing else
+could say what those days hold.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from tradex_ledger.datasets import names
-from tradex_ledger.datasets.header import HEADER, fields_of
+from tradex_ledger.datasets.header import HEADER, fields_of, read_by
 from tradex_ledger.datasets.tokens import statement
 from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.errors import EnvironmentFault, NotFoundError, RefusedError
@@ -68,6 +69,7 @@ _FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "reads": (_is_table_of_texts, 'a table such as { dataset = "0d" }'),
     "references": (_is_references, "a list of names such as words.csv"),
     "source": (_is_text, "a text"),
+    "reader": (_is_text, "a text"),
     "columns": (_are_types, 'a table such as { date = "DATE" }'),
 }
 DAY_REACH = 400
@@ -120,6 +122,12 @@ class Definition:
     columns: tuple[tuple[str, str], ...]
     sql: str
     text: str
+    reader: str | None = None
+
+    @property
+    def read_by(self) -> str | None:
+        """The name of the reader that makes its rows; None where they are computed."""
+        return read_by(self.source, self.reader)
 
     @property
     def own_reach(self) -> int | None:
@@ -157,6 +165,7 @@ def parse_definition(name: str, text: str, references: dict[str, str]) -> Defini
         columns=tuple(header.get("columns", {}).items()),
         sql=statement(text[match.end() :]),
         text=text,
+        reader=header.get("reader"),
     )
 
 
@@ -175,6 +184,8 @@ def _check_header(name: str, header: dict[str, Any]) -> None:
         raise DefinitionError(name, f"has the layer {header['layer']!r}; it is one of {', '.join(LAYERS)}")
     if (header["layer"] == "bronze") != ("source" in header):
         raise DefinitionError(name, "must name a source if, and only if, it is in the bronze layer")
+    if "reader" in header and "source" not in header:
+        raise DefinitionError(name, "names a reader and no source")
     if (name in header.get("reads", {})) != ("columns" in header):
         raise DefinitionError(name, "must state its columns if, and only if, it reads its own earlier days")
     _refuse(name, names.of_a_side(name, header.get("source")))

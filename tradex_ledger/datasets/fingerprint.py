@@ -23,7 +23,7 @@ from tradex_ledger.datasets.references import add_references
 from tradex_ledger.datasets.sandbox import DESCRIBE_MB, DESCRIBE_MINUTES, confine, description_of, in_time, spill_of
 from tradex_ledger.datasets.statement import NotOneSelectError, connect, is_same_form, parsed_form, quoted
 from tradex_ledger.datasets.tokens import SCHEME, tokens
-from tradex_ledger.sources import reader_version
+from tradex_ledger.sources.registry import reader_version
 
 # What ends a name in quotes, or cannot be seen in one.
 _ODD = re.compile(r'["\x00-\x1f\x7f]')
@@ -32,13 +32,16 @@ _ODD = re.compile(r'["\x00-\x1f\x7f]')
 def fingerprint(definition: Definition) -> str:
     """SHA-256 (hex) of the logic: tokens, header, reference data and reader. Raises `DefinitionError`."""
     check_definition(definition)
-    return _fingerprint(definition, reader_version(definition.source))
+    return _fingerprint(definition, reader_version(definition.read_by))
 
 
 @cache
 def _fingerprint(definition: Definition, reader: int | None) -> str:
+    header = _header(definition)
+    if definition.reader is None:  # digests of before there was another than the source's own
+        del header["read_by"]
     logic = {
-        **_header(definition),
+        **header,
         "reader": reader,
         "references": [[table, text] for table, text in definition.references],
         "scheme": SCHEME,
@@ -67,6 +70,7 @@ def _header(definition: Definition) -> dict[str, Any]:
         "key": list(definition.key),
         "layer": definition.layer,
         "partition": definition.partition,
+        "read_by": definition.reader,
         "reads": sorted([read.dataset, read.first, read.last] for read in definition.reads),
         "source": definition.source,
     }

@@ -11,7 +11,7 @@ from typing import Any
 from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.fingerprint import difference
 from tradex_ledger.domain.plan import LAYERS
-from tradex_ledger.sources import reader_version
+from tradex_ledger.sources.registry import reader_version
 
 REMOVED, IDENTITY, LOGIC = "removed", "identity", "logic"
 
@@ -90,10 +90,10 @@ def _value(text: str | None) -> str:
 
 def _changed(definition: Definition, known: Known) -> list[Finding]:
     other = difference(definition, known.text, known.references)
-    reader = reader_version(definition.source) if known.layer == LAYERS[0] else None
+    reader = reader_version(definition.read_by) if known.layer == LAYERS[0] else None
     told = [other] if other else []
     if reader != known.reader:
-        told.append(f"its posts are read by reader {reader}, version {known.version} was read by reader {known.reader}")
+        told.append(f"its rows are read by reader {reader}, version {known.version} was read by reader {known.reader}")
     if not told:
         return []
     name = definition.name

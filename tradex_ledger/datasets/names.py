@@ -12,13 +12,13 @@ from functools import cache
 
 from tradex_ledger import resources
 from tradex_ledger.datasets.column_types import is_type
+from tradex_ledger.datasets.header import SIDES
 from tradex_ledger.datasets.taken import is_taken
 
 Problem = tuple[str, str]
 
 _DATASET = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _VERSION = re.compile(r".+_v[0-9]+")
-SIDES = ("__rejected", "__undated")
 _RENAME = "give it another name"
 
 
@@ -48,11 +48,11 @@ def of_a_dataset(name: str) -> Problem | None:
 
 
 def of_a_side(name: str, source: object) -> Problem | None:
-    """What a source keeps beside its posts is called so, and nothing else is."""
+    """What a source keeps beside its rows is called so, and nothing else is."""
     side = next((side for side in SIDES if name.endswith(side)), None)
     if side is None or str(source).endswith(side):
         return None
-    return f"has the name of what a source keeps beside its posts ({side}), and no such source", _RENAME
+    return f"has the name of what a source keeps beside its rows ({side}), and no such source", _RENAME
 
 
 def of_tables(reads: Iterable[str], references: Iterable[str]) -> Problem | None:

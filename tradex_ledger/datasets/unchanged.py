@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tradex_ledger.datasets.header import HEADER, fields_of
-from tradex_ledger.sources import reader_version
+from tradex_ledger.datasets.header import HEADER, fields_of, read_by
+from tradex_ledger.sources.registry import reader_version
 
 
 def are_unchanged(folder: Path, known: Mapping[str, Mapping[str, Any]]) -> bool:
@@ -33,7 +33,7 @@ def _is(path: Path, known: Mapping[str, Any]) -> bool:
     fields = fields_of(header)
     names = fields.get("references", [])
     said = [(f"{one['name']}.csv", one["text"]) for one in known["references"]]
-    reader = reader_version(fields.get("source")) if known["layer"] == "bronze" else None
+    reader = reader_version(read_by(fields.get("source"), fields.get("reader"))) if known["layer"] == "bronze" else None
     return (
         (fields.get("layer"), fields.get("partition"), fields.get("component"), reader)
         == (known["layer"], known["partition"], known["component"], known["reader"])

@@ -121,13 +121,13 @@ class Dataset(Losses):
         )
 
     def changes(self, differs: Difference, *, reader: int | None) -> list[str]:
-        """What is other than in the current version: its text, or what reads the posts. Empty: it is the same logic."""
+        """What is other than in the current version: its text, or what reads the rows. Empty: it is the same logic."""
         found = differs(self.text, self.references)
         known = self.reader_of(self.logic_version)
         changed = [found] if found else []
         if known != reader:
             changed.append(
-                f"its posts are read by reader {reader}, version {self.logic_version} was read by reader {known}"
+                f"its rows are read by reader {reader}, version {self.logic_version} was read by reader {known}"
             )
         return changed
 
@@ -138,7 +138,7 @@ class Dataset(Losses):
             raise LogicChangedError({self.name: (self.logic_version, changed)})
 
     def reader_of(self, logic_version: int) -> int | None:
-        """The version of the code that read a Bronze dataset's posts under a logic version; None where none does.
+        """The version of the code that read a Bronze dataset's rows under a logic version; None where none does.
 
         Who recorded no reader had the first.
         """

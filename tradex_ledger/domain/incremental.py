@@ -22,7 +22,7 @@ class NoBackfillError(RefusedError):
         super().__init__(
             f"{run_id} is an incremental run, no backfill: it cannot be approved, rejected, paused or reverted",
             mend=f"cancel it while it is not published (tradex backfill cancel {run_id} --reason …); once it is, "
-            f"the posts stay, and if its cursor went too far, {back(cursor)}",
+            f"the rows stay, and if its cursor went too far, {back(cursor)}",
         )
 
 
@@ -44,7 +44,7 @@ def back(cursor: str | None) -> str:
     day = (cursor or "")[:10] or "YYYY-MM-DD"
     return (
         "it is put back by a forced backfill, which another person approves: tradex backfill request forced "
-        f"bronze_x_posts --from … --to {day} --override-state --cursor … --ticket … --reason …"
+        f"bronze --from … --to {day} --override-state --cursor … --ticket … --reason …"
     )
 
 
@@ -67,7 +67,7 @@ def back_from_ahead(clock: str, put_back: str | None) -> str:
     cursor, day = iso(moved), iso(later(moved, -1))
     return (
         "if the clock is wrong, set it right; if it was wrong then, put the cursor back: tradex backfill request "
-        f"forced bronze_x_posts --from {day} --to {day} --override-state --cursor {cursor} --ticket … --reason …; "
+        f"forced bronze --from {day} --to {day} --override-state --cursor {cursor} --ticket … --reason …; "
         "another person approves it (tradex backfill approve bf-…), and once it has run (tradex backfill run bf-…), "
         "tradex run takes in what came since"
     )

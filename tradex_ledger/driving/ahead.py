@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 
+from tradex_ledger.datasets.fingerprint import describe_all
 from tradex_ledger.domain.day import day_of, from_epoch, iso, later
 from tradex_ledger.domain.policy import RunTooLargeError
 from tradex_ledger.errors import UsageError
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.context import Execution
-from tradex_ledger.sources.files import SourceFile
-from tradex_ledger.sources.records import NoPostsInside, read_records
-from tradex_ledger.sources.x_posts.posts import Post, parse_line
-from tradex_ledger.sources.x_posts.time import micros
+from tradex_ledger.sources.moments import DAY_US, micros
+from tradex_ledger.sources.source import NothingInside, Rejected, Row
 
 
 class FarAheadError(UsageError):
-    """The run would go far beyond the newest post that was delivered."""
+    """The run would go far beyond the newest row that was delivered."""
 
     code = "far-ahead"
 
@@ -26,8 +26,8 @@ class FarAheadError(UsageError):
         if run_id is not None:
             nearer = f"cancel it (tradex backfill cancel {run_id} --reason …), then {nearer or 'run anew; or, '}"
         super().__init__(
-            f"the newest post that was delivered is of {iso(newest)}, and {run_id or 'the run'} would go on to "
-            f"{iso(until)} (excluded): {until - 1 - newest} days without a post, and a run over them cannot be taken "
+            f"the newest row that was delivered is of {iso(newest)}, and {run_id or 'the run'} would go on to "
+            f"{iso(until)} (excluded): {until - 1 - newest} days without a row, and a run over them cannot be taken "
             "back",
             mend=f"{nearer}if there was nothing to deliver: tradex run --yes",
         )
@@ -36,10 +36,10 @@ class FarAheadError(UsageError):
 def check_not_far_ahead(
     ex: Execution, catalog: Catalog, until: int, cursor: str | None, run_id: str | None = None
 ) -> None:
-    """Raise `FarAheadError` when more days than the policy lets pass lie between the newest post and the end.
+    """Raise `FarAheadError` when more days than the policy lets pass lie between the newest row and the end.
 
-    `until` is an ordinal, excluded; `run_id` is a run that did set out and has taken no post yet. The source is read
-    only when Bronze alone does not say that all is well, and only until a post is found that does: files from the last
+    `until` is an ordinal, excluded; `run_id` is a run that did set out and has taken no row yet. The source is read
+    only when Bronze alone does not say that all is well, and only until a row is found that does: files from the last
     name on.
     """
     allowed, newest = ex.policy.run_ahead_days, newest_in_bronze(ex, catalog)
@@ -53,40 +53,50 @@ def check_not_far_ahead(
 
 def sets_out(ex: Execution, catalog: Catalog, cursor: str, delivered: int | None) -> bool:
     """Whether a `tradex run` of now would find days to run and ask nothing; `delivered` is the newest day (ordinal) of
-    a post at the source."""
+    a row at the source."""
     allowed, last = ex.policy.run_ahead_days, later(day_of(ex.clock()), -1)
     newest = max((day for day in (newest_in_bronze(ex, catalog), delivered) if day is not None), default=None)
     return day_of(cursor) <= last and (not allowed or newest is None or last - newest <= allowed)
 
 
 def newest_in_bronze(ex: Execution, catalog: Catalog) -> int | None:
-    """The newest day that Bronze has; a post from the future, which an older reader took, is none."""
-    there = catalog.current.get(ex.bronze()[0].name, {})
+    """The newest day that Bronze has; a row from the future, which an older reader took, is none."""
+    there = (day for intake in ex.intakes for day in catalog.current.get(intake.rows.name, {}))
     return max((day for day in there if day <= day_of(ex.clock()) + 1), default=None)
 
 
 def newest_delivered(ex: Execution, enough: int) -> int | None:
-    """The newest day (ordinal) of a post at the source, or one that is `enough`; None when there is no post."""
-    files = ex.source.list_files()
-    delivered_us = micros(ex.clock())
-    newest = None
-    for number, file in enumerate(reversed(files), start=1):
-        newest = max(newest or 0, _newest_in(file, delivered_us)) or None
-        if newest is not None and newest >= enough:
-            break
-        ex.progress("look for the newest post", number, len(files))
-    return newest
+    """The newest day (ordinal) of a row at a source, or one that is `enough`; None when there is no row."""
+    columns = describe_all(ex.pipeline)
+    newest = _Newest(micros(ex.clock()))
+    for intake in ex.intakes:
+        source, stated = ex.sources[intake.source], intake.stated(columns)
+        files = source.look().files
+        for number, file in enumerate(reversed(files), start=1):
+            with suppress(NothingInside):
+                source.reader.read(file.path, stated, newest)
+            if newest.day is not None and newest.day >= enough:
+                return newest.day
+            ex.progress("look for the newest row", number, len(files))
+    return newest.day
 
 
-def _newest_in(file: SourceFile, delivered_us: int) -> int:
-    """The newest day (ordinal) of a post in a file, as a run would read it now; 0 when there is none."""
-    newest = 0
-    with suppress(NoPostsInside):
-        for record in read_records(file.path):
-            for post in parse_line(record.raw, delivered_us) if record.raw else ():
-                if isinstance(post, Post):
-                    newest = max(newest, from_epoch(post.event_date))
-    return newest
+@dataclass
+class _Newest:
+    """A sink that keeps the newest day (ordinal) of what a run would read now; what is dated ahead is none."""
+
+    delivered_us: int
+    day: int | None = None
+
+    def keep(self, row: Row, line: int, item: int | None) -> None:  # noqa: ARG002 — where it stands is not asked
+        if row.day * DAY_US <= self.delivered_us + DAY_US:
+            self.day = max(self.day or 0, from_epoch(row.day))
+
+    def reject(self, rejected: Rejected, raw: bytes, line: int) -> None:
+        """It has no day that counts."""
+
+    def early(self, count: int) -> None:
+        """Nor does this."""
 
 
 def check_own_days(ex: Execution, first: int, until: int, run_id: str | None = None) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import windows
+from tradex_ledger.datasets.intake import Part
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.domain.day import Cursor, Day, day_of, iso, later, span, start_of
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.partition import Batch
 from tradex_ledger.driving.bronze import Appended, AppendTask, append_days, check_existing
-from tradex_ledger.driving.elsewhere import FILE, POST, lines_elsewhere
+from tradex_ledger.driving.elsewhere import lines_elsewhere
 from tradex_ledger.driving.fence import DrivenRun
 from tradex_ledger.driving.homes import NOTHING_MOVED, Moved, find_moved
 from tradex_ledger.driving.keys import KeyIndex
@@ -24,7 +25,6 @@ from tradex_ledger.lake.storage import StagedFile, file_list
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.context import Execution
-from tradex_ledger.sources import COUNTS
 
 
 def rows_by_day(definition: Definition, staged: list[str]) -> Counter[Day]:
@@ -41,59 +41,65 @@ def rows_by_day(definition: Definition, staged: list[str]) -> Counter[Day]:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where staged rows of a dataset belong, as of a catalog: posts of other days, files that lines were known by."""
+    """Where staged rows of a dataset belong, as of a catalog: rows of other days, files that lines were known by."""
 
     moved: Moved = NOTHING_MOVED
     lines: Mapping[Day, tuple[InputFile, ...]] = field(default_factory=dict)
 
 
 def placed_rows(
-    ex: Execution, index: KeyIndex, catalog: Catalog, definition: Definition, staged: Sequence[str], folder: Path
+    ex: Execution,
+    index: KeyIndex,
+    catalog: Catalog,
+    part: Part,
+    staged: Sequence[str],
+    folder: Path,
 ) -> Placed:
-    """Look where the staged rows of a dataset belong. Raises: `LakeFileError`."""
-    posts, *_ = ex.bronze()
-    if definition is posts:
+    """Look where the staged rows of a dataset of a source belong. Raises: `LakeFileError`."""
+    definition = part.definition
+    if not part.of_lines:
         protected = ex.locks()[definition.name].protected
-        return Placed(moved=find_moved(ex, index, catalog, definition, staged, folder, protected=protected))
-    return Placed(lines=lines_elsewhere(ex, index, catalog, definition, staged))
+        return Placed(moved=find_moved(ex, index, catalog, part.intake, staged, folder, protected=protected))
+    return Placed(lines=lines_elsewhere(ex, index, catalog, part.intake, definition, staged))
 
 
 def known_rows(
-    ex: Execution, catalog: Catalog, definition: Definition, placed: Placed, days: tuple[Day, ...]
+    ex: Execution, catalog: Catalog, part: Part, placed: Placed, days: tuple[Day, ...]
 ) -> tuple[InputFile, ...]:
     """The files whose rows are not appended again.
 
-    A line that is no post is known whenever it was read, whatever day belonged to it then, if any.
+    A line that is no row is known whenever it was read, whatever day belonged to it then, if any.
     """
-    posts, *_ = ex.bronze()
-    if definition is posts:
-        return tuple(ex.input_file(*found) for found in catalog.readable(definition.name, days[0], days[-1]))
+    if not part.of_lines:
+        return tuple(ex.input_file(*found) for found in catalog.readable(part.name, days[0], days[-1]))
     return tuple(dict.fromkeys(file for day in days for file in placed.lines.get(day, ())))
 
 
 def append_task(
     ex: Execution,
     catalog: Catalog,
-    definition: Definition,
+    part: Part,
     staged: tuple[str, ...],
     placed: Placed,
     days: tuple[Day, ...],
     **more: Any,
 ) -> AppendTask:
     """The task that finds what of the staged rows of some days is new. `more`: folder, run_id, ingested_at."""
+    definition, intake = part.definition, part.intake
     columns = tuple(column for column, _ in ex.columns[definition.name])
     return AppendTask(
         dataset=definition.name,
         column=definition.partition,
         key=definition.key,
-        counts=tuple(column for column in COUNTS if column in columns),
+        counts=() if part.of_lines else intake.reader.counts(intake.stated(ex.columns)),
         columns=columns,
         staged=staged,
-        existing=known_rows(ex, catalog, definition, placed, days),
+        existing=known_rows(ex, catalog, part, placed, days),
         days=days,
         memory_mb=ex.task_memory_mb,
         moved=placed.moved.path,
-        indexed=POST if POST in definition.key else FILE,
+        indexed=part.indexed,
+        of_lines=part.of_lines,
         **more,
     )
 
@@ -109,7 +115,7 @@ class Append:
 
     ex: Execution
     driven: DrivenRun
-    definition: Definition
+    part: Part
     staged: tuple[str, ...]
     staged_rows: Mapping[Day, int]
     delivered_rows: Mapping[Day, int]
@@ -120,7 +126,7 @@ class Append:
     tries: int = 0
 
     def run(self) -> None:
-        """Append window by window; again from the first when somebody else's posts may have moved ours."""
+        """Append window by window; again from the first when somebody else's rows may have moved ours."""
         while not self._pass():
             self.recounted.clear()
 
@@ -128,25 +134,25 @@ class Append:
         limit = self.ex.policy.window_partitions
         self._read_base()
         days = {*self.delivered_rows, *self.placed.moved.days}
-        todo = windows(self.definition, days, logic_version=0, window_partitions=limit)
+        todo = windows(self.part.definition, days, logic_version=0, window_partitions=limit)
         for number, window in enumerate(todo):
             if not self._append(tuple(span(window.first, window.last))):
                 return False
-            self.ex.progress(f"append to {self.definition.name}", number + 1, len(todo))
+            self.ex.progress(f"append to {self.part.name}", number + 1, len(todo))
         return True
 
     def _read_base(self) -> None:
         """The dataset's lock, then the catalog: good for all windows, since each touches its own days."""
         base = self.ex.base(unbumped=True)
-        self.lock = base.locks[self.definition.name]
+        self.lock = base.locks[self.part.name]
         self.catalog = base.catalog
-        folder = self.ex.staging / f"{self.definition.name}-homes-{self.tries}"
-        self.placed = placed_rows(self.ex, self.index, self.catalog, self.definition, self.staged, folder)
+        folder = self.ex.staging / f"{self.part.name}-homes-{self.tries}"
+        self.placed = placed_rows(self.ex, self.index, self.catalog, self.part, self.staged, folder)
 
     def _append(self, days: tuple[Day, ...]) -> bool:
         """One batch: dedup, place, and one save with the lock; again from a fresh base when somebody was first.
 
-        Returns False when by that base posts belong to days that were done before.
+        Returns False when by that base rows belong to days that were done before.
         """
         while True:
             self.tries += 1
@@ -169,7 +175,7 @@ class Append:
                     return False
                 self.total += sum(file.rows for file in placed.values())
                 # A crash before this: the files are read for the index by who needs it next.
-                self.index.add(found.keys, POST if POST in self.definition.key else FILE)
+                self.index.add(found.keys, self.part.indexed or "")
             self.recounted += found.recounted
             return True
 
@@ -177,11 +183,11 @@ class Append:
         task = append_task(
             self.ex,
             self.catalog,
-            self.definition,
+            self.part,
             self.staged,
             self.placed,
             days,
-            folder=self.ex.staging / f"{self.definition.name}-{self.tries}",
+            folder=self.ex.staging / f"{self.part.name}-{self.tries}",
             run_id=self.driven.id,
             ingested_at=self.ingested_at,
         )
@@ -189,7 +195,7 @@ class Append:
         return append_days(task) if is_staged else check_existing(task)
 
     def _place(self, file: StagedFile) -> LakeFile:
-        folder = f"{self.definition.name}/{self.definition.partition}={iso(file.day)}"
+        folder = f"{self.part.name}/{self.part.definition.partition}={iso(file.day)}"
         path = self.ex.lake.place(file, folder, self.driven.id, self.catalog.gone)
         return LakeFile(path, file.bytes, file.rows, file.sha256)
 
@@ -197,7 +203,7 @@ class Append:
         for day, file in placed.items():
             dropped = max(0, self.delivered_rows.get(day, 0) - file.rows)
             batch = Batch(day, self.lock.logic_version, file, dropped, cursor)
-            self.driven.run.append_batch(self.definition.name, batch, by=self.ex.by)
+            self.driven.run.append_batch(self.part.name, batch, by=self.ex.by)
         self.lock.publish(
             self.driven.id,
             logic_version=self.lock.logic_version,

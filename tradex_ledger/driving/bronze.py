@@ -14,7 +14,7 @@ from tradex_ledger.driving.keys import keys_of
 from tradex_ledger.lake.inputs import InputFile, checked, paths_today
 from tradex_ledger.lake.storage import StagedFile, file_list, translate
 from tradex_ledger.lake.writer import limit_resources, write_days
-from tradex_ledger.sources.reread import recover_posts
+from tradex_ledger.sources.source import Again, Batch
 from tradex_ledger.sources.stage import Outputs, StageCounts, Wanted, stage
 
 
@@ -22,15 +22,16 @@ from tradex_ledger.sources.stage import Outputs, StageCounts, Wanted, stage
 class StageTask:
     """Read some delivered files into staged Parquet files, one a kind of row."""
 
-    files: tuple[tuple[Path, str], ...]
+    batch: Batch
     wanted: Wanted
     outputs: Outputs
 
 
 @dataclass(frozen=True, slots=True)
 class RecoverTask:
-    """Read the rejected lines of Bronze files again: what is a post of first..last (ordinals) now goes to `out`."""
+    """Read the rejected lines of Bronze files again: what is a row of first..last (ordinals) now goes to `out`."""
 
+    again: Again
     files: tuple[InputFile, ...]
     first: int
     last: int
@@ -43,6 +44,7 @@ class AppendTask:
 
     `counts` are columns that tell how a row was doing when it was delivered: no part of what it is. `moved` is the file
     of the staged rows that belong to another day than theirs (`homes.py`), `indexed` the column that rows are found by.
+    `of_lines`: they are lines that are no rows, each with its file and its number.
     """
 
     dataset: str
@@ -59,6 +61,7 @@ class AppendTask:
     memory_mb: int
     moved: str | None = None
     indexed: str | None = None
+    of_lines: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +77,17 @@ class Appended:
 def stage_files(task: StageTask) -> StageCounts:
     """A `StageTask`, in a worker process."""
     try:
-        return stage(task.files, task.wanted, task.outputs)
+        return stage(task.batch, task.wanted, task.outputs)
     except OSError as error:
-        raise translate(error, f"staging {task.files[0][1]} and {len(task.files) - 1} more files") from error
+        files = task.batch.files
+        raise translate(error, f"staging {files[0].name} and {len(files) - 1} more files") from error
 
 
 def recover(task: RecoverTask) -> int:
-    """A `RecoverTask`, in a worker process; returns how many lines are posts now."""
+    """A `RecoverTask`, in a worker process; returns how many lines are rows now."""
     try:
         with checked(task.files):
-            return recover_posts([file.path for file in task.files], task.first, task.last, task.out)
+            return task.again.rejected([file.path for file in task.files], task.first, task.last, task.out)
     except OSError as error:
         raise translate(error, f"reading {len(task.files)} files of rejected lines again") from error
 
@@ -133,7 +137,7 @@ def count_new_rows(task: AppendTask) -> list[tuple[Day, str | None, int]]:
     try:
         limit_resources(connection, task.folder / "spill", task.memory_mb)
         sql = _append_sql(task, _find_known(connection, task), more="__delivered")
-        file = '"file"' if "file" in task.columns else "null::varchar"
+        file = '"file"' if task.of_lines else "null::varchar"
         found = connection.execute(f"select __delivered, {file}, count(*) from ({sql}) group by all").fetchall()
         return [(day_of(day), name, count) for day, name, count in found]
     finally:
@@ -171,7 +175,7 @@ def _keys_sql(task: AppendTask) -> str:
 def _staged_sql(task: AppendTask) -> str:
     """The staged rows that belong to the days, each with its number among those of one key: the first was delivered
     first."""
-    delivered = ", ".join(['"file"', '"line"']) if "file" in task.columns else "source, line, item"
+    delivered = '"file", "line"' if task.of_lines else "__source, __line, __item"
     number = f"row_number() over (partition by {_keys_sql(task)} order by {delivered})"
     return f"select *, {number} as __nth from ({_rows_sql(task)})"
 
@@ -187,7 +191,7 @@ def _rows_sql(task: AppendTask) -> str:
         rows = (
             f'select s.*, "{task.column}" as __delivered from {staged} s '
             f"where {within} and not exists (from {moved} m where {same}) "
-            f"union all by name select * exclude (is_known) from {moved} where {within}"
+            f"union all by name select * exclude (__known) from {moved} where {within}"
         )
     return rows
 
@@ -200,8 +204,10 @@ def _append_sql(task: AppendTask, has_known: bool, *, more: str = "") -> str:
     made = {
         "run_id": f"'{task.run_id}'",
         "ingested_at": f"timestamp '{task.ingested_at.rstrip('Z')}'",
-        "source": "source || ':' || line || coalesce('#' || item, '')",
     }
+    if not task.of_lines:
+        made["source"] = "__source || ':' || __line || coalesce('#' || __item, '')"
+        made |= {"file": "substr(__source, length('files:') + 1)", "line": "__line"}
     selected = ", ".join(f'{made[c]} as "{c}"' if c in made else f'"{c}"' for c in task.columns)
     selected += f", {more}" if more else ""
     new = f"and not exists (from known b where {_same(task, 'b', 's')})" if has_known else ""
@@ -218,7 +224,7 @@ def _recounted(connection: duckdb.DuckDBPyConnection, task: AppendTask, has_know
         kept = f"from known union all select * from ({kept}) anti join known using ({_keys_sql(task)})"
     other = " or ".join(f's."{c}" is distinct from k."{c}"' for c in task.counts)
     found = connection.execute(
-        f"with s as ({_staged_sql(task)}) select s.source, s.__delivered, count(*) "
+        f"with s as ({_staged_sql(task)}) select s.__source, s.__delivered, count(*) "
         f"from s join ({kept}) k on {_same(task, 's', 'k')} where {other} group by all"
     ).fetchall()
     return Counter({(source.removeprefix("files:"), day_of(day)): count for source, day, count in found})

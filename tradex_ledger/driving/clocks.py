@@ -2,8 +2,8 @@
 
 A clock is believed as far as it is told of in steps of at most `clock_hours`: from the last time that somebody
 vouched for it (a run up to its own day, a forced override, a person who said that it is right), by the times of the
-events since then. One that is further ahead is right, too, if a post is near it: posts are dated by the platform. So a
-workspace that nobody touched for months goes on without a question if its source was filled meanwhile.
+events since then. One that is further ahead is right, too, if a row is near it: rows are dated where they are made. So
+a workspace that nobody touched for months goes on without a question if its source was filled meanwhile.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class ClockDoubtfulError(RefusedError):
     def __init__(self, doubt: Doubt) -> None:
         self.doubt = doubt
         apart, ahead = doubt.clock - doubt.believed, doubt.clock > doubt.believed
-        post = f", and the newest post is of {doubt.newest_post or 'no day at all'}" if ahead else ""
+        row = f", and the newest row is of {doubt.newest_post or 'no day at all'}" if ahead else ""
         then = "would take the days until then for done" if ahead else "would write under a time that is long past"
         super().__init__(
             f"the clock says {_shown(doubt.clock)}, {_length(apart)} {'after' if ahead else 'before'} the last time "
-            f"that is known to be right ({_shown(doubt.believed)}){post}: more than the {doubt.allowed_hours} hours "
+            f"that is known to be right ({_shown(doubt.believed)}){row}: more than the {doubt.allowed_hours} hours "
             f"that clock_hours under [policy] allows; a run {then}",
             mend="set the clock of this machine right; if it is right, say so (it is put on record): "
             "tradex run --clock-is-right"
@@ -49,7 +49,7 @@ class ClockDoubtfulError(RefusedError):
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A clock, the last time that is known to be right, and the day of the newest post, where that was asked for."""
+    """A clock, the last time that is known to be right, and the day of the newest row, where that was asked for."""
 
     clock: datetime
     believed: datetime
@@ -132,7 +132,7 @@ def last_at(ledger: Ledger) -> datetime | None:
 def time_of_now(ex: Execution) -> datetime:
     """The time that an event of now would bear: that of the clock, or of the last event where the clock is behind it.
 
-    What was delivered by now is judged by it: posts of days that were asked for, and approved, are no posts of the
+    What was delivered by now is judged by it: rows of days that were asked for, and approved, are no rows of the
     future because the machine that drives has the wrong time.
     """
     now, last = ex.clock().astimezone(UTC), last_at(ex.ledger)

@@ -1,7 +1,7 @@
 """What is known of delivered files that were read before: what is in them, and for which days Bronze has it all.
 
 A cache; delete it, and the files are read again. It is believed by the user that made it, under the tag of their key
-(`keyed.py`): who wrote into it could make a run leave posts out. A file is known by its name and the SHA-256 of its
+(`keyed.py`): who wrote into it could make a run leave rows out. A file is known by its name and the SHA-256 of its
 bytes. What is said of Bronze stays true, since Bronze only grows until files of it are declared lost; it is bound to
 the ledger by the root of its tree at that time, to the lost files, to the version of the reader, and to the definitions
 that dedup follows from. A file that is not known for all the days asked for is read; for one that is, its counts by day
@@ -20,13 +20,14 @@ from typing import Any
 import orjson
 
 from tradex_ledger.datasets.fingerprint import fingerprint
+from tradex_ledger.datasets.intake import Intake
 from tradex_ledger.domain.day import Day, to_epoch
 from tradex_ledger.keyed import read_sealed, write_sealed
 from tradex_ledger.lake.storage import sha256_of
 from tradex_ledger.ledger.log import stored_tree
 from tradex_ledger.ledger.store import reading
 from tradex_ledger.planning.context import Execution
-from tradex_ledger.sources.files import SourceFile
+from tradex_ledger.sources.source import SourceFile
 from tradex_ledger.sources.stage import FileCounts
 
 # Goes up when what is remembered, or how it is written, means something else.
@@ -39,17 +40,17 @@ _BEGINNING = -(2**31)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The days that an extraction asks for: of posts, and of rejected lines (which incremental runs take late)."""
+    """The days that an extraction asks for: of rows, and of rejected lines (which incremental runs take late)."""
 
-    posts: Days
+    rows: Days
     rejected: Days
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A file that was read, and the ranges of days of which Bronze has all its posts, and all its rejected lines.
+    """A file that was read, and the ranges of days of which Bronze has all its rows, and all its rejected lines.
 
-    `recounted` are the posts that were dropped, by day, though they had other counts than those that Bronze has.
+    `recounted` are the rows that were dropped, by day, though they had other counts than those that Bronze has.
     """
 
     counts: FileCounts
@@ -58,20 +59,20 @@ class Known:
     recounted: dict[int, int] = field(default_factory=dict)
 
     def is_held(self, asked: Asked) -> bool:
-        """Whether Bronze has all of it that lies in those days. What came too early may be a post the next time."""
-        return not self.counts.early and _holds(self.held, asked.posts) and _holds(self.held_rejected, asked.rejected)
+        """Whether Bronze has all of it that lies in those days. What came too early may be a row the next time."""
+        return not self.counts.early and _holds(self.held, asked.rows) and _holds(self.held_rejected, asked.rejected)
 
-    def posts(self, asked: Asked) -> Counter[int]:
-        """Its posts of those days, by day."""
-        return _within(self.counts.posts, asked.posts)
+    def rows(self, asked: Asked) -> Counter[int]:
+        """Its rows of those days, by day."""
+        return _within(self.counts.rows, asked.rows)
 
     def rejected(self, asked: Asked) -> Counter[int]:
         """Its rejected lines of those days, by day; those without a day are not among them."""
         return _within(self.counts.rejected, asked.rejected)
 
     def recounts(self, asked: Asked) -> int:
-        """Its posts of those days that were dropped with other counts."""
-        return _within(self.recounted, asked.posts).total()
+        """Its rows of those days that were dropped with other counts."""
+        return _within(self.recounted, asked.rows).total()
 
 
 def _holds(held: Iterable[Days], days: Days) -> bool:
@@ -118,7 +119,7 @@ class Delivered:
             known = before if before and before.counts == counts else Known(counts)
             self.known[counts.name] = replace(
                 known,
-                held=_joined([*known.held, asked.posts]),
+                held=_joined([*known.held, asked.rows]),
                 held_rejected=_joined([*known.held_rejected, asked.rejected]),
                 recounted={**known.recounted, **fresh.get(counts.name, {})},
             )
@@ -134,10 +135,11 @@ class Delivered:
         write_sealed(self.path, body, _LABEL)
 
 
-def open_delivered(ex: Execution) -> Delivered:
-    """What the cache knows, as far as it fits this ledger, these definitions and this reader."""
+def open_delivered(ex: Execution, intake: Intake) -> Delivered:
+    """What the cache knows of a source, as far as it fits this ledger, these definitions and this reader."""
     folder = ex.ledger.store.caches.made()
-    delivered = Delivered(folder and folder / "delivered", _binding(ex))
+    name = "delivered" if len(ex.intakes) == 1 else f"delivered-{intake.source}"
+    delivered = Delivered(folder and folder / name, _binding(ex, intake))
     body = delivered.path and read_sealed(delivered.path, _LABEL)
     if not body:
         return delivered
@@ -151,13 +153,13 @@ def open_delivered(ex: Execution) -> Delivered:
 
 def _entry(known: Known) -> list[Any]:
     counts = known.counts
-    by_day = [sorted(days.items()) for days in (counts.posts, counts.rejected, known.recounted)]
+    by_day = [sorted(days.items()) for days in (counts.rows, counts.rejected, known.recounted)]
     return [*counts[:3], *by_day, *counts[5:], known.held, known.held_rejected]
 
 
 def _known(entry: list[Any]) -> Known:
-    name, sha256, lines, posts, rejected, recounted, *rest, held, held_rejected = entry
-    counts = FileCounts(name, sha256, lines, dict(posts), dict(rejected), *rest)
+    name, sha256, lines, rows, rejected, recounted, *rest, held, held_rejected = entry
+    counts = FileCounts(name, sha256, lines, dict(rows), dict(rejected), *rest)
     return Known(counts, _ranges(held), _ranges(held_rejected), dict(recounted))
 
 
@@ -165,10 +167,10 @@ def _ranges(stored: list[Any]) -> tuple[Days, ...]:
     return tuple((first, until) for first, until in stored)
 
 
-def _binding(ex: Execution) -> str:
+def _binding(ex: Execution, intake: Intake) -> str:
     """All that reading a file and finding its rows in Bronze follow from, beside the file and Bronze."""
     digest = hashlib.sha256(f"{_FORMAT}\n".encode())
-    for definition in ex.pipeline.layer("bronze"):
+    for definition in sorted(intake.datasets, key=lambda d: d.name):
         digest.update(f"{definition.name} {fingerprint(definition)}\n".encode())  # the reader is part of it
         # What Bronze has lost it has no more: every file may hold rows of it, and is read again.
         for path in ex.locks()[definition.name].lost:

@@ -20,7 +20,7 @@ from tradex_ledger.domain.plan import LAYERS, count_partitions
 from tradex_ledger.domain.run import PUBLICATION, Run
 from tradex_ledger.driving.ahead import check_run_size
 from tradex_ledger.driving.engine import check_engine
-from tradex_ledger.driving.extract import extract, extraction_of
+from tradex_ledger.driving.extract import asked_by, extract, extraction_of
 from tradex_ledger.driving.fence import DrivenRun, EndedMeanwhileError, FencedError, load_run
 from tradex_ledger.driving.judge import check_sla
 from tradex_ledger.driving.lease import held, quota, still_holds
@@ -29,7 +29,7 @@ from tradex_ledger.driving.rebuild import Rebuild
 from tradex_ledger.errors import ConflictError, EnvironmentFault, RefusedError, TradexError
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.planning.base import logic_versions
-from tradex_ledger.planning.catalog import FIRST_DAY, overlay
+from tradex_ledger.planning.catalog import overlay
 from tradex_ledger.planning.complete import check_complete
 from tradex_ledger.planning.context import Execution
 from tradex_ledger.planning.overlap import check_no_earlier_overlap
@@ -143,8 +143,9 @@ def check_plan_holds(ex: Execution, run: Backfill) -> None:
         if versions.get(name) != version:
             now = f"version {versions[name]}" if name in versions else "not in the pipeline"
             raise PlanOutdatedError(run.id, f"version {version} of {name}", now)
-    if run.plan.source is not None and not ex.source.is_meant(run.plan.source):
-        raise PlanOutdatedError(run.id, f"the source {run.plan.source}", ex.source.describe())
+    asked = asked_by(ex, run)
+    if run.plan.source is not None and not ex.are_meant(asked, run.plan.source):
+        raise PlanOutdatedError(run.id, f"the source {run.plan.source}", ex.described(asked))
     run.check_still_allowed(ex.policy)
 
 
@@ -166,7 +167,7 @@ def _step(ex: Execution, driven: DrivenRun) -> None:
     """What comes next, told by the run's own state alone."""
     stage = driven.run.next_stage()
     if stage != PUBLICATION or driven.run.status != "RUNNING":
-        extraction = extraction_of(driven.run, ex.source.describe()) if stage == LAYERS[0] else None
+        extraction = extraction_of(ex, driven.run) if stage == LAYERS[0] else None
         driven.run.start_layer(stage, executor=ex.facts, extraction=extraction, by=ex.by)
         driven.append()
     if stage == PUBLICATION:
@@ -175,7 +176,7 @@ def _step(ex: Execution, driven: DrivenRun) -> None:
     started = ex.stopwatch()
     source: dict[str, Any] | None = None
     if stage == LAYERS[0]:
-        source = extract(ex, driven, extraction_of(driven.run, ex.source.describe()))
+        source = extract(ex, driven, extraction_of(ex, driven.run))
         _plan_incremental(ex, driven)
     else:
         _rebuild_layer(ex, driven, stage)
@@ -192,17 +193,16 @@ def _plan_incremental(ex: Execution, driven: DrivenRun) -> None:
     published, versions = base.catalog, base.versions
     last_day = last_day_of(driven, published)
     appended = {
-        name: {day for day in days if day >= FIRST_DAY}
+        name: {day for day in days if published.may_be(name, day)}
         for name, days in run.appended.items()
         if name not in published.side
     }
-    posts, *_ = ex.bronze()
-    known = {day for day in published.current.get(posts.name, ()) if day >= FIRST_DAY}
+    sources = [intake.rows.name for intake in ex.intakes]
+    known = {day for name in sources for day in published.current.get(name, ()) if published.may_be(name, day)}
     first = day_of(run.cursor_from) if run.cursor_from else min(known, default=later(last_day, 1))
     own_days = set(span(first, day_of(run.cursor_to) - 1))
-    closure = affected(
-        ex.pipeline, {**appended, posts.name: own_days | appended.get(posts.name, set())}, last_day=last_day
-    )
+    changed = {**appended, **{name: own_days | appended.get(name, set()) for name in sources}}
+    closure = affected(ex.pipeline, changed, last_day=last_day)
     for definition in ex.pipeline.definitions.values():
         closure[definition.name] = closure.get(definition.name, set()) | own_days
     found = []

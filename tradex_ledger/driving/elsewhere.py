@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tradex_ledger.datasets.definition import Definition
+from tradex_ledger.datasets.intake import Intake
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.domain.day import FIRST, Day, day_of, to_epoch
 from tradex_ledger.driving.keys import KeyIndex, Spans, number_of, numbers_in
@@ -20,17 +21,18 @@ from tradex_ledger.lake.storage import file_list
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.context import Execution
 
-POST, FILE = "post_id", "file"
-"""The columns by whose values a row is found: a post by its id, a line that is none by the file it was delivered in."""
+FILE = "file"
+"""The column by whose values a line that is no row is found: it was delivered in that file."""
 
 _STAGED_ROWS = 4_000_000
 _NUMBERS = 4_000_000
 
 
 def bronze_files(ex: Execution, catalog: Catalog, name: str) -> list[InputFile]:
-    """All files of a dataset of Bronze, each as its reader left it; lines that are no posts are nobody's reading."""
+    """All files of a dataset of Bronze, each as its reader left it; lines that are no rows are nobody's reading."""
     read = name not in catalog.side
-    return [ex.input_file(day, file, read and catalog.is_old(file.path)) for day, file in catalog.all_files(name)]
+    old = catalog.old if read else {}
+    return [ex.input_file(day, file, old.get(file.path)) for day, file in catalog.all_files(name)]
 
 
 def rows_of(paths: Sequence[str]) -> str:
@@ -38,25 +40,25 @@ def rows_of(paths: Sequence[str]) -> str:
     return f"read_parquet({file_list(list(paths))}, hive_partitioning = false, union_by_name = true)"
 
 
-def posts_elsewhere(
-    connection: duckdb.DuckDBPyConnection, index: KeyIndex, files: Sequence[InputFile]
+def rows_elsewhere(
+    connection: duckdb.DuckDBPyConnection, index: KeyIndex, files: Sequence[InputFile], by: str, day: str
 ) -> tuple[pa.Array, list[InputFile]]:
-    """The numbers of the posts of the table `staged` that several days may belong to, and the files that may hold them.
+    """The numbers of the rows of the table `staged` that several days may belong to, and the files that may hold them.
 
-    Raises: `LakeFileError`.
+    `by` is the column that is indexed, `day` the partition. Raises: `LakeFileError`.
     """
-    known = index.known(files, POST)
+    known = index.known(files, by)
     numbers: list[int] = []
-    for part in _parts(connection):
+    for part in _parts(connection, by, day):
         numbers += part.several
-        numbers += _elsewhere(connection, index, part, known)
+        numbers += _elsewhere(connection, index, part, known, by)
     wanted = pa.array(sorted(set(numbers)), pa.uint64())
-    return wanted, [file for file, spans in known if len(wanted) and may_hold(index, file, spans, wanted)]
+    return wanted, [file for file, spans in known if len(wanted) and may_hold(index, file, spans, wanted, by)]
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Staged posts, sorted by their numbers; `changes` counts how often the day was another than the one before.
+    """Staged rows, sorted by their numbers; `changes` counts how often the day was another than the one before.
 
     `several` are the numbers that have several days.
     """
@@ -68,18 +70,18 @@ class _Part:
     several: Sequence[int]
 
 
-def _parts(connection: duckdb.DuckDBPyConnection) -> Iterator[_Part]:
-    """The staged posts in parts that memory holds; those of one number are in one part."""
+def _parts(connection: duckdb.DuckDBPyConnection, by: str, day: str) -> Iterator[_Part]:
+    """The staged rows in parts that memory holds; those of one number are in one part."""
     ((rows,),) = connection.execute("select count(*) from staged").fetchall()
     n = -(-rows // _STAGED_ROWS)
     for part in range(n):
-        yield _part(connection, f"{number_of(POST)} % {n} = {part}" if n > 1 else "true")
+        yield _part(connection, by, day, f"{number_of(by)} % {n} = {part}" if n > 1 else "true")
 
 
-def _part(connection: duckdb.DuckDBPyConnection, where: str) -> _Part:
+def _part(connection: duckdb.DuckDBPyConnection, by: str, day: str, where: str) -> _Part:
     table = connection.sql(
-        f"select {number_of(POST)} as k, (event_date - date '1970-01-01')::integer as d "
-        f"from staged where {POST} is not null and {where} order by k, d"
+        f"select {number_of(by)} as k, (\"{day}\" - date '1970-01-01')::integer as d "
+        f'from staged where "{by}" is not null and {where} order by k, d'
     ).to_arrow_table()
     numbers, days = table.column("k").combine_chunks(), table.column("d").combine_chunks()
     is_other = pc.not_equal(days[1:], days[:-1])
@@ -94,13 +96,17 @@ def _view(values: pa.Array, kind: Literal["Q", "i"]) -> Sequence[int]:
 
 
 def _elsewhere(
-    connection: duckdb.DuckDBPyConnection, index: KeyIndex, part: _Part, known: Sequence[tuple[InputFile, Spans]]
+    connection: duckdb.DuckDBPyConnection,
+    index: KeyIndex,
+    part: _Part,
+    known: Sequence[tuple[InputFile, Spans]],
+    by: str,
 ) -> list[int]:
-    """The numbers of staged posts that a file of another day may hold."""
+    """The numbers of staged rows that a file of another day may hold."""
     found: list[int] = []
     near = [file for file, spans in known if _is_near(part, spans, file)]
     connection.register("asked", part.rows)
-    for table in _tables(index, near):
+    for table in _tables(index, near, by):
         connection.register("there", table)
         found += [
             number
@@ -114,26 +120,26 @@ def _elsewhere(
 
 
 def _is_near(part: _Part, spans: Spans, file: InputFile) -> bool:
-    """Whether a post of another day than the file's falls into its spans. What an older reader left has any day."""
+    """Whether a row of another day than the file's falls into its spans. What an older reader left has any day."""
     day, n = to_epoch(file.day), len(part.numbers)
     for low, high in spans:
         first = bisect_left(part.numbers, low)
         if first == n or part.numbers[first] > high:
             continue
         last = bisect_right(part.numbers, high) - 1
-        if file.is_old or part.days[first] != day or part.changes[first] != part.changes[last]:
+        if file.again is not None or part.days[first] != day or part.changes[first] != part.changes[last]:
             return True
     return False
 
 
-def _tables(index: KeyIndex, files: Sequence[InputFile]) -> Iterator[pa.Table]:
+def _tables(index: KeyIndex, files: Sequence[InputFile], by: str) -> Iterator[pa.Table]:
     """The numbers of files with their days, as many at a time as memory holds."""
     numbers: list[pa.Array] = []
     days: list[pa.Array] = []
     for file in files:
-        numbers.append(numbers_in(index.numbers(file, POST)))
-        # A day that no post has: what an older reader left may be of another day than its file.
-        day = to_epoch(FIRST) - 1 if file.is_old else to_epoch(file.day)
+        numbers.append(numbers_in(index.numbers(file, by)))
+        # A day that no row has: what an older reader left may be of another day than its file.
+        day = to_epoch(FIRST) - 1 if file.again is not None else to_epoch(file.day)
         days.append(pa.repeat(pa.scalar(day, pa.int32()), len(numbers[-1])))
         if sum(map(len, numbers)) >= _NUMBERS:
             yield pa.table({"k": pa.chunked_array(numbers), "d": pa.chunked_array(days)})
@@ -142,11 +148,11 @@ def _tables(index: KeyIndex, files: Sequence[InputFile]) -> Iterator[pa.Table]:
         yield pa.table({"k": pa.chunked_array(numbers), "d": pa.chunked_array(days)})
 
 
-def may_hold(index: KeyIndex, file: InputFile, spans: Spans, wanted: pa.Array) -> bool:
+def may_hold(index: KeyIndex, file: InputFile, spans: Spans, wanted: pa.Array, by: str) -> bool:
     """Whether one of these numbers is among the keys of a file."""
     if not _falls_into(spans, wanted):
         return False
-    return bool(pc.any(pc.is_in(numbers_in(index.numbers(file, POST)), value_set=wanted)).as_py())
+    return bool(pc.any(pc.is_in(numbers_in(index.numbers(file, by)), value_set=wanted)).as_py())
 
 
 def _falls_into(spans: Spans, wanted: pa.Array) -> bool:
@@ -155,13 +161,12 @@ def _falls_into(spans: Spans, wanted: pa.Array) -> bool:
 
 
 def lines_elsewhere(
-    ex: Execution, index: KeyIndex, catalog: Catalog, definition: Definition, staged: Sequence[str]
+    ex: Execution, index: KeyIndex, catalog: Catalog, intake: Intake, definition: Definition, staged: Sequence[str]
 ) -> Mapping[Day, tuple[InputFile, ...]]:
-    """The files of Bronze that may hold staged lines that are no posts, by the day (ordinal) that these have now."""
+    """The files of Bronze that may hold staged lines that are no rows, by the day (ordinal) that these have now."""
     if not staged:
         return {}
-    _, *others = ex.bronze()
-    files = [file for d in others if d is not None for file in bronze_files(ex, catalog, d.name)]
+    files = [file for d in intake.sides for file in bronze_files(ex, catalog, d.name)]
     with connect() as connection:
         asked = connection.execute(
             f'select distinct "{definition.partition}", {number_of(FILE)} from {rows_of(staged)}'

@@ -1,7 +1,7 @@
 """Bronze: fetch what the source has for the run's range, keep what is not there yet, append it (N6, N14, N23).
 
 Bronze has no candidates: a batch is visible once its event is saved, since data that was paid for is kept even if the
-run dies later. Dedup compares with Bronze itself, each post with the partition that it belongs to (`homes.py`); there
+run dies later. Dedup compares with Bronze itself, each row with the partition that it belongs to (`homes.py`); there
 is no switch for it (N37). A backfill also reads again what an older reader rejected.
 """
 
@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tradex_ledger.clock import new_id
 from tradex_ledger.datasets.definition import Definition
+from tradex_ledger.datasets.intake import Intake
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.day import FIRST, Day, day_of, from_epoch, iso, later, start_of, to_epoch
 from tradex_ledger.domain.extraction import Extraction
@@ -24,35 +26,42 @@ from tradex_ledger.driving.ahead import check_own_days
 from tradex_ledger.driving.append import Append, rows_by_day
 from tradex_ledger.driving.bronze import RecoverTask, recover
 from tradex_ledger.driving.clocks import time_of_now
-from tradex_ledger.driving.delivered import Asked, Days, open_delivered
+from tradex_ledger.driving.delivered import Asked, Days, Delivered, open_delivered
 from tradex_ledger.driving.fence import DrivenRun
 from tradex_ledger.driving.homes import NOTHING_MOVED
-from tradex_ledger.driving.keys import open_keys
-from tradex_ledger.driving.staging import Staged, stage_all
+from tradex_ledger.driving.keys import KeyIndex, open_keys
+from tradex_ledger.driving.staging import COUNTED, Staged, stage_all
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.ledger.entry import format_time, parse_time
 from tradex_ledger.planning.context import Execution
-from tradex_ledger.sources.files import Listing, told
+from tradex_ledger.sources.files import told
+from tradex_ledger.sources.moments import DAY_US, micros
+from tradex_ledger.sources.source import Listing
 from tradex_ledger.sources.stage import Wanted
-from tradex_ledger.sources.x_posts.time import DAY_US, micros
 
 
 class NothingReadableError(EnvironmentFault):
-    """The source holds no post that can be read: whether there was none nobody knows, so the state stays."""
+    """A source holds no row that can be read: whether there was none nobody knows, so the state stays."""
 
     code = "nothing-readable"
 
     def __init__(self, source: str, found: Mapping[str, Any], passed_over: list[dict[str, Any]]) -> None:
         why = "; ".join(f"{item['count']} passed over ({item['why']})" for item in passed_over)
         super().__init__(
-            f"no post could be read at {source}: {found['files']} files with {found['lines']} lines, "
-            f"{found['rejected']} of them no posts" + (f"; {why}" if why else "") + "; the state does not move",
-            mend="deliver the posts, or correct the source of the workspace, then: tradex run",
+            f"no row could be read at {source}: {found['files']} files with {found['lines']} lines, "
+            f"{found['rejected']} of them no rows" + (f"; {why}" if why else "") + "; the state does not move",
+            mend="deliver the rows, or correct the source of the workspace, then: tradex run",
         )
 
 
-def extraction_of(run: Run, source: str) -> Extraction:
+def asked_by(ex: Execution, run: Run) -> list[Intake]:
+    """What a run fills: of a backfill, what was asked for; an incremental run fills everything."""
+    return ex.asked(run.request.dataset if isinstance(run, Backfill) else None)
+
+
+def extraction_of(ex: Execution, run: Run) -> Extraction:
     """What LayerStarted says of the extraction: its mode and explicit cursors (times, UTC; the upper one excluded)."""
+    source = ex.described(asked_by(ex, run))
     if isinstance(run, Backfill):
         asked = run.request
         return Extraction("backfill", start_of(asked.first), start_of(later(asked.last, 1)), source)
@@ -78,9 +87,9 @@ def wanted_of(ex: Execution, extraction: Extraction, delivered_at: str) -> Wante
 
 def asked_of(wanted: Wanted) -> Asked | None:
     """The range as days since 1970-01-01; None when it does not begin and end at midnight (UTC)."""
-    posts = _whole_days(wanted.first_us, wanted.until_us)
+    rows = _whole_days(wanted.first_us, wanted.until_us)
     rejected = _whole_days(wanted.rejected_first_us, wanted.until_us)
-    return None if posts is None or rejected is None else Asked(posts, rejected)
+    return None if rows is None or rejected is None else Asked(rows, rejected)
 
 
 def _whole_days(first: int | None, until: int | None) -> Days | None:
@@ -89,85 +98,119 @@ def _whole_days(first: int | None, until: int | None) -> Days | None:
     return (to_epoch(FIRST) - 1 if first is None else first // DAY_US, until // DAY_US)
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One source of an extraction, read and staged."""
+
+    intake: Intake
+    listing: Listing
+    staged: Staged
+    delivered: Delivered
+    asked: Asked | None
+
+
 def extract(ex: Execution, driven: DrivenRun, extraction: Extraction) -> dict[str, Any]:
-    """Fill Bronze for the run's range. Returns the counts for LayerCompleted.
+    """Fill Bronze for the run's range, from the sources that are asked for. Returns the counts for LayerCompleted.
 
     Run again after a crash it appends only what is missing: dedup makes it harmless (N14).
 
-    Raises: `NothingReadableError` in an incremental run, once what was no post is on record.
+    Raises: `NothingReadableError` in an incremental run, once what was no row is on record.
     """
     ingested_at = format_time(time_of_now(ex))
     wanted = wanted_of(ex, extraction, ingested_at)
-    asked, delivered, listing = asked_of(wanted), open_delivered(ex), ex.source.look()
-    staged = stage_all(ex, listing.files, wanted, delivered, asked)
-    if extraction.is_incremental and extraction.cursor_to and (days := staged.days(asked)):
+    asked = asked_of(wanted)
+    read = []
+    for intake in asked_by(ex, driven.run):
+        delivered, listing = open_delivered(ex, intake), ex.sources[intake.source].look()
+        staged = stage_all(ex, intake, listing.files, wanted, delivered, asked)
+        read.append(_Read(intake, listing, staged, delivered, asked))
+    days = {day for one in read for day in one.staged.days(asked)}
+    if extraction.is_incremental and extraction.cursor_to and days:
         # Before anything is appended: a run that is told to take fewer days then finds no later ones to follow up.
         check_own_days(ex, from_epoch(min(days)), day_of(extraction.cursor_to), driven.id)
-    recovered = _recover(ex, staged, extraction)
-    appended: dict[str, Append] = {}
     index = open_keys(ex)
-    for definition, files, held in _by_dataset(ex, staged):
+    counts, odd = Counter[str](), Counter[str]()
+    nothing: list[tuple[_Read, Look]] = []
+    for one in read:
+        counts.update(_take_in(ex, driven, one, extraction, ingested_at, index))
+        look = record_look(ex, one.intake, extraction, one.listing, one.staged, run=driven.id)
+        counts.update({name: n for name, n in look.found.items() if name in COUNTED})
+        odd.update(look.found["odd"])
+        nothing += [(one, look)] if look.found["newest"] is None else []
+    if extraction.is_incremental and nothing:
+        one, look = nothing[0]
+        raise NothingReadableError(ex.described([one.intake]), look.found, look.passed_over)
+    duplicates = counts["posts"] + counts["duplicates"]
+    return {**counts, "odd": dict(sorted(odd.items())), "duplicates": duplicates}
+
+
+def _take_in(
+    ex: Execution,
+    driven: DrivenRun,
+    one: _Read,
+    extraction: Extraction,
+    ingested_at: str,
+    index: KeyIndex,
+) -> dict[str, int]:
+    """Append what of a source is new. Of the duplicates only what was not counted as read is in the counts."""
+    staged, intake = one.staged, one.intake
+    recovered = _recover(ex, intake, staged, extraction)
+    appended: dict[str, Append] = {}
+    for definition, files, held in _by_dataset(intake, staged):
         if files or held:
-            read = rows_by_day(definition, files)
-            appended[definition.name] = Append(
-                ex, driven, definition, tuple(files), read, read + held, ingested_at, index
-            )
+            rows = rows_by_day(definition, files)
+            part = intake.part(definition)
+            appended[definition.name] = Append(ex, driven, part, tuple(files), rows, rows + held, ingested_at, index)
             appended[definition.name].run()
-    posts, *others = ex.bronze()
-    done = appended.get(posts.name)
+    done = appended.get(intake.rows.name)
     kept, moved = (done.total, done.placed.moved) if done else (0, NOTHING_MOVED)
     recounted = done.recounted if done else Counter[tuple[str, Day]]()
     withheld = dict(moved.withheld)
-    delivered.keep(ex, [file for file in staged.read if file.name not in withheld], asked, recounted)
-    unread = passed_over(listing, staged)
-    look = record_look(ex, extraction, listing, staged, run=driven.id)
-    if extraction.is_incremental and look.found["newest"] is None:
-        raise NothingReadableError(extraction.source, look.found, told(unread))
-    found = {name: n for name, n in look.found.items() if name not in ("bytes", "newest")}
+    one.delivered.keep(ex, [file for file in staged.read if file.name not in withheld], one.asked, recounted)
     return {
-        **found,
-        "passed_over": len(unread),
+        "passed_over": len(passed_over(one.listing, staged)),
         "appended": kept,
-        "rejected_appended": sum(appended[d.name].total for d in others if d and d.name in appended),
-        "duplicates": found["posts"] + recovered - kept - sum(withheld.values()),
-        "moved": moved.posts,
+        "rejected_appended": sum(appended[d.name].total for d in intake.sides if d.name in appended),
+        "duplicates": recovered - kept - sum(withheld.values()),
+        "moved": moved.rows,
         "withheld": sum(withheld.values()),
         "recounted": recounted.total() + staged.held_recounted,
         "recovered": recovered,
     }
 
 
-def _by_dataset(ex: Execution, staged: Staged) -> list[tuple[Definition, list[str], Counter[Day]]]:
-    """Each Bronze dataset, the files staged for it, and the rows by day (ordinal) that were not read again."""
-    posts, rejected, undated = ex.bronze()
-    held = [
-        Counter({from_epoch(day): n for day, n in days.items()}) for days in (staged.held_posts, staged.held_rejected)
-    ]
+def _by_dataset(intake: Intake, staged: Staged) -> list[tuple[Definition, list[str], Counter[Day]]]:
+    """Each dataset of a source, the files staged for it, and the rows by day (ordinal) that were not read again."""
+    rows, rejected = (
+        Counter({from_epoch(day): n for day, n in days.items()}) for days in (staged.held_rows, staged.held_rejected)
+    )
     return [
-        (posts, staged.posts, held[0]),
-        *([(rejected, staged.rejected, held[1])] if rejected else []),
-        *([(undated, staged.undated, Counter[Day]())] if undated else []),
+        (intake.rows, staged.rows, rows),
+        *([(intake.rejected, staged.rejected, rejected)] if intake.rejected else []),
+        *([(intake.undated, staged.undated, Counter[Day]())] if intake.undated else []),
     ]
 
 
-def _recover(ex: Execution, staged: Staged, extraction: Extraction) -> int:
-    """Stage, for a backfill, the posts among what an older reader rejected; returns how many there are."""
-    _, rejected, _ = ex.bronze()
-    if extraction.is_incremental or rejected is None or not (extraction.cursor_from and extraction.cursor_to):
+def _recover(ex: Execution, intake: Intake, staged: Staged, extraction: Extraction) -> int:
+    """Stage, for a backfill, the rows among what an older reader rejected; returns how many there are."""
+    rejected, again = intake.rejected, intake.reader.again
+    if rejected is None or again is None:
+        return 0
+    if extraction.is_incremental or not (extraction.cursor_from and extraction.cursor_to):
         return 0
     catalog = ex.base().catalog
     first, until = day_of(extraction.cursor_from), day_of(extraction.cursor_to)
     # A line without a day had that of 1970; the day of another may have come from its file's name: all are read.
     old = tuple(
-        ex.input_file(day, file, is_old=True)
+        ex.input_file(day, file, how)
         for day, file in catalog.all_files(rejected.name)
-        if catalog.is_old(file.path)
+        if (how := catalog.old.get(file.path))
     )
     if not old:
         return 0
-    out = ex.staging / "recovered.parquet"
-    ((_, count),) = ex.pool.run(recover, [RecoverTask(old, first, until - 1, out)])
-    staged.posts += [str(out)] if count else []
+    out = ex.staging / f"{intake.source}-recovered.parquet"
+    ((_, count),) = ex.pool.run(recover, [RecoverTask(again, old, first, until - 1, out)])
+    staged.rows += [str(out)] if count else []
     return count
 
 
@@ -178,6 +221,7 @@ def passed_over(listing: Listing, staged: Staged) -> list[Any]:
 
 def record_look(
     ex: Execution,
+    intake: Intake,
     extraction: Extraction,
     listing: Listing,
     staged: Staged,
@@ -185,12 +229,12 @@ def record_look(
     run: str | None = None,
     late: dict[str, Any] | None = None,
 ) -> Look:
-    """Put on record what there was at the source, by itself: it conflicts with nobody."""
+    """Put on record what there was at a source, by itself: it conflicts with nobody."""
     newest = staged.newest_day()
     look = Look.record(
         new_id("look", ex.clock()),
         pipeline=ex.pipeline.name,
-        source=ex.source.describe(),
+        source=ex.described([intake]),
         run=run,
         cursor_from=extraction.cursor_from,
         cursor_to=extraction.cursor_to,

@@ -22,13 +22,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tradex_ledger import sources
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.keyed import read_sealed, write_sealed
 from tradex_ledger.lake.inputs import InputFile, checked
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.planning.context import Execution
-from tradex_ledger.sources.reread import ids_today
 
 # Goes up when a number, or how it is kept, means something else.
 _FORMAT = 1
@@ -43,10 +41,11 @@ Spans = tuple[tuple[int, int], ...]
 
 
 def number_of(column: str) -> str:
-    """SQL: the number that stands for a key. An id of the platform is its own: those of one day lie side by side."""
+    """SQL: the number that stands for a key. One that is a number is its own: those of one day may lie side by side."""
+    text = f'"{column}"::varchar'
     return (
-        f"case when length({column}) <= 19 and regexp_full_match({column}, '[0-9]+') then {column}::ubigint "
-        f"else md5_number_lower({column}) end"
+        f"case when length({text}) <= 19 and regexp_full_match({text}, '[0-9]+') then ({text})::ubigint "
+        f"else md5_number_lower({text}) end"
     )
 
 
@@ -74,14 +73,14 @@ def keys_of(connection: duckdb.DuckDBPyConnection, paths: Sequence[Path], column
 
 def _column(path: Path, column: str) -> pa.ChunkedArray:
     with pq.ParquetFile(path) as file:
-        return file.read([column]).column(column)
+        return file.read([column]).column(column).cast(pa.string())
 
 
 def _texts(column: str, file: InputFile) -> pa.ChunkedArray:
     found = _column(file.path, column)
-    if file.is_old and column == "post_id":
-        return pa.chunked_array([*found.chunks, pa.array(ids_today(file.path), pa.string())])
-    return found
+    if file.again is None:
+        return found
+    return pa.chunked_array([*found.chunks, pa.array(file.again.keys(file.path, column), pa.string())])
 
 
 def _numbers(connection: duckdb.DuckDBPyConnection, files: Sequence[pa.ChunkedArray]) -> list[bytes]:
@@ -200,7 +199,7 @@ def open_keys(ex: Execution) -> KeyIndex:
 
 def _name(file: InputFile, column: str) -> str:
     """What is known belongs to the bytes of a file; and to its reader, where it is read again."""
-    return f"{file.sha256}.{column}.{sources.VERSION}" if file.is_old else f"{file.sha256}.{column}"
+    return f"{file.sha256}.{column}" + (f".{file.again.version}" if file.again is not None else "")
 
 
 def _label(name: str) -> str:

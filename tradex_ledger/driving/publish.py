@@ -124,7 +124,7 @@ def last_day_of(driven: DrivenRun, published: Catalog) -> Day:
 
 def days_to_add(ex: Execution, driven: DrivenRun, published: Catalog, versions: dict[str, int]) -> list[Window]:
     """The days to be taken into the plan: newer ones, where other runs published meanwhile, and those, of any age, that
-    what the run appended leads to, since a post is filed under its own day."""
+    what the run appended leads to, since a row is filed under its own day."""
     run = driven.run
     last_day = last_day_of(driven, published)
     seeds = {name: set(days) for name, days in run.appended.items() if name not in published.side}

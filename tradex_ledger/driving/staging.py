@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tradex_ledger.datasets.intake import Intake
 from tradex_ledger.driving.bronze import StageTask, stage_files
 from tradex_ledger.driving.delivered import Asked, Delivered, Known
 from tradex_ledger.planning.context import Execution
-from tradex_ledger.sources.files import PassedOver, SourceFile
+from tradex_ledger.sources.moments import DAY_US
+from tradex_ledger.sources.source import PassedOver, SourceFile
 from tradex_ledger.sources.stage import FileCounts, Outputs, StageCounts, Wanted
 
+# As events and documents name them: there, rows are called after the first of all sources.
 COUNTED = ("files", "lines", "posts", "outside", "rejected", "undated", "controls", "beyond")
 
 
@@ -25,36 +28,37 @@ class Staged:
 
     counts: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(COUNTED, 0)))
     odd: Counter[str] = field(default_factory=Counter)
-    posts: list[str] = field(default_factory=list)
+    rows: list[str] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
     undated: list[str] = field(default_factory=list)
-    held_posts: Counter[int] = field(default_factory=Counter)
+    held_rows: Counter[int] = field(default_factory=Counter)
     held_rejected: Counter[int] = field(default_factory=Counter)
     held_recounted: int = 0
     held: list[FileCounts] = field(default_factory=list)
     read: list[FileCounts] = field(default_factory=list)
+    delivered_day: int = 0
 
     def hold(self, known: Known, asked: Asked) -> None:
         """Count a file as if it had been read."""
-        posts, rejected, counts = known.posts(asked), known.rejected(asked), known.counts
-        self.held_posts += posts
+        rows, rejected, counts = known.rows(asked), known.rejected(asked), known.counts
+        self.held_rows += rows
         self.held_rejected += rejected
         self.held_recounted += known.recounts(asked)
         self.held.append(counts)
-        self.count(1, counts.lines, posts.total(), rejected.total() + counts.undated, counts.beyond)
+        self.count(1, counts.lines, rows.total(), rejected.total() + counts.undated, counts.beyond)
         self._count_file(counts)
 
     def take_in(self, counts: StageCounts) -> None:
         """Count what a task read."""
-        self.count(counts.files, counts.lines, counts.posts, counts.rejected, counts.beyond)
+        self.count(counts.files, counts.lines, counts.rows, counts.rejected, counts.beyond)
         self.read += counts.by_file
         for file in counts.by_file:
             self._count_file(file)
 
-    def count(self, files: int, lines: int, posts: int, rejected: int, beyond: int) -> None:
+    def count(self, files: int, lines: int, rows: int, rejected: int, beyond: int) -> None:
         """Add to the counts."""
-        outside = lines - posts - rejected - beyond
-        self.counts.update(files=files, lines=lines, posts=posts, outside=outside, rejected=rejected, beyond=beyond)
+        outside = lines - rows - rejected - beyond
+        self.counts.update(files=files, lines=lines, posts=rows, outside=outside, rejected=rejected, beyond=beyond)
 
     def _count_file(self, counts: FileCounts) -> None:
         self.counts.update(undated=counts.undated, controls=counts.controls)
@@ -65,25 +69,24 @@ class Staged:
         return [PassedOver(file.name, file.passed_over) for file in (*self.held, *self.read) if file.passed_over]
 
     def days(self, asked: Asked | None) -> set[int]:
-        """The days (since 1970) of the posts that were asked for; none where the range is not one of whole days."""
+        """The days (since 1970) of the rows that were asked for; none where the range is not one of whole days."""
         files = (*self.held, *self.read) if asked else ()
-        return {day for file in files for day in file.posts if asked and asked.posts[0] <= day < asked.posts[1]}
+        return {day for file in files for day in file.rows if asked and asked.rows[0] <= day < asked.rows[1]}
 
     def newest_day(self) -> int | None:
-        """The newest day (since 1970) of a post, in the range or not."""
-        return max((day for file in (*self.held, *self.read) for day in file.posts), default=None)
+        """The newest day (since 1970) of a row, in the range or not. What is dated ahead says nothing of today."""
+        found = (day for file in (*self.held, *self.read) for day in file.rows)
+        return max((day for day in found if day <= self.delivered_day + 1), default=None)
 
 
 def stage_all(
-    ex: Execution, listed: list[SourceFile], wanted: Wanted, delivered: Delivered, asked: Asked | None
+    ex: Execution, intake: Intake, listed: list[SourceFile], wanted: Wanted, delivered: Delivered, asked: Asked | None
 ) -> Staged:
-    """Read what has to be read of the delivered files."""
+    """Read what has to be read of the delivered files of one source."""
     files, held = delivered.split(listed, asked)
-    tasks = [
-        StageTask(tuple((file.path, file.name) for file in group), wanted, _outputs(ex.staging, number))
-        for number, group in enumerate(ex.source.groups(files, ex.policy.batch_mb << 20))
-    ]
-    staged = Staged()
+    batches = ex.sources[intake.source].batches(files, intake.stated(ex.columns), ex.policy.batch_mb << 20)
+    tasks = [StageTask(batch, wanted, _outputs(ex, intake, number)) for number, batch in enumerate(batches)]
+    staged = Staged(delivered_day=wanted.delivered_us // DAY_US)
     for known in held:
         assert asked is not None
         staged.hold(known, asked)
@@ -93,20 +96,26 @@ def stage_all(
         staged.take_in(counts)
         kept |= _made(task.outputs, counts)
         ex.progress(f"read {len(listed)} files", staged.counts["files"], len(listed))
-    staged.posts = [str(task.outputs.posts) for task in tasks if task.outputs.posts in kept]
+    staged.rows = [str(task.outputs.rows) for task in tasks if task.outputs.rows in kept]
     staged.rejected = [str(task.outputs.rejected) for task in tasks if task.outputs.rejected in kept]
     staged.undated = [str(task.outputs.undated) for task in tasks if task.outputs.undated in kept]
     return staged
 
 
-def _outputs(folder: Path, number: int) -> Outputs:
-    return Outputs(*(folder / f"{kind}-{number:05}.parquet" for kind in ("posts", "rejected", "undated")))
+def _outputs(ex: Execution, intake: Intake, number: int) -> Outputs:
+    rows, rejected, undated = (
+        ex.staging / f"{intake.source}-{kind}-{number:05}.parquet" for kind in ("rows", "rejected", "undated")
+    )
+    outputs = Outputs(rows, rejected, undated)
+    if intake.rejected:
+        outputs = replace(outputs, rejected_day=intake.rejected.partition)
+    return replace(outputs, undated_day=intake.undated.partition) if intake.undated else outputs
 
 
 def _made(outputs: Outputs, counts: StageCounts) -> set[Path]:
     """The files that a task made: one of each kind of row that there was."""
     kinds = (
-        (outputs.posts, counts.posts),
+        (outputs.rows, counts.rows),
         (outputs.rejected, counts.rejected - counts.undated),
         (outputs.undated, counts.undated),
     )

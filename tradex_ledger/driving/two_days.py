@@ -1,4 +1,4 @@
-"""Posts that stand in Bronze on several days: earlier releases took one anew when it came with another day again.
+"""Things that stand in Bronze on several days: earlier releases took one anew when it came with another day again.
 
 Bronze is append-only: they stay, and count on each of their days. Somebody has to know. They are found by the numbers
 of their keys (`keys.py`): where each day has ids of its own, as the platform's are, nothing but the index is read.
@@ -14,9 +14,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from tradex_ledger.datasets.intake import Intake
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.domain.day import Day, day_of, iso
-from tradex_ledger.driving.elsewhere import POST, bronze_files, may_hold, rows_of
+from tradex_ledger.driving.elsewhere import bronze_files, may_hold, rows_of
 from tradex_ledger.driving.homes import EVER
 from tradex_ledger.driving.keys import KeyIndex, Spans, number_of, numbers_in
 from tradex_ledger.lake.inputs import InputFile, checked, paths_today
@@ -31,31 +32,36 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class TwoDays:
-    """How many posts of a dataset stand on several days, and those days (ordinals)."""
+    """How many things of a dataset stand on several days, and those days (ordinals).
+
+    `one` are the columns by which they are known, `day` is the partition.
+    """
 
     dataset: str = ""
-    posts: int = 0
+    things: int = 0
     days: tuple[Day, ...] = ()
+    one: tuple[str, ...] = ()
+    day: str = ""
 
 
-def find_two_days(ex: Execution, index: KeyIndex, catalog: Catalog, folder: Path) -> TwoDays:
-    """The posts of Bronze that stand on several days, as today's reader reads them. Raises: `LakeFileError`."""
-    definition, *_ = ex.bronze()
-    if POST not in definition.key:
+def find_two_days(ex: Execution, index: KeyIndex, catalog: Catalog, intake: Intake, folder: Path) -> TwoDays:
+    """What of a source stands on several days, as today's reader reads it. Raises: `LakeFileError`."""
+    definition, by = intake.rows, intake.indexed
+    if by is None:
         return TwoDays()
-    near = near_other_days(index.known(bronze_files(ex, catalog, definition.name), POST))
+    near = near_other_days(index.known(bronze_files(ex, catalog, definition.name), by))
     if not near:
         return TwoDays()
     connection = connect()
     try:
         limit_resources(connection, folder / "spill", ex.task_memory_mb)
-        wanted = _of_several_days(connection, index, [file for file, _ in near])
+        wanted = _of_several_days(connection, index, [file for file, _ in near], by)
         if not len(wanted):
             return TwoDays()
-        files = [file for file, spans in near if may_hold(index, file, spans, wanted)]
-        return _counted(connection, definition.name, wanted, files, folder)
+        files = [file for file, spans in near if may_hold(index, file, spans, wanted, by)]
+        return _counted(connection, intake, by, wanted, files, folder)
     except (OSError, duckdb.Error) as error:
-        raise translate(error, f"looking for posts of {definition.name} that stand on several days") from error
+        raise translate(error, f"looking for rows of {definition.name} that stand on several days") from error
     finally:
         connection.close()
 
@@ -87,11 +93,13 @@ def near_other_days(known: Sequence[Known]) -> list[Known]:
     return [known[n] for n in sorted(found)]
 
 
-def _of_several_days(connection: duckdb.DuckDBPyConnection, index: KeyIndex, files: Sequence[InputFile]) -> pa.Array:
+def _of_several_days(
+    connection: duckdb.DuckDBPyConnection, index: KeyIndex, files: Sequence[InputFile], by: str
+) -> pa.Array:
     """The numbers of keys that files of several days have."""
     connection.execute("create temp table seen (k ubigint, d integer)")
     for file in files:
-        connection.register("there", pa.table({"k": numbers_in(index.numbers(file, POST))}))
+        connection.register("there", pa.table({"k": numbers_in(index.numbers(file, by))}))
         connection.execute("insert into seen select k, ? from there", [file.day])
         connection.unregister("there")
     found = connection.sql("select k from seen group by k having min(d) <> max(d) order by k")
@@ -99,39 +107,45 @@ def _of_several_days(connection: duckdb.DuckDBPyConnection, index: KeyIndex, fil
 
 
 def _counted(
-    connection: duckdb.DuckDBPyConnection, dataset: str, wanted: pa.Array, files: Sequence[InputFile], folder: Path
+    connection: duckdb.DuckDBPyConnection,
+    intake: Intake,
+    by: str,
+    wanted: pa.Array,
+    files: Sequence[InputFile],
+    folder: Path,
 ) -> TwoDays:
+    one, day = ", ".join(f'"{name}"' for name in intake.one), intake.rows.partition
     connection.register("wanted", pa.table({"k": wanted}))
     with checked(files):
         paths = paths_today(files, *EVER, folder / "again-two-days.parquet")
         if not paths:
             return TwoDays()
         connection.execute(
-            f"create temp table twice as from (select distinct {POST}, event_date from {rows_of(paths)} "
-            f"where {number_of(POST)} in (select k from wanted)) "
-            f"qualify count(*) over (partition by {POST}) > 1"
+            f'create temp table twice as from (select distinct {one}, "{day}" as __day from {rows_of(paths)} '
+            f"where {number_of(by)} in (select k from wanted)) "
+            f"qualify count(*) over (partition by {one}) > 1"
         )
-    ((posts,),) = connection.execute(f"select count(distinct {POST}) from twice").fetchall()
-    days = connection.execute("select distinct event_date from twice order by all").fetchall()
-    return TwoDays(dataset, posts, tuple(day_of(day) for (day,) in days))
+    ((things,),) = connection.execute(f"select count(*) from (select distinct {one} from twice)").fetchall()
+    days = connection.execute("select distinct __day from twice order by all").fetchall()
+    return TwoDays(intake.rows.name, things, tuple(day_of(found) for (found,) in days), intake.one, day)
 
 
 def as_items(found: TwoDays) -> list[dict[str, Any]]:
     """What is said of them where somebody asks what to do: no run mends it, a definition can."""
-    if not found.posts:
+    if not found.things:
         return []
     days = ", ".join(map(iso, found.days[:_NAMED])) + (" …" if len(found.days) > _NAMED else "")
-    who = "1 post stands" if found.posts == 1 else f"{found.posts} posts stand"
-    listed = f"select {POST}, list(distinct event_date) as days from {found.dataset} group by all"
+    who = "1 row stands" if found.things == 1 else f"{found.things} rows stand"
+    listed = f"select {', '.join(found.one)}, list(distinct {found.day}) as days from {found.dataset} group by all"
     return [
         {
             "kind": "two days",
             "dataset": found.dataset,
-            "posts": found.posts,
+            "posts": found.things,
             "days": [iso(day) for day in found.days],
-            "reason": f"{who} in {found.dataset} on several days each ({days}), from before a post had one day; Bronze "
+            "reason": f"{who} in {found.dataset} on several days each ({days}), from before a row had one day; Bronze "
             "is append-only, so they count on each, until a definition of your own leaves them out "
             "(docs/upgrading.md); they are listed by:",
-            "command": f'tradex query "{listed} having count(distinct event_date) > 1"',
+            "command": f'tradex query "{listed} having count(distinct {found.day}) > 1"',
         }
     ]

@@ -42,7 +42,6 @@ from tradex_ledger.lake.writer import (
     limit_resources,
     write_days,
 )
-from tradex_ledger.sources.reread import EDIT_DAYS, MADE_UP_DAYS
 
 __all__ = ["Input", "OrderDependentError", "ReadsOutsideWindowError", "RepeatedKeyError", "WindowTask", "build_window"]
 
@@ -184,8 +183,7 @@ def _run(
 
 def _visible(given: Input, first: int, last: int, folder: Path) -> list[str]:
     """The files that hold the rows of first..last; of Bronze of an older reader, what reading it again gives."""
-    wide = range(first - MADE_UP_DAYS, last + EDIT_DAYS + 1)
-    files = (file for file in given.files if first <= file.day <= last or (file.is_old and file.day in wide))
+    files = (file for file in given.files if file.holds(first, last))
     return paths_today(files, first, last, folder / f"{given.read.dataset}-again.parquet")
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from tradex_ledger.domain.day import Day
 from tradex_ledger.lake.storage import Stamp, check_file, check_same
 from tradex_ledger.lake.verified import Named
-from tradex_ledger.sources.reread import reread_posts
+from tradex_ledger.sources.source import Again
 
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
     """A file of a dataset, with its day (an ordinal), as the events describe it.
 
-    `is_old`: Bronze of an older reader, whose payloads are read again; it may hold rows of other days, too.
+    `again`: how it is read again, where an older reader made it; it may hold rows of other days, too.
     """
 
     day: Day
@@ -25,7 +25,13 @@ class InputFile:
     name: str
     bytes: int
     sha256: str
-    is_old: bool = False
+    again: Again | None = None
+
+    def holds(self, first: int, last: int) -> bool:
+        """Whether it may hold rows of first..last (ordinals)."""
+        if self.again is None:
+            return first <= self.day <= last
+        return first - self.again.days_before <= self.day <= last + self.again.days_after
 
     def check(self) -> Stamp:
         """Raise `LakeFileError` unless it is as its event says; it is hashed, whatever a cache knows."""
@@ -53,8 +59,9 @@ def paths_today(files: Iterable[InputFile], first: int, last: int, again: Path) 
     """Where the rows of the files are, as today's reader reads them: those of first..last (ordinals) that an older one
     left go to `again`, if there are any."""
     given = list(files)
-    paths = [str(file.path) for file in given if not file.is_old]
-    old = [(file.path, file.day) for file in given if file.is_old]
-    if old and reread_posts(old, first, last, again).rows:
+    paths = [str(file.path) for file in given if file.again is None]
+    old = [(file.path, file.day) for file in given if file.again is not None]
+    how = next((file.again for file in given if file.again is not None), None)  # of one dataset, they have one reader
+    if how is not None and how.rows(old, first, last, again):
         paths.append(str(again))
     return paths

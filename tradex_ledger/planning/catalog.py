@@ -7,19 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from tradex_ledger.datasets.definition import Definition
-from tradex_ledger.domain.day import Day, day_of, from_epoch, iso, later, span
+from tradex_ledger.domain.day import Day, day_of, iso, later, span
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.ledger.ask import has_moved, has_topic
 from tradex_ledger.ledger.select import Store
-from tradex_ledger.sources.reread import EDIT_DAYS, MADE_UP_DAYS
-from tradex_ledger.sources.x_posts.time import DAY_US, FIRST_POST_US
+from tradex_ledger.planning.readers import readers_of
+from tradex_ledger.sources.source import Again
 from tradex_ledger.views import AsOf, add_projections, open_views, topics_of
-
-NO_DAY = from_epoch(0)
-"""The day that lines without one had before they got a dataset of their own."""
-FIRST_DAY = from_epoch(FIRST_POST_US // DAY_US)
-"""The platform's first day. Older ones, which an older reader took from a wrong clock, open no range."""
 
 
 @dataclass
@@ -27,7 +22,9 @@ class Catalog:
     """Current versions as of `position`: dataset → day (ordinal) → version.
 
     `outdated` are the days of each dataset that were published under an older logic version only; `old` the names of
-    Bronze's files that an older reader made. `side` are datasets that nothing is built upon: they open no range.
+    Bronze's files that an older reader made, and how they are read again. `first_days` is the first day (an ordinal)
+    that can be true of each dataset of Bronze: older ones, which a reader took from a wrong clock, open no range.
+    `side` are datasets that nothing is built upon: they open no range either.
 
     `gone` are the names of all files that were declared lost, and `lost` the days of each dataset that nothing may be
     built upon yet: of Bronze those that were not extracted again, of others those that were not built again.
@@ -40,7 +37,8 @@ class Catalog:
     position: int
     current: dict[str, dict[Day, PartitionVersion]] = field(default_factory=dict)
     outdated: dict[str, set[Day]] = field(default_factory=dict)
-    old: frozenset[str] = frozenset()
+    old: dict[str, Again] = field(default_factory=dict)
+    first_days: dict[str, int] = field(default_factory=dict)
     side: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
     lost: dict[str, dict[Day, int]] = field(default_factory=dict)
@@ -60,28 +58,29 @@ class Catalog:
         days = self.current.get(dataset, {})
         return [(day, file) for day in span(first, last) if day in days for file in days[day].files]
 
-    def readable(self, dataset: str, first: Day, last: Day) -> list[tuple[Day, LakeFile, bool]]:
-        """The files (with their day, and whether an older reader made them) that may hold rows of first..last.
+    def readable(self, dataset: str, first: Day, last: Day) -> list[tuple[Day, LakeFile, Again | None]]:
+        """The files (with their day, and how they are read again) that may hold rows of first..last.
 
-        What an older reader left on the day after belongs to them, too: it did not know every edit for one; and what it
-        left on days before: it took made-up ids for times.
+        What an older reader left on days around them belongs to them, too, where today's gives rows other days.
         """
-        before, after = (MADE_UP_DAYS, EDIT_DAYS) if self.old else (0, 0)
+        before = max((again.days_before for again in self.old.values()), default=0)
+        after = max((again.days_after for again in self.old.values()), default=0)
         found = self.files(dataset, later(first, -before), later(last, after))
-        return [(day, file, old) for day, file in found if (old := file.path in self.old) or first <= day <= last]
+        return [(day, file, old) for day, file in found if (old := self.old.get(file.path)) or first <= day <= last]
 
     def all_files(self, dataset: str) -> list[tuple[Day, LakeFile]]:
         """All files of a dataset (with their day), in order of day."""
         return [(day, file) for day, version in sorted(self.current.get(dataset, {}).items()) for file in version.files]
 
-    def is_old(self, path: str) -> bool:
-        """Whether an older reader made that file of Bronze: its payloads are read again."""
-        return path in self.old
+    def may_be(self, dataset: str, day: Day) -> bool:
+        """Whether a day (an ordinal) can be true of a dataset; one that is computed has those of Bronze."""
+        first = self.first_days.get(dataset)
+        return day >= (min(self.first_days.values(), default=1) if first is None else first)
 
     def days(self) -> list[Day]:
         """Every day that somebody vouches for: that a dataset has a partition of which others are built upon."""
-        known = (days for name, days in self.current.items() if name not in self.side)
-        return sorted({day for days in known for day in days if day >= FIRST_DAY})
+        known = ((name, days) for name, days in self.current.items() if name not in self.side)
+        return sorted({day for name, days in known for day in days if self.may_be(name, day)})
 
     def copy(self) -> Catalog:
         """A copy that can be laid over without touching this one."""
@@ -109,7 +108,7 @@ class Catalog:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-_ASKED = ("partitions", "partition_history", "datasets", "old_files")
+_ASKED = ("partitions", "partition_history", "datasets", "definitions", "old_files")
 # A candidate becomes current by its publication: alone it moves nothing.
 _MOVES_NOTHING = {"run.partition_rebuilt"}
 
@@ -146,8 +145,11 @@ class Catalogs:
                 "from partitions"
             ).fetchall()
             others = connection.execute(_OTHERS).fetchall()
-            catalog.old = frozenset(row[0] for row in connection.execute("select path from old_files").fetchall())
+            readers = readers_of(connection)
+            old = connection.execute("select dataset, path from old_files").fetchall()
             sides = connection.execute("select dataset, is_side, was_restored from datasets").fetchall()
+        catalog.first_days = {name: reader.first_day for name, reader in readers.items()}
+        catalog.old = {path: again for name, path in old if (again := readers[name].again) is not None}
         catalog.side = frozenset(name for name, is_side, _ in sides if is_side)
         catalog.returned = frozenset(name for name, _, was_restored in sides if was_restored)
         for name, logic_version, day, files, n_rows, n_bytes, inputs, run_id in others:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.fingerprint import check_definition, describe_all, difference
+from tradex_ledger.datasets.intake import Intake, check_intakes, intakes
 from tradex_ledger.domain.dataset import Dataset, Difference, stream_of
 from tradex_ledger.domain.dataset_errors import BumpedMeanwhileError, LogicChangedError
 from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.lake_file import LakeFile
+from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.policy_record import STREAM as POLICY_STREAM
 from tradex_ledger.domain.policy_record import PolicyRecord
@@ -25,8 +28,9 @@ from tradex_ledger.planning.base import Base, logic_versions, read_base
 from tradex_ledger.planning.catalog import Catalogs
 from tradex_ledger.planning.named import check_named
 from tradex_ledger.pool import TaskPool
-from tradex_ledger.sources import reader_version
-from tradex_ledger.sources.files import FilesSource
+from tradex_ledger.sources import places
+from tradex_ledger.sources.registry import reader_version
+from tradex_ledger.sources.source import Again, Source
 
 
 class Progress(Protocol):
@@ -50,7 +54,7 @@ class Execution:
     lake: LocalLake
     pipeline: Pipeline
     policy: Policy
-    source: FilesSource
+    places: places.Places
     pool: TaskPool
     catalogs: Catalogs
     by: str
@@ -75,6 +79,8 @@ class Execution:
         locks = self.locks()
         check_named(self.ledger, self.pipeline, locks)
         columns = describe_all(self.pipeline)
+        check_intakes(self.pipeline, columns)
+        assert self.sources  # opened before anything is recorded: nobody runs half of what there is
         changed = changed_logic(self.pipeline, locks)
         if changed:
             raise LogicChangedError({name: (locks[name].logic_version, what) for name, what in changed.items()})
@@ -122,14 +128,35 @@ class Execution:
         """Whole milliseconds of the stopwatch since a reading of it."""
         return round((self.stopwatch() - since) * 1000)
 
-    def input_file(self, day: Day, file: LakeFile, is_old: bool = False) -> InputFile:
+    def input_file(self, day: Day, file: LakeFile, again: Again | None = None) -> InputFile:
         """A file as an event describes it, of a day (ordinal), where tasks find it."""
-        return InputFile(day, self.lake.absolute(file.path), file.path, file.bytes, file.sha256, is_old=is_old)
+        return InputFile(day, self.lake.absolute(file.path), file.path, file.bytes, file.sha256, again)
 
-    def bronze(self) -> tuple[Definition, Definition | None, Definition | None]:
-        """The Bronze datasets that the source fills: posts, what is no post, and of that what no day belongs to."""
-        bronze = {d.source: d for d in self.pipeline.layer("bronze")}
-        return bronze["x_posts"], bronze.get("x_posts__rejected"), bronze.get("x_posts__undated")
+    @cached_property
+    def intakes(self) -> tuple[Intake, ...]:
+        """What each source fills. Raises `DefinitionError`."""
+        return tuple(intakes(self.pipeline))
+
+    @cached_property
+    def sources(self) -> dict[str, Source]:
+        """Each source by its name. Raises: `NoPlaceError`, `UnknownReaderError`, `UsageError`."""
+        opened = self.places.open([intake.source for intake in self.intakes])
+        return {i.source: Source(i.source, opened[i.source], i.reader) for i in self.intakes}
+
+    def asked(self, dataset: str | None) -> list[Intake]:
+        """What is filled for who asks for a dataset of Bronze, or for the layer; for None, everything."""
+        wanted = (None, LAYERS[0])
+        return [i for i in self.intakes if dataset in wanted or dataset in (d.name for d in i.datasets)]
+
+    def described(self, asked: Iterable[Intake]) -> str:
+        """The places of some sources as events have them."""
+        found = {name: source.place for name, source in self.sources.items()}
+        return places.described(found, [intake.source for intake in asked])
+
+    def are_meant(self, asked: Iterable[Intake], text: str) -> bool:
+        """Whether an event's text means the places of these sources, as the settings have them now."""
+        found = {name: source.place for name, source in self.sources.items()}
+        return places.are_meant(found, [intake.source for intake in asked], text)
 
 
 def differs(definition: Definition) -> Difference:
@@ -142,7 +169,7 @@ def changed_logic(pipeline: Pipeline, locks: Mapping[str, Dataset]) -> dict[str,
     found = {}
     for name, definition in pipeline.definitions.items():
         check_definition(definition)
-        found[name] = locks[name].changes(differs(definition), reader=reader_version(definition.source))
+        found[name] = locks[name].changes(differs(definition), reader=reader_version(definition.read_by))
     return {name: what for name, what in found.items() if what}
 
 

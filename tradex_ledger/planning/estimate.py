@@ -84,13 +84,13 @@ def estimate_plan(
     versions: Mapping[str, int],
     days: Mapping[str, set[Day]],
     *,
-    asked: set[Day],
+    asked: Mapping[str, set[Day]],
     recomputes: bool,
 ) -> Estimate:
     """Rows, bytes, seconds and source calls of the planned days; None where nothing is known.
 
-    `asked` are the days that the source is asked for first, so that all that follows from them may grow (empty: it is
-    not asked). `recomputes`: nothing is reused.
+    `asked` are the days of datasets of Bronze that their sources are asked for first, so that all that follows from
+    them may grow (empty: none is asked). `recomputes`: nothing is reused.
     """
     past = read_past(ex, catalog.position)
     if not past.built:
@@ -111,12 +111,15 @@ def estimate_plan(
 
 
 def touched_days(
-    ex: Execution, catalog: Catalog, versions: Mapping[str, int], days: Mapping[str, set[Day]], asked: set[Day]
+    ex: Execution,
+    catalog: Catalog,
+    versions: Mapping[str, int],
+    days: Mapping[str, set[Day]],
+    asked: Mapping[str, set[Day]],
 ) -> dict[str, Touched]:
     """What may become of each planned day. A day whose inputs are those it was built from is not built again."""
-    posts, *_ = ex.bronze()
     found: dict[str, Touched] = {}
-    moving: dict[str, set[Day]] = {posts.name: asked}
+    moving: dict[str, set[Day]] = dict(asked)
     for name, definition in ex.pipeline.definitions.items():
         wanted = days.get(name)
         if not wanted:

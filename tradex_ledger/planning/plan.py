@@ -14,7 +14,7 @@ from tradex_ledger.domain.plan import LAYERS, Pin, Plan, count_partitions
 from tradex_ledger.domain.request import RangeError, RecordedRequest, Request
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.planning.base import logic_versions
-from tradex_ledger.planning.catalog import FIRST_DAY, Catalog
+from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.complete import buildable, check_complete
 from tradex_ledger.planning.context import Execution
 from tradex_ledger.planning.estimate import estimate_plan
@@ -50,9 +50,17 @@ def span_of(ex: Execution, name: str) -> tuple[date, date]:
     """The first and the last day there is of a dataset (or of a layer's). Raises `RangeError` when there is none."""
     catalog = ex.base().catalog
     held = {d.name for d in subjects(ex, name)} - catalog.side
-    found = {day for dataset in held for known in (catalog.current, catalog.outdated) for day in known.get(dataset, ())}
-    # What no day belongs to opens no range, and neither do lines that are no posts.
-    days = sorted(day for day in found if day >= FIRST_DAY) or catalog.days()
+    # What no day belongs to opens no range, and neither do lines that are no rows.
+    days = sorted(
+        {
+            day
+            for dataset in held
+            for known in (catalog.current, catalog.outdated)
+            for day in known.get(dataset, ())
+            if catalog.may_be(dataset, day)
+        }
+    )
+    days = days or catalog.days()
     if not days:
         raise RangeError(f"{name} has no partition yet: there is nothing to reprocess", mend="run first: tradex run")
     return date_of(days[0]), date_of(days[-1])
@@ -143,16 +151,16 @@ def plan_backfill(ex: Execution, backfill: Backfill) -> Plan:
     touched = sorted({w.dataset for w in found} | {d.name for d in subjects(ex, backfill.request.dataset)})
     # As it was recorded: what is made up today may come out otherwise under another release.
     pins = {name: Pin(versions[name], locks[name].fingerprint) for name in touched}
-    bronze = LAYERS[0] in backfill.layers
+    filled = ex.asked(backfill.request.dataset) if LAYERS[0] in backfill.layers else []
     estimate = estimate_plan(
         ex,
         catalog,
         versions,
         days,
-        asked=_asked(backfill.request) if bronze else set(),
+        asked={intake.rows.name: _asked(backfill.request) for intake in filled},
         recomputes=backfill.request.kind == "forced",
     )
-    source = ex.source.describe() if bronze else None
+    source = ex.described(filled) if filled else None
     plan = Plan(base.position, tuple(found), pins, estimate, ex.policy.digest, source)
     return plan.bound_to(backfill.request.to_event())
 
@@ -160,7 +168,7 @@ def plan_backfill(ex: Execution, backfill: Backfill) -> Plan:
 def _extract_again(ex: Execution, backfill: Backfill, catalog: Catalog) -> None:
     """What a backfill fetches itself, before it builds upon it, stands in nobody's way in its plan."""
     if LAYERS[0] in backfill.layers:
-        for definition in ex.pipeline.layer(LAYERS[0]):
+        for definition in (d for intake in ex.asked(backfill.request.dataset) for d in intake.datasets):
             lost = catalog.lost.get(definition.name, {})
             catalog.lost[definition.name] = {day: at for day, at in lost.items() if day not in _asked(backfill.request)}
 
@@ -177,8 +185,8 @@ def _days_by_dataset(
     there = catalog.days()
     asked = _asked(request)
     if about[0].layer == LAYERS[0]:
-        posts, *_ = ex.bronze()
-        return _closure(ex, {posts.name: asked}, asked, catalog, last_day=max([*asked, *there[-1:]]))
+        seeds = {intake.rows.name: asked for intake in ex.asked(request.dataset)}
+        return _closure(ex, seeds, asked, catalog, last_day=max([*asked, *there[-1:]]))
     asked = {day for day in asked if there and there[0] <= day <= there[-1]}
     if not asked:
         span = f"from {iso(there[0])} to {iso(there[-1])}" if there else "no day at all"
@@ -245,7 +253,7 @@ def edges(ex: Execution, backfill: Backfill) -> list[dict[str, Any]]:
     planned = {w.dataset for w in backfill.windows}
     sources = planned | asked
     if LAYERS[0] in backfill.layers:
-        sources.add(ex.bronze()[0].name)
+        sources |= {intake.rows.name for intake in ex.asked(backfill.request.dataset)}
     found: list[dict[str, Any]] = [
         {"dataset": name, "because": "asked for", "first": None, "last": None} for name in sorted(asked)
     ]

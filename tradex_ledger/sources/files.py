@@ -14,15 +14,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from tradex_ledger.errors import EnvironmentFault, UsageError
 from tradex_ledger.paths import check_name, check_no_url, current_folder, given, written
-
-_FORMATS = (".jsonl", ".ndjson", ".json", ".js")
-_PACKED = ("", ".gz", ".bz2", ".zst")
-SUFFIXES = tuple(f"{kind}{packed}" for kind in _FORMATS for packed in _PACKED)
-"""How the name of a file ends that is read, in any case."""
+from tradex_ledger.sources.source import Listing, PassedOver, SourceFile
 
 SUFFIX = "its suffix is none that is read"
 DANGLING = "a link to nothing"
@@ -34,30 +29,8 @@ _NAMES_MAX = 5
 _NOTHING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
-class SourceFile(NamedTuple):
-    """A delivered file: where it is, its name relative to the folder (always with `/`), its size."""
-
-    path: Path
-    name: str
-    bytes: int
-
-
-class PassedOver(NamedTuple):
-    """Something at the source that is not read, and why."""
-
-    name: str
-    why: str
-
-
-class Listing(NamedTuple):
-    """What there is at the source, both by name: what is read, and what is passed over."""
-
-    files: list[SourceFile]
-    passed_over: list[PassedOver]
-
-
 class FolderUnreadable(EnvironmentFault):
-    """The folder that the posts are delivered to cannot be listed."""
+    """The folder that is delivered to cannot be listed."""
 
     code = "source-folder-unreadable"
 
@@ -69,8 +42,8 @@ class FolderUnreadable(EnvironmentFault):
 
 
 @dataclass(frozen=True, slots=True)
-class FilesSource:
-    """All files with one of the `SUFFIXES` in and below a folder."""
+class FilesPlace:
+    """All files in and below a folder whose names end as a reader wants it."""
 
     folder: Path
     base: Path | None = None
@@ -82,32 +55,25 @@ class FilesSource:
 
     def is_meant(self, described: str) -> bool:
         """Whether a description, however it was written, means this very folder."""
-        return os.path.realpath(open_source(described, self.base).folder) == os.path.realpath(self.folder)
+        return os.path.realpath(open_place(described, self.base).folder) == os.path.realpath(self.folder)
 
-    def list_files(self) -> list[SourceFile]:
-        """What has been delivered so far, by relative name. Raises `FolderUnreadable`."""
-        return self.look().files
-
-    def look(self) -> Listing:
-        """What has been delivered so far, and what is passed over; nothing is opened. Raises `FolderUnreadable`."""
+    def look(self, suffixes: tuple[str, ...]) -> Listing:
+        """What has been delivered so far under such names (in any case), and what is passed over, by relative name;
+        nothing is opened. Raises `FolderUnreadable`."""
         try:
             next(self.folder.iterdir(), None)
         except OSError as error:
             raise FolderUnreadable(self.folder, error.strerror or type(error).__name__) from error
-        walk = _Walk(self.folder)
+        walk = _Walk(self.folder, suffixes)
         walk.run()
         return Listing(sorted(walk.files, key=lambda f: f.name), sorted(walk.passed_over))
-
-    def groups(self, files: Sequence[SourceFile], n_bytes: int) -> list[list[SourceFile]]:
-        """The files in groups of about `n_bytes`, see `groups`."""
-        return groups(files, n_bytes)
 
 
 class _Walk:
     """Through a folder and what is linked into it: real folders first, so that each thing has its own name."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, suffixes: tuple[str, ...]) -> None:
+        self._root, self._suffixes = root, suffixes
         self._met: set[tuple[int, int]] = set()
         self._linked = False
         self.files: list[SourceFile] = []
@@ -168,7 +134,7 @@ class _Walk:
             self._pass(path, SPECIAL)
         elif self._linked and _identity(status) in self._met:
             self._pass(path, AGAIN)
-        elif not path.name.lower().endswith(SUFFIXES):
+        elif not path.name.lower().endswith(self._suffixes):
             self._pass(path, SUFFIX)
         else:
             self._met.add(_identity(status))
@@ -195,24 +161,8 @@ def told(passed_over: Sequence[PassedOver]) -> list[dict[str, object]]:
     ]
 
 
-def groups(files: Sequence[SourceFile], n_bytes: int) -> list[list[SourceFile]]:
-    """Neighbouring files in groups of about `n_bytes` each, for reading in parallel; a file is never split.
-
-    The groups follow from the files alone, so that a run that is taken up again meets the same ones.
-    """
-    total = sum(file.bytes for file in files)
-    n_groups = max(1, round(total / max(1, n_bytes)))
-    gathered: dict[int, list[SourceFile]] = {}
-    before = 0
-    for file in files:
-        middle = before + file.bytes / 2
-        gathered.setdefault(int(middle * n_groups / max(1, total)), []).append(file)
-        before += file.bytes
-    return list(gathered.values())
-
-
-def open_source(uri: str, base: Path | None = None) -> FilesSource:
-    """The source that a URI names: `files:FOLDER`. A relative folder belongs to `base`, else to the current one."""
+def open_place(uri: str, base: Path | None = None) -> FilesPlace:
+    """The place that a URI names: `files:FOLDER`. A relative folder belongs to `base`, else to the current one."""
     scheme, _, rest = uri.partition(":")
     if scheme != "files" or not rest:
         said = "a URL (not repeated: it may hold a secret)" if "://" in uri else repr(uri)
@@ -220,4 +170,4 @@ def open_source(uri: str, base: Path | None = None) -> FilesSource:
     check_no_url(rest, "the source")
     folder = given(rest, base or current_folder())
     check_name(folder, "the source")
-    return FilesSource(folder, base)
+    return FilesPlace(folder, base)

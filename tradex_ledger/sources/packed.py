@@ -9,16 +9,18 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from tradex_ledger.sources.elements import Corrupt
-
 PIECE_BYTES = 1 << 20
 """About so much is handed on at a time."""
 _CHUNK_BYTES = 1 << 18
 _GZIP_FORMAT = 31  # zlib's wbits for a gzip member whose checksum and length are verified
 RATIO_MAX = 200
-"""A packed file may unpack to so many times its size: posts come to 8 to 20, what is to fill a disk to thousands."""
+"""A packed file may unpack to so many times its size: texts come to 8 to 20, what is to fill a disk to thousands."""
 UNPACKED_FREE = 64 << 20
 """So many bytes are unpacked before that is asked."""
+
+
+class Corrupt(Exception):
+    """Why the bytes of a file are not what was delivered."""
 
 
 class Reader(Protocol):

@@ -9,9 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 _BATCH_BYTES_MAX = 8 << 20
-# Few values repeated often; the others are (nearly) unique, a dictionary only costs time there.
-_REPEATED = {"author_id", "event_date", "ingested_date", "lang", "source", "file", "reason", "run_id", "ingested_at"}
-_LONG = {"payload", "text", "raw"}
+# Few values repeated often, as days are; the others are (nearly) unique, a dictionary only costs time there.
+_REPEATED = {"__source", "source", "file", "reason", "run_id", "ingested_at"}
 
 
 class ParquetRows:
@@ -26,7 +25,7 @@ class ParquetRows:
     def append(self, row: tuple[Any, ...], n_bytes: int) -> None:
         self._rows.append(row)
         self._bytes += n_bytes
-        # By bytes too: 20,000 usual posts are 60 MB, 20,000 long ones would be gigabytes.
+        # By bytes too: 20,000 usual rows are up to 60 MB, 20,000 long ones would be gigabytes.
         if len(self._rows) >= self._batch_rows or self._bytes >= _BATCH_BYTES_MAX:
             self._flush()
 
@@ -53,12 +52,13 @@ class ParquetRows:
         self._rows, self._bytes = [], 0
 
     def _open(self) -> Any:
-        names = self._schema.names
+        repeated = [f.name for f in self._schema if f.name in _REPEATED or pa.types.is_date(f.type)]
         return pq.ParquetWriter(
             self._path,
             self._schema,
             compression="zstd",
             compression_level=1,
-            use_dictionary=[name for name in names if name in _REPEATED],
-            write_statistics=[name for name in names if name not in _LONG],
+            use_dictionary=repeated,
+            # Nobody looks for a text here, and some are long.
+            write_statistics=[f.name for f in self._schema if not pa.types.is_string(f.type)],
         )

@@ -1,45 +1,29 @@
-"""A delivered file as records: one a line, or one an element of a longer JSON document; packed or not.
-
-A file holds a document, not lines, when its first line alone is no JSON: a list or a page over several lines, or a part
-of the platform's archive (`window.YTD.tweets.part0 = […]`). Everything is read in constant memory.
-"""
+"""A delivered file, packed or not, cut into records: read as far as it went when it was opened, in constant memory."""
 
 from __future__ import annotations
 
 import os
-import re
 import stat
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol
-
-import orjson
+from typing import TypeVar
 
 from tradex_ledger.errors import EnvironmentFault
-from tradex_ledger.sources.elements import LINE_BYTES_MAX, Corrupt, Record, elements, has_too_many_values
-from tradex_ledger.sources.packed import PIECE_BYTES, unpacked
+from tradex_ledger.sources.packed import PIECE_BYTES, Corrupt, unpacked
+from tradex_ledger.sources.source import Digest, NothingInside
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_ARCHIVE = re.compile(rb"\s*window\.YTD\.([A-Za-z0-9_-]+)\.part[0-9]+\s*=\s*")
-_ARCHIVED_POSTS = (b"tweet", b"tweets", b"post", b"posts")
+LINE_BYTES_MAX = 16 << 20
+T = TypeVar("T")
 
-
-class NoPostsInside(Exception):
-    """Why nothing of a file is read, though its name ends as if it should be."""
+Cut = Callable[[Iterator[bytes], str], Iterator[T]]
+"""Cuts the pieces of a file, whose name (in lower case) it is told. Raises: `Corrupt`, `NothingInside`."""
 
 
-class LeftForLater(NoPostsInside):
+class LeftForLater(NothingInside):
     """The end of a file was not read: it grew meanwhile. Told after its last whole record."""
 
     def __init__(self) -> None:
         super().__init__("it grew while it was read: what came meanwhile is left for the next time")
-
-
-class Digest(Protocol):
-    """A digest that takes in bytes, such as `hashlib.sha256()`."""
-
-    def update(self, data: bytes, /) -> None: ...
 
 
 class FileUnreadable(EnvironmentFault):
@@ -81,14 +65,14 @@ class _Opened:
         return os.fstat(self._descriptor).st_size > self._size
 
 
-def read_records(path: Path, digest: Digest | None = None) -> Iterator[Record]:
-    """Each record of a file, in its order; blank lines of a file of lines count and are handed out, too.
+def read_file(path: Path, cut: Cut[T], digest: Digest | None = None) -> Iterator[T]:
+    """Each record of a file, in its order, as `cut` cuts it.
 
     At the end, `digest` (when given) has taken in all bytes of the file.
 
     Raises:
         FileUnreadable: after the last record that could be read whole.
-        NoPostsInside: before the first, for a part of an archive that holds something else.
+        NothingInside: what `cut` raises.
         LeftForLater: after the last whole record of a file that grew while it was read.
     """
     n_records = 0
@@ -97,7 +81,7 @@ def read_records(path: Path, digest: Digest | None = None) -> Iterator[Record]:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             file = _Opened(descriptor, digest)
-            for record in _whole_records(file, path.name.lower()):
+            for record in _whole(file, cut, path.name.lower()):
                 n_records += 1
                 yield record
         finally:
@@ -109,12 +93,12 @@ def read_records(path: Path, digest: Digest | None = None) -> Iterator[Record]:
         raise FileUnreadable(path, why, n_records, is_denied=is_denied) from error
 
 
-def _whole_records(file: _Opened, name: str) -> Iterator[Record]:
+def _whole(file: _Opened, cut: Cut[T], name: str) -> Iterator[T]:
     """The records, without what may be half of one because more of the file is coming. Raises: `LeftForLater`."""
-    last: Record | None = None
+    last: T | None = None
     is_cut = False
     try:
-        for record in _records(unpacked(file, name), name):
+        for record in cut(unpacked(file, name), name):
             if last is not None:
                 yield last
             last = record
@@ -132,54 +116,8 @@ def _whole_records(file: _Opened, name: str) -> Iterator[Record]:
         yield last
 
 
-def _records(pieces: Iterator[bytes], name: str) -> Iterator[Record]:
-    head = _head(pieces).removeprefix(_BYTE_ORDER_MARK)
-    archive = _ARCHIVE.match(head)
-    if archive is not None:
-        if archive[1].lower() not in _ARCHIVED_POSTS:
-            raise NoPostsInside(f"a part of an archive that holds no posts ({archive[1].decode()})")
-        yield from elements(chain([head[archive.end() :]], pieces))
-    elif _is_document(head, name):
-        yield from elements(chain([head], pieces))
-    else:
-        for number, line in enumerate(_split(chain([head], pieces)), start=1):
-            yield Record(number, None, line.removesuffix(b"\r"))
-
-
-def _head(pieces: Iterator[bytes]) -> bytes:
-    """The beginning of a file, up to its second line that is not blank (or as much as a line may hold)."""
-    head = b""
-    for piece in pieces:
-        head += piece
-        if head.lstrip().count(b"\n") > 1 or len(head) > LINE_BYTES_MAX:
-            break
-    return head
-
-
-def _is_document(head: bytes, name: str) -> bool:
-    first, _, rest = head.lstrip().partition(b"\n")
-    if first[:1] not in (b"[", b"{") or _is_json(first):
-        return False
-    # One broken line does not make a document of the lines that follow; what is told on over lines ends its first so.
-    second = rest.lstrip().partition(b"\n")[0]
-    if first.rstrip()[-1:] in (b"[", b"{", b",", b":"):
-        return first[:1] == b"[" or not _is_json(second)
-    return not _is_json(second) and (first[:1] == b"[" or ".json" in name.replace(".jsonl", ""))
-
-
-def _is_json(line: bytes) -> bool:
-    if len(line) > LINE_BYTES_MAX:
-        return False  # a longer document's beginning
-    if has_too_many_values(line):
-        return True  # never unfolded; it is rejected as a line
-    try:
-        orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return False
-    return True
-
-
-def _split(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def lines_of(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The lines of a file, each without its newline, blank ones too. Raises: `Corrupt` for one that is too long."""
     rest: list[bytes] = []
     rest_bytes = 0
     for piece in pieces:

@@ -14,9 +14,9 @@ from typing import Any
 import duckdb
 import orjson
 
-from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.fingerprint import describe_all
 from tradex_ledger.datasets.graph import affected, windows
+from tradex_ledger.datasets.intake import Intake, Part
 from tradex_ledger.domain.day import Cursor, Day, date_of, day_of, from_epoch, iso, span, start_of
 from tradex_ledger.domain.extraction import Extraction
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
@@ -37,6 +37,8 @@ from tradex_ledger.lake.verified import Reading
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.context import Execution
+from tradex_ledger.sources.places import names_in
+from tradex_ledger.sources.source import Listing
 from tradex_ledger.views import open_views, resolve, rows
 
 _EVERYTHING = Extraction("incremental", None, None, "")
@@ -47,16 +49,16 @@ _ASKED = ("run_layers", "pipeline_state_history")
 
 @dataclass(frozen=True)
 class Late:
-    """Posts that Bronze (`dataset`) lacks, by created day (ordinal); what those days lead to downstream.
+    """Rows that Bronze (`dataset`) lacks, by day (ordinal); what those days lead to downstream.
 
     `passed` are those of the days that a run has asked the source for; no run has asked for the others. `rejected` is
-    how many lines are no posts and not on record as such, `rejected_files` the delivered files that hold them;
+    how many lines are no rows and not on record as such, `rejected_files` the delivered files that hold them;
     `sets_out` whether a run of now would do so without a question; `look` is what was recorded of the look at the
-    source; `two_days` are the posts that Bronze has on several days.
+    source; `two_days` is what Bronze has on several days.
     """
 
     dataset: str
-    posts: dict[Day, int] = field(default_factory=dict)
+    rows: dict[Day, int] = field(default_factory=dict)
     passed: set[Day] = field(default_factory=set)
     closure: dict[str, set[Day]] = field(default_factory=dict)
     rejected: int = 0
@@ -66,27 +68,30 @@ class Late:
     two_days: TwoDays = field(default_factory=TwoDays)
 
 
-def find_late(ex: Execution) -> Late:
-    """What was created before the pipeline's cursor and Bronze does not have, posts and lines that are none. Days
-    before the pipeline's start that no run has asked for are none of its business.
+def find_late(ex: Execution) -> list[Late]:
+    """Of each source what is dated before the pipeline's cursor and Bronze does not have, rows and lines that are none.
+    Days before the pipeline's start that no run has asked for are none of its business.
 
-    Raises: `EnvironmentFault` when the source cannot be read.
+    Raises: `EnvironmentFault` when a source cannot be read.
     """
-    definition, *_ = ex.bronze()
     cursor = ex.ledger.get(PipelineState, stream_of(ex.pipeline.name), "pipeline").cursor
     if cursor is None:  # nothing can be late yet; what is passed over can be told
-        return Late(definition.name, look=record_look(ex, _EVERYTHING, ex.source.look(), Staged()))
+        return [
+            Late(i.rows.name, look=record_look(ex, i, _EVERYTHING, ex.sources[i.source].look(), Staged()))
+            for i in ex.intakes
+        ]
     # A name of its own, so that dry passes do not disturb each other; its lease keeps `lake gc` off what is staged.
     name = f"propose-{ex.token}"
     try:
         with held(ex, name):
             ex.staging = ex.lake.new_staging(name, "dry")
             try:
+                ex.columns = ex.columns or describe_all(ex.pipeline)
                 return _look(ex, cursor)
             finally:
                 ex.lake.drop_staging(ex.staging)
     except (OSError, duckdb.Error) as error:
-        fault = translate(error, "looking for late posts")
+        fault = translate(error, "looking for late rows")
         fault.add_note(_WITHOUT)
         raise fault from error
     except EnvironmentFault as fault:
@@ -94,56 +99,63 @@ def find_late(ex: Execution) -> Late:
         raise
 
 
-def _look(ex: Execution, cursor: Cursor) -> Late:
-    ex.columns = ex.columns or describe_all(ex.pipeline)
-    posts, *others = ex.bronze()
+def _look(ex: Execution, cursor: Cursor) -> list[Late]:
     extraction = replace(_EVERYTHING, cursor_to=cursor)
-    listing = ex.source.look()
     wanted = wanted_of(ex, extraction, format_time(time_of_now(ex)))
-    staged = stage_all(ex, listing.files, wanted, Delivered(None), None)
-    catalog = ex.base().catalog
+    catalog, index = ex.base().catalog, open_keys(ex)
+    read: list[tuple[Intake, Listing, Staged]] = []
+    for intake in ex.intakes:
+        listing = ex.sources[intake.source].look()
+        read.append((intake, listing, stage_all(ex, intake, listing.files, wanted, Delivered(None), None)))
+    newest = max((day for *_, staged in read if (day := staged.newest_day()) is not None), default=None)
+    sets_out_now = sets_out(ex, catalog, cursor, None if newest is None else from_epoch(newest))
+    found = []
+    for intake, listing, staged in read:
+        late = replace(_late_of(ex, intake, staged, catalog, index, cursor), sets_out=sets_out_now)
+        found.append(replace(late, look=record_look(ex, intake, extraction, listing, staged, late=_facts(late))))
+    return found
+
+
+def _late_of(ex: Execution, intake: Intake, staged: Staged, catalog: Catalog, index: KeyIndex, cursor: Cursor) -> Late:
+    """What of a source that was staged is late."""
     found: Counter[Day] = Counter()
-    index = open_keys(ex)
-    for day, _, count in _new(ex, index, catalog, posts, staged.posts):
+    for day, _, count in _new(ex, index, catalog, intake.part(intake.rows), staged.rows):
         found[day] += count
-    late = _told(ex, posts.name, found, cursor)
-    kinds = [(d, files) for d, files in zip(others, (staged.rejected, staged.undated), strict=True) if d]
-    unfit = [row for definition, files in kinds for row in _new(ex, index, catalog, definition, files)]
-    newest = staged.newest_day()
-    late = replace(
-        late,
-        two_days=find_two_days(ex, index, catalog, Path(ex.staging, "two-days")),
-        sets_out=sets_out(ex, catalog, cursor, None if newest is None else from_epoch(newest)),
+    kinds = ((intake.rejected, staged.rejected), (intake.undated, staged.undated))
+    unfit = [row for side, files in kinds if side for row in _new(ex, index, catalog, intake.part(side), files)]
+    return replace(
+        _told(ex, intake, found, cursor),
+        two_days=find_two_days(ex, index, catalog, intake, Path(ex.staging, f"{intake.source}-two-days")),
         rejected=sum(count for *_, count in unfit),
         rejected_files=tuple(sorted({name for _, name, _ in unfit if name})),
     )
-    return replace(late, look=record_look(ex, extraction, listing, staged, late=_facts(late)))
 
 
 def _facts(late: Late) -> dict[str, Any]:
     """What is late, as the event of the look has it."""
     return {
-        "posts": sum(late.posts.values()),
-        "days": len(late.posts),
-        "first": iso(min(late.posts)) if late.posts else None,
-        "last": iso(max(late.posts)) if late.posts else None,
+        "posts": sum(late.rows.values()),
+        "days": len(late.rows),
+        "first": iso(min(late.rows)) if late.rows else None,
+        "last": iso(max(late.rows)) if late.rows else None,
         "rejected": late.rejected,
         "rejected_files": len(late.rejected_files),
     }
 
 
 def _new(
-    ex: Execution, index: KeyIndex, catalog: Catalog, definition: Definition, staged: Sequence[str]
+    ex: Execution, index: KeyIndex, catalog: Catalog, part: Part, staged: Sequence[str]
 ) -> list[tuple[Day, str | None, int]]:
     """The staged rows that a run would append, by day (and file), window by window, as `Append` does it."""
-    placed = placed_rows(ex, index, catalog, definition, staged, Path(ex.staging, f"{definition.name}-homes"))
+    definition, homes = part.definition, Path(ex.staging, f"{part.name}-homes")
+    placed = placed_rows(ex, index, catalog, part, staged, homes)
     by_day = {*rows_by_day(definition, list(staged)), *placed.moved.days}
     todo = windows(definition, by_day, logic_version=0, window_partitions=ex.policy.window_partitions)
     tasks = []
     for number, window in enumerate(todo):
         days = tuple(span(window.first, window.last))
         more = {"folder": Path(ex.staging, f"{definition.name}-{number}"), "run_id": "", "ingested_at": _NEVER}
-        tasks.append(append_task(ex, catalog, definition, tuple(staged), placed, days, **more))
+        tasks.append(append_task(ex, catalog, part, tuple(staged), placed, days, **more))
     found = []
     with Reading(ex.lake) as reading:
         reading.check(file.named() for task in tasks for file in task.existing)
@@ -153,24 +165,25 @@ def _new(
     return found
 
 
-def _told(ex: Execution, dataset: str, found: dict[Day, int], cursor: Cursor) -> Late:
+def _told(ex: Execution, intake: Intake, found: dict[Day, int], cursor: Cursor) -> Late:
     with open_views(ex.ledger.store, resolve(ex.ledger.store, None), *_ASKED) as connection:
         layers = rows(connection, "run_layers", "layer = 'bronze' and status = 'COMPLETED'")
         opened = rows(connection, "pipeline_state_history", "move = 'opened' and pipeline = ?", ex.pipeline.name)
     start = opened[0]["cursor"] if opened else None
     asked: list[dict[str, Any]] = [orjson.loads(row["extraction"]) for row in layers]
+    asked = [e for e in asked if intake.source in (names_in(e["source"]) or (intake.source,))]
     passed = {
         day
         for day in found
         if any((e["cursor_from"] or "")[:10] <= iso(day) < e["cursor_to"][:10] for e in asked)  # both are midnights
     }
-    posts = {day: count for day, count in sorted(found.items()) if day in passed or iso(day) >= (start or "")[:10]}
-    last_day = max([day_of(cursor), *posts])
-    return Late(dataset, posts, passed & posts.keys(), affected(ex.pipeline, {dataset: posts}, last_day=last_day))
+    late = {day: count for day, count in sorted(found.items()) if day in passed or iso(day) >= (start or "")[:10]}
+    last_day, dataset = max([day_of(cursor), *late]), intake.rows.name
+    return Late(dataset, late, passed & late.keys(), affected(ex.pipeline, {dataset: late}, last_day=last_day))
 
 
 def as_rows(late: Late) -> list[dict[str, Any]]:
     """The late days as rows: `partition`, `posts`, `passed`."""
     return [
-        {"partition": date_of(day), "posts": count, "passed": day in late.passed} for day, count in late.posts.items()
+        {"partition": date_of(day), "posts": count, "passed": day in late.passed} for day, count in late.rows.items()
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -38,17 +38,17 @@ def never(_: Backfill) -> None:
     """Nothing stands in the way of any backfill."""
 
 
-def propose(ledger: Ledger, late: Late | None = None, refusal: Refusal = never) -> list[Row]:
+def propose(ledger: Ledger, late: Sequence[Late] = (), refusal: Refusal = never) -> list[Row]:
     """What to do, each item with `kind`, `reason` and `command`.
 
     `outdated`: a backfill that would be refused if it were driven (`refusal` says why). `resume`: a run that is half
     done and that nobody drives. `waiting`: a backfill that will mend something stale once it is approved or driven.
     `temporal` and `logical`: requests (dataset, first, last, partitions; `posts` for late data), upstream first: a
     dataset whose input is stale itself waits for that one. Consecutive days make one request; `first_cancel` are
-    outdated backfills that stand in its way. `rejected`: lines at the source that are no posts and not on record
+    outdated backfills that stand in its way. `rejected`: lines at the source that are no rows and not on record
     (`command` is None while no run would set out without a question). `passed over`: what is at the source and is not
     read (`command` is None). `two contents`: what the same inputs gave.
-    `two days`: posts that count on several days.
+    `two days`: rows that count on several days.
     """
     at_work = Leases(ledger.engine).living()
     with open_views(ledger.store, resolve(ledger.store, None)) as connection:
@@ -67,7 +67,7 @@ def propose(ledger: Ledger, late: Late | None = None, refusal: Refusal = never) 
         and not at_work & {row["run_id"], stream_of(row["subject"]) if row["run_kind"] == "incremental" else ""}
     ]
     waiting: dict[str, Row] = {}
-    for row in open_runs:  # what follows from its posts it will publish itself
+    for row in open_runs:  # what follows from its rows it will publish itself
         if any(one["changed_by_run"] == row["run_id"] for one in stale):
             waiting[row["run_id"]] = _waiting_incremental(row)
             stale = [one for one in stale if one["changed_by_run"] != row["run_id"]]
@@ -91,9 +91,9 @@ def propose(ledger: Ledger, late: Late | None = None, refusal: Refusal = never) 
         *found,
         *(item for run_id, item in waiting.items() if run_id not in told),
         *requests,
-        *_unread(late),
+        *(item for one in late for item in _unread(one)),
         *_twice(twice),
-        *(two_days.as_items(late.two_days) if late is not None else ()),
+        *(item for one in late for item in two_days.as_items(one.two_days)),
     ]
 
 
@@ -139,10 +139,10 @@ def _touches(backfill: Backfill, request: Row) -> bool:
     return backfill.request.first <= day_of(request["last"]) and day_of(request["first"]) <= backfill.request.last
 
 
-def _unread(late: Late | None) -> list[Row]:
-    """What a run would put on record as no posts, and what nobody reads."""
+def _unread(late: Late) -> list[Row]:
+    """What a run would put on record as no rows, and what nobody reads."""
     found: list[Row] = []
-    if late is not None and late.rejected:
+    if late.rejected:
         files, lines = len(late.rejected_files), late.rejected
         which = ", ".join(late.rejected_files[:3]) + (" …" if files > 3 else "")
         found.append(
@@ -152,12 +152,12 @@ def _unread(late: Late | None) -> list[Row]:
                 "lines": lines,
                 "command": "tradex run" if late.sets_out else None,
                 "reason": f"{files} late {'file' if files == 1 else 'files'} ({which}) with {lines} "
-                f"{'line that is no post' if lines == 1 else 'lines that are no posts'}; "
+                f"{'line that is no row' if lines == 1 else 'lines that are no rows'}; "
                 f"{'the next run puts' if late.sets_out else 'the next run, or a backfill of their day, puts'} them on "
                 "record, with the reasons",
             }
         )
-    for item in late.look.passed_over if late is not None and late.look is not None else ():
+    for item in late.look.passed_over if late.look is not None else ():
         names = ", ".join(item["names"]) + (" …" if item["count"] > len(item["names"]) else "")
         reason = f"{item['count']} at the source passed over: {item['why']} ({names})"
         found.append({"kind": "passed over", "count": item["count"], "command": None, "reason": reason})
@@ -191,14 +191,14 @@ def _waiting_incremental(row: Row) -> Row:
         "status": row["status"],
         "command": f'tradex backfill release {run_id} --reason "…"' if held else "tradex run",
         "reason": f"{run_id} {'is held and waits for its release' if held else 'is being driven'}; "
-        "it mends what follows from the posts that it appended",
+        "it mends what follows from the rows that it appended",
     }
 
 
 def _covered(backfill: Backfill, dataset: str, logic: dict[str, Row]) -> set[Day]:
     """The days of a dataset that an active backfill will bring up to date.
 
-    One that has read the source already brings no more posts; one planned for another version cannot run any more.
+    One that has read the source already brings no more rows; one planned for another version cannot run any more.
     """
     asked = backfill.request
     if logic[dataset]["layer"] == LAYERS[0]:
@@ -215,17 +215,17 @@ def _covered(backfill: Backfill, dataset: str, logic: dict[str, Row]) -> set[Day
 # -- requests
 
 
-def _upstream_first(stale: list[Row], logic: dict[str, Row], late: Late | None) -> dict[str, list[Row]]:
-    """The days to ask for, by dataset. What follows from late posts is rebuilt with them, so it is not asked for."""
+def _upstream_first(stale: list[Row], logic: dict[str, Row], late: Sequence[Late]) -> dict[str, list[Row]]:
+    """The days to ask for, by dataset. What follows from late rows is rebuilt with them, so it is not asked for."""
     found: dict[str, list[Row]] = {}
-    if late is not None and late.posts:
-        found[late.dataset] = as_rows(late)
-        stale = [row for row in stale if day_of(row["partition"]) not in late.closure.get(row["dataset"], ())]
+    for one in (one for one in late if one.rows):
+        found[one.dataset] = as_rows(one)
+        stale = [row for row in stale if day_of(row["partition"]) not in one.closure.get(row["dataset"], ())]
     datasets = {row["dataset"]: LAYERS.index(row["layer"]) for row in stale}
     for dataset in sorted(datasets, key=lambda name: (datasets[name], name)):
         if not any(read["dataset"] in datasets for read in logic[dataset]["reads"] or []):
             both = [*found.get(dataset, ()), *(row for row in stale if row["dataset"] == dataset)]
-            by_day = {row["partition"]: row for row in both}  # of a day that is lost, posts are not late
+            by_day = {row["partition"]: row for row in both}  # of a day that is lost, rows are not late
             found[dataset] = [by_day[day] for day in sorted(by_day)]
     return found
 
@@ -261,21 +261,21 @@ def _request(dataset: str, days: list[Row], version_reason: str) -> Row:
     }
 
 
-def _posts_of(days: list[Row]) -> str:
-    posts = sum(row["posts"] for row in days)
+def _rows_of(days: list[Row]) -> str:
+    count = sum(row["posts"] for row in days)
     first, last = (iso(day_of(day["partition"])) for day in (days[0], days[-1]))
-    return f"{posts} {'post' if posts == 1 else 'posts'} of {first if first == last else f'{first}..{last}'} " + (
-        "was" if posts == 1 else "were"
+    return f"{count} {'row' if count == 1 else 'rows'} of {first if first == last else f'{first}..{last}'} " + (
+        "was" if count == 1 else "were"
     )
 
 
 def _why_late(*, days: list[Row], **_: object) -> str:
     which = "the run that covered that day" if len(days) == 1 else "the runs that covered those days"
-    return f"{_posts_of(days)} delivered after {which}"
+    return f"{_rows_of(days)} delivered after {which}"
 
 
 def _why_skipped(*, days: list[Row], **_: object) -> str:
-    return f"{_posts_of(days)} never fetched: no run has covered {'that day' if len(days) == 1 else 'those days'}"
+    return f"{_rows_of(days)} never fetched: no run has covered {'that day' if len(days) == 1 else 'those days'}"
 
 
 def _why_new_logic(*, dataset: str, days: list[Row], version_reason: str) -> str:

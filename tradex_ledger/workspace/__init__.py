@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from tradex_ledger.clock import new_token, utc_now
 from tradex_ledger.config import FILE, SQLITE, lake_folder, ledger_url, load_config, pipeline_folder, write_config
 from tradex_ledger.datasets.built_in import BUILT_IN, PIPELINE
 from tradex_ledger.datasets.definition import load_pipeline
+from tradex_ledger.datasets.intake import intakes
 from tradex_ledger.domain.day import day_of, start_of
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
@@ -26,7 +27,8 @@ from tradex_ledger.ledger.select import sqlite_path
 from tradex_ledger.ledger.store import create_store, has_ledger, ledger_id, open_engine
 from tradex_ledger.modes import OWNER_WRITES, make_file
 from tradex_ledger.paths import check_name, current_folder, resolved, written
-from tradex_ledger.sources.files import FilesSource, open_source
+from tradex_ledger.sources.files import FilesPlace, open_place
+from tradex_ledger.sources.places import Places, chosen
 from tradex_ledger.trust import check_trusted
 from tradex_ledger.workspace.backfills import BackfillCommands
 
@@ -55,6 +57,13 @@ def copy_built_in(folder: Path) -> None:
         half_made.rename(folder)
     except OSError as error:
         raise translate(error, f"copying the built-in definitions to {folder}") from error
+
+
+def _written_place(uri: str, root: Path) -> str:
+    """A place, given relative to the current folder, as the settings of a workspace have it; it is looked at."""
+    found = open_place(uri, current_folder())
+    found.look(())
+    return FilesPlace(found.folder, root).describe()
 
 
 def _ledger_at(url: str) -> str | None:
@@ -96,28 +105,32 @@ class Workspace(BackfillCommands):
     """A ledger, a lake, a pipeline and a source that belong together, used by one actor."""
 
     @classmethod
-    def create(
+    def create(  # noqa: PLR0913 — a setting each
         cls,
         folder: str | Path,
         *,
-        source: str,
+        source: str | Sequence[str],
         ledger: str = "sqlite:///ledger.db",
         lake: str = "lake",
         pipeline: str | None = None,
+        name: str | None = None,
         start: date | None = None,
         actor: str | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> Self:
         """Make a workspace: ledger, datasets, state, and last its settings: a broken attempt can be seen as one.
 
-        `pipeline` is a folder of definitions in it; a new one begins with copies of the built-in.
+        `source` says where its one source delivers to (`files:PATH`), or one text a source (`NAME=files:PATH`).
+        `pipeline` is a folder of definitions in it; a new one begins with copies of the built-in. `name` is what the
+        pipeline is called.
         """
         root = resolved(str(folder), "the workspace")
         check_name(root, "the workspace")
         if (root / FILE).exists():
             raise WorkspaceExistsError(root)
-        found = open_source(source, current_folder())
-        found.list_files()
+        places = chosen([source] if isinstance(source, str) else source, current_folder())
+        given = {one: _written_place(uri, root) for one, uri in places.named.items()}
+        default = _written_place(places.default, root) if places.default is not None else None
         place = lake_folder(lake, root)
         own = pipeline_folder(pipeline, root) if pipeline else None
         url = ledger_url(ledger, root)
@@ -133,13 +146,16 @@ class Workspace(BackfillCommands):
             half_made,
             ledger=f"{SQLITE}{written(Path(url.removeprefix(SQLITE)), root)}",
             lake=written(place, root),
-            source=FilesSource(found.folder, root).describe(),
+            source=default,
+            sources=given,
+            name=name,
             pipeline=written(own, root) if own else None,
         )
         config = load_config(half_made)
         if config.pipeline and not config.pipeline.exists():
             copy_built_in(config.pipeline)
-        load_pipeline(config.pipeline or BUILT_IN, PIPELINE)
+        made = load_pipeline(config.pipeline or BUILT_IN, config.name or PIPELINE)
+        Places(config.sources, config.source, root).open([intake.source for intake in intakes(made)])
         engine = _make_ledger(config.ledger_url, half_made, finish=finish, clock=clock)
         workspace = cls(config, actor=actor, clock=clock, ledger=Ledger(engine, clock, root))
         workspace._begin(start)
@@ -151,7 +167,7 @@ class Workspace(BackfillCommands):
         cursor = start_of(day_of(start)) if start else None
         if self.ledger.position() == 0:  # by what follows, this ledger is one with a policy
             self.ledger.append(PolicyRecord.record(self.config.policy, by=self.actor))
-        if self.ledger.version_of(state_stream(PIPELINE)) == 0:
-            self.ledger.append(PipelineState.open(PIPELINE, cursor=cursor, by=self.actor))
+        if self.ledger.version_of(state_stream(self.pipeline_name)) == 0:
+            self.ledger.append(PipelineState.open(self.pipeline_name, cursor=cursor, by=self.actor))
         self.register_datasets()
         settle(self.ledger.store, self.lake)  # from its first day on the lake says whose it is

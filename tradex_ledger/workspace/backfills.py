@@ -125,7 +125,7 @@ class BackfillCommands(LakeCommands):
 
         ex = self.execution(progress)
         ex.unregistered = self.unregistered()
-        found = propose(self.ledger, find_late(ex) if source else None, lambda backfill: refusal(ex, backfill))
+        found = propose(self.ledger, find_late(ex) if source else (), lambda backfill: refusal(ex, backfill))
         defined = [item for item in found if item.get("dataset") in {None, *ex.pipeline.definitions}]
         return [*definition_proposals(self.ledger, ex.pipeline, ex.locks()), *defined]
 

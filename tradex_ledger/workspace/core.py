@@ -32,7 +32,7 @@ from tradex_ledger.ledger.store import open_engine
 from tradex_ledger.planning.catalog import Catalogs
 from tradex_ledger.planning.context import Execution, Progress, silent
 from tradex_ledger.pool import TaskPool
-from tradex_ledger.sources.files import open_source
+from tradex_ledger.sources.places import Places
 from tradex_ledger.trust import UntrustedError, check_trusted
 
 
@@ -113,7 +113,12 @@ class Core:
     def pipeline(self) -> Pipeline:
         """The dataset definitions, read anew each time: they are files that people edit. Raises `UntrustedError`."""
         self.check_trusted()
-        return load_pipeline(self.config.pipeline or BUILT_IN, PIPELINE)
+        return load_pipeline(self.config.pipeline or BUILT_IN, self.pipeline_name)
+
+    @property
+    def pipeline_name(self) -> str:
+        """What the pipeline is called: its state is kept under that name."""
+        return self.config.name or PIPELINE
 
     @property
     def settings(self) -> Config:
@@ -161,7 +166,7 @@ class Core:
             lake=self.lake,
             pipeline=self.pipeline,
             policy=self.policy_to_look,
-            source=open_source(settings.source, settings.folder),
+            places=Places(settings.sources, settings.source, settings.folder),
             pool=self._pool,
             catalogs=self._catalogs,
             by=self.actor,
@@ -176,7 +181,7 @@ class Core:
 
     def state(self) -> PipelineState:
         """The pipeline's state as it is."""
-        return self.ledger.get(PipelineState, state_stream(PIPELINE), "pipeline")
+        return self.ledger.get(PipelineState, state_stream(self.pipeline_name), "pipeline")
 
     def find_run(self, prefix: str) -> str:
         """The run whose id begins so, to be decided on or moved."""

@@ -9,6 +9,7 @@ from typing import Any
 from tradex_ledger.clock import executor_facts
 from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.fingerprint import describe_all, fingerprint
+from tradex_ledger.datasets.intake import check_intakes
 from tradex_ledger.datasets.tokens import SCHEME
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.dataset_errors import (
@@ -24,7 +25,7 @@ from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.waiting import ListedFile
 from tradex_ledger.planning.context import changed_logic, differs, engine_name, reference_facts
 from tradex_ledger.planning.named import check_defined, check_identity, check_named
-from tradex_ledger.sources import reader_version
+from tradex_ledger.sources.registry import reader_version
 from tradex_ledger.workspace.policy import PolicyCommands
 
 
@@ -53,6 +54,8 @@ class DatasetCommands(PolicyCommands):
         pipeline = self.pipeline
         new = [d for d in pipeline.definitions.values() if self.ledger.version_of(stream_of(d.name)) == 0]
         columns = describe_all(pipeline) if new else {}
+        if new:
+            check_intakes(pipeline, columns)
         datasets: dict[str, Dataset] = {}
         policy = self.policy_to_look  # a first version needs no right
         for d in new:
@@ -117,6 +120,7 @@ class DatasetCommands(PolicyCommands):
         """Number the datasets of changed logic, then those that they touch, in one save."""
         text, policy = check_reason(reason), self.policy
         columns = describe_all(pipeline)
+        check_intakes(pipeline, columns)
         bumped = [*own, *(name for name in touched if name not in own)]
         for name in bumped:
             definition = pipeline.definitions[name]
@@ -231,7 +235,7 @@ def logic_facts(definition: Definition, columns: list[tuple[str, str]], *, engin
         "columns": [{"name": name, "type": kind} for name, kind in columns],
         "reads": [{"dataset": r.dataset, "first": r.first, "last": r.last} for r in definition.reads],
         "engine": engine,
-        "reader": reader_version(definition.source),
+        "reader": reader_version(definition.read_by),
     }
 
 
@@ -239,7 +243,7 @@ def indirectly(pipeline: Pipeline, changed: list[str]) -> dict[str, str]:
     """The datasets whose numbers follow from changed ones, each with (the first of) those.
 
     A version of their own get those that keep versions side by side, and below Bronze all: what Bronze says of its
-    posts is in every row that is made of them.
+    rows is in every row that is made of them.
     """
     found: dict[str, str] = {}
     for name in changed:

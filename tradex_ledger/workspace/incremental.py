@@ -6,7 +6,6 @@ from contextlib import suppress
 from datetime import date
 
 from tradex_ledger.clock import new_id
-from tradex_ledger.datasets.built_in import PIPELINE
 from tradex_ledger.domain.clocks import TOLERANCE, ClockNote
 from tradex_ledger.domain.day import day_of, later, start_of
 from tradex_ledger.domain.incremental import CursorAheadError, IncrementalRun
@@ -37,7 +36,7 @@ class IncrementalCommands(DatasetCommands):
         """Run the pipeline incrementally until a day (excluded; today unless given).
 
         An incremental run that did not end is taken up and finished first. `far_ahead` lets a run without `until` go
-        far beyond the newest post; a day that is named says as much. `clock_is_right` lets it go on, on record, under a
+        far beyond the newest row; a day that is named says as much. `clock_is_right` lets it go on, on record, under a
         clock that is too far from the last known time. Raises: `FarAheadError`, `NothingToRunError`,
         `ClockDoubtfulError`, `CursorAheadError`.
         """
@@ -59,7 +58,7 @@ class IncrementalCommands(DatasetCommands):
         self.register_datasets()
         ex.prepare()
         cursor_to = start_of(day_of(end))
-        with held(ex, state_stream(PIPELINE)):
+        with held(ex, state_stream(self.pipeline_name)):
             unfinished = self.unfinished_incremental()
             if unfinished is not None:
                 self._check_unfinished(ex, unfinished, until, far_ahead)
@@ -78,7 +77,7 @@ class IncrementalCommands(DatasetCommands):
             check_before_start(ex)
             run = IncrementalRun.start(
                 new_id("run", self.clock()),
-                pipeline=PIPELINE,
+                pipeline=self.pipeline_name,
                 cursor_from=cursor_from,
                 cursor_to=cursor_to,
                 by=self.actor,
@@ -115,13 +114,19 @@ class IncrementalCommands(DatasetCommands):
         if state.cursor is None or state.cursor <= format_time(now + TOLERANCE):
             return None
         clock, put_back = format_time(now), last_place_before(self.ledger, state.id, now)
-        ahead = (PIPELINE, state.cursor, clock, put_back)
-        note_id = f"clock-{PIPELINE}-{state.version}"  # of that move: who comes second conflicts, and has been heard
+        ahead = (self.pipeline_name, state.cursor, clock, put_back)
+        # Of that move: who comes second conflicts, and has been heard.
+        note_id = f"clock-{self.pipeline_name}-{state.version}"
         if not self.ledger.version_of(note_id):
             with suppress(WriterConflictError):
                 self.ledger.append(
                     ClockNote.cursor_ahead(
-                        note_id, pipeline=PIPELINE, cursor=state.cursor, clock=clock, put_back=put_back, by=self.actor
+                        note_id,
+                        pipeline=self.pipeline_name,
+                        cursor=state.cursor,
+                        clock=clock,
+                        put_back=put_back,
+                        by=self.actor,
                     )
                 )
         return ahead
@@ -156,13 +161,13 @@ class IncrementalCommands(DatasetCommands):
         ]
 
     def _check_unfinished(self, ex: Execution, run_id: str, until: date | None, far_ahead: bool) -> None:
-        """Raise `FarAheadError` before a run is taken up that set out when nothing said how far the posts go."""
+        """Raise `FarAheadError` before a run is taken up that set out when nothing said how far the rows go."""
         from tradex_ledger.driving.ahead import check_not_far_ahead
 
         run = self.ledger.get(IncrementalRun, run_id)
         end = day_of(run.cursor_to)
         allowed = far_ahead if until is None else day_of(until) >= end
-        if allowed or run.windows or ex.bronze()[0].name in run.appended:
+        if allowed or run.windows or any(intake.rows.name in run.appended for intake in ex.intakes):
             return
         catalog = ex.base().catalog
         check_not_far_ahead(ex, catalog, end, run.cursor_from, run_id)

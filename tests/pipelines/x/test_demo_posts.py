@@ -11,13 +11,14 @@ from statistics import pstdev
 
 import pytest
 
+from tests.kit.delivered import batch, files_in
 from tradex_ledger.errors import UsageError
 from tradex_ledger.pipelines.x.demo import posts as demo
 from tradex_ledger.pipelines.x.demo.stream import Delivery, spikes
-from tradex_ledger.sources.files import FilesSource
-from tradex_ledger.sources.records import read_records
+from tradex_ledger.sources.source import Rejected
 from tradex_ledger.sources.stage import Outputs, Wanted, stage
-from tradex_ledger.sources.x_posts.posts import Post, Rejected, parse_post
+from tradex_ledger.sources.x_posts.posts import Post, parse_post
+from tradex_ledger.sources.x_posts.records import read_records
 
 FIRST = date(2025, 12, 1)
 CASHTAG = re.compile(r"\$([A-Z]{1,6})\b")
@@ -139,12 +140,12 @@ def test_days_can_be_delivered_one_by_one(tmp_path: Path):
 
 def test_the_manifest_says_what_the_files_hold(tmp_path: Path):
     manifest = demo.write_month(tmp_path / "in", 7, FIRST, 31, 100)
-    files = [(file.path, file.name) for file in FilesSource(tmp_path / "in").list_files()]
+    files = files_in(tmp_path / "in")
     out = Outputs(tmp_path / "posts", tmp_path / "rejected", tmp_path / "undated")
-    counts = stage(files, Wanted(None, None, None, 4_000_000_000_000_000), out)
+    counts = stage(batch(files), Wanted(None, None, None, 4_000_000_000_000_000), out)
     assert (counts.files, counts.lines) == (len(manifest.files), manifest.lines)
     assert counts.rejected == manifest.broken > 0
-    assert counts.posts == manifest.posts + manifest.duplicates + manifest.edits
+    assert counts.rows == manifest.posts + manifest.duplicates + manifest.edits
     assert len(manifest.spikes) == 4
 
 
@@ -152,8 +153,7 @@ def test_ten_years_are_written_as_one_file_a_month_with_posts_on_every_day(tmp_p
     manifest = demo.write_years(tmp_path / "in", 7, date(2016, 1, 1), 3650, 2)
     assert len(manifest.files) == 120
     assert (manifest.broken, manifest.late) == (0, 0)
-    source = FilesSource(tmp_path / "in")
-    lines = [record.raw for file in source.list_files() for record in read_records(file.path)]
+    lines = [record.raw for file in files_in(tmp_path / "in") for record in read_records(file.path)]
     posts = [post for line in lines if isinstance(post := parse_post(line), Post)]
     assert len(posts) == len(lines) == manifest.lines
     assert len({post.event_date for post in posts}) == 3650

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from tradex_ledger.sources.moments import DAY_US
 from tradex_ledger.sources.x_posts.history import SURROGATE, history_of, id_text
-from tradex_ledger.sources.x_posts.time import DAY_US, snowflake_us
+from tradex_ledger.sources.x_posts.time import snowflake_us
 
 Fields = Mapping[str, Any]
 

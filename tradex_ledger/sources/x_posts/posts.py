@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from tradex_ledger.sources.moments import DAY_US
+from tradex_ledger.sources.source import Rejected
 from tradex_ledger.sources.x_posts.documents import (
     as_text_of,
     has_id,
@@ -41,7 +43,7 @@ from tradex_ledger.sources.x_posts.fields import (
     said_v2,
     version_of,
 )
-from tradex_ledger.sources.x_posts.time import DAY_US, FIRST_POST_US, as_text, may_be, milliseconds_us, time_us
+from tradex_ledger.sources.x_posts.time import FIRST_POST_US, as_text, may_be, milliseconds_us, time_us
 
 _CONTROLS = (
     *("delete", "limit", "scrub_geo", "status_withheld", "user_withheld", "withheld", "disconnect", "warning"),
@@ -76,19 +78,6 @@ class Post(NamedTuple):
     revised_at: int
     is_whole: bool
     odd: tuple[str, ...] = ()
-
-
-class Rejected(NamedTuple):
-    """What is no usable post, why, and its time where that could still be read (and may be true).
-
-    `kind` is `control` for a message of a stream, `early` for a post that was not delivered in its own time.
-    """
-
-    reason: str
-    raw: str
-    created_at: int | None
-    event_date: int | None
-    kind: str = ""
 
 
 class _Early(Unfit):

@@ -7,11 +7,9 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
-DAY_US = 86_400_000_000
+from tradex_ledger.sources.moments import DAY_US, EPOCH_ORDINAL
+
 _SECOND_US = 1_000_000
-EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
-"""What a number of days since 1970-01-01 lacks to an ordinal."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_POST_US = (date(2006, 3, 21).toordinal() - EPOCH_ORDINAL) * DAY_US
 """The day of the platform's first post: nothing was created there before."""
 _LATEST_US = (date(9999, 12, 31).toordinal() - EPOCH_ORDINAL) * DAY_US
@@ -33,11 +31,6 @@ _TIME_MAX = 40
 # A clock here may be behind the platform's by so much.
 _AHEAD_MAX_US = 3_600_000_000
 _MILLISECONDS = re.compile(r"[0-9]{1,15}")
-
-
-def micros(moment: datetime) -> int:
-    """A time with its zone as UTC microseconds since 1970."""
-    return (moment - _EPOCH) // _EPOCH.resolution
 
 
 def time_us(value: Any) -> int | None:

@@ -6,16 +6,14 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-LINE_BYTES_MAX = 16 << 20
+from tradex_ledger.sources.packed import Corrupt
+from tradex_ledger.sources.records import LINE_BYTES_MAX
+
 VALUES_MAX = 2_000_000
 """A line (or an element) with more values than these is not unfolded: of posts, 16 MiB hold a third of them."""
 # A whole string, a bracket, or a string that has not ended yet.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]|"', re.DOTALL)
 _BETWEEN = b" \t\r\n,;"
-
-
-class Corrupt(Exception):
-    """Why the bytes of a file are not what was delivered."""
 
 
 class Record(NamedTuple):

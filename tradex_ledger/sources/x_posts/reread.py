@@ -15,25 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tradex_ledger.sources.moments import EPOCH_ORDINAL, micros
 from tradex_ledger.sources.parquet_rows import ParquetRows
-from tradex_ledger.sources.stage import POSTS_SCHEMA
+from tradex_ledger.sources.source import OldFile
+from tradex_ledger.sources.stage import PLACE
 from tradex_ledger.sources.x_posts.posts import Post, parse_line
-from tradex_ledger.sources.x_posts.time import EPOCH_ORDINAL, micros
+from tradex_ledger.sources.x_posts.reader import EDIT_DAYS, MADE_UP_DAYS
+from tradex_ledger.sources.x_posts.schema import POSTS_SCHEMA
 
 _BATCH_ROWS = 20_000
 _SYSTEM = [("source", pa.string()), ("run_id", pa.string()), ("ingested_at", pa.timestamp("us"))]
-_POST_COLUMNS = [field for field in POSTS_SCHEMA if field.name not in ("source", "line", "item")]
-BRONZE_SCHEMA = pa.schema([*_POST_COLUMNS, *_SYSTEM])
-
-EDIT_DAYS = 1
-"""A version of a post may lie so many days after the day that today's reader gives it: an edit after midnight, which
-an older reader did not know for one."""
-MADE_UP_DAYS = 30
-"""And so many days before it: an edit whose first id an older reader took for the time of that day."""
-
-
-OldFile = tuple[Path, int]
-"""A file of Bronze that an older reader made, and its day (an ordinal)."""
+BRONZE_SCHEMA = pa.schema([*POSTS_SCHEMA, *_SYSTEM])
+_STAGED_SCHEMA = pa.schema([*POSTS_SCHEMA, *PLACE])
 
 
 class Reread(NamedTuple):
@@ -85,7 +78,7 @@ def recover_posts(paths: Sequence[Path], first: int, last: int, out: Path) -> in
 
     The columns are those of staged posts. Returns how many.
     """
-    rows = ParquetRows(out, POSTS_SCHEMA, _BATCH_ROWS)
+    rows = ParquetRows(out, _STAGED_SCHEMA, _BATCH_ROWS)
     low, high = first - EPOCH_ORDINAL, last - EPOCH_ORDINAL
     kept = 0
     try:

@@ -1,0 +1,89 @@
+"""Where the sources of a workspace deliver to, as its settings say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tradex_ledger.errors import UsageError
+from tradex_ledger.sources.files import open_place
+from tradex_ledger.sources.source import Place
+
+_NAMED = re.compile(r"(?P<name>[a-z][a-z0-9_]*)=(?P<uri>.+)", re.DOTALL)
+_NEXT = re.compile(r", (?=[a-z][a-z0-9_]*=files:)")
+
+
+class NoPlaceError(UsageError):
+    """Nothing says where a source delivers to."""
+
+    code = "no-place"
+
+    def __init__(self, source: str, others: Sequence[str]) -> None:
+        several = f" ([source] stands for one, and {', '.join(others)} has none of its own either)" if others else ""
+        super().__init__(
+            f"nothing says where the source {source} delivers to{several}",
+            mend=f'say it in tradex.toml, in a section of its own: [sources.{source}], and below it uri = "files:PATH"',
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """URIs of places by the names of sources; `default` is that of the one source that has none of its own.
+
+    Relative folders belong to `base`, the folder of the workspace.
+    """
+
+    named: Mapping[str, str] = field(default_factory=dict)
+    default: str | None = None
+    base: Path | None = None
+
+    def open(self, sources: Sequence[str]) -> dict[str, Place]:
+        """The place of each of a pipeline's sources. Raises: `NoPlaceError`, `UsageError` for a URI that is none."""
+        without = [name for name in sources if name not in self.named]
+        if without and (self.default is None or len(without) > 1):
+            raise NoPlaceError(without[0], without[1:] if self.default is not None else ())
+        uris = {**self.named, **({without[0]: self.default} if without and self.default is not None else {})}
+        return {name: open_place(uris[name], self.base) for name in sources}
+
+
+def chosen(texts: Iterable[str], base: Path | None) -> Places:
+    """Places as somebody names them: `files:PATH`, or `NAME=files:PATH` for each of several sources.
+
+    Raises: `UsageError` for two of one name.
+    """
+    named: dict[str, str] = {}
+    default: str | None = None
+    for text in texts:
+        match = _NAMED.fullmatch(text)
+        if match is None and default is None:
+            default = text
+        elif match is not None and match["name"] not in named:
+            named[match["name"]] = match["uri"]
+        else:
+            raise UsageError(
+                "two places are given for one source", mend="write NAME=files:PATH for each of several sources"
+            )
+    return Places(named, default, base)
+
+
+def described(places: Mapping[str, Place], names: Sequence[str]) -> str:
+    """Some of a pipeline's places as one text, for an event: with their names, where there are several sources."""
+    if len(places) == 1:
+        return next(iter(places.values())).describe()
+    return ", ".join(f"{name}={places[name].describe()}" for name in names)
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """The sources that such a text names; none where there was one alone."""
+    return tuple(match["name"] for part in _NEXT.split(text) if (match := _NAMED.fullmatch(part)))
+
+
+def are_meant(places: Mapping[str, Place], names: Sequence[str], text: str) -> bool:
+    """Whether such a text, however it was written, means these very places."""
+    said: dict[str, str] = {}
+    for part in _NEXT.split(text):
+        match = _NAMED.fullmatch(part)
+        said[match["name"] if match else next(iter(names), "")] = match["uri"] if match else part
+    return said.keys() == set(names) and all(places[name].is_meant(uri) for name, uri in said.items())
