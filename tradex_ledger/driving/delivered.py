@@ -35,7 +35,6 @@ _FORMAT = 4
 _LABEL = "delivered"
 
 Days = tuple[int, int]  # from the first to the second, excluded; days since 1970-01-01
-_BEGINNING = -(2**31)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ from tradex_ledger.lake import markers
 from tradex_ledger.paths import is_there, literal
 
 STAGING = markers.STAGING
-_CHUNK = 1 << 20
 
 
 class LakeFileError(EnvironmentFault):
