@@ -6,8 +6,8 @@ through SQLAlchemy, by `store.Database`. What is asked stands in `schema/ledger/
 
 To add a database: a module as `sqlite.py` is (what differs, and its faults in its own words), its line in
 `dialects.MODULES`, its tables in `schema/ledger/NAME.sql`, its URL in `config.ledger_url`, and its line in
-`tests/ledger/stores.py`: the suites of the store run over it then. A reader of its own it needs only where SQLAlchemy
-is too slow.
+`tests/kit/stores.py`: the suites of the store run over it then. A reader of its own it needs only where SQLAlchemy is
+too slow.
 """
 
 from __future__ import annotations
