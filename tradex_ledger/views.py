@@ -45,9 +45,6 @@ class AsOf:
     position: int
     at: str | None
 
-    def as_json(self) -> dict[str, Any]:
-        return {"position": self.position, "at": self.at}
-
 
 class NoSuchPositionError(NotFoundError):
     """The ledger does not reach to that position, or begins after that time."""

@@ -25,7 +25,7 @@ IMPORTS = (
     "eventsourcing.application",
     "rich.table",
     "tradex_ledger.workspace",
-    "tradex_ledger.workspace, tradex_ledger.audit.describe",
+    "tradex_ledger.workspace, tradex_ledger.audit.look",
 )
 
 

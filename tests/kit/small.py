@@ -19,6 +19,9 @@ from tradex_ledger.ledger.select import open_store
 from tradex_ledger.pipelines.x.demo.posts import write_month
 from tradex_ledger.workspace import Workspace
 
+ANY_LAKE = ("lake-identity", "ledger-behind", "ledger-forked", "lake-of-another", "lake-unmarked", "lake-nested")
+"""Whatever may be wrong between ledger and lake, for `Workspace.open(tolerates=…)`."""
+
 FIRST = date(2024, 1, 1)
 REASON = "X API outage on 4 and 5 Jan, INC-4211"
 LATE = '{"id":"1741941000000000001","text":"late $TSLA","author_id":"9","created_at":"2024-01-03T10:00:00.000Z"}\n'

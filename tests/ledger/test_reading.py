@@ -17,7 +17,7 @@ import pytest
 
 from tests.kit import small
 from tests.kit.tree import CLI
-from tradex_ledger.audit.describe import Reader
+from tradex_ledger.audit.look import Look
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import open_config
 from tradex_ledger.datasets.statement import connect
@@ -424,7 +424,7 @@ def test_without_the_right_to_write_for_who_is_not_root(made: tuple[Path, str], 
 def test_the_python_api_reads_as_well(ws: Path):
     before = tree(ws)
     with Workspace.open(ws, reading=True) as workspace:
-        assert Reader(workspace.ledger.store).runs()
+        assert Look(workspace.ledger.store, workspace.config).runs()
         alerts(workspace.ledger, None)
     store = open_store(open_config(ws).ledger_url)
     assert isinstance(store, SQLiteFile)

@@ -77,7 +77,7 @@ def test_a_partial_backfill_of_new_logic_builds_just_what_reads_no_hole(workspac
     assert {name: sorted(map(iso, days)) for name, days in run.candidates.items()} == {
         "gold_metrics": ["2024-01-04", "2024-01-05"]
     }
-    why = " ".join(step["because"] for step in workspace.edges(workspace.ledger.get(Backfill, run.id, "backfill")))
+    why = " ".join(step.because for step in workspace.edges(workspace.ledger.get(Backfill, run.id, "backfill")))
     assert "2 days left out" in why
     run = logical(workspace, 1, 3)
     assert set(run.candidates) >= DOWNSTREAM

@@ -209,8 +209,8 @@ def test_the_history_tells_the_story(workspace: Workspace):
     workspace.bump("gold_signals", reason=REASON)
     run_id = backfill(workspace)
     workspace.deprecate("gold_signals", 1, reason="the old scoring raised too many spikes")
-    story = log(workspace.ledger, stream="dataset-gold_signals").entries
-    assert [(e["topic"], e["data"].get("logic_version")) for e in story] == [
+    story = log(workspace.ledger, stream="dataset-gold_signals").events
+    assert [(e.topic, e.data.get("logic_version")) for e in story] == [
         ("dataset.registered", None),
         ("dataset.logic_versioned", 1),
         ("dataset.published", 1),
@@ -218,11 +218,11 @@ def test_the_history_tells_the_story(workspace: Workspace):
         ("dataset.published", 2),
         ("dataset.version_deprecated", 1),
     ]
-    assert story[3]["data"]["reason"] == REASON
-    assert "z >= 4" in story[3]["data"]["definition"]
-    assert "z >= 3" in story[1]["data"]["definition"]
-    assert story[4]["data"]["run"] == run_id
-    of_the_run = [e["topic"] for e in log(workspace.ledger, stream=run_id).entries]
+    assert story[3].data["reason"] == REASON
+    assert "z >= 4" in story[3].data["definition"]
+    assert "z >= 3" in story[1].data["definition"]
+    assert story[4].data["run"] == run_id
+    of_the_run = [e.topic for e in log(workspace.ledger, stream=run_id).events]
     assert of_the_run[:3] == ["backfill.requested", "backfill.planned", "backfill.approved"]
     assert of_the_run[-3:] == ["run.published", "backfill.completed", "dataset.published"]
 

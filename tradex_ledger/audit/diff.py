@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import date
+from typing import NamedTuple
 
 import duckdb
 
@@ -14,7 +15,8 @@ from tradex_ledger.errors import RefusedError
 from tradex_ledger.lake.storage import LakeFileError, LocalLake, file_list, translate
 from tradex_ledger.lake.verified import Reading
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.views import open_views, resolve, rows
+from tradex_ledger.relations.data import LOGIC_VERSIONS, PARTITION_HISTORY, File, LogicVersion
+from tradex_ledger.views import open_views, resolve
 
 
 class NotSideBySideError(RefusedError):
@@ -29,8 +31,30 @@ class NotSideBySideError(RefusedError):
         )
 
 
-def diff_candidate(ledger: Ledger, lake: LocalLake, prefix: str, *, trusting: bool = False) -> list[dict[str, Any]]:
-    """For each candidate of a run that differs from the current partition: rows before, after, gone and new.
+class Differing(NamedTuple):
+    """A partition before and after: its rows, those that are gone, and those that are new."""
+
+    dataset: str
+    partition: date
+    logic_version: int | None
+    rows_before: int
+    rows_after: int
+    rows_gone: int
+    rows_new: int
+
+
+class _Side(NamedTuple):
+    """A partition on one side: how many rows it has, and the files with them."""
+
+    rows: int
+    files: list[File] | None
+
+
+_NOTHING = _Side(0, None)
+
+
+def diff_candidate(ledger: Ledger, lake: LocalLake, prefix: str, *, trusting: bool = False) -> list[Differing]:
+    """Each candidate of a run that differs from the current partition.
 
     A version that has no partition yet is compared with the newest version of that day that readers have.
     """
@@ -38,23 +62,17 @@ def diff_candidate(ledger: Ledger, lake: LocalLake, prefix: str, *, trusting: bo
     reading = Reading(lake, trusting=trusting)
     connection = open_views(ledger.store, resolve(ledger.store, None))
     try:
-        candidates = rows(
-            connection,
-            "partition_history",
-            "run_id = ? and state = 'candidate' and outcome = 'written' order by dataset, partition",
-            run_id,
-        )
-        versions = {r["dataset"]: r for r in rows(connection, "logic_versions", "is_read")}
+        where = "run_id = ? and state = 'candidate' and outcome = 'written' order by dataset, partition"
+        candidates = PARTITION_HISTORY.read(connection, where, run_id)
+        versions = {version.dataset: version for version in LOGIC_VERSIONS.read(connection, "is_read")}
         tables = Tables(connection, reading)
-        pairs = []
-        current: dict[str, dict[Any, dict[str, Any]]] = {}
-        for candidate in candidates:
-            name = candidate["dataset"]
-            if name not in current:
-                current[name] = {row["partition"]: row for row in tables.partitions(versions[name])}
-            pairs.append((candidate, current[name].get(candidate["partition"], {"files": [], "rows": 0})))
-        tables.paths(file for pair in pairs for row in pair for file in row["files"] or ())
-        found = [_compare(connection, lake, *pair) for pair in pairs]
+        current = {name: _sides(tables, versions[name]) for name in dict.fromkeys(c.dataset for c in candidates)}
+        pairs = [(c, current[c.dataset].get(c.partition, _NOTHING)) for c in candidates]
+        tables.paths(file for pair in pairs for side in pair for file in side.files or ())
+        found = [
+            _compare(connection, lake, (c.dataset, c.partition, c.logic_version), _Side(c.rows, c.files), before)
+            for c, before in pairs
+        ]
         reading.close()
         return found
     except LakeFileError as error:
@@ -65,32 +83,32 @@ def diff_candidate(ledger: Ledger, lake: LocalLake, prefix: str, *, trusting: bo
 
 def diff_versions(
     ledger: Ledger, lake: LocalLake, dataset: str, older: int, newer: int, *, trusting: bool = False
-) -> list[dict[str, Any]]:
-    """For each day on which two logic versions of a dataset differ: rows in the one and the other, gone and new.
+) -> list[Differing]:
+    """Each day on which two logic versions of a dataset differ.
 
     Raises: `UnknownDatasetError`, `NoSuchVersionError`, `NotSideBySideError`, `PrunedFileError`.
     """
     connection = open_views(ledger.store, resolve(ledger.store, None))
     try:
-        versions = rows(connection, "logic_versions", "true order by position")
-        known = {row["logic_version"]: row for row in versions if row["dataset"] == dataset}
+        versions = LOGIC_VERSIONS.read(connection, "true order by position")
+        known = {version.logic_version: version for version in versions if version.dataset == dataset}
         if not known:
-            raise UnknownDatasetError(dataset, sorted({row["dataset"] for row in versions}))
+            raise UnknownDatasetError(dataset, sorted({version.dataset for version in versions}))
         for number in (older, newer):
             if number not in known:
                 raise NoSuchVersionError(dataset, number, max(known))
-        if known[newer]["component"] is None:
+        if known[newer].component is None:
             raise NotSideBySideError(dataset)
         reading = Reading(lake, trusting=trusting)
         tables = Tables(connection, reading)
-        sides = [{row["partition"]: row for row in tables.partitions(known[number])} for number in (older, newer)]
-        tables.paths(file for side in sides for row in side.values() for file in row["files"] or ())
-        found = []
-        for day in sorted(sides[0].keys() | sides[1].keys()):
-            nothing = {"dataset": dataset, "partition": day, "logic_version": newer, "files": [], "rows": 0}
-            found.append(_compare(connection, lake, sides[1].get(day, nothing), sides[0].get(day, nothing)))
+        before, after = (_sides(tables, known[number]) for number in (older, newer))
+        tables.paths(file for sides in (before, after) for side in sides.values() for file in side.files or ())
+        found = [
+            _compare(connection, lake, (dataset, day, newer), after.get(day, _NOTHING), before.get(day, _NOTHING))
+            for day in sorted(before.keys() | after.keys())
+        ]
         reading.close()
-        return [row for row in found if row["rows_gone"] or row["rows_new"]]
+        return [row for row in found if row.rows_gone or row.rows_new]
     except LakeFileError as error:
         raise pruned_or(ledger.store, error) from None
     except duckdb.BinderException as error:
@@ -99,31 +117,30 @@ def diff_versions(
         connection.close()
 
 
+def _sides(tables: Tables, version: LogicVersion) -> dict[date, _Side]:
+    return {row.partition: _Side(row.rows, row.files) for row in tables.partitions(version)}
+
+
 def _compare(
-    connection: duckdb.DuckDBPyConnection, lake: LocalLake, after: dict[str, Any], before: dict[str, Any]
-) -> dict[str, Any]:
+    connection: duckdb.DuckDBPyConnection,
+    lake: LocalLake,
+    what: tuple[str, date, int | None],
+    after: _Side,
+    before: _Side,
+) -> Differing:
     old, new = _table(lake, before), _table(lake, after)
+    gone, added = before.rows, after.rows
     if old and new:
         both = f"(select count(*) from ({old} except all {new})), (select count(*) from ({new} except all {old}))"
         try:
-            counts = connection.execute(f"select {both}").fetchall()[0]
+            gone, added = connection.execute(f"select {both}").fetchall()[0]
         except duckdb.BinderException:
             raise
         except duckdb.Error as error:  # a damaged file that was believed (--no-verify) fails in many ways
-            raise translate(error, f"reading {after['dataset']} of {after['partition']}") from None
-    else:
-        counts = (before["rows"], after["rows"])
-    return {
-        "dataset": after["dataset"],
-        "partition": after["partition"],
-        "logic_version": after["logic_version"],
-        "rows_before": before["rows"],
-        "rows_after": after["rows"],
-        "rows_gone": counts[0],
-        "rows_new": counts[1],
-    }
+            raise translate(error, f"reading {what[0]} of {what[1]}") from None
+    return Differing(*what, before.rows, after.rows, gone, added)
 
 
-def _table(lake: LocalLake, partition: dict[str, Any]) -> str:
-    paths = [str(lake.absolute(file["path"])) for file in partition["files"] or ()]
+def _table(lake: LocalLake, side: _Side) -> str:
+    paths = [str(lake.absolute(file["path"])) for file in side.files or ()]
     return f"select * from read_parquet({file_list(paths)}, hive_partitioning = false)" if paths else ""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any
+from typing import NamedTuple
 
+from tradex_ledger.audit.documents.form import HIDDEN
 from tradex_ledger.domain.base import EVENTS
 from tradex_ledger.domain.person import person
 from tradex_ledger.errors import UsageError
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.ask import PAGE, newest, newest_first
+from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.ledger.rows import BrokenRowError, entry_of
 from tradex_ledger.views import AsOf, resolve
 
@@ -30,12 +33,23 @@ class UnknownTopicError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """Entries (newest last) and the position they are an answer as of; where the state stood when a request was made
+    """Events (newest last) and the position they are an answer as of; where the state stood when a request was made
     to move it, by the request's position."""
 
-    entries: list[dict[str, Any]]
     as_of: AsOf
-    cursors: dict[int, str | None] = field(default_factory=dict)
+    events: list[Entry]
+    cursors: dict[int, str | None] = field(default_factory=dict, metadata=HIDDEN)
+
+
+class Line(NamedTuple):
+    """An event (or many of one kind) for reading; position and time are those of the last."""
+
+    position: int
+    at: str
+    by: str
+    stream: str
+    event: str
+    what: str
 
 
 def log(
@@ -60,25 +74,25 @@ def log(
     page = PAGE if limit is None or actor is not None else limit
     for row in newest_first(store, chosen, before=position.position + 1, about=stream or "", page=page):
         entry = entry_of(ledger.id, row)
-        if actor is None or entry["by"] == actor:
+        if actor is None or entry.by == actor:
             entries.append(entry)
         if limit is not None and len(entries) == limit:
             break
-    asked = (entry["position"] for entry in entries if entry["data"].get("override_state"))
-    return Log(list(reversed(entries)), position, {at: _cursor_before(ledger, at) for at in asked})
+    asked = (entry.position for entry in entries if entry.data.get("override_state"))
+    return Log(position, list(reversed(entries)), {at: _cursor_before(ledger, at) for at in asked})
 
 
 def _cursor_before(ledger: Ledger, position: int) -> str | None:
     """Where the state stood before an event."""
     moved = newest(ledger.store, _STATE, before=position)
-    cursor: str | None = entry_of(ledger.id, moved)["data"].get("cursor") if moved else None
+    cursor: str | None = entry_of(ledger.id, moved).data.get("cursor") if moved else None
     return cursor
 
 
-def story(found: Log) -> Iterator[dict[str, Any]]:
-    """Entries for reading: a sentence each, and one line for the many partitions of a window or batch."""
-    group: list[dict[str, Any]] = []
-    for entry in found.entries:
+def story(found: Log) -> Iterator[Line]:
+    """Events for reading: a sentence each, and one line for the many partitions of a window or batch."""
+    group: list[Entry] = []
+    for entry in found.events:
         if group and not _belongs(group[-1], entry):
             yield _line(group, found)
             group = []
@@ -87,66 +101,59 @@ def story(found: Log) -> Iterator[dict[str, Any]]:
         yield _line(group, found)
 
 
-def _belongs(last: dict[str, Any], entry: dict[str, Any]) -> bool:
+def _belongs(last: Entry, entry: Entry) -> bool:
     return (
-        entry["topic"] in ("run.partition_rebuilt", "run.batch_appended")
-        and all(last[name] == entry[name] for name in ("topic", "stream", "by"))
-        and last["data"].get("dataset") == entry["data"].get("dataset")
+        entry.topic in ("run.partition_rebuilt", "run.batch_appended")
+        and (last.topic, last.stream, last.by) == (entry.topic, entry.stream, entry.by)
+        and last.data.get("dataset") == entry.data.get("dataset")
     )
 
 
-def _line(group: list[dict[str, Any]], found: Log) -> dict[str, Any]:
+def _line(group: list[Entry], found: Log) -> Line:
     first, last = group[0], group[-1]
     try:
         what = _many(group) if len(group) > 1 else _sentence(first, found.cursors)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise BrokenRowError(last["position"], f"its facts are not those of {last['topic']}") from error
-    return {
-        "position": last["position"],
-        "at": last["at"],
-        "by": last["by"],
-        "stream": last["stream"],
-        "event": last["topic"],
-        "what": what,
-    }
+        raise BrokenRowError(last.position, f"its facts are not those of {last.topic}") from error
+    return Line(last.position, last.at, last.by, last.stream, last.topic, what)
 
 
-def _many(group: list[dict[str, Any]]) -> str:
-    data = [entry["data"] for entry in group]
-    days = sorted(d["partition"] for d in data)
-    outcomes: dict[str, int] = {}
-    for d in data:
-        outcome = d.get("outcome", "appended")
-        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+def _many(group: list[Entry]) -> str:
+    data = [entry.data for entry in group]
+    days = sorted(facts["partition"] for facts in data)
+    outcomes = Counter(facts.get("outcome", "appended") for facts in data)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-    total = sum(d["rows"] for d in data)
+    total = sum(facts["rows"] for facts in data)
     return f"{data[0]['dataset']} {days[0]}..{days[-1]}: {len(data)} partitions ({counts}), {total} rows"
 
 
-def _sentence(entry: dict[str, Any], cursors: dict[int, str | None]) -> str:
+def _how(entry: Entry, cursors: dict[int, str | None]) -> dict[str, object]:
+    """What a sentence says that is no fact of the event, but follows from some."""
+    data = entry.data
+    match entry.topic:
+        case "backfill.requested":
+            before = cursors.get(entry.position) or "the beginning"
+            return {"move": f" (state: {before} -> {data['cursor']})" if entry.position in cursors else ""}
+        case "backfill.approved":
+            return {"how": f"by rule ({data['rule']}): " if data["rule"] else ""}
+        case "policy.set":
+            return {"how": f", proposed by {data['proposed_by']}" if data["proposed_by"] else ""}
+        case "policy.rejected":
+            return {"how": "withdrawn" if person(entry.by) == person(data["proposed_by"]) else "rejected"}
+    return {}
+
+
+def _sentence(entry: Entry, cursors: dict[int, str | None]) -> str:
     """One event in a few words: those of its facts that a reader asks for first."""
-    data = entry["data"]
-    if entry["topic"] == "backfill.requested":
-        moves = entry["position"] in cursors
-        before = cursors.get(entry["position"]) or "the beginning"
-        data = {**data, "move": f" (state: {before} -> {data['cursor']})" if moves else ""}
-    if entry["topic"] == "backfill.approved":
-        data = {**data, "how": f"by rule ({data['rule']}): " if data["rule"] else ""}
-    if entry["topic"] == "policy.set":
-        data = {**data, "how": f", proposed by {data['proposed_by']}" if data["proposed_by"] else ""}
-    if entry["topic"] == "policy.rejected":
-        own = person(entry["by"]) == person(data["proposed_by"])
-        data = {**data, "how": "withdrawn" if own else "rejected"}
-    if entry["topic"] == "lake.collected":
-        data = {**data, "n_files": len(data["files"])}
-    template = _TEMPLATES.get(entry["topic"])
+    data = {**entry.data, **_how(entry, cursors), "n_files": len(entry.data.get("files") or ())}
+    template = _TEMPLATES.get(entry.topic)
     if template is None:
-        return ", ".join(f"{name} {value}" for name, value in data.items() if isinstance(value, str | int))[:160]
+        return ", ".join(f"{name} {value}" for name, value in entry.data.items() if isinstance(value, str | int))[:160]
     shown = {name: (value if value is not None else "-") for name, value in data.items()}
     for name in ("plan_digest", "digest", "before", "fingerprint"):
         if isinstance(shown.get(name), str):
             shown[name] = str(shown[name])[:12]
-    return template.format(**shown, n_files=len(data.get("files") or ()))
+    return template.format(**shown)
 
 
 _TEMPLATES = {

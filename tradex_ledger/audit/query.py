@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 
+from tradex_ledger.audit.documents.form import BARE, IF_ANY
 from tradex_ledger.audit.tables import LostFileError, PrunedFileError, Tables
 from tradex_ledger.audit.values import bare, values_of
 from tradex_ledger.datasets.sandbox import close, confine, in_time
@@ -18,7 +19,8 @@ from tradex_ledger.lake.verified import Reading
 from tradex_ledger.ledger.named import find_run
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.paths import readable
-from tradex_ledger.views import AsOf, add_projections, open_views, projection_names, resolve, rows
+from tradex_ledger.relations.data import LOGIC_VERSIONS, LOST_FILES, PARTITIONS, PRUNED_FILES, pruned_paths
+from tradex_ledger.views import AsOf, add_projections, open_views, projection_names, resolve
 
 _TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
 _HOME = frozenset({"main"})
@@ -39,9 +41,9 @@ class Answer:
     """Columns (names), rows (plain values), the position they are an answer as of, and what to know about them."""
 
     columns: list[str]
-    rows: list[tuple[Any, ...]]
+    rows: list[tuple[Any, ...]] = field(metadata=BARE)
     as_of: AsOf
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list, metadata=IF_ANY)
 
 
 def query(
@@ -105,26 +107,24 @@ def _candidate(store: Store, prefix: str | None) -> str | None:
 def pruned_or(store: Store, error: LakeFileError) -> TradexError:
     """Why a file is not there: the event that gave it up, however old the question; else the fault itself."""
     with open_views(store, resolve(store, None)) as connection:
-        for pruned in rows(connection, "pruned_files", "path = ?", error.path):
-            readable_ = _readable(connection, pruned["dataset"])
-            return PrunedFileError(error.path, pruned["position"], pruned["by"], readable_)
-        for lost in rows(connection, "lost_files", "path = ? order by position", error.path):
-            return LostFileError(error.path, lost)
+        for pruned in PRUNED_FILES.read(connection, "path = ?", error.path):
+            readable_ = _readable(connection, pruned.dataset)
+            return PrunedFileError(error.path, pruned.position, pruned.by, readable_)
+        for lost in LOST_FILES.read(connection, "path = ? order by position", error.path):
+            return LostFileError(lost)
         return error
 
 
 def _readable(connection: duckdb.DuckDBPyConnection, dataset: str) -> list[str]:
     """The tables of a dataset none of whose files was given up: the one that readers get, and named versions."""
-    from tradex_ledger.upkeep.prune import pruned_paths  # loads slowly, and is seldom needed
-
     gone = pruned_paths(connection, dataset)
-    parts = rows(connection, "partitions", "dataset = ?", dataset)
+    parts = PARTITIONS.read(connection, "dataset = ?", dataset)
     found = []
-    for version in rows(connection, "logic_versions", "dataset = ? order by logic_version desc", dataset):
-        number, sided = version["logic_version"], version["component"] is not None
-        files = [row["files"] or () for row in parts if not sided or row["logic_version"] == number]
+    for version in LOGIC_VERSIONS.read(connection, "dataset = ? order by logic_version desc", dataset):
+        number, sided = version.logic_version, version.component is not None
+        files = [row.files or () for row in parts if not sided or row.logic_version == number]
         if files and not any(file["path"] in gone for some in files for file in some):
-            found += [dataset] if version["is_read"] else []
+            found += [dataset] if version.is_read else []
             found += [f"{dataset}_v{number}"] if sided else []
     return found
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import date
+from typing import TypeAlias
 
 import duckdb
 import orjson
@@ -13,7 +14,21 @@ import orjson
 from tradex_ledger.errors import EnvironmentFault, NotFoundError
 from tradex_ledger.lake.storage import file_list, translate
 from tradex_ledger.lake.verified import Named, Reading
-from tradex_ledger.views import projection_names, rows
+from tradex_ledger.relations.data import (
+    DEFINITIONS,
+    LOGIC_VERSIONS,
+    LOST_FILES,
+    PARTITION_HISTORY,
+    PARTITIONS,
+    File,
+    LogicVersion,
+    LostFile,
+    Partition,
+    PartitionHistory,
+)
+from tradex_ledger.views import projection_names
+
+Held: TypeAlias = Partition | PartitionHistory
 
 _VERSIONED = re.compile(r"(?P<dataset>.+)_v(?P<version>[0-9]{1,9})")
 
@@ -47,16 +62,16 @@ class LostFileError(EnvironmentFault):
 
     code = "lost"
 
-    def __init__(self, path: str, lost: Mapping[str, Any]) -> None:
-        day = str(lost["partition"])
+    def __init__(self, lost: LostFile) -> None:
+        day = lost.partition
         again = (
-            f"tradex backfill request temporal {lost['dataset']} --from {day} --to {day} --no-override-state --reason …"
+            f"tradex backfill request temporal {lost.dataset} --from {day} --to {day} --no-override-state --reason …"
         )
-        bronze = f"as of position {lost['position']} or later it is not read; what the source still has: {again}"
+        bronze = f"as of position {lost.position} or later it is not read; what the source still has: {again}"
         super().__init__(
-            f"the lake file {path} was declared lost by the event of position {lost['position']} "
-            f"({lost['declared_by']}, confirmed by {lost['confirmed_by']}): {lost['reason']}",
-            mend=bronze if lost["layer"] == "bronze" else f"build its day again: {again}",
+            f"the lake file {lost.path} was declared lost by the event of position {lost.position} "
+            f"({lost.declared_by}, confirmed by {lost.confirmed_by}): {lost.reason}",
+            mend=bronze if lost.layer == "bronze" else f"build its day again: {again}",
         )
 
 
@@ -76,11 +91,10 @@ class Tables:
 
         Raises: `UnknownTableError`, `LakeFileError`. Deprecated versions give a warning.
         """
-        versions = rows(self.connection, "logic_versions")
-        read = {row["dataset"]: row for row in versions if row["is_read"]}
-        if self.candidate is not None:  # a candidate is of the version that is being written
-            read = {row["dataset"]: row for row in versions if row["is_current"]}
-        known = {(row["dataset"], row["logic_version"]): row for row in versions}
+        versions = LOGIC_VERSIONS.read(self.connection)
+        # A candidate is of the version that is being written.
+        read = {row.dataset: row for row in versions if (row.is_read if self.candidate is None else row.is_current)}
+        known = {(row.dataset, row.logic_version): row for row in versions}
         for name in sorted(names):
             match = _VERSIONED.fullmatch(name)
             found = read.get(name) or (match and known.get((match["dataset"], int(match["version"]))))
@@ -88,20 +102,20 @@ class Tables:
                 raise UnknownTableError(name, [*sorted(read), *projection_names(), "events"])
             self._add(name, found)
 
-    def _add(self, table: str, version: dict[str, Any]) -> None:
-        dataset, number = version["dataset"], version["logic_version"]
-        if version["is_deprecated"]:
+    def _add(self, table: str, version: LogicVersion) -> None:
+        dataset, number = version.dataset, version.logic_version
+        if version.is_deprecated:
             self.warnings.append(f"version {number} of {dataset} is deprecated")
-        if table == dataset and version["component"] is not None:
+        if table == dataset and version.component is not None:
             self._warn_of_gaps(dataset, number)
         self._warn_of_losses(dataset)
-        paths = self.paths(file for row in self.partitions(version) for file in row["files"] or ())
+        paths = self.paths(file for row in self.partitions(version) for file in row.files or ())
         self.listed += paths
         if not paths:
             self._add_empty(table, version)
             return
         source = f"read_parquet({file_list(paths)}, hive_partitioning = false)"
-        if version["component"] is None and number > 1:
+        if version.component is None and number > 1:
             # Its files are of several versions, which need not have the same columns: what a file has not is null.
             columns = f"__columns_of_{table}"
             self._add_empty(columns, version)
@@ -114,19 +128,19 @@ class Tables:
         except duckdb.Error as error:
             raise translate(error, f"reading the files of {table}") from None
 
-    def _add_empty(self, table: str, version: dict[str, Any]) -> None:
+    def _add_empty(self, table: str, version: LogicVersion) -> None:
         """A table with the columns of a version, and without rows."""
         from tradex_ledger.datasets.fingerprint import create_empty  # loads slowly, and is seldom needed
 
-        which = (version["dataset"], version["logic_version"])
-        (described,) = rows(self.connection, "definitions", "dataset = ? and logic_version = ?", *which)
-        create_empty(self.connection, table, [(c["name"], c["type"]) for c in orjson.loads(described["columns"])])
+        which = (version.dataset, version.logic_version)
+        (described,) = DEFINITIONS.read(self.connection, "dataset = ? and logic_version = ?", *which)
+        create_empty(self.connection, table, [(c["name"], c["type"]) for c in orjson.loads(described.columns)])
 
     def _warn_of_gaps(self, dataset: str, number: int) -> None:
         """Say which days an older version has and the one that is read does not: they were not backfilled."""
-        days: dict[int, set[Any]] = {}
-        for row in rows(self.connection, "partitions", "dataset = ? and logic_version <= ?", dataset, number):
-            days.setdefault(row["logic_version"], set()).add(row["partition"])
+        days: dict[int, set[date]] = {}
+        for row in PARTITIONS.read(self.connection, "dataset = ? and logic_version <= ?", dataset, number):
+            days.setdefault(row.logic_version or 0, set()).add(row.partition)
         here = days.pop(number, set())
         for older in sorted(days, reverse=True):
             if lacking := days[older] - here:
@@ -137,34 +151,28 @@ class Tables:
 
     def _warn_of_losses(self, dataset: str) -> None:
         """Say which rows of Bronze were declared lost, and how many were found again."""
-        for row in rows(
-            self.connection,
-            "lost_files",
-            "dataset = ? and layer = 'bronze' order by position, partition, path",
-            dataset,
-        ):
-            found = row["appended_since"]
-            again = (
-                "not extracted again yet" if row["mended_position"] is None else f"{found} rows of that day found since"
-            )
+        where = "dataset = ? and layer = 'bronze' order by position, partition, path"
+        for lost in LOST_FILES.read(self.connection, where, dataset):
+            found = f"{lost.appended_since} rows of that day found since"
             self.warnings.append(
-                f"{dataset} of {row['partition']}: {row['rows']} rows were declared lost by the event of position "
-                f"{row['position']}, {again}"
+                f"{dataset} of {lost.partition}: {lost.rows} rows were declared lost by the event of position "
+                f"{lost.position}, {'not extracted again yet' if lost.mended_position is None else found}"
             )
 
-    def partitions(self, version: dict[str, Any]) -> list[dict[str, Any]]:
-        """The partitions (partition, files, rows) of a logic version, candidates laid over; in order of day."""
-        where, values = "dataset = ?", [version["dataset"]]
-        if version["component"] is not None:
-            where, values = "dataset = ? and logic_version = ?", [version["dataset"], version["logic_version"]]
-        found = {row["partition"]: row for row in rows(self.connection, "partitions", where, *values)}
+    def partitions(self, version: LogicVersion) -> list[Held]:
+        """The partitions of a logic version, candidates laid over; in order of day."""
+        where, values = "dataset = ?", [version.dataset, version.logic_version]
+        if version.component is not None:
+            where = "dataset = ? and logic_version = ?"
+        values = values[: where.count("?")]
+        found: dict[date, Held] = {row.partition: row for row in PARTITIONS.read(self.connection, where, *values)}
         if self.candidate is not None:
             where = f"{where} and run_id = ? and state = 'candidate'"
-            for row in rows(self.connection, "partition_history", where, *values, self.candidate):
-                found[row["partition"]] = row
+            for row in PARTITION_HISTORY.read(self.connection, where, *values, self.candidate):
+                found[row.partition] = row
         return [found[day] for day in sorted(found)]
 
-    def paths(self, files: Iterable[Mapping[str, Any]]) -> list[str]:
+    def paths(self, files: Iterable[File]) -> list[str]:
         """Where files lie. Raises `LakeFileError` when one is not as its event says."""
         wanted = [Named(file["path"], file["bytes"], file["sha256"]) for file in files]
         self.reading.check(wanted)

@@ -7,6 +7,7 @@ import click
 from tradex_ledger.cli.common import Call, as_of_option, command
 from tradex_ledger.errors import UsageError
 
+COLUMNS = ("position", "at", "run_id", "alert", "message", "delivered")
 _top = click.Group()
 
 
@@ -16,8 +17,6 @@ _top = click.Group()
 @as_of_option
 def alerts(call: Call, deliver: bool, limit: int, as_of: str | None) -> int:
     """Failures, strange volumes, runs beyond their SLA, held publications, other engines. Exit 1 if undelivered."""
-    from tradex_ledger.upkeep.alerts import alerts as find
-
     with call.open(reading=not deliver) as workspace:
         sent = workspace.deliver_alerts() if deliver else 0
         if deliver and not workspace.settings.alert_urls:
@@ -27,9 +26,6 @@ def alerts(call: Call, deliver: bool, limit: int, as_of: str | None) -> int:
             )
         if deliver:
             call.show.note(f"{sent} alerts delivered to {len(workspace.settings.alert_urls)} receivers")
-        found = find(workspace.ledger, as_of)[-limit:]
-    if call.as_json:
-        call.show.document(found)
-    else:
-        call.show.table(found, ("position", "at", "run_id", "alert", "message", "delivered"))
-    return 1 if any(not alert["delivered"] for alert in found) else 0
+        found = workspace.audit.look.alerts(as_of)[-limit:]
+    call.result(found, lambda show, rows: show.rows(rows, COLUMNS))
+    return 1 if any(not alert.delivered for alert in found) else 0

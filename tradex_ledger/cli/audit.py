@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from tradex_ledger.cli.common import Call, as_of_option, command, examples, no_verify_option
+from tradex_ledger.cli.show import Show
 
 if TYPE_CHECKING:
+    from tradex_ledger.audit.diff import Differing
     from tradex_ledger.audit.log import Log
 
 COLUMNS = ("position", "at", "by", "stream", "event", "what")
@@ -30,11 +32,9 @@ def audit() -> None:
 @as_of_option
 def log(call: Call, topics: tuple[str, ...], by: str | None, limit: int, as_of: str | None) -> None:
     """The newest events of all streams. With --json each event is whole, as it is stored."""
-    from tradex_ledger.audit.log import log as read_log
-
     with call.open(reading=True) as workspace:
-        found = read_log(workspace.ledger, topics=topics, actor=by, limit=limit, as_of=as_of)
-    _show(call, found)
+        found = workspace.audit.log(topics=topics, by=by, limit=limit, as_of=as_of)
+    call.result(found, _story)
 
 
 @command(audit, "history", example="tradex audit history bf-1m83\ntradex audit history gold_signals")
@@ -42,14 +42,9 @@ def log(call: Call, topics: tuple[str, ...], by: str | None, limit: int, as_of: 
 @as_of_option
 def history(call: Call, subject: str, as_of: str | None) -> None:
     """The whole story of one run (or of a dataset, or of a pipeline's state), in order."""
-    from tradex_ledger.audit.log import log as read_log
-
     with call.open(reading=True) as workspace:
-        ledger = workspace.ledger
-        named = [s for s in (f"dataset-{subject}", f"pipeline-{subject}", subject) if ledger.version_of(s)]
-        stream = named[0] if named else ledger.find_run(subject)
-        found = read_log(ledger, stream=stream, as_of=as_of)
-    _show(call, found)
+        found = workspace.audit.history(subject, as_of)
+    call.result(found, _story)
 
 
 @command(audit, "diff", example="tradex audit diff --candidate bf-1m83\ntradex audit diff gold_signals --versions 1 2")
@@ -62,33 +57,26 @@ def diff(call: Call, dataset: str | None, run_id: str | None, versions: tuple[in
 
     For each partition that differs: rows before and after, gone and new.
     """
-    from tradex_ledger.audit.diff import diff_candidate, diff_versions
-    from tradex_ledger.lake.verified import NOT_VERIFIED
-
     if (run_id is None) == (dataset is None) or (dataset is None) != (versions is None):
         raise click.UsageError("Give --candidate ID, or DATASET with --versions OLDER NEWER.")
-    if no_verify:
-        call.show.warning(NOT_VERIFIED)
     with call.open(reading=True) as workspace:
+        if no_verify:
+            call.show.warning(workspace.audit.not_verified)
         if dataset is not None and versions is not None:
-            found = diff_versions(workspace.ledger, workspace.lake, dataset, *versions, trusting=no_verify)
+            found = workspace.audit.diff_versions(dataset, *versions, trusting=no_verify)
         else:
-            found = diff_candidate(workspace.ledger, workspace.lake, run_id or "", trusting=no_verify)
-    if call.as_json:
-        call.show.document(found)
-    else:
-        columns = ("dataset", "partition", "logic_version", "rows_before", "rows_after", "rows_gone", "rows_new")
-        call.show.table(found, columns)
-        call.show.note(f"{len(found)} partitions {'would change' if run_id else 'differ'}")
+            found = workspace.audit.diff(run_id or "", trusting=no_verify)
+    call.result(found, lambda show, rows: _differing(show, rows, "would change" if run_id else "differ"))
     return 1 if found else 0
 
 
-def _show(call: Call, found: Log) -> None:
+def _differing(show: Show, rows: list[Differing], how: str) -> None:
+    show.rows(rows, ("dataset", "partition", "logic_version", "rows_before", "rows_after", "rows_gone", "rows_new"))
+    show.note(f"{len(rows)} partitions {how}")
+
+
+def _story(show: Show, found: Log) -> None:
     from tradex_ledger.audit.log import story
 
-    show, as_of = call.show, found.as_of
-    if show.as_json:
-        show.document({"as_of": as_of.as_json(), "events": found.entries})
-        return
-    show.table(list(story(found)), COLUMNS)
-    show.note(f"as of position {as_of.position} ({as_of.at})")
+    show.rows(list(story(found)), COLUMNS)
+    show.note(f"as of position {found.as_of.position} ({found.as_of.at})")

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from tradex_ledger.cli.common import Call, as_of_option, command, examples
-from tradex_ledger.cli.plans import cost_facts, run_document, show_datasets
+from tradex_ledger.cli.layouts.run import COLUMNS, next_step, run_row, shown
 from tradex_ledger.cli.request import request
-from tradex_ledger.cli.runs import RUN_COLUMNS, next_step, report, run_row, show_run
+from tradex_ledger.cli.runs import report
+from tradex_ledger.cli.show import Show
 from tradex_ledger.domain.life import ACTIVE
 from tradex_ledger.lifecycle import statuses
+
+if TYPE_CHECKING:
+    from tradex_ledger.audit.documents.run import Listed
+    from tradex_ledger.domain.facts import Facts
+    from tradex_ledger.workspace import Workspace
 
 
 @click.group(
@@ -31,12 +37,11 @@ backfill.add_command(request)
 @as_of_option
 def list_(call: Call, status: str | None, limit: int, as_of: str | None) -> None:
     """Backfills, newest first."""
-    runs = call.reader(as_of).runs(kind="backfill", status=status, limit=limit)
-    show = call.show
-    if show.as_json:
-        show.document([{"id": r["run_id"], **r} for r in runs])
-        return
-    show.table([run_row(r) for r in runs], RUN_COLUMNS)
+    call.result(call.look().runs(as_of, kind="backfill", status=status and status.upper(), limit=limit), _listed)
+
+
+def _listed(show: Show, runs: list[Listed]) -> None:
+    show.table([run_row(listed.run) for listed in runs], COLUMNS)
     if not runs:
         show.note("there is no such backfill; ask for one: tradex backfill request temporal --help")
 
@@ -46,31 +51,11 @@ def list_(call: Call, status: str | None, limit: int, as_of: str | None) -> None
 @as_of_option
 def show_(call: Call, run_id: str, as_of: str | None) -> None:
     """A run whole: request, plan, approval, progress, layers, errors. Any unique beginning of its id will do."""
-    from tradex_ledger.audit.describe import Reader
-    from tradex_ledger.domain.approval import Approval, in_words
-    from tradex_ledger.ledger.named import NoSuchStreamError
-
     with call.open(reading=True) as workspace:
-        found = workspace.ledger.find_run(run_id)
-        reader = Reader(workspace.ledger.store, as_of)
-        if not reader.rows("runs", "run_id = ?", found):
-            raise NoSuchStreamError(f"{found} as of {as_of}")
-        document = run_document(workspace, reader, found)
-    show_run(call.show, document)
-    if document["plan"] and not call.as_json:
-        call.show.line()
-        costs = {f"estimated {name}": text for name, text in cost_facts(document["plan"]["estimate"]).items()}
-        waits = (
-            {"approval": in_words(Approval(**document["approval"]))}
-            if document["status"] == "PLANNED" and document["approval"]
-            else {}
-        )
-        call.show.facts({**costs, **waits})
-        show_datasets(call.show, document)
-        for text in document["warnings"]:
-            call.show.warning(text)
-    if document["status"] in ACTIVE:
-        call.show.note(f"next: {next_step(found, document['status'], document['run_kind'])}")
+        document = workspace.audit.run(run_id, as_of)
+    call.result(document, shown)
+    if document.status in ACTIVE:
+        call.show.note(f"next: {next_step(document.id, document.status, document.run.run_kind)}")
 
 
 @command(backfill, "approve", example="tradex backfill approve bf-1m83 --as maria")
@@ -108,21 +93,22 @@ def cancel(call: Call, run_id: str, reason: str) -> None:
         _moved(call, workspace, cancelled.id, cancelled.status)
 
 
-def _say_policy(call: Call, workspace: Any, run_id: str) -> None:
+def _say_policy(call: Call, workspace: Workspace, run_id: str) -> None:
     """Say that a backfill was planned or approved under another policy than what it is judged by now."""
     for text in workspace.policy_changes(run_id):
         call.show.warning(text)
 
 
-def _moved(call: Call, workspace: Any, run_id: str, status: str) -> None:
-    if call.as_json:
-        report(call, workspace, run_id)
-        return
-    call.show.line(f"{run_id} is {status}")
+def _moved(call: Call, workspace: Workspace, run_id: str, status: str) -> None:
+    call.either(lambda: workspace.audit.run(run_id), lambda: _say_moved(call.show, run_id, status))
+
+
+def _say_moved(show: Show, run_id: str, status: str) -> None:
+    show.line(f"{run_id} is {status}")
     if status == "APPROVED":
         incremental = run_id.startswith("run-")
         step = next_step(run_id, status, "incremental" if incremental else "backfill")
-        call.show.note(f"next: {step}" + ("" if incremental else ", or leave it to: tradex worker"))
+        show.note(f"next: {step}" + ("" if incremental else ", or leave it to: tradex worker"))
 
 
 @command(backfill, "run", example="tradex backfill run bf-1m83")
@@ -182,14 +168,12 @@ def revert(call: Call, run_id: str, reason: str) -> None:
     Refused, naming the blocker, when a later run stands on top of it. Where other rows are known to have come of the
     very inputs of what is current again, that is said, and an alert.
     """
-    from tradex_ledger.audit.describe import Reader
-
     with call.open() as workspace:
         reverted = workspace.revert(run_id, reason=reason)
         _moved(call, workspace, reverted.id, reverted.status)
-        for row in Reader(workspace.ledger.store).rows("two_contents", "true order by dataset"):
-            if row["dataset"] in reverted.candidates:  # what is current again may be one of two
-                call.show.warning(row["message"])
+        for twice in workspace.audit.look.two_contents():
+            if twice.dataset in reverted.candidates:  # what is current again may be one of two
+                call.show.warning(twice.message)
     call.show.note("what should be recomputed now: tradex backfill propose")
 
 
@@ -207,9 +191,11 @@ def propose(call: Call, submit: bool, no_source: bool) -> int:
     with call.open() as workspace, show.progress() as progress:
         found = workspace.propose(source=not no_source, progress=progress)
         n_refused = workspace.submit(found) if submit else 0
-    if show.as_json:
-        show.document(found)
-        return 1 if n_refused else 0
+    call.result(found, lambda show, items: _proposed(show, items, " (the source was not read)" if no_source else ""))
+    return 1 if n_refused else 0
+
+
+def _proposed(show: Show, found: list[Facts], unread: str) -> None:
     for item in found:
         show.line(f"# {item['reason']}")
         if "requested" in item:
@@ -223,6 +209,4 @@ def propose(call: Call, submit: bool, no_source: bool) -> int:
             show.warning(f"not requested: {item['refused']['message']}")
             show.note(f"mend: {item['refused']['mend']}")
     if not found:
-        unread = " (the source was not read)" if no_source else ""
         show.note(f"nothing is late or stale, and no run is half done{unread}")
-    return 1 if n_refused else 0

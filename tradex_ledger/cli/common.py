@@ -14,12 +14,10 @@ from tradex_ledger.cli.show import Show
 from tradex_ledger.errors import UsageError
 
 if TYPE_CHECKING:
-    from tradex_ledger.audit.describe import Reader
-    from tradex_ledger.config import Config
-    from tradex_ledger.lake.identity_errors import LakeIdentityError
-    from tradex_ledger.ledger.select import Store
+    from tradex_ledger.audit.look import Look
     from tradex_ledger.workspace import Workspace
 
+D = TypeVar("D")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -36,35 +34,22 @@ class Call:
         """Where this call prints."""
         return Show(as_json=self.as_json)
 
-    def open(
-        self,
-        *,
-        reading: bool = False,
-        says_policy: bool = True,
-        tolerates: tuple[type[LakeIdentityError], ...] = (),
-    ) -> Workspace:
+    def open(self, *, reading: bool = False, says_policy: bool = True, tolerates: tuple[str, ...] = ()) -> Workspace:
         """The workspace that is meant; for commands that only read, one in which nothing can be written.
 
-        Where its settings propose another policy than the one on record, that is said.
+        Where its settings propose another policy than the one on record, that is said. `tolerates`: codes of what may
+        be wrong between ledger and lake, for what mends just that.
         """
         from tradex_ledger.workspace import Workspace
 
         opened = Workspace.open(self.workspace or ".", actor=self.actor, reading=reading, tolerates=tolerates)
         if not reading:
             self.warn_of_modes(opened)
-        if reading or tolerates:
-            self.warn_of_identity(opened.ledger.store, opened.config)
-        if says_policy:
-            self._say_policy(opened.ledger.store, opened.config)
+        look = opened.audit.look
+        wrong = [*(look.strange() if reading or tolerates else ()), *(look.unrecorded() if says_policy else ())]
+        for text in wrong:
+            self.show.warning(text)
         return opened
-
-    def warn_of_identity(self, store: Store, config: Config) -> None:
-        """Say to who only reads that ledger and lake do not belong together."""
-        from tradex_ledger.lake.identity import problem
-
-        found = problem(store, config.lake)
-        if found is not None:
-            self.show.warning(f"{found.message}; {found.mend}")
 
     def warn_of_modes(self, workspace: Workspace) -> None:
         """Say what others can do with the workspace that they should not."""
@@ -73,30 +58,22 @@ class Call:
         for text in exposures(workspace.config):
             self.show.warning(text)
 
-    def reader(self, as_of: str | None) -> Reader:
-        """What the ledger of that workspace says, as of a position."""
-        from tradex_ledger.audit.describe import Reader
+    def look(self) -> Look:
+        """The ledger of that workspace, to be asked: without what runs things, which loads slowly."""
+        from tradex_ledger.audit.look import Look
 
-        store, _ = self.look()
-        return Reader(store, as_of)
-
-    def look(self) -> tuple[Store, Config]:
-        """The ledger of that workspace and its settings, to be read: without what runs things, which loads slowly."""
-        from tradex_ledger.config import open_config
-        from tradex_ledger.ledger.select import open_store
-
-        config = open_config(self.workspace or ".")
-        store = open_store(config.ledger_url, config.folder)
-        self.warn_of_identity(store, config)
-        self._say_policy(store, config)
-        return store, config
-
-    def _say_policy(self, store: Store, config: Config) -> None:
-        """Say what the settings propose and the record does not hold: it has no effect, whoever counts on it."""
-        from tradex_ledger.audit.policy import unrecorded
-
-        if text := unrecorded(store, config.policy):
+        found = Look.open(self.workspace or ".")
+        for text in (*found.strange(), *found.unrecorded()):
             self.show.warning(text)
+        return found
+
+    def result(self, document: D, layout: Callable[[Show, D], object]) -> None:
+        """Show a document: see `Show.result`."""
+        self.show.result(document, layout)
+
+    def either(self, document: Callable[[], object], said: Callable[[], object]) -> None:
+        """Show a document, or say something instead: see `Show.either`."""
+        self.show.either(document, said)
 
 
 class DayType(click.ParamType[date]):

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 import click
 
 from tradex_ledger.cli.common import DAY, Call, as_of_option, command, examples
-from tradex_ledger.cli.show import cell
+from tradex_ledger.cli.show import Show, cell
 from tradex_ledger.errors import UsageError
 
+if TYPE_CHECKING:
+    from tradex_ledger.audit.documents.dataset import DatasetDocument
+
+COLUMNS = ("dataset", "layer", "logic_version", "partitions", "first", "last", "rows", "bytes", "published_at")
+_COVERED = ("partitions", "first", "last")
 _VERSION_COLUMNS = (
     "logic_version",
     "is_current",
@@ -34,22 +40,7 @@ def dataset() -> None:
 @as_of_option
 def list_(call: Call, as_of: str | None) -> None:
     """All datasets, upstream first."""
-    found = call.reader(as_of).datasets()
-    if call.as_json:
-        call.show.document(found)
-        return
-    columns = (
-        "dataset",
-        "layer",
-        "logic_version",
-        "partitions",
-        "first",
-        "last",
-        "rows",
-        "bytes",
-        "published_at",
-    )
-    call.show.table(found, columns)
+    call.result(call.look().datasets(as_of), lambda show, found: show.rows(found, COLUMNS))
 
 
 @command(dataset, "show", example="tradex dataset show gold_signals --partitions")
@@ -58,45 +49,29 @@ def list_(call: Call, as_of: str | None) -> None:
 @as_of_option
 def show_(call: Call, name: str, partitions: bool, as_of: str | None) -> None:
     """One dataset: versions, reads, definition, and what is stale in it."""
-    reader = call.reader(as_of)
-    document = reader.dataset(name)
-    if partitions:
-        document["current"] = reader.rows("partitions", "dataset = ? order by partition, logic_version", name)
-    show = call.show
-    if show.as_json:
-        show.document(document)
-        return
-    reads = ", ".join(f"{r['dataset']} {r['first']:+}d..{r['last']:+}d" for r in document["reads"] or ())
+    call.result(call.look().dataset(name, as_of, partitions=partitions), _whole)
+
+
+def _whole(show: Show, document: DatasetDocument) -> None:
+    held = document.held
+    names = ("dataset", "layer", "component", "partitions", "first", "last", "rows", "bytes")
+    reads = ", ".join(f"{read['dataset']} {read['first']:+}d..{read['last']:+}d" for read in held.reads or ())
     show.facts(
-        {
-            **{
-                k: document[k]
-                for k in ("dataset", "layer", "component", "partitions", "first", "last", "rows", "bytes")
-            },
-            "reads": reads,
-            "stale": f"{len(document['stale'])} partitions",
-        }
+        {**{name: getattr(held, name) for name in names}, "reads": reads, "stale": f"{len(document.stale)} partitions"}
     )
     show.line()
-    show.table(
-        document["versions"],
-        _VERSION_COLUMNS,
-    )
-    if document["protections"]:
+    covered = {name: [getattr(version, name) for version in document.versions] for name in _COVERED}
+    show.rows([version.version for version in document.versions], _VERSION_COLUMNS, **covered)
+    if document.protections:
         show.line()
-        show.table(
-            document["protections"], ("first", "last", "reason", "protected_by", "protected_at"), title="protected"
-        )
-    if partitions:
-        show.line()
-        rows = [{**row, "files": len(row["files"] or ())} for row in document["current"]]
-        show.table(
-            rows,
-            ("partition", "logic_version", "rows", "bytes", "files", "outcome", "run_id", "published_at"),
-        )
+        show.rows(document.protections, ("first", "last", "reason", "protected_by", "protected_at"), "protected")
+    show.line()
+    if document.current is None:
+        show.line(cell(document.versions[-1].version.definition))
         return
-    show.line()
-    show.line(cell(document["versions"][-1]["definition"]))
+    rows = document.current.current
+    columns = ("partition", "logic_version", "rows", "bytes", "files", "outcome", "run_id", "published_at")
+    show.rows(rows, columns, files=[len(row.files or ()) for row in rows])
 
 
 @command(
@@ -122,12 +97,13 @@ def bump(call: Call, name: str | None, changed: bool, reason: str) -> None:
     with call.open() as workspace:
         versions = workspace.bump(name, reason=reason) if name else workspace.bump_changed(reason=reason)
         roots = [name] if name else workspace.roots(versions)
-    if call.as_json:
-        call.show.document(versions)
-        return
-    call.show.table([{"dataset": d, "logic_version": v} for d, v in versions.items()], ("dataset", "logic_version"))
+    call.result(versions, lambda show, bumped: _bumped(show, bumped, roots))
+
+
+def _bumped(show: Show, versions: dict[str, int], roots: list[str]) -> None:
+    show.table([{"dataset": d, "logic_version": v} for d, v in versions.items()], ("dataset", "logic_version"))
     for root in roots:
-        call.show.note(f"next: tradex backfill request logical {root} --no-override-state --reason …")
+        show.note(f"next: tradex backfill request logical {root} --no-override-state --reason …")
 
 
 @command(dataset, "deprecate", example='tradex dataset deprecate gold_signals 1 --reason "counts spam as mentions"')
@@ -189,18 +165,10 @@ def unprotect(call: Call, name: str, first: date, last: date, protection: str | 
 @click.argument("name")
 def lineage(call: Call, name: str) -> None:
     """What a dataset reads, directly and through others, and what reads it; with the days."""
-    from tradex_ledger.workspace.datasets import lineage as find
-
     with call.open(reading=True) as workspace:
-        found = find(workspace.pipeline, name)
-    if call.as_json:
-        call.show.document(found)
-        return
-    call.show.table(found, ("dataset", "reads", "first", "last", "side"))
+        found = workspace.lineage(name)
+    call.result(found, lambda show, edges: show.rows(edges, ("dataset", "reads", "first", "last", "side")))
 
 
 def _said(call: Call, name: str, what: str) -> None:
-    if call.as_json:
-        call.show.document({"dataset": name, "done": what})
-    else:
-        call.show.line(f"{name}: {what}")
+    call.result({"dataset": name, "done": what}, lambda show, _: show.line(f"{name}: {what}"))

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from tradex_ledger.cli.common import Call, as_of_option, command, examples
+from tradex_ledger.cli.show import Show
+
+if TYPE_CHECKING:
+    from tradex_ledger.relations.data import Engine
 
 _COLUMNS = ("dataset", "logic_version", "engine", "verdict", "compared_with", "partitions", "differs", "checked_at")
 
@@ -20,25 +26,24 @@ def engine() -> None:
 @as_of_option
 def list_(call: Call, as_of: str | None) -> None:
     """The verdict on each engine, by dataset and logic version. One that built everything itself has none."""
+    call.result(call.look().engines(as_of), _verdicts)
+
+
+def _verdicts(show: Show, verdicts: list[Engine]) -> None:
     from tradex_ledger.domain.differences import PlacedDifference
 
-    rows = call.reader(as_of).rows("engines", "true order by position")
-    if call.as_json:
-        call.show.document(rows)
-        return
-    shown = [
-        {
-            **row,
-            "compared_with": ", ".join(row["compared_with"]),
-            "partitions": len(row["partitions"]),
-            "differs": PlacedDifference.from_event(row["differences"][0]).in_words() if row["differences"] else None,
-        }
-        for row in rows
-    ]
-    call.show.table(shown, _COLUMNS)
-    for row in rows:
-        if row["is_current"] and row["verdict"] == "different":
-            call.show.note(f"runs of {row['dataset']} under {row['engine']} are refused; there: tradex engine accept")
+    show.rows(
+        verdicts,
+        _COLUMNS,
+        compared_with=[", ".join(one.compared_with) for one in verdicts],
+        partitions=[len(one.partitions) for one in verdicts],
+        differs=[
+            PlacedDifference.from_event(one.differences[0]).in_words() if one.differences else None for one in verdicts
+        ],
+    )
+    for one in verdicts:
+        if one.is_current and one.verdict == "different":
+            show.note(f"runs of {one.dataset} under {one.engine} are refused; there: tradex engine accept")
 
 
 @command(engine, "accept", example='tradex engine accept gold_signals --reason "rounds as the vendor now documents"')
@@ -51,8 +56,9 @@ def accept(call: Call, dataset: str | None, reason: str) -> None:
     """
     with call.open() as workspace:
         accepted, name = workspace.accept_engine(dataset, reason=reason), workspace.engine
-    if call.as_json:
-        call.show.document({"engine": name, "accepted": accepted})
-        return
-    for one in accepted:
-        call.show.line(f"{one}: {name} is accepted")
+    call.result({"engine": name, "accepted": accepted}, lambda show, _: _accepted(show, name, accepted))
+
+
+def _accepted(show: Show, engine: str, datasets: list[str]) -> None:
+    for one in datasets:
+        show.line(f"{one}: {engine} is accepted")

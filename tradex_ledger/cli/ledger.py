@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from tradex_ledger.cli.common import Call, command, examples
+from tradex_ledger.cli.layouts.lake import epoch_plan, identity
 
-if TYPE_CHECKING:
-    from tradex_ledger.domain.waiting import EpochPlan
+LOST_HEAD = ("ledger-behind", "ledger-forked")
+"""What a ledger that was put back from a copy is refused with."""
 
 
 @click.group("ledger", epilog=examples("tradex ledger show"))
@@ -22,12 +21,8 @@ def show(call: Call) -> int:
     """Which ledger this is, how far it has come, what its lake knows of it. Exit 1: they do not belong together."""
     with call.open(reading=True) as workspace:
         found = workspace.identity()
-    if call.as_json:
-        call.show.document(found)
-        return 1 if found["problem"] else 0
-    call.show.facts({name: found[name] for name in ("ledger", "epoch", "position", "lake")})
-    call.show.table(found["markers"][::-1], ("epoch", "position", "ledger"), title="what the lake knows, newest first")
-    return 1 if found["problem"] else 0
+    call.result(found, identity)
+    return 1 if found.problem else 0
 
 
 @command(
@@ -58,37 +53,12 @@ def epoch(call: Call, lost_head: int | None, reason: str | None, digest: str | N
         raise click.UsageError(
             "Give --lost-head POSITION with --reason WHY to ask, --approve DIGEST to approve, or neither to see."
         )
-    from tradex_ledger.lake.identity_errors import LostHeadError
-
-    with call.open(reading=digest is None and not asks, tolerates=(LostHeadError,)) as workspace:
+    with call.open(reading=digest is None and not asks, tolerates=LOST_HEAD) as workspace:
         if digest is not None:
             number = workspace.begin_epoch(digest)
-            if call.as_json:
-                call.show.document({"epoch": number})
-            else:
-                call.show.line(f"epoch {number} has begun")
+            call.result({"epoch": number}, lambda show, _: show.line(f"epoch {number} has begun"))
             return
         if lost_head is not None and reason is not None:
             workspace.plan_epoch(lost_head, reason=reason)
-        plan = workspace.lake_log().epoch_plan
-    _show_plan(call, plan)
-
-
-def _show_plan(call: Call, plan: EpochPlan | None) -> None:
-    if call.as_json:
-        call.show.document(plan and plan.to_event())
-        return
-    if plan is None:
-        call.show.note("no new epoch waits for its approval")
-        return
-    call.show.facts(
-        {
-            "epoch": plan.epoch,
-            "goes on after position": plan.base,
-            "lost head": f"{plan.lost_position} (epoch {plan.lost_epoch})",
-            "asked for by": plan.by,
-            "reason": plan.reason,
-            "digest": plan.digest,
-        }
-    )
-    call.show.note(f"next, somebody else: tradex ledger epoch --approve {plan.digest}")
+        plan = workspace.waiting_epoch()
+    call.result(plan, epoch_plan)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from tradex_ledger.cli.common import Call, as_of_option, command, no_verify_option
+from tradex_ledger.cli.show import Show
 from tradex_ledger.errors import UsageError
+
+if TYPE_CHECKING:
+    from tradex_ledger.audit.query import Answer
 
 _top = click.Group()
 _LONGEST = 1 << 20
@@ -30,35 +35,18 @@ _LONGEST = 1 << 20
 def query(call: Call, sql: str, candidate: str | None, minutes: int, no_verify: bool, as_of: str | None) -> None:
     """Answer one SELECT. Datasets are tables under their own names, or with a version (gold_signals_v1);
     beside them all projections, and `events`. A dash reads the statement from standard input."""
-    from tradex_ledger.audit.query import query as answer_query
-    from tradex_ledger.lake.storage import LocalLake
-
-    store, config = call.look()
-    answer = answer_query(
-        store,
-        LocalLake(config.lake, reading=True),
-        _input() if sql == "-" else sql,
-        as_of=as_of,
-        candidate=candidate,
-        trusting=no_verify,
-        minutes=minutes,
-    )
+    text = _input() if sql == "-" else sql
+    answer = call.look().query(text, as_of=as_of, candidate=candidate, trusting=no_verify, minutes=minutes)
     for warning in answer.warnings:
         call.show.warning(warning)
-    if call.as_json:
-        call.show.document(
-            {
-                "columns": answer.columns,
-                "rows": answer.rows,
-                "as_of": answer.as_of.as_json(),
-                **_warned(answer.warnings),
-            }
-        )
-        return
+    call.result(answer, _answer)
+
+
+def _answer(show: Show, answer: Answer) -> None:
     names = [f"{name}" if answer.columns.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(answer.columns)]
-    call.show.table([dict(zip(names, row, strict=True)) for row in answer.rows], names, exact=True)
+    show.table([dict(zip(names, row, strict=True)) for row in answer.rows], names, exact=True)
     rows = "1 row" if len(answer.rows) == 1 else f"{len(answer.rows)} rows"
-    call.show.note(f"{rows}, as of position {answer.as_of.position} ({answer.as_of.at})")
+    show.note(f"{rows}, as of position {answer.as_of.position} ({answer.as_of.at})")
 
 
 def _input() -> str:
@@ -70,7 +58,3 @@ def _input() -> str:
     if len(text) > _LONGEST:  # a stream without an end, say
         raise UsageError(f"the statement is longer than {_LONGEST} characters", mend="give a shorter one")
     return text
-
-
-def _warned(warnings: list[str]) -> dict[str, list[str]]:
-    return {"warnings": warnings} if warnings else {}

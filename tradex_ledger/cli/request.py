@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from tradex_ledger.cli.common import DAY, Call, command, examples
-from tradex_ledger.cli.plans import planned_document, run_document, show_planned
-from tradex_ledger.cli.runs import next_step, report
+from tradex_ledger.cli.layouts.plan import planned
+from tradex_ledger.cli.layouts.run import next_step
+from tradex_ledger.cli.show import Show
+
+if TYPE_CHECKING:
+    from tradex_ledger.audit.documents.plan import PlanDocument
+    from tradex_ledger.domain.backfill import Backfill
+    from tradex_ledger.workspace import Workspace
 
 PRIORITIES = ("low", "normal", "high", "urgent")
+D = TypeVar("D")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -147,46 +154,41 @@ def _submit(call: Call, kind: str, *, override_state: bool | None, dry_run: bool
         asked = Request(kind=kind, override_state=override_state, **values)
         if dry_run:
             parts = workspace.plan_split(asked) if split else [workspace.plan(asked)]
-            plans = [plan for _, plan in parts]
-            _show_parts(call, [planned_document(workspace, part, plans, n) for n, (part, _) in enumerate(parts)])
+            documents = workspace.audit.planned([backfill for backfill, _ in parts])
+            _warn(call, [part.warnings for part in documents])
+            call.either(lambda: _one_or_all(documents), lambda: _show_parts(call.show, documents))
             return
         made = workspace.request_split(asked) if split else [workspace.request(asked)]
-        for text in _warnings([workspace.warnings(backfill) for backfill in made]):
-            call.show.warning(text)
-        if call.as_json:
-            _report_all(call, workspace, [backfill.id for backfill in made])
-            return
-        plans = [backfill.plan for backfill in made if backfill.plan]
-        for number, backfill in enumerate(made):
-            show_planned(call.show, planned_document(workspace, backfill, plans, number))
-            call.show.line()
-            call.show.line(f"requested {backfill.id}")
-            call.show.note(f"next: {next_step(backfill.id, backfill.status)}")
+        _warn(call, [workspace.warnings(backfill) for backfill in made])
+        call.either(
+            lambda: _one_or_all([workspace.audit.run(backfill.id) for backfill in made]),
+            lambda: _say_requested(call.show, workspace, made),
+        )
 
 
-def _show_parts(call: Call, parts: list[dict[str, Any]]) -> None:
+def _one_or_all(parts: list[D]) -> D | list[D]:
+    return parts[0] if len(parts) == 1 else parts
+
+
+def _say_requested(show: Show, workspace: Workspace, made: list[Backfill]) -> None:
+    for document, backfill in zip(workspace.audit.planned(made), made, strict=True):
+        planned(show, document)
+        show.line()
+        show.line(f"requested {backfill.id}")
+        show.note(f"next: {next_step(backfill.id, backfill.status)}")
+
+
+def _show_parts(show: Show, parts: list[PlanDocument]) -> None:
     """What would be requested; the parts of a split one after the other."""
-    for text in _warnings([part["warnings"] for part in parts]):
-        call.show.warning(text)
-    if call.as_json:
-        call.show.document(parts[0] if len(parts) == 1 else parts)
-        return
+    from tradex_ledger.domain.day import iso
+
     for number, part in enumerate(parts, 1):
         if len(parts) > 1:
-            call.show.line(f"part {number} of {len(parts)}: {part['request']['first']}..{part['request']['last']}")
-        show_planned(call.show, part)
-        call.show.line()
+            show.line(f"part {number} of {len(parts)}: {iso(part.request.first)}..{iso(part.request.last)}")
+        planned(show, part)
+        show.line()
 
 
-def _warnings(found: list[list[str]]) -> list[str]:
-    return list(dict.fromkeys(text for texts in found for text in texts))
-
-
-def _report_all(call: Call, workspace: Any, run_ids: list[str]) -> None:
-    if len(run_ids) == 1:
-        report(call, workspace, run_ids[0])
-        return
-    from tradex_ledger.audit.describe import Reader
-
-    reader = Reader(workspace.ledger.store)
-    call.show.document([run_document(workspace, reader, run_id) for run_id in run_ids])
+def _warn(call: Call, found: list[list[str]]) -> None:
+    for text in dict.fromkeys(text for texts in found for text in texts):
+        call.show.warning(text)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import errno
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from math import isfinite, isnan
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 import orjson
 
@@ -21,7 +21,9 @@ from tradex_ledger.cli.escape import clipped, masked, shown, shown_json
 from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
 from tradex_ledger.paths import readable
 
-TEXT_MAX = 72
+D = TypeVar("D")
+Facts = dict[str, object]
+"""Names and values for people."""
 DEEPEST = 200
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
@@ -105,7 +107,20 @@ class Show:
         self.out = out or sys.stdout
         self.err = err or sys.stderr
 
-    def document(self, value: Any) -> None:
+    def result(self, document: D, layout: Callable[[Show, D], object]) -> None:
+        """A document: with `--json` as that, else as its layout has it."""
+        self.either(lambda: document, lambda: layout(self, document))
+
+    def either(self, document: Callable[[], object], said: Callable[[], object]) -> None:
+        """With `--json` a document, else what is said instead. Nothing else decides between the two."""
+        if not self.as_json:
+            said()
+            return
+        from tradex_ledger.audit.documents.form import to_json
+
+        self.document(to_json(document()))
+
+    def document(self, value: object) -> None:
         """One JSON document (with `--json`, the only thing on stdout)."""
         text = orjson.dumps(plain(value), option=orjson.OPT_INDENT_2).decode()
         self._put(self.out, shown_json(text, ascii_only=not _is_unicode(self.out)))
@@ -136,6 +151,16 @@ class Show:
             self._put(self.out, "\n".join(lines))
             return
         self._draw(rows, columns, cells, title)
+
+    def rows(
+        self, rows: Sequence[object], columns: Sequence[str], title: str = "", /, **more: Sequence[object]
+    ) -> None:
+        """Values under headings that name their fields; columns that they do not have come beside them."""
+        found = [
+            {name: more[name][n] if name in more else getattr(row, name) for name in columns}
+            for n, row in enumerate(rows)
+        ]
+        self.table(found, columns, title=title)
 
     def _draw(
         self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], cells: Sequence[Sequence[str]], title: str
@@ -253,36 +278,3 @@ def _bars(stream: TextIO) -> Iterator[Any]:
             progress.update(tasks[stage], completed=done, total=total)
 
         yield callback
-
-
-def short(text: Any, length: int = TEXT_MAX) -> str:
-    """A text on one line, cut where it would run on."""
-    flat = " ".join(str(text if text is not None else "-").split())
-    return flat if len(flat) <= length else flat[: length - 1] + "…"
-
-
-def bytes_text(count: int | None) -> str:
-    """A number of bytes for people: 1.4 MiB."""
-    size = float(count or 0)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} TiB"
-
-
-def seconds_text(milliseconds: int | None) -> str:
-    """A duration for people: 3.2 s, 4 min 10 s."""
-    if milliseconds is None:
-        return "-"
-    seconds = milliseconds / 1000
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    return f"{int(seconds // 60)} min {int(seconds % 60)} s"
-
-
-def took_text(run: Mapping[str, Any]) -> str:
-    """How long a run took, in whole; unknown where its events bear the time of an earlier one."""
-    if run["started_at"] and run["ended_at"] and run["duration_ms"] is None:
-        return "unknown: the clock was behind the last event; see: tradex audit log --topic ledger.clock_held_back"
-    return seconds_text(run["duration_ms"])

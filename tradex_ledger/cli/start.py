@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from tradex_ledger.cli.common import DAY, Call, command
+from tradex_ledger.cli.show import Show
 from tradex_ledger.errors import TradexError
 
 _top = click.Group()
@@ -53,11 +54,12 @@ def init(call: Call, folder: str, **settings: Any) -> None:
         names = list(made.pipeline.definitions)
         where = str(made.config.folder)
         call.warn_of_modes(made)
-    if call.as_json:
-        call.show.document({"workspace": where, "datasets": names})
-        return
-    call.show.line(f"workspace {where} with {len(names)} datasets: {', '.join(names)}")
-    call.show.note(f"next: tradex -C {quote(folder)} run")
+    call.result({"workspace": where, "datasets": names}, lambda show, _: _made(show, where, names, folder))
+
+
+def _made(show: Show, where: str, names: list[str], folder: str) -> None:
+    show.line(f"workspace {where} with {len(names)} datasets: {', '.join(names)}")
+    show.note(f"next: tradex -C {quote(folder)} run")
 
 
 @command(_top, "demo", example="tradex demo\ntradex demo --dir try-it")
@@ -82,8 +84,7 @@ def demo(call: Call, folder: str) -> None:
                 show.table(step.rows, list(step.rows[0]))
             for text in step.text:
                 show.line(text)
-    if show.as_json:
-        show.document({"steps": steps})
+    call.either(lambda: {"steps": steps}, lambda: None)
 
 
 @command(_top, "trust", example="tradex trust /srv/ws\ntradex trust\ntradex trust /srv/ws --remove")
@@ -103,7 +104,7 @@ def trust(call: Call, folder: str | None, remove: bool) -> None:
         if remove:
             raise click.UsageError("Name the DIR that is not to be trusted any more.")
         rows = [{"folder": str(path), "owner": name_of(owner)} for path, owner in trusted_folders()]
-        call.show.document(rows) if call.as_json else call.show.table(rows, ("folder", "owner"))
+        call.result(rows, lambda show, found: show.table(found, ("folder", "owner")))
         return
     place = resolved(folder, "what is to be trusted")
     if remove:
@@ -113,7 +114,7 @@ def trust(call: Call, folder: str | None, remove: bool) -> None:
         done = (
             f"is trusted with what {', '.join(names)} put there" if names else "is your own: nothing is to be trusted"
         )
-    call.show.document({"folder": str(place), "done": done}) if call.as_json else call.show.line(f"{place} {done}")
+    call.result({"folder": str(place), "done": done}, lambda show, _: show.line(f"{place} {done}"))
 
 
 def _pipeline_of(folder: Path) -> Path | None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.fingerprint import difference
@@ -43,10 +42,6 @@ class Finding:
     message: str
     mend: str
     blocks: bool = True
-
-    def as_json(self) -> dict[str, Any]:
-        """As documents carry it."""
-        return {"kind": self.kind, "dataset": self.dataset, "message": self.message, "mend": self.mend}
 
 
 def findings(pipeline: Pipeline, known: Mapping[str, Known], *, logic: bool = True) -> list[Finding]:

@@ -137,6 +137,19 @@ class Plan:
         return Plan(**{**facts, **found})
 
 
+ASKED = "asked for"
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Why a dataset is in a plan: `ASKED` for, or because it reads one that is, over those relative days."""
+
+    dataset: str
+    because: str
+    first: int | None = None
+    last: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """What a rule was applied to: the partitions of all plans that pass together, the most that they may cost."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 
 from tradex_ledger.domain.day import Cursor, Day, day_of, iso
@@ -62,9 +62,23 @@ class RecordedRequest(_Declared):
 
     def to_event(self) -> Facts:
         """As events carry it: days as text."""
-        facts = asdict(self)
-        lists = {"layers": list(self.layers), "allow_overlap": list(self.allow_overlap)}
-        return {**facts, **lists, "first": iso(self.first), "last": iso(self.last)}
+        return {
+            "kind": self.kind,
+            "dataset": self.dataset,
+            "first": iso(self.first),
+            "last": iso(self.last),
+            "layers": list(self.layers),
+            "mode": self.mode,
+            "override_state": self.override_state,
+            "state_use": self.state_use,
+            "cursor": self.cursor,
+            "reason": self.reason,
+            "ticket": self.ticket,
+            "priority": self.priority,
+            "review": self.review,
+            "allow_overlap": list(self.allow_overlap),
+            "group": self.group,
+        }
 
     @staticmethod
     def from_event(facts: Facts) -> RecordedRequest:

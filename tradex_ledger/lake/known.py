@@ -47,11 +47,12 @@ def known_of(store: Store) -> Known:
     epochs = []
     for row in ask.events_of(store, ["lake.epoch_begun"]):
         entry = entry_of(ledger, row)
-        facts = [entry["data"].get(name) for name in ("epoch", "base", "lost_epoch", "lost_position")]
-        if not all(isinstance(fact, int) for fact in facts):
-            raise BrokenRowError(entry["position"], "what its entry says is not what such an event says")
-        number, base, *lost = facts
-        epochs.append(Epoch(number, entry["position"], base, (lost[0], lost[1])))
+        facts = [entry.data.get(name) for name in ("epoch", "base", "lost_epoch", "lost_position")]
+        numbers = [fact for fact in facts if isinstance(fact, int)]
+        if len(numbers) < len(facts):
+            raise BrokenRowError(entry.position, "what its entry says is not what such an event says")
+        number, base, *lost = numbers
+        epochs.append(Epoch(number, entry.position, base, (lost[0], lost[1])))
     return Known(ledger, head, tuple(epochs))
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias, cast
 
 from tradex_ledger import resources
 from tradex_ledger.errors import BrokenLedgerError
-from tradex_ledger.ledger.entry import NotCanonicalError, parse, quoted
+from tradex_ledger.ledger.entry import Entry, NotCanonicalError, parse, quoted
 from tradex_ledger.ledger.merkle import leaf_hash
 from tradex_ledger.ledger.select import Store, read
 
@@ -72,10 +72,10 @@ def check_row(ledger: str, row: Row) -> bytes:
     return entry
 
 
-def entry_of(ledger: str, row: Row) -> dict[str, Any]:
+def entry_of(ledger: str, row: Row) -> Entry:
     """What the entry of a row says, when the row is what the entry says. Raises `BrokenRowError`."""
     try:
-        return parse(check_row(ledger, row))._asdict()
+        return parse(check_row(ledger, row))
     except NotCanonicalError as error:
         raise BrokenRowError(row[0], "what is stored there is no entry") from error
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any, cast
+from typing import cast
 
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import affected, days_of, windows
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.day import Day, date_of, day_of, iso, span
-from tradex_ledger.domain.plan import LAYERS, Pin, Plan, count_partitions
+from tradex_ledger.domain.plan import ASKED, LAYERS, Edge, Pin, Plan, count_partitions
 from tradex_ledger.domain.request import RangeError, RecordedRequest, Request
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.planning.base import logic_versions
@@ -247,42 +247,27 @@ def _check_new_logic(about: list[Definition], asked: set[Day], catalog: Catalog,
     raise NoNewLogicError(about[0].name, versions[about[0].name])
 
 
-def edges(ex: Execution, backfill: Backfill) -> list[dict[str, Any]]:
-    """Why each dataset is in the plan: asked for, or because it reads one that is, over those relative days."""
+def edges(ex: Execution, backfill: Backfill) -> list[Edge]:
+    """Why each dataset is in the plan, and what of it was left out."""
     asked = {definition.name for definition in subjects(ex, backfill.request.dataset)}
     planned = {w.dataset for w in backfill.windows}
     sources = planned | asked
     if LAYERS[0] in backfill.layers:
         sources |= {intake.rows.name for intake in ex.asked(backfill.request.dataset)}
-    found: list[dict[str, Any]] = [
-        {"dataset": name, "because": "asked for", "first": None, "last": None} for name in sorted(asked)
+    read = [
+        Edge(definition.name, f"reads {read.dataset}", read.first, read.last)
+        for definition in ex.pipeline.definitions.values()
+        for read in definition.reads
+        if definition.name in planned and read.dataset in sources
     ]
-    for definition in ex.pipeline.definitions.values():
-        for read in definition.reads:
-            if definition.name in planned and read.dataset in sources:
-                found.append(
-                    {
-                        "dataset": definition.name,
-                        "because": f"reads {read.dataset}",
-                        "first": read.first,
-                        "last": read.last,
-                    }
-                )
-    return found + _why_left_out(ex, backfill)
+    return [*(Edge(name, ASKED) for name in sorted(asked)), *read, *_why_left_out(ex, backfill)]
 
 
-def _why_left_out(ex: Execution, backfill: Backfill) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+def _why_left_out(ex: Execution, backfill: Backfill) -> list[Edge]:
+    found = []
     for name, days in left_out(ex, backfill).items():
         lacks = sorted({other for missing in days.values() for other, _ in missing})
         because = f"{len(days)} days left out ({iso(min(days))} to {iso(max(days))}): {', '.join(lacks)} "
-        found.append(
-            {
-                "dataset": name,
-                "because": because
-                + "has days that they read lost, never built, or under an older logic only; backfill those first",
-                "first": None,
-                "last": None,
-            }
-        )
+        why = "has days that they read lost, never built, or under an older logic only; backfill those first"
+        found.append(Edge(name, because + why))
     return found

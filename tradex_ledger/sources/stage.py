@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from tradex_ledger.sources import LATER
 from tradex_ledger.sources.moments import DAY_US, EPOCH_ORDINAL
 from tradex_ledger.sources.parquet_rows import ParquetRows
 from tradex_ledger.sources.source import Batch, NothingInside, Rejected, Row, SourceFile
@@ -19,9 +20,6 @@ from tradex_ledger.sources.source import Batch, NothingInside, Rejected, Row, So
 PLACE = [("__source", pa.string()), ("__line", pa.int64()), ("__item", pa.int64())]
 """The columns of staged rows that say where a row was delivered: `files:` and the file's name, its line, its item."""
 _LINE = [("file", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())]
-
-LATER = "created_at later than the clock"
-"""How rows are counted that are younger than their delivery: a clock is wrong, or they are not what they say."""
 
 _DAY_IN_NAME = re.compile(r"(?<![0-9])[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])")
 

@@ -219,7 +219,7 @@ def _still_unnamed(ledger: Ledger, found: list[Unreferenced]) -> list[Unreferenc
     given_up: set[str] = set()
     for topic in (*NAMED, "dataset.files_pruned") if wanted else ():
         for row in events_of(ledger.store, [topic]):
-            paths = {file["path"] for file in entry_of(ledger.id, row)["data"]["files"]}
+            paths = {file["path"] for file in entry_of(ledger.id, row).data["files"]}
             (named if topic in NAMED else given_up).update(paths & wanted)
     return [item for item in found if item.path not in named - given_up]
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-import duckdb
-
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.dataset_errors import PruneRefusedError
 from tradex_ledger.domain.day import day_of
@@ -16,12 +14,8 @@ from tradex_ledger.domain.waiting import ListedFile
 from tradex_ledger.lake.identity import mark_saved, settle
 from tradex_ledger.lake.storage import LocalLake, translate
 from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.relations.data import pruned_paths
 from tradex_ledger.views import open_views, resolve, rows
-
-
-def pruned_paths(connection: duckdb.DuckDBPyConnection, dataset: str) -> set[str]:
-    """The files of a dataset that were given up."""
-    return {row["path"] for row in rows(connection, "pruned_files", "dataset = ?", dataset)}
 
 
 def prunable(ledger: Ledger, dataset: str) -> list[ListedFile]:

@@ -30,6 +30,7 @@ from tradex_ledger.paths import check_name, current_folder, resolved, written
 from tradex_ledger.sources.files import FilesPlace, open_place
 from tradex_ledger.sources.places import Places, chosen
 from tradex_ledger.trust import check_trusted
+from tradex_ledger.workspace.audit import Audit
 from tradex_ledger.workspace.backfills import BackfillCommands
 
 if TYPE_CHECKING:
@@ -103,6 +104,11 @@ def _check_lake(place: Path, own: str | None) -> None:
 
 class Workspace(BackfillCommands):
     """A ledger, a lake, a pipeline and a source that belong together, used by one actor."""
+
+    @property
+    def audit(self) -> Audit:
+        """What can be asked of it."""
+        return Audit(self)
 
     @classmethod
     def create(  # noqa: PLR0913 — a setting each

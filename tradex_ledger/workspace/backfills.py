@@ -6,7 +6,6 @@ What does the work is imported when it is called: who only asks a question does 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -15,24 +14,21 @@ from tradex_ledger.clock import new_id
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import ExpiredRequestError
 from tradex_ledger.domain.day import day_of
-from tradex_ledger.domain.plan import Plan, full_digest
+from tradex_ledger.domain.plan import Edge, Plan, full_digest
 from tradex_ledger.domain.policy import TooLargeError
 from tradex_ledger.domain.request import Request
 from tradex_ledger.domain.run import Run
 from tradex_ledger.driving.fence import load_run
 from tradex_ledger.errors import ConflictError, NotFoundError, RefusedError, TradexError, UsageError
-from tradex_ledger.lake.identity import settle
-from tradex_ledger.ledger.application import WriterConflictError
-from tradex_ledger.ledger.leases import Leases
 from tradex_ledger.planning.context import Execution, Progress, silent
-from tradex_ledger.workspace.lake import LakeCommands
+from tradex_ledger.workspace.work import WorkCommands
 
 
 def _told(error: TradexError) -> dict[str, str]:
     return {"code": error.code, "message": error.message, "mend": error.mend}
 
 
-class BackfillCommands(LakeCommands):
+class BackfillCommands(WorkCommands):
     """One method a command."""
 
     # -- requests
@@ -162,7 +158,7 @@ class BackfillCommands(LakeCommands):
                 item["refused"] = _told(error)
         return sum("refused" in item for item in wanted)
 
-    def edges(self, backfill: Backfill) -> list[dict[str, Any]]:
+    def edges(self, backfill: Backfill) -> list[Edge]:
         """Why each dataset is in a backfill's plan: asked for, or for what it reads."""
         from tradex_ledger.planning.plan import edges
 
@@ -230,61 +226,3 @@ class BackfillCommands(LakeCommands):
 
         found = self.find_backfill(run_id)
         return revert(self.ledger, self.lake, self.pipeline, found, reason=reason, by=self.actor, policy=self.policy)
-
-    # -- work
-
-    def drive(self, run_id: str, *, progress: Progress = silent) -> Run:
-        """Drive an approved backfill to its end (or until it is held), or take it up where it stopped."""
-        return self._drive(run_id, "run", progress)
-
-    def work(self, run_id: str, *, progress: Progress = silent) -> Run:
-        """Drive it as a worker does: that is a right of its own."""
-        return self._drive(run_id, "work", progress)
-
-    def _drive(self, run_id: str, right: str, progress: Progress) -> Run:
-        from tradex_ledger.driving.drive import drive
-
-        self.policy.check_may(right, self.actor)
-        return drive(self.execution(progress), self.find_backfill(run_id))
-
-    def sweep(self) -> list[str]:
-        """Close requests and policies that waited too long, and record runs beyond their SLA; returns what it touched.
-
-        A run that a driver has in its hands is left to it, and one that another process has just moved to that one.
-        """
-        from tradex_ledger.driving.clocks import last_at
-        from tradex_ledger.planning.overlap import active_backfills
-
-        settle(self.ledger.store, self.lake, strict=False)
-        self.note_cursor_ahead()
-        touched: list[str] = []
-        record = self.policy_record()
-        policy, now = record.policy, self.clock()
-        policy.check_may("work", self.actor)
-        recorded = last_at(self.ledger)
-        if recorded is not None and record.expire(now=recorded, policy=policy, by=self.actor):
-            with suppress(WriterConflictError):
-                self.ledger.append(record)
-                touched.append(record.id)
-        driven = Leases(self.ledger.engine).living()
-        for backfill in (found for found in active_backfills(self.ledger) if found.id not in driven):
-            if recorded is not None and backfill.is_overdue(recorded, policy):
-                # By what is on record: a clock that is wrong for an hour closes nothing.
-                backfill.expire(now=recorded, policy=policy, by=self.actor)
-            elif backfill.status != "RUNNING":
-                backfill.note_sla(now=now, policy=policy, by=self.actor)
-            if backfill.pending_events:
-                with suppress(WriterConflictError):
-                    self.ledger.append(backfill)
-                    touched.append(backfill.id)
-        return touched
-
-    def deliver_alerts(self, right: str = "deliver") -> int:
-        """Send the alerts that were not sent yet; returns how many. A worker does so by its `right` to work.
-
-        Raises: `NotAllowedError`, `ReceiverDownError`.
-        """
-        from tradex_ledger.upkeep.alerts import deliver
-
-        self.policy.check_may(right, self.actor)
-        return deliver(self.execution(), self.settings.alert_urls)

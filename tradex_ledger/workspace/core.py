@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Container
+from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
@@ -60,20 +60,21 @@ class Core:
         self._catalogs = Catalogs(self.ledger.store)
 
     @classmethod
-    def open(
-        cls, path: str | Path = ".", *, tolerates: tuple[type[LakeIdentityError], ...] = (), **options: Any
-    ) -> Self:
+    def open(cls, path: str | Path = ".", *, tolerates: Container[str] = (), **options: Any) -> Self:
         """Open the workspace in a folder, or the nearest one above it; with `reading`, nothing can be written there.
 
         Raises `LakeIdentityError` unless ledger and lake belong together, where something may be written; `tolerates`
-        is for what is a step out of just that, and touches only the ledger.
+        names the codes for what is a step out of just that, and touches only the ledger.
         """
         opened = cls(open_config(path), **options)
         with ExitStack() as stack:
             stack.callback(opened.close)
             if not opened.lake.reading:
-                with suppress(*tolerates):
+                try:
                     settle(opened.ledger.store, opened.lake, strict=False)
+                except LakeIdentityError as error:
+                    if error.code not in tolerates:
+                        raise
             stack.pop_all()
         return opened
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -142,6 +143,10 @@ class DatasetCommands(PolicyCommands):
         below = {other for name in names for other in downstream(pipeline, name)}
         return [name for name in names if name not in below]
 
+    def lineage(self, name: str) -> list[Lineage]:
+        """What a dataset reads, directly and through others, and what reads it. Raises `UnknownDatasetError`."""
+        return lineage(self.pipeline, name)
+
     @property
     def engine(self) -> str:
         """What computes here, as events name it."""
@@ -263,8 +268,19 @@ def downstream(pipeline: Pipeline, name: str) -> list[str]:
     return [other for other in pipeline.definitions if other in found and other != name]
 
 
-def lineage(pipeline: Pipeline, name: str) -> list[dict[str, Any]]:
-    """The edges above and below a dataset: who reads whom, over which relative days."""
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """An edge above or below a dataset (`side`): who reads whom, over which relative days."""
+
+    dataset: str
+    reads: str
+    first: int
+    last: int
+    side: str
+
+
+def lineage(pipeline: Pipeline, name: str) -> list[Lineage]:
+    """The edges above and below a dataset."""
     pipeline.get(name)
     above = {name}
     for definition in reversed(pipeline.definitions.values()):
@@ -272,14 +288,8 @@ def lineage(pipeline: Pipeline, name: str) -> list[dict[str, Any]]:
             above |= {read.dataset for read in definition.reads}
     below = {name, *downstream(pipeline, name)}
     return [
-        {
-            "dataset": definition.name,
-            "reads": read.dataset,
-            "first": read.first,
-            "last": read.last,
-            "side": "upstream" if definition.name in above else "downstream",
-        }
-        for definition in pipeline.definitions.values()
-        for read in definition.reads
-        if definition.name in above or (definition.name in below and read.dataset in below)
+        Lineage(d.name, read.dataset, read.first, read.last, "upstream" if d.name in above else "downstream")
+        for d in pipeline.definitions.values()
+        for read in d.reads
+        if d.name in above or (d.name in below and read.dataset in below)
     ]

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from tradex_ledger.audit.documents.lake import (
+    GarbageDocument,
+    IdentityDocument,
+    LossDocument,
+    Lost,
+    Marked,
+    PruneDocument,
+    Told,
+    Unnamed,
+    Wrong,
+)
 from tradex_ledger.domain.waiting import EpochPlan
 from tradex_ledger.lake import identity
 from tradex_ledger.lake.identity_errors import LakeIdentityError, LostHeadError, NotLostError
 from tradex_ledger.lake.markers import markers
 from tradex_ledger.lake.storage import translate
+from tradex_ledger.relations.data import LostFile
 from tradex_ledger.workspace.incremental import IncrementalCommands
 
 if TYPE_CHECKING:
@@ -19,14 +31,43 @@ if TYPE_CHECKING:
 class LakeCommands(IncrementalCommands):
     """One method a command. What begins an epoch works on a lake that is not this ledger's yet."""
 
-    def collect_garbage(self, *, reason: str) -> tuple[list[Unreferenced], list[Unreferenced]]:
-        """Remove what crashed drives left behind. Returns what no event names, and what of it was removed."""
+    def garbage(self) -> GarbageDocument:
+        """What no event names: what crashed drives left behind, and what is foreign."""
+        from tradex_ledger.upkeep.gc import find_unreferenced
+
+        return _garbage(find_unreferenced(self.ledger, self.lake), [])
+
+    def collect_garbage(self, *, reason: str) -> GarbageDocument:
+        """Remove what crashed drives left behind."""
         from tradex_ledger.upkeep.gc import collect, find_unreferenced
 
         policy = self.policy
         policy.check_may("gc", self.actor)
         found = find_unreferenced(self.ledger, self.lake)
-        return found, collect(self.ledger, self.lake, found, reason=reason, by=self.actor, policy=policy)
+        return _garbage(found, collect(self.ledger, self.lake, found, reason=reason, by=self.actor, policy=policy))
+
+    def waiting_prune(self, name: str) -> PruneDocument:
+        """The plan to prune a dataset that waits for its approval: what would go, and what would be nowhere then."""
+        from tradex_ledger.upkeep.prune import lost_days
+
+        plan = self.dataset(name).prune_plan
+        lost = lost_days(self.ledger, name, plan.paths if plan else set())
+        return PruneDocument(plan.digest if plan else None, list(plan.files) if plan else [], lost, plan)
+
+    def losses(self, name: str | None = None) -> LossDocument:
+        """A look at all files (of one dataset, or of all), and what was declared lost of them and waits."""
+        from tradex_ledger.upkeep.lost import find_lost
+
+        look = find_lost(self.ledger, self.lake, name)
+        names = [name] if name else list(self.pipeline.definitions)
+        plans = {one: plan for one in names if (plan := self.dataset(one).loss_plan)}
+        return LossDocument(
+            checked=look.checked,
+            wrong=[Wrong(**file) for file in look.wrong],
+            lost=[Lost(LostFile(**{n: file[n] for n in LostFile._fields}), file["state"]) for file in look.lost],
+            waiting=list(plans.values()),
+            of=list(plans),
+        )
 
     def plan_epoch(self, lost_head: int, *, reason: str) -> EpochPlan:
         """Ask that this ledger, put back from a copy, goes on without what came after; somebody else approves.
@@ -64,24 +105,36 @@ class LakeCommands(IncrementalCommands):
         identity.mark_saved(self.ledger, lake, self.ledger.append(log))
         return log.epoch
 
+    def waiting_epoch(self) -> EpochPlan | None:
+        """The new epoch that waits for its approval."""
+        return self.lake_log().epoch_plan
+
     def lake_log(self) -> LakeLog:
         """What was done to the lake as a whole."""
         from tradex_ledger.upkeep.gc import lake_log
 
         return lake_log(self.ledger, by=self.actor)
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> IdentityDocument:
         """Which ledger this is, how far it has come, what the lake knows of it, and what stands in the way."""
         found: LakeIdentityError | None = identity.problem(self.ledger.store, self.lake.root)
         try:
-            known = [{"epoch": m.epoch, "position": m.position, "ledger": m.ledger} for m in markers(self.lake.root)]
+            known = [Marked(marker.epoch, marker.position, marker.ledger) for marker in markers(self.lake.root)]
         except OSError as error:
             raise translate(error, f"looking into the lake {self.lake.root}") from error
-        return {
-            "ledger": self.ledger.id,
-            "epoch": self.lake_log().epoch,
-            "position": self.ledger.position(),
-            "lake": str(self.lake.root),
-            "markers": known,
-            "problem": found and {"code": found.code, "message": found.message, "mend": found.mend},
-        }
+        return IdentityDocument(
+            ledger=self.ledger.id,
+            epoch=self.lake_log().epoch,
+            position=self.ledger.position(),
+            lake=str(self.lake.root),
+            markers=known,
+            problem=Told.of(found) if found else None,
+        )
+
+
+def _garbage(found: list[Unreferenced], gone: list[Unreferenced]) -> GarbageDocument:
+    listed, removed = (
+        [Unnamed(f.path, f.bytes, f.run_id, f.run_status, f.modified_at, f.kept) for f in files]
+        for files in (found, gone)
+    )
+    return GarbageDocument.of(listed, removed)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.life import ENDED
-from tradex_ledger.domain.person import person
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.policy_errors import ExpiredProposalError, PolicyThereError
 from tradex_ledger.domain.policy_record import STREAM, PolicyRecord
-from tradex_ledger.domain.policy_text import APPLY, policy_on_record
 from tradex_ledger.driving.fence import load_run
-from tradex_ledger.ledger.entry import format_time, parse_time
 from tradex_ledger.workspace.core import Core
+
+if TYPE_CHECKING:
+    from tradex_ledger.audit.documents.policy import PolicyChange, PolicyDocument
 
 
 class PolicyCommands(Core):
@@ -29,11 +29,18 @@ class PolicyCommands(Core):
 
         if self.ledger.version_of(STREAM):
             raise PolicyThereError(self.policy_record().digest)
-        plans = log(self.ledger, topics=["backfill.planned"], limit=1).entries
-        last = plans[0]["data"]["policy_digest"] if plans else None
+        plans = log(self.ledger, topics=["backfill.planned"], limit=1).events
+        last = plans[0].data["policy_digest"] if plans else None
         record = PolicyRecord.adopt(self.settings.policy, last_plan=last, by=self.actor)
         self.ledger.append(record)
         return record
+
+    def policy_change(self) -> PolicyChange:
+        """What setting the policy would change: nothing is recorded."""
+        from tradex_ledger.audit.documents.policy import PolicyChange, differences
+
+        digest = self.policy_record().digest
+        return PolicyChange(digest, digest, None, differences(self.policy, self.config.policy))
 
     def set_policy(self, *, reason: str) -> PolicyRecord:
         """Put `[policy]` of the settings on record, or propose it where that takes a second person.
@@ -85,34 +92,11 @@ class PolicyCommands(Core):
         now = max(self.clock(), recorded)
         return now, not policy.clock_hours or now - recorded <= timedelta(hours=policy.clock_hours)
 
-    def policy_as_of(self, as_of: str | None) -> dict[str, Any]:
-        """The policy as of a position, a day or a time: its text, who recorded it and why, what waits then (and until
-        when), and what was refused since: rejected, withdrawn or expired.
+    def policy_as_of(self, as_of: str | None = None) -> PolicyDocument:
+        """The policy as of a position, a day or a time, what waits then, what was refused since."""
+        from tradex_ledger.audit.documents.policy import policy_document
 
-        All is None in a ledger, or at a time, of before.
-        """
-        from tradex_ledger.audit.log import log
-
-        entries = log(self.ledger, topics=_TOPICS, as_of=as_of).entries
-        names = ("digest", "position", "at", "by", "proposed_by", "reason", "text", "waits", "refused")
-        found: dict[str, Any] = dict.fromkeys(names)
-        for entry in entries:
-            data = entry["data"]
-            facts = {"digest": data["digest"], "reason": data.get("reason"), "by": entry["by"]}
-            facts |= {"position": entry["position"], "at": entry["at"]}
-            if entry["topic"] in APPLY:
-                found |= {**facts, "text": data["text"], "proposed_by": data.get("proposed_by")}
-                found |= {"waits": None, "refused": None}
-            elif entry["topic"] == PolicyRecord.Proposed.TOPIC:
-                found |= {"waits": {**facts, "text": data["text"]}, "refused": None}
-            else:
-                how = _how_refused(entry["topic"], entry["by"], data["proposed_by"])
-                found |= {"waits": None, "refused": {**facts, "how": how, "proposed_by": data["proposed_by"]}}
-        if waits := found["waits"]:
-            before, after = (policy_on_record(one["text"], one["digest"]) for one in (found, waits))
-            waits["differences"] = differences(before, after)
-            waits["expires"] = _expires(waits["at"], before)
-        return found
+        return policy_document(self.ledger, as_of, self.config.policy)
 
     def policy_changes(self, run_id: str) -> list[str]:
         """A sentence for each step of a backfill that was taken under another policy than what it is judged by now.
@@ -133,25 +117,3 @@ class PolicyCommands(Core):
             for step, digest in steps
             if digest and (what := record.differs(digest, last))
         ]
-
-
-_REFUSALS = (PolicyRecord.Rejected.TOPIC, PolicyRecord.Expired.TOPIC)
-_TOPICS = (*APPLY, PolicyRecord.Proposed.TOPIC, *_REFUSALS)
-
-
-def _how_refused(topic: str, by: str, proposed_by: str) -> str:
-    if topic == PolicyRecord.Expired.TOPIC:
-        return "expired"
-    return "withdrawn" if person(by) == person(proposed_by) else "rejected"
-
-
-def _expires(at: str, policy: Policy) -> str | None:
-    """Until when what was proposed at a time waits; None: for ever."""
-    if not policy.expire_days:
-        return None
-    return format_time(parse_time(at) + timedelta(days=policy.expire_days))
-
-
-def differences(before: Policy, after: Policy) -> dict[str, dict[str, Any]]:
-    """What is other in another policy: setting → before and after."""
-    return {name: {"before": old, "after": new} for name, (old, new) in before.differences(after).items()}

@@ -9,7 +9,6 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from tradex_ledger.audit.describe import Reader
 from tradex_ledger.audit.query import query
 from tradex_ledger.domain.day import iso
 from tradex_ledger.domain.partition import Totals
@@ -81,7 +80,7 @@ def tell(folder: str, *, actor: str | None = None, progress: Progress = silent) 
         yield Step(
             "The pipeline's state did not move: only an incremental run can move it",
             f"{at} state history",
-            Reader(workspace.ledger.store).rows("pipeline_state_history", "true order by position"),
+            [move._asdict() for move in workspace.audit.look.state_moves()],
         )
         yield from _again(workspace, at, progress)
         yield _next(at)

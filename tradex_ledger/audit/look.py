@@ -1,0 +1,117 @@
+"""What a ledger says to who only asks: it needs no workspace, and loads neither what runs things nor SQLAlchemy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tradex_ledger.audit.reader import Reader
+from tradex_ledger.config import Config, open_config
+from tradex_ledger.ledger.select import Store, open_store
+
+if TYPE_CHECKING:
+    from tradex_ledger.audit.documents.dataset import DatasetDocument, Held
+    from tradex_ledger.audit.documents.run import Listed
+    from tradex_ledger.audit.documents.status import StatusDocument
+    from tradex_ledger.audit.query import Answer
+    from tradex_ledger.relations.data import Engine, TwoContents
+    from tradex_ledger.relations.runs import Alert, PipelineState, StateMove
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A ledger to be asked, and the settings beside it. `as_of` is a position, a day or a time; None: now."""
+
+    store: Store
+    config: Config
+
+    @staticmethod
+    def open(folder: str | Path = ".") -> Look:
+        """The ledger of the workspace in a folder, or of the nearest one above it."""
+        config = open_config(folder)
+        return Look(open_store(config.ledger_url, config.folder), config)
+
+    def strange(self) -> Iterator[str]:
+        """Whether ledger and lake do not belong together."""
+        from tradex_ledger.lake.identity import problem
+
+        found = problem(self.store, self.config.lake)
+        if found is not None:
+            yield f"{found.message}; {found.mend}"
+
+    def unrecorded(self) -> Iterator[str]:
+        """Whether the settings propose another policy than the one on record: it has no effect."""
+        from tradex_ledger.audit.policy import unrecorded
+
+        if text := unrecorded(self.store, self.config.policy):
+            yield text
+
+    def status(self, as_of: str | None = None, *, now: datetime) -> StatusDocument:
+        """Where things stand; definitions and the clock (`now`, UTC) are held against today's state only."""
+        from tradex_ledger.audit.documents.status import status
+
+        return status(Reader(self.store, as_of), self.config, None if as_of else now)
+
+    def runs(
+        self, as_of: str | None = None, *, kind: str | None = None, status: str | None = None, limit: int | None = None
+    ) -> list[Listed]:
+        """Runs, newest first: of a kind (backfill or incremental), in a status."""
+        from tradex_ledger.audit.documents.run import Listed
+        from tradex_ledger.relations.runs import RUNS
+
+        where = "(run_kind = ? or ? is null) and (status = ? or ? is null) order by position desc"
+        tail = "" if limit is None else f" limit {limit:d}"
+        found = Reader(self.store, as_of).read(RUNS, where + tail, kind, kind, status, status)
+        return [Listed(run.run_id, run) for run in found]
+
+    def datasets(self, as_of: str | None = None) -> list[Held]:
+        """All datasets, upstream first."""
+        from tradex_ledger.audit.documents.dataset import datasets
+
+        return datasets(Reader(self.store, as_of))
+
+    def dataset(self, name: str, as_of: str | None = None, *, partitions: bool = False) -> DatasetDocument:
+        """One dataset whole, with its current partitions if asked for. Raises `UnknownDatasetError`."""
+        from tradex_ledger.audit.documents.dataset import dataset
+
+        return dataset(Reader(self.store, as_of), name, partitions=partitions)
+
+    def states(self, as_of: str | None = None) -> list[PipelineState]:
+        """Where each pipeline stands."""
+        from tradex_ledger.relations.runs import PIPELINE_STATE
+
+        return Reader(self.store, as_of).read(PIPELINE_STATE, "true order by position")
+
+    def state_moves(self, as_of: str | None = None) -> list[StateMove]:
+        """Each move of a state, and the run that caused it."""
+        from tradex_ledger.relations.runs import STATE_MOVES
+
+        return Reader(self.store, as_of).read(STATE_MOVES, "true order by position")
+
+    def engines(self, as_of: str | None = None) -> list[Engine]:
+        """The verdict on each engine, by dataset and logic version."""
+        from tradex_ledger.relations.data import ENGINES
+
+        return Reader(self.store, as_of).read(ENGINES, "true order by position")
+
+    def two_contents(self) -> list[TwoContents]:
+        """The datasets of which the same inputs gave two contents."""
+        from tradex_ledger.relations.data import TWO_CONTENTS
+
+        return Reader(self.store).read(TWO_CONTENTS, "true order by dataset")
+
+    def alerts(self, as_of: str | None = None) -> list[Alert]:
+        """All alerts, oldest first, with what was delivered."""
+        from tradex_ledger.relations.runs import ALERTS
+
+        return Reader(self.store, as_of).read(ALERTS, "true order by position")
+
+    def query(self, sql: str, **options: Any) -> Answer:
+        """Answer one SELECT, as `audit.query.query` does: as_of, candidate, trusting, minutes."""
+        from tradex_ledger.audit.query import query
+        from tradex_ledger.lake.storage import LocalLake
+
+        return query(self.store, LocalLake(self.config.lake, reading=True), sql, **options)

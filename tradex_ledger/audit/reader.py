@@ -1,0 +1,34 @@
+"""The projections as of one position, opened once for a whole document."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeVar
+
+import duckdb
+
+from tradex_ledger.ledger.select import Store
+from tradex_ledger.relations.relation import Relation
+from tradex_ledger.views import AsOf, add_projections, open_views, resolve
+
+R = TypeVar("R", bound=NamedTuple)
+
+
+class Reader:
+    """What the ledger says as of a position, a day or a time; None: now."""
+
+    def __init__(self, store: Store, as_of: str | None = None) -> None:
+        self.as_of: AsOf = resolve(store, as_of)
+        self.connection: duckdb.DuckDBPyConnection = open_views(store, self.as_of)
+
+    def read(self, relation: Relation[R], where: str = "true", *values: object) -> list[R]:
+        """The rows of a projection; `where` is SQL of ours (an `order by` may end it)."""
+        return relation.read(self.connection, where, *values)
+
+    def ask(self, row: type[R], sql: str, *values: object, over: tuple[str, ...]) -> list[R]:
+        """The rows of a statement of ours `over` projections, as a class with its columns."""
+        add_projections(self.connection, over)
+        return [row._make(found) for found in self.connection.execute(sql, list(values)).fetchall()]
+
+    def close(self) -> None:
+        """Let DuckDB go."""
+        self.connection.close()

@@ -1,0 +1,215 @@
+"""What there is: versions of datasets, partitions and their files, and what is the matter with them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import NamedTuple, TypedDict
+
+import duckdb
+
+from tradex_ledger.domain.facts import Facts
+from tradex_ledger.relations.relation import Relation
+
+
+class File(TypedDict):
+    """A file as its event names it: path relative to the lake, bytes, rows, SHA-256 (hex)."""
+
+    path: str
+    bytes: int
+    rows: int
+    sha256: str
+
+
+class Read(TypedDict):
+    """A dataset that is read, and which days relative to a partition's own."""
+
+    dataset: str
+    first: int
+    last: int
+
+
+class LogicVersion(NamedTuple):
+    """A logic version of a dataset."""
+
+    dataset: str
+    layer: str
+    partition_column: str
+    component: str | None
+    logic_version: int
+    is_current: bool
+    is_read: bool
+    is_deprecated: bool
+    fingerprint: str
+    scheme: str
+    reader: int | None
+    reason: str
+    indirect: str | None
+    reads: list[Read] | None
+    definition: str
+    versioned_at: datetime
+    versioned_by: str
+    position: int
+
+
+class Partition(NamedTuple):
+    """A current partition."""
+
+    dataset: str
+    layer: str
+    partition: date
+    logic_version: int | None
+    component: str | None
+    run_id: str
+    run_kind: str
+    outcome: str
+    rows: int
+    bytes: int
+    files: list[File] | None
+    inputs: str | None
+    position: int
+    published_position: int
+    published_at: datetime
+
+
+class PartitionHistory(NamedTuple):
+    """A partition as some run built it, whether readers see it or not."""
+
+    dataset: str
+    layer: str
+    partition: date
+    logic_version: int | None
+    run_id: str
+    run_kind: str
+    state: str
+    outcome: str
+    rows: int
+    bytes: int
+    files: list[File] | None
+    previous_rows: int | None
+    base: int | None
+    inputs: str | None
+    duration_ms: int | None
+    position: int
+    at: datetime
+    published_position: int | None
+    published_at: datetime | None
+
+
+class StalePartition(NamedTuple):
+    """A partition that is not what its inputs give today."""
+
+    dataset: str
+    layer: str
+    partition: date
+    logic_version: int
+    built_position: int | None
+    changed_position: int | None
+    input_dataset: str | None
+    input_partition: date | None
+    changed_by_run: str | None
+    reason: str
+
+
+class LostFile(NamedTuple):
+    """A file that was declared lost, and what made up for it."""
+
+    dataset: str
+    layer: str
+    partition: date
+    logic_version: int | None
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+    problem: str
+    reason: str
+    declared_by: str
+    confirmed_by: str
+    position: int
+    at: datetime
+    mended_position: int | None
+    appended_since: int | None
+
+
+class Engine(NamedTuple):
+    """The verdict on an engine, of a dataset under a logic version."""
+
+    dataset: str
+    logic_version: int
+    is_current: bool
+    engine: str
+    verdict: str
+    compared_with: list[str]
+    partitions: list[date]
+    differences: list[Facts] | None
+    checked_at: datetime
+    checked_by: str
+    accepted_reason: str | None
+    accepted_by: str | None
+    accepted_at: datetime | None
+    position: int
+
+
+class TwoContents(NamedTuple):
+    """A dataset of which the same inputs gave two contents."""
+
+    dataset: str
+    logic_version: int
+    partitions: int
+    first: date
+    last: date
+    message: str
+    position: int
+
+
+class Definition(NamedTuple):
+    """The text of a definition under a logic version; `references` and `columns` are JSON."""
+
+    dataset: str
+    logic_version: int
+    definition: str
+    references: str
+    columns: str
+    position: int
+
+
+class Protection(NamedTuple):
+    """Days of a dataset that must stay as they are."""
+
+    dataset: str
+    first: date
+    last: date
+    reason: str
+    protected_by: str
+    protected_at: datetime
+    position: int
+
+
+class PrunedFile(NamedTuple):
+    """A file that was given up."""
+
+    dataset: str
+    path: str
+    bytes: int
+    rows: int
+    sha256: str
+    by: str
+    at: datetime
+    position: int
+
+
+LOGIC_VERSIONS = Relation("logic_versions", LogicVersion)
+PARTITIONS = Relation("partitions", Partition)
+PARTITION_HISTORY = Relation("partition_history", PartitionHistory)
+STALE_PARTITIONS = Relation("stale_partitions", StalePartition)
+LOST_FILES = Relation("lost_files", LostFile)
+ENGINES = Relation("engines", Engine)
+TWO_CONTENTS = Relation("two_contents", TwoContents)
+DEFINITIONS = Relation("definitions", Definition)
+PROTECTIONS = Relation("protections", Protection)
+PRUNED_FILES = Relation("pruned_files", PrunedFile)
+
+
+def pruned_paths(connection: duckdb.DuckDBPyConnection, dataset: str) -> set[str]:
+    """The files of a dataset that were given up."""
+    return {pruned.path for pruned in PRUNED_FILES.read(connection, "dataset = ?", dataset)}

@@ -1,0 +1,31 @@
+"""A relation: the name of a projection, and the class that its rows are.
+
+The rows are named tuples, not dataclasses: DuckDB hands over tuples, and a class for each relation costs next to
+nothing to load. The fields of a class are the columns of the contract in their order; days are `date`, times `datetime`
+(UTC, without a zone), what holds JSON is its text. A column that may be null is `… | None`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+import duckdb
+
+from tradex_ledger.views import add_projections
+
+R = TypeVar("R", bound=NamedTuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation(Generic[R]):
+    """A projection by its name, with the class of its rows."""
+
+    name: str
+    row: type[R]
+
+    def read(self, connection: duckdb.DuckDBPyConnection, where: str = "true", *values: object) -> list[R]:
+        """Its rows in a connection of `open_views`; `where` is SQL of ours (an `order by` may end it)."""
+        add_projections(connection, [self.name])
+        found = connection.execute(f'select * from "{self.name}" where {where}', list(values))
+        return [self.row._make(row) for row in found.fetchall()]

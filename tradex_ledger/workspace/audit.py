@@ -1,0 +1,122 @@
+"""What can be asked of a workspace: what the ledger says, and what definitions and policy of today say beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tradex_ledger.audit.documents.plan import Move, PlanDocument, shares
+from tradex_ledger.audit.documents.run import UNTRUSTED, Judgement, RunDocument, run_document
+from tradex_ledger.audit.look import Look
+from tradex_ledger.audit.reader import Reader
+from tradex_ledger.datasets.definition import UnknownDatasetError
+from tradex_ledger.domain.approval import approval_of
+from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.day import iso
+from tradex_ledger.domain.plan import Plan
+from tradex_ledger.lake.verified import NOT_VERIFIED
+from tradex_ledger.ledger.named import NoSuchStreamError
+from tradex_ledger.relations.runs import RUNS
+
+if TYPE_CHECKING:
+    from tradex_ledger.audit.diff import Differing
+    from tradex_ledger.audit.log import Log
+    from tradex_ledger.workspace.backfills import BackfillCommands
+
+
+class Audit:
+    """Questions; nothing is recorded by them. `as_of` is a position, a day or a time; None: now."""
+
+    def __init__(self, workspace: BackfillCommands) -> None:
+        self._workspace = workspace
+        self.look = Look(workspace.ledger.store, workspace.config)
+
+    def run(self, prefix: str, as_of: str | None = None) -> RunDocument:
+        """The run whose id begins so, whole: a backfill with why each dataset is in it, and the approval it needs.
+
+        Raises: `ShortIdError`, `NoSuchStreamError` (also where it was not asked for yet), `AmbiguousIdError`.
+        """
+        run_id = self._workspace.ledger.find_run(prefix)
+        reader = Reader(self._workspace.ledger.store, as_of)
+        if not reader.read(RUNS, "run_id = ?", run_id):
+            raise NoSuchStreamError(f"{run_id} as of {as_of}")
+        found = run_document(reader, run_id)
+        return found if found.plan is None else replace(found, judgement=self._judgement(found))
+
+    def _judgement(self, found: RunDocument) -> Judgement:
+        """The definitions of today say why a dataset is in a plan; where the one asked for is no more, nothing does."""
+        workspace = self._workspace
+        if not workspace.is_trusted:  # neither its definitions nor its settings are asked
+            return Judgement([], found.shares([]), [UNTRUSTED], None)
+        backfill = workspace.ledger.get(Backfill, found.id)
+        try:
+            edges = workspace.edges(backfill)
+        except UnknownDatasetError:
+            edges = []
+        warnings = workspace.warnings(backfill) if found.status == "PLANNED" else []
+        needed = None
+        if backfill.plan is not None:
+            whole = replace(backfill.plan, windows=found.planned)
+            needed = approval_of(workspace.policy_to_look, backfill.request, [whole], found.run.requested_by)
+            needed = replace(needed, rule=found.run.approved_rule)  # a rule decides at the request, or never
+        return Judgement(edges, found.shares(edges), [*warnings, *workspace.policy_changes(found.id)], needed)
+
+    def planned(self, parts: Sequence[Backfill]) -> list[PlanDocument]:
+        """Backfills with their plans, as they would be recorded or just were: all parts of a request that was split."""
+        plans = [backfill.plan for backfill in parts if backfill.plan is not None]
+        return [self._planned(backfill, plan, plans) for backfill, plan in zip(parts, plans, strict=True)]
+
+    def _planned(self, backfill: Backfill, plan: Plan, plans: Sequence[Plan]) -> PlanDocument:
+        """They are allowed as one: an approval is for all `plans`."""
+        workspace, asked = self._workspace, backfill.request
+        edges = workspace.edges(backfill)
+        state = workspace.state() if asked.override_state else None
+        return PlanDocument(
+            request=asked,
+            plan=plan,
+            edges=edges,
+            by_dataset=shares(plan.windows, iso(asked.first), iso(asked.last), edges),
+            approval=approval_of(workspace.policy_to_look, asked, plans, backfill.requested_by),
+            state=Move(state.pipeline, state.cursor, asked.cursor) if state and asked.cursor else None,
+            warnings=workspace.warnings(backfill),
+        )
+
+    def log(
+        self,
+        *,
+        topics: Sequence[str] = (),
+        by: str | None = None,
+        limit: int | None = None,
+        as_of: str | None = None,
+    ) -> Log:
+        """The newest events of all streams, oldest first: of topics, by a person. Raises `UnknownTopicError`."""
+        from tradex_ledger.audit.log import log
+
+        return log(self._workspace.ledger, topics=topics, actor=by, limit=limit, as_of=as_of)
+
+    def history(self, subject: str, as_of: str | None = None) -> Log:
+        """The whole story of a run (by a beginning of its id), of a dataset, or of a pipeline's state."""
+        from tradex_ledger.audit.log import log
+
+        ledger = self._workspace.ledger
+        named = [s for s in (f"dataset-{subject}", f"pipeline-{subject}", subject) if ledger.version_of(s)]
+        return log(ledger, stream=named[0] if named else ledger.find_run(subject), as_of=as_of)
+
+    @property
+    def not_verified(self) -> str:
+        """What to say of an answer that believed the files of the lake."""
+        return NOT_VERIFIED
+
+    def diff(self, run_id: str, *, trusting: bool = False) -> list[Differing]:
+        """What the candidates of a run would change, partition by partition."""
+        from tradex_ledger.audit.diff import diff_candidate
+
+        return diff_candidate(self._workspace.ledger, self._workspace.lake, run_id, trusting=trusting)
+
+    def diff_versions(self, dataset: str, older: int, newer: int, *, trusting: bool = False) -> list[Differing]:
+        """The days on which two logic versions of a dataset differ."""
+        from tradex_ledger.audit.diff import diff_versions
+
+        workspace = self._workspace
+        return diff_versions(workspace.ledger, workspace.lake, dataset, older, newer, trusting=trusting)
