@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.kit.delivered import batch, files_in
+from tradex_ledger.sources import LATER
 from tradex_ledger.sources.records import FileUnreadable
 from tradex_ledger.sources.stage import (
-    LATER,
     PLACE,
     Outputs,
     StageCounts,
