@@ -43,7 +43,7 @@ demo: $(STAMP) ## a month of posts, an outage, a backfill: the whole story in a 
 	$(BIN)/tradex demo $(ARGS)
 
 test: $(STAMP) ## all tests but the soak, on two cores (ARGS='-k merkle' for some)
-	TRADEX_TEST_ENVIRONMENT=constraints $(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	TRADEX_TEST_ENVIRONMENT=constraints $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: $(STAMP) ## format and lint, changing nothing
 	$(BIN)/ruff format --check .
@@ -83,7 +83,7 @@ echo "== $(2)"; set -e; $(1)/bin/python requirements/pins.py versions; \
 room=$$(mktemp -d); trap 'rm -rf "$$room"' EXIT; \
 $(1)/bin/tradex demo --dir "$$room/demo" >"$$room/said" 2>&1 </dev/null || { cat "$$room/said"; exit 1; }; \
 echo "the demo runs"; \
-TRADEX_TEST_ENVIRONMENT=$(2) $(1)/bin/python -m pytest -n $(WORKERS) $(ARGS) $(CHOICE)
+TRADEX_TEST_ENVIRONMENT=$(2) $(1)/bin/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS) $(CHOICE)
 endef
 
 constraints: ## make requirements/*.txt anew: today's newest, and the lower bounds

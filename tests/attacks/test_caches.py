@@ -17,6 +17,7 @@ import duckdb
 import orjson
 import pytest
 
+from tests import worlds
 from tests.kit import made_ledger, small
 from tests.kit.delivered import files_in
 from tradex_ledger import keyed, views
@@ -359,8 +360,7 @@ def test_segments_in_each_others_place_give_no_other_answer(home: Path, ws: Path
 def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a workspace that has run, and the source beside it."""
     root = tmp_path_factory.mktemp("told")
-    small.deliver(root / "posts", days=4)
-    small.create(root / "ws", f"files:{root / 'posts'}").close()
+    worlds.copied(root, days=4, until=None)
     return root
 
 
@@ -503,10 +503,8 @@ def test_an_older_cache_of_the_same_ledger_put_back_changes_nothing(run_once: Pa
     def put_back(_: Path) -> None:
         """The older one stands there again."""
 
-    other = Path(shutil.copytree(run_once.parent, tmp_path / "other"))
-    text = (other / "ws" / "tradex.toml").read_text(encoding="utf-8")
-    (other / "ws" / "tradex.toml").write_text(text.replace(str(run_once.parent), str(other)), encoding="utf-8")
-    assert story(run_once, put_back) == story(other / "ws", Path.unlink)
+    other = small.copied(run_once.parent, tmp_path / "other")
+    assert story(run_once, put_back) == story(other, Path.unlink)
 
 
 def test_what_another_ledger_knows_is_not_believed(run_once: Path, told: Path, tmp_path: Path):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.contents import contents
@@ -31,11 +32,7 @@ Tradex = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("contents")
-    small.deliver(root / "posts", days=4)
-    with small.create(root / "ws", f"files:{root / 'posts'}") as made:
-        made.run(small.day(5))
-    return root / "ws"
+    return worlds.copied(tmp_path_factory.mktemp("contents"), days=4, until=5)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tradex_ledger.cli.main import run
 
@@ -18,9 +19,7 @@ SEED, PARTS, FLIPS = 9162, 2, 60
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     root = tmp_path_factory.mktemp("flipped")
-    small.deliver(root / "posts")
-    with small.create(root / "ws", f"files:{root / 'posts'}") as workspace:
-        workspace.run(small.day(8))
+    with small.reopen(worlds.copied(root)) as workspace:
         small.backfill(workspace)
         run_id = small.request(workspace, **small.OVERRIDE)
     return root / "ws", run_id

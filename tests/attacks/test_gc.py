@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.lake import events, grow_old, projection
@@ -36,9 +37,7 @@ NOW = datetime(2024, 3, 1, tzinfo=UTC)
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a run that succeeded, one that was cancelled, and one that may go on."""
     root = tmp_path_factory.mktemp("made")
-    small.deliver(root / "posts", days=5)
-    with small.create(root / "ws", f"files:{root / 'posts'}") as workspace:
-        workspace.run(small.day(3))
+    with small.reopen(worlds.copied(root, days=5, until=3)) as workspace:
         workspace.cancel(small.request(workspace, 1, 1), reason="the vendor delivered other days")
         small.request(workspace, 2, 2)
     return root

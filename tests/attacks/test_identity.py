@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.contents import contents
@@ -89,9 +90,7 @@ class Story:
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     root = tmp_path_factory.mktemp("story")
-    small.deliver(root / "posts", days=5)
-    with small.create(root / "ws", f"files:{root / 'posts'}") as made:
-        made.run(small.day(3))
+    with small.reopen(worlds.copied(root, days=5, until=3)) as made:
         backfill = small.request(made, 1, 1)
     shutil.copy(root / "ws" / "ledger.db", root / "older.db")
     with small.reopen(root / "ws") as made:

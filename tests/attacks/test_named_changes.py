@@ -9,26 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.lake import events, partitions
 from tradex_ledger.cli.main import run
 from tradex_ledger.domain.dataset_errors import DefinitionsChangedError
 from tradex_ledger.errors import RefusedError
-from tradex_ledger.workspace import BUILT_IN, Workspace
+from tradex_ledger.workspace import Workspace
 
 REASON = "the desk asked for it, INC-4711"
 
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("named")
-    small.deliver(root / "posts", days=4)
-    (root / "ws").mkdir()
-    shutil.copytree(BUILT_IN, root / "ws" / "pipeline")
-    with small.create(root / "ws", f"files:{root / 'posts'}", pipeline="pipeline") as made:
-        made.run(small.day(4))
-    return root / "ws"
+    return worlds.copied(tmp_path_factory.mktemp("named"), days=4, until=4, pipeline=True)
 
 
 @pytest.fixture

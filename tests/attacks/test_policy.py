@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything, read_record
 from tests.kit.lake import events, projection
@@ -251,9 +252,7 @@ def test_a_ledger_has_a_policy_from_its_first_event_on(folder: Path):
 
 
 def test_a_plan_an_approval_and_a_drive_under_different_policies_are_told_apart(tmp_path: Path, tradex: Tradex):
-    small.deliver(tmp_path / "posts", days=3)
-    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", expire_days=0) as made:
-        made.run(small.day(3))
+    with small.reopen(worlds.copied(tmp_path, days=3, until=3, expire_days=0)) as made:
         run_id = small.request(made, 1, 1)
     folder = tmp_path / "ws"
     assert "another policy" not in tradex(folder, "ana", "backfill", "show", run_id)[2]
@@ -277,9 +276,7 @@ def test_a_plan_an_approval_and_a_drive_under_different_policies_are_told_apart(
 
 
 def test_what_a_rule_approved_is_not_driven_beyond_it(tmp_path: Path):
-    small.deliver(tmp_path / "posts", days=9)
-    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as made:
-        made.run(small.day(6))
+    with small.reopen(worlds.copied(tmp_path, days=9, until=6)) as made:
         n_partitions = sum(w.partitions for w in made.plan(Request(**order(5)))[1].windows)
     folder = tmp_path / "ws"
     recorded(folder, may_approve=["boss"], rule_max_partitions=n_partitions)
@@ -304,9 +301,7 @@ def test_what_a_rule_approved_is_not_driven_beyond_it(tmp_path: Path):
 
 
 def test_a_rule_that_was_narrowed_since_approves_neither_one_nor_the_group(tmp_path: Path):
-    small.deliver(tmp_path / "posts", days=7)
-    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as made:
-        made.run(small.day(6))
+    with small.reopen(worlds.copied(tmp_path, days=7, until=6)) as made:
         small.set_policy(tmp_path / "ws", max_partitions=10, rule_max_partitions=1000)
         wanted: dict[str, Any] = {
             "kind": "dataset",
@@ -326,9 +321,7 @@ def test_a_rule_that_was_narrowed_since_approves_neither_one_nor_the_group(tmp_p
 
 
 def test_a_policy_that_changes_while_a_drive_is_at_work_counts_when_it_publishes(tmp_path: Path):
-    small.deliver(tmp_path / "posts", days=3)
-    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as made:
-        made.run(small.day(3))
+    with small.reopen(worlds.copied(tmp_path, days=3, until=3)) as made:
         run_id = small.request(made, 1, 1, kind="dataset", dataset="gold_metrics")
         made.approve(run_id)
 

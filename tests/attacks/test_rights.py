@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tradex_ledger.cli.main import run
 from tradex_ledger.domain.backfill import Backfill
@@ -195,9 +196,7 @@ def test_what_was_given_is_repeated_in_part_only(folder: Path, tradex: Tradex):
 
 
 def test_the_only_backfill_there_is_is_not_approved_by_an_empty_id(tmp_path: Path):
-    small.deliver(tmp_path / "posts", days=3)
-    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as made:
-        made.run(small.day(3))
+    with small.reopen(worlds.copied(tmp_path, days=3, until=3)) as made:
         only = small.request(made, 1, 1)
         for given in ("", "b", "bf-", only[:6]):
             with pytest.raises(ShortIdError) as caught:

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
+from tests import worlds
 from tests.kit import planted, small
 from tests.kit.planted import Planted
 from tradex_ledger.audit.log import log
@@ -30,9 +31,7 @@ from tradex_ledger.workspace import Workspace
 def requested(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A week, and a forced override that is planned and waits for approval."""
     root = tmp_path_factory.mktemp("attacked")
-    small.deliver(root / "posts")
-    with small.create(root / "ws", f"files:{root / 'posts'}") as made:
-        made.run(small.day(8))
+    with small.reopen(worlds.copied(root)) as made:
         run_id = small.request(made, **small.OVERRIDE)
     return root / "ws", run_id
 

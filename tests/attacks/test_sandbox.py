@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tradex_ledger.audit.query import QueryError, query
 from tradex_ledger.audit.tables import UnknownTableError
@@ -29,9 +30,7 @@ DATASET = "silver_social_events"
 def ws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     """A workspace with a run, in a folder whose name is full of patterns."""
     folder = tmp_path_factory.mktemp("attacked") / "a [b]*?'; drop"
-    small.deliver(folder / "posts", days=3)
-    with small.create(folder / "ws", f"files:{folder / 'posts'}", anomaly_min_rows=0) as workspace:
-        workspace.run(small.day(3))
+    with small.reopen(worlds.copied(folder, days=3, until=3, anomaly_min_rows=0)) as workspace:
         yield workspace
 
 
@@ -213,9 +212,7 @@ def test_what_a_query_takes_of_memory_and_disk_has_a_bound(ws: Workspace, monkey
 
 
 def test_a_held_run_s_candidates_are_read_where_they_are_asked_for_and_nowhere_else(tmp_path: Path):
-    small.deliver(tmp_path / "posts", days=3)
-    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", anomaly_min_rows=0) as workspace:
-        workspace.run(small.day(3))
+    with small.reopen(worlds.copied(tmp_path, days=3, until=3, anomaly_min_rows=0)) as workspace:
         before = query(workspace.ledger.store, workspace.lake, f"select count(*) from {DATASET}").rows
         late = (
             '{"id":"1741941000000000001","text":"late $TSLA","author_id":"9","created_at":"2024-01-02T10:00:00.000Z"}'

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from tests import worlds
 from tests.kit import planted, small
 from tests.kit.check import check_everything
 from tests.kit.given import state
@@ -23,11 +24,7 @@ from tradex_ledger.workspace import Workspace
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("snapshots")
-    small.deliver(root / "posts")
-    with small.create(root / "ws", f"files:{root / 'posts'}") as made:
-        made.run(small.day(4))
-    return root / "ws"
+    return worlds.copied(tmp_path_factory.mktemp("snapshots"), until=4)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tradex_ledger import trust
 from tradex_ledger.cli.main import run
@@ -21,7 +22,7 @@ from tradex_ledger.config import FILE
 from tradex_ledger.found import NoWorkspaceError, find_workspace
 from tradex_ledger.keyed import CONFIG_HOME
 from tradex_ledger.trust import UntrustedError, check_trusted
-from tradex_ledger.workspace import BUILT_IN, Workspace
+from tradex_ledger.workspace import Workspace
 
 OTHER, THIRD = 12345, 12346
 Tradex = Callable[..., tuple[int, str, str]]
@@ -32,10 +33,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with definitions of its own, a run, and a backfill that waits."""
     root = tmp_path_factory.mktemp("trust")
-    small.deliver(root / "posts", days=2, posts_per_day=3)
-    shutil.copytree(BUILT_IN, root / "ws" / "pipeline")
-    with small.create(root / "ws", f"files:{root / 'posts'}", pipeline="pipeline") as workspace:
-        workspace.run(small.day(3))
+    with small.reopen(worlds.copied(root, days=2, posts_per_day=3, until=3, pipeline=True)) as workspace:
         small.request(workspace, 1, 2)
     return root
 

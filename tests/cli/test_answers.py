@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit import small
+from tests import worlds
 from tests.kit.tree import CLI
 from tradex_ledger.audit.query import QueryError, query
 from tradex_ledger.cli.main import run
@@ -82,9 +82,7 @@ VALUES: list[tuple[str, str, str]] = [
 def ws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A workspace with a run."""
     folder = tmp_path_factory.mktemp("answers")
-    small.deliver(folder / "posts", days=2)
-    with small.create(folder / "ws", f"files:{folder / 'posts'}") as workspace:
-        workspace.run(small.day(3))
+    worlds.copied(folder, days=2, until=3)
     yield folder / "ws"
 
 

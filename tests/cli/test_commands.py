@@ -13,7 +13,7 @@ from typing import Any
 import click
 import pytest
 
-from tests.kit import small
+from tests import worlds
 from tests.kit.tree import ROOT
 from tradex_ledger.cli.main import _COMMANDS, cli, run
 
@@ -26,11 +26,7 @@ Tradex = Callable[..., tuple[int, str, str]]
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace that has run a week."""
-    root = tmp_path_factory.mktemp("cli")
-    small.deliver(root / "posts")
-    with small.create(root / "ws", f"files:{root / 'posts'}") as made:
-        made.run(small.day(8))
-    return root / "ws"
+    return worlds.copied(tmp_path_factory.mktemp("cli"))
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.tree import CLI
 from tradex_ledger.cli.main import run
@@ -23,12 +24,9 @@ NEW_SCORING = "spikes start at z = 4, not 3"
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
-    small.deliver(tmp_path / "posts")
-    shutil.copytree(BUILT_IN, tmp_path / "ws" / "pipeline")
     monkeypatch.setenv("TRADEX_WORKSPACE", str(tmp_path / "ws"))
     monkeypatch.setenv("TRADEX_ACTOR", "ana")
-    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", pipeline="pipeline") as opened:
-        opened.run(small.day(6))
+    with small.reopen(worlds.copied(tmp_path, until=6, pipeline=True)) as opened:
         yield opened
 
 
@@ -37,8 +35,11 @@ def test_an_empty_name_is_nobody_and_not_the_login(workspace: Workspace, capsys:
     assert "nothing of it can be seen" in capsys.readouterr().err
 
 
-def test_a_run_twice_on_one_day_has_nothing_to_do(workspace: Workspace, capsys: pytest.CaptureFixture[str]):
-    assert run(["run", "--yes"]) == 3, "years after the last event, somebody is to say that it is this late"
+def test_a_run_twice_on_one_day_has_nothing_to_do(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("tradex_ledger.clock.utc_now", small.Ticking(datetime(2024, 2, 20, tzinfo=UTC)))
+    assert run(["run", "--yes"]) == 3, "weeks after the last event, somebody is to say that it is this late"
     assert "--clock-is-right" in capsys.readouterr().err
     assert run(["run", "--clock-is-right"]) == 2
     assert (
@@ -70,17 +71,16 @@ def test_ctrl_c_inside_the_database_is_a_ctrl_c(monkeypatch: pytest.MonkeyPatch,
 def test_a_released_incremental_run_is_taken_up_by_run(
     workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    small.deliver(tmp_path / "more", days=42)
-    small.create(tmp_path / "six weeks", f"files:{tmp_path / 'more'}").close()
+    ws = worlds.copied(tmp_path / "more", days=42, until=None)
     clock = small.Ticking(datetime(2024, 2, 20, tzinfo=UTC))
-    with Workspace.open(tmp_path / "six weeks", actor="ana", clock=clock) as w:
+    with Workspace.open(ws, actor="ana", clock=clock) as w:
         w.run(date(2024, 2, 11))
         small.set_policy(w.config.folder, anomaly_min_rows=1, hold_on_anomaly=True)
-        for file in (tmp_path / "more").glob("2024-02-11*"):
+        for file in (tmp_path / "more" / "posts").glob("2024-02-11*"):
             file.unlink()
         held = w.run(date(2024, 2, 12))
         assert held.status == "HELD"
-    workspace_of = ["-C", str(tmp_path / "six weeks")]
+    workspace_of = ["-C", str(ws)]
     assert run([*workspace_of, "backfill", "release", held.id, "--reason", "the vendor has no posts of that day"]) == 0
     assert "next: tradex run\n" in capsys.readouterr().err
     assert run([*workspace_of, "run", "--until", "2024-02-12"]) == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tradex_ledger.cli.main import run
 from tradex_ledger.workspace import Workspace
@@ -20,11 +21,7 @@ TEMPORAL = ("backfill", "request", "temporal", "gold_signals", *DAYS, "--no-over
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("rules")
-    small.deliver(root / "posts")
-    with small.create(root / "ws", f"files:{root / 'posts'}") as made:
-        made.run(small.day(8))
-    return root / "ws"
+    return worlds.copied(tmp_path_factory.mktemp("rules"))
 
 
 @pytest.fixture

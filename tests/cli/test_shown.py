@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tradex_ledger.cli.main import run
 from tradex_ledger.driving.lease import held
@@ -30,11 +31,7 @@ NOW, AFTER = "2024-01-08T00:00:00.000000Z", "2024-01-04T00:00:00.000000Z"
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("shown")
-    small.deliver(root / "posts")
-    with small.create(root / "ws", f"files:{root / 'posts'}") as made:
-        made.run(small.day(8))
-    return root / "ws"
+    return worlds.copied(tmp_path_factory.mktemp("shown"))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.check import read_record
 from tradex_ledger.driving.delivered import Asked, Delivered, Known
@@ -69,14 +70,12 @@ def post(number: int, day: int, text: str = "$TSLA") -> bytes:
 def told(folder: Path, harm: Harm) -> list[Any]:
     """A story of deliveries that come late, twice, changed and broken; what the ledger says of it."""
     source = folder / "posts"
-    small.deliver(source)
-    with small.create(folder / "ws", f"files:{source}") as workspace:
+    with small.reopen(worlds.copied(folder, until=5)) as workspace:
 
         def backfill(first: int, last: int) -> None:
             harm(cache(folder))
             small.backfill(workspace, first, last)
 
-        workspace.run(small.day(5))
         (source / "late.jsonl").write_bytes(b"\n".join([post(1, 2), post(2, 4), b"{broken", post(1, 2, "edited")]))
         backfill(1, 4)
         backfill(1, 4)  # nothing is new
@@ -130,9 +129,7 @@ def test_the_same_events_are_recorded(tmp_path: Path, expected: list[Any], harm:
 @pytest.fixture
 def done(tmp_path: Path) -> Path:
     """A folder with a workspace in which a backfill was done, and the posts that it read."""
-    small.deliver(tmp_path / "posts")
-    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as workspace:
-        workspace.run(small.day(8))
+    worlds.copied(tmp_path)
     return tmp_path
 
 
@@ -167,7 +164,7 @@ def test_a_file_that_was_changed_is_read(done: Path) -> None:
 
 def test_what_another_ledger_remembers_is_not_believed(done: Path) -> None:
     """A ledger put back from an older copy lacks what was appended since."""
-    shutil.copytree(done / "ws", done / "older")
+    shutil.copytree(done / "ws", done / "older", symlinks=True)
     (done / "posts" / "late.jsonl").write_bytes(post(1, 2))
     with small.reopen(done / "ws") as workspace:
         small.backfill(workspace, 1, 7)

@@ -71,7 +71,7 @@ def caches(folder: Path) -> Path:
 
 def copied(root: Path, to: Path) -> Path:
     """A copy of the workspace `ws` in a folder with the source beside it, to which more can be delivered."""
-    shutil.copytree(root, to, dirs_exist_ok=True)
+    shutil.copytree(root, to, symlinks=True, dirs_exist_ok=True)
     settings = to / "ws" / FILE
     settings.write_text(settings.read_text(encoding="utf-8").replace(str(root), str(to)), encoding="utf-8")
     return to / "ws"

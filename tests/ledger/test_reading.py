@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.tree import CLI
 from tradex_ledger.audit.look import Look
@@ -50,9 +51,7 @@ def made() -> Iterator[tuple[Path, str]]:
     with TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
-        small.deliver(folder / "posts", days=4)
-        with small.create(folder / "ws", f"files:{folder / 'posts'}") as workspace:
-            workspace.run(small.day(5))
+        with small.reopen(worlds.copied(folder, days=4, until=5)) as workspace:
             done = small.backfill(workspace, 1, 2)
         open_up(folder)
         yield folder / "ws", done.id

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tradex_ledger.datasets.definition import parse_definition
 from tradex_ledger.domain.day import Day, day_of, later, span
@@ -42,9 +43,7 @@ def test_as_of_every_position_the_kept_catalog_is_the_one_that_is_read_anew(tmp_
 
 
 def test_what_is_laid_over_a_catalog_is_not_in_the_next(tmp_path: Path) -> None:
-    small.deliver(tmp_path / "posts")
-    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as workspace:
-        workspace.run(small.day(3))
+    with small.reopen(worlds.copied(tmp_path, until=3)) as workspace:
         versions, last = logic_versions(workspace.execution().locks()), workspace.ledger.position()
         catalogs = Catalogs(workspace.ledger.store)
         laid_over = catalogs.at(last, versions)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.contents import contents, with_rows
@@ -22,7 +22,7 @@ from tradex_ledger.domain.request import Request
 from tradex_ledger.driving.drive import PlanOutdatedError
 from tradex_ledger.planning.complete import IncompleteInputsError
 from tradex_ledger.planning.context import Progress
-from tradex_ledger.workspace import BUILT_IN, Workspace
+from tradex_ledger.workspace import Workspace
 
 REASON = "mentions are counted in another way, TRX-90"
 DOWNSTREAM = {"gold_metrics", "gold_baselines", "gold_signals"}
@@ -30,10 +30,7 @@ DOWNSTREAM = {"gold_metrics", "gold_baselines", "gold_signals"}
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    small.deliver(tmp_path / "posts")
-    shutil.copytree(BUILT_IN, tmp_path / "ws" / "pipeline")
-    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", pipeline="pipeline") as opened:
-        opened.run(small.day(6))
+    with small.reopen(worlds.copied(tmp_path, until=6, pipeline=True)) as opened:
         yield opened
         check_everything(opened)
 

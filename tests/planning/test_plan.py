@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.lake import DERIVED, partitions, projection
 from tradex_ledger.domain.day import day_of, iso
 from tradex_ledger.domain.request import Request
-from tradex_ledger.workspace import BUILT_IN, Workspace
+from tradex_ledger.workspace import Workspace
 
 
 def test_days_that_are_new_come_with_every_dataset_and_leave_nothing_stale(tmp_path: Path):
     """A baseline of the first new day reads older days only: it follows from no change."""
-    small.deliver(tmp_path / "posts")
-    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as workspace:
-        workspace.run(small.day(4))
+    with small.reopen(worlds.copied(tmp_path, until=4)) as workspace:
         run = small.backfill(workspace, 4, 5)
         assert {tuple(sorted(map(iso, run.candidates[name]))) for name in DERIVED} == {("2024-01-04", "2024-01-05")}
         assert projection(workspace, "stale_partitions") == []
@@ -29,9 +27,7 @@ def test_days_that_are_new_come_with_every_dataset_and_leave_nothing_stale(tmp_p
 
 
 def test_a_request_is_returned_as_it_was_recorded(tmp_path: Path):
-    small.deliver(tmp_path / "posts")
-    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as workspace:
-        workspace.run(small.day(8))
+    with small.reopen(worlds.copied(tmp_path)) as workspace:
         order: dict[str, Any] = {
             "kind": "temporal",
             "dataset": "bronze_x_posts",
@@ -78,10 +74,7 @@ def test_what_is_asked_of_the_source_may_grow_and_what_nothing_touches_stays(tmp
 
 @pytest.mark.norm("N9")
 def test_what_new_logic_makes_is_measured_by_what_the_old_made(tmp_path: Path):
-    small.deliver(tmp_path / "posts")
-    shutil.copytree(BUILT_IN, tmp_path / "ws" / "pipeline")
-    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", pipeline="pipeline") as workspace:
-        workspace.run(small.day(8))
+    with small.reopen(worlds.copied(tmp_path, pipeline=True)) as workspace:
         definition = tmp_path / "ws" / "pipeline" / "gold_signals.sql"
         definition.write_text(definition.read_text(encoding="utf-8").replace("z >= 3", "z >= 4"), encoding="utf-8")
         workspace.bump("gold_signals", reason="a spike needs four deviations, TRX-91")

@@ -7,14 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from tests import worlds
 from tests.kit.real import UNTIL
 from tradex_ledger.workspace import Workspace
 
 
 @pytest.fixture(scope="session")
-def undisturbed(real_posts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+def undisturbed(real_posts: Path) -> Iterator[Workspace]:
     """A workspace after one incremental run over all real posts. Look at it only; copy it to change it."""
-    folder = tmp_path_factory.mktemp("undisturbed") / "workspace"
-    with Workspace.create(folder, source=f"files:{real_posts}", actor="ana") as workspace:
-        workspace.run(until=UNTIL)
+
+    def make(folder: Path) -> None:
+        with Workspace.create(folder / "ws", source=f"files:{real_posts}", actor="ana") as workspace:
+            workspace.run(until=UNTIL)
+
+    with Workspace.open(worlds.made("undisturbed", make) / "ws", actor="ana") as workspace:
         yield workspace

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.lake import events, listing, projection
@@ -21,17 +21,14 @@ from tradex_ledger.datasets.statement import parsed_form
 from tradex_ledger.domain.dataset_errors import LogicChangedError, NothingChangedError, SameLogicError
 from tradex_ledger.sources.registry import READERS
 from tradex_ledger.sources.x_posts.reader import VERSION, XPosts
-from tradex_ledger.workspace import BUILT_IN, Workspace
+from tradex_ledger.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a pipeline folder of its own, after a few days. Copy it."""
     root = tmp_path_factory.mktemp("texts")
-    small.deliver(root / "posts")
-    shutil.copytree(BUILT_IN, root / "ws" / "pipeline")
-    with small.create(root / "ws", f"files:{root / 'posts'}", pipeline="pipeline") as made:
-        made.run(day(5))
+    worlds.copied(root, until=5, pipeline=True)
     return root
 
 

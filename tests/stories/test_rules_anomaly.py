@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.contents import contents
@@ -52,16 +53,21 @@ def _created(line: bytes, *stamps: str) -> bool:
     return any(told.startswith(stamp) for stamp in stamps)
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    """Six weeks are published; the delivery of the next Monday lacks half of its posts."""
-    write_month(tmp_path / "posts", 7, FIRST, (NEXT - FIRST).days, POSTS_A_DAY)
-    for late in sorted((tmp_path / "posts").glob("2024-01-*")):
+def six_weeks(folder: Path) -> None:
+    """They are published; the delivery of the next Monday is there."""
+    write_month(folder / "posts", 7, FIRST, (NEXT - FIRST).days, POSTS_A_DAY)
+    for late in sorted((folder / "posts").glob("2024-01-*")):
         if late.name > f"{STRANGE}.jsonl.gz":
             late.unlink()  # what comes late of that Monday has not come yet
-    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", hold_on_anomaly=True) as opened:
-        assert opened.run(STRANGE).status == "SUCCESS"
-        assert not events(opened, "topic in ('run.held', 'run.anomaly_detected')")
+    with small.reopen(worlds.create(folder, hold_on_anomaly=True)) as workspace:
+        assert workspace.run(STRANGE).status == "SUCCESS"
+        assert not events(workspace, "topic in ('run.held', 'run.anomaly_detected')")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    """Six weeks are published, the next Monday is not."""
+    with small.reopen(worlds.copy("six-weeks", six_weeks, tmp_path)) as opened:
         yield opened
         check_everything(opened)
 
@@ -158,8 +164,7 @@ def test_a_backfill_that_loses_most_of_a_day_is_held_against_what_it_replaces(wo
 @pytest.mark.norm("N35")
 def test_a_long_outage_in_one_run_is_as_strange_as_one_of_a_day(tmp_path: Path):
     """Its days do not become the measure of each other."""
-    small.deliver(tmp_path / "posts", days=42, posts_per_day=8)
-    small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", anomaly_min_rows=4).close()
+    worlds.copied(tmp_path, days=42, posts_per_day=8, until=None, anomaly_min_rows=4)
     clock = small.Ticking(datetime(2024, 6, 1, tzinfo=UTC))
     with Workspace.open(tmp_path / "ws", actor="ana", clock=clock) as workspace:
         workspace.run(date(2024, 2, 12))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.contents import contents, published
@@ -27,16 +28,14 @@ from tradex_ledger.driving.lease import held
 from tradex_ledger.errors import TradexError
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.planning.overlap import active_backfills
-from tradex_ledger.workspace import BUILT_IN, Workspace
+from tradex_ledger.workspace import Workspace
 
 HOLD = "evidence in the case TRX v. Doe"
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    small.deliver(tmp_path / "posts")
-    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as opened:
-        opened.run(small.day(7))
+    with small.reopen(worlds.copied(tmp_path, until=7)) as opened:
         (tmp_path / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
         yield opened
         check_everything(opened)
@@ -65,7 +64,7 @@ def test_a_plan_is_for_the_source_that_was_approved(workspace: Workspace, tmp_pa
     shutil.copytree(tmp_path / "posts", tmp_path / "other")
     settings = workspace.config.folder / "tradex.toml"
     text = settings.read_text(encoding="utf-8")
-    settings.write_text(text.replace(str(tmp_path / "posts"), str(tmp_path / "other")), encoding="utf-8")
+    settings.write_text(text.replace('"files:posts"', '"files:../other"'), encoding="utf-8")
     with small.reopen(workspace.config.folder) as edited:
         refused_without_a_trace(edited, run_id, PlanOutdatedError, "planned for the source files:.*posts, .*other")
         # What reads no source is bound to none.
@@ -231,10 +230,7 @@ def test_a_run_that_somebody_drives_is_not_swept(workspace: Workspace):
 
 @pytest.mark.norm("N33")
 def test_a_dataset_that_left_the_pipeline_is_not_driven_and_stops_no_worker(tmp_path: Path):
-    small.deliver(tmp_path / "posts")
-    shutil.copytree(BUILT_IN, tmp_path / "ws" / "pipeline")
-    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", pipeline="pipeline") as workspace:
-        workspace.run(small.day(5))
+    with small.reopen(worlds.copied(tmp_path, until=5, pipeline=True)) as workspace:
         run_id = approved(workspace)
         (tmp_path / "ws" / "pipeline" / "gold_signals.sql").unlink()
         refused_without_a_trace(workspace, run_id, DefinitionsChangedError, "gold_signals has no definition any more")
@@ -245,10 +241,7 @@ def test_a_dataset_that_left_the_pipeline_is_not_driven_and_stops_no_worker(tmp_
 
 @pytest.mark.norm("N33")
 def test_a_dry_run_over_a_new_dataset_records_nothing(tmp_path: Path):
-    small.deliver(tmp_path / "posts")
-    shutil.copytree(BUILT_IN, tmp_path / "ws" / "pipeline")
-    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", pipeline="pipeline") as workspace:
-        workspace.run(small.day(5))
+    with small.reopen(worlds.copied(tmp_path, until=5, pipeline=True)) as workspace:
         folder = tmp_path / "ws" / "pipeline"
         text = (folder / "gold_signals.sql").read_text(encoding="utf-8")
         (folder / "gold_more.sql").write_text(text, encoding="utf-8")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything, read_record
 from tests.kit.lake import events, projection
@@ -27,11 +28,7 @@ Tradex = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("forced")
-    small.deliver(root / "posts")
-    with small.create(root / "ws", f"files:{root / 'posts'}") as made:
-        made.run(small.day(8))
-    return root / "ws"
+    return worlds.copied(tmp_path_factory.mktemp("forced"))
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.contents import contents, with_rows
@@ -26,9 +27,7 @@ WHOLE, FIRST_HALF, LAST_HALF, FIRST_DAY, LAST_DAY = (0, 6), (0, 2), (3, 6), (0, 
 def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace over a week of posts, all of them taken in. Copy it."""
     root = tmp_path_factory.mktemp("history")
-    small.deliver(root / "posts")
-    with small.create(root / "ws", f"files:{root / 'posts'}") as made:
-        made.run(small.day(8))
+    worlds.copied(root)
     return root
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.contents import contents
@@ -27,7 +27,7 @@ from tradex_ledger.domain.policy import PeakHoursError, TooLargeError
 from tradex_ledger.domain.request import Request
 from tradex_ledger.driving.drive import PlanOutdatedError
 from tradex_ledger.driving.fence import EndedMeanwhileError
-from tradex_ledger.workspace import BUILT_IN, Workspace
+from tradex_ledger.workspace import Workspace
 
 WHY = "the vendor asked us to wait, INC-4212"
 
@@ -36,10 +36,7 @@ WHY = "the vendor asked us to wait, INC-4212"
 def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace over a week of posts, with a pipeline folder of its own. Copy it."""
     root = tmp_path_factory.mktemp("life")
-    small.deliver(root / "posts")
-    shutil.copytree(BUILT_IN, root / "ws" / "pipeline")
-    with small.create(root / "ws", f"files:{root / 'posts'}", pipeline="pipeline") as made:
-        made.run(small.day(8))
+    worlds.copied(root, pipeline=True)
     return root
 
 
@@ -115,10 +112,9 @@ def test_a_dataset_backfill_rebuilds_every_partition_and_the_closure_downstream(
 @pytest.mark.norm("N14")
 def test_a_paused_backfill_stops_between_windows_and_ends_as_if_it_never_had(week: Path, folder: Path, tmp_path: Path):
     small.set_policy(folder, window_partitions=2)
-    other = shutil.copytree(folder.parent, tmp_path / "undisturbed")
-    (other / "ws" / "tradex.toml").write_text((folder / "tradex.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    other = small.copied(folder.parent, tmp_path / "undisturbed")
     found = []
-    for root in (folder, other / "ws"):
+    for root in (folder, other):
         with small.reopen(root) as workspace:
             deliver_late(workspace)
             run_id = approved(workspace, first=2, last=3)

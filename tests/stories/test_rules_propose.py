@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.faults import Crash, Interruption
@@ -32,9 +33,7 @@ WITHHELD = "2014-01-15.jsonl.gz"
 def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A week of posts. Copy it."""
     root = tmp_path_factory.mktemp("propose")
-    small.deliver(root / "posts")
-    with small.create(root / "ws", f"files:{root / 'posts'}") as made:
-        made.run(small.day(8))
+    worlds.copied(root)
     return root
 
 

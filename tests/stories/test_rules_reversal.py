@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.contents import contents
@@ -32,9 +33,7 @@ WRONG = "the redelivery was broken, INC-4290"
 def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A week, then a late post of the third. Copy it."""
     root = tmp_path_factory.mktemp("reversal")
-    small.deliver(root / "posts")
-    with small.create(root / "ws", f"files:{root / 'posts'}") as made:
-        made.run(small.day(8))
+    worlds.copied(root)
     (root / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
     return root
 

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.lake import events, partitions, projection, read_dataset
@@ -36,13 +37,18 @@ def post(number: int, day: int, **more: Any) -> bytes:
     return orjson.dumps(made | {"created_at": f"2024-01-{day:02}T10:00:00.000Z"} | more)
 
 
+def begin(folder: Path) -> None:
+    """A workspace that has not run yet, and three posts a day."""
+    (folder / "posts").mkdir()
+    for day in range(1, 8):
+        deliver(folder / "posts", f"2024-01-{day:02}.jsonl", *(post(day * 10 + n, day) for n in range(3)))
+    worlds.create(folder)
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    folder = tmp_path / "posts"
-    folder.mkdir()
-    for day in range(1, 8):
-        deliver(folder, f"2024-01-{day:02}.jsonl", *(post(day * 10 + n, day) for n in range(3)))
-    return folder
+    worlds.copy("source-edge", begin, tmp_path)
+    return tmp_path / "posts"
 
 
 @pytest.fixture
@@ -50,7 +56,7 @@ def workspace(source: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspa
     folder = source.parent / "ws"
     monkeypatch.setenv("TRADEX_WORKSPACE", str(folder))
     monkeypatch.setenv("TRADEX_ACTOR", "ana")
-    with small.create(folder, f"files:{source}") as made:
+    with small.reopen(folder) as made:
         yield made
         check_everything(made)
 

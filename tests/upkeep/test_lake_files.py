@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.contents import contents, with_rows
@@ -22,15 +22,12 @@ from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.request import Request
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.upkeep.gc import collect, find_unreferenced, removable
-from tradex_ledger.workspace import BUILT_IN, Workspace
+from tradex_ledger.workspace import Workspace
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    small.deliver(tmp_path / "posts")
-    shutil.copytree(BUILT_IN, tmp_path / "ws" / "pipeline")
-    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", pipeline="pipeline") as opened:
-        opened.run(small.day(6))
+    with small.reopen(worlds.copied(tmp_path, until=6, pipeline=True)) as opened:
         yield opened
         check_everything(opened)
 
@@ -166,9 +163,7 @@ def test_files_of_a_run_that_may_go_on_are_listed_and_stay(workspace: Workspace)
 def test_a_folder_that_is_called_like_a_hive_partition_changes_no_row(tmp_path: Path, name: str):
     found = []
     for folder in (tmp_path / "plain", tmp_path / name / "deep"):
-        small.deliver(folder / "posts", days=3)
-        with small.create(folder / "ws", f"files:{folder / 'posts'}") as workspace:
-            workspace.run(small.day(4))
+        with small.reopen(worlds.copied(folder, days=3, until=4)) as workspace:
             check_everything(workspace)
             found.append(with_rows(contents(workspace, without=("source",))))
     assert found[0] == found[1]

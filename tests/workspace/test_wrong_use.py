@@ -22,6 +22,7 @@ from typing import Any
 
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.lake import events, projection, read_dataset
@@ -44,7 +45,7 @@ from tradex_ledger.planning.plan import NoNewLogicError
 from tradex_ledger.sources.files import FolderUnreadable
 from tradex_ledger.sources.records import FileUnreadable
 from tradex_ledger.views import open_views, resolve, rows
-from tradex_ledger.workspace import BUILT_IN, Workspace, WorkspaceExistsError
+from tradex_ledger.workspace import Workspace, WorkspaceExistsError
 
 OF_AN_ATTEMPT = {"run.layer_started", "run.layer_completed", "run.layer_failed", "run.plan_extended"}
 CLOSED = {"backfill.failed", "incremental_run.failed"}
@@ -55,10 +56,7 @@ VISIBLE = ("partitions", "volumes", "pipeline_state", "pipeline_state_history", 
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace that has run over five days, with a pipeline folder of its own (the built-in definitions)."""
     folder = tmp_path_factory.mktemp("template")
-    small.deliver(folder / "posts", days=5)
-    shutil.copytree(BUILT_IN, folder / "ws" / "pipeline")
-    with small.create(folder / "ws", f"files:{folder / 'posts'}", pipeline="pipeline") as workspace:
-        workspace.run(small.day(6))
+    worlds.copied(folder, days=5, until=6, pipeline=True)
     return folder
 
 
@@ -77,11 +75,7 @@ def shared(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def copy_of(template: Path, folder: Path) -> Workspace:
-    shutil.copytree(template, folder)
-    settings = folder / "ws" / FILE
-    text = settings.read_text(encoding="utf-8").replace(str(template / "posts"), str(folder / "posts"))
-    settings.write_text(text, encoding="utf-8")
-    return small.reopen(folder / "ws")
+    return small.reopen(small.copied(template, folder))
 
 
 def posts(workspace: Workspace) -> Path:
