@@ -21,7 +21,7 @@ from tradex_ledger import keyed
 from tradex_ledger.cli.main import run as call
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.domain.backfill import Backfill
-from tradex_ledger.domain.day import Day
+from tradex_ledger.domain.day import Day, iso
 from tradex_ledger.domain.policy import NotAllowedError
 from tradex_ledger.domain.request import Request
 from tradex_ledger.driving import append as append_module
@@ -329,23 +329,23 @@ def test_posts_that_stood_on_two_days_before_are_told_with_the_days(
     deliver(
         source, "b", *(post(one, 6) for one in again), post(edit, 7, "after"), *(post(one, 6) for one in ids(80, 99))
     )
-    assert [item["kind"] for item in workspace.propose(source=True) if item["kind"] == "two days"] == []
+    assert [item.kind for item in workspace.propose(source=True) if item.kind == "two days"] == []
     with monkeypatch.context() as before:
         before.setattr(append_module, "find_moved", lambda *_, **__: NOTHING_MOVED)
         workspace.run(small.day(8))
     assert len(repeated(workspace)) == 3 + 4, "the rule of before: versions that stand twice, posts of two days"
-    (told,) = [item for item in workspace.propose(source=True) if item["kind"] == "two days"]
-    assert (told["posts"], told["days"]) == (4, ["2024-01-02", "2024-01-03", "2024-01-06", "2024-01-07"])
-    assert "4 rows stand in bronze_x_posts on several days each (2024-01-02, 2024-01-03, " in told["reason"]
+    (told,) = [item for item in workspace.propose(source=True) if item.kind == "two days"]
+    assert (told.posts, [iso(day) for day in told.days or ()]) == (4, [f"2024-01-0{n}" for n in (2, 3, 6, 7)])
+    assert "4 rows stand in bronze_x_posts on several days each (2024-01-02, 2024-01-03, " in told.reason
     folder = str(workspace.config.folder)
-    assert call(["-C", folder, *shlex.split(told["command"])[1:], "--json"]) == 0
+    assert call(["-C", folder, *shlex.split(told.command or "")[1:], "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)["rows"]
     assert {str(row[0] if isinstance(row, list) else row["post_id"]) for row in listed} == {
         str(n) for n in (*again, edit)
     }
     assert call(["-C", folder, "backfill", "propose"]) == 0
     assert "# 4 rows stand in bronze_x_posts on several days each" in capsys.readouterr().out
-    assert workspace.submit(workspace.propose(source=True)) == 0, "there is nothing to request"
+    assert not any(item.is_request for item in workspace.propose(source=True)), "there is nothing to request"
     # The way out that docs/upgrading.md describes.
     pipeline = workspace.config.folder.parent / "pipeline"
     lines = [f"{one},2024-01-06" for one in again] + [f"{edit},2024-01-07"]

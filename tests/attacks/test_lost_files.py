@@ -159,11 +159,11 @@ def test_nothing_is_built_upon_a_lost_day_and_then_the_pipeline_goes_on(workspac
     with pytest.raises(LostInputsError, match="gold_metrics") as refused:
         workspace.run(small.day(8))
     assert "temporal gold_metrics --from 2024-01-05 --to 2024-01-05" in refused.value.mend
-    (wanted,) = [item for item in workspace.propose(source=False) if item["kind"] == "temporal"]
-    assert (wanted["dataset"], wanted["first"], wanted["last"]) == ("gold_metrics", "2024-01-05", "2024-01-05")
+    (wanted,) = [item for item in workspace.propose(source=False) if item.kind == "temporal"]
+    assert (wanted.dataset, wanted.first, wanted.last) == ("gold_metrics", day_of("2024-01-05"), day_of("2024-01-05"))
     small.backfill(workspace, 5, 5, dataset="gold_metrics", allow_overlap=[])
     workspace.run(small.day(8))
-    assert not [item for item in workspace.propose(source=False) if item["kind"] == "temporal"]
+    assert not [item for item in workspace.propose(source=False) if item.kind == "temporal"]
     check_everything(workspace)
 
 
@@ -278,9 +278,9 @@ def test_late_posts_of_a_lost_day_build_nothing_over_what_is_left(workspace: Wor
     with pytest.raises(LostInputsError, match=BRONZE):
         small.backfill(workspace, 3, 3, dataset="silver_social_events")
     assert [row for row in partitions(workspace) if row["dataset"] == "silver_social_events"] == before
-    (wanted,) = [item for item in workspace.propose() if item["kind"] == "temporal"]
-    assert (wanted["dataset"], wanted["first"], wanted["last"]) == (BRONZE, "2024-01-03", "2024-01-03")
-    assert "declared lost" in wanted["reason"]
+    (wanted,) = [item for item in workspace.propose() if item.kind == "temporal"]
+    assert (wanted.dataset, wanted.first, wanted.last) == (BRONZE, day_of("2024-01-03"), day_of("2024-01-03"))
+    assert "declared lost" in wanted.reason
 
 
 def test_lost_rejected_lines_are_found_again(workspace: Workspace):

@@ -18,9 +18,11 @@ from tests.kit.lake import events, projection
 from tests.kit.tree import GOLDEN
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE
+from tradex_ledger.domain.advice import Advice
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import ApprovalOutdatedError
 from tradex_ledger.domain.by_rule import Beyond
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.policy import NotAllowedError, Policy, text_digest, written
 from tradex_ledger.domain.policy_errors import (
     ExpiredProposalError,
@@ -489,16 +491,15 @@ def test_parts_of_one_request_pass_a_rule_together_or_not_at_all(tmp_path: Path)
         )
         for run_id in active(workspace):
             workspace.cancel(run_id, reason=WHY)
-        day = small.day(5).isoformat()
+        day = day_of(small.day(5))
         asked = (("temporal", "bronze_x_posts"), ("temporal", "gold_signals"))
-        found = [{"kind": kind, "dataset": name, "first": day, "last": day, "reason": WHY} for kind, name in asked]
-        assert workspace.submit(found) == 0
-        assert [item["status"] for item in found] == ["PLANNED", "PLANNED"]
+        days: dict[str, Any] = {"first": day, "last": day, "reason": WHY, "command": None}
+        found = [Advice(kind=kind, dataset=name, **days) for kind, name in asked]
+        assert [(item.status, item.refused) for item in workspace.submit(found)] == [("PLANNED", None)] * 2
         for each in found:  # by itself each of them passes
             for run_id in active(workspace):
                 workspace.cancel(run_id, reason=WHY)
-            assert workspace.submit([each]) == 0
-            assert each["status"] == "APPROVED"
+            assert [item.status for item in workspace.submit([each])] == ["APPROVED"]
 
 
 def test_a_split_plan_says_whose_approval_the_whole_of_it_needs(tmp_path: Path, tradex: Tradex):

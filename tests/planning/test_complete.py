@@ -126,8 +126,8 @@ def test_days_under_an_older_logic_are_told_as_such_until_they_are_backfilled(wo
         assert {row["partition"].day for row in stale if row["layer"] == "silver"} == every_day
         assert {row["dataset"] for row in stale} == {"silver_social_events", *DOWNSTREAM}
         (proposed,) = workspace.propose()
-        assert (proposed["kind"], proposed["dataset"]) == ("logical", "silver_social_events")
-        assert (proposed["first"], proposed["last"]) == ("2024-01-01", "2024-01-05")
+        assert (proposed.kind, proposed.dataset) == ("logical", "silver_social_events")
+        assert (proposed.first, proposed.last) == (day_of("2024-01-01"), day_of("2024-01-05"))
         run = logical(workspace, 1, 5, "silver_social_events")
         assert projection(workspace, "stale_partitions") == []
         # Once more from the beginning: what is reverted is under the older logic again.

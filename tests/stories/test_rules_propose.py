@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,15 @@ from tests.kit.faults import Crash, Interruption
 from tests.kit.lake import BRONZE, listing, one_process, projection
 from tests.kit.real import UNTIL, deliver
 from tradex_ledger.cli.main import run as tradex
+from tradex_ledger.domain.advice import Advice
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.driving.fence import EndedMeanwhileError
 from tradex_ledger.driving.lease import held
 from tradex_ledger.errors import EnvironmentFault
+from tradex_ledger.relations.data import StalePartition
 from tradex_ledger.upkeep.late import find_late
-from tradex_ledger.upkeep.propose import _requests, propose
+from tradex_ledger.upkeep.propose import propose
+from tradex_ledger.upkeep.requests import NEW_LOGIC, STALE, Wanted, requests
 from tradex_ledger.workspace import Workspace
 
 WITHHELD = "2014-01-15.jsonl.gz"
@@ -52,7 +56,12 @@ def deliver_late(workspace: Workspace, *days: int) -> None:
     (source / "2024-01-09-late.jsonl").write_text("".join([*posts, posts[-1]]), encoding="utf-8")
 
 
-def told(proposed: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+def told(proposed: Sequence[Advice]) -> list[tuple[Any, ...]]:
+    return shown([item.to_document() for item in proposed])
+
+
+def shown(proposed: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """The same of what `--json` shows."""
     return [(p["kind"], p.get("run") or (p["dataset"], p["first"], p["last"], p.get("posts"))) for p in proposed]
 
 
@@ -60,15 +69,10 @@ def asked(kind: str, dataset: str, first: str, last: str, posts: int | None = No
     return kind, (dataset, first, last, posts)
 
 
-def do(workspace: Workspace, item: dict[str, Any]) -> str:
-    run_id = small.request(
-        workspace,
-        date.fromisoformat(item["first"]),
-        date.fromisoformat(item["last"]),
-        kind=item["kind"],
-        dataset=item["dataset"],
-        reason=item["reason"],
-    )
+def do(workspace: Workspace, item: Advice) -> str:
+    (made,) = workspace.submit([item])
+    assert made.requested
+    run_id = made.requested
     workspace.approve(run_id)
     assert workspace.drive(run_id).status == "SUCCESS"
     return run_id
@@ -116,8 +120,8 @@ def test_a_withheld_file_is_proposed_as_its_very_days_and_doing_it_leaves_nothin
         first, last = min(late), max(late)
         assert (last - first).days == len(late) - 1  # one run of consecutive days
         assert told([item]) == [asked("temporal", BRONZE, str(first), str(last), sum(late.values()))]
-        assert item["reason"].startswith(f"{sum(late.values())} posts of {first}")
-        assert "delivered after the run" in item["reason"]
+        assert item.reason.startswith(f"{sum(late.values())} rows of {first}")
+        assert "delivered after the run" in item.reason
         assert (listing(workspace), workspace.ledger.position()) == (before, position + 1)  # the look is on record
         assert workspace.propose(source=False) == []
 
@@ -139,7 +143,7 @@ def test_late_days_that_are_not_neighbours_are_requests_of_their_own_and_a_repea
         asked("temporal", BRONZE, "2024-01-02", "2024-01-03", 2),
         asked("temporal", BRONZE, "2024-01-06", "2024-01-06", 1),
     ]
-    assert [item["reason"] for item in proposed] == [
+    assert [item.reason for item in proposed] == [
         "2 rows of 2024-01-02..2024-01-03 were delivered after the runs that covered those days",
         "1 row of 2024-01-06 was delivered after the run that covered that day",
     ]
@@ -201,8 +205,8 @@ def test_a_run_that_was_interrupted_is_named_unless_somebody_drives_it(workspace
     with pytest.raises(Crash):
         workspace.drive(run_id, progress=Interruption("silver", interrupt))
     (item,) = workspace.propose()  # its Silver is stale, too: it will mend that
-    assert (item["kind"], item["status"], item["command"]) == ("resume", "RUNNING", f"tradex backfill run {run_id}")
-    assert "interrupted" in item["reason"]
+    assert (item.kind, item.status, item.command) == ("resume", "RUNNING", f"tradex backfill run {run_id}")
+    assert "interrupted" in item.reason
     with held(workspace.execution(), run_id):
         assert ("resume", run_id) not in told(propose(workspace.ledger))
     workspace.drive(run_id)
@@ -221,11 +225,11 @@ def test_a_paused_run_is_named_and_the_time_that_it_sat_is_no_work(workspace: Wo
     with pytest.raises(EndedMeanwhileError):
         workspace.drive(run_id, progress=Interruption("silver", pause))
     (item,) = workspace.propose()
-    assert (item["status"], item["command"]) == ("PAUSED", f"tradex backfill resume {run_id}")
+    assert (item.status, item.command) == ("PAUSED", f"tradex backfill resume {run_id}")
     workspace.clock.now += timedelta(hours=3)  # type: ignore[attr-defined]
     workspace.resume(run_id)
     (item,) = workspace.propose()
-    assert item["command"] == f"tradex backfill run {run_id}"
+    assert item.command == f"tradex backfill run {run_id}"
     workspace.drive(run_id)
     assert workspace.propose() == []
     (cost,) = projection(workspace, "costs")
@@ -245,7 +249,7 @@ def test_submitting_twice_requests_once_and_says_what_waits(workspace: Workspace
     assert [item["status"] for item in first] == ["PLANNED", "PLANNED"]  # although what follows from them overlaps
     for arguments in (("--submit", "--json"), ("--json",)):
         status, out, _ = call(workspace, capsys, *arguments)
-        assert (status, told(json.loads(out))) == (0, [("waiting", item["requested"]) for item in first])
+        assert (status, shown(json.loads(out))) == (0, [("waiting", item["requested"]) for item in first])
     status, out, _ = call(workspace, capsys, "--submit")
     assert status == 0
     assert f"tradex backfill approve {first[0]['requested']}" in out
@@ -275,19 +279,20 @@ def test_one_refused_request_does_not_stop_the_others(workspace: Workspace, caps
 @pytest.mark.norm("N12")
 def test_days_that_only_an_older_version_has_are_logical_requests():
     """The rows of `stale_partitions` as they come: two days under new logic, then one with a changed input."""
-    row = {"logic_version": 2, "input_dataset": "gold_metrics", "changed_by_run": "bf-1"}
-    days = [
-        {**row, "partition": small.day(n), "reason": "new logic version" if n < 3 else "input changed"}
-        for n in (1, 2, 3)
-    ]
-    found = _requests("gold_signals", days, "spikes start at z = 4")
+    days = []
+    for n in (1, 2, 3):
+        why = NEW_LOGIC if n < 3 else "input changed"
+        inputs = ("gold_metrics", small.day(n), "bf-1", why)
+        row = StalePartition("gold_signals", "gold", small.day(n), 2, None, None, *inputs)
+        days.append(Wanted(day_of(small.day(n)), NEW_LOGIC if n < 3 else STALE, stale=row))
+    found = requests("gold_signals", days, "spikes start at z = 4")
     assert told(found) == [
         asked("logical", "gold_signals", "2024-01-01", "2024-01-02"),
         asked("temporal", "gold_signals", "2024-01-03", "2024-01-03"),
     ]
-    assert "new logic version, 2 (spikes start at z = 4)" in found[0]["reason"]
-    assert found[1]["reason"] == "gold_signals is stale: gold_metrics changed by bf-1"
-    assert "request logical gold_signals" in found[0]["command"]
+    assert "new logic version, 2 (spikes start at z = 4)" in found[0].reason
+    assert found[1].reason == "gold_signals is stale: gold_metrics changed by bf-1"
+    assert "request logical gold_signals" in (found[0].command or "")
 
 
 def test_what_a_held_incremental_run_will_publish_is_not_asked_for(tmp_path: Path):
@@ -299,10 +304,10 @@ def test_what_a_held_incremental_run_will_publish_is_not_asked_for(tmp_path: Pat
         run = workspace.run(date(2024, 2, 11))
         assert run.status == "HELD"
         (item,) = workspace.propose()
-        assert (item["kind"], item["run"]) == ("waiting", run.id)
-        assert item["command"] == f'tradex backfill release {run.id} --reason "…"'
+        assert (item.kind, item.run) == ("waiting", run.id)
+        assert item.command == f'tradex backfill release {run.id} --reason "…"'
         workspace.release(run.id, reason="looked at it: a made-up month")
-        assert "tradex run" in {item["command"] for item in workspace.propose()}
+        assert "tradex run" in {item.command for item in workspace.propose()}
         workspace.run(date(2024, 2, 11))
         assert workspace.propose() == []
 
@@ -316,4 +321,4 @@ def test_the_day_after_what_was_asked_for_is_none_that_a_run_has_passed(tmp_path
         deliver_late(workspace, 2, 3)
         (late,) = find_late(workspace.execution())
         # Days before the pipeline's start are proposed only where a run has asked for them.
-        assert (set(late.rows), late.passed) == ({small.day(2).toordinal()}, {small.day(2).toordinal()})
+        assert (set(late.rows), late.passed) == ({day_of(small.day(2))}, {day_of(small.day(2))})

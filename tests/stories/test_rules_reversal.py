@@ -19,7 +19,7 @@ from tradex_ledger.audit.query import query
 from tradex_ledger.audit.tables import PrunedFileError
 from tradex_ledger.domain.backfill_errors import BuiltUponError
 from tradex_ledger.domain.dataset_errors import PruneRefusedError
-from tradex_ledger.domain.day import iso
+from tradex_ledger.domain.day import day_of, iso
 from tradex_ledger.domain.policy import NotAllowedError
 from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.upkeep.propose import propose
@@ -82,10 +82,10 @@ def test_what_a_revert_left_stale_is_proposed_and_doing_it_mends_it(workspace: W
     after = visible(workspace)
     workspace.revert(run.id, reason=WRONG)
     proposed = propose(workspace.ledger)
-    assert [(p["kind"], p["dataset"], p["first"], p["last"]) for p in proposed] == [
-        ("temporal", "silver_social_events", "2024-01-03", "2024-01-03")
+    assert [(p.kind, p.dataset, p.first, p.last) for p in proposed] == [
+        ("temporal", "silver_social_events", day_of("2024-01-03"), day_of("2024-01-03"))
     ]
-    again = small.backfill(workspace, 3, 3, dataset=proposed[0]["dataset"], reason=proposed[0]["reason"])
+    again = small.backfill(workspace, 3, 3, dataset=proposed[0].dataset, reason=proposed[0].reason)
     assert again.status == "SUCCESS"
     assert visible(workspace) == after
     assert not stale(workspace)
@@ -135,7 +135,7 @@ def test_a_run_that_broke_off_is_proposed_with_the_command_that_resumes_it(works
     with pytest.raises(EnvironmentFault):
         workspace.drive(run_id, progress=Interruption("gold_metrics", disk_is_gone))
     # Its Bronze is there, its Silver is not: both are told.
-    found = {(p["kind"], p.get("run") or p["dataset"]) for p in propose(workspace.ledger)}
+    found = {(p.kind, p.run or p.dataset) for p in propose(workspace.ledger)}
     assert ("resume", run_id) in found
     assert ("silver_social_events", "2024-01-03") in stale(workspace)
     workspace.drive(run_id)

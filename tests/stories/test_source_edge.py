@@ -159,8 +159,8 @@ def test_late_lines_that_are_no_posts_are_proposed_and_on_record_after_the_next_
     deliver(source, "2024-01-04-late.jsonl", b"<html>", b'{"delete":{"timestamp_ms":"1704200000000"}}')
     deliver(source, "2024-01-07-later.jsonl", b"<html>")  # no run has been there
     items = workspace.propose()
-    (item,) = [one for one in items if one["kind"] == "rejected"]
-    assert (item["files"], item["lines"], item["command"]) == (2, 4, "tradex run")
+    (item,) = [one for one in items if one.kind == "rejected"]
+    assert (item.files, item.lines, item.command) == (2, 4, "tradex run")
     assert look_of(workspace)["late_rejected"] == 4
     assert (look_of(workspace)["late_posts"], look_of(workspace)["run_id"]) == (0, None)
     assert tradex(["run", "--until", "2024-01-07"]) == 0
@@ -170,7 +170,7 @@ def test_late_lines_that_are_no_posts_are_proposed_and_on_record_after_the_next_
     found = {(str(row[0]), row[1], row[3]) for row in read_dataset(workspace, REJECTED)}
     assert ("2024-01-02", "2024-01-04-late.jsonl", "control message: delete") in found
     assert len(found) == 4
-    assert [one["kind"] for one in workspace.propose()] == []
+    assert [one.kind for one in workspace.propose()] == []
     (run,) = [r for r in projection(workspace, "runs") if r["range_to"].startswith("2024-01-07")]
     assert (run["appended_rows"], run["rejected_rows"]) == (7, 4)
     # Nothing follows from such lines: only the days of the run were built.
@@ -184,8 +184,8 @@ def test_no_run_is_proposed_that_would_not_set_out(workspace: Workspace, source:
         again.run(date(2024, 2, 1) if why == "all days are run" else small.day(8))
         deliver(source, "2024-01-04-late.jsonl", b"<html>")
         (item,) = again.propose()
-        assert (item["kind"], item["lines"], item["command"]) == ("rejected", 1, None)
-        assert "the next run, or a backfill of their day, puts them on record" in item["reason"]
+        assert (item.kind, item.lines, item.command) == ("rejected", 1, None)
+        assert "the next run, or a backfill of their day, puts them on record" in item.reason
         small.backfill(again, 4, 4)
         assert again.propose() == []
 
@@ -433,7 +433,7 @@ def test_what_cannot_be_driven_any_more_is_proposed_with_its_cancel_and_a_new_re
     settings = workspace.config.folder / "tradex.toml"
     settings.write_text(settings.read_text(encoding="utf-8").replace(str(source), str(moved)), encoding="utf-8")
     (item,) = workspace.propose()
-    assert (item["kind"], item["first_cancel"]) == ("temporal", [stuck])
+    assert (item.kind, item.first_cancel) == ("temporal", (stuck,))
     assert tradex(["backfill", "propose"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2].startswith(f"tradex backfill cancel {stuck} --reason ")
@@ -449,8 +449,9 @@ def test_an_outdated_backfill_that_mends_nothing_is_named_too(workspace: Workspa
     workspace.approve(run_id)
     workspace.protect("gold_signals", small.day(3), small.day(3), reason="a legal hold, LAW-7")
     (item,) = workspace.propose()
-    assert (item["kind"], item["run"]) == ("outdated", run_id)
-    assert "is protected" in item["reason"]
-    assert item["command"].startswith(f"tradex backfill cancel {run_id}")
+    assert (item.kind, item.run) == ("outdated", run_id)
+    assert "is protected" in item.reason
+    assert item.command
+    assert item.command.startswith(f"tradex backfill cancel {run_id}")
     with pytest.raises(UsageError, match="future"):
         workspace.run(date(2031, 1, 1))

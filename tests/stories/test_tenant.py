@@ -16,6 +16,7 @@ from tests.kit.tree import ROOT
 from tradex_ledger.audit.query import query
 from tradex_ledger.config import FILE
 from tradex_ledger.datasets.definition import DefinitionError
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.request import Request
 from tradex_ledger.errors import TradexError
 from tradex_ledger.sources.places import NoPlaceError
@@ -81,9 +82,9 @@ def test_a_pipeline_of_two_sources_is_run_backfilled_bumped_reverted_and_asked_a
             "t-304,NEWCO,2026-03-03,,1.00,x\n,ACME,2026-03-03,,1.00,1\n",
             encoding="utf-8",
         )
-        proposed = [item for item in workspace.propose() if item["kind"] == "temporal"]
-        assert [(item["dataset"], item["first"], item["posts"]) for item in proposed] == [
-            ("bronze_trades", "2026-03-03", 2)
+        proposed = [item for item in workspace.propose() if item.kind == "temporal"]
+        assert [(item.dataset, item.first, item.posts) for item in proposed] == [
+            ("bronze_trades", day_of("2026-03-03"), 2)
         ]
         run_id = backfill(workspace, "bronze_trades", first=day(3), last=day(3))
         (done,) = events(workspace, f"topic = 'run.layer_completed' and layer = 'bronze' and run_id = '{run_id}'")

@@ -11,12 +11,12 @@ from tradex_ledger.cli.layouts.run import COLUMNS, next_step, run_row, shown
 from tradex_ledger.cli.request import request
 from tradex_ledger.cli.runs import report
 from tradex_ledger.cli.show import Show
+from tradex_ledger.domain.advice import Advice
 from tradex_ledger.domain.life import ACTIVE
 from tradex_ledger.lifecycle import statuses
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.run import Listed
-    from tradex_ledger.domain.facts import Facts
     from tradex_ledger.workspace import Workspace
 
 
@@ -190,23 +190,23 @@ def propose(call: Call, submit: bool, no_source: bool) -> int:
         show.note("reading the source for late rows (to leave it out: --no-source)")
     with call.open() as workspace, show.progress() as progress:
         found = workspace.propose(source=not no_source, progress=progress)
-        n_refused = workspace.submit(found) if submit else 0
-    call.result(found, lambda show, items: _proposed(show, items, " (the source was not read)" if no_source else ""))
-    return 1 if n_refused else 0
+        found = workspace.submit(found) if submit else found
+    unread = " (the source was not read)" if no_source else ""
+    call.either(lambda: [item.to_document() for item in found], lambda: _proposed(show, found, unread))
+    return 1 if any(item.refused for item in found) else 0
 
 
-def _proposed(show: Show, found: list[Facts], unread: str) -> None:
+def _proposed(show: Show, found: list[Advice], unread: str) -> None:
     for item in found:
-        show.line(f"# {item['reason']}")
-        if "requested" in item:
-            step = next_step(item["requested"], item["status"])
-            show.line(f"requested {item['requested']}; next: {step}")
-        elif item["command"]:
-            for run_id in item.get("first_cancel", ()):
+        show.line(f"# {item.reason}")
+        if item.requested and item.status:
+            show.line(f"requested {item.requested}; next: {next_step(item.requested, item.status)}")
+        elif item.command:
+            for run_id in item.first_cancel or ():
                 show.line(f'tradex backfill cancel {run_id} --reason "it is outdated: asked for anew"')
-            show.line(item["command"])
-        if "refused" in item:
-            show.warning(f"not requested: {item['refused']['message']}")
-            show.note(f"mend: {item['refused']['mend']}")
+            show.line(item.command)
+        if item.refused:
+            show.warning(f"not requested: {item.refused.message}")
+            show.note(f"mend: {item.refused.mend}")
     if not found:
         show.note(f"nothing is late or stale, and no run is half done{unread}")

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from tradex_ledger.datasets.intake import Intake
 from tradex_ledger.datasets.statement import connect
+from tradex_ledger.domain.advice import Advice
 from tradex_ledger.domain.day import Day, day_of, iso
 from tradex_ledger.driving.elsewhere import bronze_files, may_hold, rows_of
 from tradex_ledger.driving.homes import EVER
@@ -130,7 +130,7 @@ def _counted(
     return TwoDays(intake.rows.name, things, tuple(day_of(found) for (found,) in days), intake.one, day)
 
 
-def as_items(found: TwoDays) -> list[dict[str, Any]]:
+def as_advice(found: TwoDays) -> list[Advice]:
     """What is said of them where somebody asks what to do: no run mends it, a definition can."""
     if not found.things:
         return []
@@ -138,14 +138,14 @@ def as_items(found: TwoDays) -> list[dict[str, Any]]:
     who = "1 row stands" if found.things == 1 else f"{found.things} rows stand"
     listed = f"select {', '.join(found.one)}, list(distinct {found.day}) as days from {found.dataset} group by all"
     return [
-        {
-            "kind": "two days",
-            "dataset": found.dataset,
-            "posts": found.things,
-            "days": [iso(day) for day in found.days],
-            "reason": f"{who} in {found.dataset} on several days each ({days}), from before a row had one day; Bronze "
+        Advice(
+            kind="two days",
+            dataset=found.dataset,
+            posts=found.things,
+            days=found.days,
+            reason=f"{who} in {found.dataset} on several days each ({days}), from before a row had one day; Bronze "
             "is append-only, so they count on each, until a definition of your own leaves them out "
             "(docs/upgrading.md); they are listed by:",
-            "command": f'tradex query "{listed} having count(distinct {found.day}) > 1"',
-        }
+            command=f'tradex query "{listed} having count(distinct {found.day}) > 1"',
+        )
     ]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.named import LOGIC, Known, findings, is_as_registered
+from tradex_ledger.domain.advice import Advice
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.dataset_errors import DefinitionsChangedError
 from tradex_ledger.ledger.application import Ledger
@@ -25,15 +25,15 @@ def check_named(ledger: Ledger, pipeline: Pipeline, locks: Mapping[str, Dataset]
         raise DefinitionsChangedError(blocking)
 
 
-def definition_proposals(ledger: Ledger, pipeline: Pipeline, locks: Mapping[str, Dataset]) -> list[dict[str, Any]]:
+def definition_proposals(ledger: Ledger, pipeline: Pipeline, locks: Mapping[str, Dataset]) -> list[Advice]:
     """What is other in the definitions than the ledger knows, as `propose` tells it (`kind` is `definition`)."""
     return [
-        {
-            "kind": "definition",
-            "dataset": found.dataset,
-            "command": f'tradex dataset bump {found.dataset} --reason "…"' if found.kind == LOGIC else None,
-            "reason": f"{found.message}; mend: {found.mend}",
-        }
+        Advice(
+            kind="definition",
+            dataset=found.dataset,
+            command=f'tradex dataset bump {found.dataset} --reason "…"' if found.kind == LOGIC else None,
+            reason=f"{found.message}; mend: {found.mend}",
+        )
         for found in findings(pipeline, _known(ledger, pipeline, locks))
     ]
 

@@ -17,7 +17,7 @@ import orjson
 from tradex_ledger.datasets.fingerprint import describe_all
 from tradex_ledger.datasets.graph import affected, windows
 from tradex_ledger.datasets.intake import Intake, Part
-from tradex_ledger.domain.day import Cursor, Day, date_of, day_of, from_epoch, iso, span, start_of
+from tradex_ledger.domain.day import Cursor, Day, day_of, from_epoch, iso, span, start_of
 from tradex_ledger.domain.extraction import Extraction
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
 from tradex_ledger.domain.source import Look
@@ -180,10 +180,3 @@ def _told(ex: Execution, intake: Intake, found: dict[Day, int], cursor: Cursor) 
     late = {day: count for day, count in sorted(found.items()) if day in passed or iso(day) >= (start or "")[:10]}
     last_day, dataset = max([day_of(cursor), *late]), intake.rows.name
     return Late(dataset, late, passed & late.keys(), affected(ex.pipeline, {dataset: late}, last_day=last_day))
-
-
-def as_rows(late: Late) -> list[dict[str, Any]]:
-    """The late days as rows: `partition`, `posts`, `passed`."""
-    return [
-        {"partition": date_of(day), "posts": count, "passed": day in late.passed} for day, count in late.rows.items()
-    ]

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
-from typing import Any
 
 from tradex_ledger.clock import new_id
+from tradex_ledger.domain.advice import Advice, Refused
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import ExpiredRequestError
 from tradex_ledger.domain.day import day_of
@@ -19,13 +18,12 @@ from tradex_ledger.domain.policy import TooLargeError
 from tradex_ledger.domain.request import Request
 from tradex_ledger.domain.run import Run
 from tradex_ledger.driving.fence import load_run
-from tradex_ledger.errors import ConflictError, NotFoundError, RefusedError, TradexError, UsageError
+from tradex_ledger.errors import ConflictError, NotFoundError, RefusedError, UsageError
 from tradex_ledger.planning.context import Execution, Progress, silent
 from tradex_ledger.workspace.work import WorkCommands
 
-
-def _told(error: TradexError) -> dict[str, str]:
-    return {"code": error.code, "message": error.message, "mend": error.mend}
+_NO = (RefusedError, UsageError, NotFoundError, ConflictError)
+"""What is said of a proposal that cannot be requested."""
 
 
 class BackfillCommands(WorkCommands):
@@ -112,7 +110,7 @@ class BackfillCommands(WorkCommands):
         ex = self._planning()
         return [*far_off(ex, backfill, self.state().cursor), *hidden_days(ex, backfill)]
 
-    def propose(self, *, source: bool = True, progress: Progress = silent) -> list[dict[str, Any]]:
+    def propose(self, *, source: bool = True, progress: Progress = silent) -> list[Advice]:
         """What should be reprocessed, see `upkeep.propose`; with `source` false the source is not read."""
         from tradex_ledger.driving.drive import refusal
         from tradex_ledger.planning.named import definition_proposals
@@ -122,41 +120,29 @@ class BackfillCommands(WorkCommands):
         ex = self.execution(progress)
         ex.unregistered = self.unregistered()
         found = propose(self.ledger, find_late(ex) if source else (), lambda backfill: refusal(ex, backfill))
-        defined = [item for item in found if item.get("dataset") in {None, *ex.pipeline.definitions}]
+        defined = [item for item in found if item.dataset in {None, *ex.pipeline.definitions}]
         return [*definition_proposals(self.ledger, ex.pipeline, ex.locks()), *defined]
 
-    def submit(self, proposals: list[dict[str, Any]]) -> int:
-        """Request what was proposed, each by itself: `requested` (and `status`) or `refused` is added to each request.
+    def submit(self, proposed: Sequence[Advice]) -> list[Advice]:
+        """Request what was proposed, each by itself; returns all of it, with what became of each request.
 
-        They are linked, so that they do not stand in each other's way. Returns how many were refused.
+        They are linked, so that they do not stand in each other's way.
         """
-        from tradex_ledger.upkeep.propose import REQUESTS
-
-        wanted = [item for item in proposals if item["kind"] in REQUESTS]
-        group = new_id("group", self.clock()) if len(wanted) > 1 else None
-        refused = (RefusedError, UsageError, NotFoundError, ConflictError)
-        planned: list[tuple[dict[str, Any], tuple[Backfill, Plan]]] = []
-        for item in wanted:
-            asked = Request(
-                kind=item["kind"],
-                dataset=item["dataset"],
-                first=date.fromisoformat(item["first"]),
-                last=date.fromisoformat(item["last"]),
-                reason=item["reason"],
-                override_state=False,
-                group=group,
-            )
+        group = new_id("group", self.clock()) if sum(item.is_request for item in proposed) > 1 else None
+        found, planned = list(proposed), dict[int, tuple[Backfill, Plan]]()
+        for number, item in enumerate(found):
             try:
-                planned.append((item, self.plan(asked)))
-            except refused as error:
-                item["refused"] = _told(error)
-        for item, pair in planned:
+                if asked := item.as_request(group):
+                    planned[number] = self.plan(asked)
+            except _NO as error:
+                found[number] = replace(item, refused=Refused(error.code, error.message, error.mend))
+        for number, pair in planned.items():
             try:
-                (made,) = self._record([pair], linked=[other for _, other in planned])
-                item |= {"requested": made.id, "status": made.status}
-            except refused as error:
-                item["refused"] = _told(error)
-        return sum("refused" in item for item in wanted)
+                (made,) = self._record([pair], linked=list(planned.values()))
+                found[number] = replace(found[number], requested=made.id, status=made.status)
+            except _NO as error:
+                found[number] = replace(found[number], refused=Refused(error.code, error.message, error.mend))
+        return found
 
     def edges(self, backfill: Backfill) -> list[Edge]:
         """Why each dataset is in a backfill's plan: asked for, or for what it reads."""
