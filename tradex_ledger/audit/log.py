@@ -134,6 +134,9 @@ def _how(entry: Entry, cursors: dict[int, str | None]) -> dict[str, object]:
         case "backfill.requested":
             before = cursors.get(entry.position) or "the beginning"
             return {"move": f" (state: {before} -> {data['cursor']})" if entry.position in cursors else ""}
+        case "backfill.planned":
+            read = data.get("state_read")
+            return {"read": f", for days before {read}, where the state stood" if read else ""}
         case "backfill.approved":
             return {"how": f"by rule ({data['rule']}): " if data["rule"] else ""}
         case "policy.set":
@@ -159,7 +162,7 @@ def _sentence(entry: Entry, cursors: dict[int, str | None]) -> str:
 _TEMPLATES = {
     "backfill.requested": "{kind} backfill of {dataset} {first}..{last}, override_state={override_state}{move}: "
     "{reason}",
-    "backfill.planned": "planned on position {base}, plan {digest}",
+    "backfill.planned": "planned on position {base}, plan {digest}{read}",
     "backfill.approved": "approved {how}plan {plan_digest}",
     "backfill.rejected": "rejected plan {plan_digest}: {reason}",
     "backfill.cancelled": "cancelled: {reason}",

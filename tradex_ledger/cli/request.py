@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tradex_ledger.workspace import Workspace
 
 PRIORITIES = ("low", "normal", "high", "urgent")
+STATE_USES = ("ignore", "read", "override")
 D = TypeVar("D")
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,6 +57,12 @@ def request_options(function: F) -> F:
             "--override-state/--no-override-state",
             default=None,
             help="Declare whether it may move the pipeline state. It has no default; only a forced backfill may.",
+        ),
+        click.option(
+            "--state-use",
+            type=click.Choice(STATE_USES),
+            help="What it does with the state: read keeps it to days before the cursor. Unless given: override with "
+            "--override-state, else ignore.",
         ),
     ):
         function = option(function)

@@ -14,10 +14,11 @@ from tradex_ledger.domain.backfill_errors import (
     ExpiredRequestError,
     PlanMismatchError,
     SelfApprovalError,
+    StatePutBackError,
 )
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.by_rule import NOTHING, Beyond, beyond_plan, outgrown
-from tradex_ledger.domain.day import Day
+from tradex_ledger.domain.day import Cursor, Day, day_of
 from tradex_ledger.domain.life import ACTIVE, DRIVABLE
 from tradex_ledger.domain.person import person
 from tradex_ledger.domain.pipeline_state import PipelineState
@@ -122,6 +123,21 @@ class Backfill(Run):
             policy.check_may("force", by)
             if person(by) == person(self.requested_by):
                 raise SelfApprovalError(self.id, by, action)
+
+    @property
+    def bound(self) -> Day | None:
+        """The first day that is not for it to build, by the state that it read; None: it reads none."""
+        return self.plan.bound if self.plan else None
+
+    def check_state_read(self, cursor: Cursor | None) -> None:
+        """Raise `StatePutBackError` unless all that it builds lies before the cursor, as when it was planned.
+
+        One that went on is no matter: what was before it still is. One that was put back behind some of the days means
+        that these are going to be processed again, by who does not know of this backfill.
+        """
+        last = max((window.last for window in self.windows), default=self.request.last)
+        if self.plan and self.plan.state_read and (cursor is None or last >= day_of(cursor)):
+            raise StatePutBackError(self.id, self.plan.state_read, cursor)
 
     def check_still_allowed(self, policy: Policy) -> None:
         """Raise `ApprovalOutdatedError` unless the policy of today allows what was requested and approved then."""

@@ -67,6 +67,19 @@ class OverlapError(RefusedError):
         )
 
 
+class StatePutBackError(RefusedError):
+    """The state that bounds a plan was put back behind days of it: an incremental run is going to process them."""
+
+    code = "state-put-back"
+
+    def __init__(self, run_id: str, read: str, now: str | None) -> None:
+        super().__init__(
+            f"{run_id} was planned for days before the cursor {read}, which stands at {now or 'the beginning'} now",
+            mend="let the next run process them, and ask anew for what is left; this one: "
+            f"tradex backfill cancel {run_id} --reason …",
+        )
+
+
 class BuiltUponError(RefusedError):
     """A later run stands on what would be reverted."""
 

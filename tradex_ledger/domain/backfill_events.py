@@ -46,18 +46,23 @@ class Planned(Event):
     """The partitions to rebuild were worked out, from the events up to the base position (N9, N33)."""
 
     TOPIC: ClassVar[str] = "backfill.planned"
-    class_version = 2
+    class_version = 3
     base: int
     windows: list[Facts]
     definitions: dict[str, Facts]
     estimate: Facts
     policy_digest: str
     source: str | None
+    state_read: str | None
     digest: str
 
     @staticmethod
     def upcast_v1_v2(data: Facts) -> None:
         data["source"] = None
+
+    @staticmethod
+    def upcast_v2_v3(data: Facts) -> None:
+        data["state_read"] = None
 
     def apply(self, aggregate: Backfill) -> None:
         facts = {field.name: getattr(self, field.name) for field in fields(Plan)}

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 
 import orjson
 
-from tradex_ledger.domain.day import Day, day_of, iso
+from tradex_ledger.domain.day import Cursor, Day, day_of, iso
 from tradex_ledger.domain.facts import Facts
 from tradex_ledger.errors import RefusedError
 
@@ -93,6 +93,7 @@ class Pin:
 class Plan:
     """What an approver allows. `digest` covers everything else in it, and the request; "" until it is bound to one.
 
+    `state_read` is the cursor that bounds it, where the request reads the state: no day at or after it is in it.
     `base` is the position it was worked out at. `source` is what Bronze will be filled from; None when Bronze is left
     alone.
     """
@@ -104,6 +105,12 @@ class Plan:
     policy_digest: str
     source: str | None
     digest: str = ""
+    state_read: Cursor | None = None
+
+    @property
+    def bound(self) -> Day | None:
+        """The first day that is not for it to build; None: it is not bounded."""
+        return None if self.state_read is None else day_of(self.state_read)
 
     @property
     def partitions(self) -> int:
@@ -123,6 +130,7 @@ class Plan:
             "estimate": self.estimate.to_event(),
             "policy_digest": self.policy_digest,
             "source": self.source,
+            "state_read": self.state_read,
             "digest": self.digest,
         }
 
@@ -187,8 +195,8 @@ def digest_of(value: object) -> str:
 
 def plan_digest(request: Facts, plan: Facts) -> str:
     """The digest that an approval is bound to: of the request and of the plan without its own digest."""
-    # Plans of version 1 said nothing of the source: without one, the digest is what it was then.
-    content = {n: v for n, v in plan.items() if n != "digest" and not (n == "source" and v is None)}
+    # Older plans said nothing of the source, or of a state that was read: without, the digest is what it was then.
+    content = {n: v for n, v in plan.items() if n != "digest" and not (n in ("source", "state_read") and v is None)}
     return digest_of({"plan": content, "request": request})
 
 

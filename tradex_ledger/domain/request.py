@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 
-from tradex_ledger.domain.day import Cursor, Day, day_of, iso
+from tradex_ledger.domain.day import Cursor, Day, date_of, day_of, iso
 from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.person import person
 from tradex_ledger.domain.plan import LAYERS
@@ -15,6 +15,8 @@ from tradex_ledger.domain.policy import KINDS
 from tradex_ledger.domain.reason import check_reason, check_text
 from tradex_ledger.errors import RefusedError, UsageError
 
+IGNORE, READ, OVERRIDE = STATE_USES = ("ignore", "read", "override")
+"""What a backfill does with the pipeline's state: nothing, stay before its cursor, or move it (N21)."""
 PRIORITIES = ("low", "normal", "high", "urgent")
 STORED_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
@@ -43,11 +45,18 @@ class _Declared:
 class Request(_Declared):
     """What somebody asks for: a kind of backfill of a dataset (or of a layer), over first..last (both included).
 
-    Where an end is None, all days there are on that side are meant.
+    Where an end is None, all days there are on that side are meant. `state_use` is one of `STATE_USES`; None is what
+    `override_state` says: override, or ignore.
     """
 
     first: date | None = None
     last: date | None = None
+    state_use: str | None = None
+
+    @property
+    def uses_state(self) -> str:
+        """What the request does with the pipeline's state (N21)."""
+        return self.state_use or (OVERRIDE if self.override_state else IGNORE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +131,19 @@ class CursorError(UsageError):
     code = "cursor"
 
 
+class StateUseError(UsageError):
+    """What is said of the use of the state is no use of it, or not what is said of overriding it (N21, N22)."""
+
+    code = "state-use"
+
+    def __init__(self, use: str, override_state: bool) -> None:
+        said = "--override-state" if override_state else "--no-override-state"
+        super().__init__(
+            f"the state cannot be used so: {use}, with {said}",
+            mend=f"with --override-state: {OVERRIDE}; with --no-override-state: {IGNORE}, or {READ}",
+        )
+
+
 class ForcedNeedsTicketError(UsageError):
     """What is exceptional is traceable (N13)."""
 
@@ -170,12 +192,26 @@ def check_range(first: Day, last: Day, *, today: Day) -> None:
         )
 
 
+def before(asked: Request, cursor: Cursor | None) -> Request:
+    """The request without the days at or after the cursor that it reads. Raises `RangeError` when none is left."""
+    assert asked.first is not None and asked.last is not None  # its days are named by now
+    if cursor is None or day_of(asked.first) >= day_of(cursor):
+        stands = "nothing has been processed yet" if cursor is None else f"the cursor stands at {cursor}"
+        raise RangeError(
+            f"the range {asked.first}..{asked.last} holds no day before the state that it reads: {stands}",
+            mend="name earlier days, run first (tradex run), or leave the state alone: --state-use ignore",
+        )
+    return replace(asked, last=min(asked.last, date_of(Day(day_of(cursor) - 1))))
+
+
 def check_state_declaration(asked: Request) -> None:
     """Raise unless what is said of the state fits the kind: see N13, N20, N21, N22."""
     if asked.kind not in KINDS:
         raise UnknownKindError(asked.kind)
     if asked.override_state and asked.kind != "forced":
         raise StateOverrideRefusedError(asked.kind)
+    if asked.uses_state not in ((OVERRIDE,) if asked.override_state else (IGNORE, READ)):
+        raise StateUseError(asked.uses_state, asked.override_state)
     if asked.override_state and asked.cursor is None:
         raise CursorError("the state is to be overridden, and no cursor is named", mend="name it: --cursor 2014-02-01")
     if asked.cursor is not None and not asked.override_state:
@@ -216,5 +252,5 @@ def recorded(asked: Request, *, layers: Sequence[str], today: Day) -> RecordedRe
         first=first,
         last=last,
         layers=tuple(layer for layer in LAYERS if layer in layers),
-        state_use="override" if asked.override_state else "ignore",
+        state_use=asked.uses_state,
     )

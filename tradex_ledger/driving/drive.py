@@ -22,7 +22,7 @@ from tradex_ledger.driving.ahead import check_run_size
 from tradex_ledger.driving.engine import check_engine
 from tradex_ledger.driving.extract import asked_by, extract, extraction_of
 from tradex_ledger.driving.fence import DrivenRun, EndedMeanwhileError, FencedError, load_run
-from tradex_ledger.driving.judge import check_sla
+from tradex_ledger.driving.judge import check_sla, check_state_read
 from tradex_ledger.driving.lease import held, quota, still_holds
 from tradex_ledger.driving.publish import last_day_of, planned_days, publish
 from tradex_ledger.driving.rebuild import Rebuild
@@ -147,6 +147,7 @@ def check_plan_holds(ex: Execution, run: Backfill) -> None:
     if run.plan.source is not None and not ex.are_meant(asked, run.plan.source):
         raise PlanOutdatedError(run.id, f"the source {run.plan.source}", ex.described(asked))
     run.check_still_allowed(ex.policy)
+    check_state_read(ex, run)
 
 
 def refusal(ex: Execution, run: Backfill) -> RefusedError | None:

@@ -8,6 +8,7 @@ from tradex_ledger.domain.anomaly import SERIES_MIN, judge
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.by_rule import NOTHING, Beyond
 from tradex_ledger.domain.day import Day
+from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
 from tradex_ledger.domain.plan import Window, count_partitions
 from tradex_ledger.domain.run import Run
 from tradex_ledger.driving.fence import DrivenRun
@@ -53,6 +54,16 @@ def check_sla(ex: Execution, driven: DrivenRun) -> None:
         driven.run.note_sla(now=ex.clock(), policy=ex.policy, by=ex.by)
         if driven.run.pending_events:
             driven.append()
+
+
+def check_state_read(ex: Execution, run: Backfill) -> None:
+    """Raise `StatePutBackError` where the state that bounds its plan was put back behind days of it.
+
+    Looked at before a drive and right before publication. Who puts it back between that look and the save does no
+    harm: these days are published, and an incremental run processes them again, with the same rows.
+    """
+    if run.bound is not None:
+        run.check_state_read(ex.ledger.get(PipelineState, stream_of(ex.pipeline.name), "pipeline").cursor)
 
 
 def reason_for_a_person(ex: Execution, driven: DrivenRun, added: Sequence[Window]) -> str | None:

@@ -26,9 +26,11 @@ from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
 from tradex_ledger.domain.plan import Window
+from tradex_ledger.domain.run import Run
 from tradex_ledger.driving.fence import DrivenRun
 from tradex_ledger.driving.judge import (
     check_sla,
+    check_state_read,
     detect_anomalies,
     reason_for_a_person,
     reason_to_hold,
@@ -96,6 +98,7 @@ def _save(ex: Execution, driven: DrivenRun, base: Base) -> None:
         )
         together.append(lock)
     if isinstance(run, Backfill):
+        check_state_read(ex, run)
         if run.request.override_state:
             state = ex.ledger.get(PipelineState, stream_of(ex.pipeline.name), "pipeline")
             run.override_state(state, policy=ex.policy, host=str(ex.facts["host"]), by=ex.by)
@@ -140,11 +143,17 @@ def days_to_add(ex: Execution, driven: DrivenRun, published: Catalog, versions: 
         if definition.layer in run.layers:
             added += windows(
                 definition,
-                new & complete.get(name, set()),
+                _before(run, new & complete.get(name, set())),
                 logic_version=versions[name],
                 window_partitions=ex.policy.window_partitions,
             )
     return added
+
+
+def _before(run: Run, days: set[Day]) -> set[Day]:
+    """Of some days those that are for a run to build: one that reads the state leaves what lies at or after it."""
+    bound = run.bound if isinstance(run, Backfill) else None
+    return days if bound is None else {day for day in days if day < bound}
 
 
 def rebuild_moved(ex: Execution, driven: DrivenRun, published: Catalog, versions: dict[str, int]) -> None:

@@ -9,7 +9,7 @@ from typing import cast
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import affected, days_of, windows
 from tradex_ledger.domain.backfill import Backfill
-from tradex_ledger.domain.day import Day, date_of, day_of, iso, span
+from tradex_ledger.domain.day import Cursor, Day, date_of, day_of, iso, span
 from tradex_ledger.domain.plan import ASKED, LAYERS, Edge, Pin, Plan, count_partitions
 from tradex_ledger.domain.request import RangeError, RecordedRequest, Request
 from tradex_ledger.errors import RefusedError
@@ -121,8 +121,10 @@ def hidden_days(ex: Execution, backfill: Backfill) -> list[str]:
     return found
 
 
-def plan_backfill(ex: Execution, backfill: Backfill) -> Plan:
+def plan_backfill(ex: Execution, backfill: Backfill, state_read: Cursor | None = None) -> Plan:
     """Work out a requested backfill's plan from the events up to now. Deterministic; records nothing.
+
+    `state_read` is the cursor that the request reads: what would follow at or after it is left to incremental runs.
 
     Raises: `RangeError` when there is nothing to rebuild, `TooLargeError`, `NoNewLogicError`, `ProtectedError`,
     `DeprecatedVersionError`.
@@ -132,6 +134,8 @@ def plan_backfill(ex: Execution, backfill: Backfill) -> Plan:
     wanted = _days_by_dataset(ex, backfill.request, catalog, versions)
     _extract_again(ex, backfill, catalog)
     days, _ = buildable(ex.pipeline, catalog, wanted)
+    if state_read is not None:
+        days = {name: {day for day in found if day < day_of(state_read)} for name, found in days.items()}
     about = {d.name: wanted.get(d.name, set()) for d in subjects(ex, backfill.request.dataset)}
     check_complete(ex.pipeline, catalog, {**days, **about}, versions)
     found = []
@@ -161,7 +165,7 @@ def plan_backfill(ex: Execution, backfill: Backfill) -> Plan:
         recomputes=backfill.request.kind == "forced",
     )
     source = ex.described(filled) if filled else None
-    plan = Plan(base.position, tuple(found), pins, estimate, ex.policy.digest, source)
+    plan = Plan(base.position, tuple(found), pins, estimate, ex.policy.digest, source, state_read=state_read)
     return plan.bound_to(backfill.request.to_event())
 
 

@@ -12,10 +12,10 @@ from tradex_ledger.clock import new_id
 from tradex_ledger.domain.advice import Advice, Refused
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import ExpiredRequestError
-from tradex_ledger.domain.day import day_of
+from tradex_ledger.domain.day import Cursor, day_of
 from tradex_ledger.domain.plan import Edge, Plan, full_digest
 from tradex_ledger.domain.policy import TooLargeError
-from tradex_ledger.domain.request import Request
+from tradex_ledger.domain.request import READ, Request, before
 from tradex_ledger.domain.run import Run
 from tradex_ledger.driving.fence import load_run
 from tradex_ledger.errors import ConflictError, NotFoundError, RefusedError, UsageError
@@ -44,17 +44,22 @@ class BackfillCommands(WorkCommands):
         ex = self._planning()
         ex.prepare()  # what is asked for may have had a definition until today
         layers = layers_of(ex, asked.dataset)
+        cursor = self._cursor_read(asked)  # before the base: a run in between moves it on, past what is planned
+        wanted = with_days(ex, asked)
         backfill = Backfill.submit(
             new_id("bf", self.clock()),
-            with_days(ex, asked),
+            before(wanted, cursor) if asked.uses_state == READ else wanted,
             layers=layers,
             today=day_of(self.today()),
             by=self.actor,
             policy=self.policy_to_look,
         )
-        plan = plan_backfill(ex, backfill)
+        plan = plan_backfill(ex, backfill, cursor)
         backfill.record_plan(plan, by=self.actor)
         return backfill, plan
+
+    def _cursor_read(self, asked: Request) -> Cursor | None:
+        return self.state().cursor if asked.uses_state == READ else None
 
     def request(self, asked: Request) -> Backfill:
         """Request a backfill; it is recorded with its plan and waits for an approval, unless a rule approves it.
@@ -92,7 +97,10 @@ class BackfillCommands(WorkCommands):
         from tradex_ledger.planning.plan import halves, with_days
 
         made: list[tuple[Backfill, Plan]] = []
-        parts = [replace(with_days(self._planning(), asked), group=new_id("group", self.clock()))]
+        wanted = with_days(self._planning(), asked)
+        if asked.uses_state == READ:
+            wanted = before(wanted, self._cursor_read(asked))
+        parts = [replace(wanted, group=new_id("group", self.clock()))]
         while parts:
             part = parts.pop()
             try:

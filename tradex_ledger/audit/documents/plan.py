@@ -57,13 +57,15 @@ class PlanOnRecord:
     digest: str = field(metadata=HIDDEN)
     policy_digest: str = field(metadata=HIDDEN)
     estimate: Estimate = field(metadata=HIDDEN)
+    state_read: str | None = field(metadata=HIDDEN)
 
     @staticmethod
     def of(planned: Facts) -> PlanOnRecord:
         """Of what `backfill.planned` says."""
         facts = {name: value for name, value in planned.items() if name != "windows"}
         named = {name: facts[name] for name in ("base", "digest", "policy_digest")}
-        return PlanOnRecord(facts=facts, estimate=Estimate.from_event(facts["estimate"]), **named)
+        estimate = Estimate.from_event(facts["estimate"])
+        return PlanOnRecord(facts=facts, estimate=estimate, state_read=facts.get("state_read"), **named)
 
 
 def shares(windows: Iterable[Window], first: str, last: str, edges: Sequence[Edge]) -> list[Share]:

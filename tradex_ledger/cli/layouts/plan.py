@@ -27,7 +27,7 @@ def planned(show: Show, document: PlanDocument) -> None:
             "as of position": plan.base,
             "policy": plan.policy_digest,
             "reason": asked.reason,
-            **request_facts(asked, document.state),
+            **request_facts(asked, document.state, plan.state_read),
             "partitions": plan.partitions,
             **cost_facts(plan.estimate),
             "approval": in_words(document.approval),
@@ -36,13 +36,13 @@ def planned(show: Show, document: PlanDocument) -> None:
     by_dataset(show, document.by_dataset, document.edges)
 
 
-def request_facts(asked: RecordedRequest, state: Move | None) -> Facts:
+def request_facts(asked: RecordedRequest, state: Move | None, read: str | None) -> Facts:
     """What a request declares beside its kind, days and reason."""
     from tradex_ledger.domain.day import iso
 
     return {
         "fetch": f"created from {iso(asked.first)} to {iso(asked.last)}" if "bronze" in asked.layers else None,
-        "state": state_text(state),
+        "state": state_text(state, read),
         "priority": asked.priority,
         "review": asked.review,
         "allow overlap": ", ".join(asked.allow_overlap),
@@ -60,10 +60,10 @@ def cost_facts(estimate: Estimate) -> Facts:
     }
 
 
-def state_text(state: Move | None) -> str:
-    """Where the state goes: cursor now -> cursor after."""
+def state_text(state: Move | None, read: str | None) -> str:
+    """Where the state goes: cursor now -> cursor after; or the cursor that was read."""
     if state is None:
-        return "stays where it is"
+        return f"stays where it is; read at {read}: no day at or after it is built" if read else "stays where it is"
     before, after = state.cursor_before or "", state.cursor_after
     told = f"{state.pipeline} moves: {before or 'the beginning'} -> {after}"
     return f"{told} (forward: no run will process what lies between)" if after > before else told

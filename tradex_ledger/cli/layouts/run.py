@@ -57,7 +57,7 @@ def whole(show: Show, document: RunDocument) -> None:
             "of": run.subject,
             "range": f"{day(run.range_from)}..{day(run.range_to)}",
             "override_state": run.override_state,
-            **(request_facts(asked, document.state) if asked else {}),
+            **(request_facts(asked, document.state, plan.state_read if plan else None) if asked else {}),
             "one of the group": run.request_group,
             "reason": run.reason,
             "ticket": run.ticket,
