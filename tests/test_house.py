@@ -106,6 +106,24 @@ def test_every_module_is_imported_by_another_or_is_an_entry_point():
     none_of([f"{path}: nothing imports it" for path in dead])
 
 
+STORAGES = {"tradex_ledger.lake.local", "tradex_ledger.lake.folder"}
+LAKES_OWN = ("tradex_ledger/lake/", "tradex_ledger/config.py")
+
+
+def test_only_the_lake_knows_where_its_files_lie():
+    """Everybody else asks the port: no other module knows a storage, or makes a path of what a lake is called."""
+    outside = [path for path in parsed() if not path.startswith(LAKES_OWN)]
+    findings = [
+        f"{path} imports {name}" for path in outside for name in STORAGES & set(mentioned_by(path, parsed()[path]))
+    ]
+    for path, node in nodes(ast.Attribute, ast.Call):
+        text = ast.unparse(node)
+        names = re.fullmatch(r"(.*\b)?lake\.root", text) or re.fullmatch(r"Path\(.*\blake(\.name)?\b.*\)", text)
+        if names and path in outside:
+            findings.append(f"{path}:{getattr(node, 'lineno', 0)} {text}")
+    none_of(findings)
+
+
 def test_clock_and_chance_enter_only_at_the_boundary():
     none_of(
         [

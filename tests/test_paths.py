@@ -327,6 +327,6 @@ def test_the_settings_resolve_what_they_name(tmp_path: Path):
     write_config(file, ledger="sqlite:///a?b#c.db", lake="la%20ke", source="files:po?sts", pipeline="p")
     config = load_config(file)
     assert config.ledger_url == f"sqlite:///{tmp_path}/a?b#c.db"
-    assert (config.lake, config.pipeline) == (tmp_path / "la%20ke", tmp_path / "p")
+    assert (config.lake, config.pipeline) == (f"{tmp_path}/la%20ke", tmp_path / "p")
     assert config.source == f"files:{tmp_path}/po?sts"
     assert open_place(str(config.source), config.folder) == FilesPlace(tmp_path / "po?sts", tmp_path)

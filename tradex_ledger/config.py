@@ -17,7 +17,7 @@ from tradex_ledger.domain.policy_text import MOST as POLICY_MOST
 from tradex_ledger.domain.policy_text import PolicyValueError, policy_of, said
 from tradex_ledger.errors import EnvironmentFault, UsageError
 from tradex_ledger.fresh import fresh_settings
-from tradex_ledger.paths import check_lake_name, check_name, check_no_url, given, resolved
+from tradex_ledger.paths import check_lake_name, check_name, check_no_url, given, resolved, written
 
 FILE = found.FILE
 SQLITE = "sqlite:///"
@@ -68,7 +68,7 @@ class Config:
 
     folder: Path
     ledger_url: str
-    lake: Path
+    lake: str
     pipeline: Path | None
     source: str | None
     workers: int | None
@@ -109,7 +109,7 @@ def load_config(path: Path) -> Config:
     url = ledger_url(_text(path, workspace, "ledger"), folder)
     if url.startswith(SQLITE):  # what belongs to the file lies beside it, not beside a link to it
         url = f"{SQLITE}{os.path.realpath(url.removeprefix(SQLITE))}"
-    lake = lake_folder(_text(path, workspace, "lake"), folder)
+    lake = lake_place(_text(path, workspace, "lake"), folder)
 
     def place_of(values: Mapping[str, Any]) -> str:
         return resolve_uri(_text(path, values, "uri"), "files:", folder)
@@ -193,12 +193,18 @@ def ledger_url(text: str, folder: Path) -> str:
     return resolve_uri(f"{SQLITE}{text[found.end() :]}", SQLITE, folder)
 
 
-def lake_folder(text: str, folder: Path) -> Path:
-    """The folder of a lake. Raises: `UnusablePathError`, `UrlAsPathError`."""
-    check_no_url(text, "the lake")
+def lake_place(text: str, folder: Path) -> str:
+    """Where a lake is: an absolute path, or a URL as it is; `lake/open.py` serves some. Raises: `UnusablePathError`."""
+    if "://" in text:
+        return text
     lake = given(text, folder)
     check_lake_name(lake)
-    return lake
+    return str(lake)
+
+
+def lake_text(place: str, folder: Path) -> str:
+    """How the settings in a folder name the lake at an absolute path, or at a URL."""
+    return place if "://" in place else written(Path(place), folder)
 
 
 def pipeline_folder(text: str, folder: Path) -> Path:

@@ -25,11 +25,11 @@ def make_file(path: Path, mode: int) -> bool:
 
 
 def exposures(config: Config) -> list[str]:
-    """What others can do with a workspace that they should not: read its secrets, write what it lives by.
+    """What others can do with settings and ledger that they should not: read secrets, write what a workspace lives by.
 
     Who gave others the right to read has meant it, and is not asked again: only secrets are not for everybody.
     """
-    return [text for text in (_settings(config), *_ledger(config), *_lake(config.lake)) if text]
+    return [text for text in (_settings(config), *_ledger(config)) if text]
 
 
 def _settings(config: Config) -> str | None:
@@ -58,7 +58,8 @@ def _ledger(config: Config) -> Iterator[str]:
             yield _said(folder, mode, "anybody can put other files in the place of the workspace's", "chmod o-w")
 
 
-def _lake(root: Path) -> Iterator[str]:
+def written_by_others(root: Path) -> Iterator[str]:
+    """The folders, of a lake, that anybody can write, and how that is mended."""
     below: list[Path] = []
     with suppress(OSError):
         below = sorted(path for path in root.iterdir() if path.is_dir())

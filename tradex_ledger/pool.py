@@ -1,16 +1,18 @@
-"""Where pure tasks run: in this process when there is one, in worker processes when there are more."""
+"""Where tasks run: in this process when there is one, in worker processes when there are more."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from types import ModuleType
 from typing import TypeVar
 
 from tradex_ledger.datasets.sandbox import TookTooLongError
@@ -38,7 +40,11 @@ class WorkersDiedError(EnvironmentFault):
 
 
 def _start_worker(parent: int) -> None:
-    """Leave Ctrl-C and hanging up to the driver, and end when it is gone: an orphan would hold memory for nothing."""
+    """Leave Ctrl-C and hanging up to the driver, and end when it is gone: an orphan would hold memory for nothing.
+
+    Arrow takes its memory from the system here, and gives it back: its own pools keep what one large day took.
+    """
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     for number in _THE_DRIVERS:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_OFF)
@@ -65,8 +71,23 @@ def _signals_held_off() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Processes that are started meanwhile do not import the program that asked for them.
+
+    Tasks need nothing of it: a script or a notebook's kernel would be run again in each, at its cost in time and
+    memory, and one that does not guard its main part would start workers from workers.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 class TaskPool:
-    """Runs pure, picklable tasks; worker processes are started when first needed, and again when they die."""
+    """Runs picklable tasks that may be run again; workers are started when first needed, and again when they die."""
 
     def __init__(self, workers: int) -> None:
         self.workers = max(1, workers)
@@ -108,7 +129,7 @@ class TaskPool:
             while queue or running:
                 while queue and len(running) < self.workers * IN_FLIGHT_PER_WORKER:
                     task = queue.pop()
-                    with _signals_held_off():
+                    with _signals_held_off(), _without_main():
                         future = executor.submit(function, task)
                     running[future] = task
                 done, _ = wait(running, return_when=FIRST_COMPLETED)

@@ -24,12 +24,14 @@ from tradex_ledger import keyed, views
 from tradex_ledger.audit.query import query
 from tradex_ledger.cli.main import run
 from tradex_ledger.datasets.statement import connect
+from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.driving import keys
 from tradex_ledger.driving.delivered import Delivered, Known, open_delivered
 from tradex_ledger.driving.keys import open_keys
 from tradex_ledger.lake.inputs import InputFile
-from tradex_ledger.lake.storage import LocalLake, check_size
-from tradex_ledger.lake.verified import Named, Reading, Verified
+from tradex_ledger.lake.open import open_lake
+from tradex_ledger.lake.storage import check_size
+from tradex_ledger.lake.verified import Reading, Verified
 from tradex_ledger.ledger.columnar import create_events
 from tradex_ledger.ledger.select import open_store
 from tradex_ledger.planning.context import Execution
@@ -433,9 +435,7 @@ def bronze_files(workspace: Workspace) -> list[InputFile]:
     with open_views(engine, resolve(engine, None)) as connection:
         found = rows(connection, "partitions", "dataset = 'bronze_x_posts' order by partition")
     return [
-        InputFile(day["partition"].toordinal(), workspace.lake.absolute(f["path"]), f["path"], f["bytes"], f["sha256"])
-        for day in found
-        for f in day["files"]
+        InputFile(day["partition"].toordinal(), LakeFile.of(f), workspace.lake) for day in found for f in day["files"]
     ]
 
 
@@ -467,14 +467,14 @@ def test_a_flipped_bit_in_the_index_of_keys_gives_no_other_keys(
 def test_a_flipped_bit_in_what_was_verified_verifies_nothing(run_once: Path, home: Path, flips: int):
     later = datetime.now(UTC) + timedelta(hours=1)
     with small.reopen(run_once) as workspace:
-        named = [Named(file.name, file.bytes, file.sha256) for file in bronze_files(workspace)]
+        named = [file.file for file in bronze_files(workspace)]
 
     def holds() -> list[bool]:
-        lake = LocalLake(run_once / "lake", clock=lambda: later)
+        lake = open_lake(str(run_once / "lake"), clock=lambda: later)
         known = Verified(lake)
-        return [known.holds(one, check_size(lake.absolute(one.path), one.path, size=one.bytes)) for one in named]
+        return [known.holds(one, check_size(lake.near(one), one)) for one in named]
 
-    with Reading(LocalLake(run_once / "lake", clock=lambda: later)) as reading:
+    with Reading(open_lake(str(run_once / "lake"), clock=lambda: later)) as reading:
         reading.check(named)
     assert all(holds())
     (cache,) = Path(os.environ[keyed.CACHE_HOME]).glob("*-verified")

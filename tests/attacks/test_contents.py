@@ -15,6 +15,7 @@ from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.contents import contents
 from tests.kit.lake import events, projection
+from tests.kit.lake_folder import in_lake
 from tests.kit.other_rows import encoded_otherwise, given_for, one_more, without_the_first
 from tradex_ledger.cli.main import run
 from tradex_ledger.workspace import Workspace
@@ -68,7 +69,7 @@ def alerts(workspace: Workspace) -> list[dict[str, Any]]:
 def file_of_the_third(workspace: Workspace) -> Path:
     found = projection(workspace, "partitions")
     (row,) = [row for row in found if row["dataset"] == "gold_signals" and row["partition"] == small.day(3)]
-    return workspace.lake.absolute(row["files"][0]["path"])
+    return in_lake(workspace, row["files"][0]["path"])
 
 
 def test_other_rows_of_the_same_inputs_are_held_and_told_until_somebody_looked(workspace: Workspace, tradex: Tradex):

@@ -22,6 +22,7 @@ from tradex_ledger.cli.main import run as call
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.day import Day, iso
+from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.policy import NotAllowedError
 from tradex_ledger.domain.request import Request
 from tradex_ledger.driving import append as append_module
@@ -31,6 +32,7 @@ from tradex_ledger.driving.keys import number_of, spans_of
 from tradex_ledger.driving.two_days import near_other_days
 from tradex_ledger.errors import EnvironmentFault, RefusedError
 from tradex_ledger.lake.inputs import InputFile
+from tradex_ledger.lake.local import LocalLake
 from tradex_ledger.views import AsOf, open_views
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
@@ -276,18 +278,18 @@ def test_two_runs_at_once_leave_one_row(workspace: Workspace, source: Path, monk
     deliver(source, "b", post(8, 3), post(10, 3))
     ours = small.request(workspace, 3, 3)
     workspace.approve(ours)
-    folder, placed = workspace.config.folder, append_module.Append._place
+    folder, placed = workspace.config.folder, LocalLake.place
     done: list[bool] = []
 
-    def place(self: Any, file: Any) -> Any:
+    def place(self: LocalLake, *what: Any) -> Any:
         if not done:
             done.append(True)
             deliver(source, "c", post(8, 6), post(9, 6))
             with small.reopen(folder, "bob") as other:
                 other.run(small.day(8))
-        return placed(self, file)
+        return placed(self, *what)
 
-    monkeypatch.setattr(append_module.Append, "_place", place)
+    monkeypatch.setattr(LocalLake, "place", place)
     workspace.drive(ours)
     assert bronze(workspace, columns="post_id, event_date") == [
         ("10", small.day(3)),
@@ -367,14 +369,15 @@ def test_files_that_share_numbers_with_another_day_are_found_by_their_spans():
         for n in range(chance.randrange(1, 9)):
             lows = sorted(chance.sample(range(60), 2 * chance.randrange(1, 4)))
             spans = tuple((lows[i], lows[i + 1]) for i in range(0, len(lows), 2))
-            known.append((InputFile(Day(chance.randrange(4)), Path(), str(n), 0, ""), spans))
+            file = LakeFile(str(n), 0, 0, "")
+            known.append((InputFile(Day(chance.randrange(4)), file, LocalLake(Path())), spans))
         shared = {
-            one.name
+            one.file.path
             for one, its in known
             for other, theirs in known
             if one.day != other.day and any(a <= d and c <= b for a, b in its for c, d in theirs)
         }
-        assert {file.name for file, _ in near_other_days(known)} == shared
+        assert {file.file.path for file, _ in near_other_days(known)} == shared
 
 
 # -- the index is a cache

@@ -24,7 +24,7 @@ from tradex_ledger.cli.main import run
 from tradex_ledger.domain.policy import NotAllowedError, Policy
 from tradex_ledger.driving.lease import TTL_SECONDS
 from tradex_ledger.errors import ConflictError, EnvironmentFault
-from tradex_ledger.lake.markers import markers
+from tradex_ledger.lake.folder import markers
 from tradex_ledger.ledger.leases import Leases
 from tradex_ledger.upkeep.gc import collect, find_unreferenced, removable
 from tradex_ledger.workspace import Workspace

@@ -25,6 +25,7 @@ from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE
 from tradex_ledger.domain.dataset_errors import LossRefusedError
 from tradex_ledger.errors import EnvironmentFault
+from tradex_ledger.lake.folder import lay, markers
 from tradex_ledger.lake.identity import plan_base, problem, settle
 from tradex_ledger.lake.identity_errors import (
     BehindError,
@@ -35,8 +36,8 @@ from tradex_ledger.lake.identity_errors import (
     StrangersError,
     UnmarkedLakeError,
 )
-from tradex_ledger.lake.markers import KEPT, MARKS, Marker, drop_old, lay, markers
-from tradex_ledger.lake.storage import LocalLake
+from tradex_ledger.lake.local import LocalLake
+from tradex_ledger.lake.markers import KEPT, MARKS, Marker, drop_old
 from tradex_ledger.workspace import Workspace
 
 REASON = "the disk of the ledger died, INC-4320"
@@ -210,7 +211,7 @@ def dataset_in_another(ws: Path, story: Story) -> Path:
 
 def later_epoch(ws: Path, story: Story) -> Path:
     with small.reopen(ws) as opened:
-        lay(opened.lake.root, Marker(5, 3, "ab" * 32, opened.ledger.id))
+        opened.lake.lay(Marker(5, 3, "ab" * 32, opened.ledger.id))
     return ws
 
 
@@ -261,7 +262,7 @@ def test_who_only_reads_is_warned(
 ):
     situation(ws, story)
     with Workspace.open(ws, reading=True, tolerates=small.ANY_LAKE) as opened:
-        found = problem(opened.ledger.store, opened.lake.root)
+        found = problem(opened.ledger.store, opened.lake)
         assert type(found) is error
     for command in READERS:
         run(["-C", str(ws), *(part.format(bf=story.backfill) for part in command)])
@@ -352,7 +353,7 @@ def test_old_markers_go_only_when_more_than_enough_higher_ones_are_there(ws: Pat
     own = highest(ws)
     for n in range(KEPT):
         lay(ws / "lake", Marker(0, 100 + n, "ab" * 32, own.ledger))
-        drop_old(ws / "lake")
+        drop_old(LocalLake(ws / "lake"))
     left = markers(ws / "lake")
     assert [marker.position for marker in left] == [100 + n for n in range(KEPT)]
 
@@ -690,7 +691,7 @@ def test_a_new_epoch_goes_on_after_all_that_is_common_and_what_was_given_up_befo
     head = position(ws)
     lay(ws / "lake", Marker(1, head + 50, "ab" * 32, highest(ws).ledger))
     with Workspace.open(ws, reading=True) as opened:
-        assert plan_base(opened.ledger.store, opened.lake.root) == (head, (1, head + 50))
+        assert plan_base(opened.ledger.store, opened.lake) == (head, (1, head + 50))
 
 
 def test_a_lake_that_is_all_there_is_is_not_searched(ws: Path, monkeypatch: pytest.MonkeyPatch):
@@ -702,6 +703,6 @@ def test_a_lake_that_is_all_there_is_is_not_searched(ws: Path, monkeypatch: pyte
         raise AssertionError("it was searched")
 
     monkeypatch.setattr("tradex_ledger.lake.identity.run_files", search)
-    monkeypatch.setattr("tradex_ledger.lake.identity.lakes_below", lambda _, *, deep: search() if deep else ())
+    monkeypatch.setattr("tradex_ledger.lake.folder.lakes_below", lambda _, *, deep: search() if deep else ())
     with Workspace.open(ws, reading=True) as opened:
-        assert isinstance(problem(opened.ledger.store, opened.config.lake), UnmarkedLakeError)
+        assert isinstance(problem(opened.ledger.store, opened.lake), UnmarkedLakeError)

@@ -13,6 +13,7 @@ from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.contents import contents, with_rows
 from tests.kit.lake import partitions, projection
+from tests.kit.lake_folder import in_lake, root_of
 from tradex_ledger.audit.query import query
 from tradex_ledger.audit.tables import LostFileError
 from tradex_ledger.cli.main import run
@@ -50,7 +51,7 @@ def workspace(made: Path, tmp_path: Path) -> Iterator[Workspace]:
 
 def the_file(workspace: Workspace, dataset: str, day: int = 3) -> Path:
     (row,) = [p for p in partitions(workspace) if (p["dataset"], p["partition"]) == (dataset, small.day(day))]
-    return workspace.lake.absolute(row["files"][0]["path"])
+    return in_lake(workspace, row["files"][0]["path"])
 
 
 def damage(file: Path) -> None:
@@ -88,8 +89,8 @@ def test_only_what_is_missing_or_changed_is_declared(workspace: Workspace):
     gone, whole = the_file(workspace, "gold_metrics"), the_file(workspace, "gold_metrics", 4)
     gone.unlink()
     with pytest.raises(LossRefusedError, match=r"2024-01-04.* it is there as it was written"):
-        declare(workspace, "gold_metrics", only=[str(whole.relative_to(workspace.lake.root))])
-    declare(workspace, "gold_metrics", only=[str(gone.relative_to(workspace.lake.root))])
+        declare(workspace, "gold_metrics", only=[str(whole.relative_to(root_of(workspace)))])
+    declare(workspace, "gold_metrics", only=[str(gone.relative_to(root_of(workspace)))])
 
 
 def test_who_declared_it_does_not_confirm_it_and_a_right_is_needed(workspace: Workspace):
@@ -286,7 +287,7 @@ def test_late_posts_of_a_lost_day_build_nothing_over_what_is_left(workspace: Wor
 def test_lost_rejected_lines_are_found_again(workspace: Workspace):
     name = "bronze_x_posts__rejected"
     row = next(row for row in partitions(workspace) if row["dataset"] == name and row["partition"] == small.day(3))
-    workspace.lake.absolute(row["files"][0]["path"]).unlink()
+    in_lake(workspace, row["files"][0]["path"]).unlink()
     lose(workspace, name)
     small.backfill(workspace, 3, 3)
     again = next(r for r in partitions(workspace) if (r["dataset"], r["partition"]) == (name, row["partition"]))
@@ -304,7 +305,7 @@ def test_a_lost_candidate_of_a_run_that_is_held_is_built_again(workspace: Worksp
     workspace.approve(run_id)
     held = workspace.drive(run_id)
     assert held.status == "HELD"
-    file = workspace.lake.absolute(held.candidates["gold_metrics"][day_of("2024-01-03")].files[0].path)
+    file = in_lake(workspace, held.candidates["gold_metrics"][day_of("2024-01-03")].files[0].path)
     file.unlink()
     lose(workspace, "gold_metrics")
     workspace.release(run_id, reason="the late post is really there, INC-4211")
@@ -316,8 +317,8 @@ def test_a_lost_candidate_of_a_run_that_is_held_is_built_again(workspace: Worksp
 
 
 def test_an_empty_lake_is_asked_about(workspace: Workspace, capsys: pytest.CaptureFixture[str]):
-    shutil.rmtree(workspace.lake.root)
-    workspace.lake.root.mkdir()
+    shutil.rmtree(root_of(workspace))
+    root_of(workspace).mkdir()
     assert run(["-C", str(workspace.config.folder), "lake", "lost"]) == 1
     assert "mounted?" in capsys.readouterr().err
 
@@ -326,7 +327,7 @@ def test_the_whole_way_on_the_command_line(workspace: Workspace, capsys: pytest.
     folder = ["-C", str(workspace.config.folder)]
     file = the_file(workspace, "gold_signals")
     damage(file)
-    name = str(file.relative_to(workspace.lake.root))
+    name = str(file.relative_to(root_of(workspace)))
     assert run([*folder, "lake", "lost"]) == 1
     out, err = capsys.readouterr()
     assert name in out and "changed" in out and "tradex lake lost gold_signals --reason" in err

@@ -14,6 +14,7 @@ import pytest
 
 from tests import worlds
 from tests.kit import small
+from tests.kit.lake_folder import root_of
 from tradex_ledger.audit.query import QueryError, query
 from tradex_ledger.audit.tables import UnknownTableError
 from tradex_ledger.datasets import sandbox
@@ -35,7 +36,7 @@ def ws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 
 
 def files(ws: Workspace, dataset: str) -> list[Path]:
-    found = sorted((ws.lake.root / dataset).rglob("*.parquet"))
+    found = sorted((root_of(ws) / dataset).rglob("*.parquet"))
     assert found
     return found
 
@@ -218,10 +219,10 @@ def test_a_held_run_s_candidates_are_read_where_they_are_asked_for_and_nowhere_e
             '{"id":"1741941000000000001","text":"late $TSLA","author_id":"9","created_at":"2024-01-02T10:00:00.000Z"}'
         )
         (tmp_path / "posts" / "2024-01-09-late.jsonl").write_text(late + "\n", encoding="utf-8")
-        seen = {path for path in workspace.lake.root.rglob("*.parquet")}
+        seen = {path for path in root_of(workspace).rglob("*.parquet")}
         held = small.backfill(workspace, 2, 2, review=True)
         assert held.status == "HELD"
-        candidates = {path for path in workspace.lake.root.rglob("*.parquet")} - seen
+        candidates = {path for path in root_of(workspace).rglob("*.parquet")} - seen
         assert candidates
         for path in candidates:
             name = quoted(path)

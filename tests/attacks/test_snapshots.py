@@ -13,6 +13,7 @@ from tests import worlds
 from tests.kit import planted, small
 from tests.kit.check import check_everything
 from tests.kit.given import state
+from tests.kit.lake_folder import root_of
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import Aggregate, WrongStateError
 from tradex_ledger.domain.dataset import Dataset
@@ -69,7 +70,7 @@ def test_a_planted_snapshot_moves_no_cursor(folder: Path):
 
 
 def days(workspace: Workspace) -> list[str]:
-    root = workspace.lake.root / "bronze_x_posts"
+    root = root_of(workspace) / "bronze_x_posts"
     return sorted(path.name.partition("=")[2] for path in root.iterdir() if path.is_dir())
 
 

@@ -20,10 +20,12 @@ from tradex_ledger.audit.query import query
 from tradex_ledger.audit.values import values_of
 from tradex_ledger.cli.main import run
 from tradex_ledger.domain.day import day_of
+from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.lake import verified
-from tradex_ledger.lake.storage import LakeFileError, LocalLake, check_file, check_size
-from tradex_ledger.lake.verified import KEPT_SECONDS, NOT_VERIFIED, Named, Reading
+from tradex_ledger.lake.open import open_lake
+from tradex_ledger.lake.storage import LakeFileError, check_file, check_size
+from tradex_ledger.lake.verified import KEPT_SECONDS, NOT_VERIFIED, Reading
 from tradex_ledger.workspace import Workspace
 
 NO_POST = '{"id":"x"}\n{"created_at":"2024-01-03T10:00:00.000Z","text":"no id"}\n'
@@ -74,9 +76,9 @@ class Hashes:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.names: list[str] = []
 
-        def counted(path: Path, shown: str, **facts: Any) -> Any:
-            self.names.append(shown)
-            return check_file(path, shown, **facts)
+        def counted(path: Path, file: LakeFile) -> Any:
+            self.names.append(file.path)
+            return check_file(path, file)
 
         monkeypatch.setattr(verified, "check_file", counted)
 
@@ -153,7 +155,7 @@ def test_what_was_changed_only_just_now_is_believed_once(folder: Path, monkeypat
     changed = files_of(folder, "gold_metrics")[0].stat().st_ctime_ns // 10**9
     at = [datetime.fromtimestamp(changed + 1, UTC)]
     for _ in range(2):
-        lake = LocalLake(folder / "lake", clock=lambda: at[0])
+        lake = open_lake(str(folder / "lake"), clock=lambda: at[0])
         with small.reopen(folder) as workspace:
             assert hashes.of(lambda: query(workspace.ledger.store, lake, "select * from gold_metrics")) > 5  # noqa: B023
 
@@ -165,13 +167,13 @@ def test_a_forged_cache_is_not_believed(
     later = datetime.now(UTC) + timedelta(hours=1)
     file = files_of(folder, "gold_metrics")[0]
     flip(file, file.stat().st_size // 2, 0)
-    event = min(named(folder, "gold_metrics"))
-    lake = LocalLake(folder / "lake", clock=lambda: later)
+    event = min(named(folder, "gold_metrics"), key=lambda file: file.path)
+    lake = open_lake(str(folder / "lake"), clock=lambda: later)
     known = verified.Verified(lake)
     home = os.environ[keyed.CONFIG_HOME]
     if forged == "another user's key":
         monkeypatch.setenv(keyed.CONFIG_HOME, str(tmp_path / "elsewhere"))
-    known.add(event, check_size(lake.absolute(event.path), event.path, size=event.bytes))
+    known.add(event, check_size(lake.near(event), event))
     if forged == "another kind of cache":
         monkeypatch.setattr(verified, "_LABEL", "delivered files")
     known.keep()
@@ -185,14 +187,14 @@ def test_a_forged_cache_is_not_believed(
     elif forged == "cut":
         del content[-1:]
     cache.write_bytes(content)
-    with pytest.raises(LakeFileError, match="other bytes"), Reading(LocalLake(folder / "lake")) as reading:
+    with pytest.raises(LakeFileError, match="other bytes"), Reading(open_lake(str(folder / "lake"))) as reading:
         reading.check([event])
 
 
-def named(folder: Path, dataset: str) -> list[Named]:
+def named(folder: Path, dataset: str) -> list[LakeFile]:
     with small.reopen(folder) as workspace:
         files = [file for row in partitions(workspace) if row["dataset"] == dataset for file in row["files"]]
-    return [Named(file["path"], file["bytes"], file["sha256"]) for file in files]
+    return [LakeFile.of(file) for file in files]
 
 
 def test_without_a_key_or_a_folder_nothing_is_remembered_and_that_is_said(

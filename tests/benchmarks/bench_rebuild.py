@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import duckdb
 
 from tests.benchmarks import made_up, measure
+from tests.kit.lake_folder import in_lake
 from tradex_ledger.datasets.definition import Definition, load_pipeline
 from tradex_ledger.datasets.references import add_references
 from tradex_ledger.domain.request import Request
@@ -89,7 +90,7 @@ def check(folder: Path, days: int, observations: int) -> tuple[int, int]:
         views = open_views(ws.ledger.store, resolve(ws.ledger.store, None))
         found = {name: rows(views, "partitions", f"dataset = '{name}'") for name in (BRONZE, SILVER)}
         status = rows(views, "runs", "run_kind = 'backfill'")[0]
-        files = [str(ws.lake.absolute(f["path"])) for row in found[SILVER] for f in row["files"]]
+        files = [str(in_lake(ws, f["path"])) for row in found[SILVER] for f in row["files"]]
     assert status["status"] == "SUCCESS" and status["written"] == days, status
     assert len(found[BRONZE]) == len(found[SILVER]) == days
     assert sum(row["rows"] for row in found[BRONZE]) == observations // days * days

@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from tests.kit.contents import current_files
 from tests.kit.fold import fold_partitions, fold_pipeline_states, fold_runs
+from tests.kit.lake_folder import root_of
 from tradex_ledger.ledger import merkle
 from tradex_ledger.ledger.entry import Entry, parse
 from tradex_ledger.ledger.store import reading
@@ -59,7 +60,7 @@ def check_everything(workspace: Workspace) -> Record:
     problems = [
         *tree_problems(record),
         *stream_problems(record.entries),
-        *file_problems(record.entries, workspace.lake.root),
+        *file_problems(record.entries, root_of(workspace)),
         *state_problems(record.entries),
         *run_problems(record.entries),
     ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+from tests.kit.lake_folder import in_lake
 from tradex_ledger.views import AsOf, open_views, rows
 from tradex_ledger.workspace import Workspace
 
@@ -19,7 +20,7 @@ Contents = dict[str, dict[str, str]]
 def current_files(connection: duckdb.DuckDBPyConnection, workspace: Workspace, dataset: str) -> list[str]:
     """The files that readers of a dataset see."""
     found = rows(connection, "partitions", "dataset = ?", dataset)
-    return [str(workspace.lake.absolute(file["path"])) for row in found for file in row["files"]]
+    return [str(in_lake(workspace, file["path"])) for row in found for file in row["files"]]
 
 
 def contents(workspace: Workspace, *, without: Sequence[str] = ()) -> Contents:

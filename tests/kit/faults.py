@@ -14,8 +14,9 @@ from eventsourcing.utils import get_topic
 from tradex_ledger.config import FILE, load_config
 from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.errors import EnvironmentFault
+from tradex_ledger.lake.local import LocalLake
 from tradex_ledger.lake.markers import Marker
-from tradex_ledger.lake.storage import LocalLake, StagedFile
+from tradex_ledger.lake.storage import StagedFile
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.store import open_engine
 from tradex_ledger.planning.context import Progress, silent
@@ -88,28 +89,27 @@ class FaultyLedger(Ledger):
         return self.faults.step("append", " ".join(topics), lambda: super(FaultyLedger, self).append(*aggregates))
 
 
+@dataclass(frozen=True)
 class FaultyLake(LocalLake):
     """A lake whose staging, placing and syncing are durable steps. The dead clean nothing up."""
 
-    def __init__(self, root: Path, faults: Faults) -> None:
-        self.faults = faults
-        super().__init__(root)
+    faults: Faults = field(default_factory=Faults, kw_only=True)
 
     def new_staging(self, run_id: str, token: str) -> Path:
         return self.faults.step("new_staging", "", lambda: super(FaultyLake, self).new_staging(run_id, token))
 
-    def place(self, staged: StagedFile, folder: str, run_id: str, taken: Collection[str] = ()) -> str:
+    def give_name(self, staged: StagedFile, folder: str, run_id: str, taken: Collection[str]) -> str:
         return self.faults.step(
-            "place", folder.partition("_")[0], lambda: super(FaultyLake, self).place(staged, folder, run_id, taken)
+            "place", folder.partition("_")[0], lambda: super(FaultyLake, self).give_name(staged, folder, run_id, taken)
         )
 
-    def sync_placed(self, relatives: Iterable[str]) -> None:
-        names = list(relatives)
+    def sync_placed(self, paths: Iterable[str]) -> None:
+        names = list(paths)
         about = names[0].partition("_")[0] if names else "nothing"
         self.faults.step("sync_placed", about, lambda: super(FaultyLake, self).sync_placed(names))
 
-    def lay(self, marker: Marker) -> None:
-        self.faults.step("lay", "", lambda: super(FaultyLake, self).lay(marker))
+    def lay(self, marker: Marker) -> bool:
+        return self.faults.step("lay", "", lambda: super(FaultyLake, self).lay(marker))
 
     def drop_staging(self, folder: Path) -> None:
         if not self.faults.dead:
@@ -119,7 +119,9 @@ class FaultyLake(LocalLake):
 def open_faulty(folder: Path, faults: Faults) -> Workspace:
     """The workspace in a folder, with adapters that fail as told."""
     config = load_config(folder / FILE)
-    return Workspace(config, ledger=FaultyLedger(config.ledger_url, faults), lake=FaultyLake(config.lake, faults))
+    return Workspace(
+        config, ledger=FaultyLedger(config.ledger_url, faults), lake=FaultyLake(Path(config.lake), faults=faults)
+    )
 
 
 @dataclass

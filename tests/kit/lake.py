@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from tests.kit.lake_folder import in_lake, root_of
 from tests.kit.small import set_policy
 from tradex_ledger.views import open_views, projection_names, resolve, rows
 from tradex_ledger.workspace import Workspace
@@ -67,7 +68,7 @@ def read_dataset(
     found = [p for p in partitions(workspace, as_of) if p["dataset"] == name]
     newest = max((p["logic_version"] or 0 for p in found), default=0)
     paths = [
-        str(workspace.lake.absolute(file["path"]))
+        str(in_lake(workspace, file["path"]))
         for p in found
         if (p["logic_version"] or 0) == newest or p["layer"] != "gold"
         for file in p["files"]
@@ -93,7 +94,7 @@ def digests(workspace: Workspace, as_of: str | None = None) -> dict[Key, tuple[i
         nothing = connection.execute("select sha256('')").fetchall()[0][0]
         for name in sorted({p["dataset"] for p in known}):
             mine = [p for p in known if p["dataset"] == name]
-            keys = [(str(workspace.lake.absolute(file["path"])), n) for n, p in enumerate(mine) for file in p["files"]]
+            keys = [(str(in_lake(workspace, file["path"])), n) for n, p in enumerate(mine) for file in p["files"]]
             by_number = _digest_files(connection, keys) if keys else {}
             found |= {key_of(p): by_number.get(n, (0, nothing)) for n, p in enumerate(mine)}
     return found
@@ -132,7 +133,7 @@ def of(digest: dict[Key, tuple[int, str]], *names: str) -> dict[Key, tuple[int, 
 
 def listing(workspace: Workspace) -> dict[str, tuple[int, int, int]]:
     """Every file below the lake's folder but its markers, staging included: inode, size and time of change in ns."""
-    root = workspace.lake.root
+    root = root_of(workspace)
     found = {}
     for path in root.rglob("*"):
         if path.is_file() and ".tradex-lake" not in path.parts:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from tradex_ledger.driving import rebuild
+from tradex_ledger.driving import window
 from tradex_ledger.driving.window import WindowTask, build_window
 from tradex_ledger.lake.storage import StagedFile, sha256_of
 
@@ -43,7 +43,7 @@ def given_for(dataset: str, change: Change = one_more) -> Iterator[None]:
         return [_changed(file, change) if task.dataset == dataset else file for file in build_window(task)]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rebuild, "build_window", build)
+        patch.setattr(window, "build_window", build)
         yield
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.kit.lake_folder import root_of
 from tradex_ledger.config import FILE, open_config
 from tradex_ledger.domain.policy_errors import SamePolicyError
 from tradex_ledger.domain.request import Request
@@ -163,7 +164,7 @@ def tell_everything(workspace: Workspace, source: Path) -> None:
     (source / "2024-01-09-late.jsonl").write_text(late, encoding="utf-8")
     run_id = request(workspace, 2, 3)
     workspace.approve(run_id)
-    lake = sorted(workspace.lake.root.glob("bronze_x_posts/event_date=2024-01-03/*.parquet"))[0]
+    lake = sorted(root_of(workspace).glob("bronze_x_posts/event_date=2024-01-03/*.parquet"))[0]
     with broken(lake, lake.read_bytes()[:-1]):
         _fails(lambda: workspace.drive(run_id))
     workspace.drive(run_id)

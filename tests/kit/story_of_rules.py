@@ -16,6 +16,7 @@ import pytest
 
 from tests.kit import small
 from tests.kit.lake import projection
+from tests.kit.lake_folder import root_of
 from tests.kit.other_rows import given_for
 from tests.kit.small import REASON, Ticking, broken, day, request
 from tradex_ledger.domain.base import WrongStateError
@@ -24,7 +25,7 @@ from tradex_ledger.domain.incremental import CursorAheadError
 from tradex_ledger.driving import window
 from tradex_ledger.errors import TradexError
 from tradex_ledger.lake.identity_errors import BehindError
-from tradex_ledger.lake.markers import Marker, lay
+from tradex_ledger.lake.markers import Marker
 from tradex_ledger.upkeep.alerts import ReceiverDownError, deliver
 from tradex_ledger.workspace import Workspace
 
@@ -162,7 +163,7 @@ def _forced(folder: Path) -> None:
 def _lost(folder: Path) -> None:
     """A file of Bronze is gone, for good; its day is fetched again."""
     with used_by(folder, "ana", days=12.6) as ana:
-        sorted(ana.lake.root.glob("bronze_x_posts/event_date=2024-01-03/*.parquet"))[0].unlink()
+        sorted(root_of(ana).glob("bronze_x_posts/event_date=2024-01-03/*.parquet"))[0].unlink()
         plan = ana.declare_loss("bronze_x_posts", reason="the disk of rack 4 died, INC-4400").loss_plan
         assert plan
         run_id = request(ana, 3, 3)
@@ -176,12 +177,12 @@ def _garbage_and_a_lost_head(folder: Path) -> None:
     """A crash left a file; and the lake knows of events that this ledger, put back from a copy, does not have."""
     with used_by(folder, "ana", days=12.8) as ana:
         (run_id, *_) = [r["run_id"] for r in projection(ana, "runs") if r["status"] == "CANCELLED"]
-        left = ana.lake.root / "gold_metrics" / "feature_version=1" / "date=2024-01-01" / f"{run_id}-99.parquet"
+        left = root_of(ana) / "gold_metrics" / "feature_version=1" / "date=2024-01-01" / f"{run_id}-99.parquet"
         left.write_bytes(b"left")
         os.utime(left, (1_000_000_000, 1_000_000_000))
         assert len(ana.collect_garbage(reason="left by the crash of 3 Jan, INC-4310").removed) == 1
         lost = ana.ledger.position() + 100
-        lay(ana.lake.root, Marker(0, lost, "ab" * 32, ana.ledger.id))
+        ana.lake.lay(Marker(0, lost, "ab" * 32, ana.ledger.id))
         with pytest.raises(BehindError):
             ana.run(day(7))
     with Workspace.open(

@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 
 from tradex_ledger.datasets.definition import Read
 from tradex_ledger.domain.day import Day
+from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.driving.window import Input, WindowTask
 from tradex_ledger.lake.inputs import InputFile
+from tradex_ledger.lake.local import LocalLake
 from tradex_ledger.lake.storage import sha256_of
 
 DAY_1 = date(2024, 1, 1).toordinal()
@@ -32,8 +34,8 @@ def write_base(folder: Path, content: Content) -> tuple[InputFile, ...]:
         days = [date.fromordinal(DAY_1 + number - 1)] * len(rows)
         arrays = [pa.array(days, pa.date32()), pa.array(ids, pa.int32()), pa.array(ns, pa.int64())]
         pq.write_table(pa.table(arrays, names=["day", "id", "n"]), path)
-        size = path.stat().st_size
-        found.append(InputFile(Day(DAY_1 + number - 1), path, f"base/{path.name}", size, sha256_of(path)))
+        file = LakeFile(f"{folder.name}/{path.name}", path.stat().st_size, len(rows), sha256_of(path))
+        found.append(InputFile(Day(DAY_1 + number - 1), file, LocalLake(folder.parent)))
     return tuple(found)
 
 

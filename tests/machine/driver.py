@@ -82,7 +82,7 @@ class Lab:
     def crashing(self, faults: Faults) -> Workspace:
         """A workspace whose process dies at a durable step."""
         config = load_config(self.folder / FILE)
-        ledger, lake = FaultyLedger(config.ledger_url, faults), FaultyLake(config.lake, faults)
+        ledger, lake = FaultyLedger(config.ledger_url, faults), FaultyLake(Path(config.lake), faults=faults)
         return Workspace(config, actor="ana", clock=self.clock, ledger=ledger, lake=lake)
 
     def edit_signals(self) -> None:

@@ -19,6 +19,7 @@ from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.contents import contents
 from tests.kit.lake import DERIVED, events, listing, projection
+from tests.kit.lake_folder import in_lake
 from tests.kit.small import REASON, day
 from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.datasets.definition import DefinitionError
@@ -30,7 +31,7 @@ from tradex_ledger.domain.dataset_errors import (
 )
 from tradex_ledger.domain.policy import NotAllowedError
 from tradex_ledger.domain.request import Request
-from tradex_ledger.driving import rebuild, window
+from tradex_ledger.driving import window
 from tradex_ledger.driving.engine import check_engine
 from tradex_ledger.driving.fence import load_run
 from tradex_ledger.lake.storage import StagedFile, sha256_of
@@ -58,14 +59,13 @@ def workspace(week: Path, tmp_path: Path) -> Iterator[Workspace]:
     with small.reopen(small.copied(week, tmp_path)) as opened:
         yield opened
         check_everything(opened)
-        assert opened.lake.staged() == []
+        assert list(opened.lake.staged()) == []
 
 
 def use(patch: pytest.MonkeyPatch, version: str, build: Build | None = None) -> None:
     patch.setattr(importlib.metadata, "version", lambda name: version if name == "duckdb" else VERSION(name))
     if build is not None:
         patch.setattr(window, "build_window", build)
-        patch.setattr(rebuild, "build_window", build)
 
 
 @contextmanager
@@ -362,7 +362,7 @@ def test_where_nothing_can_be_compared_yet_that_is_said_and_tried_again(workspac
 def test_a_file_that_is_damaged_or_lost_tells_nothing_of_an_engine(workspace: Workspace):
     def whole(name: str) -> list[Path]:
         rows = [r for r in projection(workspace, "partitions") if r["dataset"] == name and r["files"]]
-        return [workspace.lake.absolute(r["files"][0]["path"]) for r in rows]
+        return [in_lake(workspace, r["files"][0]["path"]) for r in rows]
 
     lost, damaged = whole("bronze_x_posts"), whole("silver_social_events")
     for path in lost:

@@ -16,6 +16,7 @@ import pytest
 from tests.kit import old_workspace, small
 from tests.kit.check import check_everything
 from tests.kit.lake import events, listing
+from tests.kit.lake_folder import in_lake
 from tests.kit.old_workspace import cases
 from tradex_ledger.audit.query import query
 from tradex_ledger.cli.main import run as tradex
@@ -77,7 +78,7 @@ def rebuild(folder: Path) -> str:
 def bronze(workspace: Workspace) -> dict[str, str]:
     """Each file of Bronze with the digest of its bytes."""
     return {
-        path: hashlib.sha256(workspace.lake.absolute(path).read_bytes()).hexdigest()
+        path: hashlib.sha256(in_lake(workspace, path).read_bytes()).hexdigest()
         for path in listing(workspace)
         if path.startswith("bronze_")
     }

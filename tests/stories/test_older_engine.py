@@ -22,7 +22,7 @@ from tests.kit.lake import DERIVED, events
 from tests.kit.tree import FIXTURES
 from tradex_ledger.domain.dataset_errors import EngineChangedRowsError
 from tradex_ledger.domain.policy_errors import NoPolicyError
-from tradex_ledger.driving import rebuild, window
+from tradex_ledger.driving import window
 from tradex_ledger.lake.storage import StagedFile, sha256_of
 from tradex_ledger.workspace import Workspace
 
@@ -110,8 +110,7 @@ def test_an_engine_that_computes_otherwise_is_caught_by_the_sample(adopted: Path
         return made if task.dataset != "gold_metrics" else [_one_more(file) for file in made]
 
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.9.9" if name == "duckdb" else version(name))
-    for module in (window, rebuild):
-        monkeypatch.setattr(module, "build_window", other)
+    monkeypatch.setattr(window, "build_window", other)
     with used(adopted) as workspace:
         before = contents(workspace)
         with pytest.raises(EngineChangedRowsError, match="gold_metrics") as caught:

@@ -15,6 +15,7 @@ from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.contents import contents, with_rows
 from tests.kit.lake import BRONZE, DATASETS, DERIVED, events, files, partitions, projection, read_dataset
+from tests.kit.lake_folder import in_lake
 from tradex_ledger.datasets.graph import days_of
 from tradex_ledger.domain.request import Request
 from tradex_ledger.lake.storage import sha256_of
@@ -59,7 +60,7 @@ def test_a_backfill_is_a_new_run_whose_versions_stand_beside_all_that_were_there
     assert {after[position]["run_id"] for position in after.keys() - before.keys()} == {run.id for run in backfills}
     for row in after.values():
         for file in row["files"]:
-            assert sha256_of(workspace.lake.absolute(file["path"])) == file["sha256"]
+            assert sha256_of(in_lake(workspace, file["path"])) == file["sha256"]
     replaced = {key for key, paths in files(workspace).items() if paths != known.get(key)}
     assert {name for name, _, _ in replaced} == set(DATASETS)
     assert {day for name, _, day in replaced if name in (DERIVED[0], "gold_metrics")} == {small.day(3)}

@@ -14,6 +14,7 @@ import pytest
 from tests.kit import small
 from tests.kit.check import check_everything, read_record
 from tests.kit.lake import events, listing, one_process, partitions
+from tests.kit.lake_folder import in_lake
 from tradex_ledger.audit.log import log
 from tradex_ledger.audit.query import query
 from tradex_ledger.domain.dataset_errors import DeprecatedVersionError, LogicChangedError
@@ -73,7 +74,7 @@ def answer(workspace: Workspace, sql: str) -> list[tuple[object, ...]]:
 def contents(workspace: Workspace, below: str) -> Files:
     """Every file below a folder of the lake: inode, size, time of change, and what it holds."""
     return {
-        path: (facts, hashlib.sha256(workspace.lake.absolute(path).read_bytes()).hexdigest())
+        path: (facts, hashlib.sha256(in_lake(workspace, path).read_bytes()).hexdigest())
         for path, facts in listing(workspace).items()
         if path.startswith(below)
     }

@@ -187,7 +187,7 @@ def test_a_source_that_cannot_be_read_is_said_with_the_way_round_it(
         status, _, error = call(workspace, capsys)
         assert (status, "--no-source" in error) == (6, True)
         assert call(workspace, capsys, "--no-source")[0] == 0
-    assert not workspace.lake.staged()
+    assert not list(workspace.lake.staged())
 
 
 # -- half-done runs

@@ -15,6 +15,7 @@ from tests.kit.check import check_everything
 from tests.kit.contents import contents
 from tests.kit.faults import Interruption
 from tests.kit.lake import projection
+from tests.kit.lake_folder import in_lake
 from tradex_ledger.audit.query import query
 from tradex_ledger.audit.tables import PrunedFileError
 from tradex_ledger.domain.backfill_errors import BuiltUponError
@@ -153,7 +154,7 @@ def test_pruning_takes_two_persons_an_event_and_then_the_files(workspace: Worksp
     shown = visible(workspace)
     digest, files = workspace.plan_prune("silver_social_events", reason="superseded by the late post, INC-4211")
     assert [iso(listed.day) for listed in files] == ["2024-01-03"]
-    (path,) = [workspace.lake.absolute(listed.file.path) for listed in files]
+    (path,) = [in_lake(workspace, listed.file.path) for listed in files]
     for name in ("ana", " Ana", "ana\u200b"):
         with small.reopen(workspace.config.folder, name) as same, pytest.raises(PruneRefusedError):
             same.prune("silver_social_events", digest)
@@ -178,7 +179,7 @@ def test_a_file_that_became_current_again_is_not_pruned(workspace: Workspace):
     workspace.revert(run.id, reason=WRONG)
     with small.reopen(workspace.config.folder, "maria") as maria, pytest.raises(PruneRefusedError):
         maria.prune("silver_social_events", digest)
-    assert all(workspace.lake.absolute(listed.file.path).exists() for listed in files)
+    assert all(in_lake(workspace, listed.file.path).exists() for listed in files)
 
 
 @pytest.mark.norm("N4")

@@ -12,6 +12,7 @@ import pytest
 
 from tests.kit import small
 from tests.kit.lake import events, projection
+from tests.kit.lake_folder import root_of
 from tests.kit.tree import ROOT
 from tradex_ledger.audit.query import query
 from tradex_ledger.config import FILE
@@ -130,7 +131,7 @@ def test_what_is_lost_of_one_source_is_not_made_up_for_by_another(tmp_path: Path
     ws = made(tmp_path)
     with opened(ws) as workspace:
         workspace.run(day(6))
-        next(iter(workspace.lake.root.glob("bronze_instruments/as_of=2026-03-02/*"))).unlink()
+        next(iter(root_of(workspace).glob("bronze_instruments/as_of=2026-03-02/*"))).unlink()
         declared = workspace.declare_loss("bronze_instruments", reason="the disk died, INC-8")
         assert declared.loss_plan is not None
         with Workspace.open(ws, actor="ben", clock=workspace.clock) as other:

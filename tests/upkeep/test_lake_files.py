@@ -15,6 +15,7 @@ from tests.kit.check import check_everything
 from tests.kit.contents import contents, with_rows
 from tests.kit.faults import Crash, Faults, FaultyLake, FaultyLedger, sudden_death
 from tests.kit.lake import grow_old, projection
+from tests.kit.lake_folder import in_lake, root_of
 from tradex_ledger.audit.query import query
 from tradex_ledger.config import FILE, load_config
 from tradex_ledger.domain.day import day_of, iso
@@ -36,7 +37,7 @@ def the_file(workspace: Workspace, dataset: str) -> Path:
     (row,) = [
         p for p in projection(workspace, "partitions") if (p["dataset"], p["partition"]) == (dataset, small.day(3))
     ]
-    return workspace.lake.absolute(row["files"][0]["path"])
+    return in_lake(workspace, row["files"][0]["path"])
 
 
 def cut(file: Path) -> None:
@@ -118,7 +119,7 @@ def test_pruned_files_that_a_crash_left_are_garbage(workspace: Workspace, monkey
     found = find_unreferenced(workspace.ledger, workspace.lake)
     assert {item.path for item in found} == {listed.file.path for listed in files}
     assert removable(found) == []  # by the clock of this workspace they are of the future
-    grow_old(workspace.lake.root)
+    grow_old(root_of(workspace))
     found = find_unreferenced(workspace.ledger, workspace.lake)
     collect(workspace.ledger, workspace.lake, found, reason="a disk said no", by="ana", policy=Policy())
     assert find_unreferenced(workspace.ledger, workspace.lake) == []
@@ -137,7 +138,7 @@ def test_files_of_a_run_that_may_go_on_are_listed_and_stay(workspace: Workspace)
     config = load_config(workspace.config.folder / FILE)
     for at in range(1, 30):  # until it dies between placing a file and its event
         faults = Faults(at, persisted=True, error=sudden_death)
-        lake, ledger = FaultyLake(config.lake, faults), FaultyLedger(config.ledger_url, faults)
+        lake, ledger = FaultyLake(Path(config.lake), faults=faults), FaultyLedger(config.ledger_url, faults)
         clock = small.Ticking(datetime(2024, 2, 2, at, tzinfo=UTC))
         dying = Workspace(config, actor="ana", clock=clock, ledger=ledger, lake=lake)
         with pytest.raises(Crash):
@@ -152,7 +153,7 @@ def test_files_of_a_run_that_may_go_on_are_listed_and_stay(workspace: Workspace)
     assert found
     workspace.cancel(run_id, reason="the vendor delivered other days")
     with Workspace.open(config.folder, actor="cron", clock=late) as cron:
-        grow_old(cron.lake.root)
+        grow_old(root_of(cron))
         again = find_unreferenced(cron.ledger, cron.lake)
         assert {item.path for item in found} <= {item.path for item in removable(again)}
         collect(cron.ledger, cron.lake, again, reason="a driver died of it", by="cron", policy=Policy())

@@ -20,6 +20,7 @@ import pytest
 from tests.kit import small
 from tests.kit.check import check_everything, read_record
 from tests.kit.lake import projection
+from tests.kit.lake_folder import root_of
 from tradex_ledger.config import FILE
 from tradex_ledger.domain.request import PRIORITIES
 from tradex_ledger.ledger.entry import Entry
@@ -186,7 +187,7 @@ def test_two_workers_keep_quotas_and_priorities_and_each_alert_arrives_once(fold
         text = settings.read_text(encoding="utf-8").replace("[alerts]\n", f'[alerts]\nurls = ["{receiver.url}"]\n')
         settings.write_text(text, encoding="utf-8")
         made = request_ten(workspace)
-        broken = next(iter(sorted(workspace.lake.root.glob(f"bronze_x_posts/event_date={date(2024, 1, 6)}/*"))))
+        broken = next(iter(sorted(root_of(workspace).glob(f"bronze_x_posts/event_date={date(2024, 1, 6)}/*"))))
         content = broken.read_bytes()
         broken.write_bytes(content[:-1])  # an input that was edited: the backfill of that day's Silver fails
         with workers(folder, 2):

@@ -26,6 +26,7 @@ from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.lake import events, projection, read_dataset
+from tests.kit.lake_folder import root_of
 from tests.kit.tree import ROOT
 from tradex_ledger.config import FILE, ConfigError
 from tradex_ledger.datasets.definition import DefinitionError, UnknownDatasetError
@@ -39,7 +40,8 @@ from tradex_ledger.domain.reason import NotUtf8Error, PlaceholderReasonError
 from tradex_ledger.domain.request import RangeError, Request
 from tradex_ledger.driving.window import ReadsOutsideWindowError, RepeatedKeyError
 from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
-from tradex_ledger.lake.storage import STAGING, LakeFileError, translate
+from tradex_ledger.lake.folder import STAGING
+from tradex_ledger.lake.storage import LakeFileError, translate
 from tradex_ledger.ledger.named import NoSuchStreamError
 from tradex_ledger.planning.plan import NoNewLogicError
 from tradex_ledger.sources.files import FolderUnreadable
@@ -91,7 +93,7 @@ def late_post(workspace: Workspace, number: int = 3, text: str = "late $TSLA") -
 
 def lake_files(workspace: Workspace) -> dict[str, str]:
     """Every file below the lake, staging included, and its digest."""
-    root = workspace.lake.root
+    root = root_of(workspace)
     return {
         path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.rglob("*"))
@@ -329,7 +331,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 def test_a_damaged_lake_file_stops_the_backfill_by_name_and_restored_it_goes_on(ws: Workspace, damage: str):
     late_post(ws)
     run_id = approved(ws)
-    (path,) = (ws.lake.root / "bronze_x_posts" / "event_date=2024-01-03").iterdir()
+    (path,) = (root_of(ws) / "bronze_x_posts" / "event_date=2024-01-03").iterdir()
     whole = path.read_bytes()
     DAMAGES[damage](path)
     error = stops(ws, LakeFileError, path.name, lambda: ws.drive(run_id))
@@ -344,7 +346,7 @@ def test_a_damaged_lake_file_stops_the_backfill_by_name_and_restored_it_goes_on(
 def test_a_damaged_file_of_gold_stops_the_backfill_after_bronze_and_nothing_is_published(ws: Workspace):
     late_post(ws)
     run_id = approved(ws)
-    (path,) = (ws.lake.root / "gold_metrics" / "feature_version=1" / "date=2024-01-01").iterdir()
+    (path,) = (root_of(ws) / "gold_metrics" / "feature_version=1" / "date=2024-01-01").iterdir()
     whole, before = path.read_bytes(), derived(ws)
     flip(path)
     with pytest.raises(LakeFileError, match="gold_metrics/feature_version=1/date=2024-01-01") as caught:
@@ -366,17 +368,17 @@ def derived(workspace: Workspace) -> list[str]:
 def test_a_file_in_place_of_the_lake_is_refused_before_the_drive(ws: Workspace):
     late_post(ws)
     run_id = approved(ws)
-    aside = ws.lake.root.with_name("aside")
-    ws.lake.root.rename(aside)
-    ws.lake.root.write_text("no folder", encoding="utf-8")
+    aside = root_of(ws).with_name("aside")
+    root_of(ws).rename(aside)
+    root_of(ws).write_text("no folder", encoding="utf-8")
     position = ws.ledger.position()
     with pytest.raises(EnvironmentFault, match="preparing the lake") as caught:
         ws.drive(run_id)
     clear(caught.value)
-    assert str(ws.lake.root) in caught.value.message
+    assert str(root_of(ws)) in caught.value.message
     assert ws.ledger.position() == position
-    ws.lake.root.unlink()
-    aside.rename(ws.lake.root)
+    root_of(ws).unlink()
+    aside.rename(root_of(ws))
     assert ws.drive(run_id).status == "SUCCESS"
 
 
@@ -425,18 +427,18 @@ def test_a_lake_that_may_not_be_written_is_refused_before_the_drive(ws: Workspac
         monkeypatch.setenv("SUDO_UID", str(nobody))  # so that root may open what is going to be nobody's
         for path in (
             ws.config.folder,
-            *(p for p in ws.config.folder.rglob("*") if ws.lake.root not in (p, *p.parents)),
+            *(p for p in ws.config.folder.rglob("*") if root_of(ws) not in (p, *p.parents)),
         ):
             os.chown(path, nobody, nobody)
-    for path in (ws.lake.root, ws.lake.root / STAGING):
+    for path in (root_of(ws), root_of(ws) / STAGING):
         path.chmod(0o555)
     try:
         said = drive_elsewhere(ws, run_id, user=nobody)
     finally:
-        for path in (ws.lake.root, ws.lake.root / STAGING):
+        for path in (root_of(ws), root_of(ws) / STAGING):
             path.chmod(0o755)
     assert said[:2] == ["EnvironmentFault", "no-permission"]
-    assert str(ws.lake.root) in said[2]
+    assert str(root_of(ws)) in said[2]
     assert said[3]
     assert ws.ledger.position() == position
     assert visible(ws) == before
@@ -454,7 +456,7 @@ def open_way(folder: Path) -> None:
 def test_a_full_disk_stops_the_run_clearly_and_with_room_it_resumes(ws: Workspace):
     late_post(ws, text="$TSLA " + os.urandom(200_000).hex())
     run_id = approved(ws)
-    staging = ws.lake.root / STAGING
+    staging = root_of(ws) / STAGING
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(staging)], capture_output=True, check=False
     )

@@ -11,8 +11,10 @@ from tradex_ledger.audit.query import pruned_or
 from tradex_ledger.audit.tables import Tables
 from tradex_ledger.datasets.definition import UnknownDatasetError
 from tradex_ledger.domain.dataset_errors import NoSuchVersionError
+from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.errors import RefusedError
-from tradex_ledger.lake.storage import LakeFileError, LocalLake, file_list, translate
+from tradex_ledger.lake.port import Lake
+from tradex_ledger.lake.storage import LakeFileError, file_list, translate
 from tradex_ledger.lake.verified import Reading
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.relations.data import LOGIC_VERSIONS, PARTITION_HISTORY, File, LogicVersion
@@ -53,7 +55,7 @@ class _Side(NamedTuple):
 _NOTHING = _Side(0, None)
 
 
-def diff_candidate(ledger: Ledger, lake: LocalLake, prefix: str, *, trusting: bool = False) -> list[Differing]:
+def diff_candidate(ledger: Ledger, lake: Lake, prefix: str, *, trusting: bool = False) -> list[Differing]:
     """Each candidate of a run that differs from the current partition.
 
     A version that has no partition yet is compared with the newest version of that day that readers have.
@@ -68,7 +70,7 @@ def diff_candidate(ledger: Ledger, lake: LocalLake, prefix: str, *, trusting: bo
         tables = Tables(connection, reading)
         current = {name: _sides(tables, versions[name]) for name in dict.fromkeys(c.dataset for c in candidates)}
         pairs = [(c, current[c.dataset].get(c.partition, _NOTHING)) for c in candidates]
-        tables.paths(file for pair in pairs for side in pair for file in side.files or ())
+        tables.paths([(c.layer, side.files) for c, before in pairs for side in (before, _Side(c.rows, c.files))])
         found = [
             _compare(connection, lake, (c.dataset, c.partition, c.logic_version), _Side(c.rows, c.files), before)
             for c, before in pairs
@@ -82,7 +84,7 @@ def diff_candidate(ledger: Ledger, lake: LocalLake, prefix: str, *, trusting: bo
 
 
 def diff_versions(
-    ledger: Ledger, lake: LocalLake, dataset: str, older: int, newer: int, *, trusting: bool = False
+    ledger: Ledger, lake: Lake, dataset: str, older: int, newer: int, *, trusting: bool = False
 ) -> list[Differing]:
     """Each day on which two logic versions of a dataset differ.
 
@@ -102,7 +104,7 @@ def diff_versions(
         reading = Reading(lake, trusting=trusting)
         tables = Tables(connection, reading)
         before, after = (_sides(tables, known[number]) for number in (older, newer))
-        tables.paths(file for sides in (before, after) for side in sides.values() for file in side.files or ())
+        tables.paths([(known[newer].layer, side.files) for sides in (before, after) for side in sides.values()])
         found = [
             _compare(connection, lake, (dataset, day, newer), after.get(day, _NOTHING), before.get(day, _NOTHING))
             for day in sorted(before.keys() | after.keys())
@@ -123,7 +125,7 @@ def _sides(tables: Tables, version: LogicVersion) -> dict[date, _Side]:
 
 def _compare(
     connection: duckdb.DuckDBPyConnection,
-    lake: LocalLake,
+    lake: Lake,
     what: tuple[str, date, int | None],
     after: _Side,
     before: _Side,
@@ -141,6 +143,6 @@ def _compare(
     return Differing(*what, before.rows, after.rows, gone, added)
 
 
-def _table(lake: LocalLake, side: _Side) -> str:
-    paths = [str(lake.absolute(file["path"])) for file in side.files or ()]
+def _table(lake: Lake, side: _Side) -> str:
+    paths = [str(lake.near(LakeFile.of(file))) for file in side.files or ()]
     return f"select * from read_parquet({file_list(paths)}, hive_partitioning = false)" if paths else ""

@@ -37,8 +37,9 @@ class Look:
     def strange(self) -> Iterator[str]:
         """Whether ledger and lake do not belong together."""
         from tradex_ledger.lake.identity import problem
+        from tradex_ledger.lake.open import open_lake
 
-        found = problem(self.store, self.config.lake)
+        found = problem(self.store, open_lake(self.config.lake, reading=True))
         if found is not None:
             yield f"{found.message}; {found.mend}"
 
@@ -112,6 +113,6 @@ class Look:
     def query(self, sql: str, **options: Any) -> Answer:
         """Answer one SELECT, as `audit.query.query` does: as_of, candidate, trusting, minutes."""
         from tradex_ledger.audit.query import query
-        from tradex_ledger.lake.storage import LocalLake
+        from tradex_ledger.lake.open import open_lake
 
-        return query(self.store, LocalLake(self.config.lake, reading=True), sql, **options)
+        return query(self.store, open_lake(self.config.lake, reading=True), sql, **options)

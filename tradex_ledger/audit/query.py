@@ -14,7 +14,8 @@ from tradex_ledger.datasets.sandbox import close, confine, in_time
 from tradex_ledger.datasets.scope import fold, free_tables, is_elsewhere
 from tradex_ledger.datasets.statement import NotOneSelectError, nodes, parsed_form
 from tradex_ledger.errors import TradexError, UsageError
-from tradex_ledger.lake.storage import LakeFileError, LocalLake, translate
+from tradex_ledger.lake.port import Lake
+from tradex_ledger.lake.storage import LakeFileError, translate
 from tradex_ledger.lake.verified import Reading
 from tradex_ledger.ledger.named import find_run
 from tradex_ledger.ledger.select import Store
@@ -48,7 +49,7 @@ class Answer:
 
 def query(
     store: Store,
-    lake: LocalLake,
+    lake: Lake,
     sql: str,
     *,
     as_of: str | None = None,

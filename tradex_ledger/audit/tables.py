@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeAlias
@@ -11,9 +11,10 @@ from typing import TypeAlias
 import duckdb
 import orjson
 
+from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.errors import EnvironmentFault, NotFoundError
-from tradex_ledger.lake.storage import file_list, translate
-from tradex_ledger.lake.verified import Named, Reading
+from tradex_ledger.lake.storage import LakeFileError, file_list, translate
+from tradex_ledger.lake.verified import Reading
 from tradex_ledger.relations.data import (
     DEFINITIONS,
     LOGIC_VERSIONS,
@@ -109,7 +110,7 @@ class Tables:
         if table == dataset and version.component is not None:
             self._warn_of_gaps(dataset, number)
         self._warn_of_losses(dataset)
-        paths = self.paths(file for row in self.partitions(version) for file in row.files or ())
+        paths = self.paths([(row.layer, row.files) for row in self.partitions(version)])
         self.listed += paths
         if not paths:
             self._add_empty(table, version)
@@ -172,8 +173,12 @@ class Tables:
                 found[row.partition] = row
         return [found[day] for day in sorted(found)]
 
-    def paths(self, files: Iterable[File]) -> list[str]:
-        """Where files lie. Raises `LakeFileError` when one is not as its event says."""
-        wanted = [Named(file["path"], file["bytes"], file["sha256"]) for file in files]
-        self.reading.check(wanted)
-        return [str(self.reading.lake.absolute(file.path)) for file in wanted]
+    def paths(self, layered: Sequence[tuple[str, list[File] | None]]) -> list[str]:
+        """Where files lie, each list with its layer. Raises `LakeFileError` when one is not as its event says."""
+        wanted = [(LakeFile.of(file), layer) for layer, files in layered for file in files or ()]
+        try:
+            self.reading.check(file for file, _ in wanted)
+        except LakeFileError as error:
+            layer = next(layer for file, layer in wanted if file.path == error.path)
+            raise error.of_layer(layer) from None
+        return [str(self.reading.lake.near(file)) for file, _ in wanted]

@@ -98,7 +98,7 @@ def lost_(call: Call, dataset: str | None, reason: str | None, only: tuple[str, 
             workspace.declare_loss(dataset, reason=reason, only=only)
         look = workspace.losses(dataset)
         if look.nothing_there:
-            root = workspace.lake.root
+            root = workspace.lake.name
             call.show.warning(f"not one of {look.checked} files is there: is the lake {root} mounted?")
     call.result(look, layout.losses)
     return 0 if reason is not None or not (look.undeclared or look.back) else 1

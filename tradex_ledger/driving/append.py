@@ -21,7 +21,7 @@ from tradex_ledger.driving.fence import DrivenRun
 from tradex_ledger.driving.homes import NOTHING_MOVED, Moved, find_moved
 from tradex_ledger.driving.keys import KeyIndex
 from tradex_ledger.lake.inputs import InputFile
-from tradex_ledger.lake.storage import StagedFile, file_list
+from tradex_ledger.lake.storage import file_list
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.context import Execution
@@ -161,8 +161,9 @@ class Append:
                 for file in found.files:
                     self.lock.check_unprotected(file.day, file.day)
                 # A crash before `place`: staged files, wiped by the next drive. After it: files that no event names.
-                placed = {file.day: self._place(file) for file in found.files}
-                self.ex.lake.sync_placed([file.path for file in placed.values()])
+                folders = {self._folder(file.day): file for file in found.files}
+                files = self.ex.lake.place(folders, self.driven.id, self.catalog.gone)
+                placed = dict(zip((file.day for file in found.files), files, strict=True))
                 self._record(placed, start_of(later(days[-1], 1)))
                 try:
                     # A crash before this save: unreferenced files. After it: the batch is Bronze, and found there.
@@ -194,10 +195,8 @@ class Append:
         is_staged = any(day in self.staged_rows or day in self.placed.moved.days for day in days)
         return append_days(task) if is_staged else check_existing(task)
 
-    def _place(self, file: StagedFile) -> LakeFile:
-        folder = f"{self.part.name}/{self.part.definition.partition}={iso(file.day)}"
-        path = self.ex.lake.place(file, folder, self.driven.id, self.catalog.gone)
-        return LakeFile(path, file.bytes, file.rows, file.sha256)
+    def _folder(self, day: Day) -> str:
+        return f"{self.part.name}/{self.part.definition.partition}={iso(day)}"
 
     def _record(self, placed: Mapping[Day, LakeFile], cursor: Cursor) -> None:
         for day, file in placed.items():

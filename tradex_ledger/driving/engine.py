@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 import duckdb
 
@@ -27,7 +28,8 @@ from tradex_ledger.driving.contents import whole
 from tradex_ledger.driving.lease import held
 from tradex_ledger.driving.rebuild import window_task
 from tradex_ledger.driving.window import WindowTask
-from tradex_ledger.lake.storage import LakeFileError, StagedFile, translate
+from tradex_ledger.lake.port import Lake
+from tradex_ledger.lake.storage import LakeFileError, translate
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.ask import events_of, newest
 from tradex_ledger.planning.base import logic_versions
@@ -152,9 +154,9 @@ def _compare(ex: Execution, definition: Definition, catalog: Catalog, builders: 
             try:
                 while waiting and len(sample.days) < allowed:
                     chosen, waiting = waiting[: allowed - len(sample.days)], waiting[allowed - len(sample.days) :]
-                    tasks = [window_task(ex, definition, catalog, span(day, day)) for day in chosen]
-                    for task, built in ex.pool.run(build_or_tell, tasks):
-                        _take(ex, sample, task, built, catalog.current[definition.name][task.days[0]])
+                    tasks = [_again(ex, definition, catalog, day) for day in chosen]
+                    for task, found in ex.pool.run(build_again, tasks):
+                        _take(sample, task.window.days[0], found)
                         sample.compared_with |= {e for day in sample.days for e in builders[day]}
                         ex.progress(f"compare {ex.engine} in {definition.name}", len(sample.days), total)
             finally:
@@ -162,6 +164,19 @@ def _compare(ex: Execution, definition: Definition, catalog: Catalog, builders: 
     except (OSError, duckdb.Error) as error:
         raise translate(error, f"comparing {ex.engine} with what built {definition.name}") from error
     return sample
+
+
+def _again(ex: Execution, definition: Definition, catalog: Catalog, day: Day) -> AgainTask:
+    task = window_task(ex, definition, catalog, span(day, day))
+    return AgainTask(task, ex.lake, catalog.current[definition.name][day])
+
+
+def _take(sample: Sample, day: Day, found: list[RowDifference] | None) -> None:
+    if found is None:
+        return
+    sample.days.append(day)
+    room = DIFFERENCES_MAX - len(sample.differences)
+    sample.differences += [PlacedDifference(day, one) for one in found[:room]]
 
 
 def _eligible(definition: Definition, catalog: Catalog, builders: Mapping[Day, set[str]]) -> Iterator[Day]:
@@ -177,36 +192,29 @@ def _eligible(definition: Definition, catalog: Catalog, builders: Mapping[Day, s
             yield day
 
 
-def build_or_tell(task: WindowTask) -> list[StagedFile] | LakeFileError | DefinitionError:
-    """Build a window; what stands in its way is its result, so that the other tasks go on."""
+@dataclass(frozen=True, slots=True)
+class AgainTask:
+    """Build a partition again, and compare it with the version that is recorded."""
+
+    window: WindowTask
+    lake: Lake
+    recorded: PartitionVersion
+
+
+def build_again(task: AgainTask) -> list[RowDifference] | None:
+    """An `AgainTask`, in a worker process: what differs; None where a file stands in the way that is not as it was.
+
+    A partition that this engine cannot build at all is different, too.
+    """
     try:
-        return window.build_window(task)
-    except (LakeFileError, DefinitionError) as error:
-        return error
-
-
-def _take(
-    ex: Execution,
-    sample: Sample,
-    task: WindowTask,
-    built: list[StagedFile] | LakeFileError | DefinitionError,
-    recorded: PartitionVersion,
-) -> None:
-    """Compare one partition. One that this engine cannot build at all is different, too."""
-    if isinstance(built, LakeFileError):
-        return
-    (day,) = task.days
-    found: Iterable[RowDifference]
-    if isinstance(built, DefinitionError):
-        found = [difference(None, None, f"{recorded.rows} rows", built.message)]
-    elif [file.sha256 for file in built] == [file.sha256 for file in recorded.files]:
-        found = []
-    else:
-        try:
-            paths = whole(ex.lake, recorded, frozenset())
-        except LakeFileError:
-            return
-        found = differences(paths, [file.path for file in built], task.key)
-    sample.days.append(day)
-    room = DIFFERENCES_MAX - len(sample.differences)
-    sample.differences += [PlacedDifference(day, one) for one, _ in zip(found, range(room), strict=False)]
+        built = window.build_window(task.window)
+        if ",".join(file.sha256 for file in built) == task.recorded.content:
+            return []
+        paths = whole(task.lake, task.recorded, frozenset())
+        return list(islice(differences(paths, [file.path for file in built], task.window.key), DIFFERENCES_MAX))
+    except LakeFileError:
+        return None
+    except DefinitionError as error:
+        return [difference(None, None, f"{task.recorded.rows} rows", error.message)]
+    finally:
+        task.lake.drop_staging(task.window.folder)

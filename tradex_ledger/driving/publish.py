@@ -83,7 +83,7 @@ def _hold(ex: Execution, driven: DrivenRun, why: str) -> None:
 
 
 def _save(ex: Execution, driven: DrivenRun, base: Base) -> None:
-    check_identity(ex.ledger.store, ex.lake.root)  # hours may have passed since the run began
+    check_identity(ex.ledger.store, ex.lake)  # hours may have passed since the run began
     run = driven.run
     together: list[Aggregate] = []
     for name, summary in run.publish(base=base.position, by=ex.by).items():

@@ -11,12 +11,12 @@ from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.day import Day, iso, span
 from tradex_ledger.domain.differences import ContentsDiffer
 from tradex_ledger.domain.lake_file import LakeFile
-from tradex_ledger.domain.partition import IDENTICAL, REUSED, WRITTEN, Candidate, PartitionVersion
+from tradex_ledger.domain.partition import REUSED, Candidate, PartitionVersion
 from tradex_ledger.domain.plan import Window
+from tradex_ledger.driving.build import BuildTask, Built, build
 from tradex_ledger.driving.contents import differing
 from tradex_ledger.driving.fence import DrivenRun
-from tradex_ledger.driving.window import Input, WindowTask, build_window
-from tradex_ledger.lake.storage import LakeFileError, StagedFile, check_file
+from tradex_ledger.driving.window import Input, WindowTask
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.context import Execution
 
@@ -32,10 +32,11 @@ def window_task(
         Input(
             read,
             tuple(ex.columns[read.dataset]),
-            tuple(ex.input_file(*found) for found in seen.readable(read.dataset, *spans[read.dataset])),
+            tuple(ex.input_file(*found, layer) for found in seen.readable(read.dataset, *spans[read.dataset])),
             ex.pipeline.get(read.dataset).partition,
         )
         for read in definition.reads
+        for layer in (ex.pipeline.get(read.dataset).layer,)
     ]
     ex.tasks += 1
     return WindowTask(
@@ -97,9 +98,9 @@ class Rebuild:
         widest = max(found, key=lambda w: w.partitions, default=None)
         tasks = [self._task(window, check_reads=window is widest) for window in found]
         started = self.ex.stopwatch()
-        for task, staged in self.ex.pool.run(build_window, tasks):
+        for _, built in self.ex.pool.run(build, tasks):
             took_ms, started = self.ex.elapsed_ms(started), self.ex.stopwatch()
-            self._finish(task, staged, digests, took_ms)
+            self._finish(built, digests, took_ms)
 
     def _has_same_inputs(self, day: Day, digest: str) -> bool:
         run = self.driven.run
@@ -108,13 +109,27 @@ class Rebuild:
         current = self.published.get(self.definition.name, day)
         if current is None or current.logic_version != self.logic_version or current.inputs != digest:
             return False
-        return all(
-            file.path not in self.published.gone and self.ex.lake.has(file.path, file.bytes) for file in current.files
-        )
+        return all(file.path not in self.published.gone and self.ex.lake.has(file) for file in current.files)
 
-    def _task(self, window: Window, *, check_reads: bool) -> WindowTask:
-        days = span(window.first, window.last)
-        return window_task(self.ex, self.definition, self.seen, days, check_reads=check_reads)
+    def _task(self, window: Window, *, check_reads: bool) -> BuildTask:
+        definition, gone, days = self.definition, self.published.gone, span(window.first, window.last)
+        versioned = f"/{definition.component}={self.logic_version}" if definition.component else ""
+        folder = f"{definition.name}{versioned}/{definition.partition}"
+        found = {day: self.published.get(definition.name, day) for day in days}
+        # What was declared lost may turn up again: under its name nobody looks.
+        current = {
+            day: version.files
+            for day, version in found.items()
+            if version is not None and not any(file.path in gone for file in version.files)
+        }
+        return BuildTask(
+            window=window_task(self.ex, definition, self.seen, days, check_reads=check_reads),
+            lake=self.ex.lake,
+            run_id=self.driven.id,
+            folder=folder,
+            current=current,
+            taken=frozenset(path for path in gone if path.startswith(f"{folder}=")),
+        )
 
     def _reused(self, day: Day, digest: str) -> Candidate:
         return self._candidate(day, self.published.current[self.definition.name][day].files, REUSED, digest, 0)
@@ -131,45 +146,16 @@ class Rebuild:
             duration_ms=took_ms,
         )
 
-    def _finish(self, task: WindowTask, staged: list[StagedFile], digests: Mapping[Day, str], took_ms: int) -> None:
-        """Keep what is new, drop what is identical, and record the window in one save."""
-        files = {file.day: file for file in staged}
-        built, strange = [], []
-        for day in task.days:
-            strange += differing(self.ex, self.definition, self.published, day, digests[day], files.get(day))
-            outcome, kept = self._keep(files.get(day), self.published.get(self.definition.name, day))
-            built.append(self._candidate(day, kept, outcome, digests[day], took_ms // len(task.days)))
-        # A crash before: files that no event names. Their names are durable before an event can name them.
-        placed = [file.path for one in built if one.version.is_written for file in one.version.files]
-        self.ex.lake.sync_placed(placed)
-        self._record(built, strange)
-
-    def _keep(self, staged: StagedFile | None, current: PartitionVersion | None) -> tuple[str, tuple[LakeFile, ...]]:
-        """Identical bytes are kept once: the current file stays, under its old name, unless it is not what it was.
-
-        A file that was pruned, lost or damaged is so given back by any backfill of its day.
-        """
-        definition = self.definition
-        same = current is not None and current.content == (staged.sha256 if staged else "")
-        if same and current is not None and all(self._is_whole(file) for file in current.files):
-            if staged:
-                staged.path.unlink()
-            return IDENTICAL, current.files
-        if staged is None:
-            return WRITTEN, ()
-        versioned = f"/{definition.component}={self.logic_version}" if definition.component else ""
-        folder = f"{definition.name}{versioned}/{definition.partition}={iso(staged.day)}"
-        path = self.ex.lake.place(staged, folder, self.driven.id, self.published.gone)
-        return WRITTEN, (LakeFile(path, staged.bytes, staged.rows, staged.sha256),)
-
-    def _is_whole(self, file: LakeFile) -> bool:
-        if file.path in self.published.gone:  # declared lost: it may turn up again, under its name nobody looks
-            return False
-        try:
-            check_file(self.ex.lake.absolute(file.path), file.path, size=file.bytes, sha256=file.sha256)
-        except LakeFileError:
-            return False
-        return True
+    def _finish(self, built: Sequence[Built], digests: Mapping[Day, str], took_ms: int) -> None:
+        """Record a window in one save: its files are in the lake, durable. A crash before: no event names them."""
+        candidates, strange = [], []
+        for one in built:
+            digest = digests[one.day]
+            candidate = self._candidate(one.day, one.files, one.outcome, digest, took_ms // len(built))
+            candidates.append(candidate)
+            if candidate.version.is_written:
+                strange += differing(self.ex, self.definition, self.published, one.day, digest, candidate.version)
+        self._record(candidates, strange)
 
     def _record(self, built: Sequence[Candidate], strange: Iterable[ContentsDiffer] = ()) -> None:
         # A crash before this save: the window is built again. After it: whoever resumes finds its candidates.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.lake.markers import MARKS
 
@@ -25,12 +23,12 @@ class BehindError(LostHeadError):
 
     code = "ledger-behind"
 
-    def __init__(self, root: Path, head: int, epoch: int, position: int, marked_epoch: int) -> None:
+    def __init__(self, lake: str, head: int, epoch: int, position: int, marked_epoch: int) -> None:
         of = (
             f" of epoch {marked_epoch}, which this ledger is not in (it is in {epoch})" if marked_epoch != epoch else ""
         )
         super().__init__(
-            f"this ledger ends at position {head}, and its lake {root} knows it up to position {position}{of}: "
+            f"this ledger ends at position {head}, and its lake {lake} knows it up to position {position}{of}: "
             "it is an older copy",
             mend=_lost_mend(position),
         )
@@ -41,9 +39,9 @@ class ForkedError(LostHeadError):
 
     code = "ledger-forked"
 
-    def __init__(self, root: Path, position: int, epoch: int) -> None:
+    def __init__(self, lake: str, position: int, epoch: int) -> None:
         super().__init__(
-            f"this ledger has another event at position {position} than the one that its lake {root} knows "
+            f"this ledger has another event at position {position} than the one that its lake {lake} knows "
             f"(epoch {epoch}): two copies of one ledger have gone on",
             mend=_lost_mend(position),
         )
@@ -54,9 +52,9 @@ class StrangersError(LostHeadError):
 
     code = "ledger-behind"
 
-    def __init__(self, root: Path, path: str, run_id: str) -> None:
+    def __init__(self, lake: str, path: str, run_id: str) -> None:
         super().__init__(
-            f"the lake {root} has no marker and holds {path}, and this ledger knows no run {run_id}: "
+            f"the lake {lake} has no marker and holds {path}, and this ledger knows no run {run_id}: "
             "it is an older copy, or another ledger writes there",
             mend="put back the newest copy of the ledger; if it is lost, and no other ledger writes there: "
             "tradex ledger epoch --lost-head POSITION --reason …",
@@ -68,10 +66,10 @@ class OtherLedgerError(LakeIdentityError):
 
     code = "lake-of-another"
 
-    def __init__(self, root: Path, other: str | None, own: str | None, path: str = "") -> None:
+    def __init__(self, lake: str, other: str | None, own: str | None, path: str = "") -> None:
         whose = f"the ledger {other}" if other else f"another ledger, whose runs left {path} there"
         this = f"this is {own}" if own else "a new ledger cannot have it"
-        super().__init__(f"the lake {root} belongs to {whose}; {this}", mend=_OWN)
+        super().__init__(f"the lake {lake} belongs to {whose}; {this}", mend=_OWN)
 
 
 class UnmarkedLakeError(LakeIdentityError):
@@ -79,10 +77,10 @@ class UnmarkedLakeError(LakeIdentityError):
 
     code = "lake-unmarked"
 
-    def __init__(self, root: Path, named: int) -> None:
+    def __init__(self, lake: str, named: int) -> None:
         files = "the one file" if named == 1 else f"any of the {named} files"
         super().__init__(
-            f"{root} is not the lake of this ledger: it has no marker in {MARKS}, and not {files} "
+            f"{lake} is not the lake of this ledger: it has no marker in {MARKS}, and not {files} "
             "that the ledger names",
             mend="mount its disk, or correct lake under [workspace] in tradex.toml; if the lake is lost, put it back "
             "from a backup",
@@ -94,8 +92,8 @@ class NestedLakeError(LakeIdentityError):
 
     code = "lake-nested"
 
-    def __init__(self, root: Path, other: Path) -> None:
-        super().__init__(f"the lake {root} and the lake at {other} lie one inside the other", mend=_OWN)
+    def __init__(self, lake: str, other: str) -> None:
+        super().__init__(f"the lake {lake} and the lake at {other} lie one inside the other", mend=_OWN)
 
 
 class NotLostError(LakeIdentityError):

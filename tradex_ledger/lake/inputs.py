@@ -1,4 +1,4 @@
-"""Files of the lake as tasks are given them: where they are, and what their event says of them. No ledger here."""
+"""Files of the lake as tasks are given them: what their events say of them, and where to get them. No ledger here."""
 
 from __future__ import annotations
 
@@ -8,24 +8,40 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tradex_ledger.domain.day import Day
-from tradex_ledger.lake.storage import Stamp, check_file, check_same
-from tradex_ledger.lake.verified import Named
+from tradex_ledger.domain.lake_file import LakeFile
+from tradex_ledger.domain.plan import LAYERS
+from tradex_ledger.lake.port import Lake
+from tradex_ledger.lake.storage import LakeFileError, Stamp, check_file, check_same
 from tradex_ledger.sources.source import Again
 
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file of a dataset, with its day (an ordinal), as the events describe it.
+    """A file of a dataset of a layer, with its day, and the lake that has it.
 
     `again`: how it is read again, where an older reader made it; it may hold rows of other days, too.
     """
 
     day: Day
-    path: Path
-    name: str
-    bytes: int
-    sha256: str
+    file: LakeFile
+    lake: Lake
     again: Again | None = None
+    layer: str = LAYERS[0]
+
+    @property
+    def path(self) -> Path:
+        """Where it can be opened on this machine; nobody vouches for what is in it, but `check`."""
+        return self.lake.near(self.file)
+
+    @property
+    def bytes(self) -> int:
+        """How many there are in it."""
+        return self.file.bytes
+
+    @property
+    def sha256(self) -> str:
+        """Of its bytes, in hex."""
+        return self.file.sha256
 
     def holds(self, first: int, last: int) -> bool:
         """Whether it may hold rows of first..last (ordinals)."""
@@ -35,15 +51,14 @@ class InputFile:
 
     def check(self) -> Stamp:
         """Raise `LakeFileError` unless it is as its event says; it is hashed, whatever a cache knows."""
-        return check_file(self.path, self.name, size=self.bytes, sha256=self.sha256)
+        try:
+            return check_file(self.path, self.file)
+        except LakeFileError as error:
+            raise error.of_layer(self.layer) from None
 
     def check_same(self, stamp: Stamp) -> None:
         """Raise `LakeFileError` when it is not the file any more that was checked."""
-        check_same(self.path, self.name, stamp)
-
-    def named(self) -> Named:
-        """As its event names it."""
-        return Named(self.name, self.bytes, self.sha256)
+        check_same(self.path, self.file, stamp)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.lake.markers import NO_LEAF
 from tradex_ledger.ledger import ask
 from tradex_ledger.ledger.rows import BrokenRowError, check_row, entry_of
@@ -69,12 +70,12 @@ def last_published(store: Store, upto: int = ask.END) -> int:
     return ask.last_position(store, PUBLISHED, upto=upto)
 
 
-def named_files(store: Store) -> Iterator[tuple[str, int]]:
-    """Each file that an event names and none gave up, with its size: the newest first."""
-    gone = {path for path, _ in _files(store, GIVEN_UP)}
-    yield from (file for file in _files(store, NAMED) if file[0] not in gone)
+def named_files(store: Store) -> Iterator[LakeFile]:
+    """Each file that an event names and none gave up: the newest first."""
+    gone = {file.path for file in _files(store, GIVEN_UP)}
+    yield from (file for file in _files(store, NAMED) if file.path not in gone)
 
 
-def _files(store: Store, topics: Sequence[str]) -> Iterator[tuple[str, int]]:
+def _files(store: Store, topics: Sequence[str]) -> Iterator[LakeFile]:
     for row in ask.newest_first(store, topics):
-        yield from ((file["path"], file["bytes"]) for file in row.data["files"])
+        yield from map(LakeFile.of, row.data["files"])

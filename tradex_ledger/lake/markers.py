@@ -7,20 +7,17 @@ marker. Old ones are taken away by who has just laid a higher one, and the highe
 
 from __future__ import annotations
 
-import errno
-import json
-import os
 import re
-import stat
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+if TYPE_CHECKING:
+    from tradex_ledger.lake.port import Lake
+
 MARKS = ".tradex-lake"
-STAGING = ".staging"
-"""Where drives put what has no name yet."""
+"""Where a lake that is a folder has them."""
 KEPT = 16
 """So many stay: who lists them while others publish sees one of them at least."""
 NO_LEAF = "0" * 64
@@ -42,126 +39,14 @@ class Marker:
         return f"{self.epoch:06d}-{self.position:015d}-{self.leaf}-{quote(self.ledger, safe='')}"
 
 
-def markers(root: Path) -> list[Marker]:
-    """The markers in a lake, the highest last; what is none of ours by its name does not count. Raises `OSError`."""
-    try:
-        names = os.listdir(root / MARKS)  # noqa: PTH208 — names are all that is asked for
-    except FileNotFoundError:
-        return []
-    found = [match for name in names if (match := _NAME.fullmatch(name))]
-    return sorted(Marker(int(m[1]), int(m[2]), m[3], unquote(m[4])) for m in found)
+def marker_of(name: str) -> Marker | None:
+    """The marker of that name; None for a name that is none of ours."""
+    match = _NAME.fullmatch(name)
+    return None if match is None else Marker(int(match[1]), int(match[2]), match[3], unquote(match[4]))
 
 
-def lay(root: Path, marker: Marker) -> bool:
-    """Lay a marker, for good; False where it is already. Raises `OSError`.
-
-    Its name is the marker, so that a crash between the name and the content leaves nothing half said.
-    """
-    folder = root / MARKS
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(folder / marker.name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o644)
-    except FileExistsError:
-        return False
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(marker), sort_keys=True) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    for place in (folder, root):
-        _sync(place)
-    return True
-
-
-def take_back(root: Path, marker: Marker) -> None:
-    """Remove a marker that was laid at the same time as another ledger's: neither of the two holds."""
-    with suppress(FileNotFoundError):
-        (root / MARKS / marker.name).unlink()
-
-
-def drop_old(root: Path) -> None:
+def drop_old(lake: Lake) -> None:
     """Take the oldest markers away as long as more than enough higher ones are there. Whoever cannot leaves them."""
     with suppress(OSError):
-        for marker in markers(root)[:-KEPT]:
-            (root / MARKS / marker.name).unlink(missing_ok=True)
-
-
-def lakes_above(root: Path) -> Iterator[Path]:
-    """The folders above a lake, by its name and by where it really is, that are lakes themselves."""
-    seen: set[Path] = set()
-    for path in (Path(os.path.normpath(root)), Path(os.path.realpath(root))):
-        for folder in path.parents:
-            if folder not in seen and is_marked(folder):
-                yield folder
-            seen.add(folder)
-
-
-def lakes_below(root: Path, *, deep: bool = False) -> Iterator[Path]:
-    """The folders in a lake that are lakes, or lead into another one by a link; `deep`: at any depth."""
-    real = Path(os.path.realpath(root))
-    waiting = [root]
-    while waiting:
-        for entry in _entries(waiting.pop()) or ():
-            path = Path(entry.path)
-            if entry.is_symlink():
-                target = Path(os.path.realpath(path))
-                if any(is_marked(place) for place in (target, *target.parents) if place != real):
-                    yield path
-            elif entry.is_dir(follow_symlinks=False) and entry.name != MARKS:
-                if is_marked(path):
-                    yield path
-                if deep:
-                    waiting.append(path)
-
-
-def is_marked(folder: Path) -> bool:
-    """Whether there is a marker in a folder, as far as that can be seen."""
-    with suppress(OSError):
-        return bool(markers(folder))
-    return False
-
-
-def all_entries(root: Path, passed_over: frozenset[str]) -> Iterator[tuple[str, os.stat_result]]:
-    """Each thing in a lake that is no folder (path relative to it, its own state): links are not followed.
-
-    `passed_over` are names right below the lake. What vanishes meanwhile is not told; a folder that this user may not
-    look into is told instead of what is in it. Raises `OSError` when the lake itself is one.
-    """
-    waiting = [""]
-    while waiting:
-        folder = waiting.pop()
-        entries = _entries(root / folder)
-        if entries is None:
-            state = (root / folder).stat(follow_symlinks=False)
-            if not folder:
-                raise PermissionError(errno.EACCES, "not readable", str(root))
-            yield folder, state
-            continue
-        for entry in sorted(entries, key=lambda found: found.name):
-            relative = f"{folder}{entry.name}"
-            if relative in passed_over:
-                continue
-            with suppress(FileNotFoundError):
-                state = entry.stat(follow_symlinks=False)
-                if stat.S_ISDIR(state.st_mode):
-                    waiting.append(f"{relative}/")
-                else:
-                    yield relative, state
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]] | None:
-    """What is in a folder; None where this user may not look (`lost+found` of a disk)."""
-    try:
-        with os.scandir(folder) as found:
-            return list(found)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except PermissionError:
-        return None
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        for marker in lake.markers()[:-KEPT]:
+            lake.take_back(marker)

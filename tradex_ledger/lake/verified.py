@@ -18,10 +18,11 @@ import struct
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
+from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.keyed import cache_home, read_sealed, seal, write_sealed
-from tradex_ledger.lake.storage import LocalLake, Stamp, check_file, check_same, check_size
+from tradex_ledger.lake.port import Lake
+from tradex_ledger.lake.storage import Stamp, check_file, check_same, check_size
 
 KEPT_SECONDS = 7 * 86_400
 SETTLED_NS = 2_000_000_000
@@ -34,28 +35,20 @@ _ENTRY = struct.Struct("<24sQ")  # what was found right, and when (seconds since
 _FOR_A_POOL = 8
 
 
-class Named(NamedTuple):
-    """A file as its event names it: path relative to the lake, size, SHA-256 of its bytes (hex)."""
-
-    path: str
-    bytes: int
-    sha256: str
-
-
 class Verified:
     """What was found right of one lake's files: in this process, and in the user's cache for all processes."""
 
-    def __init__(self, lake: LocalLake) -> None:
+    def __init__(self, lake: Lake) -> None:
         self.lake = lake
         self.new: dict[bytes, int] = {}
         self.homeless = False
 
-    def holds(self, file: Named, stamp: Stamp) -> bool:
+    def holds(self, file: LakeFile, stamp: Stamp) -> bool:
         """Whether a file with that stamp was found right, not more than seven days ago."""
         when, now = self._known().get(self._key(file, stamp)), self._now()
         return when is not None and now - KEPT_SECONDS < when <= now
 
-    def add(self, file: Named, stamp: Stamp) -> None:
+    def add(self, file: LakeFile, stamp: Stamp) -> None:
         """Remember a file that was hashed, unless it was changed only just now."""
         now = self._now()
         if stamp.changed_ns + SETTLED_NS < now * 1_000_000_000:
@@ -63,9 +56,9 @@ class Verified:
             self._known()[key] = self.new[key] = now
 
     def _known(self) -> dict[bytes, int]:
-        if self.lake.verified is None:
-            self.lake.verified = _read(self._path())
-        return self.lake.verified
+        if self.lake.seen.known is None:
+            self.lake.seen.known = _read(self._path())
+        return self.lake.seen.known
 
     def keep(self) -> None:
         """Put what is new into the cache. Two who do so at one time: the last one's stays, it is only a cache."""
@@ -83,17 +76,19 @@ class Verified:
         if write_sealed(path, b"".join(_ENTRY.pack(*entry) for entry in newest), _LABEL):
             self.new = {}
 
-    def _key(self, file: Named, stamp: Stamp) -> bytes:
-        told = "\0".join((str(self.lake.root), file.path, *map(str, stamp), file.sha256))
+    def _key(self, file: LakeFile, stamp: Stamp) -> bytes:
+        told = "\0".join((self.lake.name, file.path, *map(str, stamp), file.sha256))
         return hashlib.sha256(os.fsencode(told)).digest()[:24]
 
     def _path(self) -> Path | None:
         home = cache_home()
-        place = hashlib.sha256(os.fsencode(os.path.realpath(self.lake.root))).hexdigest()[:32]
+        name = self.lake.name  # a folder has one cache, whatever links lead to it
+        real = os.path.realpath(name) if name.startswith("/") else name
+        place = hashlib.sha256(os.fsencode(real)).hexdigest()[:32]
         return None if home is None else home / f"{place}-verified"
 
     def _now(self) -> int:
-        return int(self.lake.clock().timestamp())
+        return int(self.lake.seen.clock().timestamp())
 
 
 class Reading:
@@ -102,12 +97,12 @@ class Reading:
     With `trusting`, sizes are looked at and no more.
     """
 
-    def __init__(self, lake: LocalLake, *, trusting: bool = False) -> None:
+    def __init__(self, lake: Lake, *, trusting: bool = False) -> None:
         self.lake = lake
         self.verified = Verified(lake)
         self.trusting = trusting
         self.hashed = 0
-        self._stamps: dict[Named, Stamp] = {}
+        self._stamps: dict[LakeFile, Stamp] = {}
 
     def __enter__(self) -> Reading:
         return self
@@ -123,13 +118,13 @@ class Reading:
             return [NOT_VERIFIED] if self._stamps else []
         return [NOT_KEPT] if self.verified.homeless else []
 
-    def check(self, files: Iterable[Named]) -> None:
+    def check(self, files: Iterable[LakeFile]) -> None:
         """Raise `LakeFileError` at the first file that is not there as its event says, `EnvironmentFault` at one that
         cannot be read."""
         wanted = [file for file in dict.fromkeys(files) if file not in self._stamps]
         unknown = []
         for file in wanted:
-            stamp = check_size(self._absolute(file), file.path, size=file.bytes)
+            stamp = check_size(self.lake.near(file), file)
             self._stamps[file] = stamp
             if not self.trusting and not self.verified.holds(file, stamp):
                 unknown.append(file)
@@ -142,9 +137,9 @@ class Reading:
     def close(self) -> None:
         """Raise `LakeFileError` at a file that was changed since it was checked."""
         for file, stamp in self._stamps.items():
-            check_same(self._absolute(file), file.path, stamp)
+            check_same(self.lake.near(file), file, stamp)
 
-    def _hash(self, files: list[Named]) -> Iterator[Stamp]:
+    def _hash(self, files: list[LakeFile]) -> Iterator[Stamp]:
         if len(files) < _FOR_A_POOL:
             yield from map(self._checked, files)
             return
@@ -152,11 +147,8 @@ class Reading:
         with ThreadPoolExecutor(min(HASHERS, os.cpu_count() or 1)) as pool:
             yield from pool.map(self._checked, files)
 
-    def _checked(self, file: Named) -> Stamp:
-        return check_file(self._absolute(file), file.path, size=file.bytes, sha256=file.sha256)
-
-    def _absolute(self, file: Named) -> Path:
-        return self.lake.absolute(file.path)
+    def _checked(self, file: LakeFile) -> Stamp:
+        return check_file(self.lake.near(file), file)
 
 
 def _read(path: Path | None) -> dict[bytes, int]:

@@ -22,7 +22,7 @@ from tradex_ledger.domain.policy_record import STREAM as POLICY_STREAM
 from tradex_ledger.domain.policy_record import PolicyRecord
 from tradex_ledger.lake.identity import settle
 from tradex_ledger.lake.inputs import InputFile
-from tradex_ledger.lake.storage import LocalLake
+from tradex_ledger.lake.port import Lake
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.planning.base import Base, logic_versions, read_base
 from tradex_ledger.planning.catalog import Catalogs
@@ -51,7 +51,7 @@ class Execution:
     """
 
     ledger: Ledger
-    lake: LocalLake
+    lake: Lake
     pipeline: Pipeline
     policy: Policy
     places: places.Places
@@ -128,9 +128,9 @@ class Execution:
         """Whole milliseconds of the stopwatch since a reading of it."""
         return round((self.stopwatch() - since) * 1000)
 
-    def input_file(self, day: Day, file: LakeFile, again: Again | None = None) -> InputFile:
-        """A file as an event describes it, of a day (ordinal), where tasks find it."""
-        return InputFile(day, self.lake.absolute(file.path), file.path, file.bytes, file.sha256, again)
+    def input_file(self, day: Day, file: LakeFile, again: Again | None = None, layer: str = LAYERS[0]) -> InputFile:
+        """A file as an event describes it, of a day, as tasks find it."""
+        return InputFile(day, file, self.lake, again, layer)
 
     @cached_property
     def intakes(self) -> tuple[Intake, ...]:

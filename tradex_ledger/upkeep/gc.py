@@ -8,14 +8,8 @@ a lease lasts. Everything else is *foreign*: it is listed, and never touched. Li
 from __future__ import annotations
 
 import re
-import shutil
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from os import stat_result
-from pathlib import Path
-from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from tradex_ledger.domain.lake import STREAM, LakeLog
 from tradex_ledger.domain.life import ENDED
@@ -25,8 +19,8 @@ from tradex_ledger.driving.fence import load_run
 from tradex_ledger.driving.lease import TTL_SECONDS
 from tradex_ledger.lake.identity import RUN_FILE, mark_saved, settle
 from tradex_ledger.lake.known import NAMED
-from tradex_ledger.lake.markers import MARKS, all_entries
-from tradex_ledger.lake.storage import STAGING, LocalLake, translate
+from tradex_ledger.lake.port import Entry, Lake
+from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.ask import events_of
 from tradex_ledger.ledger.entry import format_time
@@ -38,8 +32,7 @@ from tradex_ledger.views import add_projections, open_views, resolve
 RESUMABLE = "resumable"
 FOREIGN = "foreign"
 _LAST_SECOND = datetime(9999, 12, 31, tzinfo=UTC).timestamp()  # a file system may know later ones
-_STAGED_RUN = re.compile(r"((?:bf|run)-[0-9a-z]{13})\.\w+")
-_STAGED_LOOK = re.compile(r"((?:engine|propose)-[0-9a-f]{16})\.\w+")
+_STAGED = re.compile(r"((?:bf|run)-[0-9a-z]{13}|(?:engine|propose)-[0-9a-f]{16})\.\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +45,7 @@ class Unreferenced:
     run_status: str
     modified_at: datetime
     kept: str | None
-    seen: tuple[int, int, int]
+    version: str
 
     @property
     def is_foreign(self) -> bool:
@@ -60,31 +53,33 @@ class Unreferenced:
         return self.run_status == FOREIGN
 
 
-def find_unreferenced(ledger: Ledger, lake: LocalLake) -> list[Unreferenced]:
+def find_unreferenced(ledger: Ledger, lake: Lake) -> list[Unreferenced]:
     """What is in the lake though no event names it, apart from runs that a driver has in its hands now.
 
     The files are listed before the events are read: a file that appears in between is not judged. Raises
     `EnvironmentFault` where the lake cannot be looked into.
     """
     try:
-        files = list(all_entries(lake.root, frozenset((MARKS, STAGING))))
-        staged = list(_staged(lake.root / STAGING))
+        files, staged = list(lake.files()), list(lake.staged())
     except OSError as error:
-        raise translate(error, f"listing the lake {lake.root}") from error
+        raise translate(error, f"listing the lake {lake.name}") from error
     driven = Leases(ledger.engine).living()
     named, runs = _named_files(ledger), _Runs(ledger)
     found = []
-    for path, state in files:
-        match = RUN_FILE.fullmatch(path) if S_ISREG(state.st_mode) else None
-        run_id = match[1] if match else None
-        if path not in named and run_id not in driven:
-            found.append(_judged(ledger, path, state, state.st_size, runs, run_id))
-    for name, is_folder, state, n_bytes in staged:
-        match = (_STAGED_RUN.fullmatch(name) or _STAGED_LOOK.fullmatch(name)) if is_folder else None
-        run_id = match[1] if match else None
+    for entry in files:
+        run_id = _run_of(RUN_FILE, entry.path, entry.kind == "file")
+        if entry.path not in named and run_id not in driven:
+            found.append(_judged(ledger, entry, runs, run_id))
+    for entry in staged:
+        run_id = _run_of(_STAGED, entry.path.rpartition("/")[2], entry.kind == "folder")
         if run_id not in driven:
-            found.append(_judged(ledger, f"{STAGING}/{name}", state, n_bytes, runs, run_id))
+            found.append(_judged(ledger, entry, runs, run_id))
     return found
+
+
+def _run_of(pattern: re.Pattern[str], name: str, is_of_a_run: bool) -> str | None:
+    match = pattern.fullmatch(name) if is_of_a_run else None
+    return match[1] if match else None
 
 
 def removable(found: list[Unreferenced]) -> list[Unreferenced]:
@@ -93,7 +88,7 @@ def removable(found: list[Unreferenced]) -> list[Unreferenced]:
 
 
 def collect(
-    ledger: Ledger, lake: LocalLake, found: list[Unreferenced], *, reason: str, by: str, policy: Policy
+    ledger: Ledger, lake: Lake, found: list[Unreferenced], *, reason: str, by: str, policy: Policy
 ) -> list[Unreferenced]:
     """Remove what is `removable`, with an event that says so; returns it.
 
@@ -142,25 +137,22 @@ class _Runs:
         return status if status in ENDED else f"{status}, {RESUMABLE}"
 
 
-def _judged(
-    ledger: Ledger, path: str, state: stat_result, n_bytes: int, runs: _Runs, run_id: str | None
-) -> Unreferenced:
+def _judged(ledger: Ledger, entry: Entry, runs: _Runs, run_id: str | None) -> Unreferenced:
     is_look = run_id is not None and not run_id.startswith(("bf-", "run-"))
     status = "a look that was broken off" if is_look else runs.status(run_id) if run_id else None
     kept: str | None = None
     if status is None:
-        run_id, status, kept = None, FOREIGN, _why_foreign(state, run_id)
+        run_id, status, kept = None, FOREIGN, _why_foreign(entry, run_id)
     elif status.endswith(RESUMABLE):
         kept = "its run may go on"
     else:
-        kept = _too_young(ledger.clock().timestamp() - state.st_mtime)
-    modified = datetime.fromtimestamp(min(max(state.st_mtime, 0), _LAST_SECOND), UTC)
-    seen = (state.st_ino, state.st_size, state.st_mtime_ns)
-    return Unreferenced(path, n_bytes, run_id, status, modified, kept, seen)
+        kept = _too_young(ledger.clock().timestamp() - entry.modified)
+    modified = datetime.fromtimestamp(min(max(entry.modified, 0), _LAST_SECOND), UTC)
+    return Unreferenced(entry.path, entry.bytes, run_id, status, modified, kept, entry.version)
 
 
-def _why_foreign(state: stat_result, run_id: str | None) -> str:
-    if S_ISLNK(state.st_mode):
+def _why_foreign(entry: Entry, run_id: str | None) -> str:
+    if entry.kind == "link":
         return "a link, which is not followed"
     if run_id is not None:
         return f"this ledger knows no run {run_id}"
@@ -171,19 +163,6 @@ def _too_young(seconds: float) -> str | None:
     if seconds < 0:
         return "its time lies in the future: a clock is wrong"
     return "it has not been there for longer than a lease lasts" if seconds <= TTL_SECONDS else None
-
-
-def _staged(folder: Path) -> Iterator[tuple[str, bool, stat_result, int]]:
-    """What lies in the staging folder: name, is it a folder, the state of what was last written in it, bytes."""
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        with suppress(FileNotFoundError):
-            state = path.stat(follow_symlinks=False)
-            if not S_ISDIR(state.st_mode):
-                yield path.name, False, state, state.st_size
-                continue
-            inside = [found for _, found in all_entries(path, frozenset())]
-            newest = max([state, *inside], key=lambda found: found.st_mtime_ns)
-            yield path.name, True, newest, sum(found.st_size for found in inside)
 
 
 def _facts(item: Unreferenced) -> dict[str, object]:
@@ -197,17 +176,10 @@ def _facts(item: Unreferenced) -> dict[str, object]:
     }
 
 
-def _remove(lake: LocalLake, item: Unreferenced) -> None:
+def _remove(lake: Lake, item: Unreferenced) -> None:
     """Remove what was judged, and not what somebody put in its place meanwhile."""
-    path = lake.absolute(item.path)
     try:
-        state = path.stat(follow_symlinks=False)
-        if S_ISDIR(state.st_mode):
-            shutil.rmtree(path)
-        elif (state.st_ino, state.st_size, state.st_mtime_ns) == item.seen:
-            path.unlink(missing_ok=True)
-    except FileNotFoundError:
-        return
+        lake.remove(item.path, item.version)
     except OSError as error:  # what is left is found again
         raise translate(error, f"removing {item.path}") from error
 

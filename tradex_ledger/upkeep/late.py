@@ -158,7 +158,7 @@ def _new(
         tasks.append(append_task(ex, catalog, part, tuple(staged), placed, days, **more))
     found = []
     with Reading(ex.lake) as reading:
-        reading.check(file.named() for task in tasks for file in task.existing)
+        reading.check(file.file for task in tasks for file in task.existing)
         for number, task in enumerate(tasks, start=1):
             found += count_new_rows(task)
             ex.progress(f"compare with {definition.name}", number, len(tasks))

@@ -21,7 +21,8 @@ from tradex_ledger.domain.plan import SHORTEST_DIGEST, full_digest, told_apart
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.waiting import ListedFile
 from tradex_ledger.errors import EnvironmentFault
-from tradex_ledger.lake.storage import LakeFileError, LocalLake, check_file
+from tradex_ledger.lake.port import Lake
+from tradex_ledger.lake.storage import LakeFileError
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.views import asked, open_views, resolve, rows
 
@@ -54,7 +55,7 @@ class Look:
         return [file for file in self.lost if file["state"] == "there again"]
 
 
-def find_lost(ledger: Ledger, lake: LocalLake, dataset: str | None = None) -> Look:
+def find_lost(ledger: Ledger, lake: Lake, dataset: str | None = None) -> Look:
     """Hash every file that an event names (of one dataset, or of all), whatever was verified before.
 
     Raises: `EnvironmentFault` when a file cannot be read though nothing says that it is lost (rights).
@@ -75,7 +76,7 @@ def find_lost(ledger: Ledger, lake: LocalLake, dataset: str | None = None) -> Lo
 
 
 def declare_loss(
-    ledger: Ledger, lake: LocalLake, dataset: str, *, only: Collection[str], reason: str, by: str, policy: Policy
+    ledger: Ledger, lake: Lake, dataset: str, *, only: Collection[str], reason: str, by: str, policy: Policy
 ) -> Dataset:
     """Record which files of a dataset are lost (all that are missing or changed, or `only` those); somebody else
     confirms it. Raises: `LossRefusedError`, `NotAllowedError`."""
@@ -95,7 +96,7 @@ def declare_loss(
 
 
 def confirm_loss(
-    ledger: Ledger, lake: LocalLake, dataset: str, digest: str, *, by: str, policy: Policy
+    ledger: Ledger, lake: Lake, dataset: str, digest: str, *, by: str, policy: Policy
 ) -> tuple[ListedFile, ...]:
     """Confirm a declared loss: from this event on the files count as lost. Raises: `LossRefusedError`, also when one
     of them has turned up since."""
@@ -119,16 +120,16 @@ def confirm_loss(
     return files
 
 
-def _problems(lake: LocalLake, files: Iterable[LakeFile]) -> Iterator[str | None]:
+def _problems(lake: Lake, files: Iterable[LakeFile]) -> Iterator[str | None]:
     with ThreadPoolExecutor(min(HASHERS, os.cpu_count() or 1)) as pool:  # hashing lets other threads go on
         yield from pool.map(lambda file: _problem(lake, file), files)
 
 
-def _problem(lake: LocalLake, file: LakeFile) -> str | None:
+def _problem(lake: Lake, file: LakeFile) -> str | None:
     try:
-        check_file(lake.absolute(file.path), file.path, size=file.bytes, sha256=file.sha256)
-    except LakeFileError:
-        return "changed" if os.path.lexists(lake.absolute(file.path)) else "missing"
+        lake.fetch(file)
+    except LakeFileError as error:
+        return "missing" if error.is_missing else "changed"
     except EnvironmentFault as fault:
         if getattr(fault.__cause__, "errno", None) == errno.EIO:
             return "unreadable"

@@ -12,7 +12,8 @@ from tradex_ledger.domain.plan import SHORTEST_DIGEST, full_digest, told_apart
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.waiting import ListedFile
 from tradex_ledger.lake.identity import mark_saved, settle
-from tradex_ledger.lake.storage import LocalLake, translate
+from tradex_ledger.lake.port import Lake
+from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.relations.data import pruned_paths
 from tradex_ledger.views import open_views, resolve, rows
@@ -73,7 +74,7 @@ def plan_prune(ledger: Ledger, dataset: str, *, reason: str, by: str, policy: Po
     return digest, files
 
 
-def prune(ledger: Ledger, lake: LocalLake, dataset: str, digest: str, *, by: str, policy: Policy) -> list[str]:
+def prune(ledger: Ledger, lake: Lake, dataset: str, digest: str, *, by: str, policy: Policy) -> list[str]:
     """Approve a plan and remove its files. The event comes first: a crash after it leaves files that `gc` removes.
 
     Files that became current since the plan was made (a reverted run, say) are not removed: the plan is refused.
@@ -94,7 +95,7 @@ def prune(ledger: Ledger, lake: LocalLake, dataset: str, digest: str, *, by: str
     mark_saved(ledger, lake, ledger.append(aggregate))
     for path in paths:
         try:
-            lake.absolute(path).unlink(missing_ok=True)
+            lake.remove(path)
         except OSError as error:  # what is left, `lake gc` finds: it is named by no event any more
             raise translate(error, f"removing {path}") from error
     return paths

@@ -16,10 +16,10 @@ from tradex_ledger.domain.differences import ContentsDiffer
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.domain.policy import Policy
-from tradex_ledger.driving.contents import compare_again, told
+from tradex_ledger.driving.contents import compare, told
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.lake.identity import mark_saved, settle
-from tradex_ledger.lake.storage import LocalLake
+from tradex_ledger.lake.port import Lake
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.planning.context import engine_name
 from tradex_ledger.views import open_views, resolve, rows
@@ -40,7 +40,7 @@ class PrunedVersionError(RefusedError):
 
 
 def revert(
-    ledger: Ledger, lake: LocalLake, pipeline: Pipeline, run_id: str, *, reason: str, by: str, policy: Policy
+    ledger: Ledger, lake: Lake, pipeline: Pipeline, run_id: str, *, reason: str, by: str, policy: Policy
 ) -> Backfill:
     """Take a backfill's publication back. One save with the locks of its datasets: no publication slips in between.
 
@@ -121,7 +121,7 @@ def check_nothing_pruned(ledger: Ledger, backfill: Backfill) -> None:
 
 
 def current_again(
-    ledger: Ledger, lake: LocalLake, pipeline: Pipeline, backfill: Backfill, locks: Mapping[str, Dataset]
+    ledger: Ledger, lake: Lake, pipeline: Pipeline, backfill: Backfill, locks: Mapping[str, Dataset]
 ) -> list[ContentsDiffer]:
     """What `run.contents_differed` says of each day whose version from before comes back, where other rows are known to
     have come of the very inputs of that version: those that are taken back, or of any other build.
@@ -147,8 +147,8 @@ def current_again(
         version = _version(again)
         others = [_version(row) for row in builds if row["outcome"] == "written" and row["inputs"] == again["inputs"]]
         for other in others:
-            if other.content != version.content and (how := compare_again(lake, definition, other, version, gone)):
-                found.append(told(definition, day, other, [f.sha256 for f in version.files], how))
+            if other.content != version.content and (how := compare(lake, definition, other, version, gone)):
+                found.append(told(definition, day, other, version, how))
                 break
     return found
 

@@ -11,7 +11,16 @@ from shlex import quote
 from typing import TYPE_CHECKING, Self
 
 from tradex_ledger.clock import new_token, utc_now
-from tradex_ledger.config import FILE, SQLITE, lake_folder, ledger_url, load_config, pipeline_folder, write_config
+from tradex_ledger.config import (
+    FILE,
+    SQLITE,
+    lake_place,
+    lake_text,
+    ledger_url,
+    load_config,
+    pipeline_folder,
+    write_config,
+)
 from tradex_ledger.datasets.built_in import BUILT_IN, PIPELINE
 from tradex_ledger.datasets.definition import load_pipeline
 from tradex_ledger.datasets.intake import intakes
@@ -21,7 +30,9 @@ from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.policy_record import PolicyRecord
 from tradex_ledger.errors import NotFoundError, RefusedError, TradexError
 from tradex_ledger.lake.identity import check_free, settle
-from tradex_ledger.lake.storage import LocalLake, translate
+from tradex_ledger.lake.open import open_lake
+from tradex_ledger.lake.port import Lake
+from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.select import sqlite_path
 from tradex_ledger.ledger.store import create_store, has_ledger, ledger_id, open_engine
@@ -94,12 +105,12 @@ def _make_ledger(url: str, half_made: Path, *, finish: bool, clock: Callable[[],
     return engine
 
 
-def _check_lake(place: Path, own: str | None) -> None:
+def _check_lake(lake: Lake, own: str | None) -> None:
     """Raise before anything is made where a lake cannot be had. Raises: `LakeIdentityError`, `EnvironmentFault`."""
     try:
-        check_free(place, own)
+        check_free(lake, own)
     except OSError as error:
-        raise translate(error, f"preparing the lake {place}") from error
+        raise translate(error, f"preparing the lake {lake.name}") from error
 
 
 class Workspace(BackfillCommands):
@@ -137,7 +148,7 @@ class Workspace(BackfillCommands):
         places = chosen([source] if isinstance(source, str) else source, current_folder())
         given = {one: _written_place(uri, root) for one, uri in places.named.items()}
         default = _written_place(places.default, root) if places.default is not None else None
-        place = lake_folder(lake, root)
+        place = open_lake(lake_place(lake, root))
         own = pipeline_folder(pipeline, root) if pipeline else None
         url = ledger_url(ledger, root)
         check_trusted(root, own)
@@ -145,13 +156,13 @@ class Workspace(BackfillCommands):
         finish = half_made.exists()
         _check_lake(place, _ledger_at(url) if finish else None)
         root.mkdir(parents=True, exist_ok=True)
-        LocalLake(place).check_writable()
+        place.check_writable()
         half_made.unlink(missing_ok=True)
         make_file(half_made, OWNER_WRITES)
         write_config(
             half_made,
             ledger=f"{SQLITE}{written(Path(url.removeprefix(SQLITE)), root)}",
-            lake=written(place, root),
+            lake=lake_text(place.name, root),
             source=default,
             sources=given,
             name=name,

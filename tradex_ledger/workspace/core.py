@@ -25,7 +25,8 @@ from tradex_ledger.domain.policy_record import STREAM as POLICY_STREAM
 from tradex_ledger.domain.policy_record import PolicyRecord
 from tradex_ledger.lake.identity import settle
 from tradex_ledger.lake.identity_errors import LakeIdentityError
-from tradex_ledger.lake.storage import LocalLake
+from tradex_ledger.lake.open import open_lake
+from tradex_ledger.lake.port import Lake
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.named import NoSuchStreamError
 from tradex_ledger.ledger.store import open_engine
@@ -46,7 +47,7 @@ class Core:
         actor: str | None = None,
         clock: Callable[[], datetime] = utc_now,
         ledger: Ledger | None = None,
-        lake: LocalLake | None = None,
+        lake: Lake | None = None,
         reading: bool = False,
     ) -> None:
         self.config = config
@@ -55,7 +56,7 @@ class Core:
         self.actor = check_actor(login_name() if actor is None else actor)
         self.clock = clock
         self.ledger = ledger or Ledger(open_engine(config.ledger_url, reading=reading), clock, config.folder)
-        self.lake = lake or LocalLake(config.lake, reading=reading, clock=clock)
+        self.lake = lake or open_lake(config.lake, reading=reading, clock=clock)
         self._pool: TaskPool | None = None
         self._catalogs = Catalogs(self.ledger.store)
 

@@ -18,7 +18,6 @@ from tradex_ledger.audit.documents.lake import (
 from tradex_ledger.domain.waiting import EpochPlan
 from tradex_ledger.lake import identity
 from tradex_ledger.lake.identity_errors import LakeIdentityError, LostHeadError, NotLostError
-from tradex_ledger.lake.markers import markers
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.relations.data import LostFile
 from tradex_ledger.workspace.incremental import IncrementalCommands
@@ -74,12 +73,12 @@ class LakeCommands(IncrementalCommands):
 
         Raises: `NotLostError` when the lake knows of nothing that this ledger lacks, or of more than was named.
         """
-        store, root = self.ledger.store, self.lake.root
+        store, lake = self.ledger.store, self.lake
         try:
-            stands = identity.problem(store, root, blind=False)
-            base, (epoch, position) = identity.plan_base(store, root)
+            stands = identity.problem(store, lake, blind=False)
+            base, (epoch, position) = identity.plan_base(store, lake)
         except OSError as error:
-            raise translate(error, f"looking into the lake {root}") from error
+            raise translate(error, f"looking into the lake {lake.name}") from error
         if stands is None:
             raise NotLostError("the lake knows of nothing that this ledger does not have: no head was lost")
         if not isinstance(stands, LostHeadError):
@@ -99,9 +98,9 @@ class LakeCommands(IncrementalCommands):
         log.begin_epoch(digest, by=self.actor, policy=self.policy)
         try:
             if asked is not None:
-                identity.check_given_up(self.ledger.store, lake.root, asked)
+                identity.check_given_up(self.ledger.store, lake, asked)
         except OSError as error:
-            raise translate(error, f"looking into the lake {lake.root}") from error
+            raise translate(error, f"looking into the lake {lake.name}") from error
         identity.mark_saved(self.ledger, lake, self.ledger.append(log))
         return log.epoch
 
@@ -117,16 +116,16 @@ class LakeCommands(IncrementalCommands):
 
     def identity(self) -> IdentityDocument:
         """Which ledger this is, how far it has come, what the lake knows of it, and what stands in the way."""
-        found: LakeIdentityError | None = identity.problem(self.ledger.store, self.lake.root)
+        found: LakeIdentityError | None = identity.problem(self.ledger.store, self.lake)
         try:
-            known = [Marked(marker.epoch, marker.position, marker.ledger) for marker in markers(self.lake.root)]
+            known = [Marked(marker.epoch, marker.position, marker.ledger) for marker in self.lake.markers()]
         except OSError as error:
-            raise translate(error, f"looking into the lake {self.lake.root}") from error
+            raise translate(error, f"looking into the lake {self.lake.name}") from error
         return IdentityDocument(
             ledger=self.ledger.id,
             epoch=self.lake_log().epoch,
             position=self.ledger.position(),
-            lake=str(self.lake.root),
+            lake=self.lake.name,
             markers=known,
             problem=Told.of(found) if found else None,
         )

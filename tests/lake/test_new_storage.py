@@ -1,0 +1,62 @@
+"""The worked example of a storage: a pipeline runs and is backfilled on it, with workers, as on a folder."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from examples.new_storage.sqlite_lake import SCHEME, SqliteLake
+from tests.kit import small
+from tradex_ledger.audit.query import query
+from tradex_ledger.config import FILE
+from tradex_ledger.errors import UsageError
+from tradex_ledger.lake.open import STORAGES, open_lake
+from tradex_ledger.upkeep.gc import find_unreferenced
+from tradex_ledger.upkeep.lost import find_lost
+from tradex_ledger.workspace import Workspace
+
+DATASETS = ("silver_social_events", "gold_metrics", "gold_baselines", "gold_signals")
+
+
+def story(folder: Path, posts: Path, lake: str) -> dict[str, list[Any]]:
+    """Run, backfill, and what readers see."""
+    Workspace.create(folder, source=f"files:{posts}", lake=lake, start=small.day(1), actor="ana").close()
+    settings = folder / FILE
+    settings.write_text(settings.read_text().replace("[workspace]", "[workspace]\nworkers = 2", 1))
+    small.set_policy(folder, window_partitions=2)
+    with small.reopen(folder) as workspace:
+        workspace.run(small.day(6))
+        small.backfill(workspace, 2, 4, kind="dataset", dataset="gold_metrics")
+        assert find_unreferenced(workspace.ledger, workspace.lake) == []
+        assert find_lost(workspace.ledger, workspace.lake).wrong == []
+        store = workspace.ledger.store
+        return {name: query(store, workspace.lake, f"select * from {name} order by all").rows for name in DATASETS}
+
+
+def test_a_pipeline_runs_on_a_storage_that_the_package_does_not_know(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(STORAGES, SCHEME, SqliteLake)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    small.deliver(tmp_path / "posts")
+    found = story(tmp_path / "one", tmp_path / "posts", f"sqlite://{tmp_path}/lake.db")
+    assert found == story(tmp_path / "other", tmp_path / "posts", "lake")
+    assert all(found.values())
+    assert not (tmp_path / "one" / "lake").exists()
+
+
+def test_a_url_that_nobody_serves_is_refused_and_not_repeated(tmp_path: Path):
+    small.deliver(tmp_path / "posts", days=1)
+    with pytest.raises(UsageError) as caught:
+        Workspace.create(tmp_path / "ws", source=f"files:{tmp_path / 'posts'}", lake="s3://user:hunter2@bucket/lake")
+    assert caught.value.code == "url-as-path"
+    assert "hunter2" not in str(caught.value) + caught.value.mend
+    assert not (tmp_path / "ws").exists()
+    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as made:
+        settings = made.config.folder / FILE
+    settings.write_text(settings.read_text().replace('lake = "lake"', 'lake = "s3://bucket/lake"'))
+    with pytest.raises(UsageError, match="the lake is given as a URL"):
+        small.reopen(tmp_path / "ws")
+    with pytest.raises(UsageError):
+        open_lake("s3://bucket/lake")

@@ -1,0 +1,86 @@
+"""What a worker does for a window: build it, hold each day against what is there, and give what is new its name.
+
+So the driver touches no file: it records what it is told, and workers need no disk in common with it. A task that is
+run again, because its worker died, places its files again, under other names: those of before are named by no event,
+and `lake gc` finds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tradex_ledger.domain.day import Day, iso
+from tradex_ledger.domain.lake_file import LakeFile
+from tradex_ledger.domain.partition import IDENTICAL, WRITTEN
+from tradex_ledger.driving import window
+from tradex_ledger.driving.window import WindowTask
+from tradex_ledger.lake.port import Lake
+from tradex_ledger.lake.storage import LakeFileError, StagedFile, translate
+
+
+@dataclass(frozen=True, slots=True)
+class BuildTask:
+    """Build a window into a lake: each day gets a folder below `folder`, and files are named after the run.
+
+    `current` are the files that each day has now; a day that has none to be kept is not there. `taken` are
+    the names that nobody gets any more.
+    """
+
+    window: WindowTask
+    lake: Lake
+    run_id: str
+    folder: str
+    current: Mapping[Day, tuple[LakeFile, ...]]
+    taken: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What became of a day: `written` or `identical`, and the files that it has now."""
+
+    day: Day
+    outcome: str
+    files: tuple[LakeFile, ...]
+
+
+def build(task: BuildTask) -> list[Built]:
+    """Build a window; one answer for each of its days. All that is named in it is durable, and nothing stays staged.
+
+    Raises: as `build_window` does.
+    """
+    try:
+        return _build(task)
+    except OSError as error:
+        days = f"{iso(task.window.days[0])}..{iso(task.window.days[-1])}"
+        raise translate(error, f"placing {task.window.dataset} {days}") from error
+    finally:
+        task.lake.drop_staging(task.window.folder)
+
+
+def _build(task: BuildTask) -> list[Built]:
+    staged = {file.day: file for file in window.build_window(task.window)}
+    kept = {day for day in task.window.days if _is_kept(task, day, staged.get(day))}
+    new = {day: file for day, file in staged.items() if day not in kept}
+    placed = task.lake.place({f"{task.folder}={iso(day)}": new[day] for day in new}, task.run_id, task.taken)
+    files = {day: (file,) for day, file in zip(new, placed, strict=True)}
+    return [
+        Built(day, IDENTICAL, task.current[day]) if day in kept else Built(day, WRITTEN, files.get(day, ()))
+        for day in task.window.days
+    ]
+
+
+def _is_kept(task: BuildTask, day: Day, staged: StagedFile | None) -> bool:
+    """Identical bytes are kept once: the current files stay, under their old names, unless they are not what they were.
+
+    A file that was pruned, lost or damaged is so given back by any backfill of its day.
+    """
+    current = task.current.get(day)
+    if current is None or [file.sha256 for file in current] != ([staged.sha256] if staged else []):
+        return False
+    try:
+        for file in current:
+            task.lake.fetch(file)
+    except LakeFileError:
+        return False
+    return True
