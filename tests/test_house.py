@@ -149,6 +149,35 @@ def test_only_show_prints():
     )
 
 
+A_DAY_TURNED = re.compile(r"\b(toordinal|fromordinal)\(|719_?163|T00:00:00\.000000Z|\bdate\.fromisoformat\(")
+"""A day on its way to another form. What a person typed is read as a date at the door of the shell and of a query."""
+MAY_TURN_DAYS = ("tradex_ledger/domain/day.py", "tradex_ledger/cli/common.py", "tradex_ledger/audit/values.py")
+
+
+def test_a_day_becomes_text_a_date_or_a_number_in_one_place():
+    none_of(
+        [
+            f"{path}:{number} {line.strip()}"
+            for path in parsed()
+            if path not in MAY_TURN_DAYS
+            for number, line in enumerate(lines_of(ROOT / path), start=1)
+            if A_DAY_TURNED.search(line)
+        ]
+    )
+
+
+def test_who_judges_a_deed_is_given_the_policy_that_it_is_judged_by():
+    findings = []
+    for path, node in nodes(ast.FunctionDef, ast.AsyncFunctionDef):
+        assert isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        plain = [*node.args.posonlyargs, *node.args.args]
+        with_default = [*plain[len(plain) - len(node.args.defaults) :]] if node.args.defaults else []
+        named = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+        with_default += [arg for arg, default in named if default is not None]
+        findings += [f"{path}:{node.lineno} {node.name}" for arg in with_default if arg.arg == "policy"]
+    none_of(findings)
+
+
 def is_blanket(handler: ast.ExceptHandler) -> bool:
     """Catches everything; only `except BaseException` that ends in a bare `raise` is a clean-up."""
     kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]

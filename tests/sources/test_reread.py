@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tradex_ledger.domain.day import Day, day_of
 from tradex_ledger.sources.x_posts.reader import MADE_UP_DAYS
 from tradex_ledger.sources.x_posts.reread import reread_posts
 
@@ -23,7 +24,7 @@ def post(number: int, moment: str, **more: Any) -> dict[str, Any]:
     return {"id": post_id, "text": f"$T {number}", "author_id": "1", "created_at": f"{moment}.000Z"} | more
 
 
-def bronze(path: Path, day: date, document: dict[str, Any]) -> tuple[Path, int]:
+def bronze(path: Path, day: date, document: dict[str, Any]) -> tuple[Path, Day]:
     """A file of one row, as an older reader wrote it on that day."""
     revised = datetime.fromisoformat(document["created_at"]).astimezone(UTC).replace(tzinfo=None)
     rows = {
@@ -35,11 +36,11 @@ def bronze(path: Path, day: date, document: dict[str, Any]) -> tuple[Path, int]:
         "ingested_at": pa.array([datetime(2014, 4, 1)], pa.timestamp("us")),
     }
     pq.write_table(pa.table(rows), path)
-    return path, day.toordinal()
+    return path, day_of(day)
 
 
-def days_of(files: list[tuple[Path, int]], first: date, last: date, out: Path) -> list[date]:
-    found = reread_posts(files, first.toordinal(), last.toordinal(), out)
+def days_of(files: list[tuple[Path, Day]], first: date, last: date, out: Path) -> list[date]:
+    found = reread_posts(files, day_of(first), day_of(last), out)
     return pq.read_table(out)["event_date"].to_pylist() if found.rows else []
 
 

@@ -41,6 +41,11 @@ def _day_of_text(text: str) -> Day:
     return Day(date.fromisoformat(text).toordinal())
 
 
+def exact_day(text: str) -> Day:
+    """The day of a text that is a day and nothing else (ISO 8601). Raises `ValueError`."""
+    return Day(date.fromisoformat(text).toordinal())
+
+
 def date_of(day: Day) -> date:
     """The day as a date, for callers outside."""
     return date.fromordinal(day)

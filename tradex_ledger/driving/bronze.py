@@ -33,8 +33,8 @@ class RecoverTask:
 
     again: Again
     files: tuple[InputFile, ...]
-    first: int
-    last: int
+    first: Day
+    last: Day
     out: Path
 
 

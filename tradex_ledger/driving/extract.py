@@ -209,7 +209,7 @@ def _recover(ex: Execution, intake: Intake, staged: Staged, extraction: Extracti
     if not old:
         return 0
     out = ex.staging / f"{intake.source}-recovered.parquet"
-    ((_, count),) = ex.pool.run(recover, [RecoverTask(again, old, first, until - 1, out)])
+    ((_, count),) = ex.pool.run(recover, [RecoverTask(again, old, first, later(until, -1), out)])
     staged.rows += [str(out)] if count else []
     return count
 

@@ -25,7 +25,7 @@ from tradex_ledger.datasets.fingerprint import create_empty
 from tradex_ledger.datasets.references import add_references
 from tradex_ledger.datasets.sandbox import check_within, close, confine, in_time, spill_of
 from tradex_ledger.datasets.statement import NotOneSelectError, connect, quoted
-from tradex_ledger.domain.day import Day, date_of, iso
+from tradex_ledger.domain.day import Day, date_of, iso, later
 from tradex_ledger.driving import again, feed
 from tradex_ledger.driving.same_rows import first_difference
 from tradex_ledger.driving.window_errors import (
@@ -139,7 +139,7 @@ def _shown(task: WindowTask, days: tuple[Day, ...], folder: Path, build: Callabl
         add_references(connection, task.references, dataset=task.dataset)
         listed = []
         for given in task.inputs:
-            first, last = days[0] + given.read.first, days[-1] + given.read.last
+            first, last = later(days[0], given.read.first), later(days[-1], given.read.last)
             files = _visible(given, first, last, folder)
             _create_input(connection, given, files)
             listed += files
@@ -181,7 +181,7 @@ def _run(
         ) from None
 
 
-def _visible(given: Input, first: int, last: int, folder: Path) -> list[str]:
+def _visible(given: Input, first: Day, last: Day, folder: Path) -> list[str]:
     """The files that hold the rows of first..last; of Bronze of an older reader, what reading it again gives."""
     files = (file for file in given.files if file.holds(first, last))
     return paths_today(files, first, last, folder / f"{given.read.dataset}-again.parquet")

@@ -70,7 +70,7 @@ def checked(files: Iterable[InputFile]) -> Iterator[None]:
         file.check_same(stamp)
 
 
-def paths_today(files: Iterable[InputFile], first: int, last: int, again: Path) -> list[str]:
+def paths_today(files: Iterable[InputFile], first: Day, last: Day, again: Path) -> list[str]:
     """Where the rows of the files are, as today's reader reads them: those of first..last (ordinals) that an older one
     left go to `again`, if there are any."""
     given = list(files)

@@ -11,19 +11,20 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tradex_ledger.sources.moments import DAY_US, EPOCH_ORDINAL, micros
+from tradex_ledger.domain.day import day_of, exact_day, to_epoch
+from tradex_ledger.sources.moments import DAY_US, micros
 from tradex_ledger.sources.source import Digest, NothingInside, Rejected, Row, Sink, Stated
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_FIRST_DAY = date(1900, 1, 1).toordinal()
+_FIRST_DAY = day_of("1900-01-01")
 _QUOTED_MAX = 60
 _TRUE, _FALSE = ("true", "t", "yes", "1"), ("false", "f", "no", "0")
 _RANGES = {"TINYINT": 7, "SMALLINT": 15, "INTEGER": 31, "BIGINT": 63}
@@ -44,7 +45,7 @@ def _boolean(text: str) -> bool:
 
 
 def _day(text: str) -> int:
-    return date.fromisoformat(text).toordinal() - EPOCH_ORDINAL
+    return to_epoch(exact_day(text))
 
 
 def _moment(text: str) -> int:

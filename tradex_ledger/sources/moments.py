@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tradex_ledger.domain.day import from_epoch
-
 DAY_US = 86_400_000_000
-EPOCH_ORDINAL = from_epoch(0)
 """What a number of days since 1970-01-01 lacks to an ordinal."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

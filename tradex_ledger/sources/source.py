@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from tradex_ledger.domain.day import Day
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -113,7 +115,7 @@ class Digest(Protocol):
     def update(self, data: bytes, /) -> None: ...
 
 
-OldFile = tuple[Path, int]
+OldFile = tuple[Path, Day]
 """A file of Bronze that an older version of a reader made, and its day (an ordinal)."""
 
 
@@ -135,11 +137,11 @@ class Again(Protocol):
         """And so many after it."""
         ...
 
-    def rows(self, files: Sequence[OldFile], first: int, last: int, out: Path) -> int:
+    def rows(self, files: Sequence[OldFile], first: Day, last: Day, out: Path) -> int:
         """Write the rows of first..last (ordinals) to `out`, if there are any, in Bronze's columns; how many."""
         ...
 
-    def rejected(self, paths: Sequence[Path], first: int, last: int, out: Path) -> int:
+    def rejected(self, paths: Sequence[Path], first: Day, last: Day, out: Path) -> int:
         """Write what of rejected lines is a row of first..last (ordinals) now to `out`, as if staged; how many."""
         ...
 

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from tradex_ledger.domain.day import date_of, day_of, from_epoch, to_epoch
 from tradex_ledger.sources import LATER
-from tradex_ledger.sources.moments import DAY_US, EPOCH_ORDINAL
+from tradex_ledger.sources.moments import DAY_US
 from tradex_ledger.sources.parquet_rows import ParquetRows
 from tradex_ledger.sources.source import Batch, NothingInside, Rejected, Row, SourceFile
 
@@ -258,7 +259,7 @@ class _Seen:
 
 
 def _date(day: int | None) -> date | None:
-    return None if day is None else date.fromordinal(day + EPOCH_ORDINAL)
+    return None if day is None else date_of(from_epoch(day))
 
 
 def _day_in_name(name: str, first_day: int) -> int | None:
@@ -267,7 +268,7 @@ def _day_in_name(name: str, first_day: int) -> int | None:
     if found is None:
         return None
     try:
-        day = date.fromisoformat(found[0]).toordinal() - EPOCH_ORDINAL
+        day = to_epoch(day_of(found[0]))
     except ValueError:
         return None
-    return day if day + EPOCH_ORDINAL >= first_day else None
+    return day if from_epoch(day) >= first_day else None

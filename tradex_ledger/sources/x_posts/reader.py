@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tradex_ledger.domain.day import Day, day_of
 from tradex_ledger.sources.source import Again, Digest, OldFile, Rejected, Row, Sink, Stated
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ VERSION = 2
 """Goes up whenever the same line would be read as other columns."""
 _FORMATS = (".jsonl", ".ndjson", ".json", ".js")
 _PACKED = ("", ".gz", ".bz2", ".zst")
-_FIRST_DAY = date(2006, 3, 21).toordinal()
+_FIRST_DAY = day_of("2006-03-21")
 EDIT_DAYS = 1
 """A version of a post may lie so many days after the day that today's reader gives it: an edit after midnight, which
 an older reader did not know for one."""
@@ -81,12 +81,12 @@ class PostsAgain:
     days_before: int = MADE_UP_DAYS
     days_after: int = EDIT_DAYS
 
-    def rows(self, files: Sequence[OldFile], first: int, last: int, out: Path) -> int:
+    def rows(self, files: Sequence[OldFile], first: Day, last: Day, out: Path) -> int:
         from tradex_ledger.sources.x_posts.reread import reread_posts
 
         return reread_posts(files, first, last, out).rows
 
-    def rejected(self, paths: Sequence[Path], first: int, last: int, out: Path) -> int:
+    def rejected(self, paths: Sequence[Path], first: Day, last: Day, out: Path) -> int:
         from tradex_ledger.sources.x_posts.reread import recover_posts
 
         return recover_posts(paths, first, last, out)

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tradex_ledger.sources.moments import EPOCH_ORDINAL, micros
+from tradex_ledger.domain.day import Day, to_epoch
+from tradex_ledger.sources.moments import micros
 from tradex_ledger.sources.parquet_rows import ParquetRows
 from tradex_ledger.sources.source import OldFile
 from tradex_ledger.sources.stage import PLACE
@@ -37,18 +38,18 @@ class Reread(NamedTuple):
     unfit: int
 
 
-def reread_posts(files: Sequence[OldFile], first: int, last: int, out: Path) -> Reread:
+def reread_posts(files: Sequence[OldFile], first: Day, last: Day, out: Path) -> Reread:
     """Read the payloads of Bronze files again; write the posts of first..last (ordinals) to `out`, if there are any.
 
     The columns are those of `BRONZE_SCHEMA`, the rows in the order of the files. A post of a day for which its file is
     not looked at stays where it is: none is lost.
     """
     rows = ParquetRows(out, BRONZE_SCHEMA, _BATCH_ROWS)
-    low, high = first - EPOCH_ORDINAL, last - EPOCH_ORDINAL
+    low, high = to_epoch(first), to_epoch(last)
     kept = elsewhere = unfit = 0
     try:
         for path, ordinal in files:
-            day = ordinal - EPOCH_ORDINAL
+            day = to_epoch(ordinal)
             if day < low and not _has_edits(path):
                 continue
             for payload, source, run_id, ingested_at in _rows(path, ["payload", "source", "run_id", "ingested_at"]):
@@ -73,13 +74,13 @@ def reread_posts(files: Sequence[OldFile], first: int, last: int, out: Path) -> 
     return Reread(kept, elsewhere, unfit)
 
 
-def recover_posts(paths: Sequence[Path], first: int, last: int, out: Path) -> int:
+def recover_posts(paths: Sequence[Path], first: Day, last: Day, out: Path) -> int:
     """Read rejected lines of Bronze again; write what is a post now, and of first..last (ordinals), to `out`.
 
     The columns are those of staged posts. Returns how many.
     """
     rows = ParquetRows(out, _STAGED_SCHEMA, _BATCH_ROWS)
-    low, high = first - EPOCH_ORDINAL, last - EPOCH_ORDINAL
+    low, high = to_epoch(first), to_epoch(last)
     kept = 0
     try:
         for path in paths:

@@ -7,12 +7,13 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
 
-from tradex_ledger.sources.moments import DAY_US, EPOCH_ORDINAL
+from tradex_ledger.domain.day import LAST, day_of, to_epoch
+from tradex_ledger.sources.moments import DAY_US
 
 _SECOND_US = 1_000_000
-FIRST_POST_US = (date(2006, 3, 21).toordinal() - EPOCH_ORDINAL) * DAY_US
+FIRST_POST_US = to_epoch(day_of("2006-03-21")) * DAY_US
 """The day of the platform's first post: nothing was created there before."""
-_LATEST_US = (date(9999, 12, 31).toordinal() - EPOCH_ORDINAL) * DAY_US
+_LATEST_US = to_epoch(LAST) * DAY_US
 
 # An id is a snowflake: milliseconds since this moment, above 22 bits of machine and sequence.
 _SNOWFLAKE_EPOCH_MS = 1_288_834_974_657
@@ -117,7 +118,7 @@ def _v2_rest_us(text: str) -> int | None:
 
 def _start_us(year: int, month: int, day: int) -> int | None:
     try:
-        return (date(year, month, day).toordinal() - EPOCH_ORDINAL) * DAY_US
+        return to_epoch(day_of(date(year, month, day))) * DAY_US
     except ValueError:
         return None
 
