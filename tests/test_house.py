@@ -24,7 +24,7 @@ MAY_ASK_THE_WORLD = (
     "tradex_ledger/clock.py",
     "tradex_ledger/config.py",
     "tradex_ledger/pipelines/x/demo",
-    "tradex_ledger/workspace.py",
+    "tradex_ledger/workspace/",
 )
 THE_WORLD = re.compile(
     r"(^|\.)(datetime\.(now|utcnow|today)|date\.today|time\.(time|time_ns)|uuid[14])$|^(random|secrets)\."

@@ -62,7 +62,7 @@ def uri(workspace: Path) -> str:
 
 def posts_of(workspace: Path) -> int:
     with Workspace.open(workspace, reading=True) as opened:
-        found = query(opened.ledger.store, opened.lake, "select count(*) from bronze_x_posts").rows
+        found = query(opened.ledger.store, opened.core.lake, "select count(*) from bronze_x_posts").rows
     number: int = found[0][0]
     return number
 
@@ -87,11 +87,11 @@ def test_a_relative_source_in_the_settings_lies_beside_them(here: Path, monkeypa
     text = settings_file.read_text(encoding="utf-8")
     settings_file.write_text(text.replace(uri(Path("ws")), "files:posts"), encoding="utf-8")
     with pytest.raises(FolderUnreadable, match="a/ws/posts"), Workspace.open("ws", actor="ana") as workspace:
-        workspace.run(small.day(10))
+        workspace.incremental.run(small.day(10))
     shutil.copytree("posts", "ws/posts")
     monkeypatch.chdir(here / "b")
     with Workspace.open("../a/ws", actor="ana") as workspace:
-        assert workspace.run(small.day(10)).status == "SUCCESS"
+        assert workspace.incremental.run(small.day(10)).status == "SUCCESS"
     assert posts_of(here / "a" / "ws") > 0
 
 
@@ -111,12 +111,12 @@ def test_a_workspace_is_whole_in_its_folder(here: Path):
     first = posts_of(Path("ws"))
     with Workspace.open("ws", actor="ana") as workspace:
         backfill = small.request(workspace, 1, 1)
-        workspace.approve(backfill)
+        workspace.backfills.approve(backfill)
     shutil.move("ws", here / "b" / "moved")
     shutil.rmtree("posts")
     with Workspace.open(here / "b" / "moved", actor="ana") as workspace:
-        assert workspace.drive(backfill).status == "SUCCESS"  # the plan means the folder that moved with it
-        assert workspace.run(small.day(10)).status == "SUCCESS"
+        assert workspace.runs.drive(backfill).status == "SUCCESS"  # the plan means the folder that moved with it
+        assert workspace.incremental.run(small.day(10)).status == "SUCCESS"
         check_everything(workspace)
     assert posts_of(here / "b" / "moved") > first > 0
     assert not Path("ws").exists()
@@ -128,14 +128,14 @@ def test_the_guard_of_the_plan_compares_what_is_meant(here: Path):
     text, made = settings_file.read_text(encoding="utf-8"), uri(Path("ws"))
     Path("link").symlink_to("posts")
     with Workspace.open("ws", actor="ana") as workspace:
-        workspace.run(small.day(2))
+        workspace.incremental.run(small.day(2))
         planned = small.request(workspace, 1, 1)
-        workspace.approve(planned)
+        workspace.backfills.approve(planned)
         settings_file.write_text(text.replace(made, "files:../../b/posts"), encoding="utf-8")
         with pytest.raises(PlanOutdatedError):
-            workspace.drive(planned)
+            workspace.runs.drive(planned)
         settings_file.write_text(text.replace(made, "files:.././link"), encoding="utf-8")
-        assert workspace.drive(planned).status == "SUCCESS"
+        assert workspace.runs.drive(planned).status == "SUCCESS"
 
 
 @pytest.mark.parametrize("old", ["files:posts", "files:./posts/", "files:../ws/posts", "files:~/ws/posts"])
@@ -210,20 +210,20 @@ def test_a_whole_workspace_below_odd_names(tmp_path: Path):
     small.deliver(root / "posts [1]*?", days=4)
     source = f"files:{root / 'posts [1]*?'}"
     with Workspace.create(root / "ws", source=source, pipeline="own *[p]", actor="ana", clock=small.Ticking()) as made:
-        assert made.pipeline.definitions
+        assert made.core.pipeline.definitions
     with small.reopen(root / "ws") as workspace:
-        workspace.run(small.day(5))
+        workspace.incremental.run(small.day(5))
         assert small.backfill(workspace, 1, 2).status == "SUCCESS"
         edited = workspace.config.folder / "own *[p]" / "gold_signals.sql"
         edited.write_text(edited.read_text(encoding="utf-8").replace("3", "4"), encoding="utf-8")
-        workspace.bump("gold_signals", reason="spikes start at 4, not at 3, INC-1")
+        workspace.datasets.bump("gold_signals", reason="spikes start at 4, not at 3, INC-1")
         assert small.backfill(workspace, 2, 3, kind="logical", dataset="gold_signals").status == "SUCCESS"
         rows = query(
-            workspace.ledger.store, workspace.lake, "select count(*), count(distinct post_id) from bronze_x_posts"
+            workspace.ledger.store, workspace.core.lake, "select count(*), count(distinct post_id) from bronze_x_posts"
         )
         assert rows.rows[0][0] >= rows.rows[0][1] > 0
-        assert query(workspace.ledger.store, workspace.lake, "select * from gold_signals_v1").rows
-        assert isinstance(diff_versions(workspace.ledger, workspace.lake, "gold_signals", 1, 2), list)
+        assert query(workspace.ledger.store, workspace.core.lake, "select * from gold_signals_v1").rows
+        assert isinstance(diff_versions(workspace.ledger, workspace.core.lake, "gold_signals", 1, 2), list)
         store = open_store(workspace.config.ledger_url, workspace.config.folder)
         with connect() as connection:  # segments are used, too
             create_events(connection, store, workspace.ledger.position(), segment_events=256)
@@ -237,7 +237,7 @@ def test_a_backslash_is_a_name_where_duckdb_need_not_name_it(tmp_path: Path, nam
     ledger = f"sqlite:///{tmp_path / name}/x.db"
     folder = tmp_path / "ws"
     with Workspace.create(folder, source=f"files:{tmp_path / name / 'posts'}", ledger=ledger, actor="ana") as workspace:
-        assert workspace.run(small.day(3)).status == "SUCCESS"
+        assert workspace.incremental.run(small.day(3)).status == "SUCCESS"
     assert posts_of(folder) > 0
     assert (tmp_path / name / "x.db").is_file()
     refusals: list[dict[str, Any]] = [

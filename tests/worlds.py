@@ -62,7 +62,7 @@ def copied(
         create(folder, pipeline="pipeline" if pipeline else None, **policy)
         if until is not None:
             with Workspace.open(ws, actor="ana", clock=small.Ticking(RAN)) as workspace:
-                workspace.run(small.day(until))
+                workspace.incremental.run(small.day(until))
 
     return copy(f"week-{hashlib.sha256(asked.encode()).hexdigest()[:16]}", make, to)
 

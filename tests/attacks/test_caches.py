@@ -370,13 +370,13 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_once(told: Path, tmp_path: Path, home: Path) -> Iterator[Path]:
     ws = small.copied(told, tmp_path / "run")
     with small.reopen(ws) as workspace:
-        workspace.run(small.day(5))
+        workspace.incremental.run(small.day(5))
     yield ws
 
 
 def posts(ws: Path) -> int:
     with small.reopen(ws) as workspace:
-        answer = query(workspace.ledger.store, workspace.lake, "select count(*)::bigint from bronze_x_posts")
+        answer = query(workspace.ledger.store, workspace.core.lake, "select count(*)::bigint from bronze_x_posts")
     return int(answer.rows[0][0])
 
 
@@ -391,7 +391,7 @@ def all_held(workspace: Workspace, path: Path) -> Delivered:
     for file in files_in(Path(str(workspace.config.source).removeprefix("files:"))):
         digest = hashlib.sha256(file.path.read_bytes()).hexdigest()
         known[file.name] = Known(FileCounts(file.name, digest, 24, {19723: 24}, {}), ever, ever)
-    return Delivered(path, known_of(workspace.execution()).binding, known)
+    return Delivered(path, known_of(workspace.core.execution()).binding, known)
 
 
 @pytest.mark.parametrize("how", ["as before", "another key"])
@@ -403,14 +403,14 @@ def test_a_cache_that_claims_that_all_is_there_makes_no_run_leave_posts_out(
     with small.reopen(ws) as workspace:
         with monkeypatch.context() as other:
             other.setenv(keyed.CONFIG_HOME, str(tmp_path / "evil"))
-            all_held(workspace, cache)._write(workspace.execution())
-            assert known_of(workspace.execution()).known, "the attack is one for who has the key"
+            all_held(workspace, cache)._write(workspace.core.execution())
+            assert known_of(workspace.core.execution()).known, "the attack is one for who has the key"
         body = cache.read_bytes().partition(b"\n")[2]
         if how == "as before":
             cache.write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
         assert orjson.loads(body)["files"]
-        assert known_of(workspace.execution()).known == {}
-        workspace.run(small.day(5))
+        assert known_of(workspace.core.execution()).known == {}
+        workspace.incremental.run(small.day(5))
     assert posts(ws) == posts(run_once) > 0
     assert cache.stat().st_mode & 0o777 == 0o600
 
@@ -420,7 +420,7 @@ def test_a_flipped_bit_in_what_is_known_of_files_is_seen(run_once: Path, flips: 
     cache, chance = small.caches(run_once) / "delivered", random.Random(SEED)
     whole = cache.read_bytes()
     with small.reopen(run_once) as workspace:
-        ex = workspace.execution()
+        ex = workspace.core.execution()
         right = known_of(ex).known
         assert right
         for number in range(flips):
@@ -435,7 +435,9 @@ def bronze_files(workspace: Workspace) -> list[InputFile]:
     with open_views(engine, resolve(engine, None)) as connection:
         found = rows(connection, "partitions", "dataset = 'bronze_x_posts' order by partition")
     return [
-        InputFile(day["partition"].toordinal(), LakeFile.of(f), workspace.lake) for day in found for f in day["files"]
+        InputFile(day["partition"].toordinal(), LakeFile.of(f), workspace.core.lake)
+        for day in found
+        for f in day["files"]
     ]
 
 
@@ -448,7 +450,7 @@ def test_a_flipped_bit_in_the_index_of_keys_gives_no_other_keys(
     (folder / "spans").unlink()
 
     def told(workspace: Workspace, files: list[InputFile]) -> list[Any]:
-        index = open_keys(workspace.execution())
+        index = open_keys(workspace.core.execution())
         return [(spans, index.numbers(file, "post_id")) for file, spans in index.known(files, "post_id")]
 
     with small.reopen(run_once) as workspace:
@@ -496,7 +498,9 @@ def test_an_older_cache_of_the_same_ledger_put_back_changes_nothing(run_once: Pa
                 late.write_bytes(b"\n".join(orjson.dumps({**post, "text": text}) for text in texts))
                 harm(cache) if harm is not put_back else cache.write_bytes(older)
                 small.backfill(workspace, 1, 4)
-                answer = query(workspace.ledger.store, workspace.lake, "select text from bronze_x_posts order by all")
+                answer = query(
+                    workspace.ledger.store, workspace.core.lake, "select text from bronze_x_posts order by all"
+                )
                 found.append(answer.rows)
         return found
 
@@ -510,9 +514,9 @@ def test_an_older_cache_of_the_same_ledger_put_back_changes_nothing(run_once: Pa
 def test_what_another_ledger_knows_is_not_believed(run_once: Path, told: Path, tmp_path: Path):
     ws = small.copied(told, tmp_path / "other")
     with small.reopen(ws) as workspace:
-        assert known_of(workspace.execution()).known == {}
+        assert known_of(workspace.core.execution()).known == {}
         shutil.copy(small.caches(run_once) / "delivered", small.caches(ws) / "delivered")
-        assert known_of(workspace.execution()).known == {}
-        workspace.run(small.day(3))
+        assert known_of(workspace.core.execution()).known == {}
+        workspace.incremental.run(small.day(3))
         shutil.copy(small.caches(run_once) / "delivered", small.caches(ws) / "delivered")
-        assert known_of(workspace.execution()).known == {}
+        assert known_of(workspace.core.execution()).known == {}

@@ -40,7 +40,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = settings.read_text(encoding="utf-8")
     settings.write_text(text.replace("# workers = 2", "workers = 1 #"), encoding="utf-8")
     with at(root / "ws", TODAY) as workspace:
-        workspace.run()
+        workspace.incremental.run()
     return root
 
 
@@ -69,11 +69,11 @@ def test_a_run_under_a_clock_that_is_far_ahead_is_refused_and_records_nothing(
     with at(folder, TODAY + ahead) as workspace:
         before = workspace.ledger.position()
         with pytest.raises(ClockDoubtfulError, match=r"the newest row is of 2024-01-07: more than the 72 hours") as it:
-            workspace.run((TODAY + ahead).date() if named else None, far_ahead=True)
+            workspace.incremental.run((TODAY + ahead).date() if named else None, far_ahead=True)
         assert (it.value.exit_status, "--clock-is-right" in it.value.mend) == (3, True)
         assert workspace.ledger.position() == before
     with at(folder, TODAY + timedelta(days=1)) as workspace:
-        assert workspace.run().status == "SUCCESS", "the next night is like any other"
+        assert workspace.incremental.run().status == "SUCCESS", "the next night is like any other"
 
 
 def test_other_work_under_that_clock_does_not_vouch_for_it(folder: Path):
@@ -81,42 +81,42 @@ def test_other_work_under_that_clock_does_not_vouch_for_it(folder: Path):
     with at(folder, TODAY + timedelta(days=365)) as workspace:
         small.request(workspace)
         with pytest.raises(ClockDoubtfulError):
-            workspace.run(far_ahead=True)
+            workspace.incremental.run(far_ahead=True)
     with at(folder, TODAY + timedelta(days=1)) as workspace:
-        assert workspace.run().status == "SUCCESS"
+        assert workspace.incremental.run().status == "SUCCESS"
 
 
 def test_a_workspace_that_nobody_touched_for_months_goes_on_if_its_source_was_filled(folder: Path):
     late = '{"id":"1790000000000000001","text":"late $TSLA","author_id":"9","created_at":"2024-05-14T10:00:00.000Z"}\n'
     (folder.parent / "posts" / "2024-05-14.jsonl").write_text(late, encoding="utf-8")
     with at(folder, datetime(2024, 5, 16, 2, tzinfo=UTC)) as workspace:
-        assert workspace.run().status == "SUCCESS"
+        assert workspace.incremental.run().status == "SUCCESS"
         assert "ledger.clock_accepted" not in topics(workspace)
 
 
 def test_a_day_of_long_ago_needs_no_clock(folder: Path):
     with at(folder, TODAY + timedelta(days=365)) as workspace:
-        assert workspace.run(date(2024, 1, 9)).status == "SUCCESS"
+        assert workspace.incremental.run(date(2024, 1, 9)).status == "SUCCESS"
 
 
 def test_the_bound_is_a_setting_and_zero_switches_it_off(folder: Path):
     small.set_policy(folder, clock_hours=20)
     with at(folder, TODAY + timedelta(hours=23)) as workspace, pytest.raises(ClockDoubtfulError):
-        workspace.run()
+        workspace.incremental.run()
     settings = folder / "tradex.toml"
     text = settings.read_text(encoding="utf-8").replace("clock_hours = 20", "clock_hours = 0", 1)
     settings.write_text(text, encoding="utf-8")
     with at(folder, TODAY) as workspace:
-        workspace.set_policy(reason="nobody has the right time here, INC-4302")
+        workspace.policy.set(reason="nobody has the right time here, INC-4302")
     with at(folder, TODAY + timedelta(days=20)) as workspace:
-        assert workspace.run().status == "SUCCESS"
+        assert workspace.incremental.run().status == "SUCCESS"
 
 
 def test_after_a_run_of_next_year_the_cursor_is_said_alerted_and_put_back(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ):
     with at(folder, TODAY + timedelta(days=40)) as wrong:
-        wrong.run(clock_is_right=True, far_ahead=True)
+        wrong.incremental.run(clock_is_right=True, far_ahead=True)
         (vouched,) = (e for e in read_record(wrong).entries if e.topic == "ledger.clock_accepted")
         assert (vouched.by, vouched.data["newest_post"], vouched.data["clock"][:10]) == (
             "ana",
@@ -127,7 +127,7 @@ def test_after_a_run_of_next_year_the_cursor_is_said_alerted_and_put_back(
     night = TODAY + timedelta(days=1)
     for _ in range(2):
         with at(folder, night) as workspace, pytest.raises(CursorAheadError) as ahead:
-            workspace.run()
+            workspace.incremental.run()
     assert "--from 2024-01-07 --to 2024-01-07 --override-state --cursor 2024-01-08" in ahead.value.mend
     with at(folder, night) as workspace:
         (alert,) = (a for a in projection(workspace, "alerts") if a["alert"] == "cursor in the future")
@@ -136,11 +136,11 @@ def test_after_a_run_of_next_year_the_cursor_is_said_alerted_and_put_back(
             workspace, 7, 7, kind="forced", override_state=True, cursor="2024-01-08T00:00:00.000000Z", ticket="INC-1"
         )
     with at(folder, night, "ben") as ben:
-        ben.approve(run_id)
-        assert ben.drive(run_id).status == "SUCCESS"
+        ben.backfills.approve(run_id)
+        assert ben.runs.drive(run_id).status == "SUCCESS"
     for days in (0, 1, 2):
         with at(folder, night + timedelta(days=days)) as workspace:
-            assert workspace.run().status == "SUCCESS"
+            assert workspace.incremental.run().status == "SUCCESS"
     with at(folder, night + timedelta(days=3)) as workspace:
         check_everything(workspace)
         bronze = [row for row in projection(workspace, "partitions") if row["dataset"] == "bronze_x_posts"]
@@ -176,7 +176,7 @@ def test_a_clock_that_is_behind_is_told_in_the_save_and_a_common_difference_is_n
         assert [entry.topic for entry in rest] == ["backfill.requested", "backfill.planned"]
         check_everything(workspace)
         with pytest.raises((CursorAheadError, NothingToRunError)):
-            workspace.run()
+            workspace.incremental.run()
 
 
 def posts_of(workspace: Workspace, number: int) -> int:
@@ -198,9 +198,9 @@ def test_a_backfill_that_is_driven_under_a_clock_that_is_behind_loses_no_post(fo
     with at(folder, TODAY) as workspace:
         before = posts_of(workspace, 5), posts_of(workspace, 7)
         run_id = small.request(workspace, 5, 7)
-        workspace.approve(run_id)
+        workspace.backfills.approve(run_id)
     with at(folder, TODAY - behind) as wrong:
-        assert wrong.drive(run_id).status == "SUCCESS"
+        assert wrong.runs.drive(run_id).status == "SUCCESS"
         assert (posts_of(wrong, 5), posts_of(wrong, 7)) == (before[0] + 1, before[1] + 1)
         (look,) = [row for row in projection(wrong, "source_looks") if row["run_id"] == run_id]
         assert (look["rejected"], look["odd"]) == (0, "{}")
@@ -215,21 +215,21 @@ def test_posts_that_are_later_than_all_that_is_known_of_the_time_are_told_and_co
     deliver_late(folder, "1", "08T09:00")
     with at(folder, TODAY) as workspace:
         run_id = small.request(workspace, 8, 8)
-        workspace.approve(run_id)
+        workspace.backfills.approve(run_id)
         for _ in range(2):  # in truth it is noon
-            workspace.drive(run_id)
+            workspace.runs.drive(run_id)
             run_id = small.request(workspace, 8, 8)
-            workspace.approve(run_id)
+            workspace.backfills.approve(run_id)
         (alert,) = projection(workspace, "alerts")
         assert (alert["alert"], "1 posts at files:" in alert["message"]) == ("posts later than the clock", True)
         assert "if that clock is behind, set it right" in alert["message"]
         assert posts_of(workspace, 8) == 0
-        workspace.cancel(run_id, reason="asked for a third time by mistake")
+        workspace.runs.cancel(run_id, reason="asked for a third time by mistake")
     monkeypatch.setattr("tradex_ledger.clock.utc_now", lambda: TODAY)
     assert call(["-C", str(folder), "status"]) == 0
     assert "later than the clock: 1 row, to be read again; see: tradex alerts" in capsys.readouterr().out
     with at(folder, TODAY + timedelta(days=1)) as workspace:
-        assert workspace.run().status == "SUCCESS"
+        assert workspace.incremental.run().status == "SUCCESS"
         assert posts_of(workspace, 8) == 1
         check_everything(workspace)
     assert call(["-C", str(folder), "status"]) == 0
@@ -244,9 +244,9 @@ def test_how_long_a_run_took_is_unknown_where_its_times_are_those_of_others(
         run_ids = [small.request(workspace, 3, 3)]
         run_ids += [small.request(workspace, 5, 5, allow_overlap=run_ids)]
         for run_id in run_ids:
-            workspace.approve(run_id)
+            workspace.backfills.approve(run_id)
     with at(folder, TODAY - timedelta(hours=7)) as wrong:
-        wrong.drive(run_ids[0])
+        wrong.runs.drive(run_ids[0])
     monkeypatch.setattr("tradex_ledger.clock.utc_now", lambda: TODAY)
     clock = small.Ticking(TODAY + timedelta(hours=9))
 
@@ -254,7 +254,7 @@ def test_how_long_a_run_took_is_unknown_where_its_times_are_those_of_others(
         clock.now = TODAY
 
     with Workspace.open(folder, actor="ana", clock=clock) as wrong:
-        wrong.drive(run_ids[1], progress=set_back)
+        wrong.runs.drive(run_ids[1], progress=set_back)
         took = {row["run_id"]: row["duration_ms"] for row in projection(wrong, "runs")}
         night = next(run_id for run_id in took if run_id.startswith("run-"))
         assert (took[run_ids[0]], took[run_ids[1]]) == (None, None), "all of it, or its end"
@@ -270,21 +270,21 @@ def test_requests_expire_by_what_is_on_record(folder: Path):
     with at(folder, TODAY) as workspace:
         run_id = small.request(workspace, 3, 3)
     with at(folder, TODAY + timedelta(days=365), "ben") as wrong:
-        assert wrong.sweep() == []
+        assert wrong.runs.sweep() == []
         with pytest.raises(ExpiredRequestError):
-            wrong.approve(run_id)
+            wrong.backfills.approve(run_id)
     with at(folder, TODAY, "ben") as ben:
         assert ben.ledger.get(Backfill, run_id).status == "PLANNED", "a wrong clock closed nothing"
-        ben.approve(run_id)
+        ben.backfills.approve(run_id)
 
 
 def test_no_clock_takes_a_lease_away(folder: Path):
-    with at(folder, TODAY) as workspace, held(workspace.execution(), "bf-1"):
+    with at(folder, TODAY) as workspace, held(workspace.core.execution(), "bf-1"):
         for moment in (TODAY + timedelta(days=3650), TODAY - timedelta(days=3650)):
             with (
                 at(folder, moment, "ben") as other,
                 pytest.raises(DrivenElsewhereError),
-                held(other.execution(), "bf-1"),
+                held(other.core.execution(), "bf-1"),
             ):
                 pass
 
@@ -307,6 +307,6 @@ def test_the_command_refuses_under_the_wrong_clock_of_a_machine(folder: Path):
 
     refused = asked("run", "--yes")
     assert (refused.returncode, "the clock says 2027-06-01" in refused.stderr) == (3, True), refused.stderr
-    with at(folder, TODAY) as workspace, held(workspace.execution(), "pipeline-x"):
+    with at(folder, TODAY) as workspace, held(workspace.core.execution(), "pipeline-x"):
         elsewhere = asked("run", "--yes", "--clock-is-right")
     assert (elsewhere.returncode, "driven by another process" in elsewhere.stderr) == (5, True), elsewhere.stderr

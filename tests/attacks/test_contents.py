@@ -58,7 +58,7 @@ def approved(workspace: Workspace, **changes: Any) -> str:
     """A backfill of the third of January that a second person approved."""
     run_id = small.request(workspace, 3, 3, **{**FORCED, **changes})
     with small.reopen(workspace.config.folder, "ben") as ben:
-        ben.approve(run_id)
+        ben.backfills.approve(run_id)
     return run_id
 
 
@@ -76,7 +76,7 @@ def test_other_rows_of_the_same_inputs_are_held_and_told_until_somebody_looked(w
     before = contents(workspace)
     run_id = approved(workspace)
     with given_for("gold_signals", one_more):
-        assert workspace.drive(run_id).status == "HELD"
+        assert workspace.runs.drive(run_id).status == "HELD"
     assert contents(workspace) == before
     (alert,) = alerts(workspace)
     assert (alert["run_id"], alert["dataset"], alert["partition"]) == (run_id, "gold_signals", small.day(3))
@@ -93,8 +93,8 @@ def test_other_rows_of_the_same_inputs_are_held_and_told_until_somebody_looked(w
         assert "tradex dataset bump gold_signals" in said
     assert [row["dataset"] for row in json.loads(tradex("--json", "status")[1])["two_contents"]] == ["gold_signals"]
     with small.reopen(workspace.config.folder, "ben") as ben:
-        ben.release(run_id, reason="the new rows are right, INC-4300")
-    assert workspace.drive(run_id).status == "SUCCESS"
+        ben.runs.release(run_id, reason="the new rows are right, INC-4300")
+    assert workspace.runs.drive(run_id).status == "SUCCESS"
     assert len(alerts(workspace)) == 1
     assert "came out otherwise" not in "".join(tradex("status")[1:])
 
@@ -105,23 +105,25 @@ def test_what_was_given_up_is_held_against_what_comes_after_it(workspace: Worksp
     file.unlink()
     run_id = approved(workspace, kind="temporal", ticket=None)
     with given_for("gold_signals", without_the_first):
-        assert workspace.drive(run_id).status == "HELD"
+        assert workspace.runs.drive(run_id).status == "HELD"
     assert "all of it: the row is now" in alerts(workspace)[0]["message"]  # the earlier file is gone
-    workspace.cancel(run_id, reason="the rows are wrong, INC-4300")
+    workspace.runs.cancel(run_id, reason="the rows are wrong, INC-4300")
     run_id = approved(workspace, kind="temporal", ticket=None)
     with given_for("gold_signals", one_more):
-        assert workspace.drive(run_id).status == "HELD"
+        assert workspace.runs.drive(run_id).status == "HELD"
     assert "is now there, it was nothing" in alerts(workspace)[-1]["message"]  # in what was cancelled
-    workspace.cancel(run_id, reason="the rows are wrong, INC-4300")
+    workspace.runs.cancel(run_id, reason="the rows are wrong, INC-4300")
     assert "came out otherwise" in "".join(tradex("status")[1:])
-    assert workspace.drive(approved(workspace, kind="temporal", ticket=None)).status == "SUCCESS"  # to the last bit
+    assert (
+        workspace.runs.drive(approved(workspace, kind="temporal", ticket=None)).status == "SUCCESS"
+    )  # to the last bit
     file.write_bytes(content)
 
 
 def test_the_same_rows_in_other_bytes_are_no_other_content(workspace: Workspace):
     run_id = approved(workspace)
     with given_for("gold_signals", encoded_otherwise):
-        assert workspace.drive(run_id).status == "SUCCESS"
+        assert workspace.runs.drive(run_id).status == "SUCCESS"
     assert not alerts(workspace)
 
 
@@ -131,7 +133,7 @@ def test_what_cannot_be_compared_is_told_and_not_held(workspace: Workspace):
     file.unlink()
     run_id = approved(workspace, kind="temporal", ticket=None)
     with given_for("gold_signals", encoded_otherwise):
-        assert workspace.drive(run_id).status == "SUCCESS"
+        assert workspace.runs.drive(run_id).status == "SUCCESS"
     file.write_bytes(content)
     (alert,) = alerts(workspace)
     assert "other bytes, and the earlier files are not there any more" in alert["message"]
@@ -142,10 +144,10 @@ def reverted(workspace: Workspace, change: Any, **changes: Any) -> tuple[str, di
     before = contents(workspace)
     run_id = approved(workspace, **changes)
     with given_for("gold_signals", change):
-        assert workspace.drive(run_id).status == "HELD"
+        assert workspace.runs.drive(run_id).status == "HELD"
     with small.reopen(workspace.config.folder, "ben") as ben:
-        ben.release(run_id, reason="the new rows are right, INC-4300")
-    assert workspace.drive(run_id).status == "SUCCESS"
+        ben.runs.release(run_id, reason="the new rows are right, INC-4300")
+    assert workspace.runs.drive(run_id).status == "SUCCESS"
     return run_id, before
 
 
@@ -168,20 +170,20 @@ def test_who_takes_one_of_two_contents_back_is_told_that_there_are_two(workspace
 def test_what_comes_back_is_held_against_every_build_of_its_inputs(workspace: Workspace):
     given_up = approved(workspace)
     with given_for("gold_signals", without_the_first):
-        assert workspace.drive(given_up).status == "HELD"
-    workspace.cancel(given_up, reason="the rows are wrong, INC-4300")
+        assert workspace.runs.drive(given_up).status == "HELD"
+    workspace.runs.cancel(given_up, reason="the rows are wrong, INC-4300")
     late = '{"id":"1742600000000000001","text":"late $TSLA","author_id":"9","created_at":"2024-01-03T10:00:00.000Z"}\n'
     posts = Path(str(workspace.config.source).removeprefix("files:"))
     (posts / "2024-01-03-late.jsonl").write_text(late, encoding="utf-8")
     done = small.backfill(workspace, 3, 3)  # of other inputs
     (posts / "2024-01-03-late.jsonl").unlink()
     count = len(alerts(workspace))
-    workspace.revert(done.id, reason="the vendor took it back, INC-4212")
+    workspace.backfills.revert(done.id, reason="the vendor took it back, INC-4212")
     assert [row["partition"] for row in alerts(workspace)[count:]] == [small.day(3)]
     assert f"than {given_up} gave it" in alerts(workspace)[-1]["message"]
 
 
 def test_what_comes_back_alone_is_told_of_nothing(workspace: Workspace):
     done = small.backfill(workspace, 3, 3, **{**FORCED, "kind": "temporal", "ticket": None})
-    workspace.revert(done.id, reason="the vendor took it back, INC-4212")
+    workspace.backfills.revert(done.id, reason="the vendor took it back, INC-4212")
     assert not alerts(workspace)

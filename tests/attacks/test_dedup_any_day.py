@@ -143,13 +143,13 @@ def source_of(workspace: Workspace) -> dict[str, Any]:
 def test_a_post_that_comes_again_with_another_day_is_one_post(workspace: Workspace, source: Path, again: int, how: str):
     """The example: 200 posts, 10 of them again with another day, outside of the backfill's range: 210 rows."""
     deliver(source, "a", *(post(SNOWFLAKE + n, 5) for n in range(200)))
-    workspace.run(small.day(7))
+    workspace.incremental.run(small.day(7))
     deliver(source, "b", *(post(SNOWFLAKE + n, again) for n in range(10)))
     if how == "incremental" and again == 9:
-        workspace.run(small.day(12))
+        workspace.incremental.run(small.day(12))
     else:
         if again == 9:
-            workspace.run(small.day(8))
+            workspace.incremental.run(small.day(8))
         small.backfill(workspace, again, again)
     assert len(bronze(workspace)) == 200
     assert repeated(workspace) == []
@@ -162,7 +162,7 @@ def test_a_post_that_comes_again_with_another_day_is_one_post(workspace: Workspa
 def test_within_one_delivery_the_first_one_says_the_day(workspace: Workspace, source: Path):
     deliver(source, "a", post(7, 6), post(7, 2), post(8, 3), post(8, 3), post(9, 4, "one"), post(9, 5, "other"))
     deliver(source, "b", post(7, 1), post(8, 2))
-    workspace.run(small.day(8))
+    workspace.incremental.run(small.day(8))
     assert bronze(workspace) == [
         ("7", "$TSLA", small.day(6)),
         ("8", "$TSLA", small.day(3)),
@@ -177,7 +177,7 @@ def test_it_is_the_same_day_however_small_the_batches_are(tmp_path: Path, source
     found = []
     for size in (1, 3, 30):
         with made(tmp_path / str(size), source, window_partitions=size) as workspace:
-            workspace.run(small.day(31))
+            workspace.incremental.run(small.day(31))
             found.append(bronze(workspace))
     assert found[0] == found[1] == found[2] == [("7", "$TSLA", small.day(25)), ("8", "$TSLA", small.day(3))]
 
@@ -187,9 +187,9 @@ def test_an_edit_of_a_made_up_id_goes_to_the_day_of_its_post_and_that_day_is_bui
 ):
     """It used to stand on both days, and counted on both."""
     deliver(source, "a", post(11, 3, "before"), post(12, 3))
-    workspace.run(small.day(5))
+    workspace.incremental.run(small.day(5))
     deliver(source, "b", post(13, 8, "after", edit_history_tweet_ids=["11", "13"]), post(14, 8))
-    workspace.run(small.day(10))
+    workspace.incremental.run(small.day(10))
     assert repeated(workspace) == []
     assert [row[1:] for row in bronze(workspace) if row[0] == "11"] == [
         ("after", small.day(3)),
@@ -205,23 +205,23 @@ def test_a_rule_that_approved_one_day_does_not_drive_the_days_of_edited_posts(tm
     """Edits delivered on one day are filed under the days of their posts, which come into the plan."""
     with made(tmp_path, source, may_approve=["boss"], rule_max_partitions=1) as workspace:
         deliver(source, "a", *(post(10 + n, n) for n in range(1, 6)))
-        workspace.run(small.day(7))
+        workspace.incremental.run(small.day(7))
         deliver(source, "b", *(post(20 + n, 8, "after", edit_history_tweet_ids=[f"{10 + n}"]) for n in range(1, 6)))
         run_id = small.request(workspace, 8, 8)
         assert workspace.ledger.get(Backfill, run_id).approved_rule == "at most 1 partitions"
-        held = workspace.drive(run_id)
+        held = workspace.runs.drive(run_id)
         assert (held.status, sum(window.partitions for window in held.windows)) == ("HELD", 1)
         (told,) = events(workspace, "topic = 'run.held'")
         assert "and now 6 partitions: a person has to look (silver_counts: days that follow from what" in told["data"]
         with pytest.raises(NotAllowedError):
-            workspace.release(run_id, reason=small.REASON)
+            workspace.runs.release(run_id, reason=small.REASON)
         assert counted(workspace) == {small.day(n): (1, 1) for n in range(1, 6)}
         assert len(bronze(workspace)) == 10, "what was paid for is kept"
         with pytest.raises(RefusedError):
-            workspace.drive(run_id)
+            workspace.runs.drive(run_id)
     with small.reopen(tmp_path / "ws", "boss") as boss:
-        boss.release(run_id, reason=small.REASON)
-        assert boss.drive(run_id).status == "SUCCESS"
+        boss.runs.release(run_id, reason=small.REASON)
+        assert boss.runs.drive(run_id).status == "SUCCESS"
         assert counted(boss) == {small.day(n): (1, 2) for n in range(1, 6)}
         (extended,) = events(boss, f"topic = 'run.plan_extended' and run_id = '{run_id}'")
         reason = json.loads(extended["data"])["reason"]
@@ -234,16 +234,16 @@ def test_what_a_failed_or_cancelled_run_put_into_bronze_counts(
 ):
     """Bronze has no candidates: what was saved is there, whatever became of its run."""
     deliver(source, "a", post(7, 3), post(8, 4))
-    workspace.run(small.day(5))
+    workspace.incremental.run(small.day(5))
     deliver(source, "b", post(9, 3))
     run_id = small.request(workspace, 3, 3)
-    workspace.approve(run_id)
+    workspace.backfills.approve(run_id)
     with monkeypatch.context() as broken, pytest.raises(EnvironmentFault):
         broken.setattr("tradex_ledger.driving.drive._rebuild_layer", _torn)
-        workspace.drive(run_id)
-    workspace.cancel(run_id, reason="not needed any more")
+        workspace.runs.drive(run_id)
+    workspace.runs.cancel(run_id, reason="not needed any more")
     deliver(source, "c", post(9, 6))
-    workspace.run(small.day(8))
+    workspace.incremental.run(small.day(8))
     assert [row[2] for row in bronze(workspace) if row[0] == "9"] == [small.day(3)]
     assert repeated(workspace) == []
 
@@ -256,16 +256,18 @@ def test_a_post_of_a_protected_day_is_left_out_and_told_and_comes_in_later(
     workspace: Workspace, source: Path, capsys: pytest.CaptureFixture[str]
 ):
     deliver(source, "a", post(11, 3, "before"), post(12, 3))
-    workspace.run(small.day(5))
-    workspace.protect("bronze_x_posts", first=small.day(3), last=small.day(3), reason="a legal hold, LEG-12")
+    workspace.incremental.run(small.day(5))
+    workspace.datasets.protect("bronze_x_posts", first=small.day(3), last=small.day(3), reason="a legal hold, LEG-12")
     again = post(12, 8)
     deliver(source, "b", post(13, 8, "after", edit_history_tweet_ids=["11", "13"]), again)
-    run = workspace.run(small.day(10))
+    run = workspace.incremental.run(small.day(10))
     assert run.status == "SUCCESS"
     assert len(bronze(workspace)) == 2
     told = source_of(workspace)
     assert (told["withheld"], told["duplicates"], told["appended"]) == (1, 1, 0)
-    workspace.unprotect("bronze_x_posts", first=small.day(3), last=small.day(3), reason="the hold is over, LEG-12")
+    workspace.datasets.unprotect(
+        "bronze_x_posts", first=small.day(3), last=small.day(3), reason="the hold is over, LEG-12"
+    )
     small.backfill(workspace, 8, 8)
     assert counted(workspace) == {small.day(3): (2, 3)}
     assert repeated(workspace) == []
@@ -274,10 +276,10 @@ def test_a_post_of_a_protected_day_is_left_out_and_told_and_comes_in_later(
 def test_two_runs_at_once_leave_one_row(workspace: Workspace, source: Path, monkeypatch: pytest.MonkeyPatch):
     """The other run saves the very post, of another day, between our look and our save."""
     deliver(source, "a", post(7, 2))
-    workspace.run(small.day(4))
+    workspace.incremental.run(small.day(4))
     deliver(source, "b", post(8, 3), post(10, 3))
     ours = small.request(workspace, 3, 3)
-    workspace.approve(ours)
+    workspace.backfills.approve(ours)
     folder, placed = workspace.config.folder, LocalLake.place
     done: list[bool] = []
 
@@ -286,11 +288,11 @@ def test_two_runs_at_once_leave_one_row(workspace: Workspace, source: Path, monk
             done.append(True)
             deliver(source, "c", post(8, 6), post(9, 6))
             with small.reopen(folder, "bob") as other:
-                other.run(small.day(8))
+                other.incremental.run(small.day(8))
         return placed(self, *what)
 
     monkeypatch.setattr(LocalLake, "place", place)
-    workspace.drive(ours)
+    workspace.runs.drive(ours)
     assert bronze(workspace, columns="post_id, event_date") == [
         ("10", small.day(3)),
         ("7", small.day(2)),
@@ -305,7 +307,7 @@ def test_a_line_that_is_no_post_is_known_under_whatever_day_it_was_read(workspac
     # Its own time is still to come when it is read first: then its day is that of the file's name, and later its own.
     no_post = json.dumps({"created_at": "2024-02-20T10:00:00.000Z", "text": "no id"})
     deliver(source, "2024-01-02-x", no_post, post(7, 2))
-    workspace.run(small.day(4))
+    workspace.incremental.run(small.day(4))
     assert len(bronze(workspace, BRONZE[1], "event_date, reason")) == 1
     with Workspace.open(
         workspace.config.folder, actor="ana", clock=small.Ticking(datetime(2024, 3, 1, tzinfo=UTC))
@@ -326,17 +328,17 @@ def test_posts_that_stood_on_two_days_before_are_told_with_the_days(
         return [f"{base}{n}" if isinstance(base, str) else base + n for n in range(first, until)]
 
     deliver(source, "a", *(post(one, 2) for one in ids(0, 40)), *(post(one, 3) for one in ids(40, 80)))
-    workspace.run(small.day(5))
+    workspace.incremental.run(small.day(5))
     again, edit = ids(10, 13), ids(50, 51)[0]
     deliver(
         source, "b", *(post(one, 6) for one in again), post(edit, 7, "after"), *(post(one, 6) for one in ids(80, 99))
     )
-    assert [item.kind for item in workspace.propose(source=True) if item.kind == "two days"] == []
+    assert [item.kind for item in workspace.backfills.propose(source=True) if item.kind == "two days"] == []
     with monkeypatch.context() as before:
         before.setattr(append_module, "find_moved", lambda *_, **__: NOTHING_MOVED)
-        workspace.run(small.day(8))
+        workspace.incremental.run(small.day(8))
     assert len(repeated(workspace)) == 3 + 4, "the rule of before: versions that stand twice, posts of two days"
-    (told,) = [item for item in workspace.propose(source=True) if item.kind == "two days"]
+    (told,) = [item for item in workspace.backfills.propose(source=True) if item.kind == "two days"]
     assert (told.posts, [iso(day) for day in told.days or ()]) == (4, [f"2024-01-0{n}" for n in (2, 3, 6, 7)])
     assert "4 rows stand in bronze_x_posts on several days each (2024-01-02, 2024-01-03, " in told.reason
     folder = str(workspace.config.folder)
@@ -347,18 +349,18 @@ def test_posts_that_stood_on_two_days_before_are_told_with_the_days(
     }
     assert call(["-C", folder, "backfill", "propose"]) == 0
     assert "# 4 rows stand in bronze_x_posts on several days each" in capsys.readouterr().out
-    assert not any(item.is_request for item in workspace.propose(source=True)), "there is nothing to request"
+    assert not any(item.is_request for item in workspace.backfills.propose(source=True)), "there is nothing to request"
     # The way out that docs/upgrading.md describes.
     pipeline = workspace.config.folder.parent / "pipeline"
     lines = [f"{one},2024-01-06" for one in again] + [f"{edit},2024-01-07"]
     (pipeline / "left_out.csv").write_text("\n".join(["post_id,event_date", *lines]) + "\n")
     (pipeline / "silver_counts.sql").write_text(LEAVES_OUT)
     with small.reopen(workspace.config.folder) as mended:
-        mended.bump("silver_counts", reason="posts that count on two days, INC-4305")
+        mended.datasets.bump("silver_counts", reason="posts that count on two days, INC-4305")
         order: Any = {"kind": "logical", "dataset": "silver_counts", "override_state": False, "reason": small.REASON}
-        run_id = mended.request(Request(**order, first=small.day(1), last=small.day(7))).id
-        mended.approve(run_id)
-        mended.drive(run_id)
+        run_id = mended.backfills.request(Request(**order, first=small.day(1), last=small.day(7))).id
+        mended.backfills.approve(run_id)
+        mended.runs.drive(run_id)
         assert counted(mended) == {small.day(2): (40, 40), small.day(3): (40, 40), small.day(6): (19, 19)}
 
 
@@ -438,7 +440,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         deliver(root / "posts", f"day-{day}", *(post(ids[30 * (day - 1) + n], day) for n in range(30)))
     (root / "ids").write_text("\n".join(ids))
     with made(root, root / "posts") as workspace:
-        workspace.run(small.day(6))
+        workspace.incremental.run(small.day(6))
     return root
 
 
@@ -453,7 +455,7 @@ def test_the_index_is_not_believed_when_it_does_not_fit(
         spoil(keys_folder(workspace))
         ids = (filled / "ids").read_text().split("\n")
         deliver(tmp_path / "copy" / "posts", "again", *(post(one, 8) for one in ids))
-        workspace.run(small.day(10))
+        workspace.incremental.run(small.day(10))
         assert len(bronze(workspace)) == 120
         assert repeated(workspace) == []
 
@@ -466,7 +468,7 @@ def test_without_a_key_the_index_is_computed(filled: Path, tmp_path: Path, monke
     deliver(tmp_path / "copy" / "posts", "again", *(post(one, 8) for one in ids))
     with small.reopen(folder) as workspace:
         shutil.rmtree(keys_folder(workspace), ignore_errors=True)
-        workspace.run(small.day(10))
+        workspace.incremental.run(small.day(10))
         assert len(bronze(workspace)) == 120
         assert not keys_folder(workspace).exists() or not list(keys_folder(workspace).iterdir())
 
@@ -550,13 +552,13 @@ def test_whatever_is_delivered_each_version_of_a_post_stands_once_on_the_day_of_
         for number, batch in enumerate(batches):
             deliver(source, f"{number}", *batch)
             if number == 0:
-                workspace.run(small.day(25))
+                workspace.incremental.run(small.day(25))
             else:
                 small.backfill(workspace, 1, 20)
         assert bronze(workspace) == expected(batches)
         assert repeated(workspace) == []
         found = contents(workspace)
     with made(tmp_path / "at once", source) as workspace:
-        workspace.run(small.day(25))
+        workspace.incremental.run(small.day(25))
         assert bronze(workspace) == expected(batches)
         assert contents(workspace) == found

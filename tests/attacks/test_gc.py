@@ -38,7 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a run that succeeded, one that was cancelled, and one that may go on."""
     root = tmp_path_factory.mktemp("made")
     with small.reopen(worlds.copied(root, days=5, until=3)) as workspace:
-        workspace.cancel(small.request(workspace, 1, 1), reason="the vendor delivered other days")
+        workspace.runs.cancel(small.request(workspace, 1, 1), reason="the vendor delivered other days")
         small.request(workspace, 2, 2)
     return root
 
@@ -73,7 +73,7 @@ def garbage(ws: Path, workspace: Workspace, **options: Any) -> Path:
 
 def collected(workspace: Workspace) -> tuple[list[Unnamed], list[Unnamed]]:
     """What was listed, and what of it was removed."""
-    document = workspace.collect_garbage(reason=REASON)
+    document = workspace.lake.gc(reason=REASON)
     return document.listed, document.removed
 
 
@@ -228,7 +228,7 @@ def test_what_an_older_copy_of_the_ledger_does_not_know_is_foreign_to_it(ws: Pat
     older = Path(shutil.copytree(made / "ws", tmp_path / "older")) / "ledger.db"
     (made / "ws").stat()
     with opened(ws) as workspace:
-        workspace.run(small.day(5))
+        workspace.incremental.run(small.day(5))
         end = workspace.ledger.position()
     for path in ws.glob("ledger.db*"):
         path.unlink() if path.is_file() else shutil.rmtree(path)
@@ -237,9 +237,9 @@ def test_what_an_older_copy_of_the_ledger_does_not_know_is_foreign_to_it(ws: Pat
     files = sorted((ws / "lake").rglob("*.parquet"))
     assert run(["-C", str(ws), "lake", "gc", "--delete", "--reason", REASON]) == 3
     with Workspace.open(ws, actor="ana", tolerates=small.ANY_LAKE) as ana:
-        digest = ana.plan_epoch(end, reason=REASON).digest
+        digest = ana.lake.plan_epoch(end, reason=REASON).digest
     with Workspace.open(ws, actor="ben", tolerates=small.ANY_LAKE) as ben:
-        ben.begin_epoch(digest)
+        ben.lake.begin_epoch(digest)
     with opened(ws) as workspace:
         found, gone = collected(workspace)
     assert gone == []
@@ -252,11 +252,13 @@ def test_who_may_not_removes_nothing(ws: Path):
     small.set_policy(ws, may_gc=["maria"])
     with opened(ws) as workspace:
         left = garbage(ws, workspace)
-        found = find_unreferenced(workspace.ledger, workspace.lake)
+        found = find_unreferenced(workspace.ledger, workspace.core.lake)
         with pytest.raises(NotAllowedError, match="may not gc"):
-            workspace.collect_garbage(reason=REASON)
+            workspace.lake.gc(reason=REASON)
         with pytest.raises(NotAllowedError):
-            collect(workspace.ledger, workspace.lake, found, reason=REASON, by="ana", policy=Policy(may_gc=("maria",)))
+            collect(
+                workspace.ledger, workspace.core.lake, found, reason=REASON, by="ana", policy=Policy(may_gc=("maria",))
+            )
         assert left.exists()
         assert not events(workspace, "topic like 'lake.%'")
     with opened(ws, "maria") as workspace:
@@ -274,11 +276,11 @@ def test_without_a_reason_nothing_is_removed(ws: Path, arguments: tuple[str, ...
 def test_a_file_that_an_event_names_meanwhile_or_that_was_put_in_another_s_place_stays(ws: Path):
     with opened(ws) as workspace:
         left, live = garbage(ws, workspace), next((ws / "lake" / "gold_metrics").rglob("*.parquet"))
-        (item,) = removable(find_unreferenced(workspace.ledger, workspace.lake))
+        (item,) = removable(find_unreferenced(workspace.ledger, workspace.core.lake))
         left.unlink()
         left.write_bytes(b"of somebody else")
         named = type(item)(str(live.relative_to(ws / "lake")), *[getattr(item, n) for n in type(item).__slots__[1:]])
-        collect(workspace.ledger, workspace.lake, [item, named], reason=REASON, by="ana", policy=Policy())
+        collect(workspace.ledger, workspace.core.lake, [item, named], reason=REASON, by="ana", policy=Policy())
         assert left.read_bytes() == b"of somebody else"
         assert live.exists()
         (event,) = events(workspace, "topic = 'lake.collected'")
@@ -306,17 +308,17 @@ def test_a_crash_after_the_event_leaves_what_the_next_call_finds_again(ws: Path,
 def test_of_two_who_collect_at_once_one_is_told(ws: Path, monkeypatch: pytest.MonkeyPatch):
     with opened(ws) as one, opened(ws, "maria") as other:
         garbage(ws, one)
-        one.collect_garbage(reason=REASON)
+        one.lake.gc(reason=REASON)
         garbage(ws, one)
-        found = find_unreferenced(one.ledger, one.lake)
+        found = find_unreferenced(one.ledger, one.core.lake)
         real: Callable[..., Any] = type(one.ledger).append
 
         def second(ledger: Any, *aggregates: Any) -> int:
             monkeypatch.setattr(type(one.ledger), "append", real)
-            other.collect_garbage(reason=REASON)
+            other.lake.gc(reason=REASON)
             return int(real(ledger, *aggregates))
 
         monkeypatch.setattr(type(one.ledger), "append", second)
         with pytest.raises(ConflictError):
-            collect(one.ledger, one.lake, found, reason=REASON, by="ana", policy=Policy())
+            collect(one.ledger, one.core.lake, found, reason=REASON, by="ana", policy=Policy())
         check_everything(one)

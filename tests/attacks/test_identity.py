@@ -95,7 +95,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         backfill = small.request(made, 1, 1)
     shutil.copy(root / "ws" / "ledger.db", root / "older.db")
     with small.reopen(root / "ws") as made:
-        made.run(small.day(5))
+        made.incremental.run(small.day(5))
     return Story(root, backfill)
 
 
@@ -158,7 +158,9 @@ def gone_on(ws: Path, story: Story) -> Path:
     put_back(ws, story.older)
     with Workspace.open(ws, actor="ana", clock=small.Ticking(), tolerates=small.ANY_LAKE) as copy:
         while copy.ledger.position() <= end:
-            copy.protect("gold_signals", small.day(1), small.day(2), reason=f"reason {copy.ledger.position()} to hold")
+            copy.datasets.protect(
+                "gold_signals", small.day(1), small.day(2), reason=f"reason {copy.ledger.position()} to hold"
+            )
     return ws
 
 
@@ -211,7 +213,7 @@ def dataset_in_another(ws: Path, story: Story) -> Path:
 
 def later_epoch(ws: Path, story: Story) -> Path:
     with small.reopen(ws) as opened:
-        opened.lake.lay(Marker(5, 3, "ab" * 32, opened.ledger.id))
+        opened.core.lake.lay(Marker(5, 3, "ab" * 32, opened.ledger.id))
     return ws
 
 
@@ -262,7 +264,7 @@ def test_who_only_reads_is_warned(
 ):
     situation(ws, story)
     with Workspace.open(ws, reading=True, tolerates=small.ANY_LAKE) as opened:
-        found = problem(opened.ledger.store, opened.lake)
+        found = problem(opened.ledger.store, opened.core.lake)
         assert type(found) is error
     for command in READERS:
         run(["-C", str(ws), *(part.format(bf=story.backfill) for part in command)])
@@ -288,13 +290,13 @@ def test_a_disk_that_is_unmounted_while_a_run_goes_on_is_published_to_by_nobody(
 
     with small.reopen(ws) as opened:
         with pytest.raises(UnmarkedLakeError):
-            opened.run(small.day(6), progress=Interruption("publish", unmount))
+            opened.incremental.run(small.day(6), progress=Interruption("publish", unmount))
         assert projection(opened, "pipeline_state")[0]["cursor"].startswith("2024-01-05")
     assert not list(lake.iterdir())
     shutil.rmtree(lake)
     (ws / "disk").rename(lake)
     with small.reopen(ws) as opened:  # mounted again, the run is taken up
-        opened.run(small.day(6))
+        opened.incremental.run(small.day(6))
         check_everything(opened)
 
 
@@ -303,7 +305,7 @@ def test_another_copy_that_publishes_while_a_run_goes_on_is_seen_before_the_save
         end = opened.ledger.position()
         other = Marker(0, end + 3, "ab" * 32, opened.ledger.id)
         with pytest.raises(ForkedError):
-            opened.run(small.day(6), progress=Interruption("publish", lambda: lay(ws / "lake", other)))
+            opened.incremental.run(small.day(6), progress=Interruption("publish", lambda: lay(ws / "lake", other)))
         assert projection(opened, "pipeline_state")[0]["cursor"].startswith("2024-01-05")
 
 
@@ -318,7 +320,7 @@ def test_each_publication_lays_one_marker_and_the_listing_gives_the_highest(ws: 
         assert sorted(path.name for path in (ws / "lake" / MARKS).iterdir()) == [m.name for m in found]
         before = tree(ws / "lake" / MARKS)
         lay(ws / "lake", found[-1])
-        opened.protect("gold_signals", small.day(1), small.day(1), reason=small.REASON)
+        opened.datasets.protect("gold_signals", small.day(1), small.day(1), reason=small.REASON)
         assert tree(ws / "lake" / MARKS) == before
 
 
@@ -338,7 +340,7 @@ def test_a_crash_between_the_save_and_its_marker_is_made_good_by_the_next_comman
     with monkeypatch.context() as patch, small.reopen(ws) as opened:
         patch.setattr(LocalLake, "lay", dying)
         with pytest.raises(Crash):
-            opened.run(small.day(6))
+            opened.incremental.run(small.day(6))
     assert (highest(ws) > before) == persisted
     run(["-C", str(ws), "status"])
     assert (highest(ws) > before) == persisted  # reading makes nothing good
@@ -374,9 +376,9 @@ def test_who_may_only_write_to_the_ledger_approves_and_does_not_run(
     highest_file.unlink()  # a crash before it
     monkeypatch.setattr(LocalLake, "lay", refuse)
     with small.reopen(ws, actor="ben") as opened:
-        opened.approve(story.backfill)
+        opened.backfills.approve(story.backfill)
         with pytest.raises(EnvironmentFault, match="preparing the lake"):
-            opened.drive(story.backfill)
+            opened.runs.drive(story.backfill)
 
 
 # -- lakes of before
@@ -405,7 +407,7 @@ def test_a_lake_of_before_is_adopted_if_the_ledger_names_no_file_whatever_else_l
     (ws / "lake" / "exports").mkdir()
     (ws / "lake" / "exports" / "my.parquet").write_bytes(b"mine")
     with small.reopen(ws) as opened:
-        opened.run(small.day(3))
+        opened.incremental.run(small.day(3))
     assert len(markers(ws / "lake")) == 2
     assert (ws / "lake" / "exports" / "my.parquet").read_bytes() == b"mine"
 
@@ -476,7 +478,7 @@ def test_two_ledgers_share_a_place_when_each_has_a_prefix(story: Story, tmp_path
         with Workspace.create(
             tmp_path / name, source=source, lake=str(tmp_path / "shared" / name), actor="ana"
         ) as made:
-            made.run(small.day(2))
+            made.incremental.run(small.day(2))
             check_everything(made)
 
 
@@ -493,9 +495,9 @@ def test_a_broken_init_is_finished_on_the_lake_that_it_marked(story: Story, tmp_
 def new_epoch(ws: Path, lost_head: int) -> None:
     """Ana asks, Ben approves."""
     with Workspace.open(ws, actor="ana", clock=small.Ticking(), tolerates=small.ANY_LAKE) as ana:
-        digest = ana.plan_epoch(lost_head, reason=REASON).digest
+        digest = ana.lake.plan_epoch(lost_head, reason=REASON).digest
     with Workspace.open(ws, actor="ben", clock=small.Ticking(), tolerates=small.ANY_LAKE) as ben:
-        ben.begin_epoch(digest[:12])
+        ben.lake.begin_epoch(digest[:12])
 
 
 @pytest.mark.parametrize("situation", [behind, gone_on, of_before_with_more])
@@ -508,9 +510,9 @@ def test_a_ledger_that_was_put_back_goes_on_in_a_new_epoch_and_the_lost_one_does
     new_epoch(ws, end)
     assert highest(ws).epoch == 1
     with small.reopen(ws) as opened:
-        assert opened.identity().epoch == 1
-        opened.run(small.day(5))
-        opened.run(small.day(6))
+        assert opened.lake.identity().epoch == 1
+        opened.incremental.run(small.day(5))
+        opened.incremental.run(small.day(6))
         check_everything(opened)
     assert [m.epoch for m in markers(ws / "lake")][-2:] == [1, 1]
     assert old <= set(contents_of(ws))  # nothing of the lost runs is touched
@@ -533,7 +535,7 @@ def test_an_epoch_needs_a_second_person_who_may_the_head_that_was_lost_and_a_rea
     assert tradex("--as", "ana", *asking, "1000")[0] == 3  # nothing was lost
     copy = Path(shutil.copy(ws / "ledger.db", ws.parent / "copy.db"))
     with small.reopen(ws) as opened:
-        opened.run(small.day(6))
+        opened.incremental.run(small.day(6))
     end = highest(ws).position
     put_back(ws, copy)
     before = position(ws)
@@ -568,14 +570,14 @@ def test_a_lake_that_is_lost_as_a_whole_is_declared_lost_and_then_begun_anew(ws:
     for name in names:
         with Workspace.open(ws, actor="ana", clock=small.Ticking(), tolerates=("lake-unmarked",)) as ana:
             with suppress(LossRefusedError):  # nothing of it was there
-                ana.declare_loss(name, reason="the disk of the lake died, INC-4400")
-            plan = ana.dataset(name).loss_plan
+                ana.lake.declare_loss(name, reason="the disk of the lake died, INC-4400")
+            plan = ana.datasets.get(name).loss_plan
         if plan is None:
             continue
         with pytest.raises(UnmarkedLakeError):
             small.reopen(ws)
         with Workspace.open(ws, actor="ben", clock=small.Ticking(), tolerates=("lake-unmarked",)) as ben:
-            ben.confirm_loss(name, plan.digest)
+            ben.lake.confirm_loss(name, plan.digest)
     with small.reopen(ws) as opened:
         assert len(markers(ws / "lake")) == 1
         small.backfill(opened, 1, 4, allow_overlap=[story.backfill])
@@ -584,24 +586,24 @@ def test_a_lake_that_is_lost_as_a_whole_is_declared_lost_and_then_begun_anew(ws:
 
 def datasets(ws: Path) -> list[str]:
     with Workspace.open(ws, reading=True) as opened:
-        return list(opened.pipeline.definitions)
+        return list(opened.core.pipeline.definitions)
 
 
 def test_what_the_lost_ledger_published_after_it_was_given_up_is_not_given_up(ws: Path, story: Story, tmp_path: Path):
     lost, end = Path(shutil.copy(ws / "ledger.db", tmp_path / "lost.db")), highest(ws).position
     behind(ws, story)
     with Workspace.open(ws, actor="ana", clock=small.Ticking(), tolerates=small.ANY_LAKE) as ana:
-        digest = ana.plan_epoch(end, reason=REASON).digest
+        digest = ana.lake.plan_epoch(end, reason=REASON).digest
     older = Path(shutil.copy(ws / "ledger.db", tmp_path / "older.db"))
     put_back(ws, lost)
     with small.reopen(ws) as found_again:
-        found_again.run(small.day(6))
+        found_again.incremental.run(small.day(6))
     put_back(ws, older)
     with (
         Workspace.open(ws, actor="ben", clock=small.Ticking(), tolerates=small.ANY_LAKE) as ben,
         pytest.raises(LakeIdentityError),
     ):
-        ben.begin_epoch(digest)
+        ben.lake.begin_epoch(digest)
     new_epoch(ws, highest(ws).position)
     small.reopen(ws).close()
 
@@ -612,7 +614,7 @@ def test_no_epoch_helps_with_the_lake_of_another_or_an_unmounted_one(ws: Path, s
         situation(folder, story)
         before = position(folder)
         with Workspace.open(folder, actor="ana", tolerates=small.ANY_LAKE) as ana, pytest.raises(error):
-            ana.plan_epoch(1000, reason=REASON)
+            ana.lake.plan_epoch(1000, reason=REASON)
         assert position(folder) == before
 
 
@@ -620,13 +622,13 @@ def test_a_ledger_that_is_put_back_a_second_time_from_before_the_first_goes_on_a
     behind(ws, story)
     new_epoch(ws, highest(ws).position)
     with small.reopen(ws) as opened:
-        opened.run(small.day(4))
+        opened.incremental.run(small.day(4))
     behind(ws, story)
     with pytest.raises(BehindError):
         small.reopen(ws)
     new_epoch(ws, highest(ws).position)
     with small.reopen(ws) as opened:
-        opened.run(small.day(4))
+        opened.incremental.run(small.day(4))
         check_everything(opened)
     assert highest(ws).epoch == 2
 
@@ -647,7 +649,7 @@ def test_a_copied_workspace_is_one_of_its_own_and_both_go_on(ws: Path, story: St
     copy = Path(shutil.copytree(ws, ws.parent / "copy"))
     for folder in (ws, copy):
         with small.reopen(folder) as opened:
-            opened.run(small.day(6))
+            opened.incremental.run(small.day(6))
             check_everything(opened)
 
 
@@ -656,7 +658,7 @@ def test_two_copies_of_one_ledger_on_one_lake_are_told_apart(ws: Path, story: St
     use_lake(ws, ws / "lake")
     copy = Path(shutil.copytree(ws, ws.parent / "copy"))
     with small.reopen(ws) as opened:
-        opened.run(small.day(6))
+        opened.incremental.run(small.day(6))
         before = contents(opened)
     with pytest.raises(BehindError):
         small.reopen(copy)
@@ -669,7 +671,7 @@ def test_a_folder_that_nobody_may_look_into_is_no_lake_below(ws: Path, story: St
     (ws / "lake" / "lost+found").mkdir(mode=0)
     shutil.rmtree(ws / "lake" / MARKS)
     with small.reopen(ws) as opened:
-        settle(opened.ledger.store, opened.lake)
+        settle(opened.ledger.store, opened.core.lake)
     with suppress(OSError):
         (ws / "lake" / "lost+found").chmod(0o700)
 
@@ -691,7 +693,7 @@ def test_a_new_epoch_goes_on_after_all_that_is_common_and_what_was_given_up_befo
     head = position(ws)
     lay(ws / "lake", Marker(1, head + 50, "ab" * 32, highest(ws).ledger))
     with Workspace.open(ws, reading=True) as opened:
-        assert plan_base(opened.ledger.store, opened.lake) == (head, (1, head + 50))
+        assert plan_base(opened.ledger.store, opened.core.lake) == (head, (1, head + 50))
 
 
 def test_a_lake_that_is_all_there_is_is_not_searched(ws: Path, monkeypatch: pytest.MonkeyPatch):
@@ -705,4 +707,4 @@ def test_a_lake_that_is_all_there_is_is_not_searched(ws: Path, monkeypatch: pyte
     monkeypatch.setattr("tradex_ledger.lake.identity.run_files", search)
     monkeypatch.setattr("tradex_ledger.lake.folder.lakes_below", lambda _, *, deep: search() if deep else ())
     with Workspace.open(ws, reading=True) as opened:
-        assert isinstance(problem(opened.ledger.store, opened.lake), UnmarkedLakeError)
+        assert isinstance(problem(opened.ledger.store, opened.core.lake), UnmarkedLakeError)

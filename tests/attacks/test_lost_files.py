@@ -39,7 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small.deliver(root / "posts")
     (root / "posts" / "2024-01-03-odd.jsonl").write_text(NO_POST, encoding="utf-8")
     with small.create(root / "ws", f"files:{root / 'posts'}") as workspace:
-        workspace.run(small.day(7))
+        workspace.incremental.run(small.day(7))
     return root
 
 
@@ -61,7 +61,7 @@ def damage(file: Path) -> None:
 
 
 def declare(workspace: Workspace, dataset: str, **more: Any) -> str:
-    plan = workspace.declare_loss(dataset, reason=WHY, **more).loss_plan
+    plan = workspace.lake.declare_loss(dataset, reason=WHY, **more).loss_plan
     assert plan
     return plan.digest
 
@@ -69,7 +69,7 @@ def declare(workspace: Workspace, dataset: str, **more: Any) -> str:
 def lose(workspace: Workspace, dataset: str) -> None:
     digest = declare(workspace, dataset)
     with small.reopen(workspace.config.folder, actor="maria") as maria:
-        assert maria.confirm_loss(dataset, digest)
+        assert maria.lake.confirm_loss(dataset, digest)
 
 
 def losses(workspace: Workspace) -> list[dict[str, Any]]:
@@ -77,7 +77,7 @@ def losses(workspace: Workspace) -> list[dict[str, Any]]:
 
 
 def ask(workspace: Workspace, sql: str, as_of: str | None = None) -> Any:
-    return query(workspace.ledger.store, workspace.lake, sql, as_of=as_of)
+    return query(workspace.ledger.store, workspace.core.lake, sql, as_of=as_of)
 
 
 # -- who may say so, and of what
@@ -98,21 +98,21 @@ def test_who_declared_it_does_not_confirm_it_and_a_right_is_needed(workspace: Wo
     digest = declare(workspace, "gold_metrics")
     for again in ("ana", "Ana", " ana"):
         with small.reopen(workspace.config.folder, actor=again.strip()) as other, pytest.raises(TradexError) as refused:
-            other.confirm_loss("gold_metrics", digest)
+            other.lake.confirm_loss("gold_metrics", digest)
         assert refused.value.code == "self-approval"
     small.set_policy(workspace.config.folder, may_declare_lost=["maria"])
     with small.reopen(workspace.config.folder, actor="eve") as eve:
         with pytest.raises(NotAllowedError):
-            eve.confirm_loss("gold_metrics", digest)
+            eve.lake.confirm_loss("gold_metrics", digest)
         with pytest.raises(NotAllowedError):
             declare(eve, "gold_metrics")
     with small.reopen(workspace.config.folder, actor="maria") as maria:
         for little in ("", digest[0], digest[:11], "0" * 64):
             with pytest.raises(TradexError):
-                maria.confirm_loss("gold_metrics", little)
-        maria.confirm_loss("gold_metrics", digest)
+                maria.lake.confirm_loss("gold_metrics", little)
+        maria.lake.confirm_loss("gold_metrics", digest)
         with pytest.raises(LossRefusedError):
-            maria.confirm_loss("gold_metrics", digest)
+            maria.lake.confirm_loss("gold_metrics", digest)
 
 
 def test_what_turned_up_before_it_was_confirmed_is_not_lost(workspace: Workspace):
@@ -123,7 +123,7 @@ def test_what_turned_up_before_it_was_confirmed_is_not_lost(workspace: Workspace
     file.write_bytes(whole)
     again = pytest.raises(LossRefusedError, match="there again as it was written")
     with small.reopen(workspace.config.folder, actor="maria") as maria, again:
-        maria.confirm_loss(BRONZE, digest)
+        maria.lake.confirm_loss(BRONZE, digest)
     assert losses(workspace) == []
     check_everything(workspace)
 
@@ -155,16 +155,16 @@ def test_a_lost_day_is_built_again_by_an_ordinary_backfill(workspace: Workspace,
 def test_nothing_is_built_upon_a_lost_day_and_then_the_pipeline_goes_on(workspace: Workspace):
     the_file(workspace, "gold_metrics", 5).unlink()
     with pytest.raises(EnvironmentFault, match=r"gold_metrics/.* is missing"):
-        workspace.run(small.day(8))
+        workspace.incremental.run(small.day(8))
     lose(workspace, "gold_metrics")
     with pytest.raises(LostInputsError, match="gold_metrics") as refused:
-        workspace.run(small.day(8))
+        workspace.incremental.run(small.day(8))
     assert "temporal gold_metrics --from 2024-01-05 --to 2024-01-05" in refused.value.mend
-    (wanted,) = [item for item in workspace.propose(source=False) if item.kind == "temporal"]
+    (wanted,) = [item for item in workspace.backfills.propose(source=False) if item.kind == "temporal"]
     assert (wanted.dataset, wanted.first, wanted.last) == ("gold_metrics", day_of("2024-01-05"), day_of("2024-01-05"))
     small.backfill(workspace, 5, 5, dataset="gold_metrics", allow_overlap=[])
-    workspace.run(small.day(8))
-    assert not [item for item in workspace.propose(source=False) if item.kind == "temporal"]
+    workspace.incremental.run(small.day(8))
+    assert not [item for item in workspace.backfills.propose(source=False) if item.kind == "temporal"]
     check_everything(workspace)
 
 
@@ -181,7 +181,7 @@ def test_a_lost_file_that_turns_up_again_is_seen_and_is_not_garbage(
     capsys.readouterr()
     assert run(["-C", str(workspace.config.folder), "lake", "lost"]) == 1
     assert "is there again as it was written" in capsys.readouterr().err
-    assert find_unreferenced(workspace.ledger, workspace.lake) == []
+    assert find_unreferenced(workspace.ledger, workspace.core.lake) == []
     position = losses(workspace)[0]["position"]
     ask(workspace, "select * from silver_social_events", as_of=str(position - 2))
 
@@ -197,7 +197,7 @@ def test_of_lost_bronze_the_source_gives_back_what_it_still_has(
     file.unlink()
     with pytest.raises(LakeFileError):
         small.backfill(workspace, 3, 3)
-    workspace.cancel(small_open(workspace), reason="it cannot go on without the file")
+    workspace.runs.cancel(small_open(workspace), reason="it cannot go on without the file")
     lose(workspace, BRONZE)
     answer = ask(workspace, f"select count(*) from {BRONZE} where event_date = date '2024-01-03'")
     assert answer.rows == [(0,)]
@@ -211,7 +211,7 @@ def test_of_lost_bronze_the_source_gives_back_what_it_still_has(
     capsys.readouterr()
     assert run(["-C", str(workspace.config.folder), "lake", "lost"]) == 0
     assert "with 6 rows were declared lost" in (out := capsys.readouterr().out) and "6 rows were found since" in out
-    workspace.run(small.day(8))
+    workspace.incremental.run(small.day(8))
     check_everything(workspace)
 
 
@@ -228,7 +228,7 @@ def test_what_the_source_has_no_more_is_told_and_the_pipeline_goes_on(
         delivered.unlink()
     lose(workspace, BRONZE)
     run_id = small.request(workspace, 3, 3)
-    workspace.approve(run_id)
+    workspace.backfills.approve(run_id)
     capsys.readouterr()
     assert run(["-C", str(workspace.config.folder), "backfill", "run", run_id]) == 0
     said = "".join(capsys.readouterr())
@@ -236,7 +236,7 @@ def test_what_the_source_has_no_more_is_told_and_the_pipeline_goes_on(
     (lost,) = losses(workspace)
     assert f"{lost['appended_since']} were found again" in said
     assert lost["appended_since"] < lost["rows"] and lost["mended_position"]
-    workspace.run(small.day(8))
+    workspace.incremental.run(small.day(8))
     ask(workspace, f"select * from {BRONZE}")
     check_everything(workspace)
 
@@ -279,7 +279,7 @@ def test_late_posts_of_a_lost_day_build_nothing_over_what_is_left(workspace: Wor
     with pytest.raises(LostInputsError, match=BRONZE):
         small.backfill(workspace, 3, 3, dataset="silver_social_events")
     assert [row for row in partitions(workspace) if row["dataset"] == "silver_social_events"] == before
-    (wanted,) = [item for item in workspace.propose() if item.kind == "temporal"]
+    (wanted,) = [item for item in workspace.backfills.propose() if item.kind == "temporal"]
     assert (wanted.dataset, wanted.first, wanted.last) == (BRONZE, day_of("2024-01-03"), day_of("2024-01-03"))
     assert "declared lost" in wanted.reason
 
@@ -292,7 +292,7 @@ def test_lost_rejected_lines_are_found_again(workspace: Workspace):
     small.backfill(workspace, 3, 3)
     again = next(r for r in partitions(workspace) if (r["dataset"], r["partition"]) == (name, row["partition"]))
     assert again["rows"] == row["rows"]
-    assert find_lost(workspace.ledger, workspace.lake).wrong == []
+    assert find_lost(workspace.ledger, workspace.core.lake).wrong == []
     check_everything(workspace)
 
 
@@ -302,15 +302,17 @@ def test_a_lost_candidate_of_a_run_that_is_held_is_built_again(workspace: Worksp
     )
     (workspace.config.folder.parent / "posts" / "2024-01-10-late.jsonl").write_text(late, encoding="utf-8")
     run_id = small.request(workspace, 3, 3, review=True)
-    workspace.approve(run_id)
-    held = workspace.drive(run_id)
+    workspace.backfills.approve(run_id)
+    held = workspace.runs.drive(run_id)
     assert held.status == "HELD"
     file = in_lake(workspace, held.candidates["gold_metrics"][day_of("2024-01-03")].files[0].path)
     file.unlink()
     lose(workspace, "gold_metrics")
-    workspace.release(run_id, reason="the late post is really there, INC-4211")
-    while (driven := workspace.drive(run_id)).status == "HELD":  # its candidates are others: they are looked at again
-        workspace.release(run_id, reason="the late post is really there, INC-4211")
+    workspace.runs.release(run_id, reason="the late post is really there, INC-4211")
+    while (
+        driven := workspace.runs.drive(run_id)
+    ).status == "HELD":  # its candidates are others: they are looked at again
+        workspace.runs.release(run_id, reason="the late post is really there, INC-4211")
     assert driven.status == "SUCCESS"
     ask(workspace, "select * from gold_metrics")
     check_everything(workspace)

@@ -147,7 +147,10 @@ def test_nothing_is_named_where_nothing_changed(workspace: Workspace, tradex: Ca
 
 def test_another_layer_component_or_partition_is_no_new_version(workspace: Workspace):
     small.edit(workspace, "gold_signals", "signal_version", "mark_version")
-    for bump in (lambda: workspace.bump("gold_signals", reason=REASON), lambda: workspace.bump_changed(reason=REASON)):
+    for bump in (
+        lambda: workspace.datasets.bump("gold_signals", reason=REASON),
+        lambda: workspace.datasets.bump_changed(reason=REASON),
+    ):
         with pytest.raises(DefinitionsChangedError, match="its component is 'mark_version'"):
             bump()
     assert len(events(workspace, "topic = 'dataset.logic_versioned' and dataset = 'gold_signals'")) == 1
@@ -157,7 +160,7 @@ def test_several_are_named_at_once(workspace: Workspace):
     removed("gold_signals")(workspace)
     small.edit(workspace, "gold_metrics", '"date"\n', '"day"\n')
     with pytest.raises(DefinitionsChangedError, match=r"its partition is 'day'.*; gold_signals has no definition"):
-        workspace.run(small.day(5))
+        workspace.incremental.run(small.day(5))
 
 
 def test_what_is_given_up_on_record_stops_nothing_and_comes_back_on_record(
@@ -167,13 +170,13 @@ def test_what_is_given_up_on_record_stops_nothing_and_comes_back_on_record(
     text = file.read_text(encoding="utf-8")
     file.unlink()
     assert tradex("dataset", "deprecate", "gold_signals", "1", "--reason", REASON)[0] == 0
-    assert workspace.run(small.day(5)).status == "SUCCESS"
+    assert workspace.incremental.run(small.day(5)).status == "SUCCESS"
     assert json.loads(tradex("--json", "status")[1])["definitions"] == []
     file.write_text(text, encoding="utf-8")
     status, said = tradex("run", "--until", "2024-01-06")
     assert (status, "tradex dataset restore gold_signals 1" in said) == (3, True)
     assert tradex("dataset", "restore", "gold_signals", "1", "--reason", REASON)[0] == 0
-    assert workspace.run(small.day(6)).status == "SUCCESS"
+    assert workspace.incremental.run(small.day(6)).status == "SUCCESS"
     _, said = tradex("backfill", "propose", "--no-source")  # the day on which it was away
     assert "gold_signals was never built there" in said
     assert "--from 2024-01-04 --to 2024-01-04" in said
@@ -185,31 +188,31 @@ def test_one_that_comes_back_as_it_was_goes_on_and_one_that_does_not_is_named(wo
     text = file.read_text(encoding="utf-8")
     file.unlink()
     with pytest.raises(DefinitionsChangedError):
-        workspace.run(small.day(5))
+        workspace.incremental.run(small.day(5))
     file.write_text(text.replace("z >= 3", "z >= 4"), encoding="utf-8")
     with pytest.raises(RefusedError, match="is not that of its version 1 any more"):
-        workspace.run(small.day(5))
+        workspace.incremental.run(small.day(5))
     file.write_text(text, encoding="utf-8")
-    assert workspace.run(small.day(5)).status == "SUCCESS"
+    assert workspace.incremental.run(small.day(5)).status == "SUCCESS"
     assert {row["partition"] for row in partitions(workspace) if row["dataset"] == "gold_signals"} >= {small.day(4)}
 
 
 def test_a_run_that_planned_what_was_given_up_since_says_so(workspace: Workspace):
     run_id = small.request(workspace, 3, 3)
-    workspace.approve(run_id)
+    workspace.backfills.approve(run_id)
     removed("gold_signals")(workspace)
     with pytest.raises(DefinitionsChangedError):
-        workspace.drive(run_id)
-    workspace.deprecate("gold_signals", 1, reason=REASON)
+        workspace.runs.drive(run_id)
+    workspace.datasets.deprecate("gold_signals", 1, reason=REASON)
     with pytest.raises(RefusedError, match=r"planned for version 1 of gold_signals, and now it is not in the pipeline"):
-        workspace.drive(run_id)
+        workspace.runs.drive(run_id)
 
 
 def test_what_has_no_definition_is_asked_for_by_name_in_vain(workspace: Workspace):
     removed("gold_signals")(workspace)
     for command in (
-        lambda: workspace.bump("gold_signals", reason=REASON),
-        lambda: workspace.protect("gold_signals", small.day(1), small.day(2), reason=REASON),
+        lambda: workspace.datasets.bump("gold_signals", reason=REASON),
+        lambda: workspace.datasets.protect("gold_signals", small.day(1), small.day(2), reason=REASON),
     ):
         with pytest.raises(DefinitionsChangedError, match="gold_signals has no definition any more"):
             command()
@@ -221,7 +224,7 @@ def away_for_a_day(workspace: Workspace, tradex: Callable[..., tuple[int, str]],
     for name in names:
         removed(name)(workspace)
         assert tradex("dataset", "deprecate", name, "1", "--reason", REASON)[0] == 0
-    assert workspace.run(small.day(5)).status == "SUCCESS"
+    assert workspace.incremental.run(small.day(5)).status == "SUCCESS"
     for file, text in texts.items():
         file.write_text(text, encoding="utf-8")
     for name in names:
@@ -244,7 +247,7 @@ def test_days_that_one_missed_while_it_was_away_are_built_upon_by_nobody(
     assert (status, FILLS.format("gold_metrics") in said) == (3, True), said
     assert workspace.ledger.position() == position
     small.backfill(workspace, 4, 4, dataset="gold_metrics")
-    assert workspace.run(small.day(6)).status == "SUCCESS"
+    assert workspace.incremental.run(small.day(6)).status == "SUCCESS"
     check_everything(workspace)
 
 

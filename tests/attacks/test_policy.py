@@ -54,7 +54,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
     desk = ["boss", "maria"]
     rights: Any = {"may_approve": desk, "may_force": desk, "may_set_policy": desk}
     with small.create(root / "ws", f"files:{root / 'posts'}", **rights) as made:
-        made.run(small.day(6))
+        made.incremental.run(small.day(6))
     return root / "ws"
 
 
@@ -95,7 +95,7 @@ def recorded(folder: Path, actor: str = "ana", **policy: Any) -> None:
     """Just these settings under [policy], and on record."""
     rewrite(folder, **policy)
     with small.reopen(folder, actor) as workspace:
-        workspace.set_policy(reason=WHY)
+        workspace.policy.set(reason=WHY)
 
 
 # -- a file of one's own
@@ -111,7 +111,7 @@ def test_settings_of_ones_own_on_the_same_ledger_allow_nothing(folder: Path, tmp
             "ticket": "INC-1",
             "override_state": False,
         }
-        run_id = boss.request(Request(**order, first=small.day(2), last=small.day(3), reason=WHY)).id
+        run_id = boss.backfills.request(Request(**order, first=small.day(2), last=small.day(3), reason=WHY)).id
         before = boss.ledger.position()
     for deed in (
         ("backfill", "approve", run_id),
@@ -146,9 +146,9 @@ def test_an_init_that_was_broken_off_gives_no_ledger_another_policy(folder: Path
     (folder.parent / "posts").mkdir()
     Workspace.create(own, source=source, ledger=ledger, lake=str(folder / "lake"), actor="eve").close()
     with small.reopen(own, "eve") as workspace:
-        assert workspace.policy.may_approve == ("boss", "maria")
+        assert workspace.core.policy.may_approve == ("boss", "maria")
         with pytest.raises(NotAllowedError):
-            workspace.set_policy(reason=WHY)
+            workspace.policy.set(reason=WHY)
 
 
 # -- how it changes
@@ -165,9 +165,9 @@ def test_one_person_changes_it_as_long_as_anybody_may_and_two_after_that(folder:
     assert (status, found["digest"]) == (0, digest)  # as before: it waits
     assert found["differences"]["rule_max_partitions"] == {"before": 0, "after": 1000}
     with small.reopen(folder, "boss") as boss:
-        assert boss.policy.rule_max_partitions == 0
+        assert boss.core.policy.rule_max_partitions == 0
         with pytest.raises(SamePolicyError):
-            boss.set_policy(reason=WHY)
+            boss.policy.set(reason=WHY)
     for name in ("boss", " Boss", "BOSS", "\uff42oss"):
         status, _, error = tradex(folder, name, "policy", "approve", found["waits"][:12])
         assert (status, "cannot approve it" in error) == (3, True), error
@@ -180,7 +180,7 @@ def test_one_person_changes_it_as_long_as_anybody_may_and_two_after_that(folder:
     assert (shown["digest"], shown["by"], shown["proposed_by"]) == (found["waits"], "maria", "boss")
     assert json.loads(tradex(folder, "ana", *before, "--as-of", str(shown["position"] - 1))[1])["digest"] == digest
     with small.reopen(folder, "eve") as eve:
-        eve_sets = eve.policy.may_set_policy
+        eve_sets = eve.core.policy.may_set_policy
         assert eve_sets == ("*",)  # that is what was proposed: everything else went back to its default
         check_everything(eve)
 
@@ -247,7 +247,7 @@ def test_a_ledger_has_a_policy_from_its_first_event_on(folder: Path):
     with small.reopen(folder) as workspace:
         assert workspace.ledger.streams_of("policy.recorded") == [STREAM]
         with pytest.raises(PolicyThereError):
-            workspace.adopt_policy()
+            workspace.policy.adopt()
 
 
 # -- a policy that changes in between
@@ -279,24 +279,24 @@ def test_a_plan_an_approval_and_a_drive_under_different_policies_are_told_apart(
 
 def test_what_a_rule_approved_is_not_driven_beyond_it(tmp_path: Path):
     with small.reopen(worlds.copied(tmp_path, days=9, until=6)) as made:
-        n_partitions = sum(w.partitions for w in made.plan(Request(**order(5)))[1].windows)
+        n_partitions = sum(w.partitions for w in made.backfills.plan(Request(**order(5)))[1].windows)
     folder = tmp_path / "ws"
     recorded(folder, may_approve=["boss"], rule_max_partitions=n_partitions)
     with small.reopen(folder) as workspace:
-        asked = workspace.request(Request(**order(5)))
+        asked = workspace.backfills.request(Request(**order(5)))
         assert asked.approved_rule == f"at most {n_partitions} partitions"
-        workspace.run(small.day(9))  # newer days: what the backfill touches reaches farther now
-        held = workspace.drive(asked.id)
+        workspace.incremental.run(small.day(9))  # newer days: what the backfill touches reaches farther now
+        held = workspace.runs.drive(asked.id)
         assert (held.status, sum(w.partitions for w in held.windows)) == ("HELD", n_partitions)
         (told,) = (entry for entry in read_record(workspace).entries if entry.topic == "run.held")
         assert told.data["why"].endswith("(gold_baselines, gold_signals: newer days)")
         why = workspace.ledger.get(Backfill, asked.id)
-        assert why.why_a_person(workspace.policy, Beyond(1, 0))
+        assert why.why_a_person(workspace.core.policy, Beyond(1, 0))
         with pytest.raises(NotAllowedError):
-            workspace.release(asked.id, reason=WHY)
+            workspace.runs.release(asked.id, reason=WHY)
     with small.reopen(folder, "boss") as boss:
-        boss.release(asked.id, reason=WHY)
-        done = boss.drive(asked.id)
+        boss.runs.release(asked.id, reason=WHY)
+        done = boss.runs.drive(asked.id)
         assert done.status == "SUCCESS"
         assert sum(w.partitions for w in done.windows) > n_partitions
         check_everything(boss)
@@ -311,7 +311,7 @@ def test_a_rule_that_was_narrowed_since_approves_neither_one_nor_the_group(tmp_p
             "override_state": False,
             "reason": small.REASON,
         }
-        parts = made.request_split(Request(**wanted, first=small.day(1), last=small.day(2)))
+        parts = made.backfills.request_split(Request(**wanted, first=small.day(1), last=small.day(2)))
         assert len(parts) > 1
         sizes = [sum(w.partitions for w in part.windows) for part in parts]
         assert {part.status for part in parts} == {"APPROVED"}
@@ -319,13 +319,13 @@ def test_a_rule_that_was_narrowed_since_approves_neither_one_nor_the_group(tmp_p
     with small.reopen(tmp_path / "ws") as workspace:
         for part in parts:
             with pytest.raises(ApprovalOutdatedError, match="holds no more"):
-                workspace.drive(part.id)
+                workspace.runs.drive(part.id)
 
 
 def test_a_policy_that_changes_while_a_drive_is_at_work_counts_when_it_publishes(tmp_path: Path):
     with small.reopen(worlds.copied(tmp_path, days=3, until=3)) as made:
         run_id = small.request(made, 1, 1, kind="dataset", dataset="gold_metrics")
-        made.approve(run_id)
+        made.backfills.approve(run_id)
 
         def tightened(stage: str, done: int, total: int) -> None:
             if not changed and stage != "publish":
@@ -334,7 +334,7 @@ def test_a_policy_that_changes_while_a_drive_is_at_work_counts_when_it_publishes
 
         changed: list[str] = []
         with pytest.raises(ApprovalOutdatedError, match="ana may not approve"):
-            made.drive(run_id, progress=tightened)
+            made.runs.drive(run_id, progress=tightened)
         assert changed
         assert made.ledger.get(Backfill, run_id).status == "FAILED"
         check_everything(made)
@@ -363,7 +363,7 @@ def proposed(folder: Path, actor: str = "boss", **policy: Any) -> str:
     """The digest of a policy that somebody proposed."""
     rewrite(folder, **policy)
     with small.reopen(folder, actor) as workspace:
-        proposal = workspace.set_policy(reason=WHY).proposal
+        proposal = workspace.policy.set(reason=WHY).proposal
     assert proposal
     return proposal.digest
 
@@ -393,7 +393,7 @@ def test_a_proposal_is_rejected_by_who_could_approve_it_and_withdrawn_by_who_mad
             assert tradex(folder, "maria", *late)[0] == 4
         assert "maria may not" not in tradex(folder, "maria", "status")[2]
     with small.reopen(folder) as workspace:
-        assert workspace.policy.rule_max_partitions == 0
+        assert workspace.core.policy.rule_max_partitions == 0
         check_everything(workspace)
 
 
@@ -423,31 +423,31 @@ def test_a_proposal_that_nobody_answers_expires_by_what_is_on_record(folder: Pat
     assert (shown["digest"], shown["expires"][:10]) == (digest, "2024-03-02")
     assert "it expires at 2024-03-02" in tradex(folder, "ana", "policy", "show")[1]
     with at(folder, "maria", 365) as wrong:
-        assert STREAM not in wrong.sweep()
+        assert STREAM not in wrong.runs.sweep()
         with pytest.raises(ExpiredProposalError):
-            wrong.approve_policy(digest)
-        assert wrong.policy_record().proposal, "a wrong clock closed nothing"
+            wrong.policy.approve(digest)
+        assert wrong.core.policy_record().proposal, "a wrong clock closed nothing"
     with at(folder, "maria", 29) as worker:
         small.request(worker, 1, 1, kind="dataset", dataset="gold_metrics")
-        assert STREAM not in worker.sweep()
+        assert STREAM not in worker.runs.sweep()
     with at(folder, "maria", 31) as maria, pytest.raises(ExpiredProposalError):
-        maria.approve_policy(digest)  # near the last event: it is closed
+        maria.policy.approve(digest)  # near the last event: it is closed
     shown = json.loads(tradex(folder, "ana", "policy", "show", "--json")[1])
     assert (shown["waits"], shown["refused"]["how"]) == (None, "expired")
     told = tradex(folder, "ana", "audit", "log", "--topic", "policy.expired")[1]
     assert f"proposed policy {digest[:12]} of boss expired: nobody answered it in 30 days" in told
     assert proposed_again(folder, 31) == digest
     with at(folder, "eve", 70) as later:
-        later.protect("gold_signals", small.day(1), small.day(1), reason=WHY)
-        assert STREAM in later.sweep()
-        assert later.policy_record().proposal is None
+        later.datasets.protect("gold_signals", small.day(1), small.day(1), reason=WHY)
+        assert STREAM in later.runs.sweep()
+        assert later.core.policy_record().proposal is None
         check_everything(later)
 
 
 def proposed_again(folder: Path, days: float) -> str:
     """The digest of what the settings propose, by the boss."""
     with at(folder, "boss", days) as boss:
-        proposal = boss.set_policy(reason=WHY).proposal
+        proposal = boss.policy.set(reason=WHY).proposal
     assert proposal
     return proposal.digest
 
@@ -458,8 +458,8 @@ def test_what_waited_too_long_is_in_nobodys_way(folder: Path):
         small.request(maria, 1, 1, kind="dataset", dataset="gold_metrics")
     assert proposed_again(folder, 40) == digest  # the same: it expired, and was proposed anew
     with at(folder, "maria", 41) as maria:
-        maria.approve_policy(digest)
-        assert maria.policy.rule_max_partitions == 1000
+        maria.policy.approve(digest)
+        assert maria.core.policy.rule_max_partitions == 1000
         check_everything(maria)
 
 
@@ -470,8 +470,8 @@ def five_days(folder: Path) -> tuple[Workspace, int, int]:
     """Days that have run, and how many partitions a backfill of the fifth has, and the most rows that they may have."""
     small.deliver(folder / "posts", days=9)
     made = small.create(folder / "ws", f"files:{folder / 'posts'}")
-    made.run(small.day(6))
-    _, plan = made.plan(Request(**order(5)))
+    made.incremental.run(small.day(6))
+    _, plan = made.backfills.plan(Request(**order(5)))
     rows = plan.estimate.rows
     assert rows
     return made, sum(w.partitions for w in plan.windows), rows.high
@@ -483,23 +483,28 @@ def test_parts_of_one_request_pass_a_rule_together_or_not_at_all(tmp_path: Path)
     small.set_policy(tmp_path / "ws", rule_max_partitions=one)
     wanted = {**order(5), "group": "group-1"}
     with small.reopen(tmp_path / "ws") as workspace:
-        assert workspace.request(Request(**wanted)).status == "APPROVED"
-        assert workspace.request(Request(**{**wanted, "first": small.day(4), "last": small.day(4)})).status == "PLANNED"
+        assert workspace.backfills.request(Request(**wanted)).status == "APPROVED"
         assert (
-            workspace.request(Request(**{**wanted, "group": "group_1"}, allow_overlap=active(workspace))).status
+            workspace.backfills.request(Request(**{**wanted, "first": small.day(4), "last": small.day(4)})).status
+            == "PLANNED"
+        )
+        assert (
+            workspace.backfills.request(
+                Request(**{**wanted, "group": "group_1"}, allow_overlap=active(workspace))
+            ).status
             == "APPROVED"
         )
         for run_id in active(workspace):
-            workspace.cancel(run_id, reason=WHY)
+            workspace.runs.cancel(run_id, reason=WHY)
         day = day_of(small.day(5))
         asked = (("temporal", "bronze_x_posts"), ("temporal", "gold_signals"))
         days: dict[str, Any] = {"first": day, "last": day, "reason": WHY, "command": None}
         found = [Advice(kind=kind, dataset=name, **days) for kind, name in asked]
-        assert [(item.status, item.refused) for item in workspace.submit(found)] == [("PLANNED", None)] * 2
+        assert [(item.status, item.refused) for item in workspace.backfills.submit(found)] == [("PLANNED", None)] * 2
         for each in found:  # by itself each of them passes
             for run_id in active(workspace):
-                workspace.cancel(run_id, reason=WHY)
-            assert [item.status for item in workspace.submit([each])] == ["APPROVED"]
+                workspace.runs.cancel(run_id, reason=WHY)
+            assert [item.status for item in workspace.backfills.submit([each])] == ["APPROVED"]
 
 
 def test_a_split_plan_says_whose_approval_the_whole_of_it_needs(tmp_path: Path, tradex: Tradex):
@@ -521,24 +526,24 @@ def active(workspace: Workspace) -> list[str]:
 def test_what_the_parts_of_a_request_grow_by_is_added_up(tmp_path: Path):
     made, _, _ = five_days(tmp_path)
     with made:
-        made_of = [made.plan(Request(**order(day)))[1] for day in (4, 5)]
+        made_of = [made.backfills.plan(Request(**order(day)))[1] for day in (4, 5)]
     whole = sum(w.partitions for plan in made_of for w in plan.windows)
     recorded(tmp_path / "ws", rule_max_partitions=whole)
     with small.reopen(tmp_path / "ws") as workspace:
-        parts = [workspace.request(Request(**order(day), group="group-1")) for day in (4, 5)]
+        parts = [workspace.backfills.request(Request(**order(day), group="group-1")) for day in (4, 5)]
         assert [part.status for part in parts] == ["APPROVED", "APPROVED"]
-        workspace.run(small.day(8))  # newer days
+        workspace.incremental.run(small.day(8))  # newer days
     first = beyond(tmp_path / "ws", parts[0].id)
     assert first > 0
     recorded(tmp_path / "ws", rule_max_partitions=whole + first)  # each may grow so far, both together may not
     with small.reopen(tmp_path / "ws") as workspace:
-        assert workspace.drive(parts[0].id).status == "SUCCESS"
-        held = workspace.drive(parts[1].id)
+        assert workspace.runs.drive(parts[0].id).status == "SUCCESS"
+        held = workspace.runs.drive(parts[1].id)
         assert held.status == "HELD"
         (told,) = events(workspace, "topic = 'run.held'")
         assert f"approved by rule (at most {whole} partitions), and now " in json.loads(told["data"])["why"]
-        workspace.release(parts[1].id, reason=WHY)
-        assert workspace.drive(parts[1].id).status == "SUCCESS"
+        workspace.runs.release(parts[1].id, reason=WHY)
+        assert workspace.runs.drive(parts[1].id).status == "SUCCESS"
         check_everything(workspace)
 
 
@@ -548,7 +553,7 @@ def beyond(folder: Path, run_id: str) -> int:
     shutil.copytree(folder, copy)
     recorded(copy, rule_max_partitions=1000)
     with small.reopen(copy) as workspace:
-        done = workspace.drive(run_id)
+        done = workspace.runs.drive(run_id)
         plan = workspace.ledger.get(Backfill, run_id).plan
     assert plan
     return sum(w.partitions for w in done.windows) - sum(w.partitions for w in plan.windows)
@@ -559,7 +564,7 @@ def test_more_rows_than_a_rule_allows_are_held_however_few_were_expected(tmp_pat
     made.close()
     recorded(tmp_path / "ws", rule_max_partitions=n_partitions, rule_max_rows=most)
     with small.reopen(tmp_path / "ws") as workspace:
-        asked = workspace.request(Request(**order(5)))
+        asked = workspace.backfills.request(Request(**order(5)))
         assert asked.approved_rule
         before = projection(workspace, "partitions")
         many = [
@@ -568,11 +573,11 @@ def test_more_rows_than_a_rule_allows_are_held_however_few_were_expected(tmp_pat
         ]
         lines = [json.dumps({**post, "created_at": "2024-01-05T10:00:00.000Z"}) for post in many]
         (tmp_path / "posts" / "2024-01-05-late.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        assert workspace.drive(asked.id).status == "HELD"
+        assert workspace.runs.drive(asked.id).status == "HELD"
         derived = [row for row in projection(workspace, "partitions") if row["layer"] != "bronze"]
         assert derived == [row for row in before if row["layer"] != "bronze"]
         (held,) = events(workspace, "topic = 'run.held'")
         assert "rows: a person has to look" in json.loads(held["data"])["why"]
-        workspace.release(asked.id, reason=WHY)
-        assert workspace.drive(asked.id).status == "SUCCESS"
+        workspace.runs.release(asked.id, reason=WHY)
+        assert workspace.runs.drive(asked.id).status == "SUCCESS"
         check_everything(workspace)

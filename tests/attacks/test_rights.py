@@ -62,14 +62,14 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]
     small.deliver(root / "posts", days=5)
     shutil.copytree(Path(inspect.getfile(Workspace)).parents[1] / "pipelines" / "x", root / "ws" / "pipeline")
     with small.create(root / "ws", f"files:{root / 'posts'}", pipeline="pipeline") as made:
-        made.run(small.day(5))
+        made.incremental.run(small.day(5))
         ids = {"done": small.backfill(made, 1, 1).id, "id": small.request(made, 1, 1)}
         for name in ("approved", "paused"):
             ids[name] = small.request(made, 1, 1, allow_overlap=list(ids.values()))
-            made.approve(ids[name])
-        made.pause(ids["paused"], reason="asked for by the desk, INC-4211")
-        made.deprecate("gold_metrics", 1, reason="asked for by the desk, INC-4211")
-        made.protect("gold_baselines", small.day(2), small.day(3), reason="asked for by the desk, INC-4211")
+            made.backfills.approve(ids[name])
+        made.backfills.pause(ids["paused"], reason="asked for by the desk, INC-4211")
+        made.datasets.deprecate("gold_metrics", 1, reason="asked for by the desk, INC-4211")
+        made.datasets.protect("gold_baselines", small.day(2), small.day(3), reason="asked for by the desk, INC-4211")
         small.edit(made, "gold_signals", "z >= 3", "z >= 4")
     return root / "ws", ids
 
@@ -121,11 +121,11 @@ def test_a_worker_drives_without_the_right_to_run_and_others_do_not(week: tuple[
     approved = week[1]["approved"]
     with small.reopen(folder, "bot") as workspace:
         with pytest.raises(NotAllowedError, match="bot may not run"):
-            workspace.drive(approved)
+            workspace.runs.drive(approved)
         with pytest.raises(LogicChangedError):  # the work is begun; that is another rule
-            workspace.work(approved)
+            workspace.runs.work(approved)
     with small.reopen(folder, "boss") as workspace, pytest.raises(NotAllowedError, match="boss may not work"):
-        workspace.work(approved)
+        workspace.runs.work(approved)
 
 
 RULES = [
@@ -200,12 +200,12 @@ def test_the_only_backfill_there_is_is_not_approved_by_an_empty_id(tmp_path: Pat
         only = small.request(made, 1, 1)
         for given in ("", "b", "bf-", only[:6]):
             with pytest.raises(ShortIdError) as caught:
-                made.approve(given)
+                made.backfills.approve(given)
             assert caught.value.code == "short-id"
         for given in ("", "bf-", "run-"):
             with pytest.raises(ShortIdError):
                 made.ledger.find_run(given)  # not even to look at
         assert made.ledger.find_run(only[: 3 + SHORTEST_ID]) == only
         with pytest.raises(NoSuchStreamError):
-            made.approve("bf-zzzz")
-        assert made.approve(only[3 : 3 + SHORTEST_ID]).id == only
+            made.backfills.approve("bf-zzzz")
+        assert made.backfills.approve(only[3 : 3 + SHORTEST_ID]).id == only

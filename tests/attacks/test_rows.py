@@ -147,7 +147,7 @@ def test_an_entry_that_says_one_thing_and_then_another_is_not_driven(
     row = _rewritten(approval(connection, run_id), ',"ledger":', twice)
     planted.insert(connection, row)
     with small.reopen(folder) as opened, pytest.raises(BrokenRowError):
-        opened.drive(run_id)
+        opened.runs.drive(run_id)
 
 
 @pytest.mark.parametrize("data", [{}, {"plan_digest": "x"}, {"plan_digest": "x", "rule": None, "more": 1}])
@@ -156,7 +156,7 @@ def test_an_event_without_its_facts_is_refused(
 ):
     planted.insert(connection, planted.next_row(connection, run_id, "backfill.approved", "boss", data))
     with small.reopen(folder) as opened, pytest.raises(BrokenRowError):
-        opened.drive(run_id)
+        opened.runs.drive(run_id)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_a_tile_that_is_laid_ahead_is_named_and_not_called_a_conflict(
     planted.without(connection, planted.ALL_GUARDS)
     connection.execute(statement)
     with small.reopen(folder) as opened, pytest.raises(EarlyTileError, match=f"tile {tile} of level {level}"):
-        opened.cancel(run_id, reason="the vendor delivered other days")
+        opened.runs.cancel(run_id, reason="the vendor delivered other days")
     cancel = ["backfill", "cancel", run_id, "--reason", "the vendor delivered other days"]
     assert run(["-C", str(folder), "--as", "eve", *cancel]) == 7
     said = capsys.readouterr().err

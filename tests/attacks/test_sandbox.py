@@ -47,12 +47,12 @@ def quoted(path: Path) -> str:
 
 def test_a_query_answers(ws: Workspace):
     for table in (DATASET, DATASET.upper(), f"main.{DATASET}", "Gold_Signals_V1", "RUNS", "Events"):
-        assert query(ws.ledger.store, ws.lake, f"select count(*) from {table}").rows[0][0] > 0
+        assert query(ws.ledger.store, ws.core.lake, f"select count(*) from {table}").rows[0][0] > 0
     both = f"with X as (select * from {DATASET}) select count(*) from x, (select 1 from gold_signals) y"
-    assert query(ws.ledger.store, ws.lake, both).rows
-    assert query(ws.ledger.store, ws.lake, "describe gold_signals").rows
+    assert query(ws.ledger.store, ws.core.lake, both).rows
+    assert query(ws.ledger.store, ws.core.lake, "describe gold_signals").rows
     recursion = "with recursive r(n) as (select 1 union all select n + 1 from r where n < 3) select max(n) from R"
-    assert query(ws.ledger.store, ws.lake, recursion).rows == [(3,)]
+    assert query(ws.ledger.store, ws.core.lake, recursion).rows == [(3,)]
 
 
 @pytest.mark.parametrize(
@@ -72,16 +72,16 @@ def test_a_cte_that_is_called_like_a_file_opens_no_file(ws: Workspace, sql: str)
     # As a candidate of a held run is: in the lake, and no table's.
     for file in (files(ws, "gold_metrics")[0], files(ws, DATASET)[0], Path("/etc/passwd")):
         with pytest.raises((UnknownTableError, QueryError), match=r"there is no table|in another schema"):
-            query(ws.ledger.store, ws.lake, sql.format(file=quoted(file)))
+            query(ws.ledger.store, ws.core.lake, sql.format(file=quoted(file)))
 
 
 @pytest.mark.parametrize("name", ["runs", "gold_metrics", "gold_signals_v1"])
 def test_a_cte_that_is_called_like_a_table_hides_it_only_where_it_is_seen(ws: Workspace, name: str):
-    assert query(ws.ledger.store, ws.lake, f"with {name.upper()} as (select 7 as x) select * from {name}").rows == [
-        (7,)
-    ]
+    assert query(
+        ws.ledger.store, ws.core.lake, f"with {name.upper()} as (select 7 as x) select * from {name}"
+    ).rows == [(7,)]
     sql = f"select (select count(*) from {name}) > 0, x from (with {name} as (select 7 as x) select x from {name})"
-    assert query(ws.ledger.store, ws.lake, sql).rows == [(True, 7)]
+    assert query(ws.ledger.store, ws.core.lake, sql).rows == [(True, 7)]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_query_does_nothing_but_read(ws: Workspace, tmp_path: Path, sql: str):
     before, target = listed.read_bytes(), tmp_path / "target"
     path = str(listed).replace("'", "''")
     with pytest.raises(TradexError) as caught:
-        query(ws.ledger.store, ws.lake, sql.format(listed=path, target=target))
+        query(ws.ledger.store, ws.core.lake, sql.format(listed=path, target=target))
     assert isinstance(caught.value, QueryError)
     assert not target.exists()
     assert listed.read_bytes() == before
@@ -131,7 +131,7 @@ def test_a_query_does_nothing_but_read(ws: Workspace, tmp_path: Path, sql: str):
 def test_a_version_without_end_is_a_table_that_is_not_there(ws: Workspace):
     for name in ("gold_signals_v" + "9" * 5000, "gold_signals_v١", '"gold_signals_v1\n"'):
         with pytest.raises(UnknownTableError):
-            query(ws.ledger.store, ws.lake, f"select * from {name}")
+            query(ws.ledger.store, ws.core.lake, f"select * from {name}")
 
 
 def test_a_query_without_end_is_ended(ws: Workspace):
@@ -141,7 +141,7 @@ def test_a_query_without_end_is_ended(ws: Workspace):
         "select x from range(100000000000) a(x) order by x % 7",
     ):
         with pytest.raises(TookTooLongError, match="the query took longer than"):
-            query(ws.ledger.store, ws.lake, sql, minutes=0.005)
+            query(ws.ledger.store, ws.core.lake, sql, minutes=0.005)
 
 
 # One value that the engine works at for seconds: it hears nothing meanwhile.
@@ -158,12 +158,19 @@ def left_behind_ends() -> None:
 def test_a_query_that_does_not_hear_that_it_is_to_end_is_left_behind(ws: Workspace, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tradex_ledger.datasets.sandbox.GRACE_S", 0.2)
     with pytest.raises(TookTooLongError) as caught:
-        query(ws.ledger.store, ws.lake, DEAF, minutes=0.005)
+        query(ws.ledger.store, ws.core.lake, DEAF, minutes=0.005)
     assert caught.value.goes_on and is_left_behind()
-    assert query(ws.ledger.store, ws.lake, "select count(*) > 0 from runs").rows == [(True,)]  # of another connection
+    assert query(ws.ledger.store, ws.core.lake, "select count(*) > 0 from runs").rows == [
+        (True,)
+    ]  # of another connection
     left_behind_ends()
     with pytest.raises(TookTooLongError) as caught:
-        query(ws.ledger.store, ws.lake, "select count(*) from range(100000000000) a(x), range(10) b(y)", minutes=0.005)
+        query(
+            ws.ledger.store,
+            ws.core.lake,
+            "select count(*) from range(100000000000) a(x), range(10) b(y)",
+            minutes=0.005,
+        )
     assert not caught.value.goes_on and not is_left_behind()
 
 
@@ -209,12 +216,12 @@ def test_what_a_query_takes_of_memory_and_disk_has_a_bound(ws: Workspace, monkey
     monkeypatch.setattr("tradex_ledger.audit.query.MEMORY", "20MB")
     monkeypatch.setattr("tradex_ledger.audit.query.SPILL", "1MB")
     with pytest.raises(duckdb.OutOfMemoryException):
-        query(ws.ledger.store, ws.lake, "select x from range(30000000) a(x) order by md5(x::varchar)")
+        query(ws.ledger.store, ws.core.lake, "select x from range(30000000) a(x) order by md5(x::varchar)")
 
 
 def test_a_held_run_s_candidates_are_read_where_they_are_asked_for_and_nowhere_else(tmp_path: Path):
     with small.reopen(worlds.copied(tmp_path, days=3, until=3, anomaly_min_rows=0)) as workspace:
-        before = query(workspace.ledger.store, workspace.lake, f"select count(*) from {DATASET}").rows
+        before = query(workspace.ledger.store, workspace.core.lake, f"select count(*) from {DATASET}").rows
         late = (
             '{"id":"1741941000000000001","text":"late $TSLA","author_id":"9","created_at":"2024-01-02T10:00:00.000Z"}'
         )
@@ -233,7 +240,7 @@ def test_a_held_run_s_candidates_are_read_where_they_are_asked_for_and_nowhere_e
                 f"with a as (select * from {name}), {name} as (select 1) select * from a",
             ):
                 with pytest.raises((UnknownTableError, QueryError)):
-                    query(workspace.ledger.store, workspace.lake, sql)
-        assert query(workspace.ledger.store, workspace.lake, f"select count(*) from {DATASET}").rows == before
-        as_if = query(workspace.ledger.store, workspace.lake, f"select count(*) from {DATASET}", candidate=held.id)
+                    query(workspace.ledger.store, workspace.core.lake, sql)
+        assert query(workspace.ledger.store, workspace.core.lake, f"select count(*) from {DATASET}").rows == before
+        as_if = query(workspace.ledger.store, workspace.core.lake, f"select count(*) from {DATASET}", candidate=held.id)
         assert as_if.rows[0][0] == before[0][0] + 1

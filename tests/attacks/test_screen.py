@@ -61,7 +61,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     (root / "posts" / "posted.jsonl").write_text(json.dumps(post) + "\n", encoding="utf-8")
     with small.create(root / "ws", f"files:{root / 'posts'}") as made:
-        made.run(small.day(8))
+        made.incremental.run(small.day(8))
     return root / "ws"
 
 

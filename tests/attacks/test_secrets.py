@@ -59,7 +59,7 @@ def test_init_gives_nobody_more_than_it_has_to(
     with Workspace.create(tmp_path / "ws", source=f"files:{posts}", actor="ana", clock=small.Ticking()) as made:
         assert mode(tmp_path / "ws" / FILE) == settings
         assert mode(tmp_path / "ws" / "ledger.db") == ledger
-        made.run(small.day(2))
+        made.incremental.run(small.day(2))
         beside = [tmp_path / "ws" / f"ledger.db-{end}" for end in ("wal", "shm")]
         assert {mode(path) & ~ledger for path in beside} == {0}
 
@@ -164,7 +164,7 @@ def test_what_is_masked_and_what_is_not():
 @pytest.fixture
 def ws(tmp_path: Path, posts: Path) -> Path:
     with small.create(tmp_path / "made", f"files:{posts}") as made:
-        made.run(small.day(2))
+        made.incremental.run(small.day(2))
     return Path(shutil.copytree(tmp_path / "made", tmp_path / "ws"))
 
 

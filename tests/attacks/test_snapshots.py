@@ -49,22 +49,22 @@ def test_a_planted_snapshot_approves_no_forced_override(folder: Path):
         before = state(opened.ledger.get(Backfill, run_id))
         plant(folder, opened.ledger.get(Backfill, run_id), status="APPROVED", approved_by="boss")
         assert state(opened.ledger.get(Backfill, run_id)) == before
-        cursor = opened.state().cursor
+        cursor = opened.state.cursor
         with pytest.raises(WrongStateError):
-            opened.drive(run_id)
+            opened.runs.drive(run_id)
     with small.reopen(folder) as opened:
         assert opened.ledger.get(Backfill, run_id).approved_by == ""
-        assert opened.state().cursor == cursor
+        assert opened.state.cursor == cursor
         check_everything(opened)
 
 
 @pytest.mark.norm("N20")
 def test_a_planted_snapshot_moves_no_cursor(folder: Path):
     with small.reopen(folder) as opened:
-        found = opened.state()
+        found = opened.state
         plant(folder, found, cursor="2024-01-08T00:00:00.000000Z")
     with small.reopen(folder) as opened:
-        opened.run(small.day(8))
+        opened.incremental.run(small.day(8))
         check_everything(opened)
         assert days(opened) == [f"2024-01-0{n}" for n in range(1, 8)]
 
@@ -99,7 +99,7 @@ def test_what_stands_in_snapshots_is_not_even_read(folder: Path):
         rows = [(stream, version, "os:system", b"no json") for stream in streams for version in (1, 2, 999)]
         connection.executemany("insert into snapshots values (?, ?, ?, ?)", rows)
     with small.reopen(folder) as opened:
-        opened.run(small.day(6))
+        opened.incremental.run(small.day(6))
         check_everything(opened)
     with planted.database(folder) as connection:
         assert connection.execute("select count(*) from snapshots").fetchone() == (len(rows),)

@@ -256,8 +256,8 @@ def test_another_user_than_the_owner_is_refused(ws: Path, monkeypatch: pytest.Mo
     with pytest.raises(UntrustedError, match=f"not to uid {OTHER}"):
         Workspace.open(ws, actor="ana")
     with Workspace.open(ws, actor="ana", reading=True) as workspace:
-        assert not workspace.is_trusted
-        for ask in (lambda: workspace.pipeline, lambda: workspace.settings, workspace.execution):
+        assert not workspace.core.is_trusted
+        for ask in (lambda: workspace.core.pipeline, lambda: workspace.core.settings, workspace.core.execution):
             with pytest.raises(UntrustedError):
                 ask()
 

@@ -45,10 +45,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small.deliver(root / "posts")
     (root / "posts" / "2024-01-03-odd.jsonl").write_text(NO_POST, encoding="utf-8")
     with small.create(root / "ws", f"files:{root / 'posts'}") as workspace:
-        workspace.run(small.day(6))
+        workspace.incremental.run(small.day(6))
         (root / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
         small.backfill(workspace, 3, 3)
-        workspace.run(small.day(8))
+        workspace.incremental.run(small.day(8))
     return root
 
 
@@ -134,7 +134,7 @@ def test_a_file_is_hashed_once_and_again_after_seven_days_or_when_its_stamp_is_a
 
     def ask(later: timedelta = timedelta()) -> int:
         with Workspace.open(folder, actor="ana", clock=lambda: now + later, reading=True) as workspace:
-            return hashes.of(lambda: query(workspace.ledger.store, workspace.lake, "select * from gold_metrics"))
+            return hashes.of(lambda: query(workspace.ledger.store, workspace.core.lake, "select * from gold_metrics"))
 
     n_files = ask()
     assert n_files > 5
@@ -228,7 +228,7 @@ def test_a_file_that_changes_between_check_and_read_is_named(folder: Path, monke
 
     monkeypatch.setattr(query_module, "values_of", meanwhile)
     with small.reopen(folder) as workspace, pytest.raises(EnvironmentFault, match=r"gold_metrics/.*while it was read"):
-        query(workspace.ledger.store, workspace.lake, "select count(*) from gold_metrics")
+        query(workspace.ledger.store, workspace.core.lake, "select count(*) from gold_metrics")
 
 
 def test_without_verification_the_answer_says_so(folder: Path, capsys: pytest.CaptureFixture[str]):
@@ -267,20 +267,20 @@ def test_what_writes_goes_by_no_cache(folder: Path, monkeypatch: pytest.MonkeyPa
     with small.reopen(folder) as workspace:
         run_id = small.request(workspace, 3, 3, kind="forced", ticket="INC-1")
         with small.reopen(folder, actor="maria") as maria:
-            maria.approve(run_id)
+            maria.backfills.approve(run_id)
         if dataset.startswith("silver"):
-            workspace.drive(run_id)  # built anew from Bronze; what is there is hashed, found other, and replaced
-            assert workspace.drive(run_id).candidates[dataset][day_of("2024-01-03")].is_written
+            workspace.runs.drive(run_id)  # built anew from Bronze; what is there is hashed, found other, and replaced
+            assert workspace.runs.drive(run_id).candidates[dataset][day_of("2024-01-03")].is_written
         else:
             with pytest.raises(LakeFileError, match=dataset):
-                workspace.drive(run_id)
+                workspace.runs.drive(run_id)
 
 
 def test_late_posts_are_not_told_from_damaged_bronze(folder: Path):
     file = files_of(folder, "bronze_x_posts")[2]
     flip(file, file.stat().st_size // 2, 3)
     with small.reopen(folder) as workspace, pytest.raises(EnvironmentFault, match="bronze_x_posts/"):
-        workspace.propose()
+        workspace.backfills.propose()
 
 
 def test_a_comparison_reads_no_damaged_file(folder: Path, capsys: pytest.CaptureFixture[str]):
@@ -288,8 +288,8 @@ def test_a_comparison_reads_no_damaged_file(folder: Path, capsys: pytest.Capture
         later = small.LATE.replace("000001", "000077").replace("late", "later").replace('"9"', '"10"')
         (folder.parent / "posts" / "2024-01-10-later.jsonl").write_text(later, encoding="utf-8")
         run_id = small.request(workspace, 3, 3, review=True)
-        workspace.approve(run_id)
-        assert workspace.drive(run_id).status == "HELD"
+        workspace.backfills.approve(run_id)
+        assert workspace.runs.drive(run_id).status == "HELD"
     ask = ["-C", str(folder), "audit", "diff", "--candidate", run_id]
     assert run(ask) == 1
     (file,) = [path for path in files_of(folder, "gold_metrics") if run_id in path.name][:1]

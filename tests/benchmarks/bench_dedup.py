@@ -60,7 +60,7 @@ def prepare(folder: Path, days: int, rows_a_day: int) -> None:
         Workspace.open(workspace, actor="bench") as ws,
         made_up.staged_instead_of_delivered(staged, days * rows_a_day),
     ):
-        ws.run(until=FIRST + timedelta(days))
+        ws.incremental.run(until=FIRST + timedelta(days))
     (folder / "ready").touch()
 
 
@@ -98,7 +98,7 @@ def drive(folder: Path, number: int) -> dict[str, Any]:
         Workspace.open(folder / "workspace", actor="bench") as ws,
         made_up.staged_instead_of_delivered([staged], BATCH),
     ):
-        made = ws.request(
+        made = ws.backfills.request(
             Request(
                 kind="temporal",
                 dataset=BRONZE,
@@ -108,8 +108,8 @@ def drive(folder: Path, number: int) -> dict[str, Any]:
                 reason="a late batch, measured",
             )
         )
-        ws.approve(made.id)
-        run = ws.drive(made.id)
+        ws.backfills.approve(made.id)
+        run = ws.runs.drive(made.id)
         return {"appended": run.totals["rows"], "append_s": spent[0]}
 
 

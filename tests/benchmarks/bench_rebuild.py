@@ -48,12 +48,12 @@ def prepare(folder: Path, days: int, observations: int) -> None:
     settings.write_text(settings.read_text().replace("[workspace]", f'[workspace]\npipeline = "{pipeline}"', 1))
     staged = made_up.stage_posts(folder / "staged", FIRST, days, observations // days)
     with Workspace.open(workspace, actor="bench") as ws, made_up.staged_instead_of_delivered(staged, observations):
-        ws.run(until=FIRST + timedelta(days))
+        ws.incremental.run(until=FIRST + timedelta(days))
     shutil.rmtree(folder / "staged")
     for name in (f"{SILVER}.sql", "lexicon.csv"):
         shutil.copy(BUILT_IN / name, pipeline)
     with Workspace.open(workspace, actor="bench") as ws:
-        backfill = ws.request(
+        backfill = ws.backfills.request(
             Request(
                 kind="temporal",
                 dataset=SILVER,
@@ -63,7 +63,7 @@ def prepare(folder: Path, days: int, observations: int) -> None:
                 reason="first build of Silver, measured",
             )
         )
-        ws.approve(backfill.id)
+        ws.backfills.approve(backfill.id)
         ws.ledger.engine.dispose()
     shutil.copy(workspace / "ledger.db", folder / "approved.db")
     shutil.copytree(workspace / "lake" / MARKS, folder / "approved-marks")
@@ -108,7 +108,7 @@ def check(folder: Path, days: int, observations: int) -> tuple[int, int]:
 def drive(folder: Path) -> None:
     """Ours, in a process of its own."""
     with Workspace.open(folder / "workspace", actor="bench") as ws:
-        ws.drive((folder / "ready").read_text())
+        ws.runs.drive((folder / "ready").read_text())
 
 
 def bare(folder: Path, days: int, ordered: bool) -> None:

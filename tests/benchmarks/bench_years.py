@@ -42,7 +42,7 @@ def deliver(folder: Path, days: int, *, late: int) -> None:
 def incremental(folder: Path, days: int) -> dict[str, Any]:
     """The first run over all of it."""
     with Workspace.open(folder / "workspace", actor="bench") as ws:
-        run = ws.run(until=FIRST + timedelta(days))
+        run = ws.incremental.run(until=FIRST + timedelta(days))
         return {"id": run.id, "status": run.status}
 
 
@@ -58,7 +58,7 @@ def backfill(folder: Path, days: int, dataset: str = BRONZE) -> dict[str, Any]:
         left = folder / "unfinished"
         since = time.perf_counter()
         if not left.exists():
-            made = ws.request(
+            made = ws.backfills.request(
                 Request(
                     kind="temporal",
                     dataset=dataset,
@@ -68,10 +68,10 @@ def backfill(folder: Path, days: int, dataset: str = BRONZE) -> dict[str, Any]:
                     reason="late posts of ten years, measured",
                 )
             )
-            ws.approve(made.id)
+            ws.backfills.approve(made.id)
             left.write_text(made.id)
         planned = time.perf_counter() - since
-        run = ws.drive(left.read_text(), progress=progress)
+        run = ws.runs.drive(left.read_text(), progress=progress)
         left.unlink()
         ends = [total == done for _, done, total in heard if total]
         return {

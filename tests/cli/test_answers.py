@@ -152,14 +152,14 @@ def test_rows_keep_their_order_and_columns_their_names(ws: Path):
     with Workspace.open(ws, reading=True) as workspace:
         columns = 'created_at::timestamptz, count(*), post_id as "a b"'
         sql = f"select {columns} from bronze_x_posts group by all order by 3 desc"
-        with_zone = query(workspace.ledger.store, workspace.lake, sql)
-        without = query(workspace.ledger.store, workspace.lake, sql.replace("::timestamptz", ""))
+        with_zone = query(workspace.ledger.store, workspace.core.lake, sql)
+        without = query(workspace.ledger.store, workspace.core.lake, sql.replace("::timestamptz", ""))
         assert [row[1:] for row in with_zone.rows] == [row[1:] for row in without.rows]
         assert [row[0].replace(tzinfo=None) for row in with_zone.rows] == [row[0] for row in without.rows]
         assert without.columns[1:] == with_zone.columns[1:] == ["count_star()", "a b"]
-        assert query(workspace.ledger.store, workspace.lake, "describe gold_signals").rows
+        assert query(workspace.ledger.store, workspace.core.lake, "describe gold_signals").rows
         with pytest.raises(QueryError, match=r"caf\\xe9"):
-            query(workspace.ledger.store, workspace.lake, os.fsdecode(b"select 'caf\xe9'"))
+            query(workspace.ledger.store, workspace.core.lake, os.fsdecode(b"select 'caf\xe9'"))
 
 
 def test_what_is_wrong_with_a_statement_is_said_in_a_line(ws: Path, capsys: pytest.CaptureFixture[str]):

@@ -74,11 +74,11 @@ def test_a_released_incremental_run_is_taken_up_by_run(
     ws = worlds.copied(tmp_path / "more", days=42, until=None)
     clock = small.Ticking(datetime(2024, 2, 20, tzinfo=UTC))
     with Workspace.open(ws, actor="ana", clock=clock) as w:
-        w.run(date(2024, 2, 11))
+        w.incremental.run(date(2024, 2, 11))
         small.set_policy(w.config.folder, anomaly_min_rows=1, hold_on_anomaly=True)
         for file in (tmp_path / "more" / "posts").glob("2024-02-11*"):
             file.unlink()
-        held = w.run(date(2024, 2, 12))
+        held = w.incremental.run(date(2024, 2, 12))
         assert held.status == "HELD"
     workspace_of = ["-C", str(ws)]
     assert run([*workspace_of, "backfill", "release", held.id, "--reason", "the vendor has no posts of that day"]) == 0
@@ -100,7 +100,7 @@ def test_who_asks_and_who_approves_hear_which_days_readers_will_miss(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ):
     small.edit(workspace, "gold_signals", "z >= 3", "z >= 4")
-    workspace.bump("gold_signals", reason=NEW_SCORING)
+    workspace.datasets.bump("gold_signals", reason=NEW_SCORING)
     days, why = ["--from", "2024-01-01", "--to", "2024-01-02"], ["--reason", NEW_SCORING]
     order = ["backfill", "request", "logical", "gold_signals", *days, "--no-override-state", *why]
     said = "version 2, which will lack 3 days (2024-01-03 to 2024-01-05)"
@@ -126,7 +126,7 @@ def test_who_approves_a_pruning_sees_it_first(workspace: Workspace, capsys: pyte
 
 @pytest.mark.norm("N26")
 def test_a_deprecated_current_version_stops_a_run_before_it_is_recorded(workspace: Workspace):
-    workspace.deprecate("bronze_x_posts", 1, reason="the vendor's fields were read wrongly")
+    workspace.datasets.deprecate("bronze_x_posts", 1, reason="the vendor's fields were read wrongly")
     before = workspace.ledger.position()
     assert run(["run", "--until", "2024-01-07"]) == 3
     assert workspace.ledger.position() == before

@@ -197,7 +197,7 @@ def test_a_worker_says_which_runs_wait_and_why(folder: Path, tradex: Tradex):
 def test_a_run_that_is_driven_elsewhere_is_said_to_be_where(folder: Path, tradex: Tradex):
     run_id = document(tradex, *SIGNALS)["id"]
     tradex("backfill", "approve", run_id)
-    with Workspace.open(folder) as other, held(other.execution(), run_id):
+    with Workspace.open(folder) as other, held(other.core.execution(), run_id):
         status, _, error = tradex("backfill", "run", run_id)
         assert (status, "Lease(" in error, f"(process {os.getpid()} on " in error) == (5, False, True)
         assert f"{run_id} waits: " in tradex("worker", "--once")[2]

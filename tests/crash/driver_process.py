@@ -27,16 +27,16 @@ def wait_at(gate: Path) -> None:
 def main(folder: str, action: str, *arguments: str) -> None:
     """Open, wait at the gate if there is one, drive."""
     with Workspace.open(folder) as workspace:
-        workspace.execution().prepare()
+        workspace.core.execution().prepare()
         if gate := os.environ.get("TRADEX_TEST_GATE"):
             wait_at(Path(gate))
         for argument in arguments:
             if action == "run":
                 # The driver before this one may have been killed when all was done already.
                 with suppress(NothingToRunError):
-                    workspace.run(until=date.fromisoformat(argument))
+                    workspace.incremental.run(until=date.fromisoformat(argument))
             else:
-                workspace.drive(argument)
+                workspace.runs.drive(argument)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def create(folder: Path, source: Path, *, workers: int, window_partitions: int) 
 
 def request(workspace: Workspace, first: int, last: int) -> str:
     """A temporal backfill of Bronze over days, requested and approved; its id."""
-    backfill = workspace.request(
+    backfill = workspace.backfills.request(
         Request(
             kind="temporal",
             dataset="bronze_x_posts",
@@ -53,7 +53,7 @@ def request(workspace: Workspace, first: int, last: int) -> str:
             reason=REASON,
         )
     )
-    workspace.approve(backfill.id)
+    workspace.backfills.approve(backfill.id)
     return backfill.id
 
 

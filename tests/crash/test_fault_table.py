@@ -54,7 +54,7 @@ def undisturbed(template: Path, act: Callable[[Workspace], object], folder: Path
         before = contents(workspace)
         act(workspace)
         check_everything(workspace)
-        return Story(template, act, tuple(faults.steps), before, contents(workspace), workspace.state().cursor)
+        return Story(template, act, tuple(faults.steps), before, contents(workspace), workspace.state.cursor)
 
 
 @pytest.fixture(scope="module")
@@ -65,17 +65,17 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Story]:
     write_month(root / "source", *made, outage=OUTAGE)
     lakes.create(root / "lake", root / "source", workers=1, window_partitions=100)
     with Workspace.open(root / "lake") as workspace:
-        workspace.run(until=lakes.day(3))
+        workspace.incremental.run(until=lakes.day(3))
     deliver_outage(root / "source", *made, outage=OUTAGE)
     lakes.copy(root / "lake", root / "before-run")
     with Workspace.open(root / "lake") as workspace:
         backfill = lakes.request(workspace, 1, 1)
 
     def run(workspace: Workspace) -> None:
-        workspace.run(until=lakes.day(N_DAYS))
+        workspace.incremental.run(until=lakes.day(N_DAYS))
 
     def drive(workspace: Workspace) -> None:
-        workspace.drive(backfill)
+        workspace.runs.drive(backfill)
 
     return {
         "incremental": undisturbed(root / "before-run", run, root / "undisturbed-run"),
@@ -88,7 +88,7 @@ def resume(story: Story, workspace: Workspace) -> None:
     try:
         story.act(workspace)
     except NothingToRunError:
-        assert workspace.state().cursor == story.cursor
+        assert workspace.state.cursor == story.cursor
 
 
 def leave_the_leases_of_the_dead(workspace: Workspace, pid: int) -> None:
@@ -102,7 +102,7 @@ def leave_the_leases_of_the_dead(workspace: Workspace, pid: int) -> None:
 def check_nothing_half_visible(story: Story, workspace: Workspace) -> None:
     """Silver, Gold and state are as before the run or as after it; Bronze never shrinks."""
     check_everything(workspace)
-    found, closed = contents(workspace), workspace.state().cursor == story.cursor
+    found, closed = contents(workspace), workspace.state.cursor == story.cursor
     if published(found) != published(story.before):
         assert published(found) == published(story.after), "a part of the run is visible"
         assert closed, "published, but the state has not moved with it"
@@ -111,8 +111,8 @@ def check_nothing_half_visible(story: Story, workspace: Workspace) -> None:
 def check_outcome(story: Story, workspace: Workspace) -> None:
     check_everything(workspace)
     assert contents(workspace) == story.after
-    assert workspace.state().cursor == story.cursor
-    assert workspace.unfinished_incremental() is None
+    assert workspace.state.cursor == story.cursor
+    assert workspace.incremental.unfinished() is None
 
 
 def crash_and_resume(story: Story, folder: Path, number: int, *, persisted: bool, dead: int) -> None:

@@ -99,7 +99,7 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Story]:
     write_month(root / "source", *made, outage=OUTAGE)
     lakes.create(root / "before-run", root / "source", workers=2, window_partitions=4)
     with Workspace.open(root / "before-run") as workspace:
-        workspace.run(until=lakes.day(16))
+        workspace.incremental.run(until=lakes.day(16))
     deliver_outage(root / "source", *made, outage=OUTAGE)
     until = str(lakes.day(N_DAYS))
     run = undisturbed(root / "before-run", root / "before-backfill", ("run", until))
@@ -138,7 +138,7 @@ def kill_and_resume(story: Story, folder: Path, random: Random, *, kills: int, l
     with Workspace.open(folder) as workspace:
         check_everything(workspace)
         assert contents(workspace) == story.after
-        assert workspace.unfinished_incremental() is None
+        assert workspace.incremental.unfinished() is None
         return killer
 
 

@@ -306,16 +306,16 @@ def finish(world: World) -> None:
     with Workspace.open(world.folder, actor="ana") as workspace:
         whole: dict[str, Any] = {"first": lakes.day(0), "last": lakes.day(N_DAYS - 1)}
         told: dict[str, Any] = {"override_state": False, "reason": "All was delivered, INC-4711"}
-        backfill = workspace.request(Request(kind="temporal", dataset="bronze_x_posts", **whole, **told))
-        workspace.approve(backfill.id)
-        workspace.drive(backfill.id)
+        backfill = workspace.backfills.request(Request(kind="temporal", dataset="bronze_x_posts", **whole, **told))
+        workspace.backfills.approve(backfill.id)
+        workspace.runs.drive(backfill.id)
 
 
 def one_go(folder: Path, source: Path) -> dict[str, dict[str, str]]:
     """What a lake holds that had all posts from the start."""
     lakes.create(folder, source, workers=1, window_partitions=100)
     with Workspace.open(folder) as workspace:
-        workspace.run(until=lakes.day(N_DAYS))
+        workspace.incremental.run(until=lakes.day(N_DAYS))
         return with_rows(contents(workspace, without=["source"]))
 
 

@@ -69,7 +69,7 @@ def test_a_backfill_and_incremental_runs_at_once_lose_nothing_and_double_nothing
         gate = tmp_path / f"gate-{number}"
         gate.mkdir()
         with Workspace.open(folder) as workspace:
-            workspace.run(until=lakes.day(cursor))
+            workspace.incremental.run(until=lakes.day(cursor))
             deliver_days(source, *MADE, lakes.days(first, last))
             # From the first day that the late files hold posts of, to days that only the incremental runs will reach.
             backfill = lakes.request(workspace, first - LATEST_DAYS, until[0])
@@ -89,7 +89,7 @@ def test_a_backfill_and_incremental_runs_at_once_lose_nothing_and_double_nothing
 
     lakes.create(tmp_path / "scratch", source, workers=1, window_partitions=100)
     with Workspace.open(tmp_path / "scratch") as scratch, Workspace.open(folder) as workspace:
-        scratch.run(until=lakes.day(ROUNDS[-1][3][-1]))
+        scratch.incremental.run(until=lakes.day(ROUNDS[-1][3][-1]))
         # Where a post came twice, the lake keeps the line that it met first: only the name of the file may differ.
         expected = with_rows(contents(scratch, without=["source"]))
         assert with_rows(contents(workspace, without=["source"])) == expected
@@ -103,7 +103,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     write_month(root / "source", *made, outage=lakes.days(1, 2))
     lakes.create(root / "lake", root / "source", workers=1, window_partitions=2)
     with Workspace.open(root / "lake") as workspace:
-        workspace.run(until=lakes.day(5))
+        workspace.incremental.run(until=lakes.day(5))
         deliver_days(root / "source", *made, lakes.days(1, 2))
         return root / "lake", lakes.request(workspace, 0, 2)
 
@@ -123,10 +123,10 @@ def test_a_second_driver_is_turned_away(two: tuple[Workspace, Workspace, str]):
 
     def second() -> None:
         with pytest.raises(DrivenElsewhereError) as error:
-            other.drive(backfill)
+            other.runs.drive(backfill)
         refused.append(error.value)
 
-    assert one.drive(backfill, progress=Interruption("silver", second)).status == "SUCCESS"
+    assert one.runs.drive(backfill, progress=Interruption("silver", second)).status == "SUCCESS"
     assert len(refused) == 1
 
 
@@ -159,13 +159,13 @@ def test_a_driver_that_wakes_up_after_another_took_over_stops_and_records_nothin
         take_the_lease(other)
         # It dies in its turn, but not before its first event (step 2), which is what fences the sleeper off.
         with open_faulty(other.config.folder, Faults(at=3)) as third, pytest.raises(Crash):
-            third.drive(backfill)
+            third.runs.drive(backfill)
         positions.append(other.ledger.position())
 
     with pytest.raises(FencedError):
-        one.drive(backfill, progress=Interruption(stage, taken_over))
+        one.runs.drive(backfill, progress=Interruption(stage, taken_over))
     assert one.ledger.position() == positions[0]
-    assert other.drive(backfill).status == "SUCCESS"
+    assert other.runs.drive(backfill).status == "SUCCESS"
 
 
 def test_a_driver_that_wakes_up_after_another_published_publishes_nothing(two: tuple[Workspace, Workspace, str]):
@@ -173,11 +173,11 @@ def test_a_driver_that_wakes_up_after_another_published_publishes_nothing(two: t
 
     def overtaken() -> None:
         take_the_lease(other)
-        other.drive(backfill)
+        other.runs.drive(backfill)
 
     with pytest.raises(EndedMeanwhileError):
-        one.drive(backfill, progress=Interruption("publish", overtaken))
-    assert one.drive(backfill).status == "SUCCESS"
+        one.runs.drive(backfill, progress=Interruption("publish", overtaken))
+    assert one.runs.drive(backfill).status == "SUCCESS"
 
 
 @pytest.mark.parametrize("stage", ["read", "silver", "gold_signals", "publish"])
@@ -186,10 +186,10 @@ def test_cancelling_ends_the_drive_and_publishes_nothing(two: tuple[Workspace, W
     before = published(contents(one))
 
     def cancelled() -> None:
-        other.cancel(backfill, reason="Not needed after all, INC-4211")
+        other.runs.cancel(backfill, reason="Not needed after all, INC-4211")
 
     with pytest.raises(EndedMeanwhileError):
-        one.drive(backfill, progress=Interruption(stage, cancelled))
+        one.runs.drive(backfill, progress=Interruption(stage, cancelled))
     assert published(contents(one)) == before
     last = [entry.topic for entry in read_record(one).entries if entry.stream == backfill][-1]
     assert last == "backfill.cancelled"

@@ -82,7 +82,7 @@ def told(folder: Path, harm: Harm) -> list[Any]:
         backfill(2, 3)  # nor in a part of it
         backfill(1, 6)  # more than was read for
         harm(cache(folder))
-        workspace.run(small.day(8))
+        workspace.incremental.run(small.day(8))
         (source / "2024-01-05-again.jsonl").write_bytes(b"\n".join([post(1, 2), post(3, 3), b"\xff", post(2, 4)]))
         backfill(1, 7)
         (source / "late.jsonl").write_bytes(b"\n".join([post(4, 2), post(2, 4)]))  # the same name, other posts
@@ -138,8 +138,8 @@ def files_read(folder: Path, first: int = 1, last: int = 7) -> bool:
     heard: set[str] = set()
     with small.reopen(folder / "ws") as workspace:
         run_id = small.request(workspace, first, last)
-        workspace.approve(run_id)
-        workspace.drive(run_id, progress=lambda stage, done, total: heard.add(stage.split()[0]))
+        workspace.backfills.approve(run_id)
+        workspace.runs.drive(run_id, progress=lambda stage, done, total: heard.add(stage.split()[0]))
     return "read" in heard
 
 

@@ -33,7 +33,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 
 def driver(workspace: Workspace, number: int, **policy: Any) -> Execution:
     """What a driver of its own works with, under that policy."""
-    ex = workspace.execution()
+    ex = workspace.core.execution()
     return replace(ex, token=f"driver-{number}", policy=replace(ex.policy, **policy))
 
 

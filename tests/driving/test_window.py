@@ -398,7 +398,7 @@ class Stop(BaseException):
 
 
 def test_a_dataset_that_reads_its_own_earlier_days_runs_and_is_backfilled_in_order(own: Workspace):
-    own.run(small.day(7))
+    own.incremental.run(small.day(7))
     assert {p["dataset"] for p in partitions(own) if p["layer"] != "bronze"} == {"silver_lengths", "gold_so_far"}
     versioned = {e["dataset"]: e["data"] for e in events(own, "topic = 'dataset.logic_versioned'")}
     assert json.loads(versioned["gold_so_far"])["definition"] == SO_FAR
@@ -411,11 +411,11 @@ def test_a_dataset_that_reads_its_own_earlier_days_runs_and_is_backfilled_in_ord
             raise Stop
 
     run_id = small.request(own, 3, 4)
-    own.approve(run_id)
+    own.backfills.approve(run_id)
     with pytest.raises(Stop):
-        own.drive(run_id, progress=die)
+        own.runs.drive(run_id, progress=die)
     assert read_dataset(own, "gold_so_far") == before
-    assert own.drive(run_id).status == "SUCCESS"
+    assert own.runs.drive(run_id).status == "SUCCESS"
     after = read_dataset(own, "gold_so_far")
     assert after == expected_so_far(own)
     assert after[:2] == before[:2]

@@ -303,7 +303,7 @@ def _candidate_problems(run: str, events: Sequence[Entry]) -> Iterator[str]:
 
 def bronze_problems(connection: duckdb.DuckDBPyConnection, workspace: Workspace) -> Iterator[str]:
     """No key twice in Bronze: (post_id, revision) of the posts (N23, N24)."""
-    for definition in workspace.pipeline.layer("bronze"):
+    for definition in workspace.core.pipeline.layer("bronze"):
         files = current_files(connection, workspace, definition.name)
         if not files:
             continue

@@ -30,7 +30,7 @@ def contents(workspace: Workspace, *, without: Sequence[str] = ()) -> Contents:
         for row in rows(connection, "partitions", "layer <> 'bronze'"):
             digest = ",".join(file["sha256"] for file in row["files"])
             found.setdefault(row["dataset"], {})[row["partition"].isoformat()] = digest
-        for definition in workspace.pipeline.layer("bronze"):
+        for definition in workspace.core.pipeline.layer("bronze"):
             files = current_files(connection, workspace, definition.name)
             if files:
                 found[definition.name] = _rows_by_day(connection, files, definition.partition, without)

@@ -580,10 +580,10 @@ def workspace(root: Path, *, pipeline: bool) -> tuple[Path, Known]:
     if pipeline:
         shutil.copytree(BUILT_IN, root / "ws" / "pipeline")
     with small.create(root / "ws", f"files:{root / 'posts'}", pipeline="pipeline" if pipeline else None) as made:
-        made.run(small.day(6))
+        made.incremental.run(small.day(6))
         done = small.backfill(made, 2, 3).id
         waits = small.request(made, 3, 4)
-        known = Known((done, waits, done[:8], waits[:12]), tuple(sorted(made.pipeline.definitions)))
+        known = Known((done, waits, done[:8], waits[:12]), tuple(sorted(made.core.pipeline.definitions)))
     return root, known
 
 

@@ -9,7 +9,7 @@ from tradex_ledger.workspace import Workspace
 
 def root_of(workspace: Workspace) -> Path:
     """The folder of its lake."""
-    return Path(workspace.lake.name)
+    return Path(workspace.core.lake.name)
 
 
 def in_lake(workspace: Workspace, path: str) -> Path:

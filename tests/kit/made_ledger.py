@@ -31,9 +31,9 @@ def make(folder: Path, events: int) -> int:
     first = date(2012, 1, 1)
     Workspace.create(folder / "workspace", source=f"files:{folder / 'delivered'}", start=first, actor="bench").close()
     with Workspace.open(folder / "workspace", actor="bench") as ws:
-        ledger, pipeline = ws.ledger, ws.pipeline
+        ledger, pipeline = ws.ledger, ws.core.pipeline
         datasets = {name: ledger.get(Dataset, stream_of(name), "dataset") for name in pipeline.definitions}
-        state, day, position = ws.state(), first, ledger.position()
+        state, day, position = ws.state, first, ledger.position()
         while position < events:
             days = 400 if (day - first).days % 1000 == 999 else 1
             run = _incremental(pipeline, datasets, state.cursor, day, days, position)

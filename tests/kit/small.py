@@ -95,7 +95,7 @@ def set_policy(folder: Path, **policy: Any) -> None:
     """Put settings under [policy] of a workspace's file, and on record."""
     propose_policy(folder, **policy)
     with reopen(folder) as workspace, suppress(SamePolicyError):
-        workspace.set_policy(reason="asked for by the desk, INC-4301")
+        workspace.policy.set(reason="asked for by the desk, INC-4301")
 
 
 def propose_policy(folder: Path, **policy: Any) -> None:
@@ -126,14 +126,14 @@ def request(workspace: Workspace, first: int | date = 4, last: int | date = 5, *
         "reason": REASON,
         **changes,
     }
-    return workspace.request(Request(**order)).id
+    return workspace.backfills.request(Request(**order)).id
 
 
 def backfill(workspace: Workspace, first: int | date = 4, last: int | date = 5, **changes: Any) -> Run:
     """Request, approve and drive a temporal backfill."""
     run_id = request(workspace, first, last, **changes)
-    workspace.approve(run_id)
-    return workspace.drive(run_id)
+    workspace.backfills.approve(run_id)
+    return workspace.runs.drive(run_id)
 
 
 @contextmanager
@@ -153,22 +153,22 @@ def broken(path: Path, content: bytes) -> Iterator[None]:
 def tell_everything(workspace: Workspace, source: Path) -> None:
     """A story of ordinary days: failures, a rejection, a cancellation, a backfill (rules: `story_of_rules.py`)."""
     with broken(source / "2024-01-03.jsonl.gz", b"\x1f\x8b no gzip"):
-        _fails(lambda: workspace.run(day(5)))
-    workspace.run(day(5))
+        _fails(lambda: workspace.incremental.run(day(5)))
+    workspace.incremental.run(day(5))
     rejected = request(workspace)
-    workspace.reject(rejected, reason="the vendor will deliver again on Monday")
+    workspace.backfills.reject(rejected, reason="the vendor will deliver again on Monday")
     cancelled = request(workspace)
-    workspace.approve(cancelled)
-    workspace.cancel(cancelled, reason="the vendor delivered other days")
+    workspace.backfills.approve(cancelled)
+    workspace.runs.cancel(cancelled, reason="the vendor delivered other days")
     late = '{"id":"1741941000000000001","text":"late $TSLA","author_id":"9","created_at":"2024-01-02T10:00:00.000Z"}\n'
     (source / "2024-01-09-late.jsonl").write_text(late, encoding="utf-8")
     run_id = request(workspace, 2, 3)
-    workspace.approve(run_id)
+    workspace.backfills.approve(run_id)
     lake = sorted(root_of(workspace).glob("bronze_x_posts/event_date=2024-01-03/*.parquet"))[0]
     with broken(lake, lake.read_bytes()[:-1]):
-        _fails(lambda: workspace.drive(run_id))
-    workspace.drive(run_id)
-    workspace.run(day(8))
+        _fails(lambda: workspace.runs.drive(run_id))
+    workspace.runs.drive(run_id)
+    workspace.incremental.run(day(8))
 
 
 def _fails(command: Any) -> None:

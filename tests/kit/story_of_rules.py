@@ -71,20 +71,20 @@ def tell(folder: Path, source: Path) -> Workspace:
     small.create(folder, f"files:{source}", **POLICY).close()
     with used_by(folder, "ana") as ana:
         _an_incremental_run_is_cancelled(ana, source)
-        ana.run(day(6))
+        ana.incremental.run(day(6))
         (source / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
         reviewed = _held_and_paused(ana)
         _marks(ana)
         waits = request(ana, 4, 5, allow_overlap=[reviewed])
     with used_by(folder, "ben", days=3) as ben:
-        ben.drive(reviewed)  # approved three days ago: beyond its SLA
-        ben.release(reviewed, reason="the late post is really there, INC-4211")
-        assert ben.drive(reviewed).status == "SUCCESS"
-        ben.revert(reviewed, reason="the vendor took its delivery back, INC-4212")
-        digest, _ = ben.plan_prune("gold_metrics", reason="the vendor wants its data gone")
+        ben.runs.drive(reviewed)  # approved three days ago: beyond its SLA
+        ben.runs.release(reviewed, reason="the late post is really there, INC-4211")
+        assert ben.runs.drive(reviewed).status == "SUCCESS"
+        ben.backfills.revert(reviewed, reason="the vendor took its delivery back, INC-4212")
+        digest, _ = ben.lake.plan_prune("gold_metrics", reason="the vendor wants its data gone")
     with used_by(folder, "ana", days=11) as ana:
-        assert ana.prune("gold_metrics", digest)
-        assert ana.sweep() == [waits]
+        assert ana.lake.prune("gold_metrics", digest)
+        assert ana.runs.sweep() == [waits]
     _another_policy(folder)
     _forced(folder)
     _another_engine(folder)
@@ -97,37 +97,39 @@ def tell(folder: Path, source: Path) -> Workspace:
         with receiver() as (other, _):
             pass
         with pytest.raises(ReceiverDownError, match="1 of 2 receivers"):
-            deliver(workspace.execution(), (url, other))
+            deliver(workspace.core.execution(), (url, other))
         heard = len(got)
         assert heard > 0
-        assert deliver(workspace.execution(), (url,)) == heard == len(got)  # the one that was up hears nothing twice
-        assert deliver(workspace.execution(), (url,)) == 0
+        assert (
+            deliver(workspace.core.execution(), (url,)) == heard == len(got)
+        )  # the one that was up hears nothing twice
+        assert deliver(workspace.core.execution(), (url,)) == 0
     return workspace
 
 
 def _an_incremental_run_is_cancelled(ana: Workspace, source: Path) -> None:
     with broken(source / "2024-01-03.jsonl.gz", b"\x1f\x8b no gzip"), pytest.raises(TradexError):
-        ana.run(day(5))
-    run_id = ana.unfinished_incremental()
+        ana.incremental.run(day(5))
+    run_id = ana.incremental.unfinished()
     assert run_id
-    ana.cancel(run_id, reason="the vendor delivers that day again")
+    ana.runs.cancel(run_id, reason="the vendor delivers that day again")
 
 
 def _held_and_paused(ana: Workspace) -> str:
     run_id = request(ana, 2, 3, review=True)
-    ana.approve(run_id)
-    ana.pause(run_id, reason="the vendor is still delivering")
+    ana.backfills.approve(run_id)
+    ana.backfills.pause(run_id, reason="the vendor is still delivering")
     with pytest.raises(WrongStateError):
-        ana.drive(run_id)
-    ana.resume(run_id)
+        ana.runs.drive(run_id)
+    ana.backfills.resume(run_id)
     return run_id
 
 
 def _marks(ana: Workspace) -> None:
-    ana.deprecate("gold_signals", 1, reason=REASON)
-    ana.restore("gold_signals", 1, reason=REASON)
-    ana.protect("gold_signals", day(1), day(2), reason=REASON)
-    ana.unprotect("gold_signals", day(1), day(2), reason=REASON)
+    ana.datasets.deprecate("gold_signals", 1, reason=REASON)
+    ana.datasets.restore("gold_signals", 1, reason=REASON)
+    ana.datasets.protect("gold_signals", day(1), day(2), reason=REASON)
+    ana.datasets.unprotect("gold_signals", day(1), day(2), reason=REASON)
 
 
 def _another_policy(folder: Path) -> None:
@@ -135,18 +137,18 @@ def _another_policy(folder: Path) -> None:
     for settings in ({"may_set_policy": ["ana", "ben"]}, {"batch_mb": 17}):
         small.propose_policy(folder, **settings)
         with used_by(folder, "ana", days=11.5) as ana:
-            proposal = ana.set_policy(reason=REASON).proposal
+            proposal = ana.policy.set(reason=REASON).proposal
     assert proposal
     with used_by(folder, "ben", days=11.5) as ben:
-        ben.approve_policy(proposal.digest)
+        ben.policy.approve(proposal.digest)
     for settings, answered in (({"window_partitions": 31}, True), ({"runs_in_all": 5}, False)):
         small.propose_policy(folder, **settings)
         with used_by(folder, "ana", days=11.6) as ana:
-            proposal = ana.set_policy(reason=REASON).proposal
+            proposal = ana.policy.set(reason=REASON).proposal
         assert proposal
         with used_by(folder, "ben", days=11.6) as ben:
             if answered:
-                ben.reject_policy(proposal.digest, reason="30 is enough, INC-4301")
+                ben.policy.reject(proposal.digest, reason="30 is enough, INC-4301")
 
 
 def _forced(folder: Path) -> None:
@@ -154,23 +156,23 @@ def _forced(folder: Path) -> None:
     with used_by(folder, "ana", days=12) as ana:
         run_id = request(ana, 4, 5, kind="forced", **back)
     with used_by(folder, "ben", days=12) as ben:
-        ben.approve(run_id)
-        assert ben.drive(run_id).status == "SUCCESS"
-        assert ben.state().cursor == back["cursor"]
-        ben.run(day(6))
+        ben.backfills.approve(run_id)
+        assert ben.runs.drive(run_id).status == "SUCCESS"
+        assert ben.state.cursor == back["cursor"]
+        ben.incremental.run(day(6))
 
 
 def _lost(folder: Path) -> None:
     """A file of Bronze is gone, for good; its day is fetched again."""
     with used_by(folder, "ana", days=12.6) as ana:
         sorted(root_of(ana).glob("bronze_x_posts/event_date=2024-01-03/*.parquet"))[0].unlink()
-        plan = ana.declare_loss("bronze_x_posts", reason="the disk of rack 4 died, INC-4400").loss_plan
+        plan = ana.lake.declare_loss("bronze_x_posts", reason="the disk of rack 4 died, INC-4400").loss_plan
         assert plan
         run_id = request(ana, 3, 3)
     with used_by(folder, "ben", days=12.6) as ben:
-        assert ben.confirm_loss("bronze_x_posts", plan.digest)
-        ben.approve(run_id)
-        assert ben.drive(run_id).status == "SUCCESS"
+        assert ben.lake.confirm_loss("bronze_x_posts", plan.digest)
+        ben.backfills.approve(run_id)
+        assert ben.runs.drive(run_id).status == "SUCCESS"
 
 
 def _garbage_and_a_lost_head(folder: Path) -> None:
@@ -180,28 +182,28 @@ def _garbage_and_a_lost_head(folder: Path) -> None:
         left = root_of(ana) / "gold_metrics" / "feature_version=1" / "date=2024-01-01" / f"{run_id}-99.parquet"
         left.write_bytes(b"left")
         os.utime(left, (1_000_000_000, 1_000_000_000))
-        assert len(ana.collect_garbage(reason="left by the crash of 3 Jan, INC-4310").removed) == 1
+        assert len(ana.lake.gc(reason="left by the crash of 3 Jan, INC-4310").removed) == 1
         lost = ana.ledger.position() + 100
-        ana.lake.lay(Marker(0, lost, "ab" * 32, ana.ledger.id))
+        ana.core.lake.lay(Marker(0, lost, "ab" * 32, ana.ledger.id))
         with pytest.raises(BehindError):
-            ana.run(day(7))
+            ana.incremental.run(day(7))
     with Workspace.open(
         folder, actor="ana", clock=Ticking(START + timedelta(days=12.9)), tolerates=small.ANY_LAKE
     ) as ana:
-        digest = ana.plan_epoch(lost, reason="the disk of the ledger died, INC-4320").digest
+        digest = ana.lake.plan_epoch(lost, reason="the disk of the ledger died, INC-4320").digest
     with Workspace.open(
         folder, actor="ben", clock=Ticking(START + timedelta(days=12.9)), tolerates=small.ANY_LAKE
     ) as ben:
-        assert ben.begin_epoch(digest) == 1
+        assert ben.lake.begin_epoch(digest) == 1
 
 
 def _clocks(folder: Path) -> None:
     """A month later somebody vouches for the clock; the night after, the real one finds the cursor in the future."""
     with used_by(folder, "ben", days=40) as ben:
-        ben.run(far_ahead=True, clock_is_right=True)
-        assert "policy" in ben.sweep()  # nobody answered the last proposal
+        ben.incremental.run(far_ahead=True, clock_is_right=True)
+        assert "policy" in ben.runs.sweep()  # nobody answered the last proposal
     with used_by(folder, "ana", days=12.6) as ana, pytest.raises(CursorAheadError):
-        ana.run()
+        ana.incremental.run()
 
 
 def _other_rows(folder: Path) -> None:
@@ -209,10 +211,10 @@ def _other_rows(folder: Path) -> None:
     with used_by(folder, "ana", days=12.7) as ana:
         run_id = request(ana, 4, 4, kind="forced", dataset="gold_signals", ticket="INC-4500")
     with used_by(folder, "ben", days=12.7) as ben:
-        ben.approve(run_id)
+        ben.backfills.approve(run_id)
         with given_for("gold_signals"):
-            assert ben.drive(run_id).status == "HELD"
-        ben.cancel(run_id, reason="the rows are wrong, INC-4500")
+            assert ben.runs.drive(run_id).status == "HELD"
+        ben.runs.cancel(run_id, reason="the rows are wrong, INC-4500")
 
 
 def _another_engine(folder: Path) -> None:
@@ -224,7 +226,7 @@ def _another_engine(folder: Path) -> None:
             patch.setattr(window, "build_window", build)
             if version == "1.98.0":
                 with pytest.raises(EngineChangedRowsError):
-                    ben.run(day(7))
-                assert ben.accept_engine(reason="the vendor is asked, INC-4400")
+                    ben.incremental.run(day(7))
+                assert ben.datasets.accept_engine(reason="the vendor is asked, INC-4400")
             else:
-                ben.run(day(7))
+                ben.incremental.run(day(7))

@@ -28,12 +28,12 @@ def story(folder: Path, posts: Path, lake: str) -> dict[str, list[Any]]:
     settings.write_text(settings.read_text().replace("[workspace]", "[workspace]\nworkers = 2", 1))
     small.set_policy(folder, window_partitions=2)
     with small.reopen(folder) as workspace:
-        workspace.run(small.day(6))
+        workspace.incremental.run(small.day(6))
         small.backfill(workspace, 2, 4, kind="dataset", dataset="gold_metrics")
-        assert find_unreferenced(workspace.ledger, workspace.lake) == []
-        assert find_lost(workspace.ledger, workspace.lake).wrong == []
+        assert find_unreferenced(workspace.ledger, workspace.core.lake) == []
+        assert find_lost(workspace.ledger, workspace.core.lake).wrong == []
         store = workspace.ledger.store
-        return {name: query(store, workspace.lake, f"select * from {name} order by all").rows for name in DATASETS}
+        return {name: query(store, workspace.core.lake, f"select * from {name} order by all").rows for name in DATASETS}
 
 
 def test_a_pipeline_runs_on_a_storage_that_the_package_does_not_know(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -204,7 +204,7 @@ def test_a_backup_with_its_journal_but_no_index_is_read_from_a_copy(made: tuple[
 
 def test_a_ledger_is_read_while_a_writer_is_at_work(made: tuple[Path, str], ws: Path):
     with small.reopen(ws) as workspace:
-        workspace.run(small.day(6))
+        workspace.incremental.run(small.day(6))
         position = workspace.ledger.position()
         names = set(tree(ws))
         assert "ledger.db-wal" in names
@@ -213,8 +213,8 @@ def test_a_ledger_is_read_while_a_writer_is_at_work(made: tuple[Path, str], ws: 
         for arguments in commands(made[1]):
             assert run(["-C", str(ws), *arguments]) in (0, 1), arguments
         assert set(tree(ws)) == names
-        workspace.dataset("gold_signals")
-        assert workspace.run(small.day(7)).status == "SUCCESS"
+        workspace.datasets.get("gold_signals")
+        assert workspace.incremental.run(small.day(7)).status == "SUCCESS"
 
 
 def test_no_read_is_torn_by_writers_that_come_and_go(ws: Path):
@@ -298,7 +298,7 @@ def test_a_reading_connection_cannot_write(ws: Path):
     with closing(look(ws / "ledger.db")) as connection, pytest.raises(sqlite3.OperationalError):
         connection.execute("insert into tracking values ('x', 1)")
     with Workspace.open(ws, actor="eve", reading=True) as workspace, pytest.raises(StoreFault) as caught:
-        workspace.register_datasets()
+        workspace.datasets.register()
         with writing(workspace.ledger.engine):
             raise AssertionError
     assert caught.value.code == "store-not-writable"
@@ -352,12 +352,12 @@ def test_a_second_user_reads_what_a_killed_writer_left(made: tuple[Path, str], w
 def test_a_second_user_reads_while_a_writer_is_at_work(made: tuple[Path, str], ws: Path):
     nobody = as_nobody()
     with small.reopen(ws) as workspace:
-        workspace.run(small.day(6))
+        workspace.incremental.run(small.day(6))
         position = workspace.ledger.position()
         for arguments in (["status"], ["audit", "log"], ["dataset", "list"]):
             assert asked(ws, arguments, *nobody).returncode == 0
         assert f"as of position {position}" in asked(ws, ["status"], *nobody).stderr
-        assert workspace.run(small.day(7)).status == "SUCCESS"
+        assert workspace.incremental.run(small.day(7)).status == "SUCCESS"
 
 
 def test_who_may_not_write_is_told_so_before_any_work(made: tuple[Path, str], ws: Path):

@@ -61,7 +61,7 @@ def make_template(root: Path) -> Path:
     small.deliver(root / "posts", days=DAYS, posts_per_day=4)
     shutil.copytree(BUILT_IN, root / "ws" / "pipeline")
     with small.create(root / "ws", f"files:{root / 'posts'}", pipeline="pipeline") as made:
-        made.run(small.day(BEGUN))
+        made.incremental.run(small.day(BEGUN))
     return root / "ws"
 
 
@@ -105,11 +105,11 @@ class Lab:
 
     def drive(self, run_id: str, crash: Breakdown) -> str:
         """Drive, perhaps into a crash or a fault; returns the status that came of it, or BROKEN."""
-        return self._act("maria", crash, lambda workspace: workspace.drive(run_id).status)
+        return self._act("maria", crash, lambda workspace: workspace.runs.drive(run_id).status)
 
     def run(self, until: int, crash: Breakdown) -> str:
         """Run incrementally, perhaps into a crash or a fault."""
-        return self._act("ana", crash, lambda workspace: workspace.run(small.day(until)).status)
+        return self._act("ana", crash, lambda workspace: workspace.incremental.run(small.day(until)).status)
 
     def _act(self, actor: str, crash: Breakdown, action: Callable[[Workspace], str]) -> str:
         workspace = self.crashing(Faults(*crash)) if crash else self.open(actor)

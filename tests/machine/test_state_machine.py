@@ -108,9 +108,9 @@ class Machine(RuleBasedStateMachine):
     def cancel_unfinished(self) -> None:
         STEPS["cancel run"] += 1
         with self.lab.open() as workspace:
-            run_id = workspace.unfinished_incremental()
+            run_id = workspace.incremental.unfinished()
             assert run_id is not None
-            workspace.cancel(run_id, reason=REASON)
+            workspace.runs.cancel(run_id, reason=REASON)
         self.unfinished = None
 
     def late_post(self) -> None:
@@ -159,7 +159,7 @@ class Machine(RuleBasedStateMachine):
         STEPS["approve"] += 1
         known = self.model.runs[run_id]
         with self.lab.open(by) as workspace:
-            code = refused(lambda: workspace.approve(run_id))
+            code = refused(lambda: workspace.backfills.approve(run_id))
         if known.status != "PLANNED":
             assert code == "wrong-state", code
         elif known.kind == "forced" and by.strip().lower() == known.by:
@@ -215,7 +215,8 @@ class Machine(RuleBasedStateMachine):
         }[decision]
         arguments = {} if decision == "resume" else {"reason": REASON}
         with self.lab.open("maria") as workspace:
-            code = refused(lambda: getattr(workspace, decision)(run_id, **arguments))
+            room = workspace.runs if decision in ("cancel", "release") else workspace.backfills
+            code = refused(lambda: getattr(room, decision)(run_id, **arguments))
         expected = None if known.status in allowed else "wrong-state"
         if expected is None and decision == "release" and (known.kind, known.by) == ("forced", "maria"):
             expected = "self-approval"
@@ -231,7 +232,7 @@ class Machine(RuleBasedStateMachine):
         known = self.model.runs[run_id]
         with self.lab.open("maria") as workspace:
             stands_below = is_built_upon(run_id, read_record(workspace).entries)
-            code = refused(lambda: workspace.revert(run_id, reason=REASON))
+            code = refused(lambda: workspace.backfills.revert(run_id, reason=REASON))
         if known.status != "SUCCESS":
             assert code in ("wrong-state", "built-upon"), code
         else:
@@ -250,8 +251,8 @@ class Machine(RuleBasedStateMachine):
             others = self.model.in_status(*ACTIVE)
             run_id = small.request(workspace, 1, DAYS + 1, kind="dataset", allow_overlap=others)
         with self.lab.open("maria") as workspace:
-            workspace.approve(run_id)
-            assert workspace.drive(run_id).status == "SUCCESS"
+            workspace.backfills.approve(run_id)
+            assert workspace.runs.drive(run_id).status == "SUCCESS"
             entries = read_record(workspace).entries
             mine = [entry for entry in entries if entry.stream == run_id]
             changed = stale | built(mine, "run.batch_appended")
@@ -266,16 +267,18 @@ class Machine(RuleBasedStateMachine):
         self.lab.edit_signals()
         with self.lab.open() as workspace:
             day: dict[str, Any] = {"dataset": "gold_signals", "first": small.day(1), "last": small.day(1)}
-            code = refused(lambda: workspace.plan(Request(kind="temporal", **day, override_state=False, reason=REASON)))
+            code = refused(
+                lambda: workspace.backfills.plan(Request(kind="temporal", **day, override_state=False, reason=REASON))
+            )
             assert code == "logic-changed-without-version"
             self.model.signals += 1
-            assert workspace.bump("gold_signals", reason=REASON) == {"gold_signals": self.model.signals}
+            assert workspace.datasets.bump("gold_signals", reason=REASON) == {"gold_signals": self.model.signals}
 
     # -- what must hold after each
 
     def cursor(self) -> str | None:
         with self.lab.open() as workspace:
-            return workspace.state().cursor
+            return workspace.state.cursor
 
     @invariant()
     def it_is_as_the_model_says(self) -> None:
@@ -285,8 +288,8 @@ class Machine(RuleBasedStateMachine):
             runs = fold_runs(check_everything(workspace).entries)  # which the projection `runs` equals
             found = {run_id: run["status"] for run_id, run in runs.items() if run_id.startswith("bf-")}
             assert found == {run_id: known.status for run_id, known in self.model.runs.items()}
-            assert workspace.state().cursor == self.model.cursor
-            assert workspace.dataset("gold_signals").logic_version == self.model.signals
+            assert workspace.state.cursor == self.model.cursor
+            assert workspace.datasets.get("gold_signals").logic_version == self.model.signals
         STEPS["all"] += 1
 
 

@@ -37,18 +37,18 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 
 def bump_metrics(workspace: Workspace) -> None:
     small.edit(workspace, "gold_metrics", "count(*)", "count(post_id)")
-    workspace.bump("gold_metrics", reason=REASON)
+    workspace.datasets.bump("gold_metrics", reason=REASON)
 
 
 def logical(
     workspace: Workspace, first: int | None, last: int | None, dataset: str = "gold_metrics", **more: Any
 ) -> Any:
     days: dict[str, Any] = {"first": first and small.day(first), "last": last and small.day(last)}
-    made = workspace.request(
+    made = workspace.backfills.request(
         Request(kind="logical", dataset=dataset, override_state=False, reason=REASON, **days, **more)
     )
-    workspace.approve(made.id)
-    return workspace.drive(made.id)
+    workspace.backfills.approve(made.id)
+    return workspace.runs.drive(made.id)
 
 
 @pytest.mark.norm("N12")
@@ -57,12 +57,12 @@ def test_the_next_run_after_a_bump_is_refused_until_what_it_reads_was_backfilled
     bump_metrics(workspace)
     before = workspace.ledger.position()
     with pytest.raises(IncompleteInputsError) as error:
-        workspace.run(small.day(8))
+        workspace.incremental.run(small.day(8))
     assert "gold_baselines of 2024-01-06 reads gold_metrics" in error.value.message
     assert "backfill request logical gold_metrics --from 2024-01-01 --to 2024-01-05" in (error.value.mend or "")
     assert workspace.ledger.position() == before
     logical(workspace, None, None)
-    workspace.run(small.day(8))
+    workspace.incremental.run(small.day(8))
     assert projection(workspace, "stale_partitions") == []
 
 
@@ -74,15 +74,17 @@ def test_a_partial_backfill_of_new_logic_builds_just_what_reads_no_hole(workspac
     assert {name: sorted(map(iso, days)) for name, days in run.candidates.items()} == {
         "gold_metrics": ["2024-01-04", "2024-01-05"]
     }
-    why = " ".join(step.because for step in workspace.edges(workspace.ledger.get(Backfill, run.id, "backfill")))
+    why = " ".join(
+        step.because for step in workspace.backfills.edges(workspace.ledger.get(Backfill, run.id, "backfill"))
+    )
     assert "2 days left out" in why
     run = logical(workspace, 1, 3)
     assert set(run.candidates) >= DOWNSTREAM
     fresh = contents(workspace)
     # All at once gives the same.
     with small.create(workspace.config.folder / "new", str(workspace.config.source), pipeline="../pipeline") as other:
-        other.bump("gold_metrics", reason=REASON)
-        other.run(small.day(6))
+        other.datasets.bump("gold_metrics", reason=REASON)
+        other.incremental.run(small.day(6))
         assert with_rows(contents(other)) == with_rows(fresh)
 
 
@@ -90,7 +92,7 @@ def test_a_partial_backfill_of_new_logic_builds_just_what_reads_no_hole(workspac
 def test_a_request_whose_own_days_cannot_be_built_is_refused(workspace: Workspace):
     bump_metrics(workspace)
     with pytest.raises(IncompleteInputsError, match="gold_baselines of 2024-01-04 reads gold_metrics"):
-        workspace.request(
+        workspace.backfills.request(
             Request(
                 kind="logical",
                 dataset="gold_baselines",
@@ -108,30 +110,30 @@ def test_a_bump_does_not_carry_the_change_of_another_definition_along(workspace:
     small.edit(workspace, "gold_signals", "z >= 3", "z >= 4")
     before = workspace.ledger.position()
     with pytest.raises(LogicChangedError, match="gold_signals"):
-        workspace.bump("gold_metrics", reason=REASON)
+        workspace.datasets.bump("gold_metrics", reason=REASON)
     assert workspace.ledger.position() == before
-    assert workspace.bump("gold_signals", reason="spikes of z = 3 were too many") == {"gold_signals": 2}
-    assert workspace.bump("gold_metrics", reason=REASON)["gold_signals"] == 3
+    assert workspace.datasets.bump("gold_signals", reason="spikes of z = 3 were too many") == {"gold_signals": 2}
+    assert workspace.datasets.bump("gold_metrics", reason=REASON)["gold_signals"] == 3
 
 
 @pytest.mark.norm("N27")
 def test_days_under_an_older_logic_are_told_as_such_until_they_are_backfilled(workspace: Workspace):
     small.edit(workspace, "silver_social_events", "lexicon[word], 0)", "lexicon[word], 0) + 0")
     assert projection(workspace, "stale_partitions") == []
-    workspace.bump("silver_social_events", reason="the weights are counted in another way")
+    workspace.datasets.bump("silver_social_events", reason="the weights are counted in another way")
     every_day = set(range(1, 6))
     for reverted in (False, True):
         stale = projection(workspace, "stale_partitions")
         assert {row["reason"] for row in stale} == {"new logic version"}, reverted
         assert {row["partition"].day for row in stale if row["layer"] == "silver"} == every_day
         assert {row["dataset"] for row in stale} == {"silver_social_events", *DOWNSTREAM}
-        (proposed,) = workspace.propose()
+        (proposed,) = workspace.backfills.propose()
         assert (proposed.kind, proposed.dataset) == ("logical", "silver_social_events")
         assert (proposed.first, proposed.last) == (day_of("2024-01-01"), day_of("2024-01-05"))
         run = logical(workspace, 1, 5, "silver_social_events")
         assert projection(workspace, "stale_partitions") == []
         # Once more from the beginning: what is reverted is under the older logic again.
-        workspace.revert(run.id, reason="the weights were right as they were")
+        workspace.backfills.revert(run.id, reason="the weights were right as they were")
 
 
 def bumping(workspace: Workspace, at: str) -> Progress:
@@ -153,13 +155,13 @@ def test_what_old_logic_makes_is_not_published_as_the_new_version(workspace: Wor
     """The definition is edited and bumped while the drive goes on; it has the old one in its hands."""
     (workspace.config.folder.parent / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
     run_id = small.request(workspace, 3, 3)
-    workspace.approve(run_id)
+    workspace.backfills.approve(run_id)
     with pytest.raises(BumpedMeanwhileError):
-        workspace.drive(run_id, progress=bumping(workspace, stage))
+        workspace.runs.drive(run_id, progress=bumping(workspace, stage))
     assert not [p for p in partitions(workspace) if p["logic_version"] == 2]
     assert nothing_is_of_the_new_version(workspace)
     with pytest.raises(PlanOutdatedError):
-        workspace.drive(run_id)
+        workspace.runs.drive(run_id)
 
 
 @pytest.mark.norm("N27")
@@ -168,16 +170,16 @@ def test_what_old_logic_makes_is_not_published_as_the_new_version(workspace: Wor
 )
 def test_an_incremental_run_that_a_bump_came_into_goes_on_once_all_it_reads_is_there(workspace: Workspace, stage: str):
     with pytest.raises(BumpedMeanwhileError):
-        workspace.run(small.day(7), progress=bumping(workspace, stage))
+        workspace.incremental.run(small.day(7), progress=bumping(workspace, stage))
     assert nothing_is_of_the_new_version(workspace)
     with pytest.raises(IncompleteInputsError):
-        workspace.run(small.day(7))
+        workspace.incremental.run(small.day(7))
     logical(workspace, None, None)
-    assert workspace.run(small.day(7)).status == "SUCCESS"
+    assert workspace.incremental.run(small.day(7)).status == "SUCCESS"
     assert projection(workspace, "stale_partitions") == []
     with small.create(workspace.config.folder / "new", str(workspace.config.source), pipeline="../pipeline") as other:
-        other.bump("gold_metrics", reason=REASON)
-        other.run(small.day(7))
+        other.datasets.bump("gold_metrics", reason=REASON)
+        other.incremental.run(small.day(7))
         assert second_versions(workspace) == second_versions(other)
 
 
@@ -202,18 +204,18 @@ def test_what_was_identical_to_a_version_that_was_reverted_meanwhile_is_written(
     posts = tmp_path / "posts"
     small.deliver(posts)
     with small.create(tmp_path / "ws", f"files:{posts}") as workspace:
-        workspace.run(small.day(6))
+        workspace.incremental.run(small.day(6))
         (posts / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
         first = small.backfill(workspace, 2, 3)
         second = small.request(workspace, 2, 3, review=True)
-        workspace.approve(second)
-        held = workspace.drive(second)
+        workspace.backfills.approve(second)
+        held = workspace.runs.drive(second)
         assert {version.outcome for days in held.candidates.values() for version in days.values()} == {"reused"}
         fresh = contents(workspace)
-        workspace.revert(first.id, reason="the late file was another vendor's")
+        workspace.backfills.revert(first.id, reason="the late file was another vendor's")
         assert with_rows(contents(workspace)) != with_rows(fresh)
-        workspace.release(second, reason="it was ours after all")
-        done = workspace.drive(second)
+        workspace.runs.release(second, reason="it was ours after all")
+        done = workspace.runs.drive(second)
         assert done.candidates["silver_social_events"][day_of("2024-01-03")].is_written
         assert with_rows(contents(workspace)) == with_rows(fresh)
         check_everything(workspace)
@@ -225,14 +227,14 @@ def test_a_plan_whose_inputs_were_reverted_meanwhile_is_not_computed_over_holes(
     bump_metrics(workspace)
     first = logical(workspace, None, None)
     later = small.request(workspace, 5, 5, dataset="gold_baselines", review=review)
-    workspace.approve(later)
+    workspace.backfills.approve(later)
     if review:
-        assert workspace.drive(later).status == "HELD"
-    workspace.revert(first.id, reason="the new metrics were wrong, TRX-91")
+        assert workspace.runs.drive(later).status == "HELD"
+    workspace.backfills.revert(first.id, reason="the new metrics were wrong, TRX-91")
     if review:
-        workspace.release(later, reason="compared: nothing differs at all")
+        workspace.runs.release(later, reason="compared: nothing differs at all")
     with pytest.raises(IncompleteInputsError):
-        workspace.drive(later)
+        workspace.runs.drive(later)
     assert not [p for p in partitions(workspace) if p["dataset"] == "gold_baselines" and p["logic_version"] == 2]
     logical(workspace, None, None, allow_overlap=[later])
-    assert workspace.drive(later).status == "SUCCESS"
+    assert workspace.runs.drive(later).status == "SUCCESS"

@@ -34,7 +34,7 @@ def test_a_request_is_returned_as_it_was_recorded(tmp_path: Path):
             "override_state": False,
             "reason": small.REASON,
         }
-        made = workspace.request(Request(first=small.day(4), last=small.day(5), **order))
+        made = workspace.backfills.request(Request(first=small.day(4), last=small.day(5), **order))
         (row,) = [row for row in projection(workspace, "runs") if row["run_id"] == made.id]
         assert made.requested_at == f"{row['requested_at'].isoformat()}+00:00"
 
@@ -47,7 +47,9 @@ def estimate_of(workspace: Workspace, first: int, last: int, **changes: Any) -> 
         "reason": small.REASON,
         **changes,
     }
-    return workspace.plan(Request(first=small.day(first), last=small.day(last), **order))[1].estimate.to_event()
+    return workspace.backfills.plan(Request(first=small.day(first), last=small.day(last), **order))[
+        1
+    ].estimate.to_event()
 
 
 @pytest.mark.norm("N9")
@@ -55,7 +57,7 @@ def test_what_is_asked_of_the_source_may_grow_and_what_nothing_touches_stays(tmp
     small.deliver(tmp_path / "posts")
     with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as workspace:
         assert estimate_of(workspace, 1, 3)["rows"] is None  # nothing like it was built before
-        workspace.run(small.day(8))
+        workspace.incremental.run(small.day(8))
         asked = estimate_of(workspace, 4, 5)
         for what in ("rows", "bytes", "seconds"):
             assert 0 <= asked[what]["low"] <= asked[what]["likely"] <= asked[what]["high"]
@@ -77,7 +79,7 @@ def test_what_new_logic_makes_is_measured_by_what_the_old_made(tmp_path: Path):
     with small.reopen(worlds.copied(tmp_path, pipeline=True)) as workspace:
         definition = tmp_path / "ws" / "pipeline" / "gold_signals.sql"
         definition.write_text(definition.read_text(encoding="utf-8").replace("z >= 3", "z >= 4"), encoding="utf-8")
-        workspace.bump("gold_signals", reason="a spike needs four deviations, TRX-91")
+        workspace.datasets.bump("gold_signals", reason="a spike needs four deviations, TRX-91")
         found = estimate_of(workspace, 1, 7, kind="logical", dataset="gold_signals")["rows"]
         held = sum(r["rows"] for r in partitions(workspace) if r["dataset"] == "gold_signals")
         assert found["low"] < found["likely"] == held < found["high"]

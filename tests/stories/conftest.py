@@ -18,7 +18,7 @@ def undisturbed(real_posts: Path) -> Iterator[Workspace]:
 
     def make(folder: Path) -> None:
         with Workspace.create(folder / "ws", source=f"files:{real_posts}", actor="ana") as workspace:
-            workspace.run(until=UNTIL)
+            workspace.incremental.run(until=UNTIL)
 
     with Workspace.open(worlds.made("undisturbed", make) / "ws", actor="ana") as workspace:
         yield workspace

@@ -51,7 +51,7 @@ class History:
             raise Died
 
     def request(self, first: date, last: date, reason: str) -> str:
-        found = self.workspace.request(
+        found = self.workspace.backfills.request(
             Request(kind="temporal", dataset=BRONZE, first=first, last=last, override_state=False, reason=reason)
         )
         self.note()
@@ -71,26 +71,26 @@ def history(real_posts: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with Workspace.open(folder / "workspace", actor="ana") as workspace:
         told = History(workspace, random.Random(SEED))
         told.note()
-        workspace.run(until=date(2014, 1, 8), progress=told.watch)
+        workspace.incremental.run(until=date(2014, 1, 8), progress=told.watch)
         told.note()
         with pytest.raises(Died):
-            workspace.run(until=date(2014, 1, 10), progress=told.die)
+            workspace.incremental.run(until=date(2014, 1, 10), progress=told.die)
         told.note()
-        workspace.run(until=date(2014, 1, 10), progress=told.watch)
+        workspace.incremental.run(until=date(2014, 1, 10), progress=told.watch)
         told.note()
         (source / "2014-01-08.jsonl.gz").symlink_to(real_posts / "2014-01-08.jsonl.gz")
         first, last = date(2014, 1, 7), date(2014, 1, 8)
-        workspace.reject(
+        workspace.backfills.reject(
             told.request(first, last, "somebody thought the files were here"), reason="not all of them yet"
         )
         cancelled = told.request(first, last, "the files of the 8th came late")
-        workspace.approve(cancelled)
-        workspace.cancel(cancelled, reason="the range was meant to be longer")
+        workspace.backfills.approve(cancelled)
+        workspace.runs.cancel(cancelled, reason="the range was meant to be longer")
         for _ in range(2):
             wanted = told.request(first, last, "the files of the 8th came late")
-            workspace.approve(wanted)
+            workspace.backfills.approve(wanted)
             told.note()
-            workspace.drive(wanted, progress=told.watch)
+            workspace.runs.drive(wanted, progress=told.watch)
             told.note()
         yield told
 

@@ -50,7 +50,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small.deliver(root / "posts")
     with pytest.MonkeyPatch.context() as patch, small.create(root / "ws", f"files:{root / 'posts'}") as made:
         use(patch, OLD)
-        made.run(day(5))
+        made.incremental.run(day(5))
     return root
 
 
@@ -59,7 +59,7 @@ def workspace(week: Path, tmp_path: Path) -> Iterator[Workspace]:
     with small.reopen(small.copied(week, tmp_path)) as opened:
         yield opened
         check_everything(opened)
-        assert list(opened.lake.staged()) == []
+        assert list(opened.core.lake.staged()) == []
 
 
 def use(patch: pytest.MonkeyPatch, version: str, build: Build | None = None) -> None:
@@ -117,7 +117,7 @@ def test_another_engine_that_gives_the_same_rows_goes_on_and_nothing_is_recomput
     before = contents(workspace)
     known = listing(workspace)
     with host(NEW):
-        assert workspace.run(day(7)).status == "SUCCESS"
+        assert workspace.incremental.run(day(7)).status == "SUCCESS"
     assert verdicts(workspace) == of(NEW, "equal")
     for row in projection(workspace, "engines"):
         assert row["compared_with"] == [f"duckdb {OLD}"]
@@ -131,33 +131,33 @@ def test_another_engine_that_gives_the_same_rows_goes_on_and_nothing_is_recomput
 def test_two_hosts_with_two_engines_do_not_take_turns_for_ever(workspace: Workspace):
     for version, until in ((NEW, 6), (OLD, 7), (NEW, 8), (OLD, 9), (NEW, 10)):
         with host(version):
-            workspace.run(day(until))
+            workspace.incremental.run(day(until))
     assert verdicts(workspace) == of(NEW, "equal") + of(OLD, "equal")
 
 
 def test_the_engine_that_made_and_built_everything_is_not_judged(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tradex_ledger.driving.engine.open_views", None)  # no pass over the events
     with host(OLD):
-        workspace.run(day(7))
+        workspace.incremental.run(day(7))
     assert verdicts(workspace) == []
 
 
 def test_a_known_verdict_costs_no_look_at_the_events(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
     with host(NEW):
-        workspace.run(day(6))
+        workspace.incremental.run(day(6))
         monkeypatch.setattr("tradex_ledger.driving.engine.open_views", None)
         monkeypatch.setattr("tradex_ledger.driving.engine.select", None)
-        workspace.run(day(7))
+        workspace.incremental.run(day(7))
 
 
 def test_the_sample_is_as_large_as_the_policy_says_and_always_the_same(workspace: Workspace, tmp_path: Path):
     small.set_policy(workspace.config.folder, engine_sample_partitions=2)
     shutil.copytree(workspace.config.folder, tmp_path / "other")
     with host(NEW):
-        workspace.run(day(6))
+        workspace.incremental.run(day(6))
         chosen = {row["dataset"]: row["partitions"] for row in projection(workspace, "engines")}
         with small.reopen(tmp_path / "other") as other:
-            other.run(day(6))
+            other.incremental.run(day(6))
             assert {row["dataset"]: row["partitions"] for row in projection(other, "engines")} == chosen
     assert {len(days) for days in chosen.values()} == {2}
 
@@ -165,7 +165,7 @@ def test_the_sample_is_as_large_as_the_policy_says_and_always_the_same(workspace
 def test_the_sample_can_be_switched_off(workspace: Workspace):
     small.set_policy(workspace.config.folder, engine_sample_partitions=0)
     with host(NEW, MISCOUNTS):
-        assert workspace.run(day(6)).status == "SUCCESS"
+        assert workspace.incremental.run(day(6)).status == "SUCCESS"
     assert verdicts(workspace) == []
 
 
@@ -174,7 +174,7 @@ def test_doubles_are_the_same_to_a_billionth(workspace: Workspace):
         return pc.multiply(values, 1 + 1e-12)
 
     with host(NEW, doctored("gold_baselines", shaken, "mentions_std")):
-        assert workspace.run(day(6)).status == "SUCCESS"
+        assert workspace.incremental.run(day(6)).status == "SUCCESS"
     assert verdicts(workspace) == of(NEW, "equal")
 
 
@@ -185,7 +185,7 @@ def test_an_engine_that_gives_other_rows_is_refused_before_anything_of_the_run_i
     before = workspace.ledger.position()
     with host(NEW, MISCOUNTS):
         with pytest.raises(EngineChangedRowsError) as error:
-            workspace.run(day(6))
+            workspace.incremental.run(day(6))
         assert error.value.exit_status == 3
         assert error.value.code == "engine-changed-rows"
         assert f"duckdb {NEW} gives other rows" in error.value.message
@@ -208,33 +208,33 @@ def test_an_engine_that_gives_other_rows_is_refused_before_anything_of_the_run_i
 
 def test_a_refusal_is_remembered_and_costs_nothing(workspace: Workspace):
     with host(NEW, MISCOUNTS), pytest.raises(EngineChangedRowsError) as first:
-        workspace.run(day(6))
+        workspace.incremental.run(day(6))
     position = workspace.ledger.position()
 
     def build(task: window.WindowTask) -> list[StagedFile]:
         raise AssertionError(f"{task.dataset} is built")
 
     with host(NEW, build), pytest.raises(EngineChangedRowsError) as again:
-        workspace.run(day(6))
+        workspace.incremental.run(day(6))
     assert again.value.message == first.value.message
     assert workspace.ledger.position() == position
     with host(OLD):
-        assert workspace.run(day(6)).status == "SUCCESS"  # who built it all is none the worse
+        assert workspace.incremental.run(day(6)).status == "SUCCESS"  # who built it all is none the worse
 
 
 def test_a_backfill_is_refused_and_stays_approved_and_others_go_on(workspace: Workspace):
     run_id = small.request(workspace, 3, 4, dataset="gold_metrics")
-    workspace.approve(run_id)
+    workspace.backfills.approve(run_id)
     signals = small.request(workspace, 3, 4, dataset="gold_signals", allow_overlap=[run_id])
-    workspace.approve(signals)
+    workspace.backfills.approve(signals)
     with host(NEW, MISCOUNTS):
         with pytest.raises(EngineChangedRowsError):
-            workspace.drive(run_id)
+            workspace.runs.drive(run_id)
         assert load_run(workspace.ledger, run_id).status == "APPROVED"
         assert not events(workspace, f"run_id = '{run_id}' and topic like 'run.%'")
         assert {name for name, *_ in verdicts(workspace)} == {"gold_metrics", "gold_baselines", "gold_signals"}
-        workspace.cancel(run_id, reason="the engine is looked at first")
-        assert workspace.drive(signals).status == "SUCCESS"  # it neither builds nor changes the metrics
+        workspace.runs.cancel(run_id, reason="the engine is looked at first")
+        assert workspace.runs.drive(signals).status == "SUCCESS"  # it neither builds nor changes the metrics
 
 
 def test_who_may_approve_lets_an_engine_go_on_and_nothing_is_recomputed_by_itself(
@@ -254,7 +254,7 @@ def test_who_may_approve_lets_an_engine_go_on_and_nothing_is_recomputed_by_itsel
         assert capsys.readouterr().out == f"gold_metrics: duckdb {NEW} is accepted\n"
         assert tradex(["-C", folder, "--as", "ben", "engine", "accept", "--reason", "the vendor counts so now"]) == 3
         assert "is refused for no dataset" in capsys.readouterr().err
-        assert workspace.run(day(6)).status == "SUCCESS"
+        assert workspace.incremental.run(day(6)).status == "SUCCESS"
     after = contents(workspace)
     assert all(days.items() <= after[name].items() for name, days in before.items())
     (row,) = [r for r in projection(workspace, "engines") if r["dataset"] == "gold_metrics"]
@@ -270,32 +270,36 @@ def test_who_may_approve_lets_an_engine_go_on_and_nothing_is_recomputed_by_itsel
 def test_an_engine_is_accepted_only_where_it_was_refused_and_by_whom_the_policy_names(workspace: Workspace):
     with host(NEW):
         with pytest.raises(NoEngineRefusedError):
-            workspace.accept_engine(reason=REASON)
+            workspace.datasets.accept_engine(reason=REASON)
         with pytest.raises(EngineNotRefusedError):
-            workspace.accept_engine("gold_metrics", reason=REASON)
+            workspace.datasets.accept_engine("gold_metrics", reason=REASON)
     small.set_policy(workspace.config.folder, may_approve=["ben"])
     with host(NEW, MISCOUNTS):
         with pytest.raises(EngineChangedRowsError):
-            workspace.run(day(6))
+            workspace.incremental.run(day(6))
         with pytest.raises(NotAllowedError):
-            workspace.accept_engine(reason=REASON)
+            workspace.datasets.accept_engine(reason=REASON)
 
 
 def test_a_version_of_its_own_tells_old_rows_from_new_ones(workspace: Workspace):
     with pytest.raises(SameLogicError):
-        workspace.bump("gold_metrics", reason=REASON)
+        workspace.datasets.bump("gold_metrics", reason=REASON)
     with host(NEW, MISCOUNTS):
         with pytest.raises(EngineChangedRowsError):
-            workspace.run(day(6))
-        assert workspace.bump_changed(reason=REASON) == {"gold_metrics": 2, "gold_baselines": 2, "gold_signals": 2}
+            workspace.incremental.run(day(6))
+        assert workspace.datasets.bump_changed(reason=REASON) == {
+            "gold_metrics": 2,
+            "gold_baselines": 2,
+            "gold_signals": 2,
+        }
         order: dict[str, Any] = {"kind": "logical", "override_state": False, "reason": REASON}
-        run_id = workspace.request(Request(dataset="gold_metrics", **order)).id
-        workspace.approve(run_id)
-        assert workspace.drive(run_id).status == "SUCCESS"
-        assert workspace.run(day(6)).status == "SUCCESS"
+        run_id = workspace.backfills.request(Request(dataset="gold_metrics", **order)).id
+        workspace.backfills.approve(run_id)
+        assert workspace.runs.drive(run_id).status == "SUCCESS"
+        assert workspace.incremental.run(day(6)).status == "SUCCESS"
     # To the other host the new version is what another engine built.
     with host(OLD), pytest.raises(EngineChangedRowsError, match="gold_metrics version 2"):
-        workspace.run(day(7))
+        workspace.incremental.run(day(7))
 
 
 def test_a_statement_that_another_engine_cannot_run_is_a_difference(workspace: Workspace):
@@ -305,7 +309,7 @@ def test_a_statement_that_another_engine_cannot_run_is_a_difference(workspace: W
         return BUILD(task)
 
     with host(NEW, fails), pytest.raises(EngineChangedRowsError, match="no such function"):
-        workspace.run(day(6))
+        workspace.incremental.run(day(6))
 
 
 BUILD = window.build_window
@@ -324,8 +328,8 @@ def late_everywhere(workspace: Workspace) -> str:
         (source / f"2024-01-20-{number}.jsonl").write_text(text, encoding="utf-8")
     days = sorted({e["partition"] for e in projection(workspace, "partitions") if e["layer"] == "bronze"})
     run_id = small.request(workspace, days[0], days[-1], review=True)
-    workspace.approve(run_id)
-    assert workspace.drive(run_id).status == "HELD"
+    workspace.backfills.approve(run_id)
+    assert workspace.runs.drive(run_id).status == "HELD"
     return run_id
 
 
@@ -345,16 +349,16 @@ def test_where_nothing_can_be_compared_yet_that_is_said_and_tried_again(workspac
     with host(NEW):
         for number in (6, 7):
             said.clear()
-            workspace.run(day(number), progress=progress)
+            workspace.incremental.run(day(number), progress=progress)
             assert said.count(sentence) == 1
             assert silver() == ["none eligible"]
     with host(OLD):
         for _ in range(2):  # the second time with the days that came since
-            workspace.release(held, reason="the late posts are really there, INC-4211")
-            status = workspace.drive(held).status
+            workspace.runs.release(held, reason="the late posts are really there, INC-4211")
+            status = workspace.runs.drive(held).status
         assert status == "SUCCESS"
     with host(NEW):
-        workspace.run(day(8), progress=progress)
+        workspace.incremental.run(day(8), progress=progress)
     assert silver() == ["none eligible", "equal"]
     assert said.count(sentence) == 1
 
@@ -372,7 +376,7 @@ def test_a_file_that_is_damaged_or_lost_tells_nothing_of_an_engine(workspace: Wo
         path.with_suffix(".elsewhere").write_bytes(path.read_bytes())
         path.write_bytes(path.read_bytes()[::-1])
     with host(NEW):
-        ex = workspace.execution()
+        ex = workspace.core.execution()
         ex.prepare()
         check_engine(ex, DERIVED)
     for path in (*lost, *damaged):

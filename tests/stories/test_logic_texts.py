@@ -51,9 +51,9 @@ def respell(workspace: Workspace) -> None:
 def test_a_respelt_definition_is_the_same_logic_and_builds_nothing_again(workspace: Workspace):
     respell(workspace)
     with pytest.raises(SameLogicError):
-        workspace.bump("gold_metrics", reason=REASON)
+        workspace.datasets.bump("gold_metrics", reason=REASON)
     with pytest.raises(NothingChangedError):
-        workspace.bump_changed(reason=REASON)
+        workspace.datasets.bump_changed(reason=REASON)
     run = small.backfill(workspace, 3, 3)
     assert run.status == "SUCCESS"
     assert {e["outcome"] for e in events(workspace, f"run_id = '{run.id}' and outcome is not null")} == {"reused"}
@@ -62,7 +62,7 @@ def test_a_respelt_definition_is_the_same_logic_and_builds_nothing_again(workspa
 def test_another_parse_tree_of_the_same_texts_changes_nothing(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
     """What a release of DuckDB may do: the same text, in other trees, and other columns of them."""
     run_id = small.request(workspace, 3, 3)
-    workspace.approve(run_id)
+    workspace.backfills.approve(run_id)
     (before,) = [e for e in events(workspace, f"run_id = '{run_id}' and topic = 'backfill.planned'")]
 
     def of_another_release(connection: Any, sql: str) -> Any:
@@ -72,7 +72,7 @@ def test_another_parse_tree_of_the_same_texts_changes_nothing(workspace: Workspa
     fingerprint_module.check_definition.cache_clear()
     fingerprint_module._difference.cache_clear()
     respell(workspace)
-    assert workspace.drive(run_id).status == "SUCCESS"
+    assert workspace.runs.drive(run_id).status == "SUCCESS"
     again = small.request(workspace, 3, 3)
     (after,) = [e for e in events(workspace, f"run_id = '{again}' and topic = 'backfill.planned'")]
     planned = [json.loads(e["data"])["definitions"] for e in (before, after)]
@@ -105,15 +105,15 @@ def test_another_reader_is_changed_logic_of_bronze_and_of_all_that_is_made_of_it
 ):
     before = listing(workspace)
     with pytest.raises(LogicChangedError) as error:
-        workspace.run(day(6))
+        workspace.incremental.run(day(6))
     told = f"its rows are read by reader {newer_reader}, version 1 was read by reader {newer_reader - 1}"
     assert f"bronze_x_posts is not that of its version 1 any more: {told}" in error.value.message
     assert "bronze_x_posts__rejected is not that of its version 1 any more" in error.value.message
     assert "tradex dataset bump --changed --reason" in error.value.mend
-    assert workspace.bump("bronze_x_posts", reason=REASON) == dict.fromkeys(
+    assert workspace.datasets.bump("bronze_x_posts", reason=REASON) == dict.fromkeys(
         ("bronze_x_posts", "silver_social_events", "gold_metrics", "gold_baselines", "gold_signals"), 2
     )
-    bronze = workspace.dataset("bronze_x_posts")
+    bronze = workspace.datasets.get("bronze_x_posts")
     assert [bronze.reader_of(1), bronze.reader_of(2)] == [newer_reader - 1, newer_reader]
     assert listing(workspace) == before
 
@@ -136,7 +136,7 @@ def test_several_changed_definitions_get_a_version_each_and_what_reads_them_one_
     small.edit(workspace, "gold_metrics", "count(*)", "count(post_id)")
     small.edit(workspace, "gold_signals", "z >= 3", "z >= 4")
     with pytest.raises(LogicChangedError) as error:
-        workspace.bump("gold_metrics", reason=REASON)
+        workspace.datasets.bump("gold_metrics", reason=REASON)
     assert "gold_signals is not that of its version 1 any more: its statement is another" in error.value.message
     assert "tradex dataset bump --changed" in error.value.mend
     before = workspace.ledger.position()
@@ -147,7 +147,7 @@ def test_several_changed_definitions_get_a_version_each_and_what_reads_them_one_
     assert "logical gold_metrics" not in said.err  # it follows from Bronze
     own = ("bronze_x_posts", "bronze_x_posts__rejected", "bronze_x_posts__undated", "gold_metrics", "gold_signals")
     assert versioned(workspace) == {
-        **{name: [(2, None)] for name in own if name in workspace.pipeline.definitions},
+        **{name: [(2, None)] for name in own if name in workspace.core.pipeline.definitions},
         "silver_social_events": [(2, "bronze_x_posts")],
         "gold_baselines": [(2, "bronze_x_posts")],
     }

@@ -52,13 +52,15 @@ def create(folder: Path) -> Workspace:
 
 def test_a_package_brings_a_reader_and_nothing_here_is_edited(installed: Path, tmp_path: Path):
     with create(tmp_path / "ws") as workspace:
-        assert workspace.run(date(2026, 3, 3)).status == "SUCCESS"
-        found = query(workspace.ledger.store, workspace.lake, "from silver_sensor_days order by all").rows
+        assert workspace.incremental.run(date(2026, 3, 3)).status == "SUCCESS"
+        found = query(workspace.ledger.store, workspace.core.lake, "from silver_sensor_days order by all").rows
         assert [tuple(row) for row in found] == [
             (date(2026, 3, 1), "s1", 2, 22.5),
             (date(2026, 3, 2), "s2", 1, 19.0),
         ]
-        undated = query(workspace.ledger.store, workspace.lake, "select file, line, raw from bronze_sensors__undated")
+        undated = query(
+            workspace.ledger.store, workspace.core.lake, "select file, line, raw from bronze_sensors__undated"
+        )
         assert [tuple(row) for row in undated.rows] == [("a.log", 3, "no sensor")]
 
 

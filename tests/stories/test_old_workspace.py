@@ -89,7 +89,7 @@ def read_then(workspace: Workspace, case: dict[str, Any]) -> list[list[Any]]:
         "select event_date::varchar, post_id, list_sort(list(ticker)) from silver_social_events_v1 "
         f"where post_id in ({ids}) group by all order by all"
     )
-    return [list(row) for row in query(workspace.ledger.store, workspace.lake, sql).rows]
+    return [list(row) for row in query(workspace.ledger.store, workspace.core.lake, sql).rows]
 
 
 def test_the_requests_of_then_are_as_they_were_left(old: Path, capsys: pytest.CaptureFixture[str]):

@@ -38,7 +38,7 @@ def old(unpacked: Path) -> Path:
     """The workspaces, with the policy of their last plan on record: they are of before there were any."""
     for name in old_workspace.NAMES:
         with used_by(unpacked / name, "ana") as ana:
-            ana.adopt_policy()
+            ana.policy.adopt()
     return unpacked
 
 
@@ -52,7 +52,7 @@ def used_by(folder: Path, actor: str) -> Iterator[Workspace]:
 
 def backfills(workspace: Workspace, status: str) -> list[str]:
     sql = f"select run_id from runs where kind <> 'incremental' and status = '{status}' order by position"
-    return [row[0] for row in query(workspace.ledger.store, workspace.lake, sql).rows]
+    return [row[0] for row in query(workspace.ledger.store, workspace.core.lake, sql).rows]
 
 
 def upgrade(folder: Path) -> str:
@@ -60,8 +60,8 @@ def upgrade(folder: Path) -> str:
     with used_by(folder, "ana") as ana:
         for status in ("PLANNED", "APPROVED"):
             for run_id in backfills(ana, status):
-                ana.cancel(run_id, reason="it was planned for the older rules")
-        ana.bump_changed(reason=REASON)
+                ana.runs.cancel(run_id, reason="it was planned for the older rules")
+        ana.datasets.bump_changed(reason=REASON)
     return rebuild(folder)
 
 
@@ -70,8 +70,8 @@ def rebuild(folder: Path) -> str:
         first = LAST if folder.name == "own" else FIRST
         run_id = small.request(ana, first, LAST, kind="logical", reason=REASON)
     with used_by(folder, "ben") as ben:
-        ben.approve(run_id)
-        assert ben.drive(run_id).status == "SUCCESS"
+        ben.backfills.approve(run_id)
+        assert ben.runs.drive(run_id).status == "SUCCESS"
     return run_id
 
 
@@ -90,7 +90,7 @@ def tickers(workspace: Workspace, case: dict[str, Any]) -> list[list[Any]]:
         "select event_date::varchar, post_id, list_sort(list(ticker)) from silver_social_events "
         f"where post_id in ({ids}) group by all order by all"
     )
-    return [list(row) for row in query(workspace.ledger.store, workspace.lake, sql).rows]
+    return [list(row) for row in query(workspace.ledger.store, workspace.core.lake, sql).rows]
 
 
 def meant(case: dict[str, Any]) -> list[list[Any]]:
@@ -112,7 +112,7 @@ def test_reformatted_definitions_are_the_logic_that_they_were(old: Path):
     with used_by(old / "own", "ana") as ana:
         for name, version in (("gold_signals", 2), ("gold_metrics", 1), ("silver_social_events", 1)):
             with pytest.raises(SameLogicError, match=f"the logic of {name} is that of version {version}"):
-                ana.bump(name, reason=REASON)
+                ana.datasets.bump(name, reason=REASON)
 
 
 # -- 5: bumped to the new rules and backfilled
@@ -130,7 +130,7 @@ def test_after_the_upgrade_silver_says_what_was_meant(emptied: bool, old: Path):
         after = bronze(ana)
         assert {path: after.get(path) for path in before} == before  # no file of Bronze changed
         twice = "select count(*) from bronze_x_posts group by post_id, revision having count(*) > 1"
-        assert query(ana.ledger.store, ana.lake, twice).rows == []
+        assert query(ana.ledger.store, ana.core.lake, twice).rows == []
         # What was rejected then and is a post now comes from Bronze's own lines, too.
         assert {case["name"]: tickers(ana, case) for case in cases()} == {case["name"]: meant(case) for case in cases()}
 
@@ -150,9 +150,9 @@ def test_a_plan_approved_before_the_upgrade_is_refused_with_the_mend(old: Path):
     """Bronze is read otherwise now, so what was approved is not what would be done."""
     with used_by(old / "ws", "ana") as ana:
         (approved,) = backfills(ana, "APPROVED")
-        ana.bump_changed(reason=REASON)
+        ana.datasets.bump_changed(reason=REASON)
         with pytest.raises(PlanOutdatedError) as caught:
-            ana.drive(approved)
+            ana.runs.drive(approved)
         assert "tradex backfill cancel" in caught.value.mend
 
 
@@ -162,14 +162,16 @@ def test_what_was_believed_then_is_still_an_answer(old: Path):
     position = old_workspace.recorded()["workspaces"]["ws"]["positions"]["after the second run"]
     upgrade(old / "ws")
     with used_by(old / "ws", "ana") as ana:
-        found = query(ana.ledger.store, ana.lake, counts["asked"][1], as_of=str(position))
+        found = query(ana.ledger.store, ana.core.lake, counts["asked"][1], as_of=str(position))
         assert [list(row) for row in found.rows] == counts["answer"]["rows"]
 
 
 def test_bronze_of_two_readers_is_one_table_with_the_columns_of_today(old: Path):
     upgrade(old / "ws")
     with used_by(old / "ws", "ana") as ana:
-        posts, known = query(ana.ledger.store, ana.lake, "select count(*), count(is_whole) from bronze_x_posts").rows[0]
+        posts, known = query(
+            ana.ledger.store, ana.core.lake, "select count(*), count(is_whole) from bronze_x_posts"
+        ).rows[0]
         assert 0 < known < posts  # an older reader did not know
 
 

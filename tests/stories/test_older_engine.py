@@ -45,8 +45,8 @@ def adopted(folder: Path) -> Path:
     """It is of before there were policies on record: first of all, that of its last plan is adopted."""
     with used(folder) as workspace:
         with pytest.raises(NoPolicyError, match="no policy on record"):
-            workspace.drive(THEN["approved"])
-        workspace.adopt_policy()
+            workspace.runs.drive(THEN["approved"])
+        workspace.policy.adopt()
     return folder
 
 
@@ -79,18 +79,18 @@ def test_nothing_is_refused_and_nothing_is_computed_again_but_the_sample(adopted
     folder = adopted
     reformat(folder)
     with used(folder) as workspace:
-        assert workspace.drive(THEN["approved"]).status == "SUCCESS"  # a plan of then, of which one post is new
+        assert workspace.runs.drive(THEN["approved"]).status == "SUCCESS"  # a plan of then, of which one post is new
         checked = events(workspace, "topic = 'dataset.engine_checked'")
         assert {event["dataset"] for event in checked} == (set(DERIVED) if OTHER else set())
         for event in checked:
             found = json.loads(event["data"])
             assert (found["verdict"], 1 <= len(found["partitions"]) <= 3) == ("equal", True)
-        workspace.approve(THEN["planned"])
-        workspace.drive(THEN["planned"])
+        workspace.backfills.approve(THEN["planned"])
+        workspace.runs.drive(THEN["planned"])
         assert outcomes(workspace, THEN["planned"]) == {"reused"}
         again = small.backfill(workspace, 1, 4)
         assert outcomes(workspace, again.id) == {"reused"}
-        assert workspace.run(small.day(8)).status == "SUCCESS"
+        assert workspace.incremental.run(small.day(8)).status == "SUCCESS"
         assert len(events(workspace, "topic = 'dataset.engine_checked'")) == len(checked)  # judged once
 
 
@@ -114,7 +114,7 @@ def test_an_engine_that_computes_otherwise_is_caught_by_the_sample(adopted: Path
     with used(adopted) as workspace:
         before = contents(workspace)
         with pytest.raises(EngineChangedRowsError, match="gold_metrics") as caught:
-            workspace.drive(THEN["approved"])
+            workspace.runs.drive(THEN["approved"])
         assert "tradex engine accept gold_metrics --reason" in caught.value.mend
         assert events(workspace, f"topic like 'run.%' and stream = '{THEN['approved']}'") == []
         assert contents(workspace) == before

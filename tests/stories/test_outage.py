@@ -105,7 +105,7 @@ def created_days(paths: list[Path]) -> list[date]:
 
 
 def backfill(workspace: Workspace, first: date, last: date, progress: Callable[..., None] | None = None) -> Run:
-    request = workspace.request(
+    request = workspace.backfills.request(
         Request(
             kind="temporal",
             dataset=BRONZE,
@@ -115,8 +115,8 @@ def backfill(workspace: Workspace, first: date, last: date, progress: Callable[.
             reason="the source was down, the files came later",
         )
     )
-    workspace.approve(request.id)
-    return workspace.drive(request.id, **({"progress": progress} if progress else {}))
+    workspace.backfills.approve(request.id)
+    return workspace.runs.drive(request.id, **({"progress": progress} if progress else {}))
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def story(real_posts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     one_process(folder / "workspace")
     with Workspace.open(folder / "workspace", actor="ana") as workspace:
         for until in CURSORS:
-            workspace.run(until=until)
+            workspace.incremental.run(until=until)
     with Workspace.open(folder / "workspace", actor="ana") as workspace:
         kept = copy_workspace(workspace, folder / "before")
         deliver(real_posts, source, WITHHELD)
@@ -336,7 +336,7 @@ def test_late_posts_are_not_seen_by_an_incremental_run(story: Story, tmp_path: P
     with Workspace.open(story.before_delivery) as before:
         folder = copy_workspace(before, tmp_path / "late")
     with Workspace.open(folder, actor="ana") as workspace:
-        run = workspace.run(until=LAST_DAY + 3 * DAY)
+        run = workspace.incremental.run(until=LAST_DAY + 3 * DAY)
         assert run.status == "SUCCESS"
         assert not events(workspace, f"topic = 'run.batch_appended' and position > {story.before.position}")
         now = digests(workspace)
@@ -372,7 +372,7 @@ def test_a_backfill_that_died_between_bronze_and_silver_shows_as_stale_and_resum
             ("input changed", BRONZE, run_id)
         }
         assert of(digests(workspace), *DERIVED) == of(story.before.digests, *DERIVED)
-        assert workspace.drive(run_id).status == "SUCCESS"
+        assert workspace.runs.drive(run_id).status == "SUCCESS"
         assert projection(workspace, "stale_partitions") == []
         assert story.after is not None
         assert digests(workspace) == story.after.digests
@@ -392,7 +392,7 @@ def test_an_incremental_run_that_died_between_bronze_and_silver_shows_as_never_b
     Workspace.create(tmp_path / "w", source=f"files:{source}", actor="ana").close()
     one_process(tmp_path / "w")
     with Workspace.open(tmp_path / "w", actor="ana") as workspace, pytest.raises(Crash):
-        workspace.run(until=date(2014, 1, 8), progress=die)
+        workspace.incremental.run(until=date(2014, 1, 8), progress=die)
     with Workspace.open(tmp_path / "w", actor="ana") as workspace:
         appended = {key[2] for key in files(workspace)}
         stale = projection(workspace, "stale_partitions")
@@ -400,7 +400,7 @@ def test_an_incremental_run_that_died_between_bronze_and_silver_shows_as_never_b
             ("silver_social_events", day, "never built") for day in appended
         }
         assert projection(workspace, "pipeline_state")[0]["cursor"] is None
-        run = workspace.run(until=date(2014, 1, 8))
+        run = workspace.incremental.run(until=date(2014, 1, 8))
         assert run.status == "SUCCESS"
         assert len(events(workspace, "topic = 'incremental_run.started'")) == 1
         assert projection(workspace, "stale_partitions") == []

@@ -43,18 +43,18 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 
 def approved(workspace: Workspace, first: int = 3, last: int = 3, **changes: object) -> str:
     run_id = small.request(workspace, first, last, **changes)
-    workspace.approve(run_id)
+    workspace.backfills.approve(run_id)
     return run_id
 
 
 def protect(workspace: Workspace, dataset: str = "gold_signals", day: int = 3) -> None:
-    workspace.protect(dataset, small.day(day), small.day(day), reason=HOLD)
+    workspace.datasets.protect(dataset, small.day(day), small.day(day), reason=HOLD)
 
 
 def refused_without_a_trace(workspace: Workspace, run_id: str, error: type[TradexError], match: str) -> None:
     before = workspace.ledger.position()
     with pytest.raises(error, match=match):
-        workspace.drive(run_id)
+        workspace.runs.drive(run_id)
     assert workspace.ledger.position() == before
 
 
@@ -68,16 +68,16 @@ def test_a_plan_is_for_the_source_that_was_approved(workspace: Workspace, tmp_pa
     with small.reopen(workspace.config.folder) as edited:
         refused_without_a_trace(edited, run_id, PlanOutdatedError, "planned for the source files:.*posts, .*other")
         # What reads no source is bound to none.
-        assert edited.drive(gold).status == "SUCCESS"
+        assert edited.runs.drive(gold).status == "SUCCESS"
     settings.write_text(text, encoding="utf-8")
-    assert workspace.drive(run_id).status == "SUCCESS"
+    assert workspace.runs.drive(run_id).status == "SUCCESS"
 
 
 @pytest.mark.norm("N13")
 def test_an_approval_counts_under_the_policy_of_the_day_it_is_driven(workspace: Workspace):
     with small.reopen(workspace.config.folder, actor="maria") as maria:
         run_id = small.request(maria, 3, 3)
-        maria.approve(run_id)
+        maria.backfills.approve(run_id)
     small.set_policy(workspace.config.folder, may_approve=["ana"])
     with small.reopen(workspace.config.folder) as edited:
         refused_without_a_trace(edited, run_id, ApprovalOutdatedError, "maria may not approve")
@@ -88,8 +88,8 @@ def test_days_protected_after_the_approval_are_not_driven_over(workspace: Worksp
     run_id = approved(workspace)
     protect(workspace)
     refused_without_a_trace(workspace, run_id, ProtectedError, HOLD)
-    workspace.unprotect("gold_signals", small.day(3), small.day(3), reason="the case TRX v. Doe was closed")
-    workspace.drive(run_id)
+    workspace.datasets.unprotect("gold_signals", small.day(3), small.day(3), reason="the case TRX v. Doe was closed")
+    workspace.runs.drive(run_id)
 
 
 @pytest.mark.norm("N4")
@@ -103,41 +103,41 @@ def test_days_protected_while_a_run_is_under_way_stay_as_they_are(
     protect(workspace, dataset)
     monkeypatch.setattr("tradex_ledger.driving.drive.check_writable", lambda ex, run: None)
     with pytest.raises(ProtectedError, match=HOLD):
-        workspace.drive(run_id)
+        workspace.runs.drive(run_id)
     after = published(contents(workspace))
     assert {n: r for n, r in after.items() if n[0] == dataset} == {n: r for n, r in before.items() if n[0] == dataset}
     assert not events(workspace, f"topic = 'run.published' and run_id = '{run_id}'")
     if dataset.startswith("bronze"):  # not even a file that no event names
         assert [p for p in listing(workspace) if p.startswith("bronze")] == bronze
     monkeypatch.undo()
-    workspace.unprotect(dataset, small.day(3), small.day(3), reason="the case TRX v. Doe was closed")
-    assert workspace.drive(run_id).status == "SUCCESS"
+    workspace.datasets.unprotect(dataset, small.day(3), small.day(3), reason="the case TRX v. Doe was closed")
+    assert workspace.runs.drive(run_id).status == "SUCCESS"
 
 
 @pytest.mark.norm("N4")
 def test_an_incremental_run_does_not_write_protected_days(workspace: Workspace):
-    workspace.protect("gold_metrics", small.day(7), small.day(7), reason=HOLD)
+    workspace.datasets.protect("gold_metrics", small.day(7), small.day(7), reason=HOLD)
     with pytest.raises(ProtectedError, match=HOLD):
-        workspace.run(small.day(8))
-    workspace.unprotect("gold_metrics", small.day(7), small.day(7), reason="the case TRX v. Doe was closed")
-    assert workspace.run(small.day(8)).status == "SUCCESS"
+        workspace.incremental.run(small.day(8))
+    workspace.datasets.unprotect("gold_metrics", small.day(7), small.day(7), reason="the case TRX v. Doe was closed")
+    assert workspace.incremental.run(small.day(8)).status == "SUCCESS"
 
 
 @pytest.mark.norm("N4")
 @pytest.mark.norm("N19")
 def test_protected_days_are_neither_reverted_nor_pruned(workspace: Workspace):
     run_id = approved(workspace)
-    workspace.drive(run_id)
+    workspace.runs.drive(run_id)
     protect(workspace)
     before = workspace.ledger.position()
     with pytest.raises(ProtectedError, match=HOLD):
-        workspace.revert(run_id, reason="the late file was another vendor's")
+        workspace.backfills.revert(run_id, reason="the late file was another vendor's")
     assert workspace.ledger.position() == before
-    _, files = workspace.plan_prune("gold_metrics", reason="nobody asks for these any more")
+    _, files = workspace.lake.plan_prune("gold_metrics", reason="nobody asks for these any more")
     assert "2024-01-03" in {iso(listed.day) for listed in files}
     protect(workspace, "silver_social_events")
     with pytest.raises(PruneRefusedError, match="nothing to prune"):
-        workspace.plan_prune("silver_social_events", reason="nobody asks for these any more")
+        workspace.lake.plan_prune("silver_social_events", reason="nobody asks for these any more")
 
 
 def test_only_who_may_protect_does(workspace: Workspace):
@@ -150,12 +150,12 @@ def test_only_who_may_protect_does(workspace: Workspace):
 def test_what_failed_before_the_peak_hours_is_not_taken_up_in_them(workspace: Workspace, tmp_path: Path):
     run_id = approved(workspace)
     with small.broken(tmp_path / "posts" / "2024-01-03.jsonl.gz", b"\x1f\x8b no gzip"), pytest.raises(TradexError):
-        workspace.drive(run_id)
+        workspace.runs.drive(run_id)
     small.set_policy(workspace.config.folder, peak_hours="09:30-16:00")
     clock: Callable[[], datetime] = small.Ticking(datetime(2024, 2, 2, 10, tzinfo=UTC))
     with Workspace.open(workspace.config.folder, actor="ana", clock=clock) as at_ten:
         refused_without_a_trace(at_ten, run_id, PeakHoursError, "peak hours")
-    assert workspace.drive(run_id).status == "SUCCESS"
+    assert workspace.runs.drive(run_id).status == "SUCCESS"
 
 
 @pytest.mark.norm("N13")
@@ -169,7 +169,7 @@ def test_who_hides_behind_another_alphabet_is_let_in_nowhere(workspace: Workspac
 def test_a_process_that_runs_for_weeks_knows_the_policy_of_today(workspace: Workspace):
     run_id = small.request(workspace, 3, 3, kind="forced", ticket="INC-4300")
     with small.reopen(workspace.config.folder, actor="maria") as maria:
-        maria.approve(run_id)
+        maria.backfills.approve(run_id)
     small.set_policy(workspace.config.folder, may_force=["olga"])
     refused_without_a_trace(workspace, run_id, ApprovalOutdatedError, "ana may not force")
 
@@ -179,7 +179,7 @@ def test_what_will_not_be_driven_is_not_approved(workspace: Workspace):
     run_id = small.request(workspace, 3, 3)
     small.set_policy(workspace.config.folder, max_partitions=3)
     with pytest.raises(TooLargeError):
-        workspace.approve(run_id)
+        workspace.backfills.approve(run_id)
 
 
 @pytest.mark.norm("N32")
@@ -188,8 +188,8 @@ def test_two_requests_of_the_same_moment_are_not_both_driven(workspace: Workspac
         patched.setattr("tradex_ledger.planning.overlap.check_overlap", lambda ledger, backfill: None)
         first, second = approved(workspace, 3, 4), approved(workspace, 4, 5)
     refused_without_a_trace(workspace, second, OverlapError, first)
-    workspace.drive(first)
-    assert workspace.drive(second).status == "SUCCESS"
+    workspace.runs.drive(first)
+    assert workspace.runs.drive(second).status == "SUCCESS"
 
 
 @pytest.mark.norm("N32")
@@ -209,12 +209,12 @@ def test_two_workers_that_sweep_at_once_do_not_stop_each_other(workspace: Worksp
         def slow(ledger: Ledger) -> list[Backfill]:
             if ledger is one.ledger and not seen:
                 seen.append([])
-                seen.append(two.sweep())
+                seen.append(two.runs.sweep())
                 return found
             return active_backfills(ledger)
 
         monkeypatch.setattr("tradex_ledger.planning.overlap.active_backfills", slow)
-        assert (one.sweep(), seen[1]) == ([], [run_id])
+        assert (one.runs.sweep(), seen[1]) == ([], [run_id])
 
 
 @pytest.mark.norm("N35")
@@ -223,9 +223,9 @@ def test_a_run_that_somebody_drives_is_not_swept(workspace: Workspace):
     run_id = approved(workspace)
     late = small.Ticking(datetime(2024, 2, 2, tzinfo=UTC))
     with Workspace.open(workspace.config.folder, actor="ana", clock=late) as sweeper:
-        with held(sweeper.execution(), run_id):
-            assert sweeper.sweep() == []
-        assert sweeper.sweep() == [run_id]
+        with held(sweeper.core.execution(), run_id):
+            assert sweeper.runs.sweep() == []
+        assert sweeper.runs.sweep() == [run_id]
 
 
 @pytest.mark.norm("N33")
@@ -234,7 +234,7 @@ def test_a_dataset_that_left_the_pipeline_is_not_driven_and_stops_no_worker(tmp_
         run_id = approved(workspace)
         (tmp_path / "ws" / "pipeline" / "gold_signals.sql").unlink()
         refused_without_a_trace(workspace, run_id, DefinitionsChangedError, "gold_signals has no definition any more")
-        workspace.deprecate("gold_signals", 1, reason="nobody asks for it any more")
+        workspace.datasets.deprecate("gold_signals", 1, reason="nobody asks for it any more")
         refused_without_a_trace(workspace, run_id, PlanOutdatedError, "gold_signals, and now it is not in the pipeline")
         assert run(["-C", str(tmp_path / "ws"), "worker", "--once"]) == 1
 
@@ -252,10 +252,10 @@ def test_a_dry_run_over_a_new_dataset_records_nothing(tmp_path: Path):
             "first": small.day(2),
             "last": small.day(3),
         }
-        _, plan = workspace.plan(Request(**order, override_state=False, reason=small.REASON))
+        _, plan = workspace.backfills.plan(Request(**order, override_state=False, reason=small.REASON))
         assert {window.dataset for window in plan.windows} == {"gold_more"}
         assert workspace.ledger.position() == before
-        made = workspace.request(Request(**order, override_state=False, reason=small.REASON))
-        assert workspace.dataset("gold_more").logic_version == 1
-        workspace.approve(made.id)
-        assert workspace.drive(made.id).status == "SUCCESS"
+        made = workspace.backfills.request(Request(**order, override_state=False, reason=small.REASON))
+        assert workspace.datasets.get("gold_more").logic_version == 1
+        workspace.backfills.approve(made.id)
+        assert workspace.runs.drive(made.id).status == "SUCCESS"

@@ -63,7 +63,7 @@ def status_of(workspace: Workspace, run_id: str) -> str:
 def test_no_spelling_of_the_requesters_name_approves(workspace: Workspace, folder: Path, tradex: Tradex, spelling: str):
     run_id = small.request(workspace, **small.OVERRIDE)
     with Workspace.open(folder, actor=spelling) as again, pytest.raises(SelfApprovalError):
-        again.approve(run_id)
+        again.backfills.approve(run_id)
     status, _, error = tradex("--as", spelling, "backfill", "approve", run_id)
     assert (status, "cannot approve it" in error) == (3, True)
     assert status_of(workspace, run_id) == "PLANNED"
@@ -74,7 +74,7 @@ def test_who_asks_under_an_odd_spelling_is_the_same_person_when_approving(folder
     with Workspace.open(folder, actor="ＡＮＡ\u200d") as odd:
         run_id = small.request(odd, **small.FORCED, override_state=False)
     with pytest.raises(SelfApprovalError):
-        workspace.approve(run_id)
+        workspace.backfills.approve(run_id)
 
 
 @pytest.mark.norm("N13")
@@ -82,14 +82,14 @@ def test_what_nobody_else_approved_is_driven_by_no_way_in(workspace: Workspace, 
     run_id = small.request(workspace, **small.OVERRIDE)
     before = workspace.ledger.position()
     with pytest.raises(SelfApprovalError):
-        workspace.approve(run_id)
+        workspace.backfills.approve(run_id)
     with pytest.raises(WrongStateError):
-        workspace.drive(run_id)
-    for move in (workspace.resume, lambda r: workspace.release(r, reason="it is right as it is")):
+        workspace.runs.drive(run_id)
+    for move in (workspace.backfills.resume, lambda r: workspace.runs.release(r, reason="it is right as it is")):
         with pytest.raises(WrongStateError):
             move(run_id)
     with pytest.raises(WrongStateError):
-        workspace.pause(run_id, reason="to resume it without an approval")
+        workspace.backfills.pause(run_id, reason="to resume it without an approval")
     for actor in ("ana", "maria"):
         status, _, error = tradex("--as", actor, "backfill", "run", run_id)
         assert (status, "approve it first" in error) == (3, True)
@@ -102,9 +102,9 @@ def test_what_nobody_else_approved_is_driven_by_no_way_in(workspace: Workspace, 
 def test_no_rule_of_the_policy_approves_a_forced_backfill(folder: Path):
     small.set_policy(folder, rule_max_partitions=1000)
     with Workspace.open(folder, actor="ana") as workspace:
-        assert workspace.request(Request(**_order(kind="temporal"))).status == "APPROVED"
+        assert workspace.backfills.request(Request(**_order(kind="temporal"))).status == "APPROVED"
         assert (
-            workspace.request(Request(**_order(**small.FORCED, first=small.day(1), last=small.day(2)))).status
+            workspace.backfills.request(Request(**_order(**small.FORCED, first=small.day(1), last=small.day(2)))).status
             == "PLANNED"
         )
     small.propose_policy(folder, needs_approval=["temporal"])
@@ -125,9 +125,9 @@ def test_only_those_named_by_the_policy_request_and_approve_forced_ones(folder: 
     with Workspace.open(folder, actor="ana") as ana:
         run_id = small.request(ana, **small.FORCED, override_state=False)
     with Workspace.open(folder, actor="bob") as bob, pytest.raises(NotAllowedError):
-        bob.approve(run_id)
+        bob.backfills.approve(run_id)
     with Workspace.open(folder, actor="Maria") as maria:
-        assert maria.approve(run_id).status == "APPROVED"
+        assert maria.backfills.approve(run_id).status == "APPROVED"
 
 
 @pytest.mark.norm("N13")
@@ -163,17 +163,17 @@ def test_the_state_is_overridden_in_the_save_that_closes_the_run_and_nothing_is_
     assert "reused" not in built
     history = projection(workspace, "pipeline_state_history")
     assert [(h["move"], h["caused_by"]) for h in history][-1] == ("overridden", run_id)
-    assert workspace.state().cursor == small.CURSOR
-    assert workspace.run(small.day(8)).status == "SUCCESS"  # from where it was put
+    assert workspace.state.cursor == small.CURSOR
+    assert workspace.incremental.run(small.day(8)).status == "SUCCESS"  # from where it was put
 
 
 @pytest.mark.norm("N21")
 def test_a_forced_backfill_without_override_leaves_the_state_where_it_is(workspace: Workspace, folder: Path):
     run_id = small.request(workspace, **small.FORCED, override_state=False)
     with Workspace.open(folder, actor="maria") as maria:
-        maria.approve(run_id)
+        maria.backfills.approve(run_id)
     before = projection(workspace, "pipeline_state")
-    assert workspace.drive(run_id).status == "SUCCESS"
+    assert workspace.runs.drive(run_id).status == "SUCCESS"
     assert projection(workspace, "pipeline_state") == before
     assert {e["outcome"] for e in events(workspace, "topic = 'run.partition_rebuilt'")} >= {"identical"}
 

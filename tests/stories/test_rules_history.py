@@ -95,7 +95,7 @@ def test_what_comes_twice_or_edited_counts_once_in_metrics_and_signals(tmp_path:
     # One of them twice in a file.
     (source / "2024-01-03.jsonl").write_text("\n".join([one, other, repeated, one]), encoding="utf-8")
     with small.create(tmp_path / "ws", f"files:{source}") as workspace:
-        workspace.run(small.day(4))
+        workspace.incremental.run(small.day(4))
         before, metrics, signals = told(workspace)
         assert len(read_dataset(workspace, BRONZE)) == 3
         assert [row[:5] for row in metrics] == [(small.day(3), "TSLA", 2, 2, 5)]
@@ -137,7 +137,7 @@ def test_every_day_of_any_range_is_rebuilt_and_a_range_without_news_changes_noth
     days = sorted(p["partition"] for p in partitions(workspace) if p["dataset"] == DERIVED[0])[-7:]
     order: dict[str, Any] = {"kind": "temporal", "dataset": subject, "override_state": False, "reason": small.REASON}
     for first, last in (WHOLE, FIRST_HALF, LAST_HALF, FIRST_DAY, LAST_DAY):
-        _, plan = workspace.plan(Request(first=days[first], last=days[last], **order))
+        _, plan = workspace.backfills.plan(Request(first=days[first], last=days[last], **order))
         planned = [date.fromordinal(day) for day in sorted(days_of(plan.windows, rebuilt))]
         assert planned == days[first : last + 1]
     before = contents(workspace)
@@ -152,10 +152,10 @@ def test_every_day_of_any_range_is_rebuilt_and_a_range_without_news_changes_noth
 def test_days_that_came_after_the_plan_are_rebuilt_on_the_late_data_too(workspace: Workspace, tmp_path: Path):
     (tmp_path / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
     run_id = small.request(workspace, 3, 3)
-    workspace.approve(run_id)
-    workspace.run(small.day(10))  # the post lies behind its cursor: its baselines are made without it
-    workspace.drive(run_id)
+    workspace.backfills.approve(run_id)
+    workspace.incremental.run(small.day(10))  # the post lies behind its cursor: its baselines are made without it
+    workspace.runs.drive(run_id)
     assert projection(workspace, "stale_partitions") == []
     with small.create(tmp_path / "scratch", f"files:{tmp_path / 'posts'}") as scratch:
-        scratch.run(small.day(10))
+        scratch.incremental.run(small.day(10))
         assert with_rows(contents(workspace)) == with_rows(contents(scratch))

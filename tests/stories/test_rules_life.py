@@ -59,7 +59,7 @@ def deliver_late(workspace: Workspace) -> None:
 
 def approved(workspace: Workspace, **changes: Any) -> str:
     run_id = small.request(workspace, **changes)
-    workspace.approve(run_id)
+    workspace.backfills.approve(run_id)
     return run_id
 
 
@@ -85,7 +85,7 @@ def stop_at(workspace: Workspace, run_id: str, stage: str, action: Callable[[Wor
             action(other)
 
     with pytest.raises(EndedMeanwhileError):
-        workspace.drive(run_id, progress=Interruption(stage, elsewhere))
+        workspace.runs.drive(run_id, progress=Interruption(stage, elsewhere))
 
 
 @pytest.mark.norm("N11")
@@ -94,7 +94,7 @@ def test_a_dataset_backfill_rebuilds_every_partition_and_the_closure_downstream(
     workspace: Workspace, subject: str, rebuilt: int
 ):
     order: dict[str, Any] = {"kind": "dataset", "dataset": subject, "override_state": False, "reason": small.REASON}
-    made = workspace.request(Request(**order))
+    made = workspace.backfills.request(Request(**order))
     days = {p["partition"] for p in partitions(workspace) if p["dataset"] == "silver_social_events"}
     planned: dict[str, int] = {}
     for window in made.windows:
@@ -103,10 +103,15 @@ def test_a_dataset_backfill_rebuilds_every_partition_and_the_closure_downstream(
     # The baseline of the first day reads the days before it, of which there are none.
     assert planned.pop("gold_baselines") in (len(days), len(days) - 1)
     assert set(planned.values()) == {len(days)}
-    workspace.approve(made.id)
+    workspace.backfills.approve(made.id)
     before = visible(workspace)
-    assert workspace.drive(made.id).status == "SUCCESS"
+    assert workspace.runs.drive(made.id).status == "SUCCESS"
     assert visible(workspace) == before
+
+
+def paused(run_id: str, workspace: Workspace) -> None:
+    """Somebody pauses it."""
+    workspace.backfills.pause(run_id, reason=WHY)
 
 
 @pytest.mark.norm("N14")
@@ -120,13 +125,13 @@ def test_a_paused_backfill_stops_between_windows_and_ends_as_if_it_never_had(wee
             run_id = approved(workspace, first=2, last=3)
             if root == folder:
                 before = visible(workspace)
-                stop_at(workspace, run_id, "gold_metrics", partial(Workspace.pause, run_id=run_id, reason=WHY))
+                stop_at(workspace, run_id, "gold_metrics", partial(paused, run_id))
                 assert status_of(workspace, run_id) == "PAUSED"
                 assert visible(workspace) == before
                 with pytest.raises(WrongStateError):
-                    workspace.drive(run_id)
-                workspace.resume(run_id)
-            workspace.drive(run_id)
+                    workspace.runs.drive(run_id)
+                workspace.backfills.resume(run_id)
+            workspace.runs.drive(run_id)
             found.append(digests(workspace))
             check_everything(workspace)
     assert found[0] == found[1]
@@ -137,12 +142,12 @@ def test_a_cancelled_backfill_leaves_each_candidate_abandoned_and_nothing_visibl
     deliver_late(workspace)
     run_id = approved(workspace, first=2, last=3)
     before = visible(workspace)
-    stop_at(workspace, run_id, "gold_signals", lambda ws: ws.cancel(run_id, reason=WHY))
+    stop_at(workspace, run_id, "gold_signals", lambda ws: ws.runs.cancel(run_id, reason=WHY))
     assert status_of(workspace, run_id) == "CANCELLED"
     assert states_of(workspace, run_id) == {"abandoned"}
     assert visible(workspace) == before
     with pytest.raises(WrongStateError):
-        workspace.drive(run_id)
+        workspace.runs.drive(run_id)
 
 
 @pytest.mark.norm("N35")
@@ -152,11 +157,11 @@ def test_a_reviewed_backfill_is_held_compared_released_and_only_then_seen(
     deliver_late(workspace)
     run_id = approved(workspace, first=3, last=3, review=True)
     before = visible(workspace)
-    assert workspace.drive(run_id).status == "HELD"
+    assert workspace.runs.drive(run_id).status == "HELD"
     assert visible(workspace) == before
     assert states_of(workspace, run_id) == {"candidate"}
     with pytest.raises(WrongStateError):
-        workspace.drive(run_id)
+        workspace.runs.drive(run_id)
 
     folder = str(workspace.config.folder)
     assert run(["-C", folder, "audit", "diff", "--candidate", run_id, "--json"]) == 1
@@ -166,26 +171,26 @@ def test_a_reviewed_backfill_is_held_compared_released_and_only_then_seen(
     count = "select count(*) from silver_social_events where post_id = '1741941000000000001'"
     assert run(["-C", folder, "query", count, "--candidate", run_id, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] == [[1]]
-    assert query(workspace.ledger.store, workspace.lake, count).rows == [(0,)]
+    assert query(workspace.ledger.store, workspace.core.lake, count).rows == [(0,)]
 
-    workspace.release(run_id, reason="compared: one late post, as expected")
-    assert query(workspace.ledger.store, workspace.lake, count).rows == [(0,)]
-    assert workspace.drive(run_id).status == "SUCCESS"
-    assert query(workspace.ledger.store, workspace.lake, count).rows == [(1,)]
+    workspace.runs.release(run_id, reason="compared: one late post, as expected")
+    assert query(workspace.ledger.store, workspace.core.lake, count).rows == [(0,)]
+    assert workspace.runs.drive(run_id).status == "SUCCESS"
+    assert query(workspace.ledger.store, workspace.core.lake, count).rows == [(1,)]
 
 
 @pytest.mark.norm("N35")
 def test_what_was_released_is_held_again_when_its_inputs_moved(workspace: Workspace):
     held = approved(workspace, dataset="gold_metrics", first=3, last=3, review=True)
-    workspace.drive(held)
-    workspace.release(held, reason="compared: nothing differs at all")
+    workspace.runs.drive(held)
+    workspace.runs.release(held, reason="compared: nothing differs at all")
     deliver_late(workspace)
     small.backfill(workspace, 3, 3, allow_overlap=[held])
-    assert workspace.drive(held).status == "HELD"
+    assert workspace.runs.drive(held).status == "HELD"
     (why,) = [row["message"] for row in projection(workspace, "alerts") if row["run_id"] == held][-1:]
     assert "its inputs moved since it was released" in why
-    workspace.release(held, reason="compared again: the late post came in")
-    assert workspace.drive(held).status == "SUCCESS"
+    workspace.runs.release(held, reason="compared again: the late post came in")
+    assert workspace.runs.drive(held).status == "SUCCESS"
 
 
 @pytest.mark.norm("N32")
@@ -195,8 +200,8 @@ def test_an_overlapping_active_backfill_is_refused_unless_it_is_allowed_by_name(
         small.request(workspace, 5, 6)
     second = small.request(workspace, 5, 6, allow_overlap=[first])
     for run_id in (second, first):
-        workspace.approve(run_id)
-        assert workspace.drive(run_id).status == "SUCCESS"
+        workspace.backfills.approve(run_id)
+        assert workspace.runs.drive(run_id).status == "SUCCESS"
     small.request(workspace, 5, 6)  # nobody is active any more
 
 
@@ -212,11 +217,11 @@ def test_what_is_too_large_is_refused_and_split_into_linked_requests(folder: Pat
         }
         rest: dict[str, Any] = {"override_state": False, "reason": small.REASON}
         with pytest.raises(TooLargeError):
-            workspace.request(Request(**order, **rest))
+            workspace.backfills.request(Request(**order, **rest))
         with pytest.raises(TooLargeError):  # one day of metrics moves every baseline after it
-            workspace.request_split(Request(**{**order, "first": small.day(1), "last": small.day(1)}, **rest))
-        made = workspace.request_split(Request(**{**order, "dataset": "gold_signals"}, **rest))
-        made += workspace.request_split(
+            workspace.backfills.request_split(Request(**{**order, "first": small.day(1), "last": small.day(1)}, **rest))
+        made = workspace.backfills.request_split(Request(**{**order, "dataset": "gold_signals"}, **rest))
+        made += workspace.backfills.request_split(
             Request(**{**order, "first": small.day(6)}, **rest, allow_overlap=[m.id for m in made])
         )
     with small.reopen(folder) as workspace:
@@ -237,9 +242,9 @@ def test_half_a_range_is_split_as_it_was_given(folder: Path):
         "reason": small.REASON,
     }
     with small.reopen(folder) as workspace:
-        split = workspace.plan_split(Request(**order, first=small.day(6), last=None))
+        split = workspace.backfills.plan_split(Request(**order, first=small.day(6), last=None))
         assert {w.first >= day_of("2024-01-06") for _, plan in split for w in plan.windows} == {True}
-        split = workspace.plan_split(Request(**order, first=None, last=small.day(2)))
+        split = workspace.backfills.plan_split(Request(**order, first=None, last=small.day(2)))
         assert max(w.last for _, plan in split for w in plan.windows) == day_of("2024-01-02")
 
 
@@ -249,15 +254,17 @@ def test_what_is_split_is_approved_by_a_rule_as_a_whole_or_by_a_person(folder: P
     rest: dict[str, Any] = {"override_state": False, "reason": small.REASON}
     small.set_policy(folder, max_partitions=14, rule_max_partitions=14)
     with small.reopen(folder) as workspace:
-        made = workspace.request_split(Request(**order, **rest))
+        made = workspace.backfills.request_split(Request(**order, **rest))
         assert len(made) > 1
         assert {backfill.status for backfill in made} == {"PLANNED"}
         for backfill in made:
-            workspace.cancel(backfill.id, reason="it was only to see what it would be")
+            workspace.runs.cancel(backfill.id, reason="it was only to see what it would be")
         text = (folder / "tradex.toml").read_text(encoding="utf-8")
         (folder / "tradex.toml").write_text(text.replace("rule_max_partitions = 14", "rule_max_partitions = 99"))
-        workspace.set_policy(reason="what is small is approved by rule, INC-4301")
-        assert {backfill.status for backfill in workspace.request_split(Request(**order, **rest))} == {"APPROVED"}
+        workspace.policy.set(reason="what is small is approved by rule, INC-4301")
+        assert {backfill.status for backfill in workspace.backfills.request_split(Request(**order, **rest))} == {
+            "APPROVED"
+        }
 
 
 @pytest.mark.norm("N32")
@@ -269,11 +276,11 @@ def test_a_request_that_nobody_approves_expires(folder: Path):
     later = small.Ticking(datetime(2024, 2, 4, tzinfo=UTC))
     with Workspace.open(folder, actor="ana", clock=later) as workspace:
         with pytest.raises(ExpiredRequestError):
-            workspace.approve(asked)
-        assert workspace.sweep() == [swept]
+            workspace.backfills.approve(asked)
+        assert workspace.runs.sweep() == [swept]
         assert {status_of(workspace, r) for r in (swept, asked)} == {"EXPIRED"}
         with pytest.raises(WrongStateError):
-            workspace.drive(swept)
+            workspace.runs.drive(swept)
         check_everything(workspace)
 
 
@@ -291,22 +298,22 @@ def test_in_peak_hours_only_what_is_urgent_starts(folder: Path):
         urgent = approved(workspace, dataset="gold_signals", first=5, last=5, priority="urgent")
         now[0] = datetime(2024, 2, 1, 14, 31, tzinfo=UTC)
         with pytest.raises(PeakHoursError):
-            workspace.drive(patient)
-        assert workspace.drive(urgent).status == "SUCCESS"
+            workspace.runs.drive(patient)
+        assert workspace.runs.drive(urgent).status == "SUCCESS"
         now[0] = datetime(2024, 2, 1, 21, 0, tzinfo=UTC)
-        assert workspace.drive(patient).status == "SUCCESS"
+        assert workspace.runs.drive(patient).status == "SUCCESS"
         check_everything(workspace)
 
 
 @pytest.mark.norm("N32")
 def test_protected_days_are_in_no_plan(workspace: Workspace):
-    workspace.protect("gold_signals", small.day(4), small.day(4), reason="evidence in the case TRX v. Doe")
+    workspace.datasets.protect("gold_signals", small.day(4), small.day(4), reason="evidence in the case TRX v. Doe")
     with pytest.raises(ProtectedError, match="evidence in the case"):
         small.request(workspace, 4, 5)
     with pytest.raises(ProtectedError):  # downstream of what is asked for
         small.request(workspace, 3, 3)
     small.request(workspace, 5, 5, dataset="gold_signals")
-    workspace.unprotect("gold_signals", small.day(4), small.day(4), reason="the case TRX v. Doe was closed")
+    workspace.datasets.unprotect("gold_signals", small.day(4), small.day(4), reason="the case TRX v. Doe was closed")
     small.request(workspace, 4, 4, dataset="gold_signals")
 
 
@@ -315,9 +322,9 @@ def test_a_plan_made_before_a_new_version_is_not_run(workspace: Workspace):
     run_id = approved(workspace, dataset="gold_signals", first=4, last=4)
     file = workspace.config.folder / "pipeline" / "gold_signals.sql"
     file.write_text(file.read_text(encoding="utf-8").replace("z >= 3", "z >= 4"), encoding="utf-8")
-    workspace.bump("gold_signals", reason="spikes of z = 3 were too many")
+    workspace.datasets.bump("gold_signals", reason="spikes of z = 3 were too many")
     before = workspace.ledger.position()
     with pytest.raises(PlanOutdatedError):
-        workspace.drive(run_id)
+        workspace.runs.drive(run_id)
     assert workspace.ledger.position() == before
     assert run(["-C", str(workspace.config.folder), "worker", "--once"]) == 1  # it tells, and does not spin

@@ -51,7 +51,7 @@ def january(real_posts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     Workspace.create(folder, source=f"files:{real_posts}", pipeline="pipeline", actor="ana").close()
     one_process(folder)
     with Workspace.open(folder, actor="ana") as made:
-        made.run(until=UNTIL)
+        made.incremental.run(until=UNTIL)
     return folder
 
 
@@ -68,7 +68,7 @@ def new_scoring(workspace: Workspace) -> None:
 
 
 def answer(workspace: Workspace, sql: str) -> list[tuple[object, ...]]:
-    return query(workspace.ledger.store, workspace.lake, sql).rows
+    return query(workspace.ledger.store, workspace.core.lake, sql).rows
 
 
 def contents(workspace: Workspace, below: str) -> Files:
@@ -81,23 +81,23 @@ def contents(workspace: Workspace, below: str) -> Files:
 
 
 def backfill(workspace: Workspace, **changes: object) -> str:
-    run_id: str = workspace.request(Request(**{"kind": "logical", "reason": REASON, **JANUARY, **changes})).id
-    workspace.approve(run_id)
-    workspace.drive(run_id)
+    run_id: str = workspace.backfills.request(Request(**{"kind": "logical", "reason": REASON, **JANUARY, **changes})).id
+    workspace.backfills.approve(run_id)
+    workspace.runs.drive(run_id)
     return run_id
 
 
 @pytest.mark.norm("N27")
 def test_changed_logic_without_a_version_is_refused_in_run_request_and_drive(workspace: Workspace):
-    approved = workspace.request(Request(kind="temporal", reason=REASON, **JANUARY)).id
-    workspace.approve(approved)
+    approved = workspace.backfills.request(Request(kind="temporal", reason=REASON, **JANUARY)).id
+    workspace.backfills.approve(approved)
     new_scoring(workspace)
     before = workspace.ledger.position()
     refused: list[Callable[[], object]] = [
-        lambda: workspace.run(until=date(2014, 2, 2)),
-        lambda: workspace.plan(Request(kind="temporal", reason=REASON, **JANUARY)),
-        lambda: workspace.request(Request(kind="logical", reason=REASON, **JANUARY)),
-        lambda: workspace.drive(approved),
+        lambda: workspace.incremental.run(until=date(2014, 2, 2)),
+        lambda: workspace.backfills.plan(Request(kind="temporal", reason=REASON, **JANUARY)),
+        lambda: workspace.backfills.request(Request(kind="logical", reason=REASON, **JANUARY)),
+        lambda: workspace.runs.drive(approved),
     ]
     for command in refused:
         with pytest.raises(LogicChangedError) as error:
@@ -109,12 +109,12 @@ def test_changed_logic_without_a_version_is_refused_in_run_request_and_drive(wor
 @pytest.mark.norm("N12")
 def test_a_logical_backfill_without_new_logic_is_refused(workspace: Workspace):
     with pytest.raises(NoNewLogicError):
-        workspace.request(Request(kind="logical", reason=REASON, **JANUARY))
+        workspace.backfills.request(Request(kind="logical", reason=REASON, **JANUARY))
     new_scoring(workspace)
-    workspace.bump("gold_signals", reason=REASON)
+    workspace.datasets.bump("gold_signals", reason=REASON)
     backfill(workspace)
     with pytest.raises(NoNewLogicError):
-        workspace.request(Request(kind="logical", reason=REASON, **JANUARY))
+        workspace.backfills.request(Request(kind="logical", reason=REASON, **JANUARY))
 
 
 @pytest.mark.norm("N25")
@@ -122,13 +122,13 @@ def test_a_logical_backfill_without_new_logic_is_refused(workspace: Workspace):
 def test_both_versions_of_january_are_read_side_by_side_and_the_old_files_are_untouched(workspace: Workspace):
     old_rows = answer(workspace, "from gold_signals select * order by all")
     old_files, all_files = contents(workspace, "gold_signals/"), contents(workspace, "")
-    outdated = workspace.request(Request(kind="temporal", reason=REASON, **JANUARY)).id
-    workspace.approve(outdated)
+    outdated = workspace.backfills.request(Request(kind="temporal", reason=REASON, **JANUARY)).id
+    workspace.backfills.approve(outdated)
     new_scoring(workspace)
-    assert workspace.bump("gold_signals", reason=REASON) == {"gold_signals": 2}
+    assert workspace.datasets.bump("gold_signals", reason=REASON) == {"gold_signals": 2}
     with pytest.raises(PlanOutdatedError):
-        workspace.drive(outdated)
-    workspace.cancel(outdated, reason="planned before the new scoring")
+        workspace.runs.drive(outdated)
+    workspace.runs.cancel(outdated, reason="planned before the new scoring")
     assert answer(workspace, "from gold_signals select * order by all") == old_rows  # nothing of version 2 is there yet
 
     backfill(workspace)
@@ -152,37 +152,37 @@ def test_both_versions_of_january_are_read_side_by_side_and_the_old_files_are_un
 @pytest.mark.norm("N26")
 def test_a_deprecated_version_warns_who_reads_it_and_nothing_is_written_under_it(workspace: Workspace):
     new_scoring(workspace)
-    workspace.bump("gold_signals", reason=REASON)
+    workspace.datasets.bump("gold_signals", reason=REASON)
     backfill(workspace)
-    workspace.deprecate("gold_signals", 1, reason="the old scoring raised too many spikes")
-    old = query(workspace.ledger.store, workspace.lake, "select count(*) from gold_signals_v1")
+    workspace.datasets.deprecate("gold_signals", 1, reason="the old scoring raised too many spikes")
+    old = query(workspace.ledger.store, workspace.core.lake, "select count(*) from gold_signals_v1")
     assert old.warnings == ["version 1 of gold_signals is deprecated"]
     assert old.rows[0][0] > 0
-    assert query(workspace.ledger.store, workspace.lake, "select count(*) from gold_signals").warnings == [
+    assert query(workspace.ledger.store, workspace.core.lake, "select count(*) from gold_signals").warnings == [
         "gold_signals is its version 2; 2013-12-31: only in gold_signals_v1"  # the day before January
     ]
     # Going back to the old text is a change of logic, too: nothing gets under version 1 again.
     small.edit(workspace, "gold_signals", "z >= 4", "z >= 3")
     with pytest.raises(LogicChangedError):
-        workspace.request(Request(kind="temporal", reason=REASON, **JANUARY))
+        workspace.backfills.request(Request(kind="temporal", reason=REASON, **JANUARY))
     new_scoring(workspace)
     # The version that is current can be deprecated, too: then no plan may write under it.
-    approved = workspace.request(Request(kind="temporal", reason=REASON, **JANUARY)).id
-    workspace.approve(approved)
-    workspace.deprecate("gold_signals", 2, reason="the new scoring misses splits")
+    approved = workspace.backfills.request(Request(kind="temporal", reason=REASON, **JANUARY)).id
+    workspace.backfills.approve(approved)
+    workspace.datasets.deprecate("gold_signals", 2, reason="the new scoring misses splits")
     with pytest.raises(DeprecatedVersionError):
-        workspace.request(Request(kind="temporal", reason=REASON, **JANUARY))
+        workspace.backfills.request(Request(kind="temporal", reason=REASON, **JANUARY))
     with pytest.raises(DeprecatedVersionError):
-        workspace.drive(approved)
+        workspace.runs.drive(approved)
     assert not events(workspace, f"topic = 'run.published' and run_id = '{approved}'")
-    workspace.restore("gold_signals", 2, reason="the splits were right after all")
-    workspace.drive(approved)
+    workspace.datasets.restore("gold_signals", 2, reason="the splits were right after all")
+    workspace.runs.drive(approved)
 
 
 @pytest.mark.norm("N25")
 def test_a_bump_of_metrics_gives_baselines_and_signals_a_version_as_indirect(workspace: Workspace):
     small.edit(workspace, "gold_metrics", "count(*)", "count(post_id)")
-    bumped = workspace.bump("gold_metrics", reason="mentions are counted in another way, TRX-90")
+    bumped = workspace.datasets.bump("gold_metrics", reason="mentions are counted in another way, TRX-90")
     assert bumped == {"gold_metrics": 2, "gold_baselines": 2, "gold_signals": 2}
     versioned = [e for e in read_record(workspace).entries if e.topic == "dataset.logic_versioned"]
     told = {e.stream: e.data["indirect"] for e in versioned if e.data["logic_version"] == 2}
@@ -195,21 +195,21 @@ def test_a_bump_of_metrics_gives_baselines_and_signals_a_version_as_indirect(wor
     part = backfill(workspace, dataset="gold_metrics", first=date(2014, 1, 30), last=date(2014, 1, 31))
     assert set(load_run(workspace.ledger, part).candidates) == {"gold_metrics"}
     with pytest.raises(IncompleteInputsError):
-        workspace.run(until=date(2014, 2, 2))
+        workspace.incremental.run(until=date(2014, 2, 2))
     whole = backfill(workspace, dataset="gold_metrics", first=None, last=None)
     assert {"gold_baselines", "gold_signals"} < set(load_run(workspace.ledger, whole).candidates)
     versions = {(p["logic_version"], p["dataset"], p["partition"]) for p in partitions(workspace)}
     for name in ("gold_metrics", "gold_baselines", "gold_signals"):
         assert {d for v, n, d in versions if (v, n) == (2, name)} == {d for v, n, d in versions if (v, n) == (1, name)}
-    workspace.run(until=date(2014, 2, 2))
+    workspace.incremental.run(until=date(2014, 2, 2))
 
 
 @pytest.mark.norm("N5")
 def test_the_history_tells_the_story(workspace: Workspace):
     new_scoring(workspace)
-    workspace.bump("gold_signals", reason=REASON)
+    workspace.datasets.bump("gold_signals", reason=REASON)
     run_id = backfill(workspace)
-    workspace.deprecate("gold_signals", 1, reason="the old scoring raised too many spikes")
+    workspace.datasets.deprecate("gold_signals", 1, reason="the old scoring raised too many spikes")
     story = log(workspace.ledger, stream="dataset-gold_signals").events
     assert [(e.topic, e.data.get("logic_version")) for e in story] == [
         ("dataset.registered", None),
@@ -231,12 +231,12 @@ def test_the_history_tells_the_story(workspace: Workspace):
 @pytest.mark.norm("N26")
 def test_a_version_that_lacks_days_of_the_one_before_says_so(workspace: Workspace):
     new_scoring(workspace)
-    workspace.bump("gold_signals", reason=REASON)
+    workspace.datasets.bump("gold_signals", reason=REASON)
     counted = "select count(*) from gold_signals"
     assert (
-        query(workspace.ledger.store, workspace.lake, counted).warnings == []
+        query(workspace.ledger.store, workspace.core.lake, counted).warnings == []
     )  # version 1 is still the one that is read
     backfill(workspace, first=date(2014, 1, 11), last=date(2014, 1, 20))
-    (warning,) = query(workspace.ledger.store, workspace.lake, counted).warnings
+    (warning,) = query(workspace.ledger.store, workspace.core.lake, counted).warnings
     between = "22 days between 2013-12-31 and 2014-01-31"
     assert warning == f"gold_signals is its version 2; {between}: only in gold_signals_v1"

@@ -70,11 +70,11 @@ def asked(kind: str, dataset: str, first: str, last: str, posts: int | None = No
 
 
 def do(workspace: Workspace, item: Advice) -> str:
-    (made,) = workspace.submit([item])
+    (made,) = workspace.backfills.submit([item])
     assert made.requested
     run_id = made.requested
-    workspace.approve(run_id)
-    assert workspace.drive(run_id).status == "SUCCESS"
+    workspace.backfills.approve(run_id)
+    assert workspace.runs.drive(run_id).status == "SUCCESS"
     return run_id
 
 
@@ -112,21 +112,21 @@ def test_a_withheld_file_is_proposed_as_its_very_days_and_doing_it_leaves_nothin
     Workspace.create(tmp_path / "ws", source=f"files:{source}", actor="ana").close()
     one_process(tmp_path / "ws")
     with Workspace.open(tmp_path / "ws", actor="ana") as workspace:
-        workspace.run(until=UNTIL)
-        assert workspace.propose() == []
+        workspace.incremental.run(until=UNTIL)
+        assert workspace.backfills.propose() == []
         deliver(real_posts, source, [WITHHELD])
         before, position = listing(workspace), workspace.ledger.position()
-        (item,) = workspace.propose()
+        (item,) = workspace.backfills.propose()
         first, last = min(late), max(late)
         assert (last - first).days == len(late) - 1  # one run of consecutive days
         assert told([item]) == [asked("temporal", BRONZE, str(first), str(last), sum(late.values()))]
         assert item.reason.startswith(f"{sum(late.values())} rows of {first}")
         assert "delivered after the run" in item.reason
         assert (listing(workspace), workspace.ledger.position()) == (before, position + 1)  # the look is on record
-        assert workspace.propose(source=False) == []
+        assert workspace.backfills.propose(source=False) == []
 
         run_id = do(workspace, item)
-        assert workspace.propose() == []
+        assert workspace.backfills.propose() == []
         (row,) = [row for row in projection(workspace, "runs") if row["run_id"] == run_id]
         assert row["appended_rows"] == sum(late.values())
         (cost,) = projection(workspace, "costs")
@@ -138,7 +138,7 @@ def test_late_days_that_are_not_neighbours_are_requests_of_their_own_and_a_repea
     workspace: Workspace,
 ):
     deliver_late(workspace, 2, 3, 6)
-    proposed = workspace.propose()
+    proposed = workspace.backfills.propose()
     assert told(proposed) == [
         asked("temporal", BRONZE, "2024-01-02", "2024-01-03", 2),
         asked("temporal", BRONZE, "2024-01-06", "2024-01-06", 1),
@@ -151,27 +151,29 @@ def test_late_days_that_are_not_neighbours_are_requests_of_their_own_and_a_repea
 
 def test_what_an_incremental_run_will_still_find_is_not_late(workspace: Workspace):
     deliver_late(workspace, 8)
-    assert workspace.propose() == []
+    assert workspace.backfills.propose() == []
 
 
 def test_days_before_the_start_of_a_pipeline_are_none_of_its_business(week: Path, tmp_path: Path):
     with Workspace.create(
         tmp_path / "ws", source=f"files:{week / 'posts'}", start=small.day(5), actor="ana", clock=small.Ticking()
     ) as workspace:
-        assert workspace.propose() == []
-        workspace.run(small.day(8))
-        assert workspace.propose() == []
+        assert workspace.backfills.propose() == []
+        workspace.incremental.run(small.day(8))
+        assert workspace.backfills.propose() == []
 
 
 def test_what_follows_from_late_posts_is_not_asked_for_beside_them(workspace: Workspace):
     run = small.backfill(workspace, 3, 3, dataset="gold_metrics")
     deliver_late(workspace, 3)
     late = small.backfill(workspace, 3, 3)
-    workspace.revert(late.id, reason="the redelivery was broken, INC-4290")
+    workspace.backfills.revert(late.id, reason="the redelivery was broken, INC-4290")
     assert run.status == "SUCCESS"
-    assert told(workspace.propose()) == [asked("temporal", "silver_social_events", "2024-01-03", "2024-01-03")]
+    assert told(workspace.backfills.propose()) == [
+        asked("temporal", "silver_social_events", "2024-01-03", "2024-01-03")
+    ]
     deliver_late(workspace, 1, 3)  # of the first; Bronze has that of the third
-    assert told(workspace.propose()) == [
+    assert told(workspace.backfills.propose()) == [
         asked("temporal", BRONZE, "2024-01-01", "2024-01-01", 1),
         asked("temporal", "silver_social_events", "2024-01-03", "2024-01-03"),
     ]
@@ -183,11 +185,11 @@ def test_a_source_that_cannot_be_read_is_said_with_the_way_round_it(
     source = workspace.config.folder.parent / "posts" / "2024-01-03.jsonl.gz"
     with small.broken(source, b"\x1f\x8b no gzip"):
         with pytest.raises(EnvironmentFault):
-            workspace.propose()
+            workspace.backfills.propose()
         status, _, error = call(workspace, capsys)
         assert (status, "--no-source" in error) == (6, True)
         assert call(workspace, capsys, "--no-source")[0] == 0
-    assert not list(workspace.lake.staged())
+    assert not list(workspace.core.lake.staged())
 
 
 # -- half-done runs
@@ -197,41 +199,41 @@ def test_a_source_that_cannot_be_read_is_said_with_the_way_round_it(
 def test_a_run_that_was_interrupted_is_named_unless_somebody_drives_it(workspace: Workspace):
     deliver_late(workspace, 3)
     run_id = small.request(workspace, 3, 3)
-    workspace.approve(run_id)
+    workspace.backfills.approve(run_id)
 
     def interrupt() -> None:
         raise Crash
 
     with pytest.raises(Crash):
-        workspace.drive(run_id, progress=Interruption("silver", interrupt))
-    (item,) = workspace.propose()  # its Silver is stale, too: it will mend that
+        workspace.runs.drive(run_id, progress=Interruption("silver", interrupt))
+    (item,) = workspace.backfills.propose()  # its Silver is stale, too: it will mend that
     assert (item.kind, item.status, item.command) == ("resume", "RUNNING", f"tradex backfill run {run_id}")
     assert "interrupted" in item.reason
-    with held(workspace.execution(), run_id):
+    with held(workspace.core.execution(), run_id):
         assert ("resume", run_id) not in told(propose(workspace.ledger))
-    workspace.drive(run_id)
-    assert workspace.propose() == []
+    workspace.runs.drive(run_id)
+    assert workspace.backfills.propose() == []
 
 
 @pytest.mark.norm("N34")
 def test_a_paused_run_is_named_and_the_time_that_it_sat_is_no_work(workspace: Workspace):
     deliver_late(workspace, 3)
     run_id = small.request(workspace, 3, 3)
-    workspace.approve(run_id)
+    workspace.backfills.approve(run_id)
 
     def pause() -> None:
-        workspace.pause(run_id, reason="the machine is needed for something else")
+        workspace.backfills.pause(run_id, reason="the machine is needed for something else")
 
     with pytest.raises(EndedMeanwhileError):
-        workspace.drive(run_id, progress=Interruption("silver", pause))
-    (item,) = workspace.propose()
+        workspace.runs.drive(run_id, progress=Interruption("silver", pause))
+    (item,) = workspace.backfills.propose()
     assert (item.status, item.command) == ("PAUSED", f"tradex backfill resume {run_id}")
-    workspace.clock.now += timedelta(hours=3)  # type: ignore[attr-defined]
-    workspace.resume(run_id)
-    (item,) = workspace.propose()
+    workspace.core.clock.now += timedelta(hours=3)  # type: ignore[attr-defined]
+    workspace.backfills.resume(run_id)
+    (item,) = workspace.backfills.propose()
     assert item.command == f"tradex backfill run {run_id}"
-    workspace.drive(run_id)
-    assert workspace.propose() == []
+    workspace.runs.drive(run_id)
+    assert workspace.backfills.propose() == []
     (cost,) = projection(workspace, "costs")
     assert cost["duration_ms"] > 3 * 3600 * 1000
     assert cost["seconds_actual"] < 60  # the pause is not work
@@ -255,14 +257,14 @@ def test_submitting_twice_requests_once_and_says_what_waits(workspace: Workspace
     assert f"tradex backfill approve {first[0]['requested']}" in out
     assert "waits for its approval" in out
     for item in first:
-        workspace.approve(item["requested"])
-        workspace.drive(item["requested"])
-    assert workspace.propose() == []
+        workspace.backfills.approve(item["requested"])
+        workspace.runs.drive(item["requested"])
+    assert workspace.backfills.propose() == []
 
 
 def test_one_refused_request_does_not_stop_the_others(workspace: Workspace, capsys: pytest.CaptureFixture[str]):
     deliver_late(workspace, 2, 5)
-    workspace.protect("gold_metrics", small.day(2), small.day(2), reason="a legal hold, TRX-17")
+    workspace.datasets.protect("gold_metrics", small.day(2), small.day(2), reason="a legal hold, TRX-17")
     status, out, _ = call(workspace, capsys, "--submit", "--json")
     refused, requested = json.loads(out)
     assert status == 1
@@ -301,24 +303,24 @@ def test_what_a_held_incremental_run_will_publish_is_not_asked_for(tmp_path: Pat
     small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", **policy).close()  # type: ignore[arg-type]
     clock = small.Ticking(datetime(2024, 2, 20, tzinfo=UTC))
     with Workspace.open(tmp_path / "ws", actor="ana", clock=clock) as workspace:
-        run = workspace.run(date(2024, 2, 11))
+        run = workspace.incremental.run(date(2024, 2, 11))
         assert run.status == "HELD"
-        (item,) = workspace.propose()
+        (item,) = workspace.backfills.propose()
         assert (item.kind, item.run) == ("waiting", run.id)
         assert item.command == f'tradex backfill release {run.id} --reason "…"'
-        workspace.release(run.id, reason="looked at it: a made-up month")
-        assert "tradex run" in {item.command for item in workspace.propose()}
-        workspace.run(date(2024, 2, 11))
-        assert workspace.propose() == []
+        workspace.runs.release(run.id, reason="looked at it: a made-up month")
+        assert "tradex run" in {item.command for item in workspace.backfills.propose()}
+        workspace.incremental.run(date(2024, 2, 11))
+        assert workspace.backfills.propose() == []
 
 
 def test_the_day_after_what_was_asked_for_is_none_that_a_run_has_passed(tmp_path: Path):
     small.deliver(tmp_path / "posts")
     source, clock = f"files:{tmp_path / 'posts'}", small.Ticking()
     with Workspace.create(tmp_path / "ws", source=source, start=small.day(5), actor="ana", clock=clock) as workspace:
-        workspace.run(small.day(8))
+        workspace.incremental.run(small.day(8))
         small.backfill(workspace, 2, 2)
         deliver_late(workspace, 2, 3)
-        (late,) = find_late(workspace.execution())
+        (late,) = find_late(workspace.core.execution())
         # Days before the pipeline's start are proposed only where a run has asked for them.
         assert (set(late.rows), late.passed) == ({day_of(small.day(2))}, {day_of(small.day(2))})

@@ -57,7 +57,7 @@ def stale(workspace: Workspace) -> set[tuple[str, str]]:
 
 @pytest.mark.norm("N19")
 def test_a_revert_makes_earlier_versions_current_again_and_says_what_is_stale(workspace: Workspace):
-    before, cursor = visible(workspace), workspace.state().cursor
+    before, cursor = visible(workspace), workspace.state.cursor
     bronze = contents(workspace)["bronze_x_posts"]
     run = small.backfill(workspace, 3, 3)
     assert visible(workspace) != before
@@ -65,23 +65,23 @@ def test_a_revert_makes_earlier_versions_current_again_and_says_what_is_stale(wo
     brought = contents(workspace)["bronze_x_posts"]
     assert brought != bronze
 
-    assert workspace.revert(run.id, reason=WRONG).status == "REVERTED"
+    assert workspace.backfills.revert(run.id, reason=WRONG).status == "REVERTED"
 
     assert visible(workspace) == before
     assert contents(workspace)["bronze_x_posts"] == brought  # Bronze stays as it is
-    assert workspace.state().cursor == cursor
+    assert workspace.state.cursor == cursor
     states = {r["state"] for r in projection(workspace, "partition_history") if r["run_id"] == run.id}
     assert states == {"published", "reverted"}  # its Bronze batch, and all the rest
     assert ("silver_social_events", "2024-01-03") in stale(workspace)
     with pytest.raises(TradexError):  # once
-        workspace.revert(run.id, reason=WRONG)
+        workspace.backfills.revert(run.id, reason=WRONG)
 
 
 @pytest.mark.norm("N19")
 def test_what_a_revert_left_stale_is_proposed_and_doing_it_mends_it(workspace: Workspace):
     run = small.backfill(workspace, 3, 3)
     after = visible(workspace)
-    workspace.revert(run.id, reason=WRONG)
+    workspace.backfills.revert(run.id, reason=WRONG)
     proposed = propose(workspace.ledger)
     assert [(p.kind, p.dataset, p.first, p.last) for p in proposed] == [
         ("temporal", "silver_social_events", day_of("2024-01-03"), day_of("2024-01-03"))
@@ -100,19 +100,19 @@ def test_a_revert_names_the_run_that_stands_on_top_until_that_is_reverted_too(wo
     between = visible(workspace)
     second = small.backfill(workspace, 4, 4, dataset="gold_metrics")
     with pytest.raises(BuiltUponError, match=second.id):
-        workspace.revert(first.id, reason=WRONG)
-    workspace.revert(second.id, reason=WRONG)
+        workspace.backfills.revert(first.id, reason=WRONG)
+    workspace.backfills.revert(second.id, reason=WRONG)
     assert visible(workspace) == between
-    workspace.revert(first.id, reason=WRONG)
+    workspace.backfills.revert(first.id, reason=WRONG)
     assert visible(workspace) == before
 
 
 @pytest.mark.norm("N19")
 def test_an_incremental_run_that_came_later_blocks_a_revert(workspace: Workspace):
     run = small.backfill(workspace, 3, 3)
-    later = workspace.run(small.day(9))
+    later = workspace.incremental.run(small.day(9))
     with pytest.raises(BuiltUponError, match=later.id):
-        workspace.revert(run.id, reason=WRONG)
+        workspace.backfills.revert(run.id, reason=WRONG)
 
 
 @pytest.mark.norm("N19")
@@ -120,26 +120,26 @@ def test_only_those_whom_the_policy_allows_revert(workspace: Workspace):
     run = small.backfill(workspace, 3, 3)
     small.set_policy(workspace.config.folder, may_revert=["maria"])
     with small.reopen(workspace.config.folder) as ana, pytest.raises(NotAllowedError):
-        ana.revert(run.id, reason=WRONG)
+        ana.backfills.revert(run.id, reason=WRONG)
     with small.reopen(workspace.config.folder, "maria") as maria:
-        assert maria.revert(run.id, reason=WRONG).status == "REVERTED"
+        assert maria.backfills.revert(run.id, reason=WRONG).status == "REVERTED"
 
 
 @pytest.mark.norm("N34")
 def test_a_run_that_broke_off_is_proposed_with_the_command_that_resumes_it(workspace: Workspace):
     run_id = small.request(workspace, 3, 3)
-    workspace.approve(run_id)
+    workspace.backfills.approve(run_id)
 
     def disk_is_gone() -> None:
         raise EnvironmentFault("the disk is gone for a while")
 
     with pytest.raises(EnvironmentFault):
-        workspace.drive(run_id, progress=Interruption("gold_metrics", disk_is_gone))
+        workspace.runs.drive(run_id, progress=Interruption("gold_metrics", disk_is_gone))
     # Its Bronze is there, its Silver is not: both are told.
     found = {(p.kind, p.run or p.dataset) for p in propose(workspace.ledger)}
     assert ("resume", run_id) in found
     assert ("silver_social_events", "2024-01-03") in stale(workspace)
-    workspace.drive(run_id)
+    workspace.runs.drive(run_id)
     assert propose(workspace.ledger) == []
 
 
@@ -147,38 +147,38 @@ def test_a_run_that_broke_off_is_proposed_with_the_command_that_resumes_it(works
 def test_pruning_takes_two_persons_an_event_and_then_the_files(workspace: Workspace):
     before = workspace.ledger.position()
     count = "select count(*) from silver_social_events"
-    (old,) = query(workspace.ledger.store, workspace.lake, count).rows
+    (old,) = query(workspace.ledger.store, workspace.core.lake, count).rows
     small.backfill(workspace, 3, 3)
-    (new,) = query(workspace.ledger.store, workspace.lake, count).rows
+    (new,) = query(workspace.ledger.store, workspace.core.lake, count).rows
     assert new[0] == old[0] + 1
     shown = visible(workspace)
-    digest, files = workspace.plan_prune("silver_social_events", reason="superseded by the late post, INC-4211")
+    digest, files = workspace.lake.plan_prune("silver_social_events", reason="superseded by the late post, INC-4211")
     assert [iso(listed.day) for listed in files] == ["2024-01-03"]
     (path,) = [in_lake(workspace, listed.file.path) for listed in files]
     for name in ("ana", " Ana", "ana\u200b"):
         with small.reopen(workspace.config.folder, name) as same, pytest.raises(PruneRefusedError):
-            same.prune("silver_social_events", digest)
+            same.lake.prune("silver_social_events", digest)
     assert path.exists()
     with small.reopen(workspace.config.folder, "maria") as maria:
-        assert maria.prune("silver_social_events", digest) == [files[0].file.path]
+        assert maria.lake.prune("silver_social_events", digest) == [files[0].file.path]
         with pytest.raises(PruneRefusedError):
-            maria.prune("silver_social_events", digest)
+            maria.lake.prune("silver_social_events", digest)
     assert not path.exists()
     assert visible(workspace) == shown
-    assert query(workspace.ledger.store, workspace.lake, count).rows == [new]
+    assert query(workspace.ledger.store, workspace.core.lake, count).rows == [new]
     with pytest.raises(PrunedFileError, match=f"event of position {workspace.ledger.position()} \\(maria\\)"):
-        query(workspace.ledger.store, workspace.lake, count, as_of=str(before))
+        query(workspace.ledger.store, workspace.core.lake, count, as_of=str(before))
     with pytest.raises(PruneRefusedError):
-        workspace.plan_prune("bronze_x_posts", reason="Bronze takes too much space")
+        workspace.lake.plan_prune("bronze_x_posts", reason="Bronze takes too much space")
 
 
 @pytest.mark.norm("N4")
 def test_a_file_that_became_current_again_is_not_pruned(workspace: Workspace):
     run = small.backfill(workspace, 3, 3)
-    digest, files = workspace.plan_prune("silver_social_events", reason="superseded by the late post, INC-4211")
-    workspace.revert(run.id, reason=WRONG)
+    digest, files = workspace.lake.plan_prune("silver_social_events", reason="superseded by the late post, INC-4211")
+    workspace.backfills.revert(run.id, reason=WRONG)
     with small.reopen(workspace.config.folder, "maria") as maria, pytest.raises(PruneRefusedError):
-        maria.prune("silver_social_events", digest)
+        maria.lake.prune("silver_social_events", digest)
     assert all(in_lake(workspace, listed.file.path).exists() for listed in files)
 
 
@@ -186,14 +186,16 @@ def test_a_file_that_became_current_again_is_not_pruned(workspace: Workspace):
 @pytest.mark.norm("N19")
 def test_a_run_whose_earlier_versions_were_pruned_is_reverted_no_more(workspace: Workspace):
     run = small.backfill(workspace, 3, 3)
-    digest, _ = workspace.plan_prune("silver_social_events", reason="superseded by the late post, INC-4211")
+    digest, _ = workspace.lake.plan_prune("silver_social_events", reason="superseded by the late post, INC-4211")
     with small.reopen(workspace.config.folder, "maria") as maria:
-        maria.prune("silver_social_events", digest)
+        maria.lake.prune("silver_social_events", digest)
     before = visible(workspace)
     with pytest.raises(PrunedVersionError):  # what would be current again is gone
-        workspace.revert(run.id, reason=WRONG)
+        workspace.backfills.revert(run.id, reason=WRONG)
     assert visible(workspace) == before
-    assert query(workspace.ledger.store, workspace.lake, "select count(*) from silver_social_events").rows[0][0] > 0
+    assert (
+        query(workspace.ledger.store, workspace.core.lake, "select count(*) from silver_social_events").rows[0][0] > 0
+    )
 
 
 @pytest.mark.norm("N4")
@@ -207,11 +209,11 @@ def test_the_only_run_of_a_version_stands_once_the_version_before_was_pruned(wor
     text = settings.read_text(encoding="utf-8").replace('# pipeline = "pipeline"', 'pipeline = "pipeline"')
     settings.write_text(text, encoding="utf-8")
     with small.reopen(folder) as ana, small.reopen(folder, "maria") as maria:
-        ana.bump("gold_signals", reason="a spike needs four deviations, TRX-91")
+        ana.datasets.bump("gold_signals", reason="a spike needs four deviations, TRX-91")
         run = small.backfill(ana, 1, 7, kind="logical", dataset="gold_signals")
-        ana.deprecate("gold_signals", 1, reason="version 2 replaces it, TRX-91")
-        digest, _ = ana.plan_prune("gold_signals", reason="nobody reads version 1, TRX-91")
-        maria.prune("gold_signals", digest)
+        ana.datasets.deprecate("gold_signals", 1, reason="version 2 replaces it, TRX-91")
+        digest, _ = ana.lake.plan_prune("gold_signals", reason="nobody reads version 1, TRX-91")
+        maria.lake.prune("gold_signals", digest)
         with pytest.raises(PrunedVersionError, match="gold_signals 2024-01-01"):
-            maria.revert(run.id, reason=WRONG)
-        assert query(ana.ledger.store, ana.lake, "select count(*) from gold_signals").rows[0][0] > 0
+            maria.backfills.revert(run.id, reason=WRONG)
+        assert query(ana.ledger.store, ana.core.lake, "select count(*) from gold_signals").rows[0][0] > 0

@@ -26,7 +26,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("read")
     small.deliver(root / "posts")
     with small.create(root / "ws", f"files:{root / 'posts'}") as workspace:
-        workspace.run(small.day(6))
+        workspace.incremental.run(small.day(6))
     return root
 
 
@@ -39,7 +39,7 @@ def asked(ws: Path, first: int = 4, last: int = 7) -> str:
     """Request such a backfill, approved."""
     with small.reopen(ws) as workspace:
         run_id = small.request(workspace, first, last, state_use="read")
-        workspace.approve(run_id)
+        workspace.backfills.approve(run_id)
     return run_id
 
 
@@ -52,8 +52,8 @@ def test_the_plan_ends_before_the_cursor_that_is_on_record(ws: Path, capsys: pyt
         assert backfill.plan.state_read == CURSOR
         assert backfill.request.state_use == "read"
         assert max(window.last for window in backfill.windows) == backfill.request.last == OUT_OF_REACH - 1
-        assert workspace.drive(run_id).status == "SUCCESS"
-        assert workspace.state().cursor == CURSOR
+        assert workspace.runs.drive(run_id).status == "SUCCESS"
+        assert workspace.state.cursor == CURSOR
         assert {day for days in backfill.candidates.values() for day in days} <= set(range(OUT_OF_REACH))
         check_everything(workspace)
     assert tradex(["-C", str(ws), "backfill", "show", run_id]) == 0
@@ -78,8 +78,8 @@ def test_where_no_day_lies_before_the_cursor_it_is_refused_with_a_way_out(ws: Pa
 def test_a_state_that_went_on_lets_it_publish_what_it_was_planned_for_and_no_more(ws: Path):
     run_id = asked(ws)
     with small.reopen(ws) as workspace:
-        workspace.run(small.day(8))
-        done = workspace.drive(run_id)
+        workspace.incremental.run(small.day(8))
+        done = workspace.runs.drive(run_id)
         assert done.status == "SUCCESS"
         assert max(window.last for window in done.windows) == OUT_OF_REACH - 1
         check_everything(workspace)
@@ -94,10 +94,10 @@ def test_a_state_that_was_put_back_behind_its_days_refuses_it(ws: Path):
             cursor="2024-01-05T00:00:00.000000Z", allow_overlap=(run_id,),
         )  # fmt: skip
         with small.reopen(ws, actor="maria") as maria:
-            maria.approve(forced)
-        assert workspace.drive(forced).status == "SUCCESS"
+            maria.backfills.approve(forced)
+        assert workspace.runs.drive(forced).status == "SUCCESS"
         with pytest.raises(StatePutBackError, match="stands at 2024-01-05") as refused:
-            workspace.drive(run_id)
+            workspace.runs.drive(run_id)
         assert refused.value.code == "state-put-back"
         assert workspace.ledger.get(Backfill, run_id).status == "APPROVED"
         check_everything(workspace)

@@ -119,7 +119,7 @@ def test_other_usual_names_and_forms_are_read(workspace: Workspace, source: Path
     deliver(source, "tweets.js", b"window.YTD.tweets.part0 = " + json.dumps(archived, indent=1).encode())
     (source / "d.json.gz").write_bytes(gzip.compress(post(915, 2)))
     (source / "e").symlink_to(shutil.copytree(source, source.parent / "linked"))
-    workspace.run(small.day(8))
+    workspace.incremental.run(small.day(8))
     assert source_of(workspace) | {"odd": {}} == source_of(workspace) | {
         "odd": {}, "posts": 2 * (21 + 8), "appended": 21 + 8, "rejected": 0,
     }  # fmt: skip
@@ -137,14 +137,14 @@ def test_a_source_of_which_nothing_was_readable_does_not_move_the_state(
     if content:
         deliver(source, "2024-01-03.jsonl", content)
     with pytest.raises(NothingReadableError, match="the state does not move") as caught:
-        workspace.run(small.day(8))
+        workspace.incremental.run(small.day(8))
     assert "its suffix is none that is read" in caught.value.message
-    assert workspace.state().cursor is None
+    assert workspace.state.cursor is None
     rejected = read_dataset(workspace, REJECTED)
     assert len(rejected) == bool(content)  # what was no post is on record all the same
     deliver(source, "2024-01-03-again.jsonl", post(1, 3))
-    workspace.run(small.day(8))
-    assert str(workspace.state().cursor).startswith("2024-01-08")
+    workspace.incremental.run(small.day(8))
+    assert str(workspace.state.cursor).startswith("2024-01-08")
     assert len(read_dataset(workspace, REJECTED)) == bool(content)
 
 
@@ -154,11 +154,11 @@ def test_a_source_of_which_nothing_was_readable_does_not_move_the_state(
 def test_late_lines_that_are_no_posts_are_proposed_and_on_record_after_the_next_run(
     workspace: Workspace, source: Path, capsys: pytest.CaptureFixture[str]
 ):
-    workspace.run(small.day(6))
+    workspace.incremental.run(small.day(6))
     (source / "2024-01-03-late.jsonl").write_bytes("{}\n[]".encode("utf-16"))
     deliver(source, "2024-01-04-late.jsonl", b"<html>", b'{"delete":{"timestamp_ms":"1704200000000"}}')
     deliver(source, "2024-01-07-later.jsonl", b"<html>")  # no run has been there
-    items = workspace.propose()
+    items = workspace.backfills.propose()
     (item,) = [one for one in items if one.kind == "rejected"]
     assert (item.files, item.lines, item.command) == (2, 4, "tradex run")
     assert look_of(workspace)["late_rejected"] == 4
@@ -170,7 +170,7 @@ def test_late_lines_that_are_no_posts_are_proposed_and_on_record_after_the_next_
     found = {(str(row[0]), row[1], row[3]) for row in read_dataset(workspace, REJECTED)}
     assert ("2024-01-02", "2024-01-04-late.jsonl", "control message: delete") in found
     assert len(found) == 4
-    assert [one.kind for one in workspace.propose()] == []
+    assert [one.kind for one in workspace.backfills.propose()] == []
     (run,) = [r for r in projection(workspace, "runs") if r["range_to"].startswith("2024-01-07")]
     assert (run["appended_rows"], run["rejected_rows"]) == (7, 4)
     # Nothing follows from such lines: only the days of the run were built.
@@ -181,17 +181,17 @@ def test_late_lines_that_are_no_posts_are_proposed_and_on_record_after_the_next_
 def test_no_run_is_proposed_that_would_not_set_out(workspace: Workspace, source: Path, why: str):
     small.set_policy(workspace.config.folder, run_ahead_days=20)
     with small.reopen(workspace.config.folder) as again:
-        again.run(date(2024, 2, 1) if why == "all days are run" else small.day(8))
+        again.incremental.run(date(2024, 2, 1) if why == "all days are run" else small.day(8))
         deliver(source, "2024-01-04-late.jsonl", b"<html>")
-        (item,) = again.propose()
+        (item,) = again.backfills.propose()
         assert (item.kind, item.lines, item.command) == ("rejected", 1, None)
         assert "the next run, or a backfill of their day, puts them on record" in item.reason
         small.backfill(again, 4, 4)
-        assert again.propose() == []
+        assert again.backfills.propose() == []
 
 
 def test_a_backfill_of_their_day_puts_them_on_record_too(workspace: Workspace, source: Path):
-    workspace.run(small.day(6))
+    workspace.incremental.run(small.day(6))
     deliver(source, "2024-01-03-late.jsonl", b"<html>")
     small.backfill(workspace, 3, 3)
     assert [(str(row[0]), row[1]) for row in read_dataset(workspace, REJECTED)] == [
@@ -206,7 +206,7 @@ def test_a_backfill_of_their_day_puts_them_on_record_too(workspace: Workspace, s
 def test_a_line_without_a_day_is_undated_once_and_opens_no_range(workspace: Workspace, source: Path):
     deliver(source, "stream.jsonl", b"<html>", post(1, 2, created_at="1970-01-01T00:00:00Z"), post(2, 2))
     deliver(source, "1999-12-31.jsonl", b"<html>")
-    workspace.run(small.day(8))
+    workspace.incremental.run(small.day(8))
     rows = read_dataset(workspace, UNDATED)
     assert sorted(row[1] for row in rows) == ["1999-12-31.jsonl", "stream.jsonl", "stream.jsonl"]
     assert {str(row[0]) for row in rows} == {"2024-02-01"}  # when they were read
@@ -214,11 +214,11 @@ def test_a_line_without_a_day_is_undated_once_and_opens_no_range(workspace: Work
     for dataset in ("silver_social_events", "gold_baselines"):
         assert min(days_of(workspace, dataset)) == "2024-01-01"
         assert max(days_of(workspace, dataset)) == "2024-01-07"
-    workspace.clock.now = workspace.clock.now.replace(month=3)  # type: ignore[attr-defined]
+    workspace.core.clock.now = workspace.core.clock.now.replace(month=3)  # type: ignore[attr-defined]
     small.backfill(workspace, 1, 3)
     assert read_dataset(workspace, UNDATED) == rows
     for dataset in ("bronze", REJECTED, "silver", "gold"):
-        backfill, plan = workspace.plan(
+        backfill, plan = workspace.backfills.plan(
             Request(kind="dataset", dataset=dataset, override_state=False, reason="parser was fixed, INC-1")
         )
         assert (iso(backfill.request.first), iso(backfill.request.last)) == ("2024-01-01", "2024-01-07")
@@ -228,7 +228,7 @@ def test_a_line_without_a_day_is_undated_once_and_opens_no_range(workspace: Work
 
 def test_one_post_of_1970_costs_nothing(workspace: Workspace, source: Path):
     deliver(source, "2024-01-02-x.jsonl", post(1, 2, created_at="Thu Jan 01 00:00:00 +0000 1970"))
-    run = workspace.run(small.day(8))
+    run = workspace.incremental.run(small.day(8))
     assert run.status == "SUCCESS"
     assert min(days_of(workspace, "bronze_x_posts")) == "2024-01-01"
     (row,) = read_dataset(workspace, REJECTED)
@@ -240,12 +240,12 @@ def test_one_post_of_1970_costs_nothing(workspace: Workspace, source: Path):
 
 def test_a_post_from_the_future_is_rejected_and_taken_once_its_time_has_come(workspace: Workspace, source: Path):
     deliver(source, "2024-01-05-x.jsonl", post(1, 5, created_at="2024-02-10T10:00:00Z"))
-    workspace.run(small.day(8))
+    workspace.incremental.run(small.day(8))
     (row,) = read_dataset(workspace, REJECTED)
     assert row[3] == "created_at 2024-02-10T10:00:00Z lies after its delivery"
     assert max(days_of(workspace, "bronze_x_posts")) == "2024-01-07"
-    workspace.clock.now = workspace.clock.now.replace(day=12)  # type: ignore[attr-defined]
-    workspace.run(date(2024, 2, 12))
+    workspace.core.clock.now = workspace.core.clock.now.replace(day=12)  # type: ignore[attr-defined]
+    workspace.incremental.run(date(2024, 2, 12))
     assert max(days_of(workspace, "bronze_x_posts")) == "2024-02-10"
 
 
@@ -256,30 +256,30 @@ def test_a_run_over_many_empty_days_asks_first(workspace: Workspace, source: Pat
     small.set_policy(workspace.config.folder, run_ahead_days=20)
     before = workspace.ledger.position()
     with pytest.raises(FarAheadError, match="of 2024-01-07, and the run would go on to 2024-02-01") as caught:
-        workspace.run()
+        workspace.incremental.run()
     assert caught.value.mend == "tradex run --until 2024-01-08, or, if there was nothing to deliver: tradex run --yes"
     assert workspace.ledger.position() == before
     assert tradex(["run"]) == 2
     assert "--yes" in capsys.readouterr().err
-    workspace.run(date(2024, 1, 20))  # a day that is named says as much
+    workspace.incremental.run(date(2024, 1, 20))  # a day that is named says as much
     with pytest.raises(FarAheadError) as caught:
-        workspace.run()
+        workspace.incremental.run()
     assert caught.value.mend == "if there was nothing to deliver: tradex run --yes"
     deliver(source, "2024-01-25.jsonl", post(99, 25))
-    workspace.run()
-    assert str(workspace.state().cursor).startswith("2024-02-01")
+    workspace.incremental.run()
+    assert str(workspace.state.cursor).startswith("2024-02-01")
 
 
 def test_a_run_that_was_told_to_goes_far_ahead(workspace: Workspace):
     small.set_policy(workspace.config.folder, run_ahead_days=1)
-    assert workspace.run(far_ahead=True).status == "SUCCESS"
+    assert workspace.incremental.run(far_ahead=True).status == "SUCCESS"
 
 
 def test_a_post_from_the_future_does_not_say_that_all_is_well(workspace: Workspace, source: Path):
     small.set_policy(workspace.config.folder, run_ahead_days=20)
     deliver(source, "z.jsonl", post(99, 25, created_at="2031-01-01T10:00:00.000Z"))
     with pytest.raises(FarAheadError, match="of 2024-01-07"):
-        workspace.run()
+        workspace.incremental.run()
 
 
 def test_a_run_that_set_out_while_nothing_was_there_asks_before_it_is_taken_up(workspace: Workspace, source: Path):
@@ -287,19 +287,19 @@ def test_a_run_that_set_out_while_nothing_was_there_asks_before_it_is_taken_up(w
     source.rename(source.with_name("away"))
     source.mkdir()
     with pytest.raises(NothingReadableError):
-        workspace.run()
+        workspace.incremental.run()
     source.rmdir()
     source.with_name("away").rename(source)
     (unfinished,) = (row["run_id"] for row in projection(workspace, "runs"))
     for until in (None, date(2024, 1, 8)):
         with pytest.raises(FarAheadError, match=f"of 2024-01-07, and {unfinished} would go on to 2024-02-01") as caught:
-            workspace.run(until)
+            workspace.incremental.run(until)
     assert caught.value.mend == (
         f"cancel it (tradex backfill cancel {unfinished} --reason …), then tradex run --until 2024-01-08, "
         "or, if there was nothing to deliver: tradex run --yes"
     )
-    workspace.cancel(unfinished, reason="it set out before anything was delivered, INC-7")
-    assert workspace.run(date(2024, 1, 8)).status == "SUCCESS"
+    workspace.runs.cancel(unfinished, reason="it set out before anything was delivered, INC-7")
+    assert workspace.incremental.run(date(2024, 1, 8)).status == "SUCCESS"
 
 
 @pytest.mark.parametrize("how", ["yes", "until"])
@@ -308,10 +308,10 @@ def test_a_run_that_set_out_while_nothing_was_there_goes_on_when_told_so(workspa
     source.rename(source.with_name("away"))
     source.mkdir()
     with pytest.raises(NothingReadableError):
-        workspace.run(date(2024, 1, 31))
+        workspace.incremental.run(date(2024, 1, 31))
     source.rmdir()
     source.with_name("away").rename(source)
-    workspace.run(far_ahead=True) if how == "yes" else workspace.run(date(2024, 1, 31))
+    workspace.incremental.run(far_ahead=True) if how == "yes" else workspace.incremental.run(date(2024, 1, 31))
     assert {row["status"] for row in projection(workspace, "runs")} == {"SUCCESS"}
 
 
@@ -321,13 +321,13 @@ def test_a_line_of_a_file_whose_day_is_still_to_come_is_on_record_once(
 ):
     """Files are named by the day where they are made, which may be ahead of UTC. The cache changes nothing."""
     deliver(source, "2024-02-02.jsonl", b"no post", orjson.dumps({"created_at": "2024-02-02T01:00:00.000Z"}))
-    workspace.run(date(2024, 1, 20))
+    workspace.incremental.run(date(2024, 1, 20))
     assert len(read_dataset(workspace, UNDATED)) == 2
     clock = small.Ticking(datetime(2024, 2, 4, tzinfo=UTC))
     with Workspace.open(workspace.config.folder, actor="ana", clock=clock) as later:
         if not remembers:
             (small.caches(workspace.config.folder) / "delivered").unlink()
-        later.run(date(2024, 2, 4))
+        later.incremental.run(date(2024, 2, 4))
         found = source_of(later)
         assert (found["rejected"], found["undated"], found["rejected_appended"]) == (2, 0, 0)
         assert read_dataset(later, REJECTED) == []
@@ -336,33 +336,33 @@ def test_a_line_of_a_file_whose_day_is_still_to_come_is_on_record_once(
 
 def test_without_a_bound_nothing_is_asked(workspace: Workspace):
     small.set_policy(workspace.config.folder, run_ahead_days=0)
-    assert workspace.run().status == "SUCCESS"
+    assert workspace.incremental.run().status == "SUCCESS"
 
 
 def test_a_run_has_a_bound_as_a_backfill_has(workspace: Workspace):
     small.set_policy(workspace.config.folder, max_partitions=12)
     with pytest.raises(RunTooLargeError, match="the run has 28 partitions, the policy allows 12") as caught:
-        workspace.run(small.day(8))  # of the first run the days are known once Bronze is there
+        workspace.incremental.run(small.day(8))  # of the first run the days are known once Bronze is there
     assert "tradex run --until 2024-01-04" in caught.value.mend
     (stuck,) = [row["run_id"] for row in projection(workspace, "runs")]
     assert stuck in caught.value.mend
-    assert workspace.state().cursor is None
-    workspace.cancel(stuck, reason="too many days at once, INC-1")
-    workspace.run(small.day(4))
+    assert workspace.state.cursor is None
+    workspace.runs.cancel(stuck, reason="too many days at once, INC-1")
+    workspace.incremental.run(small.day(4))
     before = workspace.ledger.position()
     with pytest.raises(RunTooLargeError) as caught:
-        workspace.run(small.day(8))  # of any other they are known before
+        workspace.incremental.run(small.day(8))  # of any other they are known before
     assert "tradex run --until 2024-01-07" in caught.value.mend
     assert workspace.ledger.position() == before
-    workspace.run(small.day(7))
+    workspace.incremental.run(small.day(7))
 
 
 def test_how_a_cursor_is_put_back_stands_in_the_error_that_needs_it(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ):
-    run = workspace.run(date(2024, 1, 20))
+    run = workspace.incremental.run(date(2024, 1, 20))
     with pytest.raises(NothingToRunError) as caught:
-        workspace.run(small.day(8))
+        workspace.incremental.run(small.day(8))
     way = "request forced bronze --from … --to 2024-01-20 --override-state --cursor … --ticket … --reason …"
     assert way in caught.value.mend
     for verb in ("revert", "cancel"):
@@ -378,9 +378,9 @@ def test_how_a_cursor_is_put_back_stands_in_the_error_that_needs_it(
         ticket="INC-1",
     )
     with small.reopen(workspace.config.folder, "ben") as ben:
-        ben.approve(forced)
-        ben.drive(forced)
-    assert str(workspace.state().cursor).startswith("2024-01-08")
+        ben.backfills.approve(forced)
+        ben.runs.drive(forced)
+    assert str(workspace.state.cursor).startswith("2024-01-08")
 
 
 # -- what is said of deliveries
@@ -414,7 +414,7 @@ def test_odd_fields_are_counted_where_a_person_looks(
 
 def test_posts_of_nobody_are_not_taken_for_copies_of_each_other(workspace: Workspace, source: Path):
     deliver(source, "2024-01-02-x.jsonl", *(post(n, 2, author_id=None, text="all in $GME") for n in (1, 2)))
-    workspace.run(small.day(8))
+    workspace.incremental.run(small.day(8))
     found = [row for row in read_dataset(workspace, "silver_social_events") if row[2] == "GME"]
     assert len(found) == 2
 
@@ -425,33 +425,33 @@ def test_posts_of_nobody_are_not_taken_for_copies_of_each_other(workspace: Works
 def test_what_cannot_be_driven_any_more_is_proposed_with_its_cancel_and_a_new_request(
     workspace: Workspace, source: Path, capsys: pytest.CaptureFixture[str]
 ):
-    workspace.run(small.day(8))
+    workspace.incremental.run(small.day(8))
     deliver(source, "2024-01-03-late.jsonl", post(1, 3))
     stuck = small.request(workspace, 3, 3)
-    workspace.approve(stuck)
+    workspace.backfills.approve(stuck)
     moved = source.rename(source.with_name("moved"))
     settings = workspace.config.folder / "tradex.toml"
     settings.write_text(settings.read_text(encoding="utf-8").replace(str(source), str(moved)), encoding="utf-8")
-    (item,) = workspace.propose()
+    (item,) = workspace.backfills.propose()
     assert (item.kind, item.first_cancel) == ("temporal", (stuck,))
     assert tradex(["backfill", "propose"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2].startswith(f"tradex backfill cancel {stuck} --reason ")
     assert lines[-1].startswith("tradex backfill request temporal bronze_x_posts --from 2024-01-03 --to 2024-01-03")
-    workspace.cancel(stuck, reason="the source was moved, INC-1")
+    workspace.runs.cancel(stuck, reason="the source was moved, INC-1")
     small.backfill(workspace, 3, 3)
-    assert workspace.propose() == []
+    assert workspace.backfills.propose() == []
 
 
 def test_an_outdated_backfill_that_mends_nothing_is_named_too(workspace: Workspace):
-    workspace.run(small.day(8))
+    workspace.incremental.run(small.day(8))
     run_id = small.request(workspace, 3, 3)
-    workspace.approve(run_id)
-    workspace.protect("gold_signals", small.day(3), small.day(3), reason="a legal hold, LAW-7")
-    (item,) = workspace.propose()
+    workspace.backfills.approve(run_id)
+    workspace.datasets.protect("gold_signals", small.day(3), small.day(3), reason="a legal hold, LAW-7")
+    (item,) = workspace.backfills.propose()
     assert (item.kind, item.run) == ("outdated", run_id)
     assert "is protected" in item.reason
     assert item.command
     assert item.command.startswith(f"tradex backfill cancel {run_id}")
     with pytest.raises(UsageError, match="future"):
-        workspace.run(date(2031, 1, 1))
+        workspace.incremental.run(date(2031, 1, 1))

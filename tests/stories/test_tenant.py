@@ -51,17 +51,17 @@ def opened(folder: Path) -> Workspace:
 
 
 def rows(workspace: Workspace, sql: str, as_of: str | None = None) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in query(workspace.ledger.store, workspace.lake, sql, as_of=as_of).rows]
+    return [tuple(row) for row in query(workspace.ledger.store, workspace.core.lake, sql, as_of=as_of).rows]
 
 
 def backfill(
     workspace: Workspace, dataset: str, kind: str = "temporal", first: date | None = None, last: date | None = None
 ) -> str:
-    run_id = workspace.request(
+    run_id = workspace.backfills.request(
         Request(kind=kind, dataset=dataset, override_state=False, reason=REASON, first=first, last=last)
     ).id
-    workspace.approve(run_id)
-    assert workspace.drive(run_id).status == "SUCCESS"
+    workspace.backfills.approve(run_id)
+    assert workspace.runs.drive(run_id).status == "SUCCESS"
     return run_id
 
 
@@ -71,8 +71,8 @@ TURNOVER = "select sector, turnover from gold_sector_turnover where trade_date =
 def test_a_pipeline_of_two_sources_is_run_backfilled_bumped_reverted_and_asked_about_its_past(tmp_path: Path):
     ws = made(tmp_path)
     with opened(ws) as workspace:
-        assert workspace.run(day(6)).status == "SUCCESS"
-        assert workspace.state().id == "pipeline-trades"
+        assert workspace.incremental.run(day(6)).status == "SUCCESS"
+        assert workspace.state.id == "pipeline-trades"
         assert [len(rows(workspace, f"from {name}")) for name in ("bronze_trades", "bronze_instruments")] == [10, 10]
         before = rows(workspace, TURNOVER)
         assert before == [("industry", Decimal("1050.00")), ("retail", Decimal("600.00"))]
@@ -83,7 +83,7 @@ def test_a_pipeline_of_two_sources_is_run_backfilled_bumped_reverted_and_asked_a
             "t-304,NEWCO,2026-03-03,,1.00,x\n,ACME,2026-03-03,,1.00,1\n",
             encoding="utf-8",
         )
-        proposed = [item for item in workspace.propose() if item.kind == "temporal"]
+        proposed = [item for item in workspace.backfills.propose() if item.kind == "temporal"]
         assert [(item.dataset, item.first, item.posts) for item in proposed] == [
             ("bronze_trades", day_of("2026-03-03"), 2)
         ]
@@ -108,19 +108,19 @@ def test_a_pipeline_of_two_sources_is_run_backfilled_bumped_reverted_and_asked_a
 
 def bump_and_revert(workspace: Workspace) -> None:
     small.edit(workspace, "gold_sector_turnover", "sum(price * quantity)", "sum(price * quantity * 0.999)")
-    assert workspace.bump("gold_sector_turnover", reason="net of the fee") == {"gold_sector_turnover": 2}
+    assert workspace.datasets.bump("gold_sector_turnover", reason="net of the fee") == {"gold_sector_turnover": 2}
     logical = backfill(workspace, "gold_sector_turnover", "logical")
     assert rows(workspace, TURNOVER)[0] == ("industry", Decimal("1598.40"))
     assert rows(workspace, TURNOVER.replace("gold_sector_turnover", "gold_sector_turnover_v1"))[0][1] == 1600
-    workspace.revert(logical, reason="the fee is 8 basis points")
+    workspace.backfills.revert(logical, reason="the fee is 8 basis points")
     assert rows(workspace, TURNOVER)[0] == ("industry", Decimal("1600.00"))
-    assert workspace.state().cursor == "2026-03-06T00:00:00.000000Z"
+    assert workspace.state.cursor == "2026-03-06T00:00:00.000000Z"
 
 
 def test_a_run_goes_on_where_it_stood_and_reads_what_is_new(tmp_path: Path):
     with opened(made(tmp_path)) as workspace:
-        workspace.run(day(3))
-        assert workspace.run(day(6)).status == "SUCCESS"
+        workspace.incremental.run(day(3))
+        assert workspace.incremental.run(day(6)).status == "SUCCESS"
         looks = events(workspace, "topic = 'source.looked'")
         assert len(looks) == 4  # one of each source a run
         assert len(rows(workspace, "from silver_classified_trades where sector = 'unknown'")) == 0
@@ -130,12 +130,12 @@ def test_a_run_goes_on_where_it_stood_and_reads_what_is_new(tmp_path: Path):
 def test_what_is_lost_of_one_source_is_not_made_up_for_by_another(tmp_path: Path):
     ws = made(tmp_path)
     with opened(ws) as workspace:
-        workspace.run(day(6))
+        workspace.incremental.run(day(6))
         next(iter(root_of(workspace).glob("bronze_instruments/as_of=2026-03-02/*"))).unlink()
-        declared = workspace.declare_loss("bronze_instruments", reason="the disk died, INC-8")
+        declared = workspace.lake.declare_loss("bronze_instruments", reason="the disk died, INC-8")
         assert declared.loss_plan is not None
-        with Workspace.open(ws, actor="ben", clock=workspace.clock) as other:
-            other.confirm_loss("bronze_instruments", declared.loss_plan.digest)
+        with Workspace.open(ws, actor="ben", clock=workspace.core.clock) as other:
+            other.lake.confirm_loss("bronze_instruments", declared.loss_plan.digest)
         backfill(workspace, "bronze_trades", first=day(2), last=day(2))
         assert [row["mended_position"] for row in projection(workspace, "lost_files")] == [None]
         mended = backfill(workspace, "bronze_instruments", first=day(2), last=day(2))
@@ -148,8 +148,8 @@ def test_a_key_of_several_columns_is_known_by_all_of_them_on_any_day(tmp_path: P
     ws = made(tmp_path)
     with opened(ws) as workspace:
         small.edit(workspace, "bronze_trades", 'key = ["trade_id"]', 'key = ["symbol", "trade_id"]')
-        workspace.bump("bronze_trades", reason="ids are unique for each symbol only")
-        workspace.run(day(6))
+        workspace.datasets.bump("bronze_trades", reason="ids are unique for each symbol only")
+        workspace.incremental.run(day(6))
         late = tmp_path / "in" / "trades" / "late.csv"
         late.write_text(f"{HEADER}t-101,ACME,2026-03-04,,1,1\nt-101,NILE,2026-03-04,,1,1\n", encoding="utf-8")
         backfill(workspace, "bronze_trades", first=day(4), last=day(4))
@@ -170,11 +170,11 @@ def test_a_source_without_a_place_and_one_without_a_reader_are_refused_before_an
             other = text.replace('source = "trades"', f'source = "{source}"').replace('-- reader = "csv"\n', "")
             (ws / "pipeline" / f"{name}.sql").write_text(other, encoding="utf-8")
             with pytest.raises((UnknownReaderError, DefinitionError)) as refused:
-                workspace.run(day(6))
+                workspace.incremental.run(day(6))
             assert refused.value.mend
         assert workspace.ledger.position() == position
         (ws / "pipeline" / "bronze_fx.sql").unlink()
-        assert workspace.run(day(6)).status == "SUCCESS"
+        assert workspace.incremental.run(day(6)).status == "SUCCESS"
 
 
 @pytest.mark.parametrize(
@@ -189,5 +189,5 @@ def test_columns_that_no_file_can_fill_are_refused_with_their_name(tmp_path: Pat
     with opened(made(tmp_path)) as workspace:
         small.edit(workspace, "bronze_trades", old, new)
         with pytest.raises(TradexError) as error:
-            workspace.bump("bronze_trades", reason="another column")
+            workspace.datasets.bump("bronze_trades", reason="another column")
         assert told in error.value.message

@@ -68,28 +68,28 @@ def test_what_was_lost_or_damaged_is_built_again_by_a_backfill(workspace: Worksp
     damage(file)
     if not file.exists():
         with pytest.raises(EnvironmentFault) as error:
-            query(workspace.ledger.store, workspace.lake, f"select * from {dataset}")
+            query(workspace.ledger.store, workspace.core.lake, f"select * from {dataset}")
         assert f"backfill request forced {dataset} --from 2024-01-03 --to 2024-01-03" in (error.value.mend or "")
     run_id = small.request(workspace, 3, 3, kind=kind, dataset=dataset, ticket="INC-1" if kind == "forced" else None)
     with small.reopen(workspace.config.folder, actor="maria") as maria:
-        maria.approve(run_id)
-    assert workspace.drive(run_id).candidates[dataset][day_of("2024-01-03")].is_written
+        maria.backfills.approve(run_id)
+    assert workspace.runs.drive(run_id).candidates[dataset][day_of("2024-01-03")].is_written
     assert the_file(workspace, dataset) != file
     assert with_rows(contents(workspace)) == before
-    query(workspace.ledger.store, workspace.lake, f"select * from {dataset}")
+    query(workspace.ledger.store, workspace.core.lake, f"select * from {dataset}")
     file.write_bytes(whole)  # so that everything holds again: as of before, it is this file that is asked for
 
 
 def edit_silver(workspace: Workspace) -> None:
     small.edit(workspace, "silver_social_events", "lexicon[word], 0)", "lexicon[word], 0) + 0")
-    workspace.bump("silver_social_events", reason="the weights are counted in another way")
+    workspace.datasets.bump("silver_social_events", reason="the weights are counted in another way")
 
 
 @pytest.mark.norm("N4")
 def test_what_readers_get_of_an_older_silver_is_not_pruned(workspace: Workspace):
     """Silver has one current version a day: the days that were not backfilled are still those of version 1."""
     edit_silver(workspace)
-    run = workspace.request(
+    run = workspace.backfills.request(
         Request(
             kind="logical",
             dataset="silver_social_events",
@@ -99,30 +99,30 @@ def test_what_readers_get_of_an_older_silver_is_not_pruned(workspace: Workspace)
             reason=small.REASON,
         )
     )
-    workspace.approve(run.id)
-    workspace.drive(run.id)
-    workspace.deprecate("silver_social_events", 1, reason="the weights were counted wrongly")
+    workspace.backfills.approve(run.id)
+    workspace.runs.drive(run.id)
+    workspace.datasets.deprecate("silver_social_events", 1, reason="the weights were counted wrongly")
     with pytest.raises(Exception, match="nothing to prune"):
-        workspace.plan_prune("silver_social_events", reason="version 1 is deprecated, INC-4300")
+        workspace.lake.plan_prune("silver_social_events", reason="version 1 is deprecated, INC-4300")
 
 
 @pytest.mark.norm("N4")
 def test_pruned_files_that_a_crash_left_are_garbage(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
     (workspace.config.folder.parent / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
     small.backfill(workspace, 3, 3)
-    digest, files = workspace.plan_prune("gold_metrics", reason="superseded by the late post")
+    digest, files = workspace.lake.plan_prune("gold_metrics", reason="superseded by the late post")
     assert files
     with small.reopen(workspace.config.folder, actor="maria") as maria, monkeypatch.context() as patched:
         patched.setattr(Path, "unlink", _refuse)
         with pytest.raises(EnvironmentFault, match="removing gold_metrics"):
-            maria.prune("gold_metrics", digest)
-    found = find_unreferenced(workspace.ledger, workspace.lake)
+            maria.lake.prune("gold_metrics", digest)
+    found = find_unreferenced(workspace.ledger, workspace.core.lake)
     assert {item.path for item in found} == {listed.file.path for listed in files}
     assert removable(found) == []  # by the clock of this workspace they are of the future
     grow_old(root_of(workspace))
-    found = find_unreferenced(workspace.ledger, workspace.lake)
-    collect(workspace.ledger, workspace.lake, found, reason="a disk said no", by="ana", policy=Policy())
-    assert find_unreferenced(workspace.ledger, workspace.lake) == []
+    found = find_unreferenced(workspace.ledger, workspace.core.lake)
+    collect(workspace.ledger, workspace.core.lake, found, reason="a disk said no", by="ana", policy=Policy())
+    assert find_unreferenced(workspace.ledger, workspace.core.lake) == []
 
 
 def _refuse(*_: Any, **__: Any) -> None:
@@ -134,7 +134,7 @@ def test_files_of_a_run_that_may_go_on_are_listed_and_stay(workspace: Workspace)
     """Its driver may only have slept for longer than its lease, with the file in its hands."""
     (workspace.config.folder.parent / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
     run_id = small.request(workspace, 3, 3)
-    workspace.approve(run_id)
+    workspace.backfills.approve(run_id)
     config = load_config(workspace.config.folder / FILE)
     for at in range(1, 30):  # until it dies between placing a file and its event
         faults = Faults(at, persisted=True, error=sudden_death)
@@ -142,21 +142,21 @@ def test_files_of_a_run_that_may_go_on_are_listed_and_stay(workspace: Workspace)
         clock = small.Ticking(datetime(2024, 2, 2, at, tzinfo=UTC))
         dying = Workspace(config, actor="ana", clock=clock, ledger=ledger, lake=lake)
         with pytest.raises(Crash):
-            dying.drive(run_id)
+            dying.runs.drive(run_id)
         dying.close()
         late = small.Ticking(datetime(2024, 2, 3, tzinfo=UTC))
         with Workspace.open(config.folder, actor="cron", clock=late) as cron:
-            found = [item for item in find_unreferenced(cron.ledger, cron.lake) if not item.path.startswith(".")]
+            found = [item for item in find_unreferenced(cron.ledger, cron.core.lake) if not item.path.startswith(".")]
             assert removable(found) == []
         if found:
             break
     assert found
-    workspace.cancel(run_id, reason="the vendor delivered other days")
+    workspace.runs.cancel(run_id, reason="the vendor delivered other days")
     with Workspace.open(config.folder, actor="cron", clock=late) as cron:
         grow_old(root_of(cron))
-        again = find_unreferenced(cron.ledger, cron.lake)
+        again = find_unreferenced(cron.ledger, cron.core.lake)
         assert {item.path for item in found} <= {item.path for item in removable(again)}
-        collect(cron.ledger, cron.lake, again, reason="a driver died of it", by="cron", policy=Policy())
+        collect(cron.ledger, cron.core.lake, again, reason="a driver died of it", by="cron", policy=Policy())
 
 
 @pytest.mark.norm("N24")
@@ -179,8 +179,8 @@ def test_what_is_known_of_delivered_files_is_known_of_one_dataset(workspace: Wor
         text = text.replace("bronze_x_posts", "bronze_posts").replace("REJECTED", "bronze_x_posts__rejected")
         file.write_text(text, encoding="utf-8")
     (folder / "bronze_x_posts.sql").rename(folder / "bronze_posts.sql")
-    workspace.deprecate("bronze_x_posts", 1, reason="it has another name from now on")
-    workspace.register_datasets()
-    workspace.bump("silver_social_events", reason="it reads the renamed dataset now")
+    workspace.datasets.deprecate("bronze_x_posts", 1, reason="it has another name from now on")
+    workspace.datasets.register()
+    workspace.datasets.bump("silver_social_events", reason="it reads the renamed dataset now")
     run = small.backfill(workspace, 4, 5, dataset="bronze_posts")
     assert set(map(iso, run.appended["bronze_posts"])) == {"2024-01-04", "2024-01-05"}

@@ -101,7 +101,7 @@ def folder(tmp_path: Path) -> Path:
     small.deliver(tmp_path / "posts", days=DAYS)
     policy: dict[str, Any] = {"runs_per_dataset": 1, "runs_in_all": 2, "window_partitions": 1}
     with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", **policy) as made:
-        made.run(small.day(DAYS + 1))
+        made.incremental.run(small.day(DAYS + 1))
     return tmp_path / "ws"
 
 
@@ -124,7 +124,7 @@ def request_ten(workspace: Workspace) -> list[str]:
         made.append(run_id)
     with Workspace.open(workspace.config.folder, actor="maria") as other:
         for run_id in made:
-            other.approve(run_id)
+            other.backfills.approve(run_id)
     return made
 
 
@@ -201,9 +201,9 @@ def test_two_workers_keep_quotas_and_priorities_and_each_alert_arrives_once(fold
         held = [r for r, status in zip(made, statuses(workspace, made), strict=True) if status == "HELD"]
         with Workspace.open(folder, actor="maria") as maria:  # who asked for a forced one does not release it
             for run_id in held:
-                maria.release(run_id, reason="compared: nothing differs at all")
+                maria.runs.release(run_id, reason="compared: nothing differs at all")
         for run_id in failed + held:
-            workspace.drive(run_id)
+            workspace.runs.drive(run_id)
         assert set(statuses(workspace, made)) == {"SUCCESS"}
         entries = read_record(workspace).entries
         check_everything(workspace)

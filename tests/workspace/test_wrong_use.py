@@ -145,7 +145,7 @@ def stops(workspace: Workspace, error: type[TradexError], match: str, command: C
 
 def approved(workspace: Workspace, first: int = 3, last: int = 4, **changes: Any) -> str:
     run_id = small.request(workspace, first, last, **changes)
-    workspace.approve(run_id)
+    workspace.backfills.approve(run_id)
     return run_id
 
 
@@ -206,7 +206,7 @@ def test_a_request_that_does_not_declare_override_state_is_refused(shared: Works
         "last": small.day(4),
     }
     with pytest.raises(TypeError, match="override_state"):
-        shared.request(Request(**order, reason=small.REASON))
+        shared.backfills.request(Request(**order, reason=small.REASON))
     assert shared.ledger.position() == position
 
 
@@ -225,7 +225,7 @@ def test_a_dry_run_plans_and_records_nothing(shared: Workspace):
         "first": small.day(3),
         "last": small.day(4),
     }
-    _, plan = shared.plan(Request(**order, override_state=False, reason=small.REASON))
+    _, plan = shared.backfills.plan(Request(**order, override_state=False, reason=small.REASON))
     assert {w.dataset for w in plan.windows} >= {"silver_social_events", "gold_signals"}
     assert (shared.ledger.position(), visible(shared)) == (position, before)
 
@@ -240,20 +240,20 @@ def test_a_plan_larger_than_the_policy_allows_is_refused(ws: Workspace):
 def test_commands_for_runs_that_are_not_there_or_not_ready_leave_no_trace(ws: Workspace):
     run_id = small.request(ws)
     with refused(ws, NoSuchStreamError, "'bf-0000'"):
-        ws.approve("bf-0000")
+        ws.backfills.approve("bf-0000")
     with refused(ws, WrongStateError, "is PLANNED"):
-        ws.drive(run_id)
+        ws.runs.drive(run_id)
     with refused(ws, PlanMismatchError, "has the plan"):
-        ws.approve(run_id, plan_digest="f" * 64)
+        ws.backfills.approve(run_id, plan_digest="f" * 64)
     with refused(ws, PlaceholderReasonError, "says nothing"):
-        ws.cancel(run_id, reason="because")
+        ws.runs.cancel(run_id, reason="because")
 
 
 def test_a_run_into_the_future_or_into_the_past_leaves_no_trace(shared: Workspace):
     with refused(shared, UsageError, "lies in the future"):
-        shared.run(date(2024, 3, 1))
+        shared.incremental.run(date(2024, 3, 1))
     with refused(shared, NothingToRunError, "already run until"):
-        shared.run(small.day(6))
+        shared.incremental.run(small.day(6))
 
 
 @pytest.mark.norm("N37")
@@ -282,7 +282,7 @@ def test_lines_that_are_no_posts_are_kept_with_file_line_and_reason(ws: Workspac
     lines = [good, '{"id":"17', "<html>502</html>", "", '{"title":"Too Many Requests"}', '["a list"]']
     (posts(ws) / "2024-01-05-more.jsonl").write_text("\n".join(lines), encoding="utf-8")
     before = read_dataset(ws, "bronze_x_posts__rejected", without=("run_id", "ingested_at", "raw_sha256"))
-    ws.drive(approved(ws, 5, 5))
+    ws.runs.drive(approved(ws, 5, 5))
     after = read_dataset(ws, "bronze_x_posts__rejected", without=("run_id", "ingested_at", "raw_sha256"))
     new = [row for row in after if row not in before]
     unfit = [*lines[1:3], lines[4], '"a list"']  # of a list each element
@@ -300,15 +300,15 @@ def test_a_truncated_delivery_stops_the_run_and_a_whole_one_resumes_it(ws: Works
     whole = gzip.compress(b'{"id":"1741905000000000009","text":"$TSLA"}\n' * 50)
     broken = posts(ws) / "2024-01-06.jsonl.gz"
     broken.write_bytes(whole[:cut] if cut else b"\0")
-    stops(ws, FileUnreadable, r"2024-01-06\.jsonl\.gz", lambda: ws.run(small.day(7)))
+    stops(ws, FileUnreadable, r"2024-01-06\.jsonl\.gz", lambda: ws.incremental.run(small.day(7)))
     broken.unlink()
-    assert ws.run(small.day(7)).status == "SUCCESS"
+    assert ws.incremental.run(small.day(7)).status == "SUCCESS"
     check_everything(ws)
 
 
 def test_a_source_folder_that_is_gone_stops_the_run(ws: Workspace):
     shutil.move(posts(ws), posts(ws).with_name("elsewhere"))
-    stops(ws, FolderUnreadable, "posts", lambda: ws.run(small.day(7)))
+    stops(ws, FolderUnreadable, "posts", lambda: ws.incremental.run(small.day(7)))
 
 
 # -- a lake that is not what it should be
@@ -334,11 +334,11 @@ def test_a_damaged_lake_file_stops_the_backfill_by_name_and_restored_it_goes_on(
     (path,) = (root_of(ws) / "bronze_x_posts" / "event_date=2024-01-03").iterdir()
     whole = path.read_bytes()
     DAMAGES[damage](path)
-    error = stops(ws, LakeFileError, path.name, lambda: ws.drive(run_id))
+    error = stops(ws, LakeFileError, path.name, lambda: ws.runs.drive(run_id))
     assert "restore that very file" in error.mend
     path.write_bytes(whole)
     if damage == "missing":
-        assert ws.drive(run_id).status == "SUCCESS"
+        assert ws.runs.drive(run_id).status == "SUCCESS"
         check_everything(ws)
 
 
@@ -350,12 +350,12 @@ def test_a_damaged_file_of_gold_stops_the_backfill_after_bronze_and_nothing_is_p
     whole, before = path.read_bytes(), derived(ws)
     flip(path)
     with pytest.raises(LakeFileError, match="gold_metrics/feature_version=1/date=2024-01-01") as caught:
-        ws.drive(run_id)
+        ws.runs.drive(run_id)
     clear(caught.value)
     assert derived(ws) == before
     assert ws.ledger.get(Backfill, run_id).errors == {"gold": 1}
     path.write_bytes(whole)
-    assert ws.drive(run_id).status == "SUCCESS"
+    assert ws.runs.drive(run_id).status == "SUCCESS"
     assert derived(ws) != before
     check_everything(ws)
 
@@ -373,13 +373,13 @@ def test_a_file_in_place_of_the_lake_is_refused_before_the_drive(ws: Workspace):
     root_of(ws).write_text("no folder", encoding="utf-8")
     position = ws.ledger.position()
     with pytest.raises(EnvironmentFault, match="preparing the lake") as caught:
-        ws.drive(run_id)
+        ws.runs.drive(run_id)
     clear(caught.value)
     assert str(root_of(ws)) in caught.value.message
     assert ws.ledger.position() == position
     root_of(ws).unlink()
     aside.rename(root_of(ws))
-    assert ws.drive(run_id).status == "SUCCESS"
+    assert ws.runs.drive(run_id).status == "SUCCESS"
 
 
 DRIVE = """
@@ -389,14 +389,14 @@ from tradex_ledger.errors import TradexError
 
 folder, run_id, user = sys.argv[1], sys.argv[2], int(sys.argv[3])
 workspace = small.reopen(__import__("pathlib").Path(folder))
-workspace.execution().prepare  # everything that is imported late is imported now
+workspace.core.execution().prepare  # everything that is imported late is imported now
 import duckdb, pyarrow.parquet, tradex_ledger.driving.drive
 if user:
     os.setgroups([])
     os.setgid(user)
     os.setuid(user)
 try:
-    workspace.drive(run_id)
+    workspace.runs.drive(run_id)
 except TradexError as error:
     print(type(error).__name__, error.code, error.message, error.mend, sep="|")
 """
@@ -442,7 +442,7 @@ def test_a_lake_that_may_not_be_written_is_refused_before_the_drive(ws: Workspac
     assert said[3]
     assert ws.ledger.position() == position
     assert visible(ws) == before
-    assert ws.drive(run_id).status == "SUCCESS"
+    assert ws.runs.drive(run_id).status == "SUCCESS"
 
 
 def open_way(folder: Path) -> None:
@@ -463,12 +463,12 @@ def test_a_full_disk_stops_the_run_clearly_and_with_room_it_resumes(ws: Workspac
     if mounted.returncode:
         pytest.skip("a small disk cannot be mounted here")
     try:
-        error = stops(ws, EnvironmentFault, "the disk is full", lambda: ws.drive(run_id))
+        error = stops(ws, EnvironmentFault, "the disk is full", lambda: ws.runs.drive(run_id))
     finally:
         subprocess.run(["umount", str(staging)], check=True)
     assert error.code == "disk-full"
     assert "make room" in error.mend
-    assert ws.drive(run_id).status == "SUCCESS"
+    assert ws.runs.drive(run_id).status == "SUCCESS"
     check_everything(ws)
 
 
@@ -483,7 +483,7 @@ def test_a_file_beyond_the_limit_of_this_user_stops_the_run_clearly(ws: Workspac
     topics = [e["topic"] for e in events(ws, f"position > {position}")]
     assert topics == ["run.layer_started", "run.layer_failed", "backfill.failed"]
     assert visible(ws) == before
-    assert ws.drive(run_id).status == "SUCCESS"
+    assert ws.runs.drive(run_id).status == "SUCCESS"
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
@@ -522,8 +522,8 @@ def test_a_definition_that_is_refused_leaves_no_trace(
     run_id = approved(ws)
     redefine(ws, dataset, old, new)
     with refused(ws, error, match):
-        ws.drive(run_id)
-    for command in (lambda: ws.run(small.day(7)), lambda: small.request(ws)):
+        ws.runs.drive(run_id)
+    for command in (lambda: ws.incremental.run(small.day(7)), lambda: small.request(ws)):
         with pytest.raises(error, match=match):
             command()
     assert [e["topic"] for e in events(ws, f"stream = '{run_id}'")][-1] == "backfill.approved"
@@ -534,7 +534,7 @@ def test_a_changed_lexicon_is_changed_logic_and_is_refused(ws: Workspace):
     lexicon = ws.config.folder / "pipeline" / "lexicon.csv"
     lexicon.write_text(lexicon.read_text(encoding="utf-8") + "moon,3\n", encoding="utf-8")
     with refused(ws, LogicChangedError, "silver_social_events"):
-        ws.run(small.day(7))
+        ws.incremental.run(small.day(7))
 
 
 OWN = """\
@@ -567,9 +567,9 @@ def test_a_definition_that_fails_on_the_data_stops_the_drive_and_publishes_nothi
     ws: Workspace, sql: str, error: type[TradexError], match: str
 ):
     (ws.config.folder / "pipeline" / "gold_own.sql").write_text(OWN.format(sql), encoding="utf-8")
-    ws.register_datasets()
+    ws.datasets.register()
     run_id = approved(ws, dataset="gold_own")
-    stops(ws, error, match, lambda: ws.drive(run_id))
+    stops(ws, error, match, lambda: ws.runs.drive(run_id))
     (failed,) = events(ws, "topic = 'run.layer_failed'")
     assert (failed["dataset"], failed["layer"]) == ("gold_own", "gold")
     assert ws.ledger.get(Backfill, run_id).status == "FAILED"

@@ -18,14 +18,14 @@ _top = click.Group()
 def alerts(call: Call, deliver: bool, limit: int, as_of: str | None) -> int:
     """Failures, strange volumes, runs beyond their SLA, held publications, other engines. Exit 1 if undelivered."""
     with call.open(reading=not deliver) as workspace:
-        sent = workspace.deliver_alerts() if deliver else 0
-        if deliver and not workspace.settings.alert_urls:
+        sent = workspace.alerts.deliver() if deliver else 0
+        if deliver and not workspace.core.settings.alert_urls:
             raise UsageError(
                 "there is nobody to deliver alerts to: tradex.toml names no URL",
                 mend='name one under [alerts] in tradex.toml, in the notation of Apprise: urls = ["mailto://…"]',
             )
         if deliver:
-            call.show.note(f"{sent} alerts delivered to {len(workspace.settings.alert_urls)} receivers")
+            call.show.note(f"{sent} alerts delivered to {len(workspace.core.settings.alert_urls)} receivers")
         found = workspace.audit.look.alerts(as_of)[-limit:]
     call.result(found, lambda show, rows: show.rows(rows, COLUMNS))
     return 1 if any(not alert.delivered for alert in found) else 0

@@ -64,7 +64,7 @@ def show_(call: Call, run_id: str, as_of: str | None) -> None:
 def approve(call: Call, run_id: str, plan_digest: str | None) -> None:
     """Allow the plan on record, and no other."""
     with call.open() as workspace:
-        approved = workspace.approve(run_id, plan_digest=plan_digest)
+        approved = workspace.backfills.approve(run_id, plan_digest=plan_digest)
         _say_policy(call, workspace, approved.id)
         _moved(call, workspace, approved.id, approved.status)
 
@@ -79,7 +79,7 @@ def approve(call: Call, run_id: str, plan_digest: str | None) -> None:
 def reject(call: Call, run_id: str, reason: str) -> None:
     """Say no to a request; it stays on record."""
     with call.open() as workspace:
-        rejected = workspace.reject(run_id, reason=reason)
+        rejected = workspace.backfills.reject(run_id, reason=reason)
         _moved(call, workspace, rejected.id, rejected.status)
 
 
@@ -89,13 +89,13 @@ def reject(call: Call, run_id: str, reason: str) -> None:
 def cancel(call: Call, run_id: str, reason: str) -> None:
     """End a backfill before it is published; nothing of Silver or Gold was or will be seen of it."""
     with call.open() as workspace:
-        cancelled = workspace.cancel(run_id, reason=reason)
+        cancelled = workspace.runs.cancel(run_id, reason=reason)
         _moved(call, workspace, cancelled.id, cancelled.status)
 
 
 def _say_policy(call: Call, workspace: Workspace, run_id: str) -> None:
     """Say that a backfill was planned or approved under another policy than what it is judged by now."""
-    for text in workspace.policy_changes(run_id):
+    for text in workspace.policy.changes(run_id):
         call.show.warning(text)
 
 
@@ -116,9 +116,9 @@ def _say_moved(show: Show, run_id: str, status: str) -> None:
 def run(call: Call, run_id: str) -> None:
     """Drive an approved backfill to its end, or take it up where it stopped."""
     with call.open() as workspace:
-        _say_policy(call, workspace, workspace.find_backfill(run_id))
+        _say_policy(call, workspace, workspace.backfills.find(run_id))
         with call.show.progress() as progress:
-            finished = workspace.drive(run_id, progress=progress)
+            finished = workspace.runs.drive(run_id, progress=progress)
         report(call, workspace, finished.id)
 
 
@@ -132,7 +132,7 @@ def run(call: Call, run_id: str) -> None:
 def pause(call: Call, run_id: str, reason: str) -> None:
     """Stop a backfill between two windows. What was built stays; `resume` lets it go on."""
     with call.open() as workspace:
-        paused = workspace.pause(run_id, reason=reason)
+        paused = workspace.backfills.pause(run_id, reason=reason)
         _moved(call, workspace, paused.id, paused.status)
 
 
@@ -141,7 +141,7 @@ def pause(call: Call, run_id: str, reason: str) -> None:
 def resume(call: Call, run_id: str) -> None:
     """Let a paused backfill be driven again (by `backfill run`, or a worker)."""
     with call.open() as workspace:
-        resumed = workspace.resume(run_id)
+        resumed = workspace.backfills.resume(run_id)
         _moved(call, workspace, resumed.id, resumed.status)
 
 
@@ -155,7 +155,7 @@ def resume(call: Call, run_id: str) -> None:
 def release(call: Call, run_id: str, reason: str) -> None:
     """Let a held run publish what was held (compare first: tradex audit diff --candidate ID)."""
     with call.open() as workspace:
-        released = workspace.release(run_id, reason=reason)
+        released = workspace.runs.release(run_id, reason=reason)
         _moved(call, workspace, released.id, released.status)
 
 
@@ -169,7 +169,7 @@ def revert(call: Call, run_id: str, reason: str) -> None:
     very inputs of what is current again, that is said, and an alert.
     """
     with call.open() as workspace:
-        reverted = workspace.revert(run_id, reason=reason)
+        reverted = workspace.backfills.revert(run_id, reason=reason)
         _moved(call, workspace, reverted.id, reverted.status)
         for twice in workspace.audit.look.two_contents():
             if twice.dataset in reverted.candidates:  # what is current again may be one of two
@@ -189,8 +189,8 @@ def propose(call: Call, submit: bool, no_source: bool) -> int:
     if not no_source:
         show.note("reading the source for late rows (to leave it out: --no-source)")
     with call.open() as workspace, show.progress() as progress:
-        found = workspace.propose(source=not no_source, progress=progress)
-        found = workspace.submit(found) if submit else found
+        found = workspace.backfills.propose(source=not no_source, progress=progress)
+        found = workspace.backfills.submit(found) if submit else found
     unread = " (the source was not read)" if no_source else ""
     call.either(lambda: [item.to_document() for item in found], lambda: _proposed(show, found, unread))
     return 1 if any(item.refused for item in found) else 0

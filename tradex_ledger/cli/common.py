@@ -55,7 +55,7 @@ class Call:
         """Say what others can do with the workspace that they should not."""
         from tradex_ledger.modes import exposures
 
-        for text in (*exposures(workspace.config), *workspace.lake.exposed()):
+        for text in (*exposures(workspace.config), *workspace.core.lake.exposed()):
             self.show.warning(text)
 
     def look(self) -> Look:

@@ -95,8 +95,10 @@ def bump(call: Call, name: str | None, changed: bool, reason: str) -> None:
             mend="tradex dataset bump NAME --reason …, or tradex dataset bump --changed --reason …",
         )
     with call.open() as workspace:
-        versions = workspace.bump(name, reason=reason) if name else workspace.bump_changed(reason=reason)
-        roots = [name] if name else workspace.roots(versions)
+        versions = (
+            workspace.datasets.bump(name, reason=reason) if name else workspace.datasets.bump_changed(reason=reason)
+        )
+        roots = [name] if name else workspace.datasets.roots(versions)
     call.result(versions, lambda show, bumped: _bumped(show, bumped, roots))
 
 
@@ -113,7 +115,7 @@ def _bumped(show: Show, versions: dict[str, int], roots: list[str]) -> None:
 def deprecate(call: Call, name: str, version: int, reason: str) -> None:
     """Mark a version: it stays readable, with a warning, and no run may write under it."""
     with call.open() as workspace:
-        workspace.deprecate(name, version, reason=reason)
+        workspace.datasets.deprecate(name, version, reason=reason)
     _said(call, name, f"version {version} is deprecated")
 
 
@@ -124,7 +126,7 @@ def deprecate(call: Call, name: str, version: int, reason: str) -> None:
 def restore(call: Call, name: str, version: int, reason: str) -> None:
     """Take a deprecation back."""
     with call.open() as workspace:
-        workspace.restore(name, version, reason=reason)
+        workspace.datasets.restore(name, version, reason=reason)
     _said(call, name, f"version {version} is in good standing")
 
 
@@ -140,7 +142,7 @@ def restore(call: Call, name: str, version: int, reason: str) -> None:
 def protect(call: Call, name: str, first: date, last: date, reason: str) -> None:
     """Keep days of a dataset as they are: planning a backfill over them is refused."""
     with call.open() as workspace:
-        workspace.protect(name, first, last, reason=reason)
+        workspace.datasets.protect(name, first, last, reason=reason)
     _said(call, name, f"{first}..{last} is protected")
 
 
@@ -157,7 +159,7 @@ def protect(call: Call, name: str, first: date, last: date, reason: str) -> None
 def unprotect(call: Call, name: str, first: date, last: date, protection: str | None, reason: str) -> None:
     """Lift one protection, named by its very range."""
     with call.open() as workspace:
-        lifted = workspace.unprotect(name, first, last, reason=reason, protection=protection)
+        lifted = workspace.datasets.unprotect(name, first, last, reason=reason, protection=protection)
     _said(call, name, f"{first}..{last} is not protected any more ({lifted})")
 
 
@@ -166,7 +168,7 @@ def unprotect(call: Call, name: str, first: date, last: date, protection: str | 
 def lineage(call: Call, name: str) -> None:
     """What a dataset reads, directly and through others, and what reads it; with the days."""
     with call.open(reading=True) as workspace:
-        found = workspace.lineage(name)
+        found = workspace.datasets.lineage(name)
     call.result(found, lambda show, edges: show.rows(edges, ("dataset", "reads", "first", "last", "side")))
 
 

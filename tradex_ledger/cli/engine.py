@@ -55,7 +55,7 @@ def accept(call: Call, dataset: str | None, reason: str) -> None:
     Nothing is recomputed by that. To tell old rows from new ones: tradex dataset bump.
     """
     with call.open() as workspace:
-        accepted, name = workspace.accept_engine(dataset, reason=reason), workspace.engine
+        accepted, name = workspace.datasets.accept_engine(dataset, reason=reason), workspace.core.engine
     call.result({"engine": name, "accepted": accepted}, lambda show, _: _accepted(show, name, accepted))
 
 

@@ -24,7 +24,7 @@ def gc(call: Call, delete: bool, reason: str | None) -> None:
     if delete != (reason is not None):
         raise click.UsageError("Give --delete with --reason WHY to remove files, or neither to see them.")
     with call.open(reading=not delete) as workspace:
-        found = workspace.garbage() if reason is None else workspace.collect_garbage(reason=reason)
+        found = workspace.lake.garbage() if reason is None else workspace.lake.gc(reason=reason)
     call.result(found, lambda show, document: layout.garbage(show, document, removed=delete))
 
 
@@ -53,12 +53,12 @@ def prune(call: Call, dataset: str, reason: str | None, digest: str | None) -> N
         raise click.UsageError("Give --reason to make a plan, --approve DIGEST to carry one out, or neither to see it.")
     with call.open(reading=digest is None and reason is None) as workspace:
         if digest is not None:
-            paths = workspace.prune(dataset, digest)
+            paths = workspace.lake.prune(dataset, digest)
             call.result({"pruned": paths}, lambda show, _: show.line(f"{dataset}: {len(paths)} files pruned"))
             return
         if reason is not None:
-            workspace.plan_prune(dataset, reason=reason)
-        plan = workspace.waiting_prune(dataset)
+            workspace.lake.plan_prune(dataset, reason=reason)
+        plan = workspace.lake.waiting_prune(dataset)
     if lost := plan.nowhere_else:
         days = lost[0] if len(lost) == 1 else f"{len(lost)} days from {lost[0]} to {lost[-1]}"
         call.show.warning(f"{dataset} of {days}: under no other version; once pruned, they exist nowhere")
@@ -91,14 +91,14 @@ def lost_(call: Call, dataset: str | None, reason: str | None, only: tuple[str, 
         if dataset is not None and digest is not None:
             from tradex_ledger.audit.documents.lake import ConfirmedDocument
 
-            lost = workspace.confirm_loss(dataset, digest)
+            lost = workspace.lake.confirm_loss(dataset, digest)
             call.result(ConfirmedDocument(list(lost)), lambda show, document: layout.confirmed(show, document, dataset))
             return 0
         if dataset is not None and reason is not None:
-            workspace.declare_loss(dataset, reason=reason, only=only)
-        look = workspace.losses(dataset)
+            workspace.lake.declare_loss(dataset, reason=reason, only=only)
+        look = workspace.lake.losses(dataset)
         if look.nothing_there:
-            root = workspace.lake.name
+            root = workspace.core.lake.name
             call.show.warning(f"not one of {look.checked} files is there: is the lake {root} mounted?")
     call.result(look, layout.losses)
     return 0 if reason is not None or not (look.undeclared or look.back) else 1

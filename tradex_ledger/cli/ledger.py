@@ -20,7 +20,7 @@ def ledger() -> None:
 def show(call: Call) -> int:
     """Which ledger this is, how far it has come, what its lake knows of it. Exit 1: they do not belong together."""
     with call.open(reading=True) as workspace:
-        found = workspace.identity()
+        found = workspace.lake.identity()
     call.result(found, identity)
     return 1 if found.problem else 0
 
@@ -55,10 +55,10 @@ def epoch(call: Call, lost_head: int | None, reason: str | None, digest: str | N
         )
     with call.open(reading=digest is None and not asks, tolerates=LOST_HEAD) as workspace:
         if digest is not None:
-            number = workspace.begin_epoch(digest)
+            number = workspace.lake.begin_epoch(digest)
             call.result({"epoch": number}, lambda show, _: show.line(f"epoch {number} has begun"))
             return
         if lost_head is not None and reason is not None:
-            workspace.plan_epoch(lost_head, reason=reason)
-        plan = workspace.waiting_epoch()
+            workspace.lake.plan_epoch(lost_head, reason=reason)
+        plan = workspace.lake.waiting_epoch()
     call.result(plan, epoch_plan)

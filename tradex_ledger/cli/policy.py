@@ -33,7 +33,7 @@ def policy() -> None:
 def show_(call: Call, as_of: str | None) -> None:
     """The policy on record, since when, by whom; what waits for a second person; what tradex.toml says otherwise."""
     with call.open(reading=True) as workspace:
-        found = workspace.policy_as_of(as_of)
+        found = workspace.policy.as_of(as_of)
     call.result(found, _policy)
 
 
@@ -81,9 +81,9 @@ def set_(call: Call, reason: str | None, dry_run: bool) -> None:
     if reason is None and not dry_run:
         raise click.UsageError("Give --reason, or --dry-run to see what would change.")
     with call.open(reading=dry_run, says_policy=False) as workspace:
-        change = workspace.policy_change()
+        change = workspace.policy.change()
         if not dry_run and reason is not None:
-            record = workspace.set_policy(reason=reason)
+            record = workspace.policy.set(reason=reason)
             change = replace(change, digest=record.digest, waits=record.proposal.digest if record.proposal else None)
     call.result(change, lambda show, document: _change(show, document, dry_run))
 
@@ -104,7 +104,7 @@ def _change(show: Show, document: PolicyChange, dry_run: bool) -> None:
 def approve(call: Call, digest: str) -> None:
     """Let a proposed policy apply, named by 12 digits of its digest or more. Not by who proposed it."""
     with call.open(says_policy=False) as workspace:
-        record = workspace.approve_policy(digest)
+        record = workspace.policy.approve(digest)
     _done(call, record.digest, f"policy {record.digest[:12]} is on record")
 
 
@@ -114,7 +114,7 @@ def approve(call: Call, digest: str) -> None:
 def reject(call: Call, digest: str, reason: str) -> None:
     """Say no to a proposed policy, named as for its approval; who proposed it withdraws it so. It stays on record."""
     with call.open(says_policy=False) as workspace:
-        record = workspace.reject_policy(digest, reason=reason)
+        record = workspace.policy.reject(digest, reason=reason)
     _done(call, record.digest, f"the proposal is closed; judged by is {record.digest[:12]}, as before")
 
 
@@ -126,7 +126,7 @@ def adopt(call: Call) -> None:
     """
     # Of an older copy, too: a new epoch is judged by the policy on record.
     with call.open(says_policy=False, tolerates=LOST_HEAD) as workspace:
-        record = workspace.adopt_policy()
+        record = workspace.policy.adopt()
     _done(
         call,
         record.digest,

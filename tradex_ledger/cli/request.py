@@ -157,16 +157,16 @@ def _submit(call: Call, kind: str, *, override_state: bool | None, dry_run: bool
     from tradex_ledger.domain.request import Request
 
     with call.open(reading=dry_run) as workspace:
-        values["allow_overlap"] = tuple(workspace.find_backfill(other) for other in values["allow_overlap"])
+        values["allow_overlap"] = tuple(workspace.backfills.find(other) for other in values["allow_overlap"])
         asked = Request(kind=kind, override_state=override_state, **values)
         if dry_run:
-            parts = workspace.plan_split(asked) if split else [workspace.plan(asked)]
+            parts = workspace.backfills.plan_split(asked) if split else [workspace.backfills.plan(asked)]
             documents = workspace.audit.planned([backfill for backfill, _ in parts])
             _warn(call, [part.warnings for part in documents])
             call.either(lambda: _one_or_all(documents), lambda: _show_parts(call.show, documents))
             return
-        made = workspace.request_split(asked) if split else [workspace.request(asked)]
-        _warn(call, [workspace.warnings(backfill) for backfill in made])
+        made = workspace.backfills.request_split(asked) if split else [workspace.backfills.request(asked)]
+        _warn(call, [workspace.backfills.warnings(backfill) for backfill in made])
         call.either(
             lambda: _one_or_all([workspace.audit.run(backfill.id) for backfill in made]),
             lambda: _say_requested(call.show, workspace, made),

@@ -62,7 +62,7 @@ def _run(call: Call, workspace: Workspace, until: date | None, yes: bool, clock_
 
     try:
         with call.show.progress() as progress:
-            done = workspace.run(until, far_ahead=yes, clock_is_right=clock_is_right, progress=progress)
+            done = workspace.incremental.run(until, far_ahead=yes, clock_is_right=clock_is_right, progress=progress)
     except RefusedError as error:
         on_terminal = sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()
         if error.code != _CLOCK_DOUBTFUL or call.as_json or not on_terminal:
@@ -71,7 +71,7 @@ def _run(call: Call, workspace: Workspace, until: date | None, yes: bool, clock_
         if not click.confirm("Is the clock right?", default=False, err=True):
             raise
         return _run(call, workspace, until, yes, clock_is_right=True)
-    for text in workspace.missed_days():
+    for text in workspace.incremental.missed_days():
         call.show.warning(text)
     return done.id
 
@@ -118,7 +118,7 @@ def worker(call: Call, once: bool, poll_seconds: float) -> int:
 
     with call.open() as workspace, show.progress() as progress:
         show.note("worker: waiting for approved backfills" if not once else "worker: driving what is approved")
-        for done in workspace.work_off(wait, once=once, progress=progress):
+        for done in workspace.runs.work_off(wait, once=once, progress=progress):
             waits[done.run_id] = done.waits
             if done.waits is not None:
                 show.note(f"{done.run_id} waits: {done.waits}")
@@ -126,7 +126,7 @@ def worker(call: Call, once: bool, poll_seconds: float) -> int:
             if done.error is not None:
                 failed += 1
                 Show(as_json=False).error(done.error)
-            for text in workspace.policy_changes(done.run_id):
+            for text in workspace.policy.changes(done.run_id):
                 show.warning(text)
             show.line(f"{done.run_id}: {done.end}")
         _housekeeping(show, workspace)
@@ -139,7 +139,7 @@ def _housekeeping(show: Show, workspace: Workspace) -> None:
     from tradex_ledger.errors import TradexError
 
     try:
-        workspace.sweep()
-        workspace.deliver_alerts("work")
+        workspace.runs.sweep()
+        workspace.alerts.deliver("work")
     except TradexError as error:  # a broken setting, a busy database: said, and tried again at the next look
         show.warning(error.message)

@@ -51,7 +51,7 @@ def init(call: Call, folder: str, **settings: Any) -> None:
     from tradex_ledger.workspace import Workspace
 
     with Workspace.create(folder, actor=call.actor, **settings) as made:
-        names = list(made.pipeline.definitions)
+        names = list(made.core.pipeline.definitions)
         where = str(made.config.folder)
         call.warn_of_modes(made)
     call.result({"workspace": where, "datasets": names}, lambda show, _: _made(show, where, names, folder))

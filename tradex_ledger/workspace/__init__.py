@@ -1,23 +1,26 @@
-"""The Python API: `Workspace.open(path)`, one method a command, aggregates and plain values as results."""
+"""The Python API: `Workspace.open(path)`, a room a noun of the shell, one method a command, values as results."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from datetime import date, datetime
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Self
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from tradex_ledger.clock import new_token, utc_now
 from tradex_ledger.config import (
     FILE,
     SQLITE,
+    Config,
     lake_place,
     lake_text,
     ledger_url,
     load_config,
+    open_config,
     pipeline_folder,
     write_config,
 )
@@ -30,10 +33,14 @@ from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.policy_record import PolicyRecord
 from tradex_ledger.errors import NotFoundError, RefusedError, TradexError
 from tradex_ledger.lake.identity import check_free, settle
+from tradex_ledger.lake.identity_errors import LakeIdentityError
 from tradex_ledger.lake.open import open_lake
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.ledger.ask import PAGE, events_of
+from tradex_ledger.ledger.entry import Entry
+from tradex_ledger.ledger.rows import entry_of
 from tradex_ledger.ledger.select import sqlite_path
 from tradex_ledger.ledger.store import create_store, has_ledger, ledger_id, open_engine
 from tradex_ledger.modes import OWNER_WRITES, make_file
@@ -41,11 +48,20 @@ from tradex_ledger.paths import check_name, current_folder, resolved, written
 from tradex_ledger.sources.files import FilesPlace, open_place
 from tradex_ledger.sources.places import Places, chosen
 from tradex_ledger.trust import check_trusted
+from tradex_ledger.workspace.alerts import Alerts
 from tradex_ledger.workspace.audit import Audit
-from tradex_ledger.workspace.backfills import BackfillCommands
+from tradex_ledger.workspace.backfills import Backfills
+from tradex_ledger.workspace.core import Core
+from tradex_ledger.workspace.datasets import Datasets
+from tradex_ledger.workspace.incremental import Incremental
+from tradex_ledger.workspace.lake import LakeRoom
+from tradex_ledger.workspace.policy import Policies
+from tradex_ledger.workspace.runs import Runs
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+    from tradex_ledger.audit.query import Answer
 
 __all__ = ["BUILT_IN", "PIPELINE", "Workspace", "WorkspaceExistsError"]
 
@@ -113,13 +129,88 @@ def _check_lake(lake: Lake, own: str | None) -> None:
         raise translate(error, f"preparing the lake {lake.name}") from error
 
 
-class Workspace(BackfillCommands):
-    """A ledger, a lake, a pipeline and a source that belong together, used by one actor."""
+class Workspace:
+    """A ledger, a lake, a pipeline and its sources that belong together, used by one actor; a room a noun of the shell.
+
+    `core` is what the rooms work with.
+    """
+
+    def __init__(self, config: Config, **options: Any) -> None:
+        self.core = core = Core(config, **options)
+        self.policy = Policies(core)
+        self.datasets = Datasets(core)
+        self.lake = LakeRoom(core, self.datasets)
+        self.incremental = Incremental(core, self.datasets)
+        self.runs = Runs(core, self.incremental)
+        self.backfills = Backfills(core, self.datasets)
+        self.alerts = Alerts(core)
+        self.audit = Audit(core, self.backfills, self.policy)
+
+    @classmethod
+    def open(cls, path: str | Path = ".", *, tolerates: Container[str] = (), **options: Any) -> Self:
+        """Open the workspace in a folder, or the nearest one above it; with `reading`, nothing can be written there.
+
+        Raises `LakeIdentityError` unless ledger and lake belong together, where something may be written; `tolerates`
+        names the codes for what is a step out of just that, and touches only the ledger.
+        """
+        opened = cls(open_config(path), **options)
+        with ExitStack() as stack:
+            stack.callback(opened.close)
+            if not opened.core.lake.reading:
+                try:
+                    settle(opened.ledger.store, opened.core.lake, strict=False)
+                except LakeIdentityError as error:
+                    if error.code not in tolerates:
+                        raise
+            stack.pop_all()
+        return opened
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, KeyboardInterrupt | RuntimeError):  # DuckDB's Ctrl-C is that
+            self.core.kill()
+        self.close()
+
+    def close(self) -> None:
+        """End worker processes and database connections."""
+        self.core.close()
 
     @property
-    def audit(self) -> Audit:
-        """What can be asked of it."""
-        return Audit(self)
+    def config(self) -> Config:
+        """The settings that it was opened with."""
+        return self.core.config
+
+    @property
+    def actor(self) -> str:
+        """On whose behalf everything is done."""
+        return self.core.actor
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger: aggregates by their id, and the position that it has come to."""
+        return self.core.ledger
+
+    @property
+    def state(self) -> PipelineState:
+        """The pipeline's state as it is."""
+        return self.core.state
+
+    def query(self, sql: str, **options: Any) -> Answer:
+        """Answer one SELECT over datasets and projections, as `audit.query.query` does."""
+        return self.audit.look.query(sql, **options)
+
+    def events(self, since: int = 0) -> Iterator[Entry]:
+        """The stored events after a position, oldest first, as far as there are any now; who follows asks again.
+
+        Each is held against its row. Raises `BrokenRowError`.
+        """
+        while found := events_of(self.ledger.store, (), after=since, limit=PAGE):
+            yield from (entry_of(self.ledger.id, row) for row in found)
+            since = found[-1].position
 
     @classmethod
     def create(  # noqa: PLR0913 — a setting each
@@ -184,7 +275,8 @@ class Workspace(BackfillCommands):
         cursor = start_of(day_of(start)) if start else None
         if self.ledger.position() == 0:  # by what follows, this ledger is one with a policy
             self.ledger.append(PolicyRecord.record(self.config.policy, by=self.actor))
-        if self.ledger.version_of(state_stream(self.pipeline_name)) == 0:
-            self.ledger.append(PipelineState.open(self.pipeline_name, cursor=cursor, by=self.actor))
-        self.register_datasets()
-        settle(self.ledger.store, self.lake)  # from its first day on the lake says whose it is
+        name = self.core.pipeline_name
+        if self.ledger.version_of(state_stream(name)) == 0:
+            self.ledger.append(PipelineState.open(name, cursor=cursor, by=self.actor))
+        self.datasets.register()
+        settle(self.ledger.store, self.core.lake)  # from its first day on the lake says whose it is

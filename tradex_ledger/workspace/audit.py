@@ -22,23 +22,27 @@ from tradex_ledger.relations.runs import RUNS
 if TYPE_CHECKING:
     from tradex_ledger.audit.diff import Differing
     from tradex_ledger.audit.log import Log
-    from tradex_ledger.workspace.backfills import BackfillCommands
+    from tradex_ledger.workspace.backfills import Backfills
+    from tradex_ledger.workspace.core import Core
+    from tradex_ledger.workspace.policy import Policies
 
 
 class Audit:
     """Questions; nothing is recorded by them. `as_of` is a position, a day or a time; None: now."""
 
-    def __init__(self, workspace: BackfillCommands) -> None:
-        self._workspace = workspace
-        self.look = Look(workspace.ledger.store, workspace.config)
+    def __init__(self, core: Core, backfills: Backfills, policy: Policies) -> None:
+        self.core = core
+        self._backfills = backfills
+        self._policy = policy
+        self.look = Look(core.ledger.store, core.config)
 
     def run(self, prefix: str, as_of: str | None = None) -> RunDocument:
         """The run whose id begins so, whole: a backfill with why each dataset is in it, and the approval it needs.
 
         Raises: `ShortIdError`, `NoSuchStreamError` (also where it was not asked for yet), `AmbiguousIdError`.
         """
-        run_id = self._workspace.ledger.find_run(prefix)
-        reader = Reader(self._workspace.ledger.store, as_of)
+        run_id = self.core.ledger.find_run(prefix)
+        reader = Reader(self.core.ledger.store, as_of)
         if not reader.read(RUNS, "run_id = ?", run_id):
             raise NoSuchStreamError(f"{run_id} as of {as_of}")
         found = run_document(reader, run_id)
@@ -46,21 +50,20 @@ class Audit:
 
     def _judgement(self, found: RunDocument) -> Judgement:
         """The definitions of today say why a dataset is in a plan; where the one asked for is no more, nothing does."""
-        workspace = self._workspace
-        if not workspace.is_trusted:  # neither its definitions nor its settings are asked
+        if not self.core.is_trusted:  # neither its definitions nor its settings are asked
             return Judgement([], found.shares([]), [UNTRUSTED], None)
-        backfill = workspace.ledger.get(Backfill, found.id)
+        backfill = self.core.ledger.get(Backfill, found.id)
         try:
-            edges = workspace.edges(backfill)
+            edges = self._backfills.edges(backfill)
         except UnknownDatasetError:
             edges = []
-        warnings = workspace.warnings(backfill) if found.status == "PLANNED" else []
+        warnings = self._backfills.warnings(backfill) if found.status == "PLANNED" else []
         needed = None
         if backfill.plan is not None:
             whole = replace(backfill.plan, windows=found.planned)
-            needed = approval_of(workspace.policy_to_look, backfill.request, [whole], found.run.requested_by)
+            needed = approval_of(self.core.policy_to_look, backfill.request, [whole], found.run.requested_by)
             needed = replace(needed, rule=found.run.approved_rule)  # a rule decides at the request, or never
-        return Judgement(edges, found.shares(edges), [*warnings, *workspace.policy_changes(found.id)], needed)
+        return Judgement(edges, found.shares(edges), [*warnings, *self._policy.changes(found.id)], needed)
 
     def planned(self, parts: Sequence[Backfill]) -> list[PlanDocument]:
         """Backfills with their plans, as they would be recorded or just were: all parts of a request that was split."""
@@ -69,17 +72,17 @@ class Audit:
 
     def _planned(self, backfill: Backfill, plan: Plan, plans: Sequence[Plan]) -> PlanDocument:
         """They are allowed as one: an approval is for all `plans`."""
-        workspace, asked = self._workspace, backfill.request
-        edges = workspace.edges(backfill)
-        state = workspace.state() if asked.override_state else None
+        asked = backfill.request
+        edges = self._backfills.edges(backfill)
+        state = self.core.state if asked.override_state else None
         return PlanDocument(
             request=asked,
             plan=plan,
             edges=edges,
             by_dataset=shares(plan.windows, iso(asked.first), iso(asked.last), edges),
-            approval=approval_of(workspace.policy_to_look, asked, plans, backfill.requested_by),
+            approval=approval_of(self.core.policy_to_look, asked, plans, backfill.requested_by),
             state=Move(state.pipeline, state.cursor, asked.cursor) if state and asked.cursor else None,
-            warnings=workspace.warnings(backfill),
+            warnings=self._backfills.warnings(backfill),
         )
 
     def log(
@@ -93,13 +96,13 @@ class Audit:
         """The newest events of all streams, oldest first: of topics, by a person. Raises `UnknownTopicError`."""
         from tradex_ledger.audit.log import log
 
-        return log(self._workspace.ledger, topics=topics, actor=by, limit=limit, as_of=as_of)
+        return log(self.core.ledger, topics=topics, actor=by, limit=limit, as_of=as_of)
 
     def history(self, subject: str, as_of: str | None = None) -> Log:
         """The whole story of a run (by a beginning of its id), of a dataset, or of a pipeline's state."""
         from tradex_ledger.audit.log import log
 
-        ledger = self._workspace.ledger
+        ledger = self.core.ledger
         named = [s for s in (f"dataset-{subject}", f"pipeline-{subject}", subject) if ledger.version_of(s)]
         return log(ledger, stream=named[0] if named else ledger.find_run(subject), as_of=as_of)
 
@@ -112,11 +115,10 @@ class Audit:
         """What the candidates of a run would change, partition by partition."""
         from tradex_ledger.audit.diff import diff_candidate
 
-        return diff_candidate(self._workspace.ledger, self._workspace.lake, run_id, trusting=trusting)
+        return diff_candidate(self.core.ledger, self.core.lake, run_id, trusting=trusting)
 
     def diff_versions(self, dataset: str, older: int, newer: int, *, trusting: bool = False) -> list[Differing]:
         """The days on which two logic versions of a dataset differ."""
         from tradex_ledger.audit.diff import diff_versions
 
-        workspace = self._workspace
-        return diff_versions(workspace.ledger, workspace.lake, dataset, older, newer, trusting=trusting)
+        return diff_versions(self.core.ledger, self.core.lake, dataset, older, newer, trusting=trusting)

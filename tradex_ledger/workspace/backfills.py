@@ -16,25 +16,32 @@ from tradex_ledger.domain.day import Cursor, day_of
 from tradex_ledger.domain.plan import Edge, Plan, full_digest
 from tradex_ledger.domain.policy import TooLargeError
 from tradex_ledger.domain.request import READ, Request, before
-from tradex_ledger.domain.run import Run
-from tradex_ledger.driving.fence import load_run
 from tradex_ledger.errors import ConflictError, NotFoundError, RefusedError, UsageError
 from tradex_ledger.planning.context import Execution, Progress, silent
-from tradex_ledger.workspace.work import WorkCommands
+from tradex_ledger.workspace.core import Core
+from tradex_ledger.workspace.datasets import Datasets
 
 _NO = (RefusedError, UsageError, NotFoundError, ConflictError)
 """What is said of a proposal that cannot be requested."""
 
 
-class BackfillCommands(WorkCommands):
-    """One method a command."""
+class Backfills:
+    """Commands on backfills."""
+
+    def __init__(self, core: Core, datasets: Datasets) -> None:
+        self.core = core
+        self._datasets = datasets
+
+    def find(self, prefix: str) -> str:
+        """The backfill whose id begins so, to be decided on or moved: see `Core.find_backfill`."""
+        return self.core.find_backfill(prefix)
 
     # -- requests
 
     def _planning(self) -> Execution:
         """What a plan is worked out with: datasets that the ledger does not know yet are known to it."""
-        ex = self.execution()
-        ex.unregistered = self.unregistered()
+        ex = self.core.execution()
+        ex.unregistered = self._datasets.unregistered()
         return ex
 
     def plan(self, asked: Request) -> tuple[Backfill, Plan]:
@@ -47,31 +54,31 @@ class BackfillCommands(WorkCommands):
         cursor = self._cursor_read(asked)  # before the base: a run in between moves it on, past what is planned
         wanted = with_days(ex, asked)
         backfill = Backfill.submit(
-            new_id("bf", self.clock()),
+            new_id("bf", self.core.clock()),
             before(wanted, cursor) if asked.uses_state == READ else wanted,
             layers=layers,
-            today=day_of(self.today()),
-            by=self.actor,
-            policy=self.policy_to_look,
+            today=day_of(self.core.today()),
+            by=self.core.actor,
+            policy=self.core.policy_to_look,
         )
         plan = plan_backfill(ex, backfill, cursor)
-        backfill.record_plan(plan, by=self.actor)
+        backfill.record_plan(plan, by=self.core.actor)
         return backfill, plan
 
     def _cursor_read(self, asked: Request) -> Cursor | None:
-        return self.state().cursor if asked.uses_state == READ else None
+        return self.core.state.cursor if asked.uses_state == READ else None
 
     def request(self, asked: Request) -> Backfill:
         """Request a backfill; it is recorded with its plan and waits for an approval, unless a rule approves it.
 
         Raises: `OverlapError` and what planning raises.
         """
-        self.policy.check_may("request", self.actor)  # before work is done for nothing
+        self.core.policy.check_may("request", self.core.actor)  # before work is done for nothing
         return self._record([self.plan(asked)])[0]
 
     def request_split(self, asked: Request) -> list[Backfill]:
         """Request a range that is too large for one backfill as several linked ones, each within the policy (N36)."""
-        self.policy.check_may("request", self.actor)
+        self.core.policy.check_may("request", self.core.actor)
         return self._record(self.plan_split(asked))
 
     def _record(
@@ -80,17 +87,17 @@ class BackfillCommands(WorkCommands):
         """A rule is applied to the whole of a group: what is recorded, is `linked` to it, or was requested before."""
         from tradex_ledger.planning.overlap import check_overlap, others_of_group
 
-        made, policy = [backfill for backfill, _ in planned], self.policy
-        self.register_datasets()
-        plans = {other.id: other.plan for backfill in made[:1] for other in others_of_group(self.ledger, backfill)}
+        made, policy = [backfill for backfill, _ in planned], self.core.policy
+        self._datasets.register()
+        plans = {other.id: other.plan for backfill in made[:1] for other in others_of_group(self.core.ledger, backfill)}
         plans |= {backfill.id: plan for backfill, plan in (*linked, *planned)}
         group = [plan for plan in plans.values() if plan]
         for backfill in made:
-            check_overlap(self.ledger, backfill)
-            backfill.approve_by_rule(by=self.actor, policy=policy, group=group)
-        self.ledger.append(*made)
+            check_overlap(self.core.ledger, backfill)
+            backfill.approve_by_rule(by=self.core.actor, policy=policy, group=group)
+        self.core.ledger.append(*made)
         # As they were recorded: the store gives an event its time.
-        return [self.ledger.get(Backfill, backfill.id) for backfill in made]
+        return [self.core.ledger.get(Backfill, backfill.id) for backfill in made]
 
     def plan_split(self, asked: Request) -> list[tuple[Backfill, Plan]]:
         """The linked backfills, each with its plan, that `request_split` would record; nothing is."""
@@ -100,7 +107,7 @@ class BackfillCommands(WorkCommands):
         wanted = with_days(self._planning(), asked)
         if asked.uses_state == READ:
             wanted = before(wanted, self._cursor_read(asked))
-        parts = [replace(wanted, group=new_id("group", self.clock()))]
+        parts = [replace(wanted, group=new_id("group", self.core.clock()))]
         while parts:
             part = parts.pop()
             try:
@@ -116,7 +123,7 @@ class BackfillCommands(WorkCommands):
         from tradex_ledger.planning.plan import far_off, hidden_days
 
         ex = self._planning()
-        return [*far_off(ex, backfill, self.state().cursor), *hidden_days(ex, backfill)]
+        return [*far_off(ex, backfill, self.core.state.cursor), *hidden_days(ex, backfill)]
 
     def propose(self, *, source: bool = True, progress: Progress = silent) -> list[Advice]:
         """What should be reprocessed, see `upkeep.propose`; with `source` false the source is not read."""
@@ -125,18 +132,18 @@ class BackfillCommands(WorkCommands):
         from tradex_ledger.upkeep.late import find_late
         from tradex_ledger.upkeep.propose import propose
 
-        ex = self.execution(progress)
-        ex.unregistered = self.unregistered()
-        found = propose(self.ledger, find_late(ex) if source else (), lambda backfill: refusal(ex, backfill))
+        ex = self.core.execution(progress)
+        ex.unregistered = self._datasets.unregistered()
+        found = propose(self.core.ledger, find_late(ex) if source else (), lambda backfill: refusal(ex, backfill))
         defined = [item for item in found if item.dataset in {None, *ex.pipeline.definitions}]
-        return [*definition_proposals(self.ledger, ex.pipeline, ex.locks()), *defined]
+        return [*definition_proposals(self.core.ledger, ex.pipeline, ex.locks()), *defined]
 
     def submit(self, proposed: Sequence[Advice]) -> list[Advice]:
         """Request what was proposed, each by itself; returns all of it, with what became of each request.
 
         They are linked, so that they do not stand in each other's way.
         """
-        group = new_id("group", self.clock()) if sum(item.is_request for item in proposed) > 1 else None
+        group = new_id("group", self.core.clock()) if sum(item.is_request for item in proposed) > 1 else None
         found, planned = list(proposed), dict[int, tuple[Backfill, Plan]]()
         for number, item in enumerate(found):
             try:
@@ -165,58 +172,44 @@ class BackfillCommands(WorkCommands):
 
         One that has waited too long is closed, unless that is so by a clock that is far from the last event.
         """
-        backfill = self.ledger.get(Backfill, self.find_backfill(run_id))
+        backfill = self.core.ledger.get(Backfill, self.find(run_id))
         known = backfill.plan.digest if backfill.plan else ""
         given = known if plan_digest is None else full_digest(plan_digest, known)
-        now, believed = self._time_of_deed(self.policy)
+        now, believed = self.core.time_of_deed(self.core.policy)
         try:
-            backfill.approve(given, by=self.actor, policy=self.policy, now=now)
+            backfill.approve(given, by=self.core.actor, policy=self.core.policy, now=now)
         except ExpiredRequestError:
             if believed:
-                backfill.expire(now=now, policy=self.policy, by=self.actor)
-                self.ledger.append(backfill)
+                backfill.expire(now=now, policy=self.core.policy, by=self.core.actor)
+                self.core.ledger.append(backfill)
             raise
-        self.ledger.append(backfill)
+        self.core.ledger.append(backfill)
         return backfill
 
     def reject(self, run_id: str, *, reason: str) -> Backfill:
         """Say no to a backfill."""
-        backfill = self.ledger.get(Backfill, self.find_backfill(run_id))
-        backfill.reject(reason=reason, by=self.actor, policy=self.policy)
-        self.ledger.append(backfill)
+        backfill = self.core.ledger.get(Backfill, self.find(run_id))
+        backfill.reject(reason=reason, by=self.core.actor, policy=self.core.policy)
+        self.core.ledger.append(backfill)
         return backfill
-
-    def cancel(self, run_id: str, *, reason: str) -> Run:
-        """End a run before it is published."""
-        run = load_run(self.ledger, self.find_run(run_id))
-        run.cancel(reason=reason, by=self.actor, policy=self.policy)
-        self.ledger.append(run)
-        return run
 
     def pause(self, run_id: str, *, reason: str) -> Backfill:
         """Stop a backfill between two windows."""
-        backfill = self.ledger.get(Backfill, self.find_backfill(run_id))
-        backfill.pause(reason=reason, by=self.actor, policy=self.policy)
-        self.ledger.append(backfill)
+        backfill = self.core.ledger.get(Backfill, self.find(run_id))
+        backfill.pause(reason=reason, by=self.core.actor, policy=self.core.policy)
+        self.core.ledger.append(backfill)
         return backfill
 
     def resume(self, run_id: str) -> Backfill:
         """Let a paused backfill be driven again."""
-        backfill = self.ledger.get(Backfill, self.find_backfill(run_id))
-        backfill.resume(by=self.actor, policy=self.policy)
-        self.ledger.append(backfill)
+        backfill = self.core.ledger.get(Backfill, self.find(run_id))
+        backfill.resume(by=self.core.actor, policy=self.core.policy)
+        self.core.ledger.append(backfill)
         return backfill
-
-    def release(self, run_id: str, *, reason: str) -> Run:
-        """Let a held run publish what was held; drive it to do so."""
-        run = load_run(self.ledger, self.find_run(run_id))
-        run.release(reason=reason, by=self.actor, policy=self.policy)
-        self.ledger.append(run)
-        return run
 
     def revert(self, run_id: str, *, reason: str) -> Backfill:
         """Take back what a backfill published; earlier versions are current again."""
         from tradex_ledger.upkeep.revert import revert
 
-        found = self.find_backfill(run_id)
-        return revert(self.ledger, self.lake, self.pipeline, found, reason=reason, by=self.actor, policy=self.policy)
+        core, found = self.core, self.find(run_id)
+        return revert(core.ledger, core.lake, core.pipeline, found, reason=reason, by=core.actor, policy=core.policy)

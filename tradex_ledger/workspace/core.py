@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Container
-from contextlib import ExitStack
-from datetime import UTC, date, datetime
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 
 from tradex_ledger.clock import executor_facts, login_name, new_token, utc_now
-from tradex_ledger.config import FILE, Config, load_config, open_config
+from tradex_ledger.config import FILE, Config, load_config
 from tradex_ledger.datasets.built_in import BUILT_IN, PIPELINE
 from tradex_ledger.datasets.definition import Pipeline, load_pipeline
 from tradex_ledger.domain.incremental import IncrementalRun, NoBackfillError
@@ -23,15 +19,13 @@ from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.policy_errors import NoPolicyError
 from tradex_ledger.domain.policy_record import STREAM as POLICY_STREAM
 from tradex_ledger.domain.policy_record import PolicyRecord
-from tradex_ledger.lake.identity import settle
-from tradex_ledger.lake.identity_errors import LakeIdentityError
 from tradex_ledger.lake.open import open_lake
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.named import NoSuchStreamError
 from tradex_ledger.ledger.store import open_engine
 from tradex_ledger.planning.catalog import Catalogs
-from tradex_ledger.planning.context import Execution, Progress, silent
+from tradex_ledger.planning.context import Execution, Progress, engine_name, silent
 from tradex_ledger.pool import TaskPool
 from tradex_ledger.sources.places import Places
 from tradex_ledger.trust import UntrustedError, check_trusted
@@ -60,35 +54,6 @@ class Core:
         self._pool: TaskPool | None = None
         self._catalogs = Catalogs(self.ledger.store)
 
-    @classmethod
-    def open(cls, path: str | Path = ".", *, tolerates: Container[str] = (), **options: Any) -> Self:
-        """Open the workspace in a folder, or the nearest one above it; with `reading`, nothing can be written there.
-
-        Raises `LakeIdentityError` unless ledger and lake belong together, where something may be written; `tolerates`
-        names the codes for what is a step out of just that, and touches only the ledger.
-        """
-        opened = cls(open_config(path), **options)
-        with ExitStack() as stack:
-            stack.callback(opened.close)
-            if not opened.lake.reading:
-                try:
-                    settle(opened.ledger.store, opened.lake, strict=False)
-                except LakeIdentityError as error:
-                    if error.code not in tolerates:
-                        raise
-            stack.pop_all()
-        return opened
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._pool is not None and isinstance(error, KeyboardInterrupt | RuntimeError):  # DuckDB's Ctrl-C is that
-            self._pool.kill()
-        self.close()
-
     def close(self) -> None:
         """End worker processes and database connections."""
         if self._pool is not None:
@@ -96,7 +61,10 @@ class Core:
         self.ledger.close()
         self.ledger.engine.dispose()
 
-    # -- what a workspace is made of
+    def kill(self) -> None:
+        """End worker processes at once: nobody waits for what they do."""
+        if self._pool is not None:
+            self._pool.kill()
 
     def check_trusted(self) -> None:
         """Raise `UntrustedError` when settings or definitions are of another user, whom nobody said to trust."""
@@ -139,20 +107,34 @@ class Core:
     @property
     def policy_to_look(self) -> Policy:
         """The same for who only looks; in a ledger of before, which has none on record, that of the settings."""
-        record = self._record_if_any()
+        record = self.record_if_any()
         return record.policy if record else self.settings.policy
 
     def policy_record(self) -> PolicyRecord:
         """The policies on record. Raises `NoPolicyError`."""
-        record = self._record_if_any()
+        record = self.record_if_any()
         if record is None:
             raise NoPolicyError
         return record
 
-    def _record_if_any(self) -> PolicyRecord | None:
+    def record_if_any(self) -> PolicyRecord | None:
+        """The policies on record; None in a ledger of before."""
         if self.ledger.version_of(POLICY_STREAM) == 0:
             return None
         return self.ledger.get(PolicyRecord, POLICY_STREAM, "policy")
+
+    @property
+    def engine(self) -> str:
+        """What computes here, as events name it."""
+        return engine_name(executor_facts())
+
+    def time_of_deed(self, policy: Policy) -> tuple[datetime, bool]:
+        """The time that an event of now would bear; whether it is near enough to the last one to close anything."""
+        from tradex_ledger.driving.clocks import last_at
+
+        recorded = last_at(self.ledger) or self.clock()
+        now = max(self.clock(), recorded)
+        return now, not policy.clock_hours or now - recorded <= timedelta(hours=policy.clock_hours)
 
     def today(self) -> date:
         """The day it is, UTC."""
@@ -181,6 +163,7 @@ class Core:
             progress=progress,
         )
 
+    @property
     def state(self) -> PipelineState:
         """The pipeline's state as it is."""
         return self.ledger.get(PipelineState, state_stream(self.pipeline_name), "pipeline")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from tradex_ledger.clock import executor_facts
 from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.fingerprint import describe_all, fingerprint
 from tradex_ledger.datasets.intake import check_intakes
@@ -23,42 +22,44 @@ from tradex_ledger.domain.dataset_events import DIFFERENT
 from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.domain.reason import check_reason
-from tradex_ledger.domain.waiting import ListedFile
-from tradex_ledger.planning.context import changed_logic, differs, engine_name, reference_facts
+from tradex_ledger.planning.context import changed_logic, differs, reference_facts
 from tradex_ledger.planning.named import check_defined, check_identity, check_named
 from tradex_ledger.sources.registry import reader_version
-from tradex_ledger.workspace.policy import PolicyCommands
+from tradex_ledger.workspace.core import Core
 
 
-class DatasetCommands(PolicyCommands):
-    """One method a command."""
+class Datasets:
+    """Commands on datasets."""
 
-    def dataset(self, name: str) -> Dataset:
+    def __init__(self, core: Core) -> None:
+        self.core = core
+
+    def get(self, name: str) -> Dataset:
         """A dataset's aggregate, by a name that the pipeline knows, where that can be trusted; else the ledger.
 
         Raises: `UnknownDatasetError`, `NoSuchStreamError`, `DefinitionsChangedError`.
         """
-        if self.is_trusted:
-            check_defined(self.ledger, self.pipeline, name)
-        return self.ledger.get(Dataset, stream_of(name), "dataset")
+        if self.core.is_trusted:
+            check_defined(self.core.ledger, self.core.pipeline, name)
+        return self.core.ledger.get(Dataset, stream_of(name), "dataset")
 
-    def register_datasets(self) -> list[str]:
+    def register(self) -> list[str]:
         """Make datasets known that the ledger has not seen yet, as version 1. Returns their names."""
         new = self.unregistered()
         if new:  # or a definition that has another name now would be taken for a new dataset
-            check_named(self.ledger, self.pipeline, {})
-        self.ledger.append(*new.values())
+            check_named(self.core.ledger, self.core.pipeline, {})
+        self.core.ledger.append(*new.values())
         return list(new)
 
     def unregistered(self) -> dict[str, Dataset]:
         """The datasets that the ledger has not seen yet, as version 1, not recorded."""
-        pipeline = self.pipeline
-        new = [d for d in pipeline.definitions.values() if self.ledger.version_of(stream_of(d.name)) == 0]
+        pipeline = self.core.pipeline
+        new = [d for d in pipeline.definitions.values() if self.core.ledger.version_of(stream_of(d.name)) == 0]
         columns = describe_all(pipeline) if new else {}
         if new:
             check_intakes(pipeline, columns)
         datasets: dict[str, Dataset] = {}
-        policy = self.policy_to_look  # a first version needs no right
+        policy = self.core.policy_to_look  # a first version needs no right
         for d in new:
             dataset = Dataset.register(
                 d.name,
@@ -66,10 +67,10 @@ class DatasetCommands(PolicyCommands):
                 layer=d.layer,
                 partition_column=d.partition,
                 component=d.component,
-                by=self.actor,
+                by=self.core.actor,
             )
-            facts = logic_facts(d, columns[d.name], engine=self.engine)
-            dataset.version_logic(facts, reason="first version", by=self.actor, policy=policy)
+            facts = logic_facts(d, columns[d.name], engine=self.core.engine)
+            dataset.version_logic(facts, reason="first version", by=self.core.actor, policy=policy)
             datasets[d.name] = dataset
         return datasets
 
@@ -80,13 +81,13 @@ class DatasetCommands(PolicyCommands):
         `LogicChangedError` when one downstream has changed, too: that would pass under this one's reason;
         `NotAllowedError` before a dataset is made known.
         """
-        self.policy.check_may("bump", self.actor)
-        self.register_datasets()
-        pipeline = self.pipeline
-        check_defined(self.ledger, pipeline, name)
+        self.core.policy.check_may("bump", self.core.actor)
+        self.register()
+        pipeline = self.core.pipeline
+        check_defined(self.core.ledger, pipeline, name)
         locks = self._locks(pipeline)
         changed = changed_logic(pipeline, locks)
-        if name not in changed and locks[name].engine_verdict(self.engine) != DIFFERENT:
+        if name not in changed and locks[name].engine_verdict(self.core.engine) != DIFFERENT:
             raise SameLogicError(name, locks[name].logic_version)
         touched = indirectly(pipeline, [name])
         if any(other in changed for other in touched):
@@ -100,11 +101,11 @@ class DatasetCommands(PolicyCommands):
         Each gets one. Changed is also what this engine gives other rows of. Raises: `NothingChangedError`,
         `NotAllowedError`.
         """
-        self.policy.check_may("bump", self.actor)
-        self.register_datasets()
-        pipeline = self.pipeline
+        self.core.policy.check_may("bump", self.core.actor)
+        self.register()
+        pipeline = self.core.pipeline
         locks = self._locks(pipeline)
-        engine = self.engine
+        engine = self.core.engine
         refused = {name for name, lock in locks.items() if lock.engine_verdict(engine) == DIFFERENT}
         changed = changed_logic(pipeline, locks).keys() | refused
         if not changed:
@@ -113,13 +114,13 @@ class DatasetCommands(PolicyCommands):
         return self._version(pipeline, locks, own, indirectly(pipeline, own), reason)
 
     def _locks(self, pipeline: Pipeline) -> dict[str, Dataset]:
-        return {name: self.dataset(name) for name in pipeline.definitions}
+        return {name: self.get(name) for name in pipeline.definitions}
 
     def _version(
         self, pipeline: Pipeline, locks: dict[str, Dataset], own: list[str], touched: dict[str, str], reason: str
     ) -> dict[str, int]:
         """Number the datasets of changed logic, then those that they touch, in one save."""
-        text, policy = check_reason(reason), self.policy
+        text, policy = check_reason(reason), self.core.policy
         columns = describe_all(pipeline)
         check_intakes(pipeline, columns)
         bumped = [*own, *(name for name in touched if name not in own)]
@@ -127,106 +128,72 @@ class DatasetCommands(PolicyCommands):
             definition = pipeline.definitions[name]
             check_identity(locks[name], definition)
             locks[name].version_logic(
-                logic_facts(definition, columns[name], engine=self.engine),
+                logic_facts(definition, columns[name], engine=self.core.engine),
                 reason=text,
-                by=self.actor,
+                by=self.core.actor,
                 policy=policy,
                 differs=differs(definition),
                 indirect=None if name in own else touched[name],
             )
-        self.ledger.append(*(locks[name] for name in bumped))
+        self.core.ledger.append(*(locks[name] for name in bumped))
         return {name: locks[name].logic_version for name in bumped}
 
     def roots(self, bumped: Iterable[str]) -> list[str]:
         """Of datasets with new versions those that follow from none of the others: backfill them, and all follow."""
-        pipeline, names = self.pipeline, list(bumped)
+        pipeline, names = self.core.pipeline, list(bumped)
         below = {other for name in names for other in downstream(pipeline, name)}
         return [name for name in names if name not in below]
 
     def lineage(self, name: str) -> list[Lineage]:
         """What a dataset reads, directly and through others, and what reads it. Raises `UnknownDatasetError`."""
-        return lineage(self.pipeline, name)
-
-    @property
-    def engine(self) -> str:
-        """What computes here, as events name it."""
-        return engine_name(executor_facts())
+        return lineage(self.core.pipeline, name)
 
     def accept_engine(self, name: str | None = None, *, reason: str) -> list[str]:
         """Let this engine go on where it was refused: for one dataset, or for all. Returns their names."""
-        pipeline, engine, policy = self.pipeline, self.engine, self.policy
+        pipeline, engine, policy = self.core.pipeline, self.core.engine, self.core.policy
         names = [name] if name else list(pipeline.definitions)
-        locks = [self.dataset(one) for one in names]
+        locks = [self.get(one) for one in names]
         waiting = locks if name else [lock for lock in locks if lock.engine_verdict(engine) == DIFFERENT]
         if not waiting:
             raise NoEngineRefusedError(engine)
         for lock in waiting:
-            lock.accept_engine(engine, reason=reason, by=self.actor, policy=policy)
-        self.ledger.append(*waiting)
+            lock.accept_engine(engine, reason=reason, by=self.core.actor, policy=policy)
+        self.core.ledger.append(*waiting)
         return [lock.name for lock in waiting]
 
     def deprecate(self, name: str, version: int, *, reason: str) -> Dataset:
         """Mark a version: readable with a warning, written no more. So is given up what has no definition any more."""
         dataset = self._known(name)
-        dataset.deprecate(version, reason=reason, by=self.actor, policy=self.policy)
-        self.ledger.append(dataset)
+        dataset.deprecate(version, reason=reason, by=self.core.actor, policy=self.core.policy)
+        self.core.ledger.append(dataset)
         return dataset
 
     def restore(self, name: str, version: int, *, reason: str) -> Dataset:
         """Take a deprecation back."""
         dataset = self._known(name)
-        dataset.restore(version, reason=reason, by=self.actor, policy=self.policy)
-        self.ledger.append(dataset)
+        dataset.restore(version, reason=reason, by=self.core.actor, policy=self.core.policy)
+        self.core.ledger.append(dataset)
         return dataset
 
     def _known(self, name: str) -> Dataset:
         """A dataset that the ledger knows, whether it still has a definition or not."""
-        known = self.ledger.version_of(stream_of(name)) > 0
-        return self.ledger.get(Dataset, stream_of(name), "dataset") if known else self.dataset(name)
+        known = self.core.ledger.version_of(stream_of(name)) > 0
+        return self.core.ledger.get(Dataset, stream_of(name), "dataset") if known else self.get(name)
 
     def protect(self, name: str, first: date, last: date, *, reason: str) -> Dataset:
         """Keep days of a dataset as they are: planning over them is refused, and so is publishing or reverting."""
-        dataset, policy = self.dataset(name), self.policy
-        dataset.protect(day_of(first), day_of(last), reason=reason, by=self.actor, policy=policy)
-        self.ledger.append(dataset)
+        dataset, policy = self.get(name), self.core.policy
+        dataset.protect(day_of(first), day_of(last), reason=reason, by=self.core.actor, policy=policy)
+        self.core.ledger.append(dataset)
         return dataset
 
     def unprotect(self, name: str, first: date, last: date, *, reason: str, protection: str | None = None) -> str:
         """Lift a protection, named by its very range (and its reason, if there are several); returns its reason."""
-        dataset, policy = self.dataset(name), self.policy
+        dataset, policy = self.get(name), self.core.policy
         span = day_of(first), day_of(last)
-        lifted = dataset.unprotect(*span, reason=reason, by=self.actor, protection=protection, policy=policy)
-        self.ledger.append(dataset)
+        lifted = dataset.unprotect(*span, reason=reason, by=self.core.actor, protection=protection, policy=policy)
+        self.core.ledger.append(dataset)
         return lifted
-
-    def plan_prune(self, name: str, *, reason: str) -> tuple[str, list[ListedFile]]:
-        """List the files of old versions that could be given up; somebody else approves the digest."""
-        from tradex_ledger.upkeep.prune import plan_prune
-
-        self.pipeline.get(name)
-        return plan_prune(self.ledger, name, reason=reason, by=self.actor, policy=self.policy)
-
-    def prune(self, name: str, digest: str) -> list[str]:
-        """Approve a plan to prune, and remove its files."""
-        from tradex_ledger.upkeep.prune import prune
-
-        self.pipeline.get(name)
-        return prune(self.ledger, self.lake, name, digest, by=self.actor, policy=self.policy)
-
-    def declare_loss(self, name: str, *, reason: str, only: Iterable[str] = ()) -> Dataset:
-        """Say that files of a dataset are lost: all that are missing or changed, or some; somebody else confirms it."""
-        from tradex_ledger.upkeep.lost import declare_loss
-
-        self.pipeline.get(name)
-        chosen = set(only)
-        return declare_loss(self.ledger, self.lake, name, only=chosen, reason=reason, by=self.actor, policy=self.policy)
-
-    def confirm_loss(self, name: str, digest: str) -> tuple[ListedFile, ...]:
-        """Confirm a declared loss; returns its files, which can be extracted or built again from here on."""
-        from tradex_ledger.upkeep.lost import confirm_loss
-
-        self.pipeline.get(name)
-        return confirm_loss(self.ledger, self.lake, name, digest, by=self.actor, policy=self.policy)
 
 
 def logic_facts(definition: Definition, columns: list[tuple[str, str]], *, engine: str) -> dict[str, Any]:

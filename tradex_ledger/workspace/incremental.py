@@ -19,11 +19,16 @@ from tradex_ledger.ledger.ask import has_topic
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.context import Execution, Progress, silent
-from tradex_ledger.workspace.datasets import DatasetCommands
+from tradex_ledger.workspace.core import Core
+from tradex_ledger.workspace.datasets import Datasets
 
 
-class IncrementalCommands(DatasetCommands):
-    """One method a command."""
+class Incremental:
+    """The incremental run of a workspace."""
+
+    def __init__(self, core: Core, datasets: Datasets) -> None:
+        self.core = core
+        self._datasets = datasets
 
     def run(
         self,
@@ -44,30 +49,30 @@ class IncrementalCommands(DatasetCommands):
         from tradex_ledger.driving.drive import check_before_start, drive
         from tradex_ledger.planning.plan import check_incremental
 
-        end = until or self.today()
-        if end > self.today():
+        end = until or self.core.today()
+        if end > self.core.today():
             raise UsageError(
-                f"--until {end} lies in the future: today is {self.today()} (UTC)",
-                mend=f"the day is excluded, so --until {self.today()} takes in everything up to its beginning",
+                f"--until {end} lies in the future: today is {self.core.today()} (UTC)",
+                mend=f"the day is excluded, so --until {self.core.today()} takes in everything up to its beginning",
             )
-        policy = self.policy
-        policy.check_may("run", self.actor)  # whoever takes a run up finishes it, too
+        policy = self.core.policy
+        policy.check_may("run", self.core.actor)  # whoever takes a run up finishes it, too
         self._check_cursor_not_ahead(until)
-        ex = self.execution(progress)
+        ex = self.core.execution(progress)
         vouched = self._check_clock(ex, until, clock_is_right)
-        self.register_datasets()
+        self._datasets.register()
         ex.prepare()
         cursor_to = start_of(day_of(end))
-        with held(ex, state_stream(self.pipeline_name)):
-            unfinished = self.unfinished_incremental()
+        with held(ex, state_stream(self.core.pipeline_name)):
+            unfinished = self.unfinished()
             if unfinished is not None:
                 self._check_unfinished(ex, unfinished, until, far_ahead)
-                self.ledger.append(*vouched)
+                self.core.ledger.append(*vouched)
                 vouched = []
                 finished = drive(ex, unfinished)
-                if self.state().cursor == cursor_to:
+                if self.core.state.cursor == cursor_to:
                     return finished
-            cursor_from = self.state().cursor
+            cursor_from = self.core.state.cursor
             if cursor_from is not None and cursor_from < cursor_to:
                 check_own_days(ex, day_of(cursor_from), day_of(end))
                 check_incremental(ex, day_of(cursor_from), later(day_of(end), -1))
@@ -76,23 +81,23 @@ class IncrementalCommands(DatasetCommands):
                 check_not_far_ahead(ex, catalog, day_of(end), cursor_from)
             check_before_start(ex)
             run = IncrementalRun.start(
-                new_id("run", self.clock()),
-                pipeline=self.pipeline_name,
+                new_id("run", self.core.clock()),
+                pipeline=self.core.pipeline_name,
                 cursor_from=cursor_from,
                 cursor_to=cursor_to,
-                by=self.actor,
+                by=self.core.actor,
                 policy=policy,
             )
-            self.ledger.append(run, *vouched)
+            self.core.ledger.append(run, *vouched)
             return drive(ex, run.id)
 
     def missed_days(self) -> list[str]:
         """A sentence for each dataset that was given up, came back, and lacks the days in between."""
         from tradex_ledger.planning.complete import told_missed
 
-        if not has_topic(self.ledger.store, "dataset.version_restored"):
+        if not has_topic(self.core.ledger.store, "dataset.version_restored"):
             return []
-        ex = self.execution()
+        ex = self.core.execution()
         catalog = ex.base().catalog
         return told_missed(ex.pipeline, catalog)
 
@@ -109,24 +114,24 @@ class IncrementalCommands(DatasetCommands):
         """
         from tradex_ledger.driving.clocks import last_place_before
 
-        now = self.clock()
-        state = self.state()
+        now = self.core.clock()
+        state = self.core.state
         if state.cursor is None or state.cursor <= format_time(now + TOLERANCE):
             return None
-        clock, put_back = format_time(now), last_place_before(self.ledger, state.id, now)
-        ahead = (self.pipeline_name, state.cursor, clock, put_back)
+        clock, put_back = format_time(now), last_place_before(self.core.ledger, state.id, now)
+        ahead = (self.core.pipeline_name, state.cursor, clock, put_back)
         # Of that move: who comes second conflicts, and has been heard.
-        note_id = f"clock-{self.pipeline_name}-{state.version}"
-        if not self.ledger.version_of(note_id):
+        note_id = f"clock-{self.core.pipeline_name}-{state.version}"
+        if not self.core.ledger.version_of(note_id):
             with suppress(WriterConflictError):
-                self.ledger.append(
+                self.core.ledger.append(
                     ClockNote.cursor_ahead(
                         note_id,
-                        pipeline=self.pipeline_name,
+                        pipeline=self.core.pipeline_name,
                         cursor=state.cursor,
                         clock=clock,
                         put_back=put_back,
-                        by=self.actor,
+                        by=self.core.actor,
                     )
                 )
         return ahead
@@ -139,7 +144,7 @@ class IncrementalCommands(DatasetCommands):
             return []
 
         def catalog() -> Catalog:
-            ex.unregistered = self.unregistered()
+            ex.unregistered = self._datasets.unregistered()
             found = ex.base().catalog
             ex.unregistered = {}
             return found
@@ -156,7 +161,7 @@ class IncrementalCommands(DatasetCommands):
                 believed=format_time(doubt.believed),
                 newest_post=doubt.newest_post,
                 allowed_hours=doubt.allowed_hours,
-                by=self.actor,
+                by=self.core.actor,
             )
         ]
 
@@ -164,7 +169,7 @@ class IncrementalCommands(DatasetCommands):
         """Raise `FarAheadError` before a run is taken up that set out when nothing said how far the rows go."""
         from tradex_ledger.driving.ahead import check_not_far_ahead
 
-        run = self.ledger.get(IncrementalRun, run_id)
+        run = self.core.ledger.get(IncrementalRun, run_id)
         end = day_of(run.cursor_to)
         allowed = far_ahead if until is None else day_of(until) >= end
         if allowed or run.windows or any(intake.rows.name in run.appended for intake in ex.intakes):
@@ -172,9 +177,9 @@ class IncrementalCommands(DatasetCommands):
         catalog = ex.base().catalog
         check_not_far_ahead(ex, catalog, end, run.cursor_from, run_id)
 
-    def unfinished_incremental(self) -> str | None:
+    def unfinished(self) -> str | None:
         """The incremental run that was started and is not closed; there is one at most."""
-        for run_id in reversed(self.ledger.streams_of("incremental_run.started")):
-            run = self.ledger.get(IncrementalRun, run_id)
+        for run_id in reversed(self.core.ledger.streams_of("incremental_run.started")):
+            run = self.core.ledger.get(IncrementalRun, run_id)
             return run_id if run.status not in ENDED else None
         return None

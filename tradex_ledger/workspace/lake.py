@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tradex_ledger.audit.documents.lake import (
@@ -15,51 +16,59 @@ from tradex_ledger.audit.documents.lake import (
     Unnamed,
     Wrong,
 )
-from tradex_ledger.domain.waiting import EpochPlan
+from tradex_ledger.domain.waiting import EpochPlan, ListedFile
 from tradex_ledger.lake import identity
 from tradex_ledger.lake.identity_errors import LakeIdentityError, LostHeadError, NotLostError
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.relations.data import LostFile
-from tradex_ledger.workspace.incremental import IncrementalCommands
+from tradex_ledger.workspace.core import Core
+from tradex_ledger.workspace.datasets import Datasets
 
 if TYPE_CHECKING:
+    from tradex_ledger.domain.dataset import Dataset
     from tradex_ledger.domain.lake import LakeLog
     from tradex_ledger.upkeep.gc import Unreferenced
 
 
-class LakeCommands(IncrementalCommands):
-    """One method a command. What begins an epoch works on a lake that is not this ledger's yet."""
+class LakeRoom:
+    """Commands on the lake as a whole. What begins an epoch works on a lake that is not this ledger's yet."""
+
+    def __init__(self, core: Core, datasets: Datasets) -> None:
+        self.core = core
+        self._datasets = datasets
 
     def garbage(self) -> GarbageDocument:
         """What no event names: what crashed drives left behind, and what is foreign."""
         from tradex_ledger.upkeep.gc import find_unreferenced
 
-        return _garbage(find_unreferenced(self.ledger, self.lake), [])
+        return _garbage(find_unreferenced(self.core.ledger, self.core.lake), [])
 
-    def collect_garbage(self, *, reason: str) -> GarbageDocument:
+    def gc(self, *, reason: str) -> GarbageDocument:
         """Remove what crashed drives left behind."""
         from tradex_ledger.upkeep.gc import collect, find_unreferenced
 
-        policy = self.policy
-        policy.check_may("gc", self.actor)
-        found = find_unreferenced(self.ledger, self.lake)
-        return _garbage(found, collect(self.ledger, self.lake, found, reason=reason, by=self.actor, policy=policy))
+        policy = self.core.policy
+        policy.check_may("gc", self.core.actor)
+        found = find_unreferenced(self.core.ledger, self.core.lake)
+        return _garbage(
+            found, collect(self.core.ledger, self.core.lake, found, reason=reason, by=self.core.actor, policy=policy)
+        )
 
     def waiting_prune(self, name: str) -> PruneDocument:
         """The plan to prune a dataset that waits for its approval: what would go, and what would be nowhere then."""
         from tradex_ledger.upkeep.prune import lost_days
 
-        plan = self.dataset(name).prune_plan
-        lost = lost_days(self.ledger, name, plan.paths if plan else set())
+        plan = self._datasets.get(name).prune_plan
+        lost = lost_days(self.core.ledger, name, plan.paths if plan else set())
         return PruneDocument(plan.digest if plan else None, list(plan.files) if plan else [], lost, plan)
 
     def losses(self, name: str | None = None) -> LossDocument:
         """A look at all files (of one dataset, or of all), and what was declared lost of them and waits."""
         from tradex_ledger.upkeep.lost import find_lost
 
-        look = find_lost(self.ledger, self.lake, name)
-        names = [name] if name else list(self.pipeline.definitions)
-        plans = {one: plan for one in names if (plan := self.dataset(one).loss_plan)}
+        look = find_lost(self.core.ledger, self.core.lake, name)
+        names = [name] if name else list(self.core.pipeline.definitions)
+        plans = {one: plan for one in names if (plan := self._datasets.get(one).loss_plan)}
         return LossDocument(
             checked=look.checked,
             wrong=[Wrong(**file) for file in look.wrong],
@@ -68,12 +77,41 @@ class LakeCommands(IncrementalCommands):
             of=list(plans),
         )
 
+    def plan_prune(self, name: str, *, reason: str) -> tuple[str, list[ListedFile]]:
+        """List the files of old versions that could be given up; somebody else approves the digest."""
+        from tradex_ledger.upkeep.prune import plan_prune
+
+        self.core.pipeline.get(name)
+        return plan_prune(self.core.ledger, name, reason=reason, by=self.core.actor, policy=self.core.policy)
+
+    def prune(self, name: str, digest: str) -> list[str]:
+        """Approve a plan to prune, and remove its files."""
+        from tradex_ledger.upkeep.prune import prune
+
+        self.core.pipeline.get(name)
+        return prune(self.core.ledger, self.core.lake, name, digest, by=self.core.actor, policy=self.core.policy)
+
+    def declare_loss(self, name: str, *, reason: str, only: Iterable[str] = ()) -> Dataset:
+        """Say that files of a dataset are lost: all that are missing or changed, or some; somebody else confirms it."""
+        from tradex_ledger.upkeep.lost import declare_loss
+
+        core, chosen = self.core, set(only)
+        core.pipeline.get(name)
+        return declare_loss(core.ledger, core.lake, name, only=chosen, reason=reason, by=core.actor, policy=core.policy)
+
+    def confirm_loss(self, name: str, digest: str) -> tuple[ListedFile, ...]:
+        """Confirm a declared loss; returns its files, which can be extracted or built again from here on."""
+        from tradex_ledger.upkeep.lost import confirm_loss
+
+        self.core.pipeline.get(name)
+        return confirm_loss(self.core.ledger, self.core.lake, name, digest, by=self.core.actor, policy=self.core.policy)
+
     def plan_epoch(self, lost_head: int, *, reason: str) -> EpochPlan:
         """Ask that this ledger, put back from a copy, goes on without what came after; somebody else approves.
 
         Raises: `NotLostError` when the lake knows of nothing that this ledger lacks, or of more than was named.
         """
-        store, lake = self.ledger.store, self.lake
+        store, lake = self.core.ledger.store, self.core.lake
         try:
             stands = identity.problem(store, lake, blind=False)
             base, (epoch, position) = identity.plan_base(store, lake)
@@ -85,47 +123,49 @@ class LakeCommands(IncrementalCommands):
             raise stands
         if lost_head < position:
             raise NotLostError(f"the lost head is not {lost_head}: the lake knows the ledger up to position {position}")
-        log = self.lake_log()
-        log.plan_epoch((epoch, max(lost_head, 1)), base=base, reason=reason, by=self.actor, policy=self.policy)
-        self.ledger.append(log)
+        log = self.log()
+        log.plan_epoch(
+            (epoch, max(lost_head, 1)), base=base, reason=reason, by=self.core.actor, policy=self.core.policy
+        )
+        self.core.ledger.append(log)
         assert log.epoch_plan is not None  # just asked for
         return log.epoch_plan
 
     def begin_epoch(self, digest: str) -> int:
         """Approve the epoch that was asked for; returns its number. Raises `LakeIdentityError` if the lake went on."""
-        log, lake = self.lake_log(), self.lake
+        log, lake = self.log(), self.core.lake
         asked = log.epoch_plan
-        log.begin_epoch(digest, by=self.actor, policy=self.policy)
+        log.begin_epoch(digest, by=self.core.actor, policy=self.core.policy)
         try:
             if asked is not None:
-                identity.check_given_up(self.ledger.store, lake, asked)
+                identity.check_given_up(self.core.ledger.store, lake, asked)
         except OSError as error:
             raise translate(error, f"looking into the lake {lake.name}") from error
-        identity.mark_saved(self.ledger, lake, self.ledger.append(log))
+        identity.mark_saved(self.core.ledger, lake, self.core.ledger.append(log))
         return log.epoch
 
     def waiting_epoch(self) -> EpochPlan | None:
         """The new epoch that waits for its approval."""
-        return self.lake_log().epoch_plan
+        return self.log().epoch_plan
 
-    def lake_log(self) -> LakeLog:
+    def log(self) -> LakeLog:
         """What was done to the lake as a whole."""
         from tradex_ledger.upkeep.gc import lake_log
 
-        return lake_log(self.ledger, by=self.actor)
+        return lake_log(self.core.ledger, by=self.core.actor)
 
     def identity(self) -> IdentityDocument:
         """Which ledger this is, how far it has come, what the lake knows of it, and what stands in the way."""
-        found: LakeIdentityError | None = identity.problem(self.ledger.store, self.lake)
+        found: LakeIdentityError | None = identity.problem(self.core.ledger.store, self.core.lake)
         try:
-            known = [Marked(marker.epoch, marker.position, marker.ledger) for marker in self.lake.markers()]
+            known = [Marked(marker.epoch, marker.position, marker.ledger) for marker in self.core.lake.markers()]
         except OSError as error:
-            raise translate(error, f"looking into the lake {self.lake.name}") from error
+            raise translate(error, f"looking into the lake {self.core.lake.name}") from error
         return IdentityDocument(
-            ledger=self.ledger.id,
-            epoch=self.lake_log().epoch,
-            position=self.ledger.position(),
-            lake=self.lake.name,
+            ledger=self.core.ledger.id,
+            epoch=self.log().epoch,
+            position=self.core.ledger.position(),
+            lake=self.core.lake.name,
             markers=known,
             problem=Told.of(found) if found else None,
         )

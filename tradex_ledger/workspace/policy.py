@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.life import ENDED
-from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.policy_errors import ExpiredProposalError, PolicyThereError
 from tradex_ledger.domain.policy_record import STREAM, PolicyRecord
 from tradex_ledger.driving.fence import load_run
@@ -17,94 +15,89 @@ if TYPE_CHECKING:
     from tradex_ledger.audit.documents.policy import PolicyChange, PolicyDocument
 
 
-class PolicyCommands(Core):
-    """One method a command. `[policy]` in `tradex.toml` is what they propose; nothing else goes by it."""
+class Policies:
+    """Commands on the policy. `[policy]` in `tradex.toml` is what they propose; nothing else goes by it."""
 
-    def adopt_policy(self) -> PolicyRecord:
+    def __init__(self, core: Core) -> None:
+        self.core = core
+
+    def adopt(self) -> PolicyRecord:
         """Put `[policy]` of the settings on record, in a ledger of before.
 
         Raises: `PolicyThereError`; `OtherPolicyError` unless the last plan was made under it, or there is none.
         """
         from tradex_ledger.audit.log import log
 
-        if self.ledger.version_of(STREAM):
-            raise PolicyThereError(self.policy_record().digest)
-        plans = log(self.ledger, topics=["backfill.planned"], limit=1).events
+        if self.core.ledger.version_of(STREAM):
+            raise PolicyThereError(self.core.policy_record().digest)
+        plans = log(self.core.ledger, topics=["backfill.planned"], limit=1).events
         last = plans[0].data["policy_digest"] if plans else None
-        record = PolicyRecord.adopt(self.settings.policy, last_plan=last, by=self.actor)
-        self.ledger.append(record)
+        record = PolicyRecord.adopt(self.core.settings.policy, last_plan=last, by=self.core.actor)
+        self.core.ledger.append(record)
         return record
 
-    def policy_change(self) -> PolicyChange:
+    def change(self) -> PolicyChange:
         """What setting the policy would change: nothing is recorded."""
         from tradex_ledger.audit.documents.policy import PolicyChange, differences
 
-        digest = self.policy_record().digest
-        return PolicyChange(digest, digest, None, differences(self.policy, self.config.policy))
+        digest = self.core.policy_record().digest
+        return PolicyChange(digest, digest, None, differences(self.core.policy, self.core.config.policy))
 
-    def set_policy(self, *, reason: str) -> PolicyRecord:
+    def set(self, *, reason: str) -> PolicyRecord:
         """Put `[policy]` of the settings on record, or propose it where that takes a second person.
 
         Raises: `NotAllowedError`, `SamePolicyError`, `NobodyElseError`, `NoPolicyError`.
         """
         from tradex_ledger.driving.clocks import last_at
 
-        record = self.policy_record()
-        recorded = last_at(self.ledger)
+        record = self.core.policy_record()
+        recorded = last_at(self.core.ledger)
         if recorded is not None:  # what waited too long stands in nobody's way
-            record.expire(now=recorded, policy=record.policy, by=self.actor)
-        record.set(self.settings.policy, reason=reason, by=self.actor, policy=record.policy)
-        self.ledger.append(record)
+            record.expire(now=recorded, policy=record.policy, by=self.core.actor)
+        record.set(self.core.settings.policy, reason=reason, by=self.core.actor, policy=record.policy)
+        self.core.ledger.append(record)
         return record
 
-    def approve_policy(self, digest: str) -> PolicyRecord:
+    def approve(self, digest: str) -> PolicyRecord:
         """Let a proposed policy apply, named by its digest, or 12 digits of it. Four eyes: not by who proposed it.
 
         One that has waited too long is closed, unless that is so by a clock that is far from the last event.
         """
-        record = self.policy_record()
-        now, believed = self._time_of_deed(record.policy)
+        record = self.core.policy_record()
+        now, believed = self.core.time_of_deed(record.policy)
         try:
-            record.approve(digest, by=self.actor, policy=record.policy, now=now)
+            record.approve(digest, by=self.core.actor, policy=record.policy, now=now)
         except ExpiredProposalError:
             if believed:
-                record.expire(now=now, policy=record.policy, by=self.actor)
-                self.ledger.append(record)
+                record.expire(now=now, policy=record.policy, by=self.core.actor)
+                self.core.ledger.append(record)
             raise
-        self.ledger.append(record)
+        self.core.ledger.append(record)
         return record
 
-    def reject_policy(self, digest: str, *, reason: str) -> PolicyRecord:
+    def reject(self, digest: str, *, reason: str) -> PolicyRecord:
         """Say no to a proposed policy, named as for its approval; who proposed it withdraws it so.
 
         Raises: `NoProposalError`, `NotAllowedError`.
         """
-        record = self.policy_record()
-        record.reject(digest, reason=reason, by=self.actor, policy=record.policy)
-        self.ledger.append(record)
+        record = self.core.policy_record()
+        record.reject(digest, reason=reason, by=self.core.actor, policy=record.policy)
+        self.core.ledger.append(record)
         return record
 
-    def _time_of_deed(self, policy: Policy) -> tuple[datetime, bool]:
-        """The time that an event of now would bear; whether it is near enough to the last one to close anything."""
-        from tradex_ledger.driving.clocks import last_at
-
-        recorded = last_at(self.ledger) or self.clock()
-        now = max(self.clock(), recorded)
-        return now, not policy.clock_hours or now - recorded <= timedelta(hours=policy.clock_hours)
-
-    def policy_as_of(self, as_of: str | None = None) -> PolicyDocument:
+    def as_of(self, as_of: str | None = None) -> PolicyDocument:
         """The policy as of a position, a day or a time, what waits then, what was refused since."""
         from tradex_ledger.audit.documents.policy import policy_document
 
-        return policy_document(self.ledger, as_of, self.config.policy)
+        return policy_document(self.core.ledger, as_of, self.core.config.policy)
 
-    def policy_changes(self, run_id: str) -> list[str]:
+    def changes(self, run_id: str) -> list[str]:
         """A sentence for each step of a backfill that was taken under another policy than what it is judged by now.
 
         One that has ended is compared with the policy that it was driven under last.
         """
-        record = self._record_if_any()
-        run = load_run(self.ledger, run_id)
+        record = self.core.record_if_any()
+        run = load_run(self.core.ledger, run_id)
         if record is None or not isinstance(run, Backfill):
             return []
         last = record.digest

@@ -101,7 +101,7 @@ def _three_runs(workspace: Workspace, posts: Path, at: str, progress: Progress) 
     for spans, until in zip(deliveries, (date(2024, 3, 11), date(2024, 3, 21), date(2024, 4, 1)), strict=True):
         for first, last in spans:
             _deliver(posts, first, last)
-        run = workspace.run(until, progress=progress)
+        run = workspace.incremental.run(until, progress=progress)
         rows.append(
             {
                 "run": run.id,
@@ -120,7 +120,7 @@ def _three_runs(workspace: Workspace, posts: Path, at: str, progress: Progress) 
 
 def _backfill(workspace: Workspace, at: str, progress: Progress) -> Iterator[Step]:
     wanted = _request()
-    _, plan = workspace.plan(wanted)
+    _, plan = workspace.backfills.plan(wanted)
     span = f"--from {wanted.first} --to {wanted.last}"
     request = f'{at} backfill request temporal bronze_x_posts {span} --no-override-state --reason "{REASON}"'
     windows = [
@@ -132,10 +132,10 @@ def _backfill(workspace: Workspace, at: str, progress: Progress) -> Iterator[Ste
         f"{request} --dry-run",
         windows,
     )
-    made = workspace.request(wanted)
-    with Workspace(workspace.config, actor=APPROVER, clock=workspace.clock) as approver:
-        approver.approve(made.id)
-    run = workspace.drive(made.id, progress=progress)
+    made = workspace.backfills.request(wanted)
+    with Workspace(workspace.config, actor=APPROVER, clock=workspace.core.clock) as approver:
+        approver.backfills.approve(made.id)
+    run = workspace.runs.drive(made.id, progress=progress)
     counts = run.closing_totals()
     yield Step(
         f"Requested by {made.requested_by}, approved by {APPROVER}, run: published all at once",
@@ -145,9 +145,9 @@ def _backfill(workspace: Workspace, at: str, progress: Progress) -> Iterator[Ste
 
 
 def _again(workspace: Workspace, at: str, progress: Progress) -> Iterator[Step]:
-    made = workspace.request(_request())
-    workspace.approve(made.id)
-    counts = workspace.drive(made.id, progress=progress).closing_totals()
+    made = workspace.backfills.request(_request())
+    workspace.backfills.approve(made.id)
+    counts = workspace.runs.drive(made.id, progress=progress).closing_totals()
     yield Step(
         "The same backfill again does no harm and next to no work: every partition is reused",
         f"{at} backfill run {made.id}",
@@ -171,7 +171,7 @@ def _outcomes(counts: Totals) -> dict[str, int]:
 
 
 def _rows(workspace: Workspace, sql: str, as_of: str | None = None) -> list[dict[str, Any]]:
-    answer = query(workspace.ledger.store, workspace.lake, sql, as_of=as_of)
+    answer = query(workspace.ledger.store, workspace.core.lake, sql, as_of=as_of)
     return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
 
 

@@ -1,19 +1,22 @@
-"""What drives runs, and what a worker does between them."""
+"""Commands on runs: drive, cancel, release; what a worker does, between them, too."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.run import Run
+from tradex_ledger.driving.fence import load_run
 from tradex_ledger.errors import RefusedError, TradexError
 from tradex_ledger.lake.identity import settle
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.leases import Leases
 from tradex_ledger.planning.context import Progress, silent
-from tradex_ledger.workspace.lake import LakeCommands
+from tradex_ledger.workspace.core import Core
+from tradex_ledger.workspace.incremental import Incremental
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +29,30 @@ class Worked:
     error: TradexError | None = None
 
 
-class WorkCommands(LakeCommands):
-    """One method a command."""
+class Runs:
+    """Commands on runs of both kinds: incremental ones, and backfills while they are driven."""
+
+    def __init__(self, core: Core, incremental: Incremental) -> None:
+        self.core = core
+        self._incremental = incremental
+
+    def find(self, prefix: str) -> str:
+        """The run whose id begins so. Raises: `ShortIdError`, `NoSuchStreamError`, `AmbiguousIdError`."""
+        return self.core.find_run(prefix)
+
+    def cancel(self, run_id: str, *, reason: str) -> Run:
+        """End a run before it is published."""
+        run = load_run(self.core.ledger, self.core.find_run(run_id))
+        run.cancel(reason=reason, by=self.core.actor, policy=self.core.policy)
+        self.core.ledger.append(run)
+        return run
+
+    def release(self, run_id: str, *, reason: str) -> Run:
+        """Let a held run publish what was held; drive it to do so."""
+        run = load_run(self.core.ledger, self.core.find_run(run_id))
+        run.release(reason=reason, by=self.core.actor, policy=self.core.policy)
+        self.core.ledger.append(run)
+        return run
 
     def drive(self, run_id: str, *, progress: Progress = silent) -> Run:
         """Drive an approved backfill to its end (or until it is held), or take it up where it stopped."""
@@ -40,15 +65,16 @@ class WorkCommands(LakeCommands):
     def _drive(self, run_id: str, right: str, progress: Progress) -> Run:
         from tradex_ledger.driving.drive import drive
 
-        self.policy.check_may(right, self.actor)
-        return drive(self.execution(progress), self.find_backfill(run_id))
+        self.core.policy.check_may(right, self.core.actor)
+        return drive(self.core.execution(progress), self.core.find_backfill(run_id))
 
     def work_off(self, wait: Callable[[], bool], *, once: bool, progress: Progress = silent) -> Iterator[Worked]:
         """Drive what is approved, the most urgent first, until `wait` returns False: see `upkeep.worker.work`."""
         from tradex_ledger.upkeep.worker import WAITS, work
 
-        self.policy.check_may("work", self.actor)
-        for run_id, result in work(self.ledger, lambda found: self.work(found, progress=progress), wait, once=once):
+        self.core.policy.check_may("work", self.core.actor)
+        drive = partial(self.work, progress=progress)
+        for run_id, result in work(self.core.ledger, drive, wait, once=once):
             if not isinstance(result, TradexError):
                 yield Worked(run_id, result.status)
             elif isinstance(result, WAITS):
@@ -58,7 +84,7 @@ class WorkCommands(LakeCommands):
 
     def _end_of(self, run_id: str, error: TradexError) -> str:
         """How a drive ended. A refusal is no failure of the run: none is on record, and it can go on."""
-        if self.ledger.get(Backfill, run_id).status == "FAILED":
+        if self.core.ledger.get(Backfill, run_id).status == "FAILED":
             return "FAILED"
         return f"{'refused' if isinstance(error, RefusedError) else 'not driven'}: {error.message}"
 
@@ -70,36 +96,26 @@ class WorkCommands(LakeCommands):
         from tradex_ledger.driving.clocks import last_at
         from tradex_ledger.planning.overlap import active_backfills
 
-        settle(self.ledger.store, self.lake, strict=False)
-        self.note_cursor_ahead()
+        settle(self.core.ledger.store, self.core.lake, strict=False)
+        self._incremental.note_cursor_ahead()
         touched: list[str] = []
-        record = self.policy_record()
-        policy, now = record.policy, self.clock()
-        policy.check_may("work", self.actor)
-        recorded = last_at(self.ledger)
-        if recorded is not None and record.expire(now=recorded, policy=policy, by=self.actor):
+        record = self.core.policy_record()
+        policy, now = record.policy, self.core.clock()
+        policy.check_may("work", self.core.actor)
+        recorded = last_at(self.core.ledger)
+        if recorded is not None and record.expire(now=recorded, policy=policy, by=self.core.actor):
             with suppress(WriterConflictError):
-                self.ledger.append(record)
+                self.core.ledger.append(record)
                 touched.append(record.id)
-        driven = Leases(self.ledger.engine).living()
-        for backfill in (found for found in active_backfills(self.ledger) if found.id not in driven):
+        driven = Leases(self.core.ledger.engine).living()
+        for backfill in (found for found in active_backfills(self.core.ledger) if found.id not in driven):
             if recorded is not None and backfill.is_overdue(recorded, policy):
                 # By what is on record: a clock that is wrong for an hour closes nothing.
-                backfill.expire(now=recorded, policy=policy, by=self.actor)
+                backfill.expire(now=recorded, policy=policy, by=self.core.actor)
             elif backfill.status != "RUNNING":
-                backfill.note_sla(now=now, policy=policy, by=self.actor)
+                backfill.note_sla(now=now, policy=policy, by=self.core.actor)
             if backfill.pending_events:
                 with suppress(WriterConflictError):
-                    self.ledger.append(backfill)
+                    self.core.ledger.append(backfill)
                     touched.append(backfill.id)
         return touched
-
-    def deliver_alerts(self, right: str = "deliver") -> int:
-        """Send the alerts that were not sent yet; returns how many. A worker does so by its `right` to work.
-
-        Raises: `NotAllowedError`, `ReceiverDownError`.
-        """
-        from tradex_ledger.upkeep.alerts import deliver
-
-        self.policy.check_may(right, self.actor)
-        return deliver(self.execution(), self.settings.alert_urls)
