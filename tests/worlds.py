@@ -36,12 +36,12 @@ def made(name: str, make: Callable[[Path], object]) -> Path:
     world = room / name
     with (room / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not world.exists():
-            begun = room / f"{name}.begun"  # what failed half way is no world
-            shutil.rmtree(begun, ignore_errors=True)
-            begun.mkdir()
-            make(begun)
-            begun.rename(world)
+        done = room / f"{name}.done"  # what failed half way is no world
+        if not done.exists():
+            shutil.rmtree(world, ignore_errors=True)
+            world.mkdir()
+            make(world)
+            done.touch()
     return world
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from tests import worlds
 from tests.kit import small
 from tests.kit.contents import contents, current_files
 from tests.kit.lake import events
@@ -70,17 +71,25 @@ def source(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def workspace(tmp_path: Path, source: Path) -> Iterator[Workspace]:
-    with made(tmp_path, source) as workspace:
+    def begin(folder: Path) -> None:
+        (folder / "posts").mkdir()
+        define(folder / "ws" / "pipeline")
+        worlds.create(folder, pipeline="pipeline")
+
+    with small.reopen(worlds.copy("dedup", begin, tmp_path)) as workspace:
         yield workspace
 
 
-def made(root: Path, source: Path, **policy: Any) -> Workspace:
-    pipeline = root / "pipeline"
+def define(pipeline: Path) -> None:
     pipeline.mkdir(parents=True)
     for name in BRONZE:
         shutil.copy(BUILT_IN / f"{name}.sql", pipeline)
     (pipeline / "silver_counts.sql").write_text(COUNTS)
-    return small.create(root / "ws", f"files:{source}", pipeline=str(pipeline), **policy)
+
+
+def made(root: Path, source: Path, **policy: Any) -> Workspace:
+    define(root / "pipeline")
+    return small.create(root / "ws", f"files:{source}", pipeline=str(root / "pipeline"), **policy)
 
 
 def post(number: int | str, day: int, text: str = "$TSLA", **more: Any) -> dict[str, Any]:

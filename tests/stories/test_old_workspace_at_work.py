@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests import worlds
 from tests.kit import old_workspace, small
 from tests.kit.check import check_everything
 from tests.kit.lake import events, listing
@@ -40,6 +41,19 @@ def old(unpacked: Path) -> Path:
         with used_by(unpacked / name, "ana") as ana:
             ana.policy.adopt()
     return unpacked
+
+
+@pytest.fixture
+def upgraded(tmp_path: Path) -> Path:
+    """The workspace `ws` after that way; its source is `posts` beside it."""
+
+    def make(folder: Path) -> None:
+        old_workspace.unpack(folder)
+        with used_by(folder / "ws", "ana") as ana:
+            ana.policy.adopt()
+        upgrade(folder / "ws")
+
+    return small.copied(worlds.made("upgraded", make), tmp_path / "upgraded")
 
 
 @contextmanager
@@ -135,12 +149,11 @@ def test_after_the_upgrade_silver_says_what_was_meant(emptied: bool, old: Path):
         assert {case["name"]: tickers(ana, case) for case in cases()} == {case["name"]: meant(case) for case in cases()}
 
 
-def test_a_second_backfill_appends_nothing(old: Path):
-    upgrade(old / "ws")
-    with used_by(old / "ws", "ana") as ana:
+def test_a_second_backfill_appends_nothing(upgraded: Path):
+    with used_by(upgraded, "ana") as ana:
         before = bronze(ana)
-    again = rebuild(old / "ws")
-    with used_by(old / "ws", "ana") as ana:
+    again = rebuild(upgraded)
+    with used_by(upgraded, "ana") as ana:
         assert bronze(ana) == before
         built = events(ana, f"topic = 'run.partition_rebuilt' and stream = '{again}'")
         assert built == [] or all(event["outcome"] != "written" for event in built)
@@ -156,19 +169,17 @@ def test_a_plan_approved_before_the_upgrade_is_refused_with_the_mend(old: Path):
         assert "tradex backfill cancel" in caught.value.mend
 
 
-def test_what_was_believed_then_is_still_an_answer(old: Path):
+def test_what_was_believed_then_is_still_an_answer(upgraded: Path):
     """As of the last position of then, every dataset is as it was."""
     counts = next(item for item in old_workspace.answers("ws") if "as posts" in item["asked"][-1])
     position = old_workspace.recorded()["workspaces"]["ws"]["positions"]["after the second run"]
-    upgrade(old / "ws")
-    with used_by(old / "ws", "ana") as ana:
+    with used_by(upgraded, "ana") as ana:
         found = query(ana.ledger.store, ana.core.lake, counts["asked"][1], as_of=str(position))
         assert [list(row) for row in found.rows] == counts["answer"]["rows"]
 
 
-def test_bronze_of_two_readers_is_one_table_with_the_columns_of_today(old: Path):
-    upgrade(old / "ws")
-    with used_by(old / "ws", "ana") as ana:
+def test_bronze_of_two_readers_is_one_table_with_the_columns_of_today(upgraded: Path):
+    with used_by(upgraded, "ana") as ana:
         posts, known = query(
             ana.ledger.store, ana.core.lake, "select count(*), count(is_whole) from bronze_x_posts"
         ).rows[0]

@@ -431,7 +431,7 @@ def test_what_cannot_be_driven_any_more_is_proposed_with_its_cancel_and_a_new_re
     workspace.backfills.approve(stuck)
     moved = source.rename(source.with_name("moved"))
     settings = workspace.config.folder / "tradex.toml"
-    settings.write_text(settings.read_text(encoding="utf-8").replace(str(source), str(moved)), encoding="utf-8")
+    settings.write_text(settings.read_text(encoding="utf-8").replace("files:posts", f"files:{moved}"), encoding="utf-8")
     (item,) = workspace.backfills.propose()
     assert (item.kind, item.first_cancel) == ("temporal", (stuck,))
     assert tradex(["backfill", "propose"]) == 0

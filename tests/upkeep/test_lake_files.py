@@ -162,9 +162,12 @@ def test_files_of_a_run_that_may_go_on_are_listed_and_stay(workspace: Workspace)
 @pytest.mark.norm("N24")
 @pytest.mark.parametrize("name", ["event_date=2020-05-05", "lang=xx", "source=zz"])
 def test_a_folder_that_is_called_like_a_hive_partition_changes_no_row(tmp_path: Path, name: str):
-    found = []
-    for folder in (tmp_path / "plain", tmp_path / name / "deep"):
-        with small.reopen(worlds.copied(folder, days=3, until=4)) as workspace:
+    odd, found = tmp_path / name / "deep", []
+    small.deliver(odd / "posts", days=3)
+    with small.create(odd / "ws", f"files:{odd / 'posts'}") as there:
+        there.incremental.run(small.day(4))
+    for folder in (worlds.copied(tmp_path / "plain", days=3, until=4), odd / "ws"):
+        with small.reopen(folder) as workspace:
             check_everything(workspace)
             found.append(with_rows(contents(workspace, without=("source",))))
     assert found[0] == found[1]
