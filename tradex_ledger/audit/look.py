@@ -13,7 +13,8 @@ from tradex_ledger.config import Config, open_config
 from tradex_ledger.ledger.select import Store, open_store
 
 if TYPE_CHECKING:
-    from tradex_ledger.audit.documents.dataset import DatasetDocument, Held
+    from tradex_ledger.audit.documents.dataset import DatasetDocument
+    from tradex_ledger.audit.documents.held import Held
     from tradex_ledger.audit.documents.run import Listed
     from tradex_ledger.audit.documents.status import StatusDocument
     from tradex_ledger.audit.query import Answer
@@ -70,7 +71,7 @@ class Look:
 
     def datasets(self, as_of: str | None = None) -> list[Held]:
         """All datasets, upstream first."""
-        from tradex_ledger.audit.documents.dataset import datasets
+        from tradex_ledger.audit.documents.held import datasets
 
         return datasets(Reader(self.store, as_of))
 

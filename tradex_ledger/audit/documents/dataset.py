@@ -1,4 +1,4 @@
-"""Datasets as documents: what there is of each, and one whole, with its versions."""
+"""A dataset as a document: whole, with its versions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from tradex_ledger.audit.documents.form import SPREAD
+from tradex_ledger.audit.documents.held import Held, datasets
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.relations.data import (
     LOGIC_VERSIONS,
@@ -15,29 +16,10 @@ from tradex_ledger.relations.data import (
     STALE_PARTITIONS,
     LogicVersion,
     Partition,
-    Read,
     StalePartition,
 )
 
-_HELD = """
-    select p.dataset, count(*), min(p.partition), max(p.partition), sum(p.rows)::bigint, sum(p.bytes)::bigint,
-        max(p.published_at)
-    from partitions p
-    join logic_versions v using (dataset)
-    where v.is_read and (v.component is null or p.logic_version = v.logic_version)
-    group by 1
-"""
 _COVERED = "select logic_version, count(*), min(partition), max(partition) from partitions where dataset = ? group by 1"
-
-
-class _Held(NamedTuple):
-    dataset: str
-    partitions: int = 0
-    first: date | None = None
-    last: date | None = None
-    rows: int = 0
-    bytes: int = 0
-    published_at: datetime | None = None
 
 
 class _Covered(NamedTuple):
@@ -45,22 +27,6 @@ class _Covered(NamedTuple):
     partitions: int = 0
     first: date | None = None
     last: date | None = None
-
-
-class Held(NamedTuple):
-    """A dataset: the version that readers get, and what the lake holds of it."""
-
-    dataset: str
-    layer: str
-    logic_version: int
-    component: str | None
-    partitions: int
-    first: date | None
-    last: date | None
-    rows: int
-    bytes: int
-    published_at: datetime | None
-    reads: list[Read] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +65,6 @@ class DatasetDocument:
     protections: list[Protected]
     stale: list[StalePartition]
     current: Current | None = field(metadata=SPREAD)
-
-
-def datasets(reader: Reader) -> list[Held]:
-    """All datasets, in the order in which they were registered."""
-    versions = reader.read(LOGIC_VERSIONS, "is_read order by position")
-    held = {one.dataset: one for one in reader.ask(_Held, _HELD, over=("partitions",))}
-    return [
-        Held(v.dataset, v.layer, v.logic_version, v.component, *held.get(v.dataset, _Held(v.dataset))[1:], v.reads)
-        for v in versions
-    ]
 
 
 def dataset(reader: Reader, name: str, *, partitions: bool = False) -> DatasetDocument:

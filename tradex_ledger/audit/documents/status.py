@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from tradex_ledger.audit.documents.dataset import Held, datasets
 from tradex_ledger.audit.documents.form import HIDDEN
+from tradex_ledger.audit.documents.held import Held, datasets
 from tradex_ledger.relations.data import ENGINES, TWO_CONTENTS, Engine, TwoContents
 from tradex_ledger.relations.runs import (
     PIPELINE_STATE,
@@ -80,8 +80,7 @@ class Stale:
     way_out: str | None = field(metadata=HIDDEN)
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyWaiting:
+class PolicyWaiting(NamedTuple):
     """A policy that somebody proposed and nobody has answered."""
 
     digest: str
@@ -89,8 +88,7 @@ class PolicyWaiting:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class CursorAhead:
+class CursorAhead(NamedTuple):
     """A cursor that lies in the future by the clock of this machine."""
 
     pipeline: str
@@ -98,8 +96,7 @@ class CursorAhead:
     mend: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """What is other in a definition of today than in the ledger."""
 
     kind: str
