@@ -15,6 +15,7 @@ from tradex_ledger import found
 from tradex_ledger.domain.policy import Policy, settings
 from tradex_ledger.domain.policy_text import MOST as POLICY_MOST
 from tradex_ledger.domain.policy_text import PolicyValueError, policy_of, said
+from tradex_ledger.domain.words import ROW
 from tradex_ledger.errors import EnvironmentFault, UsageError
 from tradex_ledger.fresh import fresh_settings
 from tradex_ledger.paths import check_lake_name, check_name, check_no_url, given, resolved, written
@@ -235,9 +236,10 @@ def write_config(
     sources: Mapping[str, str] = MappingProxyType({}),
     pipeline: str | None = None,
     name: str | None = None,
+    row: str = ROW,
 ) -> None:
-    """Write fresh settings; its comments name every setting."""
+    """Write fresh settings; its comments name every setting, and call what is delivered a `row`."""
     text = fresh_settings(
-        FORMAT, ledger=ledger, lake=lake, source=source, sources=sources, pipeline=pipeline, name=name
+        FORMAT, ledger=ledger, lake=lake, source=source, sources=sources, pipeline=pipeline, name=name, row=row
     )
     path.write_text(text, encoding="utf-8")

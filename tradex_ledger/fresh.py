@@ -32,7 +32,7 @@ lake = {lake}
 # window_partitions = {policy.window_partitions}     # consecutive days that one statement rebuilds, at most
 # batch_mb = {policy.batch_mb}              # delivered files that one task reads
 # max_partitions = {policy.max_partitions}     # partitions that a run or a backfill may plan; more: --until, --split
-# run_ahead_days = {policy.run_ahead_days}        # days without a row that `tradex run` passes without being told to
+# run_ahead_days = {policy.run_ahead_days}        # days without a {row} that `tradex run` passes without being told to
 # runs_per_dataset = {policy.runs_per_dataset}       # backfills of one dataset driven at once
 # runs_in_all = {policy.runs_in_all}            # backfills driven at once
 # peak_hours = "13:30-20:00" # only urgent backfills start in them
@@ -44,7 +44,7 @@ lake = {lake}
 # anomaly_min_rows = {policy.anomaly_min_rows}      # nothing smaller is judged
 # hold_on_anomaly = false    # hold the publication until somebody releases it
 # expire_days = {policy.expire_days}           # requests that nobody approves
-# clock_hours = {policy.clock_hours}           # what the clock may be away from the last event and the newest row
+# clock_hours = {policy.clock_hours}           # what the clock may be away from the last event and the newest {row}
 # engine_sample_partitions = {policy.engine_sample_partitions}    # of a dataset, to judge another engine by
 
 [alerts]
@@ -61,6 +61,7 @@ def fresh_settings(
     sources: Mapping[str, str],
     pipeline: str | None,
     name: str | None,
+    row: str,
 ) -> str:
     """The text, with these values in it."""
     places = [("source", source)] if source is not None else []
@@ -74,6 +75,7 @@ def fresh_settings(
         pipeline=f"pipeline = {_quoted(pipeline)}" if pipeline else '# pipeline = "pipeline"',
         rights="\n".join(f'# {name} = ["*"]'.ljust(28) + f" # {deed}" for name, deed in deeds().items()),
         policy=Policy(),
+        row=row,
     )
 
 

@@ -29,6 +29,7 @@ class SensorLines:
     """One row a line."""
 
     version: int = 1
+    noun: str = "reading"
     suffixes: tuple[str, ...] = (".log", ".log.gz")
     first_day: int = date(2020, 1, 1).toordinal()
     one: tuple[str, ...] = ()

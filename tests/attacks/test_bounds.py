@@ -30,6 +30,7 @@ from tradex_ledger.sources.x_posts.records import read_records
 from tradex_ledger.sources.x_posts.time import time_us
 from tradex_ledger.workspace import Workspace
 
+BEYOND = stage.BEYOND.format(noun="post")
 WANTED = Wanted(None, None, None, 1_710_000_000_000_000)
 POST = b'{"id":"%d","text":"$GE","author_id":"7","created_at":"2024-01-02T12:00:00Z"}'
 
@@ -150,7 +151,7 @@ def test_rejected_lines_beyond_the_bound_are_counted_and_the_posts_are_kept(tmp_
     assert counts.rejected == stage.REJECTED_MAX + 5
     assert counts.beyond == 15_010 - 5
     (file_counts,) = counts.by_file
-    assert file_counts.passed_over == stage.BEYOND
+    assert file_counts.passed_over == BEYOND
 
 
 def test_a_file_of_posts_may_hold_as_many_messages(tmp_path: Path):
@@ -190,8 +191,8 @@ def test_what_was_not_kept_is_in_the_events_the_status_the_alerts_and_the_run(
     (source / "odd.jsonl").write_bytes(b"".join(b"no post %d\n" % n for n in range(10_500)))
     assert tradex(["run", "--until", "2024-01-05"]) == 0
     said = capsys.readouterr().out
-    assert "500 lines that are no rows, too many in one file" in said
-    assert f"1 × {stage.BEYOND}: odd.jsonl" in said
+    assert "500 lines that are no posts, too many in one file" in said
+    assert f"1 × {BEYOND}: odd.jsonl" in said
     (layer,) = events(workspace, "topic = 'run.layer_completed' and layer = 'bronze'")
     found = json.loads(layer["data"])["source"]
     assert (found["beyond"], found["rejected_appended"]) == (500, 10_000)
@@ -201,7 +202,7 @@ def test_what_was_not_kept_is_in_the_events_the_status_the_alerts_and_the_run(
     (alert,) = projection(workspace, "alerts")
     assert (alert["alert"], "500 lines" in alert["message"]) == ("rejected lines not kept", True)
     assert tradex(["status"]) == 0
-    assert "500 lines that are no rows, too many in one file" in capsys.readouterr().out
+    assert "500 lines that are no posts, too many in one file" in capsys.readouterr().out
     # The same file again is the same: known, counted as before, and no alert of its own.
     assert tradex(["run", "--until", "2024-01-06"]) == 0
     *_, last = events(workspace, "topic = 'run.layer_completed' and layer = 'bronze'")

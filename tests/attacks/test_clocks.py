@@ -68,7 +68,7 @@ def test_a_run_under_a_clock_that_is_far_ahead_is_refused_and_records_nothing(
 ):
     with at(folder, TODAY + ahead) as workspace:
         before = workspace.ledger.position()
-        with pytest.raises(ClockDoubtfulError, match=r"the newest row is of 2024-01-07: more than the 72 hours") as it:
+        with pytest.raises(ClockDoubtfulError, match=r"the newest post is of 2024-01-07: more than the 72 hours") as it:
             workspace.incremental.run((TODAY + ahead).date() if named else None, far_ahead=True)
         assert (it.value.exit_status, "--clock-is-right" in it.value.mend) == (3, True)
         assert workspace.ledger.position() == before
@@ -227,7 +227,7 @@ def test_posts_that_are_later_than_all_that_is_known_of_the_time_are_told_and_co
         workspace.runs.cancel(run_id, reason="asked for a third time by mistake")
     monkeypatch.setattr("tradex_ledger.clock.utc_now", lambda: TODAY)
     assert call(["-C", str(folder), "status"]) == 0
-    assert "later than the clock: 1 row, to be read again; see: tradex alerts" in capsys.readouterr().out
+    assert "later than the clock: 1 post, to be read again; see: tradex alerts" in capsys.readouterr().out
     with at(folder, TODAY + timedelta(days=1)) as workspace:
         assert workspace.incremental.run().status == "SUCCESS"
         assert posts_of(workspace, 8) == 1

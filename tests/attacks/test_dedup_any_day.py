@@ -349,7 +349,7 @@ def test_posts_that_stood_on_two_days_before_are_told_with_the_days(
     assert len(repeated(workspace)) == 3 + 4, "the rule of before: versions that stand twice, posts of two days"
     (told,) = [item for item in workspace.backfills.propose(source=True) if item.kind == "two days"]
     assert (told.posts, [iso(day) for day in told.days or ()]) == (4, [f"2024-01-0{n}" for n in (2, 3, 6, 7)])
-    assert "4 rows stand in bronze_x_posts on several days each (2024-01-02, 2024-01-03, " in told.reason
+    assert "4 posts stand in bronze_x_posts on several days each (2024-01-02, 2024-01-03, " in told.reason
     folder = str(workspace.config.folder)
     assert call(["-C", folder, *shlex.split(told.command or "")[1:], "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)["rows"]
@@ -357,7 +357,7 @@ def test_posts_that_stood_on_two_days_before_are_told_with_the_days(
         str(n) for n in (*again, edit)
     }
     assert call(["-C", folder, "backfill", "propose"]) == 0
-    assert "# 4 rows stand in bronze_x_posts on several days each" in capsys.readouterr().out
+    assert "# 4 posts stand in bronze_x_posts on several days each" in capsys.readouterr().out
     assert not any(item.is_request for item in workspace.backfills.propose(source=True)), "there is nothing to request"
     # The way out that docs/upgrading.md describes.
     pipeline = workspace.config.folder.parent / "pipeline"

@@ -135,8 +135,8 @@ def same(text: str, references: list[dict[str, str]]) -> None:
 def test_another_reader_of_the_same_text_is_changed_logic():
     story = given(Dataset, BRONZE, versioned(reader=2), stream="dataset-bronze_x")
     story.aggregate.check_logic(same, reader=2)
-    error = story.when(lambda d: d.check_logic(same, reader=3)).refused(LogicChangedError)
-    assert "its rows are read by reader 3, version 1 was read by reader 2" in error.message
+    error = story.when(lambda d: d.check_logic(same, reader=3, row="post")).refused(LogicChangedError)
+    assert "its posts are read by reader 3, version 1 was read by reader 2" in error.message
     assert "tradex dataset bump bronze_x" in error.mend
 
 

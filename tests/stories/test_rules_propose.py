@@ -144,8 +144,8 @@ def test_late_days_that_are_not_neighbours_are_requests_of_their_own_and_a_repea
         asked("temporal", BRONZE, "2024-01-06", "2024-01-06", 1),
     ]
     assert [item.reason for item in proposed] == [
-        "2 rows of 2024-01-02..2024-01-03 were delivered after the runs that covered those days",
-        "1 row of 2024-01-06 was delivered after the run that covered that day",
+        "2 posts of 2024-01-02..2024-01-03 were delivered after the runs that covered those days",
+        "1 post of 2024-01-06 was delivered after the run that covered that day",
     ]
 
 

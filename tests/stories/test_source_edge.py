@@ -165,8 +165,8 @@ def test_late_lines_that_are_no_posts_are_proposed_and_on_record_after_the_next_
     assert (look_of(workspace)["late_posts"], look_of(workspace)["run_id"]) == (0, None)
     assert tradex(["run", "--until", "2024-01-07"]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "appended 3 rows, and 4 lines that are no rows" in said
-    assert "messages 1 of a stream, no rows" in said
+    assert "appended 3 posts, and 4 lines that are no posts" in said
+    assert "messages 1 of a stream, no posts" in said
     found = {(str(row[0]), row[1], row[3]) for row in read_dataset(workspace, REJECTED)}
     assert ("2024-01-02", "2024-01-04-late.jsonl", "control message: delete") in found
     assert len(found) == 4
@@ -363,7 +363,7 @@ def test_how_a_cursor_is_put_back_stands_in_the_error_that_needs_it(
     run = workspace.incremental.run(date(2024, 1, 20))
     with pytest.raises(NothingToRunError) as caught:
         workspace.incremental.run(small.day(8))
-    way = "request forced bronze --from … --to 2024-01-20 --override-state --cursor … --ticket … --reason …"
+    way = "request forced bronze_x_posts --from … --to 2024-01-20 --override-state --cursor … --ticket … --reason …"
     assert way in caught.value.mend
     for verb in ("revert", "cancel"):
         assert tradex(["backfill", verb, run.id, "--reason", "it went too far, INC-1"]) in (3, 4)

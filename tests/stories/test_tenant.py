@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from tests.kit import small
@@ -15,10 +16,14 @@ from tests.kit.lake import events, projection
 from tests.kit.lake_folder import root_of
 from tests.kit.tree import ROOT
 from tradex_ledger.audit.query import query
+from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.config import FILE
 from tradex_ledger.datasets.definition import DefinitionError
 from tradex_ledger.domain.day import day_of
+from tradex_ledger.domain.incremental import NothingToRunError
 from tradex_ledger.domain.request import Request
+from tradex_ledger.driving.ahead import FarAheadError
+from tradex_ledger.driving.extract import NothingReadableError
 from tradex_ledger.errors import TradexError
 from tradex_ledger.sources.places import NoPlaceError
 from tradex_ledger.sources.registry import UnknownReaderError
@@ -141,6 +146,52 @@ def test_what_is_lost_of_one_source_is_not_made_up_for_by_another(tmp_path: Path
         mended = backfill(workspace, "bronze_instruments", first=day(2), last=day(2))
         assert [row["mended_position"] for row in projection(workspace, "lost_files")] != [None]
         assert len(rows(workspace, f"from bronze_instruments where run_id = '{mended}'")) == 2
+
+
+def test_a_tenant_is_told_of_rows_and_of_each_of_its_sources(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    ws = made(tmp_path)
+    for source, name in (("trades", "notes.txt"), ("instruments", "read.me")):
+        (tmp_path / "in" / source / name).write_text("no table", encoding="utf-8")
+    assert "days without a row" in (ws / FILE).read_text(encoding="utf-8")
+
+    def said(*command: str) -> str:
+        assert tradex(["-C", str(ws), *command]) == 0
+        return " ".join(capsys.readouterr().out.split())
+
+    with opened(ws) as workspace:
+        run_id = workspace.incremental.run(day(6)).id
+        with pytest.raises(NothingToRunError) as again:
+            workspace.incremental.run(day(6))
+        assert "request forced bronze --from" in again.value.mend
+        late = tmp_path / "in" / "trades" / "late.csv"
+        late.write_text(f"{HEADER}{LATE},ACME,2026-03-03,,1.00,1\n", encoding="utf-8")
+        reasons = [item.reason for item in workspace.backfills.propose()]
+    assert "1 row of 2026-03-03 was delivered after the run that covered that day" in reasons
+    assert any("(late.csv) with 1 line that is no row" in reason for reason in reasons)
+    why = "1 × its suffix is none that is read"
+    shown = said("backfill", "show", run_id)
+    assert "appended 20 rows" in shown
+    for source, name in (("trades", "notes.txt"), ("instruments", "read.me")):
+        found = "5 files, 10 lines: 10 rows of the range, 0 outside of it, 0 no rows"
+        assert f"source {source} {found}; passed over: {why}: {name}" in shown
+    status = said("status")
+    assert "source instruments: looked at" in status
+    assert "6 files, 12 lines, 1 no row; newest row: 2026-03-05 trades: passed over: " + why in status
+    assert "trades: late: 1 row, 1 line that is no row; see: tradex backfill propose" in status
+    assert "post" not in shown + status + " ".join(reasons)
+    documents = [orjson.loads(said(*command, "--json")) for command in (("status",), ("backfill", "show", run_id))]
+    assert [[look["passed_over"] for look in document["sources"]] for document in documents] == [[1, 1], [1, 1]]
+
+
+def test_where_nothing_of_a_tenant_can_be_read_rows_are_missed(tmp_path: Path):
+    ws = made(tmp_path)
+    told = pytest.raises(FarAheadError, match=r"the newest row .* days without a row")
+    with Workspace.open(ws, actor="ana", clock=small.Ticking(datetime(2026, 6, 1, tzinfo=UTC))) as workspace, told:
+        workspace.incremental.run()
+    shutil.rmtree(tmp_path / "in" / "instruments")
+    (tmp_path / "in" / "instruments").mkdir()
+    with opened(ws) as workspace, pytest.raises(NothingReadableError, match="no row could be read at instruments="):
+        workspace.incremental.run(day(6))
 
 
 def test_a_key_of_several_columns_is_known_by_all_of_them_on_any_day(tmp_path: Path):

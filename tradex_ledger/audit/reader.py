@@ -17,6 +17,7 @@ class Reader:
     """What the ledger says as of a position, a day or a time; None: now."""
 
     def __init__(self, store: Store, as_of: str | None = None) -> None:
+        self.store = store
         self.as_of: AsOf = resolve(store, as_of)
         self.connection: duckdb.DuckDBPyConnection = open_views(store, self.as_of)
 

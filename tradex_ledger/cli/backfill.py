@@ -179,16 +179,16 @@ def revert(call: Call, run_id: str, reason: str) -> None:
 
 @command(backfill, "propose", example="tradex backfill propose\ntradex backfill propose --submit")
 @click.option("--submit", is_flag=True, help="Request them; each still waits for its approval.")
-@click.option("--no-source", is_flag=True, help="Do not read the source: late rows are not found then.")
+@click.option("--no-source", is_flag=True, help="Do not read the source: late posts are not found then.")
 def propose(call: Call, submit: bool, no_source: bool) -> int:
     """What should be reprocessed: late data, changed inputs, new logic, half-done runs, as requests ready to submit.
 
-    The source is read to find late rows, which may take its time. Exit status 1 when a request was refused.
+    The source is read to find late posts, which may take its time. Exit status 1 when a request was refused.
     """
     show = call.show
-    if not no_source:
-        show.note("reading the source for late rows (to leave it out: --no-source)")
     with call.open() as workspace, show.progress() as progress:
+        if not no_source:
+            show.note(f"reading the source for late {workspace.core.words.row()}s (to leave it out: --no-source)")
         found = workspace.backfills.propose(source=not no_source, progress=progress)
         found = workspace.backfills.submit(found) if submit else found
     unread = " (the source was not read)" if no_source else ""

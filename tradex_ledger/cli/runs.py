@@ -28,18 +28,18 @@ def report(call: Call, workspace: Workspace, run_id: str) -> None:
 
 @command(_top, "run", example="tradex run\ntradex run --until 2014-03-01")
 @click.option("--until", type=DAY, help="Process what was created before this day (UTC); today unless given.")
-@click.option("--yes", is_flag=True, help="Without --until: go on to today, however old the newest row is.")
+@click.option("--yes", is_flag=True, help="Without --until: go on to today, however old the newest post is.")
 @click.option(
     "--clock-is-right",
     is_flag=True,
-    help="Go on though the clock is far from the last event and the newest row; this is put on record.",
+    help="Go on though the clock is far from the last event and the newest post; this is put on record.",
 )
 def run(call: Call, until: date | None, yes: bool, clock_is_right: bool) -> None:
     """Run the pipeline incrementally, from its cursor until a day (excluded).
 
     An incremental run that was interrupted is taken up and finished first. Only its success moves the state. A run that
-    would pass many days without a row asks for --until or --yes first: it cannot be taken back. One under a clock that
-    is far from the last event and the newest row asks first, too: it may be wrong.
+    would pass many days without a post asks for --until or --yes first: it cannot be taken back. One under a clock that
+    is far from the last event and the newest post asks first, too: it may be wrong.
     """
     from tradex_ledger.domain.incremental import NothingToRunError
 

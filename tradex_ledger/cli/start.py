@@ -45,7 +45,7 @@ _top = click.Group()
 @click.option(
     "--name", metavar="NAME", help="What the pipeline is called, and so its state; else x, as the built-in is."
 )
-@click.option("--start", type=DAY, help="Begin with rows of this day (UTC); else with the oldest there is.")
+@click.option("--start", type=DAY, help="Begin with posts created on this day (UTC); else with the oldest there is.")
 def init(call: Call, folder: str, **settings: Any) -> None:
     """Make a workspace in DIR: its settings, an empty ledger with the datasets registered, and a lake."""
     from tradex_ledger.workspace import Workspace

@@ -29,6 +29,7 @@ from tradex_ledger.datasets.header import HEADER, fields_of, read_by
 from tradex_ledger.datasets.tokens import statement
 from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.errors import EnvironmentFault, NotFoundError, RefusedError
+from tradex_ledger.sources.registry import noun_of
 
 _READS = re.compile(r"(?P<first>[+-]?[0-9]{1,9})d(?:\.\.(?P<last>[+-]?[0-9]{1,9})d)?")
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -188,7 +189,9 @@ def _check_header(name: str, header: dict[str, Any]) -> None:
         raise DefinitionError(name, "names a reader and no source")
     if (name in header.get("reads", {})) != ("columns" in header):
         raise DefinitionError(name, "must state its columns if, and only if, it reads its own earlier days")
-    _refuse(name, names.of_a_side(name, header.get("source")))
+    _refuse(
+        name, names.of_a_side(name, header.get("source"), noun_of(read_by(header.get("source"), header.get("reader"))))
+    )
     _refuse(name, names.of_stated_columns(header.get("columns", {})))
     _refuse(name, names.of_tables(header.get("reads", {}), header.get("references", [])))
     if header["layer"] != "bronze" and not header.get("reads"):

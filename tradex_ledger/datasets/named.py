@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.fingerprint import difference
 from tradex_ledger.domain.plan import LAYERS
-from tradex_ledger.sources.registry import reader_version
+from tradex_ledger.sources.registry import noun_of, reader_version
 
 REMOVED, IDENTITY, LOGIC = "removed", "identity", "logic"
 
@@ -86,9 +86,11 @@ def _value(text: str | None) -> str:
 def _changed(definition: Definition, known: Known) -> list[Finding]:
     other = difference(definition, known.text, known.references)
     reader = reader_version(definition.read_by) if known.layer == LAYERS[0] else None
-    told = [other] if other else []
+    told, row = [other] if other else [], noun_of(definition.read_by)
     if reader != known.reader:
-        told.append(f"its rows are read by reader {reader}, version {known.version} was read by reader {known.reader}")
+        told.append(
+            f"its {row}s are read by reader {reader}, version {known.version} was read by reader {known.reader}"
+        )
     if not told:
         return []
     name = definition.name

@@ -27,6 +27,7 @@ from tradex_ledger.domain.protection import Protection
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.request import check_order
 from tradex_ledger.domain.waiting import FileList, ListedFile, is_own, named
+from tradex_ledger.domain.words import ROW
 
 Difference = Callable[[str, list[dict[str, str]]], str | None]
 """What is other today than in a version's text and reference data; None when it is the same logic. The domain parses
@@ -120,20 +121,20 @@ class Dataset(Losses):
             **facts,
         )
 
-    def changes(self, differs: Difference, *, reader: int | None) -> list[str]:
-        """What is other than in the current version: its text, or what reads the rows. Empty: it is the same logic."""
+    def changes(self, differs: Difference, *, reader: int | None, row: str = ROW) -> list[str]:
+        """What is other than in the current version: its text, or what reads its rows (each a `row`), if anything."""
         found = differs(self.text, self.references)
         known = self.reader_of(self.logic_version)
         changed = [found] if found else []
         if known != reader:
             changed.append(
-                f"its rows are read by reader {reader}, version {self.logic_version} was read by reader {known}"
+                f"its {row}s are read by reader {reader}, version {self.logic_version} was read by reader {known}"
             )
         return changed
 
-    def check_logic(self, differs: Difference, *, reader: int | None) -> None:
+    def check_logic(self, differs: Difference, *, reader: int | None, row: str = ROW) -> None:
         """Raise `LogicChangedError` unless the logic is that of the current version."""
-        changed = self.changes(differs, reader=reader)
+        changed = self.changes(differs, reader=reader, row=row)
         if changed:
             raise LogicChangedError({self.name: (self.logic_version, changed)})
 

@@ -10,6 +10,7 @@ from tradex_ledger.domain.life import ENDED
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.run import Run
+from tradex_ledger.domain.words import NO_WORDS, Words
 from tradex_ledger.errors import RefusedError, UsageError
 
 
@@ -18,11 +19,11 @@ class NoBackfillError(RefusedError):
 
     code = "no-backfill"
 
-    def __init__(self, run_id: str, cursor: str) -> None:
+    def __init__(self, run_id: str, cursor: str, words: Words) -> None:
         super().__init__(
             f"{run_id} is an incremental run, no backfill: it cannot be approved, rejected, paused or reverted",
             mend=f"cancel it while it is not published (tradex backfill cancel {run_id} --reason …); once it is, "
-            f"the rows stay, and if its cursor went too far, {back(cursor)}",
+            f"the {words.row()}s stay, and if its cursor went too far, {back(cursor, words)}",
         )
 
 
@@ -31,20 +32,20 @@ class NothingToRunError(UsageError):
 
     code = "nothing-to-run"
 
-    def __init__(self, cursor: str, until: str) -> None:
+    def __init__(self, cursor: str, until: str, words: Words) -> None:
         super().__init__(
             f"the pipeline has already run until {cursor}: there is nothing between it and {until}",
             mend="give a later --until; days before the cursor are reprocessed by a backfill (tradex backfill request "
-            f"temporal …); if the cursor stands too far, {back(cursor)}",
+            f"temporal …); if the cursor stands too far, {back(cursor, words)}",
         )
 
 
-def back(cursor: str | None) -> str:
+def back(cursor: str | None, words: Words) -> str:
     """How a cursor is put back that a run moved too far: by the opposite of a run, with all its rules."""
     day = (cursor or "")[:10] or "YYYY-MM-DD"
     return (
         "it is put back by a forced backfill, which another person approves: tradex backfill request forced "
-        f"bronze --from … --to {day} --override-state --cursor … --ticket … --reason …"
+        f"{words.bronze} --from … --to {day} --override-state --cursor … --ticket … --reason …"
     )
 
 
@@ -53,21 +54,21 @@ class CursorAheadError(RefusedError):
 
     code = "cursor-ahead"
 
-    def __init__(self, pipeline: str, cursor: str, clock: str, put_back: str | None) -> None:
+    def __init__(self, pipeline: str, cursor: str, clock: str, put_back: str | None, words: Words) -> None:
         super().__init__(
             f"the cursor of {pipeline} stands at {cursor[:10]}, in the future: the clock says {clock[:16]}Z; nothing "
             "is run until then, and what is delivered meanwhile stays out",
-            mend=back_from_ahead(clock, put_back),
+            mend=back_from_ahead(clock, put_back, words),
         )
 
 
-def back_from_ahead(clock: str, put_back: str | None) -> str:
+def back_from_ahead(clock: str, put_back: str | None, words: Words) -> str:
     """How a cursor is put back that lies in the future; `put_back` is where it stood before it did."""
     moved = day_of(put_back or clock)
     cursor, day = iso(moved), iso(later(moved, -1))
     return (
         "if the clock is wrong, set it right; if it was wrong then, put the cursor back: tradex backfill request "
-        f"forced bronze --from {day} --to {day} --override-state --cursor {cursor} --ticket … --reason …; "
+        f"forced {words.bronze} --from {day} --to {day} --override-state --cursor {cursor} --ticket … --reason …; "
         "another person approves it (tradex backfill approve bf-…), and once it has run (tradex backfill run bf-…), "
         "tradex run takes in what came since"
     )
@@ -132,7 +133,15 @@ class IncrementalRun(Run):
 
     @classmethod
     def start(
-        cls, run_id: str, *, pipeline: str, cursor_from: Cursor | None, cursor_to: Cursor, by: str, policy: Policy
+        cls,
+        run_id: str,
+        *,
+        pipeline: str,
+        cursor_from: Cursor | None,
+        cursor_to: Cursor,
+        by: str,
+        policy: Policy,
+        words: Words = NO_WORDS,
     ) -> IncrementalRun:
         """Set out from the state's cursor. Cursors are times (UTC), the upper one excluded.
 
@@ -140,7 +149,7 @@ class IncrementalRun(Run):
         """
         policy.check_may("run", by)
         if cursor_from is not None and cursor_to <= cursor_from:
-            raise NothingToRunError(cursor_from, cursor_to)
+            raise NothingToRunError(cursor_from, cursor_to, words)
         return cls._create(
             cls.Started, id=run_id, pipeline=pipeline, cursor_from=cursor_from, cursor_to=cursor_to, by=by
         )
@@ -157,11 +166,11 @@ class IncrementalRun(Run):
         self.check_running("failed")
         self.trigger_event(self.Failed, errors=dict(self.errors), reason=reason, by=by)
 
-    def cancel(self, *, reason: str, by: str, policy: Policy) -> None:
+    def cancel(self, *, reason: str, by: str, policy: Policy, words: Words = NO_WORDS) -> None:
         """End it before publication; a driver that is still at work is fenced off by this event."""
         policy.check_may("cancel", by)
         if self.status in ENDED:
-            mend = f"what it published stays; if it went too far, {back(self.cursor_to)}"
+            mend = f"what it published stays; if it went too far, {back(self.cursor_to, words)}"
             raise WrongStateError(self.id, self.status, "cancelled", mend if self.status == "SUCCESS" else "")
         self.trigger_event(self.Cancelled, reason=check_reason(reason), by=by)
 

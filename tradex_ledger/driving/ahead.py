@@ -20,14 +20,14 @@ class FarAheadError(UsageError):
 
     code = "far-ahead"
 
-    def __init__(self, newest: int, until: int, cursor: str | None, run_id: str | None) -> None:
+    def __init__(self, newest: int, until: int, cursor: str | None, run_id: str | None, row: str) -> None:
         passed = cursor is not None and cursor[:10] > iso(newest)
         nearer = "" if passed else f"tradex run --until {iso(newest + 1)}, or, "
         if run_id is not None:
             nearer = f"cancel it (tradex backfill cancel {run_id} --reason …), then {nearer or 'run anew; or, '}"
         super().__init__(
-            f"the newest row that was delivered is of {iso(newest)}, and {run_id or 'the run'} would go on to "
-            f"{iso(until)} (excluded): {until - 1 - newest} days without a row, and a run over them cannot be taken "
+            f"the newest {row} that was delivered is of {iso(newest)}, and {run_id or 'the run'} would go on to "
+            f"{iso(until)} (excluded): {until - 1 - newest} days without a {row}, and a run over them cannot be taken "
             "back",
             mend=f"{nearer}if there was nothing to deliver: tradex run --yes",
         )
@@ -48,7 +48,7 @@ def check_not_far_ahead(
     delivered = newest_delivered(ex, until - 1 - allowed)
     newest = max((day for day in (newest, delivered) if day is not None), default=None)
     if newest is not None and until - 1 - newest > allowed:
-        raise FarAheadError(newest, until, cursor, run_id)
+        raise FarAheadError(newest, until, cursor, run_id, ex.words.row())
 
 
 def sets_out(ex: Execution, catalog: Catalog, cursor: str, delivered: int | None) -> bool:
@@ -77,7 +77,7 @@ def newest_delivered(ex: Execution, enough: int) -> int | None:
                 source.reader.read(file.path, stated, newest)
             if newest.day is not None and newest.day >= enough:
                 return newest.day
-            ex.progress("look for the newest row", number, len(files))
+            ex.progress(f"look for the newest {source.reader.noun}", number, len(files))
     return newest.day
 
 

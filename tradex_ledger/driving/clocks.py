@@ -35,11 +35,11 @@ class ClockDoubtfulError(RefusedError):
     def __init__(self, doubt: Doubt) -> None:
         self.doubt = doubt
         apart, ahead = doubt.clock - doubt.believed, doubt.clock > doubt.believed
-        row = f", and the newest row is of {doubt.newest_post or 'no day at all'}" if ahead else ""
+        newest = f", and the newest {doubt.row} is of {doubt.newest_post or 'no day at all'}" if ahead else ""
         then = "would take the days until then for done" if ahead else "would write under a time that is long past"
         super().__init__(
             f"the clock says {_shown(doubt.clock)}, {_length(apart)} {'after' if ahead else 'before'} the last time "
-            f"that is known to be right ({_shown(doubt.believed)}){row}: more than the {doubt.allowed_hours} hours "
+            f"that is known to be right ({_shown(doubt.believed)}){newest}: more than the {doubt.allowed_hours} hours "
             f"that clock_hours under [policy] allows; a run {then}",
             mend="set the clock of this machine right; if it is right, say so (it is put on record): "
             "tradex run --clock-is-right"
@@ -49,12 +49,14 @@ class ClockDoubtfulError(RefusedError):
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A clock, the last time that is known to be right, and the day of the newest row, where that was asked for."""
+    """A clock, the last time that is known to be right, and the day of the newest row (and what such a
+    one is called), where that was asked for."""
 
     clock: datetime
     believed: datetime
     newest_post: str | None
     allowed_hours: int
+    row: str
 
 
 def find_doubt(ex: Execution, catalog: Callable[[], Catalog]) -> Doubt | None:
@@ -74,7 +76,7 @@ def find_doubt(ex: Execution, catalog: Callable[[], Catalog]) -> Doubt | None:
         newest = max((day for day in days if day is not None), default=None)
         if newest is not None and newest >= enough:
             return None
-    return Doubt(now, known, None if newest is None else iso(newest), hours)
+    return Doubt(now, known, None if newest is None else iso(newest), hours, ex.words.row())
 
 
 def leans_on_the_clock(ex: Execution, until: Day) -> bool:

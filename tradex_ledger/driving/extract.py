@@ -45,12 +45,12 @@ class NothingReadableError(EnvironmentFault):
 
     code = "nothing-readable"
 
-    def __init__(self, source: str, found: Mapping[str, Any], passed_over: list[dict[str, Any]]) -> None:
+    def __init__(self, row: str, source: str, found: Mapping[str, Any], passed_over: list[dict[str, Any]]) -> None:
         why = "; ".join(f"{item['count']} passed over ({item['why']})" for item in passed_over)
         super().__init__(
-            f"no row could be read at {source}: {found['files']} files with {found['lines']} lines, "
-            f"{found['rejected']} of them no rows" + (f"; {why}" if why else "") + "; the state does not move",
-            mend="deliver the rows, or correct the source of the workspace, then: tradex run",
+            f"no {row} could be read at {source}: {found['files']} files with {found['lines']} lines, "
+            f"{found['rejected']} of them no {row}s" + (f"; {why}" if why else "") + "; the state does not move",
+            mend=f"deliver the {row}s, or correct the source of the workspace, then: tradex run",
         )
 
 
@@ -139,7 +139,7 @@ def extract(ex: Execution, driven: DrivenRun, extraction: Extraction) -> dict[st
         nothing += [(one, look)] if look.found["newest"] is None else []
     if extraction.is_incremental and nothing:
         one, look = nothing[0]
-        raise NothingReadableError(ex.described([one.intake]), look.found, look.passed_over)
+        raise NothingReadableError(one.intake.reader.noun, ex.described([one.intake]), look.found, look.passed_over)
     duplicates = counts["posts"] + counts["duplicates"]
     return {**counts, "odd": dict(sorted(odd.items())), "duplicates": duplicates}
 

@@ -73,7 +73,7 @@ def find_moved(
             return NOTHING_MOVED
         return _moved(connection, intake, number_of(by), wanted, consulted, folder, protected=protected)
     except (OSError, duckdb.Error) as error:
-        raise translate(error, f"looking where the rows of {intake.rows.name} belong") from error
+        raise translate(error, f"looking where the {intake.reader.noun}s of {intake.rows.name} belong") from error
     finally:
         connection.close()
 

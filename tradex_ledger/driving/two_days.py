@@ -17,6 +17,7 @@ from tradex_ledger.datasets.intake import Intake
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.domain.advice import Advice
 from tradex_ledger.domain.day import Day, day_of, iso
+from tradex_ledger.domain.words import ROW
 from tradex_ledger.driving.elsewhere import bronze_files, may_hold, rows_of
 from tradex_ledger.driving.homes import EVER
 from tradex_ledger.driving.keys import KeyIndex, Spans, number_of, numbers_in
@@ -34,7 +35,7 @@ _NAMED = 5
 class TwoDays:
     """How many things of a dataset stand on several days, and those days (ordinals).
 
-    `one` are the columns by which they are known, `day` is the partition.
+    `one` are the columns by which they are known, `day` is the partition, `row` what one is called.
     """
 
     dataset: str = ""
@@ -42,6 +43,7 @@ class TwoDays:
     days: tuple[Day, ...] = ()
     one: tuple[str, ...] = ()
     day: str = ""
+    row: str = ROW
 
 
 def find_two_days(ex: Execution, index: KeyIndex, catalog: Catalog, intake: Intake, folder: Path) -> TwoDays:
@@ -61,7 +63,9 @@ def find_two_days(ex: Execution, index: KeyIndex, catalog: Catalog, intake: Inta
         files = [file for file, spans in near if may_hold(index, file, spans, wanted, by)]
         return _counted(connection, intake, by, wanted, files, folder)
     except (OSError, duckdb.Error) as error:
-        raise translate(error, f"looking for rows of {definition.name} that stand on several days") from error
+        raise translate(
+            error, f"looking for {intake.reader.noun}s of {definition.name} that stand on several days"
+        ) from error
     finally:
         connection.close()
 
@@ -127,7 +131,9 @@ def _counted(
         )
     ((things,),) = connection.execute(f"select count(*) from (select distinct {one} from twice)").fetchall()
     days = connection.execute("select distinct __day from twice order by all").fetchall()
-    return TwoDays(intake.rows.name, things, tuple(day_of(found) for (found,) in days), intake.one, day)
+    return TwoDays(
+        intake.rows.name, things, tuple(day_of(found) for (found,) in days), intake.one, day, intake.reader.noun
+    )
 
 
 def as_advice(found: TwoDays) -> list[Advice]:
@@ -135,7 +141,7 @@ def as_advice(found: TwoDays) -> list[Advice]:
     if not found.things:
         return []
     days = ", ".join(map(iso, found.days[:_NAMED])) + (" …" if len(found.days) > _NAMED else "")
-    who = "1 row stands" if found.things == 1 else f"{found.things} rows stand"
+    who = f"1 {found.row} stands" if found.things == 1 else f"{found.things} {found.row}s stand"
     listed = f"select {', '.join(found.one)}, list(distinct {found.day}) as days from {found.dataset} group by all"
     return [
         Advice(
@@ -143,8 +149,8 @@ def as_advice(found: TwoDays) -> list[Advice]:
             dataset=found.dataset,
             posts=found.things,
             days=found.days,
-            reason=f"{who} in {found.dataset} on several days each ({days}), from before a row had one day; Bronze "
-            "is append-only, so they count on each, until a definition of your own leaves them out "
+            reason=f"{who} in {found.dataset} on several days each ({days}), from before a {found.row} had one "
+            "day; Bronze is append-only, so they count on each, until a definition of your own leaves them out "
             "(docs/upgrading.md); they are listed by:",
             command=f'tradex query "{listed} having count(distinct {found.day}) > 1"',
         )

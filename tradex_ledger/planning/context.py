@@ -20,6 +20,7 @@ from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.policy_record import STREAM as POLICY_STREAM
 from tradex_ledger.domain.policy_record import PolicyRecord
+from tradex_ledger.domain.words import Words
 from tradex_ledger.lake.identity import settle
 from tradex_ledger.lake.inputs import InputFile
 from tradex_ledger.lake.port import Lake
@@ -27,9 +28,10 @@ from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.planning.base import Base, logic_versions, read_base
 from tradex_ledger.planning.catalog import Catalogs
 from tradex_ledger.planning.named import check_named
+from tradex_ledger.planning.words import words_in
 from tradex_ledger.pool import TaskPool
 from tradex_ledger.sources import places
-from tradex_ledger.sources.registry import reader_version
+from tradex_ledger.sources.registry import noun_of, reader_version
 from tradex_ledger.sources.source import Again, Source
 
 
@@ -143,6 +145,11 @@ class Execution:
         opened = self.places.open([intake.source for intake in self.intakes])
         return {i.source: Source(i.source, opened[i.source], i.reader) for i in self.intakes}
 
+    @cached_property
+    def words(self) -> Words:
+        """What rows are called. Raises: `DefinitionError`, `UnknownReaderError`."""
+        return words_in(self.intakes)
+
     def asked(self, dataset: str | None) -> list[Intake]:
         """What is filled for who asks for a dataset of Bronze, or for the layer; for None, everything."""
         wanted = (None, LAYERS[0])
@@ -169,7 +176,8 @@ def changed_logic(pipeline: Pipeline, locks: Mapping[str, Dataset]) -> dict[str,
     found = {}
     for name, definition in pipeline.definitions.items():
         check_definition(definition)
-        found[name] = locks[name].changes(differs(definition), reader=reader_version(definition.read_by))
+        by = definition.read_by
+        found[name] = locks[name].changes(differs(definition), reader=reader_version(by), row=noun_of(by))
     return {name: what for name, what in found.items() if what}
 
 

@@ -97,6 +97,7 @@ class CsvRows:
     """Rows of CSV files with a header line. Of one key the first row stays: other values of it are told, not kept."""
 
     version: int = 1
+    noun: str = "row"
     suffixes: tuple[str, ...] = (".csv", ".csv.gz", ".csv.bz2", ".csv.zst")
     first_day: int = _FIRST_DAY
     one: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from tradex_ledger.domain.words import ROW
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.sources.csv_rows import CsvRows
 from tradex_ledger.sources.source import Reader
@@ -52,6 +53,12 @@ def _entries() -> dict[str, EntryPoint]:
     from importlib.metadata import entry_points  # a tenth of what `tradex status` takes
 
     return {entry.name: entry for entry in entry_points(group=GROUP)}
+
+
+def noun_of(name: str | None) -> str:
+    """What a row of a reader is called; `row` for one that nobody has installed, or for none."""
+    found = None if name is None else READERS.get(name) or _installed(name)
+    return found.noun if found else ROW
 
 
 def reader_version(name: str | None) -> int | None:

@@ -159,6 +159,11 @@ class Reader(Protocol):
         ...
 
     @property
+    def noun(self) -> str:
+        """What one of its rows is called where people are told of it, such as `post`; more of them get an s."""
+        ...
+
+    @property
     def suffixes(self) -> tuple[str, ...]:
         """How the name of a file ends that is read, in lower case, packings included."""
         ...

@@ -30,7 +30,7 @@ REJECTED_MAX = 10_000
 REJECTED_BYTES_MAX = 64 << 20
 """And of the kept ones together no more than so many bytes: the line that would go beyond is the first that is not."""
 
-BEYOND = "so much of it is no rows that the rest of that was counted and not kept"
+BEYOND = "so much of it is no {noun}s that the rest of that was counted and not kept"
 
 
 class FileCounts(NamedTuple):
@@ -129,7 +129,7 @@ class _Staging:
     """A task under way: what was kept so far, and what was read of each file."""
 
     def __init__(self, batch: Batch, wanted: Wanted, outputs: Outputs, batch_rows: int) -> None:
-        self._batch = batch
+        self._batch, self.noun = batch, batch.reader.noun
         self.first = -(2**63) if wanted.first_us is None else wanted.first_us
         self.until = 2**63 if wanted.until_us is None else wanted.until_us
         self.rejected_first = -(2**63) if wanted.rejected_first_us is None else wanted.rejected_first_us
@@ -253,7 +253,7 @@ class _Seen:
             self.controls,
             self.n_early,
             dict(sorted(self.odd.items())),
-            passed_over or (BEYOND if self.beyond else None),
+            passed_over or (BEYOND.format(noun=self.staging.noun) if self.beyond else None),
             self.beyond,
         )
 

@@ -49,7 +49,7 @@ _ASKED = ("run_layers", "pipeline_state_history")
 
 @dataclass(frozen=True)
 class Late:
-    """Rows that Bronze (`dataset`) lacks, by day (ordinal); what those days lead to downstream.
+    """Rows (each a `noun`) that Bronze (`dataset`) lacks, by day (ordinal); what those days lead to downstream.
 
     `passed` are those of the days that a run has asked the source for; no run has asked for the others. `rejected` is
     how many lines are no rows and not on record as such, `rejected_files` the delivered files that hold them;
@@ -58,6 +58,7 @@ class Late:
     """
 
     dataset: str
+    noun: str
     rows: dict[Day, int] = field(default_factory=dict)
     passed: set[Day] = field(default_factory=set)
     closure: dict[str, set[Day]] = field(default_factory=dict)
@@ -77,7 +78,9 @@ def find_late(ex: Execution) -> list[Late]:
     cursor = ex.ledger.get(PipelineState, stream_of(ex.pipeline.name), "pipeline").cursor
     if cursor is None:  # nothing can be late yet; what is passed over can be told
         return [
-            Late(i.rows.name, look=record_look(ex, i, _EVERYTHING, ex.sources[i.source].look(), Staged()))
+            Late(
+                i.rows.name, i.reader.noun, look=record_look(ex, i, _EVERYTHING, ex.sources[i.source].look(), Staged())
+            )
             for i in ex.intakes
         ]
     # A name of its own, so that dry passes do not disturb each other; its lease keeps `lake gc` off what is staged.
@@ -91,7 +94,7 @@ def find_late(ex: Execution) -> list[Late]:
             finally:
                 ex.lake.drop_staging(ex.staging)
     except (OSError, duckdb.Error) as error:
-        fault = translate(error, "looking for late rows")
+        fault = translate(error, f"looking for late {ex.words.row()}s")
         fault.add_note(_WITHOUT)
         raise fault from error
     except EnvironmentFault as fault:
@@ -179,4 +182,5 @@ def _told(ex: Execution, intake: Intake, found: dict[Day, int], cursor: Cursor) 
     }
     late = {day: count for day, count in sorted(found.items()) if day in passed or iso(day) >= (start or "")[:10]}
     last_day, dataset = max([day_of(cursor), *late]), intake.rows.name
-    return Late(dataset, late, passed & late.keys(), affected(ex.pipeline, {dataset: late}, last_day=last_day))
+    closure = affected(ex.pipeline, {dataset: late}, last_day=last_day)
+    return Late(dataset, intake.reader.noun, late, passed & late.keys(), closure)

@@ -11,6 +11,7 @@ from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.day import Day, iso, span
 from tradex_ledger.domain.pipeline_state import stream_of
 from tradex_ledger.domain.plan import LAYERS
+from tradex_ledger.domain.words import NO_WORDS, Words
 from tradex_ledger.driving import two_days
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.ledger.application import Ledger
@@ -37,7 +38,9 @@ def never(_: Backfill) -> None:
     """Nothing stands in the way of any backfill."""
 
 
-def propose(ledger: Ledger, late: Sequence[Late] = (), refusal: Refusal = never) -> list[Advice]:
+def propose(
+    ledger: Ledger, late: Sequence[Late] = (), refusal: Refusal = never, words: Words = NO_WORDS
+) -> list[Advice]:
     """What to do, see `Advice`: what stands in the way first, then runs that are half done or wait, then requests.
 
     A backfill is outdated when it would be refused if it were driven (`refusal` says why), and waiting when it will
@@ -57,7 +60,7 @@ def propose(ledger: Ledger, late: Sequence[Late] = (), refusal: Refusal = never)
     waiting: dict[str, Advice] = {}
     for run in open_runs:  # what follows from its rows it will publish itself
         if any(row.changed_by_run == run.run_id for row in stale):
-            waiting[run.run_id] = _waiting_incremental(run)
+            waiting[run.run_id] = _waiting_incremental(run, words.row())
             stale = [row for row in stale if row.changed_by_run != run.run_id]
     wanted: list[Advice] = []
     for dataset, days in upstream_first(stale, logic, late).items():
@@ -150,7 +153,7 @@ def _unread(late: Late) -> list[Advice]:
                 lines=lines,
                 command="tradex run" if late.sets_out else None,
                 reason=f"{files} late {'file' if files == 1 else 'files'} ({which}) with {lines} "
-                f"{'line that is no row' if lines == 1 else 'lines that are no rows'}; "
+                f"{f'line that is no {late.noun}' if lines == 1 else f'lines that are no {late.noun}s'}; "
                 f"{'the next run puts' if late.sets_out else 'the next run, or a backfill of their day, puts'} them on "
                 "record, with the reasons",
             )
@@ -181,7 +184,7 @@ def _waiting(backfill: Backfill, dataset: str) -> Advice:
     )
 
 
-def _waiting_incremental(run: Run) -> Advice:
+def _waiting_incremental(run: Run, noun: str) -> Advice:
     held = run.status == "HELD"
     return Advice(
         kind="waiting",
@@ -189,7 +192,7 @@ def _waiting_incremental(run: Run) -> Advice:
         status=run.status,
         command=f'tradex backfill release {run.run_id} --reason "…"' if held else "tradex run",
         reason=f"{run.run_id} {'is held and waits for its release' if held else 'is being driven'}; "
-        "it mends what follows from the rows that it appended",
+        f"it mends what follows from the {noun}s that it appended",
     )
 
 

@@ -10,6 +10,7 @@ from itertools import groupby
 from tradex_ledger.domain.advice import Advice
 from tradex_ledger.domain.day import Day, day_of, iso
 from tradex_ledger.domain.plan import LAYERS
+from tradex_ledger.domain.words import ROW
 from tradex_ledger.relations.data import LogicVersion, StalePartition
 from tradex_ledger.upkeep.late import Late
 
@@ -19,11 +20,12 @@ LATE, SKIPPED, STALE = "late", "skipped", "stale"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A day to ask for, and what for: `rows` that came late, or of days that no run covered; else what is `stale`."""
+    """A day to ask for: for `rows` (each a `noun`) that came late or no run asked for; else for what is `stale`."""
 
     day: Day
     why: str
     rows: int = 0
+    noun: str = ROW
     stale: StalePartition | None = None
 
     @property
@@ -34,7 +36,7 @@ class Wanted:
 
 def late_days(late: Late) -> list[Wanted]:
     """The days of rows that Bronze lacks."""
-    return [Wanted(day, LATE if day in late.passed else SKIPPED, rows=count) for day, count in late.rows.items()]
+    return [Wanted(day, LATE if day in late.passed else SKIPPED, count, late.noun) for day, count in late.rows.items()]
 
 
 def upstream_first(
@@ -104,9 +106,9 @@ def _why(dataset: str, days: Sequence[Wanted], version_reason: str) -> str:
 
 
 def _rows_of(days: Sequence[Wanted]) -> str:
-    count = sum(one.rows for one in days)
+    count, noun = sum(one.rows for one in days), days[0].noun
     first, last = iso(days[0].day), iso(days[-1].day)
-    return f"{count} {'row' if count == 1 else 'rows'} of {first if first == last else f'{first}..{last}'} " + (
+    return f"{count} {noun if count == 1 else f'{noun}s'} of {first if first == last else f'{first}..{last}'} " + (
         "was" if count == 1 else "were"
     )
 

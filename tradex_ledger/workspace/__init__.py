@@ -45,6 +45,7 @@ from tradex_ledger.ledger.select import sqlite_path
 from tradex_ledger.ledger.store import create_store, has_ledger, ledger_id, open_engine
 from tradex_ledger.modes import OWNER_WRITES, make_file
 from tradex_ledger.paths import check_name, current_folder, resolved, written
+from tradex_ledger.planning.words import words_in
 from tradex_ledger.sources.files import FilesPlace, open_place
 from tradex_ledger.sources.places import Places, chosen
 from tradex_ledger.trust import check_trusted
@@ -243,6 +244,7 @@ class Workspace:
         own = pipeline_folder(pipeline, root) if pipeline else None
         url = ledger_url(ledger, root)
         check_trusted(root, own)
+        sources = intakes(load_pipeline(own if own and own.exists() else BUILT_IN, name or PIPELINE))
         half_made = root / f".{FILE}.new"  # what a broken attempt left: it is finished, not refused
         finish = half_made.exists()
         _check_lake(place, _ledger_at(url) if finish else None)
@@ -258,12 +260,12 @@ class Workspace:
             sources=given,
             name=name,
             pipeline=written(own, root) if own else None,
+            row=words_in(sources).row(),
         )
         config = load_config(half_made)
         if config.pipeline and not config.pipeline.exists():
             copy_built_in(config.pipeline)
-        made = load_pipeline(config.pipeline or BUILT_IN, config.name or PIPELINE)
-        Places(config.sources, config.source, root).open([intake.source for intake in intakes(made)])
+        Places(config.sources, config.source, root).open([intake.source for intake in sources])
         engine = _make_ledger(config.ledger_url, half_made, finish=finish, clock=clock)
         workspace = cls(config, actor=actor, clock=clock, ledger=Ledger(engine, clock, root))
         workspace._begin(start)

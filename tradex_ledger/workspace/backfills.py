@@ -134,7 +134,9 @@ class Backfills:
 
         ex = self.core.execution(progress)
         ex.unregistered = self._datasets.unregistered()
-        found = propose(self.core.ledger, find_late(ex) if source else (), lambda backfill: refusal(ex, backfill))
+        found = propose(
+            self.core.ledger, find_late(ex) if source else (), lambda backfill: refusal(ex, backfill), ex.words
+        )
         defined = [item for item in found if item.dataset in {None, *ex.pipeline.definitions}]
         return [*definition_proposals(self.core.ledger, ex.pipeline, ex.locks()), *defined]
 

@@ -11,6 +11,7 @@ from tradex_ledger.clock import executor_facts, login_name, new_token, utc_now
 from tradex_ledger.config import FILE, Config, load_config
 from tradex_ledger.datasets.built_in import BUILT_IN, PIPELINE
 from tradex_ledger.datasets.definition import Pipeline, load_pipeline
+from tradex_ledger.datasets.intake import intakes
 from tradex_ledger.domain.incremental import IncrementalRun, NoBackfillError
 from tradex_ledger.domain.person import check_actor
 from tradex_ledger.domain.pipeline_state import PipelineState
@@ -19,6 +20,7 @@ from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.policy_errors import NoPolicyError
 from tradex_ledger.domain.policy_record import STREAM as POLICY_STREAM
 from tradex_ledger.domain.policy_record import PolicyRecord
+from tradex_ledger.domain.words import Words
 from tradex_ledger.lake.open import open_lake
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.ledger.application import Ledger
@@ -26,6 +28,7 @@ from tradex_ledger.ledger.named import NoSuchStreamError
 from tradex_ledger.ledger.store import open_engine
 from tradex_ledger.planning.catalog import Catalogs
 from tradex_ledger.planning.context import Execution, Progress, engine_name, silent
+from tradex_ledger.planning.words import words_in, words_of
 from tradex_ledger.pool import TaskPool
 from tradex_ledger.sources.places import Places
 from tradex_ledger.trust import UntrustedError, check_trusted
@@ -89,6 +92,12 @@ class Core:
     def pipeline_name(self) -> str:
         """What the pipeline is called: its state is kept under that name."""
         return self.config.name or PIPELINE
+
+    @property
+    def words(self) -> Words:
+        """What its rows are called, by the ledger; by the definitions, where it has none. Raises `DefinitionError`."""
+        found = words_of(self.ledger.store)
+        return found if found.nouns else words_in(intakes(self.pipeline))
 
     @property
     def settings(self) -> Config:
@@ -182,4 +191,4 @@ class Core:
         except NoSuchStreamError:
             found = self.ledger.find_run(prefix, kinds=("run-",))
             run = self.ledger.get(IncrementalRun, found)
-            raise NoBackfillError(run.id, run.cursor_to) from None
+            raise NoBackfillError(run.id, run.cursor_to, self.words) from None

@@ -87,6 +87,7 @@ class Incremental:
                 cursor_to=cursor_to,
                 by=self.core.actor,
                 policy=policy,
+                words=ex.words,
             )
             self.core.ledger.append(run, *vouched)
             return drive(ex, run.id)
@@ -105,7 +106,7 @@ class Incremental:
         """Raise `CursorAheadError`, and put on record what somebody must hear of, unless a day was asked for."""
         ahead = self.note_cursor_ahead()
         if ahead is not None and until is None:
-            raise CursorAheadError(*ahead)
+            raise CursorAheadError(*ahead, self.core.words)
 
     def note_cursor_ahead(self) -> tuple[str, str, str, str | None] | None:
         """Whether the cursor lies in the future: the pipeline, the cursor, the clock and where it is put back to.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.run import Run
 from tradex_ledger.driving.fence import load_run
 from tradex_ledger.errors import RefusedError, TradexError
@@ -43,7 +44,10 @@ class Runs:
     def cancel(self, run_id: str, *, reason: str) -> Run:
         """End a run before it is published."""
         run = load_run(self.core.ledger, self.core.find_run(run_id))
-        run.cancel(reason=reason, by=self.core.actor, policy=self.core.policy)
+        if isinstance(run, IncrementalRun):
+            run.cancel(reason=reason, by=self.core.actor, policy=self.core.policy, words=self.core.words)
+        else:
+            run.cancel(reason=reason, by=self.core.actor, policy=self.core.policy)
         self.core.ledger.append(run)
         return run
 

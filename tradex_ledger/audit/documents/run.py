@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import orjson
 
-from tradex_ledger.audit.documents.form import BARE, IF_ANY, SPREAD
+from tradex_ledger.audit.documents.form import BARE, HIDDEN, IF_ANY, SPREAD
 from tradex_ledger.audit.documents.plan import Move, PlanOnRecord, Share, shares
+from tradex_ledger.audit.documents.source import Looks, newest_looks
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.domain.approval import Approval
 from tradex_ledger.domain.facts import Facts
@@ -22,7 +23,6 @@ from tradex_ledger.relations.runs import (
     REQUESTS,
     RUN_LAYERS,
     RUNS,
-    SOURCE_LOOKS,
     Run,
     RunLayer,
     SourceLook,
@@ -112,7 +112,7 @@ class Judgement:
 class RunDocument:
     """A run whole. `plan`, `request` and `judgement` are of a backfill; `state` of one that moves the state.
 
-    `windows` are those of the plan and of its extensions.
+    `windows` are those of the plan and of its extensions; `look` is its last one, `sources` those at each of several.
     """
 
     id: str
@@ -121,6 +121,8 @@ class RunDocument:
     run: Run = field(metadata=SPREAD)
     layers: list[Layer]
     look: SourceLook | None
+    sources: list[SourceLook] = field(metadata=IF_ANY)
+    looks: Looks = field(metadata=HIDDEN)
     plan: PlanOnRecord | None
     windows: list[Facts] = field(metadata=BARE)
     request: Facts | None
@@ -161,7 +163,7 @@ class WorkedDocument:
 def run_document(reader: Reader, run_id: str) -> RunDocument:
     """A run as the ledger has it, without what its definitions and policy of today say. Raises `IndexError`."""
     run = reader.read(RUNS, "run_id = ?", run_id)[0]
-    looks = reader.read(SOURCE_LOOKS, "run_id = ? order by position desc limit 1", run_id)
+    looks = newest_looks(reader, "run_id = ?", run_id)
     layers = reader.read(RUN_LAYERS, "run_id = ? order by started_at", run_id)
     asked, plan, override = _told(reader, run_id)
     windows = reader.read(PLAN_WINDOWS, "run_id = ? order by position, number", run_id)
@@ -171,7 +173,9 @@ def run_document(reader: Reader, run_id: str) -> RunDocument:
         status=run.status,
         run=run,
         layers=[Layer.of(row) for row in layers],
-        look=looks[0] if looks else None,
+        look=looks.newest,
+        sources=looks.several,
+        looks=looks,
         plan=None if plan is None else PlanOnRecord.of(plan),
         windows=[orjson.loads(row.window) for row in windows],
         request=asked,

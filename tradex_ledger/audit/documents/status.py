@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from tradex_ledger.audit.documents.form import HIDDEN
+from tradex_ledger.audit.documents.form import HIDDEN, IF_ANY
 from tradex_ledger.audit.documents.held import Held, datasets
+from tradex_ledger.audit.documents.source import Looks, newest_looks
 from tradex_ledger.relations.data import ENGINES, TWO_CONTENTS, Engine, TwoContents
 from tradex_ledger.relations.runs import (
     PIPELINE_STATE,
     POLICY_HISTORY,
     RUNS,
-    SOURCE_LOOKS,
     STATE_MOVES,
     PipelineState,
     Run,
@@ -107,7 +107,10 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StatusDocument:
-    """Where things stand, as of a position; cursors and definitions are held against today, and only then."""
+    """Where things stand, as of a position; cursors and definitions are held against today, and only then.
+
+    `source` is the last look, `sources` the last at each, where there are several.
+    """
 
     as_of: AsOf
     pipeline_state: list[PipelineState]
@@ -115,6 +118,8 @@ class StatusDocument:
     waiting: list[Run]
     datasets: list[Held]
     source: SourceLook | None
+    sources: list[SourceLook] = field(metadata=IF_ANY)
+    looks: Looks = field(metadata=HIDDEN)
     stale_partitions: list[Stale]
     engines: list[Engine]
     policy_waiting: PolicyWaiting | None
@@ -128,14 +133,16 @@ def status(reader: Reader, config: Config, now: datetime | None) -> StatusDocume
     states = reader.read(PIPELINE_STATE)
     runs = reader.read(RUNS, f"true order by position desc limit {NEWEST}")
     waiting = reader.read(RUNS, _WAITING)
-    held = datasets(reader)
+    held, looks = datasets(reader), newest_looks(reader)
     return StatusDocument(
         as_of=reader.as_of,
         pipeline_state=states,
         runs=runs,
         waiting=waiting,
         datasets=held,
-        source=next(iter(reader.read(SOURCE_LOOKS, "true order by position desc limit 1")), None),
+        source=looks.newest,
+        sources=looks.several,
+        looks=looks,
         stale_partitions=list(map(_stale, reader.ask(_Stale, _STALE, over=("stale_partitions",)))),
         engines=reader.read(ENGINES, _UNSETTLED),
         policy_waiting=_policy_waiting(reader),
@@ -168,10 +175,13 @@ def _cursors_ahead(reader: Reader, states: list[PipelineState], now: datetime) -
         if state.cursor is None or datetime.fromisoformat(state.cursor) <= now + timedelta(minutes=1):
             continue
         from tradex_ledger.domain.incremental import CursorAheadError  # slow to load, and seldom needed
+        from tradex_ledger.planning.words import words_of
 
         moves = reader.read(STATE_MOVES, "pipeline = ? order by position desc", state.pipeline)
         past = (move.cursor for move in moves if move.cursor and datetime.fromisoformat(move.cursor) <= now)
-        error = CursorAheadError(state.pipeline, state.cursor, now.isoformat(), next(past, None))
+        error = CursorAheadError(
+            state.pipeline, state.cursor, now.isoformat(), next(past, None), words_of(reader.store)
+        )
         found.append(CursorAhead(state.pipeline, error.message, error.mend))
     return found
 

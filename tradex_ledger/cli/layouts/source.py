@@ -1,4 +1,4 @@
-"""How a look at the source is told: in a run's summary, in the status, and where late data is looked for."""
+"""How looks at the sources are told: in a run's summary, in the status, and where late data is looked for."""
 
 from __future__ import annotations
 
@@ -9,48 +9,61 @@ from tradex_ledger.cli.show import Facts
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.run import Delivered, RunDocument
-    from tradex_ledger.audit.documents.source import PassedOver
+    from tradex_ledger.audit.documents.source import Looks, PassedOver, Seen
     from tradex_ledger.relations.runs import SourceLook
 
 
 def look_facts(document: RunDocument) -> Facts:
-    """What a run found at the source and made of it, as facts of its summary."""
-    run, source = document.run, document.delivered
-    appended = plural(run.appended_rows - run.rejected_rows, "post")
+    """What a run found at its sources and made of it, as facts of its summary."""
+    run, source, noun = document.run, document.delivered, document.looks.noun
+    appended = plural(run.appended_rows - run.rejected_rows, noun)
     if run.rejected_rows:
-        appended += f", and {_lines_of_none(run.rejected_rows)}"
+        appended += f", and {_lines_of_none(run.rejected_rows, noun)}"
     facts: Facts = {"appended": appended}
     if source is not None:
-        told, again = plural(source.recounted, "post"), plural(source.recovered, "post")
+        told, again = plural(source.recounted, noun), plural(source.recovered, noun)
         facts |= {
-            "delivered": _delivered(source),
+            "delivered": _delivered(source, noun),
             "other counts": f"{told} known, delivered with other counts: the first ones stay" * bool(source.recounted),
             "read again": f"{again} of what an older reader had rejected" * bool(source.recovered),
-            "other days": _moved(source),
-            "not kept": _beyond(source.beyond),
+            "other days": _moved(source, noun),
+            "not kept": _beyond(source.beyond, noun),
             "odd fields": odd_text(source.odd),
-            "messages": f"{source.controls} of a stream, no posts" * bool(source.controls),
+            "messages": f"{source.controls} of a stream, no {noun}s" * bool(source.controls),
         }
+    if len(document.looks.of_each) > 1:
+        return facts | {f"source {seen.name}": _found(seen) for seen in document.looks.of_each}
     return facts | {"passed over": passed_over_text(document.look)}
 
 
-def _delivered(source: Delivered) -> str:
+def _found(seen: Seen) -> str:
+    """What a run found at one of several sources."""
+    look, noun = seen.look, seen.noun
+    over = passed_over_text(look)
     return (
-        f"{plural(source.files, 'file')}, {plural(source.lines, 'line')}: "
-        f"{plural(source.posts, 'post')} of the range ({source.duplicates} known), "
-        f"{source.outside} outside of it, {_none(source.rejected)}"
+        f"{plural(look.files, 'file')}, {plural(look.lines, 'line')}: {plural(look.posts, noun)} of the range, "
+        f"{look.outside} outside of it, {_none(look.rejected, noun)}" + (f"; passed over: {over}" if over else "")
     )
 
 
-def _moved(source: Delivered) -> str | None:
+def _delivered(source: Delivered, noun: str) -> str:
+    return (
+        f"{plural(source.files, 'file')}, {plural(source.lines, 'line')}: "
+        f"{plural(source.posts, noun)} of the range ({source.duplicates} known), "
+        f"{source.outside} outside of it, {_none(source.rejected, noun)}"
+    )
+
+
+def _moved(source: Delivered, noun: str) -> str | None:
     """What was filed under another day than it was delivered with, or left out because that day is protected."""
-    told = [f"{plural(source.moved, 'post')} filed under the day of the post's first row"] if source.moved else []
-    told += [f"{plural(source.withheld, 'post')} left out: their day is protected"] if source.withheld else []
+    first = f"the {noun}'s first row" if noun != "row" else "the first row of the same"
+    told = [f"{plural(source.moved, noun)} filed under the day of {first}"] if source.moved else []
+    told += [f"{plural(source.withheld, noun)} left out: their day is protected"] if source.withheld else []
     return "; ".join(told) or None
 
 
-def _beyond(count: int | None) -> str | None:
-    return f"{_lines_of_none(count)}, too many in one file" if count else None
+def _beyond(count: int | None, noun: str) -> str | None:
+    return f"{_lines_of_none(count, noun)}, too many in one file" if count else None
 
 
 def odd_text(odd: dict[str, int]) -> str | None:
@@ -71,27 +84,31 @@ def _names(item: PassedOver) -> str:
     return ", ".join(item.names) + (f" and {more} more" if more else "")
 
 
-def status_lines(look: SourceLook | None) -> list[str]:
-    """The last look at the source, as it was then."""
+def status_lines(looks: Looks) -> list[str]:
+    """The last look at each source, as it was then."""
+    return [text for seen in looks.of_each for text in _lines(seen)] or ["source: nobody has looked at it yet"]
+
+
+def _lines(seen: Seen) -> list[str]:
     from tradex_ledger.audit.documents.source import later
 
-    if look is None:
-        return ["source: nobody has looked at it yet"]
+    look, noun, of = seen.look, seen.noun, f"{seen.name}: " if seen.name else ""
     who = look.run_id or f"{look.by} (propose)"
     found = (
-        f"source: looked at {_moment(look.at)} by {who}: {plural(look.files, 'file')}, "
-        f"{plural(look.lines, 'line')}, {_none(look.rejected)}; newest post: {look.newest or 'none'}"
+        f"source{f' {seen.name}' if seen.name else ''}: looked at {_moment(look.at)} by {who}: "
+        f"{plural(look.files, 'file')}, {plural(look.lines, 'line')}, {_none(look.rejected, noun)}; "
+        f"newest {noun}: {look.newest or 'none'}"
     )
     lines = [found]
-    if not_kept := _beyond(look.beyond):
-        lines.append(f"not kept: {not_kept}")
+    if not_kept := _beyond(look.beyond, noun):
+        lines.append(f"{of}not kept: {not_kept}")
     if ahead := later(look):
-        lines.append(f"later than the clock: {plural(ahead, 'post')}, to be read again; see: tradex alerts")
+        lines.append(f"{of}later than the clock: {plural(ahead, noun)}, to be read again; see: tradex alerts")
     if over := passed_over_text(look):
-        lines.append(f"passed over: {over}")
+        lines.append(f"{of}passed over: {over}")
     if look.late_posts or look.late_rejected:
         lines.append(
-            f"late: {plural(look.late_posts or 0, 'post')}, {_lines_of_none(look.late_rejected or 0)}; "
+            f"{of}late: {plural(look.late_posts or 0, noun)}, {_lines_of_none(look.late_rejected or 0, noun)}; "
             "see: tradex backfill propose"
         )
     return lines
@@ -101,12 +118,12 @@ def _moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}Z"
 
 
-def _none(count: int) -> str:
-    return f"{count} no {'post' if count == 1 else 'posts'}"
+def _none(count: int, noun: str) -> str:
+    return f"{count} no {noun if count == 1 else f'{noun}s'}"
 
 
-def _lines_of_none(count: int) -> str:
-    return "1 line that is no post" if count == 1 else f"{count} lines that are no posts"
+def _lines_of_none(count: int, noun: str) -> str:
+    return f"1 line that is no {noun}" if count == 1 else f"{count} lines that are no {noun}s"
 
 
 def plural(count: int, noun: str) -> str:

@@ -21,7 +21,7 @@ def status(show: Show, document: StatusDocument) -> None:
     for ahead in document.cursors_ahead:
         show.line(f"cursor in the future: {ahead.message}")
         show.line(f"mend: {ahead.mend}")
-    for text in status_lines(document.source):
+    for text in status_lines(document.looks):
         show.line(text)
     show.line()
     show.rows(document.datasets, DATASETS)

@@ -39,6 +39,7 @@ class XPosts:
     """Posts of the X platform, one delivered version a row. All versions of a post are one thing, with one day."""
 
     version: int = VERSION
+    noun: str = "post"
     suffixes: tuple[str, ...] = tuple(f"{kind}{packed}" for kind in _FORMATS for packed in _PACKED)
     first_day: int = _FIRST_DAY
     one: tuple[str, ...] = ("post_id",)
