@@ -44,18 +44,22 @@ extracted as (
     join marks began on began.run_id = done.run_id and began.position = done.began
     where done.topic = 'run.layer_completed'
 ),
-sources as (
+said as (
     select
         dataset,
-        regexp_replace(
-            regexp_extract(
-                max_by(data ->> '$.definition', logic_version), '--\s*source\s*=\s*["'']([^"'']+)["'']', 1
-            ),
-            '__(rejected|undated)$', ''
+        regexp_extract(
+            max_by(data ->> '$.definition', logic_version), '--\s*source\s*=\s*["'']([^"'']+)["'']', 1
         ) as source
     from events
     where topic = 'dataset.logic_versioned'
     group by dataset
+),
+sources as (
+    select
+        dataset,
+        regexp_replace(source, '__(rejected|undated)$', '') as source,
+        ends_with(source, '__rejected') as is_of_lines
+    from said
 ),
 mended as (
     select l.position, l.path, min(e.position) as mended_position, arg_min(e.run_id, e.position) as mended_by
@@ -68,9 +72,9 @@ mended as (
             not regexp_matches(coalesce(e.asked, ''), '^[a-z][a-z0-9_]*=files:')
             or regexp_matches(e.asked, concat('(^|, )', s.source, '=files:'))
         )
-        -- What no day belongs to is read by each extraction.
+        -- What no day belongs to is read by each extraction; older readers gave such lines the day of 1970.
         and (
-            l.partition < date '2006-03-21'
+            (s.is_of_lines and l.partition = date '1970-01-01')
             or (e.first_day <= l.partition::varchar and l.partition::varchar < e.until_day)
         )
     where y.layer = 'bronze'
