@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import orjson
 import pytest
 
 from tests.kit import small
@@ -23,6 +25,7 @@ from tradex_ledger.domain.policy import NotAllowedError
 from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.lake.storage import LakeFileError
 from tradex_ledger.planning.complete import LostInputsError
+from tradex_ledger.resources import read_text
 from tradex_ledger.upkeep.gc import find_unreferenced
 from tradex_ledger.upkeep.lost import find_lost
 from tradex_ledger.workspace import Workspace
@@ -346,3 +349,39 @@ def test_the_whole_way_on_the_command_line(workspace: Workspace, capsys: pytest.
     assert name in capsys.readouterr().out
     for wrong in (["--reason", WHY], ["--approve", digest], ["gold_signals", "--file", name]):
         assert run([*folder, "lake", "lost", *wrong]) == 2
+
+
+def test_what_no_day_belonged_to_is_found_again_by_any_extraction_and_an_old_day_by_its_own_alone():
+    """An older reader filed lines without a day under 1970."""
+    connection = duckdb.connect()
+    connection.execute("""
+        create table events (
+            position bigint, topic varchar, dataset varchar, layer varchar, run_id varchar, partition date,
+            logic_version bigint, rows bigint, data json, "by" varchar, "at" timestamp
+        );
+        create table partitions (
+            dataset varchar, partition date, component varchar, logic_version bigint, published_position bigint,
+            files struct(path varchar)[]
+        )
+    """)
+    lines, days = "bronze_x_posts__rejected", ("1970-01-01", "2001-05-05", "2024-01-03")
+    lost = [{"path": f"{lines}/{day}", "rows": 1, "partition": day} for day in days]
+    extraction = {"extraction": {"cursor_from": "2024-01-03", "cursor_to": "2024-01-04", "source": "files:posts"}}
+    for position, (topic, data) in enumerate(
+        (
+            ("dataset.registered", {}),
+            ("dataset.logic_versioned", {"definition": '-- source = "x_posts__rejected"'}),
+            ("dataset.files_lost", {"files": lost}),
+            ("run.layer_started", extraction),
+            ("run.layer_completed", {}),
+        ),
+        start=1,
+    ):
+        row = (position, topic, lines, "bronze", "bf-1", orjson.dumps(data).decode())
+        connection.execute(
+            "insert into events by name select ? as position, ? as topic, ? as dataset, ? as layer, ? as run_id, "
+            "? as data, 0 as logic_version",
+            row,
+        )
+    found = connection.execute(f"select partition, mended_position from ({read_text('projections', 'lost_files.sql')})")
+    assert {str(day): position for day, position in found.fetchall()} == dict(zip(days, (5, None, 5), strict=True))
