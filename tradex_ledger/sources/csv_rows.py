@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tradex_ledger.domain.day import day_of, exact_day, to_epoch
 from tradex_ledger.sources.moments import DAY_US, micros
-from tradex_ledger.sources.source import Digest, NothingInside, Rejected, Row, Sink, Stated
+from tradex_ledger.sources.source import Cell, Digest, NothingInside, Rejected, Row, Sink, Stated
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,7 +53,7 @@ def _moment(text: str) -> int:
     return micros(found.replace(tzinfo=UTC) if found.tzinfo is None else found)
 
 
-_PARSERS: dict[str, Callable[[str], Any]] = {
+_PARSERS: dict[str, Callable[[str], Cell]] = {
     "VARCHAR": str,
     "DOUBLE": float,
     "BOOLEAN": _boolean,
@@ -79,7 +79,7 @@ def _parse_decimal(digits: int, scale: int, text: str) -> Decimal:
     return rounded
 
 
-def _parser(kind: str) -> Callable[[str], Any] | None:
+def _parser(kind: str) -> Callable[[str], Cell] | None:
     """What makes a value of a field, for a type as DuckDB describes it; None for a type that no field can say."""
     found = _decimal(kind)
     return partial(_parse_decimal, *found) if found else _PARSERS.get(kind)
@@ -203,7 +203,7 @@ class _Rows:
             return Rejected(f"not CSV: {error}", text, None, None)
         if len(fields) != self._n_fields:
             return Rejected(f"{len(fields)} fields, not {self._n_fields} as in the first line", text, None, None)
-        values: list[Any] = []
+        values: list[Cell] = []
         odd: list[str] = []
         unfit: list[str] = []
         for name, at, parse in self._columns:
@@ -216,8 +216,8 @@ class _Rows:
             if value is None and name in self._needed:
                 unfit.append(f"no {name}" if not field else f"{name} cannot be read: {_said(field)}")
             values.append(value)
-        day = values[self._day_at]
-        if unfit:
+        day = found if isinstance(found := values[self._day_at], int) else None
+        if unfit or day is None:
             return Rejected("; ".join(unfit), text, None, day)
         return Row(tuple(values), day * DAY_US, day, len(raw), tuple(odd))
 

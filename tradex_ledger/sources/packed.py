@@ -5,7 +5,7 @@ from __future__ import annotations
 import bz2
 import zlib
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -119,7 +119,7 @@ class _ArrowFile:
 
 def _unzstd(file: Reader) -> Iterator[bytes]:
     """The content of all Zstandard frames of a file, unpacked by Arrow."""
-    packed: Any = _ArrowFile(file)
+    packed = _ArrowFile(file)
     stream = pa.CompressedInputStream(pa.PythonFile(packed, mode="r"), "zstd")
     while True:
         try:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from tradex_ledger.sources.source import Cell
 
 _BATCH_BYTES_MAX = 8 << 20
 # Few values repeated often, as days are; the others are (nearly) unique, a dictionary only costs time there.
@@ -14,15 +15,16 @@ _REPEATED = {"__source", "source", "file", "reason", "run_id", "ingested_at"}
 
 
 class ParquetRows:
-    """Rows written in batches to a file that exists only if there is a row."""
+    """Rows written to a file that exists only if there is a row, in batches of `batch_rows` (or about 8 MiB)."""
 
-    def __init__(self, path: Path, schema: Any, batch_rows: int) -> None:
+    def __init__(self, path: Path, schema: pa.Schema, batch_rows: int) -> None:
         self._path, self._schema, self._batch_rows = path, schema, batch_rows
-        self._rows: list[tuple[Any, ...]] = []
+        self._rows: list[tuple[Cell, ...]] = []
         self._bytes = 0
-        self._writer: Any = None
+        self._writer: pq.ParquetWriter | None = None
 
-    def append(self, row: tuple[Any, ...], n_bytes: int) -> None:
+    def append(self, row: tuple[Cell, ...], n_bytes: int) -> None:
+        """A row in the order of the schema, which takes about so many bytes."""
         self._rows.append(row)
         self._bytes += n_bytes
         # By bytes too: 20,000 usual rows are up to 60 MB, 20,000 long ones would be gigabytes.
@@ -30,6 +32,7 @@ class ParquetRows:
             self._flush()
 
     def close(self) -> None:
+        """Write what is left; the file, if there is one, is whole now."""
         self._flush()
         if self._writer is not None:
             self._writer.close()
@@ -51,7 +54,7 @@ class ParquetRows:
         self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
         self._rows, self._bytes = [], 0
 
-    def _open(self) -> Any:
+    def _open(self) -> pq.ParquetWriter:
         repeated = [f.name for f in self._schema if f.name in _REPEATED or pa.types.is_date(f.type)]
         return pq.ParquetWriter(
             self._path,

@@ -11,7 +11,7 @@ from tradex_ledger.errors import UsageError
 from tradex_ledger.sources.files import open_place
 from tradex_ledger.sources.source import Place
 
-_NAMED = re.compile(r"(?P<name>[a-z][a-z0-9_]*)=(?P<uri>.+)", re.DOTALL)
+_NAMED = re.compile(r"([a-z][a-z0-9_]*)=(.+)", re.DOTALL)
 _NEXT = re.compile(r", (?=[a-z][a-z0-9_]*=files:)")
 
 
@@ -56,16 +56,22 @@ def chosen(texts: Iterable[str], base: Path | None) -> Places:
     named: dict[str, str] = {}
     default: str | None = None
     for text in texts:
-        match = _NAMED.fullmatch(text)
-        if match is None and default is None:
+        name, uri = _parts(text)
+        if name is None and default is None:
             default = text
-        elif match is not None and match["name"] not in named:
-            named[match["name"]] = match["uri"]
+        elif name is not None and name not in named:
+            named[name] = uri
         else:
             raise UsageError(
                 "two places are given for one source", mend="write NAME=files:PATH for each of several sources"
             )
     return Places(named, default, base)
+
+
+def _parts(text: str) -> tuple[str | None, str]:
+    """The name of `NAME=files:PATH`, and the URI; without a name, the text is the URI."""
+    match = _NAMED.fullmatch(text)
+    return (None, text) if match is None else (match[1], match[2])
 
 
 def described(places: Mapping[str, Place], names: Sequence[str]) -> str:
@@ -77,13 +83,13 @@ def described(places: Mapping[str, Place], names: Sequence[str]) -> str:
 
 def names_in(text: str) -> tuple[str, ...]:
     """The sources that such a text names; none where there was one alone."""
-    return tuple(match["name"] for part in _NEXT.split(text) if (match := _NAMED.fullmatch(part)))
+    return tuple(name for part in _NEXT.split(text) if (name := _parts(part)[0]) is not None)
 
 
 def are_meant(places: Mapping[str, Place], names: Sequence[str], text: str) -> bool:
     """Whether such a text, however it was written, means these very places."""
     said: dict[str, str] = {}
     for part in _NEXT.split(text):
-        match = _NAMED.fullmatch(part)
-        said[match["name"] if match else next(iter(names), "")] = match["uri"] if match else part
+        name, uri = _parts(part)
+        said[next(iter(names), "") if name is None else name] = uri
     return said.keys() == set(names) and all(places[name].is_meant(uri) for name, uri in said.items())

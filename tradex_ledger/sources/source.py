@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 from tradex_ledger.domain.day import Day
 
@@ -43,6 +45,10 @@ class Listing(NamedTuple):
     passed_over: list[PassedOver]
 
 
+Cell: TypeAlias = bool | int | float | str | Decimal | datetime | None
+"""A value of a row: times as UTC microseconds and days as days since 1970-01-01, or what Arrow reads them as."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stated:
     """What the definition of a dataset of rows states: its columns (name, DuckDB type), its partition, its key."""
@@ -63,7 +69,7 @@ class Row(NamedTuple):
     by what was wrong with it.
     """
 
-    values: tuple[Any, ...]
+    values: tuple[Cell, ...]
     moment: int
     day: int
     bytes: int

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import orjson
 
+from tradex_ledger.json_value import Json
 from tradex_ledger.sources.x_posts.elements import VALUES_MAX, has_too_many_values
 from tradex_ledger.sources.x_posts.fields import Fields, Unfit, included_posts, retweeted_id
 
@@ -27,17 +28,18 @@ def as_text_of(line: bytes, odd: list[str]) -> tuple[str, str | None]:
         return line.decode(errors="replace"), f"not UTF-8 at byte {error.start + 1}"
 
 
-def loads(line: bytes, odd: list[str]) -> Any:
+def loads(line: bytes, odd: list[str]) -> Json:
     """The JSON value that a line is. Raises `Unfit`."""
     if has_too_many_values(line):
         raise Unfit(f"more than {VALUES_MAX} values in one line")
     try:
-        return orjson.loads(line)
+        document: Json = orjson.loads(line)
+        return document
     except orjson.JSONDecodeError as error:
         if _LONE_SURROGATE.search(line):
             try:
                 # The only reader that lets half a surrogate pass; where one is needed, it is replaced.
-                found = json.loads(line, parse_constant=_no_number)
+                found: Json = json.loads(line, parse_constant=_no_number)
             except (ValueError, RecursionError):
                 pass
             else:
@@ -50,14 +52,14 @@ def _no_number(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def is_single(document: Any) -> bool:
+def is_single(document: Json) -> bool:
     """Whether a document is one thing, a post or none: no list, no page, and no answer that there is nothing."""
     if not isinstance(document, dict):
         return not isinstance(document, list)
     return has_id(document) or not (_page_of(document) is not None or _is_empty_answer(document))
 
 
-def _page_of(document: Fields) -> list[Any] | None:
+def _page_of(document: Fields) -> list[Json] | None:
     """The posts of a page: of v2, or of a search of v1.1, standard or premium."""
     return next((page for name in _PAGES if isinstance(page := document.get(name), list)), None)
 
@@ -72,7 +74,7 @@ def _is_empty_answer(document: Fields) -> bool:
     return document.get("data") is None and isinstance(meta, dict) and meta.get("result_count") == 0
 
 
-def items_of(document: Any) -> Iterator[tuple[Any, Mapping[str, Fields]]]:
+def items_of(document: Json) -> Iterator[tuple[Json, Mapping[str, Fields]]]:
     """The elements of a page or a list, each with the posts that came along; errors of a page come after its posts.
 
     Of a list of lists, or of pages, it is theirs: so it is read alike in one line and in several.
@@ -82,30 +84,30 @@ def items_of(document: Any) -> Iterator[tuple[Any, Mapping[str, Fields]]]:
         one = waiting.pop()
         if isinstance(one, list):
             waiting += reversed(one)
-        elif is_single(one):
-            yield one, {}
-        else:
+        elif isinstance(one, dict) and not is_single(one):
             yield from _of_page(one)
+        else:
+            yield one, {}
 
 
-def _of_page(document: Fields) -> list[tuple[Any, Mapping[str, Fields]]]:
+def _of_page(document: Fields) -> list[tuple[Json, Mapping[str, Fields]]]:
     included = included_posts(document)
     errors = document.get("errors")
     told = [{"errors": [error], **_named(error)} for error in errors] if isinstance(errors, list) else []
     return [(item, included) for item in [*(_page_of(document) or ()), *told]]
 
 
-def _named(error: Any) -> dict[str, Any]:
+def _named(error: Json) -> dict[str, Json]:
     return {name: error[name] for name in ("title", "detail") if name in error} if isinstance(error, dict) else {}
 
 
-def payload_of(item: Any, included: Mapping[str, Fields]) -> str:
+def payload_of(item: Json, included: Mapping[str, Fields]) -> str:
     """An element as a line of its own, with the posts that it passes on, so that it can be read again by itself.
 
     Raises: `Unfit`.
     """
     needed: dict[str, Fields] = {}
-    post: Any = item
+    post: Json | Fields = item
     while isinstance(post, dict) and (other := retweeted_id(post)) is not None:
         if other not in included or other in needed or len(needed) == _PASSED_ON_MAX:
             break
@@ -137,6 +139,6 @@ def named_error(document: Fields) -> str:
     return next((text for text in [*told, document.get("error")] if isinstance(text, str) and text), "unnamed")
 
 
-def is_disconnect(error: Any) -> bool:
+def is_disconnect(error: Json) -> bool:
     """Whether an error is how a stream of v2 says that it ends."""
     return isinstance(error, dict) and ("disconnect_type" in error or error.get("title") == "operational-disconnect")

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
+from tradex_ledger.json_value import Json, JsonObject
 from tradex_ledger.sources.moments import DAY_US
 from tradex_ledger.sources.x_posts.history import SURROGATE, history_of, id_text
 from tradex_ledger.sources.x_posts.time import snowflake_us
 
-Fields = Mapping[str, Any]
+Fields: TypeAlias = JsonObject
 
 _COUNT_MAX = 2**53
 _COUNT_DIGITS_MAX = 16
@@ -110,19 +111,19 @@ def _original_v2(fields: Fields, included: Mapping[str, Fields], odd: list[str],
     return max(found, key=lambda said: said.is_whole, default=None)
 
 
-def _inner(outer: Any, name: str) -> Any:
+def _inner(outer: Json, name: str) -> Json:
     """A field of a field; what is no object is handed on, to be told."""
     return outer.get(name) if isinstance(outer, dict) else outer if outer is None else [outer]
 
 
-def _fuller(values: Sequence[Any], odd: list[str]) -> str | None:
+def _fuller(values: Sequence[Json], odd: list[str]) -> str | None:
     """The first text among the places that may hold the whole one; nothing is said by an empty one."""
     if any(value is not None and not isinstance(value, str) for value in values):
         odd.append("a full text that is no text")
     return next((value for value in values if isinstance(value, str) and value), None)
 
 
-def _said(text: Any, fuller: str | None, original: Said | None, truncated: bool, odd: list[str]) -> Said:
+def _said(text: Json, fuller: str | None, original: Said | None, truncated: bool, odd: list[str]) -> Said:
     own = [clean(value, odd) for value in (text, fuller) if isinstance(value, str)]
     if original is not None:
         return Said(original.text, original.is_whole, (*own, *original.delivered))
@@ -169,7 +170,7 @@ def _retweeted(fields: Fields) -> list[Fields]:
     return [item for value in listed for item in value if isinstance(item, dict) and _is_repost(item.get("type"))]
 
 
-def _is_repost(kind: Any) -> bool:
+def _is_repost(kind: Json) -> bool:
     return isinstance(kind, str) and kind in _REPOSTS
 
 
@@ -223,7 +224,7 @@ def identifier(fields: Fields, *names: str, missing: str) -> str:
 # -- what is good to know, and never costs the post
 
 
-def author(fields: Any, names: Sequence[str], odd: list[str]) -> str | None:
+def author(fields: Json | Fields, names: Sequence[str], odd: list[str]) -> str | None:
     """Who wrote it, None where that cannot be read."""
     if isinstance(fields, dict) and (found := next((t for n in names if (t := id_text(fields.get(n)))), None)):
         return found
@@ -240,7 +241,7 @@ def language(fields: Fields, odd: list[str]) -> str | None:
     return None
 
 
-def count(metrics: Any, names: Sequence[str], odd: list[str]) -> int | None:
+def count(metrics: Json | Fields, names: Sequence[str], odd: list[str]) -> int | None:
     """How often; 0 where the platform did not say, None where what it said is no count."""
     if metrics is not None and not isinstance(metrics, dict):
         odd.append("a count that is no number")
@@ -256,12 +257,12 @@ def count(metrics: Any, names: Sequence[str], odd: list[str]) -> int | None:
     return None
 
 
-def first_of(fields: Fields, names: Sequence[str]) -> Any:
+def first_of(fields: Fields, names: Sequence[str]) -> Json:
     """The first of these fields that says something."""
     return next((value for name in names if (value := fields.get(name)) is not None), None)
 
 
-def quoted(value: Any) -> str:
+def quoted(value: Json) -> str:
     """A value for a sentence: short, and never as deep as the value itself may be."""
     if isinstance(value, dict):
         return "a JSON object"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from tradex_ledger.json_value import Json, JsonObject
 from tradex_ledger.sources.x_posts.time import snowflake_us
 
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -25,14 +25,14 @@ _WITHIN = (
 _NESTED_MAX = 4
 
 
-def id_text(value: Any) -> str | None:
+def id_text(value: Json) -> str | None:
     """An id, delivered as a text or as a number, as a text."""
     if isinstance(value, str) and value:
         return None if SURROGATE.search(value) else value
     return str(value) if type(value) is int else None
 
 
-def history_of(fields: Mapping[str, Any], own_id: str, odd: list[str]) -> list[str]:
+def history_of(fields: JsonObject, own_id: str, odd: list[str]) -> list[str]:
     """The ids of a post's versions, the own one among them, oldest first; none where the platform lists none.
 
     The platform's ids are times: their own order is that of the versions, however they are listed.
@@ -47,7 +47,7 @@ def history_of(fields: Mapping[str, Any], own_id: str, odd: list[str]) -> list[s
     return sorted(known, key=int) if all(snowflake_us(text) is not None for text in known) else known
 
 
-def _items(value: Any, depth: int) -> Iterator[Any]:
+def _items(value: Json, depth: int) -> Iterator[Json]:
     """What stands for an id in a history: an element of a list, or of an object what is known by its name."""
     if value is None:
         return

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
+from tradex_ledger.json_value import Json
 from tradex_ledger.sources.moments import DAY_US
 from tradex_ledger.sources.source import Rejected
 from tradex_ledger.sources.x_posts.documents import (
@@ -115,7 +116,7 @@ def iter_line(line: bytes, delivered_us: int | None = None) -> Iterator[Post | R
         yield found if flaw is None else _unspoilt(found, flaw)
 
 
-def _too_much(item: Any, line: str) -> Rejected:
+def _too_much(item: Json, line: str) -> Rejected:
     try:
         raw = payload_of(item, {})
     except Unfit:
@@ -142,7 +143,7 @@ def parse_post(line: bytes, delivered_us: int | None = None) -> Post | Rejected:
 
 
 def _item(
-    item: Any, included: Mapping[str, Fields], line: str, delivered_us: int | None, odd: list[str]
+    item: Json, included: Mapping[str, Fields], line: str, delivered_us: int | None, odd: list[str]
 ) -> Post | Rejected:
     """One of several in a line."""
     try:
@@ -154,13 +155,15 @@ def _item(
 
 def _one(
     payload: str,
-    document: Any,
+    document: Json,
     delivered_us: int | None,
     flaws: list[str],
     came_along: Mapping[str, Fields] | None = None,
 ) -> Post | Rejected:
     odd = list(flaws)
     try:
+        if not isinstance(document, dict):
+            raise Unfit(f"{quoted(document)}, not an object")
         fields = _fields(document)
         control = _control(fields)
         if control is not None:
@@ -175,10 +178,8 @@ def _one(
         return Rejected(str(unfit), payload, created_at, day, "early" if isinstance(unfit, _Early) else "")
 
 
-def _fields(document: Any) -> dict[str, Any]:
-    """The object that holds the post's fields: v2 may wrap it in `data`, the archive in `tweet`."""
-    if not isinstance(document, dict):
-        raise Unfit(f"{quoted(document)}, not an object")
+def _fields(document: Fields) -> Fields:
+    """The object that holds the post's fields: v2 may wrap it in `data`, the archive in `tweet`. Raises: `Unfit`."""
     if has_id(document):
         return document
     for wrapper in ("data", "tweet", "post"):
@@ -210,10 +211,10 @@ def _rejected_control(payload: str, control: str, fields: Fields, delivered_us: 
     return Rejected(_CONTROL_REASON.format(control), payload, moment, day, "control")
 
 
-def _time_of(document: Any, delivered_us: int | None) -> int | None:
+def _time_of(document: Json, delivered_us: int | None) -> int | None:
     """The time of what is no usable post, when it has one that may be true."""
     try:
-        moment = time_us(_fields(document).get("created_at"))
+        moment = time_us(_fields(document).get("created_at")) if isinstance(document, dict) else None
     except Unfit:
         return None
     return moment if moment is not None and may_be(moment, delivered_us) else None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Any
 
 from tradex_ledger.domain.day import LAST, day_of, to_epoch
+from tradex_ledger.json_value import Json
 from tradex_ledger.sources.moments import DAY_US
 
 _SECOND_US = 1_000_000
@@ -34,7 +34,7 @@ _AHEAD_MAX_US = 3_600_000_000
 _MILLISECONDS = re.compile(r"[0-9]{1,15}")
 
 
-def time_us(value: Any) -> int | None:
+def time_us(value: Json) -> int | None:
     """A platform's time as UTC microseconds since 1970, None if it is none (or none after 1970).
 
     `Tue Feb 11 21:45:52 +0000 2014` or `2014-02-11T21:45:52.000Z`: both hold the clock in the same place, and
@@ -53,7 +53,7 @@ def time_us(value: Any) -> int | None:
     return moment_us if 0 <= moment_us < _LATEST_US else None
 
 
-def milliseconds_us(value: Any) -> int | None:
+def milliseconds_us(value: Json) -> int | None:
     """Milliseconds since 1970, a number or a text, as microseconds; None for anything else."""
     text = str(value) if type(value) is int else value
     if not isinstance(text, str) or not _MILLISECONDS.fullmatch(text):
