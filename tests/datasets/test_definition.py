@@ -49,13 +49,13 @@ def test_semicolons_and_what_stands_behind_them_are_no_part_of_a_statement(spelt
     with connect() as connection:
         connection.execute("create table partitions (day date)")
         assert connection.execute(f"select * from ({found.sql}\n)").fetchall() == []
-    assert difference(found, header({"a": "0d"}) + SQL, []) is None
+    assert difference(found, header({"a": "0d"}) + SQL, ()) is None
 
 
 def test_spaces_at_the_ends_of_lines_do_not_count():
     text = header({"a": "0d"}) + SQL
     found = parse_definition("made", "".join(f"{line} \t\n" for line in text.splitlines()), {})
-    assert difference(found, text, []) is None
+    assert difference(found, text, ()) is None
 
 
 def test_a_semicolon_inside_a_statement_stays():

@@ -12,6 +12,7 @@ from tradex_ledger.datasets import fingerprint as fingerprint_module
 from tradex_ledger.datasets.definition import Definition, DefinitionError, load_pipeline, parse_definition
 from tradex_ledger.datasets.fingerprint import describe_all, difference, fingerprint
 from tradex_ledger.datasets.tokens import SCHEME
+from tradex_ledger.datasets.unchanged import Reference, references_of
 from tradex_ledger.sources.registry import READERS
 from tradex_ledger.sources.x_posts.reader import XPosts
 from tradex_ledger.workspace import BUILT_IN
@@ -23,7 +24,7 @@ WITH_WORDS = 'references = ["words.csv"]'
 
 def test_comments_spacing_and_case_of_keywords_do_not_count():
     respelt = f"-- a remark\n  SELECT day,\n\n count( * )  AS id /* why */ FROM base GROUP BY day -- {SQL}"
-    assert difference(definition(respelt), definition(SQL).text, []) is None
+    assert difference(definition(respelt), definition(SQL).text, ()) is None
     respaced = f"-- a remark\n  select day,\n\n count( * )  as id /* why */ from base group by day -- {SQL}"
     assert fingerprint(definition(respaced)) == fingerprint(definition(SQL))
 
@@ -52,18 +53,18 @@ def test_the_order_of_the_reads_does_not_count():
 def test_whatever_changes_rows_changes_the_fingerprint_and_is_a_difference(other: Definition):
     known = definition(SQL)
     assert fingerprint(other) != fingerprint(known)
-    assert difference(other, known.text, [])
-    stored = [{"name": name, "text": text} for name, text in other.references]
+    assert difference(other, known.text, ())
+    stored = references_of({"name": name, "text": text} for name, text in other.references)
     assert difference(other, other.text, stored) is None
     assert difference(known, other.text, stored)
 
 
 def test_a_difference_says_what_is_other():
     known = definition(SQL)
-    assert difference(definition(SQL, layer="silver"), known.text, []) == "its header says other layer"
-    assert difference(definition(SQL.replace("day,", "day - 0 as day,")), known.text, []) == "its statement is another"
+    assert difference(definition(SQL, layer="silver"), known.text, ()) == "its header says other layer"
+    assert difference(definition(SQL.replace("day,", "day - 0 as day,")), known.text, ()) == "its statement is another"
     one = definition(SQL, references=WORDS, more=WITH_WORDS)
-    other = [{"name": "words", "text": "word\nup\n"}]
+    other = (Reference("words", "word\nup\n"),)
     assert difference(one, one.text, other) == "its reference data is other: words"
 
 
@@ -74,14 +75,14 @@ def no_engine(*_: object) -> object:
 def test_the_same_text_and_the_same_tokens_need_no_engine(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(fingerprint_module, "parsed_form", no_engine)
     known = definition("select day, 1 as id from base -- once")
-    assert difference(known, known.text, []) is None
-    assert difference(definition("select day,\n1 as id from base"), known.text, []) is None
+    assert difference(known, known.text, ()) is None
+    assert difference(definition("select day,\n1 as id from base"), known.text, ()) is None
 
 
 def test_a_text_that_todays_engine_cannot_parse_is_the_same_logic_only_by_its_letters():
     old = definition("select day, 2 as id frum base")
-    assert difference(definition("select  day, 2 as id frum base"), old.text, []) is None
-    found = difference(definition("select day, 2 as id from base"), old.text, [])
+    assert difference(definition("select  day, 2 as id frum base"), old.text, ()) is None
+    found = difference(definition("select day, 2 as id from base"), old.text, ())
     assert found and found.startswith(f"DuckDB {duckdb.__version__} cannot parse the text of that version")
     assert "frum" in found or "base" in found
 
@@ -89,9 +90,9 @@ def test_a_text_that_todays_engine_cannot_parse_is_the_same_logic_only_by_its_le
 def test_a_header_that_cannot_be_read_any_more_is_the_same_logic_only_by_its_letters():
     old = definition("select day, 3 as id from base")
     text = old.text.replace("-- layer =", "-- stratum =")
-    found = difference(old, text, [])
+    found = difference(old, text, ())
     assert found and found.startswith("the text of that version cannot be read any more: ")
-    assert difference(dataclasses.replace(old, text=text), text, []) is None
+    assert difference(dataclasses.replace(old, text=text), text, ()) is None
 
 
 def test_a_fingerprint_is_what_it_was_whatever_the_engine():

@@ -115,4 +115,4 @@ def test_an_operator_and_a_number_are_what_they_are_and_no_more():
     assert fingerprint(one) == fingerprint(other)
     spaced = definition("select day, case when 1 <= -1e-5 then 1 end as id from base")
     assert fingerprint(spaced) != fingerprint(one)
-    assert difference(spaced, one.text, []) is None
+    assert difference(spaced, one.text, ()) is None

@@ -12,7 +12,7 @@ from tradex_ledger.audit.tables import LostFileError, PrunedFileError, Tables
 from tradex_ledger.audit.values import bare, values_of
 from tradex_ledger.datasets.sandbox import close, confine, in_time
 from tradex_ledger.datasets.scope import fold, free_tables, is_elsewhere
-from tradex_ledger.datasets.statement import NotOneSelectError, nodes, parsed_form
+from tradex_ledger.datasets.statement import Node, NotOneSelectError, nodes, parsed_form
 from tradex_ledger.errors import TradexError, UsageError
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.storage import LakeFileError, translate
@@ -130,7 +130,7 @@ def _readable(connection: duckdb.DuckDBPyConnection, dataset: str) -> list[str]:
     return found
 
 
-def _tables(tree: Any) -> set[str]:
+def _tables(tree: Node) -> set[str]:
     """The tables that a statement names. Raises `QueryError` for what could read elsewhere: other table functions than
     series, other schemas.
     """

@@ -7,13 +7,12 @@ gate would look in the wrong place, find nothing and let everything pass; so suc
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import duckdb
 
 from tradex_ledger.datasets import judged
 from tradex_ledger.datasets.definition import DefinitionError
-from tradex_ledger.datasets.statement import connect, parsed_forms
+from tradex_ledger.datasets.statement import Node, connect, parsed_forms
 from tradex_ledger.errors import EnvironmentFault
 
 REFUSED = (
@@ -73,7 +72,7 @@ UNDECLARED = (
     "select * from undeclared pivot (count(*) for x in (1))",
 )
 
-Check = Callable[[str, Any], None]
+Check = Callable[[str, Node], None]
 
 
 class UnknownEngineError(EnvironmentFault):
@@ -97,7 +96,7 @@ def check_engine(check: Check, check_tables: Check) -> None:
     check_passing(check, _parsed(connection, PASSING))
 
 
-def _parsed(connection: duckdb.DuckDBPyConnection, statements: tuple[str, ...]) -> dict[str, Any]:
+def _parsed(connection: duckdb.DuckDBPyConnection, statements: tuple[str, ...]) -> dict[str, Node]:
     try:
         trees = parsed_forms(connection, statements)
     except ValueError as error:
@@ -107,7 +106,7 @@ def _parsed(connection: duckdb.DuckDBPyConnection, statements: tuple[str, ...]) 
     return dict(zip(statements, trees, strict=True))
 
 
-def check_refused(check: Check, parsed: Mapping[str, Any]) -> None:
+def check_refused(check: Check, parsed: Mapping[str, Node]) -> None:
     """Raise `UnknownEngineError` for the first statement that passes."""
     for sql, tree in parsed.items():
         try:
@@ -117,7 +116,7 @@ def check_refused(check: Check, parsed: Mapping[str, Any]) -> None:
         raise UnknownEngineError(f"`{sql}` would pass")
 
 
-def check_passing(check: Check, parsed: Mapping[str, Any]) -> None:
+def check_passing(check: Check, parsed: Mapping[str, Node]) -> None:
     """Raise `UnknownEngineError` for the first statement that is refused."""
     for sql, tree in parsed.items():
         try:

@@ -19,60 +19,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tradex_ledger.datasets import names
-from tradex_ledger.datasets.header import HEADER, fields_of, read_by
+from tradex_ledger.datasets.header import FIELDS, HEADER, Header, fields_of, read_by
 from tradex_ledger.datasets.tokens import statement
 from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.errors import EnvironmentFault, NotFoundError, RefusedError
 from tradex_ledger.sources.registry import noun_of
 
-_READS = re.compile(r"(?P<first>[+-]?[0-9]{1,9})d(?:\.\.(?P<last>[+-]?[0-9]{1,9})d)?")
-_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
-_REFERENCE = re.compile(r"[a-z][a-z0-9_]{0,62}\.csv")
+_READS = re.compile(r"([+-]?[0-9]{1,9})d(?:\.\.([+-]?[0-9]{1,9})d)?")
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_column(value: object) -> bool:
-    """A name that is safe in a statement and in a path (`component=version/partition=day`)."""
-    return isinstance(value, str) and _COLUMN.fullmatch(value) is not None
-
-
-def _is_columns(value: object) -> bool:
-    return isinstance(value, list) and all(map(_is_column, value)) and len(set(value)) == len(value)
-
-
-def _is_table_of_texts(value: object) -> bool:
-    return isinstance(value, dict) and all(map(_is_text, value.values()))
-
-
-def _are_types(value: object) -> bool:
-    """Names of columns with one type each."""
-    return _is_table_of_texts(value) and all(map(_is_column, value))  # type: ignore[call-overload]
-
-
-def _is_references(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(v, str) and _REFERENCE.fullmatch(v) for v in value)
-
-
-_FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
-    "layer": (_is_text, "a text"),
-    "partition": (_is_column, "the name of a column"),
-    "key": (_is_columns, "a list of different columns"),
-    "component": (_is_column, "a name (letters, digits, _)"),
-    "reads": (_is_table_of_texts, 'a table such as { dataset = "0d" }'),
-    "references": (_is_references, "a list of names such as words.csv"),
-    "source": (_is_text, "a text"),
-    "reader": (_is_text, "a text"),
-    "columns": (_are_types, 'a table such as { date = "DATE" }'),
-}
 DAY_REACH = 400
 SAID_MAX = 80
 
@@ -146,55 +106,58 @@ def parse_definition(name: str, text: str, references: dict[str, str]) -> Defini
     if statement(text[: match.start()]):
         raise DefinitionError(name, "says something before its header", "put the header first, and all else below it")
     try:
-        header = fields_of(match)
+        said = fields_of(match)
     except (ValueError, RecursionError) as error:  # a number of very many digits is none of TOML's own errors
         raise DefinitionError(name, f"has a header that is not TOML: {error}") from None
+    _check_fields(name, said)
+    header = Header(**said)
     _check_header(name, header)
-    named = header.get("references", [])
-    missing = [file for file in named if file not in references]
+    missing = [file for file in header.references if file not in references]
     if missing:
         raise DefinitionError(name, f"names reference data that is not there: {', '.join(missing)}")
     return Definition(
         name=name,
-        layer=header["layer"],
-        partition=header["partition"],
-        key=tuple(header["key"]),
-        component=header.get("component"),
-        reads=tuple(_parse_reads(name, header.get("reads", {}))),
-        references=tuple((file.removesuffix(".csv"), references[file]) for file in named),
-        source=header.get("source"),
-        columns=tuple(header.get("columns", {}).items()),
+        layer=header.layer,
+        partition=header.partition,
+        key=tuple(header.key),
+        component=header.component,
+        reads=tuple(_parse_reads(name, header.reads)),
+        references=tuple((file.removesuffix(".csv"), references[file]) for file in header.references),
+        source=header.source,
+        columns=tuple((header.columns or {}).items()),
         sql=statement(text[match.end() :]),
         text=text,
-        reader=header.get("reader"),
+        reader=header.reader,
     )
 
 
-def _check_header(name: str, header: dict[str, Any]) -> None:
-    unknown = set(header) - _FIELDS.keys()
+def _check_fields(name: str, said: Mapping[str, object]) -> None:
+    """Raise `DefinitionError` unless a header has the fields of `Header`, each of its type."""
+    unknown = set(said) - FIELDS.keys()
     if unknown:
         raise DefinitionError(name, f"has header fields nobody knows: {', '.join(sorted(unknown))}")
     for field in ("layer", "partition", "key"):
-        if not header.get(field):
+        if not said.get(field):
             raise DefinitionError(name, f"does not say its {field}")
-    for field, value in header.items():
-        fits, wanted = _FIELDS[field]
+    for field, value in said.items():
+        fits, wanted = FIELDS[field]
         if not fits(value):
             raise DefinitionError(name, f"has {field} = {_said(value)}, which is not {wanted}")
-    if header["layer"] not in LAYERS:
-        raise DefinitionError(name, f"has the layer {header['layer']!r}; it is one of {', '.join(LAYERS)}")
-    if (header["layer"] == "bronze") != ("source" in header):
+
+
+def _check_header(name: str, header: Header) -> None:
+    if header.layer not in LAYERS:
+        raise DefinitionError(name, f"has the layer {header.layer!r}; it is one of {', '.join(LAYERS)}")
+    if (header.layer == "bronze") != (header.source is not None):
         raise DefinitionError(name, "must name a source if, and only if, it is in the bronze layer")
-    if "reader" in header and "source" not in header:
+    if header.reader is not None and header.source is None:
         raise DefinitionError(name, "names a reader and no source")
-    if (name in header.get("reads", {})) != ("columns" in header):
+    if (name in header.reads) != (header.columns is not None):
         raise DefinitionError(name, "must state its columns if, and only if, it reads its own earlier days")
-    _refuse(
-        name, names.of_a_side(name, header.get("source"), noun_of(read_by(header.get("source"), header.get("reader"))))
-    )
-    _refuse(name, names.of_stated_columns(header.get("columns", {})))
-    _refuse(name, names.of_tables(header.get("reads", {}), header.get("references", [])))
-    if header["layer"] != "bronze" and not header.get("reads"):
+    _refuse(name, names.of_a_side(name, header.source, noun_of(read_by(header.source, header.reader))))
+    _refuse(name, names.of_stated_columns(header.columns or {}))
+    _refuse(name, names.of_tables(header.reads, header.references))
+    if header.layer != "bronze" and not header.reads:
         raise DefinitionError(name, 'reads nothing: say `reads = { dataset = "0d" }`')
 
 
@@ -215,7 +178,8 @@ def _parse_reads(name: str, reads: dict[str, str]) -> list[Read]:
         match = _READS.fullmatch(str(text))
         if match is None:
             raise DefinitionError(name, f"reads {dataset} over {_said(text)}", 'write "0d", "-1d" or "-28d..-1d"')
-        first, last = int(match["first"]), int(match["last"] or match["first"])
+        first = int(match[1])
+        last = first if match[2] is None else int(match[2])
         if last < first or max(abs(first), abs(last)) > DAY_REACH:
             raise DefinitionError(name, f"reads {dataset} over {_said(text)}: at most {DAY_REACH} days, in order")
         if dataset == name and last >= 0:

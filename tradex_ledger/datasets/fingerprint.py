@@ -10,9 +10,8 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 import duckdb
 
@@ -23,6 +22,8 @@ from tradex_ledger.datasets.references import add_references
 from tradex_ledger.datasets.sandbox import DESCRIBE_MB, DESCRIBE_MINUTES, confine, description_of, in_time, spill_of
 from tradex_ledger.datasets.statement import NotOneSelectError, connect, is_same_form, parsed_form, quoted
 from tradex_ledger.datasets.tokens import SCHEME, tokens
+from tradex_ledger.datasets.unchanged import Reference
+from tradex_ledger.outside import Json
 from tradex_ledger.sources.registry import reader_version
 
 # What ends a name in quotes, or cannot be seen in one.
@@ -37,15 +38,14 @@ def fingerprint(definition: Definition) -> str:
 
 @cache
 def _fingerprint(definition: Definition, reader: int | None) -> str:
-    header = _header(definition)
-    if definition.reader is None:  # digests of before there was another than the source's own
-        del header["read_by"]
-    logic = {
+    # Digests of before there was another reader than the source's own say nothing of it.
+    header = {name: said for name, said in _header(definition).items() if said is not None or name != "read_by"}
+    logic: dict[str, Json] = {
         **header,
         "reader": reader,
         "references": [[table, text] for table, text in definition.references],
         "scheme": SCHEME,
-        "statement": tokens(definition.sql),
+        "statement": list(tokens(definition.sql)),
     }
     # Nothing but ASCII, keys in order, no spaces: the same bytes from whatever writes JSON.
     canonical = json.dumps(logic, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
@@ -63,7 +63,8 @@ def check_definition(definition: Definition) -> None:
     check_reads(definition, tree)
 
 
-def _header(definition: Definition) -> dict[str, Any]:
+def _header(definition: Definition) -> dict[str, Json]:
+    reads = sorted(definition.reads, key=lambda read: (read.dataset, read.first, read.last))
     return {
         "columns": [[name, kind] for name, kind in definition.columns],
         "component": definition.component,
@@ -71,23 +72,24 @@ def _header(definition: Definition) -> dict[str, Any]:
         "layer": definition.layer,
         "partition": definition.partition,
         "read_by": definition.reader,
-        "reads": sorted([read.dataset, read.first, read.last] for read in definition.reads),
+        "reads": [[read.dataset, read.first, read.last] for read in reads],
         "source": definition.source,
     }
 
 
-def difference(definition: Definition, text: str, references: Sequence[Mapping[str, str]]) -> str | None:
+def difference(definition: Definition, text: str, references: tuple[Reference, ...]) -> str | None:
     """What is other in a definition than in a stored text with its reference data; None when it is the same logic.
 
     Both are read by the engine at hand; comments and spacing do not count. The same text needs no engine, and no more
     do the same tokens: they are the same logic whatever an engine would make of them.
     """
-    stored = tuple((reference["name"], reference["text"]) for reference in references)
-    return None if (definition.text, definition.references) == (text, stored) else _difference(definition, text, stored)
+    if (definition.text, definition.references) == (text, references):
+        return None
+    return _difference(definition, text, references)
 
 
 @cache
-def _difference(definition: Definition, text: str, references: tuple[tuple[str, str], ...]) -> str | None:
+def _difference(definition: Definition, text: str, references: tuple[Reference, ...]) -> str | None:
     try:
         known = parse_definition(definition.name, text, {f"{name}.csv": csv_ for name, csv_ in references})
     except DefinitionError as error:

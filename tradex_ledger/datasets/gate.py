@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Set
 from functools import cache
-from typing import Any
 
 from tradex_ledger.datasets import canaries, judged, names
 from tradex_ledger.datasets.definition import Definition, DefinitionError
 from tradex_ledger.datasets.rules import problems, sorted_at_once
 from tradex_ledger.datasets.scope import fold, free_tables, is_elsewhere
-from tradex_ledger.datasets.statement import nodes
+from tradex_ledger.datasets.statement import Node, inner, nodes
 
 # Those that make rows of what they are given.
 _TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest", "json_each", "json_tree"})
@@ -31,7 +30,7 @@ class NotDeterministicError(DefinitionError):
     code = "not-deterministic"
 
 
-def check_deterministic(name: str, tree: Any) -> None:
+def check_deterministic(name: str, tree: Node) -> None:
     """Raise `NotDeterministicError` when the parsed form may give other rows for the same input: it calls a clock, a
     die, the world outside or what nobody has judged, or takes rows in no order.
 
@@ -41,10 +40,10 @@ def check_deterministic(name: str, tree: Any) -> None:
     _check(name, tree)
 
 
-def _check(name: str, tree: Any) -> None:
+def _check(name: str, tree: Node) -> None:
     for node in nodes(tree):
         if node.get("type") == "TABLE_FUNCTION":
-            function = str((node.get("function") or {}).get("function_name")).lower()
+            function = str(inner(node, "function").get("function_name")).lower()
             if function not in _TABLE_FUNCTIONS:
                 raise DefinitionError(name, f"calls the table function {function}", _BY_NAME)
     sorted_lists = {id(inner) for node in nodes(tree) for inner in sorted_at_once(node)}
@@ -54,13 +53,13 @@ def _check(name: str, tree: Any) -> None:
             raise NotDeterministicError(name, *found)
 
 
-def check_reads(definition: Definition, tree: Any) -> None:
+def check_reads(definition: Definition, tree: Node) -> None:
     """Raise `DefinitionError` when the statement names a table that the header does not declare."""
     declared = {read.dataset for read in definition.reads} | {table for table, _ in definition.references}
     _check_tables(definition.name, declared | {"partitions"}, tree)
 
 
-def _check_tables(name: str, declared: Set[str], tree: Any) -> None:
+def _check_tables(name: str, declared: Set[str], tree: Node) -> None:
     for node in free_tables(tree):
         table, elsewhere = fold(node.get("table_name")), is_elsewhere(node)
         if table not in declared or elsewhere:

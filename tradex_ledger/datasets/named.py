@@ -4,33 +4,16 @@ other logic without a version. Each is named with its mend by whatever would wor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.fingerprint import difference
+from tradex_ledger.datasets.unchanged import Known
 from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.sources.registry import noun_of, reader_version
 
 REMOVED, IDENTITY, LOGIC = "removed", "identity", "logic"
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the ledger says of a dataset: what it was registered as, and its current version.
-
-    `given_up`: that version is deprecated. `has_data`: something of the dataset is in the lake.
-    """
-
-    layer: str
-    partition: str
-    component: str | None
-    version: int
-    text: str
-    references: Sequence[Mapping[str, str]]
-    reader: int | None
-    given_up: bool
-    has_data: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +89,8 @@ def _changed(definition: Definition, known: Known) -> list[Finding]:
 
 def _renamed(pipeline: Pipeline, known: Mapping[str, Known], gone: Known) -> str | None:
     """The name under which a definition that is gone is there now, as far as its text tells."""
-    references = tuple((reference["name"], reference["text"]) for reference in gone.references)
     for name, definition in pipeline.definitions.items():
-        if name not in known and (definition.text, definition.references) == (gone.text, references):
+        if name not in known and (definition.text, definition.references) == (gone.text, gone.references):
             return name
     return None
 

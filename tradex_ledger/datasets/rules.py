@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from tradex_ledger.datasets import judged
-from tradex_ledger.datasets.statement import nodes
+from tradex_ledger.datasets.statement import Node, below, inner, nodes
+from tradex_ledger.outside import Json
 
-Node = dict[str, Any]
 Problem = tuple[str, str]
 
 # Names that call a function without brackets, when no table is named before them.
@@ -39,7 +38,7 @@ def problems(node: Node) -> Iterator[Problem]:
             "choose rows by what they hold: where md5(key) < '1'",
         )
     if isinstance(node.get("modifiers"), list):
-        yield from _modifiers(node["modifiers"])
+        yield from _modifiers(below(node, "modifiers"))
 
 
 def sorted_at_once(node: Node) -> Iterator[Node]:
@@ -50,7 +49,7 @@ def sorted_at_once(node: Node) -> Iterator[Node]:
                 yield value
 
 
-def _shape(kind: Any, shape: str) -> Iterator[Problem]:
+def _shape(kind: Json, shape: str) -> Iterator[Problem]:
     """What has a shape that nobody has looked at is refused, and not passed over."""
     known = shape in judged.NODES if kind is None else kind in judged.EXPRESSIONS
     if not known or (kind == "OPERATOR" and shape not in judged.OPERATORS):
@@ -99,12 +98,13 @@ def _named_aggregate(function: str, name: str) -> Iterator[Problem]:
 def _window(node: Node) -> Iterator[Problem]:
     yield from _judge(node)
     whole = node.get("start") in _WHOLE and node.get("end") in _WHOLE
-    if not whole and not _has_order(node.get("orders") or ()):
+    if not whole and not _has_order(below(node, "orders")):
         yield judged.problem("ranked", f"{str(node.get('function_name')).lower()}() of some rows")
 
 
 def _column(node: Node) -> Iterator[Problem]:
-    names = [str(part).lower() for part in node.get("column_names") or ()]
+    parts = node.get("column_names")
+    names = [str(part).lower() for part in parts] if isinstance(parts, list) else []
     if len(names) == 1 and names[0] in _BARE:
         problem, mend = judged.problem("clock" if names[0] in _CLOCKS else "world", names[0])
         yield problem, f"{mend}; a column that is called so is written with its table: t.{names[0]}"
@@ -162,7 +162,7 @@ _RULES: dict[str, Callable[[Node], Iterator[Problem]]] = {
 
 
 def _modifiers(modifiers: list[Node]) -> Iterator[Problem]:
-    if _has_order((order for modifier in modifiers for order in modifier.get("orders") or ()), places=True):
+    if _has_order((order for modifier in modifiers for order in below(modifier, "orders")), places=True):
         return
     mend = "add an order by to the same select, up to a key"
     for modifier in modifiers:
@@ -176,22 +176,21 @@ def _has_order(orders: Iterable[Node], *, places: bool = False) -> bool:
     """Whether an order is one: it names a column, counts rows, or (`places`) names a column by its place. A constant
     orders nothing."""
     for order in orders:
-        by = order.get("expression") or {}
+        by = inner(order, "expression")
         if any(node.get("class") in _ORDERING or node.get("function_name") in _COUNTS for node in nodes(by)):
             return True
-        if places and (by.get("literal") or {}).get("kind") == "INTEGER":
+        if places and inner(by, "literal").get("kind") == "INTEGER":
             return True
     return False
 
 
 def _orders_of(call: Node) -> list[Node]:
     """All orders that a call has: those in its brackets, and that of its window."""
-    inside = call.get("order_bys") or {}
-    return [*(inside.get("orders") or ()), *(call.get("arg_orders") or ()), *(call.get("orders") or ())]
+    return [*below(inner(call, "order_bys"), "orders"), *below(call, "arg_orders"), *below(call, "orders")]
 
 
 def _arguments(call: Node) -> list[Node]:
-    return [argument.get("expression") or {} for argument in call.get("arguments") or ()]
+    return [inner(argument, "expression") for argument in below(call, "arguments")]
 
 
 def _texts(value: Node) -> Iterator[str]:

@@ -10,11 +10,11 @@ import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import duckdb
 
-from tradex_ledger.datasets.statement import NotOneSelectError, is_same_form, parsed_form
+from tradex_ledger.datasets.statement import Node, NotOneSelectError, inner, is_same_form, parsed_form
 from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.paths import literal
 
@@ -168,7 +168,7 @@ def spill_of(memory_mb: int) -> str:
     return f"{memory_mb * SPILL_TIMES}MB"
 
 
-def one_select(connection: duckdb.DuckDBPyConnection, text: str) -> Any:
+def one_select(connection: duckdb.DuckDBPyConnection, text: str) -> duckdb.Statement:
     """The one SELECT that a text is, ready to be run: it, and not the text, is what runs.
 
     Raises `NotOneSelectError` before anything runs.
@@ -177,14 +177,14 @@ def one_select(connection: duckdb.DuckDBPyConnection, text: str) -> Any:
     return _extracted(connection, text)
 
 
-def _extracted(connection: duckdb.DuckDBPyConnection, text: str) -> Any:
+def _extracted(connection: duckdb.DuckDBPyConnection, text: str) -> duckdb.Statement:
     statements = connection.extract_statements(text)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise NotOneSelectError("it is not one SELECT to all readers")
     return statements[0]
 
 
-def select_within(connection: duckdb.DuckDBPyConnection, sql: str, order: str) -> Any:
+def select_within(connection: duckdb.DuckDBPyConnection, sql: str, order: str) -> duckdb.Statement:
     """A statement in the brackets of one that puts its rows into an order, ready to be run.
 
     By itself and within the brackets it has to be the very same, so that nothing in it can end them.
@@ -193,7 +193,7 @@ def select_within(connection: duckdb.DuckDBPyConnection, sql: str, order: str) -
     return _holding(connection, sql, f"select * from (\n{sql}\n) order by {order}", "subquery", "node")
 
 
-def description_of(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
+def description_of(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
     """What tells the columns of a statement without running it, likewise."""
     return _holding(connection, sql, f"describe {sql}\n", "query")
 
@@ -207,20 +207,20 @@ def check_within(connection: duckdb.DuckDBPyConnection, sql: str, text: str, *wa
     if (sql, text, way) in _held:
         return
     alone = _node(parsed_form(connection, sql))
-    found = _node(parsed_form(connection, text)).get("from_table")
+    found = inner(_node(parsed_form(connection, text)), "from_table")
     for step in way:
-        found = (found or {}).get(step)
-    if not is_same_form(found, alone):
+        found = inner(found, step)
+    if not alone or not is_same_form(found, alone):
         raise NotOneSelectError("it is another statement within a larger one than by itself")
     if len(_held) >= HELD_MAX:
         _held.clear()
     _held.add((sql, text, way))
 
 
-def _holding(connection: duckdb.DuckDBPyConnection, sql: str, text: str, *way: str) -> Any:
+def _holding(connection: duckdb.DuckDBPyConnection, sql: str, text: str, *way: str) -> duckdb.Statement:
     check_within(connection, sql, text, *way)  # which has parsed the text
     return _extracted(connection, text)
 
 
-def _node(tree: Any) -> Any:
-    return tree["statements"][0]["node"]
+def _node(tree: Node) -> Node:
+    return inner(tree, "node")

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterator
-from typing import Any
+
+from tradex_ledger.datasets.statement import Node, below, inner
+from tradex_ledger.outside import Json
 
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
@@ -19,40 +21,36 @@ def fold(name: object) -> str:
     return str(name).translate(_LOWER)
 
 
-def free_tables(tree: Any) -> Iterator[dict[str, Any]]:
+def free_tables(tree: Json) -> Iterator[Node]:
     """The nodes that name a table which no CTE in sight answers to; however deep a tree is, nothing calls itself."""
-    waiting: list[tuple[Any, frozenset[str]]] = [(tree, frozenset())]
+    waiting: list[tuple[Json, frozenset[str]]] = [(tree, frozenset())]
     while waiting:
         node, seen = waiting.pop()
         if isinstance(node, list):
             waiting.extend((item, seen) for item in reversed(node))
         elif isinstance(node, dict):
-            below = []
-            for entry in _entries(node):
-                below.append((entry.get("value"), seen))
+            within: list[tuple[Json, frozenset[str]]] = []
+            for entry in below(inner(node, "cte_map"), "map"):
+                within.append((entry.get("value"), seen))
                 seen |= {fold(entry.get("key"))}
             if node.get("type") == "BASE_TABLE" and not _is_cte(node, seen):
                 yield node
             is_recursive = node.get("type") == "RECURSIVE_CTE_NODE"
             own = {fold(node.get("cte_name"))} if is_recursive else frozenset()
-            below += [
+            within += [
                 (value, seen | own if key == "right" else seen) for key, value in node.items() if key != "cte_map"
             ]
-            waiting.extend(reversed(below))
+            waiting.extend(reversed(within))
 
 
-def is_elsewhere(table: dict[str, Any], home: frozenset[str] = frozenset()) -> bool:
+def is_elsewhere(table: Node, home: frozenset[str] = frozenset()) -> bool:
     """Whether a named table is of a schema or catalog other than `home` (schemas)."""
-    path = (table.get("qualified_name") or {}).get("path") or []
+    named = inner(table, "qualified_name").get("path")
+    path = named if isinstance(named, list) else []
     schema = fold(table.get("schema_name") or "")
     return bool(table.get("catalog_name")) or len(path) > 2 or (bool(schema or path[1:]) and schema not in home)
 
 
-def _is_cte(table: dict[str, Any], seen: frozenset[str]) -> bool:
+def _is_cte(table: Node, seen: frozenset[str]) -> bool:
     """`recurring.r` is what a recursion with `using key` has so far: a CTE, too."""
     return fold(table.get("table_name")) in seen and not is_elsewhere(table, frozenset({"recurring"}))
-
-
-def _entries(node: dict[str, Any]) -> list[dict[str, Any]]:
-    found = node.get("cte_map")
-    return list(found.get("map", [])) if isinstance(found, dict) else []

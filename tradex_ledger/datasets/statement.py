@@ -6,10 +6,12 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any
+from typing import TypeAlias
 
 import duckdb
 import orjson
+
+from tradex_ledger.outside import Json
 
 # What a query can be made of; other nodes change data.
 _READING = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
@@ -19,6 +21,9 @@ CONFIG = {
     "autoload_known_extensions": "false",
     "python_enable_replacements": "false",
 }
+
+Node: TypeAlias = dict[str, Json]
+"""An object of a parsed form: an expression, a table, a query and what belongs to it."""
 
 
 class NotOneSelectError(ValueError):
@@ -35,11 +40,12 @@ def connect() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def parsed_form(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
+def parsed_form(connection: duckdb.DuckDBPyConnection, sql: str) -> Node:
     """The statement as DuckDB parsed it, positions stripped. Raises `NotOneSelectError`."""
-    tree = _parsed(connection, sql)
-    if len(tree["statements"]) != 1:
-        raise NotOneSelectError(f"it holds {len(tree['statements'])} statements, not one")
+    statements = _parsed(connection, sql)
+    if len(statements) != 1:
+        raise NotOneSelectError(f"it holds {len(statements)} statements, not one")
+    (tree,) = statements
     # `with x as (delete from … returning *) select …` is a SELECT to DuckDB, and changes data.
     kinds = (str(node.get("type")) for node in nodes(tree))
     other = next((kind for kind in kinds if kind.endswith("_NODE") and kind not in _READING), None)
@@ -48,15 +54,15 @@ def parsed_form(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
     return _strip(tree)
 
 
-def parsed_forms(connection: duckdb.DuckDBPyConnection, statements: Iterable[str]) -> list[Any]:
+def parsed_forms(connection: duckdb.DuckDBPyConnection, statements: Iterable[str]) -> list[Node]:
     """Several statements, parsed at once. Raises `NotOneSelectError`."""
-    return list(_strip(_parsed(connection, ";\n".join(statements)))["statements"])
+    return [_strip(tree) for tree in _parsed(connection, ";\n".join(statements))]
 
 
-def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
+def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Node]:
     row = connection.execute("select json_serialize_sql(?::varchar)", [sql]).fetchall()[0]
     try:
-        tree = orjson.loads(row[0])
+        tree: Node = orjson.loads(row[0])
     except orjson.JSONDecodeError:  # DuckDB writes what this reads, but for 1,024 levels
         raise NotOneSelectError(
             "it is nested too deeply: put less in brackets, or join fewer terms in one row"
@@ -65,10 +71,10 @@ def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
         raise MemoryError  # told in the words for a statement that is wrong
     if tree.get("error"):
         raise NotOneSelectError(tree.get("error_message", "it cannot be parsed"))
-    return tree
+    return below(tree, "statements")
 
 
-def _strip(tree: Any) -> Any:
+def _strip(tree: Node) -> Node:
     for node in list(nodes(tree)):
         for key in [key for key in node if key.startswith("query_location")]:
             del node[key]
@@ -80,9 +86,21 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def nodes(tree: Any) -> Iterator[dict[str, Any]]:
+def inner(node: Node, name: str) -> Node:
+    """The object that a node has under a name; an empty one where it has none."""
+    found = node.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def below(node: Node, name: str) -> list[Node]:
+    """The objects of the list that a node has under a name; none where it has none."""
+    found = node.get(name)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def nodes(tree: Json) -> Iterator[Node]:
     """All objects of a parsed form, parents first. A sum of 300 terms is 300 deep: nothing here calls itself."""
-    waiting = [tree]
+    waiting: list[Json] = [tree]
     while waiting:
         node = waiting.pop()
         if isinstance(node, dict):
@@ -92,9 +110,9 @@ def nodes(tree: Any) -> Iterator[dict[str, Any]]:
             waiting.extend(reversed(node))
 
 
-def is_same_form(one: Any, other: Any) -> bool:
+def is_same_form(one: Json, other: Json) -> bool:
     """Whether two parsed forms are equal, however deep they are."""
-    waiting = [(one, other)]
+    waiting: list[tuple[Json, Json]] = [(one, other)]
     while waiting:
         left, right = waiting.pop()
         if isinstance(left, dict) and isinstance(right, dict):

@@ -5,18 +5,49 @@ Nearly always they are, and whoever asks where things stand need not wait for th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from tradex_ledger.datasets.header import HEADER, fields_of, read_by
 from tradex_ledger.sources.registry import reader_version
 
 
-def are_unchanged(folder: Path, known: Mapping[str, Mapping[str, Any]]) -> bool:
+class Reference(NamedTuple):
+    """Reference data of a definition: the name of its table, and its CSV text."""
+
+    name: str
+    text: str
+
+
+def references_of(facts: Iterable[Mapping[str, str]]) -> tuple[Reference, ...]:
+    """Reference data as an event carries it."""
+    return tuple(Reference(**one) for one in facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger says of a dataset: what it was registered as, and its current version.
+
+    `given_up`: that version is deprecated. `has_data`: something of the dataset is in the lake.
+    """
+
+    layer: str
+    partition: str
+    component: str | None
+    version: int
+    text: str
+    references: tuple[Reference, ...]
+    reader: int | None
+    given_up: bool
+    has_data: bool
+
+
+def are_unchanged(folder: Path, known: Mapping[str, Known]) -> bool:
     """Whether the files of a folder are those on record, one for one. False says no more than: look closer.
 
-    `known`: what the ledger says of each dataset, with the fields of `datasets.named.Known`.
+    `known`: what the ledger says of each dataset, by its name.
     """
     try:
         files = {path.stem: path for path in folder.glob("*.sql")}
@@ -25,18 +56,18 @@ def are_unchanged(folder: Path, known: Mapping[str, Mapping[str, Any]]) -> bool:
         return False
 
 
-def _is(path: Path, known: Mapping[str, Any]) -> bool:
+def _is(path: Path, known: Known) -> bool:
     text = _read(path)
     header = HEADER.search(text)
-    if text != known["text"] or header is None:
+    if text != known.text or header is None:
         return False
     fields = fields_of(header)
     names = fields.get("references", [])
-    said = [(f"{one['name']}.csv", one["text"]) for one in known["references"]]
-    reader = reader_version(read_by(fields.get("source"), fields.get("reader"))) if known["layer"] == "bronze" else None
+    said = [(f"{one.name}.csv", one.text) for one in known.references]
+    reader = reader_version(read_by(fields.get("source"), fields.get("reader"))) if known.layer == "bronze" else None
     return (
         (fields.get("layer"), fields.get("partition"), fields.get("component"), reader)
-        == (known["layer"], known["partition"], known["component"], known["reader"])
+        == (known.layer, known.partition, known.component, known.reader)
         and names == [name for name, _ in said]
         and all(_read(path.with_name(name)) == content for name, content in said)
     )

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.fingerprint import check_definition, describe_all, difference
 from tradex_ledger.datasets.intake import Intake, check_intakes, intakes
+from tradex_ledger.datasets.unchanged import references_of
 from tradex_ledger.domain.dataset import Dataset, Difference, stream_of
 from tradex_ledger.domain.dataset_errors import BumpedMeanwhileError, LogicChangedError
 from tradex_ledger.domain.day import Day
@@ -168,7 +169,7 @@ class Execution:
 
 def differs(definition: Definition) -> Difference:
     """Tells today's definition from the text of a version."""
-    return lambda text, references: difference(definition, text, references)
+    return lambda text, references: difference(definition, text, references_of(references))
 
 
 def changed_logic(pipeline: Pipeline, locks: Mapping[str, Dataset]) -> dict[str, list[str]]:

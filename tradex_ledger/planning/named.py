@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tradex_ledger.datasets.definition import Definition, Pipeline
-from tradex_ledger.datasets.named import LOGIC, Known, findings, is_as_registered
+from tradex_ledger.datasets.named import LOGIC, findings, is_as_registered
+from tradex_ledger.datasets.unchanged import Known, references_of
 from tradex_ledger.domain.advice import Advice
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.dataset_errors import DefinitionsChangedError
@@ -72,7 +73,7 @@ def known_of(dataset: Dataset, *, has_data: bool) -> Known:
         component=dataset.component,
         version=dataset.logic_version,
         text=dataset.text,
-        references=dataset.references,
+        references=references_of(dataset.references),
         reader=dataset.reader_of(dataset.logic_version),
         given_up=dataset.logic_version in dataset.deprecated,
         has_data=has_data,

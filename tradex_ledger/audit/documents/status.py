@@ -192,25 +192,21 @@ def _findings(reader: Reader, config: Config) -> list[Finding]:
     Those of another user are not looked at until they are trusted.
     """
     from tradex_ledger.datasets.built_in import BUILT_IN, PIPELINE
-    from tradex_ledger.datasets.unchanged import are_unchanged
+    from tradex_ledger.datasets.unchanged import Known, are_unchanged, references_of
     from tradex_ledger.errors import TradexError
     from tradex_ledger.trust import check_trusted
 
     folder = config.pipeline or BUILT_IN
     on_record = reader.ask(_Definition, _DEFINITIONS, over=("partitions", "logic_versions", "definitions"))
-    known = {row.dataset: row._asdict() | {"references": orjson.loads(row.references)} for row in on_record}
-    for facts in known.values():
-        facts.pop("dataset")
+    known = {row.dataset: Known(*row[1:6], references_of(orjson.loads(row.references)), *row[7:]) for row in on_record}
     try:
         check_trusted(config.folder, config.pipeline)
         if are_unchanged(folder, known):
             return []
         from tradex_ledger.datasets.definition import load_pipeline
-        from tradex_ledger.datasets.named import Known, findings
+        from tradex_ledger.datasets.named import findings
 
-        found = findings(
-            load_pipeline(folder, config.name or PIPELINE), {name: Known(**facts) for name, facts in known.items()}
-        )
+        found = findings(load_pipeline(folder, config.name or PIPELINE), known)
     except TradexError as error:  # whoever runs something is refused with it
         kind = "not compared" if error.code == "untrusted" else "broken"
         return [Finding(kind, getattr(error, "dataset", None), error.message, error.mend)]

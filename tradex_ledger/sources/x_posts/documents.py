@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import orjson
 
-from tradex_ledger.json_value import Json
+from tradex_ledger.outside import Json
 from tradex_ledger.sources.x_posts.elements import VALUES_MAX, has_too_many_values
 from tradex_ledger.sources.x_posts.fields import Fields, Unfit, included_posts, retweeted_id
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple, TypeAlias
 
-from tradex_ledger.json_value import Json, JsonObject
+from tradex_ledger.outside import Json, JsonObject
 from tradex_ledger.sources.moments import DAY_US
 from tradex_ledger.sources.x_posts.history import SURROGATE, history_of, id_text
 from tradex_ledger.sources.x_posts.time import snowflake_us

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tradex_ledger.json_value import Json, JsonObject
+from tradex_ledger.outside import Json, JsonObject
 from tradex_ledger.sources.x_posts.time import snowflake_us
 
 SURROGATE = re.compile("[\ud800-\udfff]")

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import orjson
 
-from tradex_ledger.json_value import Json
+from tradex_ledger.outside import Json
 from tradex_ledger.sources.moments import DAY_US
 from tradex_ledger.sources.source import Rejected
 from tradex_ledger.sources.x_posts.documents import (

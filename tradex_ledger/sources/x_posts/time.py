@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 
 from tradex_ledger.domain.day import LAST, day_of, to_epoch
-from tradex_ledger.json_value import Json
+from tradex_ledger.outside import Json
 from tradex_ledger.sources.moments import DAY_US
 
 _SECOND_US = 1_000_000
