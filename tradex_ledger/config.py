@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from tradex_ledger import found
 from tradex_ledger.domain.policy import Policy, settings
@@ -18,6 +17,7 @@ from tradex_ledger.domain.policy_text import PolicyValueError, policy_of, said
 from tradex_ledger.domain.words import ROW
 from tradex_ledger.errors import EnvironmentFault, UsageError
 from tradex_ledger.fresh import fresh_settings
+from tradex_ledger.outside import Toml
 from tradex_ledger.paths import check_lake_name, check_name, check_no_url, given, resolved, written
 
 FILE = found.FILE
@@ -112,7 +112,7 @@ def load_config(path: Path) -> Config:
         url = f"{SQLITE}{os.path.realpath(url.removeprefix(SQLITE))}"
     lake = lake_place(_text(path, workspace, "lake"), folder)
 
-    def place_of(values: Mapping[str, Any]) -> str:
+    def place_of(values: Mapping[str, Toml]) -> str:
         return resolve_uri(_text(path, values, "uri"), "files:", folder)
 
     sources = content.get("sources", {})
@@ -133,16 +133,19 @@ def load_config(path: Path) -> Config:
     )
 
 
-def _sections(path: Path, section: str, values: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+def _sections(path: Path, section: str, values: Mapping[str, Toml]) -> list[tuple[str, Mapping[str, Toml]]]:
     """A section by its name, or those of the sources by theirs. Raises `ConfigError`."""
     if section != "sources":
         return [(section, values)]
-    if odd := next((name for name, one in values.items() if not isinstance(one, dict)), None):
-        raise ConfigError(path, f"[sources] has {odd}, which is no section", f"begin one with [sources.{odd}]")
-    return [(f"sources.{name}", one) for name, one in values.items()]
+    found: list[tuple[str, Mapping[str, Toml]]] = []
+    for name, one in values.items():
+        if not isinstance(one, dict):
+            raise ConfigError(path, f"[sources] has {name}, which is no section", f"begin one with [sources.{name}]")
+        found.append((f"sources.{name}", one))
+    return found
 
 
-def _name(path: Path, workspace: Mapping[str, Any]) -> str | None:
+def _name(path: Path, workspace: Mapping[str, Toml]) -> str | None:
     """The name of the pipeline. Raises `ConfigError`."""
     if "name" not in workspace:
         return None
@@ -152,7 +155,7 @@ def _name(path: Path, workspace: Mapping[str, Any]) -> str | None:
     return name
 
 
-def _text(path: Path, values: Mapping[str, Any], name: str) -> str:
+def _text(path: Path, values: Mapping[str, Toml], name: str) -> str:
     value = values.get(name)
     if not isinstance(value, str) or not value or "\0" in value:
         told = type(value).__name__ if name in _SECRET and value else said(value)
@@ -160,7 +163,7 @@ def _text(path: Path, values: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _positive(path: Path, values: Mapping[str, Any], name: str, default: int | None) -> int | None:
+def _positive(path: Path, values: Mapping[str, Toml], name: str, default: int | None) -> int | None:
     value = values.get(name, default)
     most = MOST[name]
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most):
@@ -168,7 +171,7 @@ def _positive(path: Path, values: Mapping[str, Any], name: str, default: int | N
     return value
 
 
-def _policy(path: Path, values: Mapping[str, Any]) -> Policy:
+def _policy(path: Path, values: Mapping[str, Toml]) -> Policy:
     """What is proposed under [policy]; what is judged by is on record."""
     try:
         return policy_of(values)
@@ -176,14 +179,16 @@ def _policy(path: Path, values: Mapping[str, Any]) -> Policy:
         raise ConfigError(path, f"[policy] {error.message}", error.mend) from None
 
 
-def _urls(path: Path, values: Mapping[str, Any]) -> tuple[str, ...]:
+def _urls(path: Path, values: Mapping[str, Toml]) -> tuple[str, ...]:
     urls = values.get("urls", [])
     if not isinstance(urls, list):
         raise ConfigError(path, "[alerts] urls must be a list of URLs")  # its values may be secrets: they are not said
+    found = []
     for number, url in enumerate(urls, 1):
         if not isinstance(url, str) or "://" not in url:
             raise ConfigError(path, f"[alerts] urls must be a list of URLs: number {number} is none")
-    return tuple(urls)
+        found.append(url)
+    return tuple(found)
 
 
 def ledger_url(text: str, folder: Path) -> str:

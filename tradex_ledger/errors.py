@@ -7,8 +7,6 @@ an exit status.
 
 from __future__ import annotations
 
-from typing import Any
-
 
 class TradexError(Exception):
     """Something a person can read, with the values, and what mends it."""
@@ -23,12 +21,12 @@ class TradexError(Exception):
         if code:
             self.code = code
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         """Leaf classes own their constructors, so the way back from a worker process goes past them."""
         return (_revive, (type(self), self.args, self.__dict__))
 
 
-def _revive(cls: type[TradexError], args: tuple[Any, ...], facts: dict[str, Any]) -> TradexError:
+def _revive(cls: type[TradexError], args: tuple[object, ...], facts: dict[str, object]) -> TradexError:
     error = cls.__new__(cls)
     Exception.__init__(error, *args)
     error.__dict__.update(facts)

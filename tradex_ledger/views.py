@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import duckdb
@@ -33,9 +33,17 @@ _OF_ALL = "-- Of every event.\n"
 _TOPIC = re.compile(r"'([a-z_]+\.[a-z_]+)'")
 _STEPS = re.compile(r"from lifecycle where (\w+)")
 _EVERY_STEP = re.compile(r"(?:from|join) lifecycle(?! where)")
-_EMPTY = re.compile(r"^-- Empty without (?P<topic>[a-z_.]+)\.$", re.MULTILINE)
+_EMPTY = re.compile(r"^-- Empty without ([a-z_.]+)\.$", re.MULTILINE)
 # What is worked out in a connection already; to ask DuckDB for it costs as much as a projection does.
 _PRESENT: WeakKeyDictionary[duckdb.DuckDBPyConnection, set[str]] = WeakKeyDictionary()
+
+
+class _Column(NamedTuple):
+    """A column of a projection, as its contract has it."""
+
+    name: str
+    type: str
+    meaning: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +152,14 @@ def _written_over(name: str) -> tuple[str, ...]:
 def _rare(name: str) -> str | None:
     """The topic without which a projection has no rows, where its file says so."""
     said = _EMPTY.search(_projection_sql(name))
-    return said and said["topic"]
+    return said and said[1]
 
 
 def _columns(name: str) -> str:
     """The columns of a projection with their types, as they are on record."""
-    columns = orjson.loads(resources.read_text("schema", "projections", f"{name}.json"))["columns"]
-    return ", ".join(f'"{column["name"]}" {column["type"]}' for column in columns)
+    contract = orjson.loads(resources.read_text("schema", "projections", f"{name}.json"))
+    columns = [_Column(**column) for column in contract["columns"]]
+    return ", ".join(f'"{column.name}" {column.type}' for column in columns)
 
 
 def add_projections(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
@@ -183,14 +192,14 @@ def add_projections(connection: duckdb.DuckDBPyConnection, names: Iterable[str])
 
 
 def rows(
-    connection: duckdb.DuckDBPyConnection, projection: str, where: str = "true", *values: Any
+    connection: duckdb.DuckDBPyConnection, projection: str, where: str = "true", *values: str | int | None
 ) -> list[dict[str, Any]]:
     """The rows of a projection as dicts; `where` is SQL of ours, its values are bound."""
     return asked(connection, [projection], f'select * from "{projection}" where {where}', *values)
 
 
 def asked(
-    connection: duckdb.DuckDBPyConnection, projections: Iterable[str], statement: str, *values: Any
+    connection: duckdb.DuckDBPyConnection, projections: Iterable[str], statement: str, *values: str | int | None
 ) -> list[dict[str, Any]]:
     """The rows (dicts) of a statement of ours over projections, which are worked out first; its values are bound."""
     add_projections(connection, projections)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -42,13 +41,13 @@ def _first_of(before: pa.Table, after: pa.Table, name: str) -> int:
     return _first(_values(before, name), _values(after, name), tolerance(before, name))
 
 
-def _first(before: list[Any], after: list[Any], tolerance: float) -> int:
+def _first(before: list[object], after: list[object], tolerance: float) -> int:
     """The place of the first values that differ, or where the shorter list ends."""
     pairs = enumerate(zip(before, after, strict=False))
     return next((n for n, (one, other) in pairs if not same(one, other, tolerance)), min(len(before), len(after)))
 
 
-def _values(table: pa.Table, name: str) -> list[Any]:
+def _values(table: pa.Table, name: str) -> list[object]:
     return list(table[name].to_pylist())
 
 
@@ -65,7 +64,7 @@ def _holds_singles(kind: pa.DataType) -> bool:
     return pa.types.is_float32(kind) or any(_holds_singles(kind.field(n).type) for n in range(kind.num_fields))
 
 
-def same(one: Any, other: Any, relative: float, absolute: float | None = None) -> bool:
+def same(one: object, other: object, relative: float, absolute: float | None = None) -> bool:
     """Whether two values are the same, whatever they are made of; `absolute` is as `relative` unless given."""
     if isinstance(one, float) and isinstance(other, float):
         both_nan = math.isnan(one) and math.isnan(other)

@@ -7,10 +7,10 @@ It passes the door to any database: see `select.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import orjson
-
+from tradex_ledger.domain.facts import Facts
+from tradex_ledger.ledger.entry import parse
 from tradex_ledger.ledger.select import Found, Store, Value, read
 
 END = 1 << 62
@@ -31,10 +31,9 @@ class Told(NamedTuple):
     entry: str
 
     @property
-    def data(self) -> dict[str, Any]:
+    def data(self) -> Facts:
         """The facts of the event."""
-        data: dict[str, Any] = orjson.loads(self.entry)["data"]
-        return data
+        return parse(self.entry).data
 
 
 class _Where:

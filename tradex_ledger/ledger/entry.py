@@ -7,17 +7,19 @@ result equals RFC 8785 (JSON Canonicalization Scheme).
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
 
+from tradex_ledger.domain.facts import Facts
 from tradex_ledger.errors import UsageError
 
 MAX_INTEGER = 2**53 - 1
 MAX_DEPTH = 100
-_STATE_KEYS = {"by", "data", "v"}
+_STATE_KEYS = 3  # by, data, v
 
 
 class NotCanonicalError(UsageError, TypeError):
@@ -41,7 +43,7 @@ class Entry(NamedTuple):
 
     at: str
     by: str
-    data: dict[str, Any]
+    data: Facts
     ledger: str
     position: int
     stream: str
@@ -92,11 +94,11 @@ def state_of(entry: bytes) -> bytes:
     """What a recorder hands back as an event's state: the whole entry, or the opaque bytes given to it."""
     end = entry.rindex(b',"version":')
     if entry.endswith(b',"v":0', 0, end):
-        return b64decode(orjson.loads(entry)["data"]["opaque"])
+        return b64decode(parse(entry).data["opaque"])
     return entry
 
 
-def parse(entry: bytes) -> Entry:
+def parse(entry: bytes | str) -> Entry:
     """The fields of an entry.
 
     Raises: NotCanonicalError if the bytes are no entry.
@@ -136,17 +138,10 @@ def quoted(text: str) -> str:
 def _is_event_state(state: bytes) -> bool:
     """Whether a state is, byte for byte, what `canonical` makes of an event."""
     try:
-        value = orjson.loads(state)
-        if (
-            type(value) is not dict
-            or value.keys() != _STATE_KEYS
-            or type(value["by"]) is not str
-            or type(value["data"]) is not dict
-            or type(value["v"]) is not int
-            or value["v"] < 1
-        ):
-            return False
-        return canonical(value) == state
+        match orjson.loads(state):
+            case {"by": str(), "data": dict(), "v": int(v)} as value if len(value) == _STATE_KEYS:
+                return type(v) is int and v >= 1 and canonical(value) == state
+        return False
     except (orjson.JSONDecodeError, NotCanonicalError):
         return False
 
@@ -171,7 +166,7 @@ def _check(value: Any, depth: int) -> None:
         raise NotCanonicalError(f"is of type {kind.__name__}, which the ledger does not hold")
 
 
-def _check_items(items: dict[Any, Any], depth: int) -> None:
+def _check_items(items: dict[object, object], depth: int) -> None:
     for key, item in items.items():
         if type(key) is not str or not key.isascii():
             raise NotCanonicalError(f"has the key {key!r}, which is no ASCII text")
@@ -181,7 +176,7 @@ def _check_items(items: dict[Any, Any], depth: int) -> None:
             raise error.under(key) from None
 
 
-def _check_elements(elements: list[Any] | tuple[Any, ...], depth: int) -> None:
+def _check_elements(elements: Sequence[object], depth: int) -> None:
     for index, element in enumerate(elements):
         try:
             _check(element, depth)

@@ -9,12 +9,12 @@ missing. Every event that is read is held against its entry.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, cast
+from typing import cast
 
 from eventsourcing.domain import OriginatorIDError, OriginatorVersionError
 from eventsourcing.persistence import Mapper
 
-from tradex_ledger.domain.base import EVENTS, Aggregate
+from tradex_ledger.domain.base import EVENTS, Aggregate, Event
 from tradex_ledger.ledger.recorder import stored_event
 from tradex_ledger.ledger.rows import BrokenRowError, MissingEventError, Row
 from tradex_ledger.ledger.select import Ask, Found, Store, read
@@ -30,16 +30,16 @@ _MISFITS = (
 
 def load(store: Store, mapper: Mapper[str], stream: str) -> Aggregate | None:
     """The aggregate of a stream; None when it has no event. Raises: `BrokenLedgerError`, `UnknownEventError`."""
-    aggregate: Any = None
+    aggregate: Aggregate | None = None
     for row in store.ask(lambda ask: _rows(ask, stream)):
-        event: Any = mapper.to_domain_event(stored_event(store.ledger, row, stream))
+        event = cast(Event, mapper.to_domain_event(stored_event(store.ledger, row, stream)))
         if aggregate is not None:
             aggregate.version = row[2] - 1  # those between are passed over
         try:
             aggregate = event.mutate(aggregate)
         except _MISFITS as error:
             raise BrokenRowError(row[0], f"it does not fit the events of {stream} before it") from error
-    return cast("Aggregate | None", aggregate)
+    return aggregate
 
 
 def _rows(ask: Ask, stream: str) -> list[Row]:

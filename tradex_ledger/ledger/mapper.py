@@ -7,7 +7,7 @@ whole. What comes back is that whole entry. Events of an older `v` are upcast; a
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, cast
+from typing import cast
 
 import orjson
 from eventsourcing.domain import DomainEventProtocol
@@ -15,8 +15,9 @@ from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 from eventsourcing.utils import get_topic
 
 from tradex_ledger.domain.base import EVENTS, CreatedEvent, Event
+from tradex_ledger.domain.facts import Facts
 from tradex_ledger.errors import EnvironmentFault
-from tradex_ledger.ledger.entry import canonical, parse_time
+from tradex_ledger.ledger.entry import Entry, canonical, parse_time
 from tradex_ledger.ledger.log import CanonicalEvent
 from tradex_ledger.ledger.rows import BrokenRowError, position_in
 
@@ -42,46 +43,47 @@ class EntryMapper(Mapper[str]):
         super().__init__(transcoder=JSONTranscoder())
 
     def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
-        cls = type(domain_event)
-        facts = vars(domain_event)
-        data = {name: value for name, value in facts.items() if name not in _ENVELOPE}
+        event = cast(Event, domain_event)
+        cls = type(event)
+        data = {name: value for name, value in vars(event).items() if name not in _ENVELOPE}
         version = getattr(cls, "class_version", 1)
         return CanonicalEvent(
-            originator_id=facts["originator_id"],
-            originator_version=facts["originator_version"],
+            originator_id=event.originator_id,
+            originator_version=event.originator_version,
             topic=get_topic(cls),
-            state=canonical({"by": facts["by"], "data": data, "v": version}),
+            state=canonical({"by": event.by, "data": data, "v": version}),
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[str]:
         entry = _entry_of(stored_event)
         cls = EVENTS.get(stored_event.topic)
         if cls is None:
-            raise UnknownEventError(stored_event.topic, entry["v"])
-        facts = _upcast(cls, entry["v"], entry["data"], stored_event.topic)
+            raise UnknownEventError(stored_event.topic, entry.v)
+        facts = _upcast(cls, entry.v, entry.data, stored_event.topic)
         if facts.keys() != fields(cls):
             other = sorted(facts.keys() ^ fields(cls))
-            raise BrokenRowError(entry["position"], f"{stored_event.topic} lacks, or has too many: {', '.join(other)}")
+            raise BrokenRowError(entry.position, f"{stored_event.topic} lacks, or has too many: {', '.join(other)}")
         facts.update(
             originator_id=stored_event.originator_id,
             originator_version=stored_event.originator_version,
-            timestamp=parse_time(entry["at"]),
-            by=entry["by"],
+            timestamp=parse_time(entry.at),
+            by=entry.by,
         )
         if issubclass(cls, CreatedEvent):
-            facts["originator_topic"] = stored_event.topic.partition(".")[0]
+            facts.update(originator_topic=stored_event.topic.partition(".")[0])
         event = object.__new__(cls)
         object.__setattr__(event, "__dict__", facts)
         return cast(DomainEventProtocol[str], event)
 
 
-def _entry_of(stored: StoredEvent) -> dict[str, Any]:
+def _entry_of(stored: StoredEvent) -> Entry:
     """What an entry says, when it is written as entries are: otherwise two readers could read it in two ways."""
     try:
-        entry: dict[str, Any] = orjson.loads(stored.state)
-        if orjson.dumps(entry, option=orjson.OPT_SORT_KEYS) == stored.state and type(entry["data"]) is dict:
+        said = orjson.loads(stored.state)
+        entry = Entry(**said)
+        if orjson.dumps(said, option=orjson.OPT_SORT_KEYS) == stored.state and type(entry.data) is dict:
             return entry
-    except (orjson.JSONDecodeError, KeyError, TypeError):
+    except (orjson.JSONDecodeError, TypeError):
         pass
     raise BrokenRowError(
         position_in(stored.state.decode(errors="replace")), "its entry is not in the form that entries are written in"
@@ -95,7 +97,7 @@ def fields(cls: type[Event]) -> frozenset[str]:
     return frozenset(n for n, kind in said.items() if "ClassVar" not in str(kind) and n not in _ENVELOPE)
 
 
-def _upcast(cls: type[Event], version: int, data: dict[str, Any], topic: str) -> dict[str, Any]:
+def _upcast(cls: type[Event], version: int, data: Facts, topic: str) -> Facts:
     """Bring an event's data to the newest version, step by step (`upcast_vN_vM` on the event class)."""
     newest = getattr(cls, "class_version", 1)
     if version > newest:

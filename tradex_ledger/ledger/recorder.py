@@ -38,7 +38,7 @@ class Recorder(ProcessRecorder):
         self.ledger = ledger_id(engine)
 
     def insert_events(
-        self, stored_events: Sequence[StoredEvent], *, tracking: Tracking | None = None, **_others: Any
+        self, stored_events: Sequence[StoredEvent], *, tracking: Tracking | None = None, **_others: object
     ) -> list[int]:
         """Appends events, and what they were caused by, in one transaction; returns their positions.
 
