@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from tradex_ledger import __version__
 
@@ -74,12 +73,28 @@ def new_token() -> str:
     return secrets.token_hex(8)
 
 
-def executor_facts() -> dict[str, Any]:
-    """What LayerStarted says of who executes it: host, process, and the versions that bytes may depend on."""
-    return {
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "version": __version__,
-        "duckdb": importlib.metadata.version("duckdb"),
-        "pyarrow": importlib.metadata.version("pyarrow"),
-    }
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Who executes: host, process, and the versions that bytes may depend on."""
+
+    host: str
+    pid: int
+    version: str
+    duckdb: str
+    pyarrow: str
+
+    @property
+    def engine(self) -> str:
+        """What computes here, as events name it."""
+        return engine_name(self.duckdb)
+
+
+def this_executor() -> Executor:
+    """The process that asks."""
+    duckdb, pyarrow = importlib.metadata.version("duckdb"), importlib.metadata.version("pyarrow")
+    return Executor(socket.gethostname(), os.getpid(), __version__, duckdb, pyarrow)
+
+
+def engine_name(duckdb: str) -> str:
+    """How events name the engine of a version of DuckDB."""
+    return f"duckdb {duckdb}"

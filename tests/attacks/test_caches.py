@@ -34,7 +34,7 @@ from tradex_ledger.lake.storage import check_size
 from tradex_ledger.lake.verified import Reading, Verified
 from tradex_ledger.ledger.columnar import create_events
 from tradex_ledger.ledger.select import open_store
-from tradex_ledger.planning.context import Execution
+from tradex_ledger.planning.scope import Scope
 from tradex_ledger.sources.stage import FileCounts
 from tradex_ledger.views import open_views, resolve, rows
 from tradex_ledger.workspace import Workspace
@@ -380,8 +380,8 @@ def posts(ws: Path) -> int:
     return int(answer.rows[0][0])
 
 
-def known_of(ex: Execution) -> Delivered:
-    return open_delivered(ex, ex.intakes[0])
+def known_of(scope: Scope) -> Delivered:
+    return open_delivered(scope, scope.intakes[0])
 
 
 def all_held(workspace: Workspace, path: Path) -> Delivered:
@@ -391,7 +391,7 @@ def all_held(workspace: Workspace, path: Path) -> Delivered:
     for file in files_in(Path(str(workspace.config.source).removeprefix("files:"))):
         digest = hashlib.sha256(file.path.read_bytes()).hexdigest()
         known[file.name] = Known(FileCounts(file.name, digest, 24, {19723: 24}, {}), ever, ever)
-    return Delivered(path, known_of(workspace.core.execution()).binding, known)
+    return Delivered(path, known_of(workspace.core.scope()).binding, known)
 
 
 @pytest.mark.parametrize("how", ["as before", "another key"])
@@ -403,13 +403,13 @@ def test_a_cache_that_claims_that_all_is_there_makes_no_run_leave_posts_out(
     with small.reopen(ws) as workspace:
         with monkeypatch.context() as other:
             other.setenv(keyed.CONFIG_HOME, str(tmp_path / "evil"))
-            all_held(workspace, cache)._write(workspace.core.execution())
-            assert known_of(workspace.core.execution()).known, "the attack is one for who has the key"
+            all_held(workspace, cache)._write(workspace.ledger)
+            assert known_of(workspace.core.scope()).known, "the attack is one for who has the key"
         body = cache.read_bytes().partition(b"\n")[2]
         if how == "as before":
             cache.write_bytes(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
         assert orjson.loads(body)["files"]
-        assert known_of(workspace.core.execution()).known == {}
+        assert known_of(workspace.core.scope()).known == {}
         workspace.incremental.run(small.day(5))
     assert posts(ws) == posts(run_once) > 0
     assert cache.stat().st_mode & 0o777 == 0o600
@@ -420,14 +420,14 @@ def test_a_flipped_bit_in_what_is_known_of_files_is_seen(run_once: Path, flips: 
     cache, chance = small.caches(run_once) / "delivered", random.Random(SEED)
     whole = cache.read_bytes()
     with small.reopen(run_once) as workspace:
-        ex = workspace.core.execution()
-        right = known_of(ex).known
+        scope = workspace.core.scope()
+        right = known_of(scope).known
         assert right
         for number in range(flips):
             cache.write_bytes(HARMS[number % len(HARMS)](whole, chance))
-            assert known_of(ex).known == {}
+            assert known_of(scope).known == {}
         cache.write_bytes(whole)
-        assert known_of(ex).known == right
+        assert known_of(scope).known == right
 
 
 def bronze_files(workspace: Workspace) -> list[InputFile]:
@@ -514,9 +514,9 @@ def test_an_older_cache_of_the_same_ledger_put_back_changes_nothing(run_once: Pa
 def test_what_another_ledger_knows_is_not_believed(run_once: Path, told: Path, tmp_path: Path):
     ws = small.copied(told, tmp_path / "other")
     with small.reopen(ws) as workspace:
-        assert known_of(workspace.core.execution()).known == {}
+        assert known_of(workspace.core.scope()).known == {}
         shutil.copy(small.caches(run_once) / "delivered", small.caches(ws) / "delivered")
-        assert known_of(workspace.core.execution()).known == {}
+        assert known_of(workspace.core.scope()).known == {}
         workspace.incremental.run(small.day(3))
         shutil.copy(small.caches(run_once) / "delivered", small.caches(ws) / "delivered")
-        assert known_of(workspace.core.execution()).known == {}
+        assert known_of(workspace.core.scope()).known == {}

@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tradex_ledger.driving import extract
+from tradex_ledger.driving.execution import Bench
 from tradex_ledger.driving.staging import Staged
 from tradex_ledger.pipelines.x.demo.stream import day_of_posts
-from tradex_ledger.planning.context import Execution
 from tradex_ledger.sources.source import Rejected
 from tradex_ledger.sources.stage import PLACE, FileCounts, StageCounts
 from tradex_ledger.sources.x_posts.posts import parse_post
@@ -113,7 +113,7 @@ def stage_posts(folder: Path, first: date, days: int, rows_per_day: int, *, seed
 def staged_instead_of_delivered(files: list[Path], rows: int) -> Iterator[None]:
     """Let the extractor find these files staged: it skips the reading of JSON, and nothing else."""
 
-    def staged(ex: Execution, intake: Any, listed: Any, wanted: Any, delivered: Any, asked: Any) -> Staged:
+    def staged(bench: Bench, intake: Any, listed: Any, wanted: Any, delivered: Any, asked: Any) -> Staged:
         found = Staged(rows=[str(file) for file in files])
         by_file = (FileCounts("made up", "", rows, {0: rows}, {}),)
         found.take_in(StageCounts(len(files), rows, rows, 0, 0, 0, None, None, by_file))

@@ -14,8 +14,8 @@ from tests.kit.facts import submit
 from tradex_ledger.domain.day import Cursor
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.policy import Policy
+from tradex_ledger.driving.execution import Execution
 from tradex_ledger.driving.lease import QuotaError, quota
-from tradex_ledger.planning.context import Execution
 from tradex_ledger.workspace import Workspace
 
 INCREMENTAL = IncrementalRun.start(
@@ -34,7 +34,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 def driver(workspace: Workspace, number: int, **policy: Any) -> Execution:
     """What a driver of its own works with, under that policy."""
     ex = workspace.core.execution()
-    return replace(ex, token=f"driver-{number}", policy=replace(ex.policy, **policy))
+    scope = replace(ex.scope, policy=replace(ex.scope.policy, **policy))
+    return replace(ex, token=f"driver-{number}", scope=scope)
 
 
 def driven(ex: Execution, dataset: str = "bronze_x_posts") -> Any:

@@ -13,13 +13,13 @@ from eventsourcing.utils import get_topic
 
 from tradex_ledger.config import FILE, load_config
 from tradex_ledger.domain.base import Aggregate
+from tradex_ledger.driving.execution import Progress, silent
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.lake.local import LocalLake
 from tradex_ledger.lake.markers import Marker
 from tradex_ledger.lake.storage import StagedFile
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.store import open_engine
-from tradex_ledger.planning.context import Progress, silent
 from tradex_ledger.workspace import Workspace
 
 R = TypeVar("R")

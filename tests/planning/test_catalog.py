@@ -32,7 +32,7 @@ def test_as_of_every_position_the_kept_catalog_is_the_one_that_is_read_anew(tmp_
     small.deliver(tmp_path / "posts")
     with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as workspace:
         small.tell_everything(workspace, tmp_path / "posts")
-        store, versions = workspace.ledger.store, logic_versions(workspace.core.execution().locks())
+        store, versions = workspace.ledger.store, logic_versions(workspace.core.scope().locks())
         last = workspace.ledger.position()
         kept = Catalogs(store)
         positions = [*range(1, last + 1, 2), last, last // 2, last]
@@ -44,7 +44,7 @@ def test_as_of_every_position_the_kept_catalog_is_the_one_that_is_read_anew(tmp_
 
 def test_what_is_laid_over_a_catalog_is_not_in_the_next(tmp_path: Path) -> None:
     with small.reopen(worlds.copied(tmp_path, until=3)) as workspace:
-        versions, last = logic_versions(workspace.core.execution().locks()), workspace.ledger.position()
+        versions, last = logic_versions(workspace.core.scope().locks()), workspace.ledger.position()
         catalogs = Catalogs(workspace.ledger.store)
         laid_over = catalogs.at(last, versions)
         day, version = next(iter(laid_over.current["gold_metrics"].items()))

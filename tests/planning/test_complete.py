@@ -20,8 +20,8 @@ from tradex_ledger.domain.dataset_errors import BumpedMeanwhileError, LogicChang
 from tradex_ledger.domain.day import day_of, iso
 from tradex_ledger.domain.request import Request
 from tradex_ledger.driving.drive import PlanOutdatedError
+from tradex_ledger.driving.execution import Progress
 from tradex_ledger.planning.complete import IncompleteInputsError
-from tradex_ledger.planning.context import Progress
 from tradex_ledger.workspace import Workspace
 
 REASON = "mentions are counted in another way, TRX-90"

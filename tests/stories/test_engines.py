@@ -145,8 +145,8 @@ def test_the_engine_that_made_and_built_everything_is_not_judged(workspace: Work
 def test_a_known_verdict_costs_no_look_at_the_events(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
     with host(NEW):
         workspace.incremental.run(day(6))
-        monkeypatch.setattr("tradex_ledger.driving.engine.open_views", None)
-        monkeypatch.setattr("tradex_ledger.driving.engine.select", None)
+        for look in ("open_views", "newest", "events_of"):
+            monkeypatch.setattr(f"tradex_ledger.driving.engine.{look}", None)
         workspace.incremental.run(day(7))
 
 
@@ -377,8 +377,7 @@ def test_a_file_that_is_damaged_or_lost_tells_nothing_of_an_engine(workspace: Wo
         path.write_bytes(path.read_bytes()[::-1])
     with host(NEW):
         ex = workspace.core.execution()
-        ex.prepare()
-        check_engine(ex, DERIVED)
+        check_engine(ex, ex.prepare(), DERIVED, set())
     for path in (*lost, *damaged):
         path.with_suffix(".elsewhere").rename(path)
     # Silver lacks what it reads, and metrics read what is damaged; what is above them tells.

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from tradex_ledger.datasets.fingerprint import describe_all
 from tradex_ledger.domain.day import day_of, from_epoch, iso, later
 from tradex_ledger.domain.policy import RunTooLargeError
+from tradex_ledger.driving.execution import Execution
 from tradex_ledger.errors import UsageError
 from tradex_ledger.planning.catalog import Catalog
-from tradex_ledger.planning.context import Execution
+from tradex_ledger.planning.scope import Scope
 from tradex_ledger.sources.moments import DAY_US, micros
 from tradex_ledger.sources.source import NothingInside, Rejected, Row
 
@@ -42,35 +43,35 @@ def check_not_far_ahead(
     only when Bronze alone does not say that all is well, and only until a row is found that does: files from the last
     name on.
     """
-    allowed, newest = ex.policy.run_ahead_days, newest_in_bronze(ex, catalog)
+    allowed, newest = ex.scope.policy.run_ahead_days, newest_in_bronze(ex.scope, catalog)
     if not allowed or (newest is not None and until - 1 - newest <= allowed):
         return
     delivered = newest_delivered(ex, until - 1 - allowed)
     newest = max((day for day in (newest, delivered) if day is not None), default=None)
     if newest is not None and until - 1 - newest > allowed:
-        raise FarAheadError(newest, until, cursor, run_id, ex.words.row())
+        raise FarAheadError(newest, until, cursor, run_id, ex.scope.words.row())
 
 
-def sets_out(ex: Execution, catalog: Catalog, cursor: str, delivered: int | None) -> bool:
+def sets_out(scope: Scope, catalog: Catalog, cursor: str, delivered: int | None) -> bool:
     """Whether a `tradex run` of now would find days to run and ask nothing; `delivered` is the newest day (ordinal) of
     a row at the source."""
-    allowed, last = ex.policy.run_ahead_days, later(day_of(ex.clock()), -1)
-    newest = max((day for day in (newest_in_bronze(ex, catalog), delivered) if day is not None), default=None)
+    allowed, last = scope.policy.run_ahead_days, later(day_of(scope.clock()), -1)
+    newest = max((day for day in (newest_in_bronze(scope, catalog), delivered) if day is not None), default=None)
     return day_of(cursor) <= last and (not allowed or newest is None or last - newest <= allowed)
 
 
-def newest_in_bronze(ex: Execution, catalog: Catalog) -> int | None:
+def newest_in_bronze(scope: Scope, catalog: Catalog) -> int | None:
     """The newest day that Bronze has; a row from the future, which an older reader took, is none."""
-    there = (day for intake in ex.intakes for day in catalog.current.get(intake.rows.name, {}))
-    return max((day for day in there if day <= day_of(ex.clock()) + 1), default=None)
+    there = (day for intake in scope.intakes for day in catalog.current.get(intake.rows.name, {}))
+    return max((day for day in there if day <= day_of(scope.clock()) + 1), default=None)
 
 
 def newest_delivered(ex: Execution, enough: int) -> int | None:
     """The newest day (ordinal) of a row at a source, or one that is `enough`; None when there is no row."""
-    columns = describe_all(ex.pipeline)
-    newest = _Newest(micros(ex.clock()))
-    for intake in ex.intakes:
-        source, stated = ex.sources[intake.source], intake.stated(columns)
+    columns = describe_all(ex.scope.pipeline)
+    newest = _Newest(micros(ex.scope.clock()))
+    for intake in ex.scope.intakes:
+        source, stated = ex.scope.sources[intake.source], intake.stated(columns)
         files = source.look().files
         for number, file in enumerate(reversed(files), start=1):
             with suppress(NothingInside):
@@ -99,15 +100,15 @@ class _Newest:
         """Nor does this."""
 
 
-def check_own_days(ex: Execution, first: int, until: int, run_id: str | None = None) -> None:
+def check_own_days(scope: Scope, first: int, until: int, run_id: str | None = None) -> None:
     """Raise `RunTooLargeError` when the run's own days alone (ordinals, `until` excluded) are more than the bound."""
-    derived = len(ex.pipeline.definitions) - len(ex.pipeline.layer("bronze"))
-    check_run_size(ex, (until - first) * derived, first, until, run_id)
+    derived = len(scope.pipeline.definitions) - len(scope.pipeline.layer("bronze"))
+    check_run_size(scope, (until - first) * derived, first, until, run_id)
 
 
-def check_run_size(ex: Execution, partitions: int, first: int, until: int, run_id: str | None = None) -> None:
+def check_run_size(scope: Scope, partitions: int, first: int, until: int, run_id: str | None = None) -> None:
     """Raise `RunTooLargeError` above the policy's bound; `first` and `until` (excluded) are the run's own days."""
-    allowed = ex.policy.max_partitions
+    allowed = scope.policy.max_partitions
     if allowed and partitions > allowed:
         fits = first + max(1, (until - first) * allowed // partitions)
         raise RunTooLargeError(partitions, allowed, iso(fits), run_id)

@@ -17,14 +17,15 @@ from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.partition import Batch
 from tradex_ledger.driving.bronze import Appended, AppendTask, append_days, check_existing
 from tradex_ledger.driving.elsewhere import lines_elsewhere
+from tradex_ledger.driving.execution import Bench, Execution, Prepared
 from tradex_ledger.driving.fence import DrivenRun
 from tradex_ledger.driving.homes import NOTHING_MOVED, Moved, find_moved
 from tradex_ledger.driving.keys import KeyIndex
 from tradex_ledger.lake.inputs import InputFile
+from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.storage import file_list
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.planning.catalog import Catalog
-from tradex_ledger.planning.context import Execution
 
 
 def rows_by_day(definition: Definition, staged: list[str]) -> Counter[Day]:
@@ -58,25 +59,26 @@ def placed_rows(
     """Look where the staged rows of a dataset of a source belong. Raises: `LakeFileError`."""
     definition = part.definition
     if not part.of_lines:
-        protected = ex.locks()[definition.name].protected
+        protected = ex.scope.locks()[definition.name].protected
         return Placed(moved=find_moved(ex, index, catalog, part.intake, staged, folder, protected=protected))
-    return Placed(lines=lines_elsewhere(ex, index, catalog, part.intake, definition, staged))
+    return Placed(lines=lines_elsewhere(ex.lake, index, catalog, part.intake, definition, staged))
 
 
 def known_rows(
-    ex: Execution, catalog: Catalog, part: Part, placed: Placed, days: tuple[Day, ...]
+    lake: Lake, catalog: Catalog, part: Part, placed: Placed, days: tuple[Day, ...]
 ) -> tuple[InputFile, ...]:
     """The files whose rows are not appended again.
 
     A line that is no row is known whenever it was read, whatever day belonged to it then, if any.
     """
     if not part.of_lines:
-        return tuple(ex.input_file(*found) for found in catalog.readable(part.name, days[0], days[-1]))
+        found = catalog.readable(part.name, days[0], days[-1])
+        return tuple(InputFile(day, file, lake, again) for day, file, again in found)
     return tuple(dict.fromkeys(file for day in days for file in placed.lines.get(day, ())))
 
 
 def append_task(
-    ex: Execution,
+    bench: Bench,
     catalog: Catalog,
     part: Part,
     staged: tuple[str, ...],
@@ -86,17 +88,17 @@ def append_task(
 ) -> AppendTask:
     """The task that finds what of the staged rows of some days is new. `more`: folder, run_id, ingested_at."""
     definition, intake = part.definition, part.intake
-    columns = tuple(column for column, _ in ex.columns[definition.name])
+    columns = tuple(column for column, _ in bench.columns[definition.name])
     return AppendTask(
         dataset=definition.name,
         column=definition.partition,
         key=definition.key,
-        counts=() if part.of_lines else intake.reader.counts(intake.stated(ex.columns)),
+        counts=() if part.of_lines else intake.reader.counts(intake.stated(bench.columns)),
         columns=columns,
         staged=staged,
-        existing=known_rows(ex, catalog, part, placed, days),
+        existing=known_rows(bench.ex.lake, catalog, part, placed, days),
         days=days,
-        memory_mb=ex.task_memory_mb,
+        memory_mb=bench.ex.task_memory_mb,
         moved=placed.moved.path,
         indexed=part.indexed,
         of_lines=part.of_lines,
@@ -113,7 +115,8 @@ class Append:
     were new; `recounted` is told at `Appended`.
     """
 
-    ex: Execution
+    bench: Bench
+    prepared: Prepared
     driven: DrivenRun
     part: Part
     staged: tuple[str, ...]
@@ -131,23 +134,23 @@ class Append:
             self.recounted.clear()
 
     def _pass(self) -> bool:
-        limit = self.ex.policy.window_partitions
+        limit = self.prepared.scope.policy.window_partitions
         self._read_base()
         days = {*self.delivered_rows, *self.placed.moved.days}
         todo = windows(self.part.definition, days, logic_version=0, window_partitions=limit)
         for number, window in enumerate(todo):
             if not self._append(tuple(span(window.first, window.last))):
                 return False
-            self.ex.progress(f"append to {self.part.name}", number + 1, len(todo))
+            self.bench.ex.progress(f"append to {self.part.name}", number + 1, len(todo))
         return True
 
     def _read_base(self) -> None:
         """The dataset's lock, then the catalog: good for all windows, since each touches its own days."""
-        base = self.ex.base(unbumped=True)
+        base = self.prepared.base()
         self.lock = base.locks[self.part.name]
         self.catalog = base.catalog
-        folder = self.ex.staging / f"{self.part.name}-homes-{self.tries}"
-        self.placed = placed_rows(self.ex, self.index, self.catalog, self.part, self.staged, folder)
+        folder = self.bench.staging.folder / f"{self.part.name}-homes-{self.tries}"
+        self.placed = placed_rows(self.bench.ex, self.index, self.catalog, self.part, self.staged, folder)
 
     def _append(self, days: tuple[Day, ...]) -> bool:
         """One batch: dedup, place, and one save with the lock; again from a fresh base when somebody was first.
@@ -162,7 +165,7 @@ class Append:
                     self.lock.check_unprotected(file.day, file.day)
                 # A crash before `place`: staged files, wiped by the next drive. After it: files that no event names.
                 folders = {self._folder(file.day): file for file in found.files}
-                files = self.ex.lake.place(folders, self.driven.id, self.catalog.gone)
+                files = self.bench.ex.lake.place(folders, self.driven.id, self.catalog.gone)
                 placed = dict(zip((file.day for file in found.files), files, strict=True))
                 self._record(placed, start_of(later(days[-1], 1)))
                 try:
@@ -182,13 +185,13 @@ class Append:
 
     def _dedup(self, days: tuple[Day, ...]) -> Appended:
         task = append_task(
-            self.ex,
+            self.bench,
             self.catalog,
             self.part,
             self.staged,
             self.placed,
             days,
-            folder=self.ex.staging / f"{self.part.name}-{self.tries}",
+            folder=self.bench.staging.folder / f"{self.part.name}-{self.tries}",
             run_id=self.driven.id,
             ingested_at=self.ingested_at,
         )
@@ -202,12 +205,12 @@ class Append:
         for day, file in placed.items():
             dropped = max(0, self.delivered_rows.get(day, 0) - file.rows)
             batch = Batch(day, self.lock.logic_version, file, dropped, cursor)
-            self.driven.run.append_batch(self.part.name, batch, by=self.ex.by)
+            self.driven.run.append_batch(self.part.name, batch, by=self.prepared.scope.by)
         self.lock.publish(
             self.driven.id,
             logic_version=self.lock.logic_version,
             partitions=len(placed),
             rows=sum(file.rows for file in placed.values()),
             changed=placed,
-            by=self.ex.by,
+            by=self.prepared.scope.by,
         )

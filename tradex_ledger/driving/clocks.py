@@ -15,13 +15,14 @@ from datetime import UTC, datetime, timedelta
 from tradex_ledger.domain.clocks import HELD_BACK
 from tradex_ledger.domain.day import Day, day_of, iso
 from tradex_ledger.driving.ahead import newest_delivered, newest_in_bronze
+from tradex_ledger.driving.execution import Execution
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.ask import Told, events_of, has_topic, newest, newest_first, of_stream, times_after
 from tradex_ledger.ledger.entry import format_time, parse_time
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.planning.catalog import Catalog
-from tradex_ledger.planning.context import Execution
+from tradex_ledger.planning.scope import Scope
 
 _VOUCHES = ("ledger.clock_accepted", "pipeline_state.overridden", "pipeline_state.advanced")
 _A_DAY = timedelta(days=1)
@@ -64,24 +65,24 @@ def find_doubt(ex: Execution, catalog: Callable[[], Catalog]) -> Doubt | None:
 
     A ledger without a run has no cursor that could be moved too far, and is never in doubt.
     """
-    hours, now = ex.policy.clock_hours, ex.clock().astimezone(UTC)
+    hours, now = ex.scope.policy.clock_hours, ex.scope.clock().astimezone(UTC)
     allowed = timedelta(hours=hours)
-    known = _believed(ex.ledger.store, now, allowed) if hours else None
+    known = _believed(ex.scope.ledger.store, now, allowed) if hours else None
     if known is None or abs(now - known) <= allowed:
         return None
     newest = None
     if now > known:
         enough = day_of(now - allowed)
-        days = (newest_in_bronze(ex, catalog()), newest_delivered(ex, enough))
+        days = (newest_in_bronze(ex.scope, catalog()), newest_delivered(ex, enough))
         newest = max((day for day in days if day is not None), default=None)
         if newest is not None and newest >= enough:
             return None
-    return Doubt(now, known, None if newest is None else iso(newest), hours, ex.words.row())
+    return Doubt(now, known, None if newest is None else iso(newest), hours, ex.scope.words.row())
 
 
-def leans_on_the_clock(ex: Execution, until: Day) -> bool:
+def leans_on_the_clock(scope: Scope, until: Day) -> bool:
     """Whether a day (ordinal) that was named is the clock's own, or nearly: a day of long ago is right by any clock."""
-    return until >= day_of(ex.clock().astimezone(UTC) - timedelta(hours=ex.policy.clock_hours))
+    return until >= day_of(scope.clock().astimezone(UTC) - timedelta(hours=scope.policy.clock_hours))
 
 
 def _believed(store: Store, now: datetime, allowed: timedelta) -> datetime | None:
@@ -131,13 +132,13 @@ def last_at(ledger: Ledger) -> datetime | None:
     return None if last is None else parse_time(last.at)
 
 
-def time_of_now(ex: Execution) -> datetime:
+def time_of_now(scope: Scope) -> datetime:
     """The time that an event of now would bear: that of the clock, or of the last event where the clock is behind it.
 
     What was delivered by now is judged by it: rows of days that were asked for, and approved, are no rows of the
     future because the machine that drives has the wrong time.
     """
-    now, last = ex.clock().astimezone(UTC), last_at(ex.ledger)
+    now, last = scope.clock().astimezone(UTC), last_at(scope.ledger)
     return now if last is None else max(now, last)
 
 

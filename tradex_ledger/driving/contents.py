@@ -17,10 +17,10 @@ from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.differences import ContentsDiffer, RowDifference
 from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.driving.compare import DIFFERENCES_MAX, difference, differences
+from tradex_ledger.driving.execution import Execution
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.storage import LakeFileError
 from tradex_ledger.planning.catalog import Catalog
-from tradex_ledger.planning.context import Execution
 
 
 def differing(
@@ -39,7 +39,7 @@ def differing(
         if earlier.inputs == digest and earlier.content != built.content:
             found = compare(ex.lake, definition, earlier, built, published.gone)
             strange += [told(definition, day, earlier, built, found)] if found else []
-    if not strange or ex.locks()[definition.name].engine_verdict(ex.engine) == ACCEPTED:
+    if not strange or ex.scope.locks()[definition.name].engine_verdict(ex.executor.engine) == ACCEPTED:
         return []
     return [max(strange, key=lambda one: bool(one.differences))]  # one that is known to differ, if there is one
 

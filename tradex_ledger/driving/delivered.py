@@ -24,9 +24,10 @@ from tradex_ledger.datasets.intake import Intake
 from tradex_ledger.domain.day import Day, to_epoch
 from tradex_ledger.keyed import read_sealed, write_sealed
 from tradex_ledger.lake.storage import sha256_of
+from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.log import stored_tree
 from tradex_ledger.ledger.store import reading
-from tradex_ledger.planning.context import Execution
+from tradex_ledger.planning.scope import Scope
 from tradex_ledger.sources.source import SourceFile
 from tradex_ledger.sources.stage import FileCounts
 
@@ -104,7 +105,7 @@ class Delivered:
         return unread, held
 
     def keep(
-        self, ex: Execution, read: list[FileCounts], asked: Asked | None, recounted: Counter[tuple[str, Day]]
+        self, ledger: Ledger, read: list[FileCounts], asked: Asked | None, recounted: Counter[tuple[str, Day]]
     ) -> None:
         """Remember what was read, once all of it that lies in those days is in Bronze; `recounted` as `Appended` has
         it."""
@@ -122,30 +123,30 @@ class Delivered:
                 held_rejected=_joined([*known.held_rejected, asked.rejected]),
                 recounted={**known.recounted, **fresh.get(counts.name, {})},
             )
-        self._write(ex)
+        self._write(ledger)
 
-    def _write(self, ex: Execution) -> None:
+    def _write(self, ledger: Ledger) -> None:
         assert self.path is not None
-        position = ex.ledger.position()
+        position = ledger.position()
         files = [_entry(known) for known in self.known.values()]
         body = orjson.dumps(
-            {"binding": self.binding, "position": position, "root": _root(ex, position), "files": files}
+            {"binding": self.binding, "position": position, "root": _root(ledger, position), "files": files}
         )
         write_sealed(self.path, body, _LABEL)
 
 
-def open_delivered(ex: Execution, intake: Intake) -> Delivered:
+def open_delivered(scope: Scope, intake: Intake) -> Delivered:
     """What the cache knows of a source, as far as it fits this ledger, these definitions and this reader."""
-    folder = ex.ledger.store.caches.made()
-    name = "delivered" if len(ex.intakes) == 1 else f"delivered-{intake.source}"
-    delivered = Delivered(folder and folder / name, _binding(ex, intake))
+    folder = scope.ledger.store.caches.made()
+    name = "delivered" if len(scope.intakes) == 1 else f"delivered-{intake.source}"
+    delivered = Delivered(folder and folder / name, _binding(scope, intake))
     body = delivered.path and read_sealed(delivered.path, _LABEL)
     if not body:
         return delivered
     document = orjson.loads(body)
-    if document.get("binding") != delivered.binding or document["position"] > ex.ledger.position():
+    if document.get("binding") != delivered.binding or document["position"] > scope.ledger.position():
         return delivered
-    if document["root"] == _root(ex, document["position"]):
+    if document["root"] == _root(scope.ledger, document["position"]):
         delivered.known = {entry[0]: _known(entry) for entry in document["files"]}
     return delivered
 
@@ -166,20 +167,20 @@ def _ranges(stored: list[Any]) -> tuple[Days, ...]:
     return tuple((first, until) for first, until in stored)
 
 
-def _binding(ex: Execution, intake: Intake) -> str:
+def _binding(scope: Scope, intake: Intake) -> str:
     """All that reading a file and finding its rows in Bronze follow from, beside the file and Bronze."""
     digest = hashlib.sha256(f"{_FORMAT}\n".encode())
     for definition in sorted(intake.datasets, key=lambda d: d.name):
         digest.update(f"{definition.name} {fingerprint(definition)}\n".encode())  # the reader is part of it
         # What Bronze has lost it has no more: every file may hold rows of it, and is read again.
-        for path in ex.locks()[definition.name].lost:
+        for path in scope.locks()[definition.name].lost:
             digest.update(f"lost {path}\n".encode())
     return digest.hexdigest()
 
 
-def _root(ex: Execution, position: int) -> str:
+def _root(ledger: Ledger, position: int) -> str:
     """The root of the ledger's tree at a position: nothing before it can be otherwise under the same one."""
-    with reading(ex.ledger.engine) as connection:
+    with reading(ledger.engine) as connection:
         return stored_tree(connection, position).root().hex()
 
 

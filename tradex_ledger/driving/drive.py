@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import duckdb
@@ -20,6 +21,7 @@ from tradex_ledger.domain.plan import LAYERS, count_partitions
 from tradex_ledger.domain.run import PUBLICATION, Run
 from tradex_ledger.driving.ahead import check_run_size
 from tradex_ledger.driving.engine import check_engine
+from tradex_ledger.driving.execution import Bench, Execution, Prepared, Staging
 from tradex_ledger.driving.extract import asked_by, extract, extraction_of
 from tradex_ledger.driving.fence import DrivenRun, EndedMeanwhileError, FencedError, load_run
 from tradex_ledger.driving.judge import check_sla, check_state_read
@@ -31,35 +33,39 @@ from tradex_ledger.lake.storage import translate
 from tradex_ledger.planning.base import logic_versions
 from tradex_ledger.planning.catalog import overlay
 from tradex_ledger.planning.complete import check_complete
-from tradex_ledger.planning.context import Execution
 from tradex_ledger.planning.overlap import check_no_earlier_overlap
+from tradex_ledger.planning.scope import Scope
 
 
-def drive(ex: Execution, run_id: str) -> Run:
+def drive(ex: Execution, run_id: str, prepared: Prepared | None = None, judged: set[str] | None = None) -> Run:
     """Drive a run to its end (or until it is held). Returns it; one that is closed already is returned as it is.
+
+    `prepared` and `judged` (see `check_engine`) are given by who has prepared and looked already.
 
     Raises: what stopped it, recorded as LayerFailed and Failed when the ledger can still be written; `ConflictError`
     when another process drives it.
     """
-    run = load_run(ex.ledger, run_id)
+    scope = ex.scope
+    run = load_run(scope.ledger, run_id)
     if run.status == "SUCCESS":
         return run
     run.check_startable()
-    ex.prepare()
+    prepared = prepared or ex.prepare()
     if isinstance(run, Backfill):
-        check_plan_holds(ex, run)
+        check_plan_holds(scope, run)
         if run.attempt == 0:
-            check_no_earlier_overlap(ex.ledger, run)
-        ex.policy.check_may_start(run_id, run.request.priority, ex.clock())
-    check_writable(ex, run)
+            check_no_earlier_overlap(scope.ledger, run)
+        scope.policy.check_may_start(run_id, run.request.priority, scope.clock())
+    check_writable(scope, run)
     with held(ex, run_id), quota(ex, run):
-        check_engine(ex, built_by(ex, run))
-        driven = DrivenRun(ex.ledger, run_id)
+        check_engine(ex, prepared, built_by(scope, run), set() if judged is None else judged)
+        driven = DrivenRun(scope.ledger, run_id)
         try:
-            with _staging(ex, run_id):
+            with _staging(ex, run_id) as staging:
+                bench = Bench(ex, prepared.columns, staging)
                 while driven.run.status not in ("SUCCESS", "HELD"):
-                    _step(ex, driven)
-                    check_sla(ex, driven)
+                    _step(bench, prepared, driven)
+                    check_sla(scope, driven)
         except (ConflictError, EndedMeanwhileError):
             raise
         except TradexError as error:
@@ -73,22 +79,22 @@ def drive(ex: Execution, run_id: str) -> Run:
 
 
 @contextmanager
-def _staging(ex: Execution, run_id: str) -> Iterator[None]:
+def _staging(ex: Execution, run_id: str) -> Iterator[Staging]:
     """A staging folder for the length of the block. Who is interrupted leaves it to the next drive, which wipes it."""
-    ex.staging = ex.lake.new_staging(run_id, ex.token)
+    staging = Staging(ex.lake.new_staging(run_id, ex.token))
     try:
-        yield
+        yield staging
     except (KeyboardInterrupt, RuntimeError):  # the second is how DuckDB tells of a Ctrl-C
         ex.pool.kill()
         raise
     finally:
         if not ex.pool.was_killed:
-            ex.lake.drop_staging(ex.staging)
+            ex.lake.drop_staging(staging.folder)
 
 
-def built_by(ex: Execution, run: Run) -> set[str]:
+def built_by(scope: Scope, run: Run) -> set[str]:
     """The datasets that a run builds, or may yet: what it plans, and what reads that; an incremental run builds all."""
-    definitions = ex.pipeline.definitions
+    definitions = scope.pipeline.definitions
     if not isinstance(run, Backfill):
         return set(definitions)
     found = {window.dataset for window in run.windows}
@@ -98,11 +104,11 @@ def built_by(ex: Execution, run: Run) -> set[str]:
     return found
 
 
-def check_before_start(ex: Execution) -> None:
+def check_before_start(ex: Execution, prepared: Prepared, judged: set[str]) -> None:
     """Raise before an incremental run is recorded at all, when it would be refused to write or to compute."""
-    for dataset in ex.locks().values():
+    for dataset in ex.scope.locks().values():
         dataset.check_writable()
-    check_engine(ex, ex.pipeline.definitions)
+    check_engine(ex, prepared, ex.scope.pipeline.definitions, judged)
 
 
 class PlanOutdatedError(RefusedError):
@@ -117,9 +123,9 @@ class PlanOutdatedError(RefusedError):
         )
 
 
-def check_writable(ex: Execution, run: Run) -> None:
+def check_writable(scope: Scope, run: Run) -> None:
     """Raise `DeprecatedVersionError` or `ProtectedError` before any work when the run would write what it may not."""
-    locks = ex.locks()
+    locks = scope.locks()
     planned = {window.dataset for window in run.windows}
     for name, dataset in locks.items():
         if name in planned or not isinstance(run, Backfill):
@@ -131,66 +137,67 @@ def check_writable(ex: Execution, run: Run) -> None:
         locks[window.dataset].check_unprotected(window.first, window.last)
 
 
-def check_plan_holds(ex: Execution, run: Backfill) -> None:
+def check_plan_holds(scope: Scope, run: Backfill) -> None:
     """Raise unless what would run is what was approved, and still may be.
 
     Raises: `PlanOutdatedError` for logic with a new version, or another source; `ApprovalOutdatedError`.
     """
     assert run.plan is not None  # it was approved
-    versions = logic_versions(ex.locks())
+    versions = logic_versions(scope.locks())
     for name, pin in run.plan.definitions.items():
         version = pin.logic_version
         if versions.get(name) != version:
             now = f"version {versions[name]}" if name in versions else "not in the pipeline"
             raise PlanOutdatedError(run.id, f"version {version} of {name}", now)
-    asked = asked_by(ex, run)
-    if run.plan.source is not None and not ex.are_meant(asked, run.plan.source):
-        raise PlanOutdatedError(run.id, f"the source {run.plan.source}", ex.described(asked))
-    run.check_still_allowed(ex.policy)
-    check_state_read(ex, run)
+    asked = asked_by(scope, run)
+    if run.plan.source is not None and not scope.are_meant(asked, run.plan.source):
+        raise PlanOutdatedError(run.id, f"the source {run.plan.source}", scope.described(asked))
+    run.check_still_allowed(scope.policy)
+    check_state_read(scope, run)
 
 
-def refusal(ex: Execution, run: Backfill) -> RefusedError | None:
+def refusal(scope: Scope, run: Backfill) -> RefusedError | None:
     """Why a backfill would be refused if it were driven now; None when nothing of its own stands in the way."""
     if run.plan is None:
         return None
     try:
-        check_plan_holds(ex, run)
-        check_writable(ex, run)
+        check_plan_holds(scope, run)
+        check_writable(scope, run)
         if run.attempt == 0:
-            check_no_earlier_overlap(ex.ledger, run)
+            check_no_earlier_overlap(scope.ledger, run)
     except RefusedError as error:
         return error
     return None
 
 
-def _step(ex: Execution, driven: DrivenRun) -> None:
+def _step(bench: Bench, prepared: Prepared, driven: DrivenRun) -> None:
     """What comes next, told by the run's own state alone."""
+    ex, scope = bench.ex, bench.ex.scope
     stage = driven.run.next_stage()
     if stage != PUBLICATION or driven.run.status != "RUNNING":
-        extraction = extraction_of(ex, driven.run) if stage == LAYERS[0] else None
-        driven.run.start_layer(stage, executor=ex.facts, extraction=extraction, by=ex.by)
+        extraction = extraction_of(scope, driven.run) if stage == LAYERS[0] else None
+        driven.run.start_layer(stage, executor=asdict(ex.executor), extraction=extraction, by=scope.by)
         driven.append()
     if stage == PUBLICATION:
-        publish(ex, driven)
+        publish(bench, prepared, driven)
         return
     started = ex.stopwatch()
     source: dict[str, Any] | None = None
     if stage == LAYERS[0]:
-        source = extract(ex, driven, extraction_of(ex, driven.run))
-        _plan_incremental(ex, driven)
+        source = extract(bench, prepared, driven, extraction_of(scope, driven.run))
+        _plan_incremental(prepared, driven)
     else:
-        _rebuild_layer(ex, driven, stage)
-    driven.run.complete_layer(duration_ms=ex.elapsed_ms(started), source=source, by=ex.by)
+        _rebuild_layer(bench, prepared, driven, stage)
+    driven.run.complete_layer(duration_ms=ex.elapsed_ms(started), source=source, by=scope.by)
     driven.append()
 
 
-def _plan_incremental(ex: Execution, driven: DrivenRun) -> None:
+def _plan_incremental(prepared: Prepared, driven: DrivenRun) -> None:
     """An incremental run plans once Bronze is there: every day of its range, and the closure of what was appended."""
-    run = driven.run
+    scope, run = prepared.scope, driven.run
     if not isinstance(run, IncrementalRun) or run.windows:
         return
-    base = ex.base(unbumped=True)
+    base = prepared.base()
     published, versions = base.catalog, base.versions
     last_day = last_day_of(driven, published)
     appended = {
@@ -198,39 +205,39 @@ def _plan_incremental(ex: Execution, driven: DrivenRun) -> None:
         for name, days in run.appended.items()
         if name not in published.side
     }
-    sources = [intake.rows.name for intake in ex.intakes]
+    sources = [intake.rows.name for intake in scope.intakes]
     known = {day for name in sources for day in published.current.get(name, ()) if published.may_be(name, day)}
     first = day_of(run.cursor_from) if run.cursor_from else min(known, default=later(last_day, 1))
     own_days = set(span(first, day_of(run.cursor_to) - 1))
     changed = {**appended, **{name: own_days | appended.get(name, set()) for name in sources}}
-    closure = affected(ex.pipeline, changed, last_day=last_day)
-    for definition in ex.pipeline.definitions.values():
+    closure = affected(scope.pipeline, changed, last_day=last_day)
+    for definition in scope.pipeline.definitions.values():
         closure[definition.name] = closure.get(definition.name, set()) | own_days
     found = []
-    for definition in ex.pipeline.definitions.values():
+    for definition in scope.pipeline.definitions.values():
         if definition.layer != LAYERS[0]:
             found += windows(
                 definition,
                 closure[definition.name],
                 logic_version=versions[definition.name],
-                window_partitions=ex.policy.window_partitions,
+                window_partitions=scope.policy.window_partitions,
             )
-    check_run_size(ex, count_partitions(found), first, day_of(run.cursor_to), run.id)
-    run.extend_plan(found, base=published.position, reason="the days of the run", by=ex.by)
+    check_run_size(scope, count_partitions(found), first, day_of(run.cursor_to), run.id)
+    run.extend_plan(found, base=published.position, reason="the days of the run", by=scope.by)
     driven.append()
 
 
-def _rebuild_layer(ex: Execution, driven: DrivenRun, layer: str) -> None:
+def _rebuild_layer(bench: Bench, prepared: Prepared, driven: DrivenRun, layer: str) -> None:
     """Give every planned partition of the layer a candidate, upstream datasets first."""
-    base = ex.base(unbumped=True)
+    pipeline, base = prepared.scope.pipeline, prepared.base()
     published, versions = base.catalog, base.versions
     if published.lost:  # before files are looked for that are not there
-        check_complete(ex.pipeline, published, planned_days(ex, driven), versions)
+        check_complete(pipeline, published, planned_days(prepared.scope, driven), versions)
     seen = published.copy()
     overlay(seen, driven.run.candidates)
-    for definition in ex.pipeline.layer(layer):
+    for definition in pipeline.layer(layer):
         todo = days_of(driven.run.windows, definition.name) - driven.run.candidates.get(definition.name, {}).keys()
-        Rebuild(ex, driven, definition, versions[definition.name], published, seen).run(todo)
+        Rebuild(bench, driven, definition, versions[definition.name], published, seen).run(todo)
 
 
 def record_failure(ex: Execution, run_id: str, error: TradexError) -> None:
@@ -240,7 +247,7 @@ def record_failure(ex: Execution, run_id: str, error: TradexError) -> None:
     is no failure of the run, and recording it would fence off the one that drives it now.
     """
     try:
-        driven = DrivenRun(ex.ledger, run_id)
+        driven = DrivenRun(ex.scope.ledger, run_id)
         if driven.run.status != "RUNNING":
             return
         if not still_holds(ex, run_id):
@@ -250,9 +257,9 @@ def record_failure(ex: Execution, run_id: str, error: TradexError) -> None:
             message=error.message,
             dataset=getattr(error, "dataset", None),
             partition=getattr(error, "partition", None),
-            by=ex.by,
+            by=ex.scope.by,
         )
-        driven.run.fail(reason=error.message, by=ex.by)
+        driven.run.fail(reason=error.message, by=ex.scope.by)
         driven.append()
     except FencedError:
         raise

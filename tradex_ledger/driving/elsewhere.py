@@ -17,9 +17,9 @@ from tradex_ledger.datasets.statement import connect
 from tradex_ledger.domain.day import FIRST, Day, day_of, to_epoch
 from tradex_ledger.driving.keys import KeyIndex, Spans, number_of, numbers_in
 from tradex_ledger.lake.inputs import InputFile
+from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.storage import file_list
 from tradex_ledger.planning.catalog import Catalog
-from tradex_ledger.planning.context import Execution
 
 FILE = "file"
 """The column by whose values a line that is no row is found: it was delivered in that file."""
@@ -28,11 +28,11 @@ _STAGED_ROWS = 4_000_000
 _NUMBERS = 4_000_000
 
 
-def bronze_files(ex: Execution, catalog: Catalog, name: str) -> list[InputFile]:
+def bronze_files(lake: Lake, catalog: Catalog, name: str) -> list[InputFile]:
     """All files of a dataset of Bronze, each as its reader left it; lines that are no rows are nobody's reading."""
     read = name not in catalog.side
     old = catalog.old if read else {}
-    return [ex.input_file(day, file, old.get(file.path)) for day, file in catalog.all_files(name)]
+    return [InputFile(day, file, lake, old.get(file.path)) for day, file in catalog.all_files(name)]
 
 
 def rows_of(paths: Sequence[str]) -> str:
@@ -161,12 +161,12 @@ def _falls_into(spans: Spans, wanted: pa.Array) -> bool:
 
 
 def lines_elsewhere(
-    ex: Execution, index: KeyIndex, catalog: Catalog, intake: Intake, definition: Definition, staged: Sequence[str]
+    lake: Lake, index: KeyIndex, catalog: Catalog, intake: Intake, definition: Definition, staged: Sequence[str]
 ) -> Mapping[Day, tuple[InputFile, ...]]:
     """The files of Bronze that may hold staged lines that are no rows, by the day (ordinal) that these have now."""
     if not staged:
         return {}
-    files = [file for d in intake.sides for file in bronze_files(ex, catalog, d.name)]
+    files = [file for d in intake.sides for file in bronze_files(lake, catalog, d.name)]
     with connect() as connection:
         asked = connection.execute(
             f'select distinct "{definition.partition}", {number_of(FILE)} from {rows_of(staged)}'

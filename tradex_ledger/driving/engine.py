@@ -25,6 +25,7 @@ from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.driving import window
 from tradex_ledger.driving.compare import DIFFERENCES_MAX, difference, differences
 from tradex_ledger.driving.contents import whole
+from tradex_ledger.driving.execution import Bench, Execution, Prepared, Staging
 from tradex_ledger.driving.lease import held
 from tradex_ledger.driving.rebuild import window_task
 from tradex_ledger.driving.window import WindowTask
@@ -32,9 +33,9 @@ from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.storage import LakeFileError, translate
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.ask import events_of, newest
+from tradex_ledger.ledger.select import Store
 from tradex_ledger.planning.base import logic_versions
 from tradex_ledger.planning.catalog import Catalog
-from tradex_ledger.planning.context import Execution
 from tradex_ledger.views import AsOf, add_projections, open_views
 
 _BUILDERS = """
@@ -44,7 +45,7 @@ _BUILDERS = """
 """
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Sample:
     """What the comparison of one dataset came to."""
 
@@ -60,23 +61,26 @@ class Sample:
         return EQUAL if self.days else NONE_ELIGIBLE
 
 
-def check_engine(ex: Execution, names: Iterable[str]) -> None:
+def check_engine(ex: Execution, prepared: Prepared, names: Iterable[str], judged: set[str]) -> None:
     """Judge this engine for those of the datasets of which nothing is known yet.
+
+    `judged` are those that this process has looked at before, and grows: it does not look twice.
 
     Raises: `EngineChangedRowsError` when it gives other rows than those recorded, and nobody accepted that.
     """
-    wanted = [d for n, d in ex.pipeline.definitions.items() if n in set(names) and d.layer != LAYERS[0]]
-    if not ex.policy.engine_sample_partitions or not wanted:
+    engine = ex.executor.engine
+    wanted = [d for n, d in ex.scope.pipeline.definitions.items() if n in set(names) and d.layer != LAYERS[0]]
+    if not ex.scope.policy.engine_sample_partitions or not wanted:
         return
-    locks = ex.locks()
-    open_ = [d for d in wanted if locks[d.name].engine_verdict(ex.engine) in (None, NONE_ELIGIBLE)]
-    todo = [d for d in open_ if d.name not in ex.engine_seen]
-    ex.engine_seen |= {d.name for d in todo}
-    _judge(ex, _maybe_of_another(ex, todo), locks)
-    refused = {d.name: locks[d.name] for d in wanted if locks[d.name].engine_verdict(ex.engine) == DIFFERENT}
+    locks = ex.scope.locks()
+    open_ = [d for d in wanted if locks[d.name].engine_verdict(engine) in (None, NONE_ELIGIBLE)]
+    todo = [d for d in open_ if d.name not in judged]
+    judged.update(d.name for d in todo)
+    _judge(ex, prepared, _maybe_of_another(ex, todo), locks)
+    refused = {d.name: locks[d.name] for d in wanted if locks[d.name].engine_verdict(engine) == DIFFERENT}
     if refused:
-        found = {n: (lock.logic_version, lock.engine_differences(ex.engine)) for n, lock in refused.items()}
-        raise EngineChangedRowsError(ex.engine, found)
+        found = {n: (lock.logic_version, lock.engine_differences(engine)) for n, lock in refused.items()}
+        raise EngineChangedRowsError(engine, found)
 
 
 def _maybe_of_another(ex: Execution, todo: list[Definition]) -> list[Definition]:
@@ -86,7 +90,7 @@ def _maybe_of_another(ex: Execution, todo: list[Definition]) -> list[Definition]
     """
     if not todo:
         return []
-    store, mine = ex.ledger.store, f'"duckdb":"{ex.facts["duckdb"]}"'
+    store, mine = ex.scope.ledger.store, f'"duckdb":"{ex.executor.duckdb}"'
     other = newest(store, ["run.layer_started"], lacking=mine)
     if other is None:
         return []
@@ -94,32 +98,33 @@ def _maybe_of_another(ex: Execution, todo: list[Definition]) -> list[Definition]
     return [d for d in todo if made.get(stream_of(d.name), other.position) < other.position]
 
 
-def _judge(ex: Execution, todo: list[Definition], locks: dict[str, Dataset]) -> None:
+def _judge(ex: Execution, prepared: Prepared, todo: list[Definition], locks: dict[str, Dataset]) -> None:
     """Compare a sample of each dataset, and put the verdict on record; `locks` are as they are after it."""
     if not todo:
         return
-    position, versions = ex.ledger.position(), logic_versions(locks)
-    builders = _builders(ex, position, {d.name: versions[d.name] for d in todo})
+    engine = ex.executor.engine
+    position, versions = ex.scope.ledger.position(), logic_versions(locks)
+    builders = _builders(ex.scope.ledger.store, position, {d.name: versions[d.name] for d in todo})
     others = {
-        d: {day: engines for day, engines in builders.get(d.name, {}).items() if ex.engine not in engines} for d in todo
+        d: {day: engines for day, engines in builders.get(d.name, {}).items() if engine not in engines} for d in todo
     }
-    catalog = ex.catalogs.at(position, versions)
+    catalog = ex.scope.catalogs.at(position, versions)
     for definition, days in others.items():
         if not days:
             continue  # nothing is there that another engine built
-        sample = _compare(ex, definition, catalog, days)
+        sample = _compare(ex, prepared, definition, catalog, days)
         if sample.verdict == NONE_ELIGIBLE:
-            ex.progress(f"{definition.name}: {ex.engine} cannot be compared yet, all inputs have moved on", 0, 0)
+            ex.progress(f"{definition.name}: {engine} cannot be compared yet, all inputs have moved on", 0, 0)
         verdict = EngineVerdict(sample.verdict, tuple(sample.differences))
         with_, days_ = tuple(sorted(sample.compared_with)), tuple(sorted(sample.days))
         check = EngineCheck(versions[definition.name], verdict, with_, days_)
         locks[definition.name] = _record(ex, definition.name, check)
 
 
-def _builders(ex: Execution, position: int, versions: Mapping[str, int]) -> dict[str, dict[Day, set[str]]]:
+def _builders(store: Store, position: int, versions: Mapping[str, int]) -> dict[str, dict[Day, set[str]]]:
     """Who built the current partitions of a logic version: dataset → day → engines."""
     found: dict[str, dict[Day, set[str]]] = {}
-    with open_views(ex.ledger.store, AsOf(position, None), "partition_engines") as connection:
+    with open_views(store, AsOf(position, None), "partition_engines") as connection:
         add_projections(connection, ["partition_engines"])
         rows = connection.execute(_BUILDERS, [list(versions), list(versions.values())]).fetchall()
     for name, day, engines in rows:
@@ -130,45 +135,48 @@ def _builders(ex: Execution, position: int, versions: Mapping[str, int]) -> dict
 def _record(ex: Execution, name: str, check: EngineCheck) -> Dataset:
     """Put a verdict on record, unless somebody was first. Raises `BumpedMeanwhileError`."""
     while True:
-        dataset = ex.ledger.get(Dataset, stream_of(name), "dataset")
-        dataset.record_engine_check(ex.engine, check, by=ex.by)
+        dataset = ex.scope.ledger.get(Dataset, stream_of(name), "dataset")
+        dataset.record_engine_check(ex.executor.engine, check, by=ex.scope.by)
         try:
-            ex.ledger.append(dataset)
+            ex.scope.ledger.append(dataset)
         except WriterConflictError:
             continue
         return dataset
 
 
-def _compare(ex: Execution, definition: Definition, catalog: Catalog, builders: Mapping[Day, set[str]]) -> Sample:
+def _compare(
+    ex: Execution, prepared: Prepared, definition: Definition, catalog: Catalog, builders: Mapping[Day, set[str]]
+) -> Sample:
     """Build the largest eligible partitions again, as many as the policy says, and compare them with what is recorded.
 
     A partition whose files, or those of its inputs, are not as they were written tells nothing, and is passed over.
     """
-    sample, allowed = Sample(), ex.policy.engine_sample_partitions
+    engine = ex.executor.engine
+    sample, allowed = Sample(), ex.scope.policy.engine_sample_partitions
     waiting = list(_eligible(definition, catalog, builders))
     total = min(len(waiting), allowed)
     name = f"engine-{ex.token}"  # a name of its own; its lease keeps `lake gc` off what is staged
     try:
         with held(ex, name):
-            ex.staging = ex.lake.new_staging(name, "check")
+            bench = Bench(ex, prepared.columns, Staging(ex.lake.new_staging(name, "check")))
             try:
                 while waiting and len(sample.days) < allowed:
                     chosen, waiting = waiting[: allowed - len(sample.days)], waiting[allowed - len(sample.days) :]
-                    tasks = [_again(ex, definition, catalog, day) for day in chosen]
+                    tasks = [_again(bench, definition, catalog, day) for day in chosen]
                     for task, found in ex.pool.run(build_again, tasks):
                         _take(sample, task.window.days[0], found)
-                        sample.compared_with |= {e for day in sample.days for e in builders[day]}
-                        ex.progress(f"compare {ex.engine} in {definition.name}", len(sample.days), total)
+                        sample.compared_with.update(e for day in sample.days for e in builders[day])
+                        ex.progress(f"compare {engine} in {definition.name}", len(sample.days), total)
             finally:
-                ex.lake.drop_staging(ex.staging)
+                ex.lake.drop_staging(bench.staging.folder)
     except (OSError, duckdb.Error) as error:
-        raise translate(error, f"comparing {ex.engine} with what built {definition.name}") from error
+        raise translate(error, f"comparing {engine} with what built {definition.name}") from error
     return sample
 
 
-def _again(ex: Execution, definition: Definition, catalog: Catalog, day: Day) -> AgainTask:
-    task = window_task(ex, definition, catalog, span(day, day))
-    return AgainTask(task, ex.lake, catalog.current[definition.name][day])
+def _again(bench: Bench, definition: Definition, catalog: Catalog, day: Day) -> AgainTask:
+    task = window_task(bench, definition, catalog, span(day, day))
+    return AgainTask(task, bench.ex.lake, catalog.current[definition.name][day])
 
 
 def _take(sample: Sample, day: Day, found: list[RowDifference] | None) -> None:
@@ -176,7 +184,7 @@ def _take(sample: Sample, day: Day, found: list[RowDifference] | None) -> None:
         return
     sample.days.append(day)
     room = DIFFERENCES_MAX - len(sample.differences)
-    sample.differences += [PlacedDifference(day, one) for one in found[:room]]
+    sample.differences.extend(PlacedDifference(day, one) for one in found[:room])
 
 
 def _eligible(definition: Definition, catalog: Catalog, builders: Mapping[Day, set[str]]) -> Iterator[Day]:

@@ -27,13 +27,15 @@ from tradex_ledger.driving.append import Append, rows_by_day
 from tradex_ledger.driving.bronze import RecoverTask, recover
 from tradex_ledger.driving.clocks import time_of_now
 from tradex_ledger.driving.delivered import Asked, Days, Delivered, open_delivered
+from tradex_ledger.driving.execution import Bench, Prepared
 from tradex_ledger.driving.fence import DrivenRun
 from tradex_ledger.driving.homes import NOTHING_MOVED
 from tradex_ledger.driving.keys import KeyIndex, open_keys
 from tradex_ledger.driving.staging import COUNTED, Staged, stage_all
 from tradex_ledger.errors import EnvironmentFault
+from tradex_ledger.lake.inputs import InputFile
 from tradex_ledger.ledger.entry import format_time, parse_time
-from tradex_ledger.planning.context import Execution
+from tradex_ledger.planning.scope import Scope
 from tradex_ledger.sources.files import told
 from tradex_ledger.sources.moments import DAY_US, micros
 from tradex_ledger.sources.source import Listing
@@ -54,14 +56,14 @@ class NothingReadableError(EnvironmentFault):
         )
 
 
-def asked_by(ex: Execution, run: Run) -> list[Intake]:
+def asked_by(scope: Scope, run: Run) -> list[Intake]:
     """What a run fills: of a backfill, what was asked for; an incremental run fills everything."""
-    return ex.asked(run.request.dataset if isinstance(run, Backfill) else None)
+    return scope.asked(run.request.dataset if isinstance(run, Backfill) else None)
 
 
-def extraction_of(ex: Execution, run: Run) -> Extraction:
+def extraction_of(scope: Scope, run: Run) -> Extraction:
     """What LayerStarted says of the extraction: its mode and explicit cursors (times, UTC; the upper one excluded)."""
-    source = ex.described(asked_by(ex, run))
+    source = scope.described(asked_by(scope, run))
     if isinstance(run, Backfill):
         asked = run.request
         return Extraction("backfill", start_of(asked.first), start_of(later(asked.last, 1)), source)
@@ -74,14 +76,14 @@ def _micros_of(cursor: str | None) -> int | None:
     return None if cursor is None else micros(parse_time(cursor))
 
 
-def wanted_of(ex: Execution, extraction: Extraction, delivered_at: str) -> Wanted:
+def wanted_of(scope: Scope, extraction: Extraction, delivered_at: str) -> Wanted:
     """What an extraction keeps.
 
     Rejected lines are taken late by incremental runs, from the pipeline's start on: no backfill would ask for them.
     """
     first, until = _micros_of(extraction.cursor_from), _micros_of(extraction.cursor_to)
     backfill = not extraction.is_incremental
-    start = None if backfill else ex.ledger.get(PipelineState, stream_of(ex.pipeline.name), "pipeline").start
+    start = None if backfill else scope.ledger.get(PipelineState, stream_of(scope.pipeline.name), "pipeline").start
     return Wanted(first, until, first if backfill else _micros_of(start), micros(parse_time(delivered_at)))
 
 
@@ -109,64 +111,71 @@ class _Read:
     asked: Asked | None
 
 
-def extract(ex: Execution, driven: DrivenRun, extraction: Extraction) -> dict[str, Any]:
+def extract(bench: Bench, prepared: Prepared, driven: DrivenRun, extraction: Extraction) -> dict[str, Any]:
     """Fill Bronze for the run's range, from the sources that are asked for. Returns the counts for LayerCompleted.
 
     Run again after a crash it appends only what is missing: dedup makes it harmless (N14).
 
     Raises: `NothingReadableError` in an incremental run, once what was no row is on record.
     """
-    ingested_at = format_time(time_of_now(ex))
-    wanted = wanted_of(ex, extraction, ingested_at)
+    ex, scope = bench.ex, bench.ex.scope
+    ingested_at = format_time(time_of_now(scope))
+    wanted = wanted_of(scope, extraction, ingested_at)
     asked = asked_of(wanted)
     read = []
-    for intake in asked_by(ex, driven.run):
-        delivered, listing = open_delivered(ex, intake), ex.sources[intake.source].look()
-        staged = stage_all(ex, intake, listing.files, wanted, delivered, asked)
+    for intake in asked_by(scope, driven.run):
+        delivered, listing = open_delivered(scope, intake), scope.sources[intake.source].look()
+        staged = stage_all(bench, intake, listing.files, wanted, delivered, asked)
         read.append(_Read(intake, listing, staged, delivered, asked))
     days = {day for one in read for day in one.staged.days(asked)}
     if extraction.is_incremental and extraction.cursor_to and days:
         # Before anything is appended: a run that is told to take fewer days then finds no later ones to follow up.
-        check_own_days(ex, from_epoch(min(days)), day_of(extraction.cursor_to), driven.id)
+        check_own_days(scope, from_epoch(min(days)), day_of(extraction.cursor_to), driven.id)
     index = open_keys(ex)
     counts, odd = Counter[str](), Counter[str]()
     nothing: list[tuple[_Read, Look]] = []
     for one in read:
-        counts.update(_take_in(ex, driven, one, extraction, ingested_at, index))
-        look = record_look(ex, one.intake, extraction, one.listing, one.staged, run=driven.id)
+        counts.update(_take_in(bench, prepared, driven, one, extraction, ingested_at, index=index))
+        look = record_look(scope, one.intake, extraction, one.listing, one.staged, run=driven.id)
         counts.update({name: n for name, n in look.found.items() if name in COUNTED})
         odd.update(look.found["odd"])
         nothing += [(one, look)] if look.found["newest"] is None else []
     if extraction.is_incremental and nothing:
         one, look = nothing[0]
-        raise NothingReadableError(one.intake.reader.noun, ex.described([one.intake]), look.found, look.passed_over)
+        raise NothingReadableError(one.intake.reader.noun, scope.described([one.intake]), look.found, look.passed_over)
     duplicates = counts["posts"] + counts["duplicates"]
     return {**counts, "odd": dict(sorted(odd.items())), "duplicates": duplicates}
 
 
 def _take_in(
-    ex: Execution,
+    bench: Bench,
+    prepared: Prepared,
     driven: DrivenRun,
     one: _Read,
     extraction: Extraction,
     ingested_at: str,
+    *,
     index: KeyIndex,
 ) -> dict[str, int]:
     """Append what of a source is new. Of the duplicates only what was not counted as read is in the counts."""
     staged, intake = one.staged, one.intake
-    recovered = _recover(ex, intake, staged, extraction)
+    recovered = _recover(bench, intake, staged, extraction)
     appended: dict[str, Append] = {}
     for definition, files, held in _by_dataset(intake, staged):
         if files or held:
             rows = rows_by_day(definition, files)
             part = intake.part(definition)
-            appended[definition.name] = Append(ex, driven, part, tuple(files), rows, rows + held, ingested_at, index)
+            appended[definition.name] = Append(
+                bench, prepared, driven, part, tuple(files), rows, rows + held, ingested_at, index
+            )
             appended[definition.name].run()
     done = appended.get(intake.rows.name)
     kept, moved = (done.total, done.placed.moved) if done else (0, NOTHING_MOVED)
     recounted = done.recounted if done else Counter[tuple[str, Day]]()
     withheld = dict(moved.withheld)
-    one.delivered.keep(ex, [file for file in staged.read if file.name not in withheld], one.asked, recounted)
+    one.delivered.keep(
+        bench.ex.scope.ledger, [file for file in staged.read if file.name not in withheld], one.asked, recounted
+    )
     return {
         "passed_over": len(passed_over(one.listing, staged)),
         "appended": kept,
@@ -191,24 +200,25 @@ def _by_dataset(intake: Intake, staged: Staged) -> list[tuple[Definition, list[s
     ]
 
 
-def _recover(ex: Execution, intake: Intake, staged: Staged, extraction: Extraction) -> int:
+def _recover(bench: Bench, intake: Intake, staged: Staged, extraction: Extraction) -> int:
     """Stage, for a backfill, the rows among what an older reader rejected; returns how many there are."""
     rejected, again = intake.rejected, intake.reader.again
     if rejected is None or again is None:
         return 0
     if extraction.is_incremental or not (extraction.cursor_from and extraction.cursor_to):
         return 0
-    catalog = ex.base().catalog
+    ex = bench.ex
+    catalog = ex.scope.base().catalog
     first, until = day_of(extraction.cursor_from), day_of(extraction.cursor_to)
     # A line without a day had that of 1970; the day of another may have come from its file's name: all are read.
     old = tuple(
-        ex.input_file(day, file, how)
+        InputFile(day, file, ex.lake, how)
         for day, file in catalog.all_files(rejected.name)
         if (how := catalog.old.get(file.path))
     )
     if not old:
         return 0
-    out = ex.staging / f"{intake.source}-recovered.parquet"
+    out = bench.staging.folder / f"{intake.source}-recovered.parquet"
     ((_, count),) = ex.pool.run(recover, [RecoverTask(again, old, first, later(until, -1), out)])
     staged.rows += [str(out)] if count else []
     return count
@@ -220,7 +230,7 @@ def passed_over(listing: Listing, staged: Staged) -> list[Any]:
 
 
 def record_look(
-    ex: Execution,
+    scope: Scope,
     intake: Intake,
     extraction: Extraction,
     listing: Listing,
@@ -232,9 +242,9 @@ def record_look(
     """Put on record what there was at a source, by itself: it conflicts with nobody."""
     newest = staged.newest_day()
     look = Look.record(
-        new_id("look", ex.clock()),
-        pipeline=ex.pipeline.name,
-        source=ex.described([intake]),
+        new_id("look", scope.clock()),
+        pipeline=scope.pipeline.name,
+        source=scope.described([intake]),
         run=run,
         cursor_from=extraction.cursor_from,
         cursor_to=extraction.cursor_to,
@@ -246,7 +256,7 @@ def record_look(
         },
         passed_over=told(passed_over(listing, staged)),
         late=late,
-        by=ex.by,
+        by=scope.by,
     )
-    ex.ledger.append(look)
+    scope.ledger.append(look)
     return look

@@ -21,12 +21,12 @@ from tradex_ledger.datasets.statement import connect
 from tradex_ledger.domain.day import FIRST, LAST, Day, day_of, iso
 from tradex_ledger.domain.protection import Protection
 from tradex_ledger.driving.elsewhere import bronze_files, rows_elsewhere, rows_of
+from tradex_ledger.driving.execution import Execution
 from tradex_ledger.driving.keys import KeyIndex, number_of
 from tradex_ledger.lake.inputs import InputFile, checked, paths_today
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.lake.writer import limit_resources
 from tradex_ledger.planning.catalog import Catalog
-from tradex_ledger.planning.context import Execution
 
 EVER = (FIRST, LAST)
 """The days that there are."""
@@ -67,7 +67,7 @@ def find_moved(
     try:
         limit_resources(connection, folder / "spill", ex.task_memory_mb)
         connection.execute(f"create temp view staged as from {rows_of(staged)}")
-        files = bronze_files(ex, catalog, intake.rows.name)
+        files = bronze_files(ex.lake, catalog, intake.rows.name)
         wanted, consulted = rows_elsewhere(connection, index, files, by, intake.rows.partition)
         if not len(wanted):
             return NOTHING_MOVED

@@ -13,19 +13,19 @@ from tradex_ledger.domain.plan import Window, count_partitions
 from tradex_ledger.domain.run import Run
 from tradex_ledger.driving.fence import DrivenRun
 from tradex_ledger.planning.catalog import Catalog
-from tradex_ledger.planning.context import Execution
 from tradex_ledger.planning.overlap import others_of_group
+from tradex_ledger.planning.scope import Scope
 
 DAYS_A_WEEK = 7
 
 
-def detect_anomalies(ex: Execution, driven: DrivenRun, published: Catalog) -> None:
+def detect_anomalies(scope: Scope, driven: DrivenRun, published: Catalog) -> None:
     """Judge each written candidate against what it replaces and against the same weekday of its series.
 
     A dataset that reads other days than its own grows with its history: it is judged against what it replaces only.
     """
     before = len(driven.run.pending_events)
-    for name, definition in ex.pipeline.definitions.items():
+    for name, definition in scope.pipeline.definitions.items():
         candidates = driven.run.candidates.get(name, {})
         daily = all(read.first == read.last == 0 for read in definition.reads)
         rows = {day: version.rows for day, version in published.current.get(name, {}).items()}
@@ -38,8 +38,8 @@ def detect_anomalies(ex: Execution, driven: DrivenRun, published: Catalog) -> No
             series = _same_weekday(rows, day) if daily else []
             if daily and len(series) < SERIES_MIN:
                 series = _same_weekday({**rows, **own}, day)
-            for anomaly in judge(candidate.rows, current.rows if current else None, series, ex.policy):
-                driven.run.detect_anomaly(name, definition.layer, day, anomaly, by=ex.by)
+            for anomaly in judge(candidate.rows, current.rows if current else None, series, scope.policy):
+                driven.run.detect_anomaly(name, definition.layer, day, anomaly, by=scope.by)
     if len(driven.run.pending_events) > before:
         driven.append()
 
@@ -48,25 +48,25 @@ def _same_weekday(rows: Mapping[Day, int], day: Day) -> list[int]:
     return [n for other, n in rows.items() if other != day and (other - day) % DAYS_A_WEEK == 0]
 
 
-def check_sla(ex: Execution, driven: DrivenRun) -> None:
+def check_sla(scope: Scope, driven: DrivenRun) -> None:
     """Record, once, that a backfill takes longer from its approval on than the policy allows."""
     if isinstance(driven.run, Backfill):
-        driven.run.note_sla(now=ex.clock(), policy=ex.policy, by=ex.by)
+        driven.run.note_sla(now=scope.clock(), policy=scope.policy, by=scope.by)
         if driven.run.pending_events:
             driven.append()
 
 
-def check_state_read(ex: Execution, run: Backfill) -> None:
+def check_state_read(scope: Scope, run: Backfill) -> None:
     """Raise `StatePutBackError` where the state that bounds its plan was put back behind days of it.
 
     Looked at before a drive and right before publication. Who puts it back between that look and the save does no
     harm: these days are published, and an incremental run processes them again, with the same rows.
     """
     if run.bound is not None:
-        run.check_state_read(ex.ledger.get(PipelineState, stream_of(ex.pipeline.name), "pipeline").cursor)
+        run.check_state_read(scope.ledger.get(PipelineState, stream_of(scope.pipeline.name), "pipeline").cursor)
 
 
-def reason_for_a_person(ex: Execution, driven: DrivenRun, added: Sequence[Window]) -> str | None:
+def reason_for_a_person(scope: Scope, driven: DrivenRun, added: Sequence[Window]) -> str | None:
     """Why what a rule approved must not take more partitions in, with what the other parts of its request took; None:
     it may.
 
@@ -75,9 +75,9 @@ def reason_for_a_person(ex: Execution, driven: DrivenRun, added: Sequence[Window
     run = driven.run
     if not isinstance(run, Backfill):
         return None
-    policy = ex.policy_of_now()
+    policy = scope.policy_of_now()
     run.check_still_allowed(policy)
-    more = count_partitions(added) + _grown_beside(ex, run).partitions
+    more = count_partitions(added) + _grown_beside(scope, run).partitions
     why = run.why_a_person(policy, Beyond(more, 0)) if more else None
     named = ", ".join(sorted({window.dataset for window in added}))
     return why and f"{why} ({f'{named}: {what_came_in(run, added)}' if named else 'other parts of its request'})"
@@ -93,21 +93,21 @@ def what_came_in(run: Run, added: Sequence[Window]) -> str:
     return ", and ".join(told)
 
 
-def _grown_beside(ex: Execution, run: Backfill) -> Beyond:
+def _grown_beside(scope: Scope, run: Backfill) -> Beyond:
     """What the other parts of its request have beyond their plans, where the same rule stands for them."""
     if run.approved_rule is None or run.released_by:
         return NOTHING
-    grown = [other.grown() for other in others_of_group(ex.ledger, run)]
+    grown = [other.grown() for other in others_of_group(scope.ledger, run)]
     return Beyond(sum(each.partitions for each in grown), sum(each.rows for each in grown))
 
 
-def _too_many_rows(ex: Execution, run: Backfill) -> str | None:
+def _too_many_rows(scope: Scope, run: Backfill) -> str | None:
     """Why a rule that was held against estimates does not reach as far as what was built; None: it does."""
-    beside, own = _grown_beside(ex, run), run.grown()
-    return run.why_a_person(ex.policy_of_now(), Beyond(beside.partitions, beside.rows + own.rows))
+    beside, own = _grown_beside(scope, run), run.grown()
+    return run.why_a_person(scope.policy_of_now(), Beyond(beside.partitions, beside.rows + own.rows))
 
 
-def reason_to_hold(ex: Execution, driven: DrivenRun) -> str | None:
+def reason_to_hold(scope: Scope, driven: DrivenRun) -> str | None:
     """Why the run must not publish yet: a review was asked for, it has more rows than the rule that approved it allows,
     or its volumes are strange. None: it may."""
     run = driven.run
@@ -116,12 +116,12 @@ def reason_to_hold(ex: Execution, driven: DrivenRun) -> str | None:
     again = " (its inputs moved since it was released)" if run.released_candidates else ""
     if isinstance(run, Backfill) and run.request.review:
         return f"review was asked for{again}"
-    if isinstance(run, Backfill) and (why := _too_many_rows(ex, run)) is not None:
+    if isinstance(run, Backfill) and (why := _too_many_rows(scope, run)) is not None:
         return f"{why}{again}"
     if ambiguous := run.ambiguous():  # whatever the policy: what was computed does not follow from what it was made of
         count = len(ambiguous)
         partitions = "1 partition came" if count == 1 else f"{count} partitions came"
         return f"{partitions} out otherwise than before from the same inputs, {ambiguous[0]} first{again}"
-    if ex.policy.hold_on_anomaly and run.anomalies:
+    if scope.policy.hold_on_anomaly and run.anomalies:
         return f"{len(run.anomalies)} volume anomalies{again}"
     return None

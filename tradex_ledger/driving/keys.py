@@ -23,10 +23,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tradex_ledger.datasets.statement import connect
+from tradex_ledger.driving.execution import Execution
 from tradex_ledger.keyed import read_sealed, write_sealed
 from tradex_ledger.lake.inputs import InputFile, checked
 from tradex_ledger.lake.storage import translate
-from tradex_ledger.planning.context import Execution
+from tradex_ledger.pool import TaskPool
 
 # Goes up when a number, or how it is kept, means something else.
 _FORMAT = 1
@@ -132,7 +133,7 @@ def is_exact(spans: Spans) -> bool:
 class KeyIndex:
     """The keys of the files of Bronze, as far as they were read; the others are read when they are asked for."""
 
-    ex: Execution
+    pool: TaskPool
     folder: Path | None
     spans: dict[str, Spans] = field(default_factory=dict)
     _unkept: dict[str, bytes] = field(default_factory=dict)
@@ -146,7 +147,7 @@ class KeyIndex:
         given = list(files)
         unread = [file for file in given if _name(file, column) not in self.spans]
         tasks = [KeysTask(column, group) for group in _groups(unread)]
-        for task, found in self.ex.pool.run(read_keys, tasks):
+        for task, found in self.pool.run(read_keys, tasks):
             for file, raw in zip(task.files, found, strict=True):
                 self._take_in(_name(file, column), raw)
         self._write()
@@ -189,12 +190,14 @@ class KeyIndex:
 
 def open_keys(ex: Execution) -> KeyIndex:
     """The index among the ledger's caches, as far as it is this user's."""
-    folder = ex.ledger.store.caches.made("keys")
+    folder = ex.scope.ledger.store.caches.made("keys")
     if folder is None:
-        return KeyIndex(ex, None)
+        return KeyIndex(ex.pool, None)
     body = read_sealed(folder / _TABLE, _label(_TABLE))
     stored: dict[str, Any] = orjson.loads(body) if body else {}
-    return KeyIndex(ex, folder, {name: tuple((low, high) for low, high in spans) for name, spans in stored.items()})
+    return KeyIndex(
+        ex.pool, folder, {name: tuple((low, high) for low, high in spans) for name, spans in stored.items()}
+    )
 
 
 def _name(file: InputFile, column: str) -> str:

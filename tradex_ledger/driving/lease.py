@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.run import Run
+from tradex_ledger.driving.execution import Execution
 from tradex_ledger.errors import ConflictError, EnvironmentFault
 from tradex_ledger.ledger.leases import Lease, Leases
-from tradex_ledger.planning.context import Execution
 from tradex_ledger.planning.plan import subjects
 
 TTL_SECONDS = 30
@@ -36,7 +36,7 @@ def held(ex: Execution, name: str) -> Iterator[None]:
 
     A driver that cannot renew goes on: the version of the run's stream fences it off, not the lease.
     """
-    leases = Leases(ex.ledger.engine)
+    leases = Leases(ex.scope.ledger.engine)
     if not leases.acquire(name, ex.token, TTL_SECONDS):
         raise DrivenElsewhereError(name, leases.holder(name))
     stop = threading.Event()
@@ -73,7 +73,7 @@ def give_all_back() -> None:
 
 def still_holds(ex: Execution, name: str) -> bool:
     """Whether nobody has taken the lease of `name` over; one that ran out is still this driver's."""
-    lease = Leases(ex.ledger.engine).holder(name)
+    lease = Leases(ex.scope.ledger.engine).holder(name)
     return lease is not None and lease.holder == ex.token
 
 
@@ -97,9 +97,9 @@ def quota(ex: Execution, run: Run) -> Iterator[None]:
     """
     with ExitStack() as stack:
         if isinstance(run, Backfill):
-            about = sorted(definition.name for definition in subjects(ex, run.request.dataset))
-            places = [(f"of {name}", ex.policy.runs_per_dataset) for name in about]
-            for what, allowed in (*places, ("in all", ex.policy.runs_in_all)):
+            about = sorted(definition.name for definition in subjects(ex.scope, run.request.dataset))
+            places = [(f"of {name}", ex.scope.policy.runs_per_dataset) for name in about]
+            for what, allowed in (*places, ("in all", ex.scope.policy.runs_in_all)):
                 if allowed and not _take_place(ex, stack, what, allowed):
                     raise QuotaError(run.id, what, allowed)
         yield

@@ -27,6 +27,7 @@ from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
 from tradex_ledger.domain.plan import Window
 from tradex_ledger.domain.run import Run
+from tradex_ledger.driving.execution import Bench, Execution, Prepared
 from tradex_ledger.driving.fence import DrivenRun
 from tradex_ledger.driving.judge import (
     check_sla,
@@ -43,29 +44,30 @@ from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.planning.base import Base
 from tradex_ledger.planning.catalog import Catalog, overlay
 from tradex_ledger.planning.complete import buildable, check_complete
-from tradex_ledger.planning.context import Execution
+from tradex_ledger.planning.scope import Scope
 
 
-def publish(ex: Execution, driven: DrivenRun) -> None:
+def publish(bench: Bench, prepared: Prepared, driven: DrivenRun) -> None:
     """Make the run's candidates current. Repeats from a fresh base as long as others come first."""
+    ex, scope = bench.ex, bench.ex.scope
     while True:
-        base = ex.base(unbumped=True)
+        base = prepared.base()
         published, versions = base.catalog, base.versions
         # Recorded as a failure: the run goes on once what it reads was backfilled.
-        check_complete(ex.pipeline, published, planned_days(ex, driven), versions)
-        added = days_to_add(ex, driven, published, versions)
-        if (why := reason_for_a_person(ex, driven, added)) is not None:
-            _hold(ex, driven, why)
+        check_complete(scope.pipeline, published, planned_days(scope, driven), versions)
+        added = days_to_add(scope, driven, published, versions)
+        if (why := reason_for_a_person(scope, driven, added)) is not None:
+            _hold(scope, driven, why)
             return
         if added:
-            driven.run.extend_plan(added, base=base.position, reason=what_came_in(driven.run, added), by=ex.by)
+            driven.run.extend_plan(added, base=base.position, reason=what_came_in(driven.run, added), by=scope.by)
             driven.append()
-        rebuild_moved(ex, driven, published, versions)
-        detect_anomalies(ex, driven, published)
-        check_sla(ex, driven)
-        why = reason_to_hold(ex, driven)
+        rebuild_moved(bench, driven, published, versions)
+        detect_anomalies(scope, driven, published)
+        check_sla(scope, driven)
+        why = reason_to_hold(scope, driven)
         if why is not None:
-            _hold(ex, driven, why)
+            _hold(scope, driven, why)
             return
         ex.progress("publish", 0, 1)
         try:
@@ -76,17 +78,18 @@ def publish(ex: Execution, driven: DrivenRun) -> None:
         return
 
 
-def _hold(ex: Execution, driven: DrivenRun, why: str) -> None:
+def _hold(scope: Scope, driven: DrivenRun, why: str) -> None:
     """Candidates stay candidates: readers have seen nothing. Releasing lets a drive come back to where it was held."""
-    driven.run.hold(why=why, by=ex.by)
+    driven.run.hold(why=why, by=scope.by)
     driven.append()
 
 
 def _save(ex: Execution, driven: DrivenRun, base: Base) -> None:
-    check_identity(ex.ledger.store, ex.lake)  # hours may have passed since the run began
+    scope = ex.scope
+    check_identity(scope.ledger.store, ex.lake)  # hours may have passed since the run began
     run = driven.run
     together: list[Aggregate] = []
-    for name, summary in run.publish(base=base.position, by=ex.by).items():
+    for name, summary in run.publish(base=base.position, by=scope.by).items():
         lock = base.locks[name]
         lock.publish(
             run.id,
@@ -94,28 +97,28 @@ def _save(ex: Execution, driven: DrivenRun, base: Base) -> None:
             partitions=summary.partitions,
             rows=summary.rows,
             changed=[day for day, version in run.candidates[name].items() if version.is_written],
-            by=ex.by,
+            by=scope.by,
         )
         together.append(lock)
     if isinstance(run, Backfill):
-        check_state_read(ex, run)
+        check_state_read(scope, run)
         if run.request.override_state:
-            state = ex.ledger.get(PipelineState, stream_of(ex.pipeline.name), "pipeline")
-            run.override_state(state, policy=ex.policy, host=str(ex.facts["host"]), by=ex.by)
+            state = scope.ledger.get(PipelineState, stream_of(scope.pipeline.name), "pipeline")
+            run.override_state(state, policy=scope.policy, host=ex.executor.host, by=scope.by)
             together.append(state)
-        run.complete(by=ex.by)
+        run.complete(by=scope.by)
     else:
-        run.succeed(by=ex.by)
-        state = ex.ledger.get(PipelineState, stream_of(run.pipeline), "pipeline")
-        state.advance(run, by=ex.by)
+        run.succeed(by=scope.by)
+        state = scope.ledger.get(PipelineState, stream_of(run.pipeline), "pipeline")
+        state.advance(run, by=scope.by)
         together.append(state)
     saved = driven.append(*together)
-    mark(ex.ledger.store, ex.lake, saved)
+    mark(scope.ledger.store, ex.lake, saved)
 
 
-def planned_days(ex: Execution, driven: DrivenRun) -> dict[str, set[Day]]:
+def planned_days(scope: Scope, driven: DrivenRun) -> dict[str, set[Day]]:
     """The days (ordinals) of each dataset that a run builds."""
-    return {name: days_of(driven.run.windows, name) for name in ex.pipeline.definitions}
+    return {name: days_of(driven.run.windows, name) for name in scope.pipeline.definitions}
 
 
 def last_day_of(driven: DrivenRun, published: Catalog) -> Day:
@@ -125,27 +128,27 @@ def last_day_of(driven: DrivenRun, published: Catalog) -> Day:
     return max([own, *published.days()[-1:]])
 
 
-def days_to_add(ex: Execution, driven: DrivenRun, published: Catalog, versions: dict[str, int]) -> list[Window]:
+def days_to_add(scope: Scope, driven: DrivenRun, published: Catalog, versions: dict[str, int]) -> list[Window]:
     """The days to be taken into the plan: newer ones, where other runs published meanwhile, and those, of any age, that
     what the run appended leads to, since a row is filed under its own day."""
     run = driven.run
     last_day = last_day_of(driven, published)
     seeds = {name: set(days) for name, days in run.appended.items() if name not in published.side}
-    for name in ex.pipeline.definitions:
+    for name in scope.pipeline.definitions:
         seeds.setdefault(name, set()).update(days_of(run.windows, name))
-    closure = affected(ex.pipeline, seeds, last_day=last_day)
-    planned = planned_days(ex, driven)
-    complete, _ = buildable(ex.pipeline, published, closure, planned)
+    closure = affected(scope.pipeline, seeds, last_day=last_day)
+    planned = planned_days(scope, driven)
+    complete, _ = buildable(scope.pipeline, published, closure, planned)
     added: list[Window] = []
     for name, days in closure.items():
-        definition = ex.pipeline.definitions[name]
+        definition = scope.pipeline.definitions[name]
         new = days - planned[name]
         if definition.layer in run.layers:
             added += windows(
                 definition,
                 _before(run, new & complete.get(name, set())),
                 logic_version=versions[name],
-                window_partitions=ex.policy.window_partitions,
+                window_partitions=scope.policy.window_partitions,
             )
     return added
 
@@ -156,14 +159,14 @@ def _before(run: Run, days: set[Day]) -> set[Day]:
     return days if bound is None else {day for day in days if day < bound}
 
 
-def rebuild_moved(ex: Execution, driven: DrivenRun, published: Catalog, versions: dict[str, int]) -> None:
+def rebuild_moved(bench: Bench, driven: DrivenRun, published: Catalog, versions: dict[str, int]) -> None:
     """Rebuild the candidates whose inputs moved since they were built, and planned days without a candidate."""
     seen = published.copy()
     overlay(seen, driven.run.candidates)
-    for name, definition in ex.pipeline.definitions.items():
+    for name, definition in bench.ex.scope.pipeline.definitions.items():
         # Again until nothing moves: in a dataset that reads its own earlier days, a rebuilt day moves the next.
         while todo := _moved(driven, definition, versions[name], published, seen):
-            Rebuild(ex, driven, definition, versions[name], published, seen).run(todo)
+            Rebuild(bench, driven, definition, versions[name], published, seen).run(todo)
 
 
 def _moved(

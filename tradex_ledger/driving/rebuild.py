@@ -15,30 +15,34 @@ from tradex_ledger.domain.partition import REUSED, Candidate, PartitionVersion
 from tradex_ledger.domain.plan import Window
 from tradex_ledger.driving.build import BuildTask, Built, build
 from tradex_ledger.driving.contents import differing
+from tradex_ledger.driving.execution import Bench
 from tradex_ledger.driving.fence import DrivenRun
 from tradex_ledger.driving.window import Input, WindowTask
+from tradex_ledger.lake.inputs import InputFile
 from tradex_ledger.planning.catalog import Catalog
-from tradex_ledger.planning.context import Execution
 
 REUSED_A_SAVE = 600
 
 
 def window_task(
-    ex: Execution, definition: Definition, seen: Catalog, days: Sequence[Day], *, check_reads: bool = False
+    bench: Bench, definition: Definition, seen: Catalog, days: Sequence[Day], *, check_reads: bool = False
 ) -> WindowTask:
     """The task that builds consecutive days (ordinals) of a dataset over what a catalog holds, into the staging."""
+    ex, pipeline = bench.ex, bench.ex.scope.pipeline
     spans = input_days(definition, days[0], days[-1])
     inputs = [
         Input(
             read,
-            tuple(ex.columns[read.dataset]),
-            tuple(ex.input_file(*found, layer) for found in seen.readable(read.dataset, *spans[read.dataset])),
-            ex.pipeline.get(read.dataset).partition,
+            tuple(bench.columns[read.dataset]),
+            tuple(
+                InputFile(day, file, ex.lake, again, layer)
+                for day, file, again in seen.readable(read.dataset, *spans[read.dataset])
+            ),
+            pipeline.get(read.dataset).partition,
         )
         for read in definition.reads
-        for layer in (ex.pipeline.get(read.dataset).layer,)
+        for layer in (pipeline.get(read.dataset).layer,)
     ]
-    ex.tasks += 1
     return WindowTask(
         dataset=definition.name,
         sql=definition.sql,
@@ -47,7 +51,7 @@ def window_task(
         references=definition.references,
         inputs=tuple(inputs),
         days=tuple(days),
-        folder=ex.staging / f"{definition.name}-{iso(days[0])}-{ex.tasks}",
+        folder=bench.staging.of_task(f"{definition.name}-{iso(days[0])}"),
         check_reads=check_reads,
         memory_mb=ex.task_memory_mb,
         minutes=ex.task_minutes,
@@ -61,7 +65,7 @@ class Rebuild:
     `published` is the catalog as of the base, `seen` the same with the run's own candidates laid over; `seen` grows.
     """
 
-    ex: Execution
+    bench: Bench
     driven: DrivenRun
     definition: Definition
     logic_version: int
@@ -84,7 +88,7 @@ class Rebuild:
             self._rebuild(span(window.first, window.last))
 
     def _windows(self, days: Iterable[Day]) -> list[Window]:
-        limit = self.ex.policy.window_partitions
+        limit = self.bench.ex.scope.policy.window_partitions
         return windows(self.definition, days, logic_version=self.logic_version, window_partitions=limit)
 
     def _rebuild(self, days: Sequence[Day]) -> None:
@@ -97,9 +101,10 @@ class Rebuild:
         found = self._windows(todo)
         widest = max(found, key=lambda w: w.partitions, default=None)
         tasks = [self._task(window, check_reads=window is widest) for window in found]
-        started = self.ex.stopwatch()
-        for _, built in self.ex.pool.run(build, tasks):
-            took_ms, started = self.ex.elapsed_ms(started), self.ex.stopwatch()
+        ex = self.bench.ex
+        started = ex.stopwatch()
+        for _, built in ex.pool.run(build, tasks):
+            took_ms, started = ex.elapsed_ms(started), ex.stopwatch()
             self._finish(built, digests, took_ms)
 
     def _has_same_inputs(self, day: Day, digest: str) -> bool:
@@ -109,7 +114,7 @@ class Rebuild:
         current = self.published.get(self.definition.name, day)
         if current is None or current.logic_version != self.logic_version or current.inputs != digest:
             return False
-        return all(file.path not in self.published.gone and self.ex.lake.has(file) for file in current.files)
+        return all(file.path not in self.published.gone and self.bench.ex.lake.has(file) for file in current.files)
 
     def _task(self, window: Window, *, check_reads: bool) -> BuildTask:
         definition, gone, days = self.definition, self.published.gone, span(window.first, window.last)
@@ -123,8 +128,8 @@ class Rebuild:
             if version is not None and not any(file.path in gone for file in version.files)
         }
         return BuildTask(
-            window=window_task(self.ex, definition, self.seen, days, check_reads=check_reads),
-            lake=self.ex.lake,
+            window=window_task(self.bench, definition, self.seen, days, check_reads=check_reads),
+            lake=self.bench.ex.lake,
             run_id=self.driven.id,
             folder=folder,
             current=current,
@@ -154,16 +159,16 @@ class Rebuild:
             candidate = self._candidate(one.day, one.files, one.outcome, digest, took_ms // len(built))
             candidates.append(candidate)
             if candidate.version.is_written:
-                strange += differing(self.ex, self.definition, self.published, one.day, digest, candidate.version)
+                strange += differing(self.bench.ex, self.definition, self.published, one.day, digest, candidate.version)
         self._record(candidates, strange)
 
     def _record(self, built: Sequence[Candidate], strange: Iterable[ContentsDiffer] = ()) -> None:
         # A crash before this save: the window is built again. After it: whoever resumes finds its candidates.
-        self.driven.run.rebuild_partitions(self.definition.name, built, by=self.ex.by)
+        self.driven.run.rebuild_partitions(self.definition.name, built, by=self.bench.ex.scope.by)
         for found in strange:  # in the same save: no candidate of other content is ever there without it
-            self.driven.run.tell_contents(found, by=self.ex.by)
+            self.driven.run.tell_contents(found, by=self.bench.ex.scope.by)
         self.driven.append()
         for one in built:
             self.seen.put(self.definition.name, one.day, one.version)
         self.done += len(built)
-        self.ex.progress(self.definition.name, self.done, self.total)
+        self.bench.ex.progress(self.definition.name, self.done, self.total)

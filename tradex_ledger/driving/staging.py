@@ -9,7 +9,7 @@ from pathlib import Path
 from tradex_ledger.datasets.intake import Intake
 from tradex_ledger.driving.bronze import StageTask, stage_files
 from tradex_ledger.driving.delivered import Asked, Delivered, Known
-from tradex_ledger.planning.context import Execution
+from tradex_ledger.driving.execution import Bench, Staging
 from tradex_ledger.sources.moments import DAY_US
 from tradex_ledger.sources.source import PassedOver, SourceFile
 from tradex_ledger.sources.stage import FileCounts, Outputs, StageCounts, Wanted
@@ -80,12 +80,15 @@ class Staged:
 
 
 def stage_all(
-    ex: Execution, intake: Intake, listed: list[SourceFile], wanted: Wanted, delivered: Delivered, asked: Asked | None
+    bench: Bench, intake: Intake, listed: list[SourceFile], wanted: Wanted, delivered: Delivered, asked: Asked | None
 ) -> Staged:
     """Read what has to be read of the delivered files of one source."""
+    ex = bench.ex
     files, held = delivered.split(listed, asked)
-    batches = ex.sources[intake.source].batches(files, intake.stated(ex.columns), ex.policy.batch_mb << 20)
-    tasks = [StageTask(batch, wanted, _outputs(ex, intake, number)) for number, batch in enumerate(batches)]
+    batches = ex.scope.sources[intake.source].batches(
+        files, intake.stated(bench.columns), ex.scope.policy.batch_mb << 20
+    )
+    tasks = [StageTask(batch, wanted, _outputs(bench.staging, intake, number)) for number, batch in enumerate(batches)]
     staged = Staged(delivered_day=wanted.delivered_us // DAY_US)
     for known in held:
         assert asked is not None
@@ -102,9 +105,9 @@ def stage_all(
     return staged
 
 
-def _outputs(ex: Execution, intake: Intake, number: int) -> Outputs:
+def _outputs(staging: Staging, intake: Intake, number: int) -> Outputs:
     rows, rejected, undated = (
-        ex.staging / f"{intake.source}-{kind}-{number:05}.parquet" for kind in ("rows", "rejected", "undated")
+        staging.folder / f"{intake.source}-{kind}-{number:05}.parquet" for kind in ("rows", "rejected", "undated")
     )
     outputs = Outputs(rows, rejected, undated)
     if intake.rejected:

@@ -19,13 +19,13 @@ from tradex_ledger.domain.advice import Advice
 from tradex_ledger.domain.day import Day, day_of, iso
 from tradex_ledger.domain.words import ROW
 from tradex_ledger.driving.elsewhere import bronze_files, may_hold, rows_of
+from tradex_ledger.driving.execution import Execution
 from tradex_ledger.driving.homes import EVER
 from tradex_ledger.driving.keys import KeyIndex, Spans, number_of, numbers_in
 from tradex_ledger.lake.inputs import InputFile, checked, paths_today
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.lake.writer import limit_resources
 from tradex_ledger.planning.catalog import Catalog
-from tradex_ledger.planning.context import Execution
 
 Known = tuple[InputFile, Spans]
 _NAMED = 5
@@ -51,7 +51,7 @@ def find_two_days(ex: Execution, index: KeyIndex, catalog: Catalog, intake: Inta
     definition, by = intake.rows, intake.indexed
     if by is None:
         return TwoDays()
-    near = near_other_days(index.known(bronze_files(ex, catalog, definition.name), by))
+    near = near_other_days(index.known(bronze_files(ex.lake, catalog, definition.name), by))
     if not near:
         return TwoDays()
     connection = connect()

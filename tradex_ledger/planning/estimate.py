@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tradex_ledger.datasets.definition import Read
 from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.domain.plan import LAYERS, Estimate, Range
 from tradex_ledger.planning.catalog import Catalog
-from tradex_ledger.planning.context import Execution
+from tradex_ledger.planning.scope import Scope
 from tradex_ledger.views import AsOf, add_projections, open_views
 
 Spread = tuple[float, float, float]
@@ -29,16 +29,16 @@ _PARTITIONS = "select dataset, duration_ms from partition_times order by positio
 _LAYERS = "select layer, duration_ms, partitions_ms from layer_times order by position"
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Past:
     """Milliseconds of the past: of each partition built, by dataset; of each layer's work beside its partitions.
 
     `pace` is how much of its partitions' time a layer took: below 1 where several workers built them.
     """
 
-    built: dict[str, list[float]] = field(default_factory=dict)
-    beside: dict[str, list[float]] = field(default_factory=dict)
-    pace: dict[str, float] = field(default_factory=dict)
+    built: dict[str, list[float]]
+    beside: dict[str, list[float]]
+    pace: dict[str, float]
 
     def partition(self, dataset: str, layer: str) -> Spread:
         """What a partition of the dataset takes; what any takes, when none of it was built yet."""
@@ -48,21 +48,21 @@ class Past:
         return low * pace, mean * pace, high * pace
 
 
-def read_past(ex: Execution, base: int) -> Past:
+def read_past(scope: Scope, base: int) -> Past:
     """What layers and partitions took in all runs up to the base position."""
-    past = Past()
+    built: dict[str, list[float]] = {}
+    beside: dict[str, list[float]] = {}
     whole: dict[str, float] = {}
     parts: dict[str, float] = {}
-    with open_views(ex.ledger.store, AsOf(base, None), *_TIMES) as connection:
+    with open_views(scope.ledger.store, AsOf(base, None), *_TIMES) as connection:
         add_projections(connection, _TIMES)
         for dataset, took in connection.execute(_PARTITIONS).fetchall():
-            past.built.setdefault(dataset, []).append(float(took))
+            built.setdefault(dataset, []).append(float(took))
         for layer, took, of_partitions in connection.execute(_LAYERS).fetchall():
-            past.beside.setdefault(layer, []).append(float(max(0, took - of_partitions)))
+            beside.setdefault(layer, []).append(float(max(0, took - of_partitions)))
             whole[layer] = whole.get(layer, 0.0) + took
             parts[layer] = parts.get(layer, 0.0) + of_partitions
-    past.pace = {layer: min(1.0, whole[layer] / total) for layer, total in parts.items() if total}
-    return past
+    return Past(built, beside, {layer: min(1.0, whole[layer] / total) for layer, total in parts.items() if total})
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Touched:
 
 
 def estimate_plan(
-    ex: Execution,
+    scope: Scope,
     catalog: Catalog,
     versions: Mapping[str, int],
     days: Mapping[str, set[Day]],
@@ -92,18 +92,18 @@ def estimate_plan(
     `asked` are the days of datasets of Bronze that their sources are asked for first, so that all that follows from
     them may grow (empty: none is asked). `recomputes`: nothing is reused.
     """
-    past = read_past(ex, catalog.position)
+    past = read_past(scope, catalog.position)
     if not past.built:
         return Estimate(None, None, None, source_calls=_NO_CALLS)
-    touched = touched_days(ex, catalog, versions, days, asked)
-    before = _sizes(ex, catalog, versions, days)
+    touched = touched_days(scope, catalog, versions, days, asked)
+    before = _sizes(scope, catalog, versions, days)
     sums = {name: [0.0, 0.0, 0.0] for name in ("rows", "bytes", "seconds")}
     for name, fate in touched.items():
         for what in ("rows", "bytes"):
             sizes = {day: float(getattr(version, what)) for day, version in before[name].items()}
             grows = set(catalog.current.get(name, ())) if asked else set()
             _add(sums[what], _size(sizes, fate, grows))
-    _add(sums["seconds"], _seconds(ex, past, touched, asks_source=bool(asked), recomputes=recomputes))
+    _add(sums["seconds"], _seconds(scope, past, touched, asks_source=bool(asked), recomputes=recomputes))
     ranges = {
         name: Range(math.floor(low), round(likely), math.ceil(high)) for name, (low, likely, high) in sums.items()
     }
@@ -111,7 +111,7 @@ def estimate_plan(
 
 
 def touched_days(
-    ex: Execution,
+    scope: Scope,
     catalog: Catalog,
     versions: Mapping[str, int],
     days: Mapping[str, set[Day]],
@@ -120,7 +120,7 @@ def touched_days(
     """What may become of each planned day. A day whose inputs are those it was built from is not built again."""
     found: dict[str, Touched] = {}
     moving: dict[str, set[Day]] = dict(asked)
-    for name, definition in ex.pipeline.definitions.items():
+    for name, definition in scope.pipeline.definitions.items():
         wanted = days.get(name)
         if not wanted:
             continue
@@ -154,14 +154,14 @@ def _gain(read: Read, n_moving: int) -> float:
 
 
 def _sizes(
-    ex: Execution, catalog: Catalog, versions: Mapping[str, int], days: Mapping[str, set[Day]]
+    scope: Scope, catalog: Catalog, versions: Mapping[str, int], days: Mapping[str, set[Day]]
 ) -> dict[str, dict[Day, PartitionVersion]]:
     """What each dataset has of each day: of its version, and of the one before where that one has nothing yet."""
     newer = [n for n in days if versions[n] > 1 and days[n] - catalog.current.get(n, {}).keys()]
     older: dict[str, dict[Day, PartitionVersion]] = {}
     if newer:
         before = {**versions, **{name: versions[name] - 1 for name in newer}}
-        older = ex.catalogs.at(catalog.position, before).current
+        older = scope.catalogs.at(catalog.position, before).current
     return {name: {**older.get(name, {}), **catalog.current.get(name, {})} for name in days}
 
 
@@ -181,15 +181,15 @@ def _size(sizes: Mapping[Day, float], fate: Touched, grows: set[Day]) -> Spread:
 
 
 def _seconds(
-    ex: Execution, past: Past, touched: Mapping[str, Touched], *, asks_source: bool, recomputes: bool
+    scope: Scope, past: Past, touched: Mapping[str, Touched], *, asks_source: bool, recomputes: bool
 ) -> Spread:
     """Each layer's own work, and each partition's. What may turn out to be the same may take no time."""
     sums = [0.0, 0.0, 0.0]
-    layers = {ex.pipeline.definitions[name].layer for name in touched} | ({LAYERS[0]} if asks_source else set())
+    layers = {scope.pipeline.definitions[name].layer for name in touched} | ({LAYERS[0]} if asks_source else set())
     for layer in sorted(layers):  # in one order always: sums of fractions depend on it
         _add(sums, spread(past.beside.get(layer, [])))
     for name, fate in touched.items():
-        low, likely, high = past.partition(name, ex.pipeline.definitions[name].layer)
+        low, likely, high = past.partition(name, scope.pipeline.definitions[name].layer)
         every = len(fate.same) + len(fate.may_change) + len(fate.certain)
         n_certain = every if recomputes else len(fate.certain)
         n_most = every if recomputes else len(fate.certain) + len(fate.may_change)

@@ -16,8 +16,8 @@ from tradex_ledger.errors import RefusedError
 from tradex_ledger.planning.base import logic_versions
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.complete import buildable, check_complete
-from tradex_ledger.planning.context import Execution
 from tradex_ledger.planning.estimate import estimate_plan
+from tradex_ledger.planning.scope import Scope
 
 YEAR_DAYS = 366
 
@@ -35,21 +35,21 @@ class NoNewLogicError(RefusedError):
         )
 
 
-def subjects(ex: Execution, name: str) -> list[Definition]:
+def subjects(scope: Scope, name: str) -> list[Definition]:
     """The datasets that a request is about: one by its name, or all of a layer by the layer's. Upstream first."""
-    return ex.pipeline.layer(name) if name in LAYERS else [ex.pipeline.get(name)]
+    return scope.pipeline.layer(name) if name in LAYERS else [scope.pipeline.get(name)]
 
 
-def layers_of(ex: Execution, name: str) -> list[str]:
+def layers_of(scope: Scope, name: str) -> list[str]:
     """The layers that a backfill of a dataset (or a layer) runs through (N18)."""
-    first = min(LAYERS.index(definition.layer) for definition in subjects(ex, name))
+    first = min(LAYERS.index(definition.layer) for definition in subjects(scope, name))
     return list(LAYERS[first:])
 
 
-def span_of(ex: Execution, name: str) -> tuple[date, date]:
+def span_of(scope: Scope, name: str) -> tuple[date, date]:
     """The first and the last day there is of a dataset (or of a layer's). Raises `RangeError` when there is none."""
-    catalog = ex.base().catalog
-    held = {d.name for d in subjects(ex, name)} - catalog.side
+    catalog = scope.base().catalog
+    held = {d.name for d in subjects(scope, name)} - catalog.side
     # What no day belongs to opens no range, and neither do lines that are no rows.
     days = sorted(
         {
@@ -66,11 +66,11 @@ def span_of(ex: Execution, name: str) -> tuple[date, date]:
     return date_of(days[0]), date_of(days[-1])
 
 
-def with_days(ex: Execution, asked: Request) -> Request:
+def with_days(scope: Scope, asked: Request) -> Request:
     """The request with both of its days: where one is not named, all there are. Raises `RangeError`."""
     if asked.first is not None and asked.last is not None:
         return asked
-    first, last = span_of(ex, asked.dataset)
+    first, last = span_of(scope, asked.dataset)
     return replace(asked, first=asked.first or first, last=asked.last or last)
 
 
@@ -81,12 +81,12 @@ def halves(asked: Request) -> tuple[Request, Request]:
     return replace(asked, last=middle), replace(asked, first=middle + timedelta(days=1))
 
 
-def far_off(ex: Execution, backfill: Backfill, cursor: str | None) -> list[str]:
+def far_off(scope: Scope, backfill: Backfill, cursor: str | None) -> list[str]:
     """A sentence for each end of the range that lies where it may be a slip.
 
     That is more than a year outside the days there are, or beyond the cursor, where incremental runs have not been.
     """
-    there = ex.base().catalog.days()
+    there = scope.base().catalog.days()
     first, last = backfill.request.first, backfill.request.last
     found = []
     if cursor is not None and last >= day_of(cursor):
@@ -102,17 +102,17 @@ def far_off(ex: Execution, backfill: Backfill, cursor: str | None) -> list[str]:
     return found
 
 
-def hidden_days(ex: Execution, backfill: Backfill) -> list[str]:
+def hidden_days(scope: Scope, backfill: Backfill) -> list[str]:
     """A sentence for each dataset of which readers will get a version that lacks days they get today (N26)."""
     if backfill.plan is None:
         return []
-    base = ex.base()
+    base = scope.base()
     catalog = base.catalog
     found = []
     for name, outdated in catalog.outdated.items():
         planned = days_of(backfill.windows, name)
         left = sorted(outdated - planned)
-        if planned and left and ex.pipeline.get(name).component is not None:
+        if planned and left and scope.pipeline.get(name).component is not None:
             days = iso(left[0]) if len(left) == 1 else f"{len(left)} days ({iso(left[0])} to {iso(left[-1])})"
             found.append(
                 f"once this is published, readers of {name} get version {base.versions[name]}, which will lack {days}: "
@@ -121,7 +121,7 @@ def hidden_days(ex: Execution, backfill: Backfill) -> list[str]:
     return found
 
 
-def plan_backfill(ex: Execution, backfill: Backfill, state_read: Cursor | None = None) -> Plan:
+def plan_backfill(scope: Scope, backfill: Backfill, state_read: Cursor | None = None) -> Plan:
     """Work out a requested backfill's plan from the events up to now. Deterministic; records nothing.
 
     `state_read` is the cursor that the request reads: what would follow at or after it is left to incremental runs.
@@ -129,50 +129,50 @@ def plan_backfill(ex: Execution, backfill: Backfill, state_read: Cursor | None =
     Raises: `RangeError` when there is nothing to rebuild, `TooLargeError`, `NoNewLogicError`, `ProtectedError`,
     `DeprecatedVersionError`.
     """
-    base = ex.base()
+    base = scope.base()
     locks, versions, catalog = base.locks, base.versions, base.catalog
-    wanted = _days_by_dataset(ex, backfill.request, catalog, versions)
-    _extract_again(ex, backfill, catalog)
-    days, _ = buildable(ex.pipeline, catalog, wanted)
+    wanted = _days_by_dataset(scope, backfill.request, catalog, versions)
+    _extract_again(scope, backfill, catalog)
+    days, _ = buildable(scope.pipeline, catalog, wanted)
     if state_read is not None:
         days = {name: {day for day in found if day < day_of(state_read)} for name, found in days.items()}
-    about = {d.name: wanted.get(d.name, set()) for d in subjects(ex, backfill.request.dataset)}
-    check_complete(ex.pipeline, catalog, {**days, **about}, versions)
+    about = {d.name: wanted.get(d.name, set()) for d in subjects(scope, backfill.request.dataset)}
+    check_complete(scope.pipeline, catalog, {**days, **about}, versions)
     found = []
-    for definition in ex.pipeline.definitions.values():
+    for definition in scope.pipeline.definitions.values():
         if definition.layer in backfill.layers and definition.layer != LAYERS[0]:
             found += windows(
                 definition,
                 days.get(definition.name, ()),
                 logic_version=versions[definition.name],
-                window_partitions=ex.policy.window_partitions,
+                window_partitions=scope.policy.window_partitions,
             )
     one_day = backfill.request.first == backfill.request.last
-    ex.policy.check_size(count_partitions(found), one_day=one_day)
+    scope.policy.check_size(count_partitions(found), one_day=one_day)
     for window in found:
         locks[window.dataset].check_writable()
         locks[window.dataset].check_unprotected(window.first, window.last)
-    touched = sorted({w.dataset for w in found} | {d.name for d in subjects(ex, backfill.request.dataset)})
+    touched = sorted({w.dataset for w in found} | {d.name for d in subjects(scope, backfill.request.dataset)})
     # As it was recorded: what is made up today may come out otherwise under another release.
     pins = {name: Pin(versions[name], locks[name].fingerprint) for name in touched}
-    filled = ex.asked(backfill.request.dataset) if LAYERS[0] in backfill.layers else []
+    filled = scope.asked(backfill.request.dataset) if LAYERS[0] in backfill.layers else []
     estimate = estimate_plan(
-        ex,
+        scope,
         catalog,
         versions,
         days,
         asked={intake.rows.name: _asked(backfill.request) for intake in filled},
         recomputes=backfill.request.kind == "forced",
     )
-    source = ex.described(filled) if filled else None
-    plan = Plan(base.position, tuple(found), pins, estimate, ex.policy.digest, source, state_read=state_read)
+    source = scope.described(filled) if filled else None
+    plan = Plan(base.position, tuple(found), pins, estimate, scope.policy.digest, source, state_read=state_read)
     return plan.bound_to(backfill.request.to_event())
 
 
-def _extract_again(ex: Execution, backfill: Backfill, catalog: Catalog) -> None:
+def _extract_again(scope: Scope, backfill: Backfill, catalog: Catalog) -> None:
     """What a backfill fetches itself, before it builds upon it, stands in nobody's way in its plan."""
     if LAYERS[0] in backfill.layers:
-        for definition in (d for intake in ex.asked(backfill.request.dataset) for d in intake.datasets):
+        for definition in (d for intake in scope.asked(backfill.request.dataset) for d in intake.datasets):
             lost = catalog.lost.get(definition.name, {})
             catalog.lost[definition.name] = {day: at for day, at in lost.items() if day not in _asked(backfill.request)}
 
@@ -182,15 +182,15 @@ def _asked(request: RecordedRequest) -> set[Day]:
 
 
 def _days_by_dataset(
-    ex: Execution, request: RecordedRequest, catalog: Catalog, versions: dict[str, int]
+    scope: Scope, request: RecordedRequest, catalog: Catalog, versions: dict[str, int]
 ) -> dict[str, set[Day]]:
     """The closure of the days asked for. A derived dataset has no days before its first or after its last."""
-    about = subjects(ex, request.dataset)
+    about = subjects(scope, request.dataset)
     there = catalog.days()
     asked = _asked(request)
     if about[0].layer == LAYERS[0]:
-        seeds = {intake.rows.name: asked for intake in ex.asked(request.dataset)}
-        return _closure(ex, seeds, asked, catalog, last_day=max([*asked, *there[-1:]]))
+        seeds = {intake.rows.name: asked for intake in scope.asked(request.dataset)}
+        return _closure(scope, seeds, asked, catalog, last_day=max([*asked, *there[-1:]]))
     asked = {day for day in asked if there and there[0] <= day <= there[-1]}
     if not asked:
         span = f"from {iso(there[0])} to {iso(there[-1])}" if there else "no day at all"
@@ -201,46 +201,46 @@ def _days_by_dataset(
     if request.kind == "logical":
         _check_new_logic(about, asked, catalog, versions)
     seeds = {definition.name: asked for definition in about}
-    days = _closure(ex, seeds, asked, catalog, last_day=there[-1])
+    days = _closure(scope, seeds, asked, catalog, last_day=there[-1])
     for name in seeds:
         days[name] = days.get(name, set()) | asked
     return days
 
 
 def _closure(
-    ex: Execution, seeds: dict[str, set[Day]], asked: set[Day], catalog: Catalog, *, last_day: Day
+    scope: Scope, seeds: dict[str, set[Day]], asked: set[Day], catalog: Catalog, *, last_day: Day
 ) -> dict[str, set[Day]]:
     """What follows from the seeds, and the days asked for that a dataset downstream does not have at all.
 
     Those follow from no change: on the first of some new days, a baseline reads only older ones.
     """
-    days = affected(ex.pipeline, seeds, last_day=last_day)
+    days = affected(scope.pipeline, seeds, last_day=last_day)
     new = {name: asked - catalog.current.get(name, {}).keys() for name in days}
     found = affected(
-        ex.pipeline, {name: seeds.get(name, set()) | new.get(name, set()) for name in seeds | new}, last_day=last_day
+        scope.pipeline, {name: seeds.get(name, set()) | new.get(name, set()) for name in seeds | new}, last_day=last_day
     )
     return {name: found.get(name, set()) | new[name] for name in days}
 
 
-def left_out(ex: Execution, backfill: Backfill) -> dict[str, dict[Day, list[tuple[str, Day]]]]:
+def left_out(scope: Scope, backfill: Backfill) -> dict[str, dict[Day, list[tuple[str, Day]]]]:
     """What the request would lead to but cannot be built yet: dataset → day → the inputs (dataset, day) it lacks."""
     if backfill.plan:  # told as it was when the plan was made
         pinned = {name: pin.logic_version for name, pin in backfill.plan.definitions.items()}
-        versions = logic_versions(ex.locks()) | pinned
-        catalog = ex.catalogs.at(backfill.plan.base, versions)
+        versions = logic_versions(scope.locks()) | pinned
+        catalog = scope.catalogs.at(backfill.plan.base, versions)
     else:
-        base = ex.base()
+        base = scope.base()
         catalog, versions = base.catalog, base.versions
-    wanted = _days_by_dataset(ex, backfill.request, catalog, versions)
-    _extract_again(ex, backfill, catalog)
-    return buildable(ex.pipeline, catalog, wanted)[1]
+    wanted = _days_by_dataset(scope, backfill.request, catalog, versions)
+    _extract_again(scope, backfill, catalog)
+    return buildable(scope.pipeline, catalog, wanted)[1]
 
 
-def check_incremental(ex: Execution, first: int, last: int) -> None:
+def check_incremental(scope: Scope, first: int, last: int) -> None:
     """Raise `IncompleteInputsError` before an incremental run over first..last (ordinals), with nothing recorded."""
-    base = ex.base()
-    days = {d.name: span(first, last) for d in ex.pipeline.definitions.values() if d.layer != LAYERS[0]}
-    check_complete(ex.pipeline, base.catalog, days, base.versions)
+    base = scope.base()
+    days = {d.name: span(first, last) for d in scope.pipeline.definitions.values() if d.layer != LAYERS[0]}
+    check_complete(scope.pipeline, base.catalog, days, base.versions)
 
 
 def _check_new_logic(about: list[Definition], asked: set[Day], catalog: Catalog, versions: dict[str, int]) -> None:
@@ -251,25 +251,25 @@ def _check_new_logic(about: list[Definition], asked: set[Day], catalog: Catalog,
     raise NoNewLogicError(about[0].name, versions[about[0].name])
 
 
-def edges(ex: Execution, backfill: Backfill) -> list[Edge]:
+def edges(scope: Scope, backfill: Backfill) -> list[Edge]:
     """Why each dataset is in the plan, and what of it was left out."""
-    asked = {definition.name for definition in subjects(ex, backfill.request.dataset)}
+    asked = {definition.name for definition in subjects(scope, backfill.request.dataset)}
     planned = {w.dataset for w in backfill.windows}
     sources = planned | asked
     if LAYERS[0] in backfill.layers:
-        sources |= {intake.rows.name for intake in ex.asked(backfill.request.dataset)}
+        sources |= {intake.rows.name for intake in scope.asked(backfill.request.dataset)}
     read = [
         Edge(definition.name, f"reads {read.dataset}", read.first, read.last)
-        for definition in ex.pipeline.definitions.values()
+        for definition in scope.pipeline.definitions.values()
         for read in definition.reads
         if definition.name in planned and read.dataset in sources
     ]
-    return [*(Edge(name, ASKED) for name in sorted(asked)), *read, *_why_left_out(ex, backfill)]
+    return [*(Edge(name, ASKED) for name in sorted(asked)), *read, *_why_left_out(scope, backfill)]
 
 
-def _why_left_out(ex: Execution, backfill: Backfill) -> list[Edge]:
+def _why_left_out(scope: Scope, backfill: Backfill) -> list[Edge]:
     found = []
-    for name, days in left_out(ex, backfill).items():
+    for name, days in left_out(scope, backfill).items():
         lacks = sorted({other for missing in days.values() for other, _ in missing})
         because = f"{len(days)} days left out ({iso(min(days))} to {iso(max(days))}): {', '.join(lacks)} "
         why = "has days that they read lost, never built, or under an older logic only; backfill those first"

@@ -8,10 +8,10 @@ from hashlib import sha256
 from typing import Any
 
 from tradex_ledger.domain.alerts import STREAM, AlertLog
+from tradex_ledger.driving.execution import Execution
 from tradex_ledger.driving.lease import DrivenElsewhereError, held
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.ledger.application import Ledger, WriterConflictError
-from tradex_ledger.planning.context import Execution
 from tradex_ledger.views import open_views, resolve, rows
 
 DIGEST_LENGTH = 16
@@ -66,16 +66,16 @@ def deliver(ex: Execution, urls: tuple[str, ...]) -> int:
 
 
 def _deliver(ex: Execution, urls: tuple[str, ...]) -> int:
-    ledger = ex.ledger
+    ledger = ex.scope.ledger
     if ledger.version_of(STREAM) == 0:
-        ledger.append(AlertLog.open(0, by=ex.by))
+        ledger.append(AlertLog.open(0, by=ex.scope.by))
     log = ledger.get(AlertLog, STREAM, "stream")
     waiting = [alert for alert in alerts(ledger) if alert["position"] > log.delivered_position]
     down = {url: failed for url in urls if (failed := _tell(ex, log, url, waiting, alone=len(urls) == 1))}
     first_missed = min(down.values(), default=None)
     sent = [alert for alert in waiting if first_missed is None or alert["position"] < first_missed]
     for alert in sent:
-        log.deliver(alert["position"], receivers=len(urls), by=ex.by)
+        log.deliver(alert["position"], receivers=len(urls), by=ex.scope.by)
     ledger.append(log)
     if first_missed is not None:
         raise ReceiverDownError(first_missed, len(down), len(urls))
@@ -95,10 +95,10 @@ def _tell(ex: Execution, log: AlertLog, url: str, waiting: list[dict[str, Any]],
         if not _send(url, alert):
             return int(position)
         if alone:
-            log.deliver(position, receivers=1, by=ex.by)
+            log.deliver(position, receivers=1, by=ex.scope.by)
         else:
-            log.reach(receiver, position, by=ex.by)
-        ex.ledger.append(log)  # at once: a crash sends one alert again at most
+            log.reach(receiver, position, by=ex.scope.by)
+        ex.scope.ledger.append(log)  # at once: a crash sends one alert again at most
     return None
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -26,6 +25,7 @@ from tradex_ledger.driving.append import append_task, placed_rows, rows_by_day
 from tradex_ledger.driving.bronze import count_new_rows
 from tradex_ledger.driving.clocks import time_of_now
 from tradex_ledger.driving.delivered import Delivered
+from tradex_ledger.driving.execution import Bench, Execution, Staging
 from tradex_ledger.driving.extract import record_look, wanted_of
 from tradex_ledger.driving.keys import KeyIndex, open_keys
 from tradex_ledger.driving.lease import held
@@ -36,7 +36,7 @@ from tradex_ledger.lake.storage import translate
 from tradex_ledger.lake.verified import Reading
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.planning.catalog import Catalog
-from tradex_ledger.planning.context import Execution
+from tradex_ledger.planning.scope import Scope
 from tradex_ledger.sources.places import names_in
 from tradex_ledger.sources.source import Listing
 from tradex_ledger.views import open_views, resolve, rows
@@ -75,26 +75,28 @@ def find_late(ex: Execution) -> list[Late]:
 
     Raises: `EnvironmentFault` when a source cannot be read.
     """
-    cursor = ex.ledger.get(PipelineState, stream_of(ex.pipeline.name), "pipeline").cursor
+    scope = ex.scope
+    cursor = scope.ledger.get(PipelineState, stream_of(scope.pipeline.name), "pipeline").cursor
     if cursor is None:  # nothing can be late yet; what is passed over can be told
         return [
             Late(
-                i.rows.name, i.reader.noun, look=record_look(ex, i, _EVERYTHING, ex.sources[i.source].look(), Staged())
+                i.rows.name,
+                i.reader.noun,
+                look=record_look(scope, i, _EVERYTHING, scope.sources[i.source].look(), Staged()),
             )
-            for i in ex.intakes
+            for i in scope.intakes
         ]
     # A name of its own, so that dry passes do not disturb each other; its lease keeps `lake gc` off what is staged.
     name = f"propose-{ex.token}"
     try:
         with held(ex, name):
-            ex.staging = ex.lake.new_staging(name, "dry")
+            staging = Staging(ex.lake.new_staging(name, "dry"))
             try:
-                ex.columns = ex.columns or describe_all(ex.pipeline)
-                return _look(ex, cursor)
+                return _look(Bench(ex, describe_all(scope.pipeline), staging), cursor)
             finally:
-                ex.lake.drop_staging(ex.staging)
+                ex.lake.drop_staging(staging.folder)
     except (OSError, duckdb.Error) as error:
-        fault = translate(error, f"looking for late {ex.words.row()}s")
+        fault = translate(error, f"looking for late {scope.words.row()}s")
         fault.add_note(_WITHOUT)
         raise fault from error
     except EnvironmentFault as fault:
@@ -102,33 +104,34 @@ def find_late(ex: Execution) -> list[Late]:
         raise
 
 
-def _look(ex: Execution, cursor: Cursor) -> list[Late]:
+def _look(bench: Bench, cursor: Cursor) -> list[Late]:
+    ex, scope = bench.ex, bench.ex.scope
     extraction = replace(_EVERYTHING, cursor_to=cursor)
-    wanted = wanted_of(ex, extraction, format_time(time_of_now(ex)))
-    catalog, index = ex.base().catalog, open_keys(ex)
+    wanted = wanted_of(scope, extraction, format_time(time_of_now(scope)))
+    catalog, index = scope.base().catalog, open_keys(ex)
     read: list[tuple[Intake, Listing, Staged]] = []
-    for intake in ex.intakes:
-        listing = ex.sources[intake.source].look()
-        read.append((intake, listing, stage_all(ex, intake, listing.files, wanted, Delivered(None), None)))
+    for intake in scope.intakes:
+        listing = scope.sources[intake.source].look()
+        read.append((intake, listing, stage_all(bench, intake, listing.files, wanted, Delivered(None), None)))
     newest = max((day for *_, staged in read if (day := staged.newest_day()) is not None), default=None)
-    sets_out_now = sets_out(ex, catalog, cursor, None if newest is None else from_epoch(newest))
+    sets_out_now = sets_out(scope, catalog, cursor, None if newest is None else from_epoch(newest))
     found = []
     for intake, listing, staged in read:
-        late = replace(_late_of(ex, intake, staged, catalog, index, cursor), sets_out=sets_out_now)
-        found.append(replace(late, look=record_look(ex, intake, extraction, listing, staged, late=_facts(late))))
+        late = replace(_late_of(bench, intake, staged, catalog, index, cursor), sets_out=sets_out_now)
+        found.append(replace(late, look=record_look(scope, intake, extraction, listing, staged, late=_facts(late))))
     return found
 
 
-def _late_of(ex: Execution, intake: Intake, staged: Staged, catalog: Catalog, index: KeyIndex, cursor: Cursor) -> Late:
+def _late_of(bench: Bench, intake: Intake, staged: Staged, catalog: Catalog, index: KeyIndex, cursor: Cursor) -> Late:
     """What of a source that was staged is late."""
     found: Counter[Day] = Counter()
-    for day, _, count in _new(ex, index, catalog, intake.part(intake.rows), staged.rows):
+    for day, _, count in _new(bench, index, catalog, intake.part(intake.rows), staged.rows):
         found[day] += count
     kinds = ((intake.rejected, staged.rejected), (intake.undated, staged.undated))
-    unfit = [row for side, files in kinds if side for row in _new(ex, index, catalog, intake.part(side), files)]
+    unfit = [row for side, files in kinds if side for row in _new(bench, index, catalog, intake.part(side), files)]
     return replace(
-        _told(ex, intake, found, cursor),
-        two_days=find_two_days(ex, index, catalog, intake, Path(ex.staging, f"{intake.source}-two-days")),
+        _told(bench.ex.scope, intake, found, cursor),
+        two_days=find_two_days(bench.ex, index, catalog, intake, bench.staging.folder / f"{intake.source}-two-days"),
         rejected=sum(count for *_, count in unfit),
         rejected_files=tuple(sorted({name for _, name, _ in unfit if name})),
     )
@@ -147,18 +150,18 @@ def _facts(late: Late) -> dict[str, Any]:
 
 
 def _new(
-    ex: Execution, index: KeyIndex, catalog: Catalog, part: Part, staged: Sequence[str]
+    bench: Bench, index: KeyIndex, catalog: Catalog, part: Part, staged: Sequence[str]
 ) -> list[tuple[Day, str | None, int]]:
     """The staged rows that a run would append, by day (and file), window by window, as `Append` does it."""
-    definition, homes = part.definition, Path(ex.staging, f"{part.name}-homes")
-    placed = placed_rows(ex, index, catalog, part, staged, homes)
+    ex, folder, definition = bench.ex, bench.staging.folder, part.definition
+    placed = placed_rows(ex, index, catalog, part, staged, folder / f"{part.name}-homes")
     by_day = {*rows_by_day(definition, list(staged)), *placed.moved.days}
-    todo = windows(definition, by_day, logic_version=0, window_partitions=ex.policy.window_partitions)
+    todo = windows(definition, by_day, logic_version=0, window_partitions=ex.scope.policy.window_partitions)
     tasks = []
     for number, window in enumerate(todo):
         days = tuple(span(window.first, window.last))
-        more = {"folder": Path(ex.staging, f"{definition.name}-{number}"), "run_id": "", "ingested_at": _NEVER}
-        tasks.append(append_task(ex, catalog, part, tuple(staged), placed, days, **more))
+        more = {"folder": folder / f"{definition.name}-{number}", "run_id": "", "ingested_at": _NEVER}
+        tasks.append(append_task(bench, catalog, part, tuple(staged), placed, days, **more))
     found = []
     with Reading(ex.lake) as reading:
         reading.check(file.file for task in tasks for file in task.existing)
@@ -168,10 +171,10 @@ def _new(
     return found
 
 
-def _told(ex: Execution, intake: Intake, found: dict[Day, int], cursor: Cursor) -> Late:
-    with open_views(ex.ledger.store, resolve(ex.ledger.store, None), *_ASKED) as connection:
+def _told(scope: Scope, intake: Intake, found: dict[Day, int], cursor: Cursor) -> Late:
+    with open_views(scope.ledger.store, resolve(scope.ledger.store, None), *_ASKED) as connection:
         layers = rows(connection, "run_layers", "layer = 'bronze' and status = 'COMPLETED'")
-        opened = rows(connection, "pipeline_state_history", "move = 'opened' and pipeline = ?", ex.pipeline.name)
+        opened = rows(connection, "pipeline_state_history", "move = 'opened' and pipeline = ?", scope.pipeline.name)
     start = opened[0]["cursor"] if opened else None
     asked: list[dict[str, Any]] = [orjson.loads(row["extraction"]) for row in layers]
     asked = [e for e in asked if intake.source in (names_in(e["source"]) or (intake.source,))]
@@ -182,5 +185,5 @@ def _told(ex: Execution, intake: Intake, found: dict[Day, int], cursor: Cursor) 
     }
     late = {day: count for day, count in sorted(found.items()) if day in passed or iso(day) >= (start or "")[:10]}
     last_day, dataset = max([day_of(cursor), *late]), intake.rows.name
-    closure = affected(ex.pipeline, {dataset: late}, last_day=last_day)
+    closure = affected(scope.pipeline, {dataset: late}, last_day=last_day)
     return Late(dataset, intake.reader.noun, late, passed & late.keys(), closure)

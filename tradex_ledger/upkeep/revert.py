@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 
+from tradex_ledger.clock import engine_name
 from tradex_ledger.datasets.definition import Pipeline
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.dataset import Dataset, stream_of
@@ -21,7 +22,6 @@ from tradex_ledger.errors import RefusedError
 from tradex_ledger.lake.identity import mark_saved, settle
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.planning.context import engine_name
 from tradex_ledger.views import open_views, resolve, rows
 
 _GONE = "pruned_position is not null or lost_position is not null"
@@ -129,7 +129,7 @@ def current_again(
     Nothing is told where a person accepted this engine's other rows, or of a dataset without a definition.
     """
     written = written_by(backfill)
-    engine = engine_name({"duckdb": duckdb.__version__})
+    engine = engine_name(duckdb.__version__)
     with open_views(ledger.store, resolve(ledger.store, None)) as connection:
         gone = frozenset(row["path"] for row in rows(connection, "lake_files", _GONE))
         built = rows(connection, "partition_history", "layer <> 'bronze' order by position desc")

@@ -16,8 +16,9 @@ from tradex_ledger.domain.day import Cursor, day_of
 from tradex_ledger.domain.plan import Edge, Plan, full_digest
 from tradex_ledger.domain.policy import TooLargeError
 from tradex_ledger.domain.request import READ, Request, before
+from tradex_ledger.driving.execution import Progress, silent
 from tradex_ledger.errors import ConflictError, NotFoundError, RefusedError, UsageError
-from tradex_ledger.planning.context import Execution, Progress, silent
+from tradex_ledger.planning.scope import Scope
 from tradex_ledger.workspace.core import Core
 from tradex_ledger.workspace.datasets import Datasets
 
@@ -38,21 +39,19 @@ class Backfills:
 
     # -- requests
 
-    def _planning(self) -> Execution:
+    def _planning(self) -> Scope:
         """What a plan is worked out with: datasets that the ledger does not know yet are known to it."""
-        ex = self.core.execution()
-        ex.unregistered = self._datasets.unregistered()
-        return ex
+        return replace(self.core.scope(), unregistered=self._datasets.unregistered())
 
     def plan(self, asked: Request) -> tuple[Backfill, Plan]:
         """A backfill with its plan, nothing recorded: what `--dry-run` shows. Takes what `request` takes."""
         from tradex_ledger.planning.plan import layers_of, plan_backfill, with_days
 
-        ex = self._planning()
-        ex.prepare()  # what is asked for may have had a definition until today
-        layers = layers_of(ex, asked.dataset)
+        scope = self._planning()
+        self.core.execution(scope=scope).prepare()  # what is asked for may have had a definition until today
+        layers = layers_of(scope, asked.dataset)
         cursor = self._cursor_read(asked)  # before the base: a run in between moves it on, past what is planned
-        wanted = with_days(ex, asked)
+        wanted = with_days(scope, asked)
         backfill = Backfill.submit(
             new_id("bf", self.core.clock()),
             before(wanted, cursor) if asked.uses_state == READ else wanted,
@@ -61,7 +60,7 @@ class Backfills:
             by=self.core.actor,
             policy=self.core.policy_to_look,
         )
-        plan = plan_backfill(ex, backfill, cursor)
+        plan = plan_backfill(scope, backfill, cursor)
         backfill.record_plan(plan, by=self.core.actor)
         return backfill, plan
 
@@ -122,8 +121,8 @@ class Backfills:
         """What one who asks for such a backfill, or approves it, should know: a slip in its range, days it hides."""
         from tradex_ledger.planning.plan import far_off, hidden_days
 
-        ex = self._planning()
-        return [*far_off(ex, backfill, self.core.state.cursor), *hidden_days(ex, backfill)]
+        scope = self._planning()
+        return [*far_off(scope, backfill, self.core.state.cursor), *hidden_days(scope, backfill)]
 
     def propose(self, *, source: bool = True, progress: Progress = silent) -> list[Advice]:
         """What should be reprocessed, see `upkeep.propose`; with `source` false the source is not read."""
@@ -132,13 +131,11 @@ class Backfills:
         from tradex_ledger.upkeep.late import find_late
         from tradex_ledger.upkeep.propose import propose
 
-        ex = self.core.execution(progress)
-        ex.unregistered = self._datasets.unregistered()
-        found = propose(
-            self.core.ledger, find_late(ex) if source else (), lambda backfill: refusal(ex, backfill), ex.words
-        )
-        defined = [item for item in found if item.dataset in {None, *ex.pipeline.definitions}]
-        return [*definition_proposals(self.core.ledger, ex.pipeline, ex.locks()), *defined]
+        scope = self._planning()
+        late = find_late(self.core.execution(progress, scope=scope)) if source else ()
+        found = propose(self.core.ledger, late, lambda backfill: refusal(scope, backfill), scope.words)
+        defined = [item for item in found if item.dataset in {None, *scope.pipeline.definitions}]
+        return [*definition_proposals(self.core.ledger, scope.pipeline, scope.locks()), *defined]
 
     def submit(self, proposed: Sequence[Advice]) -> list[Advice]:
         """Request what was proposed, each by itself; returns all of it, with what became of each request.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
-from tradex_ledger.clock import executor_facts, login_name, new_token, utc_now
+from tradex_ledger.clock import login_name, new_token, this_executor, utc_now
 from tradex_ledger.config import FILE, Config, load_config
 from tradex_ledger.datasets.built_in import BUILT_IN, PIPELINE
 from tradex_ledger.datasets.definition import Pipeline, load_pipeline
@@ -21,13 +21,14 @@ from tradex_ledger.domain.policy_errors import NoPolicyError
 from tradex_ledger.domain.policy_record import STREAM as POLICY_STREAM
 from tradex_ledger.domain.policy_record import PolicyRecord
 from tradex_ledger.domain.words import Words
+from tradex_ledger.driving.execution import Execution, Progress, silent
 from tradex_ledger.lake.open import open_lake
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.named import NoSuchStreamError
 from tradex_ledger.ledger.store import open_engine
 from tradex_ledger.planning.catalog import Catalogs
-from tradex_ledger.planning.context import Execution, Progress, engine_name, silent
+from tradex_ledger.planning.scope import Scope
 from tradex_ledger.planning.words import words_in, words_of
 from tradex_ledger.pool import TaskPool
 from tradex_ledger.sources.places import Places
@@ -135,7 +136,7 @@ class Core:
     @property
     def engine(self) -> str:
         """What computes here, as events name it."""
-        return engine_name(executor_facts())
+        return this_executor().engine
 
     def time_of_deed(self, policy: Policy) -> tuple[datetime, bool]:
         """The time that an event of now would bear; whether it is near enough to the last one to close anything."""
@@ -149,23 +150,29 @@ class Core:
         """The day it is, UTC."""
         return self.clock().astimezone(UTC).date()
 
-    def execution(self, progress: Progress = silent) -> Execution:
-        """What a drive works with; the worker pool is kept for the next one."""
-        if self._pool is None:
-            self._pool = TaskPool(self.config.workers or os.cpu_count() or 1)
+    def scope(self) -> Scope:
+        """What a plan is worked out with."""
         settings = self.settings
-        return Execution(
+        return Scope(
             ledger=self.ledger,
-            lake=self.lake,
+            catalogs=self._catalogs,
             pipeline=self.pipeline,
             policy=self.policy_to_look,
             places=Places(settings.sources, settings.source, settings.folder),
-            pool=self._pool,
-            catalogs=self._catalogs,
             by=self.actor,
-            facts=executor_facts(),
-            token=new_token(),
             clock=self.clock,
+        )
+
+    def execution(self, progress: Progress = silent, *, scope: Scope | None = None) -> Execution:
+        """What a drive works with, in a scope (as the workspace is now); the worker pool is kept for the next one."""
+        if self._pool is None:
+            self._pool = TaskPool(self.config.workers or os.cpu_count() or 1)
+        return Execution(
+            scope=scope or self.scope(),
+            lake=self.lake,
+            pool=self._pool,
+            executor=this_executor(),
+            token=new_token(),
             stopwatch=time.monotonic,
             task_memory_mb=self.config.task_memory_mb,
             task_minutes=self.config.task_minutes,

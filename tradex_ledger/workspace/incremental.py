@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 
 from tradex_ledger.clock import new_id
@@ -12,13 +13,13 @@ from tradex_ledger.domain.incremental import CursorAheadError, IncrementalRun
 from tradex_ledger.domain.life import ENDED
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.run import Run
+from tradex_ledger.driving.execution import Execution, Progress, silent
 from tradex_ledger.driving.lease import held
 from tradex_ledger.errors import UsageError
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.ask import has_topic
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.planning.catalog import Catalog
-from tradex_ledger.planning.context import Execution, Progress, silent
 from tradex_ledger.workspace.core import Core
 from tradex_ledger.workspace.datasets import Datasets
 
@@ -59,9 +60,10 @@ class Incremental:
         policy.check_may("run", self.core.actor)  # whoever takes a run up finishes it, too
         self._check_cursor_not_ahead(until)
         ex = self.core.execution(progress)
+        judged: set[str] = set()
         vouched = self._check_clock(ex, until, clock_is_right)
         self._datasets.register()
-        ex.prepare()
+        prepared = ex.prepare()
         cursor_to = start_of(day_of(end))
         with held(ex, state_stream(self.core.pipeline_name)):
             unfinished = self.unfinished()
@@ -69,17 +71,17 @@ class Incremental:
                 self._check_unfinished(ex, unfinished, until, far_ahead)
                 self.core.ledger.append(*vouched)
                 vouched = []
-                finished = drive(ex, unfinished)
+                finished = drive(ex, unfinished, prepared, judged)
                 if self.core.state.cursor == cursor_to:
                     return finished
             cursor_from = self.core.state.cursor
             if cursor_from is not None and cursor_from < cursor_to:
-                check_own_days(ex, day_of(cursor_from), day_of(end))
-                check_incremental(ex, day_of(cursor_from), later(day_of(end), -1))
+                check_own_days(ex.scope, day_of(cursor_from), day_of(end))
+                check_incremental(ex.scope, day_of(cursor_from), later(day_of(end), -1))
             if until is None and not far_ahead and (cursor_from or "") < cursor_to:
-                catalog = ex.base().catalog
+                catalog = ex.scope.base().catalog
                 check_not_far_ahead(ex, catalog, day_of(end), cursor_from)
-            check_before_start(ex)
+            check_before_start(ex, prepared, judged)
             run = IncrementalRun.start(
                 new_id("run", self.core.clock()),
                 pipeline=self.core.pipeline_name,
@@ -87,10 +89,10 @@ class Incremental:
                 cursor_to=cursor_to,
                 by=self.core.actor,
                 policy=policy,
-                words=ex.words,
+                words=ex.scope.words,
             )
             self.core.ledger.append(run, *vouched)
-            return drive(ex, run.id)
+            return drive(ex, run.id, prepared, judged)
 
     def missed_days(self) -> list[str]:
         """A sentence for each dataset that was given up, came back, and lacks the days in between."""
@@ -98,9 +100,8 @@ class Incremental:
 
         if not has_topic(self.core.ledger.store, "dataset.version_restored"):
             return []
-        ex = self.core.execution()
-        catalog = ex.base().catalog
-        return told_missed(ex.pipeline, catalog)
+        scope = self.core.scope()
+        return told_missed(scope.pipeline, scope.base().catalog)
 
     def _check_cursor_not_ahead(self, until: date | None) -> None:
         """Raise `CursorAheadError`, and put on record what somebody must hear of, unless a day was asked for."""
@@ -141,14 +142,11 @@ class Incremental:
         """Raise `ClockDoubtfulError` before anything is recorded; returns what puts on record who says it is right."""
         from tradex_ledger.driving.clocks import ClockDoubtfulError, find_doubt, leans_on_the_clock
 
-        if until is not None and not leans_on_the_clock(ex, day_of(until)):
+        if until is not None and not leans_on_the_clock(ex.scope, day_of(until)):
             return []
 
         def catalog() -> Catalog:
-            ex.unregistered = self._datasets.unregistered()
-            found = ex.base().catalog
-            ex.unregistered = {}
-            return found
+            return replace(ex.scope, unregistered=self._datasets.unregistered()).base().catalog
 
         doubt = find_doubt(ex, catalog)
         if doubt is None:
@@ -173,9 +171,9 @@ class Incremental:
         run = self.core.ledger.get(IncrementalRun, run_id)
         end = day_of(run.cursor_to)
         allowed = far_ahead if until is None else day_of(until) >= end
-        if allowed or run.windows or any(intake.rows.name in run.appended for intake in ex.intakes):
+        if allowed or run.windows or any(intake.rows.name in run.appended for intake in ex.scope.intakes):
             return
-        catalog = ex.base().catalog
+        catalog = ex.scope.base().catalog
         check_not_far_ahead(ex, catalog, end, run.cursor_from, run_id)
 
     def unfinished(self) -> str | None:

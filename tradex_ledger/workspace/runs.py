@@ -10,12 +10,12 @@ from functools import partial
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.run import Run
+from tradex_ledger.driving.execution import Progress, silent
 from tradex_ledger.driving.fence import load_run
 from tradex_ledger.errors import RefusedError, TradexError
 from tradex_ledger.lake.identity import settle
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.leases import Leases
-from tradex_ledger.planning.context import Progress, silent
 from tradex_ledger.workspace.core import Core
 from tradex_ledger.workspace.incremental import Incremental
 

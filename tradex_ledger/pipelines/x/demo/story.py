@@ -13,10 +13,10 @@ from tradex_ledger.audit.query import query
 from tradex_ledger.domain.day import iso
 from tradex_ledger.domain.partition import Totals
 from tradex_ledger.domain.request import Request
+from tradex_ledger.driving.execution import Progress, silent
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.paths import check_no_url, given
 from tradex_ledger.pipelines.x.demo.posts import deliver_days
-from tradex_ledger.planning.context import Progress, silent
 from tradex_ledger.workspace import Workspace
 
 SEED = 20260110
