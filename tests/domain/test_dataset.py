@@ -15,7 +15,7 @@ from tests.kit.facts import (
     versioned,
 )
 from tests.kit.given import Fact, given
-from tradex_ledger.domain.dataset import Dataset, Difference
+from tradex_ledger.domain.dataset import Dataset, Difference, Logic
 from tradex_ledger.domain.dataset_errors import (
     AlreadyDeprecatedError,
     AlreadyProtectedError,
@@ -65,11 +65,11 @@ def test_a_dataset_is_registered():
 @pytest.mark.norm("N25")
 def test_logic_is_numbered_from_one_with_its_full_text():
     given(Dataset, registered(), stream=STREAM).when(
-        lambda d: d.version_logic(logic(), reason="first version", by="ana", policy=Policy())
+        lambda d: d.version_logic(Logic(**logic()), reason="first version", by="ana", policy=Policy())
     ).then(versioned())
     given(Dataset, registered(), versioned(), stream=STREAM).when(
         lambda d: d.version_logic(
-            logic(OTHER_FINGERPRINT),
+            Logic(**logic(OTHER_FINGERPRINT)),
             reason="another rule",
             by="ana",
             differs=differs_from("select 2"),
@@ -82,7 +82,11 @@ def test_logic_is_numbered_from_one_with_its_full_text():
 def test_the_same_logic_gets_no_second_number():
     given(Dataset, registered(), versioned(), stream=STREAM).when(
         lambda d: d.version_logic(
-            logic(OTHER_FINGERPRINT), reason="again", by="ana", differs=differs_from("select 1"), policy=Policy()
+            Logic(**logic(OTHER_FINGERPRINT)),
+            reason="again",
+            by="ana",
+            differs=differs_from("select 1"),
+            policy=Policy(),
         )
     ).refused(SameLogicError)
 
@@ -218,12 +222,12 @@ def test_only_an_engine_that_was_refused_is_accepted():
 
 
 def test_an_engine_that_gives_other_rows_is_as_good_a_reason_for_a_version_as_other_text():
-    facts = {**logic(), "engine": ENGINE}
+    found = Logic(**{**logic(), "engine": ENGINE})
     given(Dataset, *KNOWN, stream=STREAM).when(
-        lambda d: d.version_logic(facts, reason=REASON, by="ana", differs=same, policy=Policy())
+        lambda d: d.version_logic(found, reason=REASON, by="ana", differs=same, policy=Policy())
     ).refused(SameLogicError)
     given(Dataset, *KNOWN, judged("different"), stream=STREAM).when(
-        lambda d: d.version_logic(facts, reason=REASON, by="ana", differs=same, policy=Policy())
+        lambda d: d.version_logic(found, reason=REASON, by="ana", differs=same, policy=Policy())
     ).then(versioned(2, engine=ENGINE, reason=REASON))
 
 
@@ -239,7 +243,7 @@ def test_a_publication_takes_the_lock_and_changes_nothing_else():
 def test_a_new_version_upstream_numbers_what_reads_it_although_its_own_text_is_the_same():
     given(Dataset, registered("signal"), versioned(component="signal"), stream=STREAM).when(
         lambda d: d.version_logic(
-            logic(), reason="upstream changed", by="ana", indirect="gold_baselines", policy=Policy()
+            Logic(**logic()), reason="upstream changed", by="ana", indirect="gold_baselines", policy=Policy()
         )
     ).then(versioned(2, component="signal", reason="upstream changed", indirect="gold_baselines"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 from tradex_ledger.domain.day import Day, date_of, iso
 from tradex_ledger.domain.facts import Facts
@@ -72,14 +72,11 @@ class Advice:
     def to_document(self) -> Facts:
         """As `--json` shows it: what does not belong to its kind is not there."""
         found = {field.name: getattr(self, field.name) for field in fields(self)}
+        found.update(
+            first=None if self.first is None else iso(self.first),
+            last=None if self.last is None else iso(self.last),
+            days=None if self.days is None else [iso(day) for day in self.days],
+            refused=None if self.refused is None else asdict(self.refused),
+        )
         said = {name: value for name, value in found.items() if value is not None or name == "command"}
-        if self.run is not None:
-            said["status"] = self.status
-        for name in ("first", "last"):
-            if (day := found[name]) is not None:
-                said[name] = iso(day)
-        if self.days is not None:
-            said["days"] = [iso(day) for day in self.days]
-        if self.refused is not None:
-            said["refused"] = {name: getattr(self.refused, name) for name in ("code", "message", "mend")}
-        return said
+        return said if self.run is None else {**said, "status": self.status}

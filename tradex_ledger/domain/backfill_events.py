@@ -58,11 +58,11 @@ class Planned(Event):
 
     @staticmethod
     def upcast_v1_v2(data: Facts) -> None:
-        data["source"] = None
+        data.update(source=None)
 
     @staticmethod
     def upcast_v2_v3(data: Facts) -> None:
-        data["state_read"] = None
+        data.update(state_read=None)
 
     def apply(self, aggregate: Backfill) -> None:
         facts = {field.name: getattr(self, field.name) for field in fields(Plan)}

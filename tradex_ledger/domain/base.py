@@ -8,7 +8,7 @@ appended; until then an event carries `UNSAVED`.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from eventsourcing.domain import (
     BaseAggregate,
@@ -30,7 +30,7 @@ never make the program import a module (as the library's `resolve_topic` does)."
 class Event(CanMutateAggregate[str], metaclass=MetaDomainEvent):
     """Something that happened: who did it (`by`), to which stream, and its own facts."""
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, **options: object) -> None:
         super().__init_subclass__(**options)
         topic = getattr(cls, "TOPIC", "")
         if "." in topic:

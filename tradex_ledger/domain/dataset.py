@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar
+from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 from tradex_ledger.domain import dataset_events as events
 from tradex_ledger.domain.dataset_errors import (
@@ -20,6 +21,7 @@ from tradex_ledger.domain.dataset_errors import (
     SeveralProtectionsError,
 )
 from tradex_ledger.domain.day import Day
+from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.losses import Losses
 from tradex_ledger.domain.plan import LAYERS, digest_of
 from tradex_ledger.domain.policy import Policy
@@ -41,6 +43,26 @@ SHORTEST_BEGINNING = 4
 def stream_of(dataset: str) -> str:
     """The stream of a dataset."""
     return f"dataset-{dataset}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logic:
+    """What is on record of a version's logic, as events carry it: the definition's text and its `fingerprint` by a
+    `scheme`, reference data, `key`, `columns`, what it `reads`, and the engine and the reader of rows that made it."""
+
+    fingerprint: str
+    scheme: str
+    definition: str
+    references: list[dict[str, str]]
+    key: list[str]
+    columns: list[dict[str, str]]
+    reads: list[Facts]
+    engine: str
+    reader: int | None
+
+    def to_event(self) -> Facts:
+        """As events carry it."""
+        return asdict(self)
 
 
 class Dataset(Losses):
@@ -92,7 +114,7 @@ class Dataset(Losses):
 
     def version_logic(
         self,
-        facts: dict[str, Any],
+        logic: Logic,
         *,
         reason: str,
         by: str,
@@ -100,15 +122,15 @@ class Dataset(Losses):
         differs: Difference | None = None,
         indirect: str | None = None,
     ) -> None:
-        """Number the logic. `facts` are the definition's (see `LogicVersioned`), `differs` tells it from a text.
+        """Number the logic. `differs` tells it from the text on record.
 
         `indirect` names the upstream dataset whose new version changes this one's numbers, too. An engine that gives
         other rows is as good a reason as other text. The first version comes with the dataset, and needs no right.
         """
         if self.logic_version:
             policy.check_may("bump", by)
-        refused = self.engine_verdict(facts["engine"]) == events.DIFFERENT
-        changed = differs is not None and self.changes(differs, reader=facts["reader"])
+        refused = self.engine_verdict(logic.engine) == events.DIFFERENT
+        changed = differs is not None and self.changes(differs, reader=logic.reader)
         if self.logic_version and not (indirect or refused or changed):
             raise SameLogicError(self.name, self.logic_version)
         self.trigger_event(
@@ -118,7 +140,7 @@ class Dataset(Losses):
             reason=reason,
             indirect=indirect,
             by=by,
-            **facts,
+            **logic.to_event(),
         )
 
     def changes(self, differs: Difference, *, reader: int | None, row: str = ROW) -> list[str]:

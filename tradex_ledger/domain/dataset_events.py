@@ -66,8 +66,7 @@ class LogicVersioned(Event):
 
     @staticmethod
     def upcast_v1_v2(data: Facts) -> None:
-        data["scheme"] = ENGINE_SCHEME
-        data["reader"] = None
+        data.update(scheme=ENGINE_SCHEME, reader=None)
 
     def apply(self, aggregate: Dataset) -> None:
         aggregate.logic_version = self.logic_version
@@ -143,7 +142,7 @@ class PartitionsUnprotected(Event):
 
     @staticmethod
     def upcast_v1_v2(data: Facts) -> None:
-        data["protection"] = None
+        data.update(protection=None)
 
     def apply(self, aggregate: Dataset) -> None:
         lifted = day_of(self.first), day_of(self.last)

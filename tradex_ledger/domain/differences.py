@@ -46,12 +46,15 @@ class PlacedDifference:
     @staticmethod
     def from_event(facts: Facts) -> PlacedDifference:
         """Of an event's."""
-        found = {name: value for name, value in facts.items() if name != "partition"}
-        return PlacedDifference(day_of(facts["partition"]), RowDifference(**found))
+        return _placed(**facts)
 
     def in_words(self) -> str:
         """The difference in words."""
         return self.found.in_words(self.day)
+
+
+def _placed(partition: str, **difference: str | None) -> PlacedDifference:
+    return PlacedDifference(day_of(partition), RowDifference(**difference))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,13 @@ stream, so that two people do not begin two epochs at once.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 from tradex_ledger.domain import lake_events as events
 from tradex_ledger.domain.base import Aggregate
+from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.plan import SHORTEST_DIGEST, digest_of, full_digest, told_apart
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
@@ -27,6 +30,22 @@ class EpochRefusedError(RefusedError):
 
     def __init__(self, message: str, *, mend: str, code: str = "") -> None:
         super().__init__(message, mend=mend, code=code)
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """A file of so many bytes that no event names, or a folder: the run that left it behind (None: a look did), when it
+    was changed last (time, UTC), and what became of the run."""
+
+    path: str
+    bytes: int
+    run: str | None
+    modified_at: str
+    why: str
+
+    def to_event(self) -> Facts:
+        """As events carry it."""
+        return asdict(self)
 
 
 class LakeLog(Aggregate):
@@ -48,11 +67,12 @@ class LakeLog(Aggregate):
         """Begin to tell, after a position."""
         return cls._create(cls.Opened, id=STREAM, position=position, by=by)
 
-    def collect(self, files: list[dict[str, Any]], *, reason: str, by: str, policy: Policy) -> None:
+    def collect(self, files: Sequence[Garbage], *, reason: str, by: str, policy: Policy) -> None:
         """Give files up that no event names. Raises `NotAllowedError`."""
         policy.check_may("gc", by)
-        total = sum(file["bytes"] for file in files)
-        self.trigger_event(self.Collected, files=files, bytes=total, reason=check_reason(reason), by=by)
+        total = sum(file.bytes for file in files)
+        listed = [file.to_event() for file in files]
+        self.trigger_event(self.Collected, files=listed, bytes=total, reason=check_reason(reason), by=by)
 
     def plan_epoch(self, lost: tuple[int, int], *, base: int, reason: str, by: str, policy: Policy) -> str:
         """Ask for a new epoch after the loss of a head (epoch, position); returns the digest to approve.

@@ -26,3 +26,7 @@ class LakeFile:
     def to_event(self) -> dict[str, str | int]:
         """The facts as events keep them."""
         return {"path": self.path, "bytes": self.bytes, "rows": self.rows, "sha256": self.sha256}
+
+
+FILE_FACTS = LakeFile.__slots__
+"""What events say of a file; beside it they may say what becomes of it."""

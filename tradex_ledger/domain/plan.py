@@ -46,11 +46,14 @@ class Window:
     @staticmethod
     def from_event(facts: Facts) -> Window:
         """Of an event's. Raises `ValueError` for another number of partitions than it has days."""
-        logic_version, first, last = facts["logic_version"], day_of(facts["first"]), day_of(facts["last"])
-        found = Window(facts["dataset"], facts["layer"], logic_version, first, last)
-        if found.partitions != facts["partitions"]:
-            raise ValueError(facts)
-        return found
+        return _window(**facts)
+
+
+def _window(dataset: str, layer: str, logic_version: int, *, first: str, last: str, partitions: int) -> Window:
+    found = Window(dataset, layer, logic_version, day_of(first), day_of(last))
+    if found.partitions != partitions:
+        raise ValueError(found)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +140,30 @@ class Plan:
     @staticmethod
     def from_event(facts: Facts) -> Plan:
         """Of an event's."""
-        found = {
-            "windows": tuple(map(Window.from_event, facts["windows"])),
-            "definitions": {name: Pin(**pin) for name, pin in facts["definitions"].items()},
-            "estimate": Estimate.from_event(facts["estimate"]),
-        }
-        return Plan(**{**facts, **found})
+        return _plan(**facts)
+
+
+def _plan(
+    *,
+    base: int,
+    windows: Sequence[Facts],
+    definitions: Mapping[str, Facts],
+    estimate: Facts,
+    policy_digest: str,
+    source: str | None,
+    digest: str,
+    state_read: Cursor | None = None,
+) -> Plan:
+    return Plan(
+        base=base,
+        windows=tuple(map(Window.from_event, windows)),
+        definitions={name: Pin(**pin) for name, pin in definitions.items()},
+        estimate=Estimate.from_event(estimate),
+        policy_digest=policy_digest,
+        source=source,
+        digest=digest,
+        state_read=state_read,
+    )
 
 
 ASKED = "asked for"

@@ -7,7 +7,6 @@ import json
 import re
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, time, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from tradex_ledger.domain.person import person
@@ -94,7 +93,7 @@ class PeakHoursError(RefusedError):
         )
 
 
-def right(deed: str) -> Any:
+def right(deed: str) -> tuple[str, ...]:
     """Who may do a deed: anybody, unless persons are named. Its words stand beside it in a fresh `tradex.toml`."""
     return field(default=ANYBODY, metadata={"deed": deed})
 
@@ -171,7 +170,7 @@ class Policy:
                 found.add(digest_of({name: values[name] for name in names}))
         return found
 
-    def differences(self, other: Policy) -> dict[str, tuple[Any, Any]]:
+    def differences(self, other: Policy) -> dict[str, tuple[object, object]]:
         """The settings that are other in another policy: name → (here, there)."""
         pairs = {name: (getattr(self, name), getattr(other, name)) for name in settings()}
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}

@@ -81,7 +81,7 @@ def policy_on_record(text: str, digest: str) -> Policy:
         raise StrangePolicyError(digest, error.message) from None
 
 
-def policy_of(values: Mapping[str, Any], *, text: str = "") -> Policy:
+def policy_of(values: Mapping[str, object], *, text: str = "") -> Policy:
     """Each setting by the kind of its default: a text, a list of texts, a switch, or a whole number from 0 on.
 
     Raises: `PolicyValueError` with the value that is off.
@@ -94,8 +94,7 @@ def policy_of(values: Mapping[str, Any], *, text: str = "") -> Policy:
         if isinstance(default, tuple):
             good = isinstance(value, list) and all(isinstance(item, str) and item.strip() for item in value)
         elif isinstance(default, int) and not isinstance(default, bool):
-            good = isinstance(value, int) and not isinstance(value, bool)
-            good = good and (name in _FROM_ONE) <= value <= MOST[name]
+            good = isinstance(value, int) and not isinstance(value, bool) and _is_in_bounds(name, value)
         else:
             good = type(value) is type(default)
         if not good:
@@ -104,6 +103,10 @@ def policy_of(values: Mapping[str, Any], *, text: str = "") -> Policy:
     policy = Policy(**chosen, recorded_text=text)
     _check(policy)
     return policy
+
+
+def _is_in_bounds(name: str, number: int) -> bool:
+    return (name in _FROM_ONE) <= number <= MOST[name]
 
 
 def said(value: object) -> str:

@@ -108,14 +108,16 @@ class LayerCompleted(Event):
 
     @staticmethod
     def upcast_v1_v2(data: Facts) -> None:
-        if data["source"] is not None:
-            data["source"] |= {"undated": 0, "controls": 0, "recounted": 0, "recovered": 0, "odd": {}, "passed_over": 0}
-            data["source"]["rejected_appended"] = None
+        source: Facts | None = data["source"]
+        if source is not None:
+            source.update(undated=0, controls=0, recounted=0, recovered=0, odd={}, passed_over=0)
+            source.update(rejected_appended=None)
 
     @staticmethod
     def upcast_v2_v3(data: Facts) -> None:
-        if data["source"] is not None:
-            data["source"] |= {"beyond": 0, "moved": 0, "withheld": 0}
+        source: Facts | None = data["source"]
+        if source is not None:
+            source.update(beyond=0, moved=0, withheld=0)
 
     def apply(self, aggregate: Run) -> None:
         aggregate.completed_layers.append(self.layer)

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from tradex_ledger.domain.day import Day, day_of, iso
 from tradex_ledger.domain.facts import Facts
-from tradex_ledger.domain.lake_file import LakeFile
+from tradex_ledger.domain.lake_file import FILE_FACTS, LakeFile
 from tradex_ledger.domain.person import person
 
 
@@ -53,8 +53,11 @@ class ListedFile:
     @staticmethod
     def from_event(facts: Facts) -> ListedFile:
         """Of an event's."""
-        day = day_of(facts["partition"])
-        return ListedFile(LakeFile.of(facts), day, facts["logic_version"], facts.get("problem"))
+        return _listed(LakeFile.of(facts), **{name: said for name, said in facts.items() if name not in FILE_FACTS})
+
+
+def _listed(file: LakeFile, *, partition: str, logic_version: int, problem: str | None = None) -> ListedFile:
+    return ListedFile(file, day_of(partition), logic_version, problem)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.lake.markers import NO_LEAF
 from tradex_ledger.ledger import ask
@@ -76,6 +77,11 @@ def named_files(store: Store) -> Iterator[LakeFile]:
     yield from (file for file in _files(store, NAMED) if file.path not in gone)
 
 
+def files_in(facts: Facts) -> list[LakeFile]:
+    """The files that an event of `NAMED` or `GIVEN_UP` lists, of its facts."""
+    return [LakeFile.of(file) for file in facts["files"]]
+
+
 def _files(store: Store, topics: Sequence[str]) -> Iterator[LakeFile]:
     for row in ask.newest_first(store, topics):
-        yield from map(LakeFile.of, row.data["files"])
+        yield from files_in(row.data)

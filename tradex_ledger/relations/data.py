@@ -8,6 +8,7 @@ from typing import NamedTuple, TypedDict
 import duckdb
 
 from tradex_ledger.domain.facts import Facts
+from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.relations.relation import Relation
 
 
@@ -18,6 +19,11 @@ class File(TypedDict):
     bytes: int
     rows: int
     sha256: str
+
+
+def lake_files(files: list[File] | None) -> tuple[LakeFile, ...]:
+    """The files of a row as values; a partition without rows has none."""
+    return tuple(map(LakeFile.of, files or ()))
 
 
 class Read(TypedDict):
@@ -185,6 +191,28 @@ class Protection(NamedTuple):
     position: int
 
 
+class NamedFile(NamedTuple):
+    """A file of the lake that an event names; the positions at which it was given up, and declared lost."""
+
+    path: str
+    bytes: int
+    rows: int
+    sha256: str
+    dataset: str
+    layer: str
+    partition: date
+    logic_version: int
+    run_id: str
+    pruned_position: int | None
+    lost_position: int | None
+    position: int
+
+    @property
+    def file(self) -> LakeFile:
+        """The file itself."""
+        return LakeFile(self.path, self.bytes, self.rows, self.sha256)
+
+
 class PrunedFile(NamedTuple):
     """A file that was given up."""
 
@@ -207,9 +235,16 @@ ENGINES = Relation("engines", Engine)
 TWO_CONTENTS = Relation("two_contents", TwoContents)
 DEFINITIONS = Relation("definitions", Definition)
 PROTECTIONS = Relation("protections", Protection)
+LAKE_FILES = Relation("lake_files", NamedFile)
 PRUNED_FILES = Relation("pruned_files", PrunedFile)
 
 
 def pruned_paths(connection: duckdb.DuckDBPyConnection, dataset: str) -> set[str]:
     """The files of a dataset that were given up."""
     return {pruned.path for pruned in PRUNED_FILES.read(connection, "dataset = ?", dataset)}
+
+
+def gone_paths(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """The files that were given up, or declared lost."""
+    gone = LAKE_FILES.read(connection, "pruned_position is not null or lost_position is not null")
+    return frozenset(file.path for file in gone)

@@ -53,6 +53,17 @@ class Run(NamedTuple):
     rejected_rows: int
 
 
+class Work(NamedTuple):
+    """A run that is not over: it may still publish. `for_worker`: whether a worker takes it up by itself."""
+
+    run_id: str
+    run_kind: str
+    status: str
+    priority: str
+    for_worker: bool
+    position: int
+
+
 class RunLayer(NamedTuple):
     """A layer of a run, or its publication."""
 
@@ -177,6 +188,7 @@ class PolicyStep(NamedTuple):
 
 
 RUNS = Relation("runs", Run)
+WORK = Relation("work", Work)
 RUN_LAYERS = Relation("run_layers", RunLayer)
 SOURCE_LOOKS = Relation("source_looks", SourceLook)
 PIPELINE_STATE = Relation("pipeline_state", PipelineState)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 from functools import cache
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tradex_ledger.domain.alerts import STREAM, AlertLog
 from tradex_ledger.driving.execution import Execution
 from tradex_ledger.driving.lease import DrivenElsewhereError, held
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.ledger.application import Ledger, WriterConflictError
-from tradex_ledger.views import open_views, resolve, rows
+from tradex_ledger.relations.runs import ALERTS, Alert
+from tradex_ledger.views import open_views, resolve
+
+if TYPE_CHECKING:
+    from apprise import Apprise
 
 DIGEST_LENGTH = 16
 
@@ -43,10 +47,10 @@ class UnknownReceiverError(EnvironmentFault):
         )
 
 
-def alerts(ledger: Ledger, as_of: str | None = None) -> list[dict[str, Any]]:
+def alerts(ledger: Ledger, as_of: str | None = None) -> list[Alert]:
     """All alerts, oldest first, with what was delivered."""
     with open_views(ledger.store, resolve(ledger.store, as_of)) as connection:
-        return rows(connection, "alerts", "true order by position")
+        return ALERTS.read(connection, "true order by position")
 
 
 def deliver(ex: Execution, urls: tuple[str, ...]) -> int:
@@ -70,30 +74,30 @@ def _deliver(ex: Execution, urls: tuple[str, ...]) -> int:
     if ledger.version_of(STREAM) == 0:
         ledger.append(AlertLog.open(0, by=ex.scope.by))
     log = ledger.get(AlertLog, STREAM, "stream")
-    waiting = [alert for alert in alerts(ledger) if alert["position"] > log.delivered_position]
+    waiting = [alert for alert in alerts(ledger) if alert.position > log.delivered_position]
     down = {url: failed for url in urls if (failed := _tell(ex, log, url, waiting, alone=len(urls) == 1))}
     first_missed = min(down.values(), default=None)
-    sent = [alert for alert in waiting if first_missed is None or alert["position"] < first_missed]
+    sent = [alert for alert in waiting if first_missed is None or alert.position < first_missed]
     for alert in sent:
-        log.deliver(alert["position"], receivers=len(urls), by=ex.scope.by)
+        log.deliver(alert.position, receivers=len(urls), by=ex.scope.by)
     ledger.append(log)
     if first_missed is not None:
         raise ReceiverDownError(first_missed, len(down), len(urls))
     return len(sent)
 
 
-def _tell(ex: Execution, log: AlertLog, url: str, waiting: list[dict[str, Any]], *, alone: bool) -> int | None:
+def _tell(ex: Execution, log: AlertLog, url: str, waiting: list[Alert], *, alone: bool) -> int | None:
     """Tell one receiver what it has not heard, in order; returns the position at which it failed, None if it did not.
 
     One that is down keeps nothing from the others, and they do not hear twice.
     """
     receiver = sha256(url.encode()).hexdigest()[:DIGEST_LENGTH]  # a URL may carry a secret
     for alert in waiting:
-        position = alert["position"]
+        position = alert.position
         if log.has_reached(receiver, position):
             continue
         if not _send(url, alert):
-            return int(position)
+            return position
         if alone:
             log.deliver(position, receivers=1, by=ex.scope.by)
         else:
@@ -110,7 +114,7 @@ def _check_receivers(urls: tuple[str, ...]) -> None:
             raise UnknownReceiverError(number, url.partition("://")[0])
 
 
-def _receiver(url: str) -> Any:
+def _receiver(url: str) -> Apprise | None:
     """What Apprise makes of a URL; None when it is nothing that it knows."""
     import apprise  # it takes a third of a second to import; only who sends pays for it
 
@@ -119,8 +123,7 @@ def _receiver(url: str) -> Any:
     return receiver if receiver.add(url) else None
 
 
-def _send(url: str, alert: dict[str, Any]) -> bool:
+def _send(url: str, alert: Alert) -> bool:
     receiver = _receiver(url)
-    return bool(
-        receiver.notify(title=f"tradex: {alert['alert']} {alert['run_id'] or alert['dataset']}", body=alert["message"])
-    )
+    title = f"tradex: {alert.alert} {alert.run_id or alert.dataset}"
+    return receiver is not None and bool(receiver.notify(title=title, body=alert.message))

@@ -11,14 +11,14 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tradex_ledger.domain.lake import STREAM, LakeLog
+from tradex_ledger.domain.lake import STREAM, Garbage, LakeLog
 from tradex_ledger.domain.life import ENDED
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.driving.fence import load_run
 from tradex_ledger.driving.lease import TTL_SECONDS
 from tradex_ledger.lake.identity import RUN_FILE, mark_saved, settle
-from tradex_ledger.lake.known import NAMED
+from tradex_ledger.lake.known import NAMED, files_in
 from tradex_ledger.lake.port import Entry, Lake
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.application import Ledger
@@ -102,7 +102,7 @@ def collect(
     if not gone:
         return []
     log = lake_log(ledger, by=by)
-    log.collect([_facts(item) for item in gone], reason=text, by=by, policy=policy)
+    log.collect([_garbage(item) for item in gone], reason=text, by=by, policy=policy)
     mark_saved(ledger, lake, ledger.append(log))
     for item in gone:
         _remove(lake, item)
@@ -165,15 +165,10 @@ def _too_young(seconds: float) -> str | None:
     return "it has not been there for longer than a lease lasts" if seconds <= TTL_SECONDS else None
 
 
-def _facts(item: Unreferenced) -> dict[str, object]:
+def _garbage(item: Unreferenced) -> Garbage:
     is_run = item.run_id is not None and item.run_id.startswith(("bf-", "run-"))
-    return {
-        "path": item.path,
-        "bytes": item.bytes,
-        "run": item.run_id if is_run else None,
-        "modified_at": format_time(item.modified_at),
-        "why": item.run_status,
-    }
+    run_id = item.run_id if is_run else None
+    return Garbage(item.path, item.bytes, run_id, format_time(item.modified_at), item.run_status)
 
 
 def _remove(lake: Lake, item: Unreferenced) -> None:
@@ -191,7 +186,7 @@ def _still_unnamed(ledger: Ledger, found: list[Unreferenced]) -> list[Unreferenc
     given_up: set[str] = set()
     for topic in (*NAMED, "dataset.files_pruned") if wanted else ():
         for row in events_of(ledger.store, [topic]):
-            paths = {file["path"] for file in entry_of(ledger.id, row).data["files"]}
+            paths = {file.path for file in files_in(entry_of(ledger.id, row).data)}
             (named if topic in NAMED else given_up).update(paths & wanted)
     return [item for item in found if item.path not in named - given_up]
 

@@ -11,11 +11,12 @@ import errno
 import os
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.dataset_errors import LossRefusedError
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.plan import SHORTEST_DIGEST, full_digest, told_apart
 from tradex_ledger.domain.policy import Policy
@@ -24,35 +25,35 @@ from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.storage import LakeFileError
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.views import asked, open_views, resolve, rows
+from tradex_ledger.relations.data import LAKE_FILES, LOST_FILES, LostFile
+from tradex_ledger.views import open_views, resolve
 
 HASHERS = 4
-_NAMED = """
-    select dataset, path, bytes, rows, sha256, partition::varchar as partition, logic_version
-    from lake_files
-    where pruned_position is null and ($1 is null or dataset = $1)
-    order by position, path
-"""
+_OF_DATASET = "(? is null or dataset = ?) order by position, path"
+
+
+class Wrong(NamedTuple):
+    """A file of a dataset that is not as it was written; `problem` says how."""
+
+    dataset: str
+    listed: ListedFile
+
+
+class Declared(NamedTuple):
+    """A file that was declared lost, and how it is now: missing, changed, unreadable, or there again."""
+
+    file: LostFile
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a look at all files found: how many there are, those that are not as they were written (`problem` says how),
-    and of those declared lost, what became of them (`state`)."""
+    """What a look at all files found: how many there are, those that are not as they were written, though nobody
+    declared them lost, and what became of those that were."""
 
-    checked: int = 0
-    wrong: list[dict[str, Any]] = field(default_factory=list)
-    lost: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def nothing_there(self) -> bool:
-        """Whether not one file is there: is that lake mounted at all?"""
-        return self.checked > 0 and sum(file["problem"] == "missing" for file in self.wrong) == self.checked
-
-    @property
-    def back(self) -> list[dict[str, Any]]:
-        """What was declared lost, and is there again as it was written."""
-        return [file for file in self.lost if file["state"] == "there again"]
+    checked: int
+    wrong: list[Wrong]
+    lost: list[Declared]
 
 
 def find_lost(ledger: Ledger, lake: Lake, dataset: str | None = None) -> Look:
@@ -61,18 +62,16 @@ def find_lost(ledger: Ledger, lake: Lake, dataset: str | None = None) -> Look:
     Raises: `EnvironmentFault` when a file cannot be read though nothing says that it is lost (rights).
     """
     with open_views(ledger.store, resolve(ledger.store, None), "lake_files", "lost_files") as connection:
-        named = asked(connection, ["lake_files"], _NAMED, dataset)
-        lost = rows(connection, "lost_files", "? is null or dataset = ? order by position, path", dataset, dataset)
-    declared = {file["path"] for file in lost}
-    files = list(map(LakeFile.of, named))
-    problems = dict(zip((file.path for file in files), _problems(lake, files), strict=True))
+        named = LAKE_FILES.read(connection, f"pruned_position is null and {_OF_DATASET}", dataset, dataset)
+        lost = LOST_FILES.read(connection, _OF_DATASET, dataset, dataset)
+    declared = {file.path for file in lost}
+    problems = dict(zip((one.path for one in named), _problems(lake, [one.file for one in named]), strict=True))
     wrong = [
-        {**file, "problem": problems[file["path"]]}
-        for file in named
-        if problems[file["path"]] and file["path"] not in declared
+        Wrong(one.dataset, ListedFile(one.file, day_of(one.partition), one.logic_version, problem))
+        for one in named
+        if (problem := problems[one.path]) and one.path not in declared
     ]
-    told = [{**file, "state": problems.get(file["path"]) or "there again"} for file in lost]
-    return Look(len(named), wrong, told)
+    return Look(len(named), wrong, [Declared(file, problems.get(file.path) or "there again") for file in lost])
 
 
 def declare_loss(
@@ -82,14 +81,14 @@ def declare_loss(
     confirms it. Raises: `LossRefusedError`, `NotAllowedError`."""
     aggregate = ledger.get(Dataset, stream_of(dataset), "dataset")
     policy.check_may("prune", by)
-    look = find_lost(ledger, lake, dataset)
-    unknown = sorted(set(only) - {file["path"] for file in look.wrong})
+    wrong = [one.listed for one in find_lost(ledger, lake, dataset).wrong]
+    unknown = sorted(set(only) - {listed.file.path for listed in wrong})
     if unknown:
         raise LossRefusedError(
             f"{unknown[0]} is no file of {dataset} that is missing or changed: it is there as it was written, is "
             "declared lost already, or no event names it"
         )
-    files = [ListedFile.from_event(file) for file in look.wrong if not only or file["path"] in only]
+    files = [listed for listed in wrong if not only or listed.file.path in only]
     aggregate.declare_loss(files, reason=reason, by=by, policy=policy)
     ledger.append(aggregate)
     return aggregate

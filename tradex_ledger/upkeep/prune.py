@@ -7,7 +7,6 @@ from collections.abc import Set
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.dataset_errors import PruneRefusedError
 from tradex_ledger.domain.day import day_of
-from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.plan import SHORTEST_DIGEST, full_digest, told_apart
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.waiting import ListedFile
@@ -15,8 +14,19 @@ from tradex_ledger.lake.identity import mark_saved, settle
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.relations.data import pruned_paths
-from tradex_ledger.views import open_views, resolve, rows
+from tradex_ledger.relations.data import (
+    LOGIC_VERSIONS,
+    PARTITION_HISTORY,
+    PARTITIONS,
+    Partition,
+    PartitionHistory,
+    lake_files,
+    pruned_paths,
+)
+from tradex_ledger.relations.runs import WORK
+from tradex_ledger.views import open_views, resolve
+
+_GIVEN_UP = "dataset = ? and component is not null and is_deprecated and not is_read"
 
 
 def prunable(ledger: Ledger, dataset: str) -> list[ListedFile]:
@@ -28,41 +38,40 @@ def prunable(ledger: Ledger, dataset: str) -> list[ListedFile]:
     protected = ledger.get(Dataset, stream_of(dataset), "dataset").protected
     asked = ("partition_history", "partitions", "logic_versions", "work", "pruned_files")
     with open_views(ledger.store, resolve(ledger.store, None), *asked) as connection:
-        history = rows(connection, "partition_history", "dataset = ? and layer <> 'bronze' order by position", dataset)
-        current = rows(connection, "partitions", "dataset = ?", dataset)
-        given_up = {
-            row["logic_version"]
-            for row in rows(
-                connection,
-                "logic_versions",
-                "dataset = ? and component is not null and is_deprecated and not is_read",
-                dataset,
-            )
-        }
-        open_runs = {row["run_id"] for row in rows(connection, "work")}
+        history = PARTITION_HISTORY.read(connection, "dataset = ? and layer <> 'bronze' order by position", dataset)
+        current = PARTITIONS.read(connection, "dataset = ?", dataset)
+        deprecated = LOGIC_VERSIONS.read(connection, _GIVEN_UP, dataset)
+        open_runs = {run.run_id for run in WORK.read(connection)}
         gone = pruned_paths(connection, dataset)
-    kept = {file["path"] for row in current if row["logic_version"] not in given_up for file in row["files"] or ()} | {
-        file["path"] for row in history if row["run_id"] in open_runs for file in row["files"] or ()
-    }
+    given_up = {version.logic_version for version in deprecated}
+    kept = gone.union(
+        *(_paths(row) for row in current if row.logic_version not in given_up),
+        *(_paths(row) for row in history if row.run_id in open_runs),
+    )
     found: dict[str, ListedFile] = {}
     for row in history:
-        day = day_of(row["partition"])
+        day = day_of(row.partition)
         if any(held.holds(day, day) for held in protected):
             continue
-        for file in map(LakeFile.of, row["files"] or ()):
-            if file.path not in kept and file.path not in gone:
-                found[file.path] = ListedFile(file, day, row["logic_version"])
+        for file in lake_files(row.files):
+            if file.path not in kept:
+                assert row.logic_version is not None  # only Bronze has none
+                found[file.path] = ListedFile(file, day, row.logic_version)
     return [found[path] for path in sorted(found)]
 
 
 def lost_days(ledger: Ledger, dataset: str, paths: Set[str]) -> list[str]:
     """The days of files to be given up that exist under no other version: once they are gone, nowhere."""
     with open_views(ledger.store, resolve(ledger.store, None), "partitions", "pruned_files") as connection:
-        current = rows(connection, "partitions", "dataset = ?", dataset)
+        current = PARTITIONS.read(connection, "dataset = ?", dataset)
         gone = pruned_paths(connection, dataset) | paths
-    stays = {str(row["partition"]) for row in current if all(file["path"] not in gone for file in row["files"] or ())}
-    had = {str(row["partition"]) for row in current if any(f["path"] in paths for f in row["files"] or ())}
+    stays = {row.partition.isoformat() for row in current if gone.isdisjoint(_paths(row))}
+    had = {row.partition.isoformat() for row in current if not paths.isdisjoint(_paths(row))}
     return sorted(had - stays)
+
+
+def _paths(row: Partition | PartitionHistory) -> set[str]:
+    return {file.path for file in lake_files(row.files)}
 
 
 def plan_prune(ledger: Ledger, dataset: str, *, reason: str, by: str, policy: Policy) -> tuple[str, list[ListedFile]]:

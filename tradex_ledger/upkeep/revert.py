@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import duckdb
 
@@ -14,7 +13,6 @@ from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.dataset_events import ACCEPTED
 from tradex_ledger.domain.day import Day, day_of, iso, span
 from tradex_ledger.domain.differences import ContentsDiffer
-from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.driving.contents import compare, told
@@ -22,9 +20,9 @@ from tradex_ledger.errors import RefusedError
 from tradex_ledger.lake.identity import mark_saved, settle
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.views import open_views, resolve, rows
-
-_GONE = "pruned_position is not null or lost_position is not null"
+from tradex_ledger.relations.data import LOGIC_VERSIONS, PARTITION_HISTORY, PartitionHistory, gone_paths, lake_files
+from tradex_ledger.relations.runs import RUNS
+from tradex_ledger.views import open_views, resolve
 
 
 class PrunedVersionError(RefusedError):
@@ -70,12 +68,11 @@ def find_blockers(ledger: Ledger, pipeline: Pipeline, backfill: Backfill) -> lis
     this run wrote.
     """
     with open_views(ledger.store, resolve(ledger.store, None)) as connection:
-        own = rows(connection, "runs", "run_id = ?", backfill.id)[0]["published_position"]
+        own = RUNS.read(connection, "run_id = ?", backfill.id)[0].published_position
         if own is None:
             return []
-        later = rows(
+        later = PARTITION_HISTORY.read(
             connection,
-            "partition_history",
             "state = 'published' and layer <> 'bronze' and published_position > ? order by published_position desc",
             own,
         )
@@ -83,9 +80,9 @@ def find_blockers(ledger: Ledger, pipeline: Pipeline, backfill: Backfill) -> lis
     wrote = written_by(backfill)
     found = []
     for row in later:
-        name, day = row["dataset"], day_of(row["partition"])
-        if (name, day) in mine or _reads(pipeline, name, day, wrote):
-            found.append((row["run_id"], f"{name} {row['partition']}"))
+        day = day_of(row.partition)
+        if (row.dataset, day) in mine or _reads(pipeline, row.dataset, day, wrote):
+            found.append((row.run_id, f"{row.dataset} {row.partition}"))
     return found
 
 
@@ -96,27 +93,26 @@ def check_nothing_pruned(ledger: Ledger, backfill: Backfill) -> None:
     published under the newest, all of the newest version that is left.
     """
     with open_views(ledger.store, resolve(ledger.store, None)) as connection:
-        gone = {row["path"] for row in rows(connection, "lake_files", _GONE)}
+        gone = gone_paths(connection)
         if not gone:
             return
-        earlier = rows(
+        earlier = PARTITION_HISTORY.read(
             connection,
-            "partition_history",
             "state = 'published' and layer <> 'bronze' and run_id <> ? order by published_position",
             backfill.id,
         )
-        versioned = {r["dataset"] for r in rows(connection, "logic_versions", "component is not null")}
-    before: dict[tuple[str, int, Day], dict[str, Any]] = {}
+        versioned = {row.dataset for row in LOGIC_VERSIONS.read(connection, "component is not null")}
+    before: dict[tuple[str, int, Day], PartitionHistory] = {}
     for row in earlier:
-        number = row["logic_version"] if row["dataset"] in versioned else 0
-        before[row["dataset"], number, day_of(row["partition"])] = row
+        number = (row.logic_version or 0) if row.dataset in versioned else 0
+        before[row.dataset, number, day_of(row.partition)] = row
     for name, days in backfill.candidates.items():
         newest = max((number for dataset, number, _ in before if dataset == name), default=0)
         read = {(number, day) for dataset, number, day in before if dataset == name and number == newest}
         built = {((version.logic_version or 0) if name in versioned else 0, day) for day, version in days.items()}
         for number, day in sorted(built | (read if max(built)[0] > newest else set())):
-            row = before.get((name, number, day), {})
-            if any(file["path"] in gone for file in row.get("files") or ()):
+            read_then = before.get((name, number, day))
+            if read_then and any(file.path in gone for file in lake_files(read_then.files)):
                 raise PrunedVersionError(backfill.id, name, iso(day))
 
 
@@ -131,21 +127,21 @@ def current_again(
     written = written_by(backfill)
     engine = engine_name(duckdb.__version__)
     with open_views(ledger.store, resolve(ledger.store, None)) as connection:
-        gone = frozenset(row["path"] for row in rows(connection, "lake_files", _GONE))
-        built = rows(connection, "partition_history", "layer <> 'bronze' order by position desc")
-    known: dict[tuple[str, Day], list[dict[str, Any]]] = {}
+        gone = gone_paths(connection)
+        built = PARTITION_HISTORY.read(connection, "layer <> 'bronze' order by position desc")
+    known: dict[tuple[str, Day], list[PartitionHistory]] = {}
     for row in built:
-        if (partition := (row["dataset"], day_of(row["partition"]))) in written:
+        if (partition := (row.dataset, day_of(row.partition))) in written:
             known.setdefault(partition, []).append(row)
     found = []
     for (name, day), builds in sorted(known.items()):
         definition = pipeline.definitions.get(name)
-        before = (row for row in builds if row["state"] == "published" and row["run_id"] != backfill.id)
+        before = (row for row in builds if row.state == "published" and row.run_id != backfill.id)
         again = next(before, None)  # its dataset may have another logic by now: that is in the digest
         if definition is None or again is None or locks[name].engine_verdict(engine) == ACCEPTED:
             continue
         version = _version(again)
-        others = [_version(row) for row in builds if row["outcome"] == "written" and row["inputs"] == again["inputs"]]
+        others = [_version(row) for row in builds if row.outcome == "written" and row.inputs == again.inputs]
         for other in others:
             if other.content != version.content and (how := compare(lake, definition, other, version, gone)):
                 found.append(told(definition, day, other, version, how))
@@ -158,13 +154,12 @@ def written_by(backfill: Backfill) -> set[tuple[str, Day]]:
     return {(name, d) for name, days in backfill.candidates.items() for d, v in days.items() if v.is_written}
 
 
-def _version(row: Mapping[str, Any]) -> PartitionVersion:
-    files = tuple(map(LakeFile.of, row["files"] or ()))
-    return PartitionVersion(row["logic_version"], files, row["rows"], row["bytes"], row["inputs"], row["run_id"])
+def _version(row: PartitionHistory) -> PartitionVersion:
+    return PartitionVersion(row.logic_version, lake_files(row.files), row.rows, row.bytes, row.inputs, row.run_id)
 
 
 def _reads(pipeline: Pipeline, name: str, day: Day, wrote: set[tuple[str, Day]]) -> bool:
-    definition: Any = pipeline.definitions.get(name)
+    definition = pipeline.definitions.get(name)
     if definition is None:
         return False
     return any(

@@ -10,7 +10,8 @@ from tradex_ledger.domain.run import Run
 from tradex_ledger.driving.lease import DrivenElsewhereError, QuotaError
 from tradex_ledger.errors import TradexError
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.views import open_views, resolve, rows
+from tradex_ledger.relations.runs import WORK
+from tradex_ledger.views import open_views, resolve
 
 WAITS = (DrivenElsewhereError, QuotaError, PeakHoursError)
 """Why a run has to wait; nothing is wrong with it."""
@@ -19,9 +20,9 @@ WAITS = (DrivenElsewhereError, QuotaError, PeakHoursError)
 def runnable(ledger: Ledger) -> list[str]:
     """Backfills that wait for a driver, or whose driver may be dead: by priority, then in order of request."""
     with open_views(ledger.store, resolve(ledger.store, None), "work") as connection:
-        found = rows(connection, "work", "for_worker")
-    found.sort(key=lambda row: (-PRIORITIES.index(row["priority"]), row["position"]))
-    return [row["run_id"] for row in found]
+        found = WORK.read(connection, "for_worker")
+    found.sort(key=lambda run: (-PRIORITIES.index(run.priority), run.position))
+    return [run.run_id for run in found]
 
 
 def work(

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.fingerprint import describe_all, fingerprint
 from tradex_ledger.datasets.intake import check_intakes
 from tradex_ledger.datasets.tokens import SCHEME
-from tradex_ledger.domain.dataset import Dataset, stream_of
+from tradex_ledger.domain.dataset import Dataset, Logic, stream_of
 from tradex_ledger.domain.dataset_errors import (
     LogicChangedError,
     NoEngineRefusedError,
@@ -69,8 +68,8 @@ class Datasets:
                 component=d.component,
                 by=self.core.actor,
             )
-            facts = logic_facts(d, columns[d.name], engine=self.core.engine)
-            dataset.version_logic(facts, reason="first version", by=self.core.actor, policy=policy)
+            logic = logic_of(d, columns[d.name], engine=self.core.engine)
+            dataset.version_logic(logic, reason="first version", by=self.core.actor, policy=policy)
             datasets[d.name] = dataset
         return datasets
 
@@ -128,7 +127,7 @@ class Datasets:
             definition = pipeline.definitions[name]
             check_identity(locks[name], definition)
             locks[name].version_logic(
-                logic_facts(definition, columns[name], engine=self.core.engine),
+                logic_of(definition, columns[name], engine=self.core.engine),
                 reason=text,
                 by=self.core.actor,
                 policy=policy,
@@ -196,19 +195,19 @@ class Datasets:
         return lifted
 
 
-def logic_facts(definition: Definition, columns: list[tuple[str, str]], *, engine: str) -> dict[str, Any]:
-    """What LogicVersioned says of a definition."""
-    return {
-        "fingerprint": fingerprint(definition),
-        "scheme": SCHEME,
-        "definition": definition.text,
-        "references": reference_facts(definition),
-        "key": list(definition.key),
-        "columns": [{"name": name, "type": kind} for name, kind in columns],
-        "reads": [{"dataset": r.dataset, "first": r.first, "last": r.last} for r in definition.reads],
-        "engine": engine,
-        "reader": reader_version(definition.read_by),
-    }
+def logic_of(definition: Definition, columns: list[tuple[str, str]], *, engine: str) -> Logic:
+    """A definition as its version has it on record."""
+    return Logic(
+        fingerprint=fingerprint(definition),
+        scheme=SCHEME,
+        definition=definition.text,
+        references=reference_facts(definition),
+        key=list(definition.key),
+        columns=[{"name": name, "type": kind} for name, kind in columns],
+        reads=[{"dataset": r.dataset, "first": r.first, "last": r.last} for r in definition.reads],
+        engine=engine,
+        reader=reader_version(definition.read_by),
+    )
 
 
 def indirectly(pipeline: Pipeline, changed: list[str]) -> dict[str, str]:

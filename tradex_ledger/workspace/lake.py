@@ -20,7 +20,6 @@ from tradex_ledger.domain.waiting import EpochPlan, ListedFile
 from tradex_ledger.lake import identity
 from tradex_ledger.lake.identity_errors import LakeIdentityError, LostHeadError, NotLostError
 from tradex_ledger.lake.storage import translate
-from tradex_ledger.relations.data import LostFile
 from tradex_ledger.workspace.core import Core
 from tradex_ledger.workspace.datasets import Datasets
 
@@ -71,8 +70,8 @@ class LakeRoom:
         plans = {one: plan for one in names if (plan := self._datasets.get(one).loss_plan)}
         return LossDocument(
             checked=look.checked,
-            wrong=[Wrong(**file) for file in look.wrong],
-            lost=[Lost(LostFile(**{n: file[n] for n in LostFile._fields}), file["state"]) for file in look.lost],
+            wrong=[Wrong.of(one.dataset, one.listed) for one in look.wrong],
+            lost=[Lost(one.file, one.state) for one in look.lost],
             waiting=list(plans.values()),
             of=list(plans),
         )

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from tradex_ledger.audit.documents.form import HIDDEN, SPREAD
+from tradex_ledger.domain.day import iso
 from tradex_ledger.domain.waiting import FileList, ListedFile
 from tradex_ledger.errors import TradexError
 from tradex_ledger.relations.data import LostFile
@@ -81,7 +82,14 @@ class Wrong(NamedTuple):
     sha256: str
     partition: str
     logic_version: int | None
-    problem: str
+    problem: str | None
+
+    @staticmethod
+    def of(dataset: str, listed: ListedFile) -> Wrong:
+        """Of a file of a dataset, as it is listed."""
+        file = listed.file
+        told = iso(listed.day), listed.logic_version, listed.problem
+        return Wrong(dataset, file.path, file.bytes, file.rows, file.sha256, *told)
 
 
 @dataclass(frozen=True, slots=True)
