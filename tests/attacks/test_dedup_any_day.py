@@ -360,7 +360,7 @@ def test_posts_that_stood_on_two_days_before_are_told_with_the_days(
     assert "# 4 posts stand in bronze_x_posts on several days each" in capsys.readouterr().out
     assert not any(item.is_request for item in workspace.backfills.propose(source=True)), "there is nothing to request"
     # The way out that docs/upgrading.md describes.
-    pipeline = workspace.config.folder.parent / "pipeline"
+    pipeline = workspace.config.folder / "pipeline"
     lines = [f"{one},2024-01-06" for one in again] + [f"{edit},2024-01-07"]
     (pipeline / "left_out.csv").write_text("\n".join(["post_id,event_date", *lines]) + "\n")
     (pipeline / "silver_counts.sql").write_text(LEAVES_OUT)
