@@ -120,7 +120,7 @@ def test_a_withheld_file_is_proposed_as_its_very_days_and_doing_it_leaves_nothin
         first, last = min(late), max(late)
         assert (last - first).days == len(late) - 1  # one run of consecutive days
         assert told([item]) == [asked("temporal", BRONZE, str(first), str(last), sum(late.values()))]
-        assert item.reason.startswith(f"{sum(late.values())} rows of {first}")
+        assert item.reason.startswith(f"{sum(late.values())} posts of {first}")
         assert "delivered after the run" in item.reason
         assert (listing(workspace), workspace.ledger.position()) == (before, position + 1)  # the look is on record
         assert workspace.backfills.propose(source=False) == []
