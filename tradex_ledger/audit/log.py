@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from tradex_ledger.audit.documents.form import HIDDEN
 from tradex_ledger.domain.base import EVENTS
+from tradex_ledger.domain.facts import facts_of
 from tradex_ledger.domain.person import person
 from tradex_ledger.errors import UsageError
 from tradex_ledger.ledger.application import Ledger
@@ -39,6 +40,15 @@ class Log:
     as_of: AsOf
     events: list[Entry]
     cursors: dict[int, str | None] = field(default_factory=dict, metadata=HIDDEN)
+
+
+class _Written(NamedTuple):
+    """A partition that was rebuilt, or to which a batch was appended: its day, how many rows, what came of it."""
+
+    dataset: str
+    partition: str
+    rows: int
+    outcome: str = "appended"
 
 
 class Line(NamedTuple):
@@ -119,12 +129,12 @@ def _line(group: list[Entry], found: Log) -> Line:
 
 
 def _many(group: list[Entry]) -> str:
-    data = [entry.data for entry in group]
-    days = sorted(facts["partition"] for facts in data)
-    outcomes = Counter(facts.get("outcome", "appended") for facts in data)
+    written = [facts_of(_Written, entry.data) for entry in group]
+    days = sorted(one.partition for one in written)
+    outcomes = Counter(one.outcome for one in written)
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()))
-    total = sum(facts["rows"] for facts in data)
-    return f"{data[0]['dataset']} {days[0]}..{days[-1]}: {len(data)} partitions ({counts}), {total} rows"
+    total = sum(one.rows for one in written)
+    return f"{written[0].dataset} {days[0]}..{days[-1]}: {len(written)} partitions ({counts}), {total} rows"
 
 
 def _how(entry: Entry, cursors: dict[int, str | None]) -> dict[str, object]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import duckdb
 import orjson
@@ -31,7 +31,14 @@ from tradex_ledger.views import projection_names
 
 Held: TypeAlias = Partition | PartitionHistory
 
-_VERSIONED = re.compile(r"(?P<dataset>.+)_v(?P<version>[0-9]{1,9})")
+_VERSIONED = re.compile(r"(.+)_v([0-9]{1,9})")
+
+
+class _Column(NamedTuple):
+    """A column of a dataset and its DuckDB type, as a logic version has them on record."""
+
+    name: str
+    type: str
 
 
 class UnknownTableError(NotFoundError):
@@ -97,8 +104,10 @@ class Tables:
         read = {row.dataset: row for row in versions if (row.is_read if self.candidate is None else row.is_current)}
         known = {(row.dataset, row.logic_version): row for row in versions}
         for name in sorted(names):
-            match = _VERSIONED.fullmatch(name)
-            found = read.get(name) or (match and known.get((match["dataset"], int(match["version"]))))
+            found = read.get(name)
+            if found is None and (match := _VERSIONED.fullmatch(name)):
+                dataset, number = match.groups()
+                found = known.get((dataset, int(number)))
             if not found:
                 raise UnknownTableError(name, [*sorted(read), *projection_names(), "events"])
             self._add(name, found)
@@ -135,7 +144,8 @@ class Tables:
 
         which = (version.dataset, version.logic_version)
         (described,) = DEFINITIONS.read(self.connection, "dataset = ? and logic_version = ?", *which)
-        create_empty(self.connection, table, [(c["name"], c["type"]) for c in orjson.loads(described.columns)])
+        columns = [_Column(**one) for one in orjson.loads(described.columns)]
+        create_empty(self.connection, table, [(one.name, one.type) for one in columns])
 
     def _warn_of_gaps(self, dataset: str, number: int) -> None:
         """Say which days an older version has and the one that is read does not: they were not backfilled."""

@@ -10,21 +10,28 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from itertools import count
-from typing import Any
+from typing import Any, TypeAlias
+from uuid import UUID
 
 import duckdb
+from duckdb.sqltypes import DuckDBPyType
 
 from tradex_ledger.datasets.sandbox import one_select
 
-Read = Callable[[Any], Any]
+Plain: TypeAlias = bool | int | float | Decimal | str | bytes | date | datetime | time | timedelta | UUID | None
+Value: TypeAlias = "Plain | list[Value] | tuple[Value, ...] | dict[Value, Value]"
+"""What Python has for a value of DuckDB."""
+Read: TypeAlias = Callable[[Any], Value]
+"""How what is fetched becomes a value; it takes what its own SQL gives."""
 _MOMENT = re.compile(r"(\d{4,}-\d\d-\d\d)((?: \(BC\))?) (\d\d:\d\d:\d\d)(?:\.(\d+))?(\+00)?")
 _DIGITS_MAX = 4000  # Python reads no longer number
 _MOMENTS = ("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns", "timestamp with time zone")
 
 
-def values_of(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+def values_of(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[tuple[Value, ...]]]:
     """The names of the columns and the rows of one SELECT. Raises `NotOneSelectError`, `duckdb.Error`."""
     found = connection.sql(one_select(connection, sql))
     numbers = count()
@@ -49,11 +56,11 @@ def bare(sql: str) -> str:
     return text[:end].decode()
 
 
-def _read(value: Any, read: Read | None) -> Any:
+def _read(value: Value, read: Read | None) -> Value:
     return value if value is None or read is None else read(value)
 
 
-def _column(kind: Any, text: str, numbers: count[int]) -> tuple[str, Read | None]:
+def _column(kind: DuckDBPyType, text: str, numbers: count[int]) -> tuple[str, Read | None]:
     """How a value of a type is fetched (SQL over `text`), and how what comes is read; None: as it is."""
     if kind.id in ("list", "array"):
         return _list(kind, text, numbers)
@@ -67,64 +74,72 @@ def _column(kind: Any, text: str, numbers: count[int]) -> tuple[str, Read | None
     return (f"({text})::varchar", read) if read else (text, None)
 
 
-def _list(kind: Any, text: str, numbers: count[int]) -> tuple[str, Read | None]:
+def _list(kind: DuckDBPyType, text: str, numbers: count[int]) -> tuple[str, Read | None]:
     item = f"item{next(numbers)}"
-    inner, read = _column(kind.children[0][1], item, numbers)
+    (_, kind_of_item), *_ = _children(kind)
+    inner, read = _column(kind_of_item, item, numbers)
     if read is None:
         return text, None
     return f"list_transform({text}, lambda {item}: {inner})", lambda found: [_read(value, read) for value in found]
 
 
-def _struct(kind: Any, text: str, numbers: count[int]) -> tuple[str, Read | None]:
-    names = [name for name, _ in kind.children]
+def _struct(kind: DuckDBPyType, text: str, numbers: count[int]) -> tuple[str, Read | None]:
+    children = _children(kind)
+    names = [name for name, _ in children]
     parts = [
         _column(child, f"({text})[{place}]" if kind.id == "tuple" else f"({text}).{_quoted(name)}", numbers)
-        for place, (name, child) in enumerate(kind.children, start=1)
+        for place, (name, child) in enumerate(children, start=1)
     ]
     reads = [read for _, read in parts]
     if not any(reads):
         return text, None
 
-    def read(found: tuple[Any, ...]) -> Any:
+    def read(found: tuple[Value, ...]) -> Value:
         values = tuple(map(_read, found, reads))
         return values if kind.id == "tuple" else dict(zip(names, values, strict=True))
 
     return _row(text, [part for part, _ in parts]), read
 
 
-def _map(kind: Any, text: str, numbers: count[int]) -> tuple[str, Read | None]:
-    (_, key), (_, value) = kind.children
+def _map(kind: DuckDBPyType, text: str, numbers: count[int]) -> tuple[str, Read | None]:
+    (_, key), (_, value) = _children(kind)
     item = f"item{next(numbers)}"
-    parts = [_column(key, f"{item}.key", numbers), _column(value, f"{item}.value", numbers)]
-    if not any(read for _, read in parts) and key.id not in ("list", "array", "struct", "tuple", "map", "union"):
+    key_text, read_key = _column(key, f"{item}.key", numbers)
+    value_text, read_value = _column(value, f"{item}.value", numbers)
+    if not (read_key or read_value) and key.id not in ("list", "array", "struct", "tuple", "map", "union"):
         return text, None
 
-    def read(found: list[tuple[Any, ...]]) -> Any:
-        pairs = [tuple(_read(one, part[1]) for one, part in zip(pair, parts, strict=True)) for pair in found]
+    def read(found: list[tuple[Value, Value]]) -> Value:
+        pairs = [(_read(one, read_key), _read(other, read_value)) for one, other in found]
         try:
             return dict(pairs)
         except TypeError:  # a list or struct is no key of Python
-            return [{"key": pair[0], "value": pair[1]} for pair in pairs]
+            return [{"key": one, "value": other} for one, other in pairs]
 
-    entry = _row(item, [part for part, _ in parts])
+    entry = _row(item, [key_text, value_text])
     return f"list_transform(map_entries({text}), lambda {item}: {entry})", read
 
 
-def _union(kind: Any, text: str, numbers: count[int]) -> tuple[str, Read | None]:
-    members = kind.children[1:]  # the first is the tag
+def _union(kind: DuckDBPyType, text: str, numbers: count[int]) -> tuple[str, Read | None]:
+    members = _children(kind)[1:]  # the first is the tag
     parts = [
         _column(child, f"union_extract({text}, '{name.replace(chr(39), chr(39) * 2)}')", numbers)
         for name, child in members
     ]
     if not any(read for _, read in parts):
         return text, None
-    places = {name: place for place, (name, _) in enumerate(members, start=1)}
+    places: dict[Value, int] = {name: place for place, (name, _) in enumerate(members, start=1)}
 
-    def read(found: tuple[Any, ...]) -> Any:
+    def read(found: tuple[Value, ...]) -> Value:
         place = places[found[0]]
         return _read(found[place], parts[place - 1][1])
 
     return _row(text, [f"union_tag({text})::varchar", *(part for part, _ in parts)]), read
+
+
+def _children(kind: DuckDBPyType) -> list[tuple[str, DuckDBPyType]]:
+    """The types within a type; what else belongs to it (how long an array is) is no type."""
+    return [(name, child) for name, child in kind.children if isinstance(child, DuckDBPyType)]
 
 
 def _row(text: str, parts: list[str]) -> str:
@@ -135,7 +150,7 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _moment(text: str) -> Any:
+def _moment(text: str) -> datetime | str:
     """A time, UTC; beyond what Python's years and microseconds can say, as ISO text."""
     found = _MOMENT.fullmatch(text)
     if found is None:
@@ -149,13 +164,13 @@ def _moment(text: str) -> Any:
     return f"{day}T{clock}.{fraction}Z{before}"
 
 
-def _day(text: str) -> Any:
+def _day(text: str) -> date | str:
     with suppress(ValueError):
         return date.fromisoformat(text)
     return text
 
 
-def _time(text: str) -> Any:
+def _time(text: str) -> time | str:
     with suppress(ValueError):
         found = time.fromisoformat(text)
         if len(text.partition(".")[2].partition("+")[0].partition("-")[0]) <= 6:
@@ -163,7 +178,7 @@ def _time(text: str) -> Any:
     return text
 
 
-def _number(text: str) -> Any:
+def _number(text: str) -> int | str:
     return int(text) if len(text) <= _DIGITS_MAX else text
 
 

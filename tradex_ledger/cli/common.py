@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tradex_ledger.workspace import Workspace
 
 D = TypeVar("D")
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Callable[..., object])
 
 
 @dataclass
@@ -81,12 +81,12 @@ class DayType(click.ParamType[date]):
 
     name = "day"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
         del param, ctx
         if isinstance(value, date):
             return value
         try:
-            return date.fromisoformat(value)
+            return date.fromisoformat(str(value))
         except ValueError:
             raise UsageError(f"{value!r} is not a day", mend="write it as YYYY-MM-DD, for example 2014-02-28") from None
 
@@ -110,22 +110,19 @@ def examples(text: str) -> str:
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in text.strip().splitlines())
 
 
-def command(
-    group: click.Group, name: str, *, example: str, **settings: Any
-) -> Callable[[Callable[..., Any]], click.Command]:
+def command(group: click.Group, name: str, *, example: str) -> Callable[[Callable[..., object]], click.Command]:
     """Add a command: it takes the common options and is given the `Call` first; its help ends in an example."""
 
-    def decorate(function: Callable[..., Any]) -> click.Command:
+    def decorate(function: Callable[..., object]) -> click.Command:
         @functools.wraps(function)
-        def invoke(*, workspace: str | None, actor: str | None, as_json: bool, **values: Any) -> Any:
+        def invoke(*, workspace: str | None, actor: str | None, as_json: bool, **values: object) -> object:
             call = click.get_current_context().find_object(Call) or Call()
             call.workspace = workspace or call.workspace
             call.actor = call.actor if actor is None else actor
             call.as_json = as_json or call.as_json
             return function(call, **values)
 
-        decorator: Callable[[Any], click.Command] = click.command(name, epilog=examples(example), **settings)
-        made = decorator(common_options(invoke))
+        made = click.command(name, epilog=examples(example))(common_options(invoke))
         group.add_command(made)
         return made
 

@@ -52,7 +52,7 @@ _COMMANDS = {
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called: `tradex --version` loads no database."""
 
-    def main(self, args: Sequence[str], prog_name: str, **extra: Any) -> Any:  # type: ignore[override]
+    def main(self, args: Sequence[str], prog_name: str, **extra: Any) -> object:  # type: ignore[override]  # click's own takes more ways to be called
         """Run the command and hand back its result. Click's own ends with 1 when the reader of the output has gone."""
         if os.environ.get(_COMPLETE):
             try:
@@ -130,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _is_engine_left_behind() -> bool:
     """Whether the engine goes on with what nobody waits for: to take it down would be to wait for it."""
-    sandbox: Any = sys.modules.get("tradex_ledger.datasets.sandbox")
+    sandbox = sys.modules.get("tradex_ledger.datasets.sandbox")
     return sandbox is not None and bool(sandbox.is_left_behind())
 
 
@@ -184,7 +184,7 @@ def _call(arguments: list[str]) -> int:
             )
     if not _TELLS_ABOUT_ITSELF.intersection(arguments):
         check_memory()
-    result: Any = cli.main(arguments, prog_name="tradex", standalone_mode=False)
+    result = cli.main(arguments, prog_name="tradex", standalone_mode=False)
     return result if isinstance(result, int) else 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
 import click
 
@@ -16,12 +16,37 @@ from tradex_ledger.cli.show import Show
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.plan import PlanDocument
     from tradex_ledger.domain.backfill import Backfill
+    from tradex_ledger.domain.day import Cursor
     from tradex_ledger.workspace import Workspace
 
 PRIORITIES = ("low", "normal", "high", "urgent")
 STATE_USES = ("ignore", "read", "override")
 D = TypeVar("D")
-F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Asked(TypedDict):
+    """What every kind of request says of itself, as the options that are called so give it."""
+
+    dataset: str
+    first: date | None
+    last: date | None
+    reason: str
+    ticket: str | None
+    priority: str
+    review: bool
+    state_use: str | None
+
+
+class _Said(_Asked):
+    """And how it is to be made: `override_state` is None where nobody declared it."""
+
+    override_state: bool | None
+    allow_overlap: tuple[str, ...]
+    dry_run: bool
+    split: bool
+
+
+F = TypeVar("F", bound=Callable[..., object])
 
 
 @click.group(
@@ -93,9 +118,9 @@ def range_options(*, required: bool) -> Callable[[F], F]:
 @click.argument("dataset")
 @range_options(required=True)
 @request_options
-def temporal(call: Call, **values: Any) -> None:
+def temporal(call: Call, **said: Unpack[_Said]) -> None:
     """Reprocess a range of days of DATASET and everything downstream of them (late data, an API outage)."""
-    _submit(call, "temporal", **values)
+    _submit(call, "temporal", None, **said)
 
 
 @command(
@@ -108,9 +133,9 @@ def temporal(call: Call, **values: Any) -> None:
 @click.argument("dataset", metavar="DATASET|LAYER")
 @range_options(required=False)
 @request_options
-def dataset(call: Call, **values: Any) -> None:
+def dataset(call: Call, **said: Unpack[_Said]) -> None:
     """Reprocess all partitions of DATASET, or of a LAYER, and everything downstream (a parsing bug, a new rule)."""
-    _submit(call, "dataset", **values)
+    _submit(call, "dataset", None, **said)
 
 
 @command(
@@ -123,9 +148,9 @@ def dataset(call: Call, **values: Any) -> None:
 @click.argument("dataset")
 @range_options(required=False)
 @request_options
-def logical(call: Call, **values: Any) -> None:
+def logical(call: Call, **said: Unpack[_Said]) -> None:
     """Publish DATASET under its new logic version, beside the old one. Refused while no logic has changed."""
-    _submit(call, "logical", **values)
+    _submit(call, "logical", None, **said)
 
 
 @command(
@@ -138,7 +163,7 @@ def logical(call: Call, **values: Any) -> None:
 @range_options(required=True)
 @click.option("--cursor", type=DAY, help="With --override-state: the day (UTC) to whose beginning the state is set.")
 @request_options
-def forced(call: Call, cursor: date | None, **values: Any) -> None:
+def forced(call: Call, cursor: date | None, **said: Unpack[_Said]) -> None:
     """Recompute everything, and overwrite the pipeline state if that is declared. Exceptional.
 
     It needs a ticket and the approval of another person; nothing is reused; every step is on record.
@@ -146,10 +171,20 @@ def forced(call: Call, cursor: date | None, **values: Any) -> None:
     from tradex_ledger.domain.day import day_of, start_of
 
     moved = None if cursor is None else start_of(day_of(cursor))
-    _submit(call, "forced", cursor=moved, **values)
+    _submit(call, "forced", moved, **said)
 
 
-def _submit(call: Call, kind: str, *, override_state: bool | None, dry_run: bool, split: bool, **values: Any) -> None:
+def _submit(
+    call: Call,
+    kind: str,
+    cursor: Cursor | None,
+    *,
+    override_state: bool | None,
+    allow_overlap: tuple[str, ...],
+    dry_run: bool,
+    split: bool,
+    **asked_for: Unpack[_Asked],
+) -> None:
     if override_state is None:
         raise click.UsageError(
             "Missing option '--override-state' / '--no-override-state': a backfill declares whether it moves the state."
@@ -157,8 +192,8 @@ def _submit(call: Call, kind: str, *, override_state: bool | None, dry_run: bool
     from tradex_ledger.domain.request import Request
 
     with call.open(reading=dry_run) as workspace:
-        values["allow_overlap"] = tuple(workspace.backfills.find(other) for other in values["allow_overlap"])
-        asked = Request(kind=kind, override_state=override_state, **values)
+        overlaps = tuple(workspace.backfills.find(other) for other in allow_overlap)
+        asked = Request(kind=kind, override_state=override_state, cursor=cursor, allow_overlap=overlaps, **asked_for)
         if dry_run:
             parts = workspace.backfills.plan_split(asked) if split else [workspace.backfills.plan(asked)]
             documents = workspace.audit.planned([backfill for backfill, _ in parts])

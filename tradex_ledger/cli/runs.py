@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -89,7 +89,7 @@ def status(call: Call, as_of: str | None) -> None:
 class _Seconds(click.FloatRange):
     """A number within a range; what is no number (`nan`) is in none, though no comparison says so."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
         found = super().convert(value, param, ctx)
         if found != found:  # noqa: PLR0124 - only what is no number is not itself
             self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)

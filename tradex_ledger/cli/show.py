@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from math import isfinite, isnan
-from typing import Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Protocol, TextIO, TypeAlias, TypeVar
 
 import orjson
 
@@ -21,9 +21,22 @@ from tradex_ledger.cli.escape import clipped, masked, shown, shown_json
 from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
 from tradex_ledger.paths import readable
 
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
 D = TypeVar("D")
 Facts = dict[str, object]
 """Names and values for people."""
+Plain: TypeAlias = "bool | int | float | str | orjson.Fragment | list[Plain] | dict[str, Plain] | None"
+"""What JSON's writer takes."""
+
+
+class Progress(Protocol):
+    """Hears how far something is: `done` of `total` parts of a stage; 0 of 0 where nobody knows."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None: ...
+
+
 DEEPEST = 200
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
@@ -40,7 +53,7 @@ class OutputFault(EnvironmentFault):
         )
 
 
-def plain(value: Any, depth: int = 0) -> Any:
+def plain(value: object, depth: int = 0) -> Plain:
     """A value as JSON has it: days and times as ISO text (times in UTC), numbers exactly.
 
     What JSON cannot say is a text. Raises `UsageError` for what its writer cannot nest so deeply.
@@ -64,7 +77,7 @@ def plain(value: Any, depth: int = 0) -> Any:
     return readable(value.isoformat() if isinstance(value, date | time) else str(value))
 
 
-def _number(value: int | float | Decimal) -> Any:
+def _number(value: int | float | Decimal) -> float | str | orjson.Fragment:
     """A number for JSON's writer, which can say 64 bits of a whole one and what is a float; others as they are."""
     if isinstance(value, float):
         return value if isfinite(value) else "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
@@ -78,25 +91,25 @@ def _utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
-def _key(key: Any) -> str:
+def _key(key: object) -> str:
     return cell(key) if isinstance(key, int | Decimal) else str(plain(key))
 
 
-def cell(value: Any, *, exact: bool = False) -> str:
+def cell(value: object, *, exact: bool = False) -> str:
     """A value as a table shows it; times to the second, unless it has to be exact."""
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         return f"{value:f}" if isinstance(value, Decimal) else str(value)
-    value = plain(value)
-    if value is None:
+    said = plain(value)
+    if said is None:
         return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | dict):
-        return orjson.dumps(value).decode() if value else "-"
-    if isinstance(value, str) and _TIME.fullmatch(value):
-        fraction = value[19:-1] if exact and not value.endswith(".000000Z") else ""
-        return value[:19].replace("T", " ") + fraction + "Z"
-    return str(value)
+    if isinstance(said, bool):
+        return "yes" if said else "no"
+    if isinstance(said, list | dict):
+        return orjson.dumps(said).decode() if said else "-"
+    if isinstance(said, str) and _TIME.fullmatch(said):
+        fraction = said[19:-1] if exact and not said.endswith(".000000Z") else ""
+        return said[:19].replace("T", " ") + fraction + "Z"
+    return str(said)
 
 
 class Show:
@@ -140,7 +153,7 @@ class Show:
             self._write(self.out, text)
 
     def table(
-        self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, title: str = "", exact: bool = False
+        self, rows: Sequence[Mapping[str, object]], columns: Sequence[str], *, title: str = "", exact: bool = False
     ) -> None:
         """Rows under headings: drawn on a terminal, tab-separated in a pipe."""
         if self.as_json:
@@ -163,7 +176,7 @@ class Show:
         self.table(found, columns, title=title)
 
     def _draw(
-        self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], cells: Sequence[Sequence[str]], title: str
+        self, rows: Sequence[Mapping[str, object]], columns: Sequence[str], cells: Sequence[Sequence[str]], title: str
     ) -> None:
         from rich.console import Console
         from rich.table import Table
@@ -179,7 +192,7 @@ class Show:
         with _told():
             Console(file=self.out).print(drawn)
 
-    def facts(self, facts: Mapping[str, Any]) -> None:
+    def facts(self, facts: Mapping[str, object]) -> None:
         """Names and values, one a line; what has no value is left out."""
         said = {shown(name): cell(value) for name, value in facts.items() if value not in (None, "", [], {})}
         width = max((len(name) for name in said), default=0)
@@ -198,7 +211,7 @@ class Show:
             self.document({"error": {"code": error.code, **said}})
 
     @contextmanager
-    def progress(self) -> Iterator[Any]:
+    def progress(self) -> Iterator[Progress]:
         """A progress callback: bars on a terminal, a line a stage in a pipe, silence with `--json`."""
         if self.as_json:
             yield lambda *_: None
@@ -208,7 +221,7 @@ class Show:
         else:
             yield self._stage_lines()
 
-    def _stage_lines(self) -> Any:
+    def _stage_lines(self) -> Progress:
         def callback(stage: str, done: int, total: int) -> None:
             if done == total:
                 self._write(self.err, f"{stage}: {done} of {total}" if total else stage)
@@ -251,7 +264,7 @@ def _is_unicode(stream: TextIO) -> bool:
 
 
 @contextmanager
-def _bars(stream: TextIO) -> Iterator[Any]:
+def _bars(stream: TextIO) -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -270,7 +283,7 @@ def _bars(stream: TextIO) -> Iterator[Any]:
         TimeRemainingColumn(),
         console=Console(file=stream),
     ) as progress:
-        tasks: dict[str, Any] = {}
+        tasks: dict[str, TaskID] = {}
 
         def callback(stage: str, done: int, total: int) -> None:
             if stage not in tasks:

@@ -21,7 +21,6 @@ import threading
 import time
 from contextlib import suppress
 from types import FrameType, TracebackType
-from typing import Any
 
 PATIENCE_S = 1.0
 _AGAIN_S = 0.1
@@ -106,7 +105,7 @@ class Interruption:
 
     def _cut_off(self) -> None:
         """End the process now, whatever it does: as a crash does, but for its workers and its leases."""
-        workers: Any = sys.modules.get("multiprocessing")  # not imported here: it takes a tenth of the start
+        workers = sys.modules.get("multiprocessing")  # not imported here: it takes a tenth of the start
         for child in workers.active_children() if workers else ():
             child.kill()
         for task in (_give_leases_back, atexit._run_exitfuncs):
@@ -129,7 +128,7 @@ class Interruption:
 
 def _is_saving() -> bool:
     """Whether the main thread is in a transaction that writes: it is soon done, or undone, as a whole."""
-    store: Any = sys.modules.get("tradex_ledger.ledger.store")
+    store = sys.modules.get("tradex_ledger.ledger.store")
     return store is not None and store.saving.depth > 0
 
 
@@ -143,7 +142,7 @@ def _is_heard(error: BaseException | None) -> bool:
 
 
 def _give_leases_back() -> None:
-    lease: Any = sys.modules.get("tradex_ledger.driving.lease")
+    lease = sys.modules.get("tradex_ledger.driving.lease")
     if lease is not None:
         lease.give_all_back()
 

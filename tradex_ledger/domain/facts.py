@@ -3,6 +3,14 @@ as it (`to_event`): nothing but events, their values and the ledger sees it."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeVar
 
 Facts = dict[str, Any]
+N = TypeVar("N", bound=NamedTuple)
+
+
+def facts_of(cls: type[N], facts: Mapping[str, Any]) -> N:
+    """Those facts that a named tuple has names for, as one. Raises `KeyError` for one that is not said and has no
+    default."""
+    return cls._make(facts[name] if name in facts else cls._field_defaults[name] for name in cls._fields)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from tradex_ledger.audit.documents.form import BARE
 from tradex_ledger.audit.log import log
+from tradex_ledger.audit.policy import PolicyFacts
+from tradex_ledger.domain.facts import facts_of
 from tradex_ledger.domain.person import person
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.policy_record import PolicyRecord
-from tradex_ledger.domain.policy_text import APPLY, policy_on_record
+from tradex_ledger.domain.policy_text import APPLY
 from tradex_ledger.ledger.entry import Entry, format_time, parse_time
 
 if TYPE_CHECKING:
@@ -98,17 +100,17 @@ def policy_document(ledger: Ledger, as_of: str | None, settings: Policy) -> Poli
             open_ = entry
     if applies is None:
         return PolicyDocument()
-    data = applies.data
-    policy = policy_on_record(data["text"], data["digest"])
+    recorded = facts_of(PolicyFacts, applies.data)
+    policy = recorded.policy
     proposed = open_ is not None and open_.topic == PolicyRecord.Proposed.TOPIC
     return PolicyDocument(
-        digest=data["digest"],
+        digest=recorded.digest,
         position=applies.position,
         at=applies.at,
         by=applies.by,
-        proposed_by=data.get("proposed_by"),
-        reason=data.get("reason"),
-        text=data["text"],
+        proposed_by=recorded.proposed_by,
+        reason=recorded.reason,
+        text=recorded.text,
         waits=_proposed(open_, policy) if open_ and proposed else None,
         refused=_refused(open_) if open_ and not proposed else None,
         proposed_by_settings={} if as_of else differences(policy, settings),
@@ -116,25 +118,26 @@ def policy_document(ledger: Ledger, as_of: str | None, settings: Policy) -> Poli
 
 
 def _proposed(entry: Entry, policy: Policy) -> Proposed:
-    data = entry.data
+    told = facts_of(PolicyFacts, entry.data)
     expires = format_time(parse_time(entry.at) + timedelta(days=policy.expire_days)) if policy.expire_days else None
     return Proposed(
-        digest=data["digest"],
-        reason=data.get("reason"),
+        digest=told.digest,
+        reason=told.reason,
         by=entry.by,
         position=entry.position,
         at=entry.at,
-        text=data["text"],
-        differences=differences(policy, policy_on_record(data["text"], data["digest"])),
+        text=told.text,
+        differences=differences(policy, told.policy),
         expires=expires,
     )
 
 
 def _refused(entry: Entry) -> Refused:
-    data, how = entry.data, "rejected"
+    told, how = facts_of(PolicyFacts, entry.data), "rejected"
+    proposed_by = told.proposed_by or ""
     if entry.topic == PolicyRecord.Expired.TOPIC:
         how = "expired"
-    elif person(entry.by) == person(data["proposed_by"]):
+    elif person(entry.by) == person(proposed_by):
         how = "withdrawn"
-    facts = (data["digest"], data.get("reason"), entry.by, entry.position, entry.at)
-    return Refused(*facts, how=how, proposed_by=data["proposed_by"])
+    facts = (told.digest, told.reason, entry.by, entry.position, entry.at)
+    return Refused(*facts, how=how, proposed_by=proposed_by)

@@ -14,7 +14,7 @@ from tradex_ledger.audit.documents.plan import Move, PlanOnRecord, Share, shares
 from tradex_ledger.audit.documents.source import Looks, newest_looks
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.domain.approval import Approval
-from tradex_ledger.domain.facts import Facts
+from tradex_ledger.domain.facts import Facts, facts_of
 from tradex_ledger.domain.plan import Edge, Window
 from tradex_ledger.domain.request import RecordedRequest
 from tradex_ledger.relations.runs import (
@@ -38,6 +38,21 @@ _LOST_DAYS = """
     group by dataset, partition
     order by dataset, partition
 """
+
+
+class _Asked(NamedTuple):
+    """Days asked for, both included, as ISO text, and the cursor to which the state is to be moved."""
+
+    first: str
+    last: str
+    cursor: str
+
+
+class _Moved(NamedTuple):
+    """Whose state was moved, and from which cursor."""
+
+    pipeline: str
+    cursor_before: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +163,8 @@ class RunDocument:
 
     def shares(self, edges: Sequence[Edge]) -> list[Share]:
         """What its plan holds of each dataset, given why each is in it."""
-        asked = self.request or {}
-        return shares(self.planned, asked["first"], asked["last"], edges)
+        asked = facts_of(_Asked, self.request or {})
+        return shares(self.planned, asked.first, asked.last, edges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +208,9 @@ def _told(reader: Reader, run_id: str) -> tuple[Facts | None, Facts | None, Fact
 
 
 def _move(reader: Reader, asked: Facts, override: Facts | None) -> Move:
+    to = facts_of(_Asked, asked).cursor
     if override is not None:
-        return Move(override["pipeline"], override["cursor_before"], asked["cursor"])
+        moved = facts_of(_Moved, override)
+        return Move(moved.pipeline, moved.cursor_before, to)
     (state,) = reader.read(PIPELINE_STATE)
-    return Move(state.pipeline, state.cursor, asked["cursor"])
+    return Move(state.pipeline, state.cursor, to)

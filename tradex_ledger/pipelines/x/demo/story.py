@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from shlex import quote
-from typing import Any
 
 from tradex_ledger.audit.query import query
 from tradex_ledger.domain.day import iso
@@ -38,7 +37,7 @@ class Step:
 
     title: str
     command: str = ""
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[dict[str, object]] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
 
 
@@ -170,7 +169,7 @@ def _outcomes(counts: Totals) -> dict[str, int]:
     return {name: getattr(counts, name) for name in ("partitions", "written", "identical", "reused")}
 
 
-def _rows(workspace: Workspace, sql: str, as_of: str | None = None) -> list[dict[str, Any]]:
+def _rows(workspace: Workspace, sql: str, as_of: str | None = None) -> list[dict[str, object]]:
     answer = query(workspace.ledger.store, workspace.core.lake, sql, as_of=as_of)
     return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import string
 from datetime import UTC, date, datetime, timedelta
 from random import Random
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import orjson
 
 from tradex_ledger.domain.day import day_of
 from tradex_ledger.errors import UsageError
+from tradex_ledger.outside import Json
 from tradex_ledger.pipelines.x.demo import vocabulary as words
 
 Kind = Literal["post", "duplicate", "edit", "copy", "spike", "broken"]
@@ -165,7 +166,7 @@ class _Day:
         user_id, name = words.author(draft.author)
         at = self._time(draft)
         likes, retweets = self._counts()
-        post: dict[str, Any] = {
+        post: dict[str, Json] = {
             "created_at": f"{_WEEKDAYS[at.weekday()]} {_MONTHS[at.month - 1]} {at:%d %H:%M:%S +0000 %Y}",
             "id": post_id,
             "id_str": str(post_id),
@@ -178,23 +179,23 @@ class _Day:
         }
         if draft.is_retweet:
             origin = post_id - (3_600_000 << 22)
-            post["retweeted_status"] = {"id_str": str(origin), "text": draft.text.partition(": ")[2]}
+            post |= {"retweeted_status": {"id_str": str(origin), "text": draft.text.partition(": ")[2]}}
         return orjson.dumps(post)
 
     def _v2(self, draft: _Draft, history: list[int]) -> bytes:
         likes, retweets = self._counts()
-        post: dict[str, Any] = {
+        post: dict[str, Json] = {
             "id": str(history[-1]),
             "text": draft.text,
             "created_at": f"{self._time(draft):%Y-%m-%dT%H:%M:%S.000Z}",
             "author_id": words.author(draft.author)[0],
             "lang": "en",
             "public_metrics": {"retweet_count": retweets, "reply_count": 0, "like_count": likes},
-            "edit_history_tweet_ids": [str(version) for version in history],
+            "edit_history_tweet_ids": list(map(str, history)),
         }
         if draft.is_retweet:
             origin = history[0] - (3_600_000 << 22)
-            post["referenced_tweets"] = [{"type": "retweeted", "id": str(origin)}]
+            post |= {"referenced_tweets": [{"type": "retweeted", "id": str(origin)}]}
         return orjson.dumps({"data": post} if self.random.random() < 0.3 else post)
 
     def _time(self, draft: _Draft) -> datetime:
