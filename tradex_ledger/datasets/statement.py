@@ -15,7 +15,7 @@ from tradex_ledger.outside import Json
 
 # What a query can be made of; other nodes change data.
 _READING = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
-CONFIG = {
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "threads": "1",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -32,7 +32,7 @@ class NotOneSelectError(ValueError):
 
 def connect() -> duckdb.DuckDBPyConnection:
     """A private in-memory DuckDB: one thread (more would make files differ), no extension from outside, UTC."""
-    connection = duckdb.connect(config=CONFIG)  # type: ignore[arg-type]
+    connection = duckdb.connect(config=CONFIG)
     connection.execute("set TimeZone = 'UTC'")
     connection.execute("set enable_progress_bar = false")
     # Made when something is spilled, and gone with the connection; DuckDB's own choice is the current folder.
