@@ -552,12 +552,12 @@ def test_an_epoch_needs_a_second_person_who_may_the_head_that_was_lost_and_a_rea
     assert (plan["lost_position"], plan["epoch"], plan["by"]) == (end, 1, "ana")
     asked = position(ws)
     for who in ("ana", "Ana ", "eve", "zoe"):
-        assert tradex("--as", who, "ledger", "epoch", "--approve", plan.digest)[0] == 3, who
+        assert tradex("--as", who, "ledger", "epoch", "--approve", plan["digest"])[0] == 3, who
     assert tradex("--as", "ben", "ledger", "epoch", "--approve", "0" * 64)[0] == 3
     assert tradex("--as", "ana", "run")[0] == 3
     assert position(ws) == asked
-    assert tradex("--as", "ben", "ledger", "epoch", "--approve", plan.digest[:12])[0] == 0
-    assert tradex("--as", "ben", "ledger", "epoch", "--approve", plan.digest)[0] == 3  # once
+    assert tradex("--as", "ben", "ledger", "epoch", "--approve", plan["digest"][:12])[0] == 0
+    assert tradex("--as", "ben", "ledger", "epoch", "--approve", plan["digest"])[0] == 3  # once
     _, log = tradex("audit", "log", "--limit", "1")
     assert f"epoch 1 begun, asked for by ana; the head {end} (epoch 0) is lost" in " ".join(log.split())
 

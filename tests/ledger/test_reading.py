@@ -423,7 +423,7 @@ def test_without_the_right_to_write_for_who_is_not_root(made: tuple[Path, str], 
 def test_the_python_api_reads_as_well(ws: Path):
     before = tree(ws)
     with Workspace.open(ws, reading=True) as workspace:
-        assert Look(workspace.ledger.store, workspace.config).runs()
+        assert Look(workspace.ledger.store, workspace.config, workspace.core.lake).runs()
         alerts(workspace.ledger, None)
     store = open_store(open_config(ws).ledger_url)
     assert isinstance(store, SQLiteFile)

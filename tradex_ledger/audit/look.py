@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.config import Config, open_config
+from tradex_ledger.lake.open import open_lake
+from tradex_ledger.lake.port import Lake
 from tradex_ledger.ledger.select import Store, open_store
 
 if TYPE_CHECKING:
@@ -24,23 +26,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A ledger to be asked, and the settings beside it. `as_of` is a position, a day or a time; None: now."""
+    """A ledger to be asked, the settings beside it, and its lake. `as_of` is a position, a day or a time; None: now."""
 
     store: Store
     config: Config
+    lake: Lake
 
     @staticmethod
     def open(folder: str | Path = ".") -> Look:
         """The ledger of the workspace in a folder, or of the nearest one above it."""
         config = open_config(folder)
-        return Look(open_store(config.ledger_url, config.folder), config)
+        lake = open_lake(config.lake, reading=True)  # first: where it is refused, no ledger was opened
+        return Look(open_store(config.ledger_url, config.folder), config, lake)
 
     def strange(self) -> Iterator[str]:
         """Whether ledger and lake do not belong together."""
         from tradex_ledger.lake.identity import problem
-        from tradex_ledger.lake.open import open_lake
 
-        found = problem(self.store, open_lake(self.config.lake, reading=True))
+        found = problem(self.store, self.lake)
         if found is not None:
             yield f"{found.message}; {found.mend}"
 
@@ -114,6 +117,5 @@ class Look:
     def query(self, sql: str, **options: Any) -> Answer:
         """Answer one SELECT, as `audit.query.query` does: as_of, candidate, trusting, minutes."""
         from tradex_ledger.audit.query import query
-        from tradex_ledger.lake.open import open_lake
 
-        return query(self.store, open_lake(self.config.lake, reading=True), sql, **options)
+        return query(self.store, self.lake, sql, **options)

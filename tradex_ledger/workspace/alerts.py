@@ -19,7 +19,7 @@ class Alerts:
 
     def all(self, as_of: str | None = None) -> list[Alert]:
         """All alerts, oldest first, with what was delivered."""
-        return Look(self.core.ledger.store, self.core.config).alerts(as_of)
+        return Look(self.core.ledger.store, self.core.config, self.core.lake).alerts(as_of)
 
     def deliver(self, right: str = "deliver") -> int:
         """Send the alerts that were not sent yet; returns how many. A worker does so by its `right` to work.

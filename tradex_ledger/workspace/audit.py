@@ -34,7 +34,7 @@ class Audit:
         self.core = core
         self._backfills = backfills
         self._policy = policy
-        self.look = Look(core.ledger.store, core.config)
+        self.look = Look(core.ledger.store, core.config, core.lake)
 
     def run(self, prefix: str, as_of: str | None = None) -> RunDocument:
         """The run whose id begins so, whole: a backfill with why each dataset is in it, and the approval it needs.

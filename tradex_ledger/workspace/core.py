@@ -53,8 +53,8 @@ class Core:
             self.check_trusted()
         self.actor = check_actor(login_name() if actor is None else actor)
         self.clock = clock
+        self.lake = lake or open_lake(config.lake, reading=reading, clock=clock)  # first: refused, it leaves none open
         self.ledger = ledger or Ledger(open_engine(config.ledger_url, reading=reading), clock, config.folder)
-        self.lake = lake or open_lake(config.lake, reading=reading, clock=clock)
         self._pool: TaskPool | None = None
         self._catalogs = Catalogs(self.ledger.store)
 
