@@ -19,6 +19,7 @@ from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.partition import WRITTEN, Batch, Candidate, PartitionVersion
 from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.source import Counts, Extracted, Taken
 from tradex_ledger.workspace import PIPELINE, Workspace
 
 BRONZE = "bronze_x_posts"
@@ -62,7 +63,7 @@ def _incremental(
     derived = [d for d in pipeline.definitions.values() if d.layer != LAYERS[0]]
     found = [w for d in derived for w in windows(d, touched, logic_version=1, window_partitions=30)]
     run.extend_plan(found, base=base, reason="the days of the run", by="bench")
-    run.complete_layer(duration_ms=5, source={"files": 1}, by="bench")
+    run.complete_layer(duration_ms=5, source=Extracted(Counts(files=1), Taken(), {}), by="bench")
     for layer in LAYERS[1:]:
         run.start_layer(layer, executor=WHO, extraction=None, by="bench")
         for definition in pipeline.layer(layer):

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kit.delivered import READER, STATED, files_in, look
+from tradex_ledger.domain.source import NotRead
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.sources.files import (
     AGAIN,
@@ -169,8 +170,8 @@ def test_names_that_are_no_text_stay_different(tmp_path: Path):
 def test_what_is_passed_over_is_told_by_reason_with_the_first_names():
     items = [PassedOver(f"{n}.txt", SUFFIX) for n in range(7)] + [PassedOver("l", DANGLING)]
     assert told(items) == [
-        {"why": DANGLING, "count": 1, "names": ["l"]},
-        {"why": SUFFIX, "count": 7, "names": ["0.txt", "1.txt", "2.txt", "3.txt", "4.txt"]},
+        NotRead(DANGLING, 1, ["l"]),
+        NotRead(SUFFIX, 7, ["0.txt", "1.txt", "2.txt", "3.txt", "4.txt"]),
     ]
 
 

@@ -42,6 +42,7 @@ from tradex_ledger.domain.run_events import (
     Released,
     SlaExceeded,
 )
+from tradex_ledger.domain.source import Extracted
 from tradex_ledger.errors import RefusedError
 
 PUBLICATION = "publication"
@@ -151,7 +152,7 @@ class Run(Aggregate):
                 raise ValueError(f"unknown outcome {candidate.version.outcome!r}")
             self.trigger_event(PartitionRebuilt, dataset=dataset, by=by, **candidate.to_event())
 
-    def complete_layer(self, *, duration_ms: int, source: Facts | None, by: str) -> None:
+    def complete_layer(self, *, duration_ms: int, source: Extracted | None, by: str) -> None:
         """Close the layer that is running; its sums follow from the candidates and batches.
 
         Raises: `IncompleteRunError` while a planned partition of the layer has no candidate.
@@ -177,7 +178,7 @@ class Run(Aggregate):
             rows=rows,
             bytes=size,
             duration_ms=duration_ms,
-            source=source,
+            source=source and source.to_event(),
             by=by,
         )
 

@@ -5,19 +5,136 @@ Each look is a stream of its own with one event: whoever looks disturbs nobody, 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from operator import add
+from typing import ClassVar, NamedTuple
 
 from tradex_ledger.domain.base import Aggregate, CreatedEvent
+from tradex_ledger.domain.day import Day, iso
+from tradex_ledger.domain.extraction import Extraction
+from tradex_ledger.domain.facts import Facts
+
+
+class Counts(NamedTuple):
+    """What is in delivered files: how many there are, their lines, and how many of those are what.
+
+    As events name them: there, rows are called `posts` after the first of all sources. `outside` are those that nobody
+    asked for, `undated` are among the `rejected`, `beyond` lie behind what is kept of a line.
+    """
+
+    files: int = 0
+    lines: int = 0
+    posts: int = 0
+    outside: int = 0
+    rejected: int = 0
+    undated: int = 0
+    controls: int = 0
+    beyond: int = 0
+
+    def plus(self, other: Counts) -> Counts:
+        """Both together."""
+        return Counts(*map(add, self, other))
+
+
+class Taken(NamedTuple):
+    """What became of the rows of a source: how many were appended, had been there, were moved to another day, withheld,
+    counted otherwise than before, or recovered from what had been rejected; and how many files were passed over."""
+
+    appended: int = 0
+    rejected_appended: int = 0
+    duplicates: int = 0
+    moved: int = 0
+    withheld: int = 0
+    recounted: int = 0
+    recovered: int = 0
+    passed_over: int = 0
+
+    def plus(self, other: Taken) -> Taken:
+        """Both together."""
+        return Taken(*map(add, self, other))
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """What an extraction came to: what it read, what became of it, and the `odd` things that rows have, by kind.
+
+    Of the duplicates only what was not counted as read is in `taken`.
+    """
+
+    counts: Counts
+    taken: Taken
+    odd: Mapping[str, int]
+
+    def to_event(self) -> Facts:
+        """As events carry it."""
+        duplicates = self.counts.posts + self.taken.duplicates
+        odd = dict(sorted(self.odd.items()))
+        return {**self.counts._asdict(), **self.taken._asdict(), "odd": odd, "duplicates": duplicates}
+
+
+@dataclass(frozen=True, slots=True)
+class NotRead:
+    """What was not read for one reason (`why`): how many, and the names of the first few."""
+
+    why: str
+    count: int
+    names: list[str]
+
+    def to_event(self) -> Facts:
+        """As events carry it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there was at a source: the counts, bytes of all files, what is odd, the newest day, what was not read."""
+
+    counts: Counts
+    bytes: int
+    odd: Mapping[str, int]
+    newest: Day | None
+    passed_over: list[NotRead]
+
+    def to_event(self) -> Facts:
+        """As events carry it, but for what was not read."""
+        newest = None if self.newest is None else iso(self.newest)
+        return {
+            **self.counts._asdict(),
+            "bytes": self.bytes,
+            "odd": dict(sorted(self.odd.items())),
+            "newest": newest,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LateFound:
+    """What runs have passed by and Bronze does not have: rows, the days of them, and lines that are none, with how many
+    delivered files hold those."""
+
+    rows: int
+    days: int
+    first: Day | None
+    last: Day | None
+    rejected: int
+    rejected_files: int
+
+    def to_event(self) -> Facts:
+        """As events carry it."""
+        return {
+            "posts": self.rows,
+            "days": self.days,
+            "first": None if self.first is None else iso(self.first),
+            "last": None if self.last is None else iso(self.last),
+            "rejected": self.rejected,
+            "rejected_files": self.rejected_files,
+        }
 
 
 class Look(Aggregate):
     """One look at the source, by a run or by somebody who asks what is late."""
 
     TOPIC: ClassVar[str] = "source"
-
-    def __init__(self) -> None:
-        self.found: dict[str, Any] = {}
-        self.passed_over: list[dict[str, Any]] = []
 
     class Looked(CreatedEvent):
         """Somebody looked at the source."""
@@ -28,20 +145,39 @@ class Look(Aggregate):
         run: str | None
         cursor_from: str | None
         cursor_to: str | None
-        found: dict[str, Any]
-        passed_over: list[dict[str, Any]]
-        late: dict[str, Any] | None
+        found: Facts
+        passed_over: list[Facts]
+        late: Facts | None
         class_version = 2
 
         @staticmethod
-        def upcast_v1_v2(data: dict[str, Any]) -> None:
-            data["found"]["beyond"] = 0
-
-        def apply(self, aggregate: Look) -> None:
-            aggregate.found = self.found
-            aggregate.passed_over = self.passed_over
+        def upcast_v1_v2(data: Facts) -> None:
+            found: Facts = data["found"]
+            found.update(beyond=0)
 
     @classmethod
-    def record(cls, look_id: str, *, by: str, **facts: Any) -> Look:
-        """Put a look on record. `facts` are those of `Looked`."""
-        return cls._create(cls.Looked, id=look_id, by=by, **facts)
+    def record(
+        cls,
+        look_id: str,
+        asked: Extraction,
+        found: Found,
+        *,
+        pipeline: str,
+        run: str | None,
+        late: LateFound | None,
+        by: str,
+    ) -> Look:
+        """Put on record what was found where something was asked of a source."""
+        return cls._create(
+            cls.Looked,
+            id=look_id,
+            pipeline=pipeline,
+            source=asked.source,
+            run=run,
+            cursor_from=asked.cursor_from,
+            cursor_to=asked.cursor_to,
+            found=found.to_event(),
+            passed_over=[one.to_event() for one in found.passed_over],
+            late=late and late.to_event(),
+            by=by,
+        )

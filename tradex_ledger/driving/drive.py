@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
 
 import duckdb
 
@@ -19,6 +18,7 @@ from tradex_ledger.domain.day import day_of, later, span
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.plan import LAYERS, count_partitions
 from tradex_ledger.domain.run import PUBLICATION, Run
+from tradex_ledger.domain.source import Extracted
 from tradex_ledger.driving.ahead import check_run_size
 from tradex_ledger.driving.engine import check_engine
 from tradex_ledger.driving.execution import Bench, Execution, Prepared, Staging
@@ -182,7 +182,7 @@ def _step(bench: Bench, prepared: Prepared, driven: DrivenRun) -> None:
         publish(bench, prepared, driven)
         return
     started = ex.stopwatch()
-    source: dict[str, Any] | None = None
+    source: Extracted | None = None
     if stage == LAYERS[0]:
         source = extract(bench, prepared, driven, extraction_of(scope, driven.run))
         _plan_incremental(prepared, driven)

@@ -8,20 +8,18 @@ is no switch for it (N37). A backfill also reads again what an older reader reje
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from tradex_ledger.clock import new_id
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.intake import Intake
 from tradex_ledger.domain.backfill import Backfill
-from tradex_ledger.domain.day import FIRST, Day, day_of, from_epoch, iso, later, start_of, to_epoch
+from tradex_ledger.domain.day import FIRST, Day, day_of, from_epoch, later, start_of, to_epoch
 from tradex_ledger.domain.extraction import Extraction
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
 from tradex_ledger.domain.run import Run
-from tradex_ledger.domain.source import Look
+from tradex_ledger.domain.source import Counts, Extracted, Found, LateFound, Look, Taken
 from tradex_ledger.driving.ahead import check_own_days
 from tradex_ledger.driving.append import Append, rows_by_day
 from tradex_ledger.driving.bronze import RecoverTask, recover
@@ -31,14 +29,14 @@ from tradex_ledger.driving.execution import Bench, Prepared
 from tradex_ledger.driving.fence import DrivenRun
 from tradex_ledger.driving.homes import NOTHING_MOVED
 from tradex_ledger.driving.keys import KeyIndex, open_keys
-from tradex_ledger.driving.staging import COUNTED, Staged, stage_all
+from tradex_ledger.driving.staging import Staged, stage_all
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.lake.inputs import InputFile
 from tradex_ledger.ledger.entry import format_time, parse_time
 from tradex_ledger.planning.scope import Scope
 from tradex_ledger.sources.files import told
 from tradex_ledger.sources.moments import DAY_US, micros
-from tradex_ledger.sources.source import Listing
+from tradex_ledger.sources.source import Listing, PassedOver
 from tradex_ledger.sources.stage import Wanted
 
 
@@ -47,11 +45,12 @@ class NothingReadableError(EnvironmentFault):
 
     code = "nothing-readable"
 
-    def __init__(self, row: str, source: str, found: Mapping[str, Any], passed_over: list[dict[str, Any]]) -> None:
-        why = "; ".join(f"{item['count']} passed over ({item['why']})" for item in passed_over)
+    def __init__(self, row: str, source: str, found: Found) -> None:
+        why = "; ".join(f"{item.count} passed over ({item.why})" for item in found.passed_over)
+        counts = found.counts
         super().__init__(
-            f"no {row} could be read at {source}: {found['files']} files with {found['lines']} lines, "
-            f"{found['rejected']} of them no {row}s" + (f"; {why}" if why else "") + "; the state does not move",
+            f"no {row} could be read at {source}: {counts.files} files with {counts.lines} lines, "
+            f"{counts.rejected} of them no {row}s" + (f"; {why}" if why else "") + "; the state does not move",
             mend=f"deliver the {row}s, or correct the source of the workspace, then: tradex run",
         )
 
@@ -111,8 +110,8 @@ class _Read:
     asked: Asked | None
 
 
-def extract(bench: Bench, prepared: Prepared, driven: DrivenRun, extraction: Extraction) -> dict[str, Any]:
-    """Fill Bronze for the run's range, from the sources that are asked for. Returns the counts for LayerCompleted.
+def extract(bench: Bench, prepared: Prepared, driven: DrivenRun, extraction: Extraction) -> Extracted:
+    """Fill Bronze for the run's range, from the sources that are asked for. Returns what it came to.
 
     Run again after a crash it appends only what is missing: dedup makes it harmless (N14).
 
@@ -132,19 +131,18 @@ def extract(bench: Bench, prepared: Prepared, driven: DrivenRun, extraction: Ext
         # Before anything is appended: a run that is told to take fewer days then finds no later ones to follow up.
         check_own_days(scope, from_epoch(min(days)), day_of(extraction.cursor_to), driven.id)
     index = open_keys(ex)
-    counts, odd = Counter[str](), Counter[str]()
-    nothing: list[tuple[_Read, Look]] = []
+    taken, counts, odd = Taken(), Counts(), Counter[str]()
+    nothing: list[tuple[_Read, Found]] = []
     for one in read:
-        counts.update(_take_in(bench, prepared, driven, one, extraction, ingested_at, index=index))
-        look = record_look(scope, one.intake, extraction, one.listing, one.staged, run=driven.id)
-        counts.update({name: n for name, n in look.found.items() if name in COUNTED})
-        odd.update(look.found["odd"])
-        nothing += [(one, look)] if look.found["newest"] is None else []
+        taken = taken.plus(_take_in(bench, prepared, driven, one, extraction, ingested_at, index=index))
+        found = record_look(scope, one.intake, extraction, one.listing, one.staged, run=driven.id)
+        counts = counts.plus(found.counts)
+        odd.update(found.odd)
+        nothing += [(one, found)] if found.newest is None else []
     if extraction.is_incremental and nothing:
-        one, look = nothing[0]
-        raise NothingReadableError(one.intake.reader.noun, scope.described([one.intake]), look.found, look.passed_over)
-    duplicates = counts["posts"] + counts["duplicates"]
-    return {**counts, "odd": dict(sorted(odd.items())), "duplicates": duplicates}
+        one, found = nothing[0]
+        raise NothingReadableError(one.intake.reader.noun, scope.described([one.intake]), found)
+    return Extracted(counts, taken, odd)
 
 
 def _take_in(
@@ -156,8 +154,8 @@ def _take_in(
     ingested_at: str,
     *,
     index: KeyIndex,
-) -> dict[str, int]:
-    """Append what of a source is new. Of the duplicates only what was not counted as read is in the counts."""
+) -> Taken:
+    """Append what of a source is new. Of the duplicates only what was not counted as read is told."""
     staged, intake = one.staged, one.intake
     recovered = _recover(bench, intake, staged, extraction)
     appended: dict[str, Append] = {}
@@ -176,16 +174,16 @@ def _take_in(
     one.delivered.keep(
         bench.ex.scope.ledger, [file for file in staged.read if file.name not in withheld], one.asked, recounted
     )
-    return {
-        "passed_over": len(passed_over(one.listing, staged)),
-        "appended": kept,
-        "rejected_appended": sum(appended[d.name].total for d in intake.sides if d.name in appended),
-        "duplicates": recovered - kept - sum(withheld.values()),
-        "moved": moved.rows,
-        "withheld": sum(withheld.values()),
-        "recounted": recounted.total() + staged.held_recounted,
-        "recovered": recovered,
-    }
+    return Taken(
+        appended=kept,
+        rejected_appended=sum(appended[d.name].total for d in intake.sides if d.name in appended),
+        duplicates=recovered - kept - sum(withheld.values()),
+        moved=moved.rows,
+        withheld=sum(withheld.values()),
+        recounted=recounted.total() + staged.held_recounted,
+        recovered=recovered,
+        passed_over=len(passed_over(one.listing, staged)),
+    )
 
 
 def _by_dataset(intake: Intake, staged: Staged) -> list[tuple[Definition, list[str], Counter[Day]]]:
@@ -224,7 +222,7 @@ def _recover(bench: Bench, intake: Intake, staged: Staged, extraction: Extractio
     return count
 
 
-def passed_over(listing: Listing, staged: Staged) -> list[Any]:
+def passed_over(listing: Listing, staged: Staged) -> list[PassedOver]:
     """All that was not read: by its name, or once it was opened."""
     return [*listing.passed_over, *staged.passed_over()]
 
@@ -237,26 +235,19 @@ def record_look(
     staged: Staged,
     *,
     run: str | None = None,
-    late: dict[str, Any] | None = None,
-) -> Look:
+    late: LateFound | None = None,
+) -> Found:
     """Put on record what there was at a source, by itself: it conflicts with nobody."""
     newest = staged.newest_day()
-    look = Look.record(
-        new_id("look", scope.clock()),
-        pipeline=scope.pipeline.name,
-        source=scope.described([intake]),
-        run=run,
-        cursor_from=extraction.cursor_from,
-        cursor_to=extraction.cursor_to,
-        found={
-            **staged.counts,
-            "bytes": sum(file.bytes for file in listing.files),
-            "odd": dict(sorted(staged.odd.items())),
-            "newest": None if newest is None else iso(from_epoch(newest)),
-        },
+    found = Found(
+        counts=staged.counts,
+        bytes=sum(file.bytes for file in listing.files),
+        odd=staged.odd,
+        newest=None if newest is None else from_epoch(newest),
         passed_over=told(passed_over(listing, staged)),
-        late=late,
-        by=scope.by,
     )
-    scope.ledger.append(look)
-    return look
+    look_id, asked = new_id("look", scope.clock()), replace(extraction, source=scope.described([intake]))
+    scope.ledger.append(
+        Look.record(look_id, asked, found, pipeline=scope.pipeline.name, run=run, late=late, by=scope.by)
+    )
+    return found

@@ -7,15 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tradex_ledger.datasets.intake import Intake
+from tradex_ledger.domain.source import Counts
 from tradex_ledger.driving.bronze import StageTask, stage_files
 from tradex_ledger.driving.delivered import Asked, Delivered, Known
 from tradex_ledger.driving.execution import Bench, Staging
 from tradex_ledger.sources.moments import DAY_US
 from tradex_ledger.sources.source import PassedOver, SourceFile
 from tradex_ledger.sources.stage import FileCounts, Outputs, StageCounts, Wanted
-
-# As events and documents name them: there, rows are called after the first of all sources.
-COUNTED = ("files", "lines", "posts", "outside", "rejected", "undated", "controls", "beyond")
 
 
 @dataclass
@@ -26,7 +24,7 @@ class Staged:
     here.
     """
 
-    counts: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(COUNTED, 0)))
+    counts: Counts = field(default_factory=Counts)
     odd: Counter[str] = field(default_factory=Counter)
     rows: list[str] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
@@ -58,10 +56,11 @@ class Staged:
     def count(self, files: int, lines: int, rows: int, rejected: int, beyond: int) -> None:
         """Add to the counts."""
         outside = lines - rows - rejected - beyond
-        self.counts.update(files=files, lines=lines, posts=rows, outside=outside, rejected=rejected, beyond=beyond)
+        more = Counts(files=files, lines=lines, posts=rows, outside=outside, rejected=rejected, beyond=beyond)
+        self.counts = self.counts.plus(more)
 
     def _count_file(self, counts: FileCounts) -> None:
-        self.counts.update(undated=counts.undated, controls=counts.controls)
+        self.counts = self.counts.plus(Counts(undated=counts.undated, controls=counts.controls))
         self.odd.update(counts.odd)
 
     def passed_over(self) -> list[PassedOver]:
@@ -98,7 +97,7 @@ def stage_all(
     for task, counts in ex.pool.run(stage_files, tasks):
         staged.take_in(counts)
         kept |= _made(task.outputs, counts)
-        ex.progress(f"read {len(listed)} files", staged.counts["files"], len(listed))
+        ex.progress(f"read {len(listed)} files", staged.counts.files, len(listed))
     staged.rows = [str(task.outputs.rows) for task in tasks if task.outputs.rows in kept]
     staged.rejected = [str(task.outputs.rejected) for task in tasks if task.outputs.rejected in kept]
     staged.undated = [str(task.outputs.undated) for task in tasks if task.outputs.undated in kept]

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tradex_ledger.domain.source import NotRead
 from tradex_ledger.errors import EnvironmentFault, UsageError
 from tradex_ledger.paths import check_name, check_no_url, current_folder, given, written
 from tradex_ledger.sources.source import Listing, PassedOver, SourceFile
@@ -152,12 +153,11 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def told(passed_over: Sequence[PassedOver]) -> list[dict[str, object]]:
-    """What was passed over, for an event: a reason each (`why`), how many (`count`), and the first few `names`."""
+def told(passed_over: Sequence[PassedOver]) -> list[NotRead]:
+    """What was passed over, by reason."""
     counts = Counter(item.why for item in passed_over)
     return [
-        {"why": why, "count": counts[why], "names": [i.name for i in passed_over if i.why == why][:_NAMES_MAX]}
-        for why in sorted(counts)
+        NotRead(why, counts[why], [i.name for i in passed_over if i.why == why][:_NAMES_MAX]) for why in sorted(counts)
     ]
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import duckdb
 import orjson
@@ -19,7 +18,7 @@ from tradex_ledger.datasets.intake import Intake, Part
 from tradex_ledger.domain.day import Cursor, Day, day_of, from_epoch, iso, span, start_of
 from tradex_ledger.domain.extraction import Extraction
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
-from tradex_ledger.domain.source import Look
+from tradex_ledger.domain.source import Found, LateFound
 from tradex_ledger.driving.ahead import sets_out
 from tradex_ledger.driving.append import append_task, placed_rows, rows_by_day
 from tradex_ledger.driving.bronze import count_new_rows
@@ -37,9 +36,10 @@ from tradex_ledger.lake.verified import Reading
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.scope import Scope
+from tradex_ledger.relations.runs import RUN_LAYERS, STATE_MOVES
 from tradex_ledger.sources.places import names_in
 from tradex_ledger.sources.source import Listing
-from tradex_ledger.views import open_views, resolve, rows
+from tradex_ledger.views import open_views, resolve
 
 _EVERYTHING = Extraction("incremental", None, None, "")
 _NEVER = start_of(from_epoch(0))
@@ -65,7 +65,7 @@ class Late:
     rejected: int = 0
     rejected_files: tuple[str, ...] = ()
     sets_out: bool = True
-    look: Look | None = None
+    look: Found | None = None
     two_days: TwoDays = field(default_factory=TwoDays)
 
 
@@ -118,7 +118,7 @@ def _look(bench: Bench, cursor: Cursor) -> list[Late]:
     found = []
     for intake, listing, staged in read:
         late = replace(_late_of(bench, intake, staged, catalog, index, cursor), sets_out=sets_out_now)
-        found.append(replace(late, look=record_look(scope, intake, extraction, listing, staged, late=_facts(late))))
+        found.append(replace(late, look=record_look(scope, intake, extraction, listing, staged, late=_summed(late))))
     return found
 
 
@@ -137,16 +137,10 @@ def _late_of(bench: Bench, intake: Intake, staged: Staged, catalog: Catalog, ind
     )
 
 
-def _facts(late: Late) -> dict[str, Any]:
+def _summed(late: Late) -> LateFound:
     """What is late, as the event of the look has it."""
-    return {
-        "posts": sum(late.rows.values()),
-        "days": len(late.rows),
-        "first": iso(min(late.rows)) if late.rows else None,
-        "last": iso(max(late.rows)) if late.rows else None,
-        "rejected": late.rejected,
-        "rejected_files": len(late.rejected_files),
-    }
+    first, last = min(late.rows, default=None), max(late.rows, default=None)
+    return LateFound(sum(late.rows.values()), len(late.rows), first, last, late.rejected, len(late.rejected_files))
 
 
 def _new(
@@ -173,15 +167,15 @@ def _new(
 
 def _told(scope: Scope, intake: Intake, found: dict[Day, int], cursor: Cursor) -> Late:
     with open_views(scope.ledger.store, resolve(scope.ledger.store, None), *_ASKED) as connection:
-        layers = rows(connection, "run_layers", "layer = 'bronze' and status = 'COMPLETED'")
-        opened = rows(connection, "pipeline_state_history", "move = 'opened' and pipeline = ?", scope.pipeline.name)
-    start = opened[0]["cursor"] if opened else None
-    asked: list[dict[str, Any]] = [orjson.loads(row["extraction"]) for row in layers]
-    asked = [e for e in asked if intake.source in (names_in(e["source"]) or (intake.source,))]
+        layers = RUN_LAYERS.read(connection, "layer = 'bronze' and status = 'COMPLETED'")
+        opened = STATE_MOVES.read(connection, "move = 'opened' and pipeline = ?", scope.pipeline.name)
+    start = opened[0].cursor if opened else None
+    asked = [Extraction(**orjson.loads(layer.extraction)) for layer in layers if layer.extraction]
+    asked = [e for e in asked if intake.source in (names_in(e.source) or (intake.source,))]
     passed = {
         day
         for day in found
-        if any((e["cursor_from"] or "")[:10] <= iso(day) < e["cursor_to"][:10] for e in asked)  # both are midnights
+        if any((e.cursor_from or "")[:10] <= iso(day) < (e.cursor_to or "")[:10] for e in asked)  # both are midnights
     }
     late = {day: count for day, count in sorted(found.items()) if day in passed or iso(day) >= (start or "")[:10]}
     last_day, dataset = max([day_of(cursor), *late]), intake.rows.name

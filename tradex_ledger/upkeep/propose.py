@@ -159,9 +159,9 @@ def _unread(late: Late) -> list[Advice]:
             )
         )
     for item in late.look.passed_over if late.look is not None else ():
-        names = ", ".join(item["names"]) + (" …" if item["count"] > len(item["names"]) else "")
-        reason = f"{item['count']} at the source passed over: {item['why']} ({names})"
-        found.append(Advice(kind="passed over", count=item["count"], command=None, reason=reason))
+        names = ", ".join(item.names) + (" …" if item.count > len(item.names) else "")
+        reason = f"{item.count} at the source passed over: {item.why} ({names})"
+        found.append(Advice(kind="passed over", count=item.count, command=None, reason=reason))
     return found
 
 

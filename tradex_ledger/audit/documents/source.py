@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from tradex_ledger.domain.source import NotRead
 from tradex_ledger.domain.words import ROW
 from tradex_ledger.planning.words import words_of
 from tradex_ledger.relations.runs import SOURCE_LOOKS
@@ -65,22 +66,11 @@ def newest_looks(reader: Reader, where: str = "true", *values: object) -> Looks:
     return Looks(seen, words.row(*(name for name, _ in named)))
 
 
-@dataclass(frozen=True, slots=True)
-class PassedOver:
-    """What was not read for one reason: how many, and the names of the first few."""
-
-    why: str
-    count: int
-    names: list[str]
-
-
-def passed_over(look: SourceLook) -> list[PassedOver]:
+def passed_over(look: SourceLook) -> list[NotRead]:
     """What was not read, by reason."""
     if not look.passed_over:
         return []
-    return [
-        PassedOver(**{name: item[name] for name in PassedOver.__slots__}) for item in orjson.loads(look.passed_over_why)
-    ]
+    return [NotRead(**item) for item in orjson.loads(look.passed_over_why)]
 
 
 def later(look: SourceLook) -> int:

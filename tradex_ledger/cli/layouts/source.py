@@ -9,7 +9,8 @@ from tradex_ledger.cli.show import Facts
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.run import Delivered, RunDocument
-    from tradex_ledger.audit.documents.source import Looks, PassedOver, Seen
+    from tradex_ledger.audit.documents.source import Looks, Seen
+    from tradex_ledger.domain.source import NotRead
     from tradex_ledger.relations.runs import SourceLook
 
 
@@ -79,7 +80,7 @@ def passed_over_text(look: SourceLook | None) -> str | None:
     return "; ".join(f"{item.count} × {item.why}: {_names(item)}" for item in reasons) or None
 
 
-def _names(item: PassedOver) -> str:
+def _names(item: NotRead) -> str:
     more = item.count - len(item.names)
     return ", ".join(item.names) + (f" and {more} more" if more else "")
 
