@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import duckdb
@@ -189,20 +189,3 @@ def add_projections(connection: duckdb.DuckDBPyConnection, names: Iterable[str])
 
     for name in names:
         add(name)
-
-
-def rows(
-    connection: duckdb.DuckDBPyConnection, projection: str, where: str = "true", *values: str | int | None
-) -> list[dict[str, Any]]:
-    """The rows of a projection as dicts; `where` is SQL of ours, its values are bound."""
-    return asked(connection, [projection], f'select * from "{projection}" where {where}', *values)
-
-
-def asked(
-    connection: duckdb.DuckDBPyConnection, projections: Iterable[str], statement: str, *values: str | int | None
-) -> list[dict[str, Any]]:
-    """The rows (dicts) of a statement of ours over projections, which are worked out first; its values are bound."""
-    add_projections(connection, projections)
-    found = connection.execute(statement, list(values))
-    names = [column[0] for column in found.description]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

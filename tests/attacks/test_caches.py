@@ -20,6 +20,7 @@ import pytest
 from tests import worlds
 from tests.kit import made_ledger, small
 from tests.kit.delivered import files_in
+from tests.kit.rows import rows
 from tradex_ledger import keyed, views
 from tradex_ledger.audit.query import query
 from tradex_ledger.cli.main import run
@@ -36,7 +37,7 @@ from tradex_ledger.ledger.columnar import create_events
 from tradex_ledger.ledger.select import open_store
 from tradex_ledger.planning.scope import Scope
 from tradex_ledger.sources.stage import FileCounts
-from tradex_ledger.views import open_views, resolve, rows
+from tradex_ledger.views import open_views, resolve
 from tradex_ledger.workspace import Workspace
 
 FLIPS, SEED = 60, 9162

@@ -21,11 +21,12 @@ import duckdb
 
 from tests.benchmarks import made_up, measure
 from tests.kit.lake_folder import in_lake
+from tests.kit.rows import rows
 from tradex_ledger.datasets.definition import Definition, load_pipeline
 from tradex_ledger.datasets.references import add_references
 from tradex_ledger.domain.request import Request
 from tradex_ledger.lake.markers import MARKS
-from tradex_ledger.views import open_views, resolve, rows
+from tradex_ledger.views import open_views, resolve
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
 FIRST = date(2024, 1, 1)

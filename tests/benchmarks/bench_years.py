@@ -19,9 +19,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.benchmarks import measure
+from tests.kit.rows import rows
 from tradex_ledger.domain.request import Request
 from tradex_ledger.pipelines.x.demo.posts import write_years
-from tradex_ledger.views import open_views, resolve, rows
+from tradex_ledger.views import open_views, resolve
 from tradex_ledger.workspace import Workspace
 
 FIRST = date(2012, 1, 1)

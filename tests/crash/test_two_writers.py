@@ -14,11 +14,12 @@ from tests.crash import lakes
 from tests.kit.check import check_everything, read_record
 from tests.kit.contents import contents, published, with_rows
 from tests.kit.faults import Crash, Faults, Interruption, open_faulty
+from tests.kit.rows import rows
 from tradex_ledger.driving.fence import DrivenRun, EndedMeanwhileError, FencedError
 from tradex_ledger.driving.lease import DrivenElsewhereError
 from tradex_ledger.ledger.store import writing
 from tradex_ledger.pipelines.x.demo.posts import deliver_days, write_month
-from tradex_ledger.views import open_views, resolve, rows
+from tradex_ledger.views import open_views, resolve
 from tradex_ledger.workspace import Workspace
 
 N_DAYS, POSTS_A_DAY = 18, 40

@@ -17,10 +17,11 @@ from sqlalchemy import text
 from tests.kit.contents import current_files
 from tests.kit.fold import fold_partitions, fold_pipeline_states, fold_runs
 from tests.kit.lake_folder import root_of
+from tests.kit.rows import rows
 from tradex_ledger.ledger import merkle
 from tradex_ledger.ledger.entry import Entry, parse
 from tradex_ledger.ledger.store import reading
-from tradex_ledger.views import AsOf, open_views, rows
+from tradex_ledger.views import AsOf, open_views
 from tradex_ledger.workspace import Workspace
 
 CLOSING = {"bf-": "backfill.completed", "run-": "incremental_run.succeeded"}

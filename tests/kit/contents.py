@@ -9,7 +9,8 @@ from typing import Any
 import duckdb
 
 from tests.kit.lake_folder import in_lake
-from tradex_ledger.views import AsOf, open_views, rows
+from tests.kit.rows import rows
+from tradex_ledger.views import AsOf, open_views
 from tradex_ledger.workspace import Workspace
 
 NOT_OF_THE_CONTENT = ("run_id", "ingested_at")

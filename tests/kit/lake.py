@@ -12,8 +12,9 @@ from typing import Any
 import duckdb
 
 from tests.kit.lake_folder import in_lake, root_of
+from tests.kit.rows import rows
 from tests.kit.small import set_policy
-from tradex_ledger.views import open_views, projection_names, resolve, rows
+from tradex_ledger.views import open_views, projection_names, resolve
 from tradex_ledger.workspace import Workspace
 
 # The five of TradeX; what was rejected has a dataset of its own.

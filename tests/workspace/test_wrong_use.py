@@ -27,6 +27,7 @@ from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.lake import events, projection, read_dataset
 from tests.kit.lake_folder import root_of
+from tests.kit.rows import rows
 from tests.kit.tree import ROOT
 from tradex_ledger.config import FILE, ConfigError
 from tradex_ledger.datasets.definition import DefinitionError, UnknownDatasetError
@@ -46,7 +47,7 @@ from tradex_ledger.ledger.named import NoSuchStreamError
 from tradex_ledger.planning.plan import NoNewLogicError
 from tradex_ledger.sources.files import FolderUnreadable
 from tradex_ledger.sources.records import FileUnreadable
-from tradex_ledger.views import open_views, resolve, rows
+from tradex_ledger.views import open_views, resolve
 from tradex_ledger.workspace import Workspace, WorkspaceExistsError
 
 OF_AN_ATTEMPT = {"run.layer_started", "run.layer_completed", "run.layer_failed", "run.plan_extended"}

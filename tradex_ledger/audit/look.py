@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.config import Config, open_config
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tradex_ledger.audit.documents.held import Held
     from tradex_ledger.audit.documents.run import Listed
     from tradex_ledger.audit.documents.status import StatusDocument
-    from tradex_ledger.audit.query import Answer
+    from tradex_ledger.audit.query import Answer, QueryOptions
     from tradex_ledger.relations.data import Engine, TwoContents
     from tradex_ledger.relations.runs import Alert, PipelineState, StateMove
 
@@ -114,8 +114,8 @@ class Look:
 
         return Reader(self.store, as_of).read(ALERTS, "true order by position")
 
-    def query(self, sql: str, **options: Any) -> Answer:
-        """Answer one SELECT, as `audit.query.query` does: as_of, candidate, trusting, minutes."""
+    def query(self, sql: str, **options: Unpack[QueryOptions]) -> Answer:
+        """Answer one SELECT, as `audit.query.query` does."""
         from tradex_ledger.audit.query import query
 
         return query(self.store, self.lake, sql, **options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 import duckdb
 
@@ -45,6 +45,15 @@ class Answer:
     rows: list[tuple[Any, ...]] = field(metadata=BARE)
     as_of: AsOf
     warnings: list[str] = field(default_factory=list, metadata=IF_ANY)
+
+
+class QueryOptions(TypedDict, total=False):
+    """How a query is answered, see `query`."""
+
+    as_of: str | None
+    candidate: str | None
+    trusting: bool
+    minutes: float
 
 
 def query(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import windows
@@ -77,6 +77,14 @@ def known_rows(
     return tuple(dict.fromkeys(file for day in days for file in placed.lines.get(day, ())))
 
 
+class Into(NamedTuple):
+    """Where new rows go: the folder of their files, and what is stamped on each (a time, UTC)."""
+
+    folder: Path
+    run_id: str
+    ingested_at: str
+
+
 def append_task(
     bench: Bench,
     catalog: Catalog,
@@ -84,9 +92,10 @@ def append_task(
     staged: tuple[str, ...],
     placed: Placed,
     days: tuple[Day, ...],
-    **more: Any,
+    *,
+    into: Into,
 ) -> AppendTask:
-    """The task that finds what of the staged rows of some days is new. `more`: folder, run_id, ingested_at."""
+    """The task that finds what of the staged rows of some days is new. They go `into` there."""
     definition, intake = part.definition, part.intake
     columns = tuple(column for column, _ in bench.columns[definition.name])
     return AppendTask(
@@ -102,7 +111,9 @@ def append_task(
         moved=placed.moved.path,
         indexed=part.indexed,
         of_lines=part.of_lines,
-        **more,
+        folder=into.folder,
+        run_id=into.run_id,
+        ingested_at=into.ingested_at,
     )
 
 
@@ -191,9 +202,7 @@ class Append:
             self.staged,
             self.placed,
             days,
-            folder=self.bench.staging.folder / f"{self.part.name}-{self.tries}",
-            run_id=self.driven.id,
-            ingested_at=self.ingested_at,
+            into=Into(self.bench.staging.folder / f"{self.part.name}-{self.tries}", self.driven.id, self.ingested_at),
         )
         is_staged = any(day in self.staged_rows or day in self.placed.moved.days for day in days)
         return append_days(task) if is_staged else check_existing(task)

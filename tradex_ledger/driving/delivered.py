@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import orjson
 
@@ -128,11 +128,9 @@ class Delivered:
     def _write(self, ledger: Ledger) -> None:
         assert self.path is not None
         position = ledger.position()
-        files = [_entry(known) for known in self.known.values()]
-        body = orjson.dumps(
-            {"binding": self.binding, "position": position, "root": _root(ledger, position), "files": files}
-        )
-        write_sealed(self.path, body, _LABEL)
+        files = [tuple(_entry(known)) for known in self.known.values()]
+        document = _Document(self.binding, position, _root(ledger, position), files)
+        write_sealed(self.path, orjson.dumps(document), _LABEL)
 
 
 def open_delivered(scope: Scope, intake: Intake) -> Delivered:
@@ -143,27 +141,67 @@ def open_delivered(scope: Scope, intake: Intake) -> Delivered:
     body = delivered.path and read_sealed(delivered.path, _LABEL)
     if not body:
         return delivered
-    document = orjson.loads(body)
-    if document.get("binding") != delivered.binding or document["position"] > scope.ledger.position():
+    document = _Document(**orjson.loads(body))
+    if document.binding != delivered.binding or document.position > scope.ledger.position():
         return delivered
-    if document["root"] == _root(scope.ledger, document["position"]):
-        delivered.known = {entry[0]: _known(entry) for entry in document["files"]}
+    if document.root == _root(scope.ledger, document.position):
+        entries = map(_Entry._make, document.files)
+        delivered.known = {entry.name: _known(entry) for entry in entries}
     return delivered
 
 
-def _entry(known: Known) -> list[Any]:
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """The cache as it is written: what it belongs to, and an `_Entry` a file, as a list."""
+
+    binding: str
+    position: int
+    root: str
+    files: Sequence[Sequence[object]]
+
+
+class _Entry(NamedTuple):
+    """A file in the cache: as `FileCounts` and `Known` have it, what is by day as pairs."""
+
+    name: str
+    sha256: str
+    lines: int
+    rows: Sequence[tuple[int, int]]
+    rejected: Sequence[tuple[int, int]]
+    recounted: Sequence[tuple[int, int]]
+    undated: int
+    controls: int
+    early: int
+    odd: dict[str, int]
+    passed_over: str | None
+    beyond: int
+    held: Sequence[Days]
+    held_rejected: Sequence[Days]
+
+
+def _entry(known: Known) -> _Entry:
     counts = known.counts
-    by_day = [sorted(days.items()) for days in (counts.rows, counts.rejected, known.recounted)]
-    return [*counts[:3], *by_day, *counts[5:], known.held, known.held_rejected]
+    rows, rejected, recounted = (sorted(days.items()) for days in (counts.rows, counts.rejected, known.recounted))
+    return _Entry(
+        counts.name,
+        counts.sha256,
+        counts.lines,
+        rows,
+        rejected,
+        recounted,
+        *counts[5:],
+        known.held,
+        known.held_rejected,
+    )
 
 
-def _known(entry: list[Any]) -> Known:
-    name, sha256, lines, rows, rejected, recounted, *rest, held, held_rejected = entry
-    counts = FileCounts(name, sha256, lines, dict(rows), dict(rejected), *rest)
-    return Known(counts, _ranges(held), _ranges(held_rejected), dict(recounted))
+def _known(entry: _Entry) -> Known:
+    rows, rejected = dict(entry.rows), dict(entry.rejected)
+    counts = FileCounts(entry.name, entry.sha256, entry.lines, rows, rejected, *entry[6:12])
+    return Known(counts, _ranges(entry.held), _ranges(entry.held_rejected), dict(entry.recounted))
 
 
-def _ranges(stored: list[Any]) -> tuple[Days, ...]:
+def _ranges(stored: Iterable[Days]) -> tuple[Days, ...]:
     return tuple((first, until) for first, until in stored)
 
 

@@ -14,7 +14,6 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import orjson
@@ -194,7 +193,7 @@ def open_keys(ex: Execution) -> KeyIndex:
     if folder is None:
         return KeyIndex(ex.pool, None)
     body = read_sealed(folder / _TABLE, _label(_TABLE))
-    stored: dict[str, Any] = orjson.loads(body) if body else {}
+    stored: dict[str, list[tuple[int, int]]] = orjson.loads(body) if body else {}
     return KeyIndex(
         ex.pool, folder, {name: tuple((low, high) for low, high in spans) for name, spans in stored.items()}
     )

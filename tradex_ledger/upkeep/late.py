@@ -20,7 +20,7 @@ from tradex_ledger.domain.extraction import Extraction
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
 from tradex_ledger.domain.source import Found, LateFound
 from tradex_ledger.driving.ahead import sets_out
-from tradex_ledger.driving.append import append_task, placed_rows, rows_by_day
+from tradex_ledger.driving.append import Into, append_task, placed_rows, rows_by_day
 from tradex_ledger.driving.bronze import count_new_rows
 from tradex_ledger.driving.clocks import time_of_now
 from tradex_ledger.driving.delivered import Delivered
@@ -154,8 +154,8 @@ def _new(
     tasks = []
     for number, window in enumerate(todo):
         days = tuple(span(window.first, window.last))
-        more = {"folder": folder / f"{definition.name}-{number}", "run_id": "", "ingested_at": _NEVER}
-        tasks.append(append_task(bench, catalog, part, tuple(staged), placed, days, **more))
+        into = Into(folder / f"{definition.name}-{number}", "", _NEVER)
+        tasks.append(append_task(bench, catalog, part, tuple(staged), placed, days, into=into))
     found = []
     with Reading(ex.lake) as reading:
         reading.check(file.file for task in tasks for file in task.existing)

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from pathlib import Path
 from shlex import quote
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self, Unpack
 
 from tradex_ledger.clock import new_token, utc_now
 from tradex_ledger.config import (
@@ -52,7 +52,7 @@ from tradex_ledger.trust import check_trusted
 from tradex_ledger.workspace.alerts import Alerts
 from tradex_ledger.workspace.audit import Audit
 from tradex_ledger.workspace.backfills import Backfills
-from tradex_ledger.workspace.core import Core
+from tradex_ledger.workspace.core import Core, Options
 from tradex_ledger.workspace.datasets import Datasets
 from tradex_ledger.workspace.incremental import Incremental
 from tradex_ledger.workspace.lake import LakeRoom
@@ -62,7 +62,7 @@ from tradex_ledger.workspace.runs import Runs
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from tradex_ledger.audit.query import Answer
+    from tradex_ledger.audit.query import Answer, QueryOptions
 
 __all__ = ["BUILT_IN", "PIPELINE", "Workspace", "WorkspaceExistsError"]
 
@@ -136,7 +136,7 @@ class Workspace:
     `core` is what the rooms work with.
     """
 
-    def __init__(self, config: Config, **options: Any) -> None:
+    def __init__(self, config: Config, **options: Unpack[Options]) -> None:
         self.core = core = Core(config, **options)
         self.policy = Policies(core)
         self.datasets = Datasets(core)
@@ -148,7 +148,7 @@ class Workspace:
         self.audit = Audit(core, self.backfills, self.policy)
 
     @classmethod
-    def open(cls, path: str | Path = ".", *, tolerates: Container[str] = (), **options: Any) -> Self:
+    def open(cls, path: str | Path = ".", *, tolerates: Container[str] = (), **options: Unpack[Options]) -> Self:
         """Open the workspace in a folder, or the nearest one above it; with `reading`, nothing can be written there.
 
         Raises `LakeIdentityError` unless ledger and lake belong together, where something may be written; `tolerates`
@@ -200,7 +200,7 @@ class Workspace:
         """The pipeline's state as it is."""
         return self.core.state
 
-    def query(self, sql: str, **options: Any) -> Answer:
+    def query(self, sql: str, **options: Unpack[QueryOptions]) -> Answer:
         """Answer one SELECT over datasets and projections, as `audit.query.query` does."""
         return self.audit.look.query(sql, **options)
 

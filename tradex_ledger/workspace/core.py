@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from typing import TypedDict
 
 from tradex_ledger.clock import login_name, new_token, this_executor, utc_now
 from tradex_ledger.config import FILE, Config, load_config
@@ -33,6 +34,17 @@ from tradex_ledger.planning.words import words_in, words_of
 from tradex_ledger.pool import TaskPool
 from tradex_ledger.sources.places import Places
 from tradex_ledger.trust import UntrustedError, check_trusted
+
+
+class Options(TypedDict, total=False):
+    """How a workspace is opened: on whose behalf, and with another clock, ledger or lake than the settings say;
+    `reading`: nothing can be written."""
+
+    actor: str | None
+    clock: Callable[[], datetime]
+    ledger: Ledger | None
+    lake: Lake | None
+    reading: bool
 
 
 class Core:
