@@ -194,7 +194,7 @@ def test_settings_are_read_back_as_they_were_written(ledger: str, lake: str, sou
         def write_text(self, text: str, encoding: str) -> None:
             written_file.append(text)
 
-    write_config(File(), ledger=ledger, lake=lake, source=source, pipeline=lake)  # type: ignore[arg-type]
+    write_config(File(), ledger=ledger, lake=lake, source=source, pipeline=lake)  # type: ignore[arg-type]  # a file that only looks like one
     content = tomllib.loads(written_file[0])
     assert content["workspace"]["ledger"] == ledger
     assert content["workspace"]["lake"] == content["workspace"]["pipeline"] == lake
@@ -267,7 +267,7 @@ def test_what_is_not_utf8_is_refused_before_anything_is_made(tmp_path: Path, wha
         what, str(tmp_path / NOT_UTF8 / "x")
     )
     with pytest.raises(UnusablePathError, match=r"caf\\xe9") as caught:
-        Workspace.create(**choices, actor="ana")  # type: ignore[arg-type]
+        Workspace.create(**choices, actor="ana")  # type: ignore[arg-type]  # settings, by their names
     assert caught.value.mend
     assert sorted(tmp_path.rglob("*")) == before
 

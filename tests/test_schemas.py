@@ -164,7 +164,7 @@ def test_a_schema_has_the_very_fields_of_its_class(topic: str):
 def test_a_schema_is_strict_and_says_what_each_field_means(name: str):
     schema = schema_of(name)
     Draft202012Validator.check_schema(schema)
-    topic, version = re.fullmatch(r"(.+)\.v(\d+)\.json", name).groups()  # type: ignore[union-attr]
+    topic, version = re.fullmatch(r"(.+)\.v(\d+)\.json", name).groups()  # type: ignore[union-attr]  # every name in the folder is such a one
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema["$id"] == f"urn:tradex-ledger:event:{topic}:v{version}"
     assert schema["title"] == topic

@@ -33,7 +33,7 @@ GOAL, GOAL_RATIO = 25_000, 0.5
 def made_events(first: int, count: int) -> list[PartitionRebuilt]:
     """Events as a rebuild records them, one file each."""
     return [
-        PartitionRebuilt(  # type: ignore[call-arg]
+        PartitionRebuilt(  # type: ignore[call-arg]  # the class of events makes the constructor
             originator_id=f"bf-{n // 5_000:09d}",
             originator_version=n % 5_000 + 1,
             timestamp=PartitionRebuilt.create_timestamp(),

@@ -250,7 +250,7 @@ def test_an_approval_is_bound_to_the_very_plan():
     assert story.status == "APPROVED"
     for digest in ("f" * 64, DIGEST[:12], DIGEST.upper(), ""):
         given(Backfill, requested(), planned()).when(
-            lambda b, digest=digest: b.approve(digest, by="ben", policy=Policy())  # type: ignore[misc]
+            lambda b, digest=digest: b.approve(digest, by="ben", policy=Policy())  # type: ignore[misc]  # mypy infers no lambda with a default
         ).refused(PlanMismatchError)
 
 

@@ -299,7 +299,7 @@ def test_nothing_is_planned_under_a_deprecated_version_that_is_the_current_one()
 def test_only_versions_that_there_are_can_be_deprecated_or_restored(version: int):
     for command in ("deprecate", "restore"):
         given(Dataset, *TWO, stream=STREAM).when(
-            lambda d, c=command: getattr(d, c)(version, reason=REASON, by="ana", policy=Policy())  # type: ignore[misc]
+            lambda d, c=command: getattr(d, c)(version, reason=REASON, by="ana", policy=Policy())  # type: ignore[misc]  # mypy infers no lambda with a default
         ).refused(NoSuchVersionError, f"no version {version}")
 
 
@@ -313,7 +313,7 @@ def test_a_version_is_deprecated_once_and_restored_once_with_a_reason():
     )
     for past, command in ((TWO, "deprecate"), ((*TWO, deprecated()), "restore")):
         given(Dataset, *past, stream=STREAM).when(
-            lambda d, c=command: getattr(d, c)(1, reason="fix it", by="ana", policy=Policy())  # type: ignore[misc]
+            lambda d, c=command: getattr(d, c)(1, reason="fix it", by="ana", policy=Policy())  # type: ignore[misc]  # mypy infers no lambda with a default
         ).refused(PlaceholderReasonError)
 
 
@@ -356,7 +356,7 @@ def test_nothing_is_published_into_protected_days_and_nothing_of_them_is_reverte
     ]
     for command in commands:
         story = given(Dataset, registered(), versioned(), PROTECTED, stream=STREAM)
-        story.when(lambda d, c=command: c(d, list(map(day_of, ("2024-01-02", "2024-01-05"))))).refused(ProtectedError)  # type: ignore[misc]
+        story.when(lambda d, c=command: c(d, list(map(day_of, ("2024-01-02", "2024-01-05"))))).refused(ProtectedError)  # type: ignore[misc]  # mypy infers no lambda with a default
         free: Dataset = given(Dataset, registered(), versioned(), PROTECTED, stream=STREAM).aggregate
         command(free, [day_of("2024-01-02")])
 
@@ -414,7 +414,7 @@ def test_days_are_protected_and_set_free_by_their_very_range():
 def test_who_protects_or_sets_free_says_why():
     for past, command in (((registered(),), "protect"), ((registered(), PROTECTED), "unprotect")):
         given(Dataset, *past, stream=STREAM).when(
-            lambda d, c=command: getattr(d, c)(  # type: ignore[misc]
+            lambda d, c=command: getattr(d, c)(  # type: ignore[misc]  # mypy infers no lambda with a default
                 day_of("2024-01-03"), day_of("2024-01-05"), reason="because", by="ana", policy=Policy()
             )
         ).refused(PlaceholderReasonError)
@@ -454,7 +454,7 @@ def test_who_listed_the_files_does_not_approve_their_removal_in_any_spelling(by:
 def test_no_other_plan_than_the_one_on_record_is_pruned_and_that_once():
     for past, digest in ((WAITING, "f" * 64), (WAITING[:2], PRUNE), ((*WAITING, PRUNED), PRUNE)):
         given(Dataset, *past, stream=STREAM).when(
-            lambda d, digest=digest: d.prune(digest, by="ben", policy=Policy())  # type: ignore[misc]
+            lambda d, digest=digest: d.prune(digest, by="ben", policy=Policy())  # type: ignore[misc]  # mypy infers no lambda with a default
         ).refused(PruneRefusedError, "has no plan")
 
 

@@ -198,7 +198,7 @@ def test_no_rule_approves_a_forced_backfill():
     for policy in (Policy(rule_max_partitions=1_000_000), Policy(needs_approval=())):
         assert policy.rule_for("forced", Judged(1, 1, 1)) is None
         given(Backfill, *forced("PLANNED")).when(
-            lambda b, policy=policy: b.approve_by_rule(by="ana", policy=policy)  # type: ignore[misc]
+            lambda b, policy=policy: b.approve_by_rule(by="ana", policy=policy)  # type: ignore[misc]  # mypy infers no lambda with a default
         ).then()
 
 

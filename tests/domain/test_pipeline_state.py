@@ -38,7 +38,7 @@ def advanced(before: str | None, after: str) -> Fact:
 def test_a_pipeline_begins_with_or_without_a_cursor():
     for cursor in (None, JAN_1):
         given(PipelineState).when(
-            lambda _, cursor=cursor: PipelineState.open("x", cursor=cursor, by="ana")  # type: ignore[misc]
+            lambda _, cursor=cursor: PipelineState.open("x", cursor=cursor, by="ana")  # type: ignore[misc]  # mypy infers no lambda with a default
         ).then(opened(cursor))
 
 
@@ -56,7 +56,7 @@ def test_no_run_that_has_not_succeeded_moves_the_state():
     for past in ((started(),), empty_run_published(), (started(), layer_started(), run_failed())):
         run = replay("run-1", past)
         given(PipelineState, opened(), stream=STATE).when(
-            lambda s, run=run: s.advance(run, by="driver")  # type: ignore[misc]
+            lambda s, run=run: s.advance(run, by="driver")  # type: ignore[misc]  # mypy infers no lambda with a default
         ).refused(StateProtectedError)
 
 

@@ -25,7 +25,7 @@ ACTIONS = tuple(field.name.removeprefix("may_") for field in fields(Policy) if f
 @pytest.mark.norm("N13")
 @pytest.mark.parametrize("action", ACTIONS)
 def test_each_right_belongs_to_those_whom_the_policy_names(action: str):
-    strict = Policy(**{f"may_{action}": ("ana", "Ben")})  # type: ignore[arg-type]
+    strict = Policy(**{f"may_{action}": ("ana", "Ben")})  # type: ignore[arg-type]  # one setting, by its name
     for by in ("ana", "ANA", "ben", " Ben  "):
         strict.check_may(action, by)
     with pytest.raises(NotAllowedError, match=f"carla may not {action}.*ana, Ben") as caught:
@@ -48,7 +48,7 @@ def test_who_may_approve_accepts_engines_until_somebody_is_named_for_that():
 @pytest.mark.parametrize("action", ACTIONS)
 def test_a_right_of_nobody_is_nobodys(action: str):
     with pytest.raises(NotAllowedError, match="nobody"):
-        Policy(**{f"may_{action}": ()}).check_may(action, "ana")  # type: ignore[arg-type]
+        Policy(**{f"may_{action}": ()}).check_may(action, "ana")  # type: ignore[arg-type]  # one setting, by its name
 
 
 @pytest.mark.norm("N5")

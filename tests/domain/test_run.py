@@ -121,7 +121,7 @@ def test_a_partition_outside_the_plan_is_refused():
     outside = [("silver_social_events", "2024-01-05"), ("silver_social_events", "2024-01-02"), ("gold", "2024-01-03")]
     for dataset, day in outside:
         given(Backfill, *IN_SILVER).when(
-            lambda r, dataset=dataset, day=day: r.rebuild_partitions(  # type: ignore[misc]
+            lambda r, dataset=dataset, day=day: r.rebuild_partitions(  # type: ignore[misc]  # mypy infers no lambda with a default
                 dataset, [candidate("2024-01-03"), candidate(day)], by="driver"
             )
         ).refused(NotInPlanError, day)

@@ -64,7 +64,7 @@ def load(lines: list[str], url: str) -> tuple[Engine, list[str]]:
     create_store(engine, ledger_id=entries[0].ledger, created_at=parse_time(entries[0].at))
     for entry in entries:
         body = canonical({"by": entry.by, "data": entry.data, "v": entry.v})
-        recorder = Recorder(engine, lambda at=entry.at: parse_time(at))  # type: ignore[misc]
+        recorder = Recorder(engine, lambda at=entry.at: parse_time(at))  # type: ignore[misc]  # mypy infers no lambda with a default
         recorder.insert_events([StoredEvent(entry.stream, entry.version, entry.topic, body)])
     store = database(engine)
     with open_views(store, resolve(store, None)) as views:

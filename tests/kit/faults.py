@@ -70,7 +70,7 @@ class Faults:
             error = self.error(step)
             self.dead = isinstance(error, Crash)
             raise error
-        return result  # type: ignore[return-value]
+        return result  # type: ignore[return-value]  # what did not fail is the effect's own
 
 
 class FaultyLedger(Ledger):

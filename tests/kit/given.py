@@ -93,7 +93,7 @@ class Story(Generic[A]):
         assert isinstance(aggregate, Aggregate)
         assert [fact_of(event) for event in aggregate.collect_events()] == list(facts)
         assert undated(replay(aggregate.id, (*self.past, *facts))) == undated(aggregate)
-        return aggregate  # type: ignore[return-value]
+        return aggregate  # type: ignore[return-value]  # A is the class of the stream that was given
 
     def refused(self, error: type[Exception], match: str | None = None) -> Any:
         """The command raised that error, and left neither an event nor a trace. Returns the error."""

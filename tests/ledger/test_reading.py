@@ -264,7 +264,7 @@ def test_a_read_without_locks_is_done_again_when_the_file_changed(ws: Path):
     asked_for.clear()
 
     def ask_engine(connection: object) -> int:
-        count: int = connection.exec_driver_sql("select count(*) from tracking").scalar()  # type: ignore[attr-defined]
+        count: int = connection.exec_driver_sql("select count(*) from tracking").scalar()  # type: ignore[attr-defined]  # a connection of SQLAlchemy's
         if not asked_for:
             with closing(sqlite3.connect(ws / "ledger.db", isolation_level=None)) as other:
                 other.execute("insert into tracking values ('once more', 1)")

@@ -228,7 +228,7 @@ def test_a_paused_run_is_named_and_the_time_that_it_sat_is_no_work(workspace: Wo
         workspace.runs.drive(run_id, progress=Interruption("silver", pause))
     (item,) = workspace.backfills.propose()
     assert (item.status, item.command) == ("PAUSED", f"tradex backfill resume {run_id}")
-    workspace.core.clock.now += timedelta(hours=3)  # type: ignore[attr-defined]
+    workspace.core.clock.now += timedelta(hours=3)  # type: ignore[attr-defined]  # the clock is the test's own
     workspace.backfills.resume(run_id)
     (item,) = workspace.backfills.propose()
     assert item.command == f"tradex backfill run {run_id}"
@@ -300,7 +300,7 @@ def test_days_that_only_an_older_version_has_are_logical_requests():
 def test_what_a_held_incremental_run_will_publish_is_not_asked_for(tmp_path: Path):
     small.deliver(tmp_path / "posts", days=42)
     policy = {"anomaly_min_rows": 1, "hold_on_anomaly": True}
-    small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", **policy).close()  # type: ignore[arg-type]
+    small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", **policy).close()  # type: ignore[arg-type]  # settings of a policy, by their names
     clock = small.Ticking(datetime(2024, 2, 20, tzinfo=UTC))
     with Workspace.open(tmp_path / "ws", actor="ana", clock=clock) as workspace:
         run = workspace.incremental.run(date(2024, 2, 11))

@@ -214,7 +214,7 @@ def test_a_line_without_a_day_is_undated_once_and_opens_no_range(workspace: Work
     for dataset in ("silver_social_events", "gold_baselines"):
         assert min(days_of(workspace, dataset)) == "2024-01-01"
         assert max(days_of(workspace, dataset)) == "2024-01-07"
-    workspace.core.clock.now = workspace.core.clock.now.replace(month=3)  # type: ignore[attr-defined]
+    workspace.core.clock.now = workspace.core.clock.now.replace(month=3)  # type: ignore[attr-defined]  # the clock is the test's own
     small.backfill(workspace, 1, 3)
     assert read_dataset(workspace, UNDATED) == rows
     for dataset in ("bronze", REJECTED, "silver", "gold"):
@@ -244,7 +244,7 @@ def test_a_post_from_the_future_is_rejected_and_taken_once_its_time_has_come(wor
     (row,) = read_dataset(workspace, REJECTED)
     assert row[3] == "created_at 2024-02-10T10:00:00Z lies after its delivery"
     assert max(days_of(workspace, "bronze_x_posts")) == "2024-01-07"
-    workspace.core.clock.now = workspace.core.clock.now.replace(day=12)  # type: ignore[attr-defined]
+    workspace.core.clock.now = workspace.core.clock.now.replace(day=12)  # type: ignore[attr-defined]  # the clock is the test's own
     workspace.incremental.run(date(2024, 2, 12))
     assert max(days_of(workspace, "bronze_x_posts")) == "2024-02-10"
 

@@ -207,7 +207,13 @@ class Pipeline:
 
 
 def load_pipeline(folder: Path, name: str) -> Pipeline:
-    """Read all definitions (`*.sql`) of a folder, with the reference data (`*.csv`) beside them."""
+    """Read all definitions (`*.sql`) of a folder, with the reference data (`*.csv`) beside them.
+
+    Raises:
+        EnvironmentFault: when the folder, or a file in it, cannot be read.
+        NotFoundError: when it has no definition.
+        DefinitionError: for the first one that does not hold what it must.
+    """
     if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
         raise EnvironmentFault(f"the pipeline folder {folder} is not there or not readable", mend="name one that is")
     references = {p.name: _read(p) for p in sorted(folder.glob("*.csv"))}

@@ -111,14 +111,17 @@ def parse(entry: bytes | str) -> Entry:
 
 
 def format_time(moment: datetime) -> str:
-    """A time as entries write it: UTC with six digits of a second, so that texts sort as times do."""
+    """A time as entries write it: UTC with six digits of a second, so that texts sort as times do.
+
+    Raises: `UsageError` for a time without a zone.
+    """
     if moment.tzinfo is None:
         raise UsageError(f"the time {moment.isoformat()} names no time zone", mend="add one, such as Z")
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_time(text: str) -> datetime:
-    """The time that `format_time` wrote."""
+    """The time (UTC) that `format_time` wrote. Raises: `UsageError` for any other text."""
     refusal = UsageError(f"{text!r} is no time of the form 2026-01-31T23:59:59.000000Z")
     try:
         moment = datetime.fromisoformat(text)

@@ -115,6 +115,9 @@ def append(
 
     The transaction holds the append lock, so no other position can come in between. A crash before
     its commit leaves nothing behind: neither events, nor tiles, nor a gap in the positions.
+
+    Raises: `BrokenLedgerError` when the end of the log is not sound; `NotAppendedError` when the database took what it
+    was given, and has it not.
     """
     if not stored_events:
         return []

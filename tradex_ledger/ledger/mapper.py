@@ -43,6 +43,7 @@ class EntryMapper(Mapper[str]):
         super().__init__(transcoder=JSONTranscoder())
 
     def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
+        """The event's facts as canonical JSON. Raises: `NotCanonicalError` for a fact that the ledger cannot hold."""
         event = cast(Event, domain_event)
         cls = type(event)
         data = {name: value for name, value in vars(event).items() if name not in _ENVELOPE}
@@ -55,6 +56,11 @@ class EntryMapper(Mapper[str]):
         )
 
     def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[str]:
+        """The event that an entry is, upcast to today's version.
+
+        Raises: `UnknownEventError` for one of a newer program; `BrokenRowError` for an entry that is not written as
+        entries are, or has other facts than its class.
+        """
         entry = _entry_of(stored_event)
         cls = EVENTS.get(stored_event.topic)
         if cls is None:

@@ -96,7 +96,10 @@ class Tree:
         return self._subtree(0, self.size) if self.size else root([])
 
     def inclusion_proof(self, leaf: int) -> list[bytes]:
-        """The hashes that lead from a leaf to the root: PATH of RFC 9162, 2.1.3.1."""
+        """The hashes (32 bytes each) that lead from a leaf (from 0) to the root: PATH of RFC 9162, 2.1.3.1.
+
+        Raises: `IndexError` for a leaf that the tree does not have.
+        """
         if not 0 <= leaf < self.size:
             raise IndexError(f"leaf {leaf} is not in a tree of {self.size}")
         proof: list[bytes] = []
@@ -112,7 +115,10 @@ class Tree:
         return proof[::-1]
 
     def consistency_proof(self, old_size: int) -> list[bytes]:
-        """The hashes that show the tree to extend an older one: PROOF of RFC 9162, 2.1.4.1."""
+        """The hashes (32 bytes each) that show the tree to extend one of `old_size` leaves: PROOF of RFC 9162, 2.1.4.1.
+
+        Raises: `IndexError` for a tree of no leaves, or of more than this one.
+        """
         if not 0 < old_size <= self.size:
             raise IndexError(f"a tree of {self.size} does not extend one of {old_size}")
         proof: list[bytes] = []

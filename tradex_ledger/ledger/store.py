@@ -79,7 +79,8 @@ def open_engine(url: str, *, create: bool = False, reading: bool = False) -> Eng
 
     With `reading` it changes nothing, not even beside the database, and asks for no right to write.
 
-    Raises: `NoLedgerError` if there is no database and none is to be created; `StoreFault` if it cannot be used so.
+    Raises: `NoLedgerError` if there is no database and none is to be created; `StoreFault` if it cannot be used so;
+    `UsageError` for a text that is no URL.
     """
     path = sqlite_path(url)
     try:
@@ -189,7 +190,10 @@ def only_reads(engine: Engine) -> bool:
 
 
 def read(engine: Engine, ask: Callable[[Connection], T]) -> T:
-    """What is found in one state of the database; it is asked again if it changed while it was read without locks."""
+    """What is found in one state of the database; it is asked again if it changed while it was read without locks.
+
+    Raises: `StoreFault` when it cannot be read, or changes each time.
+    """
     is_sound = dialect_of(engine.url).is_sound
     for _ in tries():
         try:
@@ -235,7 +239,10 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction under the append lock: committed when the block ends, undone if it raises."""
+    """A transaction under the append lock: committed when the block ends, undone if it raises.
+
+    Raises: `StoreFault` when the database only reads, or what the driver says is a fault of it.
+    """
     if only_reads(engine):
         raise StoreFault(engine.url, ONLY_READ)
     saving.depth += 1

@@ -162,7 +162,10 @@ def told(passed_over: Sequence[PassedOver]) -> list[NotRead]:
 
 
 def open_place(uri: str, base: Path | None = None) -> FilesPlace:
-    """The place that a URI names: `files:FOLDER`. A relative folder belongs to `base`, else to the current one."""
+    """The place that a URI names: `files:FOLDER`. A relative folder belongs to `base`, else to the current one.
+
+    Raises: `UsageError` for a URI of another kind, or a path that cannot be used.
+    """
     scheme, _, rest = uri.partition(":")
     if scheme != "files" or not rest:
         said = "a URL (not repeated: it may hold a secret)" if "://" in uri else repr(uri)

@@ -54,7 +54,7 @@ class _Cutter:
         self._line = 1
 
     def take_in(self, piece: bytes, *, is_last: bool) -> Iterator[Record]:
-        """The elements that end in this piece."""
+        """The elements that end in this piece. Raises: `Corrupt` for one that is too long."""
         self.buffer += piece
         for token in _TOKEN.finditer(self.buffer, self._at):
             found = token[0]
