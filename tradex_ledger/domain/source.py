@@ -136,6 +136,10 @@ class Look(Aggregate):
 
     TOPIC: ClassVar[str] = "source"
 
+    def __init__(self) -> None:
+        self.found: Facts = {}
+        self.passed_over: list[Facts] = []
+
     class Looked(CreatedEvent):
         """Somebody looked at the source."""
 
@@ -154,6 +158,10 @@ class Look(Aggregate):
         def upcast_v1_v2(data: Facts) -> None:
             found: Facts = data["found"]
             found.update(beyond=0)
+
+        def apply(self, aggregate: Look) -> None:
+            aggregate.found = self.found
+            aggregate.passed_over = self.passed_over
 
     @classmethod
     def record(
