@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kit.delivered import READER, STATED, files_in, look
-from tradex_ledger.domain.source import NotRead
+from tradex_ledger.domain.not_read import NotRead
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.sources.files import (
     AGAIN,

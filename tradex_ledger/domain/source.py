@@ -6,7 +6,7 @@ Each look is a stream of its own with one event: whoever looks disturbs nobody, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from operator import add
 from typing import ClassVar, NamedTuple
 
@@ -14,6 +14,7 @@ from tradex_ledger.domain.base import Aggregate, CreatedEvent
 from tradex_ledger.domain.day import Day, iso
 from tradex_ledger.domain.extraction import Extraction
 from tradex_ledger.domain.facts import Facts
+from tradex_ledger.domain.not_read import NotRead
 
 
 class Counts(NamedTuple):
@@ -71,19 +72,6 @@ class Extracted:
         duplicates = self.counts.posts + self.taken.duplicates
         odd = dict(sorted(self.odd.items()))
         return {**self.counts._asdict(), **self.taken._asdict(), "odd": odd, "duplicates": duplicates}
-
-
-@dataclass(frozen=True, slots=True)
-class NotRead:
-    """What was not read for one reason (`why`): how many, and the names of the first few."""
-
-    why: str
-    count: int
-    names: list[str]
-
-    def to_event(self) -> Facts:
-        """As events carry it."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

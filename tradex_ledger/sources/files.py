@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tradex_ledger.domain.source import NotRead
+from tradex_ledger.domain.not_read import NotRead
 from tradex_ledger.errors import EnvironmentFault, UsageError
 from tradex_ledger.paths import check_name, check_no_url, current_folder, given, written
 from tradex_ledger.sources.source import Listing, PassedOver, SourceFile

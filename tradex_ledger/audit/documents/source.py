@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from tradex_ledger.domain.source import NotRead
+from tradex_ledger.domain.not_read import NotRead
 from tradex_ledger.domain.words import ROW
 from tradex_ledger.planning.words import words_of
 from tradex_ledger.relations.runs import SOURCE_LOOKS

@@ -10,7 +10,7 @@ from tradex_ledger.cli.show import Facts
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.run import Delivered, RunDocument
     from tradex_ledger.audit.documents.source import Looks, Seen
-    from tradex_ledger.domain.source import NotRead
+    from tradex_ledger.domain.not_read import NotRead
     from tradex_ledger.relations.runs import SourceLook
 
 
