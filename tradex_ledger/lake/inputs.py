@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tradex_ledger.domain.day import Day
@@ -24,7 +24,7 @@ class InputFile:
 
     day: Day
     file: LakeFile
-    lake: Lake
+    lake: Lake = field(compare=False)  # of one lake, and none has to be one that can be told apart
     again: Again | None = None
     layer: str = LAYERS[0]
 
