@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from tradex_ledger.datasets.header import HEADER, fields_of, read_by, source_of
-from tradex_ledger.datasets.intake import Intake
 from tradex_ledger.domain.words import Words
 from tradex_ledger.ledger.ask import events_of
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.sources.registry import noun_of
+
+if TYPE_CHECKING:  # definitions load slowly, and who has only the ledger needs none
+    from tradex_ledger.datasets.intake import Intake
 
 _STREAM = "dataset-"
 

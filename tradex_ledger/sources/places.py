@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tradex_ledger.errors import UsageError
-from tradex_ledger.sources.files import open_place
-from tradex_ledger.sources.source import Place
+
+if TYPE_CHECKING:
+    from tradex_ledger.sources.source import Place
 
 _NAMED = re.compile(r"([a-z][a-z0-9_]*)=(.+)", re.DOTALL)
 _NEXT = re.compile(r", (?=[a-z][a-z0-9_]*=files:)")
@@ -41,6 +43,8 @@ class Places:
 
     def open(self, sources: Sequence[str]) -> dict[str, Place]:
         """The place of each of a pipeline's sources. Raises: `NoPlaceError`, `UsageError` for a URI that is none."""
+        from tradex_ledger.sources.files import open_place  # walks folders: who only reads what texts say does not
+
         without = [name for name in sources if name not in self.named]
         if without and (self.default is None or len(without) > 1):
             raise NoPlaceError(without[0], without[1:] if self.default is not None else ())
