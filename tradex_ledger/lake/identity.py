@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tradex_ledger.domain.waiting import EpochPlan
 from tradex_ledger.lake.identity_errors import (
     BehindError,
     ForkedError,
@@ -35,6 +34,7 @@ from tradex_ledger.ledger.ask import has_stream
 from tradex_ledger.ledger.select import Store
 
 if TYPE_CHECKING:
+    from tradex_ledger.domain.waiting import EpochPlan
     from tradex_ledger.ledger.application import Ledger
 
 RUN_FILE = re.compile(r"\w+/(?:\w+=\d+/)?\w+=\d{4}-\d\d-\d\d/((?:bf|run)-[0-9a-z]{13})-\d+\.parquet")
