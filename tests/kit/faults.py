@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from eventsourcing.utils import get_topic
 
+from tradex_ledger.clock import utc_now
 from tradex_ledger.config import FILE, load_config
 from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.driving.execution import Progress, silent
@@ -76,9 +77,9 @@ class Faults:
 class FaultyLedger(Ledger):
     """A ledger whose saves are durable steps."""
 
-    def __init__(self, url: str, faults: Faults) -> None:
+    def __init__(self, url: str, faults: Faults, clock: Callable[[], datetime] = utc_now) -> None:
         self.faults = faults
-        super().__init__(open_engine(url), lambda: datetime.now(UTC))
+        super().__init__(open_engine(url), clock)
 
     def append(self, *aggregates: Aggregate) -> int:
         pending = [event for aggregate in aggregates for event in aggregate.pending_events]

@@ -82,7 +82,9 @@ class Lab:
     def crashing(self, faults: Faults) -> Workspace:
         """A workspace whose process dies at a durable step."""
         config = load_config(self.folder / FILE)
-        ledger, lake = FaultyLedger(config.ledger_url, faults), FaultyLake(Path(config.lake), faults=faults)
+        # By the lab's clock, too: one event of another year, and every request is taken to have waited too long.
+        ledger = FaultyLedger(config.ledger_url, faults, self.clock)
+        lake = FaultyLake(Path(config.lake), faults=faults)
         return Workspace(config, actor="ana", clock=self.clock, ledger=ledger, lake=lake)
 
     def edit_signals(self) -> None:
