@@ -6,14 +6,13 @@ The one table of it. The projections join it by its name, `lifecycle`; `domain/l
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from tradex_ledger import resources
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What an event of a topic makes of a run. All but the last two follow from the status alone.
 
     `is_end`: nobody drives it any more. `is_active`: it may still publish. `is_drivable`: a driver may take it up.

@@ -25,7 +25,7 @@ from tradex_ledger.datasets.sandbox import TookTooLongError, confine, select_wit
 from tradex_ledger.datasets.scope import free_tables
 from tradex_ledger.datasets.statement import NotOneSelectError, connect, parsed_form
 from tradex_ledger.datasets.taken import is_taken
-from tradex_ledger.domain.plan import LAYERS
+from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.driving.window import build_window
 from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.views import projection_names

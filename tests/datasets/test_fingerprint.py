@@ -104,7 +104,7 @@ def test_a_fingerprint_is_what_it_was_whatever_the_engine():
 def test_the_reader_of_the_posts_is_part_of_what_bronze_is(monkeypatch: pytest.MonkeyPatch):
     bronze = parse_definition("base", BRONZE, {})
     before = fingerprint(bronze)
-    monkeypatch.setitem(READERS, "x_posts", XPosts(99))
+    monkeypatch.setitem(READERS, "x_posts", lambda: XPosts(99))
     assert fingerprint(bronze) != before
 
 

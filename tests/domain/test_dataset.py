@@ -33,8 +33,8 @@ from tradex_ledger.domain.dataset_errors import (
 )
 from tradex_ledger.domain.day import Day, day_of
 from tradex_ledger.domain.differences import EngineCheck, EngineVerdict, PlacedDifference
+from tradex_ledger.domain.digest import digest_of
 from tradex_ledger.domain.lake_file import LakeFile
-from tradex_ledger.domain.plan import digest_of
 from tradex_ledger.domain.policy import NotAllowedError, Policy
 from tradex_ledger.domain.reason import PlaceholderReasonError
 from tradex_ledger.domain.request import RangeError

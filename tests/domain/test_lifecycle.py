@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple
 from typing import Any, get_origin, get_type_hints
 
 import duckdb
@@ -80,7 +79,7 @@ def test_sql_has_the_very_table():
     assert COLUMNS.split(", ") == file[0].split(",")
     with duckdb.connect() as connection:
         found = connection.execute(f"select * from ({as_values()}) t({COLUMNS})").fetchall()
-    assert found == [astuple(step) for step in steps()]
+    assert found == [tuple(step) for step in steps()]
     assert len(file) == len(steps()) + 1
 
 

@@ -16,8 +16,8 @@ from tradex_ledger.domain.day import Cursor, Day, day_of, iso, later, span, star
 from tradex_ledger.domain.extraction import Extraction
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.lake_file import LakeFile
+from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.domain.partition import WRITTEN, Batch, Candidate, PartitionVersion
-from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.source import Counts, Extracted, Taken
 from tradex_ledger.workspace import PIPELINE, Workspace

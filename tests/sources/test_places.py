@@ -8,6 +8,7 @@ import pytest
 
 from tradex_ledger.errors import UsageError
 from tradex_ledger.sources.places import NoPlaceError, Places, are_meant, chosen, described, names_in
+from tradex_ledger.sources.registry import READERS, noun_of
 
 
 def test_a_source_without_a_place_of_its_own_has_the_one_that_is_left(tmp_path: Path):
@@ -46,3 +47,8 @@ def test_what_an_event_says_of_places_means_them_however_it_is_written(tmp_path:
     assert are_meant(several, ["r"], described(several, ["r"]))
     assert not are_meant(several, ["t"], text)
     assert names_in("files:p") == ()
+
+
+def test_what_rows_are_called_is_said_without_a_reader_as_the_reader_says_it() -> None:
+    assert {name: noun_of(name) for name in READERS} == {name: make().noun for name, make in READERS.items()}
+    assert noun_of("nobody_has_it") == noun_of(None) == "row"

@@ -95,7 +95,7 @@ def test_a_version_says_how_its_fingerprint_was_made_and_what_reads_its_posts(wo
 
 @pytest.fixture
 def newer_reader(monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setitem(READERS, "x_posts", XPosts(VERSION + 1))
+    monkeypatch.setitem(READERS, "x_posts", lambda: XPosts(VERSION + 1))
     return VERSION + 1
 
 

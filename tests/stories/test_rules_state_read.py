@@ -13,7 +13,7 @@ from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import StatePutBackError
 from tradex_ledger.domain.day import day_of
-from tradex_ledger.domain.plan import digest_of
+from tradex_ledger.domain.digest import digest_of
 from tradex_ledger.domain.request import RangeError, Request, StateUseError, recorded
 
 CURSOR = "2024-01-06T00:00:00.000000Z"

@@ -26,9 +26,8 @@ from pathlib import Path
 from tradex_ledger.datasets import names
 from tradex_ledger.datasets.header import FIELDS, HEADER, Header, fields_of, read_by
 from tradex_ledger.datasets.tokens import statement
-from tradex_ledger.domain.plan import LAYERS
+from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.errors import EnvironmentFault, NotFoundError, RefusedError
-from tradex_ledger.sources.registry import noun_of
 
 _READS = re.compile(r"([+-]?[0-9]{1,9})d(?:\.\.([+-]?[0-9]{1,9})d)?")
 
@@ -145,6 +144,12 @@ def _check_fields(name: str, said: Mapping[str, object]) -> None:
             raise DefinitionError(name, f"has {field} = {_said(value)}, which is not {wanted}")
 
 
+def _row_of(header: Header) -> str:
+    from tradex_ledger.sources.registry import noun_of  # loads all readers, for one word of a refusal
+
+    return noun_of(read_by(header.source, header.reader))
+
+
 def _check_header(name: str, header: Header) -> None:
     if header.layer not in LAYERS:
         raise DefinitionError(name, f"has the layer {header.layer!r}; it is one of {', '.join(LAYERS)}")
@@ -154,7 +159,7 @@ def _check_header(name: str, header: Header) -> None:
         raise DefinitionError(name, "names a reader and no source")
     if (name in header.reads) != (header.columns is not None):
         raise DefinitionError(name, "must state its columns if, and only if, it reads its own earlier days")
-    _refuse(name, names.of_a_side(name, header.source, noun_of(read_by(header.source, header.reader))))
+    _refuse(name, names.of_a_side(name, header.source, lambda: _row_of(header)))
     _refuse(name, names.of_stated_columns(header.columns or {}))
     _refuse(name, names.of_tables(header.reads, header.references))
     if header.layer != "bronze" and not header.reads:

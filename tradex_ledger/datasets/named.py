@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.fingerprint import difference
 from tradex_ledger.datasets.unchanged import Known
-from tradex_ledger.domain.plan import LAYERS
+from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.sources.registry import noun_of, reader_version
 
 REMOVED, IDENTITY, LOGIC = "removed", "identity", "logic"

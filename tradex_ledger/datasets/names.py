@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
 from tradex_ledger import resources
@@ -47,12 +47,12 @@ def of_a_dataset(name: str) -> Problem | None:
     return None
 
 
-def of_a_side(name: str, source: object, row: str) -> Problem | None:
-    """What a source keeps beside its rows is called so, and nothing else is."""
+def of_a_side(name: str, source: object, row: Callable[[], str]) -> Problem | None:
+    """What a source keeps beside its rows is called so, and nothing else is. `row` says what one is called."""
     side = next((side for side in SIDES if name.endswith(side)), None)
     if side is None or str(source).endswith(side):
         return None
-    return f"has the name of what a source keeps beside its {row}s ({side}), and no such source", _RENAME
+    return f"has the name of what a source keeps beside its {row()}s ({side}), and no such source", _RENAME
 
 
 def of_tables(reads: Iterable[str], references: Iterable[str]) -> Problem | None:

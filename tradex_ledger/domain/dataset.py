@@ -21,9 +21,10 @@ from tradex_ledger.domain.dataset_errors import (
     SeveralProtectionsError,
 )
 from tradex_ledger.domain.day import Day
+from tradex_ledger.domain.digest import digest_of
 from tradex_ledger.domain.facts import Facts
+from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.domain.losses import Losses
-from tradex_ledger.domain.plan import LAYERS, digest_of
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.protection import Protection
 from tradex_ledger.domain.reason import check_reason

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 from tradex_ledger.domain.base import CreatedEvent, Event
 from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.differences import EngineVerdict, PlacedDifference
+from tradex_ledger.domain.digest import digest_of
 from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.lake_file import LakeFile
-from tradex_ledger.domain.plan import digest_of
 from tradex_ledger.domain.protection import Protection
 from tradex_ledger.domain.waiting import FileList, ListedFile
 

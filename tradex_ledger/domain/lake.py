@@ -13,8 +13,9 @@ from typing import ClassVar
 
 from tradex_ledger.domain import lake_events as events
 from tradex_ledger.domain.base import Aggregate
+from tradex_ledger.domain.digest import digest_of
 from tradex_ledger.domain.facts import Facts
-from tradex_ledger.domain.plan import SHORTEST_DIGEST, digest_of, full_digest, told_apart
+from tradex_ledger.domain.plan import SHORTEST_DIGEST, full_digest, told_apart
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.waiting import EpochPlan, is_own

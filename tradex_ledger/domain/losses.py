@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from tradex_ledger.domain import dataset_events as events
 from tradex_ledger.domain.dataset_errors import LossRefusedError
+from tradex_ledger.domain.digest import digest_of
 from tradex_ledger.domain.engine_verdicts import EngineVerdicts
-from tradex_ledger.domain.plan import digest_of
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.waiting import FileList, ListedFile, is_own, named

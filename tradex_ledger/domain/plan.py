@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-import orjson
-
 from tradex_ledger.domain.day import Cursor, Day, day_of, iso
+from tradex_ledger.domain.digest import digest_of
 from tradex_ledger.domain.facts import Facts
 from tradex_ledger.errors import RefusedError
 
-LAYERS = ("bronze", "silver", "gold")
 SHORTEST_DIGEST = 12
 """Digits of a digest that are enough to name it."""
 
@@ -207,11 +204,6 @@ class NotInPlanError(RefusedError):
             f"{run_id} has no {dataset} of {partition} in its plan",
             mend=f"see the plan: tradex backfill show {run_id}",
         )
-
-
-def digest_of(value: object) -> str:
-    """SHA-256 (hex) of the canonical JSON of a value (RFC 8785; the values here carry no floats)."""
-    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def plan_digest(request: Facts, plan: Facts) -> str:

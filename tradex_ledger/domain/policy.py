@@ -7,11 +7,15 @@ import json
 import re
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from tradex_ledger.domain.digest import digest_of
 from tradex_ledger.domain.person import person
-from tradex_ledger.domain.plan import Judged, digest_of
 from tradex_ledger.errors import RefusedError
+
+if TYPE_CHECKING:
+    from tradex_ledger.domain.plan import Judged
 
 ANYBODY = ("*",)
 KINDS = ("temporal", "dataset", "logical", "forced")

@@ -9,8 +9,8 @@ from datetime import date, datetime
 
 from tradex_ledger.domain.day import Cursor, Day, date_of, day_of, iso
 from tradex_ledger.domain.facts import Facts
+from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.domain.person import person
-from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.domain.policy import KINDS
 from tradex_ledger.domain.reason import check_reason, check_text
 from tradex_ledger.errors import RefusedError, UsageError

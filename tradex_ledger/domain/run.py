@@ -13,8 +13,10 @@ from tradex_ledger.domain.anomaly import Anomaly
 from tradex_ledger.domain.base import Aggregate, WrongStateError
 from tradex_ledger.domain.day import Day, iso
 from tradex_ledger.domain.differences import ContentsDiffer
+from tradex_ledger.domain.digest import digest_of
 from tradex_ledger.domain.extraction import Extraction
 from tradex_ledger.domain.facts import Facts
+from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.domain.life import ENDED
 from tradex_ledger.domain.partition import (
     OUTCOMES,
@@ -25,7 +27,7 @@ from tradex_ledger.domain.partition import (
     Sums,
     Totals,
 )
-from tradex_ledger.domain.plan import LAYERS, Window, check_in_plan, count_partitions, digest_of
+from tradex_ledger.domain.plan import Window, check_in_plan, count_partitions
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.run_events import (

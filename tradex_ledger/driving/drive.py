@@ -16,7 +16,8 @@ from tradex_ledger.datasets.graph import affected, days_of, windows
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.day import day_of, later, span
 from tradex_ledger.domain.incremental import IncrementalRun
-from tradex_ledger.domain.plan import LAYERS, count_partitions
+from tradex_ledger.domain.layers import LAYERS
+from tradex_ledger.domain.plan import count_partitions
 from tradex_ledger.domain.run import PUBLICATION, Run
 from tradex_ledger.domain.source import Extracted
 from tradex_ledger.driving.ahead import check_run_size

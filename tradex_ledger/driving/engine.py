@@ -20,8 +20,8 @@ from tradex_ledger.domain.dataset_errors import EngineChangedRowsError
 from tradex_ledger.domain.dataset_events import DIFFERENT, EQUAL, NONE_ELIGIBLE
 from tradex_ledger.domain.day import Day, day_of, iso, span
 from tradex_ledger.domain.differences import EngineCheck, EngineVerdict, PlacedDifference, RowDifference
+from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.domain.partition import PartitionVersion
-from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.driving import window
 from tradex_ledger.driving.compare import DIFFERENCES_MAX, difference, differences
 from tradex_ledger.driving.contents import whole

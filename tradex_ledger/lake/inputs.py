@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.lake_file import LakeFile
-from tradex_ledger.domain.plan import LAYERS
+from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.storage import LakeFileError, Stamp, check_file, check_same
 from tradex_ledger.sources.source import Again

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.lake_file import LakeFile
-from tradex_ledger.domain.plan import LAYERS
+from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.paths import literal
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from tradex_ledger.datasets.definition import Read
 from tradex_ledger.domain.day import Day
+from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.domain.partition import PartitionVersion
-from tradex_ledger.domain.plan import LAYERS, Estimate, Range
+from tradex_ledger.domain.plan import Estimate, Range
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.scope import Scope
 from tradex_ledger.views import AsOf, add_projections, open_views

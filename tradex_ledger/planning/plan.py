@@ -10,7 +10,8 @@ from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import affected, days_of, windows
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.day import Cursor, Day, date_of, day_of, iso, span
-from tradex_ledger.domain.plan import ASKED, LAYERS, Edge, Pin, Plan, count_partitions
+from tradex_ledger.domain.layers import LAYERS
+from tradex_ledger.domain.plan import ASKED, Edge, Pin, Plan, count_partitions
 from tradex_ledger.domain.request import RangeError, RecordedRequest, Request
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.planning.base import logic_versions

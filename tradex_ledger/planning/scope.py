@@ -10,7 +10,7 @@ from functools import cached_property
 from tradex_ledger.datasets.definition import Pipeline
 from tradex_ledger.datasets.intake import Intake, intakes
 from tradex_ledger.domain.dataset import Dataset, stream_of
-from tradex_ledger.domain.plan import LAYERS
+from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.policy_record import STREAM as POLICY_STREAM
 from tradex_ledger.domain.policy_record import PolicyRecord

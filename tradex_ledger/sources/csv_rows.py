@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tradex_ledger.domain.day import day_of, exact_day, to_epoch
+from tradex_ledger.domain.words import ROW
 from tradex_ledger.sources.moments import DAY_US, micros
 from tradex_ledger.sources.source import Cell, Digest, NothingInside, Rejected, Row, Sink, Stated
 
@@ -97,7 +98,7 @@ class CsvRows:
     """Rows of CSV files with a header line. Of one key the first row stays: other values of it are told, not kept."""
 
     version: int = 1
-    noun: str = "row"
+    noun: str = ROW
     suffixes: tuple[str, ...] = (".csv", ".csv.gz", ".csv.bz2", ".csv.zst")
     first_day: int = _FIRST_DAY
     one: tuple[str, ...] = ()

@@ -11,15 +11,33 @@ from typing import TYPE_CHECKING
 
 from tradex_ledger.domain.words import ROW
 from tradex_ledger.errors import RefusedError
-from tradex_ledger.sources.csv_rows import CsvRows
-from tradex_ledger.sources.source import Reader
-from tradex_ledger.sources.x_posts.reader import XPosts
+from tradex_ledger.sources import x_posts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from importlib.metadata import EntryPoint
 
+    from tradex_ledger.sources.source import Reader
+
 GROUP = "tradex_ledger.sources"
-READERS: dict[str, Reader] = {"csv": CsvRows(), "x_posts": XPosts()}
+
+
+def _csv() -> Reader:
+    from tradex_ledger.sources.csv_rows import CsvRows
+
+    return CsvRows()
+
+
+def _x_posts() -> Reader:
+    from tradex_ledger.sources.x_posts.reader import XPosts
+
+    return XPosts()
+
+
+READERS: dict[str, Callable[[], Reader]] = {"csv": _csv, "x_posts": _x_posts}
+"""What makes those that come with the program; who asks for one loads no other."""
+NOUNS = {"csv": ROW, "x_posts": x_posts.NOUN}
+"""What their rows are called, for who needs the word and no reader."""
 
 
 class UnknownReaderError(RefusedError):
@@ -37,10 +55,14 @@ class UnknownReaderError(RefusedError):
 
 def reader_of(name: str) -> Reader:
     """The reader of that name. Raises `UnknownReaderError`."""
-    found = READERS.get(name) or _installed(name)
+    found = _found(name)
     if found is None:
         raise UnknownReaderError(name, sorted({*READERS, *_entries()}))
     return found
+
+
+def _found(name: str) -> Reader | None:
+    return READERS[name]() if name in READERS else _installed(name)
 
 
 @cache
@@ -57,7 +79,11 @@ def _entries() -> dict[str, EntryPoint]:
 
 def noun_of(name: str | None) -> str:
     """What a row of a reader is called; `row` for one that nobody has installed, or for none."""
-    found = None if name is None else READERS.get(name) or _installed(name)
+    if name is None:
+        return ROW
+    if name in NOUNS:
+        return NOUNS[name]
+    found = _installed(name)
     return found.noun if found else ROW
 
 

@@ -9,8 +9,8 @@ from tradex_ledger.datasets.graph import days_of
 from tradex_ledger.domain.advice import Advice
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.day import Day, iso, span
+from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.domain.pipeline_state import stream_of
-from tradex_ledger.domain.plan import LAYERS
 from tradex_ledger.domain.words import NO_WORDS, Words
 from tradex_ledger.driving import two_days
 from tradex_ledger.errors import RefusedError

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from tradex_ledger.domain.advice import Advice
 from tradex_ledger.domain.day import Day, day_of, iso
-from tradex_ledger.domain.plan import LAYERS
+from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.domain.words import ROW
 from tradex_ledger.relations.data import LogicVersion, StalePartition
 from tradex_ledger.upkeep.late import Late

@@ -19,7 +19,7 @@ from tradex_ledger.domain.dataset_errors import (
 )
 from tradex_ledger.domain.dataset_events import DIFFERENT
 from tradex_ledger.domain.day import day_of
-from tradex_ledger.domain.plan import LAYERS
+from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.planning.logic import changed_logic, differs, reference_facts
 from tradex_ledger.planning.named import check_defined, check_identity, check_named

@@ -9,7 +9,8 @@ from tradex_ledger.audit.documents.form import HIDDEN, SPREAD
 from tradex_ledger.domain.approval import Approval
 from tradex_ledger.domain.day import iso
 from tradex_ledger.domain.facts import Facts
-from tradex_ledger.domain.plan import ASKED, LAYERS, Edge, Estimate, Plan, Window
+from tradex_ledger.domain.layers import LAYERS
+from tradex_ledger.domain.plan import ASKED, Edge, Estimate, Plan, Window
 from tradex_ledger.domain.request import RecordedRequest
 
 

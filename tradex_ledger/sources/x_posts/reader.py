@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tradex_ledger.domain.day import Day, day_of
 from tradex_ledger.sources.source import Again, Digest, OldFile, Rejected, Row, Sink, Stated
+from tradex_ledger.sources.x_posts import NOUN
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,7 +40,7 @@ class XPosts:
     """Posts of the X platform, one delivered version a row. All versions of a post are one thing, with one day."""
 
     version: int = VERSION
-    noun: str = "post"
+    noun: str = NOUN
     suffixes: tuple[str, ...] = tuple(f"{kind}{packed}" for kind in _FORMATS for packed in _PACKED)
     first_day: int = _FIRST_DAY
     one: tuple[str, ...] = ("post_id",)
