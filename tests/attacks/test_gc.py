@@ -19,9 +19,9 @@ from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.lake import events, grow_old, projection
-from tradex_ledger.audit.documents.lake import Unnamed
 from tradex_ledger.cli.main import run
 from tradex_ledger.domain.policy import NotAllowedError, Policy
+from tradex_ledger.domain.unnamed import Unnamed
 from tradex_ledger.driving.lease import TTL_SECONDS
 from tradex_ledger.errors import ConflictError, EnvironmentFault
 from tradex_ledger.lake.folder import markers
@@ -279,12 +279,12 @@ def test_a_file_that_an_event_names_meanwhile_or_that_was_put_in_another_s_place
         (item,) = removable(find_unreferenced(workspace.ledger, workspace.core.lake))
         left.unlink()
         left.write_bytes(b"of somebody else")
-        named = type(item)(str(live.relative_to(ws / "lake")), *[getattr(item, n) for n in type(item).__slots__[1:]])
+        named = item._replace(what=item.what._replace(path=str(live.relative_to(ws / "lake"))))
         collect(workspace.ledger, workspace.core.lake, [item, named], reason=REASON, by="ana", policy=Policy())
         assert left.read_bytes() == b"of somebody else"
         assert live.exists()
         (event,) = events(workspace, "topic = 'lake.collected'")
-        assert [file["path"] for file in json.loads(event["data"])["files"]] == [item.path]
+        assert [file["path"] for file in json.loads(event["data"])["files"]] == [item.what.path]
 
 
 def refuse(*_: Any, **__: Any) -> None:

@@ -117,7 +117,7 @@ def test_pruned_files_that_a_crash_left_are_garbage(workspace: Workspace, monkey
         with pytest.raises(EnvironmentFault, match="removing gold_metrics"):
             maria.lake.prune("gold_metrics", digest)
     found = find_unreferenced(workspace.ledger, workspace.core.lake)
-    assert {item.path for item in found} == {listed.file.path for listed in files}
+    assert {item.what.path for item in found} == {listed.file.path for listed in files}
     assert removable(found) == []  # by the clock of this workspace they are of the future
     grow_old(root_of(workspace))
     found = find_unreferenced(workspace.ledger, workspace.core.lake)
@@ -146,7 +146,9 @@ def test_files_of_a_run_that_may_go_on_are_listed_and_stay(workspace: Workspace)
         dying.close()
         late = small.Ticking(datetime(2024, 2, 3, tzinfo=UTC))
         with Workspace.open(config.folder, actor="cron", clock=late) as cron:
-            found = [item for item in find_unreferenced(cron.ledger, cron.core.lake) if not item.path.startswith(".")]
+            found = [
+                item for item in find_unreferenced(cron.ledger, cron.core.lake) if not item.what.path.startswith(".")
+            ]
             assert removable(found) == []
         if found:
             break
@@ -155,7 +157,7 @@ def test_files_of_a_run_that_may_go_on_are_listed_and_stay(workspace: Workspace)
     with Workspace.open(config.folder, actor="cron", clock=late) as cron:
         grow_old(root_of(cron))
         again = find_unreferenced(cron.ledger, cron.core.lake)
-        assert {item.path for item in found} <= {item.path for item in removable(again)}
+        assert {item.what.path for item in found} <= {item.what.path for item in removable(again)}
         collect(cron.ledger, cron.core.lake, again, reason="a driver died of it", by="cron", policy=Policy())
 
 

@@ -8,13 +8,14 @@ a lease lasts. Everything else is *foreign*: it is listed, and never touched. Li
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from tradex_ledger.domain.lake import STREAM, Garbage, LakeLog
 from tradex_ledger.domain.life import ENDED
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
+from tradex_ledger.domain.unnamed import FOREIGN, Unnamed
 from tradex_ledger.driving.fence import load_run
 from tradex_ledger.driving.lease import TTL_SECONDS
 from tradex_ledger.lake.identity import RUN_FILE, mark_saved, settle
@@ -30,27 +31,15 @@ from tradex_ledger.ledger.rows import entry_of
 from tradex_ledger.views import add_projections, open_views, resolve
 
 RESUMABLE = "resumable"
-FOREIGN = "foreign"
 _LAST_SECOND = datetime(9999, 12, 31, tzinfo=UTC).timestamp()  # a file system may know later ones
 _STAGED = re.compile(r"((?:bf|run)-[0-9a-z]{13}|(?:engine|propose)-[0-9a-f]{16})\.\w+")
 
 
-@dataclass(frozen=True, slots=True)
-class Unreferenced:
-    """A file, or a staging folder, that no event names: the run that wrote it, and why it stays (None: it can go)."""
+class Unreferenced(NamedTuple):
+    """What no event names, and the version of it that was judged: another one in its place is not removed."""
 
-    path: str
-    bytes: int
-    run_id: str | None
-    run_status: str
-    modified_at: datetime
-    kept: str | None
+    what: Unnamed
     version: str
-
-    @property
-    def is_foreign(self) -> bool:
-        """Whether no run of this ledger wrote it."""
-        return self.run_status == FOREIGN
 
 
 def find_unreferenced(ledger: Ledger, lake: Lake) -> list[Unreferenced]:
@@ -84,7 +73,7 @@ def _run_of(pattern: re.Pattern[str], name: str, is_of_a_run: bool) -> str | Non
 
 def removable(found: list[Unreferenced]) -> list[Unreferenced]:
     """What nobody can come back to: a run that may be driven again may be in the hands of a driver that only sleeps."""
-    return [item for item in found if item.kept is None]
+    return [item for item in found if item.what.kept is None]
 
 
 def collect(
@@ -102,7 +91,7 @@ def collect(
     if not gone:
         return []
     log = lake_log(ledger, by=by)
-    log.collect([_garbage(item) for item in gone], reason=text, by=by, policy=policy)
+    log.collect([_garbage(item.what) for item in gone], reason=text, by=by, policy=policy)
     mark_saved(ledger, lake, ledger.append(log))
     for item in gone:
         _remove(lake, item)
@@ -148,7 +137,7 @@ def _judged(ledger: Ledger, entry: Entry, runs: _Runs, run_id: str | None) -> Un
     else:
         kept = _too_young(ledger.clock().timestamp() - entry.modified)
     modified = datetime.fromtimestamp(min(max(entry.modified, 0), _LAST_SECOND), UTC)
-    return Unreferenced(entry.path, entry.bytes, run_id, status, modified, kept, entry.version)
+    return Unreferenced(Unnamed(entry.path, entry.bytes, run_id, status, modified, kept), entry.version)
 
 
 def _why_foreign(entry: Entry, run_id: str | None) -> str:
@@ -165,7 +154,7 @@ def _too_young(seconds: float) -> str | None:
     return "it has not been there for longer than a lease lasts" if seconds <= TTL_SECONDS else None
 
 
-def _garbage(item: Unreferenced) -> Garbage:
+def _garbage(item: Unnamed) -> Garbage:
     is_run = item.run_id is not None and item.run_id.startswith(("bf-", "run-"))
     run_id = item.run_id if is_run else None
     return Garbage(item.path, item.bytes, run_id, format_time(item.modified_at), item.run_status)
@@ -174,21 +163,21 @@ def _garbage(item: Unreferenced) -> Garbage:
 def _remove(lake: Lake, item: Unreferenced) -> None:
     """Remove what was judged, and not what somebody put in its place meanwhile."""
     try:
-        lake.remove(item.path, item.version)
+        lake.remove(item.what.path, item.version)
     except OSError as error:  # what is left is found again
-        raise translate(error, f"removing {item.path}") from error
+        raise translate(error, f"removing {item.what.path}") from error
 
 
 def _still_unnamed(ledger: Ledger, found: list[Unreferenced]) -> list[Unreferenced]:
     """Those that no event names: asked of the ledger itself, event by event, since what goes does not come back."""
-    wanted = {item.path for item in found}
+    wanted = {item.what.path for item in found}
     named: set[str] = set()
     given_up: set[str] = set()
     for topic in (*NAMED, "dataset.files_pruned") if wanted else ():
         for row in events_of(ledger.store, [topic]):
             paths = {file.path for file in files_in(entry_of(ledger.id, row).data)}
             (named if topic in NAMED else given_up).update(paths & wanted)
-    return [item for item in found if item.path not in named - given_up]
+    return [item for item in found if item.what.path not in named - given_up]
 
 
 def _named_files(ledger: Ledger) -> set[str]:

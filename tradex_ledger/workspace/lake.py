@@ -13,7 +13,6 @@ from tradex_ledger.audit.documents.lake import (
     Marked,
     PruneDocument,
     Told,
-    Unnamed,
     Wrong,
 )
 from tradex_ledger.domain.waiting import EpochPlan, ListedFile
@@ -171,8 +170,4 @@ class LakeRoom:
 
 
 def _garbage(found: list[Unreferenced], gone: list[Unreferenced]) -> GarbageDocument:
-    listed, removed = (
-        [Unnamed(f.path, f.bytes, f.run_id, f.run_status, f.modified_at, f.kept) for f in files]
-        for files in (found, gone)
-    )
-    return GarbageDocument.of(listed, removed)
+    return GarbageDocument.of([one.what for one in found], [one.what for one in gone])

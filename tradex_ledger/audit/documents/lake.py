@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import NamedTuple
 
 from tradex_ledger.audit.documents.form import HIDDEN, SPREAD
 from tradex_ledger.domain.day import iso
+from tradex_ledger.domain.unnamed import Unnamed
 from tradex_ledger.domain.waiting import FileList, ListedFile
 from tradex_ledger.errors import TradexError
 from tradex_ledger.relations.data import LostFile
-
-FOREIGN = "foreign"
-
-
-class Unnamed(NamedTuple):
-    """A file, or a staging folder, that no event names: the run that wrote it, and why it stays (None: it can go)."""
-
-    path: str
-    bytes: int
-    run_id: str | None
-    run_status: str
-    modified_at: datetime
-    kept: str | None
-
-    @property
-    def is_foreign(self) -> bool:
-        """Whether no run of this ledger wrote it."""
-        return self.run_status == FOREIGN
 
 
 @dataclass(frozen=True, slots=True)
