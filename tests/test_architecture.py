@@ -50,3 +50,11 @@ def test_a_contract_that_is_broken_fails(report: str, contract: dict[str, Any]) 
     assert f"{contract['name']} BROKEN" in " ".join(report.split())
     for name in contract.get("forbidden_modules", ()):
         assert f"-> {name} " in report.replace("\n", " ").replace("(", " (")
+
+
+def test_the_page_of_the_house_names_every_room_in_the_order_of_the_layers() -> None:
+    (layers,) = [contract["layers"] for contract in contracts() if contract["type"] == "layers"]
+    told = re.findall(r"^\| (`.+?`) \|", (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"), re.M)
+    rooms = [name.partition("/")[0] for row in told for name in re.findall(r"`([\w/]+)`", row)]
+    wanted = [name for layer in layers for name in re.findall(r"(?<!\()\b\w+\b", layer)]
+    assert rooms == wanted

@@ -16,7 +16,6 @@ CODES = ROOT / "schema" / "codes.csv"
 
 # Several classes, one meaning: told apart by their sentences only.
 ONE_MEANING = {
-    "deprecated-version": 1,
     "engine-not-refused": 2,
     "expired": 2,
     "ledger-behind": 2,
