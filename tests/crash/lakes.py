@@ -39,6 +39,9 @@ def create(folder: Path, source: Path, *, workers: int, window_partitions: int) 
         found, count = re.subn(rf"# {name} = \d+", f"{name} = {value}", found)
         assert count == 1, f"tradex.toml has no line for {name}"
     settings.write_text(found)
+    with Workspace.open(folder) as workspace:  # what stands in the settings has effect once it is on record
+        workspace.policy.set(reason="windows of a size to be crashed in, INC-4211")
+        assert workspace.core.policy.window_partitions == window_partitions
 
 
 def request(workspace: Workspace, first: int, last: int) -> str:
