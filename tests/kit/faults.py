@@ -81,13 +81,14 @@ class FaultyLedger(Ledger):
         self.faults = faults
         super().__init__(open_engine(url), clock)
 
-    def append(self, *aggregates: Aggregate) -> int:
+    def append(self, *aggregates: Aggregate, unmoved: Iterable[Aggregate] = ()) -> int:
         pending = [event for aggregate in aggregates for event in aggregate.pending_events]
         named = [(get_topic(type(event)), getattr(event, "layer", None)) for event in pending]
         topics = dict.fromkeys(
             f"{topic}:{layer}" if layer else topic for topic, layer in named if topic != "dataset.published"
         )
-        return self.faults.step("append", " ".join(topics), lambda: super(FaultyLedger, self).append(*aggregates))
+        save = super().append
+        return self.faults.step("append", " ".join(topics), lambda: save(*aggregates, unmoved=unmoved))
 
 
 @dataclass(frozen=True)

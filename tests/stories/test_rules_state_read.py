@@ -14,7 +14,11 @@ from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import StatePutBackError
 from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.digest import digest_of
+from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.request import RangeError, Request, StateUseError, recorded
+from tradex_ledger.driving import publish
+from tradex_ledger.driving.judge import check_state_read
+from tradex_ledger.planning.scope import Scope
 
 CURSOR = "2024-01-06T00:00:00.000000Z"
 OUT_OF_REACH = day_of(small.day(6))
@@ -101,6 +105,30 @@ def test_a_state_that_was_put_back_behind_its_days_refuses_it(ws: Path):
         assert refused.value.code == "state-put-back"
         assert workspace.ledger.get(Backfill, run_id).status == "APPROVED"
         check_everything(workspace)
+
+
+@pytest.mark.norm("N21")
+def test_a_state_that_is_put_back_between_the_last_look_and_the_save_refuses_it_too(
+    ws: Path, monkeypatch: pytest.MonkeyPatch
+):
+    run_id = asked(ws)
+    moved = []
+
+    def put_back_after_the_look(scope: Scope, run: Backfill) -> list[PipelineState]:
+        looked = check_state_read(scope, run)
+        if not moved:
+            moved.append(state := scope.ledger.get(PipelineState, "pipeline-x", "pipeline"))
+            before = {"run": "bf-0", "cursor_before": state.cursor, "cursor": "2024-01-05T00:00:00.000000Z"}
+            state.trigger_event(state.Overridden, **before, by="maria")
+            scope.ledger.append(state)
+        return looked
+
+    monkeypatch.setattr(publish, "check_state_read", put_back_after_the_look)
+    with small.reopen(ws) as workspace:
+        with pytest.raises(StatePutBackError, match="stands at 2024-01-05"):
+            workspace.runs.drive(run_id)
+        backfill = workspace.ledger.get(Backfill, run_id)
+        assert (backfill.status, backfill.published) == ("FAILED", False)
 
 
 @pytest.mark.parametrize("use", ["override", "believe"])

@@ -12,6 +12,7 @@ from dataclasses import asdict
 
 import duckdb
 
+from tradex_ledger.clock import new_token
 from tradex_ledger.datasets.graph import affected, days_of, windows
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.day import day_of, later, span
@@ -81,8 +82,11 @@ def drive(ex: Execution, run_id: str, prepared: Prepared | None = None, judged: 
 
 @contextmanager
 def _staging(ex: Execution, run_id: str) -> Iterator[Staging]:
-    """A staging folder for the length of the block. Who is interrupted leaves it to the next drive, which wipes it."""
-    staging = Staging(ex.lake.new_staging(run_id, ex.token))
+    """A staging folder for the length of the block. Who is interrupted leaves it to the next drive, which wipes it.
+
+    It is called as no other: a task of a drive that failed may still be writing in the folder of that one.
+    """
+    staging = Staging(ex.lake.new_staging(run_id, new_token()))
     try:
         yield staging
     except (KeyboardInterrupt, RuntimeError):  # the second is how DuckDB tells of a Ctrl-C

@@ -14,6 +14,7 @@ from itertools import islice
 
 import duckdb
 
+from tradex_ledger.clock import new_token
 from tradex_ledger.datasets.definition import Definition, DefinitionError
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.dataset_errors import EngineChangedRowsError
@@ -158,7 +159,7 @@ def _compare(
     name = f"engine-{ex.token}"  # a name of its own; its lease keeps `lake gc` off what is staged
     try:
         with held(ex, name):
-            bench = Bench(ex, prepared.columns, Staging(ex.lake.new_staging(name, "check")))
+            bench = Bench(ex, prepared.columns, Staging(ex.lake.new_staging(name, new_token())))
             try:
                 while waiting and len(sample.days) < allowed:
                     chosen, waiting = waiting[: allowed - len(sample.days)], waiting[allowed - len(sample.days) :]

@@ -6,6 +6,8 @@ A save may also conflict on a dataset's lock; then the run itself has not moved 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.domain.incremental import IncrementalRun
@@ -57,14 +59,14 @@ class DrivenRun:
         self.run: Backfill | IncrementalRun = load_run(ledger, run_id)
         self._stored = self.run.version
 
-    def append(self, *others: Aggregate) -> int:
+    def append(self, *others: Aggregate, unmoved: Iterable[Aggregate] = ()) -> int:
         """Save the run's pending events with those of the others, all or nothing. Returns the position after it.
 
-        Raises: `WriterConflictError` when one of the others moved (the run is read again, the step can be repeated);
+        Raises: `WriterConflictError` when one of the others, or of the `unmoved`, moved (the run is read again, the step can be repeated);
         `FencedError`, `EndedMeanwhileError` when the run itself moved.
         """
         try:
-            saved = self._ledger.append(self.run, *others)
+            saved = self._ledger.append(self.run, *others, unmoved=unmoved)
         except WriterConflictError:
             if self._ledger.version_of(self.id) != self._stored:
                 status = load_run(self._ledger, self.id).status

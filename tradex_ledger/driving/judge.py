@@ -56,14 +56,17 @@ def check_sla(scope: Scope, driven: DrivenRun) -> None:
             driven.append()
 
 
-def check_state_read(scope: Scope, run: Backfill) -> None:
+def check_state_read(scope: Scope, run: Backfill) -> list[PipelineState]:
     """Raise `StatePutBackError` where the state that bounds its plan was put back behind days of it.
 
-    Looked at before a drive and right before publication. Who puts it back between that look and the save does no
-    harm: these days are published, and an incremental run processes them again, with the same rows.
+    Looked at before a drive and right before publication. Returns the state that it stands on, if any: a publication
+    is saved only as long as that one has not moved.
     """
-    if run.bound is not None:
-        run.check_state_read(scope.ledger.get(PipelineState, stream_of(scope.pipeline.name), "pipeline").cursor)
+    if run.bound is None:
+        return []
+    state = scope.ledger.get(PipelineState, stream_of(scope.pipeline.name), "pipeline")
+    run.check_state_read(state.cursor)
+    return [state]
 
 
 def reason_for_a_person(scope: Scope, driven: DrivenRun, added: Sequence[Window]) -> str | None:

@@ -89,6 +89,7 @@ def _save(ex: Execution, driven: DrivenRun, base: Base) -> None:
     check_identity(scope.ledger.store, ex.lake)  # hours may have passed since the run began
     run = driven.run
     together: list[Aggregate] = []
+    unmoved: list[PipelineState] = []
     for name, summary in run.publish(base=base.position, by=scope.by).items():
         lock = base.locks[name]
         lock.publish(
@@ -101,7 +102,7 @@ def _save(ex: Execution, driven: DrivenRun, base: Base) -> None:
         )
         together.append(lock)
     if isinstance(run, Backfill):
-        check_state_read(scope, run)
+        unmoved = check_state_read(scope, run)
         if run.request.override_state:
             state = scope.ledger.get(PipelineState, stream_of(scope.pipeline.name), "pipeline")
             run.override_state(state, policy=scope.policy, host=ex.executor.host, by=scope.by)
@@ -112,7 +113,7 @@ def _save(ex: Execution, driven: DrivenRun, base: Base) -> None:
         state = scope.ledger.get(PipelineState, stream_of(run.pipeline), "pipeline")
         state.advance(run, by=scope.by)
         together.append(state)
-    saved = driven.append(*together)
+    saved = driven.append(*together, unmoved=unmoved)
     mark(scope.ledger.store, ex.lake, saved)
 
 

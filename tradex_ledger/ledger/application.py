@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -108,14 +108,17 @@ class Ledger(Application[str]):
             raise NoSuchStreamError(stream, noun)
         return found
 
-    def append(self, *aggregates: Aggregate) -> int:
+    def append(self, *aggregates: Aggregate, unmoved: Iterable[Aggregate] = ()) -> int:
         """Save the pending events of all the aggregates at once. Returns the position after the save.
+
+        `unmoved` are others that the decision stands on: they get no event.
 
         Raises: `WriterConflictError`, with nothing stored, when any of the streams has moved.
         """
-        streams = [a.id for a in aggregates]
+        read = {a.id: a.version for a in unmoved}
+        streams = [*(a.id for a in aggregates), *read]
         try:
-            recordings = self.save(*aggregates)
+            recordings = self.save(*aggregates, unmoved=read)
         except IntegrityError:
             raise WriterConflictError(streams) from None
         return recordings[-1].notification.id if recordings else self.position()

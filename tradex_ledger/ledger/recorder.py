@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from eventsourcing.persistence import (
+    IntegrityError,
     Notification,
     ProcessRecorder,
     StoredEvent,
@@ -38,15 +39,24 @@ class Recorder(ProcessRecorder):
         self.ledger = ledger_id(engine)
 
     def insert_events(
-        self, stored_events: Sequence[StoredEvent], *, tracking: Tracking | None = None, **_others: object
+        self,
+        stored_events: Sequence[StoredEvent],
+        *,
+        tracking: Tracking | None = None,
+        unmoved: Mapping[str, int] | None = None,
+        **_others: object,
     ) -> list[int]:
         """Appends events, and what they were caused by, in one transaction; returns their positions.
 
-        Raises: IntegrityError if a stream already has one of the versions, or the tracking is not new.
+        `unmoved` are the versions of streams that were read for it, and get no event.
+
+        Raises: IntegrityError if a stream already has one of the versions, the tracking is not new, or one of the
+        `unmoved` has another version by now.
         """
         if not stored_events and tracking is None:
             return []
-        with writing(self._engine) as connection:
+        with writing(self._engine) as connection:  # with the append lock: nobody moves them between this and the end
+            _check_unmoved(connection, unmoved or {})
             positions = append(connection, self.ledger, self._clock, stored_events)
             if tracking is not None:
                 _track(connection, tracking)
@@ -132,6 +142,13 @@ def _of_stream(stream: str, *, gt: int | None, lte: int | None, desc: bool, limi
     if lte is not None:
         wanted = wanted.where(events.c.version <= lte)
     return wanted.order_by(events.c.version.desc() if desc else events.c.version).limit(limit)
+
+
+def _check_unmoved(connection: Connection, unmoved: Mapping[str, int]) -> None:
+    for stream, version in unmoved.items():
+        wanted = select(func.max(events.c.version)).where(events.c.stream == stream)
+        if (found := connection.execute(wanted).scalar_one()) != version:
+            raise IntegrityError(f"{stream} is at version {found}, not {version}")
 
 
 def _track(connection: Connection, reached: Tracking) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import duckdb
 import orjson
 
+from tradex_ledger.clock import new_token
 from tradex_ledger.datasets.fingerprint import describe_all
 from tradex_ledger.datasets.graph import affected, windows
 from tradex_ledger.datasets.intake import Intake, Part
@@ -90,7 +91,7 @@ def find_late(ex: Execution) -> list[Late]:
     name = f"propose-{ex.token}"
     try:
         with held(ex, name):
-            staging = Staging(ex.lake.new_staging(name, "dry"))
+            staging = Staging(ex.lake.new_staging(name, new_token()))
             try:
                 return _look(Bench(ex, describe_all(scope.pipeline), staging), cursor)
             finally:
