@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
@@ -17,6 +18,7 @@ from tradex_ledger.errors import TradexError, UsageError
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.storage import LakeFileError, translate
 from tradex_ledger.lake.verified import Reading
+from tradex_ledger.ledger.ask import has_stream
 from tradex_ledger.ledger.named import find_run
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.paths import readable
@@ -89,7 +91,8 @@ def query(
         names = _tables(tree) - {"events"}
         projections = names & set(projection_names())
         add_projections(connection, sorted(projections))
-        tables = Tables(connection, Reading(lake, trusting=trusting), _candidate(store, candidate))
+        twofold = _twofold(store, connection, projections)
+        tables = Tables(connection, Reading(lake, trusting=trusting), _candidate(store, candidate), twofold)
         try:
             tables.add(names - projections)
             confine(connection, tables.listed, memory=MEMORY, spill=SPILL)
@@ -108,6 +111,25 @@ def query(
             raise QueryError(said, mend='see the columns: tradex query "describe TABLE"') from None
     finally:
         close(connection)
+
+
+def _twofold(store: Store, connection: duckdb.DuckDBPyConnection, projections: Iterable[str]) -> list[str]:
+    """Warnings of projections that are called as datasets of an older release, which had no such projection.
+
+    Raises: `QueryError` for one whose dataset is not given up: it must not get another answer than before in silence.
+    """
+    warnings = []
+    for name in sorted(name for name in projections if has_stream(store, f"dataset-{name}")):
+        for row in LOGIC_VERSIONS.read(connection, "dataset = ? and is_read", name):
+            number = row.logic_version
+            if not row.is_deprecated:
+                raise QueryError(
+                    f"{name} is a dataset here, and a table of the ledger's own by this release",
+                    mend=f"read the dataset as {name}_v{number}; the other one can be read once the dataset has another "
+                    f"name, and this one is given up: tradex dataset deprecate {name} {number} --reason …",
+                )
+            warnings.append(f"{name} is a table of the ledger's own; the dataset of that name is {name}_v{number}")
+    return warnings
 
 
 def _candidate(store: Store, prefix: str | None) -> str | None:

@@ -39,7 +39,9 @@ def of_a_dataset(name: str) -> Problem | None:
     if not is_name(name):
         return "has a name that is no identifier (a-z, 0-9, _)", ""
     if name in reserved():
-        return f"has the name of a table of the ledger's own: {name}", _RENAME
+        built = f"what an older release built under it is read as {name}_v1 (or its version), and given up by"
+        mend = f"{_RENAME}, and its file; {built}: tradex dataset deprecate {name} 1 --reason …"
+        return f"has the name of a table of the ledger's own: {name}", mend
     if is_taken(name):
         return f"has a name that SQL has for something else: {name}", _RENAME
     if _VERSION.fullmatch(name):
