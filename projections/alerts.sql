@@ -1,7 +1,8 @@
 -- What somebody must hear of (N35): failures, volumes out of bounds, runs beyond their SLA, held publications,
 -- partitions that came out otherwise from the same inputs, engines that give other rows than what was built, cursors in
--- the future, files at the source with more rejected lines than are kept or with posts that are later than the clock
--- (told when there are more of them than at the look before), and posts that were left out because their day is protected.
+-- the future, files at a source with more rejected lines than are kept or with rows that are later than the clock (told
+-- when there are more of them than at the look at that source before), and rows that were left out because their day is
+-- protected. Rows are called posts where only posts are read.
 with delivered as (
     select coalesce(max((data ->> '$.position')::bigint), 0) as up_to
     from events
@@ -10,6 +11,10 @@ with delivered as (
 looks as (
     select
         position,
+        run_id,
+        -- Where there are several, a look names its own.
+        regexp_extract(data ->> '$.source', '^([a-z][a-z0-9_]*)=', 1) as source,
+        if(if(source = '', data ->> '$.pipeline' = 'x', source = 'x_posts'), 'posts', 'rows') as noun,
         coalesce((data ->> '$.found.beyond')::bigint, 0) as beyond,
         coalesce((data ->> '$.found.odd."created_at later than the clock"')::bigint, 0) as later
     from events
@@ -19,11 +24,18 @@ looks as (
 swollen as (
     select
         position,
+        noun,
         case when beyond > lag(beyond, 1, 0) over w then beyond end as beyond,
         case when later > lag(later, 1, 0) over w then later end as later
     from looks
-    window w as (order by position)
+    window w as (partition by source order by position)
     qualify coalesce(beyond > lag(beyond, 1, 0) over w, false) or coalesce(later > lag(later, 1, 0) over w, false)
+),
+nouns as (
+    select run_id, if(bool_and(noun = 'posts'), 'posts', 'rows') as noun
+    from looks
+    where run_id is not null
+    group by run_id
 )
 select
     e.position,
@@ -37,8 +49,8 @@ select
         when 'run.held' then 'held'
         when 'dataset.engine_checked' then 'engine gives other rows'
         when 'ledger.cursor_ahead' then 'cursor in the future'
-        when 'source.looked' then if(s.later is null, 'rejected lines not kept', 'posts later than the clock')
-        when 'run.layer_completed' then 'posts withheld'
+        when 'source.looked' then if(s.later is null, 'rejected lines not kept', s.noun || ' later than the clock')
+        when 'run.layer_completed' then coalesce(n.noun, 'posts') || ' withheld'
         else 'failed'
     end as alert,
     e.dataset,
@@ -87,14 +99,15 @@ select
         when 'source.looked' then concat_ws(
             '; ',
             format(
-                '{} posts at {} are later than the clock of the machine that read them, and are no posts until then: if '
+                '{} {} at {} are later than the clock of the machine that read them, and are no {} until then: if '
                 'that clock is behind, set it right, then: tradex backfill propose',
-                s.later, e.data ->> '$.source'
+                s.later, s.noun, e.data ->> '$.source', s.noun
             ),
-            format('{} lines at {} are no posts and too many to be kept', s.beyond, e.data ->> '$.source')
+            format('{} lines at {} are no {} and too many to be kept', s.beyond, e.data ->> '$.source', s.noun)
         )
         when 'run.layer_completed' then format(
-            '{} posts were left out: the day that they belong to is protected', e.data ->> '$.source.withheld'
+            '{} {} were left out: the day that they belong to is protected',
+            e.data ->> '$.source.withheld', coalesce(n.noun, 'posts')
         )
         else e.data ->> '$.reason'
     end as message,
@@ -102,6 +115,7 @@ select
 from events e
 cross join delivered d
 left join swollen s on s.position = e.position
+left join nouns n on n.run_id = e.run_id
 where e.topic in (
     'backfill.failed', 'incremental_run.failed', 'run.anomaly_detected', 'run.contents_differed', 'run.sla_exceeded',
     'run.held', 'ledger.cursor_ahead'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -20,11 +21,14 @@ from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.config import FILE
 from tradex_ledger.datasets.definition import DefinitionError
 from tradex_ledger.domain.day import day_of
+from tradex_ledger.domain.extraction import Extraction
 from tradex_ledger.domain.incremental import NothingToRunError
 from tradex_ledger.domain.request import Request
+from tradex_ledger.domain.source import Counts, Found, Look
 from tradex_ledger.driving.ahead import FarAheadError
 from tradex_ledger.driving.extract import NothingReadableError
 from tradex_ledger.errors import TradexError
+from tradex_ledger.sources import LATER
 from tradex_ledger.sources.places import NoPlaceError
 from tradex_ledger.sources.registry import UnknownReaderError
 from tradex_ledger.workspace import Workspace
@@ -109,6 +113,29 @@ def test_a_pipeline_of_two_sources_is_run_backfilled_bumped_reverted_and_asked_a
         ]
         assert rows(workspace, TURNOVER, position) == before
         bump_and_revert(workspace)
+
+
+def test_alerts_of_each_source_are_told_once_and_call_its_rows_what_they_are(tmp_path: Path):
+    ws = made(tmp_path)
+    found = {
+        "trades": Found(Counts(lines=7, beyond=5), 0, Counter({LATER: 2}), None, []),
+        "instruments": Found(Counts(), 0, Counter(), None, []),
+        "x_posts": Found(Counts(lines=1, beyond=1), 0, Counter(), None, []),
+    }
+    with opened(ws) as workspace:
+        for number, name in enumerate(["trades", "instruments", "trades", "x_posts", "trades"]):
+            asked = Extraction("incremental", None, None, f"{name}=files:/in/{name}")
+            told = Look.record(f"look-{number}", asked, found[name], pipeline="trades", run=None, late=None, by="ana")
+            workspace.ledger.append(told)
+        assert [(alert["alert"], alert["message"]) for alert in projection(workspace, "alerts")] == [
+            (
+                "rows later than the clock",
+                "2 rows at trades=files:/in/trades are later than the clock of the machine that read them, and are no "
+                "rows until then: if that clock is behind, set it right, then: tradex backfill propose; "
+                "5 lines at trades=files:/in/trades are no rows and too many to be kept",
+            ),
+            ("rejected lines not kept", "1 lines at x_posts=files:/in/x_posts are no posts and too many to be kept"),
+        ]
 
 
 def bump_and_revert(workspace: Workspace) -> None:
