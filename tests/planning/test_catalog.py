@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,26 @@ def test_what_is_laid_over_a_catalog_is_not_in_the_next(tmp_path: Path) -> None:
         day, version = next(iter(laid_over.current["gold_metrics"].items()))
         laid_over.put("gold_metrics", later(day, 1000), version)
         assert catalogs.at(last, versions).get("gold_metrics", later(day, 1000)) is None
+
+
+def test_one_of_before_is_not_read_again_where_nothing_has_moved_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks for a backfill is told why it is as of the position of its plan; the request itself came later."""
+    loaded = []
+
+    def load(catalogs: Catalogs, position: int, versions: Mapping[str, int]) -> Catalog:
+        loaded.append(position)
+        return Catalogs._load(catalogs, position, versions)
+
+    with small.reopen(worlds.copied(tmp_path, until=3)) as workspace:
+        versions, before = logic_versions(workspace.core.scope().locks()), workspace.ledger.position()
+        small.request(workspace, 1, 2)
+        catalogs, last = Catalogs(workspace.ledger.store), workspace.ledger.position()
+        monkeypatch.setattr(catalogs, "_load", partial(load, catalogs))
+        found = [catalogs.at(position, versions) for position in (last, before, last)]
+    assert [catalog.position for catalog in found] == [last, before, last]
+    assert (loaded, before < last) == ([last], True)
 
 
 def test_what_an_older_reader_left_on_days_around_is_read_and_digested_too() -> None:

@@ -115,7 +115,7 @@ _MOVES_NOTHING = {"run.partition_rebuilt"}
 
 @dataclass
 class Catalogs:
-    """Catalogs of one ledger. The last one is kept, and is read again only after an event that may have moved it."""
+    """Catalogs of one ledger. The last one is kept, and read again only past an event that may have moved it."""
 
     store: Store
     _last: tuple[Catalog, dict[str, int]] | None = None
@@ -184,9 +184,10 @@ class Catalogs:
             if named if layer != "bronze" else mended is None:
                 catalog.lost.setdefault(dataset, {})[day_of(day)] = position
 
-    def _moved(self, since: int, position: int) -> bool:
+    def _moved(self, one: int, other: int) -> bool:
+        """Whether the catalogs of two positions may differ, whichever comes first."""
         topics = [topic for topic in topics_of(*_ASKED) if topic not in _MOVES_NOTHING]
-        return position < since or has_moved(self.store, topics, since, position)
+        return has_moved(self.store, topics, min(one, other), max(one, other))
 
 
 _LOST = "select dataset, layer, partition, path, position, mended_position from lost_files order by position"
