@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
-from eventsourcing.utils import get_topic, resolve_topic
 from jsonschema import Draft202012Validator
 
 from tests.kit import small, story_of_rules
 from tests.kit.check import check_everything, read_record
 from tests.kit.lake import projection
-from tradex_ledger.domain.base import CreatedEvent, Event
+from tradex_ledger.domain.base import EVENTS, CreatedEvent, Event
 from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.resources import names, read_text
 from tradex_ledger.views import add_projections, open_views, projection_names, resolve, topics_of
@@ -110,7 +109,7 @@ def event_classes(base: type[Event] = Event) -> Iterator[type[Event]]:
         yield from event_classes(cls)
 
 
-CLASSES = {cls.TOPIC: resolve_topic(cls.TOPIC) for cls in event_classes()}
+CLASSES = {cls.TOPIC: EVENTS[cls.TOPIC] for cls in event_classes()}
 
 
 def schema_of(name: str) -> dict[str, Any]:
@@ -140,7 +139,7 @@ def objects(schema: Any) -> Iterator[dict[str, Any]]:
 
 def test_the_topics_are_these_and_no_others():
     assert set(CLASSES) == TOPICS
-    assert all(get_topic(cls) == topic for topic, cls in CLASSES.items())
+    assert all(topic == cls.TOPIC for topic, cls in CLASSES.items())
 
 
 def test_every_event_class_has_a_schema_for_each_of_its_versions_and_every_schema_its_class():

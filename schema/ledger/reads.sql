@@ -43,6 +43,9 @@ where level = 0 and tile >= :begin and tile < :upto
     and exists (select 1 from events where position = :last)
 order by tile
 
+-- name: tile
+select hashes from tiles where level = :level and tile = :tile
+
 -- name: stream_counted
 select count(*), max(version) from events /*+ indexed by sqlite_autoindex_events_1 */ where stream = :stream
 
@@ -60,3 +63,9 @@ select position, stream, version, topic, at, leaf, entry from events where strea
 
 -- name: streams_begun
 select stream from events where version = 1 and topic in :topics order by position
+
+-- name: leases
+select name, holder, host, machine, pid, beat, renewed, seconds from holds
+
+-- name: watched
+select name, holder, beat, since from watches where machine = :machine

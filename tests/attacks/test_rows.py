@@ -16,12 +16,14 @@ from tests.kit import planted, small
 from tests.kit.planted import Planted
 from tradex_ledger.audit.log import log
 from tradex_ledger.cli.main import run
+from tradex_ledger.clock import utc_now
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import BrokenLedgerError
 from tradex_ledger.ledger.log import EarlyTileError
 from tradex_ledger.ledger.merkle import leaf_hash
+from tradex_ledger.ledger.recorder import Recorder
 from tradex_ledger.ledger.rows import BrokenRowError, MissingEventError, time_at
 from tradex_ledger.views import open_views, resolve
 from tradex_ledger.workspace import Workspace
@@ -118,7 +120,7 @@ def test_what_is_planted_is_refused_by_whoever_reads_it(
         ledger = opened.ledger
         for read in (
             lambda: ledger.get(Backfill, run_id),
-            lambda: list(map(ledger.mapper.to_domain_event, ledger.recorder.select_notifications(1, 10_000))),
+            lambda: Recorder(ledger.engine, utc_now).select_notifications(1, 10_000),
             lambda: log(ledger),
             lambda: open_views(ledger.store, resolve(ledger.store, None)),
         ):

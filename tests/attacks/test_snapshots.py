@@ -35,7 +35,7 @@ def folder(week: Path, tmp_path: Path) -> Path:
 
 def plant(folder: Path, aggregate: Aggregate, **lies: Any) -> None:
     """A snapshot as older releases took them, in each format that there was, that says something else."""
-    kept = {"format": 4, "state": {**state(aggregate), **lies}, "topic": type(aggregate).TOPIC}  # type: ignore[attr-defined]  # every aggregate has a topic
+    kept = {"format": 4, "state": {**state(aggregate), **lies}, "topic": type(aggregate).TOPIC}
     with planted.database(folder) as connection:
         connection.execute(
             "insert into snapshots values (?, ?, 'snapshot', ?)", [aggregate.id, aggregate.version, orjson.dumps(kept)]

@@ -20,6 +20,7 @@ from eventsourcing.persistence import StoredEvent
 
 from tests.benchmarks import measure
 from tradex_ledger import resources
+from tradex_ledger.domain.base import UNSAVED
 from tradex_ledger.domain.run_events import PartitionRebuilt
 from tradex_ledger.ledger.mapper import EntryMapper
 from tradex_ledger.ledger.recorder import Recorder
@@ -33,10 +34,10 @@ GOAL, GOAL_RATIO = 25_000, 0.5
 def made_events(first: int, count: int) -> list[PartitionRebuilt]:
     """Events as a rebuild records them, one file each."""
     return [
-        PartitionRebuilt(  # type: ignore[call-arg]  # the class of events makes the constructor
+        PartitionRebuilt(
             originator_id=f"bf-{n // 5_000:09d}",
             originator_version=n % 5_000 + 1,
-            timestamp=PartitionRebuilt.create_timestamp(),
+            timestamp=UNSAVED,
             by="bench",
             dataset="silver_social_events",
             layer="silver",

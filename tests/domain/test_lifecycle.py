@@ -9,9 +9,9 @@ import duckdb
 import pytest
 
 from tests.kit.facts import planned, rebuilt, requested, started
-from tests.kit.given import ENVELOPE, replay
+from tests.kit.given import replay
 from tradex_ledger import resources
-from tradex_ledger.domain.base import EVENTS, CreatedEvent, Event
+from tradex_ledger.domain.base import ENVELOPE, EVENTS, UNSAVED, CreatedEvent, Event
 from tradex_ledger.domain.life import ACTIVE, DRIVABLE, ENDED
 from tradex_ledger.ledger.application import KINDS
 from tradex_ledger.lifecycle import COLUMNS, Step, as_values, statuses, steps
@@ -33,7 +33,7 @@ def played(kind: type[Event], run: Any) -> str:
     facts = {name: some_value(k) for name, k in get_type_hints(kind).items() if name not in ENVELOPE}
     for known in (rebuilt("2024-01-03"), planned()):  # of some, no value at all is as good as another
         facts |= known.data if known.kind is kind else {}
-    vars(event).update(facts, by="ana", timestamp=run.modified_on, originator_version=2, originator_id=run.id)
+    vars(event).update(facts, by="ana", timestamp=UNSAVED, originator_version=2, originator_id=run.id)
     run.status = UNTOUCHED
     event.apply(run)
     return str(run.status)

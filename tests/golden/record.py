@@ -22,7 +22,7 @@ from sqlalchemy import Engine
 
 from tests.kit import small, story_of_rules
 from tests.kit.check import read_record
-from tests.kit.given import state
+from tests.kit.given import state, whole
 from tests.kit.rows import rows
 from tradex_ledger.domain.day import Day, iso
 from tradex_ledger.domain.protection import Protection
@@ -54,7 +54,7 @@ def answers(ledger: Ledger) -> dict[str, Any]:
     with open_views(ledger.store, resolve(ledger.store, None)) as views:
         streams = [r[0] for r in views.execute("select distinct stream from events order by all").fetchall()]
         shown = {name: sorted(map(plain, rows(views, name)), key=json.dumps) for name in projection_names()}
-    return {"aggregates": {s: plain(state(ledger.repository.get(s))) for s in streams}, "projections": shown}
+    return {"aggregates": {s: plain(state(whole(ledger.engine, s))) for s in streams}, "projections": shown}
 
 
 def load(lines: list[str], url: str) -> tuple[Engine, list[str]]:

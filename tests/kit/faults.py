@@ -9,8 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from eventsourcing.utils import get_topic
-
 from tradex_ledger.clock import utc_now
 from tradex_ledger.config import FILE, load_config
 from tradex_ledger.domain.base import Aggregate
@@ -20,7 +18,7 @@ from tradex_ledger.lake.local import LocalLake
 from tradex_ledger.lake.markers import Marker
 from tradex_ledger.lake.storage import StagedFile
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.ledger.store import open_engine
+from tradex_ledger.ledger.store import database, open_engine
 from tradex_ledger.workspace import Workspace
 
 R = TypeVar("R")
@@ -79,11 +77,12 @@ class FaultyLedger(Ledger):
 
     def __init__(self, url: str, faults: Faults, clock: Callable[[], datetime] = utc_now) -> None:
         self.faults = faults
-        super().__init__(open_engine(url), clock)
+        engine = open_engine(url)
+        super().__init__(database(engine), clock, lambda: engine)
 
     def append(self, *aggregates: Aggregate, unmoved: Iterable[Aggregate] = ()) -> int:
         pending = [event for aggregate in aggregates for event in aggregate.pending_events]
-        named = [(get_topic(type(event)), getattr(event, "layer", None)) for event in pending]
+        named = [(event.TOPIC, getattr(event, "layer", None)) for event in pending]
         topics = dict.fromkeys(
             f"{topic}:{layer}" if layer else topic for topic, layer in named if topic != "dataset.published"
         )

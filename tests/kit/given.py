@@ -11,19 +11,21 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import pytest
-from eventsourcing.persistence import StoredEvent
+from eventsourcing.persistence import EventStore, StoredEvent
+from sqlalchemy import Engine
 
-from tradex_ledger.domain.base import Aggregate, CreatedEvent, Event
+from tradex_ledger.clock import utc_now
+from tradex_ledger.domain.base import ENVELOPE, Aggregate, CreatedEvent, Event
 from tradex_ledger.errors import TradexError
 from tradex_ledger.ledger.entry import compose, state_of
 from tradex_ledger.ledger.mapper import EntryMapper
+from tradex_ledger.ledger.recorder import Recorder
 
 A = TypeVar("A", bound=Aggregate)
 AT = "2026-01-10T12:00:00.000000Z"
-ENVELOPE = {"originator_id", "originator_version", "originator_topic", "timestamp", "by"}
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,14 @@ def replay(stream: str, facts: tuple[Fact, ...]) -> Any:
     for version, fact in enumerate(facts, start=1):
         event: Any = EntryMapper().to_domain_event(stored(stream, version, fact))
         aggregate = event.mutate(aggregate)
+    return aggregate
+
+
+def whole(engine: Engine, stream: str) -> Any:
+    """The aggregate that all the events of a stream in a ledger lead to, replayed by the library's own means."""
+    aggregate: Any = None
+    for event in EventStore(EntryMapper(), Recorder(engine, utc_now)).get(stream):
+        aggregate = cast(Event, event).mutate(aggregate)
     return aggregate
 
 

@@ -11,12 +11,11 @@ from typing import Any, ClassVar
 import orjson
 import pytest
 from eventsourcing.persistence import StoredEvent
-from eventsourcing.utils import register_topic
 from sqlalchemy import Engine, text
 
 from tests.golden.record import answers, load
 from tests.kit.facts import EXECUTOR, candidate, opened, plan, registered, requested, submit, versioned, window
-from tests.kit.given import Fact, state, stored
+from tests.kit.given import Fact, state, stored, whole
 from tests.kit.stores import LEDGER
 from tests.kit.tree import GOLDEN
 from tradex_ledger.clock import utc_now
@@ -29,21 +28,22 @@ from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.protection import Protection
 from tradex_ledger.ledger import loading
-from tradex_ledger.ledger.application import Ledger, WriterConflictError
+from tradex_ledger.ledger.application import Ledger, WriterConflictError, ledger_in
 from tradex_ledger.ledger.entry import canonical
+from tradex_ledger.ledger.event import UnknownEventError
 from tradex_ledger.ledger.loading import ALL_EVENTS
 from tradex_ledger.ledger.log import CanonicalEvent
-from tradex_ledger.ledger.mapper import EntryMapper, UnknownEventError, fields
+from tradex_ledger.ledger.mapper import EntryMapper
 from tradex_ledger.ledger.named import AmbiguousIdError, NoSuchStreamError, ShortIdError
-from tradex_ledger.ledger.recorder import Recorder, stored_event
-from tradex_ledger.ledger.rows import Row
+from tradex_ledger.ledger.recorder import Recorder
+from tradex_ledger.ledger.rows import Row, check_row_of
 
 DAYS = 28
 
 
 @contextmanager
-def opened_ledger(engine: Engine, cls: type[Ledger] = Ledger) -> Iterator[Ledger]:
-    ledger = cls(engine, utc_now)
+def opened_ledger(engine: Engine) -> Iterator[Ledger]:
+    ledger = ledger_in(engine, utc_now)
     try:
         yield ledger
     finally:
@@ -125,9 +125,9 @@ def test_an_aggregate_of_a_long_stream_is_the_same_as_when_all_events_are_replay
             )
             ledger.append(dataset)
         for cls, stream in ((Dataset, "dataset-silver_x"), (PipelineState, "pipeline-x"), (AlertLog, "alerts")):
-            whole: Any = ledger.repository.get(stream)
-            assert state(ledger.get(cls, stream)) == state(whole)
-            assert ledger.get(cls, stream).version == whole.version > ALL_EVENTS
+            replayed = whole(engine, stream)
+            assert state(ledger.get(cls, stream)) == state(replayed)
+            assert ledger.get(cls, stream).version == replayed.version > ALL_EVENTS
         assert ledger.get(PipelineState, "pipeline-x").cursor == "2024-01-09T00:00:00Z"
         assert ledger.get(Dataset, "dataset-silver_x").protected == [HELD]
 
@@ -141,7 +141,7 @@ def test_an_event_that_supersedes_the_earlier_ones_of_its_topic_assigns_every_ti
         pass
 
     event = object.__new__(EVENTS[kind])
-    for name in fields(EVENTS[kind]):
+    for name in EVENTS[kind].FACTS:
         object.__setattr__(event, name, "a value")
     kept: Any = Assigned()
     event.apply(kept)  # what it reads of the aggregate, or changes in place, would not be there
@@ -154,11 +154,11 @@ def test_of_a_long_stream_only_the_events_that_count_are_read(engine: Engine, mo
         publications(engine, 3_000)
         read: list[int] = []
 
-        def noted(ledger: str, row: Row, stream: str) -> StoredEvent:
+        def noted(ledger: str, row: Row, stream: str) -> bytes:
             read.append(row[2])
-            return stored_event(ledger, row, stream)
+            return check_row_of(ledger, row, stream)
 
-        monkeypatch.setattr(loading, "stored_event", noted)
+        monkeypatch.setattr(loading, "check_row_of", noted)
         assert ledger.get(Dataset, "dataset-silver_x").version == 3_002
         assert read == [1, 2, 3_002]
 
@@ -191,9 +191,6 @@ class Arrived(CreatedEvent):
     @staticmethod
     def upcast_v2_v3(data: dict[str, Any]) -> None:
         data["colour"] = "brown"
-
-
-register_topic(Arrived.TOPIC, Arrived)
 
 
 def handed_back(topic: str, version: int, data: dict[str, Any]) -> StoredEvent:

@@ -12,10 +12,12 @@ from sqlalchemy import URL, Engine, create_engine
 
 from tests.kit.stores import LEDGER, START
 from tradex_ledger import resources
+from tradex_ledger.clock import Seat
 from tradex_ledger.ledger import dialects, faults, select, sqlite
 from tradex_ledger.ledger.ask import at_positions, events_of, last_position
 from tradex_ledger.ledger.entry import canonical
 from tradex_ledger.ledger.faults import StoreFault
+from tradex_ledger.ledger.leases import Leases
 from tradex_ledger.ledger.recorder import Recorder
 from tradex_ledger.ledger.select import Value, open_store, read, spread
 from tradex_ledger.ledger.store import database, translated
@@ -31,16 +33,22 @@ VALUES: dict[str, Value] = {
     "stream": "bf-1",
     "topics": TOPICS,
     "versions": [1, 3],
+    "level": 0,
+    "tile": 0,
+    "machine": "here",
 }
 STATEMENTS = select._statements()
 
 
 @pytest.fixture
 def filled(engine: Engine) -> Engine:
-    """Three hundred events of two streams, and the tile that they fill."""
+    """Three hundred events of two streams, the tile that they fill, and a lease that another machine has seen."""
     recorder = Recorder(engine, lambda: START)
     for n in range(150):
         recorder.insert_events([StoredEvent(f"bf-{s + 1}", n + 1, TOPICS[s], STATE) for s in range(2)])
+    there, here = (Leases(engine, Seat("host", machine, 7, lambda: 5.0)) for machine in ("there", "here"))
+    assert there.acquire("bf-1", "one", 30)
+    assert not here.acquire("bf-1", "two", 30)
     return engine
 
 
@@ -54,6 +62,12 @@ def test_every_door_answers_a_statement_alike(filled: Engine, url: str, name: st
     assert found and found[0] != (None,)
     assert narrow.select(statement, **asked) == found
     assert narrow.ask(lambda ask: ask(statement, **asked)) == found
+
+
+def test_every_door_tells_which_tables_there_are(filled: Engine, url: str) -> None:
+    for store in (database(filled), open_store(url)):
+        assert store.has_table("holds")
+        assert not store.has_table("handles")
 
 
 def test_a_position_and_tiles_are_told_by_every_door(filled: Engine, url: str) -> None:

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
 from tradex_ledger.ledger import merkle, tables
-from tradex_ledger.ledger.log import MissingTileError, stored_tree
 from tradex_ledger.ledger.recorder import Recorder
-from tradex_ledger.ledger.store import reading
+from tradex_ledger.ledger.store import database, reading
+from tradex_ledger.ledger.tree import MissingTileError, stored_tree
 
 LEAVES = [merkle.leaf_hash(str(n).encode()) for n in range(1100)]
 sizes = st.integers(0, len(LEAVES))
@@ -195,6 +195,6 @@ def test_tiles_in_the_database_equal_those_of_all_leaves(engine: Engine) -> None
         assert len(leaves) == size
         assert {(level, tile): hashes for level, tile, hashes in rows} == grown([leaves]).tiles
         for at_size in (0, 1, 256, 257, 1000, size):
-            assert stored_tree(connection, at_size).root() == mth(leaves[:at_size])
+            assert stored_tree(database(engine), at_size).root() == mth(leaves[:at_size])
         with pytest.raises(MissingTileError):
-            stored_tree(connection, size + 256).root()
+            stored_tree(database(engine), size + 256).root()

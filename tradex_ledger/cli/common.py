@@ -16,6 +16,7 @@ from tradex_ledger.errors import UsageError
 if TYPE_CHECKING:
     from tradex_ledger.audit.look import Look
     from tradex_ledger.workspace import Workspace
+    from tradex_ledger.workspace.core import Options
 
 D = TypeVar("D")
 F = TypeVar("F", bound=Callable[..., object])
@@ -34,15 +35,23 @@ class Call:
         """Where this call prints."""
         return Show(as_json=self.as_json)
 
-    def open(self, *, reading: bool = False, says_policy: bool = True, tolerates: tuple[str, ...] = ()) -> Workspace:
+    def open(
+        self,
+        *,
+        reading: bool = False,
+        records: bool = True,
+        says_policy: bool = True,
+        tolerates: tuple[str, ...] = (),
+    ) -> Workspace:
         """The workspace that is meant; for commands that only read, one in which nothing can be written.
 
-        Where its settings propose another policy than the one on record, that is said. `tolerates`: codes of what may
-        be wrong between ledger and lake, for what mends just that.
+        Where its settings propose another policy than the one on record, that is said. `records`: whether anything is
+        to be put on record. `tolerates`: codes of what may be wrong between ledger and lake, for what mends just that.
         """
         from tradex_ledger.workspace import Workspace
 
-        opened = Workspace.open(self.workspace or ".", actor=self.actor, reading=reading, tolerates=tolerates)
+        how: Options = {"actor": self.actor, "reading": reading, "records": records}
+        opened = Workspace.open(self.workspace or ".", tolerates=tolerates, **how)
         if not reading:
             self.warn_of_modes(opened)
         look = opened.audit.look

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from eventsourcing.utils import register_topic
-
 from tradex_ledger.domain.base import Event
 from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.facts import Facts
@@ -224,21 +222,3 @@ class Released(Event):
         aggregate.status = "APPROVED"
         aggregate.released_candidates = self.candidates
         aggregate.released_by = self.by
-
-
-RUN_EVENTS: tuple[type[Event], ...] = (
-    AnomalyDetected,
-    ContentsDiffered,
-    SlaExceeded,
-    Held,
-    Released,
-    LayerStarted,
-    PlanExtended,
-    BatchAppended,
-    PartitionRebuilt,
-    LayerCompleted,
-    LayerFailed,
-    Published,
-)
-for _event in RUN_EVENTS:
-    register_topic(_event.TOPIC, _event)

@@ -25,8 +25,7 @@ from tradex_ledger.domain.day import Day, to_epoch
 from tradex_ledger.keyed import read_sealed, write_sealed
 from tradex_ledger.lake.storage import sha256_of
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.ledger.log import stored_tree
-from tradex_ledger.ledger.store import reading
+from tradex_ledger.ledger.tree import stored_tree
 from tradex_ledger.planning.scope import Scope
 from tradex_ledger.sources.source import SourceFile
 from tradex_ledger.sources.stage import FileCounts
@@ -218,8 +217,7 @@ def _binding(scope: Scope, intake: Intake) -> str:
 
 def _root(ledger: Ledger, position: int) -> str:
     """The root of the ledger's tree at a position: nothing before it can be otherwise under the same one."""
-    with reading(ledger.engine) as connection:
-        return stored_tree(connection, position).root().hex()
+    return stored_tree(ledger.store, position).root().hex()
 
 
 def _is_still(path: Path, sha256: str) -> bool:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.run import Run
 from tradex_ledger.driving.execution import Execution
 from tradex_ledger.errors import ConflictError, EnvironmentFault
-from tradex_ledger.ledger.leases import Lease, Leases
+from tradex_ledger.ledger.living import Lease
 from tradex_ledger.planning.plan import subjects
+
+if TYPE_CHECKING:
+    from tradex_ledger.ledger.leases import Leases
 
 TTL_SECONDS = 30
 HEARTBEAT_SECONDS = 10
@@ -36,7 +40,7 @@ def held(ex: Execution, name: str) -> Iterator[None]:
 
     A driver that cannot renew goes on: the version of the run's stream fences it off, not the lease.
     """
-    leases = Leases(ex.scope.ledger.engine)
+    leases = ex.scope.ledger.leases
     if not leases.acquire(name, ex.token, TTL_SECONDS):
         raise DrivenElsewhereError(name, leases.holder(name))
     stop = threading.Event()
@@ -73,7 +77,7 @@ def give_all_back() -> None:
 
 def still_holds(ex: Execution, name: str) -> bool:
     """Whether nobody has taken the lease of `name` over; one that ran out is still this driver's."""
-    lease = Leases(ex.scope.ledger.engine).holder(name)
+    lease = ex.scope.ledger.leases.holder(name)
     return lease is not None and lease.holder == ex.token
 
 

@@ -1,23 +1,17 @@
-"""The ledger as an application: load aggregates, save their events, all of a save or nothing."""
+"""The ledger: load aggregates, save their events, all of a save or nothing.
+
+What is read is read through the `Store`; the library and the engine that save are loaded by the first who saves.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from eventsourcing.application import Application
-from eventsourcing.persistence import (
-    AggregateRecorder,
-    ApplicationRecorder,
-    InfrastructureFactory,
-    IntegrityError,
-    Mapper,
-    ProcessRecorder,
-)
-from sqlalchemy import Engine
-
+from tradex_ledger.clock import seat
 from tradex_ledger.domain.alerts import AlertLog
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import Aggregate
@@ -30,12 +24,16 @@ from tradex_ledger.domain.policy_record import PolicyRecord
 from tradex_ledger.domain.source import Look
 from tradex_ledger.errors import ConflictError
 from tradex_ledger.ledger.ask import of_stream
+from tradex_ledger.ledger.living import living
 from tradex_ledger.ledger.loading import load
-from tradex_ledger.ledger.mapper import EntryMapper
 from tradex_ledger.ledger.named import RUNS, NoSuchStreamError, find_run
-from tradex_ledger.ledger.recorder import Recorder
-from tradex_ledger.ledger.select import read
-from tradex_ledger.ledger.store import complete_store, database, only_reads
+from tradex_ledger.ledger.select import Store, open_store, read
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from tradex_ledger.ledger.leases import Leases
+    from tradex_ledger.ledger.writer import Writer
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -56,54 +54,62 @@ class WriterConflictError(ConflictError):
         self.streams = streams
 
 
-class _Factory(InfrastructureFactory):
-    """Hands the library our recorders; the library's own factories know nothing of them."""
+class Ledger:
+    """All streams of one workspace: `store` is what it is read by, `open_engine` what it is written through.
 
-    def __init__(self, recorder: Recorder) -> None:
-        super().__init__({})
-        self._recorder = recorder
+    With `reading` nothing can be written.
+    """
 
-    def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:
-        del purpose
-        return self._recorder
-
-    def application_recorder(self) -> ApplicationRecorder:
-        return self._recorder
-
-    def tracking_recorder(self, tracking_recorder_class: Any = None) -> Any:
-        del tracking_recorder_class
-        return self._recorder
-
-    def process_recorder(self) -> ProcessRecorder:
-        return self._recorder
-
-    def is_snapshotting_enabled(self) -> bool:
-        return False  # an aggregate is what its events say; nothing else is asked (`loading`)
-
-
-class Ledger(Application[str]):
-    """All streams of one workspace, whose folder has its caches; `store` is what it is read by."""
-
-    def __init__(self, engine: Engine, clock: Callable[[], datetime], workspace: Path | None = None) -> None:
-        self.engine = engine
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], datetime],
+        open_engine: Callable[[], Engine],
+        *,
+        reading: bool = False,
+    ) -> None:
+        self.store = store
         self.clock = clock
-        if not only_reads(engine):
-            complete_store(engine)
-        super().__init__()
-        self.store = database(engine, workspace)
+        self.reading = reading
+        self._open_engine = open_engine
 
-    def construct_factory(self, env: Any) -> InfrastructureFactory:
-        del env
-        return _Factory(Recorder(self.engine, self.clock))
+    @cached_property
+    def engine(self) -> Engine:
+        """The database that holds it, for who writes. Raises `StoreFault` where that cannot be."""
+        return self._open_engine()
 
-    def construct_mapper(self) -> Mapper[str]:
-        return EntryMapper()
+    @cached_property
+    def _writer(self) -> Writer:
+        from tradex_ledger.ledger.writer import Writer
+
+        return Writer(self.engine, self.clock)
+
+    @property
+    def leases(self) -> Leases:
+        """What its drivers hold."""
+        from tradex_ledger.ledger.leases import Leases
+
+        return Leases(self.engine)
+
+    def close(self) -> None:
+        """End the connections to the database, if there are any."""
+        if "_writer" in vars(self):
+            self._writer.close()
+        if "engine" in vars(self):
+            self.engine.dispose()
+
+    def driven(self) -> set[str]:
+        """What a process that lives has in its hands: the names of leases, which are ids of runs and of streams."""
+        names, news = living(self.store, seat())
+        if news and not self.reading:
+            self.leases.watch(news)
+        return names
 
     def get(self, cls: type[A], stream: str, noun: str = "run") -> A:
         """Load an aggregate. Raises `NoSuchStreamError` when there is none, or one of another class;
         `BrokenLedgerError` when the events of the stream are not sound.
         """
-        found = load(self.store, self.mapper, stream)
+        found = load(self.store, stream)
         if not isinstance(found, cls):
             raise NoSuchStreamError(stream, noun)
         return found
@@ -115,10 +121,12 @@ class Ledger(Application[str]):
 
         Raises: `WriterConflictError`, with nothing stored, when any of the streams has moved.
         """
+        from eventsourcing.persistence import IntegrityError
+
         read = {a.id: a.version for a in unmoved}
         streams = [*(a.id for a in aggregates), *read]
         try:
-            recordings = self.save(*aggregates, unmoved=read)
+            recordings = self._writer.save(*aggregates, unmoved=read)
         except IntegrityError:
             raise WriterConflictError(streams) from None
         return recordings[-1].notification.id if recordings else self.position()
@@ -144,3 +152,43 @@ class Ledger(Application[str]):
     def find_run(self, prefix: str, *, kinds: tuple[str, ...] = RUNS) -> str:
         """The run that a prefix names: see `named.find_run`."""
         return find_run(self.store, prefix, kinds=kinds)
+
+
+def open_ledger(
+    url: str,
+    clock: Callable[[], datetime],
+    workspace: Path | None = None,
+    *,
+    reading: bool = False,
+    records: bool = True,
+) -> Ledger:
+    """The ledger at a URL; with `reading` nothing can be written. `workspace` is the folder that has its caches.
+
+    Who `records` learns at once where it cannot be written; for others it is opened for that when there is need.
+    Raises: `NoLedgerError`, `FormatTooNewError`, `UnknownDatabaseError`, `StoreFault`.
+    """
+
+    def engine() -> Engine:
+        from tradex_ledger.ledger.store import complete_store, open_engine
+
+        opened = open_engine(url, reading=reading)
+        if not reading:
+            complete_store(opened)
+        return opened
+
+    if reading or not records:
+        return Ledger(open_store(url, workspace), clock, engine, reading=reading)
+    return ledger_in(engine(), clock, workspace)
+
+
+def ledger_in(engine: Engine, clock: Callable[[], datetime], workspace: Path | None = None) -> Ledger:
+    """The ledger in a database that is open for writing; what one of an older release lacks is made.
+
+    Raises: `NoLedgerError`, `FormatTooNewError`, `StoreFault`.
+    """
+    from tradex_ledger.ledger.store import complete_store, database
+
+    complete_store(engine)
+    ledger = Ledger(database(engine, workspace), clock, lambda: engine)
+    assert ledger.engine is engine  # it is open: whoever closes the ledger closes it
+    return ledger

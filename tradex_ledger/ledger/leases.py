@@ -1,49 +1,16 @@
-"""Leases: one process at a time drives a run, and a dead one is replaced.
-
-No wall clock is asked: one that jumps would end every lease, or none. On one machine a lease is renewed by what the
-system counts since it was started. Of another machine's lease nobody here can tell the time: its renewals are counted,
-and it is dead when this machine has seen none for the length of the lease, by its own count.
-"""
+"""Leases: one process at a time drives a run, and a dead one is replaced. Who is dead: see `living.py`."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 
 from eventsourcing.persistence import IntegrityError
-from sqlalchemy import Connection, Engine, Select, delete, insert, inspect, select, update
+from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from tradex_ledger.clock import Seat, seat
-from tradex_ledger.ledger.store import only_reads, read, writing
+from tradex_ledger.ledger.living import Lease, is_void, process_runs
+from tradex_ledger.ledger.store import read, writing
 from tradex_ledger.ledger.tables import holds, watches
-
-
-@dataclass(frozen=True)
-class Lease:
-    """Who holds a name and where; how often it was renewed, and when by the count of that machine; for how long."""
-
-    name: str
-    holder: str
-    host: str
-    machine: str
-    pid: int
-    beat: int
-    renewed: float
-    seconds: float
-
-
-def process_runs(pid: int) -> bool:
-    """Whether a process of this machine is alive; in doubt, it is."""
-    if os.name != "posix":
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 class Leases:
@@ -72,7 +39,8 @@ class Leases:
                 row = connection.execute(select(holds).where(holds.c.name == name).with_for_update()).one_or_none()
                 if row is not None:
                     lease = Lease(*row)
-                    if lease.holder != holder and not self._is_void(connection, lease):
+                    since = self._since(connection, lease)
+                    if lease.holder != holder and not is_void(lease, here, since, self._process_runs):
                         self._watch(connection, lease)
                         return False
                     connection.execute(delete(holds).where(holds.c.name == name))
@@ -104,47 +72,26 @@ class Leases:
         row = read(self._engine, lambda connection: connection.execute(wanted).one_or_none())
         return None if row is None else Lease(*row)
 
-    def living(self) -> set[str]:
-        """The names whose lease is renewed, as far as this machine can tell, and whose holder, if of here, is alive."""
-
-        def find(connection: Connection) -> tuple[list[Lease], list[Lease]]:
-            if not inspect(connection).has_table(holds.name):  # a ledger of before, which is only read
-                return [], []
-            found = [Lease(*row) for row in connection.execute(select(holds))]
-            alive = [lease for lease in found if not self._is_void(connection, lease)]
-            return alive, [lease for lease in alive if self._is_news(connection, lease)]
-
-        alive, news = read(self._engine, find)
-        if news and not only_reads(self._engine):
-            with writing(self._engine) as connection:
-                for lease in news:
-                    self._watch(connection, lease)
-        return {lease.name for lease in alive}
-
-    def _is_void(self, connection: Connection, lease: Lease) -> bool:
-        now = self._here.uptime()
-        if lease.machine == self._here.machine:
-            return now - lease.renewed >= lease.seconds or not self._process_runs(lease.pid)
-        seen = connection.execute(self._seen(lease).where(watches.c.beat == lease.beat)).first()
-        return seen is not None and now - seen[0] >= lease.seconds
-
-    def _is_news(self, connection: Connection, lease: Lease) -> bool:
-        """Whether a lease of another machine was renewed since this one looked at it."""
-        if lease.machine == self._here.machine:
-            return False
-        return connection.execute(self._seen(lease).where(watches.c.beat == lease.beat)).first() is None
+    def watch(self, news: Iterable[Lease]) -> None:
+        """Note renewals on other machines that this one has seen for the first time."""
+        with writing(self._engine) as connection:
+            for lease in news:
+                self._watch(connection, lease)
 
     def _watch(self, connection: Connection, lease: Lease) -> None:
-        """Note when this machine saw a renewal of another's lease for the first time."""
-        if self._is_news(connection, lease):
-            mine = (watches.c.name == lease.name, watches.c.machine == self._here.machine)
-            connection.execute(delete(watches).where(*mine))
-            values = {"holder": lease.holder, "beat": lease.beat, "since": self._here.uptime()}
-            connection.execute(insert(watches).values(name=lease.name, machine=self._here.machine, **values))
+        if lease.machine == self._here.machine or self._since(connection, lease) is not None:
+            return
+        mine = (watches.c.name == lease.name, watches.c.machine == self._here.machine)
+        connection.execute(delete(watches).where(*mine))
+        values = {"holder": lease.holder, "beat": lease.beat, "since": self._here.uptime()}
+        connection.execute(insert(watches).values(name=lease.name, machine=self._here.machine, **values))
 
-    def _seen(self, lease: Lease) -> Select[float]:
-        return select(watches.c.since).where(
+    def _since(self, connection: Connection, lease: Lease) -> float | None:
+        """When this machine saw this renewal for the first time, by its own count; None: it has not."""
+        wanted = select(watches.c.since).where(
             watches.c.name == lease.name,
             watches.c.machine == self._here.machine,
             watches.c.holder == lease.holder,
+            watches.c.beat == lease.beat,
         )
+        return connection.execute(wanted).scalar()

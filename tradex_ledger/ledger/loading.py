@@ -11,28 +11,23 @@ from __future__ import annotations
 from collections import Counter
 from typing import cast
 
-from eventsourcing.domain import OriginatorIDError, OriginatorVersionError
-from eventsourcing.persistence import Mapper
-
-from tradex_ledger.domain.base import EVENTS, Aggregate, Event
-from tradex_ledger.ledger.recorder import stored_event
-from tradex_ledger.ledger.rows import BrokenRowError, MissingEventError, Row
+from tradex_ledger.domain.base import EVENTS, Aggregate
+from tradex_ledger.ledger.entry import state_of
+from tradex_ledger.ledger.event import event_of
+from tradex_ledger.ledger.rows import BrokenRowError, MissingEventError, Row, check_row_of
 from tradex_ledger.ledger.select import Ask, Found, Store, read
 
 ALL_EVENTS = 256
 """A stream of at most so many events is read whole: that costs about a millisecond."""
 
-_MISFITS = (
-    *(AssertionError, AttributeError, LookupError, TypeError, ValueError),
-    *(OriginatorIDError, OriginatorVersionError),
-)
+_MISFITS = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
-def load(store: Store, mapper: Mapper[str], stream: str) -> Aggregate | None:
+def load(store: Store, stream: str) -> Aggregate | None:
     """The aggregate of a stream; None when it has no event. Raises: `BrokenLedgerError`, `UnknownEventError`."""
     aggregate: Aggregate | None = None
     for row in store.ask(lambda ask: _rows(ask, stream)):
-        event = cast(Event, mapper.to_domain_event(stored_event(store.ledger, row, stream)))
+        event = event_of(state_of(check_row_of(store.ledger, row, stream)), row[1], row[2], row[3])
         if aggregate is not None:
             aggregate.version = row[2] - 1  # those between are passed over
         try:

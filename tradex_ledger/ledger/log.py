@@ -17,7 +17,7 @@ from tradex_ledger.ledger.dialects import EventRow, dialect_of
 from tradex_ledger.ledger.entry import canonical, compose, format_time
 from tradex_ledger.ledger.rows import check_range, check_row
 from tradex_ledger.ledger.tables import events, tiles
-from tradex_ledger.ledger.tables import ledger as identity
+from tradex_ledger.ledger.tree import MissingTileError
 
 # Built once: each append runs them.
 _LAST = select(events).order_by(events.c.position.desc()).limit(1)
@@ -26,17 +26,6 @@ _ROWS = (
 )
 _TILE = select(tiles.c.hashes).where(tiles.c.level == bindparam("level"), tiles.c.tile == bindparam("tile"))
 _INSERT_TILES = insert(tiles)
-
-
-class MissingTileError(BrokenLedgerError):
-    """A tile that the size of the ledger calls for is not there."""
-
-    code = "missing-tile"
-
-    def __init__(self, level: int, tile: int) -> None:
-        super().__init__(
-            f"tile {tile} of level {level} is missing from the ledger", mend="put back the last good copy of the ledger"
-        )
 
 
 class EarlyTileError(BrokenLedgerError):
@@ -100,12 +89,6 @@ _EARLY_TILE = text(
 
 def _full_tiles(size: int) -> dict[str, int]:
     return {f"full{n}": size >> (merkle.TILE_HEIGHT * (n + 1)) for n in range(_LEVELS)}
-
-
-def stored_tree(connection: Connection, size: int) -> merkle.Tree:
-    """The tree over the first `size` events; to be used while the transaction is open."""
-    ledger: str = connection.execute(select(identity.c.id)).scalar_one()
-    return merkle.Tree(size, _tile_reader(connection), _leaf_reader(connection, ledger))
 
 
 def append(

@@ -20,10 +20,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
+from tradex_ledger.errors import BrokenLedgerError
+
 T = TypeVar("T")
 
 # What the driver raises; the second where a name in the file is no text.
 DRIVER_ERRORS: tuple[type[Exception], ...] = (sqlite3.Error, UnicodeDecodeError)
+_NO_STATE: tuple[type[Exception], ...] = (*DRIVER_ERRORS, BrokenLedgerError)
 
 BUSY_S = 30.0
 _PAUSE_S = 0.01
@@ -83,10 +86,10 @@ def looked(path: Path, ask: Callable[[Look], T]) -> T:
         with closing(look(path)) as connection:
             try:
                 found = ask(connection)
-            except DRIVER_ERRORS:
+            except _NO_STATE:
                 if connection.is_sound():
                     raise
-                continue
+                continue  # what was read was no one state of it: that looks like a broken one
             if connection.is_sound():
                 return found
     raise sqlite3.OperationalError("database is locked: it changed whenever it was read")

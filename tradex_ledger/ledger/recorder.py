@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, Select, func, insert, select, update
 
 from tradex_ledger.ledger.entry import state_of
 from tradex_ledger.ledger.log import append
-from tradex_ledger.ledger.rows import BrokenRowError, Row, check_row
+from tradex_ledger.ledger.rows import Row, check_row, check_row_of
 from tradex_ledger.ledger.store import ledger_id, read, writing
 from tradex_ledger.ledger.subscription import PollingSubscription
 from tradex_ledger.ledger.tables import events, tracking
@@ -129,10 +129,7 @@ class Recorder(ProcessRecorder):
 
 def stored_event(ledger: str, row: Row, stream: str) -> StoredEvent:
     """The event in a row that was looked for in a stream. Raises: `BrokenRowError`."""
-    entry = check_row(ledger, row)
-    if row[1] != stream:
-        raise BrokenRowError(row[0], f"it was found under {stream}, and is of {row[1]}")
-    return StoredEvent(row[1], row[2], row[3], state_of(entry))
+    return StoredEvent(row[1], row[2], row[3], state_of(check_row_of(ledger, row, stream)))
 
 
 def _of_stream(stream: str, *, gt: int | None, lte: int | None, desc: bool, limit: int | None) -> Select[Any]:

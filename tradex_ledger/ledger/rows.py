@@ -72,6 +72,14 @@ def check_row(ledger: str, row: Row) -> bytes:
     return entry
 
 
+def check_row_of(ledger: str, row: Row, stream: str) -> bytes:
+    """The same of a row that was looked for in a stream. Raises `BrokenRowError`."""
+    entry = check_row(ledger, row)
+    if row[1] != stream:
+        raise BrokenRowError(row[0], f"it was found under {stream}, and is of {row[1]}")
+    return entry
+
+
 def entry_of(ledger: str, row: Row) -> Entry:
     """What the entry of a row says, when the row is what the entry says. Raises `BrokenRowError`."""
     try:

@@ -55,6 +55,10 @@ class Store(ABC):
     def ask(self, question: Callable[[Ask], T]) -> T:
         """What is found in one state of the database; it is asked again if that changed. Raises `StoreFault`."""
 
+    @abstractmethod
+    def has_table(self, name: str) -> bool:
+        """Whether there is a table of that name: a ledger of an older release may lack some. Raises `StoreFault`."""
+
     def select(self, statement: str, **values: Value) -> Found:
         """The rows of one statement. Raises `StoreFault`."""
         return self.ask(lambda ask: ask(statement, **values))
@@ -82,6 +86,9 @@ class SQLiteFile(Store):
             from tradex_ledger.ledger.store import Database, open_engine
 
             return Database(self.ledger, self.caches, open_engine(self.url, reading=True)).ask(question)
+
+    def has_table(self, name: str) -> bool:
+        return bool(self.select("select 1 from sqlite_master where name = :name", name=name))
 
     @property
     def url(self) -> str:

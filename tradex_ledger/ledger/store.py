@@ -15,7 +15,7 @@ from eventsourcing.persistence import IntegrityError
 from sqlalchemy import URL, Connection, Engine, TextClause, insert, inspect, make_url, select, text
 from sqlalchemy import exc as sql
 
-from tradex_ledger.errors import EnvironmentFault, NotFoundError, RefusedError, UsageError
+from tradex_ledger.errors import BrokenLedgerError, EnvironmentFault, NotFoundError, RefusedError, UsageError
 from tradex_ledger.keyed import caches_of
 from tradex_ledger.ledger import tables
 from tradex_ledger.ledger.dialects import WRITES, dialect_of
@@ -158,6 +158,9 @@ class Database(Store):
     def ask(self, question: Callable[[Ask], T]) -> T:
         return read(self.engine, lambda connection: question(_asked(connection)))
 
+    def has_table(self, name: str) -> bool:
+        return read(self.engine, lambda connection: inspect(connection).has_table(name))
+
 
 def database(engine: Engine, workspace: Path | None = None) -> Database:
     """The ledger in a database that is open; without the folder of its workspace it has no caches.
@@ -200,7 +203,7 @@ def read(engine: Engine, ask: Callable[[Connection], T]) -> T:
             with translated(engine), engine.connect() as connection:
                 try:
                     found = ask(connection)
-                except sql.DBAPIError:
+                except (sql.DBAPIError, BrokenLedgerError):
                     if is_sound(connection):
                         raise
                     continue

@@ -25,7 +25,6 @@ from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.ask import events_of
 from tradex_ledger.ledger.entry import format_time
-from tradex_ledger.ledger.leases import Leases
 from tradex_ledger.ledger.named import NoSuchStreamError
 from tradex_ledger.ledger.rows import entry_of
 from tradex_ledger.views import add_projections, open_views, resolve
@@ -52,7 +51,7 @@ def find_unreferenced(ledger: Ledger, lake: Lake) -> list[Unreferenced]:
         files, staged = list(lake.files()), list(lake.staged())
     except OSError as error:
         raise translate(error, f"listing the lake {lake.name}") from error
-    driven = Leases(ledger.engine).living()
+    driven = ledger.driven()
     named, runs = _named_files(ledger), _Runs(ledger)
     found = []
     for entry in files:

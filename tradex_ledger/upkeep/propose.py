@@ -15,7 +15,6 @@ from tradex_ledger.domain.words import NO_WORDS, Words
 from tradex_ledger.driving import two_days
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.ledger.leases import Leases
 from tradex_ledger.planning.overlap import active_backfills
 from tradex_ledger.relations.data import LOGIC_VERSIONS, STALE_PARTITIONS, TWO_CONTENTS, LogicVersion
 from tradex_ledger.relations.runs import RUNS, Run
@@ -46,14 +45,14 @@ def propose(
     A backfill is outdated when it would be refused if it were driven (`refusal` says why), and waiting when it will
     mend something stale. Requests come upstream first: a dataset whose input is stale itself waits for that one.
     """
-    at_work = Leases(ledger.engine).living()
+    at_work = ledger.driven()
     with open_views(ledger.store, resolve(ledger.store, None)) as connection:
         stale = STALE_PARTITIONS.read(connection)
         logic = {row.dataset: row for row in LOGIC_VERSIONS.read(connection, "is_current")}
         half_done = RUNS.read(connection, _HALF_DONE)
         open_runs = RUNS.read(connection, _OPEN_INCREMENTAL)
         twice = TWO_CONTENTS.read(connection, "true order by dataset")
-    at_work |= Leases(ledger.engine).living()  # once more: what was taken up in between is not abandoned
+    at_work |= ledger.driven()  # once more: what was taken up in between is not abandoned
     active = active_backfills(ledger)
     refused = {b.id: error for b in active if b.id not in at_work and (error := refusal(b)) is not None}
     found = [_resume(run) for run in half_done if run.run_id not in refused and not at_work & _leases_of(run)]

@@ -37,12 +37,11 @@ from tradex_ledger.lake.identity_errors import LakeIdentityError
 from tradex_ledger.lake.open import open_lake
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.storage import translate
-from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.ledger.application import Ledger, ledger_in
 from tradex_ledger.ledger.ask import PAGE, events_of
 from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.ledger.rows import entry_of
 from tradex_ledger.ledger.select import sqlite_path
-from tradex_ledger.ledger.store import create_store, has_ledger, ledger_id, open_engine
 from tradex_ledger.modes import OWNER_WRITES, make_file
 from tradex_ledger.paths import check_name, current_folder, resolved, written
 from tradex_ledger.planning.words import words_in
@@ -97,6 +96,8 @@ def _written_place(uri: str, root: Path) -> str:
 
 def _ledger_at(url: str) -> str | None:
     """The ledger that a broken attempt left at a URL."""
+    from tradex_ledger.ledger.store import ledger_id, open_engine
+
     with suppress(NotFoundError):
         engine = open_engine(url, reading=True)
         try:
@@ -108,6 +109,8 @@ def _ledger_at(url: str) -> str | None:
 
 def _make_ledger(url: str, half_made: Path, *, finish: bool, clock: Callable[[], datetime]) -> Engine:
     """The ledger at a URL, made unless a broken attempt (`finish`) had made it."""
+    from tradex_ledger.ledger.store import create_store, has_ledger, open_engine
+
     if path := sqlite_path(url):
         with suppress(OSError):  # whoever opens it next has the words for what is wrong
             make_file(path, OWNER_WRITES)  # SQLite gives what it puts beside a file that file's mode
@@ -267,7 +270,7 @@ class Workspace:
             copy_built_in(config.pipeline)
         Places(config.sources, config.source, root).open([intake.source for intake in sources])
         engine = _make_ledger(config.ledger_url, half_made, finish=finish, clock=clock)
-        workspace = cls(config, actor=actor, clock=clock, ledger=Ledger(engine, clock, root))
+        workspace = cls(config, actor=actor, clock=clock, ledger=ledger_in(engine, clock, root))
         workspace._begin(start)
         half_made.rename(root / FILE)
         return workspace

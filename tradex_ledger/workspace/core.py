@@ -25,9 +25,8 @@ from tradex_ledger.domain.words import Words
 from tradex_ledger.driving.execution import Execution, Progress, silent
 from tradex_ledger.lake.open import open_lake
 from tradex_ledger.lake.port import Lake
-from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.ledger.application import Ledger, open_ledger
 from tradex_ledger.ledger.named import NoSuchStreamError
-from tradex_ledger.ledger.store import open_engine
 from tradex_ledger.planning.catalog import Catalogs
 from tradex_ledger.planning.scope import Scope
 from tradex_ledger.planning.words import words_in, words_of
@@ -38,13 +37,14 @@ from tradex_ledger.trust import UntrustedError, check_trusted
 
 class Options(TypedDict, total=False):
     """How a workspace is opened: on whose behalf, and with another clock, ledger or lake than the settings say;
-    `reading`: nothing can be written."""
+    `reading`: nothing can be written; without `records` nothing is put on record."""
 
     actor: str | None
     clock: Callable[[], datetime]
     ledger: Ledger | None
     lake: Lake | None
     reading: bool
+    records: bool
 
 
 class Core:
@@ -59,6 +59,7 @@ class Core:
         ledger: Ledger | None = None,
         lake: Lake | None = None,
         reading: bool = False,
+        records: bool = True,
     ) -> None:
         self.config = config
         if not reading:
@@ -66,7 +67,7 @@ class Core:
         self.actor = check_actor(login_name() if actor is None else actor)
         self.clock = clock
         self.lake = lake or open_lake(config.lake, reading=reading, clock=clock)  # first: refused, it leaves none open
-        self.ledger = ledger or Ledger(open_engine(config.ledger_url, reading=reading), clock, config.folder)
+        self.ledger = ledger or open_ledger(config.ledger_url, clock, config.folder, reading=reading, records=records)
         self._pool: TaskPool | None = None
         self._catalogs = Catalogs(self.ledger.store)
 
@@ -75,7 +76,6 @@ class Core:
         if self._pool is not None:
             self._pool.close()
         self.ledger.close()
-        self.ledger.engine.dispose()
 
     def kill(self) -> None:
         """End worker processes at once: nobody waits for what they do."""

@@ -15,7 +15,6 @@ from tradex_ledger.driving.fence import load_run
 from tradex_ledger.errors import RefusedError, TradexError
 from tradex_ledger.lake.identity import settle
 from tradex_ledger.ledger.application import WriterConflictError
-from tradex_ledger.ledger.leases import Leases
 from tradex_ledger.workspace.core import Core
 from tradex_ledger.workspace.incremental import Incremental
 
@@ -111,7 +110,7 @@ class Runs:
             with suppress(WriterConflictError):
                 self.core.ledger.append(record)
                 touched.append(record.id)
-        driven = Leases(self.core.ledger.engine).living()
+        driven = self.core.ledger.driven()
         for backfill in (found for found in active_backfills(self.core.ledger) if found.id not in driven):
             if recorded is not None and backfill.is_overdue(recorded, policy):
                 # By what is on record: a clock that is wrong for an hour closes nothing.
