@@ -186,7 +186,7 @@ def propose(call: Call, submit: bool, no_source: bool) -> int:
     The source is read to find late posts, which may take its time. Exit status 1 when a request was refused.
     """
     show = call.show
-    with call.open(records=submit) as workspace, show.progress() as progress:
+    with call.open(records=submit or not no_source) as workspace, show.progress() as progress:
         if not no_source:
             show.note(f"reading the source for late {workspace.core.words.row()}s (to leave it out: --no-source)")
         found = workspace.backfills.propose(source=not no_source, progress=progress)
