@@ -70,7 +70,7 @@ def pool() -> pa.Table:
         for delivery in day_of_posts(7, date(2024, 3, 4) + timedelta(offset), POOL_POSTS_PER_DAY):
             post = parse_post(delivery.line)
             if not isinstance(post, Rejected):
-                rows.append((*post[:-1], "", 0, None))
+                rows.append(post[:-1])  # what was odd is no column
     columns = [pa.array(values, kind) for values, kind in zip(zip(*rows, strict=True), POSTS_SCHEMA.types, strict=True)]
     return pa.table(columns, schema=POSTS_SCHEMA)
 
