@@ -139,7 +139,7 @@ def main() -> None:
             ("append alone, CPU s", measure.spread([cost.out["append_s"] for cost in costs]), f"≤ {GOAL}"),
             ("whole process, CPU s", measure.spread([cost.cpu for cost in costs]), ""),
             ("whole process, wall s", measure.spread([cost.wall for cost in costs]), ""),
-            ("peak memory, MB", measure.spread([cost.peak_mb for cost in costs], 0), ""),
+            ("peak memory, MB (PSS)", measure.spread([cost.peak.pss for cost in costs], 0), ""),
         ],
     )
 

@@ -24,12 +24,22 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 
 
+class Peak(NamedTuple):
+    """What a process and all below it held in memory together, in MB, each figure at its own worst moment.
+
+    `pss` counts a page that several share once, in parts (Linux only; else it is `rss`), `rss` once for each of them.
+    """
+
+    pss: float
+    rss: float
+
+
 class Cost(NamedTuple):
     """What a whole process cost, its own worker processes included. `out` is the JSON it printed."""
 
     wall: float
     cpu: float
-    peak_mb: float
+    peak: Peak
     out: Any
 
 
@@ -96,20 +106,22 @@ def run(script: str, *args: object) -> Cost:
 
 
 class Memory:
-    """The peak of what a process and its children hold in memory together (PSS, else RSS), in MB."""
+    """Samples what a process and its children hold in memory, and keeps the peak."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.peak = 0.0
+        self.peak = Peak(0.0, 0.0)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
         self._thread.start()
 
     def _sample(self) -> None:
         while not self._stop.wait(0.1):
-            self.peak = max(self.peak, sum(_memory_mb(pid) for pid in family(self.pid)))
+            held = [_memory_mb(pid) for pid in family(self.pid)]
+            pss, rss = (sum(one[kind] for one in held) for kind in (0, 1))
+            self.peak = Peak(max(self.peak.pss, pss), max(self.peak.rss, rss))
 
-    def stop(self) -> float:
+    def stop(self) -> Peak:
         self._stop.set()
         self._thread.join()
         return self.peak
@@ -129,14 +141,17 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def _memory_mb(pid: int) -> float:
-    try:
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) / 1024
-    except OSError:
-        pass
-    return 0.0
+def _memory_mb(pid: int) -> Peak:
+    """What one process holds; nothing when it has ended."""
+    for name in ("smaps_rollup", "status"):
+        try:
+            lines = Path(f"/proc/{pid}/{name}").read_text().splitlines()
+        except OSError:
+            continue
+        kb = {line.split(":")[0]: int(line.split()[1]) for line in lines if line.startswith(("Pss:", "Rss:", "VmRSS:"))}
+        rss = kb.get("Rss", kb.get("VmRSS", 0)) / 1024
+        return Peak(kb["Pss"] / 1024 if "Pss" in kb else rss, rss)
+    return Peak(0.0, 0.0)
 
 
 def spread(values: Sequence[float], digits: int = 2) -> str:
