@@ -23,9 +23,8 @@ from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.plan import plan_digest
 from tradex_ledger.ledger.entry import canonical
-from tradex_ledger.ledger.log import stored_tree
 from tradex_ledger.ledger.merkle import root
-from tradex_ledger.ledger.store import reading
+from tradex_ledger.ledger.tree import stored_tree
 from tradex_ledger.resources import read_text
 from tradex_ledger.views import AsOf, open_views
 from tradex_ledger.workspace import Workspace
@@ -65,8 +64,7 @@ def test_it_has_as_many_events_as_were_asked_for_each_of_its_schema_and_in_its_o
 
 def test_leaves_tiles_columns_and_versions_are_those_of_its_entries(workspace: Workspace, record: check.Record):
     assert not [*check.tree_problems(record), *check.stream_problems(record.entries)]
-    with reading(workspace.ledger.engine) as connection:
-        assert stored_tree(connection, EVENTS).root() == root([row[5] for row in record.rows])
+    assert stored_tree(workspace.ledger.store, EVENTS).root() == root([row[5] for row in record.rows])
 
 
 def test_its_runs_and_its_state_keep_the_rules(record: check.Record, folder: Path):

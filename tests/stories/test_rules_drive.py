@@ -23,9 +23,11 @@ from tradex_ledger.domain.day import iso
 from tradex_ledger.domain.person import ActorNameError
 from tradex_ledger.domain.policy import NotAllowedError, PeakHoursError, TooLargeError
 from tradex_ledger.domain.request import Request
+from tradex_ledger.driving import publish
 from tradex_ledger.driving.drive import PlanOutdatedError
 from tradex_ledger.driving.lease import held
-from tradex_ledger.errors import TradexError
+from tradex_ledger.errors import EnvironmentFault, TradexError
+from tradex_ledger.lake.local import LocalLake
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.planning.overlap import active_backfills
 from tradex_ledger.workspace import Workspace
@@ -71,6 +73,28 @@ def test_a_plan_is_for_the_source_that_was_approved(workspace: Workspace, tmp_pa
         assert edited.runs.drive(gold).status == "SUCCESS"
     settings.write_text(text, encoding="utf-8")
     assert workspace.runs.drive(run_id).status == "SUCCESS"
+
+
+def test_no_two_drives_stage_in_one_folder(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
+    """A task of a drive that failed may still be writing, in a worker, when the same process drives the run again."""
+    run_id = approved(workspace)
+    staged: list[Path] = []
+    new_staging = LocalLake.new_staging
+
+    def fail_once(*_: object) -> None:
+        if len(staged) == 1:
+            raise EnvironmentFault("the disk is full", mend="make room")
+
+    def remembered(lake: LocalLake, run_id: str, token: str) -> Path:
+        staged.append(folder := new_staging(lake, run_id, token))
+        return folder
+
+    monkeypatch.setattr(publish, "check_complete", fail_once)
+    monkeypatch.setattr(LocalLake, "new_staging", remembered)
+    with pytest.raises(EnvironmentFault):
+        workspace.runs.drive(run_id)
+    assert workspace.runs.drive(run_id).status == "SUCCESS"
+    assert len({folder.name for folder in staged}) == 2
 
 
 @pytest.mark.norm("N13")

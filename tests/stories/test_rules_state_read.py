@@ -112,7 +112,7 @@ def test_a_state_that_is_put_back_between_the_last_look_and_the_save_refuses_it_
     ws: Path, monkeypatch: pytest.MonkeyPatch
 ):
     run_id = asked(ws)
-    moved = []
+    moved: list[PipelineState] = []
 
     def put_back_after_the_look(scope: Scope, run: Backfill) -> list[PipelineState]:
         looked = check_state_read(scope, run)

@@ -30,11 +30,12 @@ def ws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A workspace with such a dataset, which has run until the beginning of 3 January."""
     small.deliver(tmp_path / "posts", days=4)
     folder = tmp_path / "ws"
-    shutil.copytree(ROOT / "tradex_ledger" / "pipelines" / "x", folder / "pipeline", ignore=shutil.ignore_patterns("*py*"))
+    no_python = shutil.ignore_patterns("*py*")
+    shutil.copytree(ROOT / "tradex_ledger" / "pipelines" / "x", folder / "pipeline", ignore=no_python)
     shutil.rmtree(folder / "pipeline" / "demo", ignore_errors=True)
     (folder / "pipeline" / "requests.sql").write_text(REQUESTS, encoding="utf-8")
     with monkeypatch.context() as older:
-        older.setattr(names, "reserved", lambda: frozenset[str]())
+        older.setattr(names, "reserved", frozenset[str])
         with small.create(folder, f"files:{tmp_path / 'posts'}", pipeline="pipeline") as workspace:
             assert workspace.incremental.run(small.day(3)).status == "SUCCESS"
     return folder

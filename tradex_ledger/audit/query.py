@@ -125,8 +125,8 @@ def _twofold(store: Store, connection: duckdb.DuckDBPyConnection, projections: I
             if not row.is_deprecated:
                 raise QueryError(
                     f"{name} is a dataset here, and a table of the ledger's own by this release",
-                    mend=f"read the dataset as {name}_v{number}; the other one can be read once the dataset has another "
-                    f"name, and this one is given up: tradex dataset deprecate {name} {number} --reason …",
+                    mend=f"read the dataset as {name}_v{number}; the other one can be read once the dataset has "
+                    f"another name, and this one is given up: tradex dataset deprecate {name} {number} --reason …",
                 )
             warnings.append(f"{name} is a table of the ledger's own; the dataset of that name is {name}_v{number}")
     return warnings

@@ -62,7 +62,8 @@ class DrivenRun:
     def append(self, *others: Aggregate, unmoved: Iterable[Aggregate] = ()) -> int:
         """Save the run's pending events with those of the others, all or nothing. Returns the position after it.
 
-        Raises: `WriterConflictError` when one of the others, or of the `unmoved`, moved (the run is read again, the step can be repeated);
+        Raises: `WriterConflictError` when one of the others, or of the `unmoved`, moved (the run is read again, the
+        step can be repeated);
         `FencedError`, `EndedMeanwhileError` when the run itself moved.
         """
         try:
