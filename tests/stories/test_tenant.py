@@ -138,6 +138,18 @@ def test_alerts_of_each_source_are_told_once_and_call_its_rows_what_they_are(tmp
         ]
 
 
+def test_a_day_that_cannot_be_true_opens_no_range_and_stops_no_run(tmp_path: Path):
+    ws = made(tmp_path)
+    slip = "t-304,ACME,0202-03-03,,1.00,1\n"
+    (tmp_path / "in" / "trades" / "2026-03-04-slip.csv").write_text(HEADER + slip, encoding="utf-8")
+    with opened(ws) as workspace:
+        assert workspace.incremental.run(day(6)).status == "SUCCESS"
+        assert rows(workspace, "select trade_date from bronze_trades where trade_id = 't-304'") == [(date(202, 3, 3),)]
+        assert rows(workspace, "select min(trade_date), max(trade_date) from silver_classified_trades") == [
+            (day(1), day(5))
+        ]
+
+
 def bump_and_revert(workspace: Workspace) -> None:
     small.edit(workspace, "gold_sector_turnover", "sum(price * quantity)", "sum(price * quantity * 0.999)")
     assert workspace.datasets.bump("gold_sector_turnover", reason="net of the fee") == {"gold_sector_turnover": 2}

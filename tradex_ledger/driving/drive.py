@@ -28,7 +28,7 @@ from tradex_ledger.driving.extract import asked_by, extract, extraction_of
 from tradex_ledger.driving.fence import DrivenRun, EndedMeanwhileError, FencedError, load_run
 from tradex_ledger.driving.judge import check_sla, check_state_read
 from tradex_ledger.driving.lease import held, quota, still_holds
-from tradex_ledger.driving.publish import last_day_of, planned_days, publish
+from tradex_ledger.driving.publish import last_day_of, open_days, planned_days, publish
 from tradex_ledger.driving.rebuild import Rebuild
 from tradex_ledger.errors import ConflictError, EnvironmentFault, RefusedError, TradexError
 from tradex_ledger.lake.storage import translate
@@ -205,11 +205,7 @@ def _plan_incremental(prepared: Prepared, driven: DrivenRun) -> None:
     base = prepared.base()
     published, versions = base.catalog, base.versions
     last_day = last_day_of(driven, published)
-    appended = {
-        name: {day for day in days if published.may_be(name, day)}
-        for name, days in run.appended.items()
-        if name not in published.side
-    }
+    appended = open_days(run, published)
     sources = [intake.rows.name for intake in scope.intakes]
     known = {day for name in sources for day in published.current.get(name, ()) if published.may_be(name, day)}
     first = day_of(run.cursor_from) if run.cursor_from else min(known, default=later(last_day, 1))

@@ -126,7 +126,8 @@ def extract(bench: Bench, prepared: Prepared, driven: DrivenRun, extraction: Ext
         delivered, listing = open_delivered(scope, intake), scope.sources[intake.source].look()
         staged = stage_all(bench, intake, listing.files, wanted, delivered, asked)
         read.append(_Read(intake, listing, staged, delivered, asked))
-    days = {day for one in read for day in one.staged.days(asked)}
+    # A day that cannot be true, a slip in one line, opens no range.
+    days = {day for one in read for day in one.staged.days(asked) if from_epoch(day) >= one.intake.reader.first_day}
     if extraction.is_incremental and extraction.cursor_to and days:
         # Before anything is appended: a run that is told to take fewer days then finds no later ones to follow up.
         check_own_days(scope, from_epoch(min(days)), day_of(extraction.cursor_to), driven.id)

@@ -134,7 +134,7 @@ def days_to_add(scope: Scope, driven: DrivenRun, published: Catalog, versions: d
     what the run appended leads to, since a row is filed under its own day."""
     run = driven.run
     last_day = last_day_of(driven, published)
-    seeds = {name: set(days) for name, days in run.appended.items() if name not in published.side}
+    seeds = open_days(run, published)
     for name in scope.pipeline.definitions:
         seeds.setdefault(name, set()).update(days_of(run.windows, name))
     closure = affected(scope.pipeline, seeds, last_day=last_day)
@@ -152,6 +152,15 @@ def days_to_add(scope: Scope, driven: DrivenRun, published: Catalog, versions: d
                 window_partitions=scope.policy.window_partitions,
             )
     return added
+
+
+def open_days(run: Run, published: Catalog) -> dict[str, set[Day]]:
+    """The days (ordinals) of what a run appended that lead to others: those that can be true, of datasets of rows."""
+    return {
+        name: {day for day in days if published.may_be(name, day)}
+        for name, days in run.appended.items()
+        if name not in published.side
+    }
 
 
 def _before(run: Run, days: set[Day]) -> set[Day]:
