@@ -6,11 +6,16 @@ with edges as (
     from logic_versions
     where is_current
 ),
+-- Before its first day there is nothing of X but the day of lines without one, and wrong clocks.
+opening as (
+    select if(count(*) > 0, date '2006-03-21', date '1900-01-01')
+    from events
+    where topic = 'dataset.registered' and dataset = 'bronze_x_posts'
+),
 content as (
     select dataset, partition, run_id, max(published_position) as changed_position
     from partition_history
-    -- Before the platform's first day there is nothing but the day of lines without one, and wrong clocks.
-    where published_position is not null and outcome in ('written', 'appended') and partition >= date '2006-03-21'
+    where published_position is not null and outcome in ('written', 'appended') and partition >= (from opening)
     group by dataset, partition, run_id
 ),
 checks as (
@@ -54,7 +59,7 @@ stale as (
         and (a.component is null or p.logic_version = a.logic_version)
     left join checks k on k.run_id = p.run_id
     where
-        a.partition between date '2006-03-21' and last_day.day
+        a.partition between (from opening) and last_day.day
         and (p.position is null or (a.run_id <> p.run_id and a.changed_position > k.checked_base))
     group by a.dataset, a.layer, a.partition, a.logic_version
 ),
@@ -63,7 +68,7 @@ outdated as (
     select l.dataset, l.layer, p.partition, l.logic_version
     from logic_versions l
     join partitions p using (dataset)
-    where l.is_current and l.layer <> 'bronze' and p.partition >= date '2006-03-21'
+    where l.is_current and l.layer <> 'bronze' and p.partition >= (from opening)
     group by l.dataset, l.layer, p.partition, l.logic_version
     having max(p.logic_version) < l.logic_version
 ),
@@ -71,7 +76,7 @@ outdated as (
 lost as (
     select dataset, any_value(layer) as layer, partition, logic_version, max(position) as position
     from lost_files
-    where mended_position is null and partition >= date '2006-03-21'
+    where mended_position is null and partition >= (from opening)
     group by dataset, partition, logic_version
 )
 select

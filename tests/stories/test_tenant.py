@@ -150,6 +150,18 @@ def test_a_day_that_cannot_be_true_opens_no_range_and_stops_no_run(tmp_path: Pat
         ]
 
 
+def test_days_of_long_before_x_are_told_when_they_are_stale(tmp_path: Path):
+    ws = made(tmp_path)
+    for file in (tmp_path / "in").rglob("*.csv"):
+        file.write_text(file.read_text(encoding="utf-8").replace("2026-", "2001-"), encoding="utf-8")
+    with opened(ws) as workspace:
+        assert workspace.incremental.run(date(2001, 3, 6)).status == "SUCCESS"
+        small.edit(workspace, "silver_classified_trades", "'unknown'", "'none'")
+        workspace.datasets.bump("silver_classified_trades", reason="what is on no list has no sector")
+        stale = [row for row in projection(workspace, "stale_partitions") if row["layer"] == "silver"]
+        assert sorted(row["partition"] for row in stale) == [date(2001, 3, number) for number in range(1, 6)]
+
+
 def bump_and_revert(workspace: Workspace) -> None:
     small.edit(workspace, "gold_sector_turnover", "sum(price * quantity)", "sum(price * quantity * 0.999)")
     assert workspace.datasets.bump("gold_sector_turnover", reason="net of the fee") == {"gold_sector_turnover": 2}
