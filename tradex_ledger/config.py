@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from tradex_ledger import found
+from tradex_ledger import locate
 from tradex_ledger.domain.policy import Policy, settings
 from tradex_ledger.domain.policy_text import MOST as POLICY_MOST
 from tradex_ledger.domain.policy_text import PolicyValueError, policy_of, said
@@ -20,7 +20,7 @@ from tradex_ledger.fresh import fresh_settings
 from tradex_ledger.outside import Toml
 from tradex_ledger.paths import check_lake_name, check_name, check_no_url, given, resolved, written
 
-FILE = found.FILE
+FILE = locate.FILE
 SQLITE = "sqlite:///"
 _LEDGER = re.compile(r"sqlite(\+pysqlite)?:///")
 _DATABASES = ("postgresql", "postgres", "mysql", "mariadb", "mssql", "oracle", "duckdb")
@@ -83,7 +83,7 @@ class Config:
 
 def open_config(path: str | Path) -> Config:
     """The settings of the workspace in a folder, or of the nearest one above it."""
-    return load_config(found.find_workspace(resolved(str(path), "the workspace")) / FILE)
+    return load_config(locate.find_workspace(resolved(str(path), "the workspace")) / FILE)
 
 
 def load_config(path: Path) -> Config:

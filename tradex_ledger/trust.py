@@ -20,8 +20,8 @@ from shlex import quote
 from stat import S_ISREG, S_IWGRP, S_IWOTH
 
 from tradex_ledger.errors import EnvironmentFault, NotFoundError, RefusedError
-from tradex_ledger.found import FILE
 from tradex_ledger.keyed import CONFIG_HOME, config_home
+from tradex_ledger.locate import FILE
 from tradex_ledger.paths import check_name
 
 LIST = "trusted"

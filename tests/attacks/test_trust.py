@@ -19,8 +19,8 @@ from tests.kit import small
 from tradex_ledger import trust
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE
-from tradex_ledger.found import NoWorkspaceError, find_workspace
 from tradex_ledger.keyed import CONFIG_HOME
+from tradex_ledger.locate import NoWorkspaceError, find_workspace
 from tradex_ledger.trust import UntrustedError, check_trusted
 from tradex_ledger.workspace import Workspace
 
