@@ -6,7 +6,8 @@ As-of is applied once, here, by limiting `events`; no projection knows of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -17,7 +18,7 @@ import duckdb
 import orjson
 
 from tradex_ledger import lifecycle, resources
-from tradex_ledger.datasets.statement import connect
+from tradex_ledger.datasets.statement import connect, shared
 from tradex_ledger.errors import NotFoundError, UsageError
 from tradex_ledger.ledger.ask import last_position
 from tradex_ledger.ledger.columnar import create_events, holds_topic
@@ -111,6 +112,14 @@ def open_views(store: Store, as_of: AsOf, *only: str) -> duckdb.DuckDBPyConnecti
     connection = connect()
     create_events(connection, store, as_of.position, topics_of(*only) if only else ())
     return connection
+
+
+@contextmanager
+def shared_views(store: Store, as_of: AsOf, *only: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The same for questions of ours alone, at a fifteenth of what it costs to open (`statement.shared`)."""
+    with shared() as connection:
+        create_events(connection, store, as_of.position, topics_of(*only) if only else ())
+        yield connection
 
 
 @cache

@@ -34,7 +34,7 @@ from tradex_ledger.driving.two_days import near_other_days
 from tradex_ledger.errors import EnvironmentFault, RefusedError
 from tradex_ledger.lake.inputs import InputFile
 from tradex_ledger.lake.local import LocalLake
-from tradex_ledger.views import AsOf, open_views
+from tradex_ledger.views import AsOf, shared_views
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
 BRONZE = ("bronze_x_posts", "bronze_x_posts__rejected", "bronze_x_posts__undated")
@@ -103,7 +103,7 @@ def deliver(source: Path, name: str, *posts: dict[str, Any] | str) -> None:
 
 
 def bronze(workspace: Workspace, dataset: str = BRONZE[0], columns: str = "post_id, text, event_date") -> list[Any]:
-    with open_views(workspace.ledger.store, AsOf(workspace.ledger.position(), None)) as connection:
+    with shared_views(workspace.ledger.store, AsOf(workspace.ledger.position(), None)) as connection:
         files = current_files(connection, workspace, dataset)
     if not files:
         return []
@@ -115,7 +115,7 @@ def bronze(workspace: Workspace, dataset: str = BRONZE[0], columns: str = "post_
 def repeated(workspace: Workspace) -> list[Any]:
     """By SQL of its own, over all files: keys that stand twice, posts of two days, lines that are known twice."""
     found: list[Any] = []
-    with open_views(workspace.ledger.store, AsOf(workspace.ledger.position(), None)) as connection:
+    with shared_views(workspace.ledger.store, AsOf(workspace.ledger.position(), None)) as connection:
         posts = current_files(connection, workspace, BRONZE[0])
         lines = [f for name in BRONZE[1:] for f in current_files(connection, workspace, name)]
     for files, key, more in (
@@ -135,7 +135,7 @@ def repeated(workspace: Workspace) -> list[Any]:
 
 def counted(workspace: Workspace) -> dict[date, tuple[int, int]]:
     """What is built on Bronze: posts and versions by day."""
-    with open_views(workspace.ledger.store, AsOf(workspace.ledger.position(), None)) as connection:
+    with shared_views(workspace.ledger.store, AsOf(workspace.ledger.position(), None)) as connection:
         files = current_files(connection, workspace, "silver_counts")
     rows = duckdb.execute("from read_parquet($1, hive_partitioning = false)", [files]).fetchall()
     return {day: (posts, versions) for day, posts, versions in rows if versions}

@@ -19,7 +19,7 @@ from tradex_ledger.driving.fence import DrivenRun, EndedMeanwhileError, FencedEr
 from tradex_ledger.driving.lease import DrivenElsewhereError
 from tradex_ledger.ledger.store import writing
 from tradex_ledger.pipelines.x.demo.posts import deliver_days, write_month
-from tradex_ledger.views import open_views, resolve
+from tradex_ledger.views import resolve, shared_views
 from tradex_ledger.workspace import Workspace
 
 N_DAYS, POSTS_A_DAY = 18, 40
@@ -51,7 +51,7 @@ def interleaved(workspace: Workspace, run: str, after: int) -> int:
 
 
 def stale(workspace: Workspace) -> list[dict[str, object]]:
-    with open_views(workspace.ledger.store, resolve(workspace.ledger.store, None)) as views:
+    with shared_views(workspace.ledger.store, resolve(workspace.ledger.store, None)) as views:
         return rows(views, "stale_partitions")
 
 

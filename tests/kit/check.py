@@ -21,7 +21,7 @@ from tests.kit.rows import rows
 from tradex_ledger.ledger import merkle
 from tradex_ledger.ledger.entry import Entry, parse
 from tradex_ledger.ledger.store import reading
-from tradex_ledger.views import AsOf, open_views
+from tradex_ledger.views import AsOf, shared_views
 from tradex_ledger.workspace import Workspace
 
 CLOSING = {"bf-": "backfill.completed", "run-": "incremental_run.succeeded"}
@@ -65,7 +65,7 @@ def check_everything(workspace: Workspace) -> Record:
         *state_problems(record.entries),
         *run_problems(record.entries),
     ]
-    with open_views(workspace.ledger.store, AsOf(position, None)) as connection:
+    with shared_views(workspace.ledger.store, AsOf(position, None)) as connection:
         problems += projection_problems(connection, record.entries)
         problems += bronze_problems(connection, workspace)
     assert not problems, f"{len(problems)} problems as of {position}:\n" + "\n".join(problems)

@@ -10,7 +10,7 @@ import duckdb
 
 from tests.kit.lake_folder import in_lake
 from tests.kit.rows import rows
-from tradex_ledger.views import AsOf, open_views
+from tradex_ledger.views import AsOf, shared_views
 from tradex_ledger.workspace import Workspace
 
 NOT_OF_THE_CONTENT = ("run_id", "ingested_at")
@@ -27,7 +27,7 @@ def current_files(connection: duckdb.DuckDBPyConnection, workspace: Workspace, d
 def contents(workspace: Workspace, *, without: Sequence[str] = ()) -> Contents:
     """What readers see: dataset → day → digest. Of Bronze the rows, but for who brought them (and `without`)."""
     found: Contents = {}
-    with open_views(workspace.ledger.store, AsOf(workspace.ledger.position(), None)) as connection:
+    with shared_views(workspace.ledger.store, AsOf(workspace.ledger.position(), None)) as connection:
         for row in rows(connection, "partitions", "layer <> 'bronze'"):
             digest = ",".join(file["sha256"] for file in row["files"])
             found.setdefault(row["dataset"], {})[row["partition"].isoformat()] = digest

@@ -14,7 +14,7 @@ import duckdb
 from tests.kit.lake_folder import in_lake, root_of
 from tests.kit.rows import rows
 from tests.kit.small import set_policy
-from tradex_ledger.views import open_views, projection_names, resolve
+from tradex_ledger.views import projection_names, resolve, shared_views
 from tradex_ledger.workspace import Workspace
 
 # The five of TradeX; what was rejected has a dataset of its own.
@@ -36,19 +36,19 @@ def partitions(workspace: Workspace, as_of: str | None = None) -> list[dict[str,
 
 def projection(workspace: Workspace, name: str, as_of: str | None = None) -> list[dict[str, Any]]:
     """The rows of one projection, as of a position or time."""
-    with open_views(workspace.ledger.store, resolve(workspace.ledger.store, as_of)) as views:
+    with shared_views(workspace.ledger.store, resolve(workspace.ledger.store, as_of)) as views:
         return rows(views, name)
 
 
 def projections(workspace: Workspace, as_of: str | None = None) -> dict[str, list[str]]:
     """Every projection there is, its rows as sorted texts, so that two of them can be compared."""
-    with open_views(workspace.ledger.store, resolve(workspace.ledger.store, as_of)) as views:
+    with shared_views(workspace.ledger.store, resolve(workspace.ledger.store, as_of)) as views:
         return {name: sorted(map(repr, rows(views, name))) for name in projection_names()}
 
 
 def events(workspace: Workspace, where: str, as_of: str | None = None) -> list[dict[str, Any]]:
     """The events (typed columns, the rest in `data`) that a condition holds for, in their order."""
-    with open_views(workspace.ledger.store, resolve(workspace.ledger.store, as_of)) as views:
+    with shared_views(workspace.ledger.store, resolve(workspace.ledger.store, as_of)) as views:
         return rows(views, "events", f"{where} order by position")
 
 

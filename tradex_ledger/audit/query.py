@@ -23,7 +23,7 @@ from tradex_ledger.ledger.named import find_run
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.paths import readable
 from tradex_ledger.relations.data import LOGIC_VERSIONS, LOST_FILES, PARTITIONS, PRUNED_FILES, pruned_paths
-from tradex_ledger.views import AsOf, add_projections, open_views, projection_names, resolve
+from tradex_ledger.views import AsOf, add_projections, open_views, projection_names, resolve, shared_views
 
 _TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
 _HOME = frozenset({"main"})
@@ -138,7 +138,7 @@ def _candidate(store: Store, prefix: str | None) -> str | None:
 
 def pruned_or(store: Store, error: LakeFileError) -> TradexError:
     """Why a file is not there: the event that gave it up, however old the question; else the fault itself."""
-    with open_views(store, resolve(store, None)) as connection:
+    with shared_views(store, resolve(store, None)) as connection:
         for pruned in PRUNED_FILES.read(connection, "path = ?", error.path):
             readable_ = _readable(connection, pruned.dataset)
             return PrunedFileError(error.path, pruned.position, pruned.by, readable_)

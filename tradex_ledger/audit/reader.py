@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import NamedTuple, TypeVar
 
 import duckdb
 
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.relations.relation import Relation
-from tradex_ledger.views import AsOf, add_projections, open_views, resolve
+from tradex_ledger.views import AsOf, add_projections, resolve, shared_views
 
 R = TypeVar("R", bound=NamedTuple)
 
@@ -19,7 +20,8 @@ class Reader:
     def __init__(self, store: Store, as_of: str | None = None) -> None:
         self.store = store
         self.as_of: AsOf = resolve(store, as_of)
-        self.connection: duckdb.DuckDBPyConnection = open_views(store, self.as_of)
+        self._opened = ExitStack()
+        self.connection: duckdb.DuckDBPyConnection = self._opened.enter_context(shared_views(store, self.as_of))
 
     def read(self, relation: Relation[R], where: str = "true", *values: object) -> list[R]:
         """The rows of a projection; `where` is SQL of ours (an `order by` may end it)."""
@@ -32,4 +34,4 @@ class Reader:
 
     def close(self) -> None:
         """Let DuckDB go."""
-        self.connection.close()
+        self._opened.close()

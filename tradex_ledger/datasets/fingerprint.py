@@ -20,7 +20,7 @@ from tradex_ledger.datasets.definition import Definition, DefinitionError, Pipel
 from tradex_ledger.datasets.gate import check_deterministic, check_kept, check_reads, check_types
 from tradex_ledger.datasets.references import add_references
 from tradex_ledger.datasets.sandbox import DESCRIBE_MB, DESCRIBE_MINUTES, confine, description_of, in_time, spill_of
-from tradex_ledger.datasets.statement import NotOneSelectError, connect, is_same_form, parsed_form, quoted
+from tradex_ledger.datasets.statement import NotOneSelectError, connect, is_same_form, parsed_form, quoted, shared
 from tradex_ledger.datasets.tokens import SCHEME, tokens
 from tradex_ledger.datasets.unchanged import Reference
 from tradex_ledger.outside import Json
@@ -56,7 +56,8 @@ def _fingerprint(definition: Definition, reader: int | None) -> str:
 def check_definition(definition: Definition) -> None:
     """Raise `DefinitionError` unless the statement is one SELECT that may run here."""
     try:
-        tree = parsed_form(connect(), definition.sql)
+        with shared() as connection:
+            tree = parsed_form(connection, definition.sql)
     except ValueError as error:
         raise DefinitionError(definition.name, f"is not one SELECT statement: {error}") from None
     check_deterministic(definition.name, tree)

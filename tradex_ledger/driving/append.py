@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import windows
 from tradex_ledger.datasets.intake import Part
-from tradex_ledger.datasets.statement import connect
+from tradex_ledger.datasets.statement import shared
 from tradex_ledger.domain.day import Cursor, Day, day_of, iso, later, span, start_of
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.partition import Batch
@@ -32,7 +32,7 @@ def rows_by_day(definition: Definition, staged: list[str]) -> Counter[Day]:
     """How many staged rows each day (ordinal) has."""
     if not staged:
         return Counter()
-    with connect() as connection:
+    with shared() as connection:
         rows = connection.execute(
             f'select "{definition.partition}", count(*) '
             f"from read_parquet({file_list(staged)}, hive_partitioning = false) group by all"

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.intake import Intake
-from tradex_ledger.datasets.statement import connect
+from tradex_ledger.datasets.statement import shared
 from tradex_ledger.domain.day import FIRST, Day, day_of, to_epoch
 from tradex_ledger.driving.keys import KeyIndex, Spans, number_of, numbers_in
 from tradex_ledger.lake.inputs import InputFile
@@ -167,7 +167,7 @@ def lines_elsewhere(
     if not staged:
         return {}
     files = [file for d in intake.sides for file in bronze_files(lake, catalog, d.name)]
-    with connect() as connection:
+    with shared() as connection:
         asked = connection.execute(
             f'select distinct "{definition.partition}", {number_of(FILE)} from {rows_of(staged)}'
         ).fetchall()

@@ -37,7 +37,7 @@ from tradex_ledger.ledger.ask import events_of, newest
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.planning.base import logic_versions
 from tradex_ledger.planning.catalog import Catalog
-from tradex_ledger.views import AsOf, add_projections, open_views
+from tradex_ledger.views import AsOf, add_projections, shared_views
 
 _BUILDERS = """
     select dataset, partition, engines
@@ -125,7 +125,7 @@ def _judge(ex: Execution, prepared: Prepared, todo: list[Definition], locks: dic
 def _builders(store: Store, position: int, versions: Mapping[str, int]) -> dict[str, dict[Day, set[str]]]:
     """Who built the current partitions of a logic version: dataset → day → engines."""
     found: dict[str, dict[Day, set[str]]] = {}
-    with open_views(store, AsOf(position, None), "partition_engines") as connection:
+    with shared_views(store, AsOf(position, None), "partition_engines") as connection:
         add_projections(connection, ["partition_engines"])
         rows = connection.execute(_BUILDERS, [list(versions), list(versions.values())]).fetchall()
     for name, day, engines in rows:

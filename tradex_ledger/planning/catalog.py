@@ -14,7 +14,7 @@ from tradex_ledger.ledger.ask import has_moved, has_topic
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.planning.readers import readers_of
 from tradex_ledger.sources.source import Again
-from tradex_ledger.views import AsOf, add_projections, open_views, topics_of
+from tradex_ledger.views import AsOf, add_projections, shared_views, topics_of
 
 
 @dataclass
@@ -138,7 +138,7 @@ class Catalogs:
 
     def _load(self, position: int, versions: Mapping[str, int]) -> Catalog:
         catalog = Catalog(position)
-        with open_views(self.store, AsOf(position, None), *_ASKED) as connection:
+        with shared_views(self.store, AsOf(position, None), *_ASKED) as connection:
             add_projections(connection, _ASKED)
             found = connection.execute(
                 "select dataset, layer, component, logic_version, partition, files, rows, bytes, inputs, run_id "
@@ -174,7 +174,7 @@ class Catalogs:
 
     def _add_lost(self, catalog: Catalog) -> None:
         """Which days nothing may be built upon, because of files that were declared lost (and the event's position)."""
-        with open_views(self.store, AsOf(catalog.position, None), "lost_files") as connection:
+        with shared_views(self.store, AsOf(catalog.position, None), "lost_files") as connection:
             add_projections(connection, ["lost_files"])
             found = connection.execute(_LOST).fetchall()
         catalog.gone = frozenset(path for _, _, _, path, _, _ in found)

@@ -18,7 +18,7 @@ from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.domain.plan import Estimate, Range
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.scope import Scope
-from tradex_ledger.views import AsOf, add_projections, open_views
+from tradex_ledger.views import AsOf, add_projections, shared_views
 
 Spread = tuple[float, float, float]
 
@@ -55,7 +55,7 @@ def read_past(scope: Scope, base: int) -> Past:
     beside: dict[str, list[float]] = {}
     whole: dict[str, float] = {}
     parts: dict[str, float] = {}
-    with open_views(scope.ledger.store, AsOf(base, None), *_TIMES) as connection:
+    with shared_views(scope.ledger.store, AsOf(base, None), *_TIMES) as connection:
         add_projections(connection, _TIMES)
         for dataset, took in connection.execute(_PARTITIONS).fetchall():
             built.setdefault(dataset, []).append(float(took))

@@ -11,12 +11,12 @@ from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.ask import events_of
 from tradex_ledger.ledger.entry import canonical
 from tradex_ledger.relations.runs import WORK
-from tradex_ledger.views import open_views, resolve
+from tradex_ledger.views import resolve, shared_views
 
 
 def active_backfills(ledger: Ledger) -> list[Backfill]:
     """The backfills that are neither ended nor reverted, oldest first."""
-    with open_views(ledger.store, resolve(ledger.store, None), "work") as connection:
+    with shared_views(ledger.store, resolve(ledger.store, None), "work") as connection:
         found = WORK.read(connection, "run_kind = 'backfill' order by position")
     return [ledger.get(Backfill, run.run_id) for run in found]
 

@@ -13,7 +13,7 @@ from tradex_ledger.driving.lease import DrivenElsewhereError, held
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.ledger.application import Ledger, WriterConflictError
 from tradex_ledger.relations.runs import ALERTS, Alert
-from tradex_ledger.views import open_views, resolve
+from tradex_ledger.views import resolve, shared_views
 
 if TYPE_CHECKING:
     from apprise import Apprise
@@ -49,7 +49,7 @@ class UnknownReceiverError(EnvironmentFault):
 
 def alerts(ledger: Ledger, as_of: str | None = None) -> list[Alert]:
     """All alerts, oldest first, with what was delivered."""
-    with open_views(ledger.store, resolve(ledger.store, as_of)) as connection:
+    with shared_views(ledger.store, resolve(ledger.store, as_of)) as connection:
         return ALERTS.read(connection, "true order by position")
 
 

@@ -27,7 +27,7 @@ from tradex_ledger.ledger.ask import events_of
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.named import NoSuchStreamError
 from tradex_ledger.ledger.rows import entry_of
-from tradex_ledger.views import add_projections, open_views, resolve
+from tradex_ledger.views import add_projections, resolve, shared_views
 
 RESUMABLE = "resumable"
 _LAST_SECOND = datetime(9999, 12, 31, tzinfo=UTC).timestamp()  # a file system may know later ones
@@ -180,7 +180,7 @@ def _still_unnamed(ledger: Ledger, found: list[Unreferenced]) -> list[Unreferenc
 
 
 def _named_files(ledger: Ledger) -> set[str]:
-    with open_views(ledger.store, resolve(ledger.store, None), "lake_files") as connection:
+    with shared_views(ledger.store, resolve(ledger.store, None), "lake_files") as connection:
         add_projections(connection, ["lake_files"])
         named = connection.execute("select path from lake_files where pruned_position is null").fetchall()
     return {path for (path,) in named}

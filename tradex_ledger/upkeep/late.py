@@ -40,7 +40,7 @@ from tradex_ledger.planning.scope import Scope
 from tradex_ledger.relations.runs import RUN_LAYERS, STATE_MOVES
 from tradex_ledger.sources.places import names_in
 from tradex_ledger.sources.source import Listing
-from tradex_ledger.views import open_views, resolve
+from tradex_ledger.views import resolve, shared_views
 
 _EVERYTHING = Extraction("incremental", None, None, "")
 _NEVER = start_of(from_epoch(0))
@@ -167,7 +167,7 @@ def _new(
 
 
 def _told(scope: Scope, intake: Intake, found: dict[Day, int], cursor: Cursor) -> Late:
-    with open_views(scope.ledger.store, resolve(scope.ledger.store, None), *_ASKED) as connection:
+    with shared_views(scope.ledger.store, resolve(scope.ledger.store, None), *_ASKED) as connection:
         layers = RUN_LAYERS.read(connection, "layer = 'bronze' and status = 'COMPLETED'")
         opened = STATE_MOVES.read(connection, "move = 'opened' and pipeline = ?", scope.pipeline.name)
     start = opened[0].cursor if opened else None

@@ -26,7 +26,7 @@ from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.storage import LakeFileError
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.relations.data import LAKE_FILES, LOST_FILES, LostFile
-from tradex_ledger.views import open_views, resolve
+from tradex_ledger.views import resolve, shared_views
 
 HASHERS = 4
 _OF_DATASET = "(? is null or dataset = ?) order by position, path"
@@ -61,7 +61,7 @@ def find_lost(ledger: Ledger, lake: Lake, dataset: str | None = None) -> Look:
 
     Raises: `EnvironmentFault` when a file cannot be read though nothing says that it is lost (rights).
     """
-    with open_views(ledger.store, resolve(ledger.store, None), "lake_files", "lost_files") as connection:
+    with shared_views(ledger.store, resolve(ledger.store, None), "lake_files", "lost_files") as connection:
         named = LAKE_FILES.read(connection, f"pruned_position is null and {_OF_DATASET}", dataset, dataset)
         lost = LOST_FILES.read(connection, _OF_DATASET, dataset, dataset)
     declared = {file.path for file in lost}

@@ -20,7 +20,7 @@ from tradex_ledger.relations.data import LOGIC_VERSIONS, STALE_PARTITIONS, TWO_C
 from tradex_ledger.relations.runs import RUNS, Run
 from tradex_ledger.upkeep.late import Late
 from tradex_ledger.upkeep.requests import Wanted, requests, upstream_first
-from tradex_ledger.views import open_views, resolve
+from tradex_ledger.views import resolve, shared_views
 
 Refusal = Callable[[Backfill], RefusedError | None]
 
@@ -46,7 +46,7 @@ def propose(
     mend something stale. Requests come upstream first: a dataset whose input is stale itself waits for that one.
     """
     at_work = ledger.driven()
-    with open_views(ledger.store, resolve(ledger.store, None)) as connection:
+    with shared_views(ledger.store, resolve(ledger.store, None)) as connection:
         stale = STALE_PARTITIONS.read(connection)
         logic = {row.dataset: row for row in LOGIC_VERSIONS.read(connection, "is_current")}
         half_done = RUNS.read(connection, _HALF_DONE)

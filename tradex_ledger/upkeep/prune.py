@@ -24,7 +24,7 @@ from tradex_ledger.relations.data import (
     pruned_paths,
 )
 from tradex_ledger.relations.runs import WORK
-from tradex_ledger.views import open_views, resolve
+from tradex_ledger.views import resolve, shared_views
 
 _GIVEN_UP = "dataset = ? and component is not null and is_deprecated and not is_read"
 
@@ -37,7 +37,7 @@ def prunable(ledger: Ledger, dataset: str) -> list[ListedFile]:
     """
     protected = ledger.get(Dataset, stream_of(dataset), "dataset").protected
     asked = ("partition_history", "partitions", "logic_versions", "work", "pruned_files")
-    with open_views(ledger.store, resolve(ledger.store, None), *asked) as connection:
+    with shared_views(ledger.store, resolve(ledger.store, None), *asked) as connection:
         history = PARTITION_HISTORY.read(connection, "dataset = ? and layer <> 'bronze' order by position", dataset)
         current = PARTITIONS.read(connection, "dataset = ?", dataset)
         deprecated = LOGIC_VERSIONS.read(connection, _GIVEN_UP, dataset)
@@ -62,7 +62,7 @@ def prunable(ledger: Ledger, dataset: str) -> list[ListedFile]:
 
 def lost_days(ledger: Ledger, dataset: str, paths: Set[str]) -> list[str]:
     """The days of files to be given up that exist under no other version: once they are gone, nowhere."""
-    with open_views(ledger.store, resolve(ledger.store, None), "partitions", "pruned_files") as connection:
+    with shared_views(ledger.store, resolve(ledger.store, None), "partitions", "pruned_files") as connection:
         current = PARTITIONS.read(connection, "dataset = ?", dataset)
         gone = pruned_paths(connection, dataset) | paths
     stays = {row.partition.isoformat() for row in current if gone.isdisjoint(_paths(row))}

@@ -22,7 +22,7 @@ from tradex_ledger.lake.port import Lake
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.relations.data import LOGIC_VERSIONS, PARTITION_HISTORY, PartitionHistory, gone_paths, lake_files
 from tradex_ledger.relations.runs import RUNS
-from tradex_ledger.views import open_views, resolve
+from tradex_ledger.views import resolve, shared_views
 
 
 class PrunedVersionError(RefusedError):
@@ -67,7 +67,7 @@ def find_blockers(ledger: Ledger, pipeline: Pipeline, backfill: Backfill) -> lis
     A run stands on top when it published a version of the same partition, or of one that reads a partition that
     this run wrote.
     """
-    with open_views(ledger.store, resolve(ledger.store, None)) as connection:
+    with shared_views(ledger.store, resolve(ledger.store, None)) as connection:
         own = RUNS.read(connection, "run_id = ?", backfill.id)[0].published_position
         if own is None:
             return []
@@ -92,7 +92,7 @@ def check_nothing_pruned(ledger: Ledger, backfill: Backfill) -> None:
     That is the version of each partition before, and of a dataset with version components, when nothing else was
     published under the newest, all of the newest version that is left.
     """
-    with open_views(ledger.store, resolve(ledger.store, None)) as connection:
+    with shared_views(ledger.store, resolve(ledger.store, None)) as connection:
         gone = gone_paths(connection)
         if not gone:
             return
@@ -126,7 +126,7 @@ def current_again(
     """
     written = written_by(backfill)
     engine = engine_name(duckdb.__version__)
-    with open_views(ledger.store, resolve(ledger.store, None)) as connection:
+    with shared_views(ledger.store, resolve(ledger.store, None)) as connection:
         gone = gone_paths(connection)
         built = PARTITION_HISTORY.read(connection, "layer <> 'bronze' order by position desc")
     known: dict[tuple[str, Day], list[PartitionHistory]] = {}

@@ -11,7 +11,7 @@ from tradex_ledger.driving.lease import DrivenElsewhereError, QuotaError
 from tradex_ledger.errors import TradexError
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.relations.runs import WORK
-from tradex_ledger.views import open_views, resolve
+from tradex_ledger.views import resolve, shared_views
 
 WAITS = (DrivenElsewhereError, QuotaError, PeakHoursError)
 """Why a run has to wait; nothing is wrong with it."""
@@ -19,7 +19,7 @@ WAITS = (DrivenElsewhereError, QuotaError, PeakHoursError)
 
 def runnable(ledger: Ledger) -> list[str]:
     """Backfills that wait for a driver, or whose driver may be dead: by priority, then in order of request."""
-    with open_views(ledger.store, resolve(ledger.store, None), "work") as connection:
+    with shared_views(ledger.store, resolve(ledger.store, None), "work") as connection:
         found = WORK.read(connection, "for_worker")
     found.sort(key=lambda run: (-PRIORITIES.index(run.priority), run.position))
     return [run.run_id for run in found]
