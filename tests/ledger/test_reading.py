@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import pytest
 
 from tests import worlds
 from tests.kit import small
-from tests.kit.tree import CLI
+from tests.kit.tree import CLI, ROOT
+from tests.ledger.asking_process import Tree, tree
 from tradex_ledger.audit.look import Look
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import open_config
@@ -34,7 +38,7 @@ from tradex_ledger.upkeep.alerts import alerts
 from tradex_ledger.workspace import Workspace
 
 NOBODY = 65534
-Tree = dict[str, tuple[int, int, int]]
+ASKS = ROOT / "tests" / "ledger" / "asking_process.py"
 KILLED = """
 import os, sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -114,22 +118,34 @@ def writers(backfill: str) -> list[list[str]]:
     ]
 
 
-def tree(folder: Path) -> Tree:
-    """Names, kinds, sizes and times of change of everything in a folder."""
-    found = {}
-    for path in (folder, *folder.rglob("*")):
-        stat = path.stat()
-        found[str(path.relative_to(folder))] = (stat.st_mode, stat.st_size, stat.st_mtime_ns)
-    return found
-
-
 def asked(folder: Path, arguments: list[str], *before: str) -> subprocess.CompletedProcess[str]:
     """Run a command from a folder that nobody may write to, perhaps as somebody else."""
-    command = [*before, sys.executable, "-B", str(CLI), "-C", str(folder), *arguments]
+    return _process(folder, [*before, sys.executable, "-B", str(CLI), "-C", str(folder), *arguments], trusts=before)
+
+
+def all_asked(folder: Path, commands: list[list[str]], *before: str) -> list[Answered]:
+    """Run several commands likewise, in one process: to start costs most of it. What each answered, and left."""
+    ended = _process(folder, [*before, sys.executable, "-B", str(ASKS), str(folder)], json.dumps(commands), before)
+    assert ended.returncode == 0, ended.stderr
+    return [Answered(*answer) for answer in json.loads(ended.stdout)]
+
+
+def _process(
+    folder: Path, command: list[str], said: str = "", trusts: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "TRADEX_ACTOR": "eve", "HOME": "/"}
-    if before:
+    if trusts:
         environment[CONFIG_HOME] = str(trusting(folder))
-    return subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, input=said, cwd="/", env=environment, capture_output=True, text=True, check=False)
+
+
+class Answered(NamedTuple):
+    """What a command of several came to, and the tree of the folder right after it."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+    left: Tree
 
 
 def trusting(folder: Path) -> Path:
@@ -144,13 +160,19 @@ def trusting(folder: Path) -> Path:
 
 def as_nobody() -> list[str]:
     """What stands before a command to run it as somebody without rights; skips where that cannot be done."""
+    before, why = _nobody()
+    return before or pytest.skip(why)
+
+
+@cache
+def _nobody() -> tuple[list[str], str]:
     found = shutil.which("setpriv")
     if os.geteuid() != 0 or found is None:
-        pytest.skip("only root can be somebody else, with setpriv of util-linux")
+        return [], "only root can be somebody else, with setpriv of util-linux"
     before = [found, f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     if subprocess.run([*before, sys.executable, str(CLI), "--version"], capture_output=True, check=False).returncode:
-        pytest.skip("somebody without rights cannot run the checkout or its Python")
-    return before
+        return [], "somebody without rights cannot run the checkout or its Python"
+    return before, ""
 
 
 def kill_a_writer(ws: Path) -> None:
@@ -331,11 +353,14 @@ def test_segments_are_made_in_ones_own_workspace_only(ws: Path, monkeypatch: pyt
 
 def test_a_second_user_reads_and_leaves_everything_as_it_was(made: tuple[Path, str], ws: Path):
     before, nobody = tree(ws), as_nobody()
-    for arguments in commands(made[1]):
-        answered = asked(ws, arguments, *nobody)
+    assert asked(ws, ["status"], *nobody).returncode == 0
+    assert tree(ws) == before
+    everything = commands(made[1])
+    for arguments, answered in zip(everything, all_asked(ws, everything, *nobody), strict=True):
         assert (answered.returncode in (0, 1), "Traceback" in answered.stderr) == (True, False), answered.stderr
         assert answered.stdout or arguments[:2] == ["audit", "diff"] or "no plan" in answered.stderr
-        assert tree(ws) == before, arguments
+        assert answered.left == before, arguments
+    assert tree(ws) == before
 
 
 @pytest.mark.parametrize("index", [True, False])
@@ -344,9 +369,10 @@ def test_a_second_user_reads_what_a_killed_writer_left(made: tuple[Path, str], w
     if not index:
         (ws / "ledger.db-shm").unlink()
     before, nobody = tree(ws), as_nobody()
-    for arguments in (["status"], ["audit", "log"], ["query", "select count(*) from gold_metrics"]):
-        answered = asked(ws, arguments, *nobody)
-        assert (answered.returncode, tree(ws) == before) == (0, True), answered.stderr
+    asked_for = [["status"], ["audit", "log"], ["query", "select count(*) from gold_metrics"]]
+    for answered in all_asked(ws, asked_for, *nobody):
+        assert (answered.returncode, answered.left == before) == (0, True), answered.stderr
+    assert tree(ws) == before
 
 
 def test_a_second_user_reads_while_a_writer_is_at_work(made: tuple[Path, str], ws: Path):
@@ -354,19 +380,20 @@ def test_a_second_user_reads_while_a_writer_is_at_work(made: tuple[Path, str], w
     with small.reopen(ws) as workspace:
         workspace.incremental.run(small.day(6))
         position = workspace.ledger.position()
-        for arguments in (["status"], ["audit", "log"], ["dataset", "list"]):
-            assert asked(ws, arguments, *nobody).returncode == 0
-        assert f"as of position {position}" in asked(ws, ["status"], *nobody).stderr
+        answers = all_asked(ws, [["status"], ["audit", "log"], ["dataset", "list"]], *nobody)
+        assert [answered.returncode for answered in answers] == [0, 0, 0]
+        assert f"as of position {position}" in answers[0].stderr
         assert workspace.incremental.run(small.day(7)).status == "SUCCESS"
 
 
 def test_who_may_not_write_is_told_so_before_any_work(made: tuple[Path, str], ws: Path):
     before, nobody = tree(ws), as_nobody()
-    for arguments in writers(made[1]):
-        answered = asked(ws, arguments, *nobody)
-        assert (answered.returncode, tree(ws) == before) == (6, True), (arguments, answered.stderr)
+    everything = writers(made[1])
+    for arguments, answered in zip(everything, all_asked(ws, everything, *nobody), strict=True):
+        assert (answered.returncode, answered.left == before) == (6, True), (arguments, answered.stderr)
         assert answered.stderr.splitlines()[-2].startswith("error: ")
         assert answered.stderr.splitlines()[-1].startswith("mend: ")
+    assert tree(ws) == before
 
 
 @pytest.mark.parametrize(
@@ -381,8 +408,8 @@ def test_who_may_not_write_is_told_so_before_any_work(made: tuple[Path, str], ws
 def test_who_may_not_read_is_told_so_in_a_line(made: tuple[Path, str], ws: Path, take: Callable[[Path], None]):
     take(ws)
     nobody = as_nobody()
-    for arguments in (["status"], ["query", "select 1"], ["audit", "log"], ["run"], ["status", "--json"]):
-        answered = asked(ws, arguments, *nobody)
+    asked_for = [["status"], ["query", "select 1"], ["audit", "log"], ["run"], ["status", "--json"]]
+    for answered in all_asked(ws, asked_for, *nobody):
         assert answered.returncode == 6, answered.stderr
         assert [line.partition(":")[0] for line in answered.stderr.splitlines()] == ["error", "mend"]
 
@@ -394,13 +421,11 @@ def test_a_lake_that_may_not_be_read_is_said_in_a_line(made: tuple[Path, str], w
     answered = asked(ws, ["query", "select * from gold_metrics"], *nobody)
     assert (answered.returncode, "ermission denied" in answered.stderr) == (6, True)
     (ws / "lake").chmod(0o700)
-    for arguments in (
-        ["query", "select * from gold_metrics"],
-        ["audit", "diff", "gold_signals", "--versions", "1", "1"],
-    ):
-        answered = asked(ws, arguments, *nobody)
-        assert (answered.returncode, "Traceback" in answered.stderr) == (6, False), answered.stderr
-    assert asked(ws, ["status"], *nobody).returncode == 0
+    diff = ["audit", "diff", "gold_signals", "--versions", "1", "1"]
+    *answers, status = all_asked(ws, [["query", "select * from gold_metrics"], diff, ["status"]], *nobody)
+    for one in answers:
+        assert (one.returncode, "Traceback" in one.stderr) == (6, False), one.stderr
+    assert status.returncode == 0
 
 
 def test_without_the_right_to_write_for_who_is_not_root(made: tuple[Path, str], ws: Path):
