@@ -3,6 +3,7 @@
     ws = worlds.copied(tmp_path)                          # a week of made-up posts, all of it run
     ws = worlds.copied(tmp_path, days=5, until=None)      # posts of five days, nothing run yet
     ws = worlds.copied(tmp_path, pipeline=True, anomaly_min_rows=0)
+    ws = worlds.copied(tmp_path, thin=True)               # without the Gold of Gold, where a rule asks for none
 
 Making one costs a second of two cores, copying it a fiftieth. The workspace is `ws` in the given folder and its source
 `posts` beside it, which the settings name by a link inside the workspace: so no path of the original is in a copy.
@@ -14,7 +15,7 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from tradex_ledger.workspace import BUILT_IN, Workspace
 
 ROOM = "TRADEX_TEST_WORLDS"
 """Where the worlds of a session are, in the environment."""
+GOLD_OF_GOLD = ("gold_baselines", "gold_signals")
+"""What is built of Gold: a third of what a run costs."""
 RAN = datetime(2024, 1, 31, 12, tzinfo=UTC)
 """When a world was run: before whatever is done in its copies."""
 
@@ -46,25 +49,38 @@ def made(name: str, make: Callable[[Path], object]) -> Path:
 
 
 def copied(
-    to: Path, *, days: int = 7, posts_per_day: int = 6, until: int | None = 8, pipeline: bool = False, **policy: Any
+    to: Path,
+    *,
+    days: int = 7,
+    posts_per_day: int = 6,
+    until: int | None = 8,
+    pipeline: bool = False,
+    thin: bool = False,
+    **policy: Any,
 ) -> Path:
     """A workspace `ws` of one's own in a folder, over `days` days of posts from 1 January, and run `until` a day.
 
-    With `pipeline` its definitions are its own, in `ws/pipeline`; `policy` is on record. Returns the folder of `ws`.
+    With `pipeline` its definitions are its own, in `ws/pipeline`, with `thin` they are less by `GOLD_OF_GOLD`; `policy`
+    is on record. Returns the folder of `ws`.
     """
-    asked = repr((days, posts_per_day, until, pipeline, sorted(policy.items())))
+    asked = repr((days, posts_per_day, until, pipeline, thin, sorted(policy.items())))
 
     def make(folder: Path) -> None:
         small.deliver(folder / "posts", days=days, posts_per_day=posts_per_day)
         ws = folder / "ws"
-        if pipeline:
-            shutil.copytree(BUILT_IN, ws / "pipeline")
-        create(folder, pipeline="pipeline" if pipeline else None, **policy)
+        if pipeline or thin:
+            define(ws / "pipeline", without=GOLD_OF_GOLD if thin else ())
+        create(folder, pipeline="pipeline" if pipeline or thin else None, from_start=thin, **policy)
         if until is not None:
             with Workspace.open(ws, actor="ana", clock=small.Ticking(RAN)) as workspace:
                 workspace.incremental.run(small.day(until))
 
     return copy(f"week-{hashlib.sha256(asked.encode()).hexdigest()[:16]}", make, to)
+
+
+def define(pipeline: Path, *, without: Collection[str] = ()) -> None:
+    """The definitions that come with the package as a pipeline of one's own, but for those."""
+    shutil.copytree(BUILT_IN, pipeline, ignore=shutil.ignore_patterns(*(f"{name}.sql" for name in without)))
 
 
 def copy(name: str, make: Callable[[Path], object], to: Path) -> Path:

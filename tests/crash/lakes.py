@@ -30,9 +30,9 @@ def days(first: int, last: int) -> Days:
     return day(first), day(last)
 
 
-def create(folder: Path, source: Path, *, workers: int, window_partitions: int) -> None:
+def create(folder: Path, source: Path, *, workers: int, window_partitions: int, pipeline: str | None = None) -> None:
     """A fresh workspace over a folder of files, beginning at the first day."""
-    Workspace.create(folder, source=f"files:{source}", start=START).close()
+    Workspace.create(folder, source=f"files:{source}", start=START, pipeline=pipeline).close()
     settings = folder / "tradex.toml"
     found = settings.read_text()
     for name, value in (("workers", workers), ("window_partitions", window_partitions)):

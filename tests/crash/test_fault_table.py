@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import worlds
 from tests.crash import lakes
 from tests.kit.check import check_everything, read_record
 from tests.kit.contents import Contents, contents, published
@@ -63,7 +64,9 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Story]:
     root = tmp_path_factory.mktemp("stories")
     made = (lakes.SEED, lakes.START, N_DAYS, POSTS_A_DAY)
     write_month(root / "source", *made, outage=OUTAGE)
-    lakes.create(root / "lake", root / "source", workers=1, window_partitions=100)
+    # One dataset a layer: what is built of Gold is built as Gold is.
+    worlds.define(root / "lake" / "pipeline", without=worlds.GOLD_OF_GOLD)
+    lakes.create(root / "lake", root / "source", workers=1, window_partitions=100, pipeline="pipeline")
     with Workspace.open(root / "lake") as workspace:
         workspace.incremental.run(until=lakes.day(3))
     deliver_outage(root / "source", *made, outage=OUTAGE)

@@ -70,7 +70,7 @@ def post(number: int, day: int, text: str = "$TSLA") -> bytes:
 def told(folder: Path, harm: Harm) -> list[Any]:
     """A story of deliveries that come late, twice, changed and broken; what the ledger says of it."""
     source = folder / "posts"
-    with small.reopen(worlds.copied(folder, until=5)) as workspace:
+    with small.reopen(worlds.copied(folder, until=5, thin=True)) as workspace:
 
         def backfill(first: int, last: int) -> None:
             harm(cache(folder))
@@ -129,7 +129,7 @@ def test_the_same_events_are_recorded(tmp_path: Path, expected: list[Any], harm:
 @pytest.fixture
 def done(tmp_path: Path) -> Path:
     """A folder with a workspace in which a backfill was done, and the posts that it read."""
-    worlds.copied(tmp_path)
+    worlds.copied(tmp_path, thin=True)
     return tmp_path
 
 

@@ -78,9 +78,16 @@ def copied(root: Path, to: Path) -> Path:
     return to / "ws"
 
 
-def create(folder: Path, source: str, *, pipeline: str | None = None, **policy: Any) -> Workspace:
-    """A workspace that works in this very process; `policy` overrides what stands under [policy]."""
-    Workspace.create(folder, source=source, actor="ana", clock=Ticking(datetime(2024, 1, 31, tzinfo=UTC))).close()
+def create(
+    folder: Path, source: str, *, pipeline: str | None = None, from_start: bool = False, **policy: Any
+) -> Workspace:
+    """A workspace that works in this very process; `policy` overrides what stands under [policy].
+
+    It begins with the datasets that come with the package, and has its `pipeline` then; or `from_start`.
+    """
+    clock = Ticking(datetime(2024, 1, 31, tzinfo=UTC))
+    first = pipeline if from_start else None
+    Workspace.create(folder, source=source, pipeline=first, actor="ana", clock=clock).close()
     settings = folder / FILE
     text = settings.read_text(encoding="utf-8").replace("# workers = 2", "workers = 1 #")
     if pipeline:

@@ -42,7 +42,8 @@ def begin(folder: Path) -> None:
     (folder / "posts").mkdir()
     for day in range(1, 8):
         deliver(folder / "posts", f"2024-01-{day:02}.jsonl", *(post(day * 10 + n, day) for n in range(3)))
-    worlds.create(folder)
+    worlds.define(folder / "ws" / "pipeline", without=worlds.GOLD_OF_GOLD)
+    worlds.create(folder, pipeline="pipeline", from_start=True)
 
 
 @pytest.fixture
@@ -174,7 +175,7 @@ def test_late_lines_that_are_no_posts_are_proposed_and_on_record_after_the_next_
     (run,) = [r for r in projection(workspace, "runs") if r["range_to"].startswith("2024-01-07")]
     assert (run["appended_rows"], run["rejected_rows"]) == (7, 4)
     # Nothing follows from such lines: only the days of the run were built.
-    assert run["planned_partitions"] == 4
+    assert run["planned_partitions"] == 2
 
 
 @pytest.mark.parametrize("why", ["all days are run", "it would ask"])
@@ -211,7 +212,7 @@ def test_a_line_without_a_day_is_undated_once_and_opens_no_range(workspace: Work
     assert sorted(row[1] for row in rows) == ["1999-12-31.jsonl", "stream.jsonl", "stream.jsonl"]
     assert {str(row[0]) for row in rows} == {"2024-02-01"}  # when they were read
     assert source_of(workspace)["undated"] == 3
-    for dataset in ("silver_social_events", "gold_baselines"):
+    for dataset in ("silver_social_events", "gold_metrics"):
         assert min(days_of(workspace, dataset)) == "2024-01-01"
         assert max(days_of(workspace, dataset)) == "2024-01-07"
     workspace.core.clock.now = workspace.core.clock.now.replace(month=3)  # type: ignore[attr-defined]  # the clock is the test's own
@@ -340,8 +341,8 @@ def test_without_a_bound_nothing_is_asked(workspace: Workspace):
 
 
 def test_a_run_has_a_bound_as_a_backfill_has(workspace: Workspace):
-    small.set_policy(workspace.config.folder, max_partitions=12)
-    with pytest.raises(RunTooLargeError, match="the run has 28 partitions, the policy allows 12") as caught:
+    small.set_policy(workspace.config.folder, max_partitions=6)
+    with pytest.raises(RunTooLargeError, match="the run has 14 partitions, the policy allows 6") as caught:
         workspace.incremental.run(small.day(8))  # of the first run the days are known once Bronze is there
     assert "tradex run --until 2024-01-04" in caught.value.mend
     (stuck,) = [row["run_id"] for row in projection(workspace, "runs")]
@@ -447,7 +448,7 @@ def test_an_outdated_backfill_that_mends_nothing_is_named_too(workspace: Workspa
     workspace.incremental.run(small.day(8))
     run_id = small.request(workspace, 3, 3)
     workspace.backfills.approve(run_id)
-    workspace.datasets.protect("gold_signals", small.day(3), small.day(3), reason="a legal hold, LAW-7")
+    workspace.datasets.protect("gold_metrics", small.day(3), small.day(3), reason="a legal hold, LAW-7")
     (item,) = workspace.backfills.propose()
     assert (item.kind, item.run) == ("outdated", run_id)
     assert "is protected" in item.reason
