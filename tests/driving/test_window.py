@@ -26,6 +26,7 @@ from tradex_ledger.driving.window import (
     RepeatedKeyError,
     build_window,
 )
+from tradex_ledger.lake import writer
 from tradex_ledger.lake.inputs import InputFile
 from tradex_ledger.lake.storage import LakeFileError, sha256_of
 from tradex_ledger.workspace import BUILT_IN, Workspace
@@ -60,6 +61,16 @@ def test_a_day_has_the_same_bytes_alone_and_in_a_window_of_many_days(base: Any, 
     assert whole == again
     assert {d: f for half in halves for d, f in digests(build_window(half)).items()} == whole
     assert {d: f for one in alone for d, f in digests(build_window(one)).items()} == whole
+
+
+@pytest.mark.parametrize("rows", [2_048, 65_536])
+def test_the_bytes_are_the_same_however_many_rows_the_engine_hands_over_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int
+):
+    base = write_base(tmp_path / "base", {day: [(i, i % 7) for i in range(50_000)] for day in (1, 2, 3)})
+    as_ever = digests(build_window(task(tmp_path / "as-ever", base, COUNTS, range(1, 4), check_reads=False)))
+    monkeypatch.setattr(writer, "BATCH_ROWS", rows)
+    assert digests(build_window(task(tmp_path / "cut", base, COUNTS, range(1, 4), check_reads=False))) == as_ever
 
 
 @settings(max_examples=8)

@@ -21,7 +21,8 @@ from tradex_ledger.datasets.sandbox import select_within
 from tradex_ledger.domain.day import Day, day_of
 from tradex_ledger.lake.storage import StagedFile, sha256_of, sync_file, sync_folders
 
-BATCH_ROWS = 65_536
+BATCH_ROWS = 16_384
+"""What the engine hands over at once. It sets memory, never bytes: a day is held with the whole of its last batches."""
 ROW_GROUP_ROWS = 131_072
 
 
