@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 import pytest
 import rfc8785
@@ -39,6 +40,14 @@ class Colour(StrEnum):
     RED = "red"
 
 
+class Named(str):
+    """A text of a kind of its own."""
+
+
+class Listed(list[int]):
+    """A list of a kind of its own."""
+
+
 def nested(depth: int) -> list[Any]:
     value: list[Any] = []
     for _ in range(depth):
@@ -66,6 +75,12 @@ def test_canonical_bytes_equal_rfc_8785(value: Any) -> None:
         ({"some": {1, 2}}, "some"),
         ({"text": "\ud800"}, "text"),
         ({"deep": nested(1000)}, "deep[0][0]"),
+        ({"deep": nested(99)}, "deep[0][0]"),
+        ({"data": {"files": [{"rows": 1}, {"rows": 1.5}]}}, "data.files[1].rows"),
+        ({"data": {"rows": [1, Colour.RED]}}, "data.rows[1]"),
+        ({"data": {"id": UUID(int=1)}}, "data.id"),
+        ({"data": {"id": Named("x")}}, "data.id"),
+        ({"data": [Listed([1])]}, "data[0]"),
     ],
 )
 def test_what_has_no_place_in_the_ledger_is_refused_by_its_path(value: Any, path: str) -> None:
@@ -74,6 +89,10 @@ def test_what_has_no_place_in_the_ledger_is_refused_by_its_path(value: Any, path
     assert str(refusal.value).startswith(path)
     assert refusal.value.path.startswith(path)
     assert isinstance(refusal.value, TypeError)
+
+
+def test_the_deepest_nesting_is_held() -> None:
+    assert canonical({"deep": nested(98)}) == b'{"deep":' + b"[" * 99 + b"]" * 99 + b"}"
 
 
 def test_the_outermost_integers_are_held() -> None:

@@ -26,14 +26,11 @@ class EntryMapper(Mapper[str]):
     def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
         """The event's facts as canonical JSON. Raises: `NotCanonicalError` for a fact that the ledger cannot hold."""
         event = cast(Event, domain_event)
-        data = {name: value for name, value in vars(event).items() if name not in ENVELOPE}
-        version = getattr(event, "class_version", 1)
-        return CanonicalEvent(
-            originator_id=event.originator_id,
-            originator_version=event.originator_version,
-            topic=event.TOPIC,
-            state=canonical({"by": event.by, "data": data, "v": version}),
-        )
+        data = {**vars(event)}
+        for name in ENVELOPE:
+            data.pop(name, None)
+        state = canonical({"by": event.by, "data": data, "v": getattr(event, "class_version", 1)})
+        return CanonicalEvent(event.originator_id, event.originator_version, event.TOPIC, state)
 
     def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[str]:
         """The event that an entry is: see `event.event_of`."""
