@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
-import importlib.metadata
 import os
-import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -55,6 +52,8 @@ def _uptime() -> Callable[[], float]:
 
 def new_id(prefix: str, now: datetime) -> str:
     """A short id that sorts by time: milliseconds in nine characters of base 32, then four of randomness."""
+    import secrets
+
     number = (int(now.timestamp() * 1000) << 20) | secrets.randbits(20)
     characters = [_ALPHABET[(number >> shift) & 31] for shift in range(60, -1, -5)]
     return f"{prefix}-{''.join(characters)}"
@@ -62,6 +61,8 @@ def new_id(prefix: str, now: datetime) -> str:
 
 def login_name() -> str:
     """Who is logged in here; `--as` and TRADEX_ACTOR name somebody else."""
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -70,6 +71,8 @@ def login_name() -> str:
 
 def new_token() -> str:
     """Sixteen characters that nobody else has."""
+    import secrets
+
     return secrets.token_hex(8)
 
 
@@ -91,6 +94,8 @@ class Executor:
 
 def this_executor() -> Executor:
     """The process that asks."""
+    import importlib.metadata
+
     duckdb, pyarrow = importlib.metadata.version("duckdb"), importlib.metadata.version("pyarrow")
     return Executor(socket.gethostname(), os.getpid(), __version__, duckdb, pyarrow)
 

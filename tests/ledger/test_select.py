@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -68,11 +66,3 @@ def test_what_breaks_while_it_is_read_is_a_fault_of_the_store(file: Path) -> Non
     file.write_bytes(b"no database at all" * 100)
     with pytest.raises(StoreFault):
         store.select("select entry from events")
-
-
-def test_status_loads_neither_sqlalchemy_nor_eventsourcing(file: Path) -> None:
-    code = (
-        "import sys; from tradex_ledger.cli.main import run; status = run(sys.argv[1:]); "
-        "assert not {'sqlalchemy', 'eventsourcing', 'pyarrow'} & set(sys.modules); sys.exit(status)"
-    )
-    subprocess.run([sys.executable, "-c", code, "-C", str(file.parent), "status"], check=True, capture_output=True)

@@ -17,7 +17,7 @@ from tradex_ledger.ledger.select import Store, open_store
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.dataset import DatasetDocument
     from tradex_ledger.audit.documents.held import Held
-    from tradex_ledger.audit.documents.run import Listed
+    from tradex_ledger.audit.documents.listed import Listed
     from tradex_ledger.audit.documents.status import StatusDocument
     from tradex_ledger.audit.query import Answer, QueryOptions
     from tradex_ledger.relations.data import Engine, TwoContents
@@ -64,7 +64,7 @@ class Look:
         self, as_of: str | None = None, *, kind: str | None = None, status: str | None = None, limit: int | None = None
     ) -> list[Listed]:
         """Runs, newest first: of a kind (backfill or incremental), in a status."""
-        from tradex_ledger.audit.documents.run import Listed
+        from tradex_ledger.audit.documents.listed import Listed
         from tradex_ledger.relations.runs import RUNS
 
         where = "(run_kind = ? or ? is null) and (status = ? or ? is null) order by position desc"

@@ -11,12 +11,12 @@ from tradex_ledger.cli.layouts.run import COLUMNS, next_step, run_row, shown
 from tradex_ledger.cli.request import request
 from tradex_ledger.cli.runs import report
 from tradex_ledger.cli.show import Show
-from tradex_ledger.domain.advice import Advice
 from tradex_ledger.domain.life import ACTIVE
 from tradex_ledger.lifecycle import statuses
 
 if TYPE_CHECKING:
-    from tradex_ledger.audit.documents.run import Listed
+    from tradex_ledger.audit.documents.listed import Listed
+    from tradex_ledger.domain.advice import Advice
     from tradex_ledger.workspace import Workspace
 
 

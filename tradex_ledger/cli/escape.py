@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from tradex_ledger.paths import readable
 
@@ -13,13 +14,13 @@ _UNSEEN = (
     r"\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
     r"\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-_DRAWS = re.compile(f"[{_UNSEEN}]")
-_DRAWS_IN_JSON = re.compile(f"(?!\n)[{_UNSEEN}]")
-_NOT_ASCII = re.compile(f"(?!\n)[{_UNSEEN}]|[^\\x00-\\x7f]")
+_DRAWS = f"[{_UNSEEN}]"
+_DRAWS_IN_JSON = f"(?!\n)[{_UNSEEN}]"
+_NOT_ASCII = f"(?!\n)[{_UNSEEN}]|[^\\x00-\\x7f]"
 # Of a path that was normalized, one of the slashes is gone; then only a colon tells a name from a password.
-_USER = re.compile(r"(?:(?<=://)(?:[^\s/]*:\S*|[^\s/@]+)|(?<=:/)(?!/)[^\s/]*:\S*)@")
+_USER = r"(?:(?<=://)(?:[^\s/]*:\S*|[^\s/@]+)|(?<=:/)(?!/)[^\s/]*:\S*)@"
 _SECRET = r"[\w.-]*(?:pass|pwd|token|secret|key|sig|signature|credential|auth)[\w.-]*"
-_PARAMETER = re.compile(rf"(?i)((?:[?&;#]|%3f|%26){_SECRET}(?:=|%3d))(?:(?!%26)[^\s&'\"])+")
+_PARAMETER = rf"(?i)((?:[?&;#]|%3f|%26){_SECRET}(?:=|%3d))(?:(?!%26)[^\s&'\"])+"
 LONGEST = 4_000
 _SHORT = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
@@ -28,12 +29,12 @@ def shown(text: str) -> str:
     r"""A text that is one line and draws nothing: an escape is `\x1b`, a newline `\n`, a turn of direction `\u202e`."""
     if text.isascii() and text.isprintable():
         return text
-    return _DRAWS.sub(_spelled, readable(text))
+    return _made(_DRAWS).sub(_spelled, readable(text))
 
 
 def masked(text: str) -> str:
     """A text about something, without the passwords of the URLs in it."""
-    return _PARAMETER.sub(r"\1***", _USER.sub("***@", text)) if ":/" in text or "?" in text else text
+    return _made(_PARAMETER).sub(r"\1***", _made(_USER).sub("***@", text)) if ":/" in text or "?" in text else text
 
 
 def clipped(text: str) -> str:
@@ -43,7 +44,13 @@ def clipped(text: str) -> str:
 
 def shown_json(document: str, *, ascii_only: bool = False) -> str:
     """A JSON document that draws nothing, equal in value: its writer escapes C0 only. Its newlines are its layout."""
-    return (_NOT_ASCII if ascii_only else _DRAWS_IN_JSON).sub(_as_json, document)
+    return _made(_NOT_ASCII if ascii_only else _DRAWS_IN_JSON).sub(_as_json, document)
+
+
+@cache
+def _made(pattern: str) -> re.Pattern[str]:
+    """A pattern, made when somebody needs it: most calls need none, and they cost each start a millisecond."""
+    return re.compile(pattern)
 
 
 def _spelled(found: re.Match[str]) -> str:

@@ -13,7 +13,6 @@ from types import TracebackType
 from tradex_ledger import __version__
 from tradex_ledger.cli.escape import masked
 from tradex_ledger.errors import EnvironmentFault, TradexError
-from tradex_ledger.keyed import cache_home
 
 _KEPT = 20
 _CAUSES, _FRAMES, _LONGEST = 8, 60, 4000
@@ -131,6 +130,7 @@ def _details(error: BaseException | None, arguments: list[str]) -> str:
 def _kept(details: str) -> Path | None:
     """Where the details were put, for nobody else to read; the oldest go."""
     from tradex_ledger.clock import utc_now
+    from tradex_ledger.keyed import cache_home
 
     home = cache_home()
     if home is None:

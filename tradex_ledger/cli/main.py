@@ -21,7 +21,6 @@ from tradex_ledger.cli.faults import Unforeseen, check_memory, has_lacked_memory
 from tradex_ledger.cli.show import OutputFault, Show
 from tradex_ledger.cli.signals import interruption, text
 from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
-from tradex_ledger.keyed import missed
 from tradex_ledger.paths import readable
 
 # What has words of its own below; the rest is a fault of the program.
@@ -141,7 +140,8 @@ def run(arguments: list[str]) -> int:
     try:
         with Unforeseen(arguments, ()):
             status = _handled(arguments, show)
-            for reason in missed():
+            keyed = sys.modules.get("tradex_ledger.keyed")  # where nobody needed it, nothing was missed
+            for reason in keyed.missed() if keyed else ():
                 show.warning(f"answers are computed without the caches of this user: {reason}")
             return status
     except TradexError as error:

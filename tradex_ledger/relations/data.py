@@ -1,7 +1,6 @@
 """What there is: versions of datasets, partitions and their files, and what is the matter with them."""
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: as texts, so many columns would each be compiled when this is loaded.
 from datetime import date, datetime
 from typing import NamedTuple, TypedDict
 

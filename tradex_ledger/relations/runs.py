@@ -1,7 +1,6 @@
 """What was run: runs and their layers, looks at the source, moves of the state, alerts."""
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: as texts, so many columns would each be compiled when this is loaded.
 from datetime import date, datetime
 from typing import NamedTuple
 

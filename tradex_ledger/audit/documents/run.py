@@ -56,14 +56,6 @@ class _Moved(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """A run among others."""
-
-    id: str
-    run: Run = field(metadata=SPREAD)
-
-
-@dataclass(frozen=True, slots=True)
 class Delivered:
     """What the source delivered to the Bronze layer of a run, counted; what older events do not tell is 0."""
 

@@ -1,5 +1,4 @@
-"""The reader of posts, as the port wants it. What reads is imported when it reads: who only asks for the version waits
-for nothing."""
+"""The reader of posts, as the port wants it. What reads is imported when it reads."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tradex_ledger.domain.day import Day, day_of
 from tradex_ledger.sources.source import Again, Digest, OldFile, Rejected, Row, Sink, Stated
-from tradex_ledger.sources.x_posts import NOUN
+from tradex_ledger.sources.x_posts import NOUN, VERSION
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from tradex_ledger.sources.x_posts.elements import Record
     from tradex_ledger.sources.x_posts.posts import Post
 
-VERSION = 2
-"""Goes up whenever the same line would be read as other columns."""
 _FORMATS = (".jsonl", ".ndjson", ".json", ".js")
 _PACKED = ("", ".gz", ".bz2", ".zst")
 _FIRST_DAY = day_of("2006-03-21")

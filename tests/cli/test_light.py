@@ -1,0 +1,139 @@
+"""Who only reads waits neither for SQLAlchemy nor for the library that saves: each costs more than the answer does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import pytest
+
+from tests import worlds
+from tests.kit import small
+from tests.kit.tree import ROOT
+from tradex_ledger.cli.main import cli
+
+RUN = "the run that stands in the workspace"
+REQUEST = ("dataset", "gold", "--no-override-state", "--reason", small.REASON)
+READING: dict[str, list[tuple[str, ...]]] = {
+    "status": [(), ("--json",), ("--as-of", "9")],
+    "state show": [()],
+    "state history": [()],
+    "dataset list": [()],
+    "dataset show": [("gold_signals",), ("gold_signals", "--partitions")],
+    "dataset lineage": [("gold_signals",)],
+    "engine list": [()],
+    "alerts": [(), ("--as-of", "9")],
+    "query": [
+        ("select 1",),
+        ("select count(*) from gold_signals",),
+        ("select count(*) from gold_signals", "--no-verify", "--json"),
+        ("select count(*) from runs", "--as-of", "9"),
+        ("select count(*) from gold_signals", "--candidate", RUN),
+    ],
+    "audit log": [(), ("--topic", "backfill.requested", "--json")],
+    "audit history": [(RUN,), ("gold_signals",), ("x",)],
+    "audit diff": [("--candidate", RUN), ("gold_signals", "--versions", "1", "1")],
+    "policy show": [(), ("--as-of", "9")],
+    "policy set": [("--dry-run",)],
+    "ledger show": [()],
+    "ledger epoch": [()],
+    "lake gc": [()],
+    "lake prune": [("gold_signals",)],
+    "lake lost": [(), ("gold_signals",)],
+    "backfill list": [(), ("--status", "PLANNED")],
+    "backfill show": [(RUN,), (RUN, "--json")],
+    "backfill propose": [("--no-source",)],
+    "backfill request temporal": [
+        ("bronze", "--from", "2024-01-04", "--to", "2024-01-05", *REQUEST[2:], "--dry-run"),
+        ("bronze", "--from", "2024-01-04", "--to", "2024-01-05", *REQUEST[2:], "--dry-run", "--split"),
+    ],
+    "backfill request dataset": [(*REQUEST[1:], "--dry-run")],
+    "trust": [()],
+}
+"""Each command that reads, with calls of it."""
+WRITING = {
+    *("init", "demo", "run", "worker"),
+    *("dataset bump", "dataset deprecate", "dataset restore", "dataset protect", "dataset unprotect"),
+    *("engine accept", "policy approve", "policy reject", "policy adopt"),
+    *(f"backfill {name}" for name in ("approve", "reject", "cancel", "run", "pause", "resume", "release", "revert")),
+    *("backfill request logical", "backfill request forced"),  # with --dry-run as those above
+}
+HEAVY = ("sqlalchemy", "eventsourcing")
+CODE = """
+import io, json, sys
+from contextlib import redirect_stderr, redirect_stdout
+from tradex_ledger.cli.main import run
+most, *heavy = sys.argv[1:]
+for call in json.load(sys.stdin):
+    with redirect_stdout(io.TextIOWrapper(io.BytesIO())), redirect_stderr(io.StringIO()) as said:
+        status = run(call)
+    loaded = [name for name in heavy if name in sys.modules]
+    if loaded or status > int(most):
+        sys.exit(f"{call}: exit status {status}, loads {loaded}: {said.getvalue()}")
+"""
+
+
+def paths(command: click.Command, path: str = "") -> dict[str, bool]:
+    """Each command and group by its path; whether it is a group."""
+    found = {path: isinstance(command, click.Group)} if path else {}
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            found |= paths(inner, f"{path} {name}".strip())
+    return found
+
+
+def run_all(calls: Sequence[tuple[str, ...]], most: int = 1, **environment: str) -> None:
+    """Run calls in one process, until one loads what is heavy, or ends with more than `most` as its exit status."""
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, str(most), *HEAVY],
+        check=False,
+        input=json.dumps(calls),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A workspace that has run a week, and the id of a backfill that waits in it."""
+    folder = worlds.copied(tmp_path_factory.mktemp("light"))
+    with small.reopen(folder) as opened:
+        return folder, small.request(opened)
+
+
+def test_each_command_either_reads_or_writes():
+    commands = {path for path, is_group in paths(cli).items() if not is_group}
+    assert READING.keys() | WRITING == commands
+    assert not READING.keys() & WRITING
+
+
+def test_no_command_that_only_reads_loads_what_only_saves(workspace: tuple[Path, str]):
+    folder, run_id = workspace
+    run_all(
+        [
+            ("-C", str(folder), *name.split(), *(run_id if argument == RUN else argument for argument in arguments))
+            for name, calls in READING.items()
+            for arguments in calls
+        ]
+    )
+
+
+def test_neither_help_nor_wrong_use_loads_it():
+    helps = [(*path.split(), "--help") for path in paths(cli)]
+    wrong = [(*path.split(), "--nonsense") for path in paths(cli)]
+    run_all([("--version",), ("--help",), (), ("nonsense",), *helps, *wrong], 2)
+
+
+def test_nor_does_what_a_shell_asks_when_it_completes_a_word():
+    run_all([()], _TRADEX_COMPLETE="bash_complete", COMP_WORDS="tradex backfill list --status ", COMP_CWORD="4")
