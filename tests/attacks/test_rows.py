@@ -22,6 +22,7 @@ from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.run import Run
 from tradex_ledger.errors import BrokenLedgerError
 from tradex_ledger.ledger.log import EarlyTileError
+from tradex_ledger.ledger.mapper import EntryMapper
 from tradex_ledger.ledger.merkle import leaf_hash
 from tradex_ledger.ledger.recorder import Recorder
 from tradex_ledger.ledger.rows import BrokenRowError, MissingEventError, time_at
@@ -120,7 +121,9 @@ def test_what_is_planted_is_refused_by_whoever_reads_it(
         ledger = opened.ledger
         for read in (
             lambda: ledger.get(Backfill, run_id),
-            lambda: Recorder(ledger.engine, utc_now).select_notifications(1, 10_000),
+            lambda: list(
+                map(EntryMapper().to_domain_event, Recorder(ledger.engine, utc_now).select_notifications(1, 9_999))
+            ),
             lambda: log(ledger),
             lambda: open_views(ledger.store, resolve(ledger.store, None)),
         ):

@@ -90,10 +90,12 @@ def paths(command: click.Command, path: str = "") -> dict[str, bool]:
     return found
 
 
-def run_all(calls: Sequence[tuple[str, ...]], most: int = 1, **environment: str) -> None:
+def run_all(
+    calls: Sequence[tuple[str, ...]], most: int = 1, heavy: tuple[str, ...] = HEAVY, **environment: str
+) -> None:
     """Run calls in one process, until one loads what is heavy, or ends with more than `most` as its exit status."""
     done = subprocess.run(
-        [sys.executable, "-c", CODE, str(most), *HEAVY],
+        [sys.executable, "-c", CODE, str(most), *heavy],
         check=False,
         input=json.dumps(calls),
         capture_output=True,
@@ -127,6 +129,10 @@ def test_no_command_that_only_reads_loads_what_only_saves(workspace: tuple[Path,
             for arguments in calls
         ]
     )
+
+
+def test_where_things_stand_is_told_without_pyarrow(workspace: tuple[Path, str]):
+    run_all([("-C", str(workspace[0]), "status")], heavy=(*HEAVY, "pyarrow"))
 
 
 def test_neither_help_nor_wrong_use_loads_it():
