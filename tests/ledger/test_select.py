@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 
 from tests.kit import small
 from tradex_ledger.ledger.faults import StoreFault
-from tradex_ledger.ledger.select import SQLiteFile, open_store
+from tradex_ledger.ledger.rows import MissingEventError
+from tradex_ledger.ledger.select import Ask, SQLiteFile, open_store
 from tradex_ledger.ledger.store import FormatTooNewError, NoLedgerError, database, open_engine
 
 
@@ -66,3 +68,18 @@ def test_what_breaks_while_it_is_read_is_a_fault_of_the_store(file: Path) -> Non
     file.write_bytes(b"no database at all" * 100)
     with pytest.raises(StoreFault):
         store.select("select entry from events")
+
+
+def test_what_is_broken_only_because_somebody_wrote_meanwhile_is_read_again(file: Path) -> None:
+    store, asked = open_store(f"sqlite:///{file}"), 0
+
+    def question(ask: Ask) -> int:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            os.utime(file)  # somebody writes
+            raise MissingEventError("half of it is older than the other half")
+        return len(ask("select position from events"))
+
+    assert store.ask(question) > 0
+    assert asked == 2
