@@ -20,8 +20,7 @@ from tradex_ledger.datasets import fingerprint as fingerprint_module
 from tradex_ledger.datasets.statement import parsed_form
 from tradex_ledger.domain.dataset_errors import LogicChangedError, NothingChangedError, SameLogicError
 from tradex_ledger.sources.registry import READERS
-from tradex_ledger.sources.x_posts import VERSION
-from tradex_ledger.sources.x_posts.reader import XPosts
+from tradex_ledger.sources.x_posts.reader import VERSION, XPosts
 from tradex_ledger.workspace import Workspace
 
 

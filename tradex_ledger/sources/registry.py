@@ -40,10 +40,6 @@ NOUNS = {"csv": ROW, "x_posts": x_posts.NOUN}
 """What their rows are called, for who needs the word and no reader."""
 
 
-VERSIONS = {"x_posts": x_posts.VERSION}
-"""The versions of those that are slow to load."""
-
-
 class UnknownReaderError(RefusedError):
     """A definition names a reader that nobody has installed."""
 
@@ -93,4 +89,4 @@ def noun_of(name: str | None) -> str:
 
 def reader_version(name: str | None) -> int | None:
     """The version of a reader; None for what nobody reads. Raises `UnknownReaderError`."""
-    return None if name is None else VERSIONS.get(name) or reader_of(name).version
+    return None if name is None else reader_of(name).version

@@ -3,6 +3,4 @@
 from __future__ import annotations
 
 NOUN = "post"
-"""What a row is called. It stands here for who needs the word and no reader, as does"""
-VERSION = 2
-"""the version of the reader: it goes up whenever the same line would be read as other columns."""
+"""What a row is called. It stands here for who needs the word and no reader."""

@@ -1,4 +1,5 @@
-"""The reader of posts, as the port wants it. What reads is imported when it reads."""
+"""The reader of posts, as the port wants it. What reads is imported when it reads: who only asks for the version waits
+for nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tradex_ledger.domain.day import Day, day_of
 from tradex_ledger.sources.source import Again, Digest, OldFile, Rejected, Row, Sink, Stated
-from tradex_ledger.sources.x_posts import NOUN, VERSION
+from tradex_ledger.sources.x_posts import NOUN
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from tradex_ledger.sources.x_posts.elements import Record
     from tradex_ledger.sources.x_posts.posts import Post
 
+VERSION = 2
+"""Goes up whenever the same line would be read as other columns."""
 _FORMATS = (".jsonl", ".ndjson", ".json", ".js")
 _PACKED = ("", ".gz", ".bz2", ".zst")
 _FIRST_DAY = day_of("2006-03-21")
