@@ -1,4 +1,5 @@
 -- Each decision on a backfill: who allowed or refused which plan, by which rule, and who had asked.
+-- Kept by run, in order of position.
 select
     d.run_id,
     split_part(d.topic, '.', 2) as decision,

@@ -1,6 +1,7 @@
 -- What each backfill was expected to cost, and what it did cost. Actual seconds are work by the stopwatch: of each
 -- layer in the attempt that completed it, and of each partition built outside of such an attempt (by one that failed,
 -- or again at the publication). Time in which nobody worked on it (paused, failed, held, waiting) does not count.
+-- Kept by run, in order of position.
 with planned as (
     select run_id, data -> '$.estimate' as estimate from events where topic = 'backfill.planned'
 ),

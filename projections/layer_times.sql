@@ -1,4 +1,5 @@
 -- What each layer took, in the attempt that completed it; of that, what its partitions took.
+-- Kept by run, in order of position.
 with marks as (
     select
         run_id, layer, topic, position, duration_ms,

@@ -11,7 +11,7 @@ with marks as (
 ),
 published as (
     select distinct 'dataset-' || dataset as stream, logic_version
-    from partition_history
+    from recent_history
     where published_position is not null
 )
 select

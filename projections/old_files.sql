@@ -15,6 +15,6 @@ old as (
     where r.reader < n.reader
 )
 select b.dataset, b.partition, unnest(b.files).path as path, o.reader, b.position
-from events b
+from recent_history b
 join old o on o.dataset = b.dataset and o.logic_version = b.logic_version
-where b.topic = 'run.batch_appended'
+where b.layer = 'bronze'

@@ -13,13 +13,13 @@ there as (
     select
         h.* exclude (files, rows, bytes),
         list_filter(h.files, lambda f: not list_contains(lost.paths, f.path)) as files
-    from partition_history h
+    from recent_history h
     cross join lost
     where h.layer = 'bronze'
 ),
 built as (
     select h.*, c.component
-    from partition_history h
+    from recent_history h
     left join components c using (dataset)
     where h.layer <> 'bronze' and h.published_position is not null
     qualify row_number() over (

@@ -1,4 +1,5 @@
 -- Each move of the pipeline state, with the run that caused it.
+-- Kept by event, in order of position.
 select
     data ->> '$.pipeline' as pipeline,
     stream,

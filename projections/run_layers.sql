@@ -1,4 +1,5 @@
 -- Each layer of each run: attempts, volume, duration and errors (N34).
+-- Kept by run, in order of run_id, layer.
 with layers as (
     select
         run_id,

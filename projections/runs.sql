@@ -1,5 +1,7 @@
 -- Each run: what was asked, by whom and why, its status, progress, volume, duration and errors by stage (N34).
 -- Of every event.
+-- Kept by run, in order of position.
+-- Wide: ledger.clock_held_back.
 with born as (
     select
         stream as run_id, run_kind, "at" as requested_at, "by" as requested_by, position,

@@ -1,4 +1,5 @@
 -- Each look at the source, by a run or by somebody who asked what is late: what there was, what was passed over.
+-- Kept by event, in order of position.
 select
     run_id,
     data ->> '$.source' as source,

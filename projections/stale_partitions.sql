@@ -14,15 +14,12 @@ opening as (
 ),
 content as (
     select dataset, partition, run_id, max(published_position) as changed_position
-    from partition_history
+    from recent_history
     where published_position is not null and outcome in ('written', 'appended') and partition >= (from opening)
     group by dataset, partition, run_id
 ),
 checks as (
-    select run_id, max(base) as checked_base
-    from events
-    where topic = 'run.published'
-    group by run_id
+    select run_id, max(base) as checked_base from publications group by run_id
 ),
 -- The last day that a dataset has which others are built upon; rejected lines open no range.
 last_day as (
@@ -48,9 +45,10 @@ stale as (
         a.logic_version,
         max(p.published_position) as built_position,
         max(a.changed_position) as changed_position,
-        max_by(a.input_dataset, a.changed_position) as input_dataset,
-        max_by(a.input_partition, a.changed_position) as input_partition,
-        max_by(a.run_id, a.changed_position) as changed_by_run
+        -- Of several that became visible at once, the last by name and day.
+        max_by(a.input_dataset, (a.changed_position, a.input_dataset, a.input_partition)) as input_dataset,
+        max_by(a.input_partition, (a.changed_position, a.input_dataset, a.input_partition)) as input_partition,
+        max_by(a.run_id, (a.changed_position, a.input_dataset, a.input_partition)) as changed_by_run
     from affected a
     cross join last_day
     left join partitions p

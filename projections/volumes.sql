@@ -3,7 +3,7 @@ with versions as (
     select
         dataset, layer, partition, logic_version, run_id, rows, bytes, published_position, published_at,
         lag(rows) over series as previous_rows
-    from partition_history
+    from recent_history
     where published_position is not null and layer <> 'bronze'
     window series as (partition by dataset, logic_version, partition order by published_position)
 )

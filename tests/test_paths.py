@@ -23,12 +23,13 @@ from tradex_ledger.config import FILE, load_config, write_config
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.driving.drive import PlanOutdatedError
 from tradex_ledger.lake.storage import file_list
-from tradex_ledger.ledger.columnar import create_events
+from tradex_ledger.ledger import segments
 from tradex_ledger.ledger.select import open_store
 from tradex_ledger.paths import UnusablePathError, literal, written
 from tradex_ledger.paths import given as path_given
 from tradex_ledger.pipelines.x.demo.story import tell
 from tradex_ledger.sources.files import FilesPlace, FolderUnreadable, open_place
+from tradex_ledger.views import open_views, resolve
 from tradex_ledger.workspace import Workspace
 
 ODD = (
@@ -201,7 +202,7 @@ def test_settings_are_read_back_as_they_were_written(ledger: str, lake: str, sou
     assert content["source"]["uri"] == source
 
 
-def test_a_whole_workspace_below_odd_names(tmp_path: Path):
+def test_a_whole_workspace_below_odd_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     root = tmp_path.joinpath(*ODD)
     # What the names would fit if they were patterns: files of others must not be read.
     for other in ("q! 100%20 #1", "q? 100  #1"):
@@ -225,8 +226,9 @@ def test_a_whole_workspace_below_odd_names(tmp_path: Path):
         assert query(workspace.ledger.store, workspace.core.lake, "select * from gold_signals_v1").rows
         assert isinstance(diff_versions(workspace.ledger, workspace.core.lake, "gold_signals", 1, 2), list)
         store = open_store(workspace.config.ledger_url, workspace.config.folder)
-        with connect() as connection:  # segments are used, too
-            create_events(connection, store, workspace.ledger.position(), segment_events=256)
+        monkeypatch.setattr(segments, "EVENTS", 64)  # caches are used, too
+        open_views(store, resolve(store, None)).close()
+        open_views(store, resolve(store, None)).close()
         check_everything(workspace)
     assert sorted(path.name for path in root.iterdir()) == ["posts [1]*?", "ws"]
 

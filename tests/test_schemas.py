@@ -18,10 +18,11 @@ from jsonschema import Draft202012Validator
 from tests.kit import small, story_of_rules
 from tests.kit.check import check_everything, read_record
 from tests.kit.lake import projection
+from tradex_ledger import projected
 from tradex_ledger.domain.base import EVENTS, CreatedEvent, Event
 from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.resources import names, read_text
-from tradex_ledger.views import add_projections, open_views, projection_names, resolve, topics_of
+from tradex_ledger.views import add_projections, open_views, resolve
 from tradex_ledger.workspace import Workspace
 
 TOPICS = {
@@ -311,10 +312,10 @@ def described(connection: Any, name: str) -> list[tuple[str, str]]:
 
 
 def test_every_projection_has_its_columns_on_record_and_nothing_else_does():
-    assert names("schema/projections") == [f"{name}.json" for name in projection_names()]
+    assert names("schema/projections") == [f"{name}.json" for name in projected.names()]
 
 
-@pytest.mark.parametrize("name", projection_names())
+@pytest.mark.parametrize("name", projected.names())
 def test_a_projection_has_the_columns_that_are_on_record(told: Workspace, name: str):
     contract = json.loads(read_text("schema", "projections", f"{name}.json"))
     assert contract["name"] == name
@@ -325,12 +326,12 @@ def test_a_projection_has_the_columns_that_are_on_record(told: Workspace, name: 
         assert described(connection, name) == [(c["name"], c["type"]) for c in contract["columns"]]
 
 
-@pytest.mark.parametrize("name", projection_names())
+@pytest.mark.parametrize("name", projected.names())
 def test_nor_others_where_every_kind_of_event_happened(ruled: Workspace, name: str):
     test_a_projection_has_the_columns_that_are_on_record(ruled, name)
 
 
-RARE = [name for name in projection_names() if "-- Empty without " in read_text("projections", f"{name}.sql")]
+RARE = [name for name in projected.names() if "-- Empty without " in read_text("projections", f"{name}.sql")]
 
 
 def test_some_projections_are_not_worked_out_where_they_are_empty():
@@ -355,11 +356,11 @@ def test_what_is_said_to_be_empty_without_a_topic_is_so_by_its_own_statement(rul
 def test_columns_do_not_depend_on_what_happened(tmp_path: Path):
     (tmp_path / "posts").mkdir()
     with Workspace.create(tmp_path / "ws", source=f"files:{tmp_path / 'posts'}", clock=small.Ticking()) as fresh:
-        for name in projection_names():
+        for name in projected.names():
             test_a_projection_has_the_columns_that_are_on_record(fresh, name)
 
 
-@pytest.mark.parametrize("name", projection_names())
+@pytest.mark.parametrize("name", projected.names())
 def test_a_projection_follows_from_the_events_of_its_topics_alone(ruled: Workspace, name: str):
     store = ruled.ledger.store
     everything = select_all(store, name)
@@ -373,7 +374,7 @@ def select_all(store: Any, name: str, *only: str) -> list[Any]:
 
 
 def test_each_projection_says_of_which_events_it_is():
-    assert [name for name in projection_names() if not topics_of(name)] == ["costs", "runs"]
+    assert [name for name in projected.names() if not projected.topics_of(name)] == ["costs", "runs"]
 
 
 # -- the worked example

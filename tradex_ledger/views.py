@@ -1,50 +1,31 @@
-"""The read side: DuckDB over `events` as of a position, with `projections/*.sql` as views.
+"""The read side: DuckDB over `events` as of a position, with `projections/*.sql` as tables.
 
-As-of is applied once, here, by limiting `events`; no projection knows of it.
+As-of is applied once, here, by limiting `events`; no projection knows of it. Nor does any know of what is kept: where
+there is a generation (`kept.py`) not above the position, a kept projection is what is kept of it, but for the rows that
+later events touch. Those are worked out by its own statement, over the events that they follow from.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
-from typing import NamedTuple
+from datetime import UTC, date, datetime
 from weakref import WeakKeyDictionary
 
 import duckdb
-import orjson
 
-from tradex_ledger import lifecycle, resources
+from tradex_ledger import projected
 from tradex_ledger.datasets.statement import connect, shared
 from tradex_ledger.errors import NotFoundError, UsageError
+from tradex_ledger.kept import Generation, Kept
 from tradex_ledger.ledger.ask import last_position
-from tradex_ledger.ledger.columnar import create_events, holds_topic
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.rows import time_at
 from tradex_ledger.ledger.select import Store
+from tradex_ledger.view import View
 
-LIFECYCLE = "lifecycle"
-"""The table of a run's life, beside `events`: see `lifecycle.py`."""
 _DIGITS = 18  # of a position: no ledger has more, and Python makes no number of thousands
-_AFTER_FROM = re.compile(r"\b(?:from|join)\s+(\w+)")
-_OF_ALL = "-- Of every event.\n"
-_TOPIC = re.compile(r"'([a-z_]+\.[a-z_]+)'")
-_STEPS = re.compile(r"from lifecycle where (\w+)")
-_EVERY_STEP = re.compile(r"(?:from|join) lifecycle(?! where)")
-_EMPTY = re.compile(r"^-- Empty without ([a-z_.]+)\.$", re.MULTILINE)
-# What is worked out in a connection already; to ask DuckDB for it costs as much as a projection does.
-_PRESENT: WeakKeyDictionary[duckdb.DuckDBPyConnection, set[str]] = WeakKeyDictionary()
-
-
-class _Column(NamedTuple):
-    """A column of a projection, as its contract has it."""
-
-    name: str
-    type: str
-    meaning: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +75,8 @@ def _time(value: str) -> str:
         ) from None
 
 
-def projection_names() -> list[str]:
-    """The projections there are, one SQL file each."""
-    return sorted(name.removesuffix(".sql") for name in resources.names("projections") if name.endswith(".sql"))
-
-
-@cache
-def _projection_sql(name: str) -> str:
-    return resources.read_text("projections", f"{name}.sql")
+# What was opened here; to ask DuckDB what is in a connection costs as much as a projection does.
+_OPEN: WeakKeyDictionary[duckdb.DuckDBPyConnection, View] = WeakKeyDictionary()
 
 
 def open_views(store: Store, as_of: AsOf, *only: str) -> duckdb.DuckDBPyConnection:
@@ -109,66 +84,49 @@ def open_views(store: Store, as_of: AsOf, *only: str) -> duckdb.DuckDBPyConnecti
 
     With names of projections, `only` those will be asked: no other events are read than theirs.
     """
-    connection = connect()
-    create_events(connection, store, as_of.position, topics_of(*only) if only else ())
-    return connection
+    return _view(connect(), store, as_of, only).connection
 
 
 @contextmanager
 def shared_views(store: Store, as_of: AsOf, *only: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """The same for questions of ours alone, at a fifteenth of what it costs to open (`statement.shared`)."""
     with shared() as connection:
-        create_events(connection, store, as_of.position, topics_of(*only) if only else ())
-        yield connection
+        yield _view(connection, store, as_of, only).connection
 
 
-@cache
-def topics_of(*names: str) -> tuple[str, ...]:
-    """The topics of the events that projections follow from; () where one of them looks at every event.
-
-    Their files name them, and those of the projections that they are written over. A test holds it that other events
-    make no difference.
-    """
-    found: set[str] = set()
-    for name in _closure(names):
-        sql = _projection_sql(name)
-        if _OF_ALL in sql:
-            return ()
-        found |= {topic for topic in _TOPIC.findall(sql) if topic in resources.event_topics()}
-        found |= {step.topic for flag in _STEPS.findall(sql) for step in lifecycle.steps() if getattr(step, flag)}
-        if _EVERY_STEP.search(sql):
-            found |= {step.topic for step in lifecycle.steps()}
-    return tuple(sorted(found))
+def open_view(store: Store, upto: int, generation: Generation | None, topics: tuple[str, ...] = ()) -> View:
+    """A private DuckDB likewise, over one generation; over none all is worked out from zero."""
+    return _opened(View(connect(), store, upto, generation, topics))
 
 
-def _closure(names: Iterable[str]) -> set[str]:
-    """Projections, and all that they are written over."""
-    found: set[str] = set()
-    waiting = set(names)
-    while waiting:
-        found |= waiting
-        waiting = {other for name in waiting for other in _written_over(name)} - found - {LIFECYCLE}
+def _view(connection: duckdb.DuckDBPyConnection, store: Store, as_of: AsOf, only: tuple[str, ...]) -> View:
+    topics = projected.topics_of(*only) if only else ()
+    return _opened(View(connection, store, as_of.position, _newest(store, as_of.position), topics))
+
+
+def _opened(view: View) -> View:
+    _OPEN[view.connection] = view
+    return view
+
+
+def _newest(store: Store, upto: int) -> Generation | None:
+    """The newest generation not above a position; those that are due are made first."""
+    kept = Kept(store)
+    found = kept.newest(upto)
+    while kept.is_due(upto, found):
+        made = _make(store, kept, kept.next(upto, found), found)
+        if made is None:
+            break
+        found = made
     return found
 
 
-@cache
-def _written_over(name: str) -> tuple[str, ...]:
-    """The projections that a projection reads. They are our own files: their words tell, no parser is started."""
-    return tuple(sorted(set(_AFTER_FROM.findall(_projection_sql(name))) & {*projection_names(), LIFECYCLE}))
-
-
-@cache
-def _rare(name: str) -> str | None:
-    """The topic without which a projection has no rows, where its file says so."""
-    said = _EMPTY.search(_projection_sql(name))
-    return said and said[1]
-
-
-def _columns(name: str) -> str:
-    """The columns of a projection with their types, as they are on record."""
-    contract = orjson.loads(resources.read_text("schema", "projections", f"{name}.json"))
-    columns = [_Column(**column) for column in contract["columns"]]
-    return ", ".join(f'"{column.name}" {column.type}' for column in columns)
+def _make(store: Store, kept: Kept, position: int, before: Generation | None) -> Generation | None:
+    """The generation of a position, from the one before."""
+    connection = open_view(store, position, before).connection
+    with connection:
+        add_projections(connection, projected.all_kept())
+        return kept.write(connection, position)
 
 
 def add_projections(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
@@ -178,23 +136,19 @@ def add_projections(connection: duckdb.DuckDBPyConnection, names: Iterable[str])
     under a connection. What seldom has a row is not worked out where its topic is not among the events: most of what a
     projection costs in a ledger of some years is its planning.
     """
-    present = _PRESENT.setdefault(connection, {"events"})
-
-    def add(name: str) -> None:
-        if name in present:
-            return
-        if name == LIFECYCLE:
-            connection.execute(f"create table lifecycle ({lifecycle.COLUMNS}) as {lifecycle.as_values()}")
-            present.add(name)
-            return
-        topic = _rare(name)
-        if topic and not holds_topic(connection, topic):
-            connection.execute(f'create table "{name}" ({_columns(name)})')
-        else:
-            for other in _written_over(name):
-                add(other)
-            connection.execute(f'create table "{name}" as {_projection_sql(name)}')
-        present.add(name)
-
+    view = _OPEN[connection]
     for name in names:
-        add(name)
+        view.add(name)
+
+
+def add_events(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Have all events in `events`; returns the files that are read when it is asked."""
+    return _OPEN[connection].all_events()
+
+
+def add_history(connection: duckdb.DuckDBPyConnection, dataset: str, first: date, last: date) -> str:
+    """Work out the history of some days of a dataset of Silver or Gold; returns the name of the table.
+
+    It has the columns of `partition_history`; what else is in it is not all that there is of other days.
+    """
+    return _OPEN[connection].add_history(dataset, first, last)

@@ -35,13 +35,15 @@ order by position
 -- name: range_counted
 select count(*) from events where topic in :topics and position between :first and :last
 
--- name: leaf_tiles
+-- name: tiles
 -- As far as their events are there: a tile that was laid ahead of its events is over none.
 select hashes
 from tiles
-where level = 0 and tile >= :begin and tile < :upto
-    and exists (select 1 from events where position = :last)
+where level = :level and tile >= :begin and tile < :upto and exists (select 1 from events where position = :last)
 order by tile
+
+-- name: leaves
+select leaf from events where position between :first and :last order by position
 
 -- name: tile
 select hashes from tiles where level = :level and tile = :tile
@@ -69,3 +71,9 @@ select name, holder, host, machine, pid, beat, renewed, seconds from holds
 
 -- name: watched
 select name, holder, beat, since from watches where machine = :machine
+
+-- name: streams_of_topics
+select position, stream, version, topic, at, leaf, entry
+from events
+where stream in :streams and topic in :topics
+order by position

@@ -8,7 +8,6 @@ import os
 import random
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,9 @@ from tests import worlds
 from tests.kit import made_ledger, small
 from tests.kit.delivered import files_in
 from tests.kit.rows import rows
-from tradex_ledger import keyed, views
+from tradex_ledger import keyed
 from tradex_ledger.audit.query import query
 from tradex_ledger.cli.main import run
-from tradex_ledger.datasets.statement import connect
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.driving import keys
 from tradex_ledger.driving.delivered import Delivered, Known, open_delivered
@@ -33,11 +31,11 @@ from tradex_ledger.lake.inputs import InputFile
 from tradex_ledger.lake.open import open_lake
 from tradex_ledger.lake.storage import check_size
 from tradex_ledger.lake.verified import Reading, Verified
-from tradex_ledger.ledger.columnar import create_events
+from tradex_ledger.ledger import segments as of_events
 from tradex_ledger.ledger.select import open_store
 from tradex_ledger.planning.scope import Scope
 from tradex_ledger.sources.stage import FileCounts
-from tradex_ledger.views import open_views, resolve
+from tradex_ledger.views import open_view, open_views, resolve
 from tradex_ledger.workspace import Workspace
 
 FLIPS, SEED = 60, 9162
@@ -196,7 +194,7 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def ws(old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it, in which whoever reads makes and takes segments of a tile."""
-    monkeypatch.setitem(vars(views)["create_events"].__kwdefaults__, "segment_events", EVENTS)
+    monkeypatch.setattr(of_events, "EVENTS", EVENTS)
     return Path(shutil.copytree(old, tmp_path / "ws"))
 
 
@@ -205,7 +203,8 @@ def segments(folder: Path) -> list[Path]:
 
 
 def asked(ws: Path, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
-    """What a query and the status say, and what is said beside them."""
+    """What a query and the status say, and what is said beside them; nothing is kept of before but the segments."""
+    shutil.rmtree(small.caches(ws) / "kept", ignore_errors=True)
     statuses = [run(["-C", str(ws), "query", COUNT]), run(["-C", str(ws), "status"])]
     assert statuses == [0, 0]
     captured = capsys.readouterr()
@@ -322,17 +321,15 @@ def longer(content: bytes, chance: random.Random) -> bytes:
 HARMS = (flip, flip, flip, cut, longer)
 
 
-def tell(connection: duckdb.DuckDBPyConnection, ledger: Path, upto: int) -> Any:
-    create_events(connection, open_store(f"sqlite:///{ledger}", ledger.parent), upto)
-    digest = "sum(hash(e))"
-    return connection.execute(f"select count(*), {digest} from ledger_events e").fetchall()
+def tell(ledger: Path, upto: int) -> Any:
+    with open_view(open_store(f"sqlite:///{ledger}", ledger.parent), upto, None).connection as connection:
+        return connection.execute("select count(*), sum(hash(e)) from events e").fetchall()
 
 
 @pytest.mark.parametrize("flips", [FLIPS, pytest.param(300, marks=pytest.mark.soak)])
 def test_a_flipped_bit_in_a_segment_gives_no_other_answer(home: Path, ws: Path, flips: int):
     def answer() -> Any:
-        with closing(connect()) as connection:
-            return tell(connection, ws / "ledger.db", 3 * EVENTS)
+        return tell(ws / "ledger.db", 3 * EVENTS)
 
     right, chance = answer(), random.Random(SEED + flips)
     whole = {path: path.read_bytes() for path in segments(small.caches(ws) / "segments")}

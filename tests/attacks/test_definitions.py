@@ -16,6 +16,7 @@ import pytest
 from tests.kit import small
 from tests.kit.made import BRONZE, definition, header
 from tests.kit.windows import task, write_base
+from tradex_ledger import projected
 from tradex_ledger.cli.main import run
 from tradex_ledger.datasets.column_types import is_type
 from tradex_ledger.datasets.definition import DefinitionError, load_pipeline, parse_definition
@@ -28,7 +29,6 @@ from tradex_ledger.datasets.taken import is_taken
 from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.driving.window import build_window
 from tradex_ledger.errors import EnvironmentFault, TradexError
-from tradex_ledger.views import projection_names
 from tradex_ledger.workspace import BUILT_IN
 
 SELECT = "select day, 1 as id from base"
@@ -270,7 +270,7 @@ def test_a_column_that_a_statement_names_ends_no_name():
 
 
 def test_a_dataset_collides_with_nothing_of_the_ledger():
-    assert set(projection_names()) | {"events"} <= reserved()
+    assert set(projected.names()) | {"events"} <= reserved()
     odd = (
         "made\n",
         "made\x00",
@@ -287,7 +287,7 @@ def test_a_dataset_collides_with_nothing_of_the_ledger():
         "ma.de",
     )
     versions = ("gold_signals_v1", "made_v0", "made_v10", "a_v1_v2", "x__rejected", "made__undated")
-    for name in (*projection_names(), "events", "ledger_events", *odd, *versions):
+    for name in (*projected.names(), "events", "ledger_events", *odd, *versions):
         with pytest.raises(DefinitionError, match=r"has (a|the) name"):
             parse_definition(name, header({"base": "0d"}) + SELECT, {})
     for name in ("vec_v", "v1", "runs_of_ana", "eventsv1", "rejected", "undated_"):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.kit.given import Fact, given
+from tradex_ledger import projected
 from tradex_ledger.domain.alerts import AlertLog
-from tradex_ledger.views import topics_of
 
 OPENED = Fact(AlertLog.Opened, "ana", {"position": 10})
 
@@ -56,4 +56,4 @@ def test_somebody_hears_of_failures_anomalies_time_and_held_runs():
         ),
         "dataset.engine_checked",
         "ledger.cursor_ahead",
-    } <= set(topics_of("alerts"))
+    } <= set(projected.topics_of("alerts"))

@@ -24,13 +24,14 @@ from tests.kit import small, story_of_rules
 from tests.kit.check import read_record
 from tests.kit.given import state, whole
 from tests.kit.rows import rows
+from tradex_ledger import projected
 from tradex_ledger.domain.day import Day, iso
 from tradex_ledger.domain.protection import Protection
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.entry import canonical, parse, parse_time
 from tradex_ledger.ledger.recorder import Recorder
 from tradex_ledger.ledger.store import create_store, database, open_engine
-from tradex_ledger.views import open_views, projection_names, resolve
+from tradex_ledger.views import open_views, resolve
 from tradex_ledger.workspace import Workspace
 
 HERE = Path(__file__).parent
@@ -53,7 +54,7 @@ def answers(ledger: Ledger) -> dict[str, Any]:
     """The state of every aggregate, and the rows of every projection in the order of their texts."""
     with open_views(ledger.store, resolve(ledger.store, None)) as views:
         streams = [r[0] for r in views.execute("select distinct stream from events order by all").fetchall()]
-        shown = {name: sorted(map(plain, rows(views, name)), key=json.dumps) for name in projection_names()}
+        shown = {name: sorted(map(plain, rows(views, name)), key=json.dumps) for name in projected.names()}
     return {"aggregates": {s: plain(state(whole(ledger.engine, s))) for s in streams}, "projections": shown}
 
 

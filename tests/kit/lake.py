@@ -14,7 +14,8 @@ import duckdb
 from tests.kit.lake_folder import in_lake, root_of
 from tests.kit.rows import rows
 from tests.kit.small import set_policy
-from tradex_ledger.views import projection_names, resolve, shared_views
+from tradex_ledger import projected
+from tradex_ledger.views import resolve, shared_views
 from tradex_ledger.workspace import Workspace
 
 # The five of TradeX; what was rejected has a dataset of its own.
@@ -43,7 +44,7 @@ def projection(workspace: Workspace, name: str, as_of: str | None = None) -> lis
 def projections(workspace: Workspace, as_of: str | None = None) -> dict[str, list[str]]:
     """Every projection there is, its rows as sorted texts, so that two of them can be compared."""
     with shared_views(workspace.ledger.store, resolve(workspace.ledger.store, as_of)) as views:
-        return {name: sorted(map(repr, rows(views, name))) for name in projection_names()}
+        return {name: sorted(map(repr, rows(views, name))) for name in projected.names()}
 
 
 def events(workspace: Workspace, where: str, as_of: str | None = None) -> list[dict[str, Any]]:

@@ -25,16 +25,15 @@ from tests.ledger.asking_process import Tree, tree
 from tradex_ledger.audit.look import Look
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import open_config
-from tradex_ledger.datasets.statement import connect
 from tradex_ledger.keyed import CONFIG_HOME
-from tradex_ledger.ledger import looking
-from tradex_ledger.ledger.columnar import create_events
+from tradex_ledger.ledger import looking, segments
 from tradex_ledger.ledger.faults import StoreFault
 from tradex_ledger.ledger.looking import look, looked
 from tradex_ledger.ledger.select import SQLiteFile, open_store
 from tradex_ledger.ledger.store import open_engine, read, writing
 from tradex_ledger.trust import LIST
 from tradex_ledger.upkeep.alerts import alerts
+from tradex_ledger.views import open_views, resolve
 from tradex_ledger.workspace import Workspace
 
 NOBODY = 65534
@@ -327,20 +326,20 @@ def test_a_reading_connection_cannot_write(ws: Path):
 
 
 def test_segments_are_made_in_ones_own_workspace_only(ws: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(segments, "EVENTS", 256)
 
     def read_all() -> bool:
         store = open_store(f"sqlite:///{ws / 'ledger.db'}", ws)
-        with connect() as connection:
-            create_events(connection, store, store.position(), segment_events=256)
+        open_views(store, resolve(store, None)).close()
         return (ws / ".cache").is_dir()
 
     with small.reopen(ws) as workspace:
         while workspace.ledger.position() < 300:
             small.backfill(workspace, 1, 2)
     shutil.rmtree(ws / ".cache")
-    monkeypatch.setattr("os.geteuid", lambda: 4711)
-    assert not read_all()
-    monkeypatch.undo()
+    with monkeypatch.context() as somebody:
+        somebody.setattr("os.geteuid", lambda: 4711)
+        assert not read_all()
     ws.chmod(0o555)
     if os.geteuid() != 0:
         assert not read_all()

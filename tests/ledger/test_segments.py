@@ -12,12 +12,11 @@ import duckdb
 import pytest
 
 from tests.kit import made_ledger
-from tradex_ledger.datasets.statement import connect
+from tradex_ledger import projected
 from tradex_ledger.ledger import columnar, segments
-from tradex_ledger.ledger.columnar import create_events
 from tradex_ledger.ledger.select import Store, open_store
 from tradex_ledger.ledger.store import database, open_engine
-from tradex_ledger.views import add_projections, projection_names
+from tradex_ledger.views import add_projections, open_view
 
 EVENTS = 256  # a segment in here: one tile
 TOPICS = ("run.published", "dataset.published")
@@ -57,11 +56,12 @@ def folder(store: Store) -> Path:
 
 def answers(store: Store, upto: int = 1_400, topics: tuple[str, ...] = (), size: int = EVENTS) -> dict[str, Any]:
     """Every row of `events` and of all projections, in the order in which they come."""
-    with connect() as connection:
-        create_events(connection, store, upto, topics, segment_events=size)
-        add_projections(connection, projection_names())
-        names = ["events", *projection_names()]
-        return {name: connection.execute(f'from "{name}"').fetchall() for name in names}
+    with pytest.MonkeyPatch.context() as smaller:
+        smaller.setattr(segments, "EVENTS", size)
+        with open_view(store, upto, None, topics).connection as connection:
+            add_projections(connection, projected.names())
+            names = ["events", *projected.names()]
+            return {name: connection.execute(f'from "{name}"').fetchall() for name in names}
 
 
 @pytest.fixture
@@ -177,9 +177,14 @@ def test_the_segments_of_another_ledger_are_not_used(workspace: Path, store: Sto
     assert answers(store, 600) == plain
 
 
+def segment_at(store: Store, first: int, recipe: str) -> segments.Segment | None:
+    with pytest.MonkeyPatch.context() as smaller:
+        smaller.setattr(segments, "EVENTS", EVENTS)
+        return segments.Segments(store, recipe).at(first)
+
+
 def test_segments_of_another_recipe_are_not_used(store: Store) -> None:
-    first = segments.segment_at(store, 1, EVENTS, "one")
-    other = segments.segment_at(store, 1, EVENTS, "other")
+    first, other = segment_at(store, 1, "one"), segment_at(store, 1, "other")
     assert first is not None and other is not None
     assert first.binding != other.binding
 
@@ -189,10 +194,9 @@ def test_two_engines_share_their_segments(store: Store, monkeypatch: pytest.Monk
     before = {path.name: path.stat().st_mtime_ns for path in files(store)}
     with monkeypatch.context() as other_host:
         other_host.setattr(duckdb, "__version__", "99.0.0")
-        importlib.reload(columnar)
-        with duckdb.connect() as connection:
-            columnar.create_events(connection, store, 5 * EVENTS, segment_events=EVENTS)
-    importlib.reload(columnar)
+        recipe = importlib.reload(columnar).RECIPE
+    assert recipe == importlib.reload(columnar).RECIPE
+    answers(store)
     assert {path.name: path.stat().st_mtime_ns for path in files(store)} == before
 
 
@@ -201,9 +205,9 @@ def test_two_releases_leave_each_other_their_segments_and_older_ones_go(store: S
         connection.execute("create table one as select 1 as n")
         made = []
         for recipe in ("one", "two", "one", "two", "three", "four"):
-            segment = segments.segment_at(store, 1, EVENTS, recipe)
+            segment = segment_at(store, 1, recipe)
             assert segment is not None
-            path = segment.path() or segment.write(connection, "one")
+            path = segment.path(files(store)) or segment.write(connection, "one")
             assert path is not None
             made.append(path)
     assert made[0] == made[2] and made[1] == made[3]
@@ -211,4 +215,4 @@ def test_two_releases_leave_each_other_their_segments_and_older_ones_go(store: S
 
 
 def test_a_range_that_is_not_full_has_no_segment(store: Store) -> None:
-    assert segments.segment_at(store, 1 + 5 * EVENTS, EVENTS, "recipe") is None
+    assert segment_at(store, 1 + 5 * EVENTS, "recipe") is None

@@ -13,9 +13,10 @@ import pytest
 
 from tests.kit.lake import BRONZE, Key, digests, events, one_process, projection, projections
 from tests.kit.rows import rows
+from tradex_ledger import projected
 from tradex_ledger.domain.request import Request
 from tradex_ledger.ledger.store import create_store, database, open_engine
-from tradex_ledger.views import NoSuchPositionError, open_views, projection_names, resolve
+from tradex_ledger.views import NoSuchPositionError, open_views, resolve
 from tradex_ledger.workspace import Workspace
 
 SEED = 20140301
@@ -155,7 +156,7 @@ def test_as_of_any_position_the_answers_are_those_of_a_ledger_that_never_got_fur
         shorter.close()
         store = database(engine)
         with open_views(store, resolve(store, None)) as views:
-            alone = {name: sorted(map(repr, rows(views, name))) for name in projection_names()}
+            alone = {name: sorted(map(repr, rows(views, name))) for name in projected.names()}
         engine.dispose()
         assert not differing(projections(history.workspace, str(position)), alone), position
 

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 import duckdb
 
+from tradex_ledger import projected
 from tradex_ledger.audit.documents.form import BARE, IF_ANY
 from tradex_ledger.audit.tables import LostFileError, PrunedFileError, Tables
 from tradex_ledger.audit.values import bare, values_of
@@ -22,8 +23,9 @@ from tradex_ledger.ledger.ask import has_stream
 from tradex_ledger.ledger.named import find_run
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.paths import readable
+from tradex_ledger.projected import EVENTS
 from tradex_ledger.relations.data import LOGIC_VERSIONS, LOST_FILES, PARTITIONS, PRUNED_FILES, pruned_paths
-from tradex_ledger.views import AsOf, add_projections, open_views, projection_names, resolve, shared_views
+from tradex_ledger.views import AsOf, add_events, add_projections, open_views, resolve, shared_views
 
 _TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
 _HOME = frozenset({"main"})
@@ -88,14 +90,16 @@ def query(
             raise QueryError(
                 f"that is not one SELECT: {error}", mend='for example: tradex query "select * from runs"'
             ) from None
-        names = _tables(tree) - {"events"}
-        projections = names & set(projection_names())
+        asked = _tables(tree)
+        names = asked - {EVENTS}
+        projections = names & set(projected.names())
         add_projections(connection, sorted(projections))
         twofold = _twofold(store, connection, projections)
         tables = Tables(connection, Reading(lake, trusting=trusting), _candidate(store, candidate), twofold)
         try:
             tables.add(names - projections)
-            confine(connection, tables.listed, memory=MEMORY, spill=SPILL)
+            files = tables.listed + (add_events(connection) if EVENTS in asked else [])
+            confine(connection, files, memory=MEMORY, spill=SPILL)
             mend = "ask for less, or give it longer: --minutes"
             columns, found = in_time(connection, "the query", minutes, mend, lambda: values_of(connection, sql))
             tables.reading.close()

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 import duckdb
 import orjson
 
+from tradex_ledger import projected
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.errors import EnvironmentFault, NotFoundError
 from tradex_ledger.lake.storage import LakeFileError, file_list, translate
@@ -27,7 +28,6 @@ from tradex_ledger.relations.data import (
     Partition,
     PartitionHistory,
 )
-from tradex_ledger.views import projection_names
 
 Held: TypeAlias = Partition | PartitionHistory
 
@@ -109,7 +109,7 @@ class Tables:
                 dataset, number = match.groups()
                 found = known.get((dataset, int(number)))
             if not found:
-                raise UnknownTableError(name, [*sorted(read), *projection_names(), "events"])
+                raise UnknownTableError(name, [*sorted(read), *projected.names(), "events"])
             self._add(name, found)
 
     def _add(self, table: str, version: LogicVersion) -> None:

@@ -7,6 +7,7 @@ the definition, an engine, a disk, or somebody's hand.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -24,16 +25,26 @@ from tradex_ledger.planning.catalog import Catalog
 
 
 def differing(
-    ex: Execution, definition: Definition, published: Catalog, day: Day, digest: str, built: PartitionVersion
+    ex: Execution,
+    definition: Definition,
+    published: Catalog,
+    day: Day,
+    digest: str,
+    built: PartitionVersion,
+    *,
+    before: Callable[[], Mapping[Day, Sequence[PartitionVersion]]],
 ) -> list[ContentsDiffer]:
     """What `run.contents_differed` says of a day that was just built: of the newest build that it differs from.
+
+    `before` is asked for all that was built of its dataset.
+
 
     None where rows are the same but for the last bits of doubles, or where a person accepted this engine's others.
     """
     current = published.get(definition.name, day)
     if current is not None and current.content == built.content:
         return []  # nothing would be published
-    known = [*([current] if current else ()), *published.others.get(definition.name, {}).get(day, ())]
+    known = [*([current] if current else ()), *before().get(day, ())]
     strange: list[ContentsDiffer] = []
     for earlier in known:  # the logic version is in the digest
         if earlier.inputs == digest and earlier.content != built.content:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tradex_ledger.datasets.definition import Definition
@@ -73,6 +73,8 @@ class Rebuild:
     seen: Catalog
     total: int = 0
     done: int = 0
+    days: Collection[Day] = ()
+    _known: dict[Day, list[PartitionVersion]] | None = None
 
     def run(self, days: Iterable[Day]) -> None:
         """Give each of the days a candidate: reused where no input changed, else rebuilt, one save a window.
@@ -81,6 +83,7 @@ class Rebuild:
         """
         wanted = sorted(days)
         self.total = len(wanted)
+        self.days = wanted
         if self.definition.own_reach is None:
             self._rebuild(wanted)
             return
@@ -159,8 +162,23 @@ class Rebuild:
             candidate = self._candidate(one.day, one.files, one.outcome, digest, took_ms // len(built))
             candidates.append(candidate)
             if candidate.version.is_written:
-                strange += differing(self.bench.ex, self.definition, self.published, one.day, digest, candidate.version)
+                strange += differing(
+                    self.bench.ex,
+                    self.definition,
+                    self.published,
+                    one.day,
+                    digest,
+                    candidate.version,
+                    before=self._before,
+                )
         self._record(candidates, strange)
+
+    def _before(self) -> dict[Day, list[PartitionVersion]]:
+        """All that was built of these days before; it is asked once, and only when something comes out otherwise."""
+        if self._known is None:
+            position, name = self.published.position, self.definition.name
+            self._known = self.bench.ex.scope.catalogs.built(position, name, self.days)
+        return self._known
 
     def _record(self, built: Sequence[Candidate], strange: Iterable[ContentsDiffer] = ()) -> None:
         # A crash before this save: the window is built again. After it: whoever resumes finds its candidates.

@@ -1,14 +1,23 @@
-"""The events as one DuckDB relation, as of a position."""
+"""The events as one DuckDB relation, as of a position.
+
+What is asked decides what is read. The events above a position are at hand, all of them or those of some topics. Of
+those below it, which other answers were made of, only what somebody still needs is added: few events through the
+ledger's index by topic, many from the segments, which DuckDB reads column by column and only where it must.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
 import duckdb
 import orjson
 
 from tradex_ledger import resources
+from tradex_ledger.ledger import segments
 from tradex_ledger.ledger.entry import NotCanonicalError, parse
 from tradex_ledger.ledger.rows import BrokenRowError, check_range, check_some, position_in
-from tradex_ledger.ledger.segments import SEGMENT_EVENTS, segment_at
+from tradex_ledger.ledger.segments import Segments
 from tradex_ledger.ledger.select import Store, read
 from tradex_ledger.paths import literal
 
@@ -45,64 +54,147 @@ from (select entry, from_json(entry, '{_SHAPE}') as fact from (select unnest(?::
 """
 # Not the engine's version: texts, whole numbers and days come out of JSON the same, and two hosts with two engines
 # share what either made.
-_RECIPE = _TYPED
+RECIPE = _TYPED
+_NONE: Mapping[str, int] = {}
 
 
-def create_events(
-    connection: duckdb.DuckDBPyConnection,
-    store: Store,
-    upto: int,
-    topics: tuple[str, ...] = (),
-    *,
-    segment_events: int = SEGMENT_EVENTS,
-) -> None:
-    """Make `events` in DuckDB: typed hot columns, the rest of the facts as JSON in `data`.
+FEW = 20_000
+"""Events of some topics that are read one by one, through the index; of more, segments are."""
 
-    Full segments come from their files, the tail from the ledger, as do segments without a file. Either way the same
-    rows are added in the same order, so that nothing that is asked of them can tell.
+
+class Events:
+    """`events` in a connection: those of the positions above…upto, and of older ones what is added.
+
+    With `topics` only theirs. `older` are the number of older events of each topic; they are not looked at until
+    somebody wants them. Wherever rows come from they are the same, so that nothing that is asked of them can tell.
     """
-    files = _segment_files(connection, store, upto, segment_events)
-    into = "create table ledger_events as"  # with the first of the tail where there is no more: to plan it costs most
-    if files or not upto:
-        _typed(connection, into, [])
-        into = "insert into ledger_events"
-    known = len(files) * segment_events if _add_files(connection, files, upto, topics) else 0
-    for first in range(known + 1, upto + 1, segment_events):
-        _typed(connection, into, _entries(store, first, min(first + segment_events - 1, upto), topics))
-        into = "insert into ledger_events"
-    connection.execute(
-        "create view events as "
-        "select * exclude (entry), (entry::json -> '$.data')::json as data, entry from ledger_events"
-    )
 
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        store: Store,
+        upto: int,
+        topics: tuple[str, ...] = (),
+        *,
+        above: int = 0,
+        older: Mapping[str, int] = _NONE,
+    ) -> None:
+        self.connection = connection
+        self.above = above
+        self.files: list[str] = []
+        """The files of segments that `events` reads while it is asked."""
+        self._store = store
+        self._segments = Segments(store, RECIPE)
+        self._lacking = dict(older)
+        self._scans: list[str] = []
+        self._has_table = False
+        self._add(above + 1, upto, topics)
+        if not self._has_table:
+            self._typed([])
+        self._show()
 
-def holds_topic(connection: duckdb.DuckDBPyConnection, topic: str) -> bool:
-    """Whether an event of the topic is among those of `create_events`."""
-    return bool(connection.execute("select 1 from ledger_events where topic = $1 limit 1", [topic]).fetchall())
+    def add_older(self, topics: Sequence[str]) -> None:
+        """Add the older events of some topics (none: of all), but once."""
+        wanted = {topic: self._lacking.pop(topic) for topic in topics or tuple(self._lacking) if topic in self._lacking}
+        count = sum(wanted.values())
+        if not count:
+            return
+        if count < FEW:
+            rows = self._store.select(read("range_of_topics"), first=1, last=self.above, topics=tuple(wanted))
+            entries = [row[-1] for row in check_some(self._store.ledger, rows)]
+            if len(entries) == count:
+                self._typed(entries)
+                return  # else the index has lost some
+        self._add(1, self.above, (), among("topic", wanted))
+        self._show()
 
+    def holds(self, topic: str) -> bool:
+        """Whether an event of a topic is among those that are at hand."""
+        return bool(self.connection.execute("select 1 from events where topic = $1 limit 1", [topic]).fetchall())
 
-def _segment_files(connection: duckdb.DuckDBPyConnection, store: Store, upto: int, events: int) -> list[str]:
-    """The files of the segments from the first event on, as far as there are any or they can be made."""
-    files: list[str] = []
-    for first in range(1, upto + 1, events):
-        segment = segment_at(store, first, events, _RECIPE)
-        path = segment and segment.path()
-        if segment is not None and path is None:
-            entries = _entries(store, first, first + events - 1)
-            segment.check(entries)
-            _typed(connection, "create or replace temp table fresh as", entries)
-            path = segment.write(connection, "fresh")
+    def pick(self, table: str, spans: Iterable[tuple[int, int]], condition: str) -> None:
+        """Make a table of the older events of some spans of positions, those of which a condition holds.
+
+        `condition` is SQL of ours over the columns of `events` but `data`.
+        """
+        self.connection.execute(f"create table {table} as from ledger_events limit 0")
+        size = segments.EVENTS
+        numbers = (range((first - 1) // size, (min(last, self.above) - 1) // size + 1) for first, last in spans)
+        for number in sorted(set(chain.from_iterable(numbers))):
+            first, last = number * size + 1, min((number + 1) * size, self.above)
+            file = self._file(first)
+            if file is None:
+                typed(self.connection, f"insert into {table}", entries_of(self._store, first, last), condition)
+            else:
+                rows = f"from {_scan([file])} where {condition} and position <= {last}"
+                self.connection.execute(f"insert into {table} {rows}")
+
+    def _add(self, first: int, last: int, topics: tuple[str, ...], condition: str = "") -> None:
+        """Add a range, from the files of its full segments and the ledger for the rest."""
+        condition = condition or (among("topic", topics) if topics else "true")
+        files: list[str] = []
+        for begin in self._segments.firsts(first, last):
+            file = self._file(begin)
+            if file is None:
+                break
+            files.append(file)
+        there = first + len(files) * segments.EVENTS
+        if files:
+            self.files += files
+            self._scans.append(f"from {_scan(files)} where position between {first} and {last} and {condition}")
+        for start in range(there, last + 1, segments.EVENTS):
+            entries = entries_of(self._store, start, min(start + segments.EVENTS - 1, last), topics)
+            self._typed(entries, condition)
+
+    def _file(self, first: int) -> str | None:
+        """The file of the segment that begins there, made if need be."""
+        segment = self._segments.at(first)
+        if segment is None:
+            return None
+        path = segment.path(self._segments.there(first))
         if path is None:
-            break
-        files.append(str(path))
-    connection.execute("drop table if exists fresh")
-    return files
+            entries = entries_of(self._store, first, segment.last)
+            segment.check(entries)
+            typed(self.connection, "create or replace temp table fresh as", entries)
+            path = segment.write(self.connection, "fresh")
+            self.connection.execute("drop table fresh")
+        return str(path) if path is not None else None
+
+    def _typed(self, entries: list[str], condition: str = "true") -> None:
+        """Put entries into the table of those that no segment gives. Raises `BrokenRowError`."""
+        # The first with the table itself: to plan it costs most.
+        typed(
+            self.connection, "insert into ledger_events" if self._has_table else "create table ledger_events as",
+            entries, condition,
+        )  # fmt: skip
+        self._has_table = True
+
+    def _show(self) -> None:
+        parts = " union all ".join([*self._scans, "from ledger_events"])
+        self.connection.execute(
+            "create or replace view events as "
+            f"select * exclude (entry), (entry::json -> '$.data')::json as data, entry from ({parts})"
+        )
 
 
-def _typed(connection: duckdb.DuckDBPyConnection, into: str, entries: list[str]) -> None:
-    """Put entries into typed columns. Raises `BrokenRowError`."""
+def among(column: str, values: Iterable[str]) -> str:
+    """The condition that a column has one of some values."""
+    return f"{column} in ({', '.join(text(value) for value in values) or 'null'})"
+
+
+def text(value: str) -> str:
+    """A text as SQL has it."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _scan(files: Iterable[str]) -> str:
+    return f"read_parquet([{', '.join(text(literal(file)) for file in files)}], hive_partitioning = false)"
+
+
+def typed(connection: duckdb.DuckDBPyConnection, into: str, entries: list[str], condition: str = "true") -> None:
+    """Put those entries of which a condition (SQL of ours) holds into typed columns. Raises `BrokenRowError`."""
     try:
-        connection.execute(f"{into} {_TYPED}", [entries])
+        connection.execute(f"{into} select * from ({_TYPED}) where {condition}", [entries])
     except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
         raise BrokenRowError(_unreadable(entries), "what its entry says is not what such an event says") from error
 
@@ -117,23 +209,7 @@ def _unreadable(entries: list[str]) -> str:
     return f"one of {len(entries)}"
 
 
-def _add_files(connection: duckdb.DuckDBPyConnection, files: list[str], upto: int, topics: tuple[str, ...]) -> bool:
-    """Add the events of segments; False, with nothing added, when there are none or they have just been taken away."""
-    if not files:
-        return False
-    condition = f"and topic in ({', '.join('?' for _ in topics)})" if topics else ""
-    try:
-        connection.execute(
-            "insert into ledger_events from read_parquet(?, hive_partitioning = false) "
-            f"where position <= ? {condition}",
-            [[literal(file) for file in files], upto, *topics],
-        )
-    except duckdb.Error:
-        return False
-    return True
-
-
-def _entries(store: Store, first: int, last: int, topics: tuple[str, ...] = ()) -> list[str]:
+def entries_of(store: Store, first: int, last: int, topics: tuple[str, ...] = ()) -> list[str]:
     """The entries (text) of the events first…last, of the topics given, else of all, in order; each is held against
     its row.
 
@@ -147,6 +223,6 @@ def _entries(store: Store, first: int, last: int, topics: tuple[str, ...] = ()) 
     ((known,),) = store.select(read("range_counted"), topics=resources.event_topics(), first=first, last=last)
     if known != last - first + 1:
         # There are events that no release knows, or the index by topic has lost some: each event is asked itself.
-        return [entry for entry in _entries(store, first, last) if orjson.loads(entry)["topic"] in topics]
+        return [entry for entry in entries_of(store, first, last) if orjson.loads(entry)["topic"] in topics]
     rows = store.select(read("range_of_topics"), first=first, last=last, topics=topics)
     return [row[-1] for row in check_some(store.ledger, rows)]

@@ -140,10 +140,10 @@ class Tree:
         count = end - first
         left = _split(count) if count > 1 else 1
         if left * 2 == count or count == 1:
-            return self._perfect(first, count.bit_length() - 1)
-        return node_hash(self._perfect(first, left.bit_length() - 1), self._subtree(first + left, end))
+            return self.subtree(first, count.bit_length() - 1)
+        return node_hash(self.subtree(first, left.bit_length() - 1), self._subtree(first + left, end))
 
-    def _perfect(self, first: int, height: int) -> bytes:
+    def subtree(self, first: int, height: int) -> bytes:
         """The root of the perfect subtree of a height that begins at a leaf it is aligned to."""
         level, rest = divmod(height, TILE_HEIGHT)
         return root(self._nodes(level, first >> (TILE_HEIGHT * level), 1 << rest))

@@ -2,8 +2,8 @@
 
 They are derived. Delete them, and the next command that reads makes them again; one that does not fit the ledger, or
 is not as this user wrote it, is not used. What a segment is bound to stands in its name: the leaves of its events as
-the Merkle tree has them (each is the digest of a whole entry) and the recipe that made its columns, not the version of
-any library; and a tag over these and its own bytes under the user's key (`keyed.py`), since anybody can work out a
+the Merkle tree has them (each is the digest of a whole entry) and the recipe that made its columns, not the version
+of any library; and a tag over these and its own bytes under the user's key (`keyed.py`), since anybody can work out a
 digest. Without a key there are none.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +20,15 @@ import duckdb
 
 from tradex_ledger.errors import BrokenLedgerError
 from tradex_ledger.keyed import Caches, is_sealed, open_regular, seal
-from tradex_ledger.ledger.merkle import leaf_hash
+from tradex_ledger.ledger.merkle import TILE_WIDTH, leaf_hash
 from tradex_ledger.ledger.select import Store
 
 _LABEL = "segment"
 _FOLDER = "segments"
-_TILE_EVENTS = 256
-SEGMENT_EVENTS = 64 * _TILE_EVENTS
+EVENTS = 64 * TILE_WIDTH
+"""The events of a segment, a power of two: whole tiles, so that few hashes tell what it is bound to."""
 KEPT_OF_OTHERS = 2
+_DIGITS = 12
 
 
 class BrokenTileError(BrokenLedgerError):
@@ -41,26 +43,55 @@ class BrokenTileError(BrokenLedgerError):
         )
 
 
+def written(connection: duckdb.DuckDBPyConnection, statement: str, folder: Path, name: str, label: str) -> Path | None:
+    """Lay what a statement finds into a folder as `{name}{tag}.parquet`; None where that cannot be done.
+
+    A crash before its last step leaves a file that nobody looks for; after it, a cache.
+    """
+    half_made = folder / f".{name}{os.getpid()}"
+    try:
+        half_made.unlink(missing_ok=True)  # what somebody laid there is not written through
+        quoted = str(half_made).replace("'", "''")
+        connection.execute(f"copy ({statement}) to '{quoted}' (format parquet, compression zstd)")
+        tag = seal(_bound(half_made, name), label)
+        return half_made.rename(folder / f"{name}{tag.hex()}.parquet") if tag is not None else None
+    except (OSError, duckdb.IOException):
+        with suppress(OSError):
+            half_made.unlink(missing_ok=True)
+        return None
+
+
+def is_as_written(path: Path, name: str, label: str) -> bool:
+    """Whether `{name}{tag}.parquet` is as this user wrote it. Raises: `OSError`, `ValueError`."""
+    return is_sealed(_bound(path, name), bytes.fromhex(path.stem.removeprefix(name)), label)
+
+
+def _bound(path: Path, name: str) -> bytes:
+    """What a tag in a name is over: what the file is bound to, and its bytes."""
+    with open_regular(path) as file:
+        return f"{name}{hashlib.file_digest(file, 'sha256').hexdigest()}".encode()
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A full range of events: where its file may lie, the position that it begins at, and what it is bound to."""
+    """A full range of events: where its file may lie, the positions of its first and last, and what it is bound to."""
 
     caches: Caches
     first: int
+    last: int
     binding: str
     leaves: bytes
 
     def check(self, entries: list[str]) -> None:
-        """Raise `BrokenTileError` unless these are the entries that its tiles are over."""
+        """Raise `BrokenTileError` unless these are the entries that the tree is over."""
         if b"".join(leaf_hash(entry.encode()) for entry in entries) != self.leaves:
-            raise BrokenTileError(self.first, self.first + len(entries) - 1)
+            raise BrokenTileError(self.first, self.last)
 
-    def path(self) -> Path | None:
-        """Its file; None when there is none that is as this user wrote it."""
-        folder = self.caches.path(_FOLDER)
-        for path in folder.glob(f"{self._name()}*.parquet") if folder else ():
+    def path(self, there: Iterable[Path]) -> Path | None:
+        """Its file, among those that are there for its range; None when there is none that is as this user wrote it."""
+        for path in there:
             with suppress(OSError, ValueError):  # it is gone, cannot be read, or has the name of before
-                if is_sealed(self._bound(path), bytes.fromhex(path.stem.removeprefix(self._name())), _LABEL):
+                if path.name.startswith(self._name()) and is_as_written(path, self._name(), _LABEL):
                     return path
         return None
 
@@ -68,29 +99,17 @@ class Segment:
         """Make its file from a table that holds its events; None where that cannot be done: it is only a cache."""
         if seal(b"", _LABEL) is None or (folder := self.caches.made(_FOLDER)) is None:
             return None
-        half_made = folder / f".{self.first}-{os.getpid()}"
-        try:
-            half_made.unlink(missing_ok=True)  # what somebody laid there is not written through
-            quoted = str(half_made).replace("'", "''")
-            connection.execute(f"copy {table} to '{quoted}' (format parquet, compression zstd)")
-            for useless in self._useless(folder):
-                useless.unlink(missing_ok=True)
-            tag = seal(self._bound(half_made), _LABEL)
-            assert tag is not None  # a key that was there stays for as long as the process lives
-            # A crash before this leaves a file that nobody looks for; after it, a segment.
-            return half_made.rename(folder / f"{self._name()}{tag.hex()}.parquet")
-        except (OSError, duckdb.IOException):
-            with suppress(OSError):
-                half_made.unlink(missing_ok=True)
-            return None
+        useless = self._useless(folder)
+        path = written(connection, f"from {table}", folder, self._name(), _LABEL)
+        if path is not None:
+            for other in useless:
+                if other != path:
+                    with suppress(OSError):
+                        other.unlink(missing_ok=True)
+        return path
 
     def _name(self) -> str:
-        return f"{self.first:012}-{self.binding}-"
-
-    def _bound(self, path: Path) -> bytes:
-        """What a tag in a name is over: the range, what it is bound to, and the bytes."""
-        with open_regular(path) as file:
-            return f"{self._name()}{hashlib.file_digest(file, 'sha256').hexdigest()}".encode()
+        return f"{self.first:0{_DIGITS}}-{self.binding}-"
 
     def _useless(self, folder: Path) -> list[Path]:
         """What stands for the range and nobody needs: what is broken, and what is of another ledger or release.
@@ -98,24 +117,45 @@ class Segment:
         Of those the newest stay: another host may have that release, and would make them again for ever.
         """
         same, others = [], []
-        for path in folder.glob(f"{self.first:012}-*"):
+        for path in folder.glob(f"{self.first:0{_DIGITS}}-*"):
             if path.name.startswith(self._name()):
                 same.append(path)
             else:
                 others.append((path.stat().st_mtime_ns, path))
-        return [*same, *(path for _, path in sorted(others)[:-KEPT_OF_OTHERS])]
+        return [*same, *(path for _, path in sorted(others)[: 1 - KEPT_OF_OTHERS])]
 
 
-def segment_at(store: Store, first: int, events: int, recipe: str) -> Segment | None:
-    """The segment of so many events (whole tiles) that begins at a position; None as long as it is not full.
+class Segments:
+    """The segments of a ledger; `recipe` is all that the columns of their files follow from."""
 
-    `recipe` is all that the columns of its file follow from.
-    """
-    if store.caches.path() is None:
-        return None
-    begin, tiles = (first - 1) // _TILE_EVENTS, events // _TILE_EVENTS
-    found = store.tiles(begin, begin + tiles, first + events - 1)
-    if len(found) < tiles:
-        return None
-    leaves = b"".join(found)
-    return Segment(store.caches, first, hashlib.sha256(leaves + recipe.encode()).hexdigest(), leaves)
+    def __init__(self, store: Store, recipe: str) -> None:
+        self._caches, self._recipe = store.caches, recipe
+        size = store.position() // EVENTS * EVENTS if store.caches.path() is not None else 0
+        self._store, self._size = store, size
+        self._there: dict[int, list[Path]] | None = None
+
+    def firsts(self, first: int, last: int) -> range:
+        """The first positions of the segments with events of a range, which begins where a segment does."""
+        return range(first, min(last, self._size) + 1, EVENTS)
+
+    def at(self, first: int) -> Segment | None:
+        """The segment that begins at a position; None where it is not full, or there is no tree over it."""
+        if first + EVENTS - 1 > self._size:
+            return None
+        leaves = self._store.leaves(first, first + EVENTS - 1)
+        if leaves is None:
+            return None
+        binding = hashlib.sha256(leaves + self._recipe.encode()).hexdigest()
+        return Segment(self._caches, first, first + EVENTS - 1, binding, leaves)
+
+    def there(self, first: int) -> list[Path]:
+        """The files that stand for the segment that begins at a position; nothing is known of them yet."""
+        if self._there is None:
+            self._there = {}
+            folder = self._caches.path(_FOLDER)
+            with suppress(OSError):
+                for path in folder.iterdir() if folder else ():
+                    number, _, rest = path.name.partition("-")
+                    if rest.endswith(".parquet") and len(number) == _DIGITS and number.isdecimal():
+                        self._there.setdefault(int(number), []).append(path)
+        return self._there.get(first, [])

@@ -24,6 +24,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from tradex_ledger import resources
 from tradex_ledger.keyed import Caches, caches_of
 from tradex_ledger.ledger.looking import DRIVER_ERRORS, Look, is_file, looked
+from tradex_ledger.ledger.merkle import HASH_SIZE, TILE_WIDTH
 
 # The format of a ledger that this release writes, and the last that it can read.
 FORMAT = 1
@@ -67,9 +68,31 @@ class Store(ABC):
         """The position of the newest event; 0 when there is none."""
         return int(self.select(read("last_position"))[0][0])
 
-    def tiles(self, begin: int, upto: int, last: int) -> list[bytes]:
-        """The leaf tiles begin … upto (excluded), as far as they are there; none without the event at `last`."""
-        return [hashes for (hashes,) in self.select(read("leaf_tiles"), begin=begin, upto=upto, last=last)]
+    def leaves(self, first: int, last: int) -> bytes | None:
+        """The leaves (32 bytes each) of the events first…last, from the tiles of the tree, which cost little to read;
+        None where they are not all there.
+        """
+        begin, upto = (first - 1) // TILE_WIDTH, last // TILE_WIDTH
+        found = self._tiles(0, begin, upto, last) if (first - 1) % TILE_WIDTH == 0 else []
+        rest = first + len(found) * TILE_WIDTH
+        if rest <= last:
+            found += [leaf for (leaf,) in self.select(read("leaves"), first=rest, last=last)]
+        hashes = b"".join(found)
+        return hashes if len(hashes) == (last - first + 1) * HASH_SIZE else None
+
+    def tree(self, last: int) -> bytes | None:
+        """What the first events up to a position are known by: the nodes over each 65,536 of them, and the leaves of
+        the rest; None where they are not all there.
+        """
+        above = TILE_WIDTH * TILE_WIDTH
+        nodes = b"".join(self._tiles(1, 0, last // above, last))
+        rest = last // above * above
+        leaves = self.leaves(rest + 1, last) if rest < last else b""
+        return None if leaves is None or len(nodes) * TILE_WIDTH != rest * HASH_SIZE else nodes + leaves
+
+    def _tiles(self, level: int, begin: int, upto: int, last: int) -> list[bytes]:
+        found = self.select(read("tiles"), level=level, begin=begin, upto=upto, last=last) if begin < upto else []
+        return [bytes(hashes) for (hashes,) in found]
 
 
 @dataclass(frozen=True, slots=True)

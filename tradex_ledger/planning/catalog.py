@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
+from tradex_ledger import projected
 from tradex_ledger.datasets.definition import Definition
-from tradex_ledger.domain.day import Day, day_of, iso, later, span
+from tradex_ledger.domain.day import Day, date_of, day_of, iso, later, span
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.ledger.ask import has_moved, has_topic
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.planning.readers import readers_of
 from tradex_ledger.sources.source import Again
-from tradex_ledger.views import AsOf, add_projections, shared_views, topics_of
+from tradex_ledger.views import AsOf, add_history, add_projections, shared_views
 
 
 @dataclass
@@ -30,8 +31,6 @@ class Catalog:
     built upon yet: of Bronze those that were not extracted again, of others those that were not built again.
 
     `returned` are the datasets that were given up once, and came back.
-
-    `others` are the versions of each day that were built and are not current: replaced, taken back, or never published.
     """
 
     position: int
@@ -43,7 +42,6 @@ class Catalog:
     gone: frozenset[str] = frozenset()
     lost: dict[str, dict[Day, int]] = field(default_factory=dict)
     returned: frozenset[str] = frozenset()
-    others: dict[str, dict[Day, list[PartitionVersion]]] = field(default_factory=dict)
 
     def get(self, dataset: str, day: Day) -> PartitionVersion | None:
         """The version that counts for a day; None when there is none."""
@@ -108,7 +106,8 @@ class Catalog:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-_ASKED = ("partitions", "partition_history", "datasets", "definitions", "old_files")
+_ASKED = ("partitions", "datasets", "definitions", "old_files")
+_HISTORY = ("partition_history", "run_datasets")
 # A candidate becomes current by its publication: alone it moves nothing.
 _MOVES_NOTHING = {"run.partition_rebuilt"}
 
@@ -136,6 +135,20 @@ class Catalogs:
         self._last = found, dict(versions)
         return found.copy()
 
+    def built(self, position: int, dataset: str, days: Collection[Day]) -> dict[Day, list[PartitionVersion]]:
+        """All versions of some days of Silver or Gold that were ever built by runs that are over, newest first."""
+        found: dict[Day, list[PartitionVersion]] = {}
+        first, last = date_of(min(days)), date_of(max(days))
+        with shared_views(self.store, AsOf(position, None), *_HISTORY) as connection:
+            history = add_history(connection, dataset, first, last)
+            rows = connection.execute(_BUILT.format(history=history), [dataset, first, last]).fetchall()
+        for day, logic_version, files, n_rows, n_bytes, inputs, run_id in rows:
+            version = PartitionVersion(
+                logic_version, tuple(map(LakeFile.of, files or ())), n_rows, n_bytes, inputs, run_id
+            )
+            found.setdefault(day_of(day), []).append(version)
+        return found
+
     def _load(self, position: int, versions: Mapping[str, int]) -> Catalog:
         catalog = Catalog(position)
         with shared_views(self.store, AsOf(position, None), *_ASKED) as connection:
@@ -144,7 +157,6 @@ class Catalogs:
                 "select dataset, layer, component, logic_version, partition, files, rows, bytes, inputs, run_id "
                 "from partitions"
             ).fetchall()
-            others = connection.execute(_OTHERS).fetchall()
             readers = readers_of(connection)
             old = connection.execute("select dataset, path from old_files").fetchall()
             sides = connection.execute("select dataset, is_side, was_restored from datasets").fetchall()
@@ -152,9 +164,6 @@ class Catalogs:
         catalog.old = {path: again for name, path in old if (again := readers[name].again) is not None}
         catalog.side = frozenset(name for name, is_side, _ in sides if is_side)
         catalog.returned = frozenset(name for name, _, was_restored in sides if was_restored)
-        for name, logic_version, day, files, n_rows, n_bytes, inputs, run_id in others:
-            version = PartitionVersion(logic_version, tuple(map(LakeFile.of, files)), n_rows, n_bytes, inputs, run_id)
-            catalog.others.setdefault(name, {}).setdefault(day_of(day), []).append(version)
         for name, layer, component, logic_version, day, files, n_rows, n_bytes, inputs, run_id in found:
             if name not in versions:
                 continue
@@ -186,21 +195,17 @@ class Catalogs:
 
     def _moved(self, one: int, other: int) -> bool:
         """Whether the catalogs of two positions may differ, whichever comes first."""
-        topics = [topic for topic in topics_of(*_ASKED) if topic not in _MOVES_NOTHING]
+        topics = [topic for topic in projected.topics_of(*_ASKED) if topic not in _MOVES_NOTHING]
         return has_moved(self.store, topics, min(one, other), max(one, other))
 
 
 _LOST = "select dataset, layer, partition, path, position, mended_position from lost_files order by position"
-# What was built and is not current, newest first: of Bronze nothing is. What a run built that may still publish it is
-# that run's own.
-_OTHERS = """
-    select h.dataset, h.logic_version, h.partition, h.files, h.rows, h.bytes, h.inputs, h.run_id
-    from partition_history h
-    anti join partitions p on p.position = h.position
-    where h.outcome = 'written' and h.run_id in (
-        select run_id
-        from partition_history
-        where outcome <> 'appended' and state in ('published', 'reverted', 'abandoned')
+# What was built and published, or will never be; what a run built that may still publish it is that run's own.
+_BUILT = """
+    select h.partition, h.logic_version, h.files, h.rows, h.bytes, h.inputs, h.run_id
+    from {history} h
+    where h.dataset = $1 and h.partition between $2 and $3 and h.outcome = 'written' and h.run_id in (
+        select run_id from {history} where outcome <> 'appended' and state in ('published', 'reverted', 'abandoned')
     )
     order by h.position desc
 """

@@ -8,8 +8,10 @@ what sums up many days, some of which may change, may have had its size from the
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain
 
 from tradex_ledger.datasets.definition import Read
 from tradex_ledger.domain.day import Day
@@ -25,40 +27,41 @@ Spread = tuple[float, float, float]
 _NO_CALLS = Range(0, 0, 0)  # a folder of files is read, not called
 # A window of few days costs more a day than the long ones of the past did, and a machine has other work, too.
 _SLOWER = 2
-_TIMES = ("partition_times", "layer_times")
-_PARTITIONS = "select dataset, duration_ms from partition_times order by position"
+_TIMES = ("build_times", "layer_times")
+_PARTITIONS = "select dataset, duration_ms, partitions from build_times order by duration_ms"
 _LAYERS = "select layer, duration_ms, partitions_ms from layer_times order by position"
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Milliseconds of the past: of each partition built, by dataset; of each layer's work beside its partitions.
+    """Milliseconds of the past: of the partitions built, by dataset, each with how many took so long (rising); of each
+    layer's work beside its partitions.
 
     `pace` is how much of its partitions' time a layer took: below 1 where several workers built them.
     """
 
-    built: dict[str, list[float]]
+    built: dict[str, list[tuple[int, int]]]
     beside: dict[str, list[float]]
     pace: dict[str, float]
 
     def partition(self, dataset: str, layer: str) -> Spread:
         """What a partition of the dataset takes; what any takes, when none of it was built yet."""
-        known = self.built.get(dataset) or [took for each in self.built.values() for took in each]
-        low, mean, high = spread(known)
+        known = self.built.get(dataset) or sorted(chain.from_iterable(self.built.values()))
+        low, mean, high = spread_of(known)
         pace = self.pace.get(layer, 1.0)
         return low * pace, mean * pace, high * pace
 
 
 def read_past(scope: Scope, base: int) -> Past:
     """What layers and partitions took in all runs up to the base position."""
-    built: dict[str, list[float]] = {}
+    built: dict[str, list[tuple[int, int]]] = {}
     beside: dict[str, list[float]] = {}
     whole: dict[str, float] = {}
     parts: dict[str, float] = {}
     with shared_views(scope.ledger.store, AsOf(base, None), *_TIMES) as connection:
         add_projections(connection, _TIMES)
-        for dataset, took in connection.execute(_PARTITIONS).fetchall():
-            built.setdefault(dataset, []).append(float(took))
+        for dataset, took, count in connection.execute(_PARTITIONS).fetchall():
+            built.setdefault(dataset, []).append((took, count))
         for layer, took, of_partitions in connection.execute(_LAYERS).fetchall():
             beside.setdefault(layer, []).append(float(max(0, took - of_partitions)))
             whole[layer] = whole.get(layer, 0.0) + took
@@ -201,6 +204,17 @@ def _seconds(
 def _add(sums: list[float], parts: Sequence[float]) -> None:
     for number, part in enumerate(parts):
         sums[number] += part
+
+
+def spread_of(counted: Sequence[tuple[int, int]]) -> Spread:
+    """The tenth, the mean and the nine tenths of values that are counted, rising; zeros without any."""
+    count = sum(n for _, n in counted)
+    if not count:
+        return 0.0, 0.0, 0.0
+    mean = sum(value * n for value, n in counted) / count
+    ends = list(accumulate(n for _, n in counted))
+    low, high = (float(counted[bisect_right(ends, at)][0]) for at in ((count - 1) // 10, count - 1 - (count - 1) // 10))
+    return min(low, mean), mean, max(high, mean)
 
 
 def spread(values: Sequence[float]) -> Spread:

@@ -1,0 +1,166 @@
+"""What is kept of the projections, as of some positions: a cache of answers, so that none grows with history.
+
+As of each full segment of events, for each projection whose file says how it is kept (`projected.py`), all its rows,
+in a Parquet file: a *generation*. Whoever asks as of a position takes the newest generation not above it, and works
+out only what the events since then touch (`views.py`); whoever sees a full segment more makes the next generation the
+same way, from the one before. So the same statement over few events is all that there is, from zero or from the middle.
+
+As with segments (`ledger/segments.py`), what a file is bound to stands in its name: the tree over all events up to its
+position, and the texts of all projections; with a tag under the user's key over that and its bytes. A file that is not
+as it was written, of another ledger or another release is passed over, and made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import duckdb
+
+from tradex_ledger import lifecycle, projected
+from tradex_ledger.keyed import seal
+from tradex_ledger.ledger import columnar, segments
+from tradex_ledger.ledger.segments import is_as_written, written
+from tradex_ledger.ledger.select import Store
+
+_FOLDER = "kept"
+_LABEL = "kept"
+_DIGITS = 12
+_CODE = "1"
+"""Of how rows are merged (`views.py`): another number, and nothing that is kept is used any more."""
+STEP = 16
+"""Segments at once, of many that are to be brought up: so that memory has a bound."""
+SPARSE = 64
+"""Of old generations each so-many-th stays, for who asks as of before; and the newest two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """All that is kept as of a position: the files, by name of the projection."""
+
+    position: int
+    files: dict[str, Path]
+    binding: str
+
+    def file(self, name: str) -> Path | None:
+        """The file of a projection; None when it is not as this user wrote it: then it goes, and is made again."""
+        path = self.files[name]
+        with suppress(OSError, ValueError):
+            if is_as_written(path, _name(self.position, self.binding, name), _LABEL):
+                return path
+        _remove(path)
+        return None
+
+
+class Kept:
+    """The generations of a ledger."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._newest = store.position()
+        self._there: dict[int, dict[str, list[Path]]] | None = None
+
+    def newest(self, upto: int) -> Generation | None:
+        """The newest generation not above a position; None when there is none."""
+        if upto < segments.EVENTS or self._store.caches.path() is None:
+            return None
+        for position in sorted(self._files(), reverse=True):
+            if position <= upto and (found := self._at(position)) is not None:
+                return found
+        return None
+
+    def is_due(self, upto: int, found: Generation | None) -> bool:
+        """Whether there is a full segment more than that generation was made of, and a place to keep another."""
+        at = found.position if found is not None else 0
+        return self.target(upto) > at and self._store.caches.path() is not None and seal(b"", _LABEL) is not None
+
+    def target(self, upto: int) -> int:
+        """The last position up to one that there may be a generation of."""
+        return upto // segments.EVENTS * segments.EVENTS
+
+    def next(self, upto: int, found: Generation | None) -> int:
+        """The position of the generation that is made next."""
+        step = STEP * segments.EVENTS
+        at = found.position if found is not None else 0
+        return min(self.target(upto), (at // step + 1) * step)
+
+    def write(self, connection: duckdb.DuckDBPyConnection, position: int) -> Generation | None:
+        """Keep the projections of a connection as of a position; None where that cannot be done: it is only a cache."""
+        binding = self._binding(position)
+        folder = self._store.caches.made(_FOLDER)
+        if folder is None or binding is None:
+            return None
+        files: dict[str, Path] = {}
+        for name in projected.all_kept():
+            known = self._files().get(position, {}).get(name, [])
+            path = written(connection, f'from "{name}"', folder, _name(position, binding, name), _LABEL)
+            if path is None:
+                return None
+            for useless in known:  # broken, or of another ledger or release
+                if useless != path:
+                    _remove(useless)
+            files[name] = path
+        self._there = None
+        self._clean(position)
+        return Generation(position, files, binding)
+
+    def _clean(self, newest: int) -> None:
+        """Remove old generations but some."""
+        places = sorted(position for position in self._files() if position <= newest)
+        for position in places[:-2]:
+            if position % (SPARSE * segments.EVENTS):
+                for paths in self._files()[position].values():
+                    for path in paths:
+                        _remove(path)
+
+    def _at(self, position: int) -> Generation | None:
+        """The generation of a position, when it is whole and of this ledger and release."""
+        there = self._files()[position]
+        if not there.keys() >= set(projected.all_kept()) or (binding := self._binding(position)) is None:
+            return None
+        files = {}
+        for name in projected.all_kept():
+            prefix = _name(position, binding, name)
+            path = next((path for path in there[name] if path.name.startswith(prefix)), None)
+            if path is None:
+                return None
+            files[name] = path
+        return Generation(position, files, binding)
+
+    def _binding(self, position: int) -> str | None:
+        """What files as of a position are bound to; None when the ledger does not reach to it."""
+        if position > self._newest or position % segments.EVENTS:
+            return None
+        known = self._store.tree(position)
+        return None if known is None else hashlib.sha256(known + recipe().encode()).hexdigest()
+
+    def _files(self) -> dict[int, dict[str, list[Path]]]:
+        """What lies there: by position and name. Nothing is known of it yet."""
+        if self._there is None:
+            self._there = {}
+            folder = self._store.caches.path(_FOLDER)
+            with suppress(OSError):
+                for path in sorted(folder.iterdir()) if folder else ():
+                    number, name, *rest = path.name.split("-")
+                    if len(rest) == 2 and len(number) == _DIGITS and number.isdecimal():
+                        self._there.setdefault(int(number), {}).setdefault(name, []).append(path)
+        return self._there
+
+
+@cache
+def recipe() -> str:
+    """A digest (hex) of all that kept rows follow from but the events."""
+    texts = [_CODE, columnar.RECIPE, lifecycle.as_values(), *(projected.sql(name) for name in projected.names())]
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def _name(position: int, binding: str, name: str) -> str:
+    return f"{position:0{_DIGITS}}-{name}-{binding}-"
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink(missing_ok=True)

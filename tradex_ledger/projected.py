@@ -1,0 +1,171 @@
+"""What the files of projections say of themselves: what they read, and how they are kept.
+
+They are our own files: their words tell, no parser is started. A line of its own among the first comments says how a
+projection that is asked often is brought up from what is kept of it (`kept.py`), rather than worked out from all
+events:
+
+    -- Kept by event, in order of …      each row follows from one event
+    -- Kept by run, in order of …        each row is of a run (`run_id`), and follows from the events of that run
+    -- Kept as sums of n, in order of …  rows are counted in `n`, the other columns are what is counted
+    -- Kept over partition_history, in order of …
+                                         the rows of that projection that are needed, whatever happens next but a revert
+    -- Wide: topic.                      what rows of a run also follow from: the events of that topic, of whichever run
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from enum import Enum
+from functools import cache
+from typing import NamedTuple
+
+import orjson
+
+from tradex_ledger import lifecycle, resources
+
+LIFECYCLE = "lifecycle"
+"""The table of a run's life, beside `events`: see `lifecycle.py`."""
+EVENTS = "events"
+_AFTER_FROM = re.compile(r"\b(?:from|join)\s+(\w+)")
+_OF_ALL = "-- Of every event.\n"
+_TOPIC = re.compile(r"'([a-z_]+\.[a-z_]+)'")
+_STEPS = re.compile(r"from lifecycle where (\w+)")
+_EVERY_STEP = re.compile(r"(?:from|join) lifecycle(?! where)")
+_EMPTY = re.compile(r"^-- Empty without ([a-z_.]+)\.$", re.MULTILINE)
+_KEPT = re.compile(r"^-- Kept (by event|by run|as sums of (\w+)|over (\w+)), in order of ([\w, ]+)\.$", re.MULTILINE)
+_WIDE = re.compile(r"^-- Wide: ([a-z_.]+)\.$", re.MULTILINE)
+
+
+class By(Enum):
+    """How a projection is brought up from what is kept of it."""
+
+    EVENT = "by event"
+    RUN = "by run"
+    SUM = "as sums of"
+    OVER = "over"
+
+
+class Kept(NamedTuple):
+    """How a projection is kept: `of` is the column of its sums, or the projection that it is a part of."""
+
+    by: By
+    of: str
+    order: str
+    wide: tuple[str, ...]
+
+
+class _Column(NamedTuple):
+    """A column of a projection, as its contract has it."""
+
+    name: str
+    type: str
+    meaning: str
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The projections there are, one SQL file each, sorted."""
+    return tuple(sorted(name.removesuffix(".sql") for name in resources.names("projections") if name.endswith(".sql")))
+
+
+@cache
+def sql(name: str) -> str:
+    """The statement of a projection."""
+    return resources.read_text("projections", f"{name}.sql")
+
+
+@cache
+def topics_of(*wanted: str) -> tuple[str, ...]:
+    """The topics of the events that projections follow from; () where one of them looks at every event.
+
+    Their files name them, and those of the projections that they are written over. A test holds it that other events
+    make no difference.
+    """
+    found: set[str] = set()
+    for name in _closure(wanted):
+        own = own_topics(name)
+        if own == ():
+            return ()
+        found.update(own or ())
+    return tuple(sorted(found))
+
+
+@cache
+def own_topics(name: str) -> tuple[str, ...] | None:
+    """The topics that a projection itself reads; () for all, None where it reads no events but other projections."""
+    text = sql(name)
+    if _OF_ALL in text:
+        return ()
+    found = {topic for topic in _TOPIC.findall(text) if topic in resources.event_topics()}
+    found |= {step.topic for flag in _STEPS.findall(text) for step in lifecycle.steps() if getattr(step, flag)}
+    if _EVERY_STEP.search(text):
+        found |= {step.topic for step in lifecycle.steps()}
+    return tuple(sorted(found)) if EVENTS in _AFTER_FROM.findall(text) else None
+
+
+def _closure(wanted: Iterable[str]) -> set[str]:
+    """Projections, and all that they are written over."""
+    found: set[str] = set()
+    waiting = set(wanted)
+    while waiting:
+        found |= waiting
+        waiting = {other for name in waiting for other in written_over(name)} - found - {LIFECYCLE}
+    return found
+
+
+@cache
+def written_over(name: str) -> tuple[str, ...]:
+    """The projections that a projection reads."""
+    return tuple(sorted(set(_AFTER_FROM.findall(sql(name))) & {*names(), LIFECYCLE}))
+
+
+@cache
+def rare(name: str) -> str | None:
+    """The topic without which a projection has no rows, where its file says so."""
+    said = _EMPTY.search(sql(name))
+    return said and said[1]
+
+
+@cache
+def kept(name: str) -> Kept | None:
+    """How a projection is kept, where its file says so."""
+    said = _KEPT.search(sql(name))
+    if said is None:
+        return None
+    how, counted, over, order = said.groups()
+    by = By.SUM if counted else By.OVER if over else By(how)
+    return Kept(by, counted or over or "", order, tuple(_WIDE.findall(sql(name))))
+
+
+@cache
+def all_kept() -> tuple[str, ...]:
+    """The projections that are kept, each behind those that it is written over."""
+    found: list[str] = []
+
+    def add(name: str) -> None:
+        for other in written_over(name):
+            if other != LIFECYCLE:
+                add(other)
+        if kept(name) and name not in found:
+            found.append(name)
+
+    for name in names():
+        add(name)
+    return tuple(found)
+
+
+@cache
+def _columns(name: str) -> tuple[_Column, ...]:
+    contract = orjson.loads(resources.read_text("schema", "projections", f"{name}.json"))
+    return tuple(_Column(**column) for column in contract["columns"])
+
+
+def columns(name: str) -> str:
+    """The columns of a projection with their types, as they are on record."""
+    return ", ".join(f'"{column.name}" {column.type}' for column in _columns(name))
+
+
+def column_names(name: str) -> str:
+    """The columns of a projection, as they are on record."""
+    return ", ".join(f'"{column.name}"' for column in _columns(name))

@@ -1,0 +1,241 @@
+"""Projections as tables of one connection, as of one position: from zero, or from what is kept of them.
+
+Each is worked out by its own statement. What differs is what that statement finds under the name `events` (or under
+that of another projection): DuckDB looks for names in the schemas of its search path, in order.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from tradex_ledger import lifecycle, projected
+from tradex_ledger.kept import Generation
+from tradex_ledger.ledger.columnar import Events, among, text, typed
+from tradex_ledger.ledger.rows import check_some
+from tradex_ledger.ledger.select import Store, read
+from tradex_ledger.paths import literal
+from tradex_ledger.projected import LIFECYCLE, By
+
+COUNTS = "topics"
+"""The projection that counts the events of each topic: how many older ones there are is known before any is read."""
+HISTORY = "partition_history"
+_RUNS = "runs"
+_NEW = "new"
+_TOUCHED = "touched"
+_BEHIND = "behind"
+_MERGED = "merged"
+_OF_TOUCHED = f"run_id in (select run_id from {_TOUCHED}.run_ids)"
+_OF_BEHIND = f"(dataset, partition) in (select (dataset, partition) from {_TOUCHED}.keys)"
+_BUILT = "topic = 'run.partition_rebuilt'"
+_WITH_DATA = "* exclude (entry), (entry::json -> '$.data')::json as data, entry"
+_STREAMS = 400
+"""Streams that are asked for in one statement."""
+
+
+class View:
+    """What a connection holds as of a position, and what of it was worked out."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        store: Store,
+        upto: int,
+        generation: Generation | None,
+        topics: tuple[str, ...] = (),
+    ) -> None:
+        self.connection = connection
+        self._store = store
+        counts = generation.file(COUNTS) if generation is not None else None
+        self._generation = generation if counts is not None else None
+        self._above = generation.position if generation is not None and counts is not None else 0
+        found = connection.execute(f"select topic, events from {_read(counts)}").fetchall() if counts else []
+        self._older = {str(topic): int(count) for topic, count in found}
+        self._events = Events(connection, store, upto, topics, above=self._above, older=self._older)
+        self._files: dict[str, Path | None] = {COUNTS: counts}
+        self._present = {projected.EVENTS}
+        self._prepared: set[str] = set()
+
+    def add(self, name: str) -> None:
+        """Work a projection out, and what it is written over, where it is not there yet."""
+        if name in self._present:
+            return
+        if name == LIFECYCLE:
+            self.connection.execute(f"create table lifecycle ({lifecycle.COLUMNS}) as {lifecycle.as_values()}")
+        elif not self._add_kept(name):
+            self._add_whole(name)
+        self._present.add(name)
+
+    def all_events(self) -> list[str]:
+        """Have all events in `events`; returns the files that are read when it is asked."""
+        self._events.add_older(())
+        return self._events.files
+
+    def _add_whole(self, name: str) -> None:
+        """From all events that it follows from."""
+        topic = projected.rare(name)
+        if topic and not self._older.get(topic) and not self._events.holds(topic):
+            self.connection.execute(f'create table "{name}" ({projected.columns(name)})')
+            return
+        self._add_others(name)
+        topics = projected.own_topics(name)
+        if topics is not None:
+            self._events.add_older(topics)
+        kept = projected.kept(name)
+        order = f" order by {kept.order}" if kept else ""
+        self.connection.execute(f'create table "{name}" as select * from ({projected.sql(name)}){order}')
+
+    def _add_others(self, name: str, *but: str) -> None:
+        for other in projected.written_over(name):
+            if other not in but:
+                self.add(other)
+
+    def _add_kept(self, name: str) -> bool:
+        """From what is kept of it and the events since; False where nothing is kept of it."""
+        how, file = projected.kept(name), self._file(name)
+        if how is None or file is None:
+            return False
+        old, order, again = _read(file), how.order, f"select * from ({projected.sql(name)})"
+        if how.by is By.EVENT:
+            self._prepare_new()
+            statement, schema = f"from {old} union all by name {again}", _NEW
+        elif how.by is By.SUM:
+            self._prepare_new()
+            both = f"from {old} union all by name {again}"
+            sums = f"select * exclude ({how.of}), sum({how.of})::bigint as {how.of} from ({both}) group by all"
+            statement, schema = f"select {projected.column_names(name)} from ({sums})", _NEW
+        elif self._file(_RUNS) is None:
+            return False
+        elif how.by is By.RUN:
+            self._prepare_touched(how.wide)
+            statement, schema = f"from {old} where not {_OF_TOUCHED} union all by name {again}", _TOUCHED
+        else:
+            self._prepare_merged(how.of, old)
+            statement, schema = again, _MERGED
+        self._add_others(name, how.of)
+        self._create(f'main."{name}"', f"select * from ({statement}) order by {order}", schema)
+        return True
+
+    def _file(self, name: str) -> Path | None:
+        """The file of what is kept of a projection; it is looked at before anything of it is believed."""
+        if self._generation is None or not projected.kept(name):
+            return None
+        if name not in self._files:
+            self._files[name] = self._generation.file(name)
+        return self._files[name]
+
+    def _create(self, table: str, statement: str, schema: str) -> None:
+        """Make a table of what a statement says within a schema, and with the tables of all schemas behind it."""
+        self.connection.execute(f"set search_path = '{schema},main'")
+        try:
+            self.connection.execute(f"create table {table} as {statement}")
+        finally:
+            self.connection.execute("set search_path = 'main'")
+
+    def _prepare_new(self) -> None:
+        """The events above the generation."""
+        if _NEW not in self._prepared:
+            self._prepared.add(_NEW)
+            self.connection.execute(f"create schema {_NEW}")
+            self.connection.execute(f"create view {_NEW}.events as from main.events where position > {self._above}")
+
+    def _prepare_touched(self, wide: tuple[str, ...]) -> None:
+        """The events of all runs that have one above the generation, older ones, too; and those of some topics."""
+        if _TOUCHED not in self._prepared:
+            self._prepared.add(_TOUCHED)
+            self.connection.execute(f"create schema {_TOUCHED}")
+            self.connection.execute(
+                f"create table {_TOUCHED}.run_ids as select distinct run_id from main.events "
+                f"where position > {self._above} and run_id is not null"
+            )
+            runs = self._file(_RUNS)
+            assert runs is not None
+            spans = self.connection.execute(
+                f"select position, last_position from {_read(runs)} where {_OF_TOUCHED}"
+            ).fetchall()
+            self._events.pick(f"{_TOUCHED}.older", spans, _OF_TOUCHED)
+        if wide:
+            self._events.add_older(wide)
+        self.connection.execute(
+            f"create or replace view {_TOUCHED}.events as "
+            f"from main.events where position > {self._above} "
+            f"union all select {_WITH_DATA} from {_TOUCHED}.older "
+            f"union all from main.events where position <= {self._above} and {among('topic', wide)} "
+            f"and (run_id is null or not {_OF_TOUCHED})"
+        )
+
+    def _prepare_merged(self, of: str, old: str) -> None:
+        """What is kept of a projection, but for what later events touch, which is worked out again."""
+        assert of == HISTORY
+        self._prepare_touched(())
+        self._add_others(of)
+        self.connection.execute(f"create schema {_MERGED}")
+        rest, schema = f"select * from {old} where not {_OF_TOUCHED}", _TOUCHED
+        if self._prepare_behind():
+            rest, schema = f"{rest} and not {_OF_BEHIND}", _BEHIND
+        self._create(f"{_MERGED}.again", projected.sql(of), schema)
+        self.connection.execute(f'create view {_MERGED}."{of}" as {rest} union all by name from {_MERGED}.again')
+
+    def add_history(self, dataset: str, first: date, last: date) -> str:
+        """Work out the history of some days of a dataset of Silver or Gold; returns the name of the table."""
+        if not self._above:
+            self.add(HISTORY)
+            return HISTORY
+        self.add("run_datasets")
+        spans = self.connection.execute(
+            "select first_position, last_position from run_datasets where dataset = $1 and first <= $2 and last >= $3",
+            [dataset, last, first],
+        ).fetchall()
+        schema = f"asked_{len(self._prepared)}"
+        self._prepared.add(schema)
+        days = f"partition between '{first}' and '{last}'"
+        self._gather(schema, spans, f"{_BUILT} and dataset = {text(dataset)} and {days}")
+        self.connection.execute(
+            f"create view {schema}.events as from main.events where position > {self._above} "
+            f"union all select {_WITH_DATA} from {schema}.older"
+        )
+        self.add(LIFECYCLE)
+        self._create(f"{schema}.{HISTORY}", projected.sql(HISTORY), schema)
+        return f"{schema}.{HISTORY}"
+
+    def _gather(self, schema: str, spans: list[tuple[int, int]], condition: str) -> None:
+        """Older builds, of some spans of positions, and what decides whether readers see what their runs built."""
+        self.connection.execute(f"create schema {schema}")
+        self._events.pick(f"{schema}.older", spans, condition)
+        runs = [run for (run,) in self.connection.execute(f"select distinct run_id from {schema}.older").fetchall()]
+        for begin in range(0, len(runs), _STREAMS):
+            some = runs[begin : begin + _STREAMS]
+            rows = self._store.select(read("streams_of_topics"), streams=some, topics=_ends())
+            entries = [row[-1] for row in check_some(self._store.ledger, rows)]
+            typed(self.connection, f"insert into {schema}.older", entries, f"position <= {self._above}")
+
+    def _prepare_behind(self) -> bool:
+        """What stood behind what was reverted since: all that was ever built of those partitions, by whichever run."""
+        self.connection.execute(
+            f"create table {_TOUCHED}.keys as select distinct dataset, partition from {_TOUCHED}.events where {_BUILT} "
+            f"and run_id in (select run_id from main.events "
+            f"where topic = 'backfill.reverted' and position > {self._above})"
+        )
+        if not self.connection.execute(f"from {_TOUCHED}.keys limit 1").fetchall():
+            return False
+        self.add("run_datasets")
+        spans = self.connection.execute(
+            "select distinct d.first_position, d.last_position from run_datasets d "
+            f"join {_TOUCHED}.keys k on k.dataset = d.dataset and k.partition between d.first and d.last"
+        ).fetchall()
+        self._gather(_BEHIND, spans, f"{_BUILT} and {_OF_BEHIND} and not {_OF_TOUCHED}")
+        self.connection.execute(
+            f"create view {_BEHIND}.events as from {_TOUCHED}.events union all select {_WITH_DATA} from {_BEHIND}.older"
+        )
+        return True
+
+
+def _ends() -> tuple[str, ...]:
+    """The topics of what decides whether readers see what a run built."""
+    return ("run.published", "backfill.reverted", *(step.topic for step in lifecycle.steps() if step.gives_up))
+
+
+def _read(file: Path) -> str:
+    return f"read_parquet({text(literal(str(file)))}, hive_partitioning = false)"
