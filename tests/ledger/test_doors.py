@@ -77,8 +77,9 @@ def test_a_position_and_tiles_are_told_by_every_door(filled: Engine, url: str) -
             0,
             300,
         )
-        assert [len(hashes) for hashes in store.tiles(0, 1, 256)] == [8192]
-        assert store.tiles(0, 1, 301) == [], "a tile without its last event is over none"
+        assert store.leaves(1, 256) == store.leaves(1, 200) + store.leaves(201, 256)
+        assert (len(store.leaves(1, 256)), len(store.tree(300))) == (256 * 32, 300 * 32)
+        assert (store.leaves(257, 301), store.tree(301)) == (None, None), "what is not whole is not known by anything"
 
 
 def test_a_look_up_is_answered_alike_by_every_door(filled: Engine, url: str) -> None:
