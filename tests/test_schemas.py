@@ -18,11 +18,10 @@ from jsonschema import Draft202012Validator
 from tests.kit import small, story_of_rules
 from tests.kit.check import check_everything, read_record
 from tests.kit.lake import projection
-from tradex_ledger import projected
 from tradex_ledger.domain.base import EVENTS, CreatedEvent, Event
 from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.resources import names, read_text
-from tradex_ledger.views import add_projections, open_views, resolve
+from tradex_ledger.views import add_projections, open_views, projected, resolve
 from tradex_ledger.workspace import Workspace
 
 TOPICS = {

@@ -16,7 +16,6 @@ import pytest
 from tests.kit import small
 from tests.kit.made import BRONZE, definition, header
 from tests.kit.windows import task, write_base
-from tradex_ledger import projected
 from tradex_ledger.cli.main import run
 from tradex_ledger.datasets.column_types import is_type
 from tradex_ledger.datasets.definition import DefinitionError, load_pipeline, parse_definition
@@ -29,6 +28,7 @@ from tradex_ledger.datasets.taken import is_taken
 from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.driving.window import build_window
 from tradex_ledger.errors import EnvironmentFault, TradexError
+from tradex_ledger.views import projected
 from tradex_ledger.workspace import BUILT_IN
 
 SELECT = "select day, 1 as id from base"

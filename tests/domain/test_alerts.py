@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.kit.given import Fact, given
-from tradex_ledger import projected
 from tradex_ledger.domain.alerts import AlertLog
+from tradex_ledger.views import projected
 
 OPENED = Fact(AlertLog.Opened, "ana", {"position": 10})
 

@@ -24,14 +24,13 @@ from tests.kit import small, story_of_rules
 from tests.kit.check import read_record
 from tests.kit.given import state, whole
 from tests.kit.rows import rows
-from tradex_ledger import projected
 from tradex_ledger.domain.day import Day, iso
 from tradex_ledger.domain.protection import Protection
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.entry import canonical, parse, parse_time
 from tradex_ledger.ledger.recorder import Recorder
 from tradex_ledger.ledger.store import create_store, database, open_engine
-from tradex_ledger.views import open_views, resolve
+from tradex_ledger.views import open_views, projected, resolve
 from tradex_ledger.workspace import Workspace
 
 HERE = Path(__file__).parent

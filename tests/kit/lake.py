@@ -14,8 +14,7 @@ import duckdb
 from tests.kit.lake_folder import in_lake, root_of
 from tests.kit.rows import rows
 from tests.kit.small import set_policy
-from tradex_ledger import projected
-from tradex_ledger.views import resolve, shared_views
+from tradex_ledger.views import projected, resolve, shared_views
 from tradex_ledger.workspace import Workspace
 
 # The five of TradeX; what was rejected has a dataset of its own.

@@ -12,11 +12,10 @@ import duckdb
 import pytest
 
 from tests.kit import made_ledger
-from tradex_ledger import projected
 from tradex_ledger.ledger import columnar, segments
 from tradex_ledger.ledger.select import Store, open_store
 from tradex_ledger.ledger.store import database, open_engine
-from tradex_ledger.views import add_projections, open_view
+from tradex_ledger.views import add_projections, open_view, projected
 
 EVENTS = 256  # a segment in here: one tile
 TOPICS = ("run.published", "dataset.published")

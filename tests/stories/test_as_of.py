@@ -13,10 +13,9 @@ import pytest
 
 from tests.kit.lake import BRONZE, Key, digests, events, one_process, projection, projections
 from tests.kit.rows import rows
-from tradex_ledger import projected
 from tradex_ledger.domain.request import Request
 from tradex_ledger.ledger.store import create_store, database, open_engine
-from tradex_ledger.views import NoSuchPositionError, open_views, resolve
+from tradex_ledger.views import NoSuchPositionError, open_views, projected, resolve
 from tradex_ledger.workspace import Workspace
 
 SEED = 20140301

@@ -8,7 +8,6 @@ from typing import Any, TypedDict
 
 import duckdb
 
-from tradex_ledger import projected
 from tradex_ledger.audit.documents.form import BARE, IF_ANY
 from tradex_ledger.audit.tables import LostFileError, PrunedFileError, Tables
 from tradex_ledger.audit.values import bare, values_of
@@ -23,9 +22,9 @@ from tradex_ledger.ledger.ask import has_stream
 from tradex_ledger.ledger.named import find_run
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.paths import readable
-from tradex_ledger.projected import EVENTS
 from tradex_ledger.relations.data import LOGIC_VERSIONS, LOST_FILES, PARTITIONS, PRUNED_FILES, pruned_paths
-from tradex_ledger.views import AsOf, add_events, add_projections, open_views, resolve, shared_views
+from tradex_ledger.views import AsOf, add_events, add_projections, open_views, projected, resolve, shared_views
+from tradex_ledger.views.projected import EVENTS
 
 _TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
 _HOME = frozenset({"main"})

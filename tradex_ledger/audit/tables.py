@@ -11,7 +11,6 @@ from typing import NamedTuple, TypeAlias
 import duckdb
 import orjson
 
-from tradex_ledger import projected
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.errors import EnvironmentFault, NotFoundError
 from tradex_ledger.lake.storage import LakeFileError, file_list, translate
@@ -28,6 +27,7 @@ from tradex_ledger.relations.data import (
     Partition,
     PartitionHistory,
 )
+from tradex_ledger.views import projected
 
 Held: TypeAlias = Partition | PartitionHistory
 

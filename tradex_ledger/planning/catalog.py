@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from tradex_ledger import projected
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.domain.day import Day, date_of, day_of, iso, later, span
 from tradex_ledger.domain.lake_file import LakeFile
@@ -15,7 +14,7 @@ from tradex_ledger.ledger.ask import has_moved, has_topic
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.planning.readers import readers_of
 from tradex_ledger.sources.source import Again
-from tradex_ledger.views import AsOf, add_history, add_projections, shared_views
+from tradex_ledger.views import AsOf, add_history, add_projections, projected, shared_views
 
 
 @dataclass

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import duckdb
 
-from tradex_ledger import lifecycle, projected
-from tradex_ledger.kept import Generation
+from tradex_ledger import lifecycle
 from tradex_ledger.ledger.columnar import Events, among, text, typed
 from tradex_ledger.ledger.rows import check_some
 from tradex_ledger.ledger.select import Store, read
 from tradex_ledger.paths import literal
-from tradex_ledger.projected import LIFECYCLE, By
+from tradex_ledger.views import projected
+from tradex_ledger.views.kept import Generation
+from tradex_ledger.views.projected import LIFECYCLE, By
 
 COUNTS = "topics"
 """The projection that counts the events of each topic: how many older ones there are is known before any is read."""

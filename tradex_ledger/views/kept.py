@@ -20,11 +20,12 @@ from pathlib import Path
 
 import duckdb
 
-from tradex_ledger import lifecycle, projected
+from tradex_ledger import lifecycle
 from tradex_ledger.keyed import seal
 from tradex_ledger.ledger import columnar, segments
 from tradex_ledger.ledger.segments import is_as_written, written
 from tradex_ledger.ledger.select import Store
+from tradex_ledger.views import projected
 
 _FOLDER = "kept"
 _LABEL = "kept"

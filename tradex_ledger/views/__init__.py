@@ -15,15 +15,15 @@ from weakref import WeakKeyDictionary
 
 import duckdb
 
-from tradex_ledger import projected
 from tradex_ledger.datasets.statement import connect, shared
 from tradex_ledger.errors import NotFoundError, UsageError
-from tradex_ledger.kept import Generation, Kept
 from tradex_ledger.ledger.ask import last_position
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.rows import time_at
 from tradex_ledger.ledger.select import Store
-from tradex_ledger.view import View
+from tradex_ledger.views import projected
+from tradex_ledger.views.kept import Generation, Kept
+from tradex_ledger.views.view import View
 
 _DIGITS = 18  # of a position: no ledger has more, and Python makes no number of thousands
 
