@@ -31,6 +31,7 @@ VALUES: dict[str, Value] = {
     "begin": 0,
     "upto": 2,
     "stream": "bf-1",
+    "streams": ["bf-1", "bf-2"],
     "topics": TOPICS,
     "versions": [1, 3],
     "level": 0,
@@ -77,8 +78,9 @@ def test_a_position_and_tiles_are_told_by_every_door(filled: Engine, url: str) -
             0,
             300,
         )
-        assert store.leaves(1, 256) == store.leaves(1, 200) + store.leaves(201, 256)
-        assert (len(store.leaves(1, 256)), len(store.tree(300))) == (256 * 32, 300 * 32)
+        whole, begun, rest, tree = store.leaves(1, 256), store.leaves(1, 200), store.leaves(201, 256), store.tree(300)
+        assert whole and begun and rest and tree and whole == begun + rest and tree.startswith(whole)
+        assert (len(whole), len(tree)) == (256 * 32, 300 * 32)
         assert (store.leaves(257, 301), store.tree(301)) == (None, None), "what is not whole is not known by anything"
 
 
