@@ -27,6 +27,8 @@ from tradex_ledger.ledger.segments import is_as_written, written
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.views import projected
 
+COUNTS = "topics"
+"""The projection that counts the events of each topic: how many older ones there are is known before any is read."""
 _FOLDER = "kept"
 _LABEL = "kept"
 _DIGITS = 12
@@ -69,7 +71,8 @@ class Kept:
         if upto < segments.EVENTS or self._store.caches.path() is None:
             return None
         for position in sorted(self._files(), reverse=True):
-            if position <= upto and (found := self._at(position)) is not None:
+            found = self._at(position) if position <= upto else None
+            if found is not None and found.file(COUNTS) is not None:
                 return found
         return None
 

@@ -17,11 +17,9 @@ from tradex_ledger.ledger.rows import check_some
 from tradex_ledger.ledger.select import Store, read
 from tradex_ledger.paths import literal
 from tradex_ledger.views import projected
-from tradex_ledger.views.kept import Generation
+from tradex_ledger.views.kept import COUNTS, Generation
 from tradex_ledger.views.projected import LIFECYCLE, By
 
-COUNTS = "topics"
-"""The projection that counts the events of each topic: how many older ones there are is known before any is read."""
 HISTORY = "partition_history"
 _RUNS = "runs"
 _NEW = "new"

@@ -1,0 +1,337 @@
+"""What is kept of the projections is a cache: whatever happens to it, every answer is that of a fold from zero."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests import worlds
+from tests.golden import record
+from tests.kit import small
+from tradex_ledger import keyed
+from tradex_ledger.ledger import segments
+from tradex_ledger.ledger.select import Store, open_store
+from tradex_ledger.views import AsOf, add_history, add_projections, kept, open_view, open_views, projected
+from tradex_ledger.workspace import Workspace
+
+GOLDEN = Path(record.__file__).parent
+EVENTS = 64
+Answers = dict[str, list[Any]]
+
+
+def _load(version: str) -> Callable[[Path], object]:
+    def load(folder: Path) -> None:
+        lines = (GOLDEN / f"ledger_v{version}.jsonl").read_text(encoding="utf-8").splitlines()
+        (folder / "ws").mkdir()
+        engine, _ = record.load(lines, f"sqlite:///{folder / 'ws' / 'ledger.db'}")
+        engine.dispose()
+
+    return load
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Store:
+    """A ledger with every kind of event."""
+    return _opened(worlds.copy("golden-3", _load("3"), tmp_path))
+
+
+@pytest.fixture(autouse=True)
+def smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segments, "EVENTS", EVENTS)
+    monkeypatch.setattr(kept, "STEP", 2)
+    monkeypatch.setattr(kept, "SPARSE", 2)
+
+
+def _opened(folder: Path) -> Store:
+    return open_store(f"sqlite:///{folder / 'ledger.db'}", folder)
+
+
+def told(connection: Any) -> Answers:
+    """Every projection: of what is kept the rows in their order, of others in that of their texts."""
+    found: Answers = {}
+    for name in projected.names():
+        add_projections(connection, [name])
+        rows = connection.execute(f'from "{name}"').fetchall()
+        found[name] = rows if projected.kept(name) else sorted(map(repr, rows))
+    return found
+
+
+def from_zero(store: Store, upto: int) -> Answers:
+    with open_view(store, upto, None).connection as connection:
+        return told(connection)
+
+
+def asked(store: Store, upto: int) -> Answers:
+    with open_views(store, AsOf(upto, None)) as connection:
+        return told(connection)
+
+
+def files(store: Store) -> list[Path]:
+    folder = store.caches.path("kept")
+    assert folder is not None
+    return sorted(folder.glob("*.parquet"))
+
+
+@pytest.mark.parametrize("examples", [4, pytest.param(200, marks=pytest.mark.soak)])
+def test_as_of_any_position_in_any_order_the_answers_are_those_of_a_fold_from_zero(rules: Store, examples: int):
+    """Of small generations and large ones, made one by one or many at once, all there or but some."""
+
+    @settings(max_examples=examples, deadline=None, derandomize=examples < 10)
+    @given(
+        events=st.sampled_from((16, 32, 64)),
+        step=st.integers(1, 4),
+        is_cold=st.booleans(),
+        upto=st.integers(100, rules.position()),
+    )
+    def ask(events: int, step: int, is_cold: bool, upto: int) -> None:
+        with pytest.MonkeyPatch.context() as sizes:
+            sizes.setattr(segments, "EVENTS", events)
+            sizes.setattr(kept, "STEP", step)
+            if is_cold:
+                shutil.rmtree(rules.caches.path("kept") or "", ignore_errors=True)
+            assert asked(rules, upto) == from_zero(rules, upto)
+
+    ask()
+
+
+def test_after_each_save_the_answers_are_those_of_a_fold_from_zero(tmp_path: Path):
+    """As the ledger grows, from whatever was kept before."""
+    with small.reopen(worlds.copied(tmp_path, thin=True)) as workspace:
+        _same(workspace)
+        one = _late(workspace, tmp_path, 1)
+        _same(workspace)
+        workspace.backfills.revert(one, reason="it was not what we asked for, TRX-7")
+        _same(workspace)
+        small.backfill(workspace, 3, 5)
+        _same(workspace)
+
+
+def _late(workspace: Workspace, folder: Path, number: int) -> str:
+    """Have another post of 3 January come in late, and built; returns the run."""
+    post = small.LATE.replace("0001", f"{number:04}")
+    (folder / "posts" / f"2024-01-09-late-{number}.jsonl").write_text(post, encoding="utf-8")
+    return small.backfill(workspace, 3, 3).id
+
+
+def _same(workspace: Workspace) -> None:
+    upto = workspace.ledger.position()
+    assert asked(workspace.ledger.store, upto) == from_zero(workspace.ledger.store, upto)
+
+
+def test_what_stood_behind_what_was_reverted_is_found_however_long_ago_it_was_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Two are kept of each partition; here three stand behind those that are taken back."""
+    monkeypatch.setattr(segments, "EVENTS", 16)
+    with small.reopen(worlds.copied(tmp_path, thin=True)) as workspace:
+        runs = [_late(workspace, tmp_path, number) for number in range(1, 5)]
+        open_views(workspace.ledger.store, AsOf(workspace.ledger.position(), None)).close()
+        for run in runs[:0:-1]:
+            workspace.backfills.revert(run, reason="it was not what we asked for, TRX-7")
+        with open_view(workspace.ledger.store, workspace.ledger.position(), None).connection as connection:
+            add_projections(connection, ["partitions"])
+            where = "dataset = 'silver_social_events' and partition = '2024-01-03'"
+            assert connection.execute(f"select run_id from partitions where {where}").fetchall() == [(runs[0],)]
+        _same(workspace)
+
+
+def test_the_history_of_some_days_is_all_of_theirs(rules: Store):
+    upto = rules.position()
+    with open_view(rules, upto, None).connection as connection:
+        add_projections(connection, ["partition_history"])
+        spans = connection.execute(
+            "select dataset, min(partition), max(partition) from partition_history where layer <> 'bronze' group by 1"
+        ).fetchall()
+        assert spans
+        where = "where dataset = $1 and partition between $2 and $3 order by position"
+        expected = [connection.execute(f"from partition_history {where}", list(one)).fetchall() for one in spans]
+    with open_views(rules, AsOf(upto, None)) as connection:
+        tables = [add_history(connection, *one) for one in spans]
+        assert tables[0] != "partition_history", "all of it was worked out"
+        found = [
+            connection.execute(f"from {t} {where}", list(one)).fetchall() for t, one in zip(tables, spans, strict=True)
+        ]
+    assert found == expected
+
+
+# -- harm
+
+
+def _delete(path: Path, _: list[Path]) -> None:
+    path.unlink()
+
+
+def _empty(path: Path, _: list[Path]) -> None:
+    path.write_bytes(b"")
+
+
+def _cut(path: Path, _: list[Path]) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def _flip(path: Path, _: list[Path]) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def _swap(path: Path, others: list[Path]) -> None:
+    """What is kept of the same projection as of another position, under this one's name."""
+    name = path.name.split("-")[1]
+    path.write_bytes(next(p for p in others if p != path and p.name.split("-")[1] == name).read_bytes())
+
+
+def _link(path: Path, others: list[Path]) -> None:
+    path.rename(path.with_suffix(".elsewhere"))
+    path.symlink_to(path.with_suffix(".elsewhere"))
+
+
+def _pipe(path: Path, _: list[Path]) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("harm", [_delete, _empty, _cut, _flip, _swap, _link, _pipe])
+def test_a_file_that_is_not_as_it_was_written_is_passed_over_and_made_again(
+    rules: Store, harm: Callable[[Path, list[Path]], None]
+):
+    upto = rules.position()
+    right = asked(rules, upto)
+    assert right == from_zero(rules, upto)
+    before = {path.name: path.read_bytes() for path in files(rules)}
+    for path in [path for path in files(rules) if path.name.startswith(f"{upto // EVENTS * EVENTS:012}")]:
+        harm(path, files(rules))
+    assert asked(rules, upto) == right
+    assert asked(rules, upto) == right
+    assert {path.name: path.read_bytes() for path in files(rules)} == before
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_one_file_of_a_generation_that_is_broken_makes_no_other_answer(rules: Store, number: int):
+    upto, chance = rules.position(), random.Random(number)
+    right = asked(rules, upto)
+    _flip(chance.choice(files(rules)[-len(projected.all_kept()) :]), [])
+    assert asked(rules, upto) == right
+
+
+def test_what_another_user_keeps_is_not_believed(rules: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    upto = rules.position()
+    with monkeypatch.context() as other:
+        other.setenv(keyed.CONFIG_HOME, str(tmp_path / "evil"))
+        asked(rules, upto)
+        theirs = {path.name for path in files(rules)}
+    assert asked(rules, upto) == from_zero(rules, upto)
+    assert not theirs & {path.name for path in files(rules)}
+
+
+def test_what_is_kept_of_another_ledger_or_of_one_that_went_on_otherwise_is_not_used(rules: Store, tmp_path: Path):
+    asked(rules, rules.position())
+    other = _opened(worlds.copy("golden-2", _load("2"), tmp_path / "other"))
+    shutil.copytree(rules.caches.path() or "", other.caches.path() or "", dirs_exist_ok=True)
+    assert asked(other, other.position()) == from_zero(other, other.position())
+
+
+def test_of_another_release_nothing_is_used(rules: Store, monkeypatch: pytest.MonkeyPatch):
+    upto = rules.position()
+    right = asked(rules, upto)
+    before = {path.name for path in files(rules)}
+    kept.recipe.cache_clear()
+    monkeypatch.setattr(kept, "_CODE", "another")
+    assert asked(rules, upto) == right
+    kept.recipe.cache_clear()
+    assert not before & {path.name for path in files(rules) if path.name.startswith(f"{upto // EVENTS * EVENTS:012}")}
+
+
+def test_without_a_key_or_a_place_all_is_worked_out(rules: Store, monkeypatch: pytest.MonkeyPatch):
+    upto = rules.position()
+    with monkeypatch.context() as nobody:
+        nobody.setattr(keyed, "seal", lambda *_: None)
+        nobody.setattr(kept, "seal", lambda *_: None)
+        nobody.setattr(segments, "seal", lambda *_: None)
+        assert asked(rules, upto) == from_zero(rules, upto)
+    assert not files(rules)
+    place = rules.caches.path("kept")
+    assert place is not None
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("a file where the folder would be", encoding="utf-8")
+    assert asked(rules, upto) == from_zero(rules, upto)
+
+
+def test_old_generations_go_but_some(rules: Store):
+    for upto in range(EVENTS, rules.position() + 1, EVENTS):
+        open_views(rules, AsOf(upto, None)).close()
+    found = sorted({int(path.name.split("-")[0]) // EVENTS for path in files(rules)})
+    newest = rules.position() // EVENTS
+    assert found == sorted({n for n in range(1, newest + 1) if n % kept.SPARSE == 0} | {newest - 1, newest})
+
+
+def test_every_kept_projection_says_how_and_one_of_each_kind_is_there():
+    kinds = {how.by for name in projected.all_kept() if (how := projected.kept(name))}
+    assert kinds == set(projected.By)
+
+
+# -- under fire
+
+
+def _bring_up(folder: str, events: int) -> None:
+    segments.EVENTS, kept.STEP = events, 1
+    store = _opened(Path(folder))
+    while True:
+        shutil.rmtree(store.caches.path("kept") or "", ignore_errors=True)
+        open_views(store, AsOf(store.position(), None)).close()
+
+
+def test_killed_while_it_is_brought_up_nothing_stale_is_believed(rules: Store, tmp_path: Path):
+    upto, chance, context = rules.position(), random.Random(7), get_context("spawn")
+    right = from_zero(rules, upto)
+    for _ in range(3):
+        process = context.Process(target=_bring_up, args=(str(tmp_path / "ws"), 16))
+        process.start()
+        until = time.monotonic() + 30
+        while not files(rules) and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(chance.random() * 0.5)
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        assert asked(rules, upto) == right
+
+
+def _read(folder: str, events: int, answers: Any) -> None:
+    segments.EVENTS, kept.STEP = events, 2
+    store = _opened(Path(folder))
+    for _ in range(2):
+        upto = store.position()
+        answers.put(asked(store, upto) == from_zero(store, upto))
+
+
+@pytest.fixture
+def context() -> Iterator[Any]:
+    yield get_context("spawn")
+
+
+def test_eight_who_read_and_two_who_write_get_no_other_answers(tmp_path: Path, context: Any):
+    folder = worlds.copied(tmp_path, thin=True)
+    answers = context.Queue()
+    readers = [context.Process(target=_read, args=(str(folder), EVENTS, answers)) for _ in range(8)]
+    for process in readers:
+        process.start()
+    with small.reopen(folder, "ana") as one, small.reopen(folder, "maria") as two:
+        while any(process.is_alive() for process in readers):
+            small.backfill(one, 2, 2)
+            small.backfill(two, 4, 4)
+    for process in readers:
+        process.join()
+        assert process.exitcode == 0
+    assert [answers.get() for _ in range(16)] == [True] * 16
