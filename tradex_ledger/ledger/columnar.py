@@ -65,7 +65,7 @@ FEW = 20_000
 class Events:
     """`events` in a connection: those of the positions above…upto, and of older ones what is added.
 
-    With `topics` only theirs. `older` are the number of older events of each topic; they are not looked at until
+    With `topics` only theirs; `by_file`: what segments have comes from their files. `older` are the number of older events of each topic; they are not looked at until
     somebody wants them. Wherever rows come from they are the same, so that nothing that is asked of them can tell.
     """
 
@@ -78,13 +78,14 @@ class Events:
         *,
         above: int = 0,
         older: Mapping[str, int] = _NONE,
+        by_file: bool = True,
     ) -> None:
         self.connection = connection
         self.above = above
         self.files: list[str] = []
         """The files of segments that `events` reads while it is asked."""
         self._store = store
-        self._segments = Segments(store, RECIPE)
+        self._segments = Segments(store, RECIPE) if by_file else None
         self._lacking = dict(older)
         self._scans: list[str] = []
         self._has_table = False
@@ -133,7 +134,7 @@ class Events:
         """Add a range, from the files of its full segments and the ledger for the rest."""
         condition = condition or (among("topic", topics) if topics else "true")
         files: list[str] = []
-        for begin in self._segments.firsts(first, last):
+        for begin in self._segments.firsts(first, last) if self._segments is not None else ():
             file = self._file(begin)
             if file is None:
                 break
@@ -148,8 +149,8 @@ class Events:
 
     def _file(self, first: int) -> str | None:
         """The file of the segment that begins there, made if need be."""
-        segment = self._segments.at(first)
-        if segment is None:
+        segment = self._segments.at(first) if self._segments is not None else None
+        if self._segments is None or segment is None:
             return None
         path = segment.path(self._segments.there(first))
         if path is None:

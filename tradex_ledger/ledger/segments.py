@@ -56,9 +56,10 @@ def written(connection: duckdb.DuckDBPyConnection, statement: str, folder: Path,
         tag = seal(_bound(half_made, name), label)
         return half_made.rename(folder / f"{name}{tag.hex()}.parquet") if tag is not None else None
     except (OSError, duckdb.IOException):
-        with suppress(OSError):
-            half_made.unlink(missing_ok=True)
         return None
+    finally:
+        with suppress(OSError):  # it has its name, or nobody wants it: no room, or Ctrl-C
+            half_made.unlink(missing_ok=True)
 
 
 def is_as_written(path: Path, name: str, label: str) -> bool:

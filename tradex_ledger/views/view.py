@@ -46,7 +46,7 @@ class View:
         topics: tuple[str, ...] = (),
     ) -> None:
         self.connection = connection
-        self._store = store
+        self._store, self._upto, self._topics = store, upto, topics
         counts = generation.file(COUNTS) if generation is not None else None
         self._generation = generation if counts is not None else None
         self._above = generation.position if generation is not None and counts is not None else 0
@@ -56,9 +56,28 @@ class View:
         self._files: dict[str, Path | None] = {COUNTS: counts}
         self._present = {projected.EVENTS}
         self._prepared: set[str] = set()
+        self._is_bare = False
 
     def add(self, name: str) -> None:
         """Work a projection out, and what it is written over, where it is not there yet."""
+        try:
+            self._add(name)
+        except duckdb.IOException:
+            if self._is_bare:
+                raise
+            self._do_without()
+            self._add(name)
+
+    def _do_without(self) -> None:
+        """Read the ledger alone: somebody has just taken the files of the caches away."""
+        self._is_bare, self._generation, self._above, self._older, self._files = True, None, 0, {}, {}
+        for schema in self._prepared:
+            self.connection.execute(f"drop schema if exists {schema} cascade")
+        self.connection.execute("drop view events")
+        self.connection.execute("drop table ledger_events")
+        self._events = Events(self.connection, self._store, self._upto, self._topics, by_file=False)
+
+    def _add(self, name: str) -> None:
         if name in self._present:
             return
         if name == LIFECYCLE:
@@ -89,7 +108,7 @@ class View:
     def _add_others(self, name: str, *but: str) -> None:
         for other in projected.written_over(name):
             if other not in but:
-                self.add(other)
+                self._add(other)
 
     def _add_kept(self, name: str) -> bool:
         """From what is kept of it and the events since; False where nothing is kept of it."""
@@ -170,6 +189,7 @@ class View:
         assert of == HISTORY
         self._prepare_touched(())
         self._add_others(of)
+        self._prepared.add(_MERGED)
         self.connection.execute(f"create schema {_MERGED}")
         rest, schema = f"select * from {old} where not {_OF_TOUCHED}", _TOUCHED
         if self._prepare_behind():
@@ -180,9 +200,9 @@ class View:
     def add_history(self, dataset: str, first: date, last: date) -> str:
         """Work out the history of some days of a dataset of Silver or Gold; returns the name of the table."""
         if not self._above:
-            self.add(HISTORY)
+            self._add(HISTORY)
             return HISTORY
-        self.add("run_datasets")
+        self._add("run_datasets")
         spans = self.connection.execute(
             "select first_position, last_position from run_datasets where dataset = $1 and first <= $2 and last >= $3",
             [dataset, last, first],
@@ -195,12 +215,13 @@ class View:
             f"create view {schema}.events as from main.events where position > {self._above} "
             f"union all select {_WITH_DATA} from {schema}.older"
         )
-        self.add(LIFECYCLE)
+        self._add(LIFECYCLE)
         self._create(f"{schema}.{HISTORY}", projected.sql(HISTORY), schema)
         return f"{schema}.{HISTORY}"
 
     def _gather(self, schema: str, spans: list[tuple[int, int]], condition: str) -> None:
         """Older builds, of some spans of positions, and what decides whether readers see what their runs built."""
+        self._prepared.add(schema)
         self.connection.execute(f"create schema {schema}")
         self._events.pick(f"{schema}.older", spans, condition)
         runs = [run for (run,) in self.connection.execute(f"select distinct run_id from {schema}.older").fetchall()]
@@ -219,7 +240,7 @@ class View:
         )
         if not self.connection.execute(f"from {_TOUCHED}.keys limit 1").fetchall():
             return False
-        self.add("run_datasets")
+        self._add("run_datasets")
         spans = self.connection.execute(
             "select distinct d.first_position, d.last_position from run_datasets d "
             f"join {_TOUCHED}.keys k on k.dataset = d.dataset and k.partition between d.first and d.last"
