@@ -284,6 +284,16 @@ def test_every_kept_projection_says_how_and_one_of_each_kind_is_there():
 # -- under fire
 
 
+@pytest.mark.parametrize("asked_before", [(), ("runs", "partition_history"), ("lake_files", "partitions")])
+def test_files_that_are_taken_away_while_they_are_read_are_done_without(rules: Store, asked_before: tuple[str, ...]):
+    upto = rules.position()
+    right = from_zero(rules, upto)
+    with open_views(rules, AsOf(upto, None)) as connection:
+        add_projections(connection, asked_before)
+        shutil.rmtree(rules.caches.path() or "")
+        assert told(connection) == right
+
+
 def _bring_up(folder: str, events: int) -> None:
     segments.EVENTS, kept.STEP = events, 1
     store = _opened(Path(folder))

@@ -65,8 +65,9 @@ FEW = 20_000
 class Events:
     """`events` in a connection: those of the positions above…upto, and of older ones what is added.
 
-    With `topics` only theirs; `by_file`: what segments have comes from their files. `older` are the number of older events of each topic; they are not looked at until
-    somebody wants them. Wherever rows come from they are the same, so that nothing that is asked of them can tell.
+    With `topics` only theirs. `older` are the number of older events of each topic; they are not looked at until
+    somebody wants them. Wherever rows come from they are the same, so that nothing that is asked of them can tell: from
+    the files of segments, unless not `by_file`, and from the ledger.
     """
 
     def __init__(
