@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import click
 
-from tradex_ledger import __version__
+from tradex_ledger import __version__, slow
 from tradex_ledger.cli.common import Call, common_options
 from tradex_ledger.cli.faults import Unforeseen, check_memory, has_lacked_memory, keep_quiet
 from tradex_ledger.cli.show import OutputFault, Show
@@ -137,6 +137,7 @@ def run(arguments: list[str]) -> int:
     """Run one call and return its exit status: 0 done, 1 findings, 2 usage, 3 refused, 4 not found, 5 conflict,
     6 environment, 7 broken ledger, 70 a fault of the program, 130 interrupted (129 by SIGHUP, 143 by SIGTERM)."""
     show = Show(as_json="--json" in arguments)
+    slow.listen(lambda done, total: show.note(f"reading the events, which is done once: {done} of {total}"))
     try:
         with Unforeseen(arguments, ()):
             status = _handled(arguments, show)

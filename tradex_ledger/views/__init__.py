@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 import duckdb
 
+from tradex_ledger import slow
 from tradex_ledger.datasets.statement import connect, shared
 from tradex_ledger.errors import NotFoundError, UsageError
 from tradex_ledger.ledger.ask import last_position
@@ -114,6 +115,7 @@ def _newest(store: Store, upto: int) -> Generation | None:
     kept = Kept(store)
     found = kept.newest(upto)
     while kept.is_due(upto, found):
+        slow.tell(found.position if found is not None else 0, upto)
         made = _make(store, kept, kept.next(upto, found), found)
         if made is None:
             break
