@@ -34,3 +34,4 @@ left join (select path, max(position) as position from gone where topic = 'datas
     on p.path = n.f.path
 left join (select path, max(position) as position from gone where topic = 'dataset.files_lost' group by path) l
     on l.path = n.f.path
+order by n.position, n.f.path

@@ -136,7 +136,7 @@ def test_two_hosts_with_two_engines_do_not_take_turns_for_ever(workspace: Worksp
 
 
 def test_the_engine_that_made_and_built_everything_is_not_judged(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("tradex_ledger.driving.engine.open_views", None)  # no pass over the events
+    monkeypatch.setattr("tradex_ledger.driving.engine.shared_views", None)  # no pass over the events
     with host(OLD):
         workspace.incremental.run(day(7))
     assert verdicts(workspace) == []
@@ -145,7 +145,7 @@ def test_the_engine_that_made_and_built_everything_is_not_judged(workspace: Work
 def test_a_known_verdict_costs_no_look_at_the_events(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
     with host(NEW):
         workspace.incremental.run(day(6))
-        for look in ("open_views", "newest", "events_of"):
+        for look in ("shared_views", "newest", "events_of"):
             monkeypatch.setattr(f"tradex_ledger.driving.engine.{look}", None)
         workspace.incremental.run(day(7))
 

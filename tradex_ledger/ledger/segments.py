@@ -123,7 +123,7 @@ class Segment:
                 same.append(path)
             else:
                 others.append((path.stat().st_mtime_ns, path))
-        return [*same, *(path for _, path in sorted(others)[: 1 - KEPT_OF_OTHERS])]
+        return [*same, *(path for _, path in sorted(others)[:-KEPT_OF_OTHERS])]
 
 
 class Segments:

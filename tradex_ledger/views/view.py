@@ -101,9 +101,10 @@ class View:
         topics = projected.own_topics(name)
         if topics is not None:
             self._events.add_older(topics)
-        kept = projected.kept(name)
-        order = f" order by {kept.order}" if kept else ""
-        self.connection.execute(f'create table "{name}" as select * from ({projected.sql(name)}){order}')
+        kept, statement = projected.kept(name), projected.sql(name)
+        if kept:
+            statement = f"select * from ({statement}) order by {kept.order}"
+        self.connection.execute(f'create table "{name}" as {statement}')
 
     def _add_others(self, name: str, *but: str) -> None:
         for other in projected.written_over(name):
