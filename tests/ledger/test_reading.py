@@ -241,8 +241,9 @@ def test_a_ledger_is_read_while_a_writer_is_at_work(made: tuple[Path, str], ws: 
 def test_no_read_is_torn_by_writers_that_come_and_go(ws: Path):
     ledger, stop, seen = ws / "ledger.db", threading.Event(), []
     script = (
-        "import sqlite3, sys\n"
+        "import sqlite3, sys, time\n"
         "for n in range(60):\n"
+        "    time.sleep(0.005)\n"
         "    c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
         "    c.execute('pragma journal_mode = wal')\n"
         "    c.execute('begin immediate')\n"

@@ -54,7 +54,7 @@ from (select entry, from_json(entry, '{_SHAPE}') as fact from (select unnest(?::
 """
 # Not the engine's version: texts, whole numbers and days come out of JSON the same, and two hosts with two engines
 # share what either made.
-RECIPE = _TYPED
+RECIPE = f"{_TYPED}by topic"
 _NONE: Mapping[str, int] = {}
 
 

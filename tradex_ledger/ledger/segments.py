@@ -29,6 +29,8 @@ EVENTS = 64 * TILE_WIDTH
 """The events of a segment, a power of two: whole tiles, so that few hashes tell what it is bound to."""
 KEPT_OF_OTHERS = 2
 _DIGITS = 12
+_GROUP = 2_048
+"""Rows of a file that are read, or passed over, together: DuckDB's smallest."""
 
 
 class BrokenTileError(BrokenLedgerError):
@@ -52,7 +54,9 @@ def written(connection: duckdb.DuckDBPyConnection, statement: str, folder: Path,
     try:
         half_made.unlink(missing_ok=True)  # what somebody laid there is not written through
         quoted = str(half_made).replace("'", "''")
-        connection.execute(f"copy ({statement}) to '{quoted}' (format parquet, compression zstd)")
+        connection.execute(
+            f"copy ({statement}) to '{quoted}' (format parquet, compression zstd, row_group_size {_GROUP})"
+        )
         tag = seal(_bound(half_made, name), label)
         return half_made.rename(folder / f"{name}{tag.hex()}.parquet") if tag is not None else None
     except (OSError, duckdb.IOException):
@@ -101,7 +105,8 @@ class Segment:
         if seal(b"", _LABEL) is None or (folder := self.caches.made(_FOLDER)) is None:
             return None
         useless = self._useless(folder)
-        path = written(connection, f"from {table}", folder, self._name(), _LABEL)
+        # By topic: of a group of rows without a topic that is asked for, DuckDB reads nothing but its bounds.
+        path = written(connection, f"from {table} order by topic, position", folder, self._name(), _LABEL)
         if path is not None:
             for other in useless:
                 if other != path:

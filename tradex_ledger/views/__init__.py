@@ -7,6 +7,7 @@ later events touch. Those are worked out by its own statement, over the events t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from tradex_ledger.views import projected
 from tradex_ledger.views.kept import Generation, Kept
 from tradex_ledger.views.view import View
 
+_THREADS = 4
 _DIGITS = 18  # of a position: no ledger has more, and Python makes no number of thousands
 
 
@@ -127,6 +129,7 @@ def _make(store: Store, kept: Kept, position: int, before: Generation | None) ->
     """The generation of a position, from the one before."""
     connection = open_view(store, position, before).connection
     with connection:
+        connection.execute(f"set threads = {min(_THREADS, os.cpu_count() or 1)}")  # each table has an order of its own
         add_projections(connection, projected.all_kept())
         return kept.write(connection, position)
 

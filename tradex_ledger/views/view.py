@@ -193,7 +193,7 @@ class View:
         self._prepared.add(_MERGED)
         self.connection.execute(f"create schema {_MERGED}")
         rest, schema = f"select * from {old} where not {_OF_TOUCHED}", _TOUCHED
-        if self._prepare_behind():
+        if self._prepare_behind(old):
             rest, schema = f"{rest} and not {_OF_BEHIND}", _BEHIND
         self._create(f"{_MERGED}.again", projected.sql(of), schema)
         self.connection.execute(f'create view {_MERGED}."{of}" as {rest} union all by name from {_MERGED}.again')
@@ -232,11 +232,11 @@ class View:
             entries = [row[-1] for row in check_some(self._store.ledger, rows)]
             typed(self.connection, f"insert into {schema}.older", entries, f"position <= {self._above}")
 
-    def _prepare_behind(self) -> bool:
+    def _prepare_behind(self, old: str) -> bool:
         """What stood behind what was reverted since: all that was ever built of those partitions, by whichever run."""
         self.connection.execute(
-            f"create table {_TOUCHED}.keys as select distinct dataset, partition from {_TOUCHED}.events where {_BUILT} "
-            f"and run_id in (select run_id from main.events "
+            f"create table {_TOUCHED}.keys as select distinct dataset, partition from {old} "
+            "where layer <> 'bronze' and run_id in (select run_id from main.events "
             f"where topic = 'backfill.reverted' and position > {self._above})"
         )
         if not self.connection.execute(f"from {_TOUCHED}.keys limit 1").fetchall():
