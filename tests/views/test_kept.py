@@ -58,12 +58,12 @@ def _opened(folder: Path) -> Store:
 
 
 def told(connection: Any) -> Answers:
-    """Every projection: of what is kept the rows in their order, of others in that of their texts."""
+    """Every projection: of what is kept whole the rows in their order, of others in that of their texts."""
     found: Answers = {}
     for name in projected.names():
         add_projections(connection, [name])
-        rows = connection.execute(f'from "{name}"').fetchall()
-        found[name] = rows if projected.kept(name) else sorted(map(repr, rows))
+        rows, how = connection.execute(f'from "{name}"').fetchall(), projected.kept(name)
+        found[name] = rows if how and how.by is not projected.By.OVER else sorted(map(repr, rows))
     return found
 
 

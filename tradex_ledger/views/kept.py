@@ -100,7 +100,10 @@ class Kept:
         files: dict[str, Path] = {}
         for name in projected.all_kept():
             known = self._files().get(position, {}).get(name, [])
-            path = written(connection, f'from "{name}"', folder, _name(position, binding, name), _LABEL)
+            how = projected.kept(name)
+            assert how is not None
+            rows = f'from "{name}" order by {how.order}'
+            path = written(connection, rows, folder, _name(position, binding, name), _LABEL)
             if path is None:
                 return None
             for useless in known:  # broken, or of another ledger or release

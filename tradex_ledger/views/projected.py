@@ -7,8 +7,10 @@ events:
     -- Kept by event, in order of …      each row follows from one event
     -- Kept by run, in order of …        each row is of a run (`run_id`), and follows from the events of that run
     -- Kept as sums of n, in order of …  rows are counted in `n`, the other columns are what is counted
-    -- Kept over partition_history, in order of …
-                                         the rows of that projection that are needed, whatever happens next but a revert
+    -- Kept over partition_history by …, in order of …
+                                         those rows of that projection that are needed, whatever happens next but a
+                                         revert; which of them are follows from those that are alike in some columns (none of
+                                         them null)
     -- Wide: topic.                      what rows of a run also follow from: the events of that topic, of whichever run
 """
 
@@ -33,7 +35,9 @@ _TOPIC = re.compile(r"'([a-z_]+\.[a-z_]+)'")
 _STEPS = re.compile(r"from lifecycle where (\w+)")
 _EVERY_STEP = re.compile(r"(?:from|join) lifecycle(?! where)")
 _EMPTY = re.compile(r"^-- Empty without ([a-z_.]+)\.$", re.MULTILINE)
-_KEPT = re.compile(r"^-- Kept (by event|by run|as sums of (\w+)|over (\w+)), in order of ([\w, ]+)\.$", re.MULTILINE)
+_KEPT = re.compile(
+    r"^-- Kept (by event|by run|as sums of (\w+)|over (\w+) by ([\w, ]+)), in order of ([\w, ]+)\.$", re.MULTILINE
+)
 _WIDE = re.compile(r"^-- Wide: ([a-z_.]+)\.$", re.MULTILINE)
 
 
@@ -47,10 +51,13 @@ class By(Enum):
 
 
 class Kept(NamedTuple):
-    """How a projection is kept: `of` is the column of its sums, or the projection that it is a part of."""
+    """How a projection is kept: `of` is the column of its sums, or the projection that it is a part of; `alike` are the
+    columns by which that part is taken, `wide` topics whose events count for rows of whichever run.
+    """
 
     by: By
     of: str
+    alike: str
     order: str
     wide: tuple[str, ...]
 
@@ -133,9 +140,9 @@ def kept(name: str) -> Kept | None:
     said = _KEPT.search(sql(name))
     if said is None:
         return None
-    how, counted, over, order = said.groups()
+    how, counted, over, alike, order = said.groups()
     by = By.SUM if counted else By.OVER if over else By(how)
-    return Kept(by, counted or over or "", order, tuple(_WIDE.findall(sql(name))))
+    return Kept(by, counted or over or "", alike or "", order, tuple(_WIDE.findall(sql(name))))
 
 
 @cache

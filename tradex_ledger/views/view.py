@@ -18,7 +18,7 @@ from tradex_ledger.ledger.select import Store, read
 from tradex_ledger.paths import literal
 from tradex_ledger.views import projected
 from tradex_ledger.views.kept import COUNTS, Generation
-from tradex_ledger.views.projected import LIFECYCLE, By
+from tradex_ledger.views.projected import LIFECYCLE, By, Kept
 
 HISTORY = "partition_history"
 _RUNS = "runs"
@@ -131,9 +131,9 @@ class View:
             self._prepare_touched(how.wide)
             statement, schema = f"from {old} where not {_OF_TOUCHED} union all by name {again}", _TOUCHED
         else:
-            self._prepare_merged(how.of, old)
-            statement, schema = again, _MERGED
-        self._add_others(name, how.of)
+            self._add_part(name, how, old)
+            return True
+        self._add_others(name)
         self._create(f'main."{name}"', f"select * from ({statement}) order by {order}", schema)
         return True
 
@@ -185,18 +185,31 @@ class View:
             f"and (run_id is null or not {_OF_TOUCHED})"
         )
 
-    def _prepare_merged(self, of: str, old: str) -> None:
-        """What is kept of a projection, but for what later events touch, which is worked out again."""
-        assert of == HISTORY
+    def _add_part(self, name: str, how: Kept, old: str) -> None:
+        """A view of what is kept of a part of a projection, but for what is like rows that are worked out again."""
+        assert how.of == HISTORY
         self._prepare_touched(())
-        self._add_others(of)
+        self._add_others(name, how.of)
+        self._add_others(how.of)
         self._prepared.add(_MERGED)
         self.connection.execute(f"create schema {_MERGED}")
         rest, schema = f"select * from {old} where not {_OF_TOUCHED}", _TOUCHED
         if self._prepare_behind(old):
             rest, schema = f"{rest} and not {_OF_BEHIND}", _BEHIND
-        self._create(f"{_MERGED}.again", projected.sql(of), schema)
-        self.connection.execute(f'create view {_MERGED}."{of}" as {rest} union all by name from {_MERGED}.again')
+        self._create(f"{_MERGED}.again", projected.sql(how.of), schema)
+        self.connection.execute(
+            f"create table {_MERGED}.alike as select distinct {how.alike} from {_MERGED}.again "
+            f"union select {how.alike} from {old} where {_OF_TOUCHED}"
+        )
+        is_alike = f"({how.alike}) in (select ({how.alike}) from {_MERGED}.alike)"
+        self.connection.execute(
+            f'create view {_MERGED}."{how.of}" as {rest} and {is_alike} union all by name from {_MERGED}.again'
+        )
+        self._create(f"{_MERGED}.part", projected.sql(name), _MERGED)
+        self.connection.execute(
+            f'create view main."{name}" as select * from {old} where not {is_alike} '
+            f"union all by name from {_MERGED}.part"
+        )
 
     def add_history(self, dataset: str, first: date, last: date) -> str:
         """Work out the history of some days of a dataset of Silver or Gold; returns the name of the table."""
