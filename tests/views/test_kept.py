@@ -22,7 +22,7 @@ from tests.kit import small
 from tradex_ledger import keyed
 from tradex_ledger.ledger import segments
 from tradex_ledger.ledger.select import Store, open_store
-from tradex_ledger.views import AsOf, add_history, add_projections, kept, open_view, open_views, projected
+from tradex_ledger.views import AsOf, add_history, add_of_run, add_projections, kept, open_view, open_views, projected
 from tradex_ledger.workspace import Workspace
 
 GOLDEN = Path(record.__file__).parent
@@ -165,6 +165,22 @@ def test_the_history_of_some_days_is_all_of_theirs(rules: Store):
     assert found == expected
 
 
+@pytest.mark.parametrize("name", ["requests", "plan_windows"])
+def test_what_is_asked_of_one_run_is_all_of_its_rows(rules: Store, name: str):
+    upto, found = rules.position(), {}
+    with open_views(rules, AsOf(upto, None)) as connection:
+        add_projections(connection, ["runs"])
+        for (run,) in connection.execute("select run_id from runs").fetchall():
+            table = add_of_run(connection, name, run)
+            assert table != f'"{name}"', "all of it was worked out"
+            found[run] = sorted(map(repr, connection.execute(f"from {table} where run_id = $1", [run]).fetchall()))
+    with open_view(rules, upto, None).connection as connection:
+        add_projections(connection, [name])
+        for run, rows in found.items():
+            assert rows == sorted(map(repr, connection.execute(f'from "{name}" where run_id = $1', [run]).fetchall()))
+    assert any(found.values())
+
+
 # -- harm
 
 
@@ -266,6 +282,14 @@ def test_without_a_key_or_a_place_all_is_worked_out(rules: Store, monkeypatch: p
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text("a file where the folder would be", encoding="utf-8")
     assert asked(rules, upto) == from_zero(rules, upto)
+
+
+def test_who_asks_as_of_before_keeps_nothing_anew(rules: Store):
+    asked(rules, rules.position())
+    before = files(rules)
+    upto = rules.position() // 2
+    assert asked(rules, upto) == from_zero(rules, upto)
+    assert files(rules) == before
 
 
 def test_old_generations_go_but_some(rules: Store):

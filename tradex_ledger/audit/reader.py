@@ -27,6 +27,10 @@ class Reader:
         """The rows of a projection; `where` is SQL of ours (an `order by` may end it)."""
         return relation.read(self.connection, where, *values)
 
+    def of_run(self, relation: Relation[R], run_id: str, order: str) -> list[R]:
+        """The rows of one run, as `Relation.of_run` has them."""
+        return relation.of_run(self.connection, run_id, order)
+
     def ask(self, row: type[R], sql: str, *values: object, over: tuple[str, ...]) -> list[R]:
         """The rows of a statement of ours `over` projections, as a class with its columns."""
         add_projections(self.connection, over)

@@ -29,19 +29,26 @@ _NO_CALLS = Range(0, 0, 0)  # a folder of files is read, not called
 _SLOWER = 2
 _TIMES = ("build_times", "layer_times")
 _PARTITIONS = "select dataset, duration_ms, partitions from build_times order by duration_ms"
-_LAYERS = "select layer, duration_ms, partitions_ms from layer_times order by position"
+_LAYERS = """
+    select
+        layer, greatest(0, duration_ms - partitions_ms) as beside_ms, count(*),
+        sum(duration_ms)::bigint, sum(partitions_ms)::bigint
+    from layer_times
+    group by 1, 2
+    order by 1, 2
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Milliseconds of the past: of the partitions built, by dataset, each with how many took so long (rising); of each
+    """Milliseconds of the past, each with how many took so long, rising: of the partitions built, by dataset; of each
     layer's work beside its partitions.
 
     `pace` is how much of its partitions' time a layer took: below 1 where several workers built them.
     """
 
     built: dict[str, list[tuple[int, int]]]
-    beside: dict[str, list[float]]
+    beside: dict[str, list[tuple[int, int]]]
     pace: dict[str, float]
 
     def partition(self, dataset: str, layer: str) -> Spread:
@@ -55,16 +62,16 @@ class Past:
 def read_past(scope: Scope, base: int) -> Past:
     """What layers and partitions took in all runs up to the base position."""
     built: dict[str, list[tuple[int, int]]] = {}
-    beside: dict[str, list[float]] = {}
+    beside: dict[str, list[tuple[int, int]]] = {}
     whole: dict[str, float] = {}
     parts: dict[str, float] = {}
     with shared_views(scope.ledger.store, AsOf(base, None), *_TIMES) as connection:
         add_projections(connection, _TIMES)
         for dataset, took, count in connection.execute(_PARTITIONS).fetchall():
             built.setdefault(dataset, []).append((took, count))
-        for layer, took, of_partitions in connection.execute(_LAYERS).fetchall():
-            beside.setdefault(layer, []).append(float(max(0, took - of_partitions)))
-            whole[layer] = whole.get(layer, 0.0) + took
+        for layer, took, count, in_all, of_partitions in connection.execute(_LAYERS).fetchall():
+            beside.setdefault(layer, []).append((took, count))
+            whole[layer] = whole.get(layer, 0.0) + in_all
             parts[layer] = parts.get(layer, 0.0) + of_partitions
     return Past(built, beside, {layer: min(1.0, whole[layer] / total) for layer, total in parts.items() if total})
 
@@ -191,7 +198,7 @@ def _seconds(
     sums = [0.0, 0.0, 0.0]
     layers = {scope.pipeline.definitions[name].layer for name in touched} | ({LAYERS[0]} if asks_source else set())
     for layer in sorted(layers):  # in one order always: sums of fractions depend on it
-        _add(sums, spread(past.beside.get(layer, [])))
+        _add(sums, spread_of(past.beside.get(layer, [])))
     for name, fate in touched.items():
         low, likely, high = past.partition(name, scope.pipeline.definitions[name].layer)
         every = len(fate.same) + len(fate.may_change) + len(fate.certain)

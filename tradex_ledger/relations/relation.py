@@ -12,7 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 import duckdb
 
-from tradex_ledger.views import add_projections
+from tradex_ledger.views import add_of_run, add_projections
 
 R = TypeVar("R", bound=NamedTuple)
 
@@ -28,4 +28,10 @@ class Relation(Generic[R]):
         """Its rows in a connection of `open_views`; `where` is SQL of ours (an `order by` may end it)."""
         add_projections(connection, [self.name])
         found = connection.execute(f'select * from "{self.name}" where {where}', list(values))
+        return [self.row._make(row) for row in found.fetchall()]
+
+    def of_run(self, connection: duckdb.DuckDBPyConnection, run_id: str, order: str) -> list[R]:
+        """The rows of one run, where they follow from the events of its own stream alone; `order` is SQL of ours."""
+        table = add_of_run(connection, self.name, run_id)
+        found = connection.execute(f"select * from {table} where run_id = ? order by {order}", [run_id])
         return [self.row._make(row) for row in found.fetchall()]

@@ -157,3 +157,11 @@ def add_history(connection: duckdb.DuckDBPyConnection, dataset: str, first: date
     It has the columns of `partition_history`; what else is in it is not all that there is of other days.
     """
     return _OPEN[connection].add_history(dataset, first, last)
+
+
+def add_of_run(connection: duckdb.DuckDBPyConnection, name: str, run_id: str) -> str:
+    """Work out a projection of which a run's rows follow from its own stream, for one run; returns the table's name.
+
+    What else is in the table is not all that there is of other runs.
+    """
+    return _OPEN[connection].add_of_run(name, run_id)

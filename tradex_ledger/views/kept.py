@@ -36,7 +36,7 @@ _CODE = "1"
 """Of how rows are merged (`views.py`): another number, and nothing that is kept is used any more."""
 STEP = 16
 """Segments at once, of many that are to be brought up: so that memory has a bound."""
-SPARSE = 64
+SPARSE = 16
 """Of old generations each so-many-th stays, for who asks as of before; and the newest two."""
 
 
@@ -77,7 +77,12 @@ class Kept:
         return None
 
     def is_due(self, upto: int, found: Generation | None) -> bool:
-        """Whether there is a full segment more than that generation was made of, and a place to keep another."""
+        """Whether there is a full segment more than that generation was made of, and a place to keep another.
+
+        Not for who asks as of before: what is kept as of later tells that its time is over.
+        """
+        if max(self._files(), default=0) > upto:
+            return False
         at = found.position if found is not None else 0
         return self.target(upto) > at and self._store.caches.path() is not None and seal(b"", _LABEL) is not None
 

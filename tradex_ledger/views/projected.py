@@ -9,8 +9,7 @@ events:
     -- Kept as sums of n, in order of …  rows are counted in `n`, the other columns are what is counted
     -- Kept over partition_history by …, in order of …
                                          those rows of that projection that are needed, whatever happens next but a
-                                         revert; which of them are follows from those that are alike in some columns (none of
-                                         them null)
+                                         revert; which they are follows from those alike in some columns (never null)
     -- Wide: topic.                      what rows of a run also follow from: the events of that topic, of whichever run
 """
 

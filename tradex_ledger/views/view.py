@@ -56,6 +56,8 @@ class View:
         self._files: dict[str, Path | None] = {COUNTS: counts}
         self._present = {projected.EVENTS}
         self._prepared: set[str] = set()
+        self._parts: set[str] = set()
+        """Those that are views of files, and of what is not in them."""
         self._is_bare = False
 
     def add(self, name: str) -> None:
@@ -71,8 +73,11 @@ class View:
     def _do_without(self) -> None:
         """Read the ledger alone: somebody has just taken the files of the caches away."""
         self._is_bare, self._generation, self._above, self._older, self._files = True, None, 0, {}, {}
+        for name in self._parts:
+            self.connection.execute(f'drop view "{name}"')
         for schema in self._prepared:
             self.connection.execute(f"drop schema if exists {schema} cascade")
+        self._present -= self._parts
         self.connection.execute("drop view events")
         self.connection.execute("drop table ledger_events")
         self._events = Events(self.connection, self._store, self._upto, self._topics, by_file=False)
@@ -210,6 +215,23 @@ class View:
             f'create view main."{name}" as select * from {old} where not {is_alike} '
             f"union all by name from {_MERGED}.part"
         )
+        self._parts.add(name)
+
+    def add_of_run(self, name: str, run_id: str) -> str:
+        """Work out a projection of which a run's rows follow from its own stream, for one run; returns the table."""
+        topics = projected.own_topics(name)
+        if not self._above or not topics:
+            self._add(name)
+            return f'"{name}"'
+        schema = f"of_run_{len(self._prepared)}"
+        self._prepared.add(schema)
+        rows = self._store.select(read("streams_of_topics"), streams=[run_id], topics=topics)
+        entries = [row[-1] for row in check_some(self._store.ledger, rows)]
+        self.connection.execute(f"create schema {schema}")
+        typed(self.connection, f"create table {schema}.own as", entries, f"position <= {self._upto}")
+        self.connection.execute(f"create view {schema}.events as select {_WITH_DATA} from {schema}.own")
+        self._create(f'{schema}."{name}"', projected.sql(name), schema)
+        return f'{schema}."{name}"'
 
     def add_history(self, dataset: str, first: date, last: date) -> str:
         """Work out the history of some days of a dataset of Silver or Gold; returns the name of the table."""

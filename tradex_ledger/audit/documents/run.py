@@ -173,7 +173,7 @@ def run_document(reader: Reader, run_id: str) -> RunDocument:
     looks = newest_looks(reader, "run_id = ?", run_id)
     layers = reader.read(RUN_LAYERS, "run_id = ? order by started_at", run_id)
     asked, plan, override = _told(reader, run_id)
-    windows = reader.read(PLAN_WINDOWS, "run_id = ? order by position, number", run_id)
+    windows = reader.of_run(PLAN_WINDOWS, run_id, "position, number")
     return RunDocument(
         id=run_id,
         kind=run.kind,
@@ -193,7 +193,7 @@ def run_document(reader: Reader, run_id: str) -> RunDocument:
 
 def _told(reader: Reader, run_id: str) -> tuple[Facts | None, Facts | None, Facts | None]:
     """What a backfill asked for, its plan, and how it moved the state, as far as that was said."""
-    for told in reader.read(REQUESTS, "run_id = ?", run_id):
+    for told in reader.of_run(REQUESTS, run_id, "position"):
         plan, override = (None if text is None else orjson.loads(text) for text in (told.plan, told.override))
         return orjson.loads(told.request), plan, override
     return None, None, None
