@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -76,7 +76,9 @@ def test_one_of_before_is_not_read_again_where_nothing_has_moved_since(
 
 def test_what_an_older_reader_left_on_days_around_is_read_and_digested_too() -> None:
     files = {day: LakeFile(f"{day}.parquet", 1, 1, str(day)) for day in span(960, 1009)}
-    current = {"bronze": {day: PartitionVersion(1, (file,), 1, 1, None) for day, file in files.items()}}
+    current: dict[str, MutableMapping[Day, PartitionVersion]] = {
+        "bronze": {day: PartitionVersion(1, (file,), 1, 1, None) for day, file in files.items()}
+    }
     old = {file.path: XPosts().again for file in files.values()}
     first, last = Day(1000), Day(1001)
     assert [day for day, _, _ in Catalog(1, current).readable("bronze", first, last)] == [1000, 1001]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 
 from tradex_ledger.datasets.definition import Definition
@@ -13,6 +13,7 @@ from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.ledger.ask import has_moved, has_topic
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.planning.readers import readers_of
+from tradex_ledger.planning.versions import SELECTED, Row, Versions
 from tradex_ledger.sources.source import Again
 from tradex_ledger.views import AsOf, add_history, add_projections, projected, shared_views
 
@@ -33,7 +34,7 @@ class Catalog:
     """
 
     position: int
-    current: dict[str, dict[Day, PartitionVersion]] = field(default_factory=dict)
+    current: dict[str, MutableMapping[Day, PartitionVersion]] = field(default_factory=dict)
     outdated: dict[str, set[Day]] = field(default_factory=dict)
     old: dict[str, Again] = field(default_factory=dict)
     first_days: dict[str, int] = field(default_factory=dict)
@@ -48,7 +49,7 @@ class Catalog:
 
     def put(self, dataset: str, day: Day, version: PartitionVersion) -> None:
         """Lay a version over what was there (a run's own candidates, for its later layers)."""
-        self.current.setdefault(dataset, {})[day] = version
+        self.current.setdefault(dataset, Versions())[day] = version
 
     def files(self, dataset: str, first: Day, last: Day) -> list[tuple[Day, LakeFile]]:
         """The files (with their day) of first..last, in order of day."""
@@ -81,7 +82,9 @@ class Catalog:
 
     def copy(self) -> Catalog:
         """A copy that can be laid over without touching this one."""
-        current = {name: dict(days) for name, days in self.current.items()}
+        current: dict[str, MutableMapping[Day, PartitionVersion]] = {
+            name: Versions(days) for name, days in self.current.items()
+        }
         return replace(self, current=current, lost=dict(self.lost))
 
     def input_digest(self, definition: Definition, logic_version: int, day: Day) -> str:
@@ -140,12 +143,11 @@ class Catalogs:
         first, last = date_of(min(days)), date_of(max(days))
         with shared_views(self.store, AsOf(position, None), *_HISTORY) as connection:
             history = add_history(connection, dataset, first, last)
-            rows = connection.execute(_BUILT.format(history=history), [dataset, first, last]).fetchall()
-        for day, logic_version, files, n_rows, n_bytes, inputs, run_id in rows:
-            version = PartitionVersion(
-                logic_version, tuple(map(LakeFile.of, files or ())), n_rows, n_bytes, inputs, run_id
-            )
-            found.setdefault(day_of(day), []).append(version)
+            rows = connection.execute(
+                _BUILT.format(history=history, selected=SELECTED), [dataset, first, last]
+            ).fetchall()
+        for day, *stored in rows:
+            found.setdefault(day_of(day), []).append(Row._make(stored).version())
         return found
 
     def _load(self, position: int, versions: Mapping[str, int]) -> Catalog:
@@ -153,8 +155,7 @@ class Catalogs:
         with shared_views(self.store, AsOf(position, None), *_ASKED) as connection:
             add_projections(connection, _ASKED)
             found = connection.execute(
-                "select dataset, layer, component, logic_version, partition, files, rows, bytes, inputs, run_id "
-                "from partitions"
+                f"select dataset, layer, component, partition, {SELECTED} from partitions"
             ).fetchall()
             readers = readers_of(connection)
             old = connection.execute("select dataset, path from old_files").fetchall()
@@ -163,17 +164,17 @@ class Catalogs:
         catalog.old = {path: again for name, path in old if (again := readers[name].again) is not None}
         catalog.side = frozenset(name for name, is_side, _ in sides if is_side)
         catalog.returned = frozenset(name for name, _, was_restored in sides if was_restored)
-        for name, layer, component, logic_version, day, files, n_rows, n_bytes, inputs, run_id in found:
+        current: dict[str, Versions] = {}
+        for name, layer, component, day, *stored in found:
+            row = Row._make(stored)
             if name not in versions:
                 continue
-            if layer != "bronze" and logic_version != versions[name]:
+            if layer != "bronze" and row.logic_version != versions[name]:
                 catalog.outdated.setdefault(name, set()).add(day_of(day))
                 if component is not None:
                     continue
-            version = PartitionVersion(
-                logic_version, tuple(map(LakeFile.of, files or ())), n_rows, n_bytes, inputs, run_id
-            )
-            catalog.put(name, day_of(day), version)
+            current.setdefault(name, Versions())[day_of(day)] = row
+        catalog.current.update(current)
         for name, days in catalog.outdated.items():
             days -= {d for d, v in catalog.current.get(name, {}).items() if v.logic_version == versions[name]}
         if has_topic(self.store, "dataset.files_lost", upto=position):
@@ -201,7 +202,7 @@ class Catalogs:
 _LOST = "select dataset, layer, partition, path, position, mended_position from lost_files order by position"
 # What was built and published, or will never be; what a run built that may still publish it is that run's own.
 _BUILT = """
-    select h.partition, h.logic_version, h.files, h.rows, h.bytes, h.inputs, h.run_id
+    select h.partition, {selected}
     from {history} h
     where h.dataset = $1 and h.partition between $2 and $3 and h.outcome = 'written' and h.run_id in (
         select run_id from {history} where outcome <> 'appended' and state in ('published', 'reverted', 'abandoned')
@@ -213,4 +214,4 @@ _BUILT = """
 def overlay(catalog: Catalog, candidates: Mapping[str, Mapping[Day, PartitionVersion]]) -> None:
     """Lay a run's candidates over the catalog: its later layers see them, nobody else does."""
     for dataset, days in candidates.items():
-        catalog.current.setdefault(dataset, {}).update(days)
+        catalog.current.setdefault(dataset, Versions()).update(days)

@@ -169,7 +169,7 @@ def _sizes(
 ) -> dict[str, dict[Day, PartitionVersion]]:
     """What each dataset has of each day: of its version, and of the one before where that one has nothing yet."""
     newer = [n for n in days if versions[n] > 1 and days[n] - catalog.current.get(n, {}).keys()]
-    older: dict[str, dict[Day, PartitionVersion]] = {}
+    older: Mapping[str, Mapping[Day, PartitionVersion]] = {}
     if newer:
         before = {**versions, **{name: versions[name] - 1 for name in newer}}
         older = scope.catalogs.at(catalog.position, before).current
