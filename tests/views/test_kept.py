@@ -258,15 +258,19 @@ def test_what_is_kept_of_another_ledger_or_of_one_that_went_on_otherwise_is_not_
     assert asked(other, other.position()) == from_zero(other, other.position())
 
 
-def test_of_another_release_nothing_is_used(rules: Store, monkeypatch: pytest.MonkeyPatch):
+def test_two_releases_use_nothing_of_each_other_and_leave_it_there(rules: Store, monkeypatch: pytest.MonkeyPatch):
     upto = rules.position()
     right = asked(rules, upto)
-    before = {path.name for path in files(rules)}
+    mine = {path.name for path in files(rules)}
     kept.recipe.cache_clear()
-    monkeypatch.setattr(kept, "_CODE", "another")
+    with monkeypatch.context() as other:
+        other.setattr(kept, "_CODE", "another")
+        assert asked(rules, upto) == right
+        theirs = {path.name for path in files(rules)} - mine
+        assert len(theirs) >= len(projected.all_kept())
+    kept.recipe.cache_clear()
     assert asked(rules, upto) == right
-    kept.recipe.cache_clear()
-    assert not before & {path.name for path in files(rules) if path.name.startswith(f"{upto // EVENTS * EVENTS:012}")}
+    assert {path.name for path in files(rules)} == mine | theirs
 
 
 def test_without_a_key_or_a_place_all_is_worked_out(rules: Store, monkeypatch: pytest.MonkeyPatch):

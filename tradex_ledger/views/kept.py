@@ -84,7 +84,9 @@ class Kept:
         if max(self._files(), default=0) > upto:
             return False
         at = found.position if found is not None else 0
-        return self.target(upto) > at and self._store.caches.path() is not None and seal(b"", _LABEL) is not None
+        if self.target(upto) <= at or seal(b"", _LABEL) is None:
+            return False
+        return self._store.caches.made(_FOLDER) is not None
 
     def target(self, upto: int) -> int:
         """The last position up to one that there may be a generation of."""
@@ -111,9 +113,8 @@ class Kept:
             path = written(connection, rows, folder, _name(position, binding, name), _LABEL)
             if path is None:
                 return None
-            for useless in known:  # broken, or of another ledger or release
-                if useless != path:
-                    _remove(useless)
+            for useless in _useless(known, _name(position, binding, name), path):
+                _remove(useless)
             files[name] = path
         self._there = None
         self._clean(position)
@@ -167,6 +168,17 @@ def recipe() -> str:
     """A digest (hex) of all that kept rows follow from but the events."""
     texts = [_CODE, columnar.RECIPE, lifecycle.as_values(), *(projected.sql(name) for name in projected.names())]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def _useless(known: list[Path], prefix: str, fresh: Path) -> list[Path]:
+    """What is broken, and what is of other ledgers and releases but the newest: another host may have that release."""
+    same = [path for path in known if path.name.startswith(prefix) and path != fresh]
+    others = []
+    for path in known:
+        if not path.name.startswith(prefix):
+            with suppress(OSError):
+                others.append((path.stat().st_mtime_ns, path))
+    return [*same, *(path for _, path in sorted(others)[:-1])]
 
 
 def _name(position: int, binding: str, name: str) -> str:
