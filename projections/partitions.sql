@@ -2,6 +2,8 @@
 -- A dataset with a version component keeps one current version for each logic version, side by side.
 -- Of Bronze, files that were declared lost are no part of it any more. A lost file of Silver or Gold stays named until
 -- its partition is published anew: who needs it is told of the event.
+-- Kept over recent_history by dataset, partition, in order of position.
+-- Anew after dataset.files_lost.
 with components as (
     select distinct dataset, component from logic_versions
 ),

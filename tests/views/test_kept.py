@@ -20,6 +20,7 @@ from tests import worlds
 from tests.golden import record
 from tests.kit import small
 from tradex_ledger import keyed
+from tradex_ledger.audit.look import Look
 from tradex_ledger.ledger import segments
 from tradex_ledger.ledger.select import Store, open_store
 from tradex_ledger.views import AsOf, add_history, add_of_run, add_projections, kept, open_view, open_views, projected
@@ -179,6 +180,22 @@ def test_what_is_asked_of_one_run_is_all_of_its_rows(rules: Store, name: str):
         for run, rows in found.items():
             assert rows == sorted(map(repr, connection.execute(f'from "{name}" where run_id = $1', [run]).fetchall()))
     assert any(found.values())
+
+
+def test_every_table_of_the_ledger_can_be_queried_where_nothing_else_is_in_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(segments, "EVENTS", 16)
+    folder = worlds.copied(tmp_path, thin=True)
+    look = Look.open(folder)
+    upto = look.store.position()
+    with open_view(look.store, upto, None).connection as connection:
+        for name in ("events", *projected.names()):
+            if name != "events":
+                add_projections(connection, [name])
+            expected = connection.execute(f'select count(*) from "{name}"').fetchall()
+            assert look.query(f"select count(*) from {name}").rows == expected, name
+            assert look.query(f"select * from {name}").columns
 
 
 # -- harm

@@ -23,7 +23,16 @@ from tradex_ledger.ledger.named import find_run
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.paths import readable
 from tradex_ledger.relations.data import LOGIC_VERSIONS, LOST_FILES, PARTITIONS, PRUNED_FILES, pruned_paths
-from tradex_ledger.views import AsOf, add_events, add_projections, open_views, projected, resolve, shared_views
+from tradex_ledger.views import (
+    AsOf,
+    add_events,
+    add_projections,
+    files_of,
+    open_views,
+    projected,
+    resolve,
+    shared_views,
+)
 from tradex_ledger.views.projected import EVENTS
 
 _TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest"})
@@ -97,7 +106,9 @@ def query(
         tables = Tables(connection, Reading(lake, trusting=trusting), _candidate(store, candidate), twofold)
         try:
             tables.add(names - projections)
-            files = tables.listed + (add_events(connection) if EVENTS in asked else [])
+            if EVENTS in asked:
+                add_events(connection)
+            files = tables.listed + files_of(connection)
             confine(connection, files, memory=MEMORY, spill=SPILL)
             mend = "ask for less, or give it longer: --minutes"
             columns, found = in_time(connection, "the query", minutes, mend, lambda: values_of(connection, sql))

@@ -110,9 +110,10 @@ class Events:
         self._add(1, self.above, (), among("topic", wanted))
         self._show()
 
-    def holds(self, topic: str) -> bool:
-        """Whether an event of a topic is among those that are at hand."""
-        return bool(self.connection.execute("select 1 from events where topic = $1 limit 1", [topic]).fetchall())
+    def holds(self, topic: str, above: int = 0) -> bool:
+        """Whether an event of a topic is among those that are at hand, above a position."""
+        statement = "select 1 from events where topic = $1 and position > $2 limit 1"
+        return bool(self.connection.execute(statement, [topic, above]).fetchall())
 
     def pick(self, table: str, spans: Iterable[tuple[int, int]], condition: str) -> None:
         """Make a table of the older events of some spans of positions, those of which a condition holds.

@@ -146,9 +146,14 @@ def add_projections(connection: duckdb.DuckDBPyConnection, names: Iterable[str])
         view.add(name)
 
 
-def add_events(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Have all events in `events`; returns the files that are read when it is asked."""
-    return _OPEN[connection].all_events()
+def add_events(connection: duckdb.DuckDBPyConnection) -> None:
+    """Have all events in `events`."""
+    _OPEN[connection].all_events()
+
+
+def files_of(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The files that are read when what there is in a connection is asked."""
+    return _OPEN[connection].files()
 
 
 def add_history(connection: duckdb.DuckDBPyConnection, dataset: str, first: date, last: date) -> str:

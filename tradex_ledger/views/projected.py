@@ -10,6 +10,9 @@ events:
     -- Kept over partition_history by …, in order of …
                                          those rows of that projection that are needed, whatever happens next but a
                                          revert; which they are follows from those alike in some columns (never null)
+    -- Kept over recent_history by …, in order of …
+                                         rows that follow from the rows of that one, so kept, that are alike
+    -- Anew after topic.                 with such an event since, it is worked out anew
     -- Wide: topic.                      what rows of a run also follow from: the events of that topic, of whichever run
 """
 
@@ -37,6 +40,7 @@ _EMPTY = re.compile(r"^-- Empty without ([a-z_.]+)\.$", re.MULTILINE)
 _KEPT = re.compile(
     r"^-- Kept (by event|by run|as sums of (\w+)|over (\w+) by ([\w, ]+)), in order of ([\w, ]+)\.$", re.MULTILINE
 )
+_ANEW = re.compile(r"^-- Anew after ([a-z_.]+)\.$", re.MULTILINE)
 _WIDE = re.compile(r"^-- Wide: ([a-z_.]+)\.$", re.MULTILINE)
 
 
@@ -51,7 +55,8 @@ class By(Enum):
 
 class Kept(NamedTuple):
     """How a projection is kept: `of` is the column of its sums, or the projection that it is a part of; `alike` are the
-    columns by which that part is taken, `wide` topics whose events count for rows of whichever run.
+    columns by which that part is taken, `wide` topics whose events count for rows of whichever run, `anew` those after
+    which nothing that is kept counts.
     """
 
     by: By
@@ -59,6 +64,7 @@ class Kept(NamedTuple):
     alike: str
     order: str
     wide: tuple[str, ...]
+    anew: tuple[str, ...]
 
 
 class _Column(NamedTuple):
@@ -141,7 +147,9 @@ def kept(name: str) -> Kept | None:
         return None
     how, counted, over, alike, order = said.groups()
     by = By.SUM if counted else By.OVER if over else By(how)
-    return Kept(by, counted or over or "", alike or "", order, tuple(_WIDE.findall(sql(name))))
+    return Kept(
+        by, counted or over or "", alike or "", order, tuple(_WIDE.findall(sql(name))), tuple(_ANEW.findall(sql(name)))
+    )
 
 
 @cache

@@ -91,10 +91,13 @@ class View:
             self._add_whole(name)
         self._present.add(name)
 
-    def all_events(self) -> list[str]:
-        """Have all events in `events`; returns the files that are read when it is asked."""
+    def all_events(self) -> None:
+        """Have all events in `events`."""
         self._events.add_older(())
-        return self._events.files
+
+    def files(self) -> list[str]:
+        """The files that are read when what there is is asked."""
+        return [*self._events.files, *(str(self._files[name]) for name in sorted(self._parts))]
 
     def _add_whole(self, name: str) -> None:
         """From all events that it follows from."""
@@ -135,9 +138,11 @@ class View:
         elif how.by is By.RUN:
             self._prepare_touched(how.wide)
             statement, schema = f"from {old} where not {_OF_TOUCHED} union all by name {again}", _TOUCHED
-        else:
+        elif how.of == HISTORY:
             self._add_part(name, how, old)
             return True
+        else:
+            return self._add_over(name, how, old)
         self._add_others(name)
         self._create(f'main."{name}"', f"select * from ({statement}) order by {order}", schema)
         return True
@@ -190,9 +195,28 @@ class View:
             f"and (run_id is null or not {_OF_TOUCHED})"
         )
 
+    def _add_over(self, name: str, how: Kept, old: str) -> bool:
+        """A view of what is kept of a projection over such a part; False where it has to be worked out anew."""
+        self._add(how.of)
+        if how.of not in self._parts or any(self._events.holds(topic, self._above) for topic in how.anew):
+            return False
+        self._add_others(name)
+        if (topics := projected.own_topics(name)) is not None:
+            self._events.add_older(topics)
+        schema = f"over_{name}"
+        self._prepared.add(schema)
+        self.connection.execute(f"create schema {schema}")
+        self.connection.execute(f'create view {schema}."{how.of}" as from {_MERGED}.part')
+        self._create(f"{schema}.again", projected.sql(name), schema)
+        self.connection.execute(
+            f'create view main."{name}" as select * from {old} where not {_alike(how.alike)} '
+            f"union all by name from {schema}.again"
+        )
+        self._parts.add(name)
+        return True
+
     def _add_part(self, name: str, how: Kept, old: str) -> None:
         """A view of what is kept of a part of a projection, but for what is like rows that are worked out again."""
-        assert how.of == HISTORY
         self._prepare_touched(())
         self._add_others(name, how.of)
         self._add_others(how.of)
@@ -206,7 +230,7 @@ class View:
             f"create table {_MERGED}.alike as select distinct {how.alike} from {_MERGED}.again "
             f"union select {how.alike} from {old} where {_OF_TOUCHED}"
         )
-        is_alike = f"({how.alike}) in (select ({how.alike}) from {_MERGED}.alike)"
+        is_alike = _alike(how.alike)
         self.connection.execute(
             f'create view {_MERGED}."{how.of}" as {rest} and {is_alike} union all by name from {_MERGED}.again'
         )
@@ -286,6 +310,11 @@ class View:
             f"create view {_BEHIND}.events as from {_TOUCHED}.events union all select {_WITH_DATA} from {_BEHIND}.older"
         )
         return True
+
+
+def _alike(columns: str) -> str:
+    """The condition that a row is like one that is worked out again."""
+    return f"({columns}) in (select ({columns}) from {_MERGED}.alike)"
 
 
 def _ends() -> tuple[str, ...]:
