@@ -23,7 +23,7 @@ from tradex_ledger.ledger.ask import last_position
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.rows import time_at
 from tradex_ledger.ledger.select import Store
-from tradex_ledger.views import projected
+from tradex_ledger.views import few, projected
 from tradex_ledger.views.kept import Generation, Kept
 from tradex_ledger.views.view import View
 
@@ -161,7 +161,7 @@ def add_history(connection: duckdb.DuckDBPyConnection, dataset: str, first: date
 
     It has the columns of `partition_history`; what else is in it is not all that there is of other days.
     """
-    return _OPEN[connection].add_history(dataset, first, last)
+    return few.history(_OPEN[connection], dataset, first, last)
 
 
 def add_of_run(connection: duckdb.DuckDBPyConnection, name: str, run_id: str) -> str:
@@ -169,4 +169,4 @@ def add_of_run(connection: duckdb.DuckDBPyConnection, name: str, run_id: str) ->
 
     What else is in the table is not all that there is of other runs.
     """
-    return _OPEN[connection].add_of_run(name, run_id)
+    return few.of_run(_OPEN[connection], name, run_id)

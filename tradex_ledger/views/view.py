@@ -6,7 +6,6 @@ that of another projection): DuckDB looks for names in the schemas of its search
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -28,8 +27,8 @@ _BEHIND = "behind"
 _MERGED = "merged"
 _OF_TOUCHED = f"run_id in (select run_id from {_TOUCHED}.run_ids)"
 _OF_BEHIND = f"(dataset, partition) in (select (dataset, partition) from {_TOUCHED}.keys)"
-_BUILT = "topic = 'run.partition_rebuilt'"
-_WITH_DATA = "* exclude (entry), (entry::json -> '$.data')::json as data, entry"
+BUILT = "topic = 'run.partition_rebuilt'"
+WITH_DATA = "* exclude (entry), (entry::json -> '$.data')::json as data, entry"
 _STREAMS = 400
 """Streams that are asked for in one statement."""
 
@@ -46,16 +45,16 @@ class View:
         topics: tuple[str, ...] = (),
     ) -> None:
         self.connection = connection
-        self._store, self._upto, self._topics = store, upto, topics
+        self.store, self.upto, self._topics = store, upto, topics
         counts = generation.file(COUNTS) if generation is not None else None
         self._generation = generation if counts is not None else None
-        self._above = generation.position if generation is not None and counts is not None else 0
+        self.above = generation.position if generation is not None and counts is not None else 0
         found = connection.execute(f"select topic, events from {_read(counts)}").fetchall() if counts else []
         self._older = {str(topic): int(count) for topic, count in found}
-        self._events = Events(connection, store, upto, topics, above=self._above, older=self._older)
+        self.events = Events(connection, store, upto, topics, above=self.above, older=self._older)
         self._files: dict[str, Path | None] = {COUNTS: counts}
         self._present = {projected.EVENTS}
-        self._prepared: set[str] = set()
+        self.prepared: set[str] = set()
         self._parts: set[str] = set()
         """Those that are views of files, and of what is not in them."""
         self._is_bare = False
@@ -72,15 +71,15 @@ class View:
 
     def _do_without(self) -> None:
         """Read the ledger alone: somebody has just taken the files of the caches away."""
-        self._is_bare, self._generation, self._above, self._older, self._files = True, None, 0, {}, {}
+        self._is_bare, self._generation, self.above, self._older, self._files = True, None, 0, {}, {}
         for name in self._parts:
             self.connection.execute(f'drop view "{name}"')
-        for schema in self._prepared:
+        for schema in self.prepared:
             self.connection.execute(f"drop schema if exists {schema} cascade")
         self._present -= self._parts
         self.connection.execute("drop view events")
         self.connection.execute("drop table ledger_events")
-        self._events = Events(self.connection, self._store, self._upto, self._topics, by_file=False)
+        self.events = Events(self.connection, self.store, self.upto, self._topics, by_file=False)
 
     def _add(self, name: str) -> None:
         if name in self._present:
@@ -93,22 +92,22 @@ class View:
 
     def all_events(self) -> None:
         """Have all events in `events`."""
-        self._events.add_older(())
+        self.events.add_older(())
 
     def files(self) -> list[str]:
         """The files that are read when what there is is asked."""
-        return [*self._events.files, *(str(self._files[name]) for name in sorted(self._parts))]
+        return [*self.events.files, *(str(self._files[name]) for name in sorted(self._parts))]
 
     def _add_whole(self, name: str) -> None:
         """From all events that it follows from."""
         topic = projected.rare(name)
-        if topic and not self._older.get(topic) and not self._events.holds(topic):
+        if topic and not self._older.get(topic) and not self.events.holds(topic):
             self.connection.execute(f'create table "{name}" ({projected.columns(name)})')
             return
         self._add_others(name)
         topics = projected.own_topics(name)
         if topics is not None:
-            self._events.add_older(topics)
+            self.events.add_older(topics)
         kept, statement = projected.kept(name), projected.sql(name)
         if kept:
             statement = f"select * from ({statement}) order by {kept.order}"
@@ -144,7 +143,7 @@ class View:
         else:
             return self._add_over(name, how, old)
         self._add_others(name)
-        self._create(f'main."{name}"', f"select * from ({statement}) order by {order}", schema)
+        self.create(f'main."{name}"', f"select * from ({statement}) order by {order}", schema)
         return True
 
     def _file(self, name: str) -> Path | None:
@@ -155,7 +154,7 @@ class View:
             self._files[name] = self._generation.file(name)
         return self._files[name]
 
-    def _create(self, table: str, statement: str, schema: str) -> None:
+    def create(self, table: str, statement: str, schema: str) -> None:
         """Make a table of what a statement says within a schema, and with the tables of all schemas behind it."""
         self.connection.execute(f"set search_path = '{schema},main'")
         try:
@@ -165,49 +164,49 @@ class View:
 
     def _prepare_new(self) -> None:
         """The events above the generation."""
-        if _NEW not in self._prepared:
-            self._prepared.add(_NEW)
+        if _NEW not in self.prepared:
+            self.prepared.add(_NEW)
             self.connection.execute(f"create schema {_NEW}")
-            self.connection.execute(f"create view {_NEW}.events as from main.events where position > {self._above}")
+            self.connection.execute(f"create view {_NEW}.events as from main.events where position > {self.above}")
 
     def _prepare_touched(self, wide: tuple[str, ...]) -> None:
         """The events of all runs that have one above the generation, older ones, too; and those of some topics."""
-        if _TOUCHED not in self._prepared:
-            self._prepared.add(_TOUCHED)
+        if _TOUCHED not in self.prepared:
+            self.prepared.add(_TOUCHED)
             self.connection.execute(f"create schema {_TOUCHED}")
             self.connection.execute(
                 f"create table {_TOUCHED}.run_ids as select distinct run_id from main.events "
-                f"where position > {self._above} and run_id is not null"
+                f"where position > {self.above} and run_id is not null"
             )
             runs = self._file(_RUNS)
             assert runs is not None
             spans = self.connection.execute(
                 f"select position, last_position from {_read(runs)} where {_OF_TOUCHED}"
             ).fetchall()
-            self._events.pick(f"{_TOUCHED}.older", spans, _OF_TOUCHED)
+            self.events.pick(f"{_TOUCHED}.older", spans, _OF_TOUCHED)
         if wide:
-            self._events.add_older(wide)
+            self.events.add_older(wide)
         self.connection.execute(
             f"create or replace view {_TOUCHED}.events as "
-            f"from main.events where position > {self._above} "
-            f"union all select {_WITH_DATA} from {_TOUCHED}.older "
-            f"union all from main.events where position <= {self._above} and {among('topic', wide)} "
+            f"from main.events where position > {self.above} "
+            f"union all select {WITH_DATA} from {_TOUCHED}.older "
+            f"union all from main.events where position <= {self.above} and {among('topic', wide)} "
             f"and (run_id is null or not {_OF_TOUCHED})"
         )
 
     def _add_over(self, name: str, how: Kept, old: str) -> bool:
         """A view of what is kept of a projection over such a part; False where it has to be worked out anew."""
         self._add(how.of)
-        if how.of not in self._parts or any(self._events.holds(topic, self._above) for topic in how.anew):
+        if how.of not in self._parts or any(self.events.holds(topic, self.above) for topic in how.anew):
             return False
         self._add_others(name)
         if (topics := projected.own_topics(name)) is not None:
-            self._events.add_older(topics)
+            self.events.add_older(topics)
         schema = f"over_{name}"
-        self._prepared.add(schema)
+        self.prepared.add(schema)
         self.connection.execute(f"create schema {schema}")
         self.connection.execute(f'create view {schema}."{how.of}" as from {_MERGED}.part')
-        self._create(f"{schema}.again", projected.sql(name), schema)
+        self.create(f"{schema}.again", projected.sql(name), schema)
         self.connection.execute(
             f'create view main."{name}" as select * from {old} where not {_alike(how.alike)} '
             f"union all by name from {schema}.again"
@@ -220,12 +219,12 @@ class View:
         self._prepare_touched(())
         self._add_others(name, how.of)
         self._add_others(how.of)
-        self._prepared.add(_MERGED)
+        self.prepared.add(_MERGED)
         self.connection.execute(f"create schema {_MERGED}")
         rest, schema = f"select * from {old} where not {_OF_TOUCHED}", _TOUCHED
         if self._prepare_behind(old):
             rest, schema = f"{rest} and not {_OF_BEHIND}", _BEHIND
-        self._create(f"{_MERGED}.again", projected.sql(how.of), schema)
+        self.create(f"{_MERGED}.again", projected.sql(how.of), schema)
         self.connection.execute(
             f"create table {_MERGED}.alike as select distinct {how.alike} from {_MERGED}.again "
             f"union select {how.alike} from {old} where {_OF_TOUCHED}"
@@ -234,69 +233,31 @@ class View:
         self.connection.execute(
             f'create view {_MERGED}."{how.of}" as {rest} and {is_alike} union all by name from {_MERGED}.again'
         )
-        self._create(f"{_MERGED}.part", projected.sql(name), _MERGED)
+        self.create(f"{_MERGED}.part", projected.sql(name), _MERGED)
         self.connection.execute(
             f'create view main."{name}" as select * from {old} where not {is_alike} '
             f"union all by name from {_MERGED}.part"
         )
         self._parts.add(name)
 
-    def add_of_run(self, name: str, run_id: str) -> str:
-        """Work out a projection of which a run's rows follow from its own stream, for one run; returns the table."""
-        topics = projected.own_topics(name)
-        if not self._above or not topics:
-            self._add(name)
-            return f'"{name}"'
-        schema = f"of_run_{len(self._prepared)}"
-        self._prepared.add(schema)
-        rows = self._store.select(read("streams_of_topics"), streams=[run_id], topics=topics)
-        entries = [row[-1] for row in check_some(self._store.ledger, rows)]
-        self.connection.execute(f"create schema {schema}")
-        typed(self.connection, f"create table {schema}.own as", entries, f"position <= {self._upto}")
-        self.connection.execute(f"create view {schema}.events as select {_WITH_DATA} from {schema}.own")
-        self._create(f'{schema}."{name}"', projected.sql(name), schema)
-        return f'{schema}."{name}"'
-
-    def add_history(self, dataset: str, first: date, last: date) -> str:
-        """Work out the history of some days of a dataset of Silver or Gold; returns the name of the table."""
-        if not self._above:
-            self._add(HISTORY)
-            return HISTORY
-        self._add("run_datasets")
-        spans = self.connection.execute(
-            "select first_position, last_position from run_datasets where dataset = $1 and first <= $2 and last >= $3",
-            [dataset, last, first],
-        ).fetchall()
-        schema = f"asked_{len(self._prepared)}"
-        self._prepared.add(schema)
-        days = f"partition between '{first}' and '{last}'"
-        self._gather(schema, spans, f"{_BUILT} and dataset = {text(dataset)} and {days}")
-        self.connection.execute(
-            f"create view {schema}.events as from main.events where position > {self._above} "
-            f"union all select {_WITH_DATA} from {schema}.older"
-        )
-        self._add(LIFECYCLE)
-        self._create(f"{schema}.{HISTORY}", projected.sql(HISTORY), schema)
-        return f"{schema}.{HISTORY}"
-
-    def _gather(self, schema: str, spans: list[tuple[int, int]], condition: str) -> None:
+    def gather(self, schema: str, spans: list[tuple[int, int]], condition: str) -> None:
         """Older builds, of some spans of positions, and what decides whether readers see what their runs built."""
-        self._prepared.add(schema)
+        self.prepared.add(schema)
         self.connection.execute(f"create schema {schema}")
-        self._events.pick(f"{schema}.older", spans, condition)
+        self.events.pick(f"{schema}.older", spans, condition)
         runs = [run for (run,) in self.connection.execute(f"select distinct run_id from {schema}.older").fetchall()]
         for begin in range(0, len(runs), _STREAMS):
             some = runs[begin : begin + _STREAMS]
-            rows = self._store.select(read("streams_of_topics"), streams=some, topics=_ends())
-            entries = [row[-1] for row in check_some(self._store.ledger, rows)]
-            typed(self.connection, f"insert into {schema}.older", entries, f"position <= {self._above}")
+            rows = self.store.select(read("streams_of_topics"), streams=some, topics=_ends())
+            entries = [row[-1] for row in check_some(self.store.ledger, rows)]
+            typed(self.connection, f"insert into {schema}.older", entries, f"position <= {self.above}")
 
     def _prepare_behind(self, old: str) -> bool:
         """What stood behind what was reverted since: all that was ever built of those partitions, by whichever run."""
         self.connection.execute(
             f"create table {_TOUCHED}.keys as select distinct dataset, partition from {old} "
             "where layer <> 'bronze' and run_id in (select run_id from main.events "
-            f"where topic = 'backfill.reverted' and position > {self._above})"
+            f"where topic = 'backfill.reverted' and position > {self.above})"
         )
         if not self.connection.execute(f"from {_TOUCHED}.keys limit 1").fetchall():
             return False
@@ -305,9 +266,9 @@ class View:
             "select distinct d.first_position, d.last_position from run_datasets d "
             f"join {_TOUCHED}.keys k on k.dataset = d.dataset and k.partition between d.first and d.last"
         ).fetchall()
-        self._gather(_BEHIND, spans, f"{_BUILT} and {_OF_BEHIND} and not {_OF_TOUCHED}")
+        self.gather(_BEHIND, spans, f"{BUILT} and {_OF_BEHIND} and not {_OF_TOUCHED}")
         self.connection.execute(
-            f"create view {_BEHIND}.events as from {_TOUCHED}.events union all select {_WITH_DATA} from {_BEHIND}.older"
+            f"create view {_BEHIND}.events as from {_TOUCHED}.events union all select {WITH_DATA} from {_BEHIND}.older"
         )
         return True
 
