@@ -23,7 +23,17 @@ from tradex_ledger import keyed
 from tradex_ledger.audit.look import Look
 from tradex_ledger.ledger import segments
 from tradex_ledger.ledger.select import Store, open_store
-from tradex_ledger.views import AsOf, add_history, add_of_run, add_projections, kept, open_view, open_views, projected
+from tradex_ledger.views import (
+    AsOf,
+    add_history,
+    add_of_run,
+    add_projections,
+    files_of,
+    kept,
+    open_view,
+    open_views,
+    projected,
+)
 from tradex_ledger.workspace import Workspace
 
 GOLDEN = Path(record.__file__).parent
@@ -275,6 +285,16 @@ def test_what_is_kept_of_another_ledger_or_of_one_that_went_on_otherwise_is_not_
     assert asked(other, other.position()) == from_zero(other, other.position())
 
 
+def test_what_was_kept_of_a_longer_ledger_keeps_nobody_from_keeping_anew(rules: Store):
+    """A ledger that was put back from an older copy: what lies there as of later is of no use, and no sign."""
+    upto = rules.position()
+    asked(rules, upto)
+    for path in files(rules):
+        path.rename(path.with_name(f"{upto * EVENTS:012}{path.name[12:]}"))
+    asked(rules, upto)
+    assert any(path.name.startswith(f"{upto // EVENTS * EVENTS:012}") for path in files(rules))
+
+
 def test_two_releases_use_nothing_of_each_other_and_leave_it_there(rules: Store, monkeypatch: pytest.MonkeyPatch):
     upto = rules.position()
     right = asked(rules, upto)
@@ -337,6 +357,7 @@ def test_files_that_are_taken_away_while_they_are_read_are_done_without(rules: S
         add_projections(connection, asked_before)
         shutil.rmtree(rules.caches.path() or "")
         assert told(connection) == right
+        assert files_of(connection) == []
 
 
 def _bring_up(folder: str, events: int) -> None:

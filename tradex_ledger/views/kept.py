@@ -2,7 +2,7 @@
 
 As of each full segment of events, for each projection whose file says how it is kept (`projected.py`), all its rows,
 in a Parquet file: a *generation*. Whoever asks as of a position takes the newest generation not above it, and works
-out only what the events since then touch (`views.py`); whoever sees a full segment more makes the next generation the
+out only what the events since then touch (`view.py`); whoever sees a full segment more makes the next generation the
 same way, from the one before. So the same statement over few events is all that there is, from zero or from the middle.
 
 As with segments (`ledger/segments.py`), what a file is bound to stands in its name: the tree over all events up to its
@@ -33,7 +33,7 @@ _FOLDER = "kept"
 _LABEL = "kept"
 _DIGITS = 12
 _CODE = "1"
-"""Of how rows are merged (`views.py`): another number, and nothing that is kept is used any more."""
+"""Of how rows are merged (`view.py`): another number, and nothing that is kept is used any more."""
 STEP = 16
 """Segments at once, of many that are to be brought up: so that memory has a bound."""
 SPARSE = 16
@@ -63,7 +63,6 @@ class Kept:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._newest = store.position()
         self._there: dict[int, dict[str, list[Path]]] | None = None
 
     def newest(self, upto: int) -> Generation | None:
@@ -81,7 +80,7 @@ class Kept:
 
         Not for who asks as of before: what is kept as of later tells that its time is over.
         """
-        if max(self._files(), default=0) > upto:
+        if any(position > upto and self._at(position) is not None for position in sorted(self._files(), reverse=True)):
             return False
         at = found.position if found is not None else 0
         if self.target(upto) <= at or seal(b"", _LABEL) is None:
@@ -144,8 +143,8 @@ class Kept:
         return Generation(position, files, binding)
 
     def _binding(self, position: int) -> str | None:
-        """What files as of a position are bound to; None when the ledger does not reach to it."""
-        if position > self._newest or position % segments.EVENTS:
+        """What files as of a position are bound to; None when the ledger does not reach to it, or no segment ends there."""
+        if position % segments.EVENTS:
             return None
         known = self._store.tree(position)
         return None if known is None else hashlib.sha256(known + recipe().encode()).hexdigest()

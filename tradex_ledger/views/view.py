@@ -77,6 +77,7 @@ class View:
         for schema in self.prepared:
             self.connection.execute(f"drop schema if exists {schema} cascade")
         self._present -= self._parts
+        self._parts.clear()
         self.connection.execute("drop view events")
         self.connection.execute("drop table ledger_events")
         self.events = Events(self.connection, self.store, self.upto, self._topics, by_file=False)
