@@ -22,10 +22,9 @@ from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE, load_config, write_config
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.driving.drive import PlanOutdatedError
-from tradex_ledger.lake.storage import file_list
 from tradex_ledger.ledger import segments
 from tradex_ledger.ledger.select import open_store
-from tradex_ledger.paths import UnusablePathError, literal, written
+from tradex_ledger.paths import UnusablePathError, file_list, literal, written
 from tradex_ledger.paths import given as path_given
 from tradex_ledger.pipelines.x.demo.story import tell
 from tradex_ledger.sources.files import FilesPlace, FolderUnreadable, open_place

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from tradex_ledger.errors import EnvironmentFault, UsageError
@@ -124,3 +125,13 @@ def check_lake_name(path: Path) -> None:
 def literal(path: str) -> str:
     """A path as a pattern of DuckDB that fits this one path only: it takes each file name for a pattern."""
     return "".join(f"[{character}]" if character in _WILD else character for character in path)
+
+
+def sql_text(value: str) -> str:
+    """A text as SQL has it."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def file_list(paths: Iterable[str]) -> str:
+    """A SQL list of files by their very names: DuckDB would take `*`, `?` and `[` in them for patterns."""
+    return f"[{', '.join(sql_text(literal(path)) for path in paths)}]"

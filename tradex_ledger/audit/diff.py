@@ -14,9 +14,10 @@ from tradex_ledger.domain.dataset_errors import NoSuchVersionError
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.lake.port import Lake
-from tradex_ledger.lake.storage import LakeFileError, file_list, translate
+from tradex_ledger.lake.storage import LakeFileError, translate
 from tradex_ledger.lake.verified import Reading
 from tradex_ledger.ledger.application import Ledger
+from tradex_ledger.paths import file_list
 from tradex_ledger.relations.data import LOGIC_VERSIONS, PARTITION_HISTORY, File, LogicVersion
 from tradex_ledger.views import open_views, resolve
 

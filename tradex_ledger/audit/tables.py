@@ -13,8 +13,9 @@ import orjson
 
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.errors import EnvironmentFault, NotFoundError
-from tradex_ledger.lake.storage import LakeFileError, file_list, translate
+from tradex_ledger.lake.storage import LakeFileError, translate
 from tradex_ledger.lake.verified import Reading
+from tradex_ledger.paths import file_list
 from tradex_ledger.relations.data import (
     DEFINITIONS,
     LOGIC_VERSIONS,

@@ -23,8 +23,8 @@ from tradex_ledger.driving.homes import NOTHING_MOVED, Moved, find_moved
 from tradex_ledger.driving.keys import KeyIndex
 from tradex_ledger.lake.inputs import InputFile
 from tradex_ledger.lake.port import Lake
-from tradex_ledger.lake.storage import file_list
 from tradex_ledger.ledger.application import WriterConflictError
+from tradex_ledger.paths import file_list
 from tradex_ledger.planning.catalog import Catalog
 
 

@@ -12,8 +12,9 @@ from tradex_ledger.datasets.statement import connect
 from tradex_ledger.domain.day import Day, day_of, iso
 from tradex_ledger.driving.keys import keys_of
 from tradex_ledger.lake.inputs import InputFile, checked, paths_today
-from tradex_ledger.lake.storage import StagedFile, file_list, translate
+from tradex_ledger.lake.storage import StagedFile, translate
 from tradex_ledger.lake.writer import limit_resources, write_days
+from tradex_ledger.paths import file_list
 from tradex_ledger.sources.source import Again, Batch
 from tradex_ledger.sources.stage import Outputs, StageCounts, Wanted, stage
 

@@ -18,7 +18,7 @@ from tradex_ledger.domain.day import FIRST, Day, day_of, to_epoch
 from tradex_ledger.driving.keys import KeyIndex, Spans, number_of, numbers_in
 from tradex_ledger.lake.inputs import InputFile
 from tradex_ledger.lake.port import Lake
-from tradex_ledger.lake.storage import file_list
+from tradex_ledger.paths import file_list
 from tradex_ledger.planning.catalog import Catalog
 
 FILE = "file"

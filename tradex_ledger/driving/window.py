@@ -35,13 +35,14 @@ from tradex_ledger.driving.window_errors import (
     RepeatedKeyError,
 )
 from tradex_ledger.lake.inputs import InputFile, checked, paths_today
-from tradex_ledger.lake.storage import StagedFile, file_list, translate
+from tradex_ledger.lake.storage import StagedFile, translate
 from tradex_ledger.lake.writer import (
     PartitionValueError,
     RepeatedRowError,
     limit_resources,
     write_days,
 )
+from tradex_ledger.paths import file_list
 
 __all__ = ["Input", "OrderDependentError", "ReadsOutsideWindowError", "RepeatedKeyError", "WindowTask", "build_window"]
 

@@ -15,7 +15,6 @@ from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.errors import EnvironmentFault, TradexError
-from tradex_ledger.paths import literal
 
 if TYPE_CHECKING:
     import duckdb  # takes 0.1 s, and who only looks at markers needs none of it
@@ -148,8 +147,3 @@ def check_same(path: Path, file: LakeFile, stamp: Stamp) -> None:
     """Raise `LakeFileError` when a file is not the one any more that it was when it had that stamp."""
     if check_size(path, file) != stamp:
         raise LakeFileError(file.path, "was changed while it was read")
-
-
-def file_list(paths: list[str]) -> str:
-    """A SQL list of files by their very names: DuckDB would take `*`, `?` and `[` in them for patterns."""
-    return "[" + ", ".join("'" + literal(path).replace("'", "''") + "'" for path in paths) + "]"

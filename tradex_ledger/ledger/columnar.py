@@ -19,7 +19,7 @@ from tradex_ledger.ledger.entry import NotCanonicalError, parse
 from tradex_ledger.ledger.rows import BrokenRowError, check_range, check_some, position_in
 from tradex_ledger.ledger.segments import Segments
 from tradex_ledger.ledger.select import Store, read
-from tradex_ledger.paths import literal
+from tradex_ledger.paths import file_list, sql_text
 
 _SHAPE = (
     '{"position":"BIGINT","at":"TIMESTAMP","stream":"VARCHAR","version":"BIGINT","topic":"VARCHAR",'
@@ -58,6 +58,8 @@ RECIPE = f"{_TYPED}by topic"
 _NONE: Mapping[str, int] = {}
 
 
+WITH_DATA = "* exclude (entry), (entry::json -> '$.data')::json as data, entry"
+"""The columns of `events`, of those that are stored."""
 FEW = 20_000
 """Events of some topics that are read one by one, through the index; of more, segments are."""
 
@@ -129,7 +131,7 @@ class Events:
             if file is None:
                 typed(self.connection, f"insert into {table}", entries_of(self._store, first, last), condition)
             else:
-                rows = f"from {_scan([file])} where {condition} and position <= {last}"
+                rows = f"from {scan([file])} where {condition} and position <= {last}"
                 self.connection.execute(f"insert into {table} {rows}")
 
     def _add(self, first: int, last: int, topics: tuple[str, ...], condition: str = "") -> None:
@@ -144,7 +146,7 @@ class Events:
         there = first + len(files) * segments.EVENTS
         if files:
             self.files += files
-            self._scans.append(f"from {_scan(files)} where position between {first} and {last} and {condition}")
+            self._scans.append(f"from {scan(files)} where position between {first} and {last} and {condition}")
         for start in range(there, last + 1, segments.EVENTS):
             entries = entries_of(self._store, start, min(start + segments.EVENTS - 1, last), topics)
             self._typed(entries, condition)
@@ -174,24 +176,17 @@ class Events:
 
     def _show(self) -> None:
         parts = " union all ".join([*self._scans, "from ledger_events"])
-        self.connection.execute(
-            "create or replace view events as "
-            f"select * exclude (entry), (entry::json -> '$.data')::json as data, entry from ({parts})"
-        )
+        self.connection.execute(f"create or replace view events as select {WITH_DATA} from ({parts})")
 
 
 def among(column: str, values: Iterable[str]) -> str:
     """The condition that a column has one of some values."""
-    return f"{column} in ({', '.join(text(value) for value in values) or 'null'})"
+    return f"{column} in ({', '.join(sql_text(value) for value in values) or 'null'})"
 
 
-def text(value: str) -> str:
-    """A text as SQL has it."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def _scan(files: Iterable[str]) -> str:
-    return f"read_parquet([{', '.join(text(literal(file)) for file in files)}], hive_partitioning = false)"
+def scan(files: Iterable[str]) -> str:
+    """The rows of some Parquet files of ours, in SQL."""
+    return f"read_parquet({file_list(files)}, hive_partitioning = false)"
 
 
 def typed(connection: duckdb.DuckDBPyConnection, into: str, entries: list[str], condition: str = "true") -> None:

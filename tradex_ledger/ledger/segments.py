@@ -22,6 +22,7 @@ from tradex_ledger.errors import BrokenLedgerError
 from tradex_ledger.keyed import Caches, is_sealed, open_regular, seal
 from tradex_ledger.ledger.merkle import TILE_WIDTH, leaf_hash
 from tradex_ledger.ledger.select import Store
+from tradex_ledger.paths import sql_text
 
 _LABEL = "segment"
 _FOLDER = "segments"
@@ -53,10 +54,8 @@ def written(connection: duckdb.DuckDBPyConnection, statement: str, folder: Path,
     half_made = folder / f".{name}{os.getpid()}"
     try:
         half_made.unlink(missing_ok=True)  # what somebody laid there is not written through
-        quoted = str(half_made).replace("'", "''")
-        connection.execute(
-            f"copy ({statement}) to '{quoted}' (format parquet, compression zstd, row_group_size {_GROUP})"
-        )
+        to = f"{sql_text(str(half_made))} (format parquet, compression zstd, row_group_size {_GROUP})"
+        connection.execute(f"copy ({statement}) to {to}")
         tag = seal(_bound(half_made, name), label)
         return half_made.rename(folder / f"{name}{tag.hex()}.parquet") if tag is not None else None
     except (OSError, duckdb.IOException):

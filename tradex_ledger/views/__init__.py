@@ -24,7 +24,7 @@ from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.rows import time_at
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.views import few, projected
-from tradex_ledger.views.kept import Generation, Kept
+from tradex_ledger.views.kept import Generation, Generations
 from tradex_ledger.views.view import View
 
 _THREADS = 4
@@ -114,7 +114,7 @@ def _opened(view: View) -> View:
 
 def _newest(store: Store, upto: int) -> Generation | None:
     """The newest generation not above a position; those that are due are made first."""
-    kept = Kept(store)
+    kept = Generations(store)
     found = kept.newest(upto)
     while kept.is_due(upto, found):
         slow.tell(found.position if found is not None else 0, upto)
@@ -125,7 +125,7 @@ def _newest(store: Store, upto: int) -> Generation | None:
     return found
 
 
-def _make(store: Store, kept: Kept, position: int, before: Generation | None) -> Generation | None:
+def _make(store: Store, kept: Generations, position: int, before: Generation | None) -> Generation | None:
     """The generation of a position, from the one before."""
     connection = open_view(store, position, before).connection
     with connection:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from datetime import date
 
-from tradex_ledger.ledger.columnar import text, typed
+from tradex_ledger.ledger.columnar import WITH_DATA, typed
 from tradex_ledger.ledger.rows import check_some
 from tradex_ledger.ledger.select import read
+from tradex_ledger.paths import sql_text
 from tradex_ledger.views import projected
 from tradex_ledger.views.projected import LIFECYCLE
-from tradex_ledger.views.view import BUILT, HISTORY, WITH_DATA, View
+from tradex_ledger.views.view import BUILT, HISTORY, View
 
 
 def of_run(view: View, name: str, run_id: str) -> str:
@@ -45,7 +46,7 @@ def history(view: View, dataset: str, first: date, last: date) -> str:
     schema = f"asked_{len(view.prepared)}"
     view.prepared.add(schema)
     days = f"partition between '{first}' and '{last}'"
-    view.gather(schema, spans, f"{BUILT} and dataset = {text(dataset)} and {days}")
+    view.gather(schema, spans, f"{BUILT} and dataset = {sql_text(dataset)} and {days}")
     view.connection.execute(
         f"create view {schema}.events as from main.events where position > {view.above} "
         f"union all select {WITH_DATA} from {schema}.older"

@@ -58,7 +58,7 @@ class Generation:
         return None
 
 
-class Kept:
+class Generations:
     """The generations of a ledger."""
 
     def __init__(self, store: Store) -> None:
@@ -143,7 +143,7 @@ class Kept:
         return Generation(position, files, binding)
 
     def _binding(self, position: int) -> str | None:
-        """What files as of a position are bound to; None when the ledger does not reach to it, or no segment ends there."""
+        """What files as of a position are bound to; None where no segment ends, or the ledger does not reach to."""
         if position % segments.EVENTS:
             return None
         known = self._store.tree(position)

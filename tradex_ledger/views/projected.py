@@ -53,7 +53,7 @@ class By(Enum):
     OVER = "over"
 
 
-class Kept(NamedTuple):
+class How(NamedTuple):
     """How a projection is kept: `of` is the column of its sums, or the projection that it is a part of; `alike` are the
     columns by which that part is taken, `wide` topics whose events count for rows of whichever run, `anew` those after
     which nothing that is kept counts.
@@ -140,14 +140,14 @@ def rare(name: str) -> str | None:
 
 
 @cache
-def kept(name: str) -> Kept | None:
+def kept(name: str) -> How | None:
     """How a projection is kept, where its file says so."""
     said = _KEPT.search(sql(name))
     if said is None:
         return None
     how, counted, over, alike, order = said.groups()
     by = By.SUM if counted else By.OVER if over else By(how)
-    return Kept(
+    return How(
         by, counted or over or "", alike or "", order, tuple(_WIDE.findall(sql(name))), tuple(_ANEW.findall(sql(name)))
     )
 

@@ -11,13 +11,12 @@ from pathlib import Path
 import duckdb
 
 from tradex_ledger import lifecycle
-from tradex_ledger.ledger.columnar import Events, among, text, typed
+from tradex_ledger.ledger.columnar import WITH_DATA, Events, among, scan, typed
 from tradex_ledger.ledger.rows import check_some
 from tradex_ledger.ledger.select import Store, read
-from tradex_ledger.paths import literal
 from tradex_ledger.views import projected
 from tradex_ledger.views.kept import COUNTS, Generation
-from tradex_ledger.views.projected import LIFECYCLE, By, Kept
+from tradex_ledger.views.projected import LIFECYCLE, By, How
 
 HISTORY = "partition_history"
 _RUNS = "runs"
@@ -28,7 +27,6 @@ _MERGED = "merged"
 _OF_TOUCHED = f"run_id in (select run_id from {_TOUCHED}.run_ids)"
 _OF_BEHIND = f"(dataset, partition) in (select (dataset, partition) from {_TOUCHED}.keys)"
 BUILT = "topic = 'run.partition_rebuilt'"
-WITH_DATA = "* exclude (entry), (entry::json -> '$.data')::json as data, entry"
 _STREAMS = 400
 """Streams that are asked for in one statement."""
 
@@ -49,7 +47,7 @@ class View:
         counts = generation.file(COUNTS) if generation is not None else None
         self._generation = generation if counts is not None else None
         self.above = generation.position if generation is not None and counts is not None else 0
-        found = connection.execute(f"select topic, events from {_read(counts)}").fetchall() if counts else []
+        found = connection.execute(f"select topic, events from {scan([str(counts)])}").fetchall() if counts else []
         self._older = {str(topic): int(count) for topic, count in found}
         self.events = Events(connection, store, upto, topics, above=self.above, older=self._older)
         self._files: dict[str, Path | None] = {COUNTS: counts}
@@ -124,7 +122,7 @@ class View:
         how, file = projected.kept(name), self._file(name)
         if how is None or file is None:
             return False
-        old, order, again = _read(file), how.order, f"select * from ({projected.sql(name)})"
+        old, order, again = scan([str(file)]), how.order, f"select * from ({projected.sql(name)})"
         if how.by is By.EVENT:
             self._prepare_new()
             statement, schema = f"from {old} union all by name {again}", _NEW
@@ -182,7 +180,7 @@ class View:
             runs = self._file(_RUNS)
             assert runs is not None
             spans = self.connection.execute(
-                f"select position, last_position from {_read(runs)} where {_OF_TOUCHED}"
+                f"select position, last_position from {scan([str(runs)])} where {_OF_TOUCHED}"
             ).fetchall()
             self.events.pick(f"{_TOUCHED}.older", spans, _OF_TOUCHED)
         if wide:
@@ -195,7 +193,7 @@ class View:
             f"and (run_id is null or not {_OF_TOUCHED})"
         )
 
-    def _add_over(self, name: str, how: Kept, old: str) -> bool:
+    def _add_over(self, name: str, how: How, old: str) -> bool:
         """A view of what is kept of a projection over such a part; False where it has to be worked out anew."""
         self._add(how.of)
         if how.of not in self._parts or any(self.events.holds(topic, self.above) for topic in how.anew):
@@ -215,7 +213,7 @@ class View:
         self._parts.add(name)
         return True
 
-    def _add_part(self, name: str, how: Kept, old: str) -> None:
+    def _add_part(self, name: str, how: How, old: str) -> None:
         """A view of what is kept of a part of a projection, but for what is like rows that are worked out again."""
         self._prepare_touched(())
         self._add_others(name, how.of)
@@ -282,7 +280,3 @@ def _alike(columns: str) -> str:
 def _ends() -> tuple[str, ...]:
     """The topics of what decides whether readers see what a run built."""
     return ("run.published", "backfill.reverted", *(step.topic for step in lifecycle.steps() if step.gives_up))
-
-
-def _read(file: Path) -> str:
-    return f"read_parquet({text(literal(str(file)))}, hive_partitioning = false)"
