@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
 import signal
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -22,7 +25,10 @@ from tests.kit import small
 from tradex_ledger import keyed
 from tradex_ledger.audit.look import Look
 from tradex_ledger.ledger import segments
+from tradex_ledger.ledger.entry import canonical
+from tradex_ledger.ledger.rows import MissingEventError
 from tradex_ledger.ledger.select import Store, open_store
+from tradex_ledger.resources import event_topics
 from tradex_ledger.views import (
     AsOf,
     add_history,
@@ -68,10 +74,10 @@ def _opened(folder: Path) -> Store:
     return open_store(f"sqlite:///{folder / 'ledger.db'}", folder)
 
 
-def told(connection: Any) -> Answers:
-    """Every projection: of what is kept whole the rows in their order, of others in that of their texts."""
+def told(connection: Any, *names: str) -> Answers:
+    """Every projection, or some: of what is kept whole the rows in their order, of others in that of their texts."""
     found: Answers = {}
-    for name in projected.names():
+    for name in names or projected.names():
         add_projections(connection, [name])
         rows, how = connection.execute(f'from "{name}"').fetchall(), projected.kept(name)
         found[name] = rows if how and how.by is not projected.By.OVER else sorted(map(repr, rows))
@@ -130,7 +136,7 @@ def test_after_each_save_the_answers_are_those_of_a_fold_from_zero(tmp_path: Pat
 
 def _late(workspace: Workspace, folder: Path, number: int) -> str:
     """Have another post of 3 January come in late, and built; returns the run."""
-    post = small.LATE.replace("0001", f"{number:04}")
+    post = small.LATE.replace("0001", f"{number:04}").replace("late", f"late {number}")
     (folder / "posts" / f"2024-01-09-late-{number}.jsonl").write_text(post, encoding="utf-8")
     return small.backfill(workspace, 3, 3).id
 
@@ -155,6 +161,99 @@ def test_what_stood_behind_what_was_reverted_is_found_however_long_ago_it_was_bu
             where = "dataset = 'silver_social_events' and partition = '2024-01-03'"
             assert connection.execute(f"select run_id from partitions where {where}").fetchall() == [(runs[0],)]
         _same(workspace)
+
+
+def over(store: Store, position: int, upto: int, *names: str) -> Answers:
+    """What some projections say as of a position, over what is kept as of just that other one."""
+    open_views(store, AsOf(position, None)).close()
+    generation = kept.Generations(store).newest(position)
+    assert generation is not None and generation.position == position
+    with open_view(store, upto, generation).connection as connection:
+        return told(connection, *names)
+
+
+def planted(folder: Path, before: Callable[[dict[str, Any]], bool], made: Callable[[dict[str, Any]], Any]) -> Any:
+    """The ledger of all rules with one event more, which stands before the first of which that holds; and its place."""
+    lines = [json.loads(line) for line in (GOLDEN / "ledger_v3.jsonl").read_text(encoding="utf-8").splitlines()]
+    place = next(n for n, line in enumerate(lines) if before(line))
+    topic, stream, data = made(lines[place])
+    version = 1 + sum(line["stream"] == stream for line in lines[:place])
+    one = {**lines[place], "topic": topic, "stream": stream, "data": data, "v": 1, "version": version}
+    for line in lines[place:]:
+        line["version"] += line["stream"] == stream
+    lines.insert(place, one)
+    for number, line in enumerate(lines, 1):
+        line["position"] = number
+    (folder / "ws").mkdir()
+    url = f"sqlite:///{folder / 'ws' / 'ledger.db'}"
+    engine, _ = record.load([canonical(line).decode() for line in lines], url)
+    engine.dispose()
+    return _opened(folder / "ws"), place + 1
+
+
+@pytest.fixture
+def single(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A generation may be of any position."""
+    monkeypatch.setattr(segments, "EVENTS", 1)
+    monkeypatch.setattr(kept, "STEP", 1 << 20)
+
+
+@pytest.mark.usefixtures("single")
+def test_an_older_event_that_counts_for_whichever_run_counts_for_a_later_one(tmp_path: Path):
+    """What the clock was held back for tells that a run's times are not its own: the run began after all that is kept.
+
+    Its first layer starts at the very time of the save that the clock was held back for.
+    """
+    store, place = planted(
+        tmp_path,
+        lambda line: line["topic"] == "run.layer_started" and line["position"] > 30,
+        lambda line: ("ledger.clock_held_back", "ledger", {"clock": line["at"], "last_at": line["at"]}),
+    )
+    upto = store.position()
+    with open_view(store, upto, None).connection as connection:
+        right = told(connection, "runs")
+    assert over(store, place, upto, "runs") == right
+
+
+@pytest.mark.usefixtures("single")
+def test_what_was_declared_lost_since_is_no_part_of_what_is_current(tmp_path: Path):
+    lines = (GOLDEN / "ledger_v3.jsonl").read_text(encoding="utf-8").splitlines()
+    batch = next(line for line in map(json.loads, lines) if line["topic"] == "run.batch_appended")["data"]
+    lost = {**batch["files"][0], "partition": batch["partition"], "logic_version": 1, "problem": "missing"}
+    said = {"files": [lost], "reason": "the disk broke, INC-1", "declared_by": "ana", "plan": "0" * 64}
+    store, place = planted(
+        tmp_path,
+        lambda line: line["position"] > 150,
+        lambda _: ("dataset.files_lost", f"dataset-{batch['dataset']}", said),
+    )
+    with open_view(store, place, None).connection as connection:
+        right = told(connection, "partitions")
+    with open_view(store, place - 1, None).connection as connection:
+        assert told(connection, "partitions") != right
+    assert over(store, place - 1, place, "partitions") == right
+
+
+@pytest.mark.usefixtures("single")
+def test_an_older_event_that_is_not_found_is_missed(rules: Store, tmp_path: Path):
+    """How many there are of its topic is kept; here there is no tile yet that tells what the segments are of."""
+    upto = rules.position()
+    assert over(rules, upto - 1, upto, "definitions")
+    with closing(sqlite3.connect(tmp_path / "ws" / "ledger.db")) as connection:
+        connection.execute("drop trigger events_no_delete")
+        connection.execute("delete from events where position = 3 and topic like 'dataset.%'")
+        assert connection.total_changes == 1
+        connection.commit()
+    with pytest.raises(MissingEventError):
+        over(rules, upto - 1, upto, "definitions")
+
+
+def test_what_a_projection_says_of_how_it_is_kept_is_understood():
+    for name in projected.names():
+        how, text = projected.kept(name), projected.sql(name)
+        assert (how is not None) == ("-- Kept" in text), name
+        assert text.count("-- Wide") == len(how.wide if how else ()), name
+        assert text.count("-- Anew") == len(how.anew if how else ()), name
+        assert {*(how.wide + how.anew if how else ())} <= set(event_topics()), name
 
 
 def test_the_history_of_some_days_is_all_of_theirs(rules: Store):
