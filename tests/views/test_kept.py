@@ -21,12 +21,11 @@ from hypothesis import strategies as st
 
 from tests import worlds
 from tests.golden import record
-from tests.kit import small
+from tests.kit import made_ledger, small
 from tradex_ledger import keyed
 from tradex_ledger.audit.look import Look
 from tradex_ledger.ledger import segments
 from tradex_ledger.ledger.entry import canonical
-from tradex_ledger.ledger.rows import MissingEventError
 from tradex_ledger.ledger.select import Store, open_store
 from tradex_ledger.resources import event_topics
 from tradex_ledger.views import (
@@ -204,14 +203,23 @@ def test_an_older_event_that_counts_for_whichever_run_counts_for_a_later_one(tmp
 
     Its first layer starts at the very time of the save that the clock was held back for.
     """
+    started: list[str] = []
+
+    def begins(line: dict[str, Any]) -> bool:
+        is_first = line["topic"] == "run.layer_started" and line["stream"] not in started
+        started.extend([line["stream"]] * is_first)
+        return is_first and line["position"] > 30
+
     store, place = planted(
         tmp_path,
-        lambda line: line["topic"] == "run.layer_started" and line["position"] > 30,
+        begins,
         lambda line: ("ledger.clock_held_back", "ledger", {"clock": line["at"], "last_at": line["at"]}),
     )
-    upto = store.position()
+    upto, asked_for = store.position(), f"select duration_ms, ended_at from runs where run_id = '{started[-1]}'"
     with open_view(store, upto, None).connection as connection:
         right = told(connection, "runs")
+        ((took, ended),) = connection.execute(asked_for).fetchall()
+    assert took is None and ended is not None
     assert over(store, place, upto, "runs") == right
 
 
@@ -233,18 +241,22 @@ def test_what_was_declared_lost_since_is_no_part_of_what_is_current(tmp_path: Pa
     assert over(store, place - 1, place, "partitions") == right
 
 
-@pytest.mark.usefixtures("single")
-def test_an_older_event_that_is_not_found_is_missed(rules: Store, tmp_path: Path):
-    """How many there are of its topic is kept; here there is no tile yet that tells what the segments are of."""
-    upto = rules.position()
-    assert over(rules, upto - 1, upto, "definitions")
-    with closing(sqlite3.connect(tmp_path / "ws" / "ledger.db")) as connection:
+def test_older_events_that_the_ledger_does_not_find_are_taken_from_the_segments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """How many there are of each topic is kept, so that none is lacking in silence."""
+    monkeypatch.setattr(segments, "EVENTS", 256)
+    made_ledger.make(tmp_path, 300)
+    store = _opened(tmp_path / "workspace")
+    right = over(store, 256, 300, "definitions")
+    with closing(sqlite3.connect(tmp_path / "workspace" / "ledger.db")) as connection:
         connection.execute("drop trigger events_no_delete")
-        connection.execute("delete from events where position = 3 and topic like 'dataset.%'")
+        wanted = "select min(position) from events where topic = 'dataset.logic_versioned'"
+        connection.execute(f"delete from events where position = ({wanted})")
         assert connection.total_changes == 1
         connection.commit()
-    with pytest.raises(MissingEventError):
-        over(rules, upto - 1, upto, "definitions")
+    assert over(store, 256, 300, "definitions") == right
+    assert right["definitions"]
 
 
 def test_what_a_projection_says_of_how_it_is_kept_is_understood():
