@@ -33,7 +33,7 @@ def direct() -> list[str]:
     project = content["project"]
     return [
         *project["dependencies"],
-        *project["optional-dependencies"]["dev"],
+        *(wanted for extra in project["optional-dependencies"].values() for wanted in extra),
         *content["build-system"]["requires"],
     ]
 

@@ -35,7 +35,8 @@ def direct() -> list[Requirement]:
     """What pyproject.toml asks for: to run, to develop, and to build."""
     content = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     project = content["project"]
-    asked = [*project["dependencies"], *project["optional-dependencies"]["dev"], *content["build-system"]["requires"]]
+    extras = [text for extra in project["optional-dependencies"].values() for text in extra]
+    asked = [*project["dependencies"], *extras, *content["build-system"]["requires"]]
     return [Requirement(text) for text in asked]
 
 

@@ -22,8 +22,11 @@ from tradex_ledger.paths import check_lake_name, check_name, check_no_url, given
 
 FILE = locate.FILE
 SQLITE = "sqlite:///"
+POSTGRESQL = "postgresql://"
 _LEDGER = re.compile(r"sqlite(\+pysqlite)?:///")
-_DATABASES = ("postgresql", "postgres", "mysql", "mariadb", "mssql", "oracle", "duckdb")
+_SHARED = re.compile(r"postgres(?:ql)?(?:\+psycopg)?://")
+_PASSWORD = re.compile(r"//[^/@]*:[^/@]*@|[?&]\w*password=", re.IGNORECASE)
+_DATABASES = ("mysql", "mariadb", "mssql", "oracle", "duckdb")
 _SECRET = ("ledger", "uri")
 FORMAT = 1
 PIPELINE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -56,7 +59,19 @@ class NoDatabaseError(UsageError):
     def __init__(self, url: str) -> None:
         kind = re.split(r"[+:]", url)[0]
         said = f"a URL of {kind}" if kind in _DATABASES else "what is given as the ledger (not repeated: a secret?)"
-        super().__init__(f"{said} names no database that a ledger can live in", mend="use sqlite:///PATH")
+        super().__init__(f"{said} names no database that a ledger can live in", mend="use sqlite:///PATH or postgresql://USER@HOST/DATABASE")
+
+
+class PasswordInUrlError(UsageError):
+    """A ledger's URL with a password: settings are read by many, and copied."""
+
+    code = "password-in-url"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the URL of the ledger (not repeated) holds a password",
+            mend="leave it out, and give it by PGPASSWORD or a password file (PGPASSFILE, ~/.pgpass)",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +207,23 @@ def _urls(path: Path, values: Mapping[str, Toml]) -> tuple[str, ...]:
 
 
 def ledger_url(text: str, folder: Path) -> str:
-    """The URL of a ledger's database, its path absolute. Raises: `NoDatabaseError`, `UrlAsPathError`."""
+    """The URL of a ledger's database, a path in it absolute.
+
+    Raises: `NoDatabaseError`, `PasswordInUrlError`, `UrlAsPathError`.
+    """
+    if (shared := _SHARED.match(text)) is not None and shared.end() < len(text):
+        if _PASSWORD.search(text):
+            raise PasswordInUrlError
+        return f"{POSTGRESQL}{text[shared.end() :]}"
     found = _LEDGER.match(text)
     if found is None or found.end() == len(text):
         raise NoDatabaseError(text)
     return resolve_uri(f"{SQLITE}{text[found.end() :]}", SQLITE, folder)
+
+
+def ledger_text(url: str, folder: Path) -> str:
+    """How the settings in a folder name the ledger at a URL that `ledger_url` made."""
+    return f"{SQLITE}{written(Path(url.removeprefix(SQLITE)), folder)}" if url.startswith(SQLITE) else url
 
 
 def lake_place(text: str, folder: Path) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from sqlalchemy import Engine
 
+from tests.kit.postgres import SERVER, Server, fresh, server
 from tradex_ledger.ledger.store import create_store, open_engine
 
 LEDGER = "ld-test"
@@ -29,7 +33,28 @@ def _sqlite(folder: Path) -> Iterator[str]:
     yield f"sqlite:///{folder / 'ledger.db'}"
 
 
-STORES = (Kind("sqlite", _sqlite),)
+@cache
+def _server(version: str) -> Server:
+    """One server a process, until it ends."""
+    started = server(version)
+    made = started.__enter__()
+    atexit.register(started.__exit__, None, None, None)
+    return made
+
+
+@contextmanager
+def _postgres_18(_folder: Path) -> Iterator[str]:
+    with fresh(os.environ.get(SERVER) or _server("18").url()) as url:
+        yield url
+
+
+@contextmanager
+def _postgres_16(_folder: Path) -> Iterator[str]:
+    with fresh(_server("16").url()) as url:
+        yield url
+
+
+STORES = (Kind("sqlite", _sqlite), Kind("postgresql-18", _postgres_18), Kind("postgresql-16", _postgres_16))
 
 
 @contextmanager

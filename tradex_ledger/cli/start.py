@@ -34,7 +34,7 @@ _top = click.Group()
     "--ledger",
     default="sqlite:///ledger.db",
     show_default=True,
-    help="The ledger's database; a relative file lies in DIR.",
+    help="The ledger's database: sqlite:///FILE (a relative one lies in DIR) or postgresql://USER@HOST/DATABASE.",
 )
 @click.option("--lake", default="lake", show_default=True, help="The lake's folder, relative to DIR.")
 @click.option(

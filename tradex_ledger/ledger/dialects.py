@@ -10,13 +10,17 @@ from typing import Protocol
 from sqlalchemy import URL, Connection, Engine
 
 from tradex_ledger.errors import UsageError
+from tradex_ledger.extras import load
 from tradex_ledger.ledger.faults import Fault
+from tradex_ledger.ledger.select import Found, Value
 
 # Marks the connections that will write, so that the lock is taken when their transaction begins.
 WRITES = "tradex_writes"
 
-MODULES = {"sqlite": "tradex_ledger.ledger.sqlite"}
+MODULES = {"sqlite": "tradex_ledger.ledger.sqlite", "postgresql": "tradex_ledger.ledger.postgresql"}
 """The module of each kind of database, by the name that a URL begins with; its `DIALECT` is what differs."""
+
+_EXTRAS = {"postgresql": "postgres"}
 
 EventRow = tuple[int, str, int, str, str, bytes, str]
 """position, stream, version, topic, at, leaf, entry: a plain tuple, which drivers bind fastest."""
@@ -29,7 +33,7 @@ class UnknownDatabaseError(UsageError):
 
     def __init__(self, url: URL) -> None:
         shown = url.render_as_string(hide_password=True)
-        super().__init__(f"{shown} is no database a ledger can live in", mend="use sqlite:///PATH")
+        super().__init__(f"{shown} is no database a ledger can live in", mend="use sqlite:///PATH or postgresql://USER@HOST/DATABASE")
 
 
 class Dialect(Protocol):
@@ -37,6 +41,8 @@ class Dialect(Protocol):
 
     errors: tuple[type[Exception], ...]
     """What its driver raises past SQLAlchemy."""
+    patience: float
+    """For how many seconds one that was there, and is lost, is waited for: another may take its place."""
 
     def connect(self, url: URL) -> Engine:
         """An engine whose transactions hold the append lock if they are marked with `WRITES`."""
@@ -50,6 +56,9 @@ class Dialect(Protocol):
     def is_sound(self, connection: Connection) -> bool:
         """Whether all that was read on a connection was one state of the database."""
 
+    def check(self, engine: Engine) -> None:
+        """Raise a `TradexError` unless a ledger that is open for writing is safe in it."""
+
     def is_complete(self, connection: Connection) -> bool:
         """Whether all tables, indexes and guards of this release are there."""
 
@@ -59,21 +68,23 @@ class Dialect(Protocol):
     def insert_events(self, connection: Connection, rows: Sequence[EventRow]) -> None:
         """Inserts events, at least one, as fast as the driver can."""
 
-    def spoken(self, statement: str) -> str:
-        """A statement of `schema/ledger/reads.sql` as this database is given it."""
+    def find(self, connection: Connection, statement: str, values: dict[str, Value]) -> Found:
+        """What a statement of `schema/ledger/reads.sql` finds, as the driver has it."""
 
-    def fault_of(self, said: str, *, reading: bool) -> Fault | None:
-        """What an error with these words stands for, to who only reads or to who writes; None: nobody knows."""
+    def fault_of(self, error: Exception, *, reading: bool) -> Fault | None:
+        """What an error of the driver stands for, to who only reads or to who writes; None: nobody knows."""
 
 
 @cache
 def _dialect(name: str) -> Dialect:
-    found: Dialect = import_module(MODULES[name]).DIALECT
+    what = f"a ledger in {name}"
+    module = load(MODULES[name], what, _EXTRAS[name]) if name in _EXTRAS else import_module(MODULES[name])
+    found: Dialect = module.DIALECT
     return found
 
 
 def dialect_of(url: URL) -> Dialect:
-    """The dialect that a URL names. Raises `UnknownDatabaseError`."""
+    """The dialect that a URL names. Raises: `UnknownDatabaseError`, `MissingExtraError`."""
     name = url.get_backend_name()
     if name not in MODULES:
         raise UnknownDatabaseError(url)

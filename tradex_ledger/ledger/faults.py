@@ -25,6 +25,12 @@ BUSY = Fault(
     "try again when the other process is done",
     transient=True,
 )
+LOST = Fault(
+    "store-lost",
+    "does not answer ({said})",
+    "see that its server runs and can be reached, then try again: a save is stored whole or not at all",
+    transient=True,
+)
 NOT_READABLE = Fault(
     "store-not-readable", "cannot be read: {said}", "ask its owner for read access to the file and its folder"
 )

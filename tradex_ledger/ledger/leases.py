@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from tradex_ledger.clock import Seat, seat
 from tradex_ledger.ledger.living import Lease, is_void, process_runs
-from tradex_ledger.ledger.store import read, writing
+from tradex_ledger.ledger.store import again, read, writing
 from tradex_ledger.ledger.tables import holds, watches
 
 
@@ -32,39 +32,48 @@ class Leases:
 
         What is known of another machine's lease is kept: who comes back after its length may take it.
         """
-        here = self._here
-        taken = {"holder": holder, "host": here.host, "machine": here.machine, "pid": here.pid, "seconds": ttl_seconds}
         try:
-            with writing(self._engine) as connection:
-                row = connection.execute(select(holds).where(holds.c.name == name).with_for_update()).one_or_none()
-                if row is not None:
-                    lease = Lease(*row)
-                    since = self._since(connection, lease)
-                    if lease.holder != holder and not is_void(lease, here, since, self._process_runs):
-                        self._watch(connection, lease)
-                        return False
-                    connection.execute(delete(holds).where(holds.c.name == name))
-                connection.execute(delete(watches).where(watches.c.name == name))
-                connection.execute(insert(holds).values(name=name, beat=0, renewed=here.uptime(), **taken))
-                return True
+            return again(self._engine, lambda: self._acquire(name, holder, ttl_seconds))
         except IntegrityError:
             # Where writers do not wait for each other, somebody else's INSERT came first.
             return False
 
+    def _acquire(self, name: str, holder: str, ttl_seconds: float) -> bool:
+        here = self._here
+        taken = {"holder": holder, "host": here.host, "machine": here.machine, "pid": here.pid, "seconds": ttl_seconds}
+        with writing(self._engine) as connection:
+            row = connection.execute(select(holds).where(holds.c.name == name).with_for_update()).one_or_none()
+            if row is not None:
+                lease = Lease(*row)
+                since = self._since(connection, lease)
+                if lease.holder != holder and not is_void(lease, here, since, self._process_runs):
+                    self._watch(connection, lease)
+                    return False
+                connection.execute(delete(holds).where(holds.c.name == name))
+            connection.execute(delete(watches).where(watches.c.name == name))
+            connection.execute(insert(holds).values(name=name, beat=0, renewed=here.uptime(), **taken))
+        return True
+
     def renew(self, name: str, holder: str, ttl_seconds: float) -> bool:
         """Extends the holder's own lease; false if it has been lost."""
-        with writing(self._engine) as connection:
-            renewed = connection.execute(
-                update(holds)
-                .where(holds.c.name == name, holds.c.holder == holder)
-                .values(beat=holds.c.beat + 1, renewed=self._here.uptime(), seconds=ttl_seconds)
-            )
-            return renewed.rowcount == 1
+        mine = (holds.c.name == name, holds.c.holder == holder)
+        values = {"beat": holds.c.beat + 1, "seconds": ttl_seconds}
+
+        def renewed() -> bool:
+            with writing(self._engine) as connection:
+                wanted = update(holds).where(*mine).values(renewed=self._here.uptime(), **values)
+                return connection.execute(wanted).rowcount == 1
+
+        return again(self._engine, renewed)
 
     def release(self, name: str, holder: str) -> None:
         """Gives the holder's own lease back; somebody else's stays."""
-        with writing(self._engine) as connection:
-            connection.execute(delete(holds).where(holds.c.name == name, holds.c.holder == holder))
+
+        def release() -> None:
+            with writing(self._engine) as connection:
+                connection.execute(delete(holds).where(holds.c.name == name, holds.c.holder == holder))
+
+        again(self._engine, release)
 
     def holder(self, name: str) -> Lease | None:
         """The lease as it stands, even if it is not renewed any more."""
@@ -74,9 +83,14 @@ class Leases:
 
     def watch(self, news: Iterable[Lease]) -> None:
         """Note renewals on other machines that this one has seen for the first time."""
-        with writing(self._engine) as connection:
-            for lease in news:
-                self._watch(connection, lease)
+        known = list(news)
+
+        def watch() -> None:
+            with writing(self._engine) as connection:
+                for lease in known:
+                    self._watch(connection, lease)
+
+        again(self._engine, watch)
 
     def _watch(self, connection: Connection, lease: Lease) -> None:
         if lease.machine == self._here.machine or self._since(connection, lease) is not None:

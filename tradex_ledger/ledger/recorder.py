@@ -16,10 +16,11 @@ from eventsourcing.persistence import (
 )
 from sqlalchemy import Connection, Engine, Select, func, insert, select, update
 
-from tradex_ledger.ledger.entry import state_of
+from tradex_ledger.ledger.entry import compose, state_of
+from tradex_ledger.ledger.faults import StoreFault
 from tradex_ledger.ledger.log import append
 from tradex_ledger.ledger.rows import Row, check_row, check_row_of
-from tradex_ledger.ledger.store import ledger_id, read, writing
+from tradex_ledger.ledger.store import again, ledger_id, read, writing
 from tradex_ledger.ledger.subscription import PollingSubscription
 from tradex_ledger.ledger.tables import events, tracking
 
@@ -55,12 +56,50 @@ class Recorder(ProcessRecorder):
         """
         if not stored_events and tracking is None:
             return []
+        was_lost = False
+
+        def save() -> list[int]:
+            nonlocal was_lost
+            try:
+                return self._insert(stored_events, tracking, unmoved or {})
+            except IntegrityError:
+                # What was lost may have been the answer alone: then it is this very save that stands in the way.
+                if was_lost and (found := self._positions_of(stored_events)):
+                    return found
+                raise
+            except StoreFault:
+                was_lost = True
+                raise
+
+        return again(self._engine, save)
+
+    def _insert(
+        self, stored_events: Sequence[StoredEvent], tracking: Tracking | None, unmoved: Mapping[str, int]
+    ) -> list[int]:
         with writing(self._engine) as connection:  # with the append lock: nobody moves them between this and the end
-            _check_unmoved(connection, unmoved or {})
+            _check_unmoved(connection, unmoved)
             positions = append(connection, self.ledger, self._clock, stored_events)
             if tracking is not None:
                 _track(connection, tracking)
         return positions
+
+    def _positions_of(self, stored_events: Sequence[StoredEvent]) -> list[int]:
+        """Where these very events stand, one behind the other; [] when they do not."""
+
+        def find(connection: Connection) -> list[int]:
+            found = []
+            for stored in stored_events:
+                stream, version = str(stored.originator_id), stored.originator_version
+                wanted = select(events).where(events.c.stream == stream, events.c.version == version)
+                row = connection.execute(wanted).one_or_none()
+                if row is None or check_row(self.ledger, tuple(row)) != compose(
+                    self.ledger, row[0], row[4], stream, version, stored.topic, state=stored.state
+                ):
+                    return []
+                found.append(int(row[0]))
+            return found if found == list(range(found[0], found[0] + len(found))) else []
+
+        return read(self._engine, find) if stored_events else []
 
     def select_events(
         self,
@@ -118,8 +157,7 @@ class Recorder(ProcessRecorder):
 
         Raises: IntegrityError if that is no further than before.
         """
-        with writing(self._engine) as connection:
-            _track(connection, tracking)
+        again(self._engine, lambda: self._insert((), tracking, {}))
 
     def max_tracking_id(self, application_name: str) -> int | None:
         """How far the events of an application have been processed."""

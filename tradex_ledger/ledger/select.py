@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from tradex_ledger import resources
+from tradex_ledger.extras import load
 from tradex_ledger.keyed import Caches, caches_of
 from tradex_ledger.ledger.looking import DRIVER_ERRORS, Look, is_file, looked
 from tradex_ledger.ledger.merkle import HASH_SIZE, TILE_WIDTH
@@ -29,6 +30,7 @@ from tradex_ledger.ledger.merkle import HASH_SIZE, TILE_WIDTH
 # The format of a ledger that this release writes, and the last that it can read.
 FORMAT = 1
 _PREFIX = "sqlite:///"
+POSTGRESQL = "postgresql://"
 _FAILURES: tuple[type[Exception], ...] = (*DRIVER_ERRORS, OSError)
 _NAMED = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _HINT = re.compile(r"/\*\+(.*?)\*/")
@@ -137,6 +139,11 @@ def open_store(url: str, workspace: Path | None = None) -> Store:
             if len(found) == 1 and found[0][1] == FORMAT:
                 ledger = str(found[0][0])
                 return SQLiteFile(ledger, caches_of(workspace, ledger), path)
+    if url.startswith(POSTGRESQL):
+        module = load("tradex_ledger.ledger.postgresql_read", "a ledger in postgresql", "postgres")
+        reader: Store | None = module.open_reader(url, workspace)
+        if reader is not None:
+            return reader
     from tradex_ledger.ledger.store import database, open_engine
 
     return database(open_engine(url, reading=True), workspace)  # it says what is wrong
@@ -157,6 +164,11 @@ def _statements() -> dict[str, str]:
 def hinted(statement: str) -> str:
     """A statement as SQLite is given it, its hints said."""
     return _HINT.sub(r"\1", statement)
+
+
+def unhinted(statement: str) -> str:
+    """A statement as other databases are given it."""
+    return _HINT.sub("", statement)
 
 
 def spread(statement: str, values: dict[str, Value]) -> tuple[str, dict[str, str | int]]:

@@ -7,18 +7,18 @@ import os
 import re
 import sqlite3
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, TextClause, create_engine, event, text
 from sqlalchemy.pool import NullPool
 
 from tradex_ledger import resources
 from tradex_ledger.ledger.dialects import WRITES, Dialect, EventRow
 from tradex_ledger.ledger.faults import BUSY, NOT_READABLE, Fault
 from tradex_ledger.ledger.looking import DRIVER_ERRORS, Look, is_file, look
-from tradex_ledger.ledger.select import hinted
+from tradex_ledger.ledger.select import Found, Value, hinted, spread
 
 BUSY_TIMEOUT_MS = 30_000
 ROWS_A_STATEMENT = 1000
@@ -52,6 +52,7 @@ class SQLite:
     """The embedded database."""
 
     errors = DRIVER_ERRORS
+    patience = 0.0  # a file that is not there comes back by nobody's hand
 
     def connect(self, url: URL) -> Engine:
         if url.database and self.exists(url):
@@ -74,6 +75,9 @@ class SQLite:
         look = connection.connection.dbapi_connection
         return not isinstance(look, Look) or look.is_sound()
 
+    def check(self, engine: Engine) -> None:
+        del engine
+
     def is_complete(self, connection: Connection) -> bool:
         there = {row[0] for row in connection.exec_driver_sql("select name from sqlite_master")}
         return there.issuperset(_CREATED.findall(_script()))
@@ -95,12 +99,14 @@ class SQLite:
             values = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(some))
             connection.exec_driver_sql(f"INSERT INTO events VALUES {values}", tuple(chain.from_iterable(some)))
 
-    def spoken(self, statement: str) -> str:
-        return hinted(statement)
+    def find(self, connection: Connection, statement: str, values: dict[str, Value]) -> Found:
+        # The driver's own cursor: a row object a row would cost more than the rows do.
+        wanted, single = spread(hinted(statement), values)
+        return list(connection.execute(_text(wanted), single).cursor.fetchall())
 
-    def fault_of(self, said: str, *, reading: bool) -> Fault | None:
+    def fault_of(self, error: Exception, *, reading: bool) -> Fault | None:
         table = (*_SAID, *(_SAID_TO_READERS if reading else ()), *_SAID_LAST)
-        return next((fault for words, fault in table if words in said.lower()), None)
+        return next((fault for words, fault in table if words in str(error).lower()), None)
 
     @staticmethod
     def _set_up(connection: sqlite3.Connection, _record: object) -> None:
@@ -118,6 +124,11 @@ class SQLite:
 
 
 DIALECT: Dialect = SQLite()
+
+
+@lru_cache(256)
+def _text(statement: str) -> TextClause:
+    return text(statement)
 
 
 @cache

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 from eventsourcing.persistence import IntegrityError
-from sqlalchemy import URL, Connection, Engine, TextClause, insert, inspect, make_url, select, text
+from sqlalchemy import URL, Connection, Engine, insert, inspect, make_url, select
 from sqlalchemy import exc as sql
 
 from tradex_ledger.errors import BrokenLedgerError, EnvironmentFault, NotFoundError, RefusedError, UsageError
@@ -20,11 +20,16 @@ from tradex_ledger.keyed import caches_of
 from tradex_ledger.ledger import tables
 from tradex_ledger.ledger.dialects import WRITES, dialect_of
 from tradex_ledger.ledger.entry import format_time
-from tradex_ledger.ledger.faults import BUSY, NOT_READABLE, NOT_WRITABLE, ONLY_READ, UNKNOWN, StoreFault
+from tradex_ledger.ledger.faults import BUSY, LOST, NOT_READABLE, NOT_WRITABLE, ONLY_READ, UNKNOWN, StoreFault
 from tradex_ledger.ledger.looking import tries
-from tradex_ledger.ledger.select import FORMAT, Ask, Found, Store, Value, spread, sqlite_path
+from tradex_ledger.ledger.select import FORMAT, Ask, Found, Store, Value, sqlite_path
 
 T = TypeVar("T")
+
+_PAUSES = (0.05, 2.0)
+"""Seconds between two tries with a lost database: the first, and the longest."""
+_met: set[URL] = set()
+"""The databases that answered in this process."""
 
 # Marks the engines that are for reading only.
 READS = "tradex_reads"
@@ -121,6 +126,8 @@ def complete_store(engine: Engine) -> None:
     Each stops what comes after it; what stands in the ledger already is held against its entry whenever it is read.
     """
     dialect = dialect_of(engine.url)
+    with translated(engine):
+        dialect.check(engine)
     if not read(engine, dialect.is_complete):
         with writing(engine) as connection:
             dialect.create_tables(connection)
@@ -175,16 +182,9 @@ def _asked(connection: Connection) -> Ask:
     dialect = dialect_of(connection.engine.url)
 
     def ask(statement: str, **values: Value) -> Found:
-        # The driver's own cursor: a row object a row would cost more than the rows do.
-        wanted, single = spread(dialect.spoken(statement), values)
-        return list(connection.execute(_text(wanted), single).cursor.fetchall())
+        return dialect.find(connection, statement, values)
 
     return ask
-
-
-@lru_cache(256)
-def _text(statement: str) -> TextClause:
-    return text(statement)
 
 
 def only_reads(engine: Engine) -> bool:
@@ -197,6 +197,31 @@ def read(engine: Engine, ask: Callable[[Connection], T]) -> T:
 
     Raises: `StoreFault` when it cannot be read, or changes each time.
     """
+    return again(engine, lambda: _read(engine, ask))
+
+
+def again(engine: Engine, work: Callable[[], T]) -> T:
+    """What some work gives, tried again while a database that was there before is lost. Raises `StoreFault`.
+
+    The work is done once, or may be done twice: what was lost may have been the answer alone.
+    """
+    until, pause = 0.0, _PAUSES[0]
+    while True:
+        try:
+            done = work()
+            _met.add(engine.url)
+            return done
+        except StoreFault as fault:
+            now = time.monotonic()
+            until = until or now + dialect_of(engine.url).patience
+            if fault.code != LOST.code or now >= until or engine.url not in _met:
+                raise
+        engine.dispose()  # the other connections of the pool are lost, too
+        time.sleep(pause)
+        pause = min(2 * pause, _PAUSES[1])
+
+
+def _read(engine: Engine, ask: Callable[[Connection], T]) -> T:
     is_sound = dialect_of(engine.url).is_sound
     for _ in tries():
         try:
@@ -229,7 +254,7 @@ def translated(engine: Engine) -> Iterator[None]:
     except sql.TimeoutError as error:
         raise StoreFault(engine.url, BUSY, error) from error
     except errors as error:
-        said = str(getattr(error, "orig", None) or error)
+        said = getattr(error, "orig", None) or error
         raise StoreFault(engine.url, dialect.fault_of(said, reading=only_reads(engine)) or UNKNOWN, said) from error
 
 

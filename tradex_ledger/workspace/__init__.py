@@ -18,6 +18,7 @@ from tradex_ledger.config import (
     Config,
     lake_place,
     lake_text,
+    ledger_text,
     ledger_url,
     load_config,
     open_config,
@@ -257,7 +258,7 @@ class Workspace:
         make_file(half_made, OWNER_WRITES)
         write_config(
             half_made,
-            ledger=f"{SQLITE}{written(Path(url.removeprefix(SQLITE)), root)}",
+            ledger=ledger_text(url, root),
             lake=lake_text(place.name, root),
             source=default,
             sources=given,

@@ -1,0 +1,31 @@
+"""What is installed only where it is asked for (`pip install 'tradex-ledger[NAME]'`)."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+
+from tradex_ledger.errors import UsageError
+
+NEEDED = {"postgres": ("psycopg",)}
+"""The packages that each extra brings, by its name."""
+
+
+class MissingExtraError(UsageError):
+    """Something is asked for that needs packages which are not installed."""
+
+    code = "missing-extra"
+
+    def __init__(self, what: str, extra: str, lacking: str) -> None:
+        super().__init__(
+            f"{what} needs {lacking}, which is not installed", mend=f"pip install 'tradex-ledger[{extra}]'"
+        )
+
+
+def load(module: str, what: str, extra: str) -> ModuleType:
+    """A module of ours that needs an extra. Raises `MissingExtraError`."""
+    for package in NEEDED[extra]:
+        if find_spec(package) is None:
+            raise MissingExtraError(what, extra, package)
+    return import_module(module)
