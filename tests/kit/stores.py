@@ -54,7 +54,8 @@ def _postgres_16(_folder: Path) -> Iterator[str]:
         yield url
 
 
-STORES = (Kind("sqlite", _sqlite), Kind("postgresql-18", _postgres_18), Kind("postgresql-16", _postgres_16))
+POSTGRES = (Kind("postgresql-18", _postgres_18), Kind("postgresql-16", _postgres_16))
+STORES = (Kind("sqlite", _sqlite), *POSTGRES)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, Engine
 
 from tradex_ledger.errors import UsageError
 from tradex_ledger.extras import load
-from tradex_ledger.ledger.faults import Fault
+from tradex_ledger.ledger.faults import Fault, shown
 from tradex_ledger.ledger.select import Found, Value
 
 # Marks the connections that will write, so that the lock is taken when their transaction begins.
@@ -32,8 +32,7 @@ class UnknownDatabaseError(UsageError):
     code = "unknown-database"
 
     def __init__(self, url: URL) -> None:
-        shown = url.render_as_string(hide_password=True)
-        super().__init__(f"{shown} is no database a ledger can live in", mend="use sqlite:///PATH or postgresql://USER@HOST/DATABASE")
+        super().__init__(f"{shown(url)} is no database a ledger can live in", mend="use sqlite:///PATH or postgresql://USER@HOST/DATABASE")
 
 
 class Dialect(Protocol):

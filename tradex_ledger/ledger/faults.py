@@ -41,15 +41,21 @@ ONLY_READ = Fault("store-not-writable", "was opened for reading only", "open the
 UNKNOWN = Fault("store", "could not be used: {said}", "see what the database says and try again")
 
 
+def shown(url: URL) -> str:
+    """A database's URL as a person wrote it, without a password and without the name of a driver."""
+    kept = {name: value for name, value in url.query.items() if "password" not in name}
+    bare = url.set(drivername=url.get_backend_name(), password=None, query=kept)
+    return bare.render_as_string(hide_password=False)
+
+
 class StoreFault(EnvironmentFault):
     """The database refused for a reason outside the rules."""
 
     code = "store"
 
     def __init__(self, url: URL, fault: Fault, said: object = "") -> None:
-        shown = url.render_as_string(hide_password=True)
         super().__init__(
-            f"the ledger {shown} {fault.reason.format(said=said)}",
+            f"the ledger {shown(url)} {fault.reason.format(said=said)}",
             mend=fault.mend,
             code=fault.code,
             transient=fault.transient,

@@ -15,7 +15,7 @@ from sqlalchemy.pool import NullPool
 from tradex_ledger import resources
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.ledger.dialects import WRITES, Dialect, EventRow
-from tradex_ledger.ledger.faults import BUSY, LOST, Fault
+from tradex_ledger.ledger.faults import BUSY, LOST, Fault, shown
 from tradex_ledger.ledger.postgresql_read import APPLICATION, CONNECT_SECONDS, find
 from tradex_ledger.ledger.select import Found, Value
 
@@ -164,7 +164,7 @@ def _check_locks(engine: Engine) -> None:
         one.exec_driver_sql("select pg_advisory_xact_lock(%s)", (key,))
         if other.exec_driver_sql("select pg_try_advisory_xact_lock(%s)", (key,)).scalar_one():
             raise UnsafeDatabaseError(
-                f"the locks of {engine.url.render_as_string(hide_password=True)} do not lock: two writers would have "
+                f"the locks of {shown(engine.url)} do not lock: two writers would have "
                 "the ledger at once",
                 mend="use PostgreSQL 16 or later, directly or through a pool of whole transactions",
             )

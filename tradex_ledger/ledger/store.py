@@ -20,7 +20,7 @@ from tradex_ledger.keyed import caches_of
 from tradex_ledger.ledger import tables
 from tradex_ledger.ledger.dialects import WRITES, dialect_of
 from tradex_ledger.ledger.entry import format_time
-from tradex_ledger.ledger.faults import BUSY, LOST, NOT_READABLE, NOT_WRITABLE, ONLY_READ, UNKNOWN, StoreFault
+from tradex_ledger.ledger.faults import BUSY, LOST, NOT_READABLE, NOT_WRITABLE, ONLY_READ, UNKNOWN, StoreFault, shown
 from tradex_ledger.ledger.looking import tries
 from tradex_ledger.ledger.select import FORMAT, Ask, Found, Store, Value, sqlite_path
 
@@ -50,8 +50,7 @@ class NoLedgerError(NotFoundError):
     code = "no-ledger"
 
     def __init__(self, url: URL) -> None:
-        shown = url.render_as_string(hide_password=True)
-        super().__init__(f"there is no ledger in {shown}", mend="tradex init DIR")
+        super().__init__(f"there is no ledger in {shown(url)}", mend="tradex init DIR")
 
 
 class LedgerExistsError(RefusedError):
@@ -60,9 +59,8 @@ class LedgerExistsError(RefusedError):
     code = "ledger-exists"
 
     def __init__(self, url: URL, info: StoreInfo) -> None:
-        shown = url.render_as_string(hide_password=True)
         super().__init__(
-            f"{shown} already holds the ledger {info.id}, created at {info.created_at}",
+            f"{shown(url)} already holds the ledger {info.id}, created at {info.created_at}",
             mend="open that ledger, or name another database",
         )
 
