@@ -59,7 +59,10 @@ class NoDatabaseError(UsageError):
     def __init__(self, url: str) -> None:
         kind = re.split(r"[+:]", url)[0]
         said = f"a URL of {kind}" if kind in _DATABASES else "what is given as the ledger (not repeated: a secret?)"
-        super().__init__(f"{said} names no database that a ledger can live in", mend="use sqlite:///PATH or postgresql://USER@HOST/DATABASE")
+        super().__init__(
+            f"{said} names no database that a ledger can live in",
+            mend="use sqlite:///PATH or postgresql://USER@HOST/DATABASE",
+        )
 
 
 class PasswordInUrlError(UsageError):

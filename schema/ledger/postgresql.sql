@@ -56,6 +56,7 @@ BEGIN
         RAISE EXCEPTION 'the ledger is append-only: an event takes the position after the last'
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
+    PERFORM pg_notify('tradex_ledger', last_new::text);  -- who follows the ledger hears of it with the commit
     RETURN NULL;
 END $$;
 

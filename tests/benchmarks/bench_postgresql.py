@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -84,7 +85,9 @@ class Long:
         last = store.position()
         for first in range(1, last + 1, FILL):
             upto = min(first + FILL - 1, last)
-            count += sum(1 for _ in check_range("bench", store.select(read("range"), first=first, last=upto), first, upto))
+            count += sum(
+                1 for _ in check_range("bench", store.select(read("range"), first=first, last=upto), first, upto)
+            )
         return count
 
 
@@ -106,17 +109,19 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="10 M events")
     parser.add_argument("--version", choices=postgres.VERSIONS, default="18")
     given = parser.parse_args()
-    size, saves, times = (40_000, 5, 2) if given.quick else (10_000_000 if given.large else 1_000_000, 40, given.times or 5)
+    size, saves, times = (
+        (40_000, 5, 2) if given.quick else (10_000_000 if given.large else 1_000_000, 40, given.times or 5)
+    )
     found: dict[str, list[tuple[float, float, float]]] = {"ours": [], "bare": [], "one": []}
     with postgres.server(given.version, fsync=True) as server, postgres.fresh(server.url()) as url:
         ledger = Long(url, size)
         for _ in range(times):
             stored = [ledger.stored(SAVE) for _ in range(saves)]
-            found["ours"].append(measured(server, lambda stored=stored: ledger.saves(stored)))
+            found["ours"].append(measured(server, partial(ledger.saves, stored)))
             rows = ledger.rows(saves)
-            found["bare"].append(measured(server, lambda rows=rows: ledger.copies(rows)))
+            found["bare"].append(measured(server, partial(ledger.copies, rows)))
             single = [[event] for event in ledger.stored(200)]
-            found["one"].append(measured(server, lambda single=single: ledger.saves(single)))
+            found["one"].append(measured(server, partial(ledger.saves, single)))
         counted: list[int] = []
         back = measured(server, lambda: counted.append(ledger.read_back()))
         ledger.bare.close()
@@ -136,7 +141,11 @@ def main() -> None:
             ("recorder, events a CPU s of the server", rate("ours", n, 2), ""),
             ("bare COPY, rows/s (wall)", rate("bare", n), ""),
             ("recorder / bare COPY, by wall", measure.spread([b[0] / a[0] for a, b in pairs]), "≥ 0.6"),
-            ("recorder / bare COPY, by CPU of both", measure.spread([(b[1] + b[2]) / (a[1] + a[2]) for a, b in pairs]), ""),
+            (
+                "recorder / bare COPY, by CPU of both",
+                measure.spread([(b[1] + b[2]) / (a[1] + a[2]) for a, b in pairs]),
+                "",
+            ),
             ("single saves a second (wall)", rate("one", 200), "≥ 500"),
             ("read back and hashed again, events/s", f"{counted[0] / back[0]:,.0f}", "≥ 200,000"),
         ],

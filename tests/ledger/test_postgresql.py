@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 
 import orjson
 import psycopg
@@ -16,7 +18,7 @@ from sqlalchemy import Engine
 from tests.kit.stores import POSTGRES, Kind
 from tradex_ledger.ledger import postgresql
 from tradex_ledger.ledger.entry import canonical
-from tradex_ledger.ledger.faults import StoreFault
+from tradex_ledger.ledger.faults import LOST, StoreFault
 from tradex_ledger.ledger.recorder import Recorder
 from tradex_ledger.ledger.store import complete_store, create_store, open_engine
 
@@ -48,7 +50,8 @@ ATTEMPTS = {
     "take a position that is taken": row(300, entry(300)),
     "take a version that is taken": row(301, entry(301, "bf-1", 7), "bf-1", 7),
     "leave a gap": row(302, entry(302)),
-    "leave a gap within a statement": f"{row(301, entry(301))}, (303, 'new', 2, 't', 'a', {LEAF}, '{entry(303, 'new', 2)}')",
+    "leave a gap within a statement": row(301, entry(301))
+    + row(303, entry(303, version=2), version=2).replace("INSERT INTO events VALUES", ","),
     "insert at position 0": row(0, entry(0)),
     "store another position in the entry": row(301, entry(302)),
     "store another stream": row(301, entry(301, "other")),
@@ -207,7 +210,7 @@ def test_a_save_that_lost_its_connection_before_the_end_is_saved_once(own: Engin
     assert saves.insert_events([StoredEvent("bf-1", 1, "topic", b"a")]) == [1]
     before, cuts = dialect.insert_events, [1]
 
-    def cut(connection, rows):  # type: ignore[no-untyped-def]
+    def cut(connection, rows):
         before(connection, rows)
         if cuts:
             cuts.pop()
@@ -215,7 +218,10 @@ def test_a_save_that_lost_its_connection_before_the_end_is_saved_once(own: Engin
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(dialect), "insert_events", staticmethod(cut))
-        assert saves.insert_events([StoredEvent("bf-1", 2, "topic", b"b"), StoredEvent("bf-1", 3, "topic", b"c")]) == [2, 3]
+        assert saves.insert_events([StoredEvent("bf-1", 2, "topic", b"b"), StoredEvent("bf-1", 3, "topic", b"c")]) == [
+            2,
+            3,
+        ]
     assert not cuts
     assert saves.max_notification_id() == 3
 
@@ -226,11 +232,11 @@ def test_a_save_whose_answer_was_lost_is_read_back(own: Engine, theirs: bytes) -
     saves.insert_events([StoredEvent("bf-1", 1, "topic", b"a")])
     whole, cuts = saves._insert, [1]
 
-    def cut(*arguments):  # type: ignore[no-untyped-def]
+    def cut(*arguments):
         if cuts:
             cuts.pop()
             recorder(own).insert_events([StoredEvent("bf-1", 2, "topic", theirs)])  # as if it were this very save
-            raise StoreFault(own.url, postgresql.LOST, "cut")
+            raise StoreFault(own.url, LOST, "cut")
         return whole(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -270,8 +276,12 @@ def test_faults_are_told_in_words_that_name_the_values() -> None:
         assert all(dataclasses.astuple(fault)[:3])
 
 
-@pytest.mark.parametrize(("v", "is_taken"), [("1", True), ("12", True), ("123", True), ("1234", False), ("", False), ("1x", False)])
-def test_the_version_of_an_event_is_a_number_of_some_digits(connection: psycopg.Connection, v: str, is_taken: bool) -> None:
+@pytest.mark.parametrize(
+    ("v", "is_taken"), [("1", True), ("12", True), ("123", True), ("1234", False), ("", False), ("1x", False)]
+)
+def test_the_version_of_an_event_is_a_number_of_some_digits(
+    connection: psycopg.Connection, v: str, is_taken: bool
+) -> None:
     statement = row(301, entry(301, "ä").replace('"v":1', f'"v":{v}'), "ä")
     with connection.transaction(force_rollback=True):
         if is_taken:
@@ -287,3 +297,23 @@ def test_any_text_has_a_place(own: Engine, text: str) -> None:
     state = canonical({"by": text, "data": {"text": text}, "v": 1})
     assert saves.insert_events([StoredEvent("bf-1", 1, "topic", state)]) == [1]
     assert orjson.loads(saves.select_events("bf-1")[0].state)["data"] == {"text": text}
+
+
+def test_who_waits_hears_of_an_event_when_it_is_saved(own: Engine) -> None:
+    saves, heard = recorder(own), Queue[float]()
+    subscription = Recorder(own, lambda: datetime.now(UTC), poll_seconds=60).subscribe()
+
+    def follow() -> None:
+        for notification in subscription:
+            heard.put(notification.id)
+
+    thread = Thread(target=follow)
+    thread.start()
+    try:
+        for version in range(1, 4):
+            saves.insert_events([StoredEvent("bf-1", version, "topic", b"state")])
+            assert heard.get(timeout=20) == version
+    finally:
+        subscription.stop()
+        thread.join(20)
+    assert not thread.is_alive()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -112,7 +111,7 @@ def worker(call: Call, once: bool, poll_seconds: float) -> int:
     show, waits, failed = call.show, dict[str, str | None](), 0
 
     def wait() -> bool:
-        time.sleep(poll_seconds)
+        workspace.runs.wait(poll_seconds)
         _housekeeping(show, workspace)
         return True
 

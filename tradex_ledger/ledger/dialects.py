@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
+from threading import Event
 from typing import Protocol
 
 from sqlalchemy import URL, Connection, Engine
@@ -32,7 +33,10 @@ class UnknownDatabaseError(UsageError):
     code = "unknown-database"
 
     def __init__(self, url: URL) -> None:
-        super().__init__(f"{shown(url)} is no database a ledger can live in", mend="use sqlite:///PATH or postgresql://USER@HOST/DATABASE")
+        super().__init__(
+            f"{shown(url)} is no database a ledger can live in",
+            mend="use sqlite:///PATH or postgresql://USER@HOST/DATABASE",
+        )
 
 
 class Dialect(Protocol):
@@ -69,6 +73,9 @@ class Dialect(Protocol):
 
     def find(self, connection: Connection, statement: str, values: dict[str, Value]) -> Found:
         """What a statement of `schema/ledger/reads.sql` finds, as the driver has it."""
+
+    def wait(self, url: URL, seconds: float, stopped: Event | None = None) -> None:
+        """Wait that long, until it is `stopped`, or until the database tells of an event that was appended since."""
 
     def fault_of(self, error: Exception, *, reading: bool) -> Fault | None:
         """What an error of the driver stands for, to who only reads or to who writes; None: nobody knows."""

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from functools import cache
+from threading import Event
 
 import psycopg
 from eventsourcing.persistence import IntegrityError
@@ -16,7 +17,7 @@ from tradex_ledger import resources
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.ledger.dialects import WRITES, Dialect, EventRow
 from tradex_ledger.ledger.faults import BUSY, LOST, Fault, shown
-from tradex_ledger.ledger.postgresql_read import APPLICATION, CONNECT_SECONDS, find
+from tradex_ledger.ledger.postgresql_read import APPLICATION, CONNECT_SECONDS, find, wait
 from tradex_ledger.ledger.select import Found, Value
 
 _DRIVER = "postgresql+psycopg"
@@ -37,8 +38,6 @@ union select proname from pg_proc where pronamespace = current_schema()::regname
 union select tgname from pg_trigger join pg_class c on c.oid = tgrelid
 where c.relnamespace = current_schema()::regnamespace and tgenabled = 'A'
 """
-NEWS = "tradex_ledger"
-"""The channel on which a save tells its last position."""
 
 _DISK = Fault("store-disk", "could not be written ({said}); the save left nothing behind", "make room on its disk")
 _NO_RIGHT = Fault("store-not-writable", "does not let this role do that: {said}", "ask its owner: tradex ledger grants")
@@ -112,7 +111,6 @@ class PostgreSQL:
                 copy.set_types(_TYPES)
                 for row in rows:
                     copy.write_row(row)
-            cursor.execute("select pg_notify(%s, %s)", (NEWS, str(rows[-1][0])))
         except psycopg.IntegrityError as error:
             raise IntegrityError(str(error)) from error
         finally:
@@ -122,6 +120,9 @@ class PostgreSQL:
         driver = connection.connection.driver_connection
         assert isinstance(driver, psycopg.Connection)
         return find(driver, statement, values)
+
+    def wait(self, url: URL, seconds: float, stopped: Event | None = None) -> None:
+        wait(url.set(drivername="postgresql").render_as_string(hide_password=False), seconds, stopped)
 
     def fault_of(self, error: Exception, *, reading: bool) -> Fault | None:
         del reading
@@ -164,8 +165,7 @@ def _check_locks(engine: Engine) -> None:
         one.exec_driver_sql("select pg_advisory_xact_lock(%s)", (key,))
         if other.exec_driver_sql("select pg_try_advisory_xact_lock(%s)", (key,)).scalar_one():
             raise UnsafeDatabaseError(
-                f"the locks of {shown(engine.url)} do not lock: two writers would have "
-                "the ledger at once",
+                f"the locks of {shown(engine.url)} do not lock: two writers would have the ledger at once",
                 mend="use PostgreSQL 16 or later, directly or through a pool of whole transactions",
             )
 

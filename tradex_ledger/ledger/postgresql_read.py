@@ -5,12 +5,13 @@ from __future__ import annotations
 import atexit
 import os
 import re
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from threading import RLock
+from threading import Event, RLock, get_ident
 from typing import TypeVar
 
 import psycopg
@@ -53,6 +54,9 @@ class PostgreSQLReader(Store):
 
             return Database(self.ledger, self.caches, open_engine(self.url, reading=True)).ask(question)
 
+    def wait(self, seconds: float) -> None:
+        wait(self.url, seconds)
+
     def has_table(self, name: str) -> bool:
         return bool(self.select(_HAS_TABLE, name=name))
 
@@ -87,6 +91,34 @@ def _asked(url: str, question: Callable[[Ask], T]) -> T:
             raise
 
 
+_listening: dict[tuple[int, int, str], psycopg.Connection] = {}
+"""By process, thread and URL: what one has heard, no other hears."""
+_SLICE = 0.25
+
+
+def wait(url: str, seconds: float, stopped: Event | None = None) -> None:
+    """Wait that long, or until an event is appended; what was told since the last time counts.
+
+    Where nothing is told (through a pool of whole transactions, say, or while the database is lost) it waits that long.
+    Within a quarter of a second it ends when it is `stopped`.
+    """
+    key, until = (os.getpid(), get_ident(), url), time.monotonic() + seconds
+    try:
+        if key not in _listening:
+            _listening[key] = psycopg.connect(
+                url, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name=APPLICATION
+            )
+            _listening[key].execute("listen tradex_ledger")
+            return  # what came before this, nobody would hear of: the caller looks once more
+        while (left := until - time.monotonic()) > 0 and not (stopped and stopped.is_set()):
+            for _ in _listening[key].notifies(timeout=min(left, _SLICE) if stopped else left, stop_after=1):
+                return
+    except psycopg.Error:
+        if key in _listening:
+            _listening.pop(key).close()
+        (stopped or Event()).wait(max(0.0, until - time.monotonic()))
+
+
 def _connected(url: str) -> psycopg.Connection:
     connection = psycopg.connect(
         url, prepare_threshold=None, connect_timeout=CONNECT_SECONDS, application_name=APPLICATION
@@ -98,6 +130,6 @@ def _connected(url: str) -> psycopg.Connection:
 
 @atexit.register
 def _close() -> None:
-    for (process, _), connection in _connections.items():
+    for (process, *_), connection in (*_connections.items(), *_listening.items()):
         if process == os.getpid():
             connection.close()

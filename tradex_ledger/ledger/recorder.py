@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,12 +17,13 @@ from eventsourcing.persistence import (
 )
 from sqlalchemy import Connection, Engine, Select, func, insert, select, update
 
+from tradex_ledger.ledger.dialects import dialect_of
 from tradex_ledger.ledger.entry import compose, state_of
 from tradex_ledger.ledger.faults import StoreFault
 from tradex_ledger.ledger.log import append
 from tradex_ledger.ledger.rows import Row, check_row, check_row_of
 from tradex_ledger.ledger.store import again, ledger_id, read, writing
-from tradex_ledger.ledger.subscription import PollingSubscription
+from tradex_ledger.ledger.subscription import FollowingSubscription
 from tradex_ledger.ledger.tables import events, tracking
 
 POLL_SECONDS = 0.25
@@ -148,9 +150,11 @@ class Recorder(ProcessRecorder):
         last: int | None = read(self._engine, lambda c: c.execute(select(func.max(events.c.position))).scalar_one())
         return last
 
-    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> PollingSubscription:
+    def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> FollowingSubscription:
         """The events after a position, and then each new one; ends when it is stopped."""
-        return PollingSubscription(self, gt, topics, poll_seconds=self._poll_seconds)
+        url = self._engine.url
+        wait = partial(dialect_of(url).wait, url, self._poll_seconds)
+        return FollowingSubscription(self, gt, topics, wait=wait)
 
     def insert_tracking(self, tracking: Tracking) -> None:
         """Records how far another application's events have been processed.

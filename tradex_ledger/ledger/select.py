@@ -13,6 +13,7 @@ too slow.
 from __future__ import annotations
 
 import re
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -61,6 +62,10 @@ class Store(ABC):
     @abstractmethod
     def has_table(self, name: str) -> bool:
         """Whether there is a table of that name: a ledger of an older release may lack some. Raises `StoreFault`."""
+
+    def wait(self, seconds: float) -> None:
+        """Wait that long, or until the database tells of an event that was appended since the last time, if it does."""
+        time.sleep(seconds)
 
     def select(self, statement: str, **values: Value) -> Found:
         """The rows of one statement. Raises `StoreFault`."""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import cache, lru_cache
 from itertools import chain
 from pathlib import Path
+from threading import Event
 
 from sqlalchemy import URL, Connection, Engine, TextClause, create_engine, event, text
 from sqlalchemy.pool import NullPool
@@ -103,6 +104,10 @@ class SQLite:
         # The driver's own cursor: a row object a row would cost more than the rows do.
         wanted, single = spread(hinted(statement), values)
         return list(connection.execute(_text(wanted), single).cursor.fetchall())
+
+    def wait(self, url: URL, seconds: float, stopped: Event | None = None) -> None:
+        del url
+        (stopped or Event()).wait(seconds)
 
     def fault_of(self, error: Exception, *, reading: bool) -> Fault | None:
         table = (*_SAID, *(_SAID_TO_READERS if reading else ()), *_SAID_LAST)

@@ -163,6 +163,9 @@ class Database(Store):
     def ask(self, question: Callable[[Ask], T]) -> T:
         return read(self.engine, lambda connection: question(_asked(connection)))
 
+    def wait(self, seconds: float) -> None:
+        dialect_of(self.engine.url).wait(self.engine.url, seconds)
+
     def has_table(self, name: str) -> bool:
         return read(self.engine, lambda connection: inspect(connection).has_table(name))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Event
 
 from eventsourcing.persistence import ApplicationRecorder, Notification, Subscription
@@ -11,8 +11,8 @@ from eventsourcing.persistence import ApplicationRecorder, Notification, Subscri
 PAGE = 500
 
 
-class PollingSubscription(Subscription[ApplicationRecorder]):
-    """The events after a position, then each new one as it is found by asking again and again.
+class FollowingSubscription(Subscription[ApplicationRecorder]):
+    """The events after a position, then each new one as the database tells of it, or as it is found by asking again.
 
     It ends when `stop` is called, from any thread, without waiting for the next look.
     """
@@ -23,10 +23,10 @@ class PollingSubscription(Subscription[ApplicationRecorder]):
         gt: int | None,
         topics: Sequence[str],
         *,
-        poll_seconds: float,
+        wait: Callable[[Event], None],
     ) -> None:
         super().__init__(recorder, gt, topics)
-        self._poll_seconds = poll_seconds
+        self._wait = wait
         self._page: deque[Notification] = deque()
         self._stopped = Event()
 
@@ -41,7 +41,7 @@ class PollingSubscription(Subscription[ApplicationRecorder]):
                 return self._page.popleft()
             self._read_page()
             if not self._page:
-                self._stopped.wait(self._poll_seconds)
+                self._wait(self._stopped)
         raise StopIteration
 
     def _read_page(self) -> None:

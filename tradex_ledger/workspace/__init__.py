@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Self, Unpack
 from tradex_ledger.clock import new_token, utc_now
 from tradex_ledger.config import (
     FILE,
-    SQLITE,
     Config,
     lake_place,
     lake_text,

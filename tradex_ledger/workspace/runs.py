@@ -85,6 +85,10 @@ class Runs:
             else:
                 yield Worked(run_id, self._end_of(run_id, result), error=result)
 
+    def wait(self, seconds: float) -> None:
+        """Wait that long, or until an event is appended, where the ledger's database tells of it."""
+        self.core.ledger.store.wait(seconds)
+
     def _end_of(self, run_id: str, error: TradexError) -> str:
         """How a drive ended. A refusal is no failure of the run: none is on record, and it can go on."""
         if self.core.ledger.get(Backfill, run_id).status == "FAILED":
