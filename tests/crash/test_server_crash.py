@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,7 @@ def test_what_eight_writers_save_survives_the_death_of_the_server(writers: int, 
         # Who never reached the server does not wait for it.
         wait_for(lambda: len(open_store(url).select("select distinct stream from events")) == writers)
         for crash in range(1, crashes + 1):
-            wait_for(lambda mark=crash * events // (crashes + 2): open_store(url).position() >= mark)
+            wait_for(partial(is_as_far, url, crash * events // (crashes + 2)))
             server.stop()
             time.sleep(0.2)
             server.start()
@@ -51,6 +52,10 @@ def test_what_eight_writers_save_survives_the_death_of_the_server(writers: int, 
         assert Counter(row[1] for row in rows) == {f"bf-{n}": each for n in range(writers)}
         leaves = [merkle.leaf_hash(row[6].encode()) for row in rows]
         assert stored_tree(store, events).root() == merkle.root(leaves)
+
+
+def is_as_far(url: str, position: int) -> bool:
+    return open_store(url).position() >= position
 
 
 def wait_for(is_so: Callable[[], bool]) -> None:
