@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Sequence
 from functools import cache
 from threading import Event
@@ -14,6 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from tradex_ledger import resources
+from tradex_ledger.clock import new_token
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.ledger.dialects import WRITES, Dialect, EventRow
 from tradex_ledger.ledger.faults import BUSY, LOST, Fault, shown
@@ -160,7 +160,7 @@ def _say(connection: Connection, statements: str) -> None:
 
 def _check_locks(engine: Engine) -> None:
     """Raise `UnsafeDatabaseError` unless the append lock keeps another connection out: some databases only say so."""
-    key = secrets.randbits(62)
+    key = int(new_token(), 16) >> 2
     with engine.connect() as one, engine.connect() as other:
         one.exec_driver_sql("select pg_advisory_xact_lock(%s)", (key,))
         if other.exec_driver_sql("select pg_try_advisory_xact_lock(%s)", (key,)).scalar_one():
