@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from tests.kit.stores import STORES, Kind, created
 
 
-# Of an older PostgreSQL, what it refuses and the library's suites (`test_postgresql`, `test_recorder_suites`) say enough.
+# Of an older PostgreSQL, what it refuses and the suites of the library say enough.
 @pytest.fixture(params=STORES[:-1], ids=lambda kind: kind.name)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database."""
