@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from tradex_ledger.clock import this_executor
 from tradex_ledger.domain.plan import plan_digest
-from tradex_ledger.ledger.entry import canonical, compose, format_time
+from tradex_ledger.ledger.entry import canonical, format_time
 from tradex_ledger.ledger.merkle import leaf_hash
 
 BRONZE, SILVER, METRICS, BASELINES, SIGNALS = (
@@ -80,9 +80,11 @@ class Book:
         """Append an event, whose data is canonical already."""
         self.position += 1
         version = self.versions[stream] = self.versions.get(stream, 0) + 1
-        state = f'{{"by":"{by}","data":{data},"v":{v}}}'.encode()
-        entry = compose(self.ledger, self.position, self.at, stream, version, topic, state=state, checked=True)
-        self.put((self.position, stream, version, topic, self.at, leaf_hash(entry), entry.decode()))
+        entry = (
+            f'{{"at":"{self.at}","by":"{by}","data":{data},"ledger":"{self.ledger}","position":{self.position},'
+            f'"stream":"{stream}","topic":"{topic}","v":{v},"version":{version}}}'
+        )
+        self.put((self.position, stream, version, topic, self.at, leaf_hash(entry.encode()), entry))
 
 
 @dataclass(frozen=True)

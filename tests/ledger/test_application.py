@@ -21,7 +21,7 @@ from tests.kit.tree import GOLDEN
 from tradex_ledger.clock import utc_now
 from tradex_ledger.domain.alerts import AlertLog
 from tradex_ledger.domain.backfill import Backfill
-from tradex_ledger.domain.base import EVENTS, CreatedEvent, Event
+from tradex_ledger.domain.base import EVENTS, UNSAVED, CreatedEvent, Event
 from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.pipeline_state import PipelineState
@@ -32,7 +32,7 @@ from tradex_ledger.ledger.application import Ledger, WriterConflictError, ledger
 from tradex_ledger.ledger.entry import canonical
 from tradex_ledger.ledger.event import UnknownEventError
 from tradex_ledger.ledger.loading import ALL_EVENTS
-from tradex_ledger.ledger.log import CanonicalEvent
+from tradex_ledger.ledger.log import Happened
 from tradex_ledger.ledger.mapper import EntryMapper
 from tradex_ledger.ledger.named import AmbiguousIdError, NoSuchStreamError, ShortIdError
 from tradex_ledger.ledger.recorder import Recorder
@@ -78,8 +78,9 @@ def many(engine: Engine, stream: str, topic: str, count: int, **facts: Any) -> N
     recorder = Recorder(engine, utc_now)
     with opened_ledger(engine) as ledger:
         first = ledger.version_of(stream) + 1
-    state_bytes = canonical({"by": "ana", "data": facts, "v": 1})
-    recorder.insert_events([CanonicalEvent(stream, n, topic, state_bytes) for n in range(first, first + count)])
+    said = {"originator_id": stream, "timestamp": UNSAVED, "by": "ana", **facts}
+    made = [EVENTS[topic](originator_version=n, **said) for n in range(first, first + count)]
+    recorder.insert_events([Happened(event) for event in made])
 
 
 def publications(engine: Engine, count: int) -> None:

@@ -7,7 +7,9 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from enum import Enum
 from threading import Event, Thread
+from uuid import UUID
 
 import orjson
 import pytest
@@ -17,12 +19,14 @@ from sqlalchemy import Engine, event, inspect, text
 from tests.kit.stores import START
 from tests.kit.tree import ROOT
 from tradex_ledger.clock import Seat
+from tradex_ledger.domain.clocks import ClockNote
 from tradex_ledger.errors import UsageError
 from tradex_ledger.ledger import store
-from tradex_ledger.ledger.entry import canonical, parse
+from tradex_ledger.ledger.entry import NotCanonicalError, canonical, parse
 from tradex_ledger.ledger.leases import Leases
 from tradex_ledger.ledger.living import Lease, living
-from tradex_ledger.ledger.log import CanonicalEvent
+from tradex_ledger.ledger.log import Happened
+from tradex_ledger.ledger.mapper import EntryMapper
 from tradex_ledger.ledger.recorder import Recorder
 from tradex_ledger.ledger.store import (
     FormatTooNewError,
@@ -51,6 +55,12 @@ recorder = Recorder(open_engine(url), lambda: datetime.now(UTC))
 for save in range(20):
     recorder.insert_events([StoredEvent(stream, save * 10 + n, "t", state) for n in range(10)])
 """
+
+
+class Fault(Enum):
+    """A value of a kind that orjson would write."""
+
+    KIND = "kind"
 
 
 class Clock:
@@ -139,11 +149,26 @@ def test_an_event_comes_back_as_its_whole_entry(engine: Engine, clock: Clock) ->
     assert recorder.select_notifications(1, 1)[0].state == event.state
 
 
-def test_a_checked_event_is_recorded_as_an_unchecked_one_is(engine: Engine, clock: Clock) -> None:
+def test_a_domain_event_is_recorded_as_its_state_is(engine: Engine, clock: Clock) -> None:
     recorder = Recorder(engine, clock)
-    recorder.insert_events([stored(1), CanonicalEvent("bf-1", 2, "backfill.requested", STATE)])
-    first, second = (orjson.loads(event.state) for event in recorder.select_events("bf-1"))
-    assert second == first | {"position": 2, "version": 2}
+    happened = Happened(ClockNote.held_back("clock-1", clock="a", last_at="b", by="mártä").pending_events[0])
+    state = StoredEvent("clock-1", 2, happened.topic, happened.state)
+    recorder.insert_events([stored(1), happened, state])
+    first, second = (orjson.loads(event.state) for event in recorder.select_events("clock-1"))
+    assert (first["position"], first["data"]) == (2, {"clock": "a", "last_at": "b"})
+    assert second == first | {"position": 3, "version": 2}
+
+
+@pytest.mark.parametrize("fact", [1.5, UUID(int=1), Fault.KIND, 2**53, b"raw", [(1, 2.0)]], ids=str)
+def test_a_fact_that_the_ledger_cannot_hold_is_refused_and_nothing_is_stored(
+    engine: Engine, clock: Clock, fact: object
+) -> None:
+    recorder = Recorder(engine, clock)
+    sound = ClockNote.held_back("clock-1", clock="a", last_at="b", by="marta").pending_events[0]
+    event = ClockNote.HeldBack(**(vars(sound) | {"originator_id": "clock-2", "last_at": fact}))
+    with pytest.raises(NotCanonicalError, match=r"^data\.last_at"):
+        recorder.insert_events([Happened(sound), EntryMapper().to_stored_event(event)])
+    assert recorder.max_notification_id() is None
 
 
 def test_time_in_the_ledger_never_runs_backwards(engine: Engine, clock: Clock) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Never, Self
 
+from tradex_ledger.domain.facts import Facts
 from tradex_ledger.errors import RefusedError
 
 UNSAVED = datetime(1, 1, 1, tzinfo=UTC)
@@ -38,6 +39,8 @@ class Event:
             EVENTS[cls.TOPIC] = cls
 
     TOPIC: ClassVar[str]
+    class_version: ClassVar[int] = 1
+    """How often, from 1, what an event of the topic says has changed: older ones are upcast."""
     SUPERSEDES: ClassVar[bool] = False
     """Whether the newest event of the topic assigns all that the earlier ones of it did in its stream."""
     NAMES: ClassVar[frozenset[str]]
@@ -60,6 +63,13 @@ class Event:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+    def own_facts(self) -> Facts:
+        """What it says beside the envelope, by name: a new dictionary of the very values."""
+        own = vars(self).copy()
+        for name in ENVELOPE:
+            own.pop(name, None)
+        return own
 
     @classmethod
     def changes_state(cls) -> bool:

@@ -43,6 +43,11 @@ class ClockNote(Aggregate):
         put_back: str | None
 
     @classmethod
+    def held_back(cls, note_id: str, *, clock: str, last_at: str, by: str) -> ClockNote:
+        """Put on record that a save bears the time of the last event, and not what the clock says."""
+        return cls._create(cls.HeldBack, id=note_id, by=by, clock=clock, last_at=last_at)
+
+    @classmethod
     def accept(
         cls, note_id: str, *, clock: str, believed: str, newest_post: str | None, allowed_hours: int, by: str
     ) -> ClockNote:

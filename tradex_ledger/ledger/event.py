@@ -59,7 +59,7 @@ def _entry_of(state: bytes) -> Entry:
 
 def _upcast(cls: type[Event], version: int, data: Facts, topic: str) -> Facts:
     """Bring an event's data to the newest version, step by step (`upcast_vN_vM` on the event class)."""
-    newest = getattr(cls, "class_version", 1)
+    newest = cls.class_version
     if version > newest:
         raise UnknownEventError(topic, version)
     for step in range(version, newest):

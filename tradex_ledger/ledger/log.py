@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import count
 from typing import NamedTuple
 
-import orjson
 from eventsourcing.persistence import StoredEvent
 from sqlalchemy import Connection, bindparam, insert, select, text
 
-from tradex_ledger.domain.clocks import HELD_BACK, TOLERANCE
+from tradex_ledger.domain.base import Event
+from tradex_ledger.domain.clocks import TOLERANCE, ClockNote
 from tradex_ledger.errors import BrokenLedgerError
 from tradex_ledger.ledger import merkle
 from tradex_ledger.ledger.dialects import EventRow, dialect_of
-from tradex_ledger.ledger.entry import canonical, compose, format_time
+from tradex_ledger.ledger.entry import Said, canonical, entries, format_time, said_in
 from tradex_ledger.ledger.rows import check_range, check_row
 from tradex_ledger.ledger.tables import events, tiles
 from tradex_ledger.ledger.tree import MissingTileError
@@ -54,11 +55,31 @@ class NotAppendedError(BrokenLedgerError):
         )
 
 
-class CanonicalEvent(StoredEvent):
-    """A stored event whose state `canonical` has just made of `by`, `data` and `v`.
+class Happened(StoredEvent):
+    """A domain event on its way into the ledger, which writes it down once, with time, position and ledger."""
 
-    Only a mapper that does so may make one: the recorder takes its word and checks no second time.
-    """
+    def __init__(self, event: Event) -> None:
+        vars(self)["event"] = event  # the class that it is one of is frozen
+
+    event: Event
+
+    @property
+    def originator_id(self) -> str:
+        return self.event.originator_id
+
+    @property
+    def originator_version(self) -> int:
+        return self.event.originator_version
+
+    @property
+    def topic(self) -> str:
+        return self.event.TOPIC
+
+    @property
+    def state(self) -> bytes:
+        """What the event itself says, as canonical JSON. Raises: `NotCanonicalError`."""
+        event = self.event
+        return canonical({"by": event.by, "data": event.own_facts(), "v": event.class_version})
 
 
 class Head(NamedTuple):
@@ -109,21 +130,32 @@ def append(
     now = clock()
     at = max(format_time(now), last.at)
     told = _held_back(now, last, stored_events[0])
-    rows: list[EventRow] = []
-    leaves: list[bytes] = []
-    for position, stored in enumerate((*told, *stored_events), last.position + 1):
-        stream, version, topic = str(stored.originator_id), stored.originator_version, stored.topic
-        checked = isinstance(stored, CanonicalEvent)
-        entry = compose(ledger, position, at, stream, version, topic, state=stored.state, checked=checked)
-        leaf = merkle.leaf_hash(entry)
-        leaves.append(leaf)
-        rows.append((position, stream, version, topic, at, leaf, entry.decode()))
+    rows = _rows(ledger, last.position + 1, at, (*told, *stored_events))
     dialect_of(connection.engine.url).insert_events(connection, rows)
     kept = connection.execute(_LAST).first()
     if kept is None or tuple(kept) != rows[-1]:
         raise NotAppendedError(rows[-1][0])
-    _grow_tree(connection, ledger, last.position, leaves)
+    _grow_tree(connection, ledger, last.position, [row[5] for row in rows])
     return list(range(last.position + 1 + len(told), last.position + 1 + len(rows)))
+
+
+def _rows(ledger: str, first: int, at: str, stored_events: Sequence[StoredEvent]) -> list[EventRow]:
+    """The rows of a save that begins at a position, each made of its entry. Raises: `NotCanonicalError`."""
+    said = [_said(stored) for stored in stored_events]
+    written = entries(ledger, first, at, said)
+    leaves = merkle.leaf_hashes(written)
+    return [
+        (position, each[0], each[1], each[2], at, leaf, entry.decode())
+        for position, each, leaf, entry in zip(count(first), said, leaves, written, strict=False)
+    ]
+
+
+def _said(stored: StoredEvent) -> Said:
+    if isinstance(stored, Happened):
+        event = stored.event
+        facts = event.own_facts()
+        return event.originator_id, event.originator_version, event.TOPIC, event.by, facts, event.class_version
+    return str(stored.originator_id), stored.originator_version, stored.topic, *said_in(stored.state)
 
 
 def _held_back(now: datetime, last: Head, first: StoredEvent) -> tuple[StoredEvent, ...]:
@@ -133,10 +165,10 @@ def _held_back(now: datetime, last: Head, first: StoredEvent) -> tuple[StoredEve
     """
     if not last.at or format_time(now + TOLERANCE) >= last.at:
         return ()
-    by = orjson.loads(first.state)["by"] if isinstance(first, CanonicalEvent) else ""
-    data = {"clock": format_time(now), "last_at": last.at}
-    state = canonical({"by": by, "data": data, "v": 1})
-    return (CanonicalEvent(f"clock-{last.position + 1}", 1, HELD_BACK, state),)
+    by = first.event.by if isinstance(first, Happened) else ""
+    stream = f"clock-{last.position + 1}"
+    note = ClockNote.held_back(stream, clock=format_time(now), last_at=last.at, by=by)
+    return tuple(map(Happened, note.collect_events()))
 
 
 def _grow_tree(connection: Connection, ledger: str, old_size: int, leaves: Sequence[bytes]) -> None:

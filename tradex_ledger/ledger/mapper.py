@@ -1,7 +1,6 @@
 """Domain events as the library's stored events, on their way in: see `event.py` for the way back.
 
-What goes in is the canonical JSON of `by`, `data` and `v`; the store adds time, position and ledger and hashes the
-whole.
+What goes in is the event itself: only the store knows time and position, so it is there that the entry is made.
 """
 
 from __future__ import annotations
@@ -11,10 +10,9 @@ from typing import cast
 from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 
-from tradex_ledger.domain.base import ENVELOPE, Event
-from tradex_ledger.ledger.entry import canonical
+from tradex_ledger.domain.base import Event
 from tradex_ledger.ledger.event import event_of
-from tradex_ledger.ledger.log import CanonicalEvent
+from tradex_ledger.ledger.log import Happened
 
 
 class EntryMapper(Mapper[str]):
@@ -24,13 +22,8 @@ class EntryMapper(Mapper[str]):
         super().__init__(transcoder=JSONTranscoder())
 
     def to_stored_event(self, domain_event: DomainEventProtocol[str]) -> StoredEvent:
-        """The event's facts as canonical JSON. Raises: `NotCanonicalError` for a fact that the ledger cannot hold."""
-        event = cast(Event, domain_event)
-        data = {**vars(event)}
-        for name in ENVELOPE:
-            data.pop(name, None)
-        state = canonical({"by": event.by, "data": data, "v": getattr(event, "class_version", 1)})
-        return CanonicalEvent(event.originator_id, event.originator_version, event.TOPIC, state)
+        """The event as it is: the recorder writes it down, once."""
+        return Happened(cast(Event, domain_event))
 
     def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[str]:
         """The event that an entry is: see `event.event_of`."""

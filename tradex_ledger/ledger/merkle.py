@@ -6,7 +6,7 @@ subtrees of height 8L side by side; only full tiles are ever stored, since they 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
 HASH_SIZE = 32
@@ -21,6 +21,11 @@ ReadLeaves = Callable[[int, int], Sequence[bytes]]
 def leaf_hash(entry: bytes) -> bytes:
     """The hash of one entry as a leaf."""
     return sha256(b"\x00" + entry).digest()
+
+
+def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
+    """The hashes of entries as leaves, as `leaf_hash` without a call for each."""
+    return [sha256(b"\x00" + entry).digest() for entry in entries]
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
