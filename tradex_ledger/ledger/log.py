@@ -20,6 +20,9 @@ from tradex_ledger.ledger.rows import check_range, check_row
 from tradex_ledger.ledger.tables import events, tiles
 from tradex_ledger.ledger.tree import MissingTileError
 
+AT_ONCE = 250
+"""So many events of a save are written down and inserted before the next are: what is made of them stays at hand."""
+
 # Built once: each append runs them.
 _LAST = select(events).order_by(events.c.position.desc()).limit(1)
 _ROWS = (
@@ -130,13 +133,20 @@ def append(
     now = clock()
     at = max(format_time(now), last.at)
     told = _held_back(now, last, stored_events[0])
-    rows = _rows(ledger, last.position + 1, at, (*told, *stored_events))
-    dialect_of(connection.engine.url).insert_events(connection, rows)
+    saved = (*told, *stored_events)
+    first, end = last.position + 1, last.position + 1 + len(saved)
+    insert_events = dialect_of(connection.engine.url).insert_events
+    leaves: list[bytes] = []
+    rows: list[EventRow] = []
+    for begin in range(0, len(saved), AT_ONCE):
+        rows = _rows(ledger, first + begin, at, saved[begin : begin + AT_ONCE])
+        insert_events(connection, rows)
+        leaves.extend(row[5] for row in rows)
     kept = connection.execute(_LAST).first()
     if kept is None or tuple(kept) != rows[-1]:
-        raise NotAppendedError(rows[-1][0])
-    _grow_tree(connection, ledger, last.position, [row[5] for row in rows])
-    return list(range(last.position + 1 + len(told), last.position + 1 + len(rows)))
+        raise NotAppendedError(end - 1)
+    _grow_tree(connection, ledger, last.position, leaves)
+    return list(range(first + len(told), end))
 
 
 def _rows(ledger: str, first: int, at: str, stored_events: Sequence[StoredEvent]) -> list[EventRow]:
@@ -191,7 +201,8 @@ def _tile_reader(connection: Connection) -> merkle.ReadTile:
 def _leaf_reader(connection: Connection, ledger: str) -> merkle.ReadLeaves:
     def read_leaves(first: int, end: int) -> Sequence[bytes]:
         # Leaves count from 0, positions from 1. At most those of one tile are asked for: each is made again.
-        rows = map(tuple, connection.execute(_ROWS, {"first": first + 1, "last": end}))
+        # By the driver's own cursor: a row object a row would cost as much as the rows do.
+        rows = connection.execute(_ROWS, {"first": first + 1, "last": end}).cursor.fetchall()
         return [row[5] for row in check_range(ledger, rows, first + 1, end)]
 
     return read_leaves

@@ -22,7 +22,7 @@ from tradex_ledger.ledger.looking import DRIVER_ERRORS, Look, is_file, look
 from tradex_ledger.ledger.select import Found, Value, hinted, spread
 
 BUSY_TIMEOUT_MS = 30_000
-ROWS_A_STATEMENT = 1000
+ROWS_A_STATEMENT = 125
 _CREATED = re.compile(r"^CREATE \w+ IF NOT EXISTS (\w+)", re.MULTILINE)
 
 _DISK = Fault(
@@ -93,12 +93,15 @@ class SQLite:
                 statement = ""
 
     def insert_events(self, connection: Connection, rows: Sequence[EventRow]) -> None:
-        # Many rows a statement, and past SQLAlchemy's binding of each value: each costs as much again
-        # as the insert itself.
-        for first in range(0, len(rows), ROWS_A_STATEMENT):
-            some = rows[first : first + ROWS_A_STATEMENT]
-            values = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(some))
-            connection.exec_driver_sql(f"INSERT INTO events VALUES {values}", tuple(chain.from_iterable(some)))
+        # Past SQLAlchemy's binding of each value, which costs as much again as the insert itself, and many rows a
+        # statement: always as many, so that it is parsed once, and few enough for what triggers make SQLite copy.
+        whole = len(rows) // ROWS_A_STATEMENT * ROWS_A_STATEMENT
+        steps = range(0, whole, ROWS_A_STATEMENT)
+        if steps:
+            some = [(*chain.from_iterable(rows[first : first + ROWS_A_STATEMENT]),) for first in steps]
+            connection.exec_driver_sql(_insert(ROWS_A_STATEMENT), some)
+        if whole < len(rows):
+            connection.exec_driver_sql(_insert(len(rows) - whole), (*chain.from_iterable(rows[whole:]),))
 
     def find(self, connection: Connection, statement: str, values: dict[str, Value]) -> Found:
         # The driver's own cursor: a row object a row would cost more than the rows do.
@@ -134,6 +137,11 @@ DIALECT: Dialect = SQLite()
 @lru_cache(256)
 def _text(statement: str) -> TextClause:
     return text(statement)
+
+
+@cache
+def _insert(rows: int) -> str:
+    return "INSERT INTO events VALUES " + ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * rows)
 
 
 @cache
