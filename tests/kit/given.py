@@ -20,7 +20,8 @@ from sqlalchemy import Engine
 from tradex_ledger.clock import utc_now
 from tradex_ledger.domain.base import ENVELOPE, Aggregate, CreatedEvent, Event
 from tradex_ledger.errors import TradexError
-from tradex_ledger.ledger.entry import compose, state_of
+from tradex_ledger.ledger.entry import state_of
+from tradex_ledger.ledger.log import rows_of
 from tradex_ledger.ledger.mapper import EntryMapper
 from tradex_ledger.ledger.recorder import Recorder
 
@@ -51,8 +52,8 @@ def stored(stream: str, version: int, fact: Fact) -> StoredEvent:
     if issubclass(fact.kind, CreatedEvent):
         made["originator_topic"] = fact.kind.TOPIC.partition(".")[0]
     written = EntryMapper().to_stored_event(fact.kind(**made))
-    entry = compose("test", version, AT, stream, version, written.topic, state=written.state)
-    return StoredEvent(stream, version, written.topic, state_of(entry))
+    (row,) = rows_of("test", version, AT, [written])
+    return StoredEvent(stream, version, written.topic, state_of(row[-1].encode()))
 
 
 def replay(stream: str, facts: tuple[Fact, ...]) -> Any:

@@ -44,6 +44,8 @@ class Dialect(Protocol):
 
     errors: tuple[type[Exception], ...]
     """What its driver raises past SQLAlchemy."""
+    at_once: int
+    """Events that are written down and inserted together."""
     patience: float
     """For how many seconds one that was there, and is lost, is waited for: another may take its place."""
 

@@ -15,13 +15,10 @@ from tradex_ledger.domain.clocks import TOLERANCE, ClockNote
 from tradex_ledger.errors import BrokenLedgerError
 from tradex_ledger.ledger import merkle
 from tradex_ledger.ledger.dialects import EventRow, dialect_of
-from tradex_ledger.ledger.entry import Said, canonical, entries, format_time, said_in
+from tradex_ledger.ledger.entry import Said, entries, format_time, said_in
 from tradex_ledger.ledger.rows import check_range, check_row
 from tradex_ledger.ledger.tables import events, tiles
 from tradex_ledger.ledger.tree import MissingTileError
-
-AT_ONCE = 250
-"""So many events of a save are written down and inserted before the next are: what is made of them stays at hand."""
 
 # Built once: each append runs them.
 _LAST = select(events).order_by(events.c.position.desc()).limit(1)
@@ -80,9 +77,8 @@ class Happened(StoredEvent):
 
     @property
     def state(self) -> bytes:
-        """What the event itself says, as canonical JSON. Raises: `NotCanonicalError`."""
-        event = self.event
-        return canonical({"by": event.by, "data": event.own_facts(), "v": event.class_version})
+        """None of its own: the library hands it on to who asks for what was saved, and nobody does."""
+        return b""
 
 
 class Head(NamedTuple):
@@ -135,12 +131,12 @@ def append(
     told = _held_back(now, last, stored_events[0])
     saved = (*told, *stored_events)
     first, end = last.position + 1, last.position + 1 + len(saved)
-    insert_events = dialect_of(connection.engine.url).insert_events
+    dialect = dialect_of(connection.engine.url)
     leaves: list[bytes] = []
     rows: list[EventRow] = []
-    for begin in range(0, len(saved), AT_ONCE):
-        rows = _rows(ledger, first + begin, at, saved[begin : begin + AT_ONCE])
-        insert_events(connection, rows)
+    for begin in range(0, len(saved), dialect.at_once):
+        rows = rows_of(ledger, first + begin, at, saved[begin : begin + dialect.at_once])
+        dialect.insert_events(connection, rows)
         leaves.extend(row[5] for row in rows)
     kept = connection.execute(_LAST).first()
     if kept is None or tuple(kept) != rows[-1]:
@@ -149,7 +145,7 @@ def append(
     return list(range(first + len(told), end))
 
 
-def _rows(ledger: str, first: int, at: str, stored_events: Sequence[StoredEvent]) -> list[EventRow]:
+def rows_of(ledger: str, first: int, at: str, stored_events: Sequence[StoredEvent]) -> list[EventRow]:
     """The rows of a save that begins at a position, each made of its entry. Raises: `NotCanonicalError`."""
     said = [_said(stored) for stored in stored_events]
     written = entries(ledger, first, at, said)

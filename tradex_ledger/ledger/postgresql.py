@@ -71,6 +71,7 @@ class PostgreSQL:
     """The shared database."""
 
     errors: tuple[type[Exception], ...] = (psycopg.Error,)
+    at_once = 20_000  # one statement a save, but for those that would fill the memory
     patience = 60.0
 
     def connect(self, url: URL) -> Engine:

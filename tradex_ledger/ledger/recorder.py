@@ -18,9 +18,9 @@ from eventsourcing.persistence import (
 from sqlalchemy import Connection, Engine, Select, func, insert, select, update
 
 from tradex_ledger.ledger.dialects import dialect_of
-from tradex_ledger.ledger.entry import compose, state_of
+from tradex_ledger.ledger.entry import state_of
 from tradex_ledger.ledger.faults import StoreFault
-from tradex_ledger.ledger.log import append
+from tradex_ledger.ledger.log import append, rows_of
 from tradex_ledger.ledger.rows import Row, check_row, check_row_of
 from tradex_ledger.ledger.store import again, ledger_id, read, writing
 from tradex_ledger.ledger.subscription import FollowingSubscription
@@ -94,9 +94,7 @@ class Recorder(ProcessRecorder):
                 stream, version = str(stored.originator_id), stored.originator_version
                 wanted = select(events).where(events.c.stream == stream, events.c.version == version)
                 row = connection.execute(wanted).one_or_none()
-                if row is None or check_row(self.ledger, tuple(row)) != compose(
-                    self.ledger, row[0], row[4], stream, version, stored.topic, state=stored.state
-                ):
+                if row is None or tuple(row) != rows_of(self.ledger, row[0], row[4], [stored])[0]:
                     return []
                 found.append(int(row[0]))
             return found if found == list(range(found[0], found[0] + len(found))) else []

@@ -53,6 +53,7 @@ class SQLite:
     """The embedded database."""
 
     errors = DRIVER_ERRORS
+    at_once = 2 * ROWS_A_STATEMENT  # what is made of an event stays at hand until it is inserted
     patience = 0.0  # a file that is not there comes back by nobody's hand
 
     def connect(self, url: URL) -> Engine:
