@@ -1,4 +1,7 @@
-"""Requests, approvals, runs, crashes, pauses, reverts, bumps, overrides, releases: in any order, against a model."""
+"""Requests, approvals, runs, crashes, pauses, reverts, bumps, overrides, releases: in any order, against a model.
+
+Whatever befalls the caches in between, every answer is that of a fold from zero, as of now and as of before.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,10 @@ from hypothesis.stateful import (
 from tests.kit import small
 from tests.kit.check import check_everything, read_record
 from tests.kit.fold import fold_partitions, fold_runs
+from tests.kit.kept import make_small
 from tests.kit.lake import projection
 from tests.machine.actions import DECISIONS, actions
+from tests.machine.caches import EVENTS, FATES, Caches, fates
 from tests.machine.driver import (
     ACTIVE,
     DAYS,
@@ -56,6 +61,9 @@ def template() -> Path:
 class Machine(RuleBasedStateMachine):
     """Each action does one thing to the workspace and to the model, or is refused just when the model says so."""
 
+    every, each_save = 4, False
+    """After which steps the answers are compared with a fold from zero, and whether as of each save, too."""
+
     @initialize()
     def begin(self) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="tradex-machine-"))
@@ -65,9 +73,12 @@ class Machine(RuleBasedStateMachine):
         settings_file.write_text(text, encoding="utf-8")
         self.lab = Lab(self.root / "ws")
         self.model = self.lab.model
+        self.caches, self.steps = Caches(self.lab, template().with_name("others")), 0
         self.unfinished: str | None = None  # the cursor that a crashed incremental run goes to
 
     def teardown(self) -> None:
+        if hasattr(self, "caches"):
+            self.caches.leave()
         if hasattr(self, "root"):
             shutil.rmtree(self.root, ignore_errors=True)
 
@@ -75,9 +86,11 @@ class Machine(RuleBasedStateMachine):
         found = self.model.in_status(*statuses)
         return found[number % len(found)] if found else None
 
-    @rule(action=actions)
-    def act(self, action: tuple[str, dict[str, Any]]) -> None:
-        name, arguments = action
+    @rule(action=actions, fate=fates)
+    def act(self, action: tuple[str, dict[str, Any]], fate: tuple[str | None, int]) -> None:
+        (name, arguments), (what, number) = action, fate
+        if what is not None:
+            STEPS[what] += self.caches.meet(what, number)
         getattr(self, name)(**arguments)
 
     # -- what people do
@@ -285,12 +298,22 @@ class Machine(RuleBasedStateMachine):
         if not hasattr(self, "lab"):
             return
         with self.lab.open() as workspace:
-            runs = fold_runs(check_everything(workspace).entries)  # which the projection `runs` equals
+            entries = check_everything(workspace).entries
+            runs = fold_runs(entries)  # which the projection `runs` equals
             found = {run_id: run["status"] for run_id, run in runs.items() if run_id.startswith("bf-")}
             assert found == {run_id: known.status for run_id, known in self.model.runs.items()}
             assert workspace.state.cursor == self.model.cursor
             assert workspace.datasets.get("gold_signals").logic_version == self.model.signals
+        if self.steps % self.every == 0:
+            STEPS["compared"] += self.caches.check(entries, each_save=self.each_save)
+        self.steps += 1
         STEPS["all"] += 1
+
+
+class AtEachSave(Machine):
+    """The same, compared as of every save."""
+
+    every, each_save = 1, True
 
 
 SOAKED = (
@@ -299,7 +322,7 @@ SOAKED = (
 )
 
 
-def play(examples: int, steps: int, *, same_each_time: bool = False) -> None:
+def play(examples: int, steps: int, *, machine: type[Machine] = Machine, same_each_time: bool = False) -> None:
     """Let the machine run, and say how far it came."""
     STEPS.clear()
     chosen = settings(
@@ -311,7 +334,9 @@ def play(examples: int, steps: int, *, same_each_time: bool = False) -> None:
         phases=(Phase.reuse, Phase.generate),  # to shrink takes many minutes, and these steps can be read as they are
         print_blob=True,
     )
-    run_state_machine_as_test(Machine, settings=chosen)
+    with pytest.MonkeyPatch.context() as sizes:
+        make_small(sizes, EVENTS)
+        run_state_machine_as_test(machine, settings=chosen)
     print(dict(STEPS))
 
 
@@ -324,5 +349,11 @@ def test_whatever_people_do_in_whatever_order_the_ledger_is_as_a_plain_model_say
 @pytest.mark.soak
 def test_thousands_of_steps_leave_the_ledger_as_a_plain_model_says() -> None:
     play(examples=100, steps=40)
-    few = {name: STEPS[name] for name in (*SOAKED, *DECISIONS) if STEPS[name] < 10}
+    few = {name: STEPS[name] for name in (*SOAKED, *DECISIONS, *FATES) if STEPS[name] < 10}
     assert not few, f"the machine hardly did these: {few}"
+
+
+@pytest.mark.soak
+def test_after_each_of_hundreds_of_saves_every_answer_is_that_of_a_fold_from_zero() -> None:
+    play(examples=15, steps=40, machine=AtEachSave)
+    assert STEPS["compared"] > 500

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from tests import worlds
 from tests.golden import record
 from tests.kit import made_ledger, small
+from tests.kit.kept import HARMS, Answers, Harm, asked, files, flip, from_zero, make_small, told
 from tradex_ledger import keyed
 from tradex_ledger.audit.look import Look
 from tradex_ledger.ledger import segments
@@ -43,7 +44,6 @@ from tradex_ledger.workspace import Workspace
 
 GOLDEN = Path(record.__file__).parent
 EVENTS = 64
-Answers = dict[str, list[Any]]
 
 
 def _load(version: str) -> Callable[[Path], object]:
@@ -64,39 +64,11 @@ def rules(tmp_path: Path) -> Store:
 
 @pytest.fixture(autouse=True)
 def smaller(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segments, "EVENTS", EVENTS)
-    monkeypatch.setattr(kept, "STEP", 2)
-    monkeypatch.setattr(kept, "SPARSE", 2)
+    make_small(monkeypatch, EVENTS)
 
 
 def _opened(folder: Path) -> Store:
     return open_store(f"sqlite:///{folder / 'ledger.db'}", folder)
-
-
-def told(connection: Any, *names: str) -> Answers:
-    """Every projection, or some: of what is kept whole the rows in their order, of others in that of their texts."""
-    found: Answers = {}
-    for name in names or projected.names():
-        add_projections(connection, [name])
-        rows, how = connection.execute(f'from "{name}"').fetchall(), projected.kept(name)
-        found[name] = rows if how and how.by is not projected.By.OVER else sorted(map(repr, rows))
-    return found
-
-
-def from_zero(store: Store, upto: int) -> Answers:
-    with open_view(store, upto, None).connection as connection:
-        return told(connection)
-
-
-def asked(store: Store, upto: int) -> Answers:
-    with open_views(store, AsOf(upto, None)) as connection:
-        return told(connection)
-
-
-def files(store: Store) -> list[Path]:
-    folder = store.caches.path("kept")
-    assert folder is not None
-    return sorted(folder.glob("*.parquet"))
 
 
 @pytest.mark.parametrize("examples", [4, pytest.param(200, marks=pytest.mark.soak)])
@@ -322,44 +294,8 @@ def test_every_table_of_the_ledger_can_be_queried_where_nothing_else_is_in_reach
 # -- harm
 
 
-def _delete(path: Path, _: list[Path]) -> None:
-    path.unlink()
-
-
-def _empty(path: Path, _: list[Path]) -> None:
-    path.write_bytes(b"")
-
-
-def _cut(path: Path, _: list[Path]) -> None:
-    path.write_bytes(path.read_bytes()[:-1])
-
-
-def _flip(path: Path, _: list[Path]) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-def _swap(path: Path, others: list[Path]) -> None:
-    """What is kept of the same projection as of another position, under this one's name."""
-    name = path.name.split("-")[1]
-    path.write_bytes(next(p for p in others if p != path and p.name.split("-")[1] == name).read_bytes())
-
-
-def _link(path: Path, others: list[Path]) -> None:
-    path.rename(path.with_suffix(".elsewhere"))
-    path.symlink_to(path.with_suffix(".elsewhere"))
-
-
-def _pipe(path: Path, _: list[Path]) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-@pytest.mark.parametrize("harm", [_delete, _empty, _cut, _flip, _swap, _link, _pipe])
-def test_a_file_that_is_not_as_it_was_written_is_passed_over_and_made_again(
-    rules: Store, harm: Callable[[Path, list[Path]], None]
-):
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_file_that_is_not_as_it_was_written_is_passed_over_and_made_again(rules: Store, harm: Harm):
     upto = rules.position()
     right = asked(rules, upto)
     assert right == from_zero(rules, upto)
@@ -375,7 +311,7 @@ def test_a_file_that_is_not_as_it_was_written_is_passed_over_and_made_again(
 def test_one_file_of_a_generation_that_is_broken_makes_no_other_answer(rules: Store, number: int):
     upto, chance = rules.position(), random.Random(number)
     right = asked(rules, upto)
-    _flip(chance.choice(files(rules)[-len(projected.all_kept()) :]), [])
+    flip(chance.choice(files(rules)[-len(projected.all_kept()) :]), [])
     assert asked(rules, upto) == right
 
 
