@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks import made_ledger
 from tests.kit import small
 from tradex_ledger.config import FILE
 from tradex_ledger.workspace import BUILT_IN, Workspace
@@ -28,6 +29,7 @@ ROOM = "TRADEX_TEST_WORLDS"
 """Where the worlds of a session are, in the environment."""
 GOLD_OF_GOLD = ("gold_baselines", "gold_signals")
 """What is built of Gold: a third of what a run costs."""
+LONG = made_ledger.LEAST
 RAN = datetime(2024, 1, 31, 12, tzinfo=UTC)
 """When a world was run: before whatever is done in its copies."""
 
@@ -76,6 +78,13 @@ def copied(
                 workspace.incremental.run(small.day(until))
 
     return copy(f"week-{hashlib.sha256(asked.encode()).hexdigest()[:16]}", make, to)
+
+
+def long(seed: int = 7) -> Path:
+    """The workspace of a ledger of `LONG` events, of a month of made-up ones and a true run. Look at it only."""
+    return (
+        made(f"long-{seed}", lambda folder: made_ledger.make(folder / "made", LONG, seed=seed)) / "made" / "workspace"
+    )
 
 
 def define(pipeline: Path, *, without: Collection[str] = ()) -> None:

@@ -17,7 +17,7 @@ import orjson
 import pytest
 
 from tests import worlds
-from tests.kit import made_ledger, small
+from tests.kit import small
 from tests.kit.delivered import files_in
 from tests.kit.rows import rows
 from tradex_ledger import keyed
@@ -39,7 +39,8 @@ from tradex_ledger.views import open_view, open_views, resolve
 from tradex_ledger.workspace import Workspace
 
 FLIPS, SEED = 60, 9162
-EVENTS = 256  # a segment in here: one tile
+EVENTS = 512  # a segment in here: two tiles
+FULL = worlds.LONG // EVENTS
 COUNT = 'select count(*), sum(e.rows)::bigint, min(e."at"), max(stream) from events e'
 
 
@@ -177,25 +178,21 @@ def test_what_an_older_release_left_beside_the_ledger_is_neither_read_nor_touche
         path.write_bytes(b"of an older release")
     assert asked(ws, capsys) == right
     assert [path.read_bytes() for path in old] == [b"of an older release"] * 3
-    assert len(segments(small.caches(ws) / "segments")) == 3
+    assert len(segments(small.caches(ws) / "segments")) == FULL
 
 
 # -- segments
 
 
-@pytest.fixture(scope="module")
-def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with three full segments (of a tile each) and a tail; tests take a copy of it."""
-    folder = tmp_path_factory.mktemp("old")
-    made_ledger.make(folder, 3 * EVENTS + 20)
-    return folder / "workspace"
-
-
 @pytest.fixture
-def ws(old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it, in which whoever reads makes and takes segments of a tile."""
+def ws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace with four full segments and a tail: whoever reads makes and takes them."""
     monkeypatch.setattr(of_events, "EVENTS", EVENTS)
-    return Path(shutil.copytree(old, tmp_path / "ws"))
+    return Path(
+        shutil.copytree(
+            worlds.long(), tmp_path / "ws", ignore=shutil.ignore_patterns("bronze*", "silver*", "gold*", "posts")
+        )
+    )
 
 
 def segments(folder: Path) -> list[Path]:
@@ -228,7 +225,7 @@ def test_an_edited_segment_under_the_name_of_its_new_digest_is_made_again(
     folder = small.caches(ws) / "segments"
     assert folder.stat().st_mode & 0o777 == 0o700
     before = {path.name: path.read_bytes() for path in segments(folder)}
-    assert len(before) == 3
+    assert len(before) == FULL
     for path in segments(folder):
         content, (first, binding, _) = edited(path), path.stem.split("-")
         path.unlink()
@@ -270,7 +267,7 @@ def test_whoever_may_not_write_into_the_workspace_has_segments_at_home(
     assert sorted(ws.iterdir()) == before
     folder = small.caches(ws) / "segments"
     assert folder.parents[2] == tmp_path / "caches"
-    assert (len(segments(folder)), folder.stat().st_mode & 0o777) == (3, 0o700)
+    assert (len(segments(folder)), folder.stat().st_mode & 0o777) == (FULL, 0o700)
 
 
 def test_without_a_key_answers_are_computed_and_that_is_said_once(
@@ -296,7 +293,7 @@ def test_pipes_and_links_in_the_place_of_a_segment_hold_nobody_up(
     home: Path, ws: Path, capsys: pytest.CaptureFixture[str]
 ):
     right = asked(ws, capsys)
-    pipe, link, _ = segments(small.caches(ws) / "segments")
+    pipe, link, *_ = segments(small.caches(ws) / "segments")
     pipe.unlink()
     os.mkfifo(pipe)
     link.rename(ws / "elsewhere")
@@ -342,8 +339,8 @@ def test_a_flipped_bit_in_a_segment_gives_no_other_answer(home: Path, ws: Path, 
 
 def test_segments_in_each_others_place_give_no_other_answer(home: Path, ws: Path, capsys: pytest.CaptureFixture[str]):
     right = asked(ws, capsys)
-    first, second, third = (path.read_bytes() for path in segments(small.caches(ws) / "segments"))
-    for path, content in zip(segments(small.caches(ws) / "segments"), (second, third, first), strict=True):
+    first, *others = (path.read_bytes() for path in segments(small.caches(ws) / "segments"))
+    for path, content in zip(segments(small.caches(ws) / "segments"), (*others, first), strict=True):
         path.write_bytes(content)
     assert asked(ws, capsys) == right
     names = [path.name for path in segments(small.caches(ws) / "segments")]

@@ -12,8 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.benchmarks import measure
-from tests.kit import made_ledger
+from tests.benchmarks import made_ledger, measure
 
 GOAL_VERSION, GOAL_STATUS = 0.2, 0.7
 IMPORTS = (

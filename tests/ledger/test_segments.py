@@ -11,27 +11,23 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.kit import made_ledger
+from tests import worlds
 from tradex_ledger.ledger import columnar, segments
 from tradex_ledger.ledger.select import Store, open_store
 from tradex_ledger.ledger.store import database, open_engine
 from tradex_ledger.views import add_projections, open_view, projected
 
 EVENTS = 256  # a segment in here: one tile
+FULL = worlds.LONG // EVENTS
 TOPICS = ("run.published", "dataset.published")
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with five full segments and a tail; tests take a copy of it."""
-    folder = tmp_path_factory.mktemp("made")
-    assert made_ledger.make(folder, 1_400) > 1_400
-    return folder / "workspace"
-
-
 @pytest.fixture
-def workspace(made: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(made, tmp_path / "workspace"))
+def workspace(tmp_path: Path) -> Path:
+    """A ledger of nine full segments and a tail."""
+    (tmp_path / "workspace").mkdir()
+    shutil.copy(worlds.long() / "ledger.db", tmp_path / "workspace")
+    return tmp_path / "workspace"
 
 
 @pytest.fixture
@@ -53,7 +49,7 @@ def folder(store: Store) -> Path:
     return found
 
 
-def answers(store: Store, upto: int = 1_400, topics: tuple[str, ...] = (), size: int = EVENTS) -> dict[str, Any]:
+def answers(store: Store, upto: int = worlds.LONG, topics: tuple[str, ...] = (), size: int = EVENTS) -> dict[str, Any]:
     """Every row of `events` and of all projections: of what is kept in its order, else in that of their texts."""
     with pytest.MonkeyPatch.context() as smaller:
         smaller.setattr(segments, "EVENTS", size)
@@ -79,7 +75,7 @@ def test_the_answers_are_the_same_when_segments_are_made_and_when_they_are_read(
 ) -> None:
     assert answers(store) == expected
     made = files(store)
-    assert len(made) == 5
+    assert len(made) == FULL
     assert answers(store) == expected
     assert files(store) == made
 
@@ -91,7 +87,7 @@ def test_a_folder_that_is_called_like_a_hive_partition_is_just_a_folder(
     shutil.copytree(workspace, tmp_path / name / "deep")
     moved = opened(tmp_path / name / "deep")
     assert answers(moved) == expected
-    assert len(files(moved)) == 5
+    assert len(files(moved)) == FULL
     assert answers(moved) == expected
 
 
@@ -109,7 +105,7 @@ def test_through_an_engine_the_answers_are_the_same(workspace: Path, store: Stor
     engine = open_engine(f"sqlite:///{workspace / 'ledger.db'}")
     assert answers(database(engine, workspace)) == expected
     assert answers(database(engine, workspace)) == expected
-    assert len(files(store)) == 5
+    assert len(files(store)) == FULL
     engine.dispose()
 
 
@@ -165,18 +161,16 @@ def test_where_no_segment_can_be_written_the_ledger_is_read(store: Store, expect
     assert answers(store) == expected
 
 
-def test_the_segments_of_another_ledger_are_not_used(workspace: Path, store: Store, tmp_path: Path) -> None:
+def test_the_segments_of_another_ledger_are_not_used(workspace: Path, store: Store) -> None:
     """A ledger that was put back from an older copy, and went on otherwise, under the segments of the first."""
     answers(store)
-    other = tmp_path / "other"
-    made_ledger.make(other, 600)
-    shutil.copy(other / "workspace" / "ledger.db", workspace)
+    shutil.copy(worlds.long(seed=8) / "ledger.db", workspace)
     before, store = folder(store), opened(workspace)
     folder(store).parent.mkdir()
     before.rename(folder(store))
-    plain = answers(store, 600, size=1 << 20)
-    assert answers(store, 600) == plain
-    assert answers(store, 600) == plain
+    plain = answers(store, size=1 << 20)
+    assert answers(store) == plain
+    assert answers(store) == plain
 
 
 def segment_at(store: Store, first: int, recipe: str) -> segments.Segment | None:
@@ -217,4 +211,4 @@ def test_two_releases_leave_each_other_their_segments_and_older_ones_go(store: S
 
 
 def test_a_range_that_is_not_full_has_no_segment(store: Store) -> None:
-    assert segment_at(store, 1 + 5 * EVENTS, "recipe") is None
+    assert segment_at(store, 1 + FULL * EVENTS, "recipe") is None

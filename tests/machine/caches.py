@@ -24,13 +24,15 @@ fates = st.tuples(st.one_of(st.none(), st.sampled_from(FATES)), st.integers(0, 9
 class Caches:
     """The caches of a lab; what lay there once; and, in a folder of all labs, those of a ledger that went on otherwise.
 
-    Every lab begins with the same ledger, so what another one keeps has the right id, user and positions.
+    Every lab begins with the same ledger, so what another one keeps has the right id, user and positions; it lies there
+    from the beginning.
     """
 
     def __init__(self, lab: Lab, others: Path) -> None:
         self.lab, self._others = lab, others
         self._before = lab.folder.parent / "before"
         self._seen = 0
+        self.meet("of others", 0)
 
     def meet(self, fate: str, number: int) -> bool:
         """Have something befall them; False where there is nothing that it could befall."""

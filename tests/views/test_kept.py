@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from tests import worlds
 from tests.golden import record
-from tests.kit import made_ledger, small
+from tests.kit import small
 from tests.kit.kept import HARMS, Answers, Harm, asked, files, flip, from_zero, make_small, told
 from tradex_ledger import keyed
 from tradex_ledger.audit.look import Look
@@ -217,11 +217,11 @@ def test_older_events_that_the_ledger_does_not_find_are_taken_from_the_segments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """How many there are of each topic is kept, so that none is lacking in silence."""
-    monkeypatch.setattr(segments, "EVENTS", 256)
-    made_ledger.make(tmp_path, 300)
-    store = _opened(tmp_path / "workspace")
+    monkeypatch.setattr(segments, "EVENTS", 256)  # its leaves are in a tile
+    shutil.copy(worlds.long() / "ledger.db", tmp_path)
+    store = _opened(tmp_path)
     right = over(store, 256, 300, "definitions")
-    with closing(sqlite3.connect(tmp_path / "workspace" / "ledger.db")) as connection:
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as connection:
         connection.execute("drop trigger events_no_delete")
         wanted = "select min(position) from events where topic = 'dataset.logic_versioned'"
         connection.execute(f"delete from events where position = ({wanted})")
