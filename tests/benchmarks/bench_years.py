@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.benchmarks import measure
 from tests.kit.rows import rows
+from tests.kit.years import write_years
 from tradex_ledger.domain.request import Request
-from tradex_ledger.pipelines.x.demo.posts import write_years
 from tradex_ledger.views import open_views, resolve
 from tradex_ledger.workspace import Workspace
 
@@ -36,7 +36,7 @@ def deliver(folder: Path, days: int, *, late: int) -> None:
     part = folder / f"part-{late}"
     found = write_years(part, 11 + late, FIRST, days, LATE_A_DAY if late else POSTS_A_DAY)
     (folder / "delivered").mkdir(exist_ok=True)
-    for file in found.files:
+    for file in found:
         file.rename(folder / "delivered" / f"{late}-{file.name}")
 
 

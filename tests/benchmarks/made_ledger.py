@@ -35,13 +35,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.benchmarks import made_history as history
 from tests.benchmarks.made_history import BASELINES, BRONZE, POSTS_A_FILE, Book, BronzeFile, Facts, Known, Past
+from tests.kit.years import write_years
 from tradex_ledger import resources
 from tradex_ledger.config import FILE
 from tradex_ledger.lake.folder import lay
 from tradex_ledger.lake.markers import MARKS, Marker
 from tradex_ledger.ledger.entry import Entry, canonical, parse
 from tradex_ledger.ledger.merkle import TILE_WIDTH, root
-from tradex_ledger.pipelines.x.demo.posts import write_years
 from tradex_ledger.pipelines.x.demo.stream import day_of_posts
 from tradex_ledger.workspace import Workspace
 

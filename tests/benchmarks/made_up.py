@@ -16,13 +16,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.kit.posts import parse_post
 from tradex_ledger.driving import extract
 from tradex_ledger.driving.execution import Bench
 from tradex_ledger.driving.staging import Staged
 from tradex_ledger.pipelines.x.demo.stream import day_of_posts
 from tradex_ledger.sources.source import Rejected
 from tradex_ledger.sources.stage import PLACE, FileCounts, StageCounts
-from tradex_ledger.sources.x_posts.posts import parse_post
 from tradex_ledger.sources.x_posts.schema import POSTS_SCHEMA
 
 POOL_DAYS, POOL_POSTS_PER_DAY = 5, 6_000

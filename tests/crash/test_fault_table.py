@@ -17,7 +17,7 @@ from tradex_ledger.clock import seat
 from tradex_ledger.domain.incremental import NothingToRunError
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.ledger.leases import Leases
-from tradex_ledger.pipelines.x.demo.posts import deliver_outage, write_month
+from tradex_ledger.pipelines.x.demo.posts import deliver_days, write_month
 from tradex_ledger.workspace import Workspace
 
 N_DAYS, POSTS_A_DAY = 5, 12
@@ -69,7 +69,7 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Story]:
     lakes.create(root / "lake", root / "source", workers=1, window_partitions=100, pipeline="pipeline")
     with Workspace.open(root / "lake") as workspace:
         workspace.incremental.run(until=lakes.day(3))
-    deliver_outage(root / "source", *made, outage=OUTAGE)
+    deliver_days(root / "source", *made, OUTAGE)
     lakes.copy(root / "lake", root / "before-run")
     with Workspace.open(root / "lake") as workspace:
         backfill = lakes.request(workspace, 1, 1)

@@ -15,7 +15,7 @@ import pytest
 from tests.crash import lakes
 from tests.kit.check import check_everything
 from tests.kit.contents import Contents, contents, published
-from tradex_ledger.pipelines.x.demo.posts import deliver_outage, write_month
+from tradex_ledger.pipelines.x.demo.posts import deliver_days, write_month
 from tradex_ledger.workspace import Workspace
 
 N_DAYS, POSTS_A_DAY = 31, 60
@@ -100,7 +100,7 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Story]:
     lakes.create(root / "before-run", root / "source", workers=2, window_partitions=4)
     with Workspace.open(root / "before-run") as workspace:
         workspace.incremental.run(until=lakes.day(16))
-    deliver_outage(root / "source", *made, outage=OUTAGE)
+    deliver_days(root / "source", *made, OUTAGE)
     until = str(lakes.day(N_DAYS))
     run = undisturbed(root / "before-run", root / "before-backfill", ("run", until))
     with Workspace.open(root / "before-backfill") as workspace:

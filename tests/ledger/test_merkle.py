@@ -107,7 +107,7 @@ def test_the_root_over_leaves_at_hand_is_the_rfcs(leaves: list[bytes]) -> None:
 
 @given(sizes)
 def test_the_root_of_any_size_is_the_rfcs(size: int) -> None:
-    assert merkle.tree_root(size, WHOLE.read_tile, WHOLE.read_leaves) == mth(LEAVES[:size])
+    assert WHOLE.tree(size).root() == mth(LEAVES[:size])
 
 
 @given(st.lists(st.integers(0, 600), max_size=5))

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kit.delivered import files_in
+from tests.kit.posts import parse_post
 from tradex_ledger.sources.moments import DAY_US
 from tradex_ledger.sources.source import Rejected
-from tradex_ledger.sources.x_posts.posts import Post, parse_line, parse_post
+from tradex_ledger.sources.x_posts.posts import Post, parse_line
 from tradex_ledger.sources.x_posts.records import read_records
 
 V1: dict[str, Any] = {

@@ -60,7 +60,6 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     ),
 }
 ZONED = "and a time with a zone means another thing in another session"
-VERDICTS = frozenset(PROBLEMS) - {"unjudged"} | {"safe"}
 
 
 def _words(text: str) -> frozenset[str]:

@@ -11,7 +11,6 @@ from tradex_ledger.domain.dataset_errors import (
     AlreadyDeprecatedError,
     AlreadyProtectedError,
     DeprecatedVersionError,
-    LogicChangedError,
     NoSuchVersionError,
     NotDeprecatedError,
     NotProtectedError,
@@ -154,12 +153,6 @@ class Dataset(Losses):
                 f"its {row}s are read by reader {reader}, version {self.logic_version} was read by reader {known}"
             )
         return changed
-
-    def check_logic(self, differs: Difference, *, reader: int | None, row: str = ROW) -> None:
-        """Raise `LogicChangedError` unless the logic is that of the current version."""
-        changed = self.changes(differs, reader=reader, row=row)
-        if changed:
-            raise LogicChangedError({self.name: (self.logic_version, changed)})
 
     def reader_of(self, logic_version: int) -> int | None:
         """The version of the code that read a Bronze dataset's rows under a logic version; None where none does.

@@ -46,11 +46,6 @@ def root(leaves: Sequence[bytes]) -> bytes:
     return level[0]
 
 
-def tree_root(size: int, read_tile: ReadTile, read_leaves: ReadLeaves) -> bytes:
-    """The root of the first `size` leaves, from full tiles and the leaves beyond them."""
-    return Tree(size, read_tile, read_leaves).root()
-
-
 def new_tiles(
     old_size: int, new_leaves: Sequence[bytes], read_tile: ReadTile, read_leaves: ReadLeaves
 ) -> list[tuple[int, int, bytes]]:

@@ -12,13 +12,13 @@ from statistics import pstdev
 import pytest
 
 from tests.kit.delivered import batch, files_in
+from tests.kit.posts import parse_post
 from tradex_ledger.errors import UsageError
 from tradex_ledger.pipelines.x.demo import posts as demo
 from tradex_ledger.pipelines.x.demo.stream import Delivery, spikes
 from tradex_ledger.sources.source import Rejected
 from tradex_ledger.sources.stage import Outputs, Wanted, stage
-from tradex_ledger.sources.x_posts.posts import Post, parse_post
-from tradex_ledger.sources.x_posts.records import read_records
+from tradex_ledger.sources.x_posts.posts import Post
 
 FIRST = date(2025, 12, 1)
 CASHTAG = re.compile(r"\$([A-Z]{1,6})\b")
@@ -124,7 +124,7 @@ def test_an_outage_holds_its_days_back_and_delivering_it_makes_the_folder_whole(
     held = demo.write_month(tmp_path / "held", 7, FIRST, 20, 60, OUTAGE)
     missing = {f"2025-12-{day}.jsonl.gz" for day in (10, 11, 12)}
     assert set(digests(tmp_path / "whole")) - set(digests(tmp_path / "held")) == missing
-    later = demo.deliver_outage(tmp_path / "held", 7, FIRST, 20, 60, OUTAGE)
+    later = demo.deliver_days(tmp_path / "held", 7, FIRST, 20, 60, OUTAGE)
     assert {path.name for path in later.files} == missing
     assert digests(tmp_path / "whole") == digests(tmp_path / "held")
     assert held.lines + later.lines == whole.lines
@@ -147,16 +147,6 @@ def test_the_manifest_says_what_the_files_hold(tmp_path: Path):
     assert counts.rejected == manifest.broken > 0
     assert counts.rows == manifest.posts + manifest.duplicates + manifest.edits
     assert len(manifest.spikes) == 4
-
-
-def test_ten_years_are_written_as_one_file_a_month_with_posts_on_every_day(tmp_path: Path):
-    manifest = demo.write_years(tmp_path / "in", 7, date(2016, 1, 1), 3650, 2)
-    assert len(manifest.files) == 120
-    assert (manifest.broken, manifest.late) == (0, 0)
-    lines = [record.raw for file in files_in(tmp_path / "in") for record in read_records(file.path)]
-    posts = [post for line in lines if isinstance(post := parse_post(line), Post)]
-    assert len(posts) == len(lines) == manifest.lines
-    assert len({post.event_date for post in posts}) == 3650
 
 
 def test_days_before_snowflakes_are_refused():

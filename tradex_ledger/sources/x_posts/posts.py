@@ -131,14 +131,6 @@ def _unspoilt(found: Post | Rejected, flaw: str) -> Post | Rejected:
     return found
 
 
-def parse_post(line: bytes, delivered_us: int | None = None) -> Post | Rejected:
-    """Read a line that holds one post. Never raises."""
-    found = parse_line(line, delivered_us)
-    if len(found) == 1:
-        return found[0]
-    return Rejected(f"{len(found)} posts in a line that was to hold one", line.decode(errors="replace"), None, None)
-
-
 # -- one post
 
 

@@ -64,11 +64,6 @@ def write_month(
     return _write_daily(folder, deliveries, _spikes(seed, first, days))
 
 
-def deliver_outage(folder: Path, seed: int, first: date, days: int, posts_per_day: int, outage: Days) -> Manifest:
-    """Deliver what the outage (its first and last day) held back: same arguments as `write_month`."""
-    return deliver_days(folder, seed, first, days, posts_per_day, outage)
-
-
 def deliver_days(folder: Path, seed: int, first: date, days: int, posts_per_day: int, delivery_days: Days) -> Manifest:
     """Deliver only the files of some delivery days, to let time pass between one run and the next."""
     start, end = delivery_days
@@ -76,19 +71,6 @@ def deliver_days(folder: Path, seed: int, first: date, days: int, posts_per_day:
         delivery for delivery in generate(seed, first, days, posts_per_day) if start <= delivery.delivery_day <= end
     )
     return _write_daily(folder, deliveries, _spikes(seed, first, days))
-
-
-def write_years(folder: Path, seed: int, first: date, days: int, posts_per_day: int) -> Manifest:
-    """Many days in few files, one a month; nothing late, nothing broken."""
-    months: dict[str, list[Delivery]] = {}
-    for day in _days(first, days):
-        whole = [
-            delivery._replace(delivery_day=day)
-            for delivery in day_of_posts(seed, day, posts_per_day)
-            if delivery.kind != "broken"
-        ]
-        months.setdefault(f"{day:%Y-%m}", []).extend(whole)
-    return _write(folder, months, _spikes(seed, first, days))
 
 
 def _write_daily(folder: Path, deliveries: Iterable[Delivery], found: list[tuple[date, str]]) -> Manifest:
