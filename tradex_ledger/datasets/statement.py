@@ -29,6 +29,8 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 Node: TypeAlias = dict[str, Json]
 """An object of a parsed form: an expression, a table, a query and what belongs to it."""
 
+LASTING = "memory.main"
+"""Where what outlasts one question lies, in the DuckDB of this process."""
 _numbers = count(1)
 
 
@@ -53,14 +55,14 @@ def shared() -> Iterator[duckdb.DuckDBPyConnection]:
     those of all who share, so that nothing can be confined; whoever runs what somebody wrote calls `connect`.
     """
     name = f"own_{next(_numbers)}"
-    connection = _engine().cursor()
+    connection = engine().cursor()
     try:
         _set_session(connection)
         connection.execute(f"attach ':memory:' as {name}")
         connection.execute(f"use {name}")
         yield connection
     except duckdb.FatalException:
-        _engine.cache_clear()  # DuckDB answers nothing after that
+        engine.cache_clear()  # DuckDB answers nothing after that
         raise
     finally:
         with suppress(duckdb.Error):  # that was the fatal one
@@ -70,7 +72,8 @@ def shared() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @cache
-def _engine() -> duckdb.DuckDBPyConnection:
+def engine() -> duckdb.DuckDBPyConnection:
+    """The one DuckDB of this process; after a fatal error it is another."""
     connection = connect()
     atexit.register(connection.close)  # so that what was spilled goes with the process
     return connection

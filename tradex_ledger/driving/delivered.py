@@ -25,13 +25,12 @@ from tradex_ledger.domain.day import Day, to_epoch
 from tradex_ledger.keyed import read_sealed, write_sealed
 from tradex_ledger.lake.storage import sha256_of
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.ledger.tree import stored_tree
 from tradex_ledger.planning.scope import Scope
 from tradex_ledger.sources.source import SourceFile
 from tradex_ledger.sources.stage import FileCounts
 
 # Goes up when what is remembered, or how it is written, means something else.
-_FORMAT = 4
+_FORMAT = 5
 _LABEL = "delivered"
 
 Days = tuple[int, int]  # from the first to the second, excluded; days since 1970-01-01
@@ -127,8 +126,11 @@ class Delivered:
     def _write(self, ledger: Ledger) -> None:
         assert self.path is not None
         position = ledger.position()
+        root = _root(ledger, position)
+        if root is None:
+            return  # it is only a cache
         files = [tuple(_entry(known)) for known in self.known.values()]
-        document = _Document(self.binding, position, _root(ledger, position), files)
+        document = _Document(self.binding, position, root, files)
         write_sealed(self.path, orjson.dumps(document), _LABEL)
 
 
@@ -215,9 +217,13 @@ def _binding(scope: Scope, intake: Intake) -> str:
     return digest.hexdigest()
 
 
-def _root(ledger: Ledger, position: int) -> str:
-    """The root of the ledger's tree at a position: nothing before it can be otherwise under the same one."""
-    return stored_tree(ledger.store, position).root().hex()
+def _root(ledger: Ledger, position: int) -> str | None:
+    """A digest (hex) of the ledger's tree at a position: nothing before it can be otherwise under the same one.
+
+    None where the tree is not whole. Its own root would be made of many times the hashes.
+    """
+    known = ledger.store.tree(position)
+    return None if known is None else hashlib.sha256(known).hexdigest()
 
 
 def _is_still(path: Path, sha256: str) -> bool:

@@ -28,7 +28,7 @@ def detect_anomalies(scope: Scope, driven: DrivenRun, published: Catalog) -> Non
     for name, definition in scope.pipeline.definitions.items():
         candidates = driven.run.candidates.get(name, {})
         daily = all(read.first == read.last == 0 for read in definition.reads)
-        rows = {day: version.rows for day, version in published.current.get(name, {}).items()}
+        rows = published.rows(name)
         own = {day: candidate.rows for day, candidate in candidates.items()}
         for day, candidate in sorted(candidates.items()):
             current = published.get(name, day)

@@ -7,16 +7,15 @@ ledger's index by topic, many from the segments, which DuckDB reads column by co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 import duckdb
-import orjson
 
 from tradex_ledger import resources
 from tradex_ledger.ledger import segments
 from tradex_ledger.ledger.entry import NotCanonicalError, parse
-from tradex_ledger.ledger.rows import BrokenRowError, check_range, check_some, position_in
+from tradex_ledger.ledger.rows import BrokenRowError, Row, check_range, check_some, position_in
 from tradex_ledger.ledger.segments import Segments
 from tradex_ledger.ledger.select import Store, read
 from tradex_ledger.paths import file_list, sql_text
@@ -67,9 +66,10 @@ FEW = 20_000
 class Events:
     """`events` in a connection: those of the positions above…upto, and of older ones what is added.
 
-    With `topics` only theirs. `older` are the number of older events of each topic; they are not looked at until
-    somebody wants them. Wherever rows come from they are the same, so that nothing that is asked of them can tell: from
-    the files of segments, unless not `by_file`, and from the ledger.
+    With `topics` only theirs. `tail` is a table that has those above the position already, and maybe more. `older` are
+    the number of older events of each topic; they are not looked at until somebody wants them. Wherever rows come from
+    they are the same, so that nothing that is asked of them can tell: from the files of segments, unless not `by_file`,
+    and from the ledger.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class Events:
         above: int = 0,
         older: Mapping[str, int] = _NONE,
         by_file: bool = True,
+        tail: str | None = None,
     ) -> None:
         self.connection = connection
         self.above = above
@@ -91,8 +92,14 @@ class Events:
         self._segments = Segments(store, RECIPE) if by_file else None
         self._lacking = dict(older)
         self._scans: list[str] = []
-        self._has_table = False
-        self._add(above + 1, upto, topics)
+        self._has_table = tail is not None
+        if tail is not None:
+            connection.execute(f"create table ledger_events as from {tail} limit 0")
+            self._scans.append(
+                f"from {tail} where position <= {upto} and {among('topic', topics) if topics else 'true'}"
+            )
+        else:
+            self._add(above + 1, upto, topics)
         if not self._has_table:
             self._typed([])
         self._show()
@@ -208,19 +215,21 @@ def _unreadable(entries: list[str]) -> str:
 
 
 def entries_of(store: Store, first: int, last: int, topics: tuple[str, ...] = ()) -> list[str]:
-    """The entries (text) of the events first…last, of the topics given, else of all, in order; each is held against
-    its row.
+    """The entries (text) of the events first…last, as `rows_of` has them. Raises: `BrokenLedgerError`."""
+    return [row[-1] for row in rows_of(store, first, last, topics)]
+
+
+def rows_of(store: Store, first: int, last: int, topics: tuple[str, ...] = ()) -> Iterator[Row]:
+    """The events first…last, of the topics given, else of all, in order; each is held against its row.
 
     Raises: `BrokenLedgerError`.
     """
     if not topics:
-        return [
-            row[-1]
-            for row in check_range(store.ledger, store.select(read("range"), first=first, last=last), first, last)
-        ]
+        yield from check_range(store.ledger, store.select(read("range"), first=first, last=last), first, last)
+        return
     ((known,),) = store.select(read("range_counted"), topics=resources.event_topics(), first=first, last=last)
     if known != last - first + 1:
         # There are events that no release knows, or the index by topic has lost some: each event is asked itself.
-        return [entry for entry in entries_of(store, first, last) if orjson.loads(entry)["topic"] in topics]
-    rows = store.select(read("range_of_topics"), first=first, last=last, topics=topics)
-    return [row[-1] for row in check_some(store.ledger, rows)]
+        yield from (row for row in rows_of(store, first, last) if row[3] in topics)
+        return
+    yield from check_some(store.ledger, store.select(read("range_of_topics"), first=first, last=last, topics=topics))

@@ -70,6 +70,10 @@ class Catalog:
         """All files of a dataset (with their day), in order of day."""
         return [(day, file) for day, version in sorted(self.current.get(dataset, {}).items()) for file in version.files]
 
+    def rows(self, dataset: str) -> dict[Day, int]:
+        """How many rows each day of a dataset has."""
+        return Versions(self.current.get(dataset, {})).rows()
+
     def may_be(self, dataset: str, day: Day) -> bool:
         """Whether a day (an ordinal) can be true of a dataset; one that is computed has those of Bronze."""
         first = self.first_days.get(dataset)

@@ -43,6 +43,10 @@ class Versions(MutableMapping[Day, PartitionVersion]):
     def __init__(self, known: Mapping[Day, PartitionVersion] = MappingProxyType({})) -> None:
         self._known: dict[Day, PartitionVersion | Row] = dict(known._known if isinstance(known, Versions) else known)
 
+    def rows(self) -> dict[Day, int]:
+        """How many rows each version has."""
+        return {day: known.rows for day, known in self._known.items()}
+
     def __getitem__(self, day: Day) -> PartitionVersion:
         found = self._known[day]
         if isinstance(found, Row):

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, proxy
 
 import duckdb
 
@@ -23,6 +23,7 @@ from tradex_ledger.ledger.ask import last_position
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.rows import time_at
 from tradex_ledger.ledger.select import Store
+from tradex_ledger.ledger.tail import Use, held
 from tradex_ledger.views import few, projected
 from tradex_ledger.views.kept import Generation, Generations
 from tradex_ledger.views.view import View
@@ -87,29 +88,31 @@ def open_views(store: Store, as_of: AsOf, *only: str) -> duckdb.DuckDBPyConnecti
 
     With names of projections, `only` those will be asked: no other events are read than theirs.
     """
-    return _view(connect(), store, as_of, only).connection
+    return _opened(connect(), store, as_of, only)
 
 
 @contextmanager
 def shared_views(store: Store, as_of: AsOf, *only: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """The same for questions of ours alone, at a fifteenth of what it costs to open (`statement.shared`)."""
-    with shared() as connection:
-        yield _view(connection, store, as_of, only).connection
+    with shared() as connection, held(connection) as use:
+        yield _opened(connection, store, as_of, only, use)
 
 
 def open_view(store: Store, upto: int, generation: Generation | None, topics: tuple[str, ...] = ()) -> View:
     """A private DuckDB likewise, over one generation; over none all is worked out from zero."""
-    return _opened(View(connect(), store, upto, generation, topics))
-
-
-def _view(connection: duckdb.DuckDBPyConnection, store: Store, as_of: AsOf, only: tuple[str, ...]) -> View:
-    topics = projected.topics_of(*only) if only else ()
-    return _opened(View(connection, store, as_of.position, _newest(store, as_of.position), topics))
-
-
-def _opened(view: View) -> View:
-    _OPEN[view.connection] = view
+    connection = connect()
+    _OPEN[connection] = view = View(connection, store, upto, generation, topics)
     return view
+
+
+def _opened(
+    connection: duckdb.DuckDBPyConnection, store: Store, as_of: AsOf, only: tuple[str, ...], use: Use | None = None
+) -> duckdb.DuckDBPyConnection:
+    topics = projected.topics_of(*only) if only else ()
+    generation = _newest(store, as_of.position)
+    # By a weak one: else what is known of a connection would keep it for ever.
+    _OPEN[connection] = View(proxy(connection), store, as_of.position, generation, topics, use)
+    return connection
 
 
 def _newest(store: Store, upto: int) -> Generation | None:
@@ -127,10 +130,11 @@ def _newest(store: Store, upto: int) -> Generation | None:
 
 def _make(store: Store, kept: Generations, position: int, before: Generation | None) -> Generation | None:
     """The generation of a position, from the one before."""
-    connection = open_view(store, position, before).connection
-    with connection:
+    with connect() as connection:
+        view = View(connection, store, position, before)
         connection.execute(f"set threads = {min(_THREADS, os.cpu_count() or 1)}")  # each table has an order of its own
-        add_projections(connection, projected.all_kept())
+        for name in projected.all_kept():
+            view.add(name)
         return kept.write(connection, position)
 
 

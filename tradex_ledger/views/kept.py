@@ -16,6 +16,7 @@ import hashlib
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 
 import duckdb
@@ -155,7 +156,7 @@ class Generations:
             self._there = {}
             folder = self._store.caches.path(_FOLDER)
             with suppress(OSError):
-                for path in sorted(folder.iterdir()) if folder else ():
+                for path in sorted(folder.iterdir(), key=attrgetter("name")) if folder else ():
                     number, name, *rest = path.name.split("-")
                     if len(rest) == 2 and len(number) == _DIGITS and number.isdecimal():
                         self._there.setdefault(int(number), {}).setdefault(name, []).append(path)

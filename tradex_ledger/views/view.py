@@ -14,6 +14,7 @@ from tradex_ledger import lifecycle
 from tradex_ledger.ledger.columnar import WITH_DATA, Events, among, scan, typed
 from tradex_ledger.ledger.rows import check_some
 from tradex_ledger.ledger.select import Store, read
+from tradex_ledger.ledger.tail import Use
 from tradex_ledger.views import projected
 from tradex_ledger.views.kept import COUNTS, Generation
 from tradex_ledger.views.projected import LIFECYCLE, By, How
@@ -41,6 +42,7 @@ class View:
         upto: int,
         generation: Generation | None,
         topics: tuple[str, ...] = (),
+        use: Use | None = None,
     ) -> None:
         self.connection = connection
         self.store, self.upto, self._topics = store, upto, topics
@@ -49,7 +51,8 @@ class View:
         self.above = generation.position if generation is not None and counts is not None else 0
         found = connection.execute(f"select topic, events from {scan([str(counts)])}").fetchall() if counts else []
         self._older = {str(topic): int(count) for topic, count in found}
-        self.events = Events(connection, store, upto, topics, above=self.above, older=self._older)
+        tail = use.table(store, self.above, upto, topics) if use is not None else None
+        self.events = Events(connection, store, upto, topics, above=self.above, older=self._older, tail=tail)
         self._files: dict[str, Path | None] = {COUNTS: counts}
         self._present = {projected.EVENTS}
         self.prepared: set[str] = set()
