@@ -10,12 +10,18 @@ from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.domain.day import Day, date_of, day_of, iso, later, span
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.partition import PartitionVersion
-from tradex_ledger.ledger.ask import has_moved, has_topic
+from tradex_ledger.domain.run_events import BatchAppended
+from tradex_ledger.ledger.ask import events_of, has_moved, has_topic
+from tradex_ledger.ledger.entry import state_of
+from tradex_ledger.ledger.event import event_of
+from tradex_ledger.ledger.rows import check_row
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.planning.readers import readers_of
 from tradex_ledger.planning.versions import SELECTED, Row, Versions
 from tradex_ledger.sources.source import Again
 from tradex_ledger.views import AsOf, add_history, add_projections, projected, shared_views
+
+_EMPTY = PartitionVersion(None, (), 0, 0, None)
 
 
 @dataclass
@@ -50,6 +56,16 @@ class Catalog:
     def put(self, dataset: str, day: Day, version: PartitionVersion) -> None:
         """Lay a version over what was there (a run's own candidates, for its later layers)."""
         self.current.setdefault(dataset, Versions())[day] = version
+
+    def append(self, batch: BatchAppended, run_id: str) -> None:
+        """Lay a batch that a run appended to Bronze behind those that are there, as `partitions.sql` has it."""
+        day, files = day_of(batch.partition), tuple(map(LakeFile.of, batch.files))
+        before = self.get(batch.dataset, day) or _EMPTY
+        rows, size = sum(file.rows for file in files), sum(file.bytes for file in files)
+        self.put(
+            batch.dataset, day,
+            PartitionVersion(None, before.files + files, before.rows + rows, before.bytes + size, None, run_id),
+        )  # fmt: skip
 
     def files(self, dataset: str, first: Day, last: Day) -> list[tuple[Day, LakeFile]]:
         """The files (with their day) of first..last, in order of day."""
@@ -114,8 +130,10 @@ class Catalog:
 
 _ASKED = ("partitions", "datasets", "definitions", "old_files")
 _HISTORY = ("partition_history", "run_datasets")
-# A candidate becomes current by its publication: alone it moves nothing.
-_MOVES_NOTHING = {"run.partition_rebuilt"}
+# A candidate becomes current by its publication: alone it moves nothing. A batch adds to one day of Bronze.
+_MOVES_LITTLE = {"run.partition_rebuilt", BatchAppended.TOPIC}
+_FEW = 1_000
+"""Batches that are added to a catalog one by one."""
 
 
 @dataclass
@@ -127,19 +145,34 @@ class Catalogs:
 
     def at(self, position: int, versions: Mapping[str, int]) -> Catalog:
         """The catalog as of a position, for the given logic version of each dataset."""
-        last = self._last
+        last, found = self._last, None
         # Once files are lost, an extraction may move it, too: then it is read each time.
-        if (
-            last is not None
-            and last[1] == versions
-            and not last[0].gone
-            and not self._moved(last[0].position, position)
-        ):
-            found = replace(last[0], position=position)
-        else:
+        if last is not None and last[1] == versions and not last[0].gone:
+            found = self._carried_on(last[0], position, versions)
+        if found is None:
             found = self._load(position, versions)
         self._last = found, dict(versions)
         return found.copy()
+
+    def _carried_on(self, last: Catalog, position: int, versions: Mapping[str, int]) -> Catalog | None:
+        """The last catalog as of another position, with what was appended since; None where more has moved."""
+        topics = [topic for topic in projected.topics_of(*_ASKED) if topic not in _MOVES_LITTLE]
+        one, other = sorted((last.position, position))
+        if has_moved(self.store, topics, one, other):
+            return None
+        found = replace(last, position=position)
+        batches = events_of(self.store, [BatchAppended.TOPIC], after=one, upto=other, limit=_FEW)
+        if batches and (position == one or len(batches) == _FEW):
+            return None
+        if batches:
+            found = found.copy()
+        for told in batches:
+            event = event_of(state_of(check_row(self.store.ledger, told)), told.stream, told.version, told.topic)
+            assert isinstance(event, BatchAppended)
+            if event.logic_version != versions.get(event.dataset):
+                return None  # an older reader's, or of a dataset that is none here
+            found.append(event, told.stream)
+        return found
 
     def built(self, position: int, dataset: str, days: Collection[Day]) -> dict[Day, list[PartitionVersion]]:
         """All versions of some days of Silver or Gold that were ever built by runs that are over, newest first."""
@@ -196,11 +229,6 @@ class Catalogs:
             named = version is not None and any(file.path == path for file in version.files)
             if named if layer != "bronze" else mended is None:
                 catalog.lost.setdefault(dataset, {})[day_of(day)] = position
-
-    def _moved(self, one: int, other: int) -> bool:
-        """Whether the catalogs of two positions may differ, whichever comes first."""
-        topics = [topic for topic in projected.topics_of(*_ASKED) if topic not in _MOVES_NOTHING]
-        return has_moved(self.store, topics, min(one, other), max(one, other))
 
 
 _LOST = "select dataset, layer, partition, path, position, mended_position from lost_files order by position"

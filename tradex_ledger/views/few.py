@@ -5,7 +5,10 @@ Where nothing is kept, all events are at hand, and all of it is worked out inste
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date
+
+import duckdb
 
 from tradex_ledger.ledger.columnar import WITH_DATA, typed
 from tradex_ledger.ledger.rows import check_some
@@ -38,19 +41,29 @@ def history(view: View, dataset: str, first: date, last: date) -> str:
     if not view.above:
         view.add(HISTORY)
         return HISTORY
-    view.add("run_datasets")
-    spans = view.connection.execute(
-        "select first_position, last_position from run_datasets where dataset = $1 and first <= $2 and last >= $3",
-        [dataset, last, first],
-    ).fetchall()
+    spans = _spans(view, dataset, first, last)
     schema = f"asked_{len(view.prepared)}"
     view.prepared.add(schema)
-    days = f"partition between '{first}' and '{last}'"
-    view.gather(schema, spans, f"{BUILT} and dataset = {sql_text(dataset)} and {days}")
+    built = f"{BUILT} and dataset = {sql_text(dataset)} and partition between '{first}' and '{last}'"
+    view.gather(schema, spans, built)
     view.connection.execute(
         f"create view {schema}.events as from main.events where position > {view.above} "
         f"union all select {WITH_DATA} from {schema}.older"
     )
+    if not view.connection.execute(f"select 1 from {schema}.events where {built} limit 1").fetchall():
+        # Nothing is: to plan the statement takes most of its time.
+        view.connection.execute(f"create table {schema}.{HISTORY} ({projected.columns(HISTORY)})")
+        return f"{schema}.{HISTORY}"
     view.add(LIFECYCLE)
     view.create(f"{schema}.{HISTORY}", projected.sql(HISTORY), schema)
     return f"{schema}.{HISTORY}"
+
+
+def _spans(view: View, dataset: str, first: date, last: date) -> list[tuple[int, int]]:
+    """Where in the ledger older builds of some days of a dataset stand."""
+    asked = "select first_position, last_position from {} where dataset = $1 and first <= $2 and last >= $3"
+    if (old := view.old("run_datasets")) is not None:
+        with suppress(duckdb.IOException):  # somebody has just taken it away
+            return view.connection.execute(asked.format(old), [dataset, last, first]).fetchall()
+    view.add("run_datasets")
+    return view.connection.execute(asked.format("run_datasets"), [dataset, last, first]).fetchall()

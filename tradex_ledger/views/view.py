@@ -156,6 +156,11 @@ class View:
             self._files[name] = self._generation.file(name)
         return self._files[name]
 
+    def old(self, name: str) -> str | None:
+        """The rows of a projection as of the generation, in SQL; None where nothing is kept of it."""
+        file = self._file(name)
+        return None if file is None else scan([str(file)])
+
     def create(self, table: str, statement: str, schema: str) -> None:
         """Make a table of what a statement says within a schema, and with the tables of all schemas behind it."""
         self.connection.execute(f"set search_path = '{schema},main'")
