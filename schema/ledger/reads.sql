@@ -66,6 +66,9 @@ select position, stream, version, topic, at, leaf, entry from events where strea
 -- name: streams_begun
 select stream from events where version = 1 and topic in :topics order by position
 
+-- name: streams_begun_among
+select stream from events where version = 1 and stream in :streams and topic in :topics order by position
+
 -- name: leases
 select name, holder, host, machine, pid, beat, renewed, seconds from holds
 

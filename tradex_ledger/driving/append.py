@@ -59,7 +59,7 @@ def placed_rows(
     """Look where the staged rows of a dataset of a source belong. Raises: `LakeFileError`."""
     definition = part.definition
     if not part.of_lines:
-        protected = ex.scope.locks()[definition.name].protected
+        protected = ex.scope.lock(definition.name).protected
         return Placed(moved=find_moved(ex, index, catalog, part.intake, staged, folder, protected=protected))
     return Placed(lines=lines_elsewhere(ex.lake, index, catalog, part.intake, definition, staged))
 

@@ -50,7 +50,7 @@ def differing(
         if earlier.inputs == digest and earlier.content != built.content:
             found = compare(ex.lake, definition, earlier, built, published.gone)
             strange += [told(definition, day, earlier, built, found)] if found else []
-    if not strange or ex.scope.locks()[definition.name].engine_verdict(ex.executor.engine) == ACCEPTED:
+    if not strange or ex.scope.lock(definition.name).engine_verdict(ex.executor.engine) == ACCEPTED:
         return []
     return [max(strange, key=lambda one: bool(one.differences))]  # one that is known to differ, if there is one
 

@@ -212,7 +212,7 @@ def _binding(scope: Scope, intake: Intake) -> str:
     for definition in sorted(intake.datasets, key=lambda d: d.name):
         digest.update(f"{definition.name} {fingerprint(definition)}\n".encode())  # the reader is part of it
         # What Bronze has lost it has no more: every file may hold rows of it, and is read again.
-        for path in scope.locks()[definition.name].lost:
+        for path in scope.lock(definition.name).lost:
             digest.update(f"lost {path}\n".encode())
     return digest.hexdigest()
 

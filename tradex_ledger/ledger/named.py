@@ -50,13 +50,15 @@ def find_run(store: Store, prefix: str, *, kinds: tuple[str, ...] = RUNS) -> str
     Of less than `SHORTEST_ID` characters after that it names none, unless it is an id whole.
     Raises: `ShortIdError`, `AmbiguousIdError`, `NoSuchStreamError`.
     """
-    streams = [stream for (stream,) in store.select(read("streams_begun"), topics=_BEGUN) if stream.startswith(kinds)]
     wanted = (prefix, *(kind + prefix for kind in kinds))
-    found = [stream for stream in streams if stream in wanted]
+    whole = store.select(read("streams_begun_among"), streams=wanted, topics=_BEGUN)
+    found = [stream for (stream,) in whole if stream.startswith(kinds)]
     given = next((prefix.removeprefix(kind) for kind in RUNS if prefix.startswith(kind)), prefix)
     if not found and len(given) < SHORTEST_ID:
         raise ShortIdError(prefix)
-    found = found or [stream for stream in streams if stream.startswith(wanted)]
+    if not found:
+        streams = [stream for (stream,) in store.select(read("streams_begun"), topics=_BEGUN)]
+        found = [stream for stream in streams if stream.startswith(kinds) and stream.startswith(wanted)]
     if len(found) > 1:
         raise AmbiguousIdError(prefix, found)
     if not found:

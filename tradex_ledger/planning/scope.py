@@ -41,10 +41,11 @@ class Scope:
 
     def locks(self) -> dict[str, Dataset]:
         """All datasets as they are now."""
-        return {
-            name: self.unregistered.get(name) or self.ledger.get(Dataset, stream_of(name), "dataset")
-            for name in self.pipeline.definitions
-        }
+        return {name: self.lock(name) for name in self.pipeline.definitions}
+
+    def lock(self, name: str) -> Dataset:
+        """A dataset of the pipeline as it is now."""
+        return self.unregistered.get(name) or self.ledger.get(Dataset, stream_of(name), "dataset")
 
     def base(self) -> Base:
         """What a decision made now stands on."""

@@ -17,7 +17,7 @@ from tradex_ledger.driving.execution import Execution, Progress, silent
 from tradex_ledger.driving.lease import held
 from tradex_ledger.errors import UsageError
 from tradex_ledger.ledger.application import WriterConflictError
-from tradex_ledger.ledger.ask import has_topic
+from tradex_ledger.ledger.ask import has_topic, newest
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.workspace.core import Core
@@ -178,7 +178,7 @@ class Incremental:
 
     def unfinished(self) -> str | None:
         """The incremental run that was started and is not closed; there is one at most."""
-        for run_id in reversed(self.core.ledger.streams_of("incremental_run.started")):
-            run = self.core.ledger.get(IncrementalRun, run_id)
-            return run_id if run.status not in ENDED else None
-        return None
+        started = newest(self.core.ledger.store, ["incremental_run.started"])
+        if started is None or self.core.ledger.get(IncrementalRun, started.stream).status in ENDED:
+            return None
+        return started.stream
