@@ -25,16 +25,48 @@ checks as (
 last_day as (
     select max(partition) as day from partitions where dataset in (select unnest([dataset, r.dataset]) from edges)
 ),
+looked as (
+    select p.dataset, p.partition, p.logic_version, p.run_id, p.published_position, k.checked_base
+    from partitions p
+    left join checks k on k.run_id = p.run_id
+),
+newest as (
+    select dataset, partition, max(changed_position) as changed_position from content group by dataset, partition
+),
+reached as (
+    select
+        e.dataset, e.logic_version, e.component,
+        n.changed_position,
+        unnest(generate_series(n.partition - e.r.last, n.partition - e.r.first, interval 1 day))::date as partition
+    from edges e
+    join newest n on n.dataset = e.r.dataset
+    where e.r.dataset <> e.dataset
+),
+-- Those that may be stale, whoever changed an input: of these few it is asked which inputs, and by whom.
+doubtful as (
+    select distinct
+        r.dataset, r.logic_version, r.partition,
+        l.run_id as built_by,
+        l.published_position as built_position,
+        l.checked_base
+    from reached r
+    cross join last_day
+    left join looked l
+        on l.dataset = r.dataset
+        and l.partition = r.partition
+        and (r.component is null or l.logic_version = r.logic_version)
+    where
+        r.partition between (from opening) and last_day.day
+        and (l.run_id is null or r.changed_position > l.checked_base)
+),
 affected as (
     select
-        e.dataset, e.layer, e.logic_version, e.component,
+        e.dataset, e.layer, e.logic_version,
         e.r.dataset as input_dataset,
-        c.partition as input_partition,
-        c.changed_position,
-        c.run_id,
-        unnest(generate_series(c.partition - e.r.last, c.partition - e.r.first, interval 1 day))::date as partition
-    from edges e
-    join content c on c.dataset = e.r.dataset
+        d.partition, d.built_by, d.built_position, d.checked_base,
+        unnest(generate_series(d.partition + e.r.first, d.partition + e.r.last, interval 1 day))::date as input_partition
+    from doubtful d
+    join edges e using (dataset, logic_version)
     where e.r.dataset <> e.dataset
 ),
 stale as (
@@ -43,22 +75,15 @@ stale as (
         a.layer,
         a.partition,
         a.logic_version,
-        max(p.published_position) as built_position,
-        max(a.changed_position) as changed_position,
+        max(a.built_position) as built_position,
+        max(c.changed_position) as changed_position,
         -- Of several that became visible at once, the last by name and day.
-        max_by(a.input_dataset, (a.changed_position, a.input_dataset, a.input_partition)) as input_dataset,
-        max_by(a.input_partition, (a.changed_position, a.input_dataset, a.input_partition)) as input_partition,
-        max_by(a.run_id, (a.changed_position, a.input_dataset, a.input_partition)) as changed_by_run
+        max_by(a.input_dataset, (c.changed_position, a.input_dataset, a.input_partition)) as input_dataset,
+        max_by(a.input_partition, (c.changed_position, a.input_dataset, a.input_partition)) as input_partition,
+        max_by(c.run_id, (c.changed_position, a.input_dataset, a.input_partition)) as changed_by_run
     from affected a
-    cross join last_day
-    left join partitions p
-        on p.dataset = a.dataset
-        and p.partition = a.partition
-        and (a.component is null or p.logic_version = a.logic_version)
-    left join checks k on k.run_id = p.run_id
-    where
-        a.partition between (from opening) and last_day.day
-        and (p.position is null or (a.run_id <> p.run_id and a.changed_position > k.checked_base))
+    join content c on c.dataset = a.input_dataset and c.partition = a.input_partition
+    where a.built_by is null or (c.run_id <> a.built_by and c.changed_position > a.checked_base)
     group by a.dataset, a.layer, a.partition, a.logic_version
 ),
 -- Days that a dataset has, but not under its current logic (bumped and not backfilled, or that backfill reverted).
