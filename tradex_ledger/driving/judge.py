@@ -28,7 +28,7 @@ def detect_anomalies(scope: Scope, driven: DrivenRun, published: Catalog) -> Non
     for name, definition in scope.pipeline.definitions.items():
         candidates = driven.run.candidates.get(name, {})
         daily = all(read.first == read.last == 0 for read in definition.reads)
-        rows = published.rows(name)
+        rows = {day: count for day, (count, _) in published.sizes(name).items()}
         own = {day: candidate.rows for day, candidate in candidates.items()}
         for day, candidate in sorted(candidates.items()):
             current = published.get(name, day)

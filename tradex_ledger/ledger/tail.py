@@ -138,7 +138,7 @@ def _grown(
 ) -> bool:
     """Add what is asked for and not there; False where the tree is not over those events: who verifies tells."""
     if table.upto > table.above and table.topics != _ALL and not (topics and topics <= table.topics):
-        found = rows_of(store, table.above + 1, table.upto, tuple(topics))
+        found = rows_of(store, table.above + 1, table.upto, tuple(topics - table.topics))
         if not _put(connection, table, [row for row in found if row[3] not in table.topics], leaves):
             return False
         table.topics = table.topics | topics if topics else _ALL

@@ -17,7 +17,7 @@ from tradex_ledger.ledger.event import event_of
 from tradex_ledger.ledger.rows import check_row
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.planning.readers import readers_of
-from tradex_ledger.planning.versions import SELECTED, Row, Versions
+from tradex_ledger.planning.versions import SELECTED, Row, Size, Versions
 from tradex_ledger.sources.source import Again
 from tradex_ledger.views import AsOf, add_history, add_projections, projected, shared_views
 
@@ -86,19 +86,22 @@ class Catalog:
         """All files of a dataset (with their day), in order of day."""
         return [(day, file) for day, version in sorted(self.current.get(dataset, {}).items()) for file in version.files]
 
-    def rows(self, dataset: str) -> dict[Day, int]:
-        """How many rows each day of a dataset has."""
-        return Versions(self.current.get(dataset, {})).rows()
+    def sizes(self, dataset: str) -> dict[Day, Size]:
+        """The rows and bytes that a dataset has of each day."""
+        return Versions(self.current.get(dataset, {})).sizes()
 
     def may_be(self, dataset: str, day: Day) -> bool:
         """Whether a day (an ordinal) can be true of a dataset; one that is computed has those of Bronze."""
+        return day >= self._first(dataset)
+
+    def _first(self, dataset: str) -> Day:
         first = self.first_days.get(dataset)
-        return day >= (min(self.first_days.values(), default=1) if first is None else first)
+        return Day(min(self.first_days.values(), default=1) if first is None else first)
 
     def days(self) -> list[Day]:
         """Every day that somebody vouches for: that a dataset has a partition of which others are built upon."""
-        known = ((name, days) for name, days in self.current.items() if name not in self.side)
-        return sorted({day for name, days in known for day in days if self.may_be(name, day)})
+        known = ((self._first(name), days) for name, days in self.current.items() if name not in self.side)
+        return sorted({day for first, days in known for day in days if day >= first})
 
     def copy(self) -> Catalog:
         """A copy that can be laid over without touching this one."""

@@ -16,10 +16,10 @@ from itertools import accumulate, chain
 from tradex_ledger.datasets.definition import Read
 from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.layers import LAYERS
-from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.domain.plan import Estimate, Range
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.scope import Scope
+from tradex_ledger.planning.versions import Size
 from tradex_ledger.views import AsOf, add_projections, shared_views
 
 Spread = tuple[float, float, float]
@@ -110,8 +110,8 @@ def estimate_plan(
     before = _sizes(scope, catalog, versions, days)
     sums = {name: [0.0, 0.0, 0.0] for name in ("rows", "bytes", "seconds")}
     for name, fate in touched.items():
-        for what in ("rows", "bytes"):
-            sizes = {day: float(getattr(version, what)) for day, version in before[name].items()}
+        for number, what in enumerate(("rows", "bytes")):
+            sizes = {day: float(size[number]) for day, size in before[name].items()}
             grows = set(catalog.current.get(name, ())) if asked else set()
             _add(sums[what], _size(sizes, fate, grows))
     _add(sums["seconds"], _seconds(scope, past, touched, asks_source=bool(asked), recomputes=recomputes))
@@ -166,14 +166,14 @@ def _gain(read: Read, n_moving: int) -> float:
 
 def _sizes(
     scope: Scope, catalog: Catalog, versions: Mapping[str, int], days: Mapping[str, set[Day]]
-) -> dict[str, dict[Day, PartitionVersion]]:
+) -> dict[str, dict[Day, Size]]:
     """What each dataset has of each day: of its version, and of the one before where that one has nothing yet."""
     newer = [n for n in days if versions[n] > 1 and days[n] - catalog.current.get(n, {}).keys()]
-    older: Mapping[str, Mapping[Day, PartitionVersion]] = {}
+    older = Catalog(catalog.position)
     if newer:
         before = {**versions, **{name: versions[name] - 1 for name in newer}}
-        older = scope.catalogs.at(catalog.position, before).current
-    return {name: {**older.get(name, {}), **catalog.current.get(name, {})} for name in days}
+        older = scope.catalogs.at(catalog.position, before)
+    return {name: older.sizes(name) | catalog.sizes(name) for name in days}
 
 
 def _size(sizes: Mapping[Day, float], fate: Touched, grows: set[Day]) -> Spread:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import orjson
 
@@ -17,6 +17,10 @@ from tradex_ledger.domain.partition import PartitionVersion
 
 SELECTED = "logic_version, files::json::varchar as files, rows, bytes, inputs, run_id"
 """What a `Row` is made of, in SQL."""
+
+
+Size: TypeAlias = tuple[int, int]
+"""Rows and bytes."""
 
 
 class Row(NamedTuple):
@@ -43,9 +47,9 @@ class Versions(MutableMapping[Day, PartitionVersion]):
     def __init__(self, known: Mapping[Day, PartitionVersion] = MappingProxyType({})) -> None:
         self._known: dict[Day, PartitionVersion | Row] = dict(known._known if isinstance(known, Versions) else known)
 
-    def rows(self) -> dict[Day, int]:
-        """How many rows each version has."""
-        return {day: known.rows for day, known in self._known.items()}
+    def sizes(self) -> dict[Day, Size]:
+        """The rows and bytes of each version."""
+        return {day: (known.rows, known.bytes) for day, known in self._known.items()}
 
     def __getitem__(self, day: Day) -> PartitionVersion:
         found = self._known[day]
