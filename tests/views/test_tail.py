@@ -1,0 +1,196 @@
+"""What a process holds of the newest events grows by what was appended, and is never believed of another past."""
+
+from __future__ import annotations
+
+import gc
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from tests.golden import record
+from tradex_ledger import views
+from tradex_ledger.datasets import statement
+from tradex_ledger.errors import BrokenLedgerError
+from tradex_ledger.keyed import Caches
+from tradex_ledger.ledger import columnar, segments, tail
+from tradex_ledger.ledger.entry import canonical
+from tradex_ledger.ledger.merkle import leaf_hash
+from tradex_ledger.ledger.select import Store, open_store
+from tradex_ledger.views import AsOf, kept, open_views, shared_views
+
+LINES = (Path(record.__file__).parent / "ledger_v3.jsonl").read_text(encoding="utf-8").splitlines()
+_ALL = "select position, stream, topic, entry, data::varchar from events order by position"
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(segments, "EVENTS", 64)
+    monkeypatch.setattr(kept, "STEP", 2)
+    monkeypatch.setattr(tail, "_held", tail._Held())
+    yield
+    with statement.shared() as tables:  # of this test: nobody finds them again
+        for (name,) in tables.execute("select table_name from duckdb_tables where database_name = 'memory'").fetchall():
+            tables.execute(f"drop table {statement.LASTING}.{name}")
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many events were put into what is held, at a time."""
+    counts: list[int] = []
+    put = columnar.typed
+
+    def count(connection: duckdb.DuckDBPyConnection, into: str, entries: list[str], condition: str = "true") -> None:
+        counts.append(len(entries))
+        put(connection, into, entries, condition)
+
+    monkeypatch.setattr(tail, "typed", count)
+    return counts
+
+
+class Made:
+    """Ledgers cut from one with every kind of event."""
+
+    def __init__(self, folder: Path, whole: Path) -> None:
+        self.folder, self.whole = folder, whole
+
+    def __call__(self, name: str, events: int, *, other: int = 0) -> Store:
+        """A ledger of its first events, the one at `other` told by somebody else."""
+        (self.folder / name).mkdir()
+        file = self.folder / name / "ledger.db"
+        shutil.copyfile(self.whole, file)
+        with closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute("delete from events where position > ?", [events])
+            if other:
+                text = canonical(json.loads(LINES[other - 1]) | {"by": "mallory"})
+                change = "update events set entry = ?, leaf = ? where position = ?"
+                connection.execute(change, [text.decode(), leaf_hash(text), other])
+        return open_store(f"sqlite:///{file}", file.parent)
+
+    def put(self, name: str, to: str) -> None:
+        """Lay one ledger where another is."""
+        shutil.copyfile(self.folder / name / "ledger.db", self.folder / to / "ledger.db")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger with every kind of event, which nothing guards."""
+    file = tmp_path_factory.mktemp("whole") / "ledger.db"
+    engine, _ = record.load(LINES, f"sqlite:///{file}")
+    engine.dispose()
+    with closing(sqlite3.connect(file)) as connection, connection:
+        for (name,) in connection.execute("select name from sqlite_master where type = 'trigger'").fetchall():
+            connection.execute(f"drop trigger {name}")
+        connection.execute("pragma journal_mode = delete")
+    return file
+
+
+@pytest.fixture
+def made(tmp_path: Path, whole: Path) -> Made:
+    return Made(tmp_path, whole)
+
+
+def held(store: Store, upto: int | None = None, *only: str) -> list[Any]:
+    with shared_views(store, AsOf(upto or store.position(), None), *only) as connection:
+        return connection.execute(_ALL).fetchall()
+
+
+def alone(store: Store, upto: int | None = None, *only: str) -> list[Any]:
+    with open_views(store, AsOf(upto or store.position(), None), *only) as connection:
+        return connection.execute(_ALL).fetchall()
+
+
+def test_an_append_is_all_that_is_read_again(made: Made, typed: list[int]):
+    store, _ = made("ws", 200), made("longer", 207)
+    assert held(store) == alone(store)
+    made.put("longer", "ws")
+    assert held(store) == alone(store) and len(held(store)) == 207 - 192
+    assert typed == [8, 7]  # the generation is of 192
+
+
+def test_who_asks_as_of_before_sees_no_further_and_what_is_held_stays(made: Made, typed: list[int]):
+    store = made("ws", 216)
+    for upto in (216, 200, 130, 50, 216):
+        assert held(store, upto) == alone(store, upto)
+    assert typed == [24]
+
+
+def test_events_of_some_topics_are_added_when_others_are_asked_for(made: Made, typed: list[int]):
+    store = made("ws", 191)
+    for only in (("run_datasets",), ("run_datasets", "publications"), ("runs",), ("publications",)):
+        assert held(store, None, *only) == alone(store, None, *only)
+    assert len(typed) == 3 and sum(typed) == 191 - 128
+
+
+@pytest.mark.parametrize("position", [130, 150, 191])
+def test_a_ledger_with_another_past_that_was_put_in_its_place_is_read_from_the_beginning(made: Made, position: int):
+    store, _ = made("ws", 191), made("other", 191, other=position)
+    before = held(store)
+    made.put("other", "ws")
+    assert held(store) == alone(store) != before
+
+
+def test_an_older_copy_that_was_put_back_has_not_what_came_after_it(made: Made):
+    """And what is appended to it then is another history."""
+    store, _, _ = made("ws", 191), made("older", 140), made("other", 216, other=150)
+    held(store)
+    made.put("older", "ws")
+    assert held(store) == alone(store) and len(held(store)) == 140 - 128
+    made.put("other", "ws")
+    assert held(store) == alone(store)
+
+
+def test_an_event_whose_leaf_is_another_is_told_to_who_held_it(made: Made):
+    store = made("ws", 191)
+    held(store)
+    with closing(sqlite3.connect(made.folder / "ws" / "ledger.db")) as connection, connection:
+        connection.execute("update events set leaf = ? where position = 149", [leaf_hash(b"another")])
+    with pytest.raises(BrokenLedgerError):
+        held(store)
+
+
+def test_what_is_not_finished_is_not_held(made: Made, monkeypatch: pytest.MonkeyPatch):
+    store, _ = made("ws", 135), made("longer", 150)
+    held(store)
+    made.put("longer", "ws")
+    with monkeypatch.context() as broken:
+        broken.setattr(tail, "_digest", lambda _: hash(1 / 0))
+        with pytest.raises(ZeroDivisionError):
+            held(store)
+    assert held(store) == alone(store)
+
+
+def test_one_table_is_held_of_fewer_events_than_a_segment_has_and_nothing_of_who_asked(made: Made):
+    stores = [made("a", 140), made("b", 150), made("c", 191), made("a2", 140, other=135), made("b2", 150, other=135)]
+    for store in (*stores, *stores):
+        assert held(store) == alone(store)
+    _two_at_once(stores[0], stores[4])
+    with statement.shared() as connection:
+        counted = "select count(*), max(estimated_size) from duckdb_tables where database_name = 'memory'"
+        ((tables, rows),) = connection.execute(counted).fetchall()
+    gc.collect()
+    assert (tables, len(views._OPEN)) == (1, 0) and rows < 64
+
+
+def _two_at_once(one: Store, two: Store) -> None:
+    with shared_views(one, AsOf(140, None)) as first, shared_views(two, AsOf(150, None)) as second:
+        assert first.execute(_ALL).fetchall() == alone(one) and second.execute(_ALL).fetchall() == alone(two)
+
+
+def test_a_duckdb_that_is_lost_takes_what_it_held_with_it(made: Made):
+    store = made("ws", 191)
+    held(store)
+    statement.engine.cache_clear()
+    assert held(store) == alone(store)
+
+
+def test_without_caches_a_long_ledger_is_not_held(made: Made, typed: list[int]):
+    store = replace(made("ws", 216), caches=Caches())
+    assert held(store) == alone(store) and typed == []
