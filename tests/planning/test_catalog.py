@@ -16,6 +16,7 @@ from tradex_ledger.datasets.definition import parse_definition
 from tradex_ledger.domain.day import Day, day_of, later, span
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.partition import PartitionVersion
+from tradex_ledger.ledger.ask import events_of
 from tradex_ledger.planning.base import logic_versions
 from tradex_ledger.planning.catalog import Catalog, Catalogs
 from tradex_ledger.sources.x_posts.reader import XPosts
@@ -72,6 +73,29 @@ def test_one_of_before_is_not_read_again_where_nothing_has_moved_since(
         found = [catalogs.at(position, versions) for position in (last, before, last)]
     assert [catalog.position for catalog in found] == [last, before, last]
     assert (loaded, before < last) == ([last], True)
+
+
+def test_what_was_appended_to_bronze_is_laid_behind_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else is read again; but where another version of the reader left it."""
+    loaded = []
+    load = Catalogs._load
+
+    def counted(catalogs: Catalogs, position: int, versions: Mapping[str, int]) -> Catalog:
+        loaded.append(position)
+        return load(catalogs, position, versions)
+
+    monkeypatch.setattr(Catalogs, "_load", counted)
+    with small.reopen(worlds.copied(tmp_path, until=3)) as workspace:
+        store, versions = workspace.ledger.store, logic_versions(workspace.core.scope().locks())
+        batch = events_of(store, ["run.batch_appended"])[-1].position
+        for asked, positions in ((versions, [batch - 1]), (dict.fromkeys(versions, 2), [batch - 1, batch])):
+            loaded.clear()
+            catalogs = Catalogs(store)
+            before, found = catalogs.at(batch - 1, asked), catalogs.at(batch, asked)
+            assert loaded == positions
+            assert found == Catalogs(store).at(batch, asked) != before
 
 
 def test_what_an_older_reader_left_on_days_around_is_read_and_digested_too() -> None:
