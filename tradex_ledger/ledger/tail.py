@@ -53,16 +53,20 @@ class _Table:
 
 @dataclass(slots=True)
 class _Held:
-    """The table that is held; those that were, and may still be read."""
+    """The table that is held; those that were, or are half made, and go when nobody reads them."""
 
     table: _Table | None = None
     before: list[_Table] = field(default_factory=list)
 
-    def let_go(self) -> None:
-        """Hold no table: who changes one holds it again when that is done, so that nobody believes half of it."""
-        if self.table is not None:
-            self.before.append(self.table)
+    def let_go(self, table: _Table) -> None:
+        """Hold none: who changes a table holds it again when that is done, so that nobody believes half of it."""
+        self.before += [one for one in (self.table, table) if one is not None]
         self.table = None
+
+    def hold(self, table: _Table) -> None:
+        """Hold a table."""
+        self.before = [one for one in self.before if one is not table]
+        self.table = table
 
 
 _held = _Held()
@@ -100,8 +104,9 @@ def held(connection: duckdb.DuckDBPyConnection) -> Iterator[Use]:
         with _lock:
             for table in use.tables:
                 table.users -= 1
-            for old in [table for table in _held.before if not table.users]:
-                _held.before.remove(old)
+            done = [table for table in _held.before if not table.users]
+            _held.before = [table for table in _held.before if table.users]
+            for old in done:
                 with suppress(duckdb.Error):  # a fatal one: nothing answers any more
                     connection.execute(f"drop table if exists {old.name}")
 
@@ -120,11 +125,10 @@ def _brought_up(
         table = _Table(f"{LASTING}.tail_{next(_numbers)}", engine(), store.ledger, above, above, topics)
     if leaves is None:
         return None
-    _held.let_go()
+    _held.let_go(table)
     if not _grown(connection, store, table, leaves, upto, topics):
         return None
-    _held.before = [other for other in _held.before if other is not table]
-    _held.table = table
+    _held.hold(table)
     return table
 
 
