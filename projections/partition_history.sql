@@ -14,11 +14,11 @@ ended as (
     select run_id from events where topic in (select topic from lifecycle where gives_up)
 ),
 superseded as (
-    select
-        position,
-        lead(position) over (partition by run_id, dataset, partition order by position) as next_position
+    select run_id, dataset, partition, max(position) as last_position
     from events
     where topic = 'run.partition_rebuilt'
+    group by run_id, dataset, partition
+    having count(*) > 1
 )
 select
     e.dataset,
@@ -28,7 +28,7 @@ select
     e.run_id,
     e.run_kind,
     case
-        when s.next_position is not null then 'superseded'
+        when s.last_position is not null then 'superseded'
         when p.position is not null then 'published'
         when e.run_id in (select run_id from reverted) then 'reverted'
         when e.run_id in (select run_id from ended) then 'abandoned'
@@ -44,10 +44,11 @@ select
     e.duration_ms,
     e.position,
     e."at",
-    case when s.next_position is null then p.position end as published_position,
-    case when s.next_position is null then p."at" end as published_at
+    case when s.last_position is null then p.position end as published_position,
+    case when s.last_position is null then p."at" end as published_at
 from events e
-join superseded s on s.position = e.position
+left join superseded s
+    on s.run_id = e.run_id and s.dataset = e.dataset and s.partition = e.partition and s.last_position > e.position
 left join published p on p.run_id = e.run_id
 where e.topic = 'run.partition_rebuilt'
 union all

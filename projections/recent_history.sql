@@ -7,15 +7,17 @@ with changed as (
     where layer <> 'bronze' and published_position is not null and outcome = 'written'
     group by dataset, partition, run_id
 ),
-last_changed as (
-    select position
+-- Which those are is found among few columns: to carry along what all the files are costs more than the rest.
+needed as (
+    select unnest(max_by(position, (published_position, position), 2)) as position
     from changed
-    qualify row_number() over (partition by dataset, partition order by published_position desc, position desc) <= 2
+    group by dataset, partition
+    union
+    select unnest(max_by(position, (published_position, position), 2))
+    from partition_history
+    where layer <> 'bronze' and published_position is not null
+    group by dataset, logic_version, partition
 )
-select h.*
-from partition_history h
-left join last_changed c on c.position = h.position
-where h.layer = 'bronze' or h.published_position is not null
-qualify h.layer = 'bronze' or c.position is not null or row_number() over (
-    partition by h.dataset, h.logic_version, h.partition order by h.published_position desc, h.position desc
-) <= 2
+select *
+from partition_history
+where layer = 'bronze' or position in (select position from needed)

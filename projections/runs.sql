@@ -34,7 +34,6 @@ lives as (
         run_id,
         max("at") filter (topic = 'backfill.approved') as approved_at,
         max_by("by", position) filter (topic = 'backfill.approved') as approved_by,
-        max_by(data ->> '$.rule', position) filter (topic = 'backfill.approved') as approved_rule,
         min("at") filter (topic = 'run.layer_started') as started_at,
         min(position) filter (topic = 'run.layer_started') as started_position,
         max_by(layer, position) filter (topic = 'run.layer_started') as layer,
@@ -50,6 +49,12 @@ lives as (
     group by run_id
 ),
 -- What stands only in `data` is asked of those few events alone: each look into it costs as much as the rest of the row.
+allowed as (
+    select run_id, max_by(data ->> '$.rule', position) as approved_rule
+    from events
+    where topic = 'backfill.approved'
+    group by run_id
+),
 attempts as (
     select run_id, max((data ->> '$.attempt')::integer) as attempts
     from events
@@ -149,11 +154,12 @@ select
     lives.published_position,
     born.position,
     lives.last_position,
-    lives.approved_rule,
+    allowed.approved_rule,
     coalesce(lives.rejected_rows, 0)::bigint as rejected_rows
 from born
 join steps using (run_id)
 join lives using (run_id)
+left join allowed using (run_id)
 left join attempts using (run_id)
 left join planned using (run_id)
 left join built using (run_id)
