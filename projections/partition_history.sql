@@ -13,7 +13,7 @@ published as (
 ended as (
     select run_id from events where topic in (select topic from lifecycle where gives_up)
 ),
-superseded as (
+built_again as (
     select run_id, dataset, partition, max(position) as last_position
     from events
     where topic = 'run.partition_rebuilt'
@@ -47,7 +47,7 @@ select
     case when s.last_position is null then p.position end as published_position,
     case when s.last_position is null then p."at" end as published_at
 from events e
-left join superseded s
+left join built_again s
     on s.run_id = e.run_id and s.dataset = e.dataset and s.partition = e.partition and s.last_position > e.position
 left join published p on p.run_id = e.run_id
 where e.topic = 'run.partition_rebuilt'

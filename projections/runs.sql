@@ -73,22 +73,27 @@ planned as (
     )
     group by run_id
 ),
+built_again as (
+    select run_id, dataset, partition, max(position) as last_position
+    from events
+    where topic = 'run.partition_rebuilt'
+    group by run_id, dataset, partition
+    having count(*) > 1
+),
 built as (
     select
-        run_id,
+        e.run_id,
         count(*) as built_partitions,
-        count(*) filter (outcome = 'written') as written,
-        count(*) filter (outcome = 'identical') as identical,
-        count(*) filter (outcome = 'reused') as reused,
-        sum(rows) as rows,
-        sum(bytes) as bytes
-    from (
-        select run_id, outcome, rows, bytes
-        from events
-        where topic = 'run.partition_rebuilt'
-        qualify row_number() over (partition by run_id, dataset, partition order by position desc) = 1
-    )
-    group by run_id
+        count(*) filter (e.outcome = 'written') as written,
+        count(*) filter (e.outcome = 'identical') as identical,
+        count(*) filter (e.outcome = 'reused') as reused,
+        sum(e.rows) as rows,
+        sum(e.bytes) as bytes
+    from events e
+    left join built_again a
+        on a.run_id = e.run_id and a.dataset = e.dataset and a.partition = e.partition and a.last_position > e.position
+    where e.topic = 'run.partition_rebuilt' and a.last_position is null
+    group by e.run_id
 ),
 -- What was saved after such an event under the very same time bears the time of an earlier event, not its own.
 held_back as (

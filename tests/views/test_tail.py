@@ -169,13 +169,14 @@ def test_what_is_not_finished_is_not_held(made: Made, monkeypatch: pytest.Monkey
 
 
 def test_one_table_is_held_of_fewer_events_than_a_segment_has_and_nothing_of_who_asked(made: Made):
+    before = len(views._OPEN)
     stores = [made("a", 140), made("b", 150), made("c", 191), made("a2", 140, other=135), made("b2", 150, other=135)]
     for store in (*stores, *stores):
         assert held(store) == alone(store)
     _two_at_once(stores[0], stores[4])
     (rows,) = _tables()
     gc.collect()
-    assert rows < 64 and not len(views._OPEN)
+    assert rows < 64 and len(views._OPEN) <= before
 
 
 def _tables() -> list[int]:

@@ -124,6 +124,15 @@ class Events:
         statement = "select 1 from events where topic = $1 and position > $2 limit 1"
         return bool(self.connection.execute(statement, [topic, above]).fetchall())
 
+    def hold_all_but(self, topic: str) -> None:
+        """Read the events that are at hand once, but those of a topic: for who asks for the others many times."""
+        name = sql_text(topic)
+        for one in self._scans:
+            self.connection.execute(f"insert into ledger_events {one} and topic <> {name}")
+        # The topic as a constant: of who asks for another, DuckDB sees that there is nothing for them in the files.
+        self._scans = [f"select * replace ({name} as topic) {one} and topic = {name}" for one in self._scans]
+        self._show()
+
     def pick(self, table: str, spans: Iterable[tuple[int, int]], condition: str) -> None:
         """Make a table of the older events of some spans of positions, those of which a condition holds.
 

@@ -27,7 +27,8 @@ _BEHIND = "behind"
 _MERGED = "merged"
 _OF_TOUCHED = f"run_id in (select run_id from {_TOUCHED}.run_ids)"
 _OF_BEHIND = f"(dataset, partition) in (select (dataset, partition) from {_TOUCHED}.keys)"
-BUILT = "topic = 'run.partition_rebuilt'"
+REBUILT = "run.partition_rebuilt"
+BUILT = f"topic = '{REBUILT}'"
 _STREAMS = 400
 """Streams that are asked for in one statement."""
 
