@@ -29,6 +29,8 @@ _OF_TOUCHED = f"run_id in (select run_id from {_TOUCHED}.run_ids)"
 _OF_BEHIND = f"(dataset, partition) in (select (dataset, partition) from {_TOUCHED}.keys)"
 REBUILT = "run.partition_rebuilt"
 BUILT = f"topic = '{REBUILT}'"
+_LARGE = "files, inputs"
+"""What of a build is as its event has it, and large: it is looked up for the few builds that are needed after all."""
 _STREAMS = 400
 """Streams that are asked for in one statement."""
 
@@ -232,7 +234,7 @@ class View:
         rest, schema = f"select * from {old} where not {_OF_TOUCHED}", _TOUCHED
         if self._prepare_behind(old):
             rest, schema = f"{rest} and not {_OF_BEHIND}", _BEHIND
-        self.create(f"{_MERGED}.again", projected.sql(how.of), schema)
+        self.create(f"{_MERGED}.again", f"select * exclude ({_LARGE}) from ({projected.sql(how.of)})", schema)
         self.connection.execute(
             f"create table {_MERGED}.alike as select distinct {how.alike} from {_MERGED}.again "
             f"union select {how.alike} from {old} where {_OF_TOUCHED}"
@@ -241,7 +243,13 @@ class View:
         self.connection.execute(
             f'create view {_MERGED}."{how.of}" as {rest} and {is_alike} union all by name from {_MERGED}.again'
         )
-        self.create(f"{_MERGED}.part", projected.sql(name), _MERGED)
+        self.create(f"{_MERGED}.found", projected.sql(name), _MERGED)
+        self.connection.execute(
+            f"create table {_MERGED}.part as select f.* replace (coalesce(f.files, e.files) as files, "
+            f"coalesce(f.inputs, e.inputs) as inputs) from {_MERGED}.found f left join (select position, files, "
+            f"case when {BUILT} then inputs end as inputs from {schema}.events "
+            f"where position in (select position from {_MERGED}.found)) e using (position)"
+        )
         self.connection.execute(
             f'create view main."{name}" as select * from {old} where not {is_alike} '
             f"union all by name from {_MERGED}.part"
