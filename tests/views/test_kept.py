@@ -417,6 +417,17 @@ def test_files_that_are_taken_away_while_they_are_read_are_done_without(rules: S
         assert files_of(connection) == []
 
 
+def test_files_that_are_taken_away_before_all_events_are_read_are_done_without(rules: Store):
+    upto = rules.position()
+    right = from_zero(rules, upto)
+    view = open_view(rules, upto, None)
+    with view.connection as connection:
+        assert files_of(connection)
+        shutil.rmtree(rules.caches.path() or "")
+        view.hold()
+        assert told(connection) == right
+
+
 def _bring_up(folder: str, events: int) -> None:
     segments.EVENTS, kept.STEP = events, 1
     store = _opened(Path(folder))

@@ -100,6 +100,8 @@ class Tables:
 
         Raises: `UnknownTableError`, `LakeFileError`. Deprecated versions give a warning.
         """
+        if not names:
+            return  # which versions there are follows from what was built, and is not asked for
         versions = LOGIC_VERSIONS.read(self.connection)
         # A candidate is of the version that is being written.
         read = {row.dataset: row for row in versions if (row.is_read if self.candidate is None else row.is_current)}

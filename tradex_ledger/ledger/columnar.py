@@ -126,11 +126,14 @@ class Events:
 
     def hold_all_but(self, topic: str) -> None:
         """Read the events that are at hand once, but those of a topic: for who asks for the others many times."""
+        if not self._scans:
+            return
         name = sql_text(topic)
-        for one in self._scans:
-            self.connection.execute(f"insert into ledger_events {one} and topic <> {name}")
+        held = " union all ".join(f"{one} and topic <> {name}" for one in self._scans)
+        self.connection.execute(f"create table held_events as {held}")
         # The topic as a constant: of who asks for another, DuckDB sees that there is nothing for them in the files.
-        self._scans = [f"select * replace ({name} as topic) {one} and topic = {name}" for one in self._scans]
+        files = [f"select * replace ({name} as topic) {one} and topic = {name}" for one in self._scans]
+        self._scans = ["from held_events", *files]
         self._show()
 
     def pick(self, table: str, spans: Iterable[tuple[int, int]], condition: str) -> None:

@@ -26,7 +26,7 @@ from tradex_ledger.ledger.select import Store
 from tradex_ledger.ledger.tail import Use, held
 from tradex_ledger.views import few, projected
 from tradex_ledger.views.kept import Generation, Generations
-from tradex_ledger.views.view import REBUILT, View
+from tradex_ledger.views.view import View
 
 _THREADS = 4
 _DIGITS = 18  # of a position: no ledger has more, and Python makes no number of thousands
@@ -131,9 +131,9 @@ def _newest(store: Store, upto: int) -> Generation | None:
 def _make(store: Store, kept: Generations, position: int, before: Generation | None) -> Generation | None:
     """The generation of a position, from the one before."""
     with connect() as connection:
-        view = View(connection, store, position, before)
-        view.events.hold_all_but(REBUILT)  # that is nine in ten
         connection.execute(f"set threads = {min(_THREADS, os.cpu_count() or 1)}")  # each table has an order of its own
+        view = View(connection, store, position, before)
+        view.hold()
         for name in projected.all_kept():
             view.add(name)
         return kept.write(connection, position)

@@ -27,8 +27,8 @@ _BEHIND = "behind"
 _MERGED = "merged"
 _OF_TOUCHED = f"run_id in (select run_id from {_TOUCHED}.run_ids)"
 _OF_BEHIND = f"(dataset, partition) in (select (dataset, partition) from {_TOUCHED}.keys)"
-REBUILT = "run.partition_rebuilt"
-BUILT = f"topic = '{REBUILT}'"
+_REBUILT = "run.partition_rebuilt"
+BUILT = f"topic = '{_REBUILT}'"
 _LARGE = "files, inputs"
 """What of a build is as its event has it, and large: it is looked up for the few builds that are needed after all."""
 _STREAMS = 400
@@ -72,6 +72,13 @@ class View:
                 raise
             self._do_without()
             self._add(name)
+
+    def hold(self) -> None:
+        """Have the events that are at hand in memory, but the builds, nine in ten: for who asks for all there is."""
+        try:
+            self.events.hold_all_but(_REBUILT)
+        except duckdb.IOException:
+            self._do_without()
 
     def _do_without(self) -> None:
         """Read the ledger alone: somebody has just taken the files of the caches away."""
