@@ -250,12 +250,10 @@ class View:
         self.connection.execute(
             f'create view {_MERGED}."{how.of}" as {rest} and {is_alike} union all by name from {_MERGED}.again'
         )
-        self.create(f"{_MERGED}.found", projected.sql(name), _MERGED)
+        self.create(f"{_MERGED}.part", projected.sql(name), _MERGED)
         self.connection.execute(
-            f"create table {_MERGED}.part as select f.* replace (coalesce(f.files, e.files) as files, "
-            f"coalesce(f.inputs, e.inputs) as inputs) from {_MERGED}.found f left join (select position, files, "
-            f"case when {BUILT} then inputs end as inputs from {schema}.events "
-            f"where position in (select position from {_MERGED}.found)) e using (position)"
+            f"update {_MERGED}.part set files = e.files, inputs = case when e.{BUILT} then e.inputs end "
+            f"from {schema}.events e where e.position = part.position and part.files is null"
         )
         self.connection.execute(
             f'create view main."{name}" as select * from {old} where not {is_alike} '
