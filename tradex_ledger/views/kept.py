@@ -35,7 +35,7 @@ _LABEL = "kept"
 _DIGITS = 12
 _CODE = "1"
 """Of how rows are merged (`view.py`): another number, and nothing that is kept is used any more."""
-STEP = 64
+STEP = 48
 """Segments at once, of many that are to be brought up: so that memory has a bound, and whoever asks as of before one of
 them has at most that many to read."""
 SPARSE = 16
