@@ -89,8 +89,7 @@ class View:
             self.connection.execute(f"drop schema if exists {schema} cascade")
         self._present -= self._parts
         self._parts.clear()
-        self.connection.execute("drop view events")
-        self.connection.execute("drop table ledger_events")
+        self.connection.execute("drop view events; drop table ledger_events")
         self.events = Events(self.connection, self.store, self.upto, self._topics, by_file=False)
 
     def _add(self, name: str) -> None:
@@ -117,11 +116,10 @@ class View:
             self.connection.execute(f'create table "{name}" ({projected.columns(name)})')
             return
         self._add_others(name)
-        topics = projected.own_topics(name)
-        if topics is not None:
+        if (topics := projected.own_topics(name)) is not None:
             self.events.add_older(topics)
-        kept, statement = projected.kept(name), projected.sql(name)
-        if kept:
+        statement = projected.sql(name)
+        if kept := projected.kept(name):
             statement = f"select * from ({statement}) order by {kept.order}"
         self.connection.execute(f'create table "{name}" as {statement}')
 
@@ -162,9 +160,7 @@ class View:
         """The file of what is kept of a projection; it is looked at before anything of it is believed."""
         if self._generation is None or not projected.kept(name):
             return None
-        if name not in self._files:
-            self._files[name] = self._generation.file(name)
-        return self._files[name]
+        return self._files.setdefault(name, self._generation.file(name) if name not in self._files else None)
 
     def old(self, name: str) -> str | None:
         """The rows of a projection as of the generation, in SQL; None where nothing is kept of it."""
