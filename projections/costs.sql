@@ -21,6 +21,12 @@ of_layers as (
     from completed
     group by run_id
 ),
+fetched as (
+    select run_id, sum((data ->> '$.calls')::bigint)::bigint as calls
+    from events
+    where topic = 'run.page_fetched'
+    group by run_id
+),
 built as (
     select
         e.run_id,
@@ -52,10 +58,11 @@ select
     (p.estimate ->> '$.source_calls.low')::bigint as source_calls_low,
     (p.estimate ->> '$.source_calls.likely')::bigint as source_calls_likely,
     (p.estimate ->> '$.source_calls.high')::bigint as source_calls_high,
-    coalesce(l.calls, 0) as source_calls_actual,
+    coalesce(f.calls, l.calls, 0) as source_calls_actual,
     (p.estimate ->> '$.bytes.low')::bigint as bytes_low,
     (p.estimate ->> '$.bytes.high')::bigint as bytes_high
 from runs r
 join planned p using (run_id)
 left join of_layers l using (run_id)
 left join built b using (run_id)
+left join fetched f using (run_id)

@@ -27,7 +27,8 @@ from tradex_ledger.ledger.select import open_store
 from tradex_ledger.paths import UnusablePathError, file_list, literal, written
 from tradex_ledger.paths import given as path_given
 from tradex_ledger.pipelines.x.demo.story import tell
-from tradex_ledger.sources.files import FilesPlace, FolderUnreadable, open_place
+from tradex_ledger.sources.files import FilesPlace, FolderUnreadable
+from tradex_ledger.sources.places import open_place
 from tradex_ledger.views import open_views, resolve
 from tradex_ledger.workspace import Workspace
 

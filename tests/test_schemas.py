@@ -9,13 +9,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.kit import small, story_of_rules
+from tests.kit import small, story_of_rules, x_platform
 from tests.kit.check import check_everything, read_record
 from tests.kit.lake import projection
 from tradex_ledger.domain.base import EVENTS, CreatedEvent, Event
@@ -80,12 +81,14 @@ TOPICS = {
     "run.layer_completed",
     "run.layer_failed",
     "run.layer_started",
+    "run.page_fetched",
     "run.partition_rebuilt",
     "run.plan_extended",
     "run.published",
     "run.released",
     "run.sla_exceeded",
     "source.looked",
+    "source_count.taken",
 }
 STREAMS = {
     "alerts": re.compile(r"^alerts$"),
@@ -96,6 +99,7 @@ STREAMS = {
     "ledger": re.compile(r"^clock-[0-9a-z-]+$"),
     "lake": re.compile(r"^lake$"),
     "source": re.compile(r"^look-[0-9a-z]{13}$"),
+    "source_count": re.compile(r"^count-[0-9a-z]{13}$"),
     "policy": re.compile(r"^policy$"),
     "pipeline_state": re.compile(r"^pipeline-[a-z][a-z0-9_]*$"),
 }
@@ -202,13 +206,23 @@ def ruled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 
 
 @pytest.fixture(scope="module")
-def all_entries(entries: list[Entry], ruled: Workspace) -> list[Entry]:
-    return [*entries, *read_record(ruled).entries]
+def called(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A third, whose source is called."""
+    with x_platform.platform(20), x_platform.create(tmp_path_factory.mktemp("called") / "ws") as workspace:
+        workspace.incremental.run(date(2024, 3, 2))
+        workspace.backfills.plan(x_platform.outage(1, 1))
+        yield workspace
 
 
-def test_the_stories_hold_together(told: Workspace, ruled: Workspace):
+@pytest.fixture(scope="module")
+def all_entries(entries: list[Entry], ruled: Workspace, called: Workspace) -> list[Entry]:
+    return [*entries, *read_record(ruled).entries, *read_record(called).entries]
+
+
+def test_the_stories_hold_together(told: Workspace, ruled: Workspace, called: Workspace):
     check_everything(told)
     check_everything(ruled)
+    check_everything(called)
 
 
 def test_every_kind_of_event_happened(all_entries: list[Entry]):

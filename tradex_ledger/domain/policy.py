@@ -135,6 +135,12 @@ class Policy:
     rule_max_partitions: int = 0
     rule_max_rows: int = 0
     rule_max_source_calls: int = 0
+    run_max_source_rows: int = 0
+    run_max_source_calls: int = 0
+    run_max_source_cents: int = 0
+    month_max_source_rows: int = 0
+    month_max_source_calls: int = 0
+    month_max_source_cents: int = 0
     window_partitions: int = 30
     batch_mb: int = 16
     max_partitions: int = 50_000

@@ -16,6 +16,7 @@ from tradex_ledger.domain.differences import ContentsDiffer
 from tradex_ledger.domain.digest import digest_of
 from tradex_ledger.domain.extraction import Extraction
 from tradex_ledger.domain.facts import Facts
+from tradex_ledger.domain.fetched import FetchedPage, Known
 from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.domain.life import ENDED
 from tradex_ledger.domain.partition import (
@@ -38,6 +39,7 @@ from tradex_ledger.domain.run_events import (
     LayerCompleted,
     LayerFailed,
     LayerStarted,
+    PageFetched,
     PartitionRebuilt,
     PlanExtended,
     Published,
@@ -45,6 +47,7 @@ from tradex_ledger.domain.run_events import (
     SlaExceeded,
 )
 from tradex_ledger.domain.source import Extracted
+from tradex_ledger.domain.spending import Spent
 from tradex_ledger.errors import RefusedError
 
 PUBLICATION = "publication"
@@ -84,6 +87,8 @@ class Run(Aggregate):
         self.released_candidates: str | None = None
         self.released_by: str = ""
         self.driven_at: str = ""
+        self.fetched: dict[str, dict[int, Known]] = {}
+        self.spent: Spent = Spent()
 
     def add_totals(self, **counts: int) -> None:
         """Assign only: sums that the closing event will carry."""
@@ -144,6 +149,11 @@ class Run(Aggregate):
         """Record one Bronze partition's new file."""
         self.check_running("appended to")
         self.trigger_event(BatchAppended, dataset=dataset, by=by, **batch.to_event())
+
+    def fetch_page(self, page: FetchedPage, *, by: str) -> None:
+        """Record a page of a source: what it cost counts, and the run goes on behind it."""
+        self.check_running("fetched for")
+        self.trigger_event(PageFetched, by=by, **page.to_event())
 
     def rebuild_partitions(self, dataset: str, candidates: Sequence[Candidate], *, by: str) -> None:
         """Record a window's candidates: one event a partition, one save a window."""

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 from tradex_ledger.domain.base import Event
 from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.facts import Facts
+from tradex_ledger.domain.fetched import Known, span_name
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.domain.plan import Window
+from tradex_ledger.domain.spending import Spent
 
 if TYPE_CHECKING:
     from tradex_ledger.domain.run import Run
@@ -61,6 +63,29 @@ class BatchAppended(Event):
         days, day = aggregate.appended.setdefault(self.dataset, {}), day_of(self.partition)
         days[day] = days.get(day, 0) + self.rows
         aggregate.add_totals(appended=1, rows=self.rows, bytes=self.bytes)
+
+
+class PageFetched(Event):
+    """A page of a source that is called was delivered, paid for and kept (N9, N14): its cursor is where to go on."""
+
+    TOPIC: ClassVar[str] = "run.page_fetched"
+    source: str
+    cursor_from: str
+    cursor_to: str
+    page: int
+    cursor: str | None
+    next: str | None
+    file: str
+    bytes: int
+    sha256: str
+    rows: int
+    calls: int
+    micros: int
+
+    def apply(self, aggregate: Run) -> None:
+        pages = aggregate.fetched.setdefault(span_name(self.source, self.cursor_from, self.cursor_to), {})
+        pages[self.page] = Known(self.sha256, self.next)
+        aggregate.spent = aggregate.spent.plus(Spent(self.rows, self.calls, self.micros))
 
 
 class PartitionRebuilt(Event):

@@ -27,6 +27,7 @@ from tradex_ledger.driving.clocks import time_of_now
 from tradex_ledger.driving.delivered import Asked, Days, Delivered, open_delivered
 from tradex_ledger.driving.execution import Bench, Prepared
 from tradex_ledger.driving.fence import DrivenRun
+from tradex_ledger.driving.fetch import fetch
 from tradex_ledger.driving.homes import NOTHING_MOVED
 from tradex_ledger.driving.keys import KeyIndex, open_keys
 from tradex_ledger.driving.staging import Staged, stage_all
@@ -123,6 +124,7 @@ def extract(bench: Bench, prepared: Prepared, driven: DrivenRun, extraction: Ext
     asked = asked_of(wanted)
     read = []
     for intake in asked_by(scope, driven.run):
+        fetch(ex, driven, intake, extraction)
         delivered, listing = open_delivered(scope, intake), scope.sources[intake.source].look()
         staged = stage_all(bench, intake, listing.files, wanted, delivered, asked)
         read.append(_Read(intake, listing, staged, delivered, asked))

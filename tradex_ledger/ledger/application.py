@@ -16,6 +16,7 @@ from tradex_ledger.domain.alerts import AlertLog
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.domain.clocks import ClockNote
+from tradex_ledger.domain.counted import SourceCount
 from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.lake import LakeLog
@@ -39,6 +40,7 @@ A = TypeVar("A", bound=Aggregate)
 
 KINDS: tuple[type[Aggregate], ...] = (
     Backfill, IncrementalRun, Dataset, PipelineState, AlertLog, Look, PolicyRecord, ClockNote, LakeLog,
+    SourceCount,
 )  # fmt: skip
 """The kinds of streams; named here so that every process knows them."""
 

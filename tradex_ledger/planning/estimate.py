@@ -24,7 +24,6 @@ from tradex_ledger.views import AsOf, add_projections, shared_views
 
 Spread = tuple[float, float, float]
 
-_NO_CALLS = Range(0, 0, 0)  # a folder of files is read, not called
 # A window of few days costs more a day than the long ones of the past did, and a machine has other work, too.
 _SLOWER = 2
 _TIMES = ("build_times", "layer_times")
@@ -96,16 +95,17 @@ def estimate_plan(
     days: Mapping[str, set[Day]],
     *,
     asked: Mapping[str, set[Day]],
+    calls: Range | None,
     recomputes: bool,
 ) -> Estimate:
     """Rows, bytes, seconds and source calls of the planned days; None where nothing is known.
 
     `asked` are the days of datasets of Bronze that their sources are asked for first, so that all that follows from
-    them may grow (empty: none is asked). `recomputes`: nothing is reused.
+    them may grow (empty: none is asked), in so many `calls`. `recomputes`: nothing is reused.
     """
     past = read_past(scope, catalog.position)
     if not past.built:
-        return Estimate(None, None, None, source_calls=_NO_CALLS)
+        return Estimate(None, None, None, source_calls=calls)
     touched = touched_days(scope, catalog, versions, days, asked)
     before = _sizes(scope, catalog, versions, days)
     sums = {name: [0.0, 0.0, 0.0] for name in ("rows", "bytes", "seconds")}
@@ -118,7 +118,7 @@ def estimate_plan(
     ranges = {
         name: Range(math.floor(low), round(likely), math.ceil(high)) for name, (low, likely, high) in sums.items()
     }
-    return Estimate(**ranges, source_calls=_NO_CALLS)
+    return Estimate(**ranges, source_calls=calls)
 
 
 def touched_days(

@@ -8,6 +8,7 @@ from typing import cast
 
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import affected, days_of, windows
+from tradex_ledger.datasets.intake import Intake
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.day import Cursor, Day, date_of, day_of, iso, span
 from tradex_ledger.domain.layers import LAYERS
@@ -17,6 +18,7 @@ from tradex_ledger.errors import RefusedError
 from tradex_ledger.planning.base import logic_versions
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.complete import buildable, check_complete
+from tradex_ledger.planning.counted import calls_of
 from tradex_ledger.planning.estimate import estimate_plan
 from tradex_ledger.planning.scope import Scope
 
@@ -156,18 +158,29 @@ def plan_backfill(scope: Scope, backfill: Backfill, state_read: Cursor | None = 
     touched = sorted({w.dataset for w in found} | {d.name for d in subjects(scope, backfill.request.dataset)})
     # As it was recorded: what is made up today may come out otherwise under another release.
     pins = {name: Pin(versions[name], locks[name].fingerprint) for name in touched}
-    filled = scope.asked(backfill.request.dataset) if LAYERS[0] in backfill.layers else []
+    filled = filled_by(scope, backfill)
     estimate = estimate_plan(
         scope,
         catalog,
         versions,
         days,
         asked={intake.rows.name: _asked(backfill.request) for intake in filled},
+        calls=calls_of(scope, filled, *days_asked(backfill), base.position),
         recomputes=backfill.request.kind == "forced",
     )
     source = scope.described(filled) if filled else None
     plan = Plan(base.position, tuple(found), pins, estimate, scope.policy.digest, source, state_read=state_read)
     return plan.bound_to(backfill.request.to_event())
+
+
+def filled_by(scope: Scope, backfill: Backfill) -> list[Intake]:
+    """What a backfill asks its sources for; nothing where it leaves Bronze alone."""
+    return scope.asked(backfill.request.dataset) if LAYERS[0] in backfill.layers else []
+
+
+def days_asked(backfill: Backfill) -> tuple[Day, Day]:
+    """The first and the last of the days that a backfill is asked for."""
+    return backfill.request.first, backfill.request.last
 
 
 def _extract_again(scope: Scope, backfill: Backfill, catalog: Catalog) -> None:

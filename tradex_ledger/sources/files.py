@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tradex_ledger.domain.not_read import NotRead
-from tradex_ledger.errors import EnvironmentFault, UsageError
+from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.paths import check_name, check_no_url, current_folder, given, written
 from tradex_ledger.sources.source import Listing, PassedOver, SourceFile
 
@@ -26,6 +26,7 @@ SPECIAL = "no file: a pipe, a socket or a device"
 UNREADABLE = "a folder that cannot be listed"
 HIDDEN = "this user may not look at it"
 AGAIN = "a link to what is read already"
+_SCHEME = "files:"
 _NAMES_MAX = 5
 _NOTHING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
@@ -52,11 +53,14 @@ class FilesPlace:
 
     def describe(self) -> str:
         """The source as it is written in the workspace and in the ledger."""
-        return f"files:{written(self.folder, self.base) if self.base else self.folder}"
+        return f"{_SCHEME}{written(self.folder, self.base) if self.base else self.folder}"
 
     def is_meant(self, described: str) -> bool:
         """Whether a description, however it was written, means this very folder."""
-        return os.path.realpath(open_place(described, self.base).folder) == os.path.realpath(self.folder)
+        path = described.removeprefix(_SCHEME)
+        if path == described or not path:
+            return False
+        return os.path.realpath(open_folder(path, self.base).folder) == os.path.realpath(self.folder)
 
     def look(self, suffixes: tuple[str, ...]) -> Listing:
         """What has been delivered so far under such names (in any case), and what is passed over, by relative name;
@@ -161,16 +165,12 @@ def told(passed_over: Sequence[PassedOver]) -> list[NotRead]:
     ]
 
 
-def open_place(uri: str, base: Path | None = None) -> FilesPlace:
-    """The place that a URI names: `files:FOLDER`. A relative folder belongs to `base`, else to the current one.
+def open_folder(path: str, base: Path | None = None) -> FilesPlace:
+    """The place that a folder is. A relative one belongs to `base`, else to the current one.
 
-    Raises: `UsageError` for a URI of another kind, or a path that cannot be used.
+    Raises: `UsageError` for a path that cannot be used.
     """
-    scheme, _, rest = uri.partition(":")
-    if scheme != "files" or not rest:
-        said = "a URL (not repeated: it may hold a secret)" if "://" in uri else repr(uri)
-        raise UsageError(f"{said} names no source", mend="write files:PATH, the folder of delivered files")
-    check_no_url(rest, "the source")
-    folder = given(rest, base or current_folder())
+    check_no_url(path, "the source")
+    folder = given(path, base or current_folder())
     check_name(folder, "the source")
     return FilesPlace(folder, base)

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tradex_ledger.errors import UsageError
+from tradex_ledger.paths import current_folder
 
 if TYPE_CHECKING:
     from tradex_ledger.sources.source import Place
 
 _NAMED = re.compile(r"([a-z][a-z0-9_]*)=(.+)", re.DOTALL)
-_NEXT = re.compile(r", (?=[a-z][a-z0-9_]*=files:)")
+_NEXT = re.compile(r", (?=[a-z][a-z0-9_]*=(?:files|x-api):)")
 
 
 class NoPlaceError(UsageError):
@@ -43,8 +44,6 @@ class Places:
 
     def open(self, sources: Sequence[str]) -> dict[str, Place]:
         """The place of each of a pipeline's sources. Raises: `NoPlaceError`, `UsageError` for a URI that is none."""
-        from tradex_ledger.sources.files import open_place  # walks folders: who only reads what texts say does not
-
         without = [name for name in sources if name not in self.named]
         if without and (self.default is None or len(without) > 1):
             raise NoPlaceError(without[0], without[1:] if self.default is not None else ())
@@ -76,6 +75,24 @@ def _parts(text: str) -> tuple[str | None, str]:
     """The name of `NAME=files:PATH`, and the URI; without a name, the text is the URI."""
     match = _NAMED.fullmatch(text)
     return (None, text) if match is None else (match[1], match[2])
+
+
+def open_place(uri: str, base: Path | None = None) -> Place:
+    """The place that a URI names: `files:FOLDER`, `x-api:QUERY`. What is relative, or kept, belongs to `base`.
+
+    Raises: `UsageError` for a URI of another kind, or what follows it that cannot be used.
+    """
+    scheme, _, rest = uri.partition(":")
+    if scheme == "x-api" and rest:
+        from tradex_ledger.sources.x_api.place import XApiPlace
+
+        return XApiPlace(rest, base or current_folder())
+    if scheme != "files" or not rest:
+        said = "a URL (not repeated: it may hold a secret)" if "://" in uri else repr(uri)
+        raise UsageError(f"{said} names no source", mend="write files:PATH, the folder of delivered files")
+    from tradex_ledger.sources.files import open_folder  # walks folders: who only reads what texts say does not
+
+    return open_folder(rest, base)
 
 
 def described(places: Mapping[str, Place], names: Sequence[str]) -> str:

@@ -45,8 +45,9 @@ from tradex_ledger.ledger.select import sqlite_path
 from tradex_ledger.modes import OWNER_WRITES, make_file
 from tradex_ledger.paths import check_name, current_folder, resolved, written
 from tradex_ledger.planning.words import words_in
-from tradex_ledger.sources.files import FilesPlace, open_place
-from tradex_ledger.sources.places import Places, chosen
+from tradex_ledger.sources.called import check_begins
+from tradex_ledger.sources.files import FilesPlace
+from tradex_ledger.sources.places import Places, chosen, open_place
 from tradex_ledger.trust import check_trusted
 from tradex_ledger.workspace.alerts import Alerts
 from tradex_ledger.workspace.audit import Audit
@@ -91,7 +92,7 @@ def _written_place(uri: str, root: Path) -> str:
     """A place, given relative to the current folder, as the settings of a workspace have it; it is looked at."""
     found = open_place(uri, current_folder())
     found.look(())
-    return FilesPlace(found.folder, root).describe()
+    return FilesPlace(found.folder, root).describe() if isinstance(found, FilesPlace) else found.describe()
 
 
 def _ledger_at(url: str) -> str | None:
@@ -268,7 +269,9 @@ class Workspace:
         config = load_config(half_made)
         if config.pipeline and not config.pipeline.exists():
             copy_built_in(config.pipeline)
-        Places(config.sources, config.source, root).open([intake.source for intake in sources])
+        opened = Places(config.sources, config.source, root).open([intake.source for intake in sources])
+        if start is None:
+            check_begins(opened)
         engine = _make_ledger(config.ledger_url, half_made, finish=finish, clock=clock)
         workspace = cls(config, actor=actor, clock=clock, ledger=ledger_in(engine, clock, root))
         workspace._begin(start)

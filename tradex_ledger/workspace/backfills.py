@@ -44,8 +44,12 @@ class Backfills:
         return replace(self.core.scope(), unregistered=self._datasets.unregistered())
 
     def plan(self, asked: Request) -> tuple[Backfill, Plan]:
-        """A backfill with its plan, nothing recorded: what `--dry-run` shows. Takes what `request` takes."""
-        from tradex_ledger.planning.plan import layers_of, plan_backfill, with_days
+        """A backfill with its plan, nothing of it recorded: what `--dry-run` shows. Takes what `request` takes.
+
+        A source that is called is asked to count, and since that costs, the count is on record.
+        """
+        from tradex_ledger.driving.counting import count_sources
+        from tradex_ledger.planning.plan import days_asked, filled_by, layers_of, plan_backfill, with_days
 
         scope = self._planning()
         self.core.execution(scope=scope).prepare()  # what is asked for may have had a definition until today
@@ -60,6 +64,7 @@ class Backfills:
             by=self.core.actor,
             policy=self.core.policy_to_look,
         )
+        count_sources(scope, filled_by(scope, backfill), *days_asked(backfill), silent)
         plan = plan_backfill(scope, backfill, cursor)
         backfill.record_plan(plan, by=self.core.actor)
         return backfill, plan
@@ -119,10 +124,12 @@ class Backfills:
 
     def warnings(self, backfill: Backfill) -> list[str]:
         """What one who asks for such a backfill, or approves it, should know: a slip in its range, days it hides."""
-        from tradex_ledger.planning.plan import far_off, hidden_days
+        from tradex_ledger.planning.counted import told_cost
+        from tradex_ledger.planning.plan import days_asked, far_off, filled_by, hidden_days
 
         scope = self._planning()
-        return [*far_off(scope, backfill, self.core.state.cursor), *hidden_days(scope, backfill)]
+        cost = told_cost(scope, filled_by(scope, backfill), *days_asked(backfill), backfill.id)
+        return [*cost, *far_off(scope, backfill, self.core.state.cursor), *hidden_days(scope, backfill)]
 
     def propose(self, *, source: bool = True, progress: Progress = silent) -> list[Advice]:
         """What should be reprocessed, see `upkeep.propose`; with `source` false the source is not read."""

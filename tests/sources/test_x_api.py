@@ -1,0 +1,350 @@
+"""A source that is called: pages, limits, faults, budgets, and a crash at each step; nothing twice, nothing lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit import x_platform
+from tests.kit.x_platform import TOKEN, held
+from tradex_ledger.datasets.intake import Intake
+from tradex_ledger.domain.day import day_of, start_of
+from tradex_ledger.domain.extraction import Extraction
+from tradex_ledger.domain.incremental import IncrementalRun
+from tradex_ledger.domain.plan import Range
+from tradex_ledger.domain.spending import BudgetSpentError, Spent
+from tradex_ledger.driving.execution import Execution, Progress
+from tradex_ledger.driving.fence import DrivenRun
+from tradex_ledger.driving.fetch import fetch
+from tradex_ledger.errors import TradexError
+from tradex_ledger.pipelines.x.demo.platform import Held, Platform
+from tradex_ledger.sources.called import NoBeginningError, Pages
+from tradex_ledger.sources.x_api import client
+from tradex_ledger.sources.x_api.place import NoTokenError
+from tradex_ledger.workspace import Workspace
+
+UNTIL = date(2024, 3, 11)
+POSTS = 240
+"""Of ten days: one an hour."""
+
+
+@pytest.fixture(autouse=True)
+def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits long for what is tried again."""
+    monkeypatch.setattr(client, "_PAUSES_S", (0.01,) * 6)
+    monkeypatch.setattr("tradex_ledger.sources.x_api.place.PAGE_ROWS", (10, 50))
+
+
+@pytest.fixture
+def platform() -> Iterator[Platform]:
+    with x_platform.platform(POSTS) as made:
+        yield made
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, platform: Platform) -> Iterator[Workspace]:
+    with x_platform.create(tmp_path / "ws") as made:
+        yield made
+
+
+class Told:
+    """Hears how far it is."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        self.stages.append(stage)
+
+
+class Fetching:
+    """A run that has set out, and whoever drives it."""
+
+    def __init__(self, workspace: Workspace, run_id: str | None = None, told: Progress | None = None) -> None:
+        self.ex: Execution = workspace.core.execution(told or Told())
+        scope = self.ex.scope
+        if run_id is None:
+            run = IncrementalRun.start(
+                "run-0000000000001",
+                pipeline="x",
+                cursor_from=start_of(day_of(x_platform.FIRST)),
+                cursor_to=start_of(day_of(UNTIL)),
+                by="ana",
+                policy=scope.policy,
+                words=scope.words,
+            )
+            scope.ledger.append(run)
+            run_id = run.id
+        self.driven = DrivenRun(scope.ledger, run_id)
+        self.intake: Intake = scope.intakes[0]
+        self.extraction = Extraction("incremental", start_of(day_of(x_platform.FIRST)), start_of(day_of(UNTIL)), "")
+        self.driven.run.start_layer("bronze", executor={}, extraction=self.extraction, by="ana")
+        self.driven.append()
+
+    def go(self) -> None:
+        fetch(self.ex, self.driven, self.intake, self.extraction)
+
+
+def ids_kept(workspace: Workspace) -> list[str]:
+    """The ids of all posts in the pages that are kept."""
+    found = []
+    for page in sorted((workspace.config.folder / "fetched").rglob("*.json")):
+        found += [post["id"] for post in json.loads(page.read_bytes()).get("data", [])]
+    return found
+
+
+def calls(workspace: Workspace) -> list[tuple[Any, ...]]:
+    return list(workspace.query("select page, rows, calls from source_calls where kind = 'page'").rows)
+
+
+# -- pages
+
+
+@pytest.mark.parametrize("words", ["post", "tweet"])
+def test_a_run_fetches_all_pages_in_either_vocabulary(tmp_path: Path, words: str):
+    with x_platform.platform(POSTS, words=words) as platform, x_platform.create(tmp_path / "ws") as workspace:
+        note = held(POSTS - 1, note="the whole of it, $TSLA too", reposts=7)
+        edited = held(POSTS - 2)
+        platform.hold([note, edited])
+        new_id = x_platform.id_at(edited.created_at, 9_999)
+        platform.edit(edited.id, "edited $AAPL", new_id)
+        run = workspace.incremental.run(UNTIL)
+        assert (run.status, run.totals["rows"]) == ("SUCCESS", POSTS)
+        assert run.spent.rows == platform.sent() == POSTS
+        assert run.spent.micros == POSTS * 5_000
+        found = workspace.query(
+            "select text, retweets, author_id, post_id from bronze_x_posts where post_id in "
+            f"('{note.id}', '{edited.id}') order by retweets"
+        ).rows
+        assert list(found) == [
+            ("edited $AAPL", 0, "42", edited.id),
+            ("the whole of it, $TSLA too", 7, "42", note.id),
+        ]
+
+
+def test_pages_are_in_the_ledger_with_their_cursors_and_the_files_are_theirs(workspace: Workspace):
+    Fetching(workspace).go()
+    events = [entry.data for entry in workspace.events() if entry.topic == "run.page_fetched"]
+    assert [one["page"] for one in events] == [1, 2, 3, 4, 5]
+    assert [one["cursor"] for one in events[1:]] == [one["next"] for one in events[:-1]]
+    assert events[0]["cursor"] is events[-1]["next"] is None
+    assert len(set(ids_kept(workspace))) == len(ids_kept(workspace)) == POSTS
+
+
+# -- a crash at each step
+
+
+class Crash(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.norm("N14")
+@pytest.mark.parametrize("where", ["before the file", "behind the file", "behind the event"])
+@pytest.mark.parametrize("page", [1, 3])
+def test_a_crash_anywhere_loses_nothing_and_doubles_nothing(
+    workspace: Workspace, platform: Platform, monkeypatch: pytest.MonkeyPatch, where: str, page: int
+):
+    keep = Pages.keep
+
+    def dies(pages: Pages, number: int, body: bytes) -> None:
+        if number == page and where == "before the file":
+            raise Crash
+        keep(pages, number, body)
+        if number == page and where == "behind the file":
+            raise Crash
+
+    def hears(stage: str, done: int, total: int) -> None:
+        if where == "behind the event" and f"page {page}," in stage:
+            raise Crash
+
+    begun = Fetching(workspace, told=hears)
+    with monkeypatch.context() as patch, pytest.raises(Crash):
+        patch.setattr(Pages, "keep", dies)
+        begun.go()
+    platform.hold([held(POSTS + 5_000, minutes=0)])  # in the middle of all that; no cursor moves by it
+    again = Fetching(workspace, begun.driven.id)
+    again.go()
+    assert [number for number, *_ in calls(workspace)] == [1, 2, 3, 4, 5]
+    assert len(set(ids_kept(workspace))) == len(ids_kept(workspace))
+    assert {held(n).id for n in range(POSTS)} <= set(ids_kept(workspace))
+    lost = 50 if where == "before the file" else 0  # what was on its way is delivered again, and billed once a day
+    assert platform.sent() - again.driven.run.spent.rows == lost
+    assert platform.billed() == again.driven.run.spent.rows
+
+
+def test_a_page_that_is_gone_from_the_folder_is_fetched_again_and_all_behind_it(workspace: Workspace):
+    begun = Fetching(workspace)
+    begun.go()
+    second = sorted((workspace.config.folder / "fetched").rglob("*.json"))[1]
+    second.unlink()
+    Fetching(workspace, begun.driven.id).go()
+    assert [number for number, *_ in calls(workspace)] == [1, 2, 3, 4, 5, 2, 3, 4, 5]
+    assert sorted(ids_kept(workspace)) == sorted(held(n).id for n in range(POSTS))
+
+
+def test_a_driver_that_was_taken_over_pays_for_no_further_page(workspace: Workspace, platform: Platform):
+    slept = Fetching(workspace)
+    Fetching(workspace, slept.driven.id).go()
+    asked = platform.asked.total()
+    with pytest.raises(TradexError) as fenced:
+        slept.go()
+    assert fenced.value.code == "fenced"
+    assert platform.asked.total() <= asked + 1
+
+
+# -- what goes wrong
+
+
+def test_faults_of_the_platform_are_tried_again(workspace: Workspace, platform: Platform):
+    platform.faults = [503, None, 500, 502, "cut", None]
+    told = Told()
+    Fetching(workspace, told=told).go()
+    assert len(ids_kept(workspace)) == POSTS
+    assert [n for *_, n in calls(workspace)] == [2, 4, 1, 1, 1]
+    assert any("503" in stage for stage in told.stages)
+
+
+def test_no_answer_in_time_is_tried_again(workspace: Workspace, platform: Platform, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(client, "_TIMEOUT", 0.2)
+    platform.hang_s, platform.faults = 0.4, ["hang"]
+    Fetching(workspace).go()
+    assert len(ids_kept(workspace)) == POSTS
+
+
+def test_who_is_never_answered_is_told_so_and_goes_on_later(workspace: Workspace, platform: Platform):
+    platform.faults = [None, *[503] * 7]
+    begun = Fetching(workspace)
+    with pytest.raises(client.UnreachableError, match="503, 7 times"):
+        begun.go()
+    Fetching(workspace, begun.driven.id).go()
+    assert len(ids_kept(workspace)) == POSTS == platform.sent()
+
+
+def test_the_limit_is_waited_for_as_the_platform_says_and_told(workspace: Workspace, platform: Platform):
+    platform.calls_allowed, platform.window_s = 3, 1.0
+    told = Told()
+    Fetching(workspace, told=told).go()
+    assert len(ids_kept(workspace)) == POSTS
+    assert any("limit" in stage for stage in told.stages)
+
+
+@pytest.mark.parametrize("fault", ["garbage"])
+def test_an_answer_of_another_shape_is_not_taken(workspace: Workspace, platform: Platform, fault: str):
+    platform.faults = [None, fault]
+    begun = Fetching(workspace)
+    with pytest.raises(TradexError, match="shape") as strange:
+        begun.go()
+    assert strange.value.code == "strange-answer"
+    assert len(ids_kept(workspace)) == 50
+
+
+# -- who is let in
+
+
+def test_without_a_token_nothing_is_asked(workspace: Workspace, platform: Platform, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("X_BEARER_TOKEN")
+    with pytest.raises(NoTokenError):
+        Fetching(workspace).go()
+    assert not platform.asked
+
+
+def test_a_wrong_token_is_told_and_never_shown(
+    workspace: Workspace, platform: Platform, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("X_BEARER_TOKEN", "wrong-and-secret")
+    with pytest.raises(client.DeniedError) as denied:
+        Fetching(workspace).go()
+    assert "wrong-and-secret" not in f"{denied.value!r} {denied.value.message} {denied.value.__cause__!r}"
+    assert platform.strangers == 1
+
+
+def test_the_token_is_nowhere_but_in_the_environment(tmp_path: Path, workspace: Workspace):
+    workspace.incremental.run(UNTIL)
+    workspace.close()
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            assert TOKEN.encode() not in path.read_bytes(), path
+    with client.opened("q", TOKEN, None) as asking:
+        assert TOKEN not in f"{asking!r} {vars(asking)!r}"
+
+
+def test_a_workspace_that_calls_begins_on_a_day(tmp_path: Path):
+    with pytest.raises(NoBeginningError):
+        Workspace.create(tmp_path / "ws", source="x-api:$AAPL")
+
+
+# -- budgets
+
+
+@pytest.mark.norm("N9")
+@pytest.mark.parametrize(
+    ("policy", "spent"),
+    [
+        ({"run_max_source_calls": 2}, Spent(100, 2, 500_000)),
+        ({"run_max_source_cents": 31}, Spent(62, 2, 310_000)),
+        ({"month_max_source_rows": 105}, Spent(100, 2, 500_000)),
+    ],
+)
+def test_no_budget_is_ever_passed(tmp_path: Path, platform: Platform, policy: dict[str, int], spent: Spent):
+    with x_platform.create(tmp_path / "ws", **policy) as workspace:
+        begun = Fetching(workspace)
+        with pytest.raises(BudgetSpentError):
+            begun.go()
+        assert begun.driven.run.spent == spent
+        assert platform.sent() == spent.rows
+
+
+def test_a_budget_ends_a_run_cleanly_and_a_larger_one_resumes_it(tmp_path: Path, platform: Platform):
+    with x_platform.create(tmp_path / "ws", run_max_source_rows=120) as workspace:
+        with pytest.raises(BudgetSpentError) as stopped:
+            workspace.incremental.run(UNTIL)
+        assert "the same command goes on" in stopped.value.mend
+        (row,) = workspace.query("select run_id, status, last_error from runs").rows
+        assert row[1:] == ("FAILED", stopped.value.message)
+        assert workspace.ledger.get(IncrementalRun, row[0]).spent == Spent(120, 3, 600_000)
+    x_platform.set_policy(tmp_path / "ws", run_max_source_rows=0)
+    with x_platform.reopen(tmp_path / "ws") as workspace:
+        run = workspace.incremental.run(UNTIL)
+        assert (run.id, run.status, run.totals["rows"]) == (row[0], "SUCCESS", POSTS)
+        assert platform.sent() == POSTS
+
+
+# -- plans
+
+
+@pytest.mark.norm("N9")
+@pytest.mark.norm("N33")
+def test_a_plan_is_estimated_by_a_count_that_is_paid_for_once(workspace: Workspace, platform: Platform):
+    workspace.incremental.run(UNTIL)
+    _, plan = workspace.backfills.plan(x_platform.outage(2, 4))
+    made = workspace.backfills.request(x_platform.outage(2, 4))
+    assert platform.asked["/2/tweets/counts/all"] == 1
+    for one in (plan, made.plan):
+        assert one is not None
+        assert one.estimate.source_calls == Range(2, 2, 2)
+    (cost,) = workspace.backfills.warnings(made)
+    assert "72 posts of 2024-03-02 to 2024-03-04: about 2 calls and $0.36" in cost
+    kinds = workspace.query("select kind, sum(micros) from source_calls group by all order by all").rows
+    assert list(kinds) == [("count", 10_000), ("page", POSTS * 5_000)]
+
+
+def test_late_posts_come_with_a_backfill_and_what_was_there_is_not_doubled(workspace: Workspace, platform: Platform):
+    workspace.incremental.run(UNTIL)
+    late = Held((x_platform.id_at(held(30).created_at, 77_777),), "late $TSLA", held(30).created_at, author_id="9")
+    platform.hold([late])
+    platform.edit(held(31).id, "edited $AAPL", edited := x_platform.id_at(held(31).created_at, 88_888))
+    platform.delete(held(32).id)
+    made = workspace.backfills.request(x_platform.outage(2, 4))
+    workspace.backfills.approve(made.id)
+    run = workspace.runs.drive(made.id)
+    assert (run.status, run.totals["rows"], run.spent.rows) == ("SUCCESS", 2, 72)
+    found = workspace.query(f"select text from bronze_x_posts where post_id = '{held(31).id}' order by revised_at").rows
+    assert list(found) == [("post 31 on $AAPL",), ("edited $AAPL",)]
+    assert int(edited) > int(held(31).id)
+    (actual,) = workspace.query("select source_calls_likely, source_calls_actual from costs").rows
+    assert actual == (2, 2)

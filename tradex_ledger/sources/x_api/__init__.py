@@ -1,0 +1,1 @@
+"""The platform's own interface (v2): full-archive search by calls, as a place that delivers pages."""

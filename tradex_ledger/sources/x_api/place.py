@@ -1,0 +1,92 @@
+"""`x-api:QUERY`: the platform's full-archive search as a place. Here nothing is called, and nothing needs a library.
+
+The token stands in the environment alone (`X_BEARER_TOKEN`), and is read by who calls; neither settings nor ledger nor
+what is told of an error ever have it. `TRADEX_X_API` is another address than the platform's, such as a simulator's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tradex_ledger import extras
+from tradex_ledger.domain.spending import DOLLAR, Prices
+from tradex_ledger.errors import UsageError
+from tradex_ledger.sources.files import FilesPlace
+from tradex_ledger.sources.source import Listing
+
+if TYPE_CHECKING:
+    from tradex_ledger.sources.called import Asking
+
+SCHEME = "x-api"
+PRICES = Prices(row=DOLLAR // 200, count=DOLLAR // 100)
+"""What the platform takes in 2026: half a cent a post, a cent a count."""
+PAGE_ROWS = (10, 500)
+QUERY_MAX = 4096
+"""Characters of a query; of 1,024 already, the platform may say no."""
+
+
+class NoTokenError(UsageError):
+    """The platform lets nobody in without a token."""
+
+    code = "no-token"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "there is no token for the X API: X_BEARER_TOKEN is not set",
+            mend="set it in the environment of this command (never in tradex.toml): export X_BEARER_TOKEN=…",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class XApiPlace:
+    """Posts that a query finds. Pages are kept below the workspace, in a folder of the query's own."""
+
+    query: str
+    base: Path
+    prices: Prices = PRICES
+
+    def __post_init__(self) -> None:
+        if not self.query.strip() or len(self.query) > QUERY_MAX or not self.query.isprintable():
+            raise UsageError(
+                f"x-api: needs a query in one line of at most {QUERY_MAX} characters",
+                mend="write it as the search of the platform takes it, such as x-api:($AAPL OR $TSLA) lang:en",
+            )
+
+    @property
+    def kept(self) -> Path:
+        """Where its pages are."""
+        return self.base / "fetched" / f"{SCHEME}-{hashlib.sha256(self.query.encode()).hexdigest()[:12]}"
+
+    @property
+    def page_rows(self) -> tuple[int, int]:
+        """The fewest and the most posts of a page."""
+        return PAGE_ROWS
+
+    def describe(self) -> str:
+        """The place as it is written in the workspace and in the ledger."""
+        return f"{SCHEME}:{self.query}"
+
+    def is_meant(self, described: str) -> bool:
+        """Whether a description means this very query."""
+        return described == self.describe()
+
+    def look(self, suffixes: tuple[str, ...]) -> Listing:
+        """The pages that were fetched so far."""
+        return FilesPlace(self.kept).look(suffixes) if self.kept.exists() else Listing([], [])
+
+    @contextmanager
+    def asking(self) -> Iterator[Asking]:
+        """Begin to ask. Raises: `MissingExtraError`, `NoTokenError`."""
+        client = extras.load("tradex_ledger.sources.x_api.client", "the X API", "x")
+        token = os.environ.get("X_BEARER_TOKEN", "").strip()
+        if not token:
+            raise NoTokenError
+        asking: Asking
+        with client.opened(self.query, token, os.environ.get("TRADEX_X_API")) as asking:
+            yield asking
