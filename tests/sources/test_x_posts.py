@@ -685,3 +685,25 @@ def test_all_real_posts_are_read_and_their_duplicates_share_id_and_revision(real
     assert len({(item.post_id, item.revision) for item in posts}) == 6530
     assert len({(item.post_id, item.event_date) for item in posts}) == 6530
     assert sum(item.is_retweet is True for item in posts) == 1898
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"edit_history_note_ids": ["1", "433355923012521984"]}, "edit_history_note_ids"),
+        ({"referenced_notes": [{"type": "retweeted", "id": "1"}]}, "referenced_notes"),
+        ({"referenced_posts": [{"type": "renoted", "id": "1"}]}, "renoted"),
+        ({"note_note": {"text": "the whole of it"}}, "note_note"),
+        ({"public_metrics": {"like_count": 5, "renote_count": 2}}, "renote_count"),
+    ],
+)
+def test_a_third_vocabulary_is_rejected_and_never_read_half(more: dict[str, Any], told: str):
+    found = parse_post(orjson.dumps({**V2, **more}))
+    assert isinstance(found, Rejected)
+    assert told in found.reason
+    assert found.event_date is not None
+
+
+def test_more_counts_beside_those_that_are_known_reject_no_post():
+    metrics = {"like_count": 5, "repost_count": 2, "share_count": 1}
+    assert isinstance(parse_post(orjson.dumps({**V2, "public_metrics": metrics})), Post)

@@ -11,7 +11,8 @@ import orjson
 
 from tradex_ledger.outside import Json
 from tradex_ledger.sources.x_posts.elements import VALUES_MAX, has_too_many_values
-from tradex_ledger.sources.x_posts.fields import Fields, Unfit, included_posts, retweeted_id
+from tradex_ledger.sources.x_posts.fields import Fields, included_posts, retweeted_id
+from tradex_ledger.sources.x_posts.names import Unfit
 
 _PASSED_ON_MAX = 4
 """A post passes on one other; what passes on what passes on, and so on, is no post of the platform."""

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 from tradex_ledger.outside import Json, JsonObject
 from tradex_ledger.sources.moments import DAY_US
 from tradex_ledger.sources.x_posts.history import SURROGATE, history_of, id_text
+from tradex_ledger.sources.x_posts.names import INCLUDED, NOTES, REFERENCES, REPOSTS, Unfit
 from tradex_ledger.sources.x_posts.time import snowflake_us
 
 Fields: TypeAlias = JsonObject
@@ -28,15 +29,6 @@ _EDIT_WINDOW_US = 7200 * _SECOND_US
 _SLACK_US = 30 * _SECOND_US
 _LINKS = re.compile(r"\s*+(?:https?://\S*+\s*+)*+")
 _NESTED_MAX = 4
-
-_REFERENCES = ("referenced_tweets", "referenced_posts")
-_NOTES = ("note_tweet", "note_post")
-_INCLUDED = ("tweets", "posts")
-_REPOSTS = frozenset({"retweeted", "reposted"})
-
-
-class Unfit(Exception):
-    """The sentence that says why a line is no usable post."""
 
 
 class Said(NamedTuple):
@@ -93,7 +85,7 @@ def _original_v1(fields: Fields, odd: list[str], depth: int) -> Said | None:
 
 def said_v2(fields: Fields, included: Mapping[str, Fields], odd: list[str], depth: int = 0) -> Said:
     """The text of a v2 post: the note's where there is one, and of a retweet the original's where that came along."""
-    fuller = _fuller([_inner(fields.get(name), "text") for name in _NOTES], odd)
+    fuller = _fuller([_inner(fields.get(name), "text") for name in NOTES], odd)
     return _said(fields.get("text"), fuller, _original_v2(fields, included, odd, depth), False, odd)
 
 
@@ -153,7 +145,7 @@ def is_retweet_v2(fields: Fields, odd: list[str]) -> bool | None:
     """Whether a v2 post passes on another's, None where that cannot be read."""
     if _retweeted(fields):
         return True
-    values = [value for name in _REFERENCES if (value := fields.get(name)) is not None]
+    values = [value for name in REFERENCES if (value := fields.get(name)) is not None]
     if all(isinstance(value, list) and all(isinstance(item, dict) for item in value) for value in values):
         return False
     odd.append("references that cannot be read")
@@ -166,18 +158,18 @@ def retweeted_id(fields: Fields) -> str | None:
 
 
 def _retweeted(fields: Fields) -> list[Fields]:
-    listed = [value for name in _REFERENCES if isinstance(value := fields.get(name), list)]
+    listed = [value for name in REFERENCES if isinstance(value := fields.get(name), list)]
     return [item for value in listed for item in value if isinstance(item, dict) and _is_repost(item.get("type"))]
 
 
 def _is_repost(kind: Json) -> bool:
-    return isinstance(kind, str) and kind in _REPOSTS
+    return isinstance(kind, str) and kind in REPOSTS
 
 
 def included_posts(document: Fields) -> dict[str, Fields]:
     """The posts that came along with a v2 answer (`includes`, and the posts of its page), by their ids."""
     includes = document.get("includes")
-    came = [includes.get(name) for name in _INCLUDED] if isinstance(includes, dict) else []
+    came = [includes.get(name) for name in INCLUDED] if isinstance(includes, dict) else []
     found: dict[str, Fields] = {}
     for posts in (document.get("data"), *came):
         for post in posts if isinstance(posts, list) else ():

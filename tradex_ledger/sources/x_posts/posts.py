@@ -30,7 +30,6 @@ from tradex_ledger.sources.x_posts.documents import (
 from tradex_ledger.sources.x_posts.fields import (
     Fields,
     Said,
-    Unfit,
     Version,
     author,
     count,
@@ -44,6 +43,7 @@ from tradex_ledger.sources.x_posts.fields import (
     said_v2,
     version_of,
 )
+from tradex_ledger.sources.x_posts.names import Unfit, check_vocabulary
 from tradex_ledger.sources.x_posts.time import FIRST_POST_US, as_text, may_be, milliseconds_us, time_us
 
 _CONTROLS = (
@@ -225,6 +225,7 @@ def _v2_post(
     payload: str, fields: Fields, included: Mapping[str, Fields], delivered_us: int | None, odd: list[str]
 ) -> Post:
     post_id = identifier(fields, "id", missing="no id")
+    check_vocabulary(fields)
     version = version_of(fields, post_id, _created_at(fields, delivered_us), odd)
     said = said_v2(fields, included, odd)
     author_id = author(fields, ("author_id",), odd)
