@@ -62,14 +62,18 @@ def _made(show: Show, where: str, names: list[str], folder: str) -> None:
     show.note(f"next: tradex -C {quote(folder)} run")
 
 
-@command(_top, "demo", example="tradex demo\ntradex demo --dir try-it")
+@command(_top, "demo", example="tradex demo\ntradex demo --dir try-it\ntradex demo --x-api --dir try-api")
 @click.option("--dir", "folder", default="tradex-demo", show_default=True, help="A new folder for the demo.")
-def demo(call: Call, folder: str) -> None:
+@click.option("--x-api", is_flag=True, help="Fetch the posts from a small X API on this machine, faults included.")
+def demo(call: Call, folder: str, x_api: bool) -> None:
     """The whole story on a month of made-up posts: runs, an API outage, its backfill, before and after.
 
     Needs no data and no network. What it makes stays in the folder, to go on with.
     """
-    from tradex_ledger.pipelines.x.demo.story import tell
+    if x_api:
+        from tradex_ledger.pipelines.x.demo.api_story import tell
+    else:
+        from tradex_ledger.pipelines.x.demo.story import tell
 
     show = call.show
     steps = []

@@ -53,8 +53,9 @@ class Answering(BaseHTTPRequestHandler):
             if left is None:
                 return self._send(429, {"code": 88, "message": "Too Many Requests"}, platform.headers(0))
             headers = left
-            if fault == "cut":
-                return self._send(200, platform.search(asked)[1], headers, cut=True)
+            if fault in ("cut", "half"):
+                self._send(200, platform.search(asked)[1], headers, cut=True)
+                return platform.on_half() if fault == "half" else None
         status, document = answers[parts.path](asked)
         return self._send(status, document, headers)
 

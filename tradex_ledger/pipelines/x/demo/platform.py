@@ -10,7 +10,7 @@ import base64
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -50,7 +50,7 @@ class Held:
 @dataclass
 class Platform:
     """What is held, how it is called, what goes wrong, and what was asked. `faults` befall the searches in their order:
-    a status, `hang`, `cut` (half a body), `garbage`; None is none."""
+    a status, `hang`, `cut` (half a body), `half` (the same, and `on_half` is called), `garbage`; None is none."""
 
     token: str = "simulated"
     words: str = "post"
@@ -63,6 +63,7 @@ class Platform:
     delivered: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     strangers: int = 0
     hang_s: float = 60.0
+    on_half: Callable[[], None] = lambda: None
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _window: list[float] = field(default_factory=list)
 
