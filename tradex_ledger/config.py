@@ -14,6 +14,7 @@ from tradex_ledger import locate
 from tradex_ledger.domain.policy import Policy, settings
 from tradex_ledger.domain.policy_text import MOST as POLICY_MOST
 from tradex_ledger.domain.policy_text import PolicyValueError, policy_of, said
+from tradex_ledger.domain.spending import Prices, prices_of
 from tradex_ledger.domain.words import ROW
 from tradex_ledger.errors import EnvironmentFault, UsageError
 from tradex_ledger.fresh import fresh_settings
@@ -28,14 +29,15 @@ _SHARED = re.compile(r"postgres(?:ql)?(?:\+psycopg)?://")
 _PASSWORD = re.compile(r"//[^/@]*:[^/@]*@|[?&]\w*password=", re.IGNORECASE)
 _DATABASES = ("mysql", "mariadb", "mssql", "oracle", "duckdb")
 _SECRET = ("ledger", "uri")
+_PRICES = ("row_price", "count_price")
 FORMAT = 1
 PIPELINE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 MOST = {**POLICY_MOST, "workers": 1_000, "task_memory_mb": 16_777_216, "task_minutes": 1_000_000}
 """The most that a number may be: beyond it, it is a slip."""
 _KNOWN = {
     "workspace": {"format", "ledger", "lake", "pipeline", "name", "workers", "task_memory_mb", "task_minutes"},
-    "source": {"uri"},
-    "sources": {"uri"},
+    "source": {"uri", *_PRICES},
+    "sources": {"uri", *_PRICES},
     "policy": set(settings()),
     "alerts": {"urls"},
 }
@@ -82,7 +84,8 @@ class Config:
     """What `tradex.toml` says, with paths resolved: a relative one belongs to the file's folder.
 
     `sources` are places by the names of sources, `source` that of the one that has none of its own; `name` is the
-    pipeline's, where it is not the built-in one's.
+    pipeline's, where it is not the built-in one's. `prices` are what sources that are called take, by their names ("":
+    the one that has none of its own), where the settings say so.
     """
 
     folder: Path
@@ -97,6 +100,7 @@ class Config:
     task_minutes: int = 360
     sources: Mapping[str, str] = field(default_factory=dict)
     name: str | None = None
+    prices: Mapping[str, Prices] = field(default_factory=dict)
 
 
 def open_config(path: str | Path) -> Config:
@@ -142,6 +146,7 @@ def load_config(path: Path) -> Config:
         pipeline=own,
         source=None if sources and "source" not in content else place_of(content.get("source", {})),
         sources={name: place_of(values) for name, values in sources.items()},
+        prices=_prices(path, {"": content.get("source", {}), **sources}),
         name=_name(path, workspace),
         workers=_positive(path, workspace, "workers", None),
         task_memory_mb=_positive(path, workspace, "task_memory_mb", 512) or 512,
@@ -161,6 +166,15 @@ def _sections(path: Path, section: str, values: Mapping[str, Toml]) -> list[tupl
             raise ConfigError(path, f"[sources] has {name}, which is no section", f"begin one with [sources.{name}]")
         found.append((f"sources.{name}", one))
     return found
+
+
+def _prices(path: Path, sources: Mapping[str, Mapping[str, Toml]]) -> dict[str, Prices]:
+    """What sources take, where it is said. Raises `ConfigError`."""
+    try:
+        found = {name: prices_of(*map(values.get, _PRICES)) for name, values in sources.items()}
+    except ValueError as error:
+        raise ConfigError(path, f"{' and '.join(_PRICES)} {error}") from None
+    return {name: prices for name, prices in found.items() if prices is not None}
 
 
 def _name(path: Path, workspace: Mapping[str, Toml]) -> str | None:

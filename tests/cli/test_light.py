@@ -28,6 +28,7 @@ READING: dict[str, list[tuple[str, ...]]] = {
     "dataset lineage": [("gold_signals",)],
     "engine list": [()],
     "alerts": [(), ("--as-of", "9")],
+    "spending": [(), ("--as-of", "9")],
     "query": [
         ("select 1",),
         ("select count(*) from gold_signals",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from tests.kit import x_platform
 from tests.kit.x_platform import TOKEN, held
+from tradex_ledger.config import FILE, ConfigError
 from tradex_ledger.datasets.intake import Intake
 from tradex_ledger.domain.day import day_of, start_of
 from tradex_ledger.domain.extraction import Extraction
@@ -348,3 +350,32 @@ def test_late_posts_come_with_a_backfill_and_what_was_there_is_not_doubled(works
     assert int(edited) > int(held(31).id)
     (actual,) = workspace.query("select source_calls_likely, source_calls_actual from costs").rows
     assert actual == (2, 2)
+
+
+# -- what it came to
+
+
+def test_spending_is_told_by_month_and_run_and_held_against_what_the_platform_counts(
+    workspace: Workspace, platform: Platform
+):
+    run = workspace.incremental.run(UNTIL)
+    workspace.backfills.plan(x_platform.outage(2, 4))
+    counted, spent = workspace.spending.months()
+    assert (counted.run_id, counted.rows, counted.micros) == (None, 0, 10_000)
+    assert (spent.run_id, spent.rows, spent.calls, spent.micros) == (run.id, POSTS, 5, POSTS * 5_000)
+    today = f"{workspace.core.today()}"
+    platform.delivered = defaultdict(Counter, {today: Counter(map(str, range(POSTS + 3)))})
+    (used,) = workspace.spending.usage(7)
+    assert used == (today, POSTS, POSTS + 3, 3)
+
+
+def test_prices_are_those_of_the_settings(workspace: Workspace):
+    settings = workspace.config.folder / FILE
+    text = settings.read_text("utf-8").replace("[source]\n", "[source]\nrow_price = 0.01\ncount_price = 0\n")
+    settings.write_text(text, "utf-8")
+    begun = Fetching(workspace)
+    begun.go()
+    assert begun.driven.run.spent.micros == POSTS * 10_000
+    settings.write_text(text.replace("count_price = 0\n", ""), "utf-8")
+    with pytest.raises(ConfigError, match="both"):
+        workspace.core.scope()

@@ -43,6 +43,7 @@ _COMMANDS = {
     "audit": ("tradex_ledger.cli.audit:audit", "What happened, who did it and why."),
     "worker": ("tradex_ledger.cli.runs:worker", "Follow the ledger and drive what is approved."),
     "alerts": ("tradex_ledger.cli.alerts:alerts", "What somebody must hear of."),
+    "spending": ("tradex_ledger.cli.spending:spending", "What sources that are called took, and what is left."),
     "policy": ("tradex_ledger.cli.policy:policy", "What is judged by: rights, approval rules, bounds."),
     "ledger": ("tradex_ledger.cli.ledger:ledger", "Whether ledger and lake belong together."),
     "lake": ("tradex_ledger.cli.lake:lake", "The files of the lake."),

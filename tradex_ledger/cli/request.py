@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
@@ -191,7 +192,7 @@ def _submit(
         )
     from tradex_ledger.domain.request import Request
 
-    with call.open(reading=dry_run) as workspace:
+    with _opened(call, dry_run) as workspace:
         overlaps = tuple(workspace.backfills.find(other) for other in allow_overlap)
         asked = Request(kind=kind, override_state=override_state, cursor=cursor, allow_overlap=overlaps, **asked_for)
         if dry_run:
@@ -206,6 +207,17 @@ def _submit(
             lambda: _one_or_all([workspace.audit.run(backfill.id) for backfill in made]),
             lambda: _say_requested(call.show, workspace, made),
         )
+
+
+@contextmanager
+def _opened(call: Call, dry_run: bool) -> Iterator[Workspace]:
+    """A dry run reads; where a source is to be called for its counts, which cost money, it puts those on record."""
+    with call.open(reading=dry_run) as workspace:
+        if not (dry_run and workspace.core.calls_sources):
+            yield workspace
+            return
+    with call.open() as workspace:
+        yield workspace
 
 
 def _one_or_all(parts: list[D]) -> D | list[D]:

@@ -13,6 +13,7 @@ from tradex_ledger.errors import RefusedError
 
 DOLLAR = 1_000_000
 CENT = DOLLAR // 100
+_MOST = 1_000
 
 
 def dollars(micros: int) -> str:
@@ -28,6 +29,21 @@ class Prices:
 
     row: int
     count: int
+
+
+def prices_of(row: object, count: object) -> Prices | None:
+    """Prices as settings say them, in dollars; None where they say none. Raises `ValueError` with what is wrong."""
+    said = [value for value in (row, count) if value is not None]
+    numbers = [
+        round(value * DOLLAR)
+        for value in said
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MOST
+    ]
+    if not said:
+        return None
+    if len(numbers) < 2:
+        raise ValueError(f"must both be numbers of dollars from 0 to {_MOST:,}, or both be left out")
+    return Prices(*numbers)
 
 
 @dataclass(frozen=True, slots=True)

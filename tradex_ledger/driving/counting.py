@@ -23,9 +23,10 @@ _FRESH = timedelta(days=1)
 def count_sources(scope: Scope, intakes: list[Intake], first: Day, last: Day, told: Progress) -> None:
     """Put on record what sources that are called have of the days first..last, as far as no fresh count is there.
 
-    A crash between the answer and its event costs a cent. Raises: `BudgetSpentError`, and what `Asking` raises.
+    Who may only read has nothing counted: it would be on no record. A crash between the answer and its event costs a
+    cent. Raises: `BudgetSpentError`, and what `Asking` raises.
     """
-    for intake, place in called(scope, intakes):
+    for intake, place in () if scope.ledger.reading else called(scope, intakes):
         known = counts(scope, place.describe(), scope.ledger.position())
         now = scope.clock().astimezone(UTC).replace(tzinfo=None)
         todo = [

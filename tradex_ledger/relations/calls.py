@@ -1,7 +1,7 @@
 """What sources that are called took, as of a position."""
 
 # No `from __future__ import annotations`: as texts, so many columns would each be compiled when this is loaded.
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
 from tradex_ledger.domain.spending import Spent
@@ -30,6 +30,30 @@ class SourceCall(NamedTuple):
 
 
 SOURCE_CALLS = Relation("source_calls", SourceCall)
+
+
+class MonthOfRun(NamedTuple):
+    """What a run (None: whoever had something counted) took in a calendar month (UTC), in millionths of a dollar."""
+
+    month: str
+    run_id: str | None
+    rows: int
+    calls: int
+    micros: int
+
+
+class DayOfCalls(NamedTuple):
+    """What was delivered on a day (UTC), by all runs."""
+
+    day: date
+    rows: int
+
+
+BY_MONTH = """
+    select month, run_id, sum(rows)::bigint, sum(calls)::bigint, sum(micros)::bigint
+    from source_calls group by month, run_id order by month, run_id nulls first
+"""
+BY_DAY = """select "at"::date as day, sum(rows)::bigint from source_calls group by day order by day"""
 
 
 def spent_in(store: Store, month: str) -> Spent:

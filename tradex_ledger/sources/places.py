@@ -12,10 +12,13 @@ from tradex_ledger.errors import UsageError
 from tradex_ledger.paths import current_folder
 
 if TYPE_CHECKING:
+    from tradex_ledger.domain.spending import Prices
     from tradex_ledger.sources.source import Place
 
 _NAMED = re.compile(r"([a-z][a-z0-9_]*)=(.+)", re.DOTALL)
 _NEXT = re.compile(r", (?=[a-z][a-z0-9_]*=(?:files|x-api):)")
+OF_EACH = "^([a-z][a-z0-9_]*)=(?:files|x-api):"
+"""A regular expression that takes the name of a source from how it is described, where there are several."""
 
 
 class NoPlaceError(UsageError):
@@ -35,12 +38,13 @@ class NoPlaceError(UsageError):
 class Places:
     """URIs of places by the names of sources; `default` is that of the one source that has none of its own.
 
-    Relative folders belong to `base`, the folder of the workspace.
+    Relative folders belong to `base`, the folder of the workspace. `prices` are by source, too; that of the default "".
     """
 
     named: Mapping[str, str] = field(default_factory=dict)
     default: str | None = None
     base: Path | None = None
+    prices: Mapping[str, Prices] = field(default_factory=dict)
 
     def open(self, sources: Sequence[str]) -> dict[str, Place]:
         """The place of each of a pipeline's sources. Raises: `NoPlaceError`, `UsageError` for a URI that is none."""
@@ -48,7 +52,8 @@ class Places:
         if without and (self.default is None or len(without) > 1):
             raise NoPlaceError(without[0], without[1:] if self.default is not None else ())
         uris = {**self.named, **({without[0]: self.default} if without and self.default is not None else {})}
-        return {name: open_place(uris[name], self.base) for name in sources}
+        prices = {name: self.prices.get(name if name in self.named else "") for name in sources}
+        return {name: open_place(uris[name], self.base, prices[name]) for name in sources}
 
 
 def chosen(texts: Iterable[str], base: Path | None) -> Places:
@@ -77,19 +82,25 @@ def _parts(text: str) -> tuple[str | None, str]:
     return (None, text) if match is None else (match[1], match[2])
 
 
-def open_place(uri: str, base: Path | None = None) -> Place:
+def open_place(uri: str, base: Path | None = None, prices: Prices | None = None) -> Place:
     """The place that a URI names: `files:FOLDER`, `x-api:QUERY`. What is relative, or kept, belongs to `base`.
+
+    `prices` are those of the settings, for a place that is called; None: those that are known.
 
     Raises: `UsageError` for a URI of another kind, or what follows it that cannot be used.
     """
     scheme, _, rest = uri.partition(":")
     if scheme == "x-api" and rest:
-        from tradex_ledger.sources.x_api.place import XApiPlace
+        from tradex_ledger.sources.x_api.place import PRICES, XApiPlace
 
-        return XApiPlace(rest, base or current_folder())
+        return XApiPlace(rest, base or current_folder(), prices or PRICES)
     if scheme != "files" or not rest:
         said = "a URL (not repeated: it may hold a secret)" if "://" in uri else repr(uri)
-        raise UsageError(f"{said} names no source", mend="write files:PATH, the folder of delivered files")
+        raise UsageError(
+            f"{said} names no source", mend="write files:PATH, the folder of delivered files, or x-api:QUERY"
+        )
+    if prices is not None:
+        raise UsageError("a folder of files takes no money", mend="leave row_price and count_price out of its section")
     from tradex_ledger.sources.files import open_folder  # walks folders: who only reads what texts say does not
 
     return open_folder(rest, base)

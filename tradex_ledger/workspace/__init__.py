@@ -58,6 +58,7 @@ from tradex_ledger.workspace.incremental import Incremental
 from tradex_ledger.workspace.lake import LakeRoom
 from tradex_ledger.workspace.policy import Policies
 from tradex_ledger.workspace.runs import Runs
+from tradex_ledger.workspace.spending import Spending
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -149,6 +150,7 @@ class Workspace:
         self.runs = Runs(core, self.incremental)
         self.backfills = Backfills(core, self.datasets)
         self.alerts = Alerts(core)
+        self.spending = Spending(core)
         self.audit = Audit(core, self.backfills, self.policy)
 
     @classmethod

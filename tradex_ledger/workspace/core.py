@@ -31,6 +31,7 @@ from tradex_ledger.planning.catalog import Catalogs
 from tradex_ledger.planning.scope import Scope
 from tradex_ledger.planning.words import words_in, words_of
 from tradex_ledger.pool import TaskPool
+from tradex_ledger.sources.called import Called
 from tradex_ledger.sources.places import Places
 from tradex_ledger.trust import UntrustedError, check_trusted
 
@@ -170,10 +171,15 @@ class Core:
             catalogs=self._catalogs,
             pipeline=self.pipeline,
             policy=self.policy_to_look,
-            places=Places(settings.sources, settings.source, settings.folder),
+            places=Places(settings.sources, settings.source, settings.folder, settings.prices),
             by=self.actor,
             clock=self.clock,
         )
+
+    @property
+    def calls_sources(self) -> bool:
+        """Whether there is a source that delivers only when it is called. Raises what opening the places raises."""
+        return any(isinstance(source.place, Called) for source in self.scope().sources.values())
 
     def execution(self, progress: Progress = silent, *, scope: Scope | None = None) -> Execution:
         """What a drive works with, in a scope (as the workspace is now); the worker pool is kept for the next one."""

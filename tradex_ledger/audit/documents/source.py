@@ -12,15 +12,15 @@ from tradex_ledger.domain.words import ROW
 from tradex_ledger.planning.words import words_of
 from tradex_ledger.relations.runs import SOURCE_LOOKS
 from tradex_ledger.sources import LATER
-from tradex_ledger.sources.places import names_in
+from tradex_ledger.sources.places import OF_EACH, names_in
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.reader import Reader
     from tradex_ledger.relations.runs import SourceLook
 
-_OF_EACH = """
+_OF_EACH = f"""
     qualify row_number() over (
-        partition by regexp_extract(source, '^([a-z][a-z0-9_]*)=files:', 1) order by position desc
+        partition by regexp_extract(source, '{OF_EACH}', 1) order by position desc
     ) = 1
     order by position desc
 """
