@@ -21,6 +21,8 @@ lake = {lake}
 # task_minutes = 360        # and for its time: what takes longer is ended
 
 {places}
+# row_price = 0.005          # dollars that a source which is called takes for a {row}, where not the known price,
+# count_price = 0.01         # … and for a call that counts {row}s: both, or neither
 
 [policy]     # has effect once it is on record: tradex policy set --reason …
 # 0 switches a bound off; who may: a list of names, or "*" for anybody

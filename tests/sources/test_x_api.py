@@ -13,6 +13,7 @@ import pytest
 
 from tests.kit import x_platform
 from tests.kit.x_platform import TOKEN, held
+from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE, ConfigError
 from tradex_ledger.datasets.intake import Intake
 from tradex_ledger.domain.day import day_of, start_of
@@ -27,7 +28,7 @@ from tradex_ledger.errors import TradexError
 from tradex_ledger.pipelines.x.demo.platform import Held, Platform
 from tradex_ledger.sources.called import NoBeginningError, Pages
 from tradex_ledger.sources.x_api import client
-from tradex_ledger.sources.x_api.place import NoTokenError
+from tradex_ledger.sources.x_api.place import NoTokenError, OpenAddressError
 from tradex_ledger.workspace import Workspace
 
 UNTIL = date(2024, 3, 11)
@@ -187,6 +188,43 @@ def test_a_page_that_is_gone_from_the_folder_is_fetched_again_and_all_behind_it(
     Fetching(workspace, begun.driven.id).go()
     assert [number for number, *_ in calls(workspace)] == [1, 2, 3, 4, 5, 2, 3, 4, 5]
     assert sorted(ids_kept(workspace)) == sorted(held(n).id for n in range(POSTS))
+
+
+def test_a_cursor_that_the_platform_has_forgotten_begins_its_days_anew(workspace: Workspace, platform: Platform):
+    platform.faults = [None, None, *[503] * 7]
+    begun = Fetching(workspace)
+    with pytest.raises(client.UnreachableError):
+        begun.go()
+    platform.forgotten = {str([e.data["next"] for e in workspace.events() if e.topic == "run.page_fetched"][-1])}
+    Fetching(workspace, begun.driven.id).go()
+    assert [number for number, *_ in calls(workspace)] == [1, 2, 1, 2, 3, 4, 5]
+    assert sorted(ids_kept(workspace)) == sorted(held(n).id for n in range(POSTS))
+
+
+def test_a_page_behind_another_than_it_was_asked_for_is_fetched_again(workspace: Workspace, platform: Platform):
+    """Pages 1 and 2 are gone, a post more lies in them by now; only page 2 is fetched before the next crash."""
+    begun = Fetching(workspace)
+    begun.go()
+    pages = sorted((workspace.config.folder / "fetched").rglob("*.json"))
+    pages[1].unlink()
+    platform.hold([Held((x_platform.id_at(held(185).created_at, 6_000),), "late", held(185).created_at)])
+    platform.faults = [None, *[503] * 7]
+    with pytest.raises(client.UnreachableError):
+        Fetching(workspace, begun.driven.id).go()
+    Fetching(workspace, begun.driven.id).go()
+    assert len(set(ids_kept(workspace))) == len(ids_kept(workspace)) == POSTS + 1
+
+
+def test_no_post_at_all_is_an_answer_too(tmp_path: Path):
+    with x_platform.platform(0), x_platform.create(tmp_path / "ws") as workspace:
+        assert workspace.incremental.run(UNTIL).status == "SUCCESS"
+
+
+@pytest.mark.parametrize("url", ["http://api.example.com", "ftp://127.0.0.1", "http://127.0.0.1.example.com"])
+def test_the_token_is_sent_to_no_open_address(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, url: str):
+    monkeypatch.setenv("TRADEX_X_API", url)
+    with pytest.raises(OpenAddressError):
+        Fetching(workspace).go()
 
 
 def test_a_driver_that_was_taken_over_pays_for_no_further_page(workspace: Workspace, platform: Platform):
@@ -379,3 +417,18 @@ def test_prices_are_those_of_the_settings(workspace: Workspace):
     settings.write_text(text.replace("count_price = 0\n", ""), "utf-8")
     with pytest.raises(ConfigError, match="both"):
         workspace.core.scope()
+
+
+def test_the_shell_tells_what_was_spent_and_a_dry_run_has_its_count_on_record(
+    workspace: Workspace, platform: Platform, capsys: pytest.CaptureFixture[str]
+):
+    workspace.incremental.run(UNTIL)
+    folder = str(workspace.config.folder)
+    asked = ("bronze_x_posts", "--from", "2024-03-02", "--to", "2024-03-04", "--no-override-state", "--dry-run")
+    assert run(["-C", folder, "backfill", "request", "temporal", *asked, "--reason", "INC-4211, an outage"]) == 0
+    assert "72 posts of 2024-03-02 to 2024-03-04" in capsys.readouterr().err
+    assert run(["-C", folder, "spending"]) == 0
+    told = capsys.readouterr()
+    assert "$1.20" in told.out
+    assert "no bound" in told.err
+    assert run(["-C", folder, "spending", "--usage", "3"]) == 1  # a clock of 2024 has none of today's on record

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tradex_ledger.cli.show import Show
     from tradex_ledger.domain.spending import Budget
 
-MONTHS = ("month", "run_id", "rows", "calls")
+MONTHS = ("month", "run_id", "rows", "calls", "cost")
 DAYS = ("day", "on_record", "at_the_source", "unknown")
 _top = click.Group()
 

@@ -56,7 +56,8 @@ def span_name(source: str, cursor_from: str, cursor_to: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a run knows of a page that it has fetched: its digest, and the cursor of the next one."""
+    """What a run knows of a page that it has fetched: the cursor it was asked for with, its digest, the next cursor."""
 
+    cursor: str | None
     sha256: str
     next: str | None

@@ -84,7 +84,7 @@ class PageFetched(Event):
 
     def apply(self, aggregate: Run) -> None:
         pages = aggregate.fetched.setdefault(span_name(self.source, self.cursor_from, self.cursor_to), {})
-        pages[self.page] = Known(self.sha256, self.next)
+        pages[self.page] = Known(self.cursor, self.sha256, self.next)
         aggregate.spent = aggregate.spent.plus(Spent(self.rows, self.calls, self.micros))
 
 

@@ -20,24 +20,25 @@ from tradex_ledger.driving.execution import Execution
 from tradex_ledger.driving.fence import DrivenRun
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.relations.calls import spent_in
-from tradex_ledger.sources.called import Asking, Called, NoBeginningError, Page, Pages, Span, spans
+from tradex_ledger.sources.called import Asking, Called, CursorRefused, NoBeginningError, Page, Pages, Span, spans
 
 
-def fetch(ex: Execution, driven: DrivenRun, intake: Intake, extraction: Extraction) -> None:
-    """Fetch what a source that is called has of the days asked for, as far as the run has not; else do nothing.
+def fetch(ex: Execution, driven: DrivenRun, intake: Intake, extraction: Extraction) -> bool:
+    """Fetch what a source that is called has of the days asked for, as far as the run has not; whether it is called.
 
     Raises: `NoBeginningError`, `BudgetSpentError`, what `Asking` raises, and `WriterConflictError` for who was fenced
     off.
     """
     place = ex.scope.sources[intake.source].place
     if not isinstance(place, Called):
-        return
+        return False
     if extraction.cursor_from is None or extraction.cursor_to is None:
         raise NoBeginningError(intake.source)
     todo = spans(day_of(extraction.cursor_from), day_of(extraction.cursor_to))
     with place.asking() as asking:
         for span in todo:
             _Fetch(ex, driven, intake.source, place, asking, Pages(place.kept, driven.id, span)).run()
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +57,30 @@ class _Fetch:
         return self.pages.span
 
     def run(self) -> None:
-        """From the last page on; one that is known and not there any more is fetched again, and all behind it."""
+        """From the last page on; where the source knows its cursor no more, once more from the first."""
+        try:
+            self._from_first(anew=False)
+        except CursorRefused:
+            self.ex.progress(f"{self.source} knows the last cursor no more: its pages are fetched anew", 0, 1)
+            self._from_first(anew=True)
+
+    def _from_first(self, *, anew: bool) -> None:
+        """Past the pages that are there; one that is known and not there any more is fetched again, and all behind it.
+
+        So is a page that was asked for with another cursor than the page before it gives now.
+        """
         begun, until = start_of(self.span.first), start_of(self.span.until)
-        known = self.driven.run.fetched.get(span_name(self.source, begun, until), {})
+        pages = self.driven.run.fetched.get(span_name(self.source, begun, until), {})
         cursor: str | None = None
-        number, is_again = 1, False
+        number = 1
         while True:
-            body = None if is_again else self.pages.read(number)
-            if body is not None and number in known and _digest(body) == known[number].sha256:
-                following = known[number].next
+            body, known = None if anew else self.pages.read(number), None if anew else pages.get(number)
+            is_there = known is not None and body is not None and _digest(body) == known.sha256
+            if known is not None and is_there and known.cursor == cursor:
+                following = known.next
             else:
-                is_again = is_again or number in known
-                body = None if is_again else body
-                following = self._take(number, cursor, body)
+                anew = anew or known is not None
+                following = self._take(number, cursor, None if anew else body)
             if following is None:
                 return
             cursor, number = following, number + 1

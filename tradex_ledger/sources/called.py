@@ -65,6 +65,10 @@ class Used(NamedTuple):
     rows: int
 
 
+class CursorRefused(Exception):
+    """The source knows a cursor no more that it gave out."""
+
+
 class Asking(Protocol):
     """A conversation with a source. Each call waits and tries again by itself, and tells so.
 
@@ -72,7 +76,7 @@ class Asking(Protocol):
     """
 
     def page(self, span: Span, cursor: str | None, most: int, told: Told) -> Page:
-        """The page of a cursor (None: the first), of so many rows at most."""
+        """The page of a cursor (None: the first), of so many rows at most. Raises: `CursorRefused`, too."""
         ...
 
     def count(self, span: Span, told: Told) -> Counted:

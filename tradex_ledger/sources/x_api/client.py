@@ -16,7 +16,7 @@ import httpx2
 from tradex_ledger import __version__
 from tradex_ledger.domain.day import Day, start_of
 from tradex_ledger.errors import EnvironmentFault, UsageError
-from tradex_ledger.sources.called import Counted, Page, Span, Told, Used
+from tradex_ledger.sources.called import Counted, CursorRefused, Page, Span, Told, Used
 from tradex_ledger.sources.x_api.answers import (
     NEW,
     OLD,
@@ -113,6 +113,8 @@ class XClient:
         try:
             return self._call(_SEARCH, {**asked, self._words.fields_parameter: self._words.fields}, told)
         except QuestionError as error:
+            if cursor and "next_token" in error.message:
+                raise CursorRefused from error
             if self._words.fields_parameter not in error.message:
                 raise
             self._words = OLD if self._words is NEW else NEW

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ SCHEME = "x-api"
 PRICES = Prices(row=DOLLAR // 200, count=DOLLAR // 100)
 """What the platform takes in 2026: half a cent a post, a cent a count."""
 PAGE_ROWS = (10, 500)
+_SAFE = re.compile(r"https://|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?(/|$)")
 QUERY_MAX = 4096
 """Characters of a query; of 1,024 already, the platform may say no."""
 
@@ -40,6 +42,18 @@ class NoTokenError(UsageError):
         super().__init__(
             "there is no token for the X API: X_BEARER_TOKEN is not set",
             mend="set it in the environment of this command (never in tradex.toml): export X_BEARER_TOKEN=…",
+        )
+
+
+class OpenAddressError(UsageError):
+    """The token would go through the net for everybody to read."""
+
+    code = "open-address"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "TRADEX_X_API is no address of https:, and none of this machine: the token would be read on its way",
+            mend="write https://…, or http://127.0.0.1:PORT for a simulator; unset it for the platform itself",
         )
 
 
@@ -87,6 +101,9 @@ class XApiPlace:
         token = os.environ.get("X_BEARER_TOKEN", "").strip()
         if not token:
             raise NoTokenError
+        url = os.environ.get("TRADEX_X_API") or None
+        if url is not None and not _SAFE.match(url):
+            raise OpenAddressError
         asking: Asking
-        with client.opened(self.query, token, os.environ.get("TRADEX_X_API")) as asking:
+        with client.opened(self.query, token, url) as asking:
             yield asking

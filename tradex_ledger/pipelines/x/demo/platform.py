@@ -49,8 +49,11 @@ class Held:
 
 @dataclass
 class Platform:
-    """What is held, how it is called, what goes wrong, and what was asked. `faults` befall the searches in their order:
-    a status, `hang`, `cut` (half a body), `half` (the same, and `on_half` is called), `garbage`; None is none."""
+    """What is held, how it is called, what goes wrong, and what was asked.
+
+    `faults` befall the searches in their order: a status, `hang`, `cut` (half a body), `half` (the same, and `on_half`
+    is called), `garbage`; None is none. A `forgotten` cursor is refused, once.
+    """
 
     token: str = "simulated"
     words: str = "post"
@@ -58,6 +61,7 @@ class Platform:
     window_s: float = 900.0
     faults: list[int | str | None] = field(default_factory=list)
     unavailable: set[str] = field(default_factory=set)
+    forgotten: set[str] = field(default_factory=set)
     posts: dict[str, Held] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     delivered: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -180,6 +184,9 @@ class Platform:
         size = asked.get("max_results", str(PAGE_USUAL))
         if other in asked:
             return _invalid(other, asked[other])
+        if asked.get("next_token") in self.forgotten:
+            self.forgotten.discard(asked["next_token"])
+            return _invalid("next_token", asked["next_token"])
         if not (size.isdigit() and PAGE_MIN <= int(size) <= PAGE_MAX):
             return _invalid("max_results", size)
         return None if asked.get("query") else _invalid("query", "")
