@@ -32,6 +32,7 @@ class SensorLines:
     noun: str = "reading"
     suffixes: tuple[str, ...] = (".log", ".log.gz")
     first_day: int = date(2020, 1, 1).toordinal()
+    may_be_none: bool = False
     one: tuple[str, ...] = ()
     again: None = None
 

@@ -102,14 +102,14 @@ def _whole_days(first: int | None, until: int | None) -> Days | None:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """One source of an extraction, read and staged. One that is called has said itself how much there is."""
+    """One source of an extraction, read and staged. One that is called has said itself that there is nothing."""
 
     intake: Intake
     listing: Listing
     staged: Staged
     delivered: Delivered
     asked: Asked | None
-    is_called: bool
+    may_be_none: bool
 
 
 def extract(bench: Bench, prepared: Prepared, driven: DrivenRun, extraction: Extraction) -> Extracted:
@@ -125,10 +125,10 @@ def extract(bench: Bench, prepared: Prepared, driven: DrivenRun, extraction: Ext
     asked = asked_of(wanted)
     read = []
     for intake in asked_by(scope, driven.run):
-        is_called = fetch(ex, driven, intake, extraction)
+        may_be_none = fetch(ex, driven, intake, extraction) or intake.reader.may_be_none
         delivered, listing = open_delivered(scope, intake), scope.sources[intake.source].look()
         staged = stage_all(bench, intake, listing.files, wanted, delivered, asked)
-        read.append(_Read(intake, listing, staged, delivered, asked, is_called))
+        read.append(_Read(intake, listing, staged, delivered, asked, may_be_none))
     # A day that cannot be true, a slip in one line, opens no range.
     days = {day for one in read for day in one.staged.days(asked) if from_epoch(day) >= one.intake.reader.first_day}
     if extraction.is_incremental and extraction.cursor_to and days:
@@ -142,7 +142,7 @@ def extract(bench: Bench, prepared: Prepared, driven: DrivenRun, extraction: Ext
         found = record_look(scope, one.intake, extraction, one.listing, one.staged, run=driven.id)
         counts = counts.plus(found.counts)
         odd.update(found.odd)
-        nothing += [(one, found)] if found.newest is None and not one.is_called else []
+        nothing += [(one, found)] if found.newest is None and not one.may_be_none else []
     if extraction.is_incremental and nothing:
         one, found = nothing[0]
         raise NothingReadableError(one.intake.reader.noun, scope.described([one.intake]), found)

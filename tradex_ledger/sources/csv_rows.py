@@ -101,6 +101,7 @@ class CsvRows:
     noun: str = ROW
     suffixes: tuple[str, ...] = (".csv", ".csv.gz", ".csv.bz2", ".csv.zst")
     first_day: int = _FIRST_DAY
+    may_be_none: bool = False
     one: tuple[str, ...] = ()
     again: None = None
 

@@ -34,9 +34,15 @@ def _x_posts() -> Reader:
     return XPosts()
 
 
-READERS: dict[str, Callable[[], Reader]] = {"csv": _csv, "x_posts": _x_posts}
+def _x_retractions() -> Reader:
+    from tradex_ledger.sources.x_posts.retractions import XRetractions
+
+    return XRetractions()
+
+
+READERS: dict[str, Callable[[], Reader]] = {"csv": _csv, "x_posts": _x_posts, "x_retractions": _x_retractions}
 """What makes those that come with the program; who asks for one loads no other."""
-NOUNS = {"csv": ROW, "x_posts": x_posts.NOUN}
+NOUNS = {"csv": ROW, "x_posts": x_posts.NOUN, "x_retractions": "retraction"}
 """What their rows are called, for who needs the word and no reader."""
 
 

@@ -180,6 +180,11 @@ class Reader(Protocol):
         ...
 
     @property
+    def may_be_none(self) -> bool:
+        """Whether no row at all is nothing strange; else an incremental run that finds none does not move the state."""
+        ...
+
+    @property
     def one(self) -> tuple[str, ...]:
         """The columns of the key by which a thing keeps the day of its first row, whatever day comes later; none: the
         whole key."""

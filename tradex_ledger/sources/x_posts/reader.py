@@ -23,7 +23,7 @@ VERSION = 2
 """Goes up whenever the same line would be read as other columns."""
 _FORMATS = (".jsonl", ".ndjson", ".json", ".js")
 _PACKED = ("", ".gz", ".bz2", ".zst")
-_FIRST_DAY = day_of("2006-03-21")
+FIRST_DAY = day_of("2006-03-21")
 EDIT_DAYS = 1
 """A version of a post may lie so many days after the day that today's reader gives it: an edit after midnight, which
 an older reader did not know for one."""
@@ -42,7 +42,8 @@ class XPosts:
     version: int = VERSION
     noun: str = NOUN
     suffixes: tuple[str, ...] = tuple(f"{kind}{packed}" for kind in _FORMATS for packed in _PACKED)
-    first_day: int = _FIRST_DAY
+    first_day: int = FIRST_DAY
+    may_be_none: bool = False
     one: tuple[str, ...] = ("post_id",)
 
     @property

@@ -1,0 +1,106 @@
+"""Retracted posts: on record in Bronze, left out of Silver and Gold from the next run on; as of before, still there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.kit import small
+from tests.kit.check import check_everything
+from tests.kit.tree import ROOT
+from tradex_ledger.sources.source import Rejected, Row
+from tradex_ledger.sources.x_posts.retractions import notice_of
+from tradex_ledger.sources.x_posts.time import time_us
+from tradex_ledger.workspace import BUILT_IN, Workspace
+
+EXAMPLE = ROOT / "examples" / "retractions" / "pipeline"
+CLAUSE = "    where post_id not in (select post_id from bronze_x_retractions)\n"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    shutil.copytree(BUILT_IN, tmp_path / "ws" / "pipeline", ignore=shutil.ignore_patterns("demo", "__pycache__"))
+    shutil.copytree(EXAMPLE, tmp_path / "ws" / "pipeline", dirs_exist_ok=True)
+    small.deliver(tmp_path / "posts")
+    (tmp_path / "retractions").mkdir()
+    sources = [
+        f"{name}=files:{tmp_path / folder}" for name, folder in (("x_posts", "posts"), ("x_retractions", "retractions"))
+    ]
+    Workspace.create(tmp_path / "ws", source=sources, pipeline="pipeline", actor="ana").close()
+    settings = tmp_path / "ws" / "tradex.toml"
+    settings.write_text(settings.read_text("utf-8").replace("# workers = 2", "workers = 1 #"), "utf-8")
+    clock = small.Ticking(datetime(2024, 2, 1, tzinfo=UTC))
+    with Workspace.open(tmp_path / "ws", actor="ana", clock=clock) as made:
+        yield made
+
+
+def test_the_example_is_the_built_in_pipeline_and_one_clause():
+    built_in = (BUILT_IN / "silver_social_events.sql").read_text("utf-8")
+    mine = (EXAMPLE / "silver_social_events.sql").read_text("utf-8")
+    assert mine.replace(CLAUSE, "").replace(', bronze_x_retractions = "0d"', "") == built_in
+
+
+@pytest.mark.norm("N6")
+@pytest.mark.norm("N16")
+def test_a_retracted_post_is_left_out_from_the_next_run_on_and_bronze_keeps_it(workspace: Workspace):
+    workspace.incremental.run(small.day(8))
+    sql = "select post_id, count(*) from silver_social_events where event_date = '2024-01-03' group by 1 order by 1"
+    before = workspace.query(sql).rows
+    position = workspace.ledger.position()
+    (gone, _), *rest = before
+    notice = {"id": gone, "action": "delete", "created_at": "2024-01-03T10:00:00.000Z"}
+    told = {**notice, "redacted_at": "2024-01-09T08:00:00.000Z", "reason": "deleted"}
+    (workspace.config.folder.parent / "retractions" / "1.jsonl").write_bytes(orjson.dumps(told) + b"\n")
+    run = workspace.incremental.run(small.day(10))
+    assert run.status == "SUCCESS"
+    assert list(workspace.query(sql).rows) == rest
+    assert list(workspace.query(sql, as_of=str(position)).rows) == list(before)
+    assert list(workspace.query(f"select count(*) > 0 from bronze_x_posts where post_id = '{gone}'").rows) == [(True,)]
+    (row,) = workspace.query("select post_id, event_date, reason, run_id from bronze_x_retractions").rows
+    assert row == (gone, date(2024, 1, 3), "deleted", run.id)
+    check_everything(workspace)
+
+
+DELIVERED = time_us("2024-02-01T00:00:00.000Z") or 0
+ID = "1742500000000000000"
+"""Of 3 January 2024."""
+
+
+@pytest.mark.parametrize(
+    "notice",
+    [
+        {"id": ID, "action": "delete", "redacted_at": "2024-01-09T08:00:00.000Z", "reason": "suspended"},
+        {"delete": {"status": {"id_str": ID, "id": int(ID)}, "timestamp_ms": "1704787200000"}},
+        {"delete": {"tweet": {"id": ID}, "event_at": "2024-01-09T08:00:00.000Z"}},
+        {"post_delete": {"post": {"id": ID}, "event_at": "2024-01-09T08:00:00.000Z"}},
+    ],
+)
+def test_every_kind_of_notice_names_its_post_and_lies_in_its_day(notice: dict[str, object]):
+    found = notice_of(orjson.dumps(notice), DELIVERED)
+    assert isinstance(found, Row)
+    assert (found.values[1], found.moment) == (ID, time_us("2024-01-09T08:00:00.000Z"))
+    assert found.day == (time_us("2024-01-03T00:00:00.000Z") or 0) // 86_400_000_000
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{",
+        b"[]",
+        b"{}",
+        b'{"id":"1742500000000000000","action":"delete"}',
+        b'{"id":"1742500000000000000","action":"withhold","redacted_at":"2024-01-09T08:00:00.000Z"}',
+        b'{"id":"x","action":"delete","redacted_at":"2024-01-09T08:00:00.000Z"}',
+        b'{"id":"17","action":"delete","redacted_at":"2024-01-09T08:00:00.000Z"}',
+        b'{"id":"1742500000000000000","action":"delete","redacted_at":"2025-01-09T08:00:00.000Z"}',
+        b'{"delete":{"status":null}}',
+        b"\xff",
+    ],
+)
+def test_what_is_no_notice_is_rejected(line: bytes):
+    assert isinstance(notice_of(line, DELIVERED), Rejected)

@@ -1,0 +1,126 @@
+"""Notices that a post is to be shown no more: of compliance jobs, and of streams (v1.1 and v2). One row a notice.
+
+A notice lies in the day of its post, so that whatever reads the posts of a day reads what was retracted of them, and
+no other day. A run takes it when it is told, whatever day that is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tradex_ledger.outside import Json, JsonObject
+from tradex_ledger.sources.moments import DAY_US
+from tradex_ledger.sources.source import Digest, Rejected, Row, Sink, Stated
+from tradex_ledger.sources.x_posts.reader import FIRST_DAY
+from tradex_ledger.sources.x_posts.time import may_be, milliseconds_us, snowflake_us, time_us
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+VERSION = 1
+_COLUMNS = ("payload", "post_id", "event_date", "reason", "retracted_at")
+_NOTICES = ("delete", "post_delete", "tweet_delete")
+_ID_DIGITS_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class XRetractions:
+    """Retractions of posts. The first notice of a post counts."""
+
+    version: int = VERSION
+    noun: str = "retraction"
+    suffixes: tuple[str, ...] = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
+    first_day: int = FIRST_DAY
+    may_be_none: bool = True
+    one: tuple[str, ...] = ("post_id",)
+    again: None = None
+
+    def problem(self, stated: Stated) -> str | None:
+        """Whether there are columns of which a notice has nothing."""
+        odd = [name for name, _ in stated.read if name not in _COLUMNS]
+        if odd:
+            return f"states columns that no retraction has: {', '.join(odd)}"
+        return None if stated.partition == "event_date" else "must have the partition event_date, the day of the post"
+
+    def counts(self, stated: Stated) -> tuple[str, ...]:  # noqa: ARG002
+        """Nothing of a notice changes from one delivery to the next."""
+        return ()
+
+    def schema(self, stated: Stated) -> pa.Schema:  # noqa: ARG002 — all that a notice has, whatever is stated of it
+        import pyarrow as pa
+
+        times, texts = ("retracted_at",), ("payload", "post_id", "reason")
+        kinds = {**dict.fromkeys(texts, pa.string()), **dict.fromkeys(times, pa.timestamp("us"))}
+        return pa.schema([(name, kinds.get(name, pa.date32())) for name in _COLUMNS])
+
+    def read(self, path: Path, stated: Stated, into: Sink, digest: Digest | None = None) -> None:  # noqa: ARG002
+        """The notices of a file, one a line."""
+        from tradex_ledger.sources.x_posts.records import read_records
+
+        for record in read_records(path, digest):
+            if record.raw and not record.raw.isspace():
+                found = notice_of(record.raw, into.delivered_us)
+                if isinstance(found, Row):
+                    into.keep(found, record.line, record.item)
+                else:
+                    into.reject(found, record.raw, record.line)
+
+
+def notice_of(line: bytes, delivered_us: int) -> Row | Rejected:
+    """What one line says. Never raises."""
+    from tradex_ledger.sources.x_posts.documents import as_text_of, loads
+    from tradex_ledger.sources.x_posts.names import Unfit
+
+    payload, flaw = as_text_of(line, [])
+    try:
+        if flaw is not None:
+            raise Unfit(flaw)
+        post_id, reason, told, made = _parts(loads(line, []))
+        if told is None or not may_be(told, delivered_us):
+            raise Unfit("no time at which it was told that may be true")
+        born = snowflake_us(post_id) if made is None else made
+        if born is None or not may_be(born, told):
+            raise Unfit("the day of its post is not known")
+    except Unfit as unfit:
+        return Rejected(str(unfit), payload, None, None)
+    day = born // DAY_US
+    return Row((payload, post_id, day, reason, told), told, day, len(payload))
+
+
+def _parts(document: Json) -> tuple[str, str, int | None, int | None]:
+    """The post, why, when it was told and when the post was made (UTC microseconds). Raises: `Unfit`."""
+    from tradex_ledger.sources.x_posts.names import Unfit
+
+    if not isinstance(document, dict):
+        raise Unfit("no object")
+    kind = next((name for name in _NOTICES if isinstance(document.get(name), dict)), None)
+    if kind is not None:
+        outer = _object(document.get(kind))
+        inner = next((_object(outer.get(name)) for name in ("status", "tweet", "post") if name in outer), outer)
+        told = milliseconds_us(outer.get("timestamp_ms")) or time_us(outer.get("event_at"))
+        return _id(inner.get("id_str") or inner.get("id")), "deleted", told, None
+    if document.get("action") != "delete":
+        raise Unfit("an action that is not known" if "action" in document else "no notice of a deletion")
+    reason = document.get("reason")
+    told = time_us(document.get("redacted_at"))
+    return (
+        _id(document.get("id")),
+        reason if isinstance(reason, str) else "deleted",
+        told,
+        time_us(document.get("created_at")),
+    )
+
+
+def _object(value: Json) -> JsonObject:
+    return value if isinstance(value, dict) else {}
+
+
+def _id(value: Json) -> str:
+    from tradex_ledger.sources.x_posts.names import Unfit
+
+    text = str(value) if type(value) is int else value
+    if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= _ID_DIGITS_MAX:
+        return text
+    raise Unfit("no id of a post")
