@@ -20,6 +20,7 @@ from tests.kit import small, story_of_rules, x_platform
 from tests.kit.check import check_everything, read_record
 from tests.kit.lake import projection
 from tradex_ledger.domain.base import EVENTS, CreatedEvent, Event
+from tradex_ledger.domain.retraction import Retraction
 from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.resources import names, read_text
 from tradex_ledger.views import add_projections, open_views, projected, resolve
@@ -74,6 +75,7 @@ TOPICS = {
     "policy.recorded",
     "policy.rejected",
     "policy.set",
+    "retraction.told",
     "run.anomaly_detected",
     "run.contents_differed",
     "run.batch_appended",
@@ -99,6 +101,7 @@ STREAMS = {
     "ledger": re.compile(r"^clock-[0-9a-z-]+$"),
     "lake": re.compile(r"^lake$"),
     "source": re.compile(r"^look-[0-9a-z]{13}$"),
+    "retraction": re.compile(r"^retr-[0-9a-z]{13}$"),
     "source_count": re.compile(r"^count-[0-9a-z]{13}$"),
     "policy": re.compile(r"^policy$"),
     "pipeline_state": re.compile(r"^pipeline-[a-z][a-z0-9_]*$"),
@@ -211,6 +214,14 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     with x_platform.platform(20), x_platform.create(tmp_path_factory.mktemp("called") / "ws") as workspace:
         workspace.incremental.run(date(2024, 3, 2))
         workspace.backfills.plan(x_platform.outage(1, 1))
+        told: dict[str, Any] = {
+            "pipeline": "x",
+            "source": "x_retractions",
+            "rows": ["17"],
+            "job": None,
+            "file": ("1.jsonl", "0" * 64),
+        }
+        workspace.ledger.append(Retraction.tell("retr-0000000000001", reason="LEGAL-17, its author", by="ana", **told))
         yield workspace
 
 

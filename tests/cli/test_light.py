@@ -58,7 +58,7 @@ READING: dict[str, list[tuple[str, ...]]] = {
 }
 """Each command that reads, with calls of it."""
 WRITING = {
-    *("init", "demo", "run", "worker"),
+    *("init", "demo", "run", "worker", "retract"),
     *("dataset bump", "dataset deprecate", "dataset restore", "dataset protect", "dataset unprotect"),
     *("engine accept", "policy approve", "policy reject", "policy adopt"),
     *(f"backfill {name}" for name in ("approve", "reject", "cancel", "run", "pause", "resume", "release", "revert")),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import orjson
 import pytest
 
-from tests.kit import small
+from tests.kit import small, x_platform
 from tests.kit.check import check_everything
 from tests.kit.tree import ROOT
+from tradex_ledger.pipelines.x.retract import NoRetractionsError, UnknownPostError, check, retract
 from tradex_ledger.sources.source import Rejected, Row
 from tradex_ledger.sources.x_posts.retractions import notice_of
 from tradex_ledger.sources.x_posts.time import time_us
@@ -31,7 +32,8 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
     sources = [
         f"{name}=files:{tmp_path / folder}" for name, folder in (("x_posts", "posts"), ("x_retractions", "retractions"))
     ]
-    Workspace.create(tmp_path / "ws", source=sources, pipeline="pipeline", actor="ana").close()
+    begun = small.Ticking(datetime(2024, 1, 31, tzinfo=UTC))
+    Workspace.create(tmp_path / "ws", source=sources, pipeline="pipeline", actor="ana", clock=begun).close()
     settings = tmp_path / "ws" / "tradex.toml"
     settings.write_text(settings.read_text("utf-8").replace("# workers = 2", "workers = 1 #"), "utf-8")
     clock = small.Ticking(datetime(2024, 2, 1, tzinfo=UTC))
@@ -104,3 +106,49 @@ def test_every_kind_of_notice_names_its_post_and_lies_in_its_day(notice: dict[st
 )
 def test_what_is_no_notice_is_rejected(line: bytes):
     assert isinstance(notice_of(line, DELIVERED), Rejected)
+
+
+def _tomorrow(workspace: Workspace) -> None:
+    """A notice of today is taken by tomorrow's run."""
+    clock = workspace.core.clock
+    assert isinstance(clock, small.Ticking)
+    clock.now += timedelta(days=1)
+
+
+def test_a_person_retracts_a_post_and_the_ledger_says_who_why_and_which(workspace: Workspace):
+    workspace.incremental.run(small.day(8))
+    (gone,) = workspace.query("select min(post_id) from silver_social_events").rows[0]
+    told = retract(workspace, [str(gone)], reason="its author asked for it, LEGAL-17")
+    (event,) = [entry for entry in workspace.events() if entry.topic == "retraction.told"]
+    assert (event.by, event.data["rows"], event.data["reason"]) == ("ana", [gone], "its author asked for it, LEGAL-17")
+    assert (workspace.config.folder.parent / "retractions" / f"{told.id}.jsonl").exists()
+    _tomorrow(workspace)
+    workspace.incremental.run(date(2024, 2, 2))
+    assert list(workspace.query(f"select 1 from silver_social_events where post_id = '{gone}'").rows) == []
+    with pytest.raises(UnknownPostError):
+        retract(workspace, ["17"], reason="its author asked for it, LEGAL-17")
+    check_everything(workspace)
+
+
+def test_a_compliance_job_of_the_platform_retracts_what_is_gone_there(workspace: Workspace):
+    workspace.incremental.run(small.day(8))
+    posts = [str(post_id) for (post_id,) in workspace.query("select distinct post_id from bronze_x_posts").rows]
+    with x_platform.platform() as platform:
+        platform.posts = {post_id: x_platform.held(1) for post_id in posts[2:]}
+        found = check(workspace, small.day(1), small.day(7))
+        assert found.retraction is not None
+        assert (found.posts, found.retraction.rows) == (len(posts), sorted(posts[:2]))
+        assert platform.strangers == 0
+    _tomorrow(workspace)
+    workspace.incremental.run(date(2024, 2, 2))
+    (count,) = workspace.query("select count(*) from bronze_x_retractions where reason = 'deleted'").rows[0]
+    assert count == 2
+
+
+def test_a_pipeline_without_retractions_is_told_how_to_get_them(tmp_path: Path):
+    small.deliver(tmp_path / "posts", days=2)
+    with small.create(tmp_path / "plain", f"files:{tmp_path / 'posts'}") as workspace:
+        workspace.incremental.run(small.day(2))
+        (post_id,) = workspace.query("select min(post_id) from bronze_x_posts").rows[0]
+        with pytest.raises(NoRetractionsError):
+            retract(workspace, [str(post_id)], reason="its author asked for it, LEGAL-17")

@@ -129,6 +129,7 @@ class Policy:
     may_gc: tuple[str, ...] = right("remove files that no event names")
     may_declare_lost: tuple[str, ...] = right("say that files are gone, and confirm that; never one person both")
     may_deliver: tuple[str, ...] = right("send alerts")
+    may_retract: tuple[str, ...] = right("say which rows are to be shown no more")
     may_set_policy: tuple[str, ...] = right("change this policy; by two persons, unless anybody may")
     may_accept_engine: tuple[str, ...] = right("let an engine go on that gives other rows; unless set: who may approve")
     needs_approval: tuple[str, ...] = KINDS

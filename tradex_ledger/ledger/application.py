@@ -22,6 +22,7 @@ from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.lake import LakeLog
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.policy_record import PolicyRecord
+from tradex_ledger.domain.retraction import Retraction
 from tradex_ledger.domain.source import Look
 from tradex_ledger.errors import ConflictError
 from tradex_ledger.ledger.ask import of_stream
@@ -40,7 +41,7 @@ A = TypeVar("A", bound=Aggregate)
 
 KINDS: tuple[type[Aggregate], ...] = (
     Backfill, IncrementalRun, Dataset, PipelineState, AlertLog, Look, PolicyRecord, ClockNote, LakeLog,
-    SourceCount,
+    SourceCount, Retraction,
 )  # fmt: skip
 """The kinds of streams; named here so that every process knows them."""
 

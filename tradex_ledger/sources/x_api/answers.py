@@ -6,6 +6,7 @@ An answer of another shape is none: it is never read half (`StrangeAnswerError`)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -110,6 +111,24 @@ def _day_used(entry: Json) -> tuple[Day, int]:
     except ValueError:
         pass
     raise StrangeAnswerError("a day of its usage cannot be read")
+
+
+class Job(NamedTuple):
+    """A compliance job: where its ids are uploaded to, and its notices downloaded from."""
+
+    id: str
+    status: str
+    upload_url: str
+    download_url: str
+
+
+def job_of(body: bytes) -> Job:
+    """The compliance job of an answer. Raises: `StrangeAnswerError`."""
+    data = _inner(_object(body), "data")
+    found = [value for name in Job._fields if isinstance(value := data.get(name), str)]
+    if len(found) != len(Job._fields):
+        raise StrangeAnswerError("its job has no id, status or addresses")
+    return Job._make(found)
 
 
 def problem_of(body: bytes) -> str:

@@ -7,9 +7,10 @@ fails for a moment (a 5xx, a time-out, a broken line) is tried again after pause
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 import httpx2
 
@@ -24,6 +25,7 @@ from tradex_ledger.sources.x_api.answers import (
     Vocabulary,
     count_of,
     has_times,
+    job_of,
     page_of,
     problem_of,
     usage_of,
@@ -31,12 +33,21 @@ from tradex_ledger.sources.x_api.answers import (
 
 PLATFORM = "https://api.x.com"
 _SEARCH, _COUNTS, _USAGE = "/2/tweets/search/all", "/2/tweets/counts/all", "/2/usage/tweets"
+_JOBS = "/2/compliance/jobs"
+_JOB_TRIES = 20
 _PACE_S = 1.0  # the platform takes one search a second
 _PAUSES_S = (0.5, 1, 2, 4, 8, 16)
 _WAIT_MAX_S = 3_600
 _WAIT_UNTOLD_S = 60
 _LIMIT_RETRIES = 10
 _TIMEOUT = httpx2.Timeout(30, connect=10)
+
+
+class Retracted(NamedTuple):
+    """What a job of the platform came to: its id, and the notices, one a line."""
+
+    job: str
+    notices: bytes
 
 
 class UnreachableError(EnvironmentFault):
@@ -81,15 +92,18 @@ class QuestionError(UsageError):
 def opened(query: str, token: str, url: str | None) -> Iterator[XClient]:
     """A conversation that ends with the block. `url` is another address than the platform's."""
     headers = {"Authorization": f"Bearer {token}", "User-Agent": f"tradex-ledger/{__version__}"}
-    with httpx2.Client(base_url=url or PLATFORM, headers=headers, timeout=_TIMEOUT) as http:
-        yield XClient(http, query, pace=0.0 if url else _PACE_S)
+    with (
+        httpx2.Client(base_url=url or PLATFORM, headers=headers, timeout=_TIMEOUT) as http,
+        httpx2.Client(timeout=_TIMEOUT) as bare,
+    ):
+        yield XClient(http, bare, query, pace=0.0 if url else _PACE_S)
 
 
 class XClient:
     """A conversation about one query. It remembers which vocabulary is understood, and when it called last."""
 
-    def __init__(self, http: httpx2.Client, query: str, *, pace: float) -> None:
-        self._http, self._query, self._pace = http, query, pace
+    def __init__(self, http: httpx2.Client, bare: httpx2.Client, query: str, *, pace: float) -> None:
+        self._http, self._bare, self._query, self._pace = http, bare, query, pace
         self._words: Vocabulary = NEW
         self._called = -pace
         self.calls = 0
@@ -135,6 +149,24 @@ class XClient:
         asked = {"days": str(days), "usage.fields": "daily_project_usage"}
         return [Used(*entry) for entry in usage_of(self._call(_USAGE, asked, told))]
 
+    def retracted(self, ids: Sequence[str], told: Told) -> Retracted:
+        """Those of some posts that are to be shown no more: a job of the platform, waited for. It costs nothing."""
+        made = job_of(self._call(_JOBS, {"type": "tweets", "name": "tradex-ledger"}, told, method="POST"))
+        self._carry("PUT", made.upload_url, "\n".join(ids).encode(), told)
+        for number in range(_JOB_TRIES):
+            found = job_of(self._call(f"{_JOBS}/{made.id}", {}, told))
+            if found.status == "complete":
+                return Retracted(made.id, self._carry("GET", made.download_url, None, told))
+            if found.status in ("failed", "expired"):
+                raise UnreachableError(f"its job {made.id} has {found.status}", 1)
+            _wait(min(30.0, 0.5 * 2**number), "wait for a compliance job of the X API (seconds)", told)
+        raise UnreachableError(f"its job {made.id} was not done", _JOB_TRIES)
+
+    def _carry(self, method: str, url: str, content: bytes | None, told: Told) -> bytes:
+        """What is uploaded and downloaded goes to another address, which gets no token."""
+        headers = {"Content-Type": "text/plain"} if content is not None else {}
+        return self._until_good(lambda: self._bare.request(method, url, content=content, headers=headers), told)
+
     def read(self, body: bytes) -> tuple[int, str | None]:
         """Of a page that was kept, how many posts it is of, and the cursor of the next."""
         return page_of(body)
@@ -142,12 +174,25 @@ class XClient:
     def _asked(self, span: Span) -> dict[str, str]:
         return {"query": self._query, "start_time": _time(span.first), "end_time": _time(span.until)}
 
-    def _call(self, path: str, asked: Mapping[str, str], told: Told) -> bytes:
+    def _call(self, path: str, asked: Mapping[str, str], told: Told, *, method: str = "GET") -> bytes:
         """The body of the answer, once there is one. Raises what `Asking` says."""
+
+        def once() -> httpx2.Response:
+            _sleep(self._called + self._pace - time.monotonic())
+            self._called = time.monotonic()
+            self.calls += 1
+            if method == "POST":
+                return self._http.post(path, json=dict(asked))
+            return self._http.get(path, params=dict(asked))
+
+        return self._until_good(once, told)
+
+    def _until_good(self, once: Callable[[], httpx2.Response], told: Told) -> bytes:
+        """The body of a good answer: limits are waited for, what fails for a moment is tried again."""
         limited = 0
         pauses = iter(_PAUSES_S)
         while True:
-            answer = self._try(path, asked)
+            answer = _tried(once)
             if isinstance(answer, httpx2.Response) and answer.status_code == 429:
                 limited += 1
                 if limited > _LIMIT_RETRIES:
@@ -162,17 +207,15 @@ class XClient:
                 raise UnreachableError(why or "", len(_PAUSES_S) + 1)
             _wait(pause, f"the X API failed ({why}): wait (seconds)", told)
 
-    def _try(self, path: str, asked: Mapping[str, str]) -> httpx2.Response | str:
-        """One call: the answer, or why there is none."""
-        _sleep(self._called + self._pace - time.monotonic())
-        self._called = time.monotonic()
-        self.calls += 1
-        try:
-            return self._http.get(path, params=dict(asked))
-        except httpx2.TimeoutException:
-            return "no answer in time"
-        except httpx2.TransportError as error:
-            return f"no connection ({type(error).__name__})"
+
+def _tried(once: Callable[[], httpx2.Response]) -> httpx2.Response | str:
+    """One call: the answer, or why there is none."""
+    try:
+        return once()
+    except httpx2.TimeoutException:
+        return "no answer in time"
+    except httpx2.TransportError as error:
+        return f"no connection ({type(error).__name__})"
 
 
 def _fault(answer: httpx2.Response) -> str | None:

@@ -22,7 +22,7 @@ from tradex_ledger.sources.files import FilesPlace
 from tradex_ledger.sources.source import Listing
 
 if TYPE_CHECKING:
-    from tradex_ledger.sources.called import Asking
+    from tradex_ledger.sources.x_api.client import XClient
 
 SCHEME = "x-api"
 PRICES = Prices(row=DOLLAR // 200, count=DOLLAR // 100)
@@ -95,7 +95,7 @@ class XApiPlace:
         return FilesPlace(self.kept).look(suffixes) if self.kept.exists() else Listing([], [])
 
     @contextmanager
-    def asking(self) -> Iterator[Asking]:
+    def asking(self) -> Iterator[XClient]:
         """Begin to ask. Raises: `MissingExtraError`, `NoTokenError`."""
         client = extras.load("tradex_ledger.sources.x_api.client", "the X API", "x")
         token = os.environ.get("X_BEARER_TOKEN", "").strip()
@@ -104,6 +104,6 @@ class XApiPlace:
         url = os.environ.get("TRADEX_X_API") or None
         if url is not None and not _SAFE.match(url):
             raise OpenAddressError
-        asking: Asking
+        asking: XClient
         with client.opened(self.query, token, url) as asking:
             yield asking

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import orjson
 
 from tradex_ledger.outside import Json
+from tradex_ledger.pipelines.x.demo.compliance import JOBS
 
 if TYPE_CHECKING:
     from tradex_ledger.pipelines.x.demo.platform import Platform
@@ -29,13 +30,31 @@ class Answering(BaseHTTPRequestHandler):
         """A class of handlers for one platform."""
         return type("Answering", (cls,), {"platform": platform})
 
+    def do_PUT(self) -> None:
+        """An upload. It has no token: who sends one tells it to a stranger."""
+        job = self.path.rpartition("/")[2]
+        self.platform.strangers += "Authorization" in self.headers
+        self.platform.jobs.uploaded[job] = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self._raw(200, b"", {})
+
+    def do_POST(self) -> None:
+        """A new compliance job."""
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self._let_in():
+            self._send(200, self.platform.jobs.create(self._address()))
+
     def do_GET(self) -> None:
         """Answer, as far as nothing befalls the call."""
         platform, parts = self.platform, urlsplit(self.path)
         asked = dict(parse_qsl(parts.query, keep_blank_values=True))
-        if self.headers.get("Authorization") != f"Bearer {platform.token}":
-            platform.strangers += 1
-            return self._send(401, {"title": "Unauthorized", "type": "about:blank", "detail": "Unauthorized"})
+        last = parts.path.rpartition("/")[2]
+        if parts.path.startswith("/download/"):
+            platform.strangers += "Authorization" in self.headers
+            return self._raw(200, platform.jobs.notices(last, platform.posts), {})
+        if not self._let_in():
+            return None
+        if parts.path.startswith(JOBS) and (job := platform.jobs.told(last, self._address())) is not None:
+            return self._send(200, job)
         platform.asked[parts.path] += 1
         answers: dict[str, Callable[[dict[str, str]], tuple[int, dict[str, Json]]]] = {
             SEARCH: platform.search,
@@ -58,6 +77,17 @@ class Answering(BaseHTTPRequestHandler):
                 return platform.on_half() if fault == "half" else None
         status, document = answers[parts.path](asked)
         return self._send(status, document, headers)
+
+    def _let_in(self) -> bool:
+        """Whether the token is the right one; who has another is told so."""
+        if self.headers.get("Authorization") == f"Bearer {self.platform.token}":
+            return True
+        self.platform.strangers += 1
+        self._send(401, {"title": "Unauthorized", "type": "about:blank", "detail": "Unauthorized"})
+        return False
+
+    def _address(self) -> str:
+        return f"http://{self.headers.get('Host')}"
 
     def _befallen(self, fault: int | str) -> bool:
         """Whether a fault took the place of the answer."""

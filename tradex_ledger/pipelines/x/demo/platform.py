@@ -19,6 +19,7 @@ from typing import TypeAlias
 
 from tradex_ledger.outside import Json
 from tradex_ledger.pipelines.x.demo.answering import Answering
+from tradex_ledger.pipelines.x.demo.compliance import Jobs
 
 Answer: TypeAlias = tuple[int, dict[str, Json]]
 PROBLEMS = "https://api.x.com/2/problems"
@@ -66,6 +67,7 @@ class Platform:
     asked: Counter[str] = field(default_factory=Counter)
     delivered: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     strangers: int = 0
+    jobs: Jobs = field(default_factory=Jobs)
     hang_s: float = 60.0
     on_half: Callable[[], None] = lambda: None
     _lock: threading.RLock = field(default_factory=threading.RLock)
