@@ -13,6 +13,7 @@ import pytest
 
 from tests.kit import x_platform
 from tests.kit.x_platform import TOKEN, held
+from tradex_ledger import extras
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE, ConfigError
 from tradex_ledger.datasets.intake import Intake
@@ -25,6 +26,7 @@ from tradex_ledger.driving.execution import Execution, Progress
 from tradex_ledger.driving.fence import DrivenRun
 from tradex_ledger.driving.fetch import fetch
 from tradex_ledger.errors import TradexError
+from tradex_ledger.extras import MissingExtraError
 from tradex_ledger.pipelines.x.demo.platform import Held, Platform
 from tradex_ledger.sources.called import NoBeginningError, Pages
 from tradex_ledger.sources.x_api import client
@@ -53,6 +55,15 @@ def platform() -> Iterator[Platform]:
 def workspace(tmp_path: Path, platform: Platform) -> Iterator[Workspace]:
     with x_platform.create(tmp_path / "ws") as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace, Platform]]:
+    """A workspace whose run has fetched everything, for questions; those ask for nothing that changes it."""
+    folder = tmp_path_factory.mktemp("ran") / "ws"
+    with x_platform.platform(POSTS) as platform, x_platform.create(folder) as workspace:
+        workspace.incremental.run(UNTIL)
+        yield workspace, platform
 
 
 class Told:
@@ -221,9 +232,9 @@ def test_no_post_at_all_is_an_answer_too(tmp_path: Path):
 
 
 @pytest.mark.parametrize("url", ["http://api.example.com", "ftp://127.0.0.1", "http://127.0.0.1.example.com"])
-def test_the_token_is_sent_to_no_open_address(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, url: str):
-    monkeypatch.setenv("TRADEX_X_API", url)
-    with pytest.raises(OpenAddressError):
+def test_the_token_is_sent_to_no_open_address(workspace: Workspace, url: str):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(OpenAddressError):
+        patch.setenv("TRADEX_X_API", url)
         Fetching(workspace).go()
 
 
@@ -273,9 +284,20 @@ def test_the_limit_is_waited_for_as_the_platform_says_and_told(workspace: Worksp
     assert any("limit" in stage for stage in told.stages)
 
 
-@pytest.mark.parametrize("fault", ["garbage"])
-def test_an_answer_of_another_shape_is_not_taken(workspace: Workspace, platform: Platform, fault: str):
-    platform.faults = [None, fault]
+def test_what_cannot_be_shown_is_on_record_and_what_is_withheld_somewhere_is_kept(
+    workspace: Workspace, platform: Platform
+):
+    platform.unavailable = {held(7).id}
+    platform.hold([held(8, withheld_in=("DE", "FR"))])
+    workspace.incremental.run(UNTIL)
+    (told,) = workspace.query("select raw from bronze_x_posts__undated").rows[0]
+    assert held(7).id in str(told)
+    (payload,) = workspace.query(f"select payload from bronze_x_posts where post_id = '{held(8).id}'").rows[0]
+    assert '"country_codes":["DE","FR"]' in str(payload)
+
+
+def test_an_answer_of_another_shape_is_not_taken(workspace: Workspace, platform: Platform):
+    platform.faults = [None, "garbage"]
     begun = Fetching(workspace)
     with pytest.raises(TradexError, match="shape") as strange:
         begun.go()
@@ -286,27 +308,30 @@ def test_an_answer_of_another_shape_is_not_taken(workspace: Workspace, platform:
 # -- who is let in
 
 
-def test_without_a_token_nothing_is_asked(workspace: Workspace, platform: Platform, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delenv("X_BEARER_TOKEN")
-    with pytest.raises(NoTokenError):
+def test_without_the_extra_the_mend_is_told(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError) as missing:
+        Fetching(workspace).go()
+    assert missing.value.mend == "pip install 'tradex-ledger[x]'"
+
+
+def test_without_a_token_nothing_is_asked(workspace: Workspace, platform: Platform):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(NoTokenError):
+        patch.delenv("X_BEARER_TOKEN")
         Fetching(workspace).go()
     assert not platform.asked
 
 
-def test_a_wrong_token_is_told_and_never_shown(
-    workspace: Workspace, platform: Platform, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setenv("X_BEARER_TOKEN", "wrong-and-secret")
-    with pytest.raises(client.DeniedError) as denied:
+def test_a_wrong_token_is_told_and_never_shown(workspace: Workspace, platform: Platform):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(client.DeniedError) as denied:
+        patch.setenv("X_BEARER_TOKEN", "wrong-and-secret")
         Fetching(workspace).go()
     assert "wrong-and-secret" not in f"{denied.value!r} {denied.value.message} {denied.value.__cause__!r}"
     assert platform.strangers == 1
 
 
-def test_the_token_is_nowhere_but_in_the_environment(tmp_path: Path, workspace: Workspace):
-    workspace.incremental.run(UNTIL)
-    workspace.close()
-    for path in tmp_path.rglob("*"):
+def test_the_token_is_nowhere_but_in_the_environment(ran: tuple[Workspace, Platform]):
+    for path in ran[0].config.folder.rglob("*"):
         if path.is_file():
             assert TOKEN.encode() not in path.read_bytes(), path
     with client.opened("q", TOKEN, None) as asking:
@@ -359,8 +384,8 @@ def test_a_budget_ends_a_run_cleanly_and_a_larger_one_resumes_it(tmp_path: Path,
 
 @pytest.mark.norm("N9")
 @pytest.mark.norm("N33")
-def test_a_plan_is_estimated_by_a_count_that_is_paid_for_once(workspace: Workspace, platform: Platform):
-    workspace.incremental.run(UNTIL)
+def test_a_plan_is_estimated_by_a_count_that_is_paid_for_once(ran: tuple[Workspace, Platform]):
+    workspace, platform = ran
     _, plan = workspace.backfills.plan(x_platform.outage(2, 4))
     made = workspace.backfills.request(x_platform.outage(2, 4))
     assert platform.asked["/2/tweets/counts/all"] == 1
@@ -369,8 +394,33 @@ def test_a_plan_is_estimated_by_a_count_that_is_paid_for_once(workspace: Workspa
         assert one.estimate.source_calls == Range(2, 2, 2)
     (cost,) = workspace.backfills.warnings(made)
     assert "72 posts of 2024-03-02 to 2024-03-04: about 2 calls and $0.36" in cost
-    kinds = workspace.query("select kind, sum(micros) from source_calls group by all order by all").rows
-    assert list(kinds) == [("count", 10_000), ("page", POSTS * 5_000)]
+    counted, spent = workspace.spending.months()
+    assert (counted.run_id, counted.rows, counted.micros) == (None, 0, 10_000)
+    assert (spent.rows, spent.calls, spent.micros) == (POSTS, 1, POSTS * 5_000)
+
+
+def test_what_the_platform_counts_beyond_the_record_is_told(ran: tuple[Workspace, Platform]):
+    workspace, platform = ran
+    today = f"{workspace.core.today()}"
+    delivered = platform.delivered
+    platform.delivered = defaultdict(Counter, {today: Counter(map(str, range(POSTS + 3)))})
+    (used,) = workspace.spending.usage(7)
+    platform.delivered = delivered
+    assert used == (today, POSTS, POSTS + 3, 3)
+
+
+def test_the_shell_tells_what_was_spent_and_a_dry_run_has_its_count_on_record(
+    ran: tuple[Workspace, Platform], capsys: pytest.CaptureFixture[str]
+):
+    folder = str(ran[0].config.folder)
+    asked = ("bronze_x_posts", "--from", "2024-03-06", "--to", "2024-03-07", "--no-override-state", "--dry-run")
+    assert run(["-C", folder, "backfill", "request", "temporal", *asked, "--reason", "INC-4211, an outage"]) == 0
+    assert "48 posts of 2024-03-06 to 2024-03-07" in capsys.readouterr().err
+    assert run(["-C", folder, "spending"]) == 0
+    told = capsys.readouterr()
+    assert "$1.20" in told.out
+    assert "no bound" in told.err
+    assert run(["-C", folder, "spending", "--usage", "3"]) == 1  # a clock of 2024 has none of today's on record
 
 
 def test_late_posts_come_with_a_backfill_and_what_was_there_is_not_doubled(workspace: Workspace, platform: Platform):
@@ -393,20 +443,6 @@ def test_late_posts_come_with_a_backfill_and_what_was_there_is_not_doubled(works
 # -- what it came to
 
 
-def test_spending_is_told_by_month_and_run_and_held_against_what_the_platform_counts(
-    workspace: Workspace, platform: Platform
-):
-    run = workspace.incremental.run(UNTIL)
-    workspace.backfills.plan(x_platform.outage(2, 4))
-    counted, spent = workspace.spending.months()
-    assert (counted.run_id, counted.rows, counted.micros) == (None, 0, 10_000)
-    assert (spent.run_id, spent.rows, spent.calls, spent.micros) == (run.id, POSTS, 5, POSTS * 5_000)
-    today = f"{workspace.core.today()}"
-    platform.delivered = defaultdict(Counter, {today: Counter(map(str, range(POSTS + 3)))})
-    (used,) = workspace.spending.usage(7)
-    assert used == (today, POSTS, POSTS + 3, 3)
-
-
 def test_prices_are_those_of_the_settings(workspace: Workspace):
     settings = workspace.config.folder / FILE
     text = settings.read_text("utf-8").replace("[source]\n", "[source]\nrow_price = 0.01\ncount_price = 0\n")
@@ -417,18 +453,3 @@ def test_prices_are_those_of_the_settings(workspace: Workspace):
     settings.write_text(text.replace("count_price = 0\n", ""), "utf-8")
     with pytest.raises(ConfigError, match="both"):
         workspace.core.scope()
-
-
-def test_the_shell_tells_what_was_spent_and_a_dry_run_has_its_count_on_record(
-    workspace: Workspace, platform: Platform, capsys: pytest.CaptureFixture[str]
-):
-    workspace.incremental.run(UNTIL)
-    folder = str(workspace.config.folder)
-    asked = ("bronze_x_posts", "--from", "2024-03-02", "--to", "2024-03-04", "--no-override-state", "--dry-run")
-    assert run(["-C", folder, "backfill", "request", "temporal", *asked, "--reason", "INC-4211, an outage"]) == 0
-    assert "72 posts of 2024-03-02 to 2024-03-04" in capsys.readouterr().err
-    assert run(["-C", folder, "spending"]) == 0
-    told = capsys.readouterr()
-    assert "$1.20" in told.out
-    assert "no bound" in told.err
-    assert run(["-C", folder, "spending", "--usage", "3"]) == 1  # a clock of 2024 has none of today's on record

@@ -20,7 +20,7 @@ from tests.kit.x_platform import QUERY, TOKEN, held
 from tradex_ledger.domain.day import day_of
 from tradex_ledger.pipelines.x.demo.platform import Platform
 from tradex_ledger.sources.called import Asking, Span
-from tradex_ledger.sources.x_api import client
+from tradex_ledger.sources.x_api import answers, client
 
 SEARCH, COUNTS, USAGE = "/2/tweets/search/all", "/2/tweets/counts/all", "/2/usage/tweets"
 SPAN = Span(day_of("2024-03-01"), day_of("2024-05-15"))
@@ -131,3 +131,67 @@ def test_every_post_is_found_once_whatever_the_size_of_a_page(platform: Platform
     assert sorted(found) == sorted(held(n).id for n in range(60))
     assert asking.count(SPAN, _silent).rows == 60
     assert [used.rows for used in asking.used(1, _silent)] == [60]
+
+
+# -- answers that are none
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'{"data":[]}',
+        b'{"data":{},"meta":{"result_count":0}}',
+        b'{"data":["1"],"meta":{"result_count":1}}',
+        b'{"data":[{"id":"1"}],"meta":{"result_count":2}}',
+        b'{"data":[{"id":"1"}],"meta":{"result_count":0}}',
+        b'{"data":[{"id":"1"}],"meta":{"result_count":true}}',
+        b'{"meta":{"result_count":0,"next_token":7}}',
+        b'{"meta":{"result_count":0,"next_token":""}}',
+    ],
+)
+def test_a_page_of_another_shape_is_none(body: bytes):
+    with pytest.raises(answers.StrangeAnswerError):
+        answers.page_of(body)
+
+
+def test_what_could_not_be_shown_may_be_counted_or_not():
+    one, error = {"id": "1"}, {"title": "Not Found"}
+    for count in (1, 2):
+        page = {"data": [one], "errors": [error], "meta": {"result_count": count, "next_token": "n"}}
+        assert answers.page_of(json.dumps(page).encode()) == (1, "n")
+
+
+@pytest.mark.parametrize(
+    "body", [b"{}", b'{"meta":{}}', b'{"meta":{"total_xeet_count":1}}', b'{"meta":{"total_post_count":"1"}}']
+)
+def test_a_count_of_another_shape_is_none(body: bytes):
+    with pytest.raises(answers.StrangeAnswerError):
+        answers.count_of(body)
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"{}", b'{"errors":[]}', b'{"detail":7}', b'{"errors":[{"parameters":1}]}']
+)
+def test_what_a_refusal_says_is_one_short_line_whatever_it_is(body: bytes):
+    assert 0 < len(answers.problem_of(body)) <= 200
+
+
+def test_fields_that_go_unheard_are_asked_for_by_their_other_names(
+    platform: Platform, asking: Asking, monkeypatch: pytest.MonkeyPatch
+):
+    """A platform may pass over a parameter that it does not know, and give posts without their times."""
+    search = Platform.search
+
+    def deaf(self: Platform, asked: dict[str, str]) -> Any:
+        found: Any = search(self, {n: v for n, v in asked.items() if not n.endswith(".fields")})
+        if "tweet.fields" not in asked:
+            for post in found[1]["data"]:
+                post.pop("created_at")
+        return found
+
+    monkeypatch.setattr(Platform, "search", deaf)
+    page = asking.page(SPAN, None, 20, _silent)
+    assert (page.rows, page.calls) == (20, 2)
+    assert answers.has_times(page.body)

@@ -73,6 +73,11 @@ class Budget:
     micros: int
     mend: str
 
+    @property
+    def is_bound(self) -> bool:
+        """Whether it bounds anything."""
+        return bool(self.rows or self.calls or self.micros)
+
     def check(self, spent: Spent, more: Spent) -> None:
         """Raise `BudgetSpentError` where `more` would go beyond it, with what was `spent` before."""
         after = spent.plus(more)

@@ -43,7 +43,8 @@ def _count(scope: Scope, intake: Intake, place: Called, todo: list[Span], told: 
     _, of_month = budgets(scope.policy, "", month)
     with place.asking() as asking:
         for number, span in enumerate(todo, start=1):
-            of_month.check(spent_in(scope.ledger.store, month), Spent(0, 1, place.prices.count))
+            if of_month.is_bound:
+                of_month.check(spent_in(scope.ledger.store, month), Spent(0, 1, place.prices.count))
             found = asking.count(span, told)
             taken = SourceCount.take(
                 new_id("count", scope.clock()),

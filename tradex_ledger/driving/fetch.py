@@ -116,7 +116,7 @@ class _Fetch:
         fewest, most = self.place.page_rows
         price, scope = self.place.prices.row, self.ex.scope
         month = format_time(scope.clock())[:7]
-        for budget in budgets(scope.policy_of_now(), self.driven.id, month):
+        for budget in (one for one in budgets(scope.policy_of_now(), self.driven.id, month) if one.is_bound):
             spent = self.driven.run.spent if budget.of == self.driven.id else spent_in(scope.ledger.store, month)
             budget.check(spent, Spent(fewest, 1, fewest * price))
             left = budget.rows_left(spent, price)

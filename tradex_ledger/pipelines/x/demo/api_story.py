@@ -17,6 +17,7 @@ from shlex import quote
 
 import orjson
 
+from tradex_ledger import extras
 from tradex_ledger.config import FILE
 from tradex_ledger.domain.request import Request
 from tradex_ledger.domain.spending import BudgetSpentError, Spent, dollars
@@ -56,6 +57,7 @@ def tell(folder: str, *, actor: str | None = None, progress: Progress = silent) 
     root = given(folder, Path())
     if root.exists():
         raise DemoExistsError(folder)
+    extras.load("tradex_ledger.sources.x_api.client", "the demo of the X API", "x")  # before there is half a demo
     posts = {post.history[0]: post for post in _held()}
     late = {key: post for key, post in posts.items() if OUTAGE[0] <= post.created_at.date() <= OUTAGE[1]}
     platform = Platform(calls_allowed=3, window_s=2.0)
