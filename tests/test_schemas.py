@@ -63,6 +63,8 @@ TOPICS = {
     "lake.collected",
     "lake.epoch_begun",
     "lake.epoch_planned",
+    "lake.ledger_move_planned",
+    "lake.ledger_moved",
     "lake.opened",
     "ledger.clock_accepted",
     "ledger.clock_held_back",

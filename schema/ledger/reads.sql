@@ -5,6 +5,9 @@
 -- name: identity
 select id, format from ledger
 
+-- name: made
+select format, created_at from ledger
+
 -- name: last_position
 select coalesce(max(position), 0) from events
 

@@ -43,6 +43,7 @@ READING: dict[str, list[tuple[str, ...]]] = {
     "policy set": [("--dry-run",)],
     "ledger show": [()],
     "ledger epoch": [()],
+    "ledger copy": [()],
     "lake gc": [()],
     "lake prune": [("gold_signals",)],
     "lake lost": [(), ("gold_signals",)],
@@ -60,6 +61,7 @@ READING: dict[str, list[tuple[str, ...]]] = {
 WRITING = {
     *("init", "demo", "run", "worker", "retract"),
     *("dataset bump", "dataset deprecate", "dataset restore", "dataset protect", "dataset unprotect"),
+    *("ledger grants", "ledger backup", "ledger restore"),
     *("engine accept", "policy approve", "policy reject", "policy adopt"),
     *(f"backfill {name}" for name in ("approve", "reject", "cancel", "run", "pause", "resume", "release", "revert")),
     *("backfill request logical", "backfill request forced"),  # with --dry-run as those above

@@ -20,7 +20,8 @@ from tradex_ledger.ledger.select import open_store
 from tradex_ledger.pipelines.x.demo.posts import write_month
 from tradex_ledger.workspace import Workspace
 
-ANY_LAKE = ("lake-identity", "ledger-behind", "ledger-forked", "lake-of-another", "lake-unmarked", "lake-nested")
+ANY_LAKE = ("lake-identity", "ledger-behind", "ledger-forked", "lake-of-another", "lake-unmarked", "lake-nested",
+            "epoch-waits", "ledger-moved")  # fmt: skip
 """Whatever may be wrong between ledger and lake, for `Workspace.open(tolerates=…)`."""
 
 FIRST = date(2024, 1, 1)

@@ -19,6 +19,7 @@ from tests.kit.lake import projection
 from tests.kit.lake_folder import root_of
 from tests.kit.other_rows import given_for
 from tests.kit.small import REASON, Ticking, broken, day, request
+from tradex_ledger.config import FILE
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.dataset_errors import EngineChangedRowsError
 from tradex_ledger.domain.incremental import CursorAheadError
@@ -92,6 +93,7 @@ def tell(folder: Path, source: Path) -> Workspace:
     _other_rows(folder)
     _garbage_and_a_lost_head(folder)
     _clocks(folder)
+    _moved(folder)
     workspace = Workspace.open(folder, actor="ana", clock=Ticking(START + timedelta(days=13)))
     with receiver() as (url, got):
         with receiver() as (other, _):
@@ -195,6 +197,17 @@ def _garbage_and_a_lost_head(folder: Path) -> None:
         folder, actor="ben", clock=Ticking(START + timedelta(days=12.9)), tolerates=small.ANY_LAKE
     ) as ben:
         assert ben.lake.begin_epoch(digest) == 1
+
+
+def _moved(folder: Path) -> None:
+    """The ledger goes on in another file."""
+    with used_by(folder, "ana", days=12.95) as ana:
+        plan = ana.store.plan_move("sqlite:///moved.db", reason="a disk of its own for the ledger, INC-4330")
+    with used_by(folder, "ben", days=12.95) as ben:
+        assert ben.store.move(plan.digest).epoch == 2
+    settings = folder / FILE
+    text = settings.read_text(encoding="utf-8")
+    settings.write_text(text.replace("sqlite:///ledger.db", "sqlite:///moved.db"), encoding="utf-8")
 
 
 def _clocks(folder: Path) -> None:

@@ -13,7 +13,8 @@ from tests.kit import small
 from tradex_ledger.ledger.faults import StoreFault
 from tradex_ledger.ledger.rows import MissingEventError
 from tradex_ledger.ledger.select import Ask, SQLiteFile, open_store
-from tradex_ledger.ledger.store import FormatTooNewError, NoLedgerError, database, open_engine
+from tradex_ledger.ledger.store import database, open_engine
+from tradex_ledger.ledger.store_errors import FormatTooNewError, NoLedgerError
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.ledger.entry import canonical
 from tradex_ledger.ledger.faults import StoreFault
 from tradex_ledger.ledger.recorder import Recorder
-from tradex_ledger.ledger.store import NoLedgerError, create_store, open_engine, reading, store_info
+from tradex_ledger.ledger.store import create_store, open_engine, reading, store_info
+from tradex_ledger.ledger.store_errors import NoLedgerError
 
 STATE = canonical({"by": "marta", "data": {"rows": 3}, "v": 1})
 

@@ -28,16 +28,8 @@ from tradex_ledger.ledger.living import Lease, living
 from tradex_ledger.ledger.log import Happened
 from tradex_ledger.ledger.mapper import EntryMapper
 from tradex_ledger.ledger.recorder import Recorder
-from tradex_ledger.ledger.store import (
-    FormatTooNewError,
-    LedgerExistsError,
-    NoLedgerError,
-    create_store,
-    database,
-    ledger_id,
-    open_engine,
-    store_info,
-)
+from tradex_ledger.ledger.store import create_store, database, ledger_id, open_engine, store_info
+from tradex_ledger.ledger.store_errors import FormatTooNewError, LedgerExistsError, NoLedgerError
 
 STATE = canonical({"by": "marta", "data": {"rows": 3}, "v": 1})
 

@@ -149,6 +149,9 @@ def _how(entry: Entry, cursors: dict[int, str | None]) -> dict[str, object]:
             return {"read": f", for days before {read}, where the state stood" if read else ""}
         case "backfill.approved":
             return {"how": f"by rule ({data['rule']}): " if data["rule"] else ""}
+        case "lake.epoch_planned" | "lake.epoch_begun":
+            head = f"the head {data['lost_position']} (epoch {data['lost_epoch']}) is lost"
+            return {"how": head if data["lost_position"] > data["base"] else "nothing is known to be lost"}
         case "policy.set":
             return {"how": f", proposed by {data['proposed_by']}" if data["proposed_by"] else ""}
         case "policy.rejected":
@@ -205,10 +208,10 @@ _TEMPLATES = {
     "dataset.files_lost": "{n_files} files are lost ({digest}), declared by {declared_by}: {reason}",
     "lake.opened": "what is done to the lake as a whole is told from position {position} on",
     "lake.collected": "{n_files} files that no event named removed, {bytes} bytes: {reason}",
-    "lake.epoch_planned": "epoch {epoch} asked for, the head {lost_position} (epoch {lost_epoch}) is lost, "
-    "plan {digest}: {reason}",
-    "lake.epoch_begun": "epoch {epoch} begun, asked for by {planned_by}; the head {lost_position} (epoch {lost_epoch}) "
-    "is lost: {reason}",
+    "lake.epoch_planned": "epoch {epoch} asked for, {how}, plan {digest}: {reason}",
+    "lake.epoch_begun": "epoch {epoch} begun, asked for by {planned_by}; {how}: {reason}",
+    "lake.ledger_move_planned": "a move to {to} asked for, as epoch {epoch}, plan {digest}: {reason}",
+    "lake.ledger_moved": "moved to {to}, asked for by {planned_by}: {reason}",
     "pipeline_state.overridden": "from {cursor_before} to {cursor} by {run}",
     "policy.recorded": "policy {digest} on record ({origin})",
     "policy.proposed": "policy {digest} proposed in place of {before}: {reason}",

@@ -1,13 +1,16 @@
-"""`tradex ledger`: which ledger this is, and how one goes on that was put back from a copy."""
+"""`tradex ledger`: which ledger this is, where it lives, its backups, how one goes on that was put back."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
 from tradex_ledger.cli.common import Call, command, examples
+from tradex_ledger.cli.layouts import store as layouts
 from tradex_ledger.cli.layouts.lake import epoch_plan, identity
 
-LOST_HEAD = ("ledger-behind", "ledger-forked")
+LOST_HEAD = ("ledger-behind", "ledger-forked", "epoch-waits")
 """What a ledger that was put back from a copy is refused with."""
 
 
@@ -62,3 +65,86 @@ def epoch(call: Call, lost_head: int | None, reason: str | None, digest: str | N
             workspace.lake.plan_epoch(lost_head, reason=reason)
         plan = workspace.lake.waiting_epoch()
     call.result(plan, epoch_plan)
+
+
+@command(
+    ledger, "grants", example="tradex ledger grants --print\ntradex ledger grants\npsql -c 'GRANT tradex_writer TO ana'"
+)
+@click.option("--owner", default="tradex_owner", show_default=True, help="The role that has the tables and guards.")
+@click.option("--writer", default="tradex_writer", show_default=True, help="The role that reads, and appends.")
+@click.option("--reader", default="tradex_reader", show_default=True, help="The role that reads.")
+@click.option("--print", "only_print", is_flag=True, help="Show the SQL, and change nothing.")
+def grants(call: Call, owner: str, writer: str, reader: str, only_print: bool) -> None:
+    """Give a ledger in PostgreSQL its roles: who has its tables, who only adds to them, who reads.
+
+    Roles that are not there are made; nobody can log in as one: make who does a member. To be run by the owner of the
+    database, again after an upgrade; twice does no harm.
+    """
+    from tradex_ledger.workspace.store import grants as give
+
+    call.result(give(call.workspace or ".", owner, writer, reader, say=not only_print), layouts.grants)
+
+
+@command(
+    ledger,
+    "copy",
+    example='tradex ledger copy postgresql://ana@db/tradex --reason "second host, INC-4500" --as ana\n'
+    "tradex ledger copy --as maria\n"
+    "tradex ledger copy --approve 3f2a… --as maria",
+)
+@click.argument("url", metavar="URL", required=False)
+@click.option("--reason", help="Why the ledger moves.")
+@click.option("--approve", "digest", metavar="DIGEST", help="Approve the move with this digest, and do it.")
+def copy(call: Call, url: str | None, reason: str | None, digest: str | None) -> None:
+    """Move the ledger to another, empty database, byte for byte: it ends here, and goes on there in a new epoch.
+
+    One person asks, another looks (no option), approves and so moves it. Then the settings must name the new database:
+    the command says the line. Whoever was cut off runs the same command again.
+    """
+    if (url is None) != (reason is None) or (digest is not None and url is not None):
+        raise click.UsageError("Give URL with --reason WHY to ask, --approve DIGEST to approve, or neither to see.")
+    reading = digest is None and url is None
+    with call.open(reading=reading, tolerates=("ledger-moved",) if digest else ()) as workspace:
+        if digest is not None:
+            call.result(workspace.store.move(digest), layouts.moved)
+        elif url is not None and reason is not None:
+            call.result(workspace.store.plan_move(url, reason=reason), layouts.move_plan)
+        else:
+            call.result(workspace.store.waiting_move(), layouts.move_plan)
+
+
+@command(ledger, "backup", example="tradex ledger backup /backups/ledger-2014-03-01.gz")
+@click.argument("file", type=click.Path(path_type=Path))
+def backup(call: Call, file: Path) -> None:
+    """Write the whole ledger into a new FILE, of whichever database, while others write.
+
+    It is one state of the ledger, is read back and held against the ledger's root before it has its name, and can be
+    put back into any kind of database. Copy the lake after it: then no file is missing that the backup names.
+    """
+    with call.open(reading=True, says_policy=False) as workspace:
+        call.result(workspace.store.backup(file), layouts.backup)
+
+
+@command(
+    ledger,
+    "restore",
+    example='tradex ledger restore /backups/ledger-2014-03-01.gz --reason "disk lost, INC-4320" --as ana\n'
+    "tradex ledger epoch --as maria\ntradex ledger epoch --approve 3f2a… --as maria",
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--reason", required=True, help="What happened.")
+@click.option(
+    "--lost-head",
+    type=click.IntRange(1),
+    metavar="POSITION",
+    help="The last position that is known to be lost; else the last one that the lake knows.",
+)
+def restore(call: Call, file: Path, reason: str, lost_head: int | None) -> None:
+    """Put the ledger back from a backup into the empty database that the settings name; all of it, or nothing.
+
+    It goes on in a new epoch, once somebody else has approved that: until then nothing else is written.
+    """
+    from tradex_ledger.workspace.store import restore as put_back
+
+    done = put_back(call.workspace or ".", file, reason=reason, lost_head=lost_head, actor=call.actor)
+    call.result(done, layouts.restored)

@@ -2,7 +2,8 @@
 
 An epoch is the time between two losses: a ledger that was put back from a copy lacks events that the lake knows of, and
 its next events stand at positions that others had. So it goes on in a new epoch only, which names what was lost. One
-stream, so that two people do not begin two epochs at once.
+stream, so that two people do not begin two epochs at once. A ledger that moves to another database loses nothing; there
+it goes on in a new epoch, too, so that whoever goes on with the old one is seen.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.plan import SHORTEST_DIGEST, full_digest, told_apart
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
-from tradex_ledger.domain.waiting import EpochPlan, is_own
+from tradex_ledger.domain.waiting import EpochPlan, MovePlan, is_own
 from tradex_ledger.errors import RefusedError
 
 STREAM = "lake"
@@ -58,10 +59,14 @@ class LakeLog(Aggregate):
     Collected = events.Collected
     EpochPlanned = events.EpochPlanned
     EpochBegun = events.EpochBegun
+    LedgerMovePlanned = events.LedgerMovePlanned
+    LedgerMoved = events.LedgerMoved
 
     def __init__(self) -> None:
         self.epoch: int = 0
         self.epoch_plan: EpochPlan | None = None
+        self.move_plan: MovePlan | None = None
+        self.moved_by: str | None = None
 
     @classmethod
     def open(cls, position: int, *, by: str) -> LakeLog:
@@ -98,23 +103,63 @@ class LakeLog(Aggregate):
 
         Raises: `NotAllowedError`, `EpochRefusedError`.
         """
-        policy.check_may("approve", by)
-        policy.check_may("force", by)
         plan = self.epoch_plan
         if plan is None:
             raise EpochRefusedError(
                 "nobody has asked for a new epoch", mend="ask: tradex ledger epoch --lost-head POSITION --reason …"
             )
-        if full_digest(digest, plan.digest) != plan.digest:
-            raise EpochRefusedError(
-                f"the epoch that waits has the digest {told_apart(plan.digest, digest)}",
-                mend=f"look at it (tradex ledger epoch) and give {SHORTEST_DIGEST} digits of it",
-            )
-        policy.check_may("request", plan.by)
-        policy.check_may("force", plan.by)
-        if is_own(plan, by):
-            raise EpochRefusedError(
-                f"{by} asked for this epoch and cannot approve it", mend="ask somebody else", code="self-approval"
-            )
+        _check_allowed(plan, digest, "epoch", by=by, policy=policy)
         facts = {**plan.to_event(), "planned_by": plan.by, "by": by}
         self.trigger_event(self.EpochBegun, **facts)
+
+    def plan_move(self, to: str, *, reason: str, by: str, policy: Policy) -> MovePlan:
+        """Ask that the ledger goes on in another database. Raises `NotAllowedError`."""
+        policy.check_may("request", by)
+        policy.check_may("force", by)
+        epoch, reason = self.epoch + 1, check_reason(reason)
+        digest = digest_of([self.version, {"to": to, "epoch": epoch, "reason": reason}])
+        plan = MovePlan(to, epoch, reason, digest, by)
+        self.trigger_event(self.LedgerMovePlanned, **plan.to_event())
+        return plan
+
+    def move(self, digest: str, *, by: str, policy: Policy) -> MovePlan:
+        """Approve the move that was asked for; nothing comes after it here. Once it is approved, it is not again.
+
+        Raises: `NotAllowedError`, `EpochRefusedError`.
+        """
+        plan = self.move_plan
+        if plan is None:
+            raise EpochRefusedError(
+                "nobody has asked to move the ledger", mend="ask: tradex ledger copy URL --reason …"
+            )
+        _check_allowed(plan, digest, "copy", by=by, policy=policy, again=self.moved_by is not None)
+        if self.moved_by is None:
+            self.trigger_event(self.LedgerMoved, **{**plan.to_event(), "planned_by": plan.by, "by": by})
+        return plan
+
+    def arrive(self, position: int) -> None:
+        """Go on where the ledger was moved to: it has come whole, up to the move at a position, and nothing is lost."""
+        plan, by = self.move_plan, self.moved_by
+        assert plan is not None and by is not None  # it was moved
+        lost = {"base": position, "lost_epoch": self.epoch, "lost_position": position}
+        facts = {"epoch": plan.epoch, "reason": plan.reason, "digest": plan.digest, "planned_by": plan.by, "by": by}
+        self.trigger_event(self.EpochBegun, **lost, **facts)
+
+
+def _check_allowed(
+    plan: EpochPlan | MovePlan, digest: str, noun: str, *, by: str, policy: Policy, again: bool = False
+) -> None:
+    """Raise unless somebody may approve what was asked for by that digest; who asked may do it `again`."""
+    policy.check_may("approve", by)
+    policy.check_may("force", by)
+    if full_digest(digest, plan.digest) != plan.digest:
+        raise EpochRefusedError(
+            f"the {noun} that waits has the digest {told_apart(plan.digest, digest)}",
+            mend=f"look at it (tradex ledger {noun}) and give {SHORTEST_DIGEST} digits of it",
+        )
+    policy.check_may("request", plan.by)
+    policy.check_may("force", plan.by)
+    if is_own(plan, by) and not again:
+        raise EpochRefusedError(
+            f"{by} asked for this {noun} and cannot approve it", mend="ask somebody else", code="self-approval"
+        )

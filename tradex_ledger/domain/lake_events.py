@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tradex_ledger.domain.base import CreatedEvent, Event
 from tradex_ledger.domain.facts import Facts
-from tradex_ledger.domain.waiting import EpochPlan
+from tradex_ledger.domain.waiting import EpochPlan, MovePlan
 
 if TYPE_CHECKING:
     from tradex_ledger.domain.lake import LakeLog
+
+MOVED = "lake.ledger_moved"
+"""Where it is the last event, the ledger goes on elsewhere."""
 
 
 class Opened(CreatedEvent):
@@ -58,4 +61,31 @@ class EpochBegun(Event):
 
     def apply(self, aggregate: LakeLog) -> None:
         aggregate.epoch = self.epoch
-        aggregate.epoch_plan = None
+        aggregate.epoch_plan = aggregate.move_plan = aggregate.moved_by = None
+
+
+class LedgerMovePlanned(Event):
+    """Somebody asks that the ledger goes on in another database, in a new epoch."""
+
+    TOPIC: ClassVar[str] = "lake.ledger_move_planned"
+    to: str
+    epoch: int
+    reason: str
+    digest: str
+
+    def apply(self, aggregate: LakeLog) -> None:
+        aggregate.move_plan = MovePlan(self.to, self.epoch, self.reason, self.digest, self.by)
+
+
+class LedgerMoved(Event):
+    """Somebody else allowed that: the last event in this database. The next one, in the other, begins the epoch."""
+
+    TOPIC: ClassVar[str] = MOVED
+    to: str
+    epoch: int
+    reason: str
+    digest: str
+    planned_by: str
+
+    def apply(self, aggregate: LakeLog) -> None:
+        aggregate.moved_by = self.by

@@ -108,6 +108,21 @@ class EpochPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class MovePlan:
+    """That somebody asked for the ledger to go on in another database (`to`: its URL), in an epoch of that number."""
+
+    to: str
+    epoch: int
+    reason: str
+    digest: str
+    by: str
+
+    def to_event(self) -> Facts:
+        """As events carry it, with who asked."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """A policy that somebody proposed: its text on record, and why."""
 

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tradex_ledger.lake.identity_errors import (
     BehindError,
+    EpochWaitsError,
     ForkedError,
     LakeIdentityError,
     LostHeadError,
@@ -31,6 +33,7 @@ from tradex_ledger.lake.markers import Marker, drop_old
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.ask import has_stream
+from tradex_ledger.ledger.moved import LedgerMovedError
 from tradex_ledger.ledger.select import Store
 
 if TYPE_CHECKING:
@@ -54,14 +57,14 @@ def check(store: Store, lake: Lake) -> Marker | None:
     return _marker(store, known, position) if is_missing else None
 
 
-def problem(store: Store, lake: Lake, *, blind: bool = True) -> LakeIdentityError | None:
+def problem(store: Store, lake: Lake, *, blind: bool = True) -> LakeIdentityError | LedgerMovedError | None:
     """What is wrong, for readers; None also where this user may not look into the lake, unless told not to be `blind`.
 
     Raises, when not `blind`: `OSError`.
     """
     try:
         check(store, lake)
-    except LakeIdentityError as error:
+    except (LakeIdentityError, LedgerMovedError) as error:
         return error
     except OSError:
         if not blind:
@@ -147,19 +150,30 @@ def plan_base(store: Store, lake: Lake) -> tuple[int, tuple[int, int]]:
     return min(base, known.head), highest
 
 
+def plan_put_back(store: Store, lake: Lake) -> tuple[int, tuple[int, int]]:
+    """The same for a ledger that is being put back, whatever the lake knows of what it lacks."""
+    known = replace(known_of(store), moved="", waits=False)
+    with suppress(LostHeadError):
+        _check(store, lake, lake.markers(), known)
+    base, (epoch, position) = plan_base(store, lake)
+    return base, (epoch, position or base)
+
+
 def check_given_up(store: Store, lake: Lake, plan: EpochPlan) -> None:
     """Raise `LakeIdentityError` unless nothing would stand in the way once the planned epoch was begun."""
     known = known_of(store)
     lost = (plan.lost_epoch, plan.lost_position)
     begun = Epoch(plan.epoch, known.head + 1, plan.base, lost)
-    _check(store, lake, lake.markers(), replace(known, head=known.head + 1, epochs=(*known.epochs, begun)))
+    _check(store, lake, lake.markers(), replace(known, head=known.head + 1, epochs=(*known.epochs, begun), waits=False))
 
 
 # -- what is compared
 
 
 def _check(store: Store, lake: Lake, found: Sequence[Marker], known: Known) -> None:
-    """Raise `LakeIdentityError` unless all that the lake says fits with what the ledger says."""
+    """Raise `LakeIdentityError` unless all that the lake says fits with what the ledger says, and that goes on."""
+    if known.moved:
+        raise LedgerMovedError(known.moved)
     leaves = _leaves(store, known.ledger, found)
     for marker in reversed(found):
         _check_marker(lake.name, known, marker, leaves)
@@ -168,6 +182,8 @@ def _check(store: Store, lake: Lake, found: Sequence[Marker], known: Known) -> N
         n_named = _check_holds_some(store, lake)  # first: a wrong lake may be the root of everything there is
         _check_around(lake, deep=True)
         _check_adoptable(store, lake, known, n_named)
+    if known.waits:
+        raise EpochWaitsError(known.ledger)
 
 
 def _check_marker(lake: str, known: Known, marker: Marker, leaves: Mapping[int, str]) -> None:

@@ -61,6 +61,18 @@ class StrangersError(LostHeadError):
         )
 
 
+class EpochWaitsError(LostHeadError):
+    """A new epoch was asked for, and has not begun: until then nobody knows that this is the ledger that goes on."""
+
+    code = "epoch-waits"
+
+    def __init__(self, ledger: str) -> None:
+        super().__init__(
+            f"the ledger {ledger} was put back from a copy, and its new epoch has not begun",
+            mend="somebody else than who asked looks and approves: tradex ledger epoch",
+        )
+
+
 class OtherLedgerError(LakeIdentityError):
     """The lake is another ledger's."""
 

@@ -6,13 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tradex_ledger.domain.facts import Facts
+from tradex_ledger.domain.lake_events import MOVED
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.lake.markers import NO_LEAF
 from tradex_ledger.ledger import ask
 from tradex_ledger.ledger.rows import BrokenRowError, check_row, entry_of
 from tradex_ledger.ledger.select import Store
 
-PUBLISHED = ("run.published", "backfill.reverted", "dataset.files_pruned", "lake.collected", "lake.epoch_begun")
+_BEGUN, _PLANNED = "lake.epoch_begun", "lake.epoch_planned"
+PUBLISHED = ("run.published", "backfill.reverted", "dataset.files_pruned", "lake.collected", _BEGUN)
 """After these the lake is not what it was: a ledger that does not know of them must not touch it."""
 NAMED = ("run.partition_rebuilt", "run.batch_appended")
 """These name files of the lake."""
@@ -37,6 +39,10 @@ class Known:
     ledger: str
     head: int
     epochs: tuple[Epoch, ...]
+    waits: bool = False
+    """Whether an epoch was asked for that nobody has begun."""
+    moved: str = ""
+    """The entry by which the ledger ends here, if it was moved."""
 
     def epoch_at(self, position: int) -> int:
         """The epoch in which a position lies."""
@@ -46,16 +52,20 @@ class Known:
 def known_of(store: Store) -> Known:
     """What this ledger says. Raises `BrokenRowError`."""
     ledger, head = store.ledger, store.position()
-    epochs = []
-    for row in ask.events_of(store, ["lake.epoch_begun"]):
+    epochs, waits, moved = [], False, ""
+    for row in ask.events_of(store, (_BEGUN, _PLANNED, MOVED)):
         entry = entry_of(ledger, row)
+        waits = entry.topic == _PLANNED or (waits and entry.topic != _BEGUN)
+        moved = row.entry if entry.topic == MOVED and entry.position == head else ""
+        if entry.topic != _BEGUN:
+            continue
         facts = [entry.data.get(name) for name in ("epoch", "base", "lost_epoch", "lost_position")]
         numbers = [fact for fact in facts if isinstance(fact, int)]
         if len(numbers) < len(facts):
             raise BrokenRowError(entry.position, "what its entry says is not what such an event says")
         number, base, *lost = numbers
         epochs.append(Epoch(number, entry.position, base, (lost[0], lost[1])))
-    return Known(ledger, head, tuple(epochs))
+    return Known(ledger, head, tuple(epochs), waits, moved)
 
 
 def leaves_at(store: Store, ledger: str, positions: Sequence[int]) -> dict[int, str]:

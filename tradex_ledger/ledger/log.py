@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from itertools import count
+from itertools import count, zip_longest
 from typing import NamedTuple
 
 from eventsourcing.persistence import StoredEvent
@@ -12,10 +12,12 @@ from sqlalchemy import Connection, bindparam, insert, select, text
 
 from tradex_ledger.domain.base import Event
 from tradex_ledger.domain.clocks import TOLERANCE, ClockNote
+from tradex_ledger.domain.lake_events import MOVED
 from tradex_ledger.errors import BrokenLedgerError
 from tradex_ledger.ledger import merkle
 from tradex_ledger.ledger.dialects import EventRow, dialect_of
 from tradex_ledger.ledger.entry import Said, entries, format_time, said_in
+from tradex_ledger.ledger.moved import LedgerMovedError
 from tradex_ledger.ledger.rows import check_range, check_row
 from tradex_ledger.ledger.tables import events, tiles
 from tradex_ledger.ledger.tree import MissingTileError
@@ -27,6 +29,8 @@ _ROWS = (
 )
 _TILE = select(tiles.c.hashes).where(tiles.c.level == bindparam("level"), tiles.c.tile == bindparam("tile"))
 _INSERT_TILES = insert(tiles)
+PAGE = 1024
+"""So many rows are read, or laid down, at once where a whole ledger is gone through."""
 
 
 class EarlyTileError(BrokenLedgerError):
@@ -82,10 +86,12 @@ class Happened(StoredEvent):
 
 
 class Head(NamedTuple):
-    """Where the log ends: its last position, 0 if it is empty, and the time of that event."""
+    """Where the log ends: its last position, 0 if it is empty, the time and the topic of that event, and its entry."""
 
     position: int
     at: str
+    topic: str = ""
+    entry: str = ""
 
 
 def head(connection: Connection, ledger: str) -> Head:
@@ -93,7 +99,7 @@ def head(connection: Connection, ledger: str) -> Head:
     row = connection.execute(_LAST).first()
     if row is not None:
         check_row(ledger, tuple(row))
-    end = Head(0, "") if row is None else Head(row.position, row.at)
+    end = Head(0, "") if row is None else Head(row.position, row.at, row.topic, row.entry)
     early = connection.execute(_EARLY_TILE, _full_tiles(end.position)).first()
     if early is not None:
         raise EarlyTileError(early.level, early.tile, end.position)
@@ -112,7 +118,12 @@ def _full_tiles(size: int) -> dict[str, int]:
 
 
 def append(
-    connection: Connection, ledger: str, clock: Callable[[], datetime], stored_events: Sequence[StoredEvent]
+    connection: Connection,
+    ledger: str,
+    clock: Callable[[], datetime],
+    stored_events: Sequence[StoredEvent],
+    *,
+    arrives: bool = False,
 ) -> list[int]:
     """Appends events after the last one and returns their positions.
 
@@ -120,11 +131,13 @@ def append(
     its commit leaves nothing behind: neither events, nor tiles, nor a gap in the positions.
 
     Raises: `BrokenLedgerError` when the end of the log is not sound; `NotAppendedError` when the database took what it
-    was given, and has it not.
+    was given, and has it not; `LedgerMovedError` where the ledger goes on elsewhere, unless this is where it `arrives`.
     """
     if not stored_events:
         return []
     last = head(connection, ledger)
+    if last.topic == MOVED and not arrives:
+        raise LedgerMovedError(last.entry)
     # One time for the save, and never before the last event, whatever the clock says.
     now = clock()
     at = max(format_time(now), last.at)
@@ -162,6 +175,32 @@ def _said(stored: StoredEvent) -> Said:
         facts = event.own_facts()
         return event.originator_id, event.originator_version, event.TOPIC, event.by, facts, event.class_version
     return str(stored.originator_id), stored.originator_version, stored.topic, *said_in(stored.state)
+
+
+def lay(connection: Connection, ledger: str, rows: Sequence[EventRow]) -> None:
+    """Lay down rows that another store has, after the last one, as they are; whoever gives them has checked them.
+
+    Raises: `NotAppendedError` when the database does not give back, byte for byte, what it was given.
+    """
+    dialect_of(connection.engine.url).insert_events(connection, rows)
+    kept = connection.execute(_ROWS, {"first": rows[0][0], "last": rows[-1][0]})
+    for row, found in zip_longest(rows, kept):
+        if found is None or row != tuple(found):
+            raise NotAppendedError(row[0])
+    _grow_tree(connection, ledger, rows[0][0] - 1, [row[5] for row in rows])
+
+
+def pages(connection: Connection, ledger: str, last: int) -> Iterator[list[EventRow]]:
+    """The rows up to a position, in order, each held against its entry. Raises: `BrokenLedgerError`."""
+    for first in range(1, last + 1, PAGE):
+        upto = min(first + PAGE - 1, last)
+        rows = map(tuple, connection.execute(_ROWS, {"first": first, "last": upto}))
+        yield list(check_range(ledger, rows, first, upto))
+
+
+def root_of(connection: Connection, ledger: str, size: int) -> bytes:
+    """The root over the first events, as the store's own tiles give it. Raises: `BrokenLedgerError`."""
+    return merkle.tree_root(size, _tile_reader(connection), _leaf_reader(connection, ledger))
 
 
 def _held_back(now: datetime, last: Head, first: StoredEvent) -> tuple[StoredEvent, ...]:

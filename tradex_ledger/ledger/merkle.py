@@ -7,6 +7,7 @@ subtrees of height 8L side by side; only full tiles are ever stored, since they 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
 from hashlib import sha256
 
 HASH_SIZE = 32
@@ -83,6 +84,26 @@ def _leaf_tiles(old_size: int, new_leaves: Sequence[bytes], read_leaves: ReadLea
         (0, first + n): b"".join(leaves[n * TILE_WIDTH : (n + 1) * TILE_WIDTH])
         for n in range(len(leaves) // TILE_WIDTH)
     }
+
+
+class Growing:
+    """The root over leaves as they come, in memory that grows with the logarithm of their number."""
+
+    def __init__(self) -> None:
+        self._peaks: list[tuple[int, bytes]] = []
+
+    def add(self, leaves: Iterable[bytes]) -> None:
+        """Add leaves to the right of those before."""
+        for leaf in leaves:
+            height, node = 0, leaf
+            while self._peaks and self._peaks[-1][0] == height:
+                height, node = height + 1, node_hash(self._peaks.pop()[1], node)
+            self._peaks.append((height, node))
+
+    def root(self) -> bytes:
+        """The root over all so far; of no leaves, the hash of nothing."""
+        nodes = [node for _, node in self._peaks]
+        return reduce(lambda right, left: node_hash(left, right), nodes[::-1]) if nodes else root([])
 
 
 class Tree:

@@ -33,14 +33,21 @@ select pg_advisory_xact_lock(hashtextextended('tradex-ledger ' || current_schema
 """
 _ONE_STATE = "set transaction isolation level repeatable read"
 _THERE = """
-select relname from pg_class where relnamespace = current_schema()::regnamespace
-union select proname from pg_proc where pronamespace = current_schema()::regnamespace
+select relname from pg_class where relnamespace = quote_ident(current_schema())::regnamespace
+union select proname from pg_proc where pronamespace = quote_ident(current_schema())::regnamespace
 union select tgname from pg_trigger join pg_class c on c.oid = tgrelid
-where c.relnamespace = current_schema()::regnamespace and tgenabled = 'A'
+where c.relnamespace = quote_ident(current_schema())::regnamespace and tgenabled = 'A'
 """
 
 _DISK = Fault("store-disk", "could not be written ({said}); the save left nothing behind", "make room on its disk")
-_NO_RIGHT = Fault("store-not-writable", "does not let this role do that: {said}", "ask its owner: tradex ledger grants")
+_NO_RIGHT = Fault(
+    "store-not-writable",
+    "does not let this role do that: {said}",
+    "ask an administrator of the database to say what this shows: tradex ledger grants --print",
+)
+_MORE_RIGHTS = Fault(
+    "grants", "gives a role more than it should have, and nothing was changed: {said}", "name a new role"
+)
 _REFUSED = Fault(
     "store-refused",
     "does not let this user in: {said}",
@@ -52,7 +59,7 @@ _BY_STATE = (
     *((state, BUSY) for state in ("40001", "40P01", "55P03")),
     *((state, LOST) for state in ("08", "57P", "53300", "25006", "25P03")),
     *((state, _DISK) for state in ("53100", "58")),
-    *(("42501", _NO_RIGHT), ("28", _REFUSED), ("3D000", _NO_DATABASE)),
+    *(("42501", _NO_RIGHT), ("28", _REFUSED), ("3D000", _NO_DATABASE), ("TRX01", _MORE_RIGHTS)),
 )
 # Who is not let in is told so by words alone.
 _BY_WORDS = (

@@ -15,14 +15,21 @@ from eventsourcing.persistence import IntegrityError
 from sqlalchemy import URL, Connection, Engine, insert, inspect, make_url, select
 from sqlalchemy import exc as sql
 
-from tradex_ledger.errors import BrokenLedgerError, EnvironmentFault, NotFoundError, RefusedError, UsageError
+from tradex_ledger.errors import BrokenLedgerError, UsageError
 from tradex_ledger.keyed import caches_of
 from tradex_ledger.ledger import tables
 from tradex_ledger.ledger.dialects import WRITES, dialect_of
 from tradex_ledger.ledger.entry import format_time
-from tradex_ledger.ledger.faults import BUSY, LOST, NOT_READABLE, NOT_WRITABLE, ONLY_READ, UNKNOWN, StoreFault, shown
+from tradex_ledger.ledger.faults import BUSY, LOST, NOT_READABLE, NOT_WRITABLE, ONLY_READ, UNKNOWN, StoreFault
 from tradex_ledger.ledger.looking import tries
 from tradex_ledger.ledger.select import FORMAT, Ask, Found, Store, Value, sqlite_path
+from tradex_ledger.ledger.store_errors import (
+    FormatTooNewError,
+    LedgerExistsError,
+    NoLedgerError,
+    StoreInfo,
+    TablesTakenError,
+)
 
 T = TypeVar("T")
 
@@ -33,48 +40,6 @@ _met: set[URL] = set()
 
 # Marks the engines that are for reading only.
 READS = "tradex_reads"
-
-
-@dataclass(frozen=True)
-class StoreInfo:
-    """Which ledger a database holds."""
-
-    id: str
-    format: int
-    created_at: str
-
-
-class NoLedgerError(NotFoundError):
-    """The database, or the ledger in it, is not there."""
-
-    code = "no-ledger"
-
-    def __init__(self, url: URL) -> None:
-        super().__init__(f"there is no ledger in {shown(url)}", mend="tradex init DIR")
-
-
-class LedgerExistsError(RefusedError):
-    """A database holds one ledger, and never a second."""
-
-    code = "ledger-exists"
-
-    def __init__(self, url: URL, info: StoreInfo) -> None:
-        super().__init__(
-            f"{shown(url)} already holds the ledger {info.id}, created at {info.created_at}",
-            mend="open that ledger, or name another database",
-        )
-
-
-class FormatTooNewError(EnvironmentFault):
-    """The ledger was written by a later release."""
-
-    code = "format-too-new"
-
-    def __init__(self, info: StoreInfo) -> None:
-        super().__init__(
-            f"the ledger {info.id} has format {info.format}; this release knows formats up to {FORMAT}",
-            mend="install a newer tradex-ledger",
-        )
 
 
 def open_engine(url: str, *, create: bool = False, reading: bool = False) -> Engine:
@@ -108,14 +73,26 @@ def create_store(engine: Engine, *, ledger_id: str, created_at: datetime) -> Sto
     """
     info = StoreInfo(ledger_id, FORMAT, format_time(created_at))
     with writing(engine) as connection:
-        present = _find_info(connection)
-        if present is not None:
-            raise LedgerExistsError(engine.url, present)
-        dialect_of(engine.url).create_tables(connection)
-        connection.execute(
-            insert(tables.ledger).values(singleton=1, id=info.id, format=info.format, created_at=info.created_at)
-        )
+        begin_store(connection, info)
     return info
+
+
+def begin_store(connection: Connection, info: StoreInfo) -> None:
+    """The same within a transaction that writes, for a ledger that may have been begun elsewhere."""
+    check_empty(connection)
+    dialect_of(connection.engine.url).create_tables(connection)
+    connection.execute(
+        insert(tables.ledger).values(singleton=1, id=info.id, format=info.format, created_at=info.created_at)
+    )
+
+
+def check_empty(connection: Connection) -> None:
+    """Raise `LedgerExistsError` where there is a ledger, `TablesTakenError` where others have tables of its names."""
+    url = connection.engine.url
+    if (present := _find_info(connection)) is not None:
+        raise LedgerExistsError(url, present)
+    if taken := set(inspect(connection).get_table_names()) & tables.NAMES:
+        raise TablesTakenError(url, taken)
 
 
 def complete_store(engine: Engine) -> None:
@@ -177,6 +154,19 @@ def database(engine: Engine, workspace: Path | None = None) -> Database:
     """
     ledger = store_info(engine).id
     return Database(ledger, caches_of(workspace, ledger), engine)
+
+
+@dataclass(frozen=True, slots=True)
+class Open(Store):
+    """A ledger as one transaction on it sees it, with what that has not saved yet."""
+
+    connection: Connection
+
+    def ask(self, question: Callable[[Ask], T]) -> T:
+        return question(_asked(self.connection))
+
+    def has_table(self, name: str) -> bool:
+        return inspect(self.connection).has_table(name)
 
 
 def _asked(connection: Connection) -> Ask:

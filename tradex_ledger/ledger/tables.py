@@ -64,3 +64,6 @@ watches = Table(
     Column("beat", BigInteger),
     Column("since", Double),
 )
+
+NAMES = frozenset(_metadata.tables)
+"""What a database that holds no ledger has none of."""

@@ -40,6 +40,7 @@ from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.application import Ledger, ledger_in
 from tradex_ledger.ledger.ask import PAGE, events_of
 from tradex_ledger.ledger.entry import Entry
+from tradex_ledger.ledger.moved import LedgerMovedError
 from tradex_ledger.ledger.rows import entry_of
 from tradex_ledger.ledger.select import sqlite_path
 from tradex_ledger.modes import OWNER_WRITES, make_file
@@ -59,6 +60,7 @@ from tradex_ledger.workspace.lake import LakeRoom
 from tradex_ledger.workspace.policy import Policies
 from tradex_ledger.workspace.runs import Runs
 from tradex_ledger.workspace.spending import Spending
+from tradex_ledger.workspace.store import StoreRoom
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -146,6 +148,7 @@ class Workspace:
         self.policy = Policies(core)
         self.datasets = Datasets(core)
         self.lake = LakeRoom(core, self.datasets)
+        self.store = StoreRoom(core, self.lake)
         self.incremental = Incremental(core, self.datasets)
         self.runs = Runs(core, self.incremental)
         self.backfills = Backfills(core, self.datasets)
@@ -166,7 +169,7 @@ class Workspace:
             if not opened.core.lake.reading:
                 try:
                     settle(opened.ledger.store, opened.core.lake, strict=False)
-                except LakeIdentityError as error:
+                except (LakeIdentityError, LedgerMovedError) as error:
                     if error.code not in tolerates:
                         raise
             stack.pop_all()

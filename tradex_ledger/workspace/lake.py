@@ -17,7 +17,7 @@ from tradex_ledger.audit.documents.lake import (
 )
 from tradex_ledger.domain.waiting import EpochPlan, ListedFile
 from tradex_ledger.lake import identity
-from tradex_ledger.lake.identity_errors import LakeIdentityError, LostHeadError, NotLostError
+from tradex_ledger.lake.identity_errors import LostHeadError, NotLostError
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.workspace.core import Core
 from tradex_ledger.workspace.datasets import Datasets
@@ -154,7 +154,7 @@ class LakeRoom:
 
     def identity(self) -> IdentityDocument:
         """Which ledger this is, how far it has come, what the lake knows of it, and what stands in the way."""
-        found: LakeIdentityError | None = identity.problem(self.core.ledger.store, self.core.lake)
+        found = identity.problem(self.core.ledger.store, self.core.lake)
         try:
             known = [Marked(marker.epoch, marker.position, marker.ledger) for marker in self.core.lake.markers()]
         except OSError as error:
