@@ -8,12 +8,10 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -557,7 +555,7 @@ def harness() -> Iterator[None]:
 
     before = signal.signal(signal.SIGALRM, stop)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tradex_ledger.cli.runs.time", SimpleNamespace(**{**vars(time), "sleep": stop}))
+        patch.setattr("tradex_ledger.workspace.runs.Runs.wait", stop)
         try:
             yield
         finally:
