@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.crash import lakes
 from tests.kit.check import check_everything, read_record
 from tests.kit.contents import Contents, contents, published
 from tests.kit.faults import Crash, Faults, Step, fault, open_faulty
+from tests.kit.stores import POSTGRES, SQLITE, Kind, living
 from tradex_ledger.clock import seat
 from tradex_ledger.domain.incremental import NothingToRunError
 from tradex_ledger.errors import EnvironmentFault
@@ -118,9 +120,20 @@ def check_outcome(story: Story, workspace: Workspace) -> None:
     assert workspace.incremental.unfinished() is None
 
 
+@contextmanager
+def copied(story: Story, folder: Path, store: Kind) -> Iterator[Path]:
+    """The workspace before the run, its ledger in a database of that kind."""
+    lakes.copy(story.template, folder)
+    if store is SQLITE:
+        yield folder
+        return
+    with living(folder, store, folder) as moved:
+        yield moved
+
+
 def crash_and_resume(story: Story, folder: Path, number: int, *, persisted: bool, dead: int) -> None:
     faults = Faults(number, persisted)
-    with open_faulty(lakes.copy(story.template, folder), faults) as workspace, pytest.raises(Crash):
+    with open_faulty(folder, faults) as workspace, pytest.raises(Crash):
         story.act(workspace)
     with Workspace.open(folder) as workspace:
         check_nothing_half_visible(story, workspace)
@@ -131,7 +144,7 @@ def crash_and_resume(story: Story, folder: Path, number: int, *, persisted: bool
 
 def fail_and_go_on(story: Story, folder: Path, number: int, *, persisted: bool) -> None:
     faults = Faults(number, persisted, fault)
-    with open_faulty(lakes.copy(story.template, folder), faults) as workspace:
+    with open_faulty(folder, faults) as workspace:
         with pytest.raises(EnvironmentFault, match="injected"):
             story.act(workspace)
         check_nothing_half_visible(story, workspace)
@@ -148,15 +161,17 @@ def attempts(story: Story, numbers: list[int], attempt: Callable[[int], None]) -
             yield f"step {number} of {len(story.steps)}, {story.steps[number - 1]}: {error!r}"
 
 
-def table(story: Story, tmp_path: Path, numbers: list[int], *, persisted: bool, death: bool) -> None:
+def table(
+    story: Story, tmp_path: Path, numbers: list[int], *, persisted: bool, death: bool, store: Kind = SQLITE
+) -> None:
     dead = lakes.dead_process()
 
     def attempt(number: int) -> None:
-        folder = tmp_path / str(number)
-        if death:
-            crash_and_resume(story, folder, number, persisted=persisted, dead=dead)
-        else:
-            fail_and_go_on(story, folder, number, persisted=persisted)
+        with copied(story, tmp_path / str(number), store) as folder:
+            if death:
+                crash_and_resume(story, folder, number, persisted=persisted, dead=dead)
+            else:
+                fail_and_go_on(story, folder, number, persisted=persisted)
 
     problems = list(attempts(story, numbers, attempt))
     assert not problems, "\n".join(problems)
@@ -195,19 +210,32 @@ def test_a_step_that_fails_once_is_on_record_and_the_same_process_takes_the_run_
 ):
     story = stories[kind]
     number = story.steps.index(Step("sync_placed", "silver")) + 1
-    fail_and_go_on(story, tmp_path / "lake", number, persisted=False)
+    fail_and_go_on(story, lakes.copy(story.template, tmp_path / "lake"), number, persisted=False)
     with Workspace.open(tmp_path / "lake") as workspace:
         failures = [e for e in read_record(workspace).entries if e.topic == "run.layer_failed"]
     assert [(e.data["layer"], e.data["error"]) for e in failures] == [("silver", "environment")]
     assert "injected" in failures[0].data["message"]
 
 
+@pytest.mark.norm("N39")
+@DEATH
+def test_over_postgresql_a_save_that_nobody_knows_the_outcome_of_is_made_once(
+    stories: dict[str, Story], death: bool, tmp_path: Path
+):
+    story = stories["backfill"]
+    found = [n for n, step in enumerate(story.steps, start=1) if step.method == "append" and "published" in step.about]
+    assert len(found) == 1
+    for persisted in (False, True):
+        table(story, tmp_path / str(persisted), found, persisted=persisted, death=death, store=POSTGRES[0])
+
+
 @pytest.mark.soak
+@pytest.mark.parametrize("store", [SQLITE, POSTGRES[0]], ids=lambda store: store.name)
 @PERSISTED
 @DEATH
 @KINDS
 def test_every_durable_step_may_fail(
-    stories: dict[str, Story], kind: str, death: bool, persisted: bool, tmp_path: Path
+    stories: dict[str, Story], kind: str, death: bool, persisted: bool, store: Kind, tmp_path: Path
 ):
     numbers = list(range(1, len(stories[kind].steps) + 1))
-    table(stories[kind], tmp_path, numbers, persisted=persisted, death=death)
+    table(stories[kind], tmp_path, numbers, persisted=persisted, death=death, store=store)

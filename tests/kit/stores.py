@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -14,7 +16,9 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from tests.kit.postgres import SERVER, Server, fresh, server
-from tradex_ledger.ledger.store import create_store, open_engine
+from tradex_ledger.config import FILE, load_config
+from tradex_ledger.ledger.copying import pour_all
+from tradex_ledger.ledger.store import create_store, open_engine, store_info, writing
 
 LEDGER = "ld-test"
 START = datetime(2026, 1, 10, 12, tzinfo=UTC)
@@ -54,8 +58,34 @@ def _postgres_16(_folder: Path) -> Iterator[str]:
         yield url
 
 
+SQLITE = Kind("sqlite", _sqlite)
 POSTGRES = (Kind("postgresql-18", _postgres_18), Kind("postgresql-16", _postgres_16))
-STORES = (Kind("sqlite", _sqlite), *POSTGRES)
+STORES = (SQLITE, *POSTGRES)
+
+
+def point(ws: Path, url: str) -> None:
+    """Write another ledger into the settings of a workspace."""
+    settings = ws / FILE
+    said = settings.read_text(encoding="utf-8")
+    settings.write_text(re.sub(r"^ledger = .*$", f"ledger = {json.dumps(url)}", said, flags=re.M), encoding="utf-8")
+
+
+@contextmanager
+def living(ws: Path, kind: Kind, folder: Path) -> Iterator[Path]:
+    """A workspace whose ledger lives in a database of that kind, as if it had been made there; `folder` is for files.
+
+    No event tells of it, as of `tradex ledger copy` one does.
+    """
+    with kind.fresh(folder) as url:
+        source, target = open_engine(load_config(ws / FILE).ledger_url), open_engine(url, create=True)
+        try:
+            with writing(target) as there, writing(source) as here:
+                pour_all(here, there, store_info(source))
+        finally:
+            source.dispose()
+            target.dispose()
+        point(ws, url)
+        yield ws
 
 
 @contextmanager

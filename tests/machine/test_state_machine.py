@@ -8,8 +8,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -26,6 +27,7 @@ from tests.kit.check import check_everything, read_record
 from tests.kit.fold import fold_partitions, fold_runs
 from tests.kit.kept import make_small
 from tests.kit.lake import projection
+from tests.kit.stores import POSTGRES, SQLITE, Kind, living
 from tests.machine.actions import DECISIONS, actions
 from tests.machine.caches import EVENTS, FATES, Caches, fates
 from tests.machine.driver import (
@@ -63,6 +65,7 @@ class Machine(RuleBasedStateMachine):
 
     every, each_save = 4, False
     """After which steps the answers are compared with a fold from zero, and whether as of each save, too."""
+    store: ClassVar[Kind] = SQLITE
 
     @initialize()
     def begin(self) -> None:
@@ -71,6 +74,9 @@ class Machine(RuleBasedStateMachine):
         settings_file = self.root / "ws" / "tradex.toml"
         text = settings_file.read_text(encoding="utf-8").replace(str(template().parent), str(self.root))
         settings_file.write_text(text, encoding="utf-8")
+        self.moved = ExitStack()
+        if self.store is not SQLITE:
+            self.moved.enter_context(living(self.root / "ws", self.store, self.root))
         self.lab = Lab(self.root / "ws")
         self.model = self.lab.model
         self.caches, self.steps = Caches(self.lab, template().with_name("others")), 0
@@ -80,6 +86,7 @@ class Machine(RuleBasedStateMachine):
         if hasattr(self, "caches"):
             self.caches.leave()
         if hasattr(self, "root"):
+            self.moved.close()
             shutil.rmtree(self.root, ignore_errors=True)
 
     def pick(self, number: int, *statuses: str) -> str | None:
@@ -316,6 +323,12 @@ class AtEachSave(Machine):
     every, each_save = 1, True
 
 
+class OverPostgreSQL(Machine):
+    """The same, with the ledger in PostgreSQL."""
+
+    store = POSTGRES[0]
+
+
 SOAKED = (
     *("request temporal", "request dataset", "request logical", "request forced", "approve", "drive", "broken", "run"),
     *("revert", "reverted", "bump", "override", "late", "rebuild everything"),
@@ -346,9 +359,14 @@ def test_whatever_people_do_in_whatever_order_the_ledger_is_as_a_plain_model_say
     play(examples=4, steps=15, same_each_time=True)
 
 
+def test_over_postgresql_it_is_so_too() -> None:
+    play(examples=1, steps=12, machine=OverPostgreSQL, same_each_time=True)
+
+
 @pytest.mark.soak
-def test_thousands_of_steps_leave_the_ledger_as_a_plain_model_says() -> None:
-    play(examples=100, steps=40)
+@pytest.mark.parametrize(("machine", "examples"), [(Machine, 100), (OverPostgreSQL, 50)])
+def test_thousands_of_steps_leave_the_ledger_as_a_plain_model_says(machine: type[Machine], examples: int) -> None:
+    play(examples=examples, steps=40, machine=machine)
     few = {name: STEPS[name] for name in (*SOAKED, *DECISIONS, *FATES) if STEPS[name] < 10}
     assert not few, f"the machine hardly did these: {few}"
 

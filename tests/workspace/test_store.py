@@ -17,7 +17,7 @@ from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything
 from tests.kit.faults import Crash
-from tests.kit.stores import STORES, Kind
+from tests.kit.stores import STORES, Kind, point
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE, load_config
 from tradex_ledger.domain.lake import EpochRefusedError
@@ -52,13 +52,6 @@ def ws(tmp_path: Path) -> Path:
 def used(ws: Path, actor: str = "ana") -> Iterator[Workspace]:
     with Workspace.open(ws, actor=actor, clock=small.Ticking(), tolerates=("ledger-moved", "epoch-waits")) as opened:
         yield opened
-
-
-def point(ws: Path, url: str) -> None:
-    """Write another ledger into the settings."""
-    settings = ws / FILE
-    text_of = settings.read_text(encoding="utf-8")
-    settings.write_text(re.sub(r"^ledger = .*$", f"ledger = {json.dumps(url)}", text_of, flags=re.M), encoding="utf-8")
 
 
 def asked(ws: Path, url: str) -> str:
