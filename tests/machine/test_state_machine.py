@@ -360,7 +360,7 @@ def test_whatever_people_do_in_whatever_order_the_ledger_is_as_a_plain_model_say
 
 
 def test_over_postgresql_it_is_so_too() -> None:
-    play(examples=1, steps=12, machine=OverPostgreSQL, same_each_time=True)
+    play(examples=1, steps=6, machine=OverPostgreSQL, same_each_time=True)
 
 
 @pytest.mark.soak

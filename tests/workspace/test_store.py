@@ -8,9 +8,12 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
+from eventsourcing.persistence import StoredEvent
 from sqlalchemy import Connection, text
 
 from tests import worlds
@@ -21,15 +24,17 @@ from tests.kit.stores import STORES, Kind, point
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE, load_config
 from tradex_ledger.domain.lake import EpochRefusedError
+from tradex_ledger.domain.policy import NotAllowedError
 from tradex_ledger.errors import BrokenLedgerError, TradexError
 from tradex_ledger.lake.folder import markers
-from tradex_ledger.lake.identity_errors import BehindError, EpochWaitsError, NotLostError
+from tradex_ledger.lake.identity_errors import BehindError, EpochWaitsError, NotLostError, OtherLedgerError
 from tradex_ledger.ledger import copying
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.backup import BackupError, FileThereError
 from tradex_ledger.ledger.copying import OtherRootError
 from tradex_ledger.ledger.log import pages
 from tradex_ledger.ledger.moved import LedgerMovedError
+from tradex_ledger.ledger.recorder import Recorder
 from tradex_ledger.ledger.select import open_store
 from tradex_ledger.ledger.store import open_engine
 from tradex_ledger.ledger.store_errors import LedgerExistsError, NoLedgerError, TablesTakenError
@@ -212,7 +217,7 @@ def dying(step: str, patch: pytest.MonkeyPatch) -> Iterator[None]:
             yield connection
             if number == 2 and step == "before the end here":
                 raise Crash
-            if number == 1 and step == "after the end here":
+            if number == 1 and step in ("after the end here", "before the end"):
                 raise Crash
         if number == 1 and step == "after the end there":
             raise Crash
@@ -233,8 +238,14 @@ def dying(step: str, patch: pytest.MonkeyPatch) -> Iterator[None]:
     assert copying.save is save
 
 
-@pytest.mark.parametrize("kind", [SQLITE, POSTGRES], ids=lambda kind: kind.name)
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    ("kind", "step"),
+    [
+        *((SQLITE, step) for step in STEPS),
+        *(pytest.param(POSTGRES, step, marks=[pytest.mark.soak] * (step != STEPS[3])) for step in STEPS),
+    ],
+    ids=lambda value: getattr(value, "name", value),
+)
 def test_who_dies_while_moving_runs_it_again(
     ws: Path, tmp_path: Path, kind: Kind, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +280,39 @@ def test_who_dies_while_moving_runs_it_again(
             assert ana.lake.identity().problem is None
     if kind is SQLITE:
         assert markers(ws / "lake")[-1].epoch == 1
+
+
+@pytest.mark.parametrize(("of", "to"), [(SQLITE, POSTGRES), (POSTGRES, SQLITE)], ids=lambda kind: kind.name)
+def test_whoever_saves_meanwhile_is_taken_along_or_refused(ws: Path, tmp_path: Path, of: Kind, to: Kind) -> None:
+    for name in ("of", "to"):
+        (tmp_path / name).mkdir()
+    with of.fresh(tmp_path / "of") as here, to.fresh(tmp_path / "to") as there:
+        if of is POSTGRES:
+            moved(ws, here)
+        first, saved = load_config(ws / FILE).ledger_url, list[int]()
+        digest, begun = asked(ws, there), Event()
+
+        def go_on() -> None:
+            engine = open_engine(first)
+            recorder = Recorder(engine, lambda: datetime.now(UTC))
+            try:
+                for version in range(1, 1_000_000):
+                    saved.extend(recorder.insert_events([StoredEvent("bf-1", version, "topic", b"state")]))
+                    begun.set()
+            except LedgerMovedError:
+                return
+            finally:
+                engine.dispose()
+
+        thread = Thread(target=go_on)
+        thread.start()
+        assert begun.wait(20)
+        with used(ws, "ben") as ben:
+            done = ben.store.move(digest)
+        thread.join(20)
+        assert not thread.is_alive()
+        assert saved[-1] < done.events == len(all_rows(first))
+        assert all_rows(there)[: done.events] == all_rows(first)
 
 
 def test_what_is_other_there_than_here_is_not_kept(ws: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,8 +351,11 @@ def backed_up(ws: Path, file: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize(("of", "to"), [(SQLITE, POSTGRES), (POSTGRES, SQLITE), (SQLITE, SQLITE)],
-                         ids=lambda kind: kind.name)  # fmt: skip
+@pytest.mark.parametrize(
+    ("of", "to"),
+    [(SQLITE, POSTGRES), *(pytest.param(of, SQLITE, marks=pytest.mark.soak) for of in (POSTGRES, SQLITE))],
+    ids=lambda kind: kind.name,
+)
 def test_a_backup_is_put_back_into_any_database_with_the_same_root(
     ws: Path, tmp_path: Path, of: Kind, to: Kind
 ) -> None:
@@ -442,7 +489,7 @@ HARMS: dict[str, Callable[[list[bytes]], list[bytes]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", [SQLITE, POSTGRES], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", [SQLITE, pytest.param(POSTGRES, marks=pytest.mark.soak)], ids=lambda kind: kind.name)
 def test_a_damaged_backup_puts_nothing_back(ws: Path, tmp_path: Path, kind: Kind) -> None:
     file, packed = backed_up(ws, tmp_path / "backup.gz"), {}
     lines = lines_of(file)
@@ -474,6 +521,49 @@ def test_a_ledger_is_put_back_into_an_empty_database_only(ws: Path, tmp_path: Pa
     with pytest.raises(LedgerExistsError):
         restore(ws, file, reason=LOST, actor="ana", clock=small.Ticking())
     assert rows_of(ws) == before
+
+
+def test_a_lake_of_another_ledger_takes_none_that_is_put_back(ws: Path, tmp_path: Path) -> None:
+    other = worlds.copied(tmp_path / "other", days=3, until=3, thin=True, run_ahead_days=9)
+    file = backed_up(other, tmp_path / "backup.gz")
+    point(ws, f"sqlite:///{tmp_path / 'anew.db'}")
+    with pytest.raises(OtherLedgerError):
+        restore(ws, file, reason=LOST, actor="ana", clock=small.Ticking())
+    with pytest.raises(NoLedgerError):
+        open_store(load_config(ws / FILE).ledger_url)
+
+
+def test_who_may_not_ask_for_an_epoch_puts_nothing_back(tmp_path: Path) -> None:
+    ws = worlds.copied(tmp_path, days=3, until=3, thin=True, may_force=["ana", "ben"])
+    file = backed_up(ws, tmp_path / "backup.gz")
+    point(ws, f"sqlite:///{tmp_path / 'anew.db'}")
+    with pytest.raises(NotAllowedError):
+        restore(ws, file, reason=LOST, actor="eve", clock=small.Ticking())
+    with pytest.raises(NoLedgerError):
+        open_store(load_config(ws / FILE).ledger_url)
+
+
+@pytest.mark.parametrize("kind", [SQLITE, POSTGRES], ids=lambda kind: kind.name)
+def test_who_dies_while_putting_back_has_put_back_nothing_or_all(
+    ws: Path, tmp_path: Path, kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = backed_up(ws, tmp_path / "backup.gz")
+    (tmp_path / "anew").mkdir()
+    with kind.fresh(tmp_path / "anew") as anew:
+        point(ws, anew)
+        for step in ("begun", "poured", "before the end"):
+            with dying(step, monkeypatch):
+                restore(ws, file, reason=LOST, actor="ana", clock=small.Ticking())
+            with pytest.raises(NoLedgerError):
+                open_store(anew)
+        with dying("after the end there", monkeypatch):
+            restore(ws, file, reason=LOST, actor="ana", clock=small.Ticking())
+        with pytest.raises(EpochWaitsError):
+            small.reopen(ws)
+        with used_to_mend(ws, "ben") as ben:
+            plan = ben.lake.waiting_epoch()
+            assert plan is not None
+            assert ben.lake.begin_epoch(plan.digest) == 1
 
 
 def test_a_backup_that_is_not_there_is_named(ws: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
