@@ -200,7 +200,7 @@ def pages(connection: Connection, ledger: str, last: int) -> Iterator[list[Event
 
 def root_of(connection: Connection, ledger: str, size: int) -> bytes:
     """The root over the first events, as the store's own tiles give it. Raises: `BrokenLedgerError`."""
-    return merkle.tree_root(size, _tile_reader(connection), _leaf_reader(connection, ledger))
+    return merkle.Tree(size, _tile_reader(connection), _leaf_reader(connection, ledger)).root()
 
 
 def _held_back(now: datetime, last: Head, first: StoredEvent) -> tuple[StoredEvent, ...]:
