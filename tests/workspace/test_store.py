@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
 
+import psycopg
 import pytest
 from eventsourcing.persistence import StoredEvent
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from tests import worlds
 from tests.kit import small
@@ -25,13 +26,14 @@ from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE, load_config
 from tradex_ledger.domain.lake import EpochRefusedError
 from tradex_ledger.domain.policy import NotAllowedError
-from tradex_ledger.errors import BrokenLedgerError, TradexError
+from tradex_ledger.errors import BrokenLedgerError, TradexError, UsageError
 from tradex_ledger.lake.folder import markers
 from tradex_ledger.lake.identity_errors import BehindError, EpochWaitsError, NotLostError, OtherLedgerError
-from tradex_ledger.ledger import copying
+from tradex_ledger.ledger import copying, store
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.backup import BackupError, FileThereError
 from tradex_ledger.ledger.copying import OtherRootError
+from tradex_ledger.ledger.faults import StoreFault
 from tradex_ledger.ledger.log import pages
 from tradex_ledger.ledger.moved import LedgerMovedError
 from tradex_ledger.ledger.recorder import Recorder
@@ -204,8 +206,6 @@ STEPS = ["begun", "poured", "before the end here", "after the end here", "after 
 @contextmanager
 def dying(step: str, patch: pytest.MonkeyPatch) -> Iterator[None]:
     """Who moves a ledger dies at a step."""
-    from tradex_ledger.ledger import store
-
     real, count = store.writing, [0]
     pour, save = copying.pour, copying.save
 
@@ -313,6 +313,44 @@ def test_whoever_saves_meanwhile_is_taken_along_or_refused(ws: Path, tmp_path: P
         assert not thread.is_alive()
         assert saved[-1] < done.events == len(all_rows(first))
         assert all_rows(there)[: done.events] == all_rows(first)
+
+
+def test_a_connection_that_is_lost_at_the_very_end_is_told_and_the_next_attempt_ends_it(
+    ws: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with POSTGRES.fresh(tmp_path) as there:
+        digest, real = asked(ws, there), store.writing
+
+        @contextmanager
+        def cut(engine: Engine) -> Iterator[Connection]:
+            with real(engine) as connection:
+                yield connection
+                if engine.dialect.name == "postgresql":
+                    with psycopg.connect(there, autocommit=True) as other:
+                        other.execute(
+                            "select pg_terminate_backend(pid) from pg_stat_activity "
+                            "where datname = current_database() and pid <> pg_backend_pid()"
+                        )
+
+        with used(ws, "ben") as ben, monkeypatch.context() as patch:
+            patch.setattr(store, "writing", cut)
+            with pytest.raises(StoreFault) as lost:
+                ben.store.move(digest)
+        assert lost.value.code == "store-lost"
+        with pytest.raises(LedgerMovedError):
+            small.reopen(ws)
+        with used(ws, "ben") as ben:
+            ben.store.move(digest)
+        point(ws, there)
+        with small.reopen(ws) as ana:
+            check_everything(ana)
+
+
+@pytest.mark.parametrize("url", ["postgresql://ana:hunter2@db/x", "mysql://db/x?password=hunter2", "hunter2"])
+def test_a_url_that_is_none_or_holds_a_password_is_refused_and_not_repeated(ws: Path, url: str) -> None:
+    with used(ws) as ana, pytest.raises(UsageError) as refused:
+        ana.store.plan_move(url, reason=REASON)
+    assert "hunter2" not in refused.value.message + refused.value.mend
 
 
 def test_what_is_other_there_than_here_is_not_kept(ws: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -441,8 +479,8 @@ def test_a_moved_ledger_is_backed_up_and_goes_on_where_two_persons_say_so(ws: Pa
 
 def test_a_backup_is_made_while_others_write_and_is_one_state(ws: Path, tmp_path: Path) -> None:
     with small.reopen(ws) as ana, Workspace.open(ws, reading=True) as anybody:
-        store = anybody.ledger.store
-        real, calls = type(store).select, [0]
+        read = anybody.ledger.store
+        real, calls = type(read).select, [0]
 
         def select(self: object, statement: str, **values: object) -> object:
             calls[0] += 1
@@ -450,7 +488,7 @@ def test_a_backup_is_made_while_others_write_and_is_one_state(ws: Path, tmp_path
             return real(self, statement, **values)  # type: ignore[arg-type]  # as they were given
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(type(store), "select", select)
+            patch.setattr(type(read), "select", select)
             made = anybody.store.backup(tmp_path / "backup.gz")
         assert calls[0] > 3
         assert made.events < ana.ledger.position()

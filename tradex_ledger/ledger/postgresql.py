@@ -43,7 +43,7 @@ _DISK = Fault("store-disk", "could not be written ({said}); the save left nothin
 _NO_RIGHT = Fault(
     "store-not-writable",
     "does not let this role do that: {said}",
-    "ask an administrator of the database to say what this shows: tradex ledger grants --print",
+    "ask the owner of the database, who gives rights by tradex ledger grants",
 )
 _MORE_RIGHTS = Fault(
     "grants", "gives a role more than it should have, and nothing was changed: {said}", "name a new role"
