@@ -26,7 +26,7 @@ from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE, load_config
 from tradex_ledger.domain.lake import EpochRefusedError
 from tradex_ledger.domain.policy import NotAllowedError
-from tradex_ledger.errors import BrokenLedgerError, TradexError, UsageError
+from tradex_ledger.errors import BrokenLedgerError, NotFoundError, TradexError, UsageError
 from tradex_ledger.lake.folder import markers
 from tradex_ledger.lake.identity_errors import BehindError, EpochWaitsError, NotLostError, OtherLedgerError
 from tradex_ledger.ledger import copying, store
@@ -606,5 +606,11 @@ def test_who_dies_while_putting_back_has_put_back_nothing_or_all(
 
 def test_a_backup_that_is_not_there_is_named(ws: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     point(ws, f"sqlite:///{tmp_path / 'anew.db'}")
-    assert run(["-C", str(ws), "ledger", "restore", str(tmp_path / "none.gz"), "--reason", LOST]) == 6
-    assert "none.gz" in capsys.readouterr().err
+    assert run(["-C", str(ws), "ledger", "restore", str(tmp_path / "none.gz"), "--reason", LOST]) == 4
+    assert "there is no file" in capsys.readouterr().err
+    assert not (tmp_path / "anew.db").exists()
+
+
+def test_a_folder_that_is_not_there_takes_no_backup(ws: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="there is no folder"):
+        backed_up(ws, tmp_path / "none" / "backup.gz")

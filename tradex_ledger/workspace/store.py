@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tradex_ledger.audit.documents.store import BackupDocument, GrantsDocument, MovedDocument, RestoredDocument
 from tradex_ledger.clock import utc_now
 from tradex_ledger.config import SQLITE, ledger_url, open_config
-from tradex_ledger.errors import RefusedError
+from tradex_ledger.errors import NotFoundError, RefusedError
 from tradex_ledger.keyed import caches_of
 from tradex_ledger.lake import identity
 from tradex_ledger.lake.identity_errors import NotLostError
@@ -57,6 +57,8 @@ class StoreRoom:
         """Write the whole ledger into a new file, while others write; what it is like, it says itself."""
         from tradex_ledger.ledger.backup import write
 
+        if not file.parent.is_dir():
+            raise NotFoundError(f"there is no folder {file.parent}", mend="make it, or name another place")
         try:
             made = write(self.core.ledger.store, file)
             size = file.stat().st_size
@@ -142,6 +144,8 @@ def restore(
 
     config = open_config(folder)
     check_trusted(config.folder, config.pipeline)
+    if not file.is_file():
+        raise NotFoundError(f"there is no file {file}", mend="name a backup: tradex ledger backup has written it")
     try:
         with _target(config.ledger_url) as engine:
             copying.check_target(engine)
