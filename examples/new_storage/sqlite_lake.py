@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +50,9 @@ class SqliteLake(Lake):
         if not is_there(place, file.bytes):
             self._bring(file, place)
         return place
+
+    def bring(self, files: Iterable[LakeFile]) -> None:
+        """Left out of the example: `near` brings one after the other."""
 
     def fetch(self, file: LakeFile) -> Path:
         """The same, once what the database has was hashed; a copy that is right stays as it is."""

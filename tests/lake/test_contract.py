@@ -14,11 +14,13 @@ from pathlib import Path
 import pytest
 
 from examples.new_storage.sqlite_lake import SqliteLake
+from tests.kit import s3
 from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.lake.local import LocalLake
 from tradex_ledger.lake.markers import KEPT, Marker, drop_old
 from tradex_ledger.lake.port import Lake
+from tradex_ledger.lake.s3 import S3Lake
 from tradex_ledger.lake.storage import LakeFileError, StagedFile, sha256_of
 
 FOLDER, OTHER = "gold_metrics/date=2024-01-03", "gold_metrics/date=2024-01-04"
@@ -43,10 +45,15 @@ def change_row(lake: Lake, path: str, content: bytes) -> None:
     database.close()
 
 
+def change_object(store: Callable[[], s3.Store]) -> Callable[[Lake, str, bytes], None]:
+    return lambda lake, path, content: s3.change(store(), lake.name, path, content)
+
+
 LAKES = {
     "a folder": Made(lambda folder: LocalLake(folder / "lake"), change_file),
     "a folder without hard links": Made(lambda folder: LocalLake(folder / "lake"), change_file),
     "one SQLite file": Made(lambda folder: SqliteLake(f"sqlite://{folder}/lake.db"), change_row),
+    **{name: Made(lambda folder: S3Lake(s3.url_of(folder)), change_object(store)) for name, store in s3.STORES.items()},
 }
 
 
@@ -57,6 +64,8 @@ def made(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 
     if request.param == "a folder without hard links":
         monkeypatch.setattr(os, "link", refuse)
+    if (store := s3.STORES.get(request.param)) is not None:
+        store().use(monkeypatch)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return LAKES[request.param]
 

@@ -49,14 +49,14 @@ def test_a_pipeline_runs_on_a_storage_that_the_package_does_not_know(tmp_path: P
 def test_a_url_that_nobody_serves_is_refused_and_not_repeated(tmp_path: Path):
     small.deliver(tmp_path / "posts", days=1)
     with pytest.raises(UsageError) as caught:
-        Workspace.create(tmp_path / "ws", source=f"files:{tmp_path / 'posts'}", lake="s3://user:hunter2@bucket/lake")
+        Workspace.create(tmp_path / "ws", source=f"files:{tmp_path / 'posts'}", lake="gs://user:hunter2@bucket/lake")
     assert caught.value.code == "url-as-path"
     assert "hunter2" not in str(caught.value) + caught.value.mend
     assert not (tmp_path / "ws").exists()
     with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as made:
         settings = made.config.folder / FILE
-    settings.write_text(settings.read_text().replace('lake = "lake"', 'lake = "s3://bucket/lake"'))
+    settings.write_text(settings.read_text().replace('lake = "lake"', 'lake = "gs://bucket/lake"'))
     with pytest.raises(UsageError, match="the lake is given as a URL"):
         small.reopen(tmp_path / "ws")
     with pytest.raises(UsageError):
-        open_lake("s3://bucket/lake")
+        open_lake("gs://bucket/lake")

@@ -52,7 +52,7 @@ class InputFile:
     def check(self) -> Stamp:
         """Raise `LakeFileError` unless it is as its event says; it is hashed, whatever a cache knows."""
         try:
-            return check_file(self.path, self.file)
+            return check_near(self.lake, self.file)
         except LakeFileError as error:
             raise error.of_layer(self.layer) from None
 
@@ -61,10 +61,22 @@ class InputFile:
         check_same(self.path, self.file, stamp)
 
 
+def check_near(lake: Lake, file: LakeFile) -> Stamp:
+    """As `check_file` does, of what is here of a file; one that is wrong may be so only here, and is brought again."""
+    try:
+        return check_file(lake.near(file), file)
+    except LakeFileError:
+        return check_file(lake.fetch(file), file)
+
+
 @contextmanager
 def checked(files: Iterable[InputFile]) -> Iterator[None]:
-    """Files that are as their events say, before they are read and after: DuckDB opens them by their names."""
-    stamps = [(file, file.check()) for file in files]
+    """Files of one lake that are as their events say, before they are read and after: DuckDB opens them by their
+    names."""
+    given = list(files)
+    if given:
+        given[0].lake.bring(file.file for file in given)
+    stamps = [(file, file.check()) for file in given]
     yield
     for file, stamp in stamps:
         file.check_same(stamp)

@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.lake import folder as folders
+from tradex_ledger.lake import staging
 from tradex_ledger.lake.folder import STAGING
 from tradex_ledger.lake.markers import MARKS, Marker
 from tradex_ledger.lake.port import Entry, Lake, Seen
@@ -37,6 +37,9 @@ class LocalLake(Lake):
     def near(self, file: LakeFile) -> Path:
         """Where the file is: here already."""
         return self.root / file.path
+
+    def bring(self, files: Iterable[LakeFile]) -> None:
+        """Nothing is to be done."""
 
     def fetch(self, file: LakeFile) -> Path:
         """The same, once it was hashed."""
@@ -83,18 +86,17 @@ class LocalLake(Lake):
 
     def remove(self, path: str, version: str | None = None) -> None:
         """Remove what is there under a name, unless somebody put something else in its place meanwhile."""
+        if staging.remove(self.root / STAGING, path, version):
+            return
         place = self.root / path
         with suppress(FileNotFoundError):
-            state = place.stat(follow_symlinks=False)
-            if _is_folder(state) and path.startswith(f"{STAGING}/"):
-                shutil.rmtree(place)
-            elif version in (None, _version(state)):
+            if version in (None, staging.version(place.stat(follow_symlinks=False))):
                 place.unlink(missing_ok=True)
 
     def files(self) -> Iterator[Entry]:
         """Each thing in the folder that is no folder itself."""
         for path, state in folders.all_entries(self.root, frozenset((MARKS, STAGING))):
-            yield Entry(path, state.st_size, state.st_mtime, _kind(state), _version(state))
+            yield Entry(path, state.st_size, state.st_mtime, staging.kind(state), staging.version(state))
 
     def check_writable(self) -> None:
         """Raise `EnvironmentFault` unless files can be made in the folder, and staged."""
@@ -110,29 +112,15 @@ class LocalLake(Lake):
 
     def new_staging(self, run_id: str, token: str) -> Path:
         """A folder in the lake itself: a file is placed by a link."""
-        parent = self.root / STAGING
-        parent.mkdir(parents=True, exist_ok=True)
-        for left in parent.glob(f"{run_id}.*"):
-            shutil.rmtree(left, ignore_errors=True)
-        folder = parent / f"{run_id}.{token}"
-        folder.mkdir()
-        return folder
+        return staging.new(self.root / STAGING, run_id, token)
 
     def drop_staging(self, folder: Path) -> None:
         """Remove a staging folder."""
         shutil.rmtree(folder, ignore_errors=True)
 
     def staged(self) -> Iterator[Entry]:
-        """What lies in the staging folder; the bytes of a folder are those of all that is in it."""
-        parent = self.root / STAGING
-        for place in sorted(parent.iterdir()) if parent.is_dir() else ():
-            with suppress(FileNotFoundError):
-                state = place.stat(follow_symlinks=False)
-                inside = [found for _, found in folders.all_entries(place, frozenset())] if _is_folder(state) else []
-                newest = max([state, *inside], key=lambda found: found.st_mtime_ns)
-                n_bytes = sum(found.st_size for found in inside) if _is_folder(state) else state.st_size
-                path = f"{STAGING}/{place.name}"
-                yield Entry(path, n_bytes, newest.st_mtime, _kind(state), _version(newest))
+        """What lies in the staging folder."""
+        return staging.listed(self.root / STAGING)
 
     def markers(self) -> list[Marker]:
         """The markers in the folder `.tradex-lake`."""
@@ -156,19 +144,6 @@ class LocalLake(Lake):
     def exposed(self) -> Iterator[str]:
         """The folders that anybody can write."""
         return written_by_others(self.root)
-
-
-def _is_folder(state: os.stat_result) -> bool:
-    return S_ISDIR(state.st_mode)
-
-
-def _kind(state: os.stat_result) -> str:
-    kinds = ((S_ISREG, "file"), (S_ISLNK, "link"), (S_ISDIR, "folder"))
-    return next((kind for is_one, kind in kinds if is_one(state.st_mode)), "other")
-
-
-def _version(state: os.stat_result) -> str:
-    return f"{state.st_ino}.{state.st_size}.{state.st_mtime_ns}"
 
 
 def _link_new(source: Path, final: Path) -> None:

@@ -10,7 +10,7 @@ it was doing. Nothing is tried again here: a run that failed is driven again, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -79,6 +79,10 @@ class Lake(Protocol):
         """
         ...
 
+    def bring(self, files: Iterable[LakeFile]) -> None:
+        """Have files ready for `near`, many at once, where they have to be brought. Raises: as `near` does."""
+        ...
+
     def fetch(self, file: LakeFile) -> Path:
         """Where those very bytes can be opened on this machine: they were read, and have that digest.
 
@@ -87,7 +91,10 @@ class Lake(Protocol):
         ...
 
     def has(self, file: LakeFile) -> bool:
-        """Whether a file is there with that size: a look, no proof. What cannot be looked at is not there."""
+        """Whether a file is there with that size: a look, no proof.
+
+        What this user may not look at is not there; raises where a storage cannot be asked at all.
+        """
         ...
 
     def place(self, staged: Mapping[str, StagedFile], run_id: str, taken: Collection[str] = ()) -> list[LakeFile]:

@@ -44,6 +44,8 @@ class LakeFileError(EnvironmentFault):
 
 def translate(error: OSError | duckdb.Error, doing: str) -> TradexError:
     """Say what a failed read or write means, with the values, for a person."""
+    if isinstance(error, TradexError):  # of a storage that says for itself what it means, and what mends it
+        return error
     text = str(error).splitlines()[0]
     number = getattr(error, "errno", None)
     if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "No space left" in text:

@@ -21,8 +21,9 @@ from pathlib import Path
 
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.keyed import cache_home, read_sealed, seal, write_sealed
+from tradex_ledger.lake.inputs import check_near
 from tradex_ledger.lake.port import Lake
-from tradex_ledger.lake.storage import Stamp, check_file, check_same, check_size
+from tradex_ledger.lake.storage import Stamp, check_same, check_size
 
 KEPT_SECONDS = 7 * 86_400
 SETTLED_NS = 2_000_000_000
@@ -123,6 +124,7 @@ class Reading:
         cannot be read."""
         wanted = [file for file in dict.fromkeys(files) if file not in self._stamps]
         unknown = []
+        self.lake.bring(wanted)
         for file in wanted:
             stamp = check_size(self.lake.near(file), file)
             self._stamps[file] = stamp
@@ -148,7 +150,7 @@ class Reading:
             yield from pool.map(self._checked, files)
 
     def _checked(self, file: LakeFile) -> Stamp:
-        return check_file(self.lake.near(file), file)
+        return check_near(self.lake, file)
 
 
 def _read(path: Path | None) -> dict[bytes, int]:

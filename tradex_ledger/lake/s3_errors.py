@@ -1,0 +1,124 @@
+"""What went wrong between this machine and an object store, in our own words.
+
+Answers of a store repeat what was asked, with key ids and signatures: nothing of them is shown but a code and a status.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tradex_ledger.errors import EnvironmentFault, UsageError
+
+_STATUS = re.compile(r"status code: (\d{3})")
+_CODE = re.compile(r"<Code>(\w{1,64})</Code>")
+_KIND = re.compile(r"kind: (\w{1,32}),")
+_NO_CREDENTIALS = re.compile(r"latest/api/token|latest/meta-data|security-credentials|NoCredentials|MissingAccessKey")
+_REFUSED = {
+    "SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken", "TokenRefreshRequired",
+    "AuthorizationHeaderMalformed", "InvalidClientTokenId", "AuthFailure",
+}  # fmt: skip
+_SKEWED = "RequestTimeTooSkewed"
+
+
+class NoS3PlaceError(UsageError):
+    """A URL that names no place in S3. It is not repeated: it may hold a secret."""
+
+    code = "lake-url"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"the lake's URL (not repeated: it may hold a secret) {problem}",
+            mend="s3://BUCKET/PREFIX; endpoint and credentials come from the environment: AWS_ENDPOINT_URL, "
+            "AWS_REGION, AWS_ACCESS_KEY_ID, …",
+        )
+
+
+class S3Fault(EnvironmentFault, OSError):
+    """A fault of an object store. It is an `OSError`, too: what the port has for a lake that cannot be looked into."""
+
+
+class UnreachableError(S3Fault):
+    """The store does not answer, or is too busy."""
+
+    code = "lake-unreachable"
+
+    def __init__(self, lake: str, why: str, endpoint: str) -> None:
+        super().__init__(
+            f"the lake {lake} cannot be reached: {why}",
+            mend=f"see that {endpoint} answers, then run the same command again: it resumes",
+            transient=True,
+        )
+
+
+class CredentialsError(S3Fault):
+    """There are no credentials, or the store does not take them."""
+
+    code = "lake-credentials"
+
+    def __init__(self, lake: str, problem: str) -> None:
+        super().__init__(
+            f"the lake {lake} cannot be used: {problem}",
+            mend="give the right ones in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile (AWS_PROFILE), and "
+            "AWS_REGION",
+        )
+
+
+class NoBucketError(S3Fault):
+    """There is no such bucket."""
+
+    code = "lake-bucket"
+
+    def __init__(self, lake: str, endpoint: str) -> None:
+        super().__init__(
+            f"the lake {lake} has no bucket at {endpoint}",
+            mend="make the bucket, or correct lake under [workspace] in tradex.toml, or AWS_ENDPOINT_URL",
+        )
+
+
+class OverwritesError(S3Fault):
+    """The store overwrites where it was asked not to: two writers would lose each other's files."""
+
+    code = "lake-overwrites"
+
+    def __init__(self, lake: str, endpoint: str) -> None:
+        super().__init__(
+            f"the store of the lake {lake} at {endpoint} does not heed If-None-Match: it overwrites what is there",
+            mend="use a store, or a release of it, with conditional writes",
+        )
+
+
+def fault_of(error: Exception, lake: str, endpoint: str, doing: str) -> S3Fault:
+    """What an error of the client means for a lake, while `doing` something."""
+    text = str(error)
+    status, code, kind = (found[1] if (found := pattern.search(text)) else "" for pattern in (_STATUS, _CODE, _KIND))
+    if _NO_CREDENTIALS.search(text):
+        return CredentialsError(lake, "no credentials were found")
+    if code == "NoSuchBucket":
+        return NoBucketError(lake, endpoint)
+    if code in _REFUSED:
+        return CredentialsError(lake, f"the store refused the credentials ({code})")
+    if code == _SKEWED:
+        return S3Fault(f"the lake {lake} refused the request: this machine's clock is wrong", mend="set the clock")
+    if status in ("401", "403"):
+        return S3Fault(
+            f"no permission while {doing} in the lake {lake} ({code or status})",
+            mend="give this user s3:ListBucket, s3:GetObject, s3:PutObject and, for gc, prune and markers, "
+            "s3:DeleteObject there",
+            code="no-permission",
+        )
+    if is_passing(error):
+        why = " ".join(filter(None, (status, code))) or {
+            "Connect": "no connection",
+            "Timeout": "no answer in time",
+        }.get(kind, "the connection broke")
+        return UnreachableError(lake, f"{why}, while {doing}", endpoint)
+    told = " ".join(filter(None, (status, code))) or type(error).__name__
+    return S3Fault(f"the lake {lake} answered {told} while {doing}", mend="run the same command again: it resumes")
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether the same request may well succeed later: no answer, a broken one, a busy or failing server."""
+    found = _STATUS.search(str(error))
+    if found is None:
+        return bool(_KIND.search(str(error)))
+    return found[1] in ("408", "429") or found[1].startswith("5")
