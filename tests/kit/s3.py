@@ -7,20 +7,17 @@ killed: the system sends it a signal. What it keeps it keeps in memory where the
 from __future__ import annotations
 
 import atexit
-import ctypes
 import hashlib
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -35,7 +32,13 @@ KEY, SECRET, BUCKET = "tradex-test-key", "tradex-test-secret", "tradex-lake"
 _SECONDS = 60
 _TRIES = 3
 _PORTS = 8
-_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
+_LAUNCH = """
+import ctypes, os, signal, sys
+os.setsid()  # it hears no Ctrl-C of the terminal
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: it dies with who started it
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 _names = count()
 
 
@@ -129,9 +132,8 @@ def _started(name: str, command: Callable[[list[str], Path], list[str]], *, chec
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         ports = _free_ports()
         with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                command(ports, folder), stdout=log, stderr=log, cwd=folder, preexec_fn=_end_with_the_test
-            )
+            launch = [sys.executable, "-c", _LAUNCH, *command(ports, folder)]
+            process = subprocess.Popen(launch, stdout=log, stderr=log, cwd=folder)
         atexit.register(_stop, process)
         made = Store(name, f"http://127.0.0.1:{ports[0]}", process, checks_signatures)
         if _make_bucket(made):
@@ -178,13 +180,6 @@ def _free_ports() -> list[str]:
     finally:
         for one in held:
             one.close()
-
-
-def _end_with_the_test() -> None:
-    """The server hears no Ctrl-C of the terminal, and dies with the process that started it."""
-    os.setsid()
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

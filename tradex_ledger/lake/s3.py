@@ -30,7 +30,7 @@ from tradex_ledger.lake import staging
 from tradex_ledger.lake.cache import Cache, open_cache, user_folder
 from tradex_ledger.lake.markers import MARKS, Marker, marker_of
 from tradex_ledger.lake.port import Entry, Lake, Seen
-from tradex_ledger.lake.s3_errors import OverwritesError
+from tradex_ledger.lake.s3_errors import OverwritesError, S3Fault
 from tradex_ledger.lake.s3_objects import Objects
 from tradex_ledger.lake.s3_store import endpoint, place_of, together, wait_for
 from tradex_ledger.lake.storage import StagedFile, translate
@@ -180,6 +180,8 @@ class S3Lake(Lake):
                     raise
                 cache.trim(0)
                 return bring()
+        except S3Fault:
+            raise
         except OSError as error:
             raise translate(error, f"bringing files of the lake {self.name}") from error
 

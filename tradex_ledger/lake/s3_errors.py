@@ -17,6 +17,7 @@ _REFUSED = {
     "SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken", "TokenRefreshRequired",
     "AuthorizationHeaderMalformed", "InvalidClientTokenId", "AuthFailure",
 }  # fmt: skip
+_DAMAGED = {"XAmzContentSHA256Mismatch", "BadDigest", "InvalidDigest", "IncompleteBody", "RequestTimeout"}
 _SKEWED = "RequestTimeTooSkewed"
 
 
@@ -117,8 +118,10 @@ def fault_of(error: Exception, lake: str, endpoint: str, doing: str) -> S3Fault:
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether the same request may well succeed later: no answer, a broken one, a busy or failing server."""
-    found = _STATUS.search(str(error))
+    """Whether the same request may well succeed later: no answer, a broken one, a busy or failing server, a request
+    that was damaged on its way."""
+    text = str(error)
+    found, code = _STATUS.search(text), _CODE.search(text)
     if found is None:
-        return bool(_KIND.search(str(error)))
-    return found[1] in ("408", "429") or found[1].startswith("5")
+        return bool(_KIND.search(text))
+    return found[1] in ("408", "429") or found[1].startswith("5") or (code is not None and code[1] in _DAMAGED)

@@ -70,20 +70,16 @@ class Objects:
         return hashed.sha256.hexdigest() == sha256
 
     async def fill(self, file: LakeFile, made: FileIO) -> None:
-        """Bring a file's very bytes. Raises `LakeFileError`, after a few tries: one that was brought may be damaged."""
-        for tried in range(1, TRIES + 1):
+        """Bring a file's very bytes. Raises `LakeFileError`, after a few tries: what came may have been damaged on its
+        way."""
+        for _ in range(TRIES):
             hashed = Hashed(made)
             try:
                 with self._faults(f"reading {file.path}"):
-                    try:
-                        found = await obstore.get_async(store(self.bucket, file.bytes), self._key(file.path))
-                        if (size := found.meta["size"]) == file.bytes:
-                            async for chunk in found.stream(_CHUNK):
-                                hashed.add(chunk)
-                    except BaseError as error:
-                        if tried == TRIES or not is_passing(error):
-                            raise
-                        continue
+                    found = await obstore.get_async(store(self.bucket, file.bytes), self._key(file.path))
+                    if (size := found.meta["size"]) == file.bytes:
+                        async for chunk in found.stream(_CHUNK):
+                            hashed.add(chunk)
             except FileNotFoundError:
                 raise LakeFileError(file.path, "is missing", is_missing=True) from None
             if size == file.bytes and hashed.sha256.hexdigest() == file.sha256:

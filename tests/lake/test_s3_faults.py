@@ -1,0 +1,182 @@
+"""Networks break, stores are busy, and answers are lost: a file is placed once, and what is read are its very bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import obstore
+import pytest
+from obstore.exceptions import BaseError
+
+from tests.kit import s3
+from tests.kit.s3_proxy import Fault, Proxy, proxied
+from tradex_ledger import keyed
+from tradex_ledger.domain.day import Day
+from tradex_ledger.domain.lake_file import LakeFile
+from tradex_ledger.errors import EnvironmentFault
+from tradex_ledger.lake.markers import Marker
+from tradex_ledger.lake.port import Lake
+from tradex_ledger.lake.s3 import S3Lake
+from tradex_ledger.lake.s3_store import SECONDS
+from tradex_ledger.lake.storage import LakeFileError, StagedFile, sha256_of
+
+FOLDER = "gold_metrics/date=2024-01-03"
+CONTENT = bytes(range(256)) * 400
+
+
+@pytest.fixture(params=s3.STORES)
+def store(request: pytest.FixtureRequest) -> s3.Store:
+    return s3.STORES[request.param]()
+
+
+@pytest.fixture
+def proxy(store: s3.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    with proxied(store.endpoint) as made:
+        store.use(monkeypatch, made.endpoint)
+        monkeypatch.setenv(SECONDS, "1")
+        monkeypatch.setenv(keyed.CACHE_HOME, str(tmp_path / "cache"))
+        yield made
+
+
+@pytest.fixture
+def lake(proxy: Proxy) -> Lake:
+    return S3Lake(s3.fresh_url())
+
+
+def staged(lake: Lake, content: bytes = CONTENT) -> StagedFile:
+    path = lake.new_staging("bf-1", "t") / "2024-01-03.parquet"
+    path.write_bytes(content)
+    return StagedFile(Day(738888), path, 1, len(content), sha256_of(path))
+
+
+def place(lake: Lake, content: bytes = CONTENT) -> LakeFile:
+    (file,) = lake.place({FOLDER: staged(lake, content)}, "bf-1")
+    return file
+
+
+def forget(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Another machine, which has nothing in its cache."""
+    monkeypatch.setenv(keyed.CACHE_HOME, str(folder))
+
+
+PLACING = [("503", 2), ("500", 1), ("429", 1), ("reset", 1), ("lost", 1), ("hang", 1), ("hang-after", 1)]
+
+
+@pytest.mark.parametrize(("kind", "times"), PLACING)
+def test_a_placing_that_is_disturbed_is_done_once(proxy: Proxy, lake: Lake, kind: str, times: int):
+    proxy.faults.append(Fault("PUT", kind, times))
+    file = place(lake)
+    assert [entry.path for entry in lake.files()] == [file.path] == [f"{FOLDER}/bf-1-1.parquet"]
+    assert lake.fetch(file).read_bytes() == CONTENT
+    assert proxy.faults[0].times == 0
+
+
+@pytest.mark.parametrize("store", ["seaweedfs"], indirect=True)
+def test_what_is_damaged_on_its_way_there_is_refused_and_sent_again(proxy: Proxy, lake: Lake):
+    proxy.faults.append(Fault("PUT", "corrupt-up"))
+    assert lake.fetch(place(lake)).read_bytes() == CONTENT
+    assert [method for method, _ in proxy.seen].count("PUT") == 2
+
+
+READING = [("503", 2), ("reset", 1), ("lost", 1), ("half", 1), ("hang", 1), ("corrupt", 1)]
+
+
+@pytest.mark.parametrize(("kind", "times"), READING)
+def test_what_is_read_are_the_very_bytes_however_they_came(
+    proxy: Proxy, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, times: int
+):
+    file = place(lake)
+    forget(monkeypatch, tmp_path / "other")
+    proxy.faults.append(Fault("GET", kind, times, "bf-1-1"))
+    assert lake.near(file).read_bytes() == CONTENT
+    assert proxy.faults[0].times == 0
+
+
+def test_a_foreign_object_of_that_name_stays_and_the_file_gets_another(proxy: Proxy, lake: Lake, store: s3.Store):
+    s3.change(store, lake.name, f"{FOLDER}/bf-1-1.parquet", CONTENT)  # even one of the same bytes
+    proxy.faults.append(Fault("PUT", "lost", 1, "bf-1-2"))
+    file = place(lake)
+    assert file.path == f"{FOLDER}/bf-1-2.parquet"
+    assert len(list(lake.files())) == 2
+
+
+def test_bytes_that_stay_wrong_are_an_error_that_names_the_file_and_nothing_of_them_is_kept(
+    proxy: Proxy, lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file = place(lake)
+    forget(monkeypatch, tmp_path / "other")
+    proxy.faults.append(Fault("GET", "corrupt", 99, "bf-1-1"))
+    with pytest.raises(LakeFileError, match="other bytes") as caught:
+        lake.near(file)
+    assert caught.value.path == file.path
+    assert [path.name for path in (tmp_path / "other" / "lake-files").iterdir()] == [".locks"]
+
+
+DOING = {
+    "placing": ("PUT", place),
+    "looking": ("HEAD", lambda lake: lake.has(LakeFile("a/b", 1, 1, "0" * 64))),
+    "listing": ("GET", lambda lake: list(lake.files())),
+    "markers": ("GET", lambda lake: lake.markers()),
+    "reading": ("GET", lambda lake: lake.near(LakeFile("a/b", 1, 1, "0" * 64))),
+    "removing": ("DELETE", lambda lake: lake.remove("a/b")),
+    "laying": ("PUT", lambda lake: lake.lay(Marker(0, 1, "ab" * 32, "ledger"))),
+}
+
+
+LASTING = [(doing, "403", "no-permission") for doing in DOING]
+LASTING += [(doing, "hang", "lake-unreachable") for doing in ("placing", "listing", "reading")]
+
+
+@pytest.mark.parametrize("store", ["moto"], indirect=True)
+@pytest.mark.parametrize(("doing", "kind", "code"), LASTING)
+def test_what_does_not_pass_is_told_with_its_mend_and_no_secret(
+    proxy: Proxy, lake: Lake, doing: str, kind: str, code: str
+):
+    method, do = DOING[doing]
+    proxy.faults.append(Fault(method, kind, 99))
+    with pytest.raises(EnvironmentFault) as caught:
+        do(lake)
+    said = f"{caught.value} {caught.value.mend}"
+    assert caught.value.code == code
+    assert caught.value.mend
+    assert lake.name in said
+    assert not re.search(f"{s3.KEY}|{s3.SECRET}|Signature|Credential=", said)
+    assert not isinstance(caught.value.__cause__, BaseError)
+
+
+@pytest.mark.parametrize("store", ["seaweedfs"], indirect=True)
+def test_a_wrong_secret_is_refused_with_a_mend(lake: Lake, store: s3.Store, monkeypatch: pytest.MonkeyPatch):
+    for name, value in ((s3.KEY, "wrong"), ("nobody", s3.SECRET)):
+        store.use(monkeypatch, AWS_ACCESS_KEY_ID=name, AWS_SECRET_ACCESS_KEY=value)
+        with pytest.raises(EnvironmentFault) as caught:
+            lake.markers()
+        assert caught.value.code == "lake-credentials"
+        assert "AWS_SECRET_ACCESS_KEY" in caught.value.mend
+        assert s3.SECRET not in str(caught.value)
+
+
+def test_no_bucket_and_no_server_are_told_apart(store: s3.Store, monkeypatch: pytest.MonkeyPatch, proxy: Proxy):
+    for url, where, code in (
+        ("s3://no-such-bucket/lake", proxy.endpoint, "lake-bucket"),
+        (s3.fresh_url(), "http://127.0.0.1:1", "lake-unreachable"),
+    ):
+        store.use(monkeypatch, where)
+        with pytest.raises(EnvironmentFault) as caught:
+            S3Lake(url).check_writable()
+        assert caught.value.code == code
+
+
+def test_a_store_that_overwrites_is_refused(lake: Lake, store: s3.Store, monkeypatch: pytest.MonkeyPatch):
+    laid = Marker(0, 1, "ab" * 32, "ledger")
+    lake.lay(laid)
+    lake.check_writable()
+
+    async def heedless(*arguments: object, mode: str, **more: object) -> None:
+        return None
+
+    monkeypatch.setattr(obstore, "put_async", heedless)
+    with pytest.raises(EnvironmentFault) as caught:
+        lake.check_writable()
+    assert caught.value.code == "lake-overwrites"
