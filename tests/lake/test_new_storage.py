@@ -1,4 +1,4 @@
-"""The worked example of a storage: a pipeline runs and is backfilled on it, with workers, as on a folder."""
+"""A pipeline runs and is backfilled on any storage as on a folder, with workers: the worked example, object stores."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from examples.new_storage.sqlite_lake import SCHEME, SqliteLake
-from tests.kit import small
+from tests.kit import s3, small
 from tradex_ledger.audit.query import query
 from tradex_ledger.config import FILE
 from tradex_ledger.errors import UsageError
@@ -34,6 +34,18 @@ def story(folder: Path, posts: Path, lake: str) -> dict[str, list[Any]]:
         assert find_lost(workspace.ledger, workspace.core.lake).wrong == []
         store = workspace.ledger.store
         return {name: query(store, workspace.core.lake, f"select * from {name} order by all").rows for name in DATASETS}
+
+
+@pytest.mark.parametrize("name", s3.STORES)
+def test_a_pipeline_runs_on_an_object_store_as_in_a_folder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    s3.STORES[name]().use(monkeypatch)
+    small.deliver(tmp_path / "posts")
+    url = s3.url_of(tmp_path)
+    found = story(tmp_path / "one", tmp_path / "posts", url)
+    assert found == story(tmp_path / "other", tmp_path / "posts", "lake")
+    assert all(found.values())
+    assert f'lake = "{url}"' in (tmp_path / "one" / FILE).read_text()
+    assert not (tmp_path / "one" / "lake").exists()
 
 
 def test_a_pipeline_runs_on_a_storage_that_the_package_does_not_know(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

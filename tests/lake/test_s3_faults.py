@@ -35,7 +35,7 @@ def store(request: pytest.FixtureRequest) -> s3.Store:
 def proxy(store: s3.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     with proxied(store.endpoint) as made:
         store.use(monkeypatch, made.endpoint)
-        monkeypatch.setenv(SECONDS, "1")
+        monkeypatch.setenv(SECONDS, "10")
         monkeypatch.setenv(keyed.CACHE_HOME, str(tmp_path / "cache"))
         yield made
 
@@ -61,11 +61,20 @@ def forget(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setenv(keyed.CACHE_HOME, str(folder))
 
 
+def be_quick(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """Wait for no longer than a busy store needs, where nothing will come."""
+    if kind.startswith("hang"):
+        monkeypatch.setenv(SECONDS, "1")
+
+
 PLACING = [("503", 2), ("500", 1), ("429", 1), ("reset", 1), ("lost", 1), ("hang", 1), ("hang-after", 1)]
 
 
 @pytest.mark.parametrize(("kind", "times"), PLACING)
-def test_a_placing_that_is_disturbed_is_done_once(proxy: Proxy, lake: Lake, kind: str, times: int):
+def test_a_placing_that_is_disturbed_is_done_once(
+    proxy: Proxy, lake: Lake, monkeypatch: pytest.MonkeyPatch, kind: str, times: int
+):
+    be_quick(monkeypatch, kind)
     proxy.faults.append(Fault("PUT", kind, times))
     file = place(lake)
     assert [entry.path for entry in lake.files()] == [file.path] == [f"{FOLDER}/bf-1-1.parquet"]
@@ -89,6 +98,7 @@ def test_what_is_read_are_the_very_bytes_however_they_came(
 ):
     file = place(lake)
     forget(monkeypatch, tmp_path / "other")
+    be_quick(monkeypatch, kind)
     proxy.faults.append(Fault("GET", kind, times, "bf-1-1"))
     assert lake.near(file).read_bytes() == CONTENT
     assert proxy.faults[0].times == 0
@@ -132,8 +142,9 @@ LASTING += [(doing, "hang", "lake-unreachable") for doing in ("placing", "listin
 @pytest.mark.parametrize("store", ["moto"], indirect=True)
 @pytest.mark.parametrize(("doing", "kind", "code"), LASTING)
 def test_what_does_not_pass_is_told_with_its_mend_and_no_secret(
-    proxy: Proxy, lake: Lake, doing: str, kind: str, code: str
+    proxy: Proxy, lake: Lake, monkeypatch: pytest.MonkeyPatch, doing: str, kind: str, code: str
 ):
+    be_quick(monkeypatch, kind)
     method, do = DOING[doing]
     proxy.faults.append(Fault(method, kind, 99))
     with pytest.raises(EnvironmentFault) as caught:

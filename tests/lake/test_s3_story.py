@@ -1,0 +1,264 @@
+"""A workspace whose lake is in S3: whose it is, what crashes leave, what is taken away, and how its faults are told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partialmethod
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit import s3, small
+from tests.kit.faults import Crash
+from tests.kit.s3_proxy import Fault, proxied
+from tests.kit.tree import ROOT
+from tradex_ledger import extras, keyed
+from tradex_ledger.audit.query import query
+from tradex_ledger.config import FILE
+from tradex_ledger.errors import EnvironmentFault, TradexError
+from tradex_ledger.lake.identity_errors import LakeIdentityError, NestedLakeError, OtherLedgerError
+from tradex_ledger.lake.open import open_lake
+from tradex_ledger.lake.s3 import S3Lake
+from tradex_ledger.lake.s3_objects import Objects
+from tradex_ledger.lake.s3_profile import profile
+from tradex_ledger.upkeep.gc import find_unreferenced
+from tradex_ledger.workspace import Workspace
+
+DATASETS = ("silver_social_events", "gold_metrics", "gold_baselines", "gold_signals")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with posts; files of lakes are brought to it."""
+    s3.moto().use(monkeypatch)
+    monkeypatch.setenv(keyed.CACHE_HOME, str(tmp_path / "cache"))
+    small.deliver(tmp_path / "posts", days=3, posts_per_day=4)
+    return tmp_path
+
+
+def create(home: Path, name: str, lake: str) -> Workspace:
+    """A workspace that works in this very process."""
+    Workspace.create(home / name, source=f"files:{home / 'posts'}", lake=lake, start=small.day(1), actor="ana").close()
+    settings = home / name / FILE
+    settings.write_text(settings.read_text().replace("[workspace]", "[workspace]\nworkers = 1", 1))
+    return small.reopen(home / name)
+
+
+def rows(workspace: Workspace) -> dict[str, list[Any]]:
+    store = workspace.ledger.store
+    return {name: query(store, workspace.core.lake, f"select * from {name} order by all").rows for name in DATASETS}
+
+
+def test_a_lake_belongs_to_one_ledger_and_none_lies_in_another(home: Path):
+    url = s3.fresh_url()
+    create(home, "one", url).close()
+    for other, error in ((url, OtherLedgerError), (f"{url}/inside", NestedLakeError), (url[:-7], NestedLakeError)):
+        with pytest.raises(LakeIdentityError) as caught:
+            create(home, "two", other.rstrip("/"))
+        assert isinstance(caught.value, error)
+        assert caught.value.mend
+    assert not (home / "two").exists()
+
+
+class Dying:
+    """Dies at the n-th placing (from 1), before it or once it is done; what comes after has no effect."""
+
+    def __init__(self, at: int, *, persisted: bool) -> None:
+        self.left, self.persisted = at, persisted
+        self.paths: list[str] = []
+        self.put = Objects.put
+
+    async def __call__(self, objects: Objects, path: str, content: bytes, token: str) -> bool:
+        self.paths.append(path)
+        self.left -= 1
+        if self.left < 0 or (self.left == 0 and not self.persisted):
+            raise Crash(path)
+        done = await self.put(objects, path, content, token)
+        if self.left == 0:
+            raise Crash(path)
+        return done
+
+
+def kill_and_resume(home: Path, monkeypatch: pytest.MonkeyPatch, name: str, at: int, *, persisted: bool) -> list[str]:
+    """Die at a placing, look, and run again; the rows are those of a run that nobody disturbed."""
+    dying = Dying(at, persisted=persisted)
+    with create(home, name, s3.fresh_url()) as workspace:
+        with monkeypatch.context() as patch, pytest.raises(Crash):
+            patch.setattr(Objects, "put", partialmethod(dying))
+            workspace.incremental.run(small.day(4))
+            raise Crash("it is done")
+        seen = rows(workspace)
+        assert all(seen.values()) or not any(seen.values()), "a part of the run is visible"
+    with small.reopen(home / name) as workspace:
+        if workspace.state.cursor is None or workspace.incremental.unfinished() is not None:
+            workspace.incremental.run(small.day(4))
+        assert rows(workspace) == undisturbed(home)
+        lake, ledger = workspace.core.lake, workspace.ledger
+        left = {item.what.path for item in find_unreferenced(ledger, lake)}
+        named = {path for (path,) in query(ledger.store, lake, "select path from lake_files").rows}
+        assert {entry.path for entry in lake.files()} == left | named
+        assert lake.markers()
+    return dying.paths
+
+
+def undisturbed(home: Path) -> dict[str, list[Any]]:
+    """The rows of the run in a folder."""
+    if (home / "undisturbed").exists():
+        with small.reopen(home / "undisturbed") as workspace:
+            return rows(workspace)
+    with create(home, "undisturbed", "lake") as workspace:
+        workspace.incremental.run(small.day(4))
+        return rows(workspace)
+
+
+def test_a_run_that_dies_right_before_or_after_a_placing_resumes_to_the_same_rows(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    paths = kill_and_resume(home, monkeypatch, "all", 999, persisted=True)
+    kinds = [path.partition("/")[0] for path in paths]
+    for kind, persisted in (("bronze_x_posts", True), ("gold_metrics", False), (".tradex-lake", False)):
+        at = max(number for number, found in enumerate(kinds, start=1) if found == kind)
+        kill_and_resume(home, monkeypatch, f"{kind}-{persisted}", at, persisted=persisted)
+
+
+@pytest.mark.soak
+def test_a_run_that_dies_at_any_placing_resumes_to_the_same_rows(home: Path, monkeypatch: pytest.MonkeyPatch):
+    paths = kill_and_resume(home, monkeypatch, "all", 999, persisted=True)
+    for at in range(1, len(paths) + 1):
+        for persisted in (False, True):
+            kill_and_resume(home, monkeypatch, f"{at}-{persisted}", at, persisted=persisted)
+
+
+def test_what_a_dead_run_left_goes_with_gc_and_what_is_foreign_stays(home: Path, monkeypatch: pytest.MonkeyPatch):
+    url = s3.fresh_url()
+    with create(home, "ws", url) as workspace:
+        run = workspace.incremental.run(small.day(4))
+        left = f"gold_metrics/date=2024-01-03/{run.id}-9.parquet"
+        for path in (left, "somebody/elses.txt", ".staging/odd"):
+            s3.change(s3.moto(), url, path, b"left")
+        found = {item.what.path: item.what.kept for item in find_unreferenced(workspace.ledger, workspace.core.lake)}
+        assert found.keys() == {left, "somebody/elses.txt", ".staging/odd"}
+        assert found[left] is not None, "its time lies in the future of this clock"
+    with Workspace.open(home / "ws", actor="ana") as workspace:
+        monkeypatch.setattr("tradex_ledger.upkeep.gc.TTL_SECONDS", -1)
+        before = {entry.path for entry in workspace.core.lake.files()}
+        workspace.lake.gc(reason="left by the crash of 3 Feb, INC-4310")
+        assert {entry.path for entry in workspace.core.lake.files()} == before - {left}
+
+
+def tradex(*arguments: str | Path, **environment: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", "from tradex_ledger.cli.signals import start; start()", *map(str, arguments)]
+    given = {**os.environ, **environment}
+    return subprocess.Popen(command, cwd=ROOT, env=given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def said(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Its exit status and all that it said."""
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out + err
+
+
+def test_the_shell_makes_a_lake_reads_it_and_keeps_every_secret(home: Path):
+    url, ws = s3.fresh_url(), home / "ws"
+    assert said(tradex("init", ws, "--lake", f"{url}/", "--source", f"files:{home / 'posts'}"))[0] == 0
+    assert said(tradex("-C", ws, "run", "--until", "2024-01-04"))[0] == 0
+    statement = "select count(*) as n from gold_metrics"
+    status, answer = said(tradex("-C", ws, "query", statement, TRADEX_CACHE_HOME=str(home / "other")))
+    assert (status, answer.splitlines()[:2]) == (0, ["n", answer.splitlines()[1]])
+    assert int(answer.splitlines()[1]) > 0
+    assert said(tradex("-C", ws, "query", statement, "--as-of", "9"))[1].splitlines()[1] == "0"
+    files = [path for path in ws.rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if any(secret.encode() in path.read_bytes() for secret in (s3.KEY, s3.SECRET))]
+
+
+def test_a_store_that_is_away_ends_what_needs_it_with_a_mend_and_nothing_else(home: Path):
+    with create(home, "ws", s3.fresh_url()) as workspace:
+        workspace.incremental.run(small.day(3))
+    away = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "TRADEX_S3_SECONDS": "1", "TRADEX_CACHE_HOME": str(home / "no")}
+    for command, expected in (("status", 0), ("run --until 2024-01-04", 6), ("query from\u00a0gold_metrics", 6)):
+        status, text = said(
+            tradex("-C", home / "ws", *(word.replace("\u00a0", " ") for word in command.split(" ")), **away)
+        )
+        assert (status, "Traceback" in text) == (expected, False), text
+        assert ("http://127.0.0.1:1 answers" in text) == (expected == 6), text
+
+
+def test_who_waits_for_a_store_that_hangs_can_be_interrupted(home: Path):
+    with create(home, "ws", s3.fresh_url()) as workspace:
+        workspace.incremental.run(small.day(3))
+    with proxied(s3.moto().endpoint) as proxy:
+        proxy.faults.append(Fault("GET", "hang", 99, "gold_metrics"))
+        waiting = tradex(
+            *("-C", home / "ws", "query", "from gold_metrics"),
+            AWS_ENDPOINT_URL=proxy.endpoint,
+            TRADEX_CACHE_HOME=str(home / "other"),
+        )
+        until = time.monotonic() + 30
+        while proxy.faults[0].times == 99:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        waiting.send_signal(signal.SIGINT)
+        since = time.monotonic()
+        status, text = said(waiting)
+        assert (status, "Traceback" in text) == (130, False), text
+        assert time.monotonic() - since < 10
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://key:hunter2@bucket/lake", "s3://bucket/lake?hunter2=1", "s3://bucket/a/../hunter2", "s3:///hunter2"]
+)
+def test_a_url_that_is_no_bucket_and_prefix_is_refused_and_not_repeated(home: Path, url: str):
+    with pytest.raises(TradexError) as caught:
+        create(home, "ws", url)
+    assert caught.value.code == "lake-url"
+    assert "hunter2" not in f"{caught.value} {caught.value.mend}"
+    assert not (home / "ws").exists()
+
+
+def test_one_place_has_one_name():
+    assert {S3Lake(url).name for url in ("s3://bucket/a/b", "s3://bucket//a//b/")} == {"s3://bucket/a/b"}
+    assert S3Lake("s3://bucket/").name == "s3://bucket"
+
+
+def test_without_its_packages_the_mend_names_the_extra(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(extras.NEEDED, "s3", ("no_such_package",))
+    with pytest.raises(TradexError) as caught:
+        open_lake("s3://bucket/lake")
+    assert (caught.value.code, caught.value.mend) == ("missing-extra", "pip install 'tradex-ledger[s3]'")
+
+
+def test_files_that_travel_unencrypted_are_told_of(monkeypatch: pytest.MonkeyPatch):
+    lake = S3Lake("s3://bucket/lake")
+    for endpoint, told in (("http://store.example:8333", 1), ("https://store.example", 0), ("http://127.0.0.1:1", 0)):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        assert len(list(lake.exposed())) == told
+
+
+@pytest.fixture
+def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The files of a profile, and nothing in the environment."""
+    s3.seaweed().use(monkeypatch, AWS_PROFILE="desk")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_REGION"):
+        monkeypatch.delenv(name)
+    config, credentials = tmp_path / "config", tmp_path / "credentials"
+    config.write_text(f"[profile desk]\nendpoint_url = {s3.seaweed().endpoint}\nregion = us-east-1\n")
+    credentials.write_text(f"[desk]\naws_access_key_id = {s3.KEY}\naws_secret_access_key = outdated\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
+    return credentials
+
+
+def test_keys_of_a_profile_are_taken_and_can_be_changed_meanwhile(aws: Path):
+    lake = S3Lake(s3.fresh_url())
+    with pytest.raises(EnvironmentFault) as caught:
+        lake.markers()
+    assert caught.value.code == "lake-credentials"
+    aws.write_text(aws.read_text().replace("outdated", s3.SECRET))
+    assert lake.markers() == []
+    assert s3.SECRET not in repr(profile())
