@@ -108,7 +108,9 @@ def test_every_module_is_imported_by_another_or_is_an_entry_point():
     none_of([f"{path}: nothing imports it" for path in dead])
 
 
-STORAGES = {"tradex_ledger.lake.local", "tradex_ledger.lake.folder"}
+STORAGES = {
+    f"tradex_ledger.lake.{name}" for name in ("local", "folder", "cache", "s3", "s3_objects", "s3_store", "s3_profile")
+}
 LAKES_OWN = ("tradex_ledger/lake/", "tradex_ledger/config.py")
 
 

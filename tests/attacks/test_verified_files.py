@@ -22,7 +22,7 @@ from tradex_ledger.cli.main import run
 from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.errors import EnvironmentFault
-from tradex_ledger.lake import verified
+from tradex_ledger.lake import inputs, verified
 from tradex_ledger.lake.open import open_lake
 from tradex_ledger.lake.storage import LakeFileError, check_file, check_size
 from tradex_ledger.lake.verified import KEPT_SECONDS, NOT_VERIFIED, Reading
@@ -80,7 +80,7 @@ class Hashes:
             self.names.append(file.path)
             return check_file(path, file)
 
-        monkeypatch.setattr(verified, "check_file", counted)
+        monkeypatch.setattr(inputs, "check_file", counted)
 
     def of(self, action: Callable[[], Any]) -> int:
         self.names.clear()

@@ -116,6 +116,8 @@ def test_the_name_of_a_lost_file_is_given_to_nobody(lake: Lake) -> None:
     (again,) = lake.place({FOLDER: staged(lake, b"lost")}, "bf-1", {lost.path})
     assert again.path != lost.path
     assert not lake.has(lost)
+    assert lake.absent([again, lost, again]) == {lost}
+    assert lake.absent([]) == set()
 
 
 def test_what_is_fetched_are_the_very_bytes_or_it_is_an_error_that_names_the_file(made: Made, lake: Lake) -> None:

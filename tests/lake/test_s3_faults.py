@@ -168,6 +168,17 @@ def test_a_wrong_secret_is_refused_with_a_mend(lake: Lake, store: s3.Store, monk
         assert s3.SECRET not in str(caught.value)
 
 
+@pytest.mark.parametrize("store", ["seaweedfs"], indirect=True)
+def test_where_no_credentials_are_found_that_is_said(lake: Lake, monkeypatch: pytest.MonkeyPatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv(SECONDS, "1")
+    with pytest.raises(EnvironmentFault, match="no credentials were found") as caught:
+        lake.markers()
+    assert caught.value.code == "lake-credentials"
+
+
 def test_no_bucket_and_no_server_are_told_apart(store: s3.Store, monkeypatch: pytest.MonkeyPatch, proxy: Proxy):
     for url, where, code in (
         ("s3://no-such-bucket/lake", proxy.endpoint, "lake-bucket"),

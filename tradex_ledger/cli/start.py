@@ -36,7 +36,12 @@ _top = click.Group()
     show_default=True,
     help="The ledger's database: sqlite:///FILE (a relative one lies in DIR) or postgresql://USER@HOST/DATABASE.",
 )
-@click.option("--lake", default="lake", show_default=True, help="The lake's folder, relative to DIR.")
+@click.option(
+    "--lake",
+    default="lake",
+    show_default=True,
+    help="The lake: a folder, relative to DIR, or s3://BUCKET/PREFIX (endpoint, region and credentials as AWS_… says).",
+)
 @click.option(
     "--pipeline",
     metavar="PATH",

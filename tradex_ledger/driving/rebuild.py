@@ -96,7 +96,10 @@ class Rebuild:
 
     def _rebuild(self, days: Sequence[Day]) -> None:
         digests = {day: self.seen.input_digest(self.definition, self.logic_version, day) for day in days}
-        reused = [day for day, digest in digests.items() if self._has_same_inputs(day, digest)]
+        asked = ((day, self._of_same_inputs(day, digest)) for day, digest in digests.items())
+        same = {day: version for day, version in asked if version is not None}
+        absent = self.bench.ex.lake.absent(file for version in same.values() for file in version.files)
+        reused = [day for day, version in same.items() if absent.isdisjoint(version.files)]
         for start in range(0, len(reused), REUSED_A_SAVE):
             chunk = reused[start : start + REUSED_A_SAVE]
             self._record([self._reused(day, digests[day]) for day in chunk])
@@ -110,14 +113,14 @@ class Rebuild:
             took_ms, started = ex.elapsed_ms(started), ex.stopwatch()
             self._finish(built, digests, took_ms)
 
-    def _has_same_inputs(self, day: Day, digest: str) -> bool:
+    def _of_same_inputs(self, day: Day, digest: str) -> PartitionVersion | None:
         run = self.driven.run
         if isinstance(run, Backfill) and run.request.kind == "forced":
-            return False  # it recomputes everything: what it corrects may be what looks the same
+            return None  # it recomputes everything: what it corrects may be what looks the same
         current = self.published.get(self.definition.name, day)
         if current is None or current.logic_version != self.logic_version or current.inputs != digest:
-            return False
-        return all(file.path not in self.published.gone and self.bench.ex.lake.has(file) for file in current.files)
+            return None
+        return None if any(file.path in self.published.gone for file in current.files) else current
 
     def _task(self, window: Window, *, check_reads: bool) -> BuildTask:
         definition, gone, days = self.definition, self.published.gone, span(window.first, window.last)

@@ -97,6 +97,10 @@ class Lake(Protocol):
         """
         ...
 
+    def absent(self, files: Iterable[LakeFile]) -> set[LakeFile]:
+        """Of some files those that `has` does not find. A storage that has to be asked is asked for many at once."""
+        return {file for file in files if not self.has(file)}
+
     def place(self, staged: Mapping[str, StagedFile], run_id: str, taken: Collection[str] = ()) -> list[LakeFile]:
         """Give staged files, by the folder that each goes to, names that never existed before; in that order.
 

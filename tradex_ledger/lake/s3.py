@@ -75,8 +75,13 @@ class S3Lake(Lake):
 
     def has(self, file: LakeFile) -> bool:
         """Whether an object is there with that size."""
-        found = wait_for(self._objects().look(file.path))
-        return found is not None and found.bytes == file.bytes
+        return not self.absent([file])
+
+    def absent(self, files: Iterable[LakeFile]) -> set[LakeFile]:
+        """The same of many, eight at once."""
+        asked, objects = list(files), self._objects()
+        found = wait_for(together((0, partial(objects.look, file.path)) for file in asked))
+        return {file for file, entry in zip(asked, found, strict=True) if entry is None or entry.bytes != file.bytes}
 
     def place(self, staged: Mapping[str, StagedFile], run_id: str, taken: Collection[str] = ()) -> list[LakeFile]:
         """Place each file under the first number that is free, eight at once; what was placed is in the cache then."""
