@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit import s3
-from tests.kit.cached import KB, content, fill, n_bytes, other_process
+from tests.kit.cached import KB, content, file_of, fill, n_bytes, other_process
 from tests.kit.tree import ROOT
 from tradex_ledger import keyed
 from tradex_ledger.domain.day import Day
@@ -59,6 +59,19 @@ def test_what_is_no_longer_asked_for_is_let_go_after_a_day(cache: Cache):
     for number in range(200, 210):
         fill(cache, content(number), now=86_401)
     assert n_bytes(cache) <= cache.bound
+
+
+def test_what_was_placed_is_held_by_nobody_and_the_bound_holds(cache: Cache, tmp_path: Path):
+    for number in range(200):
+        made = tmp_path / "made"
+        made.write_bytes(content(number))
+        made.chmod(0o664)
+        cache.give(made, file_of(content(number)), now=0)
+        assert not made.exists()
+    assert n_bytes(cache) <= cache.bound
+    found = cache.find(file_of(content(199)), now=0)
+    assert found is not None
+    assert found.read_bytes() == content(199)
 
 
 def test_what_a_dead_process_left_half_filled_goes(cache: Cache):

@@ -157,6 +157,28 @@ def test_what_a_dead_run_left_goes_with_gc_and_what_is_foreign_stays(home: Path,
         assert {entry.path for entry in workspace.core.lake.files()} == before - {left}
 
 
+def test_superseded_files_are_pruned_by_two_and_the_past_says_so(home: Path):
+    with create(home, "ws", s3.fresh_url()) as workspace:
+        workspace.incremental.run(small.day(4))
+        (home / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
+        small.backfill(workspace, 3, 3)
+        before = {entry.path for entry in workspace.core.lake.files()}
+        digest, listed = workspace.lake.plan_prune(
+            "silver_social_events", reason="superseded by the late post, INC-4211"
+        )
+    with small.reopen(home / "ws", "maria") as maria:
+        gone = maria.lake.prune("silver_social_events", digest)
+        assert gone == [one.file.path for one in listed]
+        assert {entry.path for entry in maria.core.lake.files()} == before - set(gone)
+        assert maria.lake.losses().wrong == []
+
+
+def test_who_has_a_lake_in_a_folder_imports_no_client_of_stores():
+    code = "import sys; from tradex_ledger.lake.open import open_lake; open_lake('/lake'); "
+    code += "sys.exit(bool({'obstore', 'asyncio'} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 def test_the_shell_makes_a_lake_reads_it_and_keeps_every_secret(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):

@@ -117,12 +117,20 @@ class Cache:
                 path.unlink(missing_ok=True)
 
     def lay(self, made: Path, file: LakeFile, now: float, *, believed: bool = True) -> Path:
-        """Put a file with those very bytes in its place; what is there already stays if it is
-        `believed`, or has them, too."""
-        held, slot, place = _held(os.getpid(), self.root), _slot(file.sha256), self._place(file.sha256)
-        held.hold(slot, now)
+        """Put a file with those very bytes in its place; what is there stays if it is `believed`, or has them, too."""
+        _held(os.getpid(), self.root).hold(_slot(file.sha256), now)
+        return self._lay(made, file, believed=believed)
+
+    def give(self, made: Path, file: LakeFile, now: float) -> None:
+        """Put a file in its place that nobody has asked for yet: nobody holds it."""
+        self._make_room(file.bytes, now)
+        made.chmod(0o600)  # with what others may write nobody is content
+        self._lay(made, file, believed=True)
+
+    def _lay(self, made: Path, file: LakeFile, *, believed: bool) -> Path:
+        place = self._place(file.sha256)
         own_folder(place.parent)
-        with held.laying(slot):
+        with _held(os.getpid(), self.root).laying(_slot(file.sha256)):
             # Who reads it has looked at its stamp: another file in its place would be a change to them.
             if not (_seems(place, file.bytes) and (believed or sha256_of(place) == file.sha256)):
                 made.replace(place)

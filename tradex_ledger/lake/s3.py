@@ -89,7 +89,7 @@ class S3Lake(Lake):
         cache, now = open_cache(), self._now()
         for file, given in zip(staged.values(), placed, strict=True):
             with suppress(OSError):  # on another disk, say: then it is brought once it is read
-                cache.lay(file.path, given, now)
+                cache.give(file.path, given, now)
             file.path.unlink(missing_ok=True)
         return placed
 
