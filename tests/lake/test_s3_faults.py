@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from pathlib import Path
 
 import obstore
@@ -202,3 +205,45 @@ def test_a_store_that_overwrites_is_refused(lake: Lake, store: s3.Store, monkeyp
     with pytest.raises(EnvironmentFault) as caught:
         lake.check_writable()
     assert caught.value.code == "lake-overwrites"
+
+
+def test_of_many_who_place_at_once_each_gets_a_name_of_its_own(lake: Lake, tmp_path: Path):
+    def placed(number: int) -> LakeFile:
+        path = tmp_path / f"{number}"
+        path.write_bytes(bytes([number]))
+        (file,) = lake.place({FOLDER: StagedFile(Day(738888), path, 1, 1, sha256_of(path))}, "bf-1")
+        return file
+
+    with ThreadPoolExecutor(8) as pool:
+        files = list(pool.map(placed, range(8)))
+    assert len({file.path for file in files}) == 8
+    assert [lake.fetch(file).read_bytes() for file in files] == [bytes([number]) for number in range(8)]
+
+
+@pytest.mark.parametrize("store", ["moto"], indirect=True)
+def test_an_object_that_nobody_can_ask_for_is_named(lake: Lake, store: s3.Store, proxy: Proxy):
+    path = "/" + s3.BUCKET + "/" + s3.key_of(lake.name, "odd//name")
+    connection = HTTPConnection(store.endpoint.partition("://")[2])
+    connection.request("PUT", path, b"1")
+    assert connection.getresponse().status == 200
+    connection.close()
+    with pytest.raises(EnvironmentFault, match="odd//name") as caught:
+        list(lake.files())
+    assert "another name" in caught.value.mend
+
+
+@pytest.mark.soak
+def test_a_lake_of_many_objects_is_listed_page_by_page_and_a_large_file_goes_there_and_back(
+    store: s3.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    store.use(monkeypatch)
+    monkeypatch.setenv(keyed.CACHE_HOME, str(tmp_path / "cache"))
+    lake = S3Lake(s3.fresh_url())
+    client, count = store.client(), 2_300
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: obstore.put(client, s3.key_of(lake.name, f"a/{number:05}"), b"1"), range(count)))
+    assert len({entry.path for entry in lake.files()}) == count
+    content = os.urandom(1 << 20) * 40
+    file = place(lake, content)
+    forget(monkeypatch, tmp_path / "other")
+    assert sha256_of(lake.near(file)) == file.sha256

@@ -12,6 +12,7 @@ from tradex_ledger.errors import EnvironmentFault, UsageError
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,64})</Code>")
 _KIND = re.compile(r"kind: (\w{1,32}),")
+_ODD_NAME = re.compile(r"invalid path: Path (\"[^\"]*\")")
 _NO_CREDENTIALS = re.compile(r"latest/api/token|latest/meta-data|security-credentials|NoCredentials|MissingAccessKey")
 _REFUSED = {
     "SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken", "TokenRefreshRequired",
@@ -94,6 +95,11 @@ def fault_of(error: Exception, lake: str, endpoint: str, doing: str) -> S3Fault:
     status, code, kind = (found[1] if (found := pattern.search(text)) else "" for pattern in (_STATUS, _CODE, _KIND))
     if _NO_CREDENTIALS.search(text):
         return CredentialsError(lake, "no credentials were found")
+    if (odd := _ODD_NAME.search(text)) is not None:
+        return S3Fault(
+            f"the lake {lake} holds an object whose name nobody can ask for: {odd[1]}",
+            mend="give that object another name, without an empty part: it is none of this program's",
+        )
     if code == "NoSuchBucket":
         return NoBucketError(lake, endpoint)
     if code in _REFUSED:
