@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
+from io import FileIO
 from pathlib import Path
 
 import obstore
@@ -19,9 +21,11 @@ from tradex_ledger import keyed
 from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.errors import EnvironmentFault
+from tradex_ledger.lake.cache import open_cache
 from tradex_ledger.lake.markers import Marker
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.s3 import S3Lake
+from tradex_ledger.lake.s3_objects import Objects
 from tradex_ledger.lake.s3_store import SECONDS
 from tradex_ledger.lake.storage import LakeFileError, StagedFile, sha256_of
 
@@ -230,6 +234,39 @@ def test_an_object_that_nobody_can_ask_for_is_named(lake: Lake, store: s3.Store,
     with pytest.raises(EnvironmentFault, match="odd//name") as caught:
         list(lake.files())
     assert "another name" in caught.value.mend
+
+
+@pytest.mark.parametrize("store", ["moto"], indirect=True)
+def test_who_may_see_no_more_than_the_own_prefix_needs_no_more(lake: Lake, proxy: Proxy):
+    proxy.faults.append(Fault("GET", "403", 99, "prefix=.tradex-lake"))
+    assert list(lake.neighbours(deep=True)) == []
+    assert proxy.faults[0].times == 98
+
+
+@pytest.mark.parametrize("store", ["moto"], indirect=True)
+def test_where_the_disk_is_full_what_nobody_holds_goes_and_then_it_is_said(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file, unheld = place(lake), place(lake, b"unheld")
+    forget(monkeypatch, tmp_path / "other")
+    cached, fill = open_cache(), Objects.fill
+    (tmp_path / "made").write_bytes(b"unheld")
+    cached.give(tmp_path / "made", unheld, 0)
+    full = [True]
+
+    async def filled(objects: Objects, wanted: LakeFile, made: FileIO) -> None:
+        if full[0]:
+            full[0] = len(full) > 1
+            raise OSError(errno.ENOSPC, "no space")
+        await fill(objects, wanted, made)
+
+    monkeypatch.setattr(Objects, "fill", filled)
+    assert lake.near(file).read_bytes() == CONTENT
+    assert [path.stem for path in (tmp_path / "other").rglob("*.parquet")] == [file.sha256]
+    full[:] = [True, True]
+    with pytest.raises(EnvironmentFault) as caught:
+        lake.near(unheld)
+    assert caught.value.code == "disk-full"
 
 
 @pytest.mark.soak

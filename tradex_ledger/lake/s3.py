@@ -144,7 +144,7 @@ class S3Lake(Lake):
         bucket, prefix = place_of(self.url)
         parts = prefix.split("/") if prefix else []
         above = [Objects(self.name, bucket, "/".join(parts[:number])) for number in range(len(parts))]
-        marked = wait_for(together((0, partial(_markers, one)) for one in above))
+        marked = wait_for(together((0, partial(_markers_seen, one)) for one in above))
         yield from (f"s3://{bucket}/{one.prefix}" for one, found in zip(above, marked, strict=True) if found)
         paths = [entry.path for entry in self.files()] if deep else []
         yield from sorted({f"{self.url}/{path.partition(f'/{MARKS}/')[0]}" for path in paths if f"/{MARKS}/" in path})
@@ -211,3 +211,13 @@ async def _all(entries: AsyncIterator[Entry]) -> list[Entry]:
 async def _markers(objects: Objects) -> list[Marker]:
     names = [entry.path.rpartition("/")[2] for entry in await _all(objects.below(MARKS))]
     return sorted(marker for name in names if (marker := marker_of(name)))
+
+
+async def _markers_seen(objects: Objects) -> list[Marker]:
+    """The markers of a lake that may be another's: where this user may not look, none are seen."""
+    try:
+        return await _markers(objects)
+    except S3Fault as fault:
+        if fault.code != "no-permission":
+            raise
+        return []
