@@ -69,7 +69,11 @@ def test_the_environment_is_the_one_that_is_pinned():
     if environment not in ("constraints", "oldest"):
         pytest.skip("no environment of pins: run it by make test or make oldest")
     pinned = pins(environment)
-    installed = {name: Version(version(name)) for name in needed("tradex-ledger", "dev")}
+    installed = {
+        name: Version(version(name))
+        for extra in ("dev", "postgres", "s3", "x")
+        for name in needed("tradex-ledger", extra)
+    }
     assert len(installed) > len(direct())
     assert {name: found for name, found in installed.items() if pinned.get(name) != found} == {}
 
