@@ -28,9 +28,11 @@ _LEDGER = re.compile(r"sqlite(\+pysqlite)?:///")
 _SHARED = re.compile(r"postgres(?:ql)?(?:\+psycopg)?://")
 _PASSWORD = re.compile(r"//[^/@]*:[^/@]*@|[?&]\w*password=", re.IGNORECASE)
 _DATABASES = ("mysql", "mariadb", "mssql", "oracle", "duckdb")
+_POOL = re.compile(r"dask:(tcp|tls)://[^\s/@]+:[0-9]{1,5}")
 _SECRET = ("ledger", "uri")
 _PRICES = ("row_price", "count_price")
 FORMAT = 1
+PROCESSES = "processes"
 PIPELINE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 MOST = {**POLICY_MOST, "workers": 1_000, "task_memory_mb": 16_777_216, "task_minutes": 1_000_000}
 """The most that a number may be: beyond it, it is a slip."""
@@ -40,6 +42,7 @@ _KNOWN = {
     "sources": {"uri", *_PRICES},
     "policy": set(settings()),
     "alerts": {"urls"},
+    "compute": {"pool"},
 }
 
 
@@ -85,7 +88,8 @@ class Config:
 
     `sources` are places by the names of sources, `source` that of the one that has none of its own; `name` is the
     pipeline's, where it is not the built-in one's. `prices` are what sources that are called take, by their names ("":
-    the one that has none of its own), where the settings say so.
+    the one that has none of its own), where the settings say so. `pool` is a cluster's,
+    where worker processes are not enough.
     """
 
     folder: Path
@@ -101,6 +105,7 @@ class Config:
     sources: Mapping[str, str] = field(default_factory=dict)
     name: str | None = None
     prices: Mapping[str, Prices] = field(default_factory=dict)
+    pool: str | None = None
 
 
 def open_config(path: str | Path) -> Config:
@@ -153,6 +158,7 @@ def load_config(path: Path) -> Config:
         task_minutes=_positive(path, workspace, "task_minutes", 360) or 360,
         policy=_policy(path, content.get("policy", {})),
         alert_urls=_urls(path, content.get("alerts", {})),
+        pool=_pool(path, content.get("compute", {})),
     )
 
 
@@ -193,6 +199,15 @@ def _text(path: Path, values: Mapping[str, Toml], name: str) -> str:
         told = type(value).__name__ if name in _SECRET and value else said(value)
         raise ConfigError(path, f"{name} must be a text, not {told}")
     return value
+
+
+def _pool(path: Path, values: Mapping[str, Toml]) -> str | None:
+    """Where windows are built; None for worker processes. Raises `ConfigError`."""
+    place = _text(path, values, "pool") if values else PROCESSES
+    if place != PROCESSES and not _POOL.fullmatch(place):
+        usual = f'say pool = "{PROCESSES}" or "dask:tcp://HOST:PORT" (the scheduler\'s)'
+        raise ConfigError(path, f"[compute] pool is no pool: {said(place)}", usual)
+    return None if place == PROCESSES else place
 
 
 def _positive(path: Path, values: Mapping[str, Toml], name: str, default: int | None) -> int | None:

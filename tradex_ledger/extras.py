@@ -8,7 +8,7 @@ from types import ModuleType
 
 from tradex_ledger.errors import UsageError
 
-NEEDED = {"postgres": ("psycopg",), "s3": ("obstore",), "x": ("httpx2",)}
+NEEDED = {"postgres": ("psycopg",), "s3": ("obstore",), "dask": ("distributed",), "x": ("httpx2",)}
 """The packages that each extra brings, by its name."""
 
 

@@ -55,6 +55,9 @@ lake = {lake}
 # clock_hours = {policy.clock_hours}           # what the clock may be away from the last event and the newest {row}
 # engine_sample_partitions = {policy.engine_sample_partitions}    # of a dataset, to judge another engine by
 
+[compute]
+# pool = "processes"         # where windows are built; on a Dask cluster: "dask:tcp://HOST:PORT" (the scheduler's)
+
 [alerts]
 # urls = ["mailto://…", "slack://…"]   # where alerts go, in the notation of Apprise
 """

@@ -130,6 +130,12 @@ class SqliteLake(Lake):
         folder.mkdir(parents=True)
         return folder
 
+    def attempt(self, drive: str) -> Path:
+        """A folder below the drive's on this machine; that one is made where another machine drives."""
+        parent = self._scratch("staging", drive)
+        parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="attempt-", dir=parent))
+
     def drop_staging(self, folder: Path) -> None:
         """Remove it."""
         shutil.rmtree(folder, ignore_errors=True)

@@ -21,7 +21,7 @@ from tradex_ledger.datasets import sandbox
 from tradex_ledger.datasets.sandbox import TookTooLongError, in_time, is_left_behind
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.errors import TradexError
-from tradex_ledger.pool import TaskPool
+from tradex_ledger.pool.processes import ProcessPool
 from tradex_ledger.workspace import Workspace
 
 DATASET = "silver_social_events"
@@ -196,7 +196,7 @@ def test_the_command_ends_though_its_query_does_not(ws: Workspace):
 
 
 def test_a_process_whose_task_does_not_hear_is_ended_and_the_pool_goes_on():
-    pool = TaskPool(2)
+    pool = ProcessPool(2)
     try:
         with pytest.raises(TookTooLongError, match="took longer") as caught:
             list(pool.run(deaf_task, [0.005, 0.005]))

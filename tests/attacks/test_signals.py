@@ -22,7 +22,7 @@ import pytest
 from tests.kit.check import check_everything
 from tests.kit.tree import CLI
 from tradex_ledger.pipelines.x.demo.posts import write_month
-from tradex_ledger.pool import TaskPool
+from tradex_ledger.pool.processes import ProcessPool
 from tradex_ledger.workspace import Workspace
 
 FIRST, UNTIL = date(2024, 1, 1), "2024-01-15"
@@ -220,7 +220,7 @@ def test_what_was_started_to_outlive_its_terminal_does(ws: Path):
 
 def test_the_workers_of_a_pool_die_with_the_interruption_of_a_python_program():
     """Without the command line, too: nobody waits for a task that goes on for an hour."""
-    pool = TaskPool(2)
+    pool = ProcessPool(2)
     began = time.monotonic()
     tasks = pool.run(time.sleep, [0.01, 3600.0, 3600.0])
     next(tasks)

@@ -29,8 +29,9 @@ def lake(tmp_path: Path) -> LocalLake:
 def build_task(lake: LocalLake, tmp_path: Path, **changes: Any) -> BuildTask:
     """The first three days, of which the second has no rows."""
     base = write_base(tmp_path / "base", {1: [(1, 1)], 3: [(1, 3), (2, 3)]})
-    window = task(lake.new_staging("run-1", "t") / "made", base, SQL, range(1, 4))
-    given = {"run_id": "run-1", "folder": "made/day", "current": {}, "taken": frozenset(), **changes}
+    window = task(Path(), base, SQL, range(1, 4))
+    drive = lake.new_staging("run-1", "t").name
+    given = {"drive": drive, "run_id": "run-1", "folder": "made/day", "current": {}, "taken": frozenset(), **changes}
     return BuildTask(window=window, lake=lake, **given)
 
 

@@ -7,8 +7,9 @@ and `lake gc` finds them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 from tradex_ledger.domain.day import Day, iso
 from tradex_ledger.domain.lake_file import LakeFile
@@ -21,7 +22,8 @@ from tradex_ledger.lake.storage import LakeFileError, StagedFile, translate
 
 @dataclass(frozen=True, slots=True)
 class BuildTask:
-    """Build a window into a lake: each day gets a folder below `folder`, and files are named after the run.
+    """Build a window into a lake for a `drive`: each day gets a folder below `folder`, and files are named after the
+    run.
 
     `current` are the files that each day has now; a day that has none to be kept is not there. `taken` are
     the names that nobody gets any more.
@@ -29,10 +31,15 @@ class BuildTask:
 
     window: WindowTask
     lake: Lake
+    drive: str
     run_id: str
     folder: str
     current: Mapping[Day, tuple[LakeFile, ...]]
     taken: frozenset[str]
+
+    def __str__(self) -> str:
+        """What it builds."""
+        return str(self.window)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +57,24 @@ def build(task: BuildTask) -> list[Built]:
     Raises: as `build_window` does.
     """
     try:
-        return _build(task)
+        with attempt(task.lake, task.drive, task.window) as own:
+            return _build(task, own)
     except OSError as error:
-        days = f"{iso(task.window.days[0])}..{iso(task.window.days[-1])}"
-        raise translate(error, f"placing {task.window.dataset} {days}") from error
+        raise translate(error, f"placing {task}") from error
+
+
+@contextmanager
+def attempt(lake: Lake, drive: str, task: WindowTask) -> Iterator[WindowTask]:
+    """A window's task with a folder that nobody else has, who may be at the same task; gone afterwards."""
+    folder = lake.attempt(drive)
+    try:
+        yield replace(task, folder=folder)
     finally:
-        task.lake.drop_staging(task.window.folder)
+        lake.drop_staging(folder)
 
 
-def _build(task: BuildTask) -> list[Built]:
-    staged = {file.day: file for file in window.build_window(task.window)}
+def _build(task: BuildTask, own: WindowTask) -> list[Built]:
+    staged = {file.day: file for file in window.build_window(own)}
     kept = {day for day in task.window.days if _is_kept(task, day, staged.get(day))}
     new = {day: file for day, file in staged.items() if day not in kept}
     placed = task.lake.place({f"{task.folder}={iso(day)}": new[day] for day in new}, task.run_id, task.taken)

@@ -90,10 +90,11 @@ def _staging(ex: Execution, run_id: str) -> Iterator[Staging]:
     try:
         yield staging
     except (KeyboardInterrupt, RuntimeError):  # the second is how DuckDB tells of a Ctrl-C
+        ex.here.kill()
         ex.pool.kill()
         raise
     finally:
-        if not ex.pool.was_killed:
+        if not (ex.here.was_killed or ex.pool.was_killed):
             ex.lake.drop_staging(staging.folder)
 
 

@@ -24,6 +24,7 @@ from tradex_ledger.domain.differences import EngineCheck, EngineVerdict, PlacedD
 from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.driving import window
+from tradex_ledger.driving.build import attempt
 from tradex_ledger.driving.compare import DIFFERENCES_MAX, difference, differences
 from tradex_ledger.driving.contents import whole
 from tradex_ledger.driving.execution import Bench, Execution, Prepared, Staging
@@ -177,7 +178,7 @@ def _compare(
 
 def _again(bench: Bench, definition: Definition, catalog: Catalog, day: Day) -> AgainTask:
     task = window_task(bench, definition, catalog, span(day, day))
-    return AgainTask(task, bench.ex.lake, catalog.current[definition.name][day])
+    return AgainTask(task, bench.ex.lake, bench.staging.name, catalog.current[definition.name][day])
 
 
 def _take(sample: Sample, day: Day, found: list[RowDifference] | None) -> None:
@@ -207,7 +208,12 @@ class AgainTask:
 
     window: WindowTask
     lake: Lake
+    drive: str
     recorded: PartitionVersion
+
+    def __str__(self) -> str:
+        """What it builds."""
+        return str(self.window)
 
 
 def build_again(task: AgainTask) -> list[RowDifference] | None:
@@ -216,14 +222,15 @@ def build_again(task: AgainTask) -> list[RowDifference] | None:
     A partition that this engine cannot build at all is different, too.
     """
     try:
-        built = window.build_window(task.window)
-        if ",".join(file.sha256 for file in built) == task.recorded.content:
-            return []
-        paths = whole(task.lake, task.recorded, frozenset())
-        return list(islice(differences(paths, [file.path for file in built], task.window.key), DIFFERENCES_MAX))
+        with attempt(task.lake, task.drive, task.window) as own:
+            built = window.build_window(own)
+            if ",".join(file.sha256 for file in built) == task.recorded.content:
+                return []
+            paths = whole(task.lake, task.recorded, frozenset())
+            return list(islice(differences(paths, [file.path for file in built], own.key), DIFFERENCES_MAX))
     except LakeFileError:
         return None
     except DefinitionError as error:
         return [difference(None, None, f"{task.recorded.rows} rows", error.message)]
-    finally:
-        task.lake.drop_staging(task.window.folder)
+    except OSError as error:
+        raise translate(error, f"building {task} again") from error

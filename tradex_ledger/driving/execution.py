@@ -5,9 +5,8 @@ None of it changes once it is made: what a drive has come to is told by the run'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import count
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -22,7 +21,7 @@ from tradex_ledger.planning.base import Base, logic_versions, read_base
 from tradex_ledger.planning.logic import changed_logic
 from tradex_ledger.planning.named import check_named
 from tradex_ledger.planning.scope import Scope
-from tradex_ledger.pool import TaskPool
+from tradex_ledger.pool.port import Pool
 
 Columns = Mapping[str, list[tuple[str, str]]]
 """The columns (name, DuckDB type) of each dataset."""
@@ -42,13 +41,15 @@ def silent(stage: str, done: int, total: int) -> None:
 class Execution:
     """One process driving runs over one workspace.
 
+    `pool` builds windows, from the lake alone; `here` reads sources: it is of this machine, and may be the same one.
     `token` tells its leases from those of others, `stopwatch` gives seconds from anywhere; a task has `task_memory_mb`
     megabytes and `task_minutes` minutes.
     """
 
     scope: Scope
     lake: Lake
-    pool: TaskPool
+    here: Pool
+    pool: Pool
     executor: Executor
     token: str
     stopwatch: Callable[[], float]
@@ -103,14 +104,14 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Staging:
-    """The folder in which tasks lay down what they make. Each task that takes a number has a folder of its own."""
+    """The folder in which a drive lays down what it makes here; workers know it by its name, and have their own."""
 
     folder: Path
-    _numbers: Iterator[int] = field(default_factory=lambda: count(1), repr=False)
 
-    def of_task(self, about: str) -> Path:
-        """A folder that no other task has."""
-        return self.folder / f"{about}-{next(self._numbers)}"
+    @property
+    def name(self) -> str:
+        """What the lake's `attempt` knows it by, on any machine."""
+        return self.folder.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from tradex_ledger.driving.execution import Execution
 from tradex_ledger.keyed import read_sealed, write_sealed
 from tradex_ledger.lake.inputs import InputFile, checked
 from tradex_ledger.lake.storage import translate
-from tradex_ledger.pool import TaskPool
+from tradex_ledger.pool.port import Pool
 
 # Goes up when a number, or how it is kept, means something else.
 _FORMAT = 1
@@ -132,7 +132,7 @@ def is_exact(spans: Spans) -> bool:
 class KeyIndex:
     """The keys of the files of Bronze, as far as they were read; the others are read when they are asked for."""
 
-    pool: TaskPool
+    pool: Pool
     folder: Path | None
     spans: dict[str, Spans] = field(default_factory=dict)
     _unkept: dict[str, bytes] = field(default_factory=dict)
@@ -191,11 +191,11 @@ def open_keys(ex: Execution) -> KeyIndex:
     """The index among the ledger's caches, as far as it is this user's."""
     folder = ex.scope.ledger.store.caches.made("keys")
     if folder is None:
-        return KeyIndex(ex.pool, None)
+        return KeyIndex(ex.here, None)
     body = read_sealed(folder / _TABLE, _label(_TABLE))
     stored: dict[str, list[tuple[int, int]]] = orjson.loads(body) if body else {}
     return KeyIndex(
-        ex.pool, folder, {name: tuple((low, high) for low, high in spans) for name, spans in stored.items()}
+        ex.here, folder, {name: tuple((low, high) for low, high in spans) for name, spans in stored.items()}
     )
 
 

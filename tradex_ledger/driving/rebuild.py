@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import input_days, windows
 from tradex_ledger.domain.backfill import Backfill
-from tradex_ledger.domain.day import Day, iso, span
+from tradex_ledger.domain.day import Day, span
 from tradex_ledger.domain.differences import ContentsDiffer
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.partition import REUSED, Candidate, PartitionVersion
@@ -27,7 +27,7 @@ REUSED_A_SAVE = 600
 def window_task(
     bench: Bench, definition: Definition, seen: Catalog, days: Sequence[Day], *, check_reads: bool = False
 ) -> WindowTask:
-    """The task that builds consecutive days (ordinals) of a dataset over what a catalog holds, into the staging."""
+    """The task that builds consecutive days (ordinals) of a dataset over what a catalog holds."""
     ex, pipeline = bench.ex, bench.ex.scope.pipeline
     spans = input_days(definition, days[0], days[-1])
     inputs = [
@@ -51,7 +51,6 @@ def window_task(
         references=definition.references,
         inputs=tuple(inputs),
         days=tuple(days),
-        folder=bench.staging.of_task(f"{definition.name}-{iso(days[0])}"),
         check_reads=check_reads,
         memory_mb=ex.task_memory_mb,
         minutes=ex.task_minutes,
@@ -136,6 +135,7 @@ class Rebuild:
         return BuildTask(
             window=window_task(self.bench, definition, self.seen, days, check_reads=check_reads),
             lake=self.bench.ex.lake,
+            drive=self.bench.staging.name,
             run_id=self.driven.id,
             folder=folder,
             current=current,

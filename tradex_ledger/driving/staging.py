@@ -94,7 +94,7 @@ def stage_all(
         staged.hold(known, asked)
     # By the counts, not by which files there are: who takes the run over wipes them, and that is no empty source.
     kept: set[Path] = set()
-    for task, counts in ex.pool.run(stage_files, tasks):
+    for task, counts in ex.here.run(stage_files, tasks):
         staged.take_in(counts)
         kept |= _made(task.outputs, counts)
         ex.progress(f"read {len(listed)} files", staged.counts.files, len(listed))

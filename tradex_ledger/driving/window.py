@@ -64,7 +64,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class WindowTask:
-    """Rebuild `days` (ordinals, consecutive) of a dataset into `folder`."""
+    """Rebuild `days` (ordinals, consecutive) of a dataset into `folder`, which each attempt at it is given anew."""
 
     dataset: str
     sql: str
@@ -73,10 +73,14 @@ class WindowTask:
     references: tuple[tuple[str, str], ...]
     inputs: tuple[Input, ...]
     days: tuple[Day, ...]
-    folder: Path
     check_reads: bool
     memory_mb: int
     minutes: float = 360
+    folder: Path = Path()
+
+    def __str__(self) -> str:
+        """What it builds."""
+        return f"{self.dataset} {iso(self.days[0])}..{iso(self.days[-1])}"
 
 
 def build_window(task: WindowTask) -> list[StagedFile]:

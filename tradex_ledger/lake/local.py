@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tradex_ledger.clock import new_token
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.lake import folder as folders
 from tradex_ledger.lake import staging
@@ -113,6 +114,12 @@ class LocalLake(Lake):
     def new_staging(self, run_id: str, token: str) -> Path:
         """A folder in the lake itself: a file is placed by a link."""
         return staging.new(self.root / STAGING, run_id, token)
+
+    def attempt(self, drive: str) -> Path:
+        """A folder below the drive's, which all see who share the lake."""
+        folder = self.root / STAGING / drive / f"attempt-{new_token()}"
+        folder.mkdir()
+        return folder
 
     def drop_staging(self, folder: Path) -> None:
         """Remove a staging folder."""

@@ -134,12 +134,25 @@ class Lake(Protocol):
     def new_staging(self, run_id: str, token: str) -> Path:
         """An empty folder of this machine for one drive of a run; what an earlier, dead drive left there goes.
 
-        Workers make their own folders below it, on their machines, and empty them themselves.
+        Workers have their own, on their machines, by `attempt`.
+        """
+        ...
+
+    def attempt(self, drive: str) -> Path:
+        """An empty folder of this machine that nobody else has, for one attempt at a task of a drive: `drive` is the
+        name of the folder that `new_staging` made for it, maybe on another machine.
+
+        A task may be tried twice at once, when a worker is lost. What a lost attempt left goes with the drive's own
+        folder where all see that one; elsewhere with a later attempt on its machine. Raises: `OSError` where the
+        drive's folder should be, and is gone: whoever drives now has wiped it.
         """
         ...
 
     def drop_staging(self, folder: Path) -> None:
-        """Remove what a drive staged. What stays behind after a crash is wiped by the next drive of the run."""
+        """Remove what a drive staged, or an attempt at a task.
+
+        What stays behind after a crash is wiped by the next drive of the run.
+        """
         ...
 
     def staged(self) -> Iterator[Entry]:

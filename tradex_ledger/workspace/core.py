@@ -30,7 +30,9 @@ from tradex_ledger.ledger.named import NoSuchStreamError
 from tradex_ledger.planning.catalog import Catalogs
 from tradex_ledger.planning.scope import Scope
 from tradex_ledger.planning.words import words_in, words_of
-from tradex_ledger.pool import TaskPool
+from tradex_ledger.pool.open import open_pool
+from tradex_ledger.pool.port import Pool
+from tradex_ledger.pool.processes import ProcessPool
 from tradex_ledger.sources.called import Called
 from tradex_ledger.sources.places import Places
 from tradex_ledger.trust import UntrustedError, check_trusted
@@ -69,19 +71,22 @@ class Core:
         self.clock = clock
         self.lake = lake or open_lake(config.lake, reading=reading, clock=clock)  # first: refused, it leaves none open
         self.ledger = ledger or open_ledger(config.ledger_url, clock, config.folder, reading=reading, records=records)
-        self._pool: TaskPool | None = None
+        self._here: ProcessPool | None = None
+        self._pool: Pool | None = None
         self._catalogs = Catalogs(self.ledger.store)
 
     def close(self) -> None:
         """End worker processes and database connections."""
-        if self._pool is not None:
-            self._pool.close()
+        for pool in (self._pool, self._here):
+            if pool is not None:
+                pool.close()
         self.ledger.close()
 
     def kill(self) -> None:
         """End worker processes at once: nobody waits for what they do."""
-        if self._pool is not None:
-            self._pool.kill()
+        for pool in (self._here, self._pool):
+            if pool is not None:
+                pool.kill()
 
     def check_trusted(self) -> None:
         """Raise `UntrustedError` when settings or definitions are of another user, whom nobody said to trust."""
@@ -182,12 +187,14 @@ class Core:
         return any(isinstance(source.place, Called) for source in self.scope().sources.values())
 
     def execution(self, progress: Progress = silent, *, scope: Scope | None = None) -> Execution:
-        """What a drive works with, in a scope (as the workspace is now); the worker pool is kept for the next one."""
-        if self._pool is None:
-            self._pool = TaskPool(self.config.workers or os.cpu_count() or 1)
+        """What a drive works with, in a scope (as the workspace is now); its pools are kept for the next one."""
+        if self._pool is None or self._here is None:
+            self._here = ProcessPool(self.config.workers or os.cpu_count() or 1)
+            self._pool = open_pool(self.config.pool, self._here)
         return Execution(
             scope=scope or self.scope(),
             lake=self.lake,
+            here=self._here,
             pool=self._pool,
             executor=this_executor(),
             token=new_token(),

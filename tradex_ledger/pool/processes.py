@@ -9,20 +9,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from types import ModuleType
-from typing import TypeVar
 
 from tradex_ledger.datasets.sandbox import TookTooLongError
 from tradex_ledger.errors import EnvironmentFault
-
-T = TypeVar("T")
-R = TypeVar("R")
+from tradex_ledger.pool.port import IN_FLIGHT_PER_WORKER, Pool, R, T, spread
 
 ATTEMPTS = 4
-IN_FLIGHT_PER_WORKER = 2
 _THE_DRIVERS = (signal.SIGINT, signal.SIGHUP)
 _HELD_OFF = (*_THE_DRIVERS, signal.SIGTERM)
 
@@ -86,8 +82,8 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-class TaskPool:
-    """Runs picklable tasks that may be run again; workers are started when first needed, and again when they die."""
+class ProcessPool(Pool):
+    """Worker processes of this machine, started when first needed, and again when they die."""
 
     def __init__(self, workers: int) -> None:
         self.workers = max(1, workers)
@@ -123,21 +119,13 @@ class TaskPool:
 
     def _run_once(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[tuple[T, R]]:
         executor = self._started()
-        queue = list(reversed(tasks))
-        running: dict[Future[R], T] = {}
-        try:
-            while queue or running:
-                while queue and len(running) < self.workers * IN_FLIGHT_PER_WORKER:
-                    task = queue.pop()
-                    with _signals_held_off(), _without_main():
-                        future = executor.submit(function, task)
-                    running[future] = task
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield running.pop(future), future.result()
-        finally:
-            for future in running:
-                future.cancel()
+
+        def submit(task: T) -> Future[R]:
+            with _signals_held_off(), _without_main():
+                return executor.submit(function, task)
+
+        for task, future in spread(submit, tasks, lambda: self.workers * IN_FLIGHT_PER_WORKER):
+            yield task, future.result()
 
     def _started(self) -> ProcessPoolExecutor:
         if self._executor is None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 PROGRAM = """
 import os
-from tradex_ledger.pool import TaskPool
+from tradex_ledger.pool.processes import ProcessPool
 
 print("begun")
-pool = TaskPool(2)
+pool = ProcessPool(2)
 names = ["ARROW_DEFAULT_MEMORY_POOL"] * 3
 print({found for _, found in pool.run(os.getenv, names)})
 pool.close(wait=True)

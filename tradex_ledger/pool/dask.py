@@ -1,0 +1,150 @@
+"""The workers of a Dask cluster (`dask:tcp://HOST:PORT`): they need the package and the lake, nothing of the driver's.
+
+A task whose worker dies is given to another by the scheduler, as often as its `allowed-failures` says. Whoever reaches
+the scheduler can run what he likes on its workers: it belongs into a closed network, or behind TLS (`dask:tls://…`, by
+Dask's own settings).
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Generic
+
+from distributed import Client, KilledWorker, get_worker
+
+from tradex_ledger.datasets.sandbox import TookTooLongError
+from tradex_ledger.errors import EnvironmentFault
+from tradex_ledger.pool.executor import Cluster
+from tradex_ledger.pool.port import IN_FLIGHT_PER_WORKER, R, T
+from tradex_ledger.pool.versions import Found, check_versions, versions_here
+
+CONNECT_SECONDS = 10
+PATIENCE_SECONDS = 60.0
+_LAST_WORDS_SECONDS = 2.0
+
+
+class NoSchedulerError(EnvironmentFault):
+    """Nobody answers where the scheduler of a cluster is to be."""
+
+    code = "no-scheduler"
+
+    def __init__(self, address: str, problem: str) -> None:
+        super().__init__(
+            f"the scheduler at {address} {problem}",
+            mend=f"start it there (dask scheduler --port {address.rpartition(':')[2]}), or mend [compute] pool in "
+            "tradex.toml, then run again: it resumes",
+            transient=True,
+        )
+
+
+class NoWorkersError(EnvironmentFault):
+    """A cluster's scheduler is there, and no worker."""
+
+    code = "no-workers"
+
+    def __init__(self, address: str, seconds: float) -> None:
+        super().__init__(
+            f"the scheduler at {address} has had no worker for {seconds:.0f} seconds",
+            mend=f"start some (dask worker {address} --nthreads 1), then run again: it resumes",
+            transient=True,
+        )
+
+
+@dataclass(slots=True)
+class DaskCluster(Cluster):
+    """The cluster of the scheduler at an address (`tcp://HOST:PORT`); `patience` is how long it may have no worker, in
+    seconds."""
+
+    address: str
+    patience: float = PATIENCE_SECONDS
+    killed: tuple[type[Exception], ...] = (KilledWorker,)
+    _client: Client | None = None
+    _seen: float = 0.0
+
+    def open(self) -> Executor:
+        """Connect, wait for a worker, and ask all what they have.
+
+        Raises: `NoSchedulerError`, `NoWorkersError`, `WorkersDifferError`.
+        """
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what went wrong is said here, and once
+        try:
+            self._client = client = Client(self.address, timeout=CONNECT_SECONDS, set_as_default=False)
+        except OSError:
+            raise NoSchedulerError(self.address, f"does not answer within {CONNECT_SECONDS} seconds") from None
+        try:
+            client.wait_for_workers(1, timeout=self.patience)
+            self._check(client)
+            executor: Executor = client.get_executor(pure=False)
+        except TimeoutError:
+            self.close()
+            raise NoWorkersError(self.address, self.patience) from None
+        except OSError:
+            self.close()
+            raise self.gone() from None
+        except EnvironmentFault:
+            self.close()
+            raise
+        return executor
+
+    def _check(self, client: Client) -> None:
+        """Ask by what any Python has: a worker may lack the package. One that dies meanwhile is not asked."""
+        here = versions_here()
+        for package, version in here.items():
+            for who, there in client.run(importlib.metadata.version, package, on_error="return").items():
+                if isinstance(there, str | importlib.metadata.PackageNotFoundError):
+                    found = there if isinstance(there, str) else None
+                    check_versions(self.address, who, {package: found}, {package: version})
+
+    def on_worker(self, function: Callable[[T], R]) -> Callable[[T], R]:
+        """The function, where a worker has what is here: it may have come later."""
+        return OnWorker(function, self.address, versions_here())
+
+    def room(self) -> int:
+        """Twice as many as there are threads. Raises: `NoWorkersError` when there was none for too long."""
+        assert self._client is not None
+        try:
+            threads = sum(self._client.nthreads().values())
+        except (OSError, RuntimeError, ValueError):
+            raise self.gone() from None
+        now = time.monotonic()
+        if threads or not self._seen:
+            self._seen = now
+        if now - self._seen > self.patience:
+            raise NoWorkersError(self.address, now - self._seen)
+        return max(1, threads * IN_FLIGHT_PER_WORKER)
+
+    def gone(self) -> EnvironmentFault:
+        """The scheduler is not there any more."""
+        return NoSchedulerError(self.address, "has gone away")
+
+    def close(self) -> None:
+        """Disconnect."""
+        client, self._client, self._seen = self._client, None, 0.0
+        if client is not None:
+            client.close(timeout=_LAST_WORDS_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class OnWorker(Generic[T, R]):
+    """What a worker calls: a function, once it was seen that its bytes will be those of the driver."""
+
+    function: Callable[[T], R]
+    address: str
+    versions: Found
+
+    def __call__(self, task: T) -> R:
+        """Run the function. Raises: what it raises; `WorkersDifferError`."""
+        check_versions(self.address, get_worker().address, versions_here(), self.versions)
+        try:
+            return self.function(task)
+        except TookTooLongError as error:
+            if error.goes_on:  # in this process, with the memory that it holds: a nanny starts another
+                threading.Timer(_LAST_WORDS_SECONDS, os._exit, [1]).start()
+            raise
