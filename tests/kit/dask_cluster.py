@@ -80,7 +80,7 @@ def dask_cluster(
     folder.mkdir(parents=True, exist_ok=True)
     cluster = DaskProcesses(folder)
     try:
-        cluster.start_scheduler(allowed_environment={FAILURES: str(allowed_failures)})
+        cluster.start_scheduler(allowed_failures=allowed_failures)
         for _ in range(workers):
             cluster.start_worker(nanny=nanny)
         yield cluster

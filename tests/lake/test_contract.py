@@ -191,3 +191,15 @@ def test_who_only_reads_makes_nothing(made: Made, tmp_path: Path) -> None:
     reader.check_writable()
     assert (reader.markers(), list(reader.files()), list(reader.staged())) == ([], [], [])
     assert not list(tmp_path.iterdir())
+
+
+def test_each_attempt_at_a_task_has_a_folder_of_its_own_which_goes_with_the_drives(lake: Lake) -> None:
+    folder = lake.new_staging("bf-1", "t")
+    sent = pickle.loads(pickle.dumps(lake))  # as workers get it
+    lost, ended = sent.attempt(folder.name), sent.attempt(folder.name)
+    assert lost != ended and list(lost.iterdir()) == []
+    (lost / "half").write_bytes(b"half")
+    sent.drop_staging(ended)
+    assert lost.exists() and not ended.exists()
+    lake.drop_staging(folder)
+    assert not lost.exists() and list(lake.staged()) == []

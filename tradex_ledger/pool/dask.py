@@ -110,7 +110,7 @@ class DaskCluster(Cluster):
         """Twice as many as there are threads. Raises: `NoWorkersError` when there was none for too long."""
         assert self._client is not None
         try:
-            threads = sum(self._client.nthreads().values())
+            threads: int = sum(self._client.nthreads().values())
         except (OSError, RuntimeError, ValueError):
             raise self.gone() from None
         now = time.monotonic()
