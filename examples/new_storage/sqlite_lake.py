@@ -131,8 +131,11 @@ class SqliteLake(Lake):
         return folder
 
     def attempt(self, drive: str) -> Path:
-        """A folder below the drive's on this machine; that one is made where another machine drives."""
+        """A folder below the drive's on this machine, where those of earlier drives of the run go."""
         parent = self._scratch("staging", drive)
+        for left in parent.parent.glob(f"{drive.partition('.')[0]}.*"):
+            if left != parent:
+                shutil.rmtree(left, ignore_errors=True)
         parent.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix="attempt-", dir=parent))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -12,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from examples.new_storage.sqlite_lake import SqliteLake
 from tests import worlds
 from tests.kit import small
 from tests.kit.dask_cluster import DaskProcesses, dask_cluster
 from tests.kit.deadly import DeadlyLake
+from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.config import FILE, load_config
 from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.lake.port import Lake
@@ -23,6 +26,7 @@ from tradex_ledger.pool import dask as dask_pool
 from tradex_ledger.pool.dask import DaskCluster, NoSchedulerError, NoWorkersError, OnWorker
 from tradex_ledger.pool.executor import ExecutorPool, TaskKilledError
 from tradex_ledger.pool.versions import WorkersDifferError, versions_here
+from tradex_ledger.upkeep.gc import find_unreferenced
 from tradex_ledger.workspace import Workspace
 
 DAYS = 3
@@ -57,9 +61,9 @@ def run(ws: Path, pool: str | None, lake: Lake | None = None) -> None:
         workspace.incremental.run(small.day(DAYS + 1))
 
 
-def built(ws: Path) -> list[tuple[str, str]]:
+def built(ws: Path, lake: Lake | None = None) -> list[tuple[str, str]]:
     """Each current file that is not Bronze, as (day's folder, digest): Bronze has the run's id in its rows."""
-    with Workspace.open(ws) as workspace:
+    with opened(ws, None, lake) as workspace:
         found = workspace.core.scope().base().catalog.current
     return sorted(
         (file.path.rpartition("/")[0], file.sha256)
@@ -195,6 +199,44 @@ def test_a_cluster_without_workers_and_one_whose_scheduler_goes_away_are_told_of
         assert time.monotonic() - began < 10
 
 
+def test_a_run_that_finds_no_scheduler_says_so_on_one_line_and_resumes_without_one(
+    expected: list[tuple[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(dask_pool, "CONNECT_SECONDS", 0.3)
+    ws = world(tmp_path)
+    settings = (ws / FILE).read_text()
+    (ws / FILE).write_text(settings.replace('# pool = "processes"', 'pool = "dask:tcp://127.0.0.1:1"'))
+    assert tradex(["-C", str(ws), "run", "--until", "2024-01-04"]) == 6
+    told = capsys.readouterr().err.splitlines()
+    assert [line.partition(": ")[0] for line in told[-2:]] == ["error", "mend"]
+    assert "the scheduler at tcp://127.0.0.1:1 does not answer" in told[-2]
+    assert not [line for line in told if "distributed" in line or "Traceback" in line]
+    run(ws, None)
+    assert built(ws) == expected
+
+
+@pytest.mark.soak
+def test_workers_share_nothing_with_the_driver_but_the_lake(
+    expected: list[tuple[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Their folder for what is brought and staged is another one, as on another machine."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "here"))
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    ws = world(tmp_path / "world")
+    lake = SqliteLake(f"sqlite://{tmp_path}/lake.db")
+    (ws / "lake").rename(tmp_path / "none")
+    with dask_cluster(tmp_path / "c", workers=0) as cluster:
+        for _ in range(2):
+            cluster.start_worker(TMPDIR=str(tmp_path / "there"))
+        run(ws, cluster.pool, lake)
+        assert find_unreferenced(opened(ws, None, lake).core.ledger, lake) == []
+    assert not (ws / "lake").exists() and built(ws, lake) == expected
+    brought = {path.parent.parent.name for path in (tmp_path / "there").rglob("*.parquet")}
+    assert "bronze_x_posts" in brought
+    assert not list((tmp_path / "there").rglob("attempt-*")) and list(lake.staged()) == []
+
+
 @pytest.mark.soak
 def test_a_window_whose_worker_dies_before_it_tells_is_built_again(
     cluster: DaskProcesses, expected: list[tuple[str, str]], tmp_path: Path
@@ -205,7 +247,7 @@ def test_a_window_whose_worker_dies_before_it_tells_is_built_again(
     assert once.exists()
     assert (built(ws), staged(ws)) == (expected, [])
     with Workspace.open(ws) as workspace:
-        unnamed = [item.what.path for item in workspace.lake.gc().found]
+        unnamed = [item.what.path for item in find_unreferenced(workspace.core.ledger, workspace.core.lake)]
     assert [path.rpartition("/")[0] for path in unnamed] == [SILVER]
 
 

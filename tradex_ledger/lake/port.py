@@ -142,9 +142,9 @@ class Lake(Protocol):
         """An empty folder of this machine that nobody else has, for one attempt at a task of a drive: `drive` is the
         name of the folder that `new_staging` made for it, maybe on another machine.
 
-        A task may be tried twice at once, when a worker is lost. What a lost attempt left goes with the drive's own
-        folder where all see that one; elsewhere with a later attempt on its machine. Raises: `OSError` where the
-        drive's folder should be, and is gone: whoever drives now has wiped it.
+        A task may be tried twice at once, when a worker is lost. What a lost attempt left goes with the drive's folder
+        where all see that one; on another machine it stays until the run's next drive has an attempt there. Raises:
+        `OSError` where the drive's folder should be, and is gone: who drives now has wiped it.
         """
         ...
 

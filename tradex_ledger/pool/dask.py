@@ -109,6 +109,8 @@ class DaskCluster(Cluster):
     def room(self) -> int:
         """Twice as many as there are threads. Raises: `NoWorkersError` when there was none for too long."""
         assert self._client is not None
+        if self._client.status != "running":  # it tries to connect again, and has given up all that was asked
+            raise self.gone()
         try:
             threads: int = sum(self._client.nthreads().values())
         except (OSError, RuntimeError, ValueError):
