@@ -20,6 +20,7 @@ from tests.kit.dask_cluster import DaskProcesses, dask_cluster
 from tests.kit.deadly import DeadlyLake
 from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.config import FILE, load_config
+from tradex_ledger.datasets.sandbox import TookTooLongError
 from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.pool import dask as dask_pool
@@ -119,11 +120,11 @@ def test_a_task_that_kills_its_workers_fails_alone_and_all_others_are_done(pool:
 
 
 def refuse(number: int) -> int:
-    raise WorkersDifferError("here", "me", "duckdb", str(number), None)
+    raise WorkersDifferError("here", "worker", "duckdb", str(number), None)
 
 
 def test_what_a_task_raises_comes_back_as_it_was(pool: ExecutorPool):
-    with pytest.raises(WorkersDifferError, match="the worker me of here has duckdb 7") as caught:
+    with pytest.raises(WorkersDifferError, match="the worker of here has duckdb 7") as caught:
         list(pool.run(refuse, [7]))
     assert caught.value.mend
 
@@ -162,17 +163,22 @@ def test_a_scheduler_that_is_not_there_is_named_with_its_mend(monkeypatch: pytes
     assert "dask scheduler --port 1" in caught.value.mend
 
 
-def test_a_worker_of_another_version_gets_no_task(cluster: DaskProcesses, monkeypatch: pytest.MonkeyPatch):
-    other = {**versions_here(), "duckdb": "1.0.0"}
-    monkeypatch.setattr(dask_pool, "versions_here", lambda: other)
-    with pytest.raises(WorkersDifferError, match=r"has duckdb [2-9]\S*, and here it is 1\.0\.0") as caught:
-        list(ExecutorPool(DaskCluster(cluster.address)).run(die_of_it, [3]))
-    assert "duckdb==1.0.0" in caught.value.mend
+def test_a_worker_of_another_version_gets_no_task(tmp_path: Path):
+    """One that finds another DuckDB installed."""
+    other = tmp_path / "other" / "duckdb-1.0.0.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: duckdb\nVersion: 1.0.0\n")
+    with dask_cluster(tmp_path / "c", workers=0) as cluster:
+        cluster.start_worker(PYTHONPATH=str(other.parent))
+        with pytest.raises(WorkersDifferError, match=r"worker tcp://\S+ of \S+ has duckdb 1\.0\.0, and here") as caught:
+            list(ExecutorPool(DaskCluster(cluster.address)).run(sleep_and_tell, [(str(tmp_path), 1)]))
+        assert f"duckdb=={versions_here()['duckdb']}" in caught.value.mend
+    assert not (tmp_path / "1").exists()
 
 
 def test_nor_one_that_came_later(pool: ExecutorPool, cluster: DaskProcesses):
     executor = pool.cluster.open()
-    late = OnWorker(abs, cluster.address, {**versions_here(), "pyarrow": "1.0.0"})
+    late: OnWorker[int, int] = OnWorker(abs, cluster.address, {**versions_here(), "pyarrow": "1.0.0"})
     with pytest.raises(WorkersDifferError, match="pyarrow"):
         executor.submit(late, -1).result()
     pool.cluster.close()
@@ -213,6 +219,21 @@ def test_a_run_that_finds_no_scheduler_says_so_on_one_line_and_resumes_without_o
     assert not [line for line in told if "distributed" in line or "Traceback" in line]
     run(ws, None)
     assert built(ws) == expected
+
+
+def deaf(number: int) -> int:
+    raise TookTooLongError("it", number, "ask for less", goes_on=True)
+
+
+@pytest.mark.soak
+def test_a_worker_whose_task_does_not_end_ends_itself(pool: ExecutorPool, cluster: DaskProcesses):
+    before = set(pool.cluster.open().map(sleep_and_tell, [(str(cluster.folder), number) for number in range(8)]))
+    with pytest.raises(TookTooLongError):
+        list(pool.run(deaf, [1]))
+    time.sleep(6)
+    after = set(pool.cluster.open().map(sleep_and_tell, [(str(cluster.folder), number) for number in range(8)]))
+    assert len(before) == len(after) == 2 and len(before & after) == 1
+    pool.cluster.close()
 
 
 @pytest.mark.soak

@@ -7,7 +7,6 @@ Dask's own settings).
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import os
 import threading
@@ -69,7 +68,7 @@ class DaskCluster(Cluster):
     _seen: float = 0.0
 
     def open(self) -> Executor:
-        """Connect, wait for a worker, and ask all what they have.
+        """Connect, wait for a worker, and ask all what versions they have.
 
         Raises: `NoSchedulerError`, `NoWorkersError`, `WorkersDifferError`.
         """
@@ -94,13 +93,15 @@ class DaskCluster(Cluster):
         return executor
 
     def _check(self, client: Client) -> None:
-        """Ask by what any Python has: a worker may lack the package. One that dies meanwhile is not asked."""
+        """Ask the scheduler, which passes tasks on, and all workers; one that dies meanwhile is not asked."""
         here = versions_here()
-        for package, version in here.items():
-            for who, there in client.run(importlib.metadata.version, package, on_error="return").items():
-                if isinstance(there, str | importlib.metadata.PackageNotFoundError):
-                    found = there if isinstance(there, str) else None
-                    check_versions(self.address, who, {package: found}, {package: version})
+        try:
+            check_versions(self.address, "scheduler", client.run_on_scheduler(versions_here), here)
+        except ImportError:
+            check_versions(self.address, "scheduler", {}, here)
+        for who, there in client.run(versions_here, on_error="return").items():
+            if not isinstance(there, OSError):  # another error is how one tells that it lacks the package
+                check_versions(self.address, f"worker {who}", there if isinstance(there, dict) else {}, here)
 
     def on_worker(self, function: Callable[[T], R]) -> Callable[[T], R]:
         """The function, where a worker has what is here: it may have come later."""
@@ -143,7 +144,7 @@ class OnWorker(Generic[T, R]):
 
     def __call__(self, task: T) -> R:
         """Run the function. Raises: what it raises; `WorkersDifferError`."""
-        check_versions(self.address, get_worker().address, versions_here(), self.versions)
+        check_versions(self.address, f"worker {get_worker().address}", versions_here(), self.versions)
         try:
             return self.function(task)
         except TookTooLongError as error:

@@ -14,16 +14,16 @@ Found = Mapping[str, str | None]
 
 
 class WorkersDifferError(EnvironmentFault):
-    """Workers of a cluster have other versions than the process that drives."""
+    """A cluster has other versions than the process that drives."""
 
     code = "workers-differ"
 
     def __init__(self, address: str, who: str, package: str, there: str | None, here: str | None) -> None:
-        has = f"has {package} {there}" if there else f"has no {package}"
+        has = f"has {package} {there}" if there else f"has no {package}, or one that cannot be asked"
         super().__init__(
-            f"the worker {who} of {address} {has}, and here it is {here}: it might give other bytes",
-            mend=f"install what is here on all workers (pip install 'tradex-ledger[dask]' {package}=={here}), restart "
-            "them, then run again: it resumes",
+            f"the {who} of {address} {has}, and here it is {here}: there might be other bytes",
+            mend="install what is here on the scheduler and on all workers (pip install 'tradex-ledger[dask]' "
+            f"{package}=={here}), restart them, then run again: it resumes",
         )
 
 
@@ -41,7 +41,7 @@ def version_of(package: str) -> str | None:
 
 
 def check_versions(address: str, who: str, there: Found, here: Found) -> None:
-    """Raise `WorkersDifferError` for the first package of which a worker has another version."""
+    """Raise `WorkersDifferError` for the first package of which somebody (`scheduler`, `worker …`) has another one."""
     for package, version in here.items():
-        if there[package] != version:
-            raise WorkersDifferError(address, who, package, there[package], version)
+        if there.get(package) != version:
+            raise WorkersDifferError(address, who, package, there.get(package), version)
