@@ -123,6 +123,9 @@ def edited(folder: Path, old: str, new: str | bytes) -> str:
         ("[source]", "[source", "it is not TOML"),
         ("# may_request", 'may_approve = [" "] #', "may_approve"),
         ("# peak_time_zone", 'peak_time_zone = "America" #', "is no time zone"),
+        ("# pool", 'pool = "ray:auto" #', "[compute] pool is no pool: 'ray:auto'"),
+        ("# pool", 'pool = "dask:tcp://scheduler" #', "is no pool"),
+        ("# pool", "pool = 2 #", "pool must be a text, not 2"),
     ],
 )
 def test_what_is_off_is_a_problem_of_the_settings(tmp_path: Path, old: str, new: str | bytes, said: str):

@@ -24,7 +24,7 @@ from tradex_ledger.datasets.sandbox import TookTooLongError
 from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.pool import dask as dask_pool
-from tradex_ledger.pool.dask import DaskCluster, NoSchedulerError, NoWorkersError, OnWorker
+from tradex_ledger.pool.dask import DaskCluster, NoSchedulerError, NoTlsError, NoWorkersError, OnWorker
 from tradex_ledger.pool.executor import ExecutorPool, TaskKilledError
 from tradex_ledger.pool.versions import WorkersDifferError, versions_here
 from tradex_ledger.upkeep.gc import find_unreferenced
@@ -161,6 +161,8 @@ def test_a_scheduler_that_is_not_there_is_named_with_its_mend(monkeypatch: pytes
     with pytest.raises(NoSchedulerError, match=r"at tcp://127\.0\.0\.1:1 does not answer") as caught:
         list(ExecutorPool(DaskCluster("tcp://127.0.0.1:1")).run(abs, [1]))
     assert "dask scheduler --port 1" in caught.value.mend
+    with pytest.raises(NoTlsError, match="name no certificates"):
+        list(ExecutorPool(DaskCluster("tls://127.0.0.1:1")).run(abs, [1]))
 
 
 def test_a_worker_of_another_version_gets_no_task(tmp_path: Path):

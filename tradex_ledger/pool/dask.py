@@ -16,7 +16,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Generic
 
-from distributed import Client, KilledWorker, get_worker
+from distributed import Client, KilledWorker, Security, get_worker
 
 from tradex_ledger.datasets.sandbox import TookTooLongError
 from tradex_ledger.errors import EnvironmentFault
@@ -40,6 +40,18 @@ class NoSchedulerError(EnvironmentFault):
             mend=f"start it there (dask scheduler --port {address.rpartition(':')[2]}), or mend [compute] pool in "
             "tradex.toml, then run again: it resumes",
             transient=True,
+        )
+
+
+class NoTlsError(EnvironmentFault):
+    """A scheduler is to be reached by TLS, and nothing says by which certificates."""
+
+    code = "no-tls"
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"the scheduler at {address} is to be reached by TLS, and Dask's settings name no certificates",
+            mend="name them (distributed.comm.tls in ~/.config/dask, or DASK_DISTRIBUTED__COMM__TLS__…), or use dask:tcp://",
         )
 
 
@@ -70,9 +82,11 @@ class DaskCluster(Cluster):
     def open(self) -> Executor:
         """Connect, wait for a worker, and ask all what versions they have.
 
-        Raises: `NoSchedulerError`, `NoWorkersError`, `WorkersDifferError`.
+        Raises: `NoSchedulerError`, `NoTlsError`, `NoWorkersError`, `WorkersDifferError`.
         """
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what went wrong is said here, and once
+        if self.address.startswith("tls:") and not Security().get_connection_args("client").get("ssl_context"):
+            raise NoTlsError(self.address)
         try:
             self._client = client = Client(self.address, timeout=CONNECT_SECONDS, set_as_default=False)
         except OSError:
