@@ -11,12 +11,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tradex_ledger import locate
+from tradex_ledger.config_errors import NoDatabaseError, PasswordInUrlError
 from tradex_ledger.domain.policy import Policy, settings
 from tradex_ledger.domain.policy_text import MOST as POLICY_MOST
 from tradex_ledger.domain.policy_text import PolicyValueError, policy_of, said
 from tradex_ledger.domain.spending import Prices, prices_of
 from tradex_ledger.domain.words import ROW
-from tradex_ledger.errors import EnvironmentFault, UsageError
+from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.fresh import fresh_settings
 from tradex_ledger.outside import Toml
 from tradex_ledger.paths import check_lake_name, check_name, check_no_url, given, resolved, written
@@ -27,7 +28,6 @@ POSTGRESQL = "postgresql://"
 _LEDGER = re.compile(r"sqlite(\+pysqlite)?:///")
 _SHARED = re.compile(r"postgres(?:ql)?(?:\+psycopg)?://")
 _PASSWORD = re.compile(r"//[^/@]*:[^/@]*@|[?&]\w*password=", re.IGNORECASE)
-_DATABASES = ("mysql", "mariadb", "mssql", "oracle", "duckdb")
 _POOL = re.compile(r"dask:(tcp|tls)://[^\s/@]+:[0-9]{1,5}")
 _SECRET = ("ledger", "uri")
 _PRICES = ("row_price", "count_price")
@@ -54,32 +54,6 @@ class ConfigError(EnvironmentFault):
     def __init__(self, path: Path, problem: str, mend: str = "") -> None:
         usual = "mend the file; `tradex init` in another folder shows a fresh one"
         super().__init__(f"{path}: {problem}", mend=mend or usual)
-
-
-class NoDatabaseError(UsageError):
-    """A ledger's URL of a kind that is not supported. It is not repeated: it may hold a password, or be one."""
-
-    code = "unknown-database"
-
-    def __init__(self, url: str) -> None:
-        kind = re.split(r"[+:]", url)[0]
-        said = f"a URL of {kind}" if kind in _DATABASES else "what is given as the ledger (not repeated: a secret?)"
-        super().__init__(
-            f"{said} names no database that a ledger can live in",
-            mend="use sqlite:///PATH or postgresql://USER@HOST/DATABASE",
-        )
-
-
-class PasswordInUrlError(UsageError):
-    """A ledger's URL with a password: settings are read by many, and copied."""
-
-    code = "password-in-url"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the URL of the ledger (not repeated) holds a password",
-            mend="leave it out, and give it by PGPASSWORD or a password file (PGPASSFILE, ~/.pgpass)",
-        )
 
 
 @dataclass(frozen=True, slots=True)

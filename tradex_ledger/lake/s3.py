@@ -116,6 +116,10 @@ class S3Lake(Lake):
         """A folder beside this user's caches."""
         return staging.new(self._staging(), run_id, token)
 
+    def attempt(self, drive: str) -> Path:
+        """A folder below the drive's on this machine."""
+        return staging.attempt(self._staging(), drive)
+
     def drop_staging(self, folder: Path) -> None:
         """Remove it."""
         shutil.rmtree(folder, ignore_errors=True)

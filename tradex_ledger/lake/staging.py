@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
+from tradex_ledger.clock import new_token
 from tradex_ledger.lake import folder as folders
 from tradex_ledger.lake.folder import STAGING
 from tradex_ledger.lake.port import Entry
@@ -20,6 +21,20 @@ def new(parent: Path, run_id: str, token: str) -> Path:
     for left in parent.glob(f"{run_id}.*"):
         shutil.rmtree(left, ignore_errors=True)
     folder = parent / f"{run_id}.{token}"
+    folder.mkdir()
+    return folder
+
+
+def attempt(parent: Path, drive: str) -> Path:
+    """An empty folder below that of a drive, which may be another machine's; what earlier drives of its run left goes.
+
+    The folder of this drive stays: others may be at its tasks here, too.
+    """
+    for left in parent.glob(f"{drive.partition('.')[0]}.*"):
+        if left.name != drive:
+            shutil.rmtree(left, ignore_errors=True)
+    (parent / drive).mkdir(parents=True, exist_ok=True)
+    folder = parent / drive / f"attempt-{new_token()}"
     folder.mkdir()
     return folder
 
