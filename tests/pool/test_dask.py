@@ -15,13 +15,15 @@ import pytest
 
 from examples.new_storage.sqlite_lake import SqliteLake
 from tests import worlds
-from tests.kit import small
+from tests.kit import s3, small
 from tests.kit.dask_cluster import DaskProcesses, dask_cluster
 from tests.kit.deadly import DeadlyLake
 from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.config import FILE, load_config
 from tradex_ledger.datasets.sandbox import TookTooLongError
 from tradex_ledger.errors import EnvironmentFault, TradexError
+from tradex_ledger.keyed import CACHE_HOME
+from tradex_ledger.lake.open import open_lake
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.pool import dask as dask_pool
 from tradex_ledger.pool.dask import DaskCluster, NoSchedulerError, NoTlsError, NoWorkersError, OnWorker
@@ -221,6 +223,24 @@ def test_a_run_that_finds_no_scheduler_says_so_on_one_line_and_resumes_without_o
     assert not [line for line in told if "distributed" in line or "Traceback" in line]
     run(ws, None)
     assert built(ws) == expected
+
+
+@pytest.mark.soak
+def test_a_lake_in_s3_is_all_that_workers_share(
+    expected: list[tuple[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """They have a cache and a staging of their own."""
+    s3.moto().use(monkeypatch)
+    monkeypatch.setenv(CACHE_HOME, str(tmp_path / "here"))
+    ws, lake = world(tmp_path / "world"), open_lake(s3.fresh_url())
+    (ws / "lake").rename(tmp_path / "none")
+    with dask_cluster(tmp_path / "c", workers=0) as cluster:
+        for _ in range(2):
+            cluster.start_worker(**{CACHE_HOME: str(tmp_path / "there")})
+        run(ws, cluster.pool, lake)
+        assert find_unreferenced(opened(ws, None, lake).core.ledger, lake) == []
+    assert not (ws / "lake").exists() and built(ws, lake) == expected
+    assert (tmp_path / "there").exists() and not list(tmp_path.rglob("attempt-*"))
 
 
 def deaf(number: int) -> int:
