@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.kit.tree import ROOT
 
@@ -48,7 +49,9 @@ class DaskProcesses:
             except (OSError, ValueError):
                 time.sleep(0.02)
 
-    def start_worker(self, *, nanny: bool = False, **environment: str) -> subprocess.Popen[bytes]:
+    def start_worker(
+        self, environment: Mapping[str, str] = MappingProxyType({}), *, nanny: bool = False
+    ) -> subprocess.Popen[bytes]:
         """Start a worker; it comes when it is ready."""
         kind = "--nanny" if nanny else "--no-nanny"
         options = ["--nthreads", "1", kind, "--no-dashboard", "--local-directory", str(self.folder)]

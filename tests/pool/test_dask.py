@@ -173,7 +173,7 @@ def test_a_worker_of_another_version_gets_no_task(tmp_path: Path):
     other.mkdir(parents=True)
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: duckdb\nVersion: 1.0.0\n")
     with dask_cluster(tmp_path / "c", workers=0) as cluster:
-        cluster.start_worker(PYTHONPATH=str(other.parent))
+        cluster.start_worker({"PYTHONPATH": str(other.parent)})
         with pytest.raises(WorkersDifferError, match=r"worker tcp://\S+ of \S+ has duckdb 1\.0\.0, and here") as caught:
             list(ExecutorPool(DaskCluster(cluster.address)).run(sleep_and_tell, [(str(tmp_path), 1)]))
         assert f"duckdb=={versions_here()['duckdb']}" in caught.value.mend
@@ -236,7 +236,7 @@ def test_a_lake_in_s3_is_all_that_workers_share(
     (ws / "lake").rename(tmp_path / "none")
     with dask_cluster(tmp_path / "c", workers=0) as cluster:
         for _ in range(2):
-            cluster.start_worker(**{CACHE_HOME: str(tmp_path / "there")})
+            cluster.start_worker({CACHE_HOME: str(tmp_path / "there")})
         run(ws, cluster.pool, lake)
         assert find_unreferenced(opened(ws, None, lake).core.ledger, lake) == []
     assert not (ws / "lake").exists() and built(ws, lake) == expected
@@ -271,7 +271,7 @@ def test_workers_share_nothing_with_the_driver_but_the_lake(
     (ws / "lake").rename(tmp_path / "none")
     with dask_cluster(tmp_path / "c", workers=0) as cluster:
         for _ in range(2):
-            cluster.start_worker(TMPDIR=str(tmp_path / "there"))
+            cluster.start_worker({"TMPDIR": str(tmp_path / "there")})
         run(ws, cluster.pool, lake)
         assert find_unreferenced(opened(ws, None, lake).core.ledger, lake) == []
     assert not (ws / "lake").exists() and built(ws, lake) == expected
