@@ -8,7 +8,13 @@ from types import ModuleType
 
 from tradex_ledger.errors import UsageError
 
-NEEDED = {"postgres": ("psycopg",), "s3": ("obstore",), "dask": ("distributed",), "x": ("httpx2",)}
+NEEDED = {
+    "dagster": ("dagster",),
+    "dask": ("distributed",),
+    "postgres": ("psycopg",),
+    "s3": ("obstore",),
+    "x": ("httpx2",),
+}
 """The packages that each extra brings, by its name."""
 
 
@@ -25,7 +31,12 @@ class MissingExtraError(UsageError):
 
 def load(module: str, what: str, extra: str) -> ModuleType:
     """A module of ours that needs an extra. Raises `MissingExtraError`."""
+    check(what, extra)
+    return import_module(module)
+
+
+def check(what: str, extra: str) -> None:
+    """Raise `MissingExtraError` unless the packages of an extra are installed."""
     for package in NEEDED[extra]:
         if find_spec(package) is None:
             raise MissingExtraError(what, extra, package)
-    return import_module(module)

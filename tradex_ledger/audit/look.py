@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tradex_ledger.audit.documents.listed import Listed
     from tradex_ledger.audit.documents.status import StatusDocument
     from tradex_ledger.audit.query import Answer, QueryOptions
+    from tradex_ledger.audit.rebuilt import Rebuilt
     from tradex_ledger.relations.data import Engine, TwoContents
     from tradex_ledger.relations.runs import Alert, PipelineState, StateMove
 
@@ -71,6 +72,18 @@ class Look:
         tail = "" if limit is None else f" limit {limit:d}"
         found = Reader(self.store, as_of).read(RUNS, where + tail, kind, kind, status, status)
         return [Listed(run.run_id, run) for run in found]
+
+    def rebuilt(self, run_id: str) -> list[Rebuilt]:
+        """The partitions that a run has published, in order; of Bronze those that it appended to."""
+        from tradex_ledger.audit.rebuilt import rebuilt
+
+        return rebuilt(Reader(self.store), run_id)
+
+    def days(self) -> dict[str, tuple[date, date]]:
+        """The first and the last day that each dataset has a partition of."""
+        from tradex_ledger.audit.rebuilt import days
+
+        return days(Reader(self.store))
 
     def datasets(self, as_of: str | None = None) -> list[Held]:
         """All datasets, upstream first."""

@@ -37,9 +37,13 @@ SAID_MAX = 80
 
 
 class DefinitionError(RefusedError):
-    """A dataset's definition does not hold what it must; nothing was run with it."""
+    """A dataset's definition does not hold what it must; nothing was run with it.
+
+    `breaks` names what its rows are checked for and did not hold: the "key", or the "partition" that they are of.
+    """
 
     code = "definition"
+    breaks = ""
 
     def __init__(self, dataset: str, problem: str, mend: str = "") -> None:
         super().__init__(

@@ -7,7 +7,7 @@ or a file that no event names, and is harmless.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 
 import duckdb
@@ -27,7 +27,7 @@ from tradex_ledger.driving.execution import Bench, Execution, Prepared, Staging
 from tradex_ledger.driving.extract import asked_by, extract, extraction_of
 from tradex_ledger.driving.fence import DrivenRun, EndedMeanwhileError, FencedError, load_run
 from tradex_ledger.driving.judge import check_sla, check_state_read
-from tradex_ledger.driving.lease import held, quota, still_holds
+from tradex_ledger.driving.lease import DrivenElsewhereError, held, quota, still_holds
 from tradex_ledger.driving.publish import last_day_of, open_days, planned_days, publish
 from tradex_ledger.driving.rebuild import Rebuild
 from tradex_ledger.errors import ConflictError, EnvironmentFault, RefusedError, TradexError
@@ -267,3 +267,18 @@ def record_failure(ex: Execution, run_id: str, error: TradexError) -> None:
         raise
     except (ConflictError, EnvironmentFault) as unrecorded:
         error.add_note(f"the failure could not be recorded: {unrecorded.message}")
+
+
+class DriverDiedError(TradexError):
+    """A process that drove a run ended without a word."""
+
+    code = "driver-died"
+
+    def __init__(self, run_id: str, driver: str, message: str) -> None:
+        super().__init__(f"{driver}, which drove {run_id}, ended: {message}", mend="drive it again: it resumes")
+
+
+def record_death(ex: Execution, run_id: str, error: DriverDiedError) -> None:
+    """Put it on record that a run's driver died. Where somebody drives the run, there is nothing to be told."""
+    with suppress(DrivenElsewhereError), held(ex, run_id):
+        record_failure(ex, run_id, error)

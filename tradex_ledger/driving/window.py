@@ -31,6 +31,7 @@ from tradex_ledger.driving.same_rows import first_difference
 from tradex_ledger.driving.window_errors import (
     NotFedError,
     OrderDependentError,
+    OtherDaysError,
     ReadsOutsideWindowError,
     RepeatedKeyError,
 )
@@ -179,11 +180,7 @@ def _run(
     except RepeatedRowError as error:
         raise RepeatedKeyError(task.dataset, str(error)) from None
     except PartitionValueError as error:
-        raise DefinitionError(
-            task.dataset,
-            f"gives rows of other days than it was asked for: {error}",
-            f"join `partitions` on {task.column}",
-        ) from None
+        raise OtherDaysError(task.dataset, str(error), task.column) from None
 
 
 def _visible(given: Input, first: Day, last: Day, folder: Path) -> list[str]:

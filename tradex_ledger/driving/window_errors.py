@@ -40,9 +40,21 @@ class RepeatedKeyError(DefinitionError):
     """A definition gives the same key twice in one partition."""
 
     code = "repeated-key"
+    breaks = "key"
 
     def __init__(self, dataset: str, key: str) -> None:
         super().__init__(dataset, f"repeats its key: {key}", "aggregate, or choose a key that is unique")
+
+
+class OtherDaysError(DefinitionError):
+    """A definition gives rows of days that it was not asked for."""
+
+    breaks = "partition"
+
+    def __init__(self, dataset: str, value: str, column: str) -> None:
+        super().__init__(
+            dataset, f"gives rows of other days than it was asked for: {value}", f"join `partitions` on {column}"
+        )
 
 
 class OrderDependentError(DefinitionError):

@@ -24,12 +24,15 @@ def active_backfills(ledger: Ledger) -> list[Backfill]:
 def others_of_group(ledger: Ledger, backfill: Backfill) -> list[Backfill]:
     """The other parts of a request that was split, whatever became of them, oldest first."""
     group = backfill.request.group
-    if group is None:
-        return []
+    return [] if group is None else [other for other in of_group(ledger, group) if other.id != backfill.id]
+
+
+def of_group(ledger: Ledger, group: str) -> list[Backfill]:
+    """The backfills of a group, whatever became of them, oldest first."""
     says = canonical({"group": group}).decode()[1:-1]
     found = events_of(ledger.store, ["backfill.requested"], saying=says)
-    others = (ledger.get(Backfill, row.stream) for row in found if row.stream != backfill.id)
-    return [other for other in others if other.request.group == group]
+    parts = (ledger.get(Backfill, row.stream) for row in found)
+    return [part for part in parts if part.request.group == group]
 
 
 def check_no_earlier_overlap(ledger: Ledger, backfill: Backfill) -> None:

@@ -213,12 +213,13 @@ class Workspace:
         """Answer one SELECT over datasets and projections, as `audit.query.query` does."""
         return self.audit.look.query(sql, **options)
 
-    def events(self, since: int = 0) -> Iterator[Entry]:
-        """The stored events after a position, oldest first, as far as there are any now; who follows asks again.
+    def events(self, since: int = 0, topics: Sequence[str] = ()) -> Iterator[Entry]:
+        """The stored events after a position, of the topics (none: of all), oldest first, as far as there are any now;
+        who follows asks again.
 
         Each is held against its row. Raises `BrokenRowError`.
         """
-        while found := events_of(self.ledger.store, (), after=since, limit=PAGE):
+        while found := events_of(self.ledger.store, topics, after=since, limit=PAGE):
             yield from (entry_of(self.ledger.id, row) for row in found)
             since = found[-1].position
 

@@ -171,6 +171,12 @@ class Backfills:
 
         return edges(self._planning(), backfill)
 
+    def of_group(self, group: str) -> list[Backfill]:
+        """The backfills that were requested as parts of one thing, whatever became of them, oldest first."""
+        from tradex_ledger.planning.overlap import of_group
+
+        return of_group(self.core.ledger, group)
+
     # -- decisions
 
     def approve(self, run_id: str, *, plan_digest: str | None = None) -> Backfill:

@@ -18,7 +18,7 @@ from tradex_ledger.domain.dataset_errors import (
     SameLogicError,
 )
 from tradex_ledger.domain.dataset_events import DIFFERENT
-from tradex_ledger.domain.day import day_of
+from tradex_ledger.domain.day import date_of, day_of
 from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.planning.logic import changed_logic, differs, reference_facts
@@ -41,6 +41,11 @@ class Datasets:
         if self.core.is_trusted:
             check_defined(self.core.ledger, self.core.pipeline, name)
         return self.core.ledger.get(Dataset, stream_of(name), "dataset")
+
+    def days(self) -> tuple[date, date] | None:
+        """The first and the last day there is of the pipeline; None: there is none yet."""
+        found = self.core.scope().base().catalog.days()
+        return (date_of(found[0]), date_of(found[-1])) if found else None
 
     def register(self) -> list[str]:
         """Make datasets known that the ledger has not seen yet, as version 1. Returns their names."""

@@ -73,17 +73,44 @@ class Runs:
 
     def work_off(self, wait: Callable[[], bool], *, once: bool, progress: Progress = silent) -> Iterator[Worked]:
         """Drive what is approved, the most urgent first, until `wait` returns False: see `upkeep.worker.work`."""
-        from tradex_ledger.upkeep.worker import WAITS, work
+        from tradex_ledger.upkeep.worker import work
 
         self.core.policy.check_may("work", self.core.actor)
         drive = partial(self.work, progress=progress)
         for run_id, result in work(self.core.ledger, drive, wait, once=once):
-            if not isinstance(result, TradexError):
-                yield Worked(run_id, result.status)
-            elif isinstance(result, WAITS):
-                yield Worked(run_id, "", waits=result.message)
-            else:
-                yield Worked(run_id, self._end_of(run_id, result), error=result)
+            yield self._worked(run_id, result)
+
+    def _worked(self, run_id: str, result: Run | TradexError) -> Worked:
+        from tradex_ledger.upkeep.worker import WAITS
+
+        if not isinstance(result, TradexError):
+            return Worked(run_id, result.status)
+        if isinstance(result, WAITS):
+            return Worked(run_id, "", waits=result.message)
+        return Worked(run_id, self._end_of(run_id, result), error=result)
+
+    def attempt(self, run_id: str, *, progress: Progress = silent) -> Worked:
+        """Drive it as a worker does, whatever comes of that."""
+        found = self.core.find_run(run_id)
+        try:
+            return self._worked(found, self.work(found, progress=progress))
+        except TradexError as error:
+            return self._worked(found, error)
+
+    def runnable(self) -> list[str]:
+        """Backfills that wait for a driver, or whose driver may be dead: by priority, then in order of request."""
+        from tradex_ledger.upkeep.worker import runnable
+
+        return runnable(self.core.ledger)
+
+    def driver_died(self, run_id: str, *, driver: str, message: str) -> Run:
+        """Record that a run's driver ended without a word, unless the run has ended, or another drives it by now."""
+        from tradex_ledger.driving.drive import DriverDiedError, record_death
+
+        self.core.policy.check_may("work", self.core.actor)
+        found = self.core.find_run(run_id)
+        record_death(self.core.execution(), found, DriverDiedError(found, driver, message))
+        return load_run(self.core.ledger, found)
 
     def wait(self, seconds: float) -> None:
         """Wait that long, or until an event is appended, where the ledger's database tells of it."""

@@ -1,0 +1,72 @@
+"""The job of the whole flow, and the incremental run with its schedule."""
+
+# No `from __future__ import annotations`: Dagster wants the type of a context, not its name.
+from datetime import date
+
+import dagster as dg
+
+from tradex_ledger.dagster.assets import days_asked
+from tradex_ledger.dagster.deeds import Wanted, drive, failure_of, report
+from tradex_ledger.dagster.place import DAGSTER_PRIORITY, FLOW, INCREMENTAL, PRIORITIES, Place, pool_of
+from tradex_ledger.domain.incremental import NothingToRunError
+from tradex_ledger.domain.layers import LAYERS
+from tradex_ledger.errors import TradexError
+
+LOW = {DAGSTER_PRIORITY: str(PRIORITIES["low"]), "dagster/retry_on_asset_or_op_failure": "false"}
+"""A backfill gives way to what is no backfill (N30). What was refused is refused again: only a crash is retried."""
+
+
+def flow_job(place: Place, days: dg.PartitionsDefinition[str]) -> dg.JobDefinition:
+    """The job that backfills the whole flow, from Bronze on, or what a backfill asks for that is no one dataset."""
+
+    @dg.op(name=FLOW, pool=pool_of(FLOW))
+    def step(context: dg.OpExecutionContext) -> None:
+        with place.open() as workspace:
+            driven = drive(workspace, Wanted.of(LAYERS[0], days_asked(context), context.run), context)
+            if driven.error is not None:
+                raise failure_of(driven.error, driven.run_id)
+            report(workspace, driven.run_id, context)
+
+    @dg.job(
+        name=FLOW,
+        description="Backfill the whole flow, Bronze to Gold, by one request in the ledger",
+        partitions_def=days,
+        tags=LOW,
+        executor_def=dg.in_process_executor,
+    )
+    def job() -> None:
+        step()
+
+    return job
+
+
+def incremental_job(place: Place) -> dg.JobDefinition:
+    """The job that takes the pipeline on, up to the beginning of today or of the day `until`."""
+
+    @dg.op(name=INCREMENTAL, pool=pool_of(INCREMENTAL), config_schema={"until": dg.Field(str, is_required=False)})
+    def step(context: dg.OpExecutionContext) -> None:
+        until = context.op_config.get("until")
+        with place.open() as workspace:
+            try:
+                run = workspace.incremental.run(None if until is None else date.fromisoformat(until))
+            except NothingToRunError as nothing:
+                context.log.info(nothing.message)
+                return
+            except TradexError as error:
+                raise failure_of(error, workspace.incremental.unfinished()) from None
+            report(workspace, run.id, context)
+
+    @dg.job(
+        name=INCREMENTAL,
+        description="Take the pipeline on to the beginning of today (UTC)",
+        executor_def=dg.in_process_executor,
+    )
+    def job() -> None:
+        step()
+
+    return job
+
+
+def incremental_schedule(job: dg.JobDefinition, cron: str) -> dg.ScheduleDefinition:
+    """When the pipeline is taken on (UTC)."""
+    return dg.ScheduleDefinition(name=INCREMENTAL, job=job, cron_schedule=cron, execution_timezone="UTC")
