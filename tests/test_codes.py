@@ -6,10 +6,13 @@ import ast
 import csv
 import importlib
 import pkgutil
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import tradex_ledger
 from tradex_ledger.errors import TradexError
+from tradex_ledger.extras import MissingExtraError
 
 ROOT = Path(tradex_ledger.__file__).parents[1]
 CODES = ROOT / "schema" / "codes.csv"
@@ -26,9 +29,15 @@ ONE_MEANING = {
 }
 
 
+def _lacks_an_extra(module: str) -> None:
+    """A room whose packages are not installed is passed over, whatever else goes wrong is not."""
+    assert isinstance(sys.exception(), MissingExtraError), module
+
+
 def _classes() -> list[type[TradexError]]:
-    for module in pkgutil.walk_packages(tradex_ledger.__path__, "tradex_ledger."):
-        importlib.import_module(module.name)
+    for module in pkgutil.walk_packages(tradex_ledger.__path__, "tradex_ledger.", onerror=_lacks_an_extra):
+        with suppress(MissingExtraError):
+            importlib.import_module(module.name)
     found: list[type[TradexError]] = [TradexError]
     for cls in found:
         found += [one for one in cls.__subclasses__() if one.__module__.startswith("tradex_ledger.")]

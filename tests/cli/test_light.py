@@ -66,7 +66,7 @@ WRITING = {
     *(f"backfill {name}" for name in ("approve", "reject", "cancel", "run", "pause", "resume", "release", "revert")),
     *("backfill request logical", "backfill request forced"),  # with --dry-run as those above
 }
-HEAVY = ("sqlalchemy", "eventsourcing")
+HEAVY = ("sqlalchemy", "eventsourcing", "dagster")
 CODE = """
 import io, json, sys
 from contextlib import redirect_stderr, redirect_stdout

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import worlds
 from tests.kit import small
 from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.driving.fence import DrivenRun
 
 pytest.importorskip("dagster", reason="Dagster is not installed: pip install 'tradex-ledger[dagster]'")
 
 import dagster as dg
 
-from tradex_ledger.dagster import build_definitions
+from tradex_ledger.dagster import build_definitions, defs
+from tradex_ledger.dagster.place import RUN, pool_of
 
-SILVER = "silver_social_events"
+BRONZE, SILVER, SIGNALS = "bronze_x_posts", "silver_social_events", "gold_signals"
 OVER = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+WEEK = [f"2024-01-0{day}" for day in range(1, 8)]
 
 
 @pytest.fixture
@@ -27,34 +31,271 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield found
 
 
-def launch(ws: Path, instance: dg.DagsterInstance, job: str, *days: int, **tags: str) -> dg.ExecuteInProcessResult:
-    over = dict(zip(OVER, (small.day(day).isoformat() for day in days), strict=True)) if days else {}
-    found = build_definitions(ws, actor="dagster").resolve_job_def(job)
-    told = {name.replace("_", "/", 1): text for name, text in tags.items()}
-    return found.execute_in_process(instance=instance, tags={**over, **told}, raise_on_error=False)
+@pytest.fixture
+def stored(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """One that has pools: what is kept in memory has none."""
+    (tmp_path / "home").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "home")) as found:
+        yield found
 
 
-def backfills(ws: Path) -> list[Backfill]:
+class Location:
+    """A code location over a workspace, and an instance to launch in."""
+
+    def __init__(self, ws: Path, instance: dg.DagsterInstance) -> None:
+        self.ws, self.instance = ws, instance
+        self.defs = build_definitions(ws, actor="dagster")
+        self.cursors: dict[str, str | None] = {}
+
+    def launch(
+        self, job: str, *days: int, tags: dict[str, str] | None = None, **more: Any
+    ) -> dg.ExecuteInProcessResult:
+        """Launch a job over days of January, first and last."""
+        over = dict(zip(OVER, (small.day(day).isoformat() for day in days), strict=True)) if days else {}
+        found, told = self.defs.resolve_job_def(job), {**over, **(tags or {})}
+        return found.execute_in_process(instance=self.instance, tags=told, raise_on_error=False, **more)
+
+    def tick(self, sensor: str) -> Any:
+        """A look of a sensor at the ledger, from where it last came to."""
+        context = dg.build_sensor_context(self.instance, cursor=self.cursors.get(sensor))
+        found = self.defs.resolve_sensor_def(sensor).evaluate_tick(context)
+        self.cursors[sensor] = found.cursor
+        return found
+
+    def drive(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+        """What the daemon does of a request for a run."""
+        assert request.job_name is not None
+        return self.launch(request.job_name, tags=dict(request.tags))
+
+    def backfills(self) -> list[Backfill]:
+        """All backfills of the ledger, newest first."""
+        with small.reopen(self.ws) as workspace:
+            return [workspace.ledger.get(Backfill, one.id) for one in workspace.audit.look.runs(kind="backfill")]
+
+    def days(self, dataset: str) -> set[str]:
+        return set(self.instance.get_materialized_partitions(dg.AssetKey(dataset)))
+
+    def approve(self, run_id: str) -> None:
+        with small.reopen(self.ws) as workspace:
+            workspace.backfills.approve(run_id)
+
+
+@pytest.fixture
+def location(tmp_path: Path, instance: dg.DagsterInstance) -> Location:
+    return Location(worlds.copied(tmp_path), instance)
+
+
+def failure(result: dg.ExecuteInProcessResult) -> str:
+    (event,) = [event for event in result.all_events if event.is_step_failure]
+    return str(event.step_failure_data.user_failure_data)
+
+
+def checks(location: Location, dataset: str) -> dict[str, bool]:
+    """What was last said of each check of a dataset."""
+    found = location.instance.event_log_storage.get_latest_asset_check_execution_by_key(
+        [dg.AssetCheckKey(dg.AssetKey(dataset), name) for name in ("key_is_unique", "rows_are_of_their_day")]
+    )
+    said = {"SUCCEEDED": True, "FAILED": False}
+    return {key.name: said[r.status.value] for key, r in found.items() if r and r.status.value in said}
+
+
+def test_a_dataset_is_an_asset_whose_days_end_where_the_ledger_ends(location: Location):
+    graph = location.defs.resolve_asset_graph()
+    keys = {key.to_user_string(): key for key in graph.get_all_asset_keys()}
+    assert {BRONZE, f"{BRONZE}__rejected", SILVER, "gold_metrics", "gold_baselines", SIGNALS} <= keys.keys()
+    for name in (BRONZE, SILVER, "gold_metrics", "gold_baselines", SIGNALS):
+        assert graph.get(keys[name]).partitions_def.get_partition_keys() == WEEK
+    (mapping,) = graph.get(keys["gold_baselines"]).partition_mappings.values()
+    assert isinstance(mapping, dg.TimeWindowPartitionMapping)
+    assert (mapping.start_offset, mapping.end_offset) == (-28, -1)
+    assert {job.name for job in location.defs.resolve_all_job_defs()} >= {
+        "backfill_bronze_x_posts", "backfill_silver_social_events", "backfill_gold_signals", "backfill_all", "incremental",
+    }  # fmt: skip
+    assert {check.name for check in graph.asset_check_keys} == {"key_is_unique", "rows_are_of_their_day"}
+
+
+def test_of_a_ledger_without_days_there_are_none_to_launch(tmp_path, instance):
+    location = Location(worlds.copied(tmp_path, until=None), instance)
+    found = location.defs.resolve_asset_graph().get(dg.AssetKey(SILVER)).partitions_def
+    assert found.get_partition_keys() == []
+    until = {"ops": {"take_on": {"config": {"until": "2024-01-08"}}}}
+    assert location.launch("incremental", run_config=until).success
+    assert location.days(SIGNALS) == set(WEEK)
+    again = location.launch("incremental", run_config=until)
+    assert again.success  # the schedule comes round when there is nothing to do, too
+    loaded_again = build_definitions(location.ws).resolve_asset_graph().get(dg.AssetKey(SILVER)).partitions_def
+    assert loaded_again.get_partition_keys() == WEEK
+
+
+def test_the_workspace_is_the_one_that_the_environment_names(location, monkeypatch):
+    monkeypatch.setenv("TRADEX_WORKSPACE", str(location.ws))
+    assert {job.name for job in defs().resolve_all_job_defs()} == {
+        job.name for job in location.defs.resolve_all_job_defs()
+    }
+
+
+@pytest.mark.norm("N28")
+def test_what_is_launched_waits_for_its_approval_and_the_sensor_drives_it(location: Location):
+    first = location.launch("backfill_silver_social_events", 4, 5, tags={"tradex/ticket": "INC-4211"})
+    (waiting,) = location.backfills()
+    assert not first.success
+    assert f"tradex backfill approve {waiting.id}" in failure(first)
+    assert (waiting.status, waiting.requested_by, waiting.request.ticket) == ("PLANNED", "dagster", "INC-4211")
+    assert location.tick("approved_backfills").run_requests == []
+    location.approve(waiting.id)
+    (request,) = location.tick("approved_backfills").run_requests
+    assert request.job_name == "backfill_silver_social_events"
+    assert request.tags | {"dagster/priority": "-2", RUN: waiting.id, "tradex/ticket": "INC-4211"} == request.tags
+    assert location.drive(request).success
+    assert [found.status for found in location.backfills()] == ["SUCCESS"]
+    assert location.days(SILVER) == {"2024-01-04", "2024-01-05"}
+    assert location.days(SIGNALS) == {f"2024-01-0{day}" for day in range(4, 8)}
+    assert checks(location, SILVER) == checks(location, SIGNALS)
+    assert checks(location, SIGNALS) == {"key_is_unique": True, "rows_are_of_their_day": True}
+    assert location.tick("approved_backfills").run_requests == []
+
+
+@pytest.mark.norm("N31")
+def test_a_materialization_says_what_the_ledger_has_on_record(location: Location):
+    with small.reopen(location.ws) as workspace:
+        run_id = small.request(workspace, 4, 5, dataset=SILVER)
+        workspace.backfills.approve(run_id)
+    assert location.launch("backfill_silver_social_events", tags={RUN: run_id}).success
+    event = location.instance.get_latest_materialization_event(dg.AssetKey(SILVER))
+    assert event is not None and event.asset_materialization is not None
+    told_of = event.asset_materialization
+    told = {name: value.value for name, value in told_of.metadata.items()}
+    with small.reopen(location.ws) as workspace:
+        (row,) = workspace.query(
+            "select rows, bytes, files[1].sha256, position, outcome from partition_history "
+            f"where run_id = '{run_id}' and dataset = '{SILVER}' and partition = '{told_of.partition}'"
+        ).rows
+    assert tuple(told[name] for name in ("rows", "bytes", "digest", "position", "outcome")) == tuple(row)
+    assert told["run"] == run_id
+
+
+def test_a_launch_that_is_run_again_finds_its_request_and_so_do_the_others_of_its_backfill(location: Location):
+    of_one = {"dagster/backfill": "abcdefgh"}
+    location.launch("backfill_silver_social_events", 4, 5, tags=of_one)
+    location.launch("backfill_silver_social_events", 4, 5, tags=of_one)
+    below = location.launch("backfill_gold_metrics", 4, 5, tags=of_one)
+    (only,) = location.backfills()
+    assert only.id in failure(below)
+    location.approve(only.id)
+    assert location.launch("backfill_silver_social_events", 4, 5, tags=of_one).success
+    assert location.launch("backfill_gold_metrics", 4, 5, tags=of_one).success
+    assert [found.status for found in location.backfills()] == ["SUCCESS"]
+    other = location.launch("backfill_silver_social_events", 4, 5, tags={"dagster/backfill": "ijklmnop"})
+    assert not other.success
+    assert len(location.backfills()) == 2
+
+
+def test_what_a_rule_approves_is_driven_at_once_and_days_without_news_are_what_they_were(tmp_path, instance):
+    location = Location(worlds.copied(tmp_path, needs_approval=["forced"]), instance)
+    assert location.launch("backfill_bronze_x_posts", 4, 5).success
+    assert location.days(BRONZE) == {"2024-01-04", "2024-01-05"}
+    assert location.launch("backfill_all", 2, 3).success
+    assert location.backfills()[0].request.dataset == "bronze"
+
+
+def test_a_rejected_request_is_not_made_again_by_running_its_launch_again(location: Location):
+    of_one = {"dagster/backfill": "abcdefgh"}
+    location.launch("backfill_silver_social_events", 4, 5, tags=of_one)
+    (only,) = location.backfills()
+    with small.reopen(location.ws) as workspace:
+        workspace.backfills.reject(only.id, reason="the vendor will deliver again on Monday")
+    assert "it is REJECTED" in failure(location.launch("backfill_silver_social_events", 4, 5, tags=of_one))
+    assert len(location.backfills()) == 1
+
+
+def test_what_the_ledger_refuses_is_said_with_its_mend(location: Location):
+    refused = location.launch("backfill_silver_social_events", 4, 5, tags={"tradex/kind": "forced"})
+    assert "a forced backfill needs a ticket; name it" in failure(refused)
+    assert location.backfills() == []
+    nothing = location.launch("backfill_silver_social_events")
+    assert "no days of silver_social_events are named" in failure(nothing)
+
+
+@pytest.mark.norm("N30")
+def test_the_sensor_skips_what_has_ended_and_gives_priorities_and_pools_of_the_policy(tmp_path, stored):
+    location = Location(worlds.copied(tmp_path, runs_per_dataset=3), stored)
+    with small.reopen(location.ws) as workspace:
+        small.backfill(workspace, 2, 3)
+        urgent = small.request(workspace, 6, 7, priority="urgent", dataset=SIGNALS)
+        low = small.request(workspace, 4, 4, dataset="gold_metrics", allow_overlap=[urgent])
+        for run_id in (low, urgent):
+            workspace.backfills.approve(run_id)
+    found = location.tick("approved_backfills").run_requests
+    assert {request.tags[RUN]: request.tags["dagster/priority"] for request in found} == {urgent: "2", low: "-2"}
+    limits = {pool.name: pool.limit for pool in stored.event_log_storage.get_pool_limits()}
+    assert limits[pool_of(SILVER)] == 3
+    with small.reopen(location.ws) as workspace:
+        workspace.backfills.pause(low, reason="the machine is needed for the close of the market")
+        workspace.backfills.resume(low)
+    (again,) = location.tick("approved_backfills").run_requests
+    assert again.tags[RUN] == low
+    assert again.run_key not in {request.run_key for request in found}
+
+
+@pytest.mark.norm("N38")
+def test_in_peak_hours_only_what_is_urgent_is_launched(tmp_path, instance):
+    location = Location(worlds.copied(tmp_path), instance)
+    small.set_policy(location.ws, peak_hours="00:00-23:59")
+    with small.reopen(location.ws) as workspace:
+        low = small.request(workspace)
+        urgent = small.request(workspace, 2, 2, priority="urgent", dataset=SILVER, allow_overlap=[low])
+        for run_id in (low, urgent):
+            workspace.backfills.approve(run_id)
+    assert [request.tags[RUN] for request in location.tick("approved_backfills").run_requests] == [urgent]
+    settings = location.ws / "tradex.toml"
+    settings.write_text(settings.read_text().replace("00:00-23:59", ""))
+    with small.reopen(location.ws) as workspace:
+        workspace.policy.set(reason="the market is closed, INC-4301")
+    assert {request.tags[RUN] for request in location.tick("approved_backfills").run_requests} == {low, urgent}
+
+
+def test_what_others_published_is_told_once_and_what_a_dagster_run_told_is_not(location: Location):
+    told = location.tick("published_partitions").asset_events
+    days = {e.partition for e in told if isinstance(e, dg.AssetMaterialization) and e.asset_key == dg.AssetKey(SIGNALS)}
+    assert days == set(WEEK)
+    with small.reopen(location.ws) as workspace:
+        run_id = small.request(workspace)
+        workspace.backfills.approve(run_id)
+    assert location.launch("backfill_bronze_x_posts", tags={RUN: run_id}).success
+    assert location.tick("published_partitions").asset_events == []
+
+
+@pytest.mark.norm("N34")
+def test_a_dagster_run_that_died_is_on_record_and_the_backfill_goes_on(location: Location):
+    with small.reopen(location.ws) as workspace:
+        run_id = small.request(workspace)
+        workspace.backfills.approve(run_id)
+        driven = DrivenRun(workspace.ledger, run_id)
+        driven.run.start_layer("bronze", executor={}, extraction=None, by="dagster")
+        driven.append()
+    killed = location.launch("backfill_silver_social_events")  # any that failed
+    run = location.instance.get_run_by_id(killed.run_id)
+    assert run is not None
+    location.instance.add_run_tags(run.run_id, {RUN: run_id})
+    context = dg.build_run_status_sensor_context(
+        "dead_drivers", killed.get_run_failure_event(), location.instance, location.instance.get_run_by_id(run.run_id)
+    ).for_run_failure()
+    location.defs.resolve_sensor_def("dead_drivers")(context)
+    (found,) = location.backfills()
+    assert (found.status, found.errors) == ("FAILED", {"bronze": 1})
+    with small.reopen(location.ws) as workspace:
+        last = workspace.audit.log(topics=["run.layer_failed"], limit=1).events[0]
+        assert last.data["error"] == "driver-died"
+    assert location.launch("backfill_bronze_x_posts", tags={RUN: run_id}).success
+
+
+def test_a_definition_that_repeats_its_key_fails_its_check(tmp_path, instance):
+    ws = worlds.copied(tmp_path, pipeline=True, needs_approval=["forced"])
     with small.reopen(ws) as workspace:
-        return [workspace.ledger.get(Backfill, one.run_id) for one in workspace.audit.look.runs(kind="backfill")]
-
-
-def days_seen(instance: dg.DagsterInstance, dataset: str) -> set[str]:
-    return set(instance.get_materialized_partitions(dg.AssetKey(dataset)))
-
-
-def test_what_is_launched_is_a_request_that_waits_and_the_approved_one_is_driven(tmp_path, instance):
-    ws = worlds.copied(tmp_path)
-    first = launch(ws, instance, f"backfill_{SILVER}", 4, 5)
-    (waiting,) = backfills(ws)
-    assert not first.success and waiting.status == "PLANNED" and waiting.requested_by == "dagster"
-    (failed,) = [event for event in first.all_events if event.is_step_failure]
-    assert f"tradex backfill approve {waiting.id}" in str(failed.event_specific_data)
-    with small.reopen(ws) as workspace:
-        workspace.backfills.approve(waiting.id)
-    again = launch(ws, instance, f"backfill_{SILVER}", tradex_run=waiting.id)
-    assert again.success
-    (done,) = backfills(ws)
-    assert done.status == "SUCCESS"
-    assert days_seen(instance, SILVER) == {"2024-01-04", "2024-01-05"}
-    assert days_seen(instance, "gold_signals") == {f"2024-01-0{day}" for day in range(4, 8)}
+        twice = "union all select event_date, ticker, 1, 1, 1, 1 from silver_social_events"
+        old = "from silver_social_events\ngroup by all"
+        small.edit(workspace, "gold_metrics", old, f"{old}\n{twice}")
+        workspace.datasets.bump("gold_metrics", reason="counts retweets apart, INC-4250")
+    location = Location(ws, instance)
+    assert "repeats its key" in failure(location.launch("backfill_gold_metrics", 4, 5))
+    assert checks(location, "gold_metrics") == {"key_is_unique": False}

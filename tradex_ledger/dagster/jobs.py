@@ -19,7 +19,7 @@ LOW = {DAGSTER_PRIORITY: str(PRIORITIES["low"]), "dagster/retry_on_asset_or_op_f
 def flow_job(place: Place, days: dg.PartitionsDefinition[str]) -> dg.JobDefinition:
     """The job that backfills the whole flow, from Bronze on, or what a backfill asks for that is no one dataset."""
 
-    @dg.op(name=FLOW, pool=pool_of(FLOW))
+    @dg.op(name="drive_the_flow", pool=pool_of(FLOW))
     def step(context: dg.OpExecutionContext) -> None:
         with place.open() as workspace:
             driven = drive(workspace, Wanted.of(LAYERS[0], days_asked(context), context.run), context)
@@ -43,7 +43,7 @@ def flow_job(place: Place, days: dg.PartitionsDefinition[str]) -> dg.JobDefiniti
 def incremental_job(place: Place) -> dg.JobDefinition:
     """The job that takes the pipeline on, up to the beginning of today or of the day `until`."""
 
-    @dg.op(name=INCREMENTAL, pool=pool_of(INCREMENTAL), config_schema={"until": dg.Field(str, is_required=False)})
+    @dg.op(name="take_on", pool=pool_of(INCREMENTAL), config_schema={"until": dg.Field(str, is_required=False)})
     def step(context: dg.OpExecutionContext) -> None:
         until = context.op_config.get("until")
         with place.open() as workspace:
