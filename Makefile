@@ -21,7 +21,7 @@ CHOICE := tests/datasets tests/sources tests/ledger/test_application.py tests/le
 # pip and the builds that it starts hear of pins by the environment; a relative path, since a space would part it.
 pinned = PIP_CONSTRAINT=requirements/$(1).txt PIP_BUILD_CONSTRAINT=requirements/$(1).txt
 unpinned = env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT
-install = -m pip install --quiet --disable-pip-version-check --editable '.[dev,postgres,s3,x,dask]'
+install = -m pip install --quiet --disable-pip-version-check --editable '.[dev,postgres,s3,dask,x,dagster]'
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile

@@ -15,9 +15,6 @@ from tests.kit.tree import ROOT
 
 TESTS = ROOT / "tests"
 NORMS = [f"N{number}" for number in range(1, 41)]
-OF_DAGSTER = {"N28", "N31"}
-HELD = [norm for norm in NORMS if norm not in OF_DAGSTER]
-LATER = "a later issue"
 SECTIONS = {str(number) for number in range(1, 15)} - {"4"} | {"3.1", "3.2", "3.3", "3.4", "4.1", "4.2", "4.3"}
 """The sections of the Spanish text that demand something."""
 SKIPS = {"skip", "skipif", "importorskip", "skipTest"}
@@ -150,7 +147,6 @@ def parsed(number: str, text: str) -> Norm:
     items = dict(zip(rest[::2], rest[1::2], strict=True))
     lives, held, real = (items.pop(name, "").strip() for name in ("lives in", "held by", "over the real posts"))
     assert not items, f"{number} says {items}"
-    assert number in HELD or held == LATER, f"{number} is held by {held}"
     return Norm(said[1], lives, links(held), links(real))
 
 
@@ -177,7 +173,7 @@ def test_no_test_is_marked_with_a_norm_that_there_is_not():
     assert set(marked()) <= set(NORMS)
 
 
-@pytest.mark.parametrize("norm", HELD)
+@pytest.mark.parametrize("norm", NORMS)
 def test_every_norm_names_tests_that_carry_its_number_and_run_on_any_machine(norm: str):
     held = told()[norm].held
     assert held
@@ -185,14 +181,14 @@ def test_every_norm_names_tests_that_carry_its_number_and_run_on_any_machine(nor
     assert [test for test in held if may_be_skipped(test)] == []
 
 
-@pytest.mark.parametrize("norm", HELD)
+@pytest.mark.parametrize("norm", NORMS)
 def test_what_is_said_to_need_the_real_posts_carries_the_number_and_needs_them(norm: str):
     real = told()[norm].real
     assert set(real) <= marked()[norm]
     assert [test for test in real if not may_be_skipped(test)] == []
 
 
-@pytest.mark.parametrize("norm", HELD)
+@pytest.mark.parametrize("norm", NORMS)
 def test_every_norm_lives_in_files_that_there_are(norm: str):
     places = A_NAME.findall(told()[norm].lives)
     assert places
@@ -206,9 +202,6 @@ def test_the_readme_has_a_row_for_each_norm_that_leads_to_it():
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_row_names_the_files_of_its_norm_and_a_test_that_runs_on_any_machine(norm: str):
     row = rows()[NORMS.index(norm)]
-    if norm in OF_DAGSTER:
-        assert (row.lives, row.test, told()[norm].lives) == (LATER,) * 3
-        return
     assert A_NAME.findall(row.lives) == [file_of(place) for place in A_NAME.findall(told()[norm].lives)]
     path, _, name = row.test.strip("`").partition("::")
     assert (path, name) in told()[norm].held

@@ -108,9 +108,8 @@ def test_a_dataset_is_an_asset_whose_days_end_where_the_ledger_ends(location: Lo
     (mapping,) = graph.get(keys["gold_baselines"]).partition_mappings.values()
     assert isinstance(mapping, dg.TimeWindowPartitionMapping)
     assert (mapping.start_offset, mapping.end_offset) == (-28, -1)
-    assert {job.name for job in location.defs.resolve_all_job_defs()} >= {
-        "backfill_bronze_x_posts", "backfill_silver_social_events", "backfill_gold_signals", "backfill_all", "incremental",
-    }  # fmt: skip
+    jobs = {f"backfill_{name}" for name in (BRONZE, SILVER, SIGNALS, "all")}
+    assert {job.name for job in location.defs.resolve_all_job_defs()} >= {*jobs, "incremental"}
     assert {check.name for check in graph.asset_check_keys} == {"key_is_unique", "rows_are_of_their_day"}
 
 

@@ -44,7 +44,7 @@ def _build(place: Place, incremental: str) -> dg.Definitions:
         jobs=[*jobs, flow],
         minimum_interval_seconds=EACH_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-    )(approvals(place, names))
+    )(approvals(place, days))
     return dg.Definitions(
         assets=[asset_of(place, definition, days) for definition in pipeline.definitions.values()],
         jobs=[*jobs, flow, taking_on],

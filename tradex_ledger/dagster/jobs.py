@@ -7,13 +7,13 @@ import dagster as dg
 
 from tradex_ledger.dagster.assets import days_asked
 from tradex_ledger.dagster.deeds import Wanted, drive, failure_of, report
-from tradex_ledger.dagster.place import DAGSTER_PRIORITY, FLOW, INCREMENTAL, PRIORITIES, Place, pool_of
+from tradex_ledger.dagster.place import DAGSTER_PRIORITY, FLOW, INCREMENTAL, PRIORITIES, RETRIED, Place, pool_of
 from tradex_ledger.domain.incremental import NothingToRunError
 from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.errors import TradexError
 
-LOW = {DAGSTER_PRIORITY: str(PRIORITIES["low"]), "dagster/retry_on_asset_or_op_failure": "false"}
-"""A backfill gives way to what is no backfill (N30). What was refused is refused again: only a crash is retried."""
+LOW = {DAGSTER_PRIORITY: str(PRIORITIES["low"]), **RETRIED}
+"""A backfill gives way to what is no backfill (N30)."""
 
 
 def flow_job(place: Place, days: dg.PartitionsDefinition[str]) -> dg.JobDefinition:

@@ -20,6 +20,9 @@ DAGSTER_PRIORITY = "dagster/priority"
 PRIORITIES = {"low": -2, "normal": -1, "high": 1, "urgent": 2}
 """Dagster's own priority by the ledger's: what is neither, an incremental run say, has 0."""
 
+RETRIED = {"dagster/max_retries": "3", "dagster/retry_on_asset_or_op_failure": "false"}
+"""Only a crash is retried: what was refused is refused again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:

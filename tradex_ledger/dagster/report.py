@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import dagster as dg
 
 from tradex_ledger.audit.rebuilt import Rebuilt
-from tradex_ledger.dagster.place import DAGSTER_PRIORITY, KIND, PRIORITIES, PRIORITY, REASON, RUN, TICKET
+from tradex_ledger.dagster.place import DAGSTER_PRIORITY, KIND, PRIORITIES, PRIORITY, REASON, RETRIED, RUN, TICKET
 from tradex_ledger.domain.backfill import Backfill
 
 CHECKS = {"key": "key_is_unique", "partition": "rows_are_of_their_day"}
@@ -20,7 +20,7 @@ def tags_of(backfill: Backfill) -> dict[str, str]:
     asked = backfill.request
     said = {RUN: backfill.id, KIND: asked.kind, REASON: asked.reason, TICKET: asked.ticket, PRIORITY: asked.priority}
     told = {name: text for name, text in said.items() if text}
-    return {**told, DAGSTER_PRIORITY: str(PRIORITIES[asked.priority])}
+    return {**told, **RETRIED, DAGSTER_PRIORITY: str(PRIORITIES[asked.priority])}
 
 
 def materializations(run_id: str, rebuilt: Iterable[Rebuilt]) -> Iterator[dg.AssetMaterialization]:

@@ -1,7 +1,7 @@
 """What follows the ledger: approved backfills are launched, what was published is told, what died is put on record."""
 
 # No `from __future__ import annotations`: Dagster wants the type of a context, not its name.
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 
 import dagster as dg
 
@@ -9,19 +9,22 @@ from tradex_ledger.dagster.deeds import was_reported
 from tradex_ledger.dagster.place import FLOW, INCREMENTAL, RUN, Place, job_of, pools
 from tradex_ledger.dagster.report import evaluations, materializations, tags_of
 from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.day import iso
 from tradex_ledger.workspace import Workspace
 
 GOES_ON = ("backfill.approved", "backfill.resumed", "run.released")
 """After these a backfill is to be driven."""
 EACH_SECONDS = 10
 MOST_AT_ONCE = 25
+RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+Days = Mapping[str, dg.DailyPartitionsDefinition]
 ACTIVE = [
     dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING,
 ]  # fmt: skip
 
 
-def approvals(place: Place, datasets: list[str]) -> Callable[[dg.SensorEvaluationContext], dg.SensorResult]:
+def approvals(place: Place, days: Days) -> Callable[[dg.SensorEvaluationContext], dg.SensorResult]:
     """Launch what was approved (resumed, released) since the cursor, a position of the ledger; what has ended is not.
 
     In peak hours what is not urgent stays before the cursor. A launch is for one event: none is launched twice.
@@ -29,14 +32,14 @@ def approvals(place: Place, datasets: list[str]) -> Callable[[dg.SensorEvaluatio
 
     def tick(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         with place.open(reading=True) as workspace:
-            _set_pools(context.instance, pools(workspace.core.policy_to_look, datasets))
-            found, cursor = _launches(workspace, int(context.cursor or 0), datasets)
+            _set_pools(context.instance, pools(workspace.core.policy_to_look, list(days)))
+            found, cursor = _launches(workspace, int(context.cursor or 0), days)
         return dg.SensorResult(run_requests=found, cursor=str(cursor))
 
     return tick
 
 
-def _launches(workspace: Workspace, since: int, datasets: Sequence[str]) -> tuple[list[dg.RunRequest], int]:
+def _launches(workspace: Workspace, since: int, days: Days) -> tuple[list[dg.RunRequest], int]:
     """What is to be launched of what happened after a position, and the position up to which all was looked at."""
     events = list(workspace.events(since, GOES_ON))
     if not events:
@@ -52,13 +55,19 @@ def _launches(workspace: Workspace, since: int, datasets: Sequence[str]) -> tupl
         if in_peak and backfill.request.priority != "urgent":
             waiting.append(event.position)
             continue
-        about = backfill.request.dataset
-        found[event.stream] = dg.RunRequest(
-            run_key=f"{event.stream}@{event.position}",
-            job_name=job_of(about) if about in datasets else FLOW,
-            tags=tags_of(backfill),
-        )
+        found[event.stream] = _launch(backfill, event.position, days)
     return list(found.values()), min(waiting, default=events[-1].position + 1) - 1
+
+
+def _launch(backfill: Backfill, position: int, days: Days) -> dg.RunRequest:
+    """A launch over those days asked for that Dagster knows of; where it knows none, the job of the flow drives it."""
+    asked, job = backfill.request, FLOW
+    over: dict[str, str] = {}
+    if known := days[asked.dataset].get_partition_keys() if asked.dataset in days else []:
+        first, last = max(known[0], iso(asked.first)), min(known[-1], iso(asked.last))
+        if first <= last:
+            job, over = job_of(asked.dataset), dict(zip(RANGE, (first, last), strict=True))
+    return dg.RunRequest(run_key=f"{backfill.id}@{position}", job_name=job, tags={**tags_of(backfill), **over})
 
 
 def _set_pools(instance: dg.DagsterInstance, wanted: dict[str, int]) -> None:
