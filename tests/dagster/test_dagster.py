@@ -85,6 +85,13 @@ def location(tmp_path: Path, instance: dg.DagsterInstance) -> Location:
     return Location(worlds.copied(tmp_path), instance)
 
 
+def days_of(defs: dg.Definitions, dataset: str) -> list[str]:
+    """The days that can be launched of a dataset."""
+    found = defs.resolve_asset_graph().get(dg.AssetKey(dataset)).partitions_def
+    assert found is not None
+    return list(found.get_partition_keys())
+
+
 def failure(result: dg.ExecuteInProcessResult) -> str:
     (event,) = [event for event in result.all_events if event.is_step_failure]
     return str(event.step_failure_data.user_failure_data)
@@ -96,15 +103,15 @@ def checks(location: Location, dataset: str) -> dict[str, bool]:
         [dg.AssetCheckKey(dg.AssetKey(dataset), name) for name in ("key_is_unique", "rows_are_of_their_day")]
     )
     said = {"SUCCEEDED": True, "FAILED": False}
-    return {key.name: said[r.status.value] for key, r in found.items() if r and r.status.value in said}
+    return {key.name: said[r.status.value] for key, r in found.items() if r.status.value in said}
 
 
 def test_a_dataset_is_an_asset_whose_days_end_where_the_ledger_ends(location: Location):
     graph = location.defs.resolve_asset_graph()
     keys = {key.to_user_string(): key for key in graph.get_all_asset_keys()}
-    assert {BRONZE, f"{BRONZE}__rejected", SILVER, "gold_metrics", "gold_baselines", SIGNALS} <= keys.keys()
+    assert keys.keys() >= {BRONZE, f"{BRONZE}__rejected", SILVER, "gold_metrics", "gold_baselines", SIGNALS}
     for name in (BRONZE, SILVER, "gold_metrics", "gold_baselines", SIGNALS):
-        assert graph.get(keys[name]).partitions_def.get_partition_keys() == WEEK
+        assert days_of(location.defs, name) == WEEK
     (mapping,) = graph.get(keys["gold_baselines"]).partition_mappings.values()
     assert isinstance(mapping, dg.TimeWindowPartitionMapping)
     assert (mapping.start_offset, mapping.end_offset) == (-28, -1)
@@ -115,15 +122,13 @@ def test_a_dataset_is_an_asset_whose_days_end_where_the_ledger_ends(location: Lo
 
 def test_of_a_ledger_without_days_there_are_none_to_launch(tmp_path, instance):
     location = Location(worlds.copied(tmp_path, until=None), instance)
-    found = location.defs.resolve_asset_graph().get(dg.AssetKey(SILVER)).partitions_def
-    assert found.get_partition_keys() == []
+    assert days_of(location.defs, SILVER) == []
     until = {"ops": {"take_on": {"config": {"until": "2024-01-08"}}}}
     assert location.launch("incremental", run_config=until).success
     assert location.days(SIGNALS) == set(WEEK)
     again = location.launch("incremental", run_config=until)
     assert again.success  # the schedule comes round when there is nothing to do, too
-    loaded_again = build_definitions(location.ws).resolve_asset_graph().get(dg.AssetKey(SILVER)).partitions_def
-    assert loaded_again.get_partition_keys() == WEEK
+    assert days_of(build_definitions(location.ws), SILVER) == WEEK
 
 
 def test_the_workspace_is_the_one_that_the_environment_names(location, monkeypatch):
@@ -273,11 +278,11 @@ def test_a_dagster_run_that_died_is_on_record_and_the_backfill_goes_on(location:
         driven.run.start_layer("bronze", executor={}, extraction=None, by="dagster")
         driven.append()
     killed = location.launch("backfill_silver_social_events")  # any that failed
+    location.instance.add_run_tags(killed.run_id, {RUN: run_id})
     run = location.instance.get_run_by_id(killed.run_id)
     assert run is not None
-    location.instance.add_run_tags(run.run_id, {RUN: run_id})
     context = dg.build_run_status_sensor_context(
-        "dead_drivers", killed.get_run_failure_event(), location.instance, location.instance.get_run_by_id(run.run_id)
+        "dead_drivers", killed.get_run_failure_event(), location.instance, run
     ).for_run_failure()
     location.defs.resolve_sensor_def("dead_drivers")(context)
     (found,) = location.backfills()

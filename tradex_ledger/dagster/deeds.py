@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import TypeAlias
 
 import dagster as dg
@@ -17,7 +16,7 @@ from tradex_ledger.audit.rebuilt import Rebuilt
 from tradex_ledger.dagster.place import KIND, PRIORITY, REASON, REPORTED, RUN, TICKET
 from tradex_ledger.dagster.report import evaluations, materializations, tags_of
 from tradex_ledger.domain.backfill import Backfill
-from tradex_ledger.domain.day import day_of, span
+from tradex_ledger.domain.day import date_of, day_of, span
 from tradex_ledger.domain.life import DRIVABLE
 from tradex_ledger.domain.request import Request
 from tradex_ledger.errors import TradexError
@@ -72,8 +71,8 @@ class Wanted:
         return Request(
             kind=self.tags.get(KIND, "temporal"),
             dataset=self.dataset,
-            first=date.fromisoformat(self.days[0]),
-            last=date.fromisoformat(self.days[-1]),
+            first=date_of(day_of(self.days[0])),
+            last=date_of(day_of(self.days[-1])),
             override_state=False,
             reason=self.tags.get(REASON) or f"launched in Dagster ({self.group})",
             ticket=self.tags.get(TICKET),

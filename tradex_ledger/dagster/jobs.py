@@ -8,6 +8,7 @@ import dagster as dg
 from tradex_ledger.dagster.assets import days_asked
 from tradex_ledger.dagster.deeds import Wanted, drive, failure_of, report
 from tradex_ledger.dagster.place import DAGSTER_PRIORITY, FLOW, INCREMENTAL, PRIORITIES, RETRIED, Place, pool_of
+from tradex_ledger.domain.day import date_of, exact_day
 from tradex_ledger.domain.incremental import NothingToRunError
 from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.errors import TradexError
@@ -45,10 +46,10 @@ def incremental_job(place: Place) -> dg.JobDefinition:
 
     @dg.op(name="take_on", pool=pool_of(INCREMENTAL), config_schema={"until": dg.Field(str, is_required=False)})
     def step(context: dg.OpExecutionContext) -> None:
-        until = context.op_config.get("until")
+        until = _day(context.op_config.get("until"))
         with place.open() as workspace:
             try:
-                run = workspace.incremental.run(None if until is None else date.fromisoformat(until))
+                run = workspace.incremental.run(until)
             except NothingToRunError as nothing:
                 context.log.info(nothing.message)
                 return
@@ -65,6 +66,13 @@ def incremental_job(place: Place) -> dg.JobDefinition:
         step()
 
     return job
+
+
+def _day(said: str | None) -> date | None:
+    try:
+        return None if said is None else date_of(exact_day(said))
+    except ValueError:
+        raise dg.Failure(f"{said!r} is no day: write it as 2014-03-01", allow_retries=False) from None
 
 
 def incremental_schedule(job: dg.JobDefinition, cron: str) -> dg.ScheduleDefinition:
