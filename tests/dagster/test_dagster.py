@@ -12,6 +12,7 @@ from tests import worlds
 from tests.kit import small
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.driving.fence import DrivenRun
+from tradex_ledger.driving.lease import held
 
 pytest.importorskip("dagster", reason="Dagster is not installed: pip install 'tradex-ledger[dagster]'")
 
@@ -267,6 +268,30 @@ def test_what_others_published_is_told_once_and_what_a_dagster_run_told_is_not(l
         workspace.backfills.approve(run_id)
     assert location.launch("backfill_bronze_x_posts", tags={RUN: run_id}).success
     assert location.tick("published_partitions").asset_events == []
+
+
+@pytest.mark.norm("N29")
+def test_what_another_drives_is_waited_for_and_then_left_to_it(location: Location, monkeypatch):
+    monkeypatch.setattr("tradex_ledger.dagster.deeds.WAIT_SECONDS", 0)
+    monkeypatch.setattr("tradex_ledger.dagster.deeds.MOST_WAITS", 1)
+    with small.reopen(location.ws) as workspace:
+        run_id = small.request(workspace)
+        workspace.backfills.approve(run_id)
+        with held(workspace.core.execution(), run_id):
+            left = location.launch("backfill_bronze_x_posts", 4, 5, tags={RUN: run_id})
+    assert not left.success
+    assert [event.is_step_up_for_retry for event in left.all_events].count(True) == 1
+    assert [found.status for found in location.backfills()] == ["APPROVED"]
+
+
+def test_a_repository_of_ones_own_takes_it_in(location: Location):
+    @dg.asset
+    def mine() -> None:
+        """Nothing of ours."""
+
+    merged = dg.Definitions.merge(dg.Definitions(assets=[mine]), location.defs)
+    keys = {key.to_user_string() for key in merged.resolve_asset_graph().get_all_asset_keys()}
+    assert keys >= {"mine", BRONZE, SIGNALS}
 
 
 @pytest.mark.norm("N34")
