@@ -93,6 +93,17 @@ def days_of(defs: dg.Definitions, dataset: str) -> list[str]:
     return list(found.get_partition_keys())
 
 
+def begun(location: Location) -> str:
+    """A backfill whose driver died when it had just begun."""
+    with small.reopen(location.ws) as workspace:
+        run_id = small.request(workspace)
+        workspace.backfills.approve(run_id)
+        driven = DrivenRun(workspace.ledger, run_id)
+        driven.run.start_layer("bronze", executor={}, extraction=None, by="dagster")
+        driven.append()
+    return run_id
+
+
 def failure(result: dg.ExecuteInProcessResult) -> str:
     (event,) = [event for event in result.all_events if event.is_step_failure]
     return str(event.step_failure_data.user_failure_data)
@@ -203,6 +214,14 @@ def test_what_a_rule_approves_is_driven_at_once_and_days_without_news_are_what_t
     assert location.backfills()[0].request.dataset == "bronze"
 
 
+def test_what_one_extraction_fills_is_asked_for_once(location: Location):
+    of_one = {"dagster/backfill": "abcdefgh"}
+    for name in (f"{BRONZE}__rejected", BRONZE, SILVER):
+        location.launch(f"backfill_{name}", 4, 5, tags=of_one)
+    (only,) = location.backfills()
+    assert only.request.dataset == f"{BRONZE}__rejected"
+
+
 def test_a_rejected_request_is_not_made_again_by_running_its_launch_again(location: Location):
     of_one = {"dagster/backfill": "abcdefgh"}
     location.launch("backfill_silver_social_events", 4, 5, tags=of_one)
@@ -231,7 +250,7 @@ def test_the_sensor_skips_what_has_ended_and_gives_priorities_and_pools_of_the_p
         for run_id in (low, urgent):
             workspace.backfills.approve(run_id)
     found = location.tick("approved_backfills").run_requests
-    assert {request.tags[RUN]: request.tags["dagster/priority"] for request in found} == {urgent: "2", low: "-2"}
+    assert [(request.tags[RUN], request.tags["dagster/priority"]) for request in found] == [(urgent, "2"), (low, "-2")]
     limits = {pool.name: pool.limit for pool in stored.event_log_storage.get_pool_limits()}
     assert limits[pool_of(SILVER)] == 3
     with small.reopen(location.ws) as workspace:
@@ -295,13 +314,16 @@ def test_a_repository_of_ones_own_takes_it_in(location: Location):
 
 
 @pytest.mark.norm("N34")
+def test_a_driver_that_died_is_on_record_before_another_takes_up_its_backfill(location: Location):
+    run_id = begun(location)
+    assert location.launch("backfill_bronze_x_posts", 4, 5, tags={RUN: run_id}).success
+    (found,) = location.backfills()
+    assert (found.status, found.errors) == ("SUCCESS", {"bronze": 1})
+
+
+@pytest.mark.norm("N34")
 def test_a_dagster_run_that_died_is_on_record_and_the_backfill_goes_on(location: Location):
-    with small.reopen(location.ws) as workspace:
-        run_id = small.request(workspace)
-        workspace.backfills.approve(run_id)
-        driven = DrivenRun(workspace.ledger, run_id)
-        driven.run.start_layer("bronze", executor={}, extraction=None, by="dagster")
-        driven.append()
+    run_id = begun(location)
     killed = location.launch("backfill_silver_social_events")  # any that failed
     location.instance.add_run_tags(killed.run_id, {RUN: run_id})
     run = location.instance.get_run_by_id(killed.run_id)

@@ -161,7 +161,7 @@ def test_of_three_one_runs_at_once_the_urgent_first_and_one_that_is_killed_goes_
             found[priority] = small.request(
                 workspace, day, day, dataset=SILVER, priority=priority, allow_overlap=list(found.values())
             )
-        for run_id in found.values():
+        for run_id in reversed(found.values()):
             workspace.backfills.approve(run_id)
     pid = until("driven", lambda: driver(ws, found["urgent"]))
     os.kill(pid, signal.SIGKILL)

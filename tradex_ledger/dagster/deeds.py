@@ -17,6 +17,7 @@ from tradex_ledger.dagster.place import KIND, PRIORITY, REASON, REPORTED, RUN, T
 from tradex_ledger.dagster.report import evaluations, materializations, tags_of
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.day import date_of, day_of, span
+from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.domain.life import DRIVABLE
 from tradex_ledger.domain.request import Request
 from tradex_ledger.errors import TradexError
@@ -55,16 +56,18 @@ class Wanted:
         group = f"dagster-backfill-{backfill}" if backfill else f"dagster-run-{first}"
         return Wanted(dataset, tuple(sorted(days)), tags, group, tags.get(RUN))
 
-    def is_in(self, backfill: Backfill) -> bool:
-        """Whether a backfill is about all of it: by its request, or since its plan comes to these days."""
+    def is_in(self, backfill: Backfill, filled: Sequence[str]) -> bool:
+        """Whether a backfill is about all of it: by its request, or since its plan comes to these days.
+
+        `filled` are the datasets of Bronze that are filled together with it: who asks for one asks for all.
+        """
         if not self.days:
             return True
         days = set(map(day_of, self.days))
         asked = backfill.request
         planned = {day for w in backfill.windows if w.dataset == self.dataset for day in span(w.first, w.last)}
-        return days <= planned or (
-            asked.dataset == self.dataset and asked.first <= min(days) and max(days) <= asked.last
-        )
+        same = asked.dataset in (self.dataset, *filled, *(LAYERS[:1] if filled else ()))
+        return days <= planned or (same and asked.first <= min(days) and max(days) <= asked.last)
 
     def request(self) -> Request:
         """It as a request; what the tags of the run do not say has the ledger's defaults."""
@@ -83,12 +86,13 @@ class Wanted:
 
 def find_or_request(workspace: Workspace, wanted: Wanted) -> Backfill:
     """The backfill that a Dagster run is to drive; asked for now unless it has been. Raises `dg.Failure`."""
+    filled = workspace.datasets.filled_with(wanted.dataset)
     if wanted.run_id is not None:
         named = workspace.ledger.get(Backfill, workspace.backfills.find(wanted.run_id))
-        if wanted.is_in(named):
+        if wanted.is_in(named, filled):
             return named
     for found in workspace.backfills.of_group(wanted.group):
-        if wanted.is_in(found):
+        if wanted.is_in(found, filled):
             return found
     if not wanted.days:
         raise dg.Failure(f"no days of {wanted.dataset} are named: launch it over partitions", allow_retries=False)
@@ -127,6 +131,10 @@ def drive(workspace: Workspace, wanted: Wanted, context: Context) -> Driven:
         raise failure_of(error) from None
     context.instance.add_run_tags(context.run.run_id, tags_of(backfill))
     status = backfill.status
+    if status == "RUNNING":  # its driver is dead, or at it still: of that one nothing is recorded
+        before = context.run.parent_run_id
+        driver = f"the Dagster run {before}" if before else "a process"
+        workspace.runs.driver_died(backfill.id, driver=driver, message="it is taken up again")
     if status in DRIVABLE:
         worked = workspace.runs.attempt(backfill.id)
         if worked.waits is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import dagster as dg
 
 from tradex_ledger.dagster.deeds import was_reported
-from tradex_ledger.dagster.place import FLOW, INCREMENTAL, RUN, Place, job_of, pools
+from tradex_ledger.dagster.place import DAGSTER_PRIORITY, FLOW, INCREMENTAL, RUN, Place, job_of, pools
 from tradex_ledger.dagster.report import evaluations, materializations, tags_of
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.day import iso
@@ -56,7 +56,9 @@ def _launches(workspace: Workspace, since: int, days: Days) -> tuple[list[dg.Run
             waiting.append(event.position)
             continue
         found[event.stream] = _launch(backfill, event.position, days)
-    return list(found.values()), min(waiting, default=events[-1].position + 1) - 1
+    # The queue begins with what it is given first: it is told of the rest while that starts.
+    urgent_first = sorted(found.values(), key=lambda request: -int(request.tags[DAGSTER_PRIORITY]))
+    return urgent_first, min(waiting, default=events[-1].position + 1) - 1
 
 
 def _launch(backfill: Backfill, position: int, days: Days) -> dg.RunRequest:
@@ -116,7 +118,11 @@ def _is_driven(instance: dg.DagsterInstance, run_id: str) -> bool:
 def failures(place: Place) -> dg.SensorDefinition:
     """Put on record that a Dagster run died which drove a run of the ledger; what failed in a step is there already."""
 
-    @dg.run_failure_sensor(name="dead_drivers", default_status=dg.DefaultSensorStatus.RUNNING)
+    @dg.run_failure_sensor(
+        name="dead_drivers",
+        minimum_interval_seconds=EACH_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+    )
     def tick(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
         run = context.dagster_run
         with place.open() as workspace:

@@ -47,6 +47,10 @@ class Datasets:
         found = self.core.scope().base().catalog.days()
         return (date_of(found[0]), date_of(found[-1])) if found else None
 
+    def filled_with(self, name: str) -> list[str]:
+        """The datasets of Bronze that one extraction fills, the named one among them; none of another layer."""
+        return [dataset.name for intake in self.core.scope().asked(name) for dataset in intake.datasets]
+
     def register(self) -> list[str]:
         """Make datasets known that the ledger has not seen yet, as version 1. Returns their names."""
         new = self.unregistered()
