@@ -303,6 +303,17 @@ def test_what_another_drives_is_waited_for_and_then_left_to_it(location: Locatio
     assert [found.status for found in location.backfills()] == ["APPROVED"]
 
 
+def test_what_a_dagster_run_has_in_its_hands_is_launched_once_that_has_ended_without_it(location: Location):
+    with small.reopen(location.ws) as workspace:
+        run_id = small.request(workspace)
+        workspace.backfills.approve(run_id)
+    at_it = dg.DagsterRun("any", status=dg.DagsterRunStatus.STARTED, tags={RUN: run_id})
+    location.instance.add_run(at_it)
+    assert location.tick("approved_backfills").run_requests == []
+    location.instance.delete_run(at_it.run_id)
+    assert [request.tags[RUN] for request in location.tick("approved_backfills").run_requests] == [run_id]
+
+
 def test_a_repository_of_ones_own_takes_it_in(location: Location):
     @dg.asset
     def mine() -> None:

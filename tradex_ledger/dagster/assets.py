@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from tradex_ledger.dagster.deeds import Wanted, drive, failure_of, report
+from tradex_ledger.dagster.deeds import Wanted, drive, failure_of, report, stepping
 from tradex_ledger.dagster.place import Place, pool_of
 from tradex_ledger.dagster.report import CHECKS, unchanged
 from tradex_ledger.datasets.definition import Definition, DefinitionError
@@ -48,7 +48,7 @@ def asset_of(
 
     def step(context: dg.AssetExecutionContext) -> Steps:
         wanted = Wanted.of(name, days_asked(context), context.run)
-        with place.open() as workspace:
+        with stepping(place) as workspace:
             driven = drive(workspace, wanted, context)
             if driven.error is not None:
                 yield from _broken(name, driven.error, context)

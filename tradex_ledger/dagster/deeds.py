@@ -6,14 +6,15 @@ is run again (by Dagster, after a crash, or by hand) finds the request that it m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import dagster as dg
 
 from tradex_ledger.audit.rebuilt import Rebuilt
-from tradex_ledger.dagster.place import KIND, PRIORITY, REASON, REPORTED, RUN, TICKET
+from tradex_ledger.dagster.place import KIND, PRIORITY, REASON, REPORTED, RUN, TICKET, Place
 from tradex_ledger.dagster.report import evaluations, materializations, tags_of
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.day import date_of, day_of, span
@@ -106,6 +107,16 @@ def failure_of(error: TradexError, run_id: str | None = None) -> dg.Failure:
     return dg.Failure(f"{error.message}; {error.mend}" if error.mend else error.message, metadata, allow_retries=False)
 
 
+@contextmanager
+def stepping(place: Place) -> Iterator[Workspace]:
+    """The workspace for the length of a step; what it refuses ends the step. Raises: `dg.Failure`."""
+    try:
+        with place.open() as workspace:
+            yield workspace
+    except TradexError as error:
+        raise failure_of(error) from None
+
+
 def stands(backfill_id: str, status: str) -> dg.Failure:
     """Why a backfill is not driven, with the command that changes that."""
     text = WAY_ON.get(status, ENDED).format(id=backfill_id, status=status)
@@ -125,10 +136,7 @@ def drive(workspace: Workspace, wanted: Wanted, context: Context) -> Driven:
 
     Raises: `dg.Failure` where it may not be driven; `dg.RetryRequested` where it has to wait for its turn.
     """
-    try:
-        backfill = find_or_request(workspace, wanted)
-    except TradexError as error:
-        raise failure_of(error) from None
+    backfill = find_or_request(workspace, wanted)
     context.instance.add_run_tags(context.run.run_id, tags_of(backfill))
     status = backfill.status
     if status == "RUNNING":  # its driver is dead, or at it still: of that one nothing is recorded

@@ -6,7 +6,7 @@ from datetime import date
 import dagster as dg
 
 from tradex_ledger.dagster.assets import days_asked
-from tradex_ledger.dagster.deeds import Wanted, drive, failure_of, report
+from tradex_ledger.dagster.deeds import Wanted, drive, failure_of, report, stepping
 from tradex_ledger.dagster.place import DAGSTER_PRIORITY, FLOW, INCREMENTAL, PRIORITIES, RETRIED, Place, pool_of
 from tradex_ledger.domain.day import date_of, exact_day
 from tradex_ledger.domain.incremental import NothingToRunError
@@ -22,7 +22,7 @@ def flow_job(place: Place, days: dg.PartitionsDefinition[str]) -> dg.JobDefiniti
 
     @dg.op(name="drive_the_flow", pool=pool_of(FLOW))
     def step(context: dg.OpExecutionContext) -> None:
-        with place.open() as workspace:
+        with stepping(place) as workspace:
             driven = drive(workspace, Wanted.of(LAYERS[0], days_asked(context), context.run), context)
             if driven.error is not None:
                 raise failure_of(driven.error, driven.run_id)
@@ -47,7 +47,7 @@ def incremental_job(place: Place) -> dg.JobDefinition:
     @dg.op(name="take_on", pool=pool_of(INCREMENTAL), config_schema={"until": dg.Field(str, is_required=False)})
     def step(context: dg.OpExecutionContext) -> None:
         until = _day(context.op_config.get("until"))
-        with place.open() as workspace:
+        with stepping(place) as workspace:
             try:
                 run = workspace.incremental.run(until)
             except NothingToRunError as nothing:

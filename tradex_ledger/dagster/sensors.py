@@ -27,19 +27,22 @@ ACTIVE = [
 def approvals(place: Place, days: Days) -> Callable[[dg.SensorEvaluationContext], dg.SensorResult]:
     """Launch what was approved (resumed, released) since the cursor, a position of the ledger; what has ended is not.
 
-    In peak hours what is not urgent stays before the cursor. A launch is for one event: none is launched twice.
+    What has to wait (in peak hours, or for a Dagster run that is at it) stays before the cursor. A launch is for one
+    event: none is launched twice.
     """
 
     def tick(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         with place.open(reading=True) as workspace:
             _set_pools(context.instance, pools(workspace.core.policy_to_look, list(days)))
-            found, cursor = _launches(workspace, int(context.cursor or 0), days)
+            found, cursor = _launches(workspace, int(context.cursor or 0), days, context.instance)
         return dg.SensorResult(run_requests=found, cursor=str(cursor))
 
     return tick
 
 
-def _launches(workspace: Workspace, since: int, days: Days) -> tuple[list[dg.RunRequest], int]:
+def _launches(
+    workspace: Workspace, since: int, days: Days, instance: dg.DagsterInstance
+) -> tuple[list[dg.RunRequest], int]:
     """What is to be launched of what happened after a position, and the position up to which all was looked at."""
     events = list(workspace.events(since, GOES_ON))
     if not events:
@@ -52,7 +55,8 @@ def _launches(workspace: Workspace, since: int, days: Days) -> tuple[list[dg.Run
         if event.stream not in runnable:
             continue
         backfill = workspace.ledger.get(Backfill, event.stream)
-        if in_peak and backfill.request.priority != "urgent":
+        # One that a Dagster run has in its hands (it asked for it, say) is looked at again: that may end without it.
+        if (in_peak and backfill.request.priority != "urgent") or _is_driven(instance, event.stream):
             waiting.append(event.position)
             continue
         found[event.stream] = _launch(backfill, event.position, days)
