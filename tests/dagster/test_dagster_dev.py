@@ -139,10 +139,13 @@ def kill_in_the_middle(page: Page, ws: Path, run_id: str) -> None:
         return None
 
     def has_begun() -> bool:
-        begun = "select count(*) from ledger_events where stream = ? and topic = 'run.layer_started'"
-        with closing(sqlite3.connect(ws / "ledger.db", timeout=0.02)) as ledger, suppress(sqlite3.OperationalError):
-            return bool(ledger.execute(begun, [run_id]).fetchone()[0])
-        return False
+        begun = "select count(*) from events where stream = ? and topic = 'run.layer_started'"
+        with closing(sqlite3.connect(ws / "ledger.db", timeout=0.02)) as ledger:
+            try:
+                return bool(ledger.execute(begun, [run_id]).fetchone()[0])
+            except sqlite3.OperationalError as error:  # it is stopped in the middle of a commit
+                assert "locked" in str(error)
+                return False
 
     driver = until("launched", worker)
     while not has_begun():
