@@ -19,6 +19,7 @@ from tests.kit.tree import ROOT
 
 REQUIREMENTS = ROOT / "requirements"
 FILES = sorted(REQUIREMENTS.glob("*.txt"))
+EXTRAS = ("dev", "postgres", "s3", "dask", "x", "dagster")
 PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][A-Za-z0-9.!+]*")
 
 
@@ -69,11 +70,7 @@ def test_the_environment_is_the_one_that_is_pinned():
     if environment not in ("constraints", "oldest"):
         pytest.skip("no environment of pins: run it by make test or make oldest")
     pinned = pins(environment)
-    installed = {
-        name: Version(version(name))
-        for extra in ("dev", "postgres", "s3", "x")
-        for name in needed("tradex-ledger", extra)
-    }
+    installed = {name: Version(version(name)) for extra in EXTRAS for name in needed("tradex-ledger", extra)}
     assert len(installed) > len(direct())
     assert {name: found for name, found in installed.items() if pinned.get(name) != found} == {}
 
