@@ -47,6 +47,7 @@ DEEDS: list[tuple[str, tuple[str, ...]]] = [
     ("deliver", ("alerts", "--deliver")),
     ("declare_lost", ("lake", "lost", "gold_signals", *WHY)),
     ("declare_lost", ("lake", "lost", "gold_signals", "--approve", "0" * 64)),
+    ("retract", ("retract", "1729700000000000000", *WHY)),
     ("gc", ("lake", "gc", "--delete", *WHY)),
     ("revert", ("backfill", "revert", "{done}", *WHY)),
     ("set_policy", ("policy", "set", *WHY)),
