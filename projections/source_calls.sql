@@ -1,5 +1,6 @@
 -- What sources that are called took: each page that a run fetched, each count that somebody asked for. Money is in
--- millionths of a dollar. Kept by event, in order of position.
+-- millionths of a dollar.
+-- Kept by event, in order of position.
 select
     run_id,
     case topic when 'run.page_fetched' then 'page' else 'count' end as kind,

@@ -225,6 +225,56 @@ def test_what_was_declared_lost_since_is_no_part_of_what_is_current(tmp_path: Pa
     assert over(store, place - 1, place, "partitions") == right
 
 
+def test_what_a_run_built_twice_counts_once_whether_the_first_of_them_is_kept_or_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(segments, "EVENTS", 8)
+    monkeypatch.setattr(kept, "STEP", 1 << 20)
+    lines = list(map(json.loads, (GOLDEN / "ledger_v3.jsonl").read_text(encoding="utf-8").splitlines()))
+    first = next(line for line in lines if line["topic"] == "run.partition_rebuilt")
+    end = next(
+        line for line in lines if line["topic"] == "run.layer_completed" and line["position"] > first["position"]
+    )
+    run, said = first["stream"], first["data"]
+    assert end["stream"] == run
+    store, place = planted(
+        tmp_path,
+        lambda line: line["position"] == end["position"],
+        lambda _: (first["topic"], run, {**said, "rows": said["rows"] + 1}),
+    )
+    others = [x["data"]["rows"] for x in lines if x["stream"] == run and x["topic"] == first["topic"]]
+    key = f"run_id = '{run}' and dataset = '{said['dataset']}' and partition = '{said['partition']}'"
+    upto, asked_for = store.position(), f"select state, rows, published_position is null from {{}} where {key}"
+    with open_view(store, upto, None).connection as connection:
+        right = told(connection, "partition_history", "recent_history", "partitions", "runs")
+        history = connection.execute(f"{asked_for.format('partition_history')} order by position").fetchall()
+        ((built, rows),) = connection.execute(
+            f"select built_partitions, rows from runs where run_id = '{run}'"
+        ).fetchall()
+    assert history == [("superseded", said["rows"], True), ("published", said["rows"] + 1, False)]
+    assert (built, rows) == (len(others), sum(others) + 1)
+    before, between = first["position"] // 8 * 8, place // 8 * 8
+    assert before < first["position"] <= between < place
+    for position in (before, between, between + 8):
+        assert over(store, position, upto, *right) == right
+
+
+def test_what_a_source_was_paid_for_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(segments, "EVENTS", 16)
+    page = {"source": "x", "cursor_from": "2024-01-01", "cursor_to": "2024-01-02", "page": 1, "rows": 100, "calls": 1}
+    store, place = planted(
+        tmp_path,
+        lambda line: line["topic"] == "run.batch_appended",
+        lambda line: ("run.page_fetched", line["stream"], {**page, "micros": 500_000}),
+    )
+    with open_view(store, store.position(), None).connection as connection:
+        right = told(connection, "source_calls", "costs")
+    assert len(right["source_calls"]) == 1
+    before = place // 16 * 16
+    for position in (before, before + 16):
+        assert over(store, position, store.position(), *right) == right
+
+
 def test_older_events_that_the_ledger_does_not_find_are_taken_from_the_segments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -246,7 +296,9 @@ def test_older_events_that_the_ledger_does_not_find_are_taken_from_the_segments(
 def test_what_a_projection_says_of_how_it_is_kept_is_understood():
     for name in projected.names():
         how, text = projected.kept(name), projected.sql(name)
-        assert (how is not None) == ("-- Kept" in text), name
+        assert (how is not None) == ("Kept " in text), name
+        assert (projected.rare(name) is not None) == ("Empty without" in text), name
+        assert (projected.own_topics(name) == ()) == ("Of every event" in text), name
         assert text.count("-- Wide") == len(how.wide if how else ()), name
         assert text.count("-- Anew") == len(how.anew if how else ()), name
         assert {*(how.wide + how.anew if how else ())} <= set(event_topics()), name
@@ -365,6 +417,16 @@ def test_two_releases_use_nothing_of_each_other_and_leave_it_there(rules: Store,
     kept.recipe.cache_clear()
     assert asked(rules, upto) == right
     assert {path.name for path in files(rules)} == mine | theirs
+
+
+@pytest.mark.parametrize(("name", "counts"), [("partitions", True), ("logic_versions", True), ("alerts", False)])
+def test_another_text_makes_anew_what_is_kept_only_where_that_follows_from_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, counts: bool
+):
+    recipe, sql = kept.recipe.__wrapped__, projected.sql
+    mine = recipe()
+    monkeypatch.setattr(projected, "sql", lambda asked: sql(asked) + "-- another" * (asked == name))
+    assert (recipe() != mine) == counts
 
 
 def test_without_a_key_or_a_place_all_is_worked_out(rules: Store, monkeypatch: pytest.MonkeyPatch):

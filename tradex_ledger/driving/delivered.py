@@ -3,7 +3,7 @@
 A cache; delete it, and the files are read again. It is believed by the user that made it, under the tag of their key
 (`keyed.py`): who wrote into it could make a run leave rows out. A file is known by its name and the SHA-256 of its
 bytes. What is said of Bronze stays true, since Bronze only grows until files of it are declared lost; it is bound to
-the ledger by the root of its tree at that time, to the lost files, to the version of the reader, and to the definitions
+the ledger by a digest of its past at that time, to the lost files, to the version of the reader, and to the definitions
 that dedup follows from. A file that is not known for all the days asked for is read; for one that is, its counts by day
 stand in for its lines, so that the same events are recorded.
 """
@@ -126,11 +126,11 @@ class Delivered:
     def _write(self, ledger: Ledger) -> None:
         assert self.path is not None
         position = ledger.position()
-        root = _root(ledger, position)
-        if root is None:
+        past = ledger.store.past(position)
+        if past is None:
             return  # it is only a cache
         files = [tuple(_entry(known)) for known in self.known.values()]
-        document = _Document(self.binding, position, root, files)
+        document = _Document(self.binding, position, past.hex(), files)
         write_sealed(self.path, orjson.dumps(document), _LABEL)
 
 
@@ -145,7 +145,8 @@ def open_delivered(scope: Scope, intake: Intake) -> Delivered:
     document = _Document(**orjson.loads(body))
     if document.binding != delivered.binding or document.position > scope.ledger.position():
         return delivered
-    if document.root == _root(scope.ledger, document.position):
+    past = scope.ledger.store.past(document.position)
+    if past is not None and document.root == past.hex():
         entries = map(_Entry._make, document.files)
         delivered.known = {entry.name: _known(entry) for entry in entries}
     return delivered
@@ -153,7 +154,10 @@ def open_delivered(scope: Scope, intake: Intake) -> Delivered:
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """The cache as it is written: what it belongs to, and an `_Entry` a file, as a list."""
+    """The cache as it is written: what it belongs to, and an `_Entry` a file, as a list.
+
+    `root` is the digest (hex) of the ledger's past: see `Store.past`.
+    """
 
     binding: str
     position: int
@@ -215,15 +219,6 @@ def _binding(scope: Scope, intake: Intake) -> str:
         for path in scope.lock(definition.name).lost:
             digest.update(f"lost {path}\n".encode())
     return digest.hexdigest()
-
-
-def _root(ledger: Ledger, position: int) -> str | None:
-    """A digest (hex) of the ledger's tree at a position: nothing before it can be otherwise under the same one.
-
-    None where the tree is not whole. Its own root would be made of many times the hashes.
-    """
-    known = ledger.store.tree(position)
-    return None if known is None else hashlib.sha256(known).hexdigest()
 
 
 def _is_still(path: Path, sha256: str) -> bool:

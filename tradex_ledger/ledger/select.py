@@ -12,6 +12,7 @@ too slow.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from abc import ABC, abstractmethod
@@ -87,15 +88,18 @@ class Store(ABC):
         hashes = b"".join(found)
         return hashes if len(hashes) == (last - first + 1) * HASH_SIZE else None
 
-    def tree(self, last: int) -> bytes | None:
-        """What the first events up to a position are known by: the nodes over each 65,536 of them, and the leaves of
-        the rest; None where they are not all there.
+    def past(self, last: int) -> bytes | None:
+        """A digest of the first events up to a position: none of them can be otherwise under the same one; None where
+        the tree is not whole. Of the nodes over each 65,536 of them, and the leaves of the rest: the root of the tree
+        (`tree.stored_tree`) would be made of many times the hashes.
         """
         above = TILE_WIDTH * TILE_WIDTH
         nodes = b"".join(self._tiles(1, 0, last // above, last))
         rest = last // above * above
         leaves = self.leaves(rest + 1, last) if rest < last else b""
-        return None if leaves is None or len(nodes) * TILE_WIDTH != rest * HASH_SIZE else nodes + leaves
+        if leaves is None or len(nodes) * TILE_WIDTH != rest * HASH_SIZE:
+            return None
+        return hashlib.sha256(nodes + leaves).digest()
 
     def _tiles(self, level: int, begin: int, upto: int, last: int) -> list[bytes]:
         found = self.select(read("tiles"), level=level, begin=begin, upto=upto, last=last) if begin < upto else []

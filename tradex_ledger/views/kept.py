@@ -6,8 +6,8 @@ out only what the events since then touch (`view.py`); whoever sees a full segme
 same way, from the one before. So the same statement over few events is all that there is, from zero or from the middle.
 
 As with segments (`ledger/segments.py`), what a file is bound to stands in its name: the tree over all events up to its
-position, and the texts of all projections; with a tag under the user's key over that and its bytes. A file that is not
-as it was written, of another ledger or another release is passed over, and made again.
+position, and the texts of all that is kept and of what that is written over; with a tag under the user's key over that
+and its bytes. A file that is not as it was written, of another ledger or of other texts is passed over, and made again.
 """
 
 from __future__ import annotations
@@ -148,8 +148,8 @@ class Generations:
         """What files as of a position are bound to; None where no segment ends, or the ledger does not reach to."""
         if position % segments.EVENTS:
             return None
-        known = self._store.tree(position)
-        return None if known is None else hashlib.sha256(known + recipe().encode()).hexdigest()
+        past = self._store.past(position)
+        return None if past is None else hashlib.sha256(past + recipe().encode()).hexdigest()
 
     def _files(self) -> dict[int, dict[str, list[Path]]]:
         """What lies there: by position and name. Nothing is known of it yet."""
@@ -167,7 +167,8 @@ class Generations:
 @cache
 def recipe() -> str:
     """A digest (hex) of all that kept rows follow from but the events."""
-    texts = [_CODE, columnar.RECIPE, lifecycle.as_values(), *(projected.sql(name) for name in projected.names())]
+    read = sorted(projected.closure(projected.all_kept()))
+    texts = [_CODE, columnar.RECIPE, lifecycle.as_values(), *(projected.sql(name) for name in read)]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 

@@ -95,7 +95,7 @@ def topics_of(*wanted: str) -> tuple[str, ...]:
     make no difference.
     """
     found: set[str] = set()
-    for name in _closure(wanted):
+    for name in closure(wanted):
         own = own_topics(name)
         if own == ():
             return ()
@@ -116,7 +116,7 @@ def own_topics(name: str) -> tuple[str, ...] | None:
     return tuple(sorted(found)) if EVENTS in _AFTER_FROM.findall(text) else None
 
 
-def _closure(wanted: Iterable[str]) -> set[str]:
+def closure(wanted: Iterable[str]) -> set[str]:
     """Projections, and all that they are written over."""
     found: set[str] = set()
     waiting = set(wanted)

@@ -160,7 +160,9 @@ class View:
         """The file of what is kept of a projection; it is looked at before anything of it is believed."""
         if self._generation is None or not projected.kept(name):
             return None
-        return self._files.setdefault(name, self._generation.file(name) if name not in self._files else None)
+        if name not in self._files:
+            self._files[name] = self._generation.file(name)
+        return self._files[name]
 
     def old(self, name: str) -> str | None:
         """The rows of a projection as of the generation, in SQL; None where nothing is kept of it."""
@@ -238,10 +240,8 @@ class View:
         if self._prepare_behind(old):
             rest, schema = f"{rest} and not {_OF_BEHIND}", _BEHIND
         self.create(f"{_MERGED}.again", f"select * exclude ({_LARGE}) from ({projected.sql(how.of)})", schema)
-        self.connection.execute(
-            f"create table {_MERGED}.alike as select distinct {how.alike} from {_MERGED}.again "
-            f"union select {how.alike} from {old} where {_OF_TOUCHED}"
-        )
+        # All that those runs ever wrote there is among it, so that what is kept of them has no others.
+        self.connection.execute(f"create table {_MERGED}.alike as select distinct {how.alike} from {_MERGED}.again")
         is_alike = _alike(how.alike)
         self.connection.execute(
             f'create view {_MERGED}."{how.of}" as {rest} and {is_alike} union all by name from {_MERGED}.again'
