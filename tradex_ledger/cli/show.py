@@ -12,17 +12,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import partial
 from math import isfinite, isnan
-from typing import TYPE_CHECKING, Protocol, TextIO, TypeAlias, TypeVar
+from typing import Protocol, TextIO, TypeAlias, TypeVar
 
 import orjson
 
+from tradex_ledger.cli.bars import BARS
 from tradex_ledger.cli.escape import clipped, masked, shown, shown_json
 from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
 from tradex_ledger.paths import readable
-
-if TYPE_CHECKING:
-    from rich.progress import TaskID
 
 D = TypeVar("D")
 Facts = dict[str, object]
@@ -189,6 +188,7 @@ class Show:
             drawn.add_column(Text(shown(column)), justify="right" if numeric else "left", overflow="fold")
         for line in cells:
             drawn.add_row(*(Text(shown(text)) for text in line))
+        BARS.end()
         with _told():
             Console(file=self.out).print(drawn)
 
@@ -216,8 +216,10 @@ class Show:
         if self.as_json:
             yield lambda *_: None
         elif self.err.isatty():
-            with _bars(self.err) as callback:
-                yield callback
+            try:
+                yield partial(BARS.tell, self.err)
+            finally:
+                BARS.end()
         else:
             yield self._stage_lines()
 
@@ -236,6 +238,7 @@ class Show:
         """A text that draws nothing as it is."""
         if stream is None:
             raise OutputFault("standard output is closed")
+        BARS.end()
         if stream is self.err:
             with suppress(OSError):  # nobody hears it, and there is nobody to say that to
                 stream.write(text + "\n")
@@ -261,33 +264,3 @@ def _told() -> Iterator[None]:
 def _is_unicode(stream: TextIO) -> bool:
     encoding: str | None = getattr(stream, "encoding", None)
     return encoding is None or encoding.lower().replace("_", "-").startswith(("utf-8", "utf8", "utf-16", "utf-32"))
-
-
-@contextmanager
-def _bars(stream: TextIO) -> Iterator[Progress]:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    with Progress(
-        TextColumn("{task.description:<28}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(file=stream),
-    ) as progress:
-        tasks: dict[str, TaskID] = {}
-
-        def callback(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = progress.add_task(shown(stage), total=total)
-            progress.update(tasks[stage], completed=done, total=total)
-
-        yield callback
