@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import date
@@ -303,6 +305,21 @@ def test_an_answer_of_another_shape_is_not_taken(workspace: Workspace, platform:
         begun.go()
     assert strange.value.code == "strange-answer"
     assert len(ids_kept(workspace)) == 50
+
+
+def test_a_page_that_cannot_be_kept_ends_the_run_and_leaves_nothing_half(workspace: Workspace, platform: Platform):
+    begun = Fetching(workspace)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(TradexError) as full:
+        patch.setattr(Path, "replace", _no_room)
+        begun.go()
+    assert full.value.code == "page-not-kept"
+    assert [path for path in (workspace.config.folder / "fetched").rglob("*") if path.is_file()] == []
+    Fetching(workspace, begun.driven.id).go()
+    assert len(ids_kept(workspace)) == POSTS
+
+
+def _no_room(path: Path, target: Path) -> Path:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 # -- who is let in

@@ -156,21 +156,30 @@ class Pages:
     def keep(self, number: int, body: bytes) -> None:
         """Keep a page: durable on return, and never half. Raises: `PageFault`."""
         path = self.folder / self.name(number)
-        part = path.with_suffix(".part")
         try:
             made = [one for one in (path.parent, *path.parent.parents) if not one.exists()]
             path.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
-                file.write(body)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-            for folder in (path.parent, *(one.parent for one in made)):
-                _sync(folder)
+            lay_down(path, body)
+            for folder in made:
+                _sync(folder.parent)
         except OSError as error:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
             raise PageFault(self.name(number), "kept", error) from error
+
+
+def lay_down(path: Path, body: bytes) -> None:
+    """A delivered file in a folder that is there: whole or not at all, and durable on return. Raises: `OSError`."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        _sync(path.parent)
+    except OSError:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
 
 
 def _sync(folder: Path) -> None:

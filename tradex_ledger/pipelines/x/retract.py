@@ -8,12 +8,9 @@ event. Whether a pipeline has a place for retractions is its own business (`exam
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 
 import orjson
 
@@ -24,6 +21,7 @@ from tradex_ledger.driving.execution import Progress, silent
 from tradex_ledger.errors import NotFoundError, RefusedError, UsageError
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.entry import format_time
+from tradex_ledger.sources.called import lay_down
 from tradex_ledger.sources.files import FilesPlace
 from tradex_ledger.sources.source import Row
 from tradex_ledger.sources.x_api.answers import StrangeAnswerError
@@ -146,7 +144,10 @@ def _tell(
     ]
     body = b"".join(orjson.dumps(line) + b"\n" for line in lines)
     name = f"{retraction_id}.jsonl"
-    _lay_down(place.folder / name, body)
+    try:
+        lay_down(place.folder / name, body)
+    except OSError as error:
+        raise translate(error, f"laying down {name}") from error
     # A crash before this: the notices count, and no event says who told them; said again, they have one.
     told = Retraction.tell(
         retraction_id,
@@ -160,23 +161,3 @@ def _tell(
     )
     workspace.ledger.append(told)
     return told
-
-
-def _lay_down(path: Path, body: bytes) -> None:
-    """A delivered file, whole or not at all, and durable."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        descriptor = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise translate(error, f"laying down {path.name}") from error
