@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tradex_ledger.domain.spending import Prices
 from tradex_ledger.errors import UsageError
-from tradex_ledger.sources.places import NoPlaceError, Places, are_meant, chosen, described, names_in
+from tradex_ledger.sources.called import Called
+from tradex_ledger.sources.places import NoPlaceError, Places, are_meant, chosen, described, names_in, open_place
 from tradex_ledger.sources.registry import READERS, noun_of
 
 
@@ -52,3 +54,17 @@ def test_what_an_event_says_of_places_means_them_however_it_is_written(tmp_path:
 def test_what_rows_are_called_is_said_without_a_reader_as_the_reader_says_it() -> None:
     assert {name: noun_of(name) for name in READERS} == {name: make().noun for name, make in READERS.items()}
     assert noun_of("nobody_has_it") == noun_of(None) == "row"
+
+
+@pytest.mark.parametrize("query", [" ", "a\nb", "a\tb", "x" * 4_097])
+def test_a_query_is_one_line_and_not_endless(query: str, tmp_path: Path):
+    with pytest.raises(UsageError, match="needs a query in one line"):
+        open_place(f"x-api:{query}", tmp_path)
+
+
+def test_only_what_is_called_has_prices(tmp_path: Path):
+    with pytest.raises(UsageError, match="takes no money"):
+        Places({"t": "files:t"}, None, tmp_path, {"t": Prices(1, 1)}).open(["t"])
+    (called,) = Places({}, "x-api:q", tmp_path, {"": Prices(1, 2)}).open(["x"]).values()
+    assert isinstance(called, Called)
+    assert called.prices == Prices(1, 2)

@@ -7,13 +7,14 @@ import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
-from tests.kit import x_platform
+from tests.kit import small, x_platform
 from tests.kit.x_platform import TOKEN, held
 from tradex_ledger import extras
 from tradex_ledger.cli.main import run
@@ -34,6 +35,7 @@ from tradex_ledger.sources.called import NoBeginningError, Pages
 from tradex_ledger.sources.x_api import client
 from tradex_ledger.sources.x_api.place import NoTokenError, OpenAddressError
 from tradex_ledger.workspace import Workspace
+from tradex_ledger.workspace.spending import NothingCalledError
 
 UNTIL = date(2024, 3, 11)
 POSTS = 240
@@ -322,6 +324,27 @@ def _no_room(path: Path, target: Path) -> Path:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def test_a_question_that_the_platform_does_not_take_is_told_and_not_asked_again(
+    workspace: Workspace, platform: Platform, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("tradex_ledger.sources.x_api.place.PAGE_ROWS", (5, 5))
+    with pytest.raises(client.QuestionError, match="max_results"):
+        Fetching(workspace).go()
+    assert platform.asked.total() == 1
+
+
+def test_a_limit_is_waited_for_by_the_platforms_clock_and_an_hour_at_most():
+    def waits(**headers: str) -> float:
+        return client._until_reset(httpx2.Response(429, headers={n.replace("_", "-"): v for n, v in headers.items()}))
+
+    date = "Fri, 01 Mar 2024 00:00:00 GMT"  # 1709251200
+    assert waits(date=date, x_rate_limit_reset="1709251207") == 8  # whole seconds: the next one is safe
+    assert waits(date=date, x_rate_limit_reset="1709251100") == 1
+    assert waits(date=date, x_rate_limit_reset="1809251200") == 3_600
+    for unclear in ({}, {"date": date}, {"date": "yesterday", "x_rate_limit_reset": "1"}):
+        assert waits(**unclear) == 60
+
+
 # -- who is let in
 
 
@@ -414,6 +437,38 @@ def test_a_plan_is_estimated_by_a_count_that_is_paid_for_once(ran: tuple[Workspa
     counted, spent = workspace.spending.months()
     assert (counted.run_id, counted.rows, counted.micros) == (None, 0, 10_000)
     assert (spent.rows, spent.calls, spent.micros) == (POSTS, 1, POSTS * 5_000)
+
+
+def test_a_count_is_good_for_a_day(workspace: Workspace, platform: Platform):
+    clock = workspace.core.clock
+    assert isinstance(clock, small.Ticking)
+    workspace.incremental.run(UNTIL)
+    for days, counts in ((0, 1), (0, 1), (1, 2)):
+        clock.now += timedelta(days=days)
+        workspace.backfills.plan(x_platform.outage(2, 4))
+        assert platform.asked["/2/tweets/counts/all"] == counts
+
+
+@pytest.mark.norm("N9")
+def test_counts_are_within_the_budget_of_the_month_and_a_plan_beyond_that_of_a_run_says_so(
+    tmp_path: Path, platform: Platform
+):
+    with x_platform.create(tmp_path / "ws", month_max_source_cents=121, run_max_source_cents=120) as workspace:
+        workspace.incremental.run(UNTIL)
+        platform.hold([Held((x_platform.id_at(held(30).created_at, 77_777),), "late $TSLA", held(30).created_at)])
+        made = workspace.backfills.request(x_platform.outage(1, 10))
+        cost, beyond = workspace.backfills.warnings(made)
+        assert "241 posts" in cost
+        assert "more than the budget of a run, $1.20" in beyond
+        with pytest.raises(BudgetSpentError, match="of 2024-04"):
+            workspace.backfills.plan(x_platform.outage(3, 4))
+        assert platform.asked["/2/tweets/counts/all"] == 1
+
+
+def test_where_nothing_is_called_nobody_is_asked_what_was_used(tmp_path: Path):
+    small.deliver(tmp_path / "posts", days=1)
+    with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as workspace, pytest.raises(NothingCalledError):
+        workspace.spending.usage(7)
 
 
 def test_what_the_platform_counts_beyond_the_record_is_told(ran: tuple[Workspace, Platform]):

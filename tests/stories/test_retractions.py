@@ -13,8 +13,11 @@ import pytest
 from tests.kit import small, x_platform
 from tests.kit.check import check_everything
 from tests.kit.tree import ROOT
-from tradex_ledger.pipelines.x.retract import NoRetractionsError, UnknownPostError, check, retract
+from tradex_ledger.domain.request import RangeError
+from tradex_ledger.pipelines.x.demo.compliance import Jobs
+from tradex_ledger.pipelines.x.retract import Checked, NoRetractionsError, UnknownPostError, check, retract
 from tradex_ledger.sources.source import Rejected, Row
+from tradex_ledger.sources.x_api.answers import StrangeAnswerError
 from tradex_ledger.sources.x_posts.retractions import notice_of
 from tradex_ledger.sources.x_posts.time import time_us
 from tradex_ledger.workspace import BUILT_IN, Workspace
@@ -143,6 +146,26 @@ def test_a_compliance_job_of_the_platform_retracts_what_is_gone_there(workspace:
     workspace.incremental.run(date(2024, 2, 2))
     (count,) = workspace.query("select count(*) from bronze_x_retractions where reason = 'deleted'").rows[0]
     assert count == 2
+
+
+def test_days_without_posts_are_no_question_and_days_in_the_wrong_order_a_mistake(workspace: Workspace):
+    workspace.incremental.run(small.day(8))
+    with x_platform.platform() as platform:
+        assert check(workspace, date(2023, 1, 1), date(2023, 1, 2)) == Checked(0, None)
+        with pytest.raises(RangeError):
+            check(workspace, small.day(7), small.day(1))
+        assert not platform.jobs.asked
+
+
+def test_a_notice_about_a_post_that_nobody_asked_about_is_none(workspace: Workspace):
+    workspace.incremental.run(small.day(8))
+    stranger = {"id": ID, "action": "delete", "redacted_at": "2024-01-09T08:00:00.000Z", "reason": "deleted"}
+    with x_platform.platform() as platform, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Jobs, "notices", lambda *_: orjson.dumps(stranger))
+        with pytest.raises(StrangeAnswerError):
+            check(workspace, small.day(1), small.day(7))
+        assert platform.jobs.uploaded
+    assert [entry for entry in workspace.events() if entry.topic == "retraction.told"] == []
 
 
 def test_a_pipeline_without_retractions_is_told_how_to_get_them(tmp_path: Path):

@@ -15,7 +15,9 @@ from datetime import date, datetime
 import orjson
 
 from tradex_ledger.clock import new_id
+from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.reason import check_reason
+from tradex_ledger.domain.request import check_order
 from tradex_ledger.domain.retraction import Retraction
 from tradex_ledger.driving.execution import Progress, silent
 from tradex_ledger.errors import NotFoundError, RefusedError, UsageError
@@ -61,10 +63,9 @@ class UnknownPostError(NotFoundError):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """How many posts the platform was asked about, by which job, and what was recorded of those that are gone."""
+    """How many posts the platform was asked about, and what was recorded of those that are gone."""
 
     posts: int
-    job: str
     retraction: Retraction | None
 
 
@@ -87,12 +88,17 @@ def retract(workspace: Workspace, ids: Iterable[str], *, reason: str) -> Retract
 def check(workspace: Workspace, first: date, last: date, progress: Progress = silent) -> Checked:
     """Ask the platform which posts of some days (both included) are gone, and retract those. It costs nothing.
 
-    Raises: `NotAllowedError`, `NoRetractionsError`, and what a conversation with the platform raises.
+    Of days without posts it is not asked.
+
+    Raises: `NotAllowedError`, `NoRetractionsError`, `RangeError`, and what a conversation with the platform raises.
     """
     _check_may(workspace)
     _place(workspace)
+    check_order(day_of(first), day_of(last))
     days = f"event_date between date '{first}' and date '{last}'"
     made = _made(workspace, f"{days} and post_id not in (select post_id from bronze_x_retractions)")
+    if not made:
+        return Checked(0, None)
     with XApiPlace("compliance", workspace.config.folder).asking() as asking:
         found = asking.retracted(sorted(made), progress)
     why: dict[str, str] = {}
@@ -103,7 +109,7 @@ def check(workspace: Workspace, first: date, last: date, progress: Progress = si
             raise StrangeAnswerError("a notice that names none of the posts that it was asked about")
         why[post_id] = reason
     told = f"the platform says so: {', '.join(sorted(set(why.values())))}"
-    return Checked(len(made), found.job, _tell(workspace, why, made, reason=told, job=found.job) if why else None)
+    return Checked(len(made), _tell(workspace, why, made, reason=told, job=found.job) if why else None)
 
 
 def _check_may(workspace: Workspace) -> None:
