@@ -13,6 +13,7 @@ import pytest
 from tests.kit import small, x_platform
 from tests.kit.check import check_everything
 from tests.kit.tree import ROOT
+from tradex_ledger.cli.main import run
 from tradex_ledger.domain.request import RangeError
 from tradex_ledger.pipelines.x.demo.compliance import Jobs
 from tradex_ledger.pipelines.x.retract import Checked, NoRetractionsError, UnknownPostError, check, retract
@@ -166,6 +167,31 @@ def test_a_notice_about_a_post_that_nobody_asked_about_is_none(workspace: Worksp
             check(workspace, small.day(1), small.day(7))
         assert platform.jobs.uploaded
     assert [entry for entry in workspace.events() if entry.topic == "retraction.told"] == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        (),
+        (ID,),
+        (ID, "--check"),
+        (ID, "--reason", "asked for, LEGAL-17", "--from", "2024-01-01"),
+        ("--check", "--from", "2024-01-01"),
+        ("--check", "--from", "2024-01-01", "--to", "2024-01-02", "--reason", "asked for, LEGAL-17"),
+    ],
+)
+def test_what_the_shell_would_pass_over_it_refuses(plain: Path, said: tuple[str, ...]):
+    assert run(["-C", str(plain), "retract", *said]) == 2
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace whose pipeline has no retractions: what is no mistake of the call is refused with another status."""
+    root = tmp_path_factory.mktemp("plain")
+    small.deliver(root / "posts", days=1)
+    small.create(root / "ws", f"files:{root / 'posts'}").close()
+    assert run(["-C", str(root / "ws"), "retract", ID, "--reason", "asked for, LEGAL-17"]) == 4
+    return root / "ws"
 
 
 def test_a_pipeline_without_retractions_is_told_how_to_get_them(tmp_path: Path):

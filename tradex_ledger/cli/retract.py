@@ -36,15 +36,15 @@ def retract(
         raise click.UsageError("Name the posts, or --check some days.")
     with call.open() as workspace:
         if check:
-            if first is None or last is None:
-                raise click.UsageError("--check needs --from and --to.")
+            if first is None or last is None or reason is not None:
+                raise click.UsageError("--check needs --from and --to, and no --reason: the platform says why.")
             with call.show.progress() as progress:
                 found = ask(workspace, first, last, progress)
             told, asked = found.retraction, found.posts
         else:
-            if reason is None:
-                raise click.UsageError("Missing option '--reason': it stays on record.")
-            told, asked = say(workspace, ids, reason=reason), len(ids)
+            if reason is None or first is not None or last is not None:
+                raise click.UsageError("Posts that are named need --reason, which stays on record, and no days.")
+            told, asked = say(workspace, ids, reason=reason), len(set(ids))
     rows = told.rows if told else []
     facts = {"retraction": told.id if told else None, "posts": asked, "retracted": rows}
     call.result(
