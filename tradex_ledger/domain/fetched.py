@@ -28,11 +28,6 @@ class FetchedPage:
     sha256: str
     spent: Spent
 
-    @property
-    def span(self) -> str:
-        """What of the source it is a page of."""
-        return span_name(self.source, self.cursor_from, self.cursor_to)
-
     def to_event(self) -> Facts:
         """As events carry it."""
         return {

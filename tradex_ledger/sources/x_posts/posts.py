@@ -43,7 +43,7 @@ from tradex_ledger.sources.x_posts.fields import (
     said_v2,
     version_of,
 )
-from tradex_ledger.sources.x_posts.names import Unfit, check_vocabulary
+from tradex_ledger.sources.x_posts.names import REPOSTED, Unfit, check_vocabulary
 from tradex_ledger.sources.x_posts.time import FIRST_POST_US, as_text, may_be, milliseconds_us, time_us
 
 _CONTROLS = (
@@ -217,7 +217,7 @@ def _v1_post(payload: str, fields: Fields, delivered_us: int | None, odd: list[s
     version = version_of(fields, post_id, _created_at(fields, delivered_us), odd)
     said = said_v1(fields, odd)
     author_id = author(fields.get("user"), ("id_str", "id"), odd)
-    counts = (count(fields, ("favorite_count",), odd), count(fields, ("retweet_count", "repost_count"), odd))
+    counts = (count(fields, ("favorite_count",), odd), count(fields, REPOSTED, odd))
     return _post(payload, version, said, (author_id, language(fields, odd), is_retweet_v1(fields, odd)), counts, odd)
 
 
@@ -230,7 +230,7 @@ def _v2_post(
     said = said_v2(fields, included, odd)
     author_id = author(fields, ("author_id",), odd)
     metrics = fields.get("public_metrics")
-    counts = (count(metrics, ("like_count",), odd), count(metrics, ("retweet_count", "repost_count"), odd))
+    counts = (count(metrics, ("like_count",), odd), count(metrics, REPOSTED, odd))
     return _post(payload, version, said, (author_id, language(fields, odd), is_retweet_v2(fields, odd)), counts, odd)
 
 

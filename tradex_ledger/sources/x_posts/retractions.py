@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tradex_ledger.outside import Json, JsonObject
 from tradex_ledger.sources.moments import DAY_US
 from tradex_ledger.sources.source import Digest, Rejected, Row, Sink, Stated
+from tradex_ledger.sources.x_posts.names import Unfit
 from tradex_ledger.sources.x_posts.reader import FIRST_DAY
 from tradex_ledger.sources.x_posts.time import may_be, milliseconds_us, snowflake_us, time_us
 
@@ -71,7 +72,6 @@ class XRetractions:
 def notice_of(line: bytes, delivered_us: int) -> Row | Rejected:
     """What one line says. Never raises."""
     from tradex_ledger.sources.x_posts.documents import as_text_of, loads
-    from tradex_ledger.sources.x_posts.names import Unfit
 
     payload, flaw = as_text_of(line, [])
     try:
@@ -91,8 +91,6 @@ def notice_of(line: bytes, delivered_us: int) -> Row | Rejected:
 
 def _parts(document: Json) -> tuple[str, str, int | None, int | None]:
     """The post, why, when it was told and when the post was made (UTC microseconds). Raises: `Unfit`."""
-    from tradex_ledger.sources.x_posts.names import Unfit
-
     if not isinstance(document, dict):
         raise Unfit("no object")
     kind = next((name for name in _NOTICES if isinstance(document.get(name), dict)), None)
@@ -118,8 +116,6 @@ def _object(value: Json) -> JsonObject:
 
 
 def _id(value: Json) -> str:
-    from tradex_ledger.sources.x_posts.names import Unfit
-
     text = str(value) if type(value) is int else value
     if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= _ID_DIGITS_MAX:
         return text

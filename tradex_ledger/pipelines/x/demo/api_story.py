@@ -27,7 +27,7 @@ from tradex_ledger.paths import check_no_url, given
 from tradex_ledger.pipelines.x.demo.platform import Held, Platform, served
 from tradex_ledger.pipelines.x.demo.posts import generate
 from tradex_ledger.pipelines.x.demo.story import DAYS, FIRST, OUTAGE, POSTS_A_DAY, REASON, SEED, DemoExistsError, Step
-from tradex_ledger.sources.x_api.place import PRICES
+from tradex_ledger.sources.x_api.place import PRICES, XApiPlace
 from tradex_ledger.sources.x_posts.posts import Post, parse_line
 from tradex_ledger.workspace import Workspace
 
@@ -224,8 +224,7 @@ def _decoded(text: str) -> str:
 def _invoice(workspace: Workspace, platform: Platform, at: str) -> Step:
     """A post is billed once a day (UTC), however often it is delivered; a budget counts each delivery."""
     events = [entry for entry in workspace.events() if entry.topic == "run.page_fetched"]
-    folder = next(iter(workspace.core.scope().sources.values())).place
-    kept = getattr(folder, "kept", Path())
+    kept = XApiPlace(QUERY, workspace.config.folder).kept
     billed: set[tuple[str, str]] = set()
     rows = 0
     for entry in events:
