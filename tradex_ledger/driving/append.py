@@ -160,7 +160,7 @@ class Append:
         base = self.prepared.base()
         self.lock = base.locks[self.part.name]
         self.catalog = base.catalog
-        folder = self.bench.staging.folder / f"{self.part.name}-homes-{self.tries}"
+        folder = self.bench.staging / f"{self.part.name}-homes-{self.tries}"
         self.placed = placed_rows(self.bench.ex, self.index, self.catalog, self.part, self.staged, folder)
 
     def _append(self, days: tuple[Day, ...]) -> bool:
@@ -202,7 +202,7 @@ class Append:
             self.staged,
             self.placed,
             days,
-            into=Into(self.bench.staging.folder / f"{self.part.name}-{self.tries}", self.driven.id, self.ingested_at),
+            into=Into(self.bench.staging / f"{self.part.name}-{self.tries}", self.driven.id, self.ingested_at),
         )
         is_staged = any(day in self.staged_rows or day in self.placed.moved.days for day in days)
         return append_days(task) if is_staged else check_existing(task)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from pathlib import Path
 
 import duckdb
 
@@ -23,7 +24,7 @@ from tradex_ledger.domain.run import PUBLICATION, Run
 from tradex_ledger.domain.source import Extracted
 from tradex_ledger.driving.ahead import check_run_size
 from tradex_ledger.driving.engine import check_engine
-from tradex_ledger.driving.execution import Bench, Execution, Prepared, Staging
+from tradex_ledger.driving.execution import Bench, Execution, Prepared
 from tradex_ledger.driving.extract import asked_by, extract, extraction_of
 from tradex_ledger.driving.fence import DrivenRun, EndedMeanwhileError, FencedError, load_run
 from tradex_ledger.driving.judge import check_sla, check_state_read
@@ -81,12 +82,12 @@ def drive(ex: Execution, run_id: str, prepared: Prepared | None = None, judged: 
 
 
 @contextmanager
-def _staging(ex: Execution, run_id: str) -> Iterator[Staging]:
+def _staging(ex: Execution, run_id: str) -> Iterator[Path]:
     """A staging folder for the length of the block. Who is interrupted leaves it to the next drive, which wipes it.
 
     It is called as no other: a task of a drive that failed may still be writing in the folder of that one.
     """
-    staging = Staging(ex.lake.new_staging(run_id, new_token()))
+    staging = ex.lake.new_staging(run_id, new_token())
     try:
         yield staging
     except (KeyboardInterrupt, RuntimeError):  # the second is how DuckDB tells of a Ctrl-C
@@ -95,7 +96,7 @@ def _staging(ex: Execution, run_id: str) -> Iterator[Staging]:
         raise
     finally:
         if not (ex.here.was_killed or ex.pool.was_killed):
-            ex.lake.drop_staging(staging.folder)
+            ex.lake.drop_staging(staging)
 
 
 def built_by(scope: Scope, run: Run) -> set[str]:

@@ -27,7 +27,7 @@ from tradex_ledger.driving import window
 from tradex_ledger.driving.build import attempt
 from tradex_ledger.driving.compare import DIFFERENCES_MAX, difference, differences
 from tradex_ledger.driving.contents import whole
-from tradex_ledger.driving.execution import Bench, Execution, Prepared, Staging
+from tradex_ledger.driving.execution import Bench, Execution, Prepared
 from tradex_ledger.driving.lease import held
 from tradex_ledger.driving.rebuild import window_task
 from tradex_ledger.driving.window import WindowTask
@@ -160,7 +160,7 @@ def _compare(
     name = f"engine-{ex.token}"  # a name of its own; its lease keeps `lake gc` off what is staged
     try:
         with held(ex, name):
-            bench = Bench(ex, prepared.columns, Staging(ex.lake.new_staging(name, new_token())))
+            bench = Bench(ex, prepared.columns, ex.lake.new_staging(name, new_token()))
             try:
                 while waiting and len(sample.days) < allowed:
                     chosen, waiting = waiting[: allowed - len(sample.days)], waiting[allowed - len(sample.days) :]
@@ -170,7 +170,7 @@ def _compare(
                         sample.compared_with.update(e for day in sample.days for e in builders[day])
                         ex.progress(f"compare {engine} in {definition.name}", len(sample.days), total)
             finally:
-                ex.lake.drop_staging(bench.staging.folder)
+                ex.lake.drop_staging(bench.staging)
     except (OSError, duckdb.Error) as error:
         raise translate(error, f"comparing {engine} with what built {definition.name}") from error
     return sample

@@ -103,21 +103,13 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Staging:
-    """The folder in which a drive lays down what it makes here; workers know it by its name, and have their own."""
-
-    folder: Path
-
-    @property
-    def name(self) -> str:
-        """What the lake's `attempt` knows it by, on any machine."""
-        return self.folder.name
-
-
-@dataclass(frozen=True, slots=True)
 class Bench:
-    """Where the tasks of an execution are made: it knows the columns of their datasets and where they stage."""
+    """Where the tasks of an execution are made: it knows the columns of their datasets and where they stage.
+
+    `staging` is the folder in which a drive lays down what it makes here; workers know it by its name (`Lake.attempt`),
+    and have their own.
+    """
 
     ex: Execution
     columns: Columns
-    staging: Staging
+    staging: Path

@@ -220,7 +220,7 @@ def _recover(bench: Bench, intake: Intake, staged: Staged, extraction: Extractio
     )
     if not old:
         return 0
-    out = bench.staging.folder / f"{intake.source}-recovered.parquet"
+    out = bench.staging / f"{intake.source}-recovered.parquet"
     ((_, count),) = ex.here.run(recover, [RecoverTask(again, old, first, later(until, -1), out)])
     staged.rows += [str(out)] if count else []
     return count

@@ -10,7 +10,7 @@ from tradex_ledger.datasets.intake import Intake
 from tradex_ledger.domain.source import Counts
 from tradex_ledger.driving.bronze import StageTask, stage_files
 from tradex_ledger.driving.delivered import Asked, Delivered, Known
-from tradex_ledger.driving.execution import Bench, Staging
+from tradex_ledger.driving.execution import Bench
 from tradex_ledger.sources.moments import DAY_US
 from tradex_ledger.sources.source import PassedOver, SourceFile
 from tradex_ledger.sources.stage import FileCounts, Outputs, StageCounts, Wanted
@@ -104,9 +104,9 @@ def stage_all(
     return staged
 
 
-def _outputs(staging: Staging, intake: Intake, number: int) -> Outputs:
+def _outputs(staging: Path, intake: Intake, number: int) -> Outputs:
     rows, rejected, undated = (
-        staging.folder / f"{intake.source}-{kind}-{number:05}.parquet" for kind in ("rows", "rejected", "undated")
+        staging / f"{intake.source}-{kind}-{number:05}.parquet" for kind in ("rows", "rejected", "undated")
     )
     outputs = Outputs(rows, rejected, undated)
     if intake.rejected:

@@ -25,7 +25,7 @@ from tradex_ledger.driving.append import Into, append_task, placed_rows, rows_by
 from tradex_ledger.driving.bronze import count_new_rows
 from tradex_ledger.driving.clocks import time_of_now
 from tradex_ledger.driving.delivered import Delivered
-from tradex_ledger.driving.execution import Bench, Execution, Staging
+from tradex_ledger.driving.execution import Bench, Execution
 from tradex_ledger.driving.extract import record_look, wanted_of
 from tradex_ledger.driving.keys import KeyIndex, open_keys
 from tradex_ledger.driving.lease import held
@@ -91,11 +91,11 @@ def find_late(ex: Execution) -> list[Late]:
     name = f"propose-{ex.token}"
     try:
         with held(ex, name):
-            staging = Staging(ex.lake.new_staging(name, new_token()))
+            staging = ex.lake.new_staging(name, new_token())
             try:
                 return _look(Bench(ex, describe_all(scope.pipeline), staging), cursor)
             finally:
-                ex.lake.drop_staging(staging.folder)
+                ex.lake.drop_staging(staging)
     except (OSError, duckdb.Error) as error:
         fault = translate(error, f"looking for late {scope.words.row()}s")
         fault.add_note(_WITHOUT)
@@ -132,7 +132,7 @@ def _late_of(bench: Bench, intake: Intake, staged: Staged, catalog: Catalog, ind
     unfit = [row for side, files in kinds if side for row in _new(bench, index, catalog, intake.part(side), files)]
     return replace(
         _told(bench.ex.scope, intake, found, cursor),
-        two_days=find_two_days(bench.ex, index, catalog, intake, bench.staging.folder / f"{intake.source}-two-days"),
+        two_days=find_two_days(bench.ex, index, catalog, intake, bench.staging / f"{intake.source}-two-days"),
         rejected=sum(count for *_, count in unfit),
         rejected_files=tuple(sorted({name for _, name, _ in unfit if name})),
     )
@@ -148,7 +148,7 @@ def _new(
     bench: Bench, index: KeyIndex, catalog: Catalog, part: Part, staged: Sequence[str]
 ) -> list[tuple[Day, str | None, int]]:
     """The staged rows that a run would append, by day (and file), window by window, as `Append` does it."""
-    ex, folder, definition = bench.ex, bench.staging.folder, part.definition
+    ex, folder, definition = bench.ex, bench.staging, part.definition
     placed = placed_rows(ex, index, catalog, part, staged, folder / f"{part.name}-homes")
     by_day = {*rows_by_day(definition, list(staged)), *placed.moved.days}
     todo = windows(definition, by_day, logic_version=0, window_partitions=ex.scope.policy.window_partitions)
