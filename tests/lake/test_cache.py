@@ -18,9 +18,9 @@ from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.lake.cache import BOUND, Cache, open_cache
-from tradex_ledger.lake.inputs import check_near
+from tradex_ledger.lake.inputs import InputFile, check_near, checked
 from tradex_ledger.lake.s3 import S3Lake
-from tradex_ledger.lake.storage import StagedFile
+from tradex_ledger.lake.storage import LakeFileError, StagedFile
 from tradex_ledger.lake.verified import Reading
 
 
@@ -152,3 +152,15 @@ def test_where_there_is_no_folder_of_ones_own_or_no_bound_that_is_said(tmp_path:
     with pytest.raises(EnvironmentFault) as caught:
         open_cache()
     assert keyed.CACHE_HOME in caught.value.mend
+
+
+def test_an_input_that_is_missing_where_it_is_brought_from_can_be_built_again(
+    lake: S3Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file = placed(lake, content(1))
+    lake.remove(file.path)
+    monkeypatch.setenv(keyed.CACHE_HOME, str(tmp_path / "other"))
+    with pytest.raises(LakeFileError) as caught, checked([InputFile(Day(738888), file, lake, layer="gold")]):
+        pass
+    assert caught.value.is_missing
+    assert "or build it again: tradex backfill request forced gold" in caught.value.mend

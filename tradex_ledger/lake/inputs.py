@@ -75,7 +75,10 @@ def checked(files: Iterable[InputFile]) -> Iterator[None]:
     names."""
     given = list(files)
     if given:
-        given[0].lake.bring(file.file for file in given)
+        try:
+            given[0].lake.bring(file.file for file in given)
+        except LakeFileError as error:
+            raise error.of_layer(next(file.layer for file in given if file.file.path == error.path)) from None
     stamps = [(file, file.check()) for file in given]
     yield
     for file, stamp in stamps:
