@@ -62,8 +62,8 @@ class Config:
 
     `sources` are places by the names of sources, `source` that of the one that has none of its own; `name` is the
     pipeline's, where it is not the built-in one's. `prices` are what sources that are called take, by their names ("":
-    the one that has none of its own), where the settings say so. `pool` is a cluster's,
-    where worker processes are not enough.
+    the one that has none of its own), where the settings say so. `pool` is a cluster's, where worker processes are not
+    enough.
     """
 
     folder: Path

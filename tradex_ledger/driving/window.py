@@ -108,7 +108,7 @@ def _build_window(task: WindowTask) -> list[StagedFile]:
         if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException | duckdb.InvalidInputException):
             span = f"{iso(task.days[0])}..{iso(task.days[-1])}"
             raise DefinitionError(task.dataset, f"fails on {span}: {str(error).splitlines()[0]}") from None
-        raise translate(error, f"rebuilding {task.dataset} {iso(task.days[0])}..{iso(task.days[-1])}") from error
+        raise translate(error, f"rebuilding {task}") from error
     return staged
 
 
