@@ -6,6 +6,8 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -164,3 +166,20 @@ def test_an_input_that_is_missing_where_it_is_brought_from_can_be_built_again(
         pass
     assert caught.value.is_missing
     assert "or build it again: tradex backfill request forced gold" in caught.value.mend
+
+
+def test_threads_that_begin_at_once_hold_together_what_their_process_holds(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+):
+    opened, made = os.open, []
+
+    def slowly(path: Path, flags: int, mode: int = 0o777) -> int:
+        if path == cache.root / ".locks":
+            made.append(path)
+            time.sleep(0.2)
+        return opened(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda number: cache.find(file_of(content(number)), now=0), range(2)))
+    assert len(made) == 1

@@ -38,6 +38,7 @@ _HALF = ".half-"
 _LOCKS = ".locks"
 _SLOT_DIGITS = 4
 _LAYING = 1 << 20  # locks from there on are held while a file is laid
+_OPENING = threading.Lock()
 
 
 @dataclass(slots=True)
@@ -98,7 +99,7 @@ class Cache:
 
     def find(self, file: LakeFile, now: float) -> Path | None:
         """Where a file lies, as it seems by its size; None: it is not here. What is found stays for this process."""
-        _held(os.getpid(), self.root).hold(_slot(file.sha256), now)
+        self._held().hold(_slot(file.sha256), now)
         place = self._place(file.sha256)
         return place if _seems(place, file.bytes) else None
 
@@ -107,7 +108,7 @@ class Cache:
         """A file to be filled, for `lay`; it is gone at the end, or is trimmed once its process is dead."""
         self._make_room(file.bytes, now)
         path = self.root / f"{_HALF}{file.sha256}.{os.urandom(8).hex()}"
-        with _held(os.getpid(), self.root).laying(_slot(file.sha256)):
+        with self._held().laying(_slot(file.sha256)):
             made = FileIO(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb")
             fcntl.flock(made, fcntl.LOCK_EX)
         with made:
@@ -118,7 +119,7 @@ class Cache:
 
     def lay(self, made: Path, file: LakeFile, now: float, *, believed: bool = True) -> Path:
         """Put a file with those very bytes in its place; what is there stays if it is `believed`, or has them, too."""
-        _held(os.getpid(), self.root).hold(_slot(file.sha256), now)
+        self._held().hold(_slot(file.sha256), now)
         return self._lay(made, file, believed=believed)
 
     def give(self, made: Path, file: LakeFile, now: float) -> None:
@@ -130,7 +131,7 @@ class Cache:
     def _lay(self, made: Path, file: LakeFile, *, believed: bool) -> Path:
         place = self._place(file.sha256)
         own_folder(place.parent)
-        with _held(os.getpid(), self.root).laying(_slot(file.sha256)):
+        with self._held().laying(_slot(file.sha256)):
             # Who reads it has looked at its stamp: another file in its place would be a change to them.
             if not (_seems(place, file.bytes) and (believed or sha256_of(place) == file.sha256)):
                 made.replace(place)
@@ -138,7 +139,7 @@ class Cache:
 
     def trim(self, bound: int) -> None:
         """Remove what was read longest ago, and is held by no process, until no more than `bound` bytes are here."""
-        held = _held(os.getpid(), self.root)
+        held = self._held()
         found = sorted(self._entries())
         total = sum(size for _, size, _ in found)
         for _, size, path in found:
@@ -150,7 +151,7 @@ class Cache:
                     total -= size
 
     def _make_room(self, wanted: int, now: float) -> None:
-        held = _held(os.getpid(), self.root)
+        held = self._held()
         held.let_go(now - _HELD_SECONDS)
         if held.brought is None or held.brought > self.bound // 16:
             self._drop_halves()
@@ -171,12 +172,16 @@ class Cache:
 
     def _drop_halves(self) -> None:
         """Remove what processes left half filled: their locks went with them."""
-        held = _held(os.getpid(), self.root)
+        held = self._held()
         for path in self.root.glob(f"{_HALF}{'[0-9a-f]' * _SLOT_DIGITS}*"):
             slot = _slot(path.name.removeprefix(_HALF))
             with held.laying(slot), suppress(OSError), open_regular(path) as left:
                 fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink(missing_ok=True)
+
+    def _held(self) -> _Held:
+        with _OPENING:  # of two that were opened at once each would know half of what this process holds
+            return _held(os.getpid(), self.root)
 
     def _place(self, sha256: str) -> Path:
         return self.root / sha256[:2] / f"{sha256}{_SUFFIX}"
