@@ -16,6 +16,7 @@ from tests import worlds
 from tests.kit import small
 from tests.kit.tree import ROOT
 from tradex_ledger.cli.main import cli
+from tradex_ledger.extras import NEEDED
 
 RUN = "the run that stands in the workspace"
 REQUEST = ("dataset", "gold", "--no-override-state", "--reason", small.REASON)
@@ -66,7 +67,7 @@ WRITING = {
     *(f"backfill {name}" for name in ("approve", "reject", "cancel", "run", "pause", "resume", "release", "revert")),
     *("backfill request logical", "backfill request forced"),  # with --dry-run as those above
 }
-HEAVY = ("sqlalchemy", "eventsourcing", "dagster")
+HEAVY = ("sqlalchemy", "eventsourcing", *(package for packages in NEEDED.values() for package in packages))
 CODE = """
 import io, json, sys
 from contextlib import redirect_stderr, redirect_stdout
