@@ -29,6 +29,7 @@ from tradex_ledger.lake.open import open_lake
 from tradex_ledger.lake.s3 import S3Lake
 from tradex_ledger.lake.s3_objects import Objects
 from tradex_ledger.lake.s3_profile import profile
+from tradex_ledger.lake.s3_store import SECONDS
 from tradex_ledger.upkeep.gc import find_unreferenced
 from tradex_ledger.workspace import Workspace
 
@@ -197,7 +198,7 @@ def test_the_shell_makes_a_lake_reads_it_and_keeps_every_secret(
     assert (status, int(text.splitlines()[1]) > 0) == (0, True)
     assert said("-C", ws, *ask, "--as-of", "20")[1].splitlines()[1] == "0"
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv("TRADEX_S3_SECONDS", "1")
+    monkeypatch.setenv(SECONDS, "1")
     monkeypatch.setenv(keyed.CACHE_HOME, str(home / "third"))
     for command, expected in ((("status",), 0), (("run", "--until", "2024-01-04"), 6), (ask, 6)):
         status, text = said("-C", ws, *command)
@@ -244,6 +245,14 @@ def test_a_url_that_is_no_bucket_and_prefix_is_refused_and_not_repeated(home: Pa
 def test_one_place_has_one_name():
     assert {S3Lake(url).name for url in ("s3://bucket/a/b", "s3://bucket//a//b/")} == {"s3://bucket/a/b"}
     assert S3Lake("s3://bucket/").name == "s3://bucket"
+
+
+@pytest.mark.parametrize("given", ["ten", "0", "-1", "1e3", "9" * 99])
+def test_a_time_that_is_no_number_of_seconds_is_told_and_not_passed_over(monkeypatch: pytest.MonkeyPatch, given: str):
+    monkeypatch.setenv(SECONDS, given)
+    with pytest.raises(EnvironmentFault, match="no number of seconds") as caught:
+        S3Lake("s3://bucket/lake").markers()
+    assert caught.value.mend == f"{SECONDS}=30, say"
 
 
 def test_without_its_packages_the_mend_names_the_extra(monkeypatch: pytest.MonkeyPatch):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from obstore.store import S3Store
 
-from tradex_ledger.lake.s3_errors import NoS3PlaceError
+from tradex_ledger.lake.s3_errors import NoS3PlaceError, S3Fault
 from tradex_ledger.lake.s3_profile import Profile, profile
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ RETRIES = 6
 _BYTES_A_SECOND = 1 << 20
 _BYTES_A_PLACE = 16 << 20
 _URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/+[\w!.*'()=+-]+)*)/*", re.ASCII)
+_NUMBER = re.compile(r"[1-9][0-9]{0,4}")
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 
 T = TypeVar("T")
@@ -59,9 +60,11 @@ def endpoint() -> str:
 
 
 def store(bucket: str, size: int = 0) -> S3Store:
-    """A client of a bucket whose requests have the time that so many bytes need."""
-    given = os.environ.get(SECONDS, "")
-    seconds = int(given) if given.isascii() and given.isdigit() and int(given) else DEFAULT_SECONDS
+    """A client of a bucket whose requests have the time that so many bytes need. Raises `S3Fault`."""
+    given = os.environ.get(SECONDS) or str(DEFAULT_SECONDS)
+    if not _NUMBER.fullmatch(given):
+        raise S3Fault(f"{SECONDS} is {given!r}, no number of seconds", mend=f"{SECONDS}={DEFAULT_SECONDS}, say")
+    seconds = int(given)
     while seconds < size // _BYTES_A_SECOND:
         seconds *= 2
     said = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
