@@ -206,6 +206,7 @@ def test_a_store_that_overwrites_is_refused(lake: Lake, store: s3.Store, monkeyp
         return None
 
     monkeypatch.setattr(obstore, "put_async", heedless)
+    S3Lake(lake.name, reading=True).check_writable()  # it asks for nothing
     with pytest.raises(EnvironmentFault) as caught:
         lake.check_writable()
     assert caught.value.code == "lake-overwrites"
@@ -224,13 +225,23 @@ def test_of_many_who_place_at_once_each_gets_a_name_of_its_own(lake: Lake, tmp_p
     assert [lake.fetch(file).read_bytes() for file in files] == [bytes([number]) for number in range(8)]
 
 
-@pytest.mark.parametrize("store", ["moto"], indirect=True)
-def test_an_object_that_nobody_can_ask_for_is_named(lake: Lake, store: s3.Store, proxy: Proxy):
-    path = "/" + s3.BUCKET + "/" + s3.key_of(lake.name, "odd//name")
+def put(store: s3.Store, lake: Lake, path: str) -> None:
+    """Make an object whose name the client would not take."""
     connection = HTTPConnection(store.endpoint.partition("://")[2])
-    connection.request("PUT", path, b"1")
+    connection.request("PUT", f"/{s3.BUCKET}/{s3.key_of(lake.name, path)}", b"")
     assert connection.getresponse().status == 200
     connection.close()
+
+
+@pytest.mark.parametrize("store", ["moto"], indirect=True)
+def test_what_stands_for_the_lakes_folder_where_other_tools_made_one_is_no_file_of_it(lake: Lake, store: s3.Store):
+    put(store, lake, "")
+    assert list(lake.files()) == []
+
+
+@pytest.mark.parametrize("store", ["moto"], indirect=True)
+def test_an_object_that_nobody_can_ask_for_is_named(lake: Lake, store: s3.Store, proxy: Proxy):
+    put(store, lake, "odd//name")
     with pytest.raises(EnvironmentFault, match="odd//name") as caught:
         list(lake.files())
     assert "another name" in caught.value.mend
