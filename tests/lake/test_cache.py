@@ -76,6 +76,13 @@ def test_what_was_placed_is_held_by_nobody_and_the_bound_holds(cache: Cache, tmp
     assert found.read_bytes() == content(199)
 
 
+def test_a_file_that_comes_twice_stays_what_readers_have_looked_at(cache: Cache):
+    places = [fill(cache, content(1)) for _ in range(2)]
+    before = places[0].stat()
+    fill(cache, content(1))
+    assert (places[0], before.st_ino) == (places[1], places[0].stat().st_ino)
+
+
 def test_what_a_dead_process_left_half_filled_goes(cache: Cache):
     code = "import os,sys\nfrom pathlib import Path\nfrom tests.kit.cached import *\nc=Cache(Path(sys.argv[1]),9999)\n"
     code += "with c.half(file_of(content(1)), 0) as (path, made):\n    os._exit(0)"

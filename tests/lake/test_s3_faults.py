@@ -25,8 +25,8 @@ from tradex_ledger.lake.cache import open_cache
 from tradex_ledger.lake.markers import Marker
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.s3 import S3Lake
-from tradex_ledger.lake.s3_objects import Objects
-from tradex_ledger.lake.s3_store import SECONDS
+from tradex_ledger.lake.s3_objects import TOKEN, Objects
+from tradex_ledger.lake.s3_store import SECONDS, place_of, wait_for
 from tradex_ledger.lake.storage import LakeFileError, StagedFile, sha256_of
 
 FOLDER = "gold_metrics/date=2024-01-03"
@@ -117,6 +117,13 @@ def test_a_foreign_object_of_that_name_stays_and_the_file_gets_another(proxy: Pr
     file = place(lake)
     assert file.path == f"{FOLDER}/bf-1-2.parquet"
     assert len(list(lake.files())) == 2
+
+
+def test_an_object_of_other_bytes_is_not_the_one_that_was_placed_whatever_token_it_has(lake: Lake, store: s3.Store):
+    obstore.put(store.client(), s3.key_of(lake.name, "a/b"), b"other", attributes={TOKEN: "token"})
+    objects = Objects(lake.name, *place_of(lake.name))
+    assert wait_for(objects.put("a/b", b"bytes", "token")) is False
+    assert wait_for(objects.put("a/b", b"other", "token")) is True
 
 
 def test_bytes_that_stay_wrong_are_an_error_that_names_the_file_and_nothing_of_them_is_kept(

@@ -10,7 +10,8 @@ import pytest
 
 from tradex_ledger import keyed
 from tradex_ledger.lake.s3 import S3Lake
-from tradex_ledger.lake.s3_store import SECONDS, store, together, wait_for
+from tradex_ledger.lake.s3_profile import profile
+from tradex_ledger.lake.s3_store import SECONDS, endpoint, store, together, wait_for
 
 MB = 1 << 20
 
@@ -67,3 +68,22 @@ def test_what_an_attempt_left_on_another_machine_goes_with_the_next_drive_of_its
     lost, of_another = lake.attempt("bf-1.t"), lake.attempt("bf-2.t")
     both = [lake.attempt("bf-1.u") for _ in range(2)]
     assert [folder.exists() for folder in (lost, of_another, *both)] == [False, True, True, True]
+
+
+def test_of_an_endpoint_scheme_and_host_are_told_and_no_more(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://key:hunter2@store.example:9000/hunter3")
+    assert endpoint() == "https://store.example:9000"
+
+
+def test_where_the_environment_names_credentials_none_of_a_profile_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    files = tmp_path / "credentials"
+    files.write_text("[default]\naws_access_key_id = a\naws_secret_access_key = b\nregion = eu-west-1\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(files))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    assert (profile().region, profile().key_id, profile().secret) == ("eu-west-1", "a", "b")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "token")
+    assert (profile().region, profile().key_id, profile().secret) == ("eu-west-1", None, None)
