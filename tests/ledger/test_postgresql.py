@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Queue
 from threading import Thread
+from typing import Any
 
 import orjson
 import psycopg
@@ -16,10 +18,13 @@ from eventsourcing.persistence import IntegrityError, StoredEvent
 from sqlalchemy import Engine
 
 from tests.kit.stores import POSTGRES, Kind
-from tradex_ledger.ledger import postgresql
+from tradex_ledger.domain.lake_events import MOVED
+from tradex_ledger.ledger import postgresql, postgresql_read, store
 from tradex_ledger.ledger.entry import canonical
 from tradex_ledger.ledger.faults import LOST, StoreFault
+from tradex_ledger.ledger.moved import LedgerMovedError
 from tradex_ledger.ledger.recorder import Recorder
+from tradex_ledger.ledger.select import open_store
 from tradex_ledger.ledger.store import complete_store, create_store, open_engine
 
 LEAF = r"decode(repeat('00', 32), 'hex')"
@@ -197,8 +202,12 @@ def own(tmp_path: Path) -> Iterator[Engine]:
         engine.dispose()
 
 
+def url_of(engine: Engine) -> str:
+    return engine.url.set(drivername="postgresql").render_as_string()
+
+
 def kill_others(engine: Engine) -> None:
-    with psycopg.connect(engine.url.set(drivername="postgresql").render_as_string(), autocommit=True) as connection:
+    with psycopg.connect(url_of(engine), autocommit=True) as connection:
         connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity "
             "where datname = current_database() and pid <> pg_backend_pid()"
@@ -247,6 +256,61 @@ def test_a_save_whose_answer_was_lost_is_read_back(own: Engine, theirs: bytes) -
             with pytest.raises(IntegrityError):
                 saves.insert_events([StoredEvent("bf-1", 2, "topic", b"b")])
     assert saves.max_notification_id() == 2
+
+
+def test_a_save_whose_answer_was_lost_is_read_back_where_the_ledger_was_moved_since(own: Engine) -> None:
+    saves = recorder(own)
+    whole, cuts = saves._insert, [1]
+
+    def cut(*arguments):
+        found = whole(*arguments)
+        if cuts:
+            cuts.pop()
+            told = canonical({"by": "ben", "data": {"to": "sqlite:////there.db"}, "v": 1})
+            recorder(own).insert_events([StoredEvent("lake", 1, MOVED, told)])
+            raise StoreFault(own.url, LOST, "cut")
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saves, "_insert", cut)
+        assert saves.insert_events([StoredEvent("bf-1", 1, "topic", b"a")]) == [1]
+    with pytest.raises(LedgerMovedError):
+        saves.insert_events([StoredEvent("bf-1", 2, "topic", b"a")])
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_who_waits_for_its_turn_sees_what_was_saved_meanwhile_whatever_the_servers_settings(
+    own: Engine, level: str
+) -> None:
+    with psycopg.connect(url_of(own), autocommit=True) as connection:
+        connection.execute(f"alter database {own.url.database} set default_transaction_isolation = '{level}'")
+    own.dispose()
+
+    def save(stream: str) -> int:
+        saves = recorder(own)
+        return sum(len(saves.insert_events([StoredEvent(stream, n, "topic", b"a")])) for n in range(1, 21))
+
+    with ThreadPoolExecutor(3) as writers:
+        assert list(writers.map(save, ("bf-1", "bf-2", "bf-3"))) == [20, 20, 20]
+
+
+def test_who_only_reads_waits_for_a_database_that_is_lost(own: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, whole, cuts = open_store(url_of(own)), store._read, [1]
+    monkeypatch.setattr(store, "met", set())  # as in a process that has no engine
+
+    def lost(*_: object) -> None:
+        raise psycopg.OperationalError("gone")
+
+    def read(*arguments: Any) -> object:
+        if cuts:
+            cuts.pop()
+            raise StoreFault(own.url, LOST, "gone")
+        return whole(*arguments)
+
+    monkeypatch.setattr(postgresql_read, "_asked", lost)
+    monkeypatch.setattr(store, "_read", read)
+    assert reader.position() == 0
+    assert not cuts
 
 
 def test_a_database_that_never_answered_is_not_waited_for(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ _CREATED = re.compile(r"^CREATE (?:OR REPLACE )?(\w+) (?:IF NOT EXISTS )?(\w+)",
 # One lock for each ledger: a database may hold some, each in a schema of its own.
 # Nobody waits for ever, nobody holds it for ever, and what was told to be saved is, whatever the server's settings say.
 _LOCK = """
+set transaction isolation level read committed;
 set local lock_timeout = '30s';
 set local idle_in_transaction_session_timeout = '60s';
 select set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off';
@@ -157,7 +158,8 @@ def _engine(url: URL, **options: type[NullPool]) -> Engine:
 
 
 def _begin(connection: Connection) -> None:
-    # With the lock first, so that whoever has it sees all that was saved before.
+    # With the lock first, so that whoever has it sees all that was saved before: at another level, what there was
+    # before it waited.
     writes = connection.get_execution_options().get(WRITES, False)
     _say(connection, _LOCK if writes else _ONE_STATE)
 

@@ -50,9 +50,11 @@ class PostgreSQLReader(Store):
             return _asked(self.url, question)
         except psycopg.Error:
             # The engine meets the same, and has the words for it; what was lost it waits for.
-            from tradex_ledger.ledger.store import Database, open_engine
+            from tradex_ledger.ledger.store import Database, met, open_engine
 
-            return Database(self.ledger, self.caches, open_engine(self.url, reading=True)).ask(question)
+            engine = open_engine(self.url, reading=True)
+            met.add(engine.url)  # it answered when this was opened
+            return Database(self.ledger, self.caches, engine).ask(question)
 
     def wait(self, seconds: float) -> None:
         wait(self.url, seconds)

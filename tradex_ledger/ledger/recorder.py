@@ -21,6 +21,7 @@ from tradex_ledger.ledger.dialects import dialect_of
 from tradex_ledger.ledger.entry import state_of
 from tradex_ledger.ledger.faults import StoreFault
 from tradex_ledger.ledger.log import append, rows_of
+from tradex_ledger.ledger.moved import LedgerMovedError
 from tradex_ledger.ledger.rows import Row, check_row, check_row_of
 from tradex_ledger.ledger.store import again, ledger_id, read, writing
 from tradex_ledger.ledger.subscription import FollowingSubscription
@@ -54,7 +55,7 @@ class Recorder(ProcessRecorder):
         `unmoved` are the versions of streams that were read for it, and get no event.
 
         Raises: IntegrityError if a stream already has one of the versions, the tracking is not new, or one of the
-        `unmoved` has another version by now.
+        `unmoved` has another version by now; what `append` raises.
         """
         if not stored_events and tracking is None:
             return []
@@ -64,8 +65,9 @@ class Recorder(ProcessRecorder):
             nonlocal was_lost
             try:
                 return self._insert(stored_events, tracking, unmoved or {})
-            except IntegrityError:
-                # What was lost may have been the answer alone: then it is this very save that stands in the way.
+            except (IntegrityError, LedgerMovedError):
+                # What was lost may have been the answer alone: then it is this very save that stands in the way, or
+                # the ledger was moved since, and took it along.
                 if was_lost and (found := self._positions_of(stored_events)):
                     return found
                 raise

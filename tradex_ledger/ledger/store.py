@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 _PAUSES = (0.05, 2.0)
 """Seconds between two tries with a lost database: the first, and the longest."""
-_met: set[URL] = set()
+met: set[URL] = set()
 """The databases that answered in this process."""
 
 # Marks the engines that are for reading only.
@@ -200,12 +200,12 @@ def again(engine: Engine, work: Callable[[], T]) -> T:
     while True:
         try:
             done = work()
-            _met.add(engine.url)
+            met.add(engine.url)
             return done
         except StoreFault as fault:
             now = time.monotonic()
             until = until or now + dialect_of(engine.url).patience
-            if fault.code != LOST.code or now >= until or engine.url not in _met:
+            if fault.code != LOST.code or now >= until or engine.url not in met:
                 raise
         engine.dispose()  # the other connections of the pool are lost, too
         time.sleep(pause)
