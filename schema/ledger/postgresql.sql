@@ -40,7 +40,8 @@ CREATE TABLE IF NOT EXISTS tiles (
 
 CREATE OR REPLACE FUNCTION tradex_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'the ledger is append-only: %', TG_ARGV[0] USING ERRCODE = 'integrity_constraint_violation';
+    RAISE EXCEPTION 'the ledger is append-only: % never %', TG_ARGV[0],
+        CASE TG_OP WHEN 'UPDATE' THEN 'changed' ELSE 'removed' END USING ERRCODE = 'integrity_constraint_violation';
 END $$;
 
 -- The position after the last, and so on: with the rows of one statement, however they came.
@@ -124,24 +125,12 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE OR REPLACE TRIGGER events_no_update BEFORE UPDATE ON events
-FOR EACH STATEMENT EXECUTE FUNCTION tradex_refuse('an event is never changed');
-CREATE OR REPLACE TRIGGER events_no_delete BEFORE DELETE ON events
-FOR EACH STATEMENT EXECUTE FUNCTION tradex_refuse('an event is never removed');
-CREATE OR REPLACE TRIGGER events_no_truncate BEFORE TRUNCATE ON events
-FOR EACH STATEMENT EXECUTE FUNCTION tradex_refuse('an event is never removed');
-CREATE OR REPLACE TRIGGER tiles_no_update BEFORE UPDATE ON tiles
-FOR EACH STATEMENT EXECUTE FUNCTION tradex_refuse('a tile is never changed');
-CREATE OR REPLACE TRIGGER tiles_no_delete BEFORE DELETE ON tiles
-FOR EACH STATEMENT EXECUTE FUNCTION tradex_refuse('a tile is never removed');
-CREATE OR REPLACE TRIGGER tiles_no_truncate BEFORE TRUNCATE ON tiles
-FOR EACH STATEMENT EXECUTE FUNCTION tradex_refuse('a tile is never removed');
-CREATE OR REPLACE TRIGGER ledger_no_update BEFORE UPDATE ON ledger
-FOR EACH STATEMENT EXECUTE FUNCTION tradex_refuse('its identity is never changed');
-CREATE OR REPLACE TRIGGER ledger_no_delete BEFORE DELETE ON ledger
-FOR EACH STATEMENT EXECUTE FUNCTION tradex_refuse('its identity is never removed');
-CREATE OR REPLACE TRIGGER ledger_no_truncate BEFORE TRUNCATE ON ledger
-FOR EACH STATEMENT EXECUTE FUNCTION tradex_refuse('its identity is never removed');
+CREATE OR REPLACE TRIGGER events_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON events
+FOR EACH STATEMENT EXECUTE FUNCTION tradex_refuse('an event is');
+CREATE OR REPLACE TRIGGER tiles_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON tiles
+FOR EACH STATEMENT EXECUTE FUNCTION tradex_refuse('a tile is');
+CREATE OR REPLACE TRIGGER ledger_no_change BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger
+FOR EACH STATEMENT EXECUTE FUNCTION tradex_refuse('its identity is');
 CREATE OR REPLACE TRIGGER events_dense_insert AFTER INSERT ON events
 REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION tradex_events_dense();
 CREATE OR REPLACE TRIGGER events_true_insert AFTER INSERT ON events
@@ -150,13 +139,10 @@ CREATE OR REPLACE TRIGGER tiles_true_insert AFTER INSERT ON tiles
 REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION tradex_tiles_true();
 
 -- Not even a session that plays a replica goes past them.
-ALTER TABLE events ENABLE ALWAYS TRIGGER events_no_update, ENABLE ALWAYS TRIGGER events_no_delete,
-    ENABLE ALWAYS TRIGGER events_no_truncate, ENABLE ALWAYS TRIGGER events_dense_insert,
+ALTER TABLE events ENABLE ALWAYS TRIGGER events_no_change, ENABLE ALWAYS TRIGGER events_dense_insert,
     ENABLE ALWAYS TRIGGER events_true_insert;
-ALTER TABLE tiles ENABLE ALWAYS TRIGGER tiles_no_update, ENABLE ALWAYS TRIGGER tiles_no_delete,
-    ENABLE ALWAYS TRIGGER tiles_no_truncate, ENABLE ALWAYS TRIGGER tiles_true_insert;
-ALTER TABLE ledger ENABLE ALWAYS TRIGGER ledger_no_update, ENABLE ALWAYS TRIGGER ledger_no_delete,
-    ENABLE ALWAYS TRIGGER ledger_no_truncate;
+ALTER TABLE tiles ENABLE ALWAYS TRIGGER tiles_no_change, ENABLE ALWAYS TRIGGER tiles_true_insert;
+ALTER TABLE ledger ENABLE ALWAYS TRIGGER ledger_no_change;
 
 -- Outside the ledger: what may be changed, or deleted and made again.
 

@@ -75,6 +75,7 @@ ATTEMPTS = {
     "store a tile of another length": r"INSERT INTO tiles VALUES (0, 1, '\x00')",
     "update the ledger": "UPDATE ledger SET id = 'other'",
     "delete the ledger": "DELETE FROM ledger",
+    "truncate the ledger": "TRUNCATE ledger",
     "add a second ledger": "INSERT INTO ledger VALUES (2, 'other', 1, 'a')",
     "put a second first ledger": "INSERT INTO ledger VALUES (1, 'other', 1, 'a')",
 }
@@ -123,6 +124,19 @@ def test_the_ledger_refuses_to(connection: psycopg.Connection, attempt: str, as_
     assert [len(rows) for rows in before] == [300, 1, 1]
 
 
+@pytest.mark.parametrize(
+    ("attempt", "said"),
+    [
+        ("update an event", "an event is never changed"),
+        ("truncate the tiles", "a tile is never removed"),
+        ("delete the ledger", "its identity is never removed"),
+    ],
+)
+def test_a_refusal_says_that_the_ledger_is_append_only(connection: psycopg.Connection, attempt: str, said: str) -> None:
+    with pytest.raises(psycopg.IntegrityError, match=f"the ledger is append-only: {said}"):
+        connection.execute(ATTEMPTS[attempt])
+
+
 def test_a_temporary_table_does_not_stand_in_for_the_ledger(connection: psycopg.Connection) -> None:
     connection.execute("create temp table ledger as select 1 as singleton, 'other' as id")
     connection.execute("create temp table events as select 999::bigint as position")
@@ -139,7 +153,7 @@ def test_what_does_nothing_on_conflict_adds_nothing(connection: psycopg.Connecti
 @pytest.mark.parametrize(
     "harm",
     [
-        "drop trigger events_no_update on events",
+        "drop trigger events_no_change on events",
         "alter table events disable trigger events_dense_insert",
         "drop index events_by_topic",
     ],
