@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -78,12 +78,6 @@ class Look:
         from tradex_ledger.audit.rebuilt import rebuilt
 
         return rebuilt(Reader(self.store), run_id)
-
-    def days(self) -> dict[str, tuple[date, date]]:
-        """The first and the last day that each dataset has a partition of."""
-        from tradex_ledger.audit.rebuilt import days
-
-        return days(Reader(self.store))
 
     def datasets(self, as_of: str | None = None) -> list[Held]:
         """All datasets, upstream first."""

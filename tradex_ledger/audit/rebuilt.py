@@ -1,4 +1,4 @@
-"""What a run has published, partition by partition; and how far each dataset goes."""
+"""What a run has published, partition by partition."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
-from typing import NamedTuple
 
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.domain.digest import digest_of
@@ -31,12 +30,6 @@ class Rebuilt:
     position: int
 
 
-class _Days(NamedTuple):
-    dataset: str
-    first: date
-    last: date
-
-
 def rebuilt(reader: Reader, run_id: str) -> list[Rebuilt]:
     """The partitions of a run in the order of datasets and days; batches of one partition of Bronze are one."""
     history = reader.of_run(PARTITION_HISTORY, run_id, "dataset, partition, position")
@@ -57,9 +50,3 @@ def _one(rows: Sequence[PartitionHistory]) -> Rebuilt:
         digest=digests[0] if len(digests) == 1 else digest_of(digests) if digests else None,
         position=last.position,
     )
-
-
-def days(reader: Reader) -> dict[str, tuple[date, date]]:
-    """The first and the last day of each dataset's current partitions."""
-    asked = "select dataset, min(partition), max(partition) from partitions group by dataset order by dataset"
-    return {row.dataset: (row.first, row.last) for row in reader.ask(_Days, asked, over=("partitions",))}

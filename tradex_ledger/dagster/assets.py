@@ -22,7 +22,8 @@ def days_of(workspace: Workspace) -> dict[str, dg.DailyPartitionsDefinition]:
 
     Of a ledger without any there are none. They are those of when a code location is loaded.
     """
-    there, own = workspace.datasets.days(), workspace.audit.look.days()
+    there, held = workspace.datasets.days(), workspace.audit.look.datasets()
+    own = {one.dataset: (one.first, one.last) for one in held if one.first and one.last}
     return {name: _daily(there, own.get(name)) for name in workspace.core.pipeline.definitions}
 
 
