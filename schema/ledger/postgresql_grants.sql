@@ -41,11 +41,12 @@ TO :reader;
 DO $tradex$
 DECLARE
     more text;
+    locks text[] := CASE WHEN current_setting('server_version_num')::int < 170000 THEN '{}' ELSE '{MAINTAIN}' END;
 BEGIN
     SELECT string_agg(DISTINCT who || ' may ' || what, ', ' ORDER BY who || ' may ' || what) INTO more FROM (
         SELECT who, may || ' ' || on_table AS what
         FROM unnest(ARRAY[:'writer', :'reader']) AS who, unnest(ARRAY['events', 'tiles', 'ledger']) AS on_table,
-             unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER', 'INSERT']) AS may
+             unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER', 'INSERT'] || locks) AS may
         WHERE has_table_privilege(who, format('%I.%I', :'schema', on_table), may)
           AND NOT (who = :'writer' AND may = 'INSERT' AND on_table <> 'ledger')
         UNION ALL

@@ -168,6 +168,18 @@ def test_who_reads_opens_a_ledger_to_read(granted: Granted) -> None:
     "harm", ["GRANT {owner} TO {writer}", "ALTER ROLE {writer} SUPERUSER", "GRANT pg_write_all_data TO {reader}"]
 )
 def test_a_role_that_may_more_by_another_is_named_and_nothing_is_changed(granted: Granted, harm: str) -> None:
+    check_refused(granted, harm)
+
+
+def test_a_role_that_may_lock_a_table_by_another_is_named(granted: Granted) -> None:
+    with psycopg.connect(granted.url) as connection:
+        if connection.info.server_version < 170000:
+            pytest.skip("before 17 nobody may lock what he may not write")
+    check_refused(granted, "GRANT pg_maintain TO {writer}")
+
+
+def check_refused(granted: Granted, harm: str) -> None:
+    """Roles of which one may more than it should are not given theirs."""
     names = {name: quoted(getattr(granted.roles, name)) for name in ("owner", "writer", "reader")}
     undo = harm.replace("GRANT", "REVOKE").replace(" TO ", " FROM ").replace("SUPERUSER", "NOSUPERUSER")
     engine = open_engine(granted.url)
