@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,16 @@ def test_a_ledger_that_is_not_sound_is_neither_copied_nor_backed_up(tmp_path: Pa
     with pytest.raises(BrokenLedgerError):
         backup.write(open_store(url), tmp_path / "backup.gz")
     assert sorted(path.name for path in tmp_path.iterdir() if "gz" in path.name) == []
+
+
+def test_a_backup_that_was_not_written_as_it_was_meant_gets_no_name(
+    made: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = backup._write
+    monkeypatch.setattr(backup, "_write", lambda store, told, file: real(store, replace(told, events=EVENTS - 1), file))
+    with pytest.raises(backup.BackupError, match="not written as it was meant"):
+        backup.write(open_store(made.url.render_as_string()), tmp_path / "backup.gz")
+    assert list(tmp_path.iterdir()) == []
 
 
 @contextmanager
