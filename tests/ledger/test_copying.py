@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from eventsourcing.persistence import StoredEvent, Tracking
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from tests.kit.small import Ticking
 from tests.kit.stores import LEDGER, created
 from tradex_ledger.errors import BrokenLedgerError
 from tradex_ledger.ledger import backup, merkle
 from tradex_ledger.ledger.copying import OtherRootError, check_root, pour, pour_all
+from tradex_ledger.ledger.dialects import EventRow
 from tradex_ledger.ledger.entry import canonical
 from tradex_ledger.ledger.faults import StoreFault
+from tradex_ledger.ledger.log import NotAppendedError
 from tradex_ledger.ledger.recorder import Recorder
 from tradex_ledger.ledger.select import open_store
+from tradex_ledger.ledger.sqlite import SQLite
 from tradex_ledger.ledger.store import open_engine, store_info, writing
 from tradex_ledger.ledger.store_errors import LedgerExistsError, NoLedgerError, StoreInfo
 
@@ -111,6 +114,21 @@ def test_another_root_is_not_taken(made: Engine, tmp_path: Path) -> None:
     there.dispose()
     with pytest.raises(NoLedgerError):
         open_store(there.url.render_as_string())
+
+
+def test_what_is_kept_otherwise_than_it_was_laid_down_is_not_taken(
+    made: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = open_engine(f"sqlite:///{tmp_path / 'there.db'}", create=True)
+    real = SQLite.insert_events
+
+    def other_leaf(self: SQLite, connection: Connection, rows: Sequence[EventRow]) -> None:
+        real(self, connection, [(*row[:5], bytes(32) if row[0] == 5 else row[5], row[6]) for row in rows])
+
+    monkeypatch.setattr(SQLite, "insert_events", other_leaf)
+    with pytest.raises(NotAppendedError, match="position 5 "):
+        carried(made, there)
+    there.dispose()
 
 
 def test_a_ledger_that_is_not_sound_is_neither_copied_nor_backed_up(tmp_path: Path) -> None:

@@ -308,6 +308,15 @@ def test_who_waits_for_its_turn_sees_what_was_saved_meanwhile_whatever_the_serve
         assert list(writers.map(save, ("bf-1", "bf-2", "bf-3"))) == [20, 20, 20]
 
 
+def test_what_is_told_to_be_saved_is_and_nobody_waits_for_ever_whatever_the_servers_settings(own: Engine) -> None:
+    with psycopg.connect(url_of(own), autocommit=True) as connection:
+        connection.execute(f"alter database {own.url.database} set synchronous_commit = off")
+    own.dispose()
+    wanted = {"synchronous_commit": "on", "lock_timeout": "30s", "idle_in_transaction_session_timeout": "1min"}
+    with store.writing(own) as saving:
+        assert {name: saving.exec_driver_sql(f"show {name}").scalar_one() for name in wanted} == wanted
+
+
 def test_who_only_reads_waits_for_a_database_that_is_lost(own: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     reader, whole, cuts = open_store(url_of(own)), store._read, [1]
     monkeypatch.setattr(store, "met", set())  # as in a process that has no engine
