@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tomllib
 from importlib.metadata import requires, version
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,10 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from tests.kit.tree import ROOT
+from tradex_ledger.extras import NEEDED
 
 REQUIREMENTS = ROOT / "requirements"
 FILES = sorted(REQUIREMENTS.glob("*.txt"))
-EXTRAS = ("dev", "postgres", "s3", "dask", "x", "dagster")
 PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][A-Za-z0-9.!+]*")
 
 
@@ -32,12 +33,17 @@ def pins(name: str) -> dict[str, Version]:
     return found
 
 
+def extras() -> dict[str, list[str]]:
+    """What each extra asks for."""
+    content = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    found: dict[str, list[str]] = content["project"]["optional-dependencies"]
+    return found
+
+
 def direct() -> list[Requirement]:
     """What pyproject.toml asks for: to run, to develop, and to build."""
     content = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    project = content["project"]
-    extras = [text for extra in project["optional-dependencies"].values() for text in extra]
-    asked = [*project["dependencies"], *extras, *content["build-system"]["requires"]]
+    asked = [*content["project"]["dependencies"], *chain(*extras().values()), *content["build-system"]["requires"]]
     return [Requirement(text) for text in asked]
 
 
@@ -65,12 +71,20 @@ def test_each_direct_dependency_has_a_lower_bound_and_is_pinned_within_its_bound
     assert newest in asked.specifier
 
 
+def test_each_extra_is_installed_by_make_and_its_packages_are_asked_for_by_name():
+    (installed,) = re.findall(r"--editable '\.\[([\w,]+)\]'", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert set(installed.split(",")) == extras().keys()
+    assert NEEDED.keys() | {"dev"} == extras().keys()
+    for extra, packages in NEEDED.items():
+        assert set(packages) <= {Requirement(text).name for text in extras()[extra]}
+
+
 def test_the_environment_is_the_one_that_is_pinned():
     environment = os.environ.get("TRADEX_TEST_ENVIRONMENT")
     if environment not in ("constraints", "oldest"):
         pytest.skip("no environment of pins: run it by make test or make oldest")
     pinned = pins(environment)
-    installed = {name: Version(version(name)) for extra in EXTRAS for name in needed("tradex-ledger", extra)}
+    installed = {name: Version(version(name)) for extra in extras() for name in needed("tradex-ledger", extra)}
     assert len(installed) > len(direct())
     assert {name: found for name, found in installed.items() if pinned.get(name) != found} == {}
 

@@ -1,22 +1,26 @@
-"""Where what takes long, and is nobody's command, says how far it is: whoever talks to a person listens."""
+"""What takes long, and is nobody's command, says so: whoever talks to a person listens."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-Heard = Callable[[int, int], None]
-"""Told how many of how many events are done."""
 MANY = 100_000
 """Events that take longer than anybody waits without a word."""
-_listeners: list[Heard] = []
+_listeners: list[Callable[[str], None]] = []
 
 
-def listen(heard: Heard) -> None:
+def listen(heard: Callable[[str], None]) -> None:
     """From now on that one is told, and nobody else."""
     _listeners[:] = [heard]
 
 
-def tell(done: int, total: int) -> None:
+def tell(text: str) -> None:
+    """Say what is waited for."""
+    for heard in _listeners:
+        heard(text)
+
+
+def reading(done: int, total: int) -> None:
     """Say how many events of how many were read, where many are left."""
-    for heard in _listeners if total - done >= MANY else ():
-        heard(done, total)
+    if total - done >= MANY:
+        tell(f"reading the events, which is done once: {done} of {total}")

@@ -8,8 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Queue
-from threading import Thread
-from typing import Any
+from threading import Thread, Timer
 
 import orjson
 import psycopg
@@ -17,15 +16,17 @@ import pytest
 from eventsourcing.persistence import IntegrityError, StoredEvent
 from sqlalchemy import Engine
 
+from tests.kit import postgres
 from tests.kit.stores import POSTGRES, Kind
+from tradex_ledger import slow
 from tradex_ledger.domain.lake_events import MOVED
-from tradex_ledger.ledger import postgresql, postgresql_read, store
+from tradex_ledger.ledger import postgresql
 from tradex_ledger.ledger.entry import canonical
 from tradex_ledger.ledger.faults import LOST, StoreFault
 from tradex_ledger.ledger.moved import LedgerMovedError
 from tradex_ledger.ledger.recorder import Recorder
 from tradex_ledger.ledger.select import open_store
-from tradex_ledger.ledger.store import complete_store, create_store, open_engine
+from tradex_ledger.ledger.store import complete_store, create_store, open_engine, writing
 
 LEAF = r"decode(repeat('00', 32), 'hex')"
 TILE = r"decode(repeat('00', 8192), 'hex')"
@@ -216,12 +217,12 @@ def own(tmp_path: Path) -> Iterator[Engine]:
         engine.dispose()
 
 
-def url_of(engine: Engine) -> str:
-    return engine.url.set(drivername="postgresql").render_as_string()
+def libpq(engine: Engine) -> str:
+    return engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def kill_others(engine: Engine) -> None:
-    with psycopg.connect(url_of(engine), autocommit=True) as connection:
+    with psycopg.connect(libpq(engine), autocommit=True) as connection:
         connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity "
             "where datname = current_database() and pid <> pg_backend_pid()"
@@ -296,7 +297,7 @@ def test_a_save_whose_answer_was_lost_is_read_back_where_the_ledger_was_moved_si
 def test_who_waits_for_its_turn_sees_what_was_saved_meanwhile_whatever_the_servers_settings(
     own: Engine, level: str
 ) -> None:
-    with psycopg.connect(url_of(own), autocommit=True) as connection:
+    with psycopg.connect(libpq(own), autocommit=True) as connection:
         connection.execute(f"alter database {own.url.database} set default_transaction_isolation = '{level}'")
     own.dispose()
 
@@ -309,31 +310,12 @@ def test_who_waits_for_its_turn_sees_what_was_saved_meanwhile_whatever_the_serve
 
 
 def test_what_is_told_to_be_saved_is_and_nobody_waits_for_ever_whatever_the_servers_settings(own: Engine) -> None:
-    with psycopg.connect(url_of(own), autocommit=True) as connection:
+    with psycopg.connect(libpq(own), autocommit=True) as connection:
         connection.execute(f"alter database {own.url.database} set synchronous_commit = off")
     own.dispose()
     wanted = {"synchronous_commit": "on", "lock_timeout": "30s", "idle_in_transaction_session_timeout": "1min"}
     with store.writing(own) as saving:
         assert {name: saving.exec_driver_sql(f"show {name}").scalar_one() for name in wanted} == wanted
-
-
-def test_who_only_reads_waits_for_a_database_that_is_lost(own: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    reader, whole, cuts = open_store(url_of(own)), store._read, [1]
-    monkeypatch.setattr(store, "met", set())  # as in a process that has no engine
-
-    def lost(*_: object) -> None:
-        raise psycopg.OperationalError("gone")
-
-    def read(*arguments: Any) -> object:
-        if cuts:
-            cuts.pop()
-            raise StoreFault(own.url, LOST, "gone")
-        return whole(*arguments)
-
-    monkeypatch.setattr(postgresql_read, "_asked", lost)
-    monkeypatch.setattr(store, "_read", read)
-    assert reader.position() == 0
-    assert not cuts
 
 
 def test_a_database_that_never_answered_is_not_waited_for(tmp_path: Path) -> None:
@@ -404,3 +386,38 @@ def test_who_waits_hears_of_an_event_when_it_is_saved(own: Engine) -> None:
         subscription.stop()
         thread.join(20)
     assert not thread.is_alive()
+
+
+def test_a_reader_waits_for_a_server_that_it_has_lost_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(slow, "_listeners", [told.append])
+    with postgres.server() as server, postgres.fresh(server.url()) as url:
+        engine = open_engine(url, create=True)
+        create_store(engine, ledger_id="ld-test", created_at=datetime.now(UTC))
+        engine.dispose()
+        store = open_store(url)
+        assert store.position() == 0
+        server.stop()
+        thread = Timer(0.5, server.start)
+        thread.start()
+        try:
+            assert store.position() == 0
+        finally:
+            thread.join()
+    assert [text for text in told if "does not answer" in text and "60 seconds" in text] == told != []
+
+
+@pytest.mark.parametrize(
+    "harm", ["synchronous_commit = off", "lock_timeout = 0", "idle_in_transaction_session_timeout = 0"]
+)
+def test_who_writes_is_durable_and_waits_and_holds_up_nobody_for_ever_whatever_the_server_says(
+    own: Engine, harm: str
+) -> None:
+    name = harm.partition(" ")[0]
+    with psycopg.connect(libpq(own), autocommit=True) as connection:
+        connection.execute(f"alter database {own.url.database} set {harm}")
+    own.dispose()
+    with own.connect() as found:
+        assert found.exec_driver_sql(f"show {name}").scalar_one() in ("off", "0")
+    with writing(own) as found:
+        assert found.exec_driver_sql(f"show {name}").scalar_one() in ("on", "30s", "1min")

@@ -142,7 +142,7 @@ def run(arguments: list[str]) -> int:
     6 environment, 7 broken ledger, 70 a fault of the program, 130 interrupted (129 by SIGHUP, 143 by SIGTERM)."""
     gc.set_threshold(*_GARBAGE)
     show = Show(as_json="--json" in arguments)
-    slow.listen(lambda done, total: show.note(f"reading the events, which is done once: {done} of {total}"))
+    slow.listen(show.note)
     try:
         with Unforeseen(arguments, ()):
             status = _handled(arguments, show)

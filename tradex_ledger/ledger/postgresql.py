@@ -70,7 +70,7 @@ _BY_WORDS = (
 
 
 class UnsafeDatabaseError(EnvironmentFault):
-    """A database on which two writers could have the append lock at once, or a save be lost after it was told."""
+    """A database on which two writers could have the append lock at once."""
 
     code = "unsafe-database"
 

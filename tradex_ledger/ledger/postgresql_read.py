@@ -49,11 +49,11 @@ class PostgreSQLReader(Store):
         try:
             return _asked(self.url, question)
         except psycopg.Error:
-            # The engine meets the same, and has the words for it; what was lost it waits for.
-            from tradex_ledger.ledger.store import Database, met, open_engine
+            # The engine meets the same, and has the words for it; what was lost it waits for: it was there.
+            from tradex_ledger.ledger.store import Database, meet, open_engine
 
             engine = open_engine(self.url, reading=True)
-            met.add(engine.url)  # it answered when this was opened
+            meet(engine.url)
             return Database(self.ledger, self.caches, engine).ask(question)
 
     def wait(self, seconds: float) -> None:

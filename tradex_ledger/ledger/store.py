@@ -15,6 +15,7 @@ from eventsourcing.persistence import IntegrityError
 from sqlalchemy import URL, Connection, Engine, insert, inspect, make_url, select
 from sqlalchemy import exc as sql
 
+from tradex_ledger import slow
 from tradex_ledger.errors import BrokenLedgerError, UsageError
 from tradex_ledger.keyed import caches_of
 from tradex_ledger.ledger import tables
@@ -35,7 +36,7 @@ T = TypeVar("T")
 
 _PAUSES = (0.05, 2.0)
 """Seconds between two tries with a lost database: the first, and the longest."""
-met: set[URL] = set()
+_met: set[URL] = set()
 """The databases that answered in this process."""
 
 # Marks the engines that are for reading only.
@@ -191,22 +192,29 @@ def read(engine: Engine, ask: Callable[[Connection], T]) -> T:
     return again(engine, lambda: _read(engine, ask))
 
 
+def meet(url: URL) -> None:
+    """Note that a database was there: when it is lost, it is worth waiting for."""
+    _met.add(url)
+
+
 def again(engine: Engine, work: Callable[[], T]) -> T:
     """What some work gives, tried again while a database that was there before is lost. Raises `StoreFault`.
 
     The work is done once, or may be done twice: what was lost may have been the answer alone.
     """
-    until, pause = 0.0, _PAUSES[0]
+    until, pause, patience = 0.0, _PAUSES[0], dialect_of(engine.url).patience
     while True:
         try:
             done = work()
-            met.add(engine.url)
+            meet(engine.url)
             return done
         except StoreFault as fault:
             now = time.monotonic()
-            until = until or now + dialect_of(engine.url).patience
-            if fault.code != LOST.code or now >= until or engine.url not in met:
+            if fault.code != LOST.code or engine.url not in _met or 0 < until <= now:
                 raise
+            if not until:
+                until = now + patience
+                slow.tell(f"{fault.message}; it is waited for, {patience:.0f} seconds at most")
         engine.dispose()  # the other connections of the pool are lost, too
         time.sleep(pause)
         pause = min(2 * pause, _PAUSES[1])

@@ -120,7 +120,7 @@ def _newest(store: Store, upto: int) -> Generation | None:
     kept = Generations(store)
     found = kept.newest(upto)
     while kept.is_due(upto, found):
-        slow.tell(found.position if found is not None else 0, upto)
+        slow.reading(found.position if found is not None else 0, upto)
         made = _make(store, kept, kept.next(upto, found), found)
         if made is None:
             break
