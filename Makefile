@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PROGRAM := $(VENV)/.program
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 NEWEST := .venv-newest
@@ -21,13 +22,15 @@ CHOICE := tests/datasets tests/sources tests/ledger/test_application.py tests/le
 # pip and the builds that it starts hear of pins by the environment; a relative path, since a space would part it.
 pinned = PIP_CONSTRAINT=requirements/$(1).txt PIP_BUILD_CONSTRAINT=requirements/$(1).txt
 unpinned = env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT
-install = -m pip install --quiet --disable-pip-version-check --editable '.[dev,postgres,s3,dask,x,dagster]'
+pip = -m pip install --quiet --disable-pip-version-check --editable
+install = $(pip) '.[dev,postgres,s3,dask,x,dagster]'
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
-# A crash or a failed download leaves no stamp: the next make goes on from there.
-$(STAMP): pyproject.toml requirements/constraints.txt
+# A crash or a failed download leaves no stamp: the next make goes on from there. The demo needs the program alone; tests
+# need a gigabyte more, with every server and every extra.
+$(PROGRAM): pyproject.toml requirements/constraints.txt
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "error: there is no $(PYTHON)"; \
 	  echo "mend: install Python 3.11 or later, or name one: make PYTHON=python3.12 ..."; exit 1; } >&2
@@ -35,11 +38,15 @@ $(STAMP): pyproject.toml requirements/constraints.txt
 	  echo "error: Python 3.11 or later is needed, $(PYTHON) is $$($(PYTHON) -V 2>&1)"; \
 	  echo "mend: name a later one: make PYTHON=python3.12 ..."; exit 1; } >&2
 	$(PYTHON) -m venv $(VENV)
+	$(call pinned,constraints) $(BIN)/python $(pip) .
+	@touch $@
+
+$(STAMP): $(PROGRAM)
 	$(call pinned,constraints) $(BIN)/python $(install)
 	@$(BIN)/python requirements/pins.py versions
 	@touch $@
 
-demo: $(STAMP) ## a month of posts, an outage, a backfill: the whole story in a minute
+demo: $(PROGRAM) ## a month of posts, an outage, a backfill: the whole story in a minute
 	$(BIN)/tradex demo $(ARGS)
 
 test: $(STAMP) ## all tests but the soak, on two cores (ARGS='-k merkle' for some)
