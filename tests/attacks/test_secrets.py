@@ -145,6 +145,7 @@ def test_no_error_repeats_the_password_of_a_url(
 
 def test_what_is_masked_and_what_is_not():
     assert masked(f"at postgresql://ana:p@:/{SECRET}@db/x it ends") == "at postgresql://***@db/x it ends"
+    assert masked(f"https://{SECRET}@db/x") == "https://***@db/x"
     assert masked(f"https://x/y?token={SECRET}&day=3") == "https://x/y?token=***&day=3"
     assert (
         masked(f"no ledger in sqlite:////x.db%3Fpassword%3D{SECRET}") == "no ledger in sqlite:////x.db%3Fpassword%3D***"
@@ -156,6 +157,7 @@ def test_what_is_masked_and_what_is_not():
         "files:/posts@home",
         "files:posts@home",
         "mail ana@example.org",
+        "postgresql://ana@db.example.org:5432/ledger",
         "sqlite:////data/ledger.db",
         "https://x/y?day=3",
     ):

@@ -17,8 +17,9 @@ _UNSEEN = (
 _DRAWS = f"[{_UNSEEN}]"
 _DRAWS_IN_JSON = f"(?!\n)[{_UNSEEN}]"
 _NOT_ASCII = f"(?!\n)[{_UNSEEN}]|[^\\x00-\\x7f]"
-# Of a path that was normalized, one of the slashes is gone; then only a colon tells a name from a password.
-_USER = r"(?:(?<=://)(?:[^\s/]*:\S*|[^\s/@]+)|(?<=:/)(?!/)[^\s/]*:\S*)@"
+# Of a path that was normalized, one of the slashes is gone; then only a colon tells a name from a password. A name
+# alone may be a token, but not to PostgreSQL; and what is to be written into settings must be whole.
+_USER = r"(?:(?<=://)(?:[^\s/]*:\S*|(?<!postgresql://)[^\s/@]+)|(?<=:/)(?!/)[^\s/]*:\S*)@"
 _SECRET = r"[\w.-]*(?:pass|pwd|token|secret|key|sig|signature|credential|auth)[\w.-]*"
 _PARAMETER = rf"(?i)((?:[?&;#]|%3f|%26){_SECRET}(?:=|%3d))(?:(?!%26)[^\s&'\"])+"
 LONGEST = 4_000
