@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 MANY = 100_000
 """Events that take longer than anybody waits without a word."""
 _listeners: list[Callable[[str], None]] = []
 
 
-def listen(heard: Callable[[str], None]) -> None:
-    """From now on that one is told, and nobody else."""
+@contextmanager
+def listen(heard: Callable[[str], None]) -> Iterator[None]:
+    """That one is told while this lasts, and nobody else."""
+    before = _listeners[:]
     _listeners[:] = [heard]
+    try:
+        yield
+    finally:
+        _listeners[:] = before
 
 
 def tell(text: str) -> None:

@@ -78,10 +78,11 @@ def test_a_position_and_tiles_are_told_by_every_door(filled: Engine, url: str) -
             0,
             300,
         )
-        whole, begun, rest, tree = store.leaves(1, 256), store.leaves(1, 200), store.leaves(201, 256), store.tree(300)
-        assert whole and begun and rest and tree and whole == begun + rest and tree.startswith(whole)
-        assert (len(whole), len(tree)) == (256 * 32, 300 * 32)
-        assert (store.leaves(257, 301), store.tree(301)) == (None, None), "what is not whole is not known by anything"
+        whole, begun, rest, past = store.leaves(1, 256), store.leaves(1, 200), store.leaves(201, 256), store.past(300)
+        assert whole and begun and rest and past and whole == begun + rest
+        assert (len(whole), past) == (256 * 32, database(filled).past(300))
+        assert len({store.past(position) for position in range(1, 301)}) == 300
+        assert (store.leaves(257, 301), store.past(301)) == (None, None), "what is not whole is not known by anything"
 
 
 def test_a_look_up_is_answered_alike_by_every_door(filled: Engine, url: str) -> None:

@@ -309,15 +309,6 @@ def test_who_waits_for_its_turn_sees_what_was_saved_meanwhile_whatever_the_serve
         assert list(writers.map(save, ("bf-1", "bf-2", "bf-3"))) == [20, 20, 20]
 
 
-def test_what_is_told_to_be_saved_is_and_nobody_waits_for_ever_whatever_the_servers_settings(own: Engine) -> None:
-    with psycopg.connect(libpq(own), autocommit=True) as connection:
-        connection.execute(f"alter database {own.url.database} set synchronous_commit = off")
-    own.dispose()
-    wanted = {"synchronous_commit": "on", "lock_timeout": "30s", "idle_in_transaction_session_timeout": "1min"}
-    with store.writing(own) as saving:
-        assert {name: saving.exec_driver_sql(f"show {name}").scalar_one() for name in wanted} == wanted
-
-
 def test_a_database_that_never_answered_is_not_waited_for(tmp_path: Path) -> None:
     engine = open_engine(f"postgresql://nobody@/nowhere?host={tmp_path}")
     with pytest.raises(StoreFault) as raised:
@@ -388,10 +379,9 @@ def test_who_waits_hears_of_an_event_when_it_is_saved(own: Engine) -> None:
     assert not thread.is_alive()
 
 
-def test_a_reader_waits_for_a_server_that_it_has_lost_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_waits_for_a_server_that_it_has_lost_and_says_so() -> None:
     told: list[str] = []
-    monkeypatch.setattr(slow, "_listeners", [told.append])
-    with postgres.server() as server, postgres.fresh(server.url()) as url:
+    with slow.listen(told.append), postgres.server() as server, postgres.fresh(server.url()) as url:
         engine = open_engine(url, create=True)
         create_store(engine, ledger_id="ld-test", created_at=datetime.now(UTC))
         engine.dispose()

@@ -142,9 +142,8 @@ def run(arguments: list[str]) -> int:
     6 environment, 7 broken ledger, 70 a fault of the program, 130 interrupted (129 by SIGHUP, 143 by SIGTERM)."""
     gc.set_threshold(*_GARBAGE)
     show = Show(as_json="--json" in arguments)
-    slow.listen(show.note)
     try:
-        with Unforeseen(arguments, ()):
+        with slow.listen(show.note), Unforeseen(arguments, ()):
             status = _handled(arguments, show)
             keyed = sys.modules.get("tradex_ledger.keyed")  # where nobody needed it, nothing was missed
             for reason in keyed.missed() if keyed else ():
