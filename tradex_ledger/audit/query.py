@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 import duckdb
 
-from tradex_ledger.audit.documents.form import BARE, IF_ANY
+from tradex_ledger.audit.documents.form import BARE, HIDDEN, IF_ANY
 from tradex_ledger.audit.tables import LostFileError, PrunedFileError, Tables
 from tradex_ledger.audit.values import bare, values_of
 from tradex_ledger.datasets.sandbox import close, confine, in_time
@@ -51,12 +51,14 @@ class QueryError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Columns (names), rows (plain values), the position they are an answer as of, and what to know about them."""
+    """Columns (names, and what DuckDB calls their types), rows (plain values), the position they are an answer as of,
+    and what to know about them."""
 
     columns: list[str]
     rows: list[tuple[Any, ...]] = field(metadata=BARE)
     as_of: AsOf
     warnings: list[str] = field(default_factory=list, metadata=IF_ANY)
+    types: list[str] = field(default_factory=list, metadata=HIDDEN)
 
 
 class QueryOptions(TypedDict, total=False):
@@ -111,9 +113,9 @@ def query(
             files = tables.listed + files_of(connection)
             confine(connection, files, memory=MEMORY, spill=SPILL)
             mend = "ask for less, or give it longer: --minutes"
-            columns, found = in_time(connection, "the query", minutes, mend, lambda: values_of(connection, sql))
+            columns, types, found = in_time(connection, "the query", minutes, mend, lambda: values_of(connection, sql))
             tables.reading.close()
-            return Answer(columns, found, position, tables.warnings + tables.reading.warnings)
+            return Answer(columns, found, position, tables.warnings + tables.reading.warnings, types)
         except LakeFileError as error:
             raise pruned_or(store, error) from None
         except duckdb.IOException as error:

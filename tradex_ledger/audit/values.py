@@ -31,18 +31,21 @@ _DIGITS_MAX = 4000  # Python reads no longer number
 _MOMENTS = ("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns", "timestamp with time zone")
 
 
-def values_of(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[tuple[Value, ...]]]:
-    """The names of the columns and the rows of one SELECT. Raises `NotOneSelectError`, `duckdb.Error`."""
+def values_of(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[str], list[tuple[Value, ...]]]:
+    """The names of the columns, their types as DuckDB calls them, and the rows of one SELECT.
+
+    Raises: `NotOneSelectError`, `duckdb.Error`.
+    """
     found = connection.sql(one_select(connection, sql))
     numbers = count()
     columns = [_column(kind, f"#{number}", numbers) for number, kind in enumerate(found.types, start=1)]
-    names, reads = list(found.columns), [read for _, read in columns]
+    names, types, reads = list(found.columns), [str(kind) for kind in found.types], [read for _, read in columns]
     if any(reads):
         found = found.project(", ".join(text for text, _ in columns))
     rows = found.fetchall()
     if any(reads):
         rows = [tuple(_read(value, read) for value, read in zip(row, reads, strict=True)) for row in rows]
-    return names, rows
+    return names, types, rows
 
 
 def bare(sql: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from tradex_ledger.cli.common import Call, as_of_option, command
+from tradex_ledger.cli.common import Call, as_of_option, command, rows_options
 from tradex_ledger.errors import UsageError
 
 COLUMNS = ("position", "at", "run_id", "alert", "message", "delivered")
@@ -15,6 +15,7 @@ _top = click.Group()
 @click.option("--deliver", is_flag=True, help="Send those that were not sent to the URLs under [alerts].")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The newest so many.")
 @as_of_option
+@rows_options
 def alerts(call: Call, deliver: bool, limit: int, as_of: str | None) -> int:
     """Failures, strange volumes, runs beyond their SLA, held publications, other engines. Exit 1 if undelivered."""
     with call.open(reading=not deliver) as workspace:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tradex_ledger.cli.common import Call, as_of_option, command, examples, no_verify_option
+from tradex_ledger.cli.common import Call, as_of_option, command, examples, no_verify_option, rows_options
 from tradex_ledger.cli.show import Show
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def audit() -> None:
 @click.option("--by", help="Only what this person did.")
 @click.option("--limit", type=click.IntRange(1), default=30, show_default=True, help="The newest so many events.")
 @as_of_option
+@rows_options
 def log(call: Call, topics: tuple[str, ...], by: str | None, limit: int, as_of: str | None) -> None:
     """The newest events of all streams. With --json each event is whole, as it is stored."""
     with call.open(reading=True) as workspace:
@@ -40,6 +41,7 @@ def log(call: Call, topics: tuple[str, ...], by: str | None, limit: int, as_of: 
 @command(audit, "history", example="tradex audit history bf-1m83\ntradex audit history gold_signals")
 @click.argument("subject", metavar="ID")
 @as_of_option
+@rows_options
 def history(call: Call, subject: str, as_of: str | None) -> None:
     """The whole story of one run (or of a dataset, or of a pipeline's state), in order."""
     with call.open(reading=True) as workspace:
@@ -52,6 +54,7 @@ def history(call: Call, subject: str, as_of: str | None) -> None:
 @click.option("--candidate", "run_id", metavar="ID", help="A run that is not published.")
 @click.option("--versions", type=int, nargs=2, metavar="OLDER NEWER", help="Two logic versions of DATASET.")
 @no_verify_option
+@rows_options
 def diff(call: Call, dataset: str | None, run_id: str | None, versions: tuple[int, int] | None, no_verify: bool) -> int:
     """What a run's candidates would change, or how two versions of a dataset differ.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tradex_ledger.cli.common import Call, as_of_option, command, examples
+from tradex_ledger.cli.common import Call, as_of_option, command, examples, rows_options
 from tradex_ledger.cli.layouts.run import COLUMNS, next_step, run_row, shown
 from tradex_ledger.cli.request import request
 from tradex_ledger.cli.runs import report
@@ -35,12 +35,18 @@ backfill.add_command(request)
 @click.option("--status", type=click.Choice(statuses(), case_sensitive=False), help="Only those with this status.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="The newest so many.")
 @as_of_option
+@rows_options
 def list_(call: Call, status: str | None, limit: int, as_of: str | None) -> None:
     """Backfills, newest first."""
     call.result(call.look().runs(as_of, kind="backfill", status=status and status.upper(), limit=limit), _listed)
 
 
 def _listed(show: Show, runs: list[Listed]) -> None:
+    if show.output is not None:
+        from tradex_ledger.relations.runs import Run
+
+        show.export(Run._fields, [listed.run for listed in runs])
+        return
     show.table([run_row(listed.run) for listed in runs], COLUMNS)
     if not runs:
         show.note("there is no such backfill; ask for one: tradex backfill request temporal --help")

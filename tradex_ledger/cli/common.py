@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -15,9 +16,12 @@ from tradex_ledger.errors import UsageError
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.look import Look
+    from tradex_ledger.cli.formats import Output
     from tradex_ledger.workspace import Workspace
     from tradex_ledger.workspace.core import Options
 
+FORMATS = ("table", "csv", "tsv", "jsonl", "parquet", "markdown")
+NULL = r"\N"
 D = TypeVar("D")
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -29,11 +33,12 @@ class Call:
     workspace: str | None = None
     actor: str | None = None
     as_json: bool = False
+    output: Output | None = None
 
     @property
     def show(self) -> Show:
         """Where this call prints."""
-        return Show(as_json=self.as_json)
+        return Show(as_json=self.as_json, output=self.output)
 
     def open(
         self,
@@ -145,6 +150,35 @@ def as_of_option(function: F) -> F:
         metavar="POSITION|TIME",
         help="Answer as of a position, a day or a time (UTC) of the ledger.",
     )(function)
+
+
+def rows_options(function: Callable[..., object]) -> Callable[..., object]:
+    """`--format`, `-o` and `--null`, for everything that shows rows; the command is given them in its call."""
+
+    @functools.wraps(function)
+    def invoke(call: Call, *, form: str | None, file: Path | None, null: str, **values: object) -> object:
+        if form is not None or file is not None:
+            from tradex_ledger.cli.formats import output_of
+
+            if call.as_json:
+                raise UsageError("one form at a time: --json, or --format and -o", mend="--format jsonl, for rows")
+            call.output = output_of(form, file, null)
+        return function(call, **values)
+
+    for option in (
+        click.option("--null", metavar="TEXT", default=NULL, show_default=True, help="What NULL is in CSV and TSV."),
+        click.option(
+            "-o", "--output", "file", type=click.Path(path_type=Path), metavar="FILE", help="Write the rows there."
+        ),
+        click.option(
+            "--format",
+            "form",
+            type=click.Choice(FORMATS),
+            help="The form of the rows; else what the name of FILE ends with says.",
+        ),
+    ):
+        invoke = option(invoke)
+    return invoke
 
 
 def no_verify_option(function: F) -> F:

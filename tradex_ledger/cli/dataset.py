@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tradex_ledger.cli.common import DAY, Call, as_of_option, command, examples
+from tradex_ledger.cli.common import DAY, Call, as_of_option, command, examples, rows_options
 from tradex_ledger.cli.show import Show, cell
 from tradex_ledger.errors import UsageError
 
@@ -38,6 +38,7 @@ def dataset() -> None:
 
 @command(dataset, "list", example="tradex dataset list")
 @as_of_option
+@rows_options
 def list_(call: Call, as_of: str | None) -> None:
     """All datasets, upstream first."""
     call.result(call.look().datasets(as_of), lambda show, found: show.rows(found, COLUMNS))
@@ -47,6 +48,7 @@ def list_(call: Call, as_of: str | None) -> None:
 @click.argument("name")
 @click.option("--partitions", is_flag=True, help="List the current partitions, too.")
 @as_of_option
+@rows_options
 def show_(call: Call, name: str, partitions: bool, as_of: str | None) -> None:
     """One dataset: versions, reads, definition, and what is stale in it."""
     call.result(call.look().dataset(name, as_of, partitions=partitions), _whole)
@@ -165,6 +167,7 @@ def unprotect(call: Call, name: str, first: date, last: date, protection: str | 
 
 @command(dataset, "lineage", example="tradex dataset lineage gold_signals")
 @click.argument("name")
+@rows_options
 def lineage(call: Call, name: str) -> None:
     """What a dataset reads, directly and through others, and what reads it; with the days."""
     with call.open(reading=True) as workspace:

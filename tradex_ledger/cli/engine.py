@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tradex_ledger.cli.common import Call, as_of_option, command, examples
+from tradex_ledger.cli.common import Call, as_of_option, command, examples, rows_options
 from tradex_ledger.cli.show import Show
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def engine() -> None:
 
 @command(engine, "list", example="tradex engine list\ntradex engine list --as-of 2026-01-10")
 @as_of_option
+@rows_options
 def list_(call: Call, as_of: str | None) -> None:
     """The verdict on each engine, by dataset and logic version. One that built everything itself has none."""
     call.result(call.look().engines(as_of), _verdicts)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tradex_ledger.cli.common import Call, as_of_option, command, no_verify_option
+from tradex_ledger.cli.common import Call, as_of_option, command, no_verify_option, rows_options
 from tradex_ledger.cli.show import Show
 from tradex_ledger.errors import UsageError
 
@@ -32,9 +32,19 @@ _LONGEST = 1 << 20
 )
 @no_verify_option
 @as_of_option
+@rows_options
 def query(call: Call, sql: str, candidate: str | None, minutes: int, no_verify: bool, as_of: str | None) -> None:
     """Answer one SELECT. Datasets are tables under their own names, or with a version (gold_signals_v1);
-    beside them all projections, and `events`. A dash reads the statement from standard input."""
+    beside them all projections, and `events`. A dash reads the statement from standard input.
+
+    CSV and TSV are UTF-8 with each value in quotes, and NULL without (--null). As texts they are the very same rows:
+
+    \b
+      pandas.read_csv(FILE, dtype=str, keep_default_na=False, na_values=["\\\\N"])
+      polars.read_csv(FILE, infer_schema=False, null_values="\\\\N")
+
+    For TSV add sep="\\t" (pandas) or separator="\\t" (polars). JSON Lines and Parquet have numbers and times as such.
+    """
     text = _input() if sql == "-" else sql
     answer = call.look().query(text, as_of=as_of, candidate=candidate, trusting=no_verify, minutes=minutes)
     for warning in answer.warnings:
@@ -44,7 +54,10 @@ def query(call: Call, sql: str, candidate: str | None, minutes: int, no_verify: 
 
 def _answer(show: Show, answer: Answer) -> None:
     names = [f"{name}" if answer.columns.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(answer.columns)]
-    show.table([dict(zip(names, row, strict=True)) for row in answer.rows], names, exact=True)
+    if show.output is not None:
+        show.export(names, answer.rows, types=answer.types)
+    else:
+        show.table([dict(zip(names, row, strict=True)) for row in answer.rows], names, exact=True)
     rows = "1 row" if len(answer.rows) == 1 else f"{len(answer.rows)} rows"
     show.note(f"{rows}, as of position {answer.as_of.position} ({answer.as_of.at})")
 

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import partial
 from math import isfinite, isnan
-from typing import Protocol, TextIO, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Protocol, TextIO, TypeAlias, TypeVar
 
 import orjson
 
@@ -22,6 +22,9 @@ from tradex_ledger.cli.bars import BARS
 from tradex_ledger.cli.escape import clipped, masked, shown, shown_json
 from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
 from tradex_ledger.paths import readable
+
+if TYPE_CHECKING:
+    from tradex_ledger.cli.formats import Output
 
 D = TypeVar("D")
 Facts = dict[str, object]
@@ -114,8 +117,12 @@ def cell(value: object, *, exact: bool = False) -> str:
 class Show:
     """Prints results to stdout and everything about them to stderr."""
 
-    def __init__(self, *, as_json: bool, out: TextIO | None = None, err: TextIO | None = None) -> None:
+    def __init__(
+        self, *, as_json: bool, output: Output | None = None, out: TextIO | None = None, err: TextIO | None = None
+    ) -> None:
         self.as_json = as_json
+        self.output = output
+        self._exported = False
         self.out = out or sys.stdout
         self.err = err or sys.stderr
 
@@ -147,22 +154,62 @@ class Show:
         self._write(self.err, f"warning: {text}")
 
     def line(self, text: str = "") -> None:
-        """A line of the result."""
-        if not self.as_json:
+        """A line of the result; of rows in another form it is no part."""
+        if not self.as_json and self.output is None:
             self._write(self.out, text)
 
     def table(
         self, rows: Sequence[Mapping[str, object]], columns: Sequence[str], *, title: str = "", exact: bool = False
     ) -> None:
-        """Rows under headings: drawn on a terminal, tab-separated in a pipe."""
-        if self.as_json:
-            return
-        cells = [[cell(row.get(column), exact=exact) for column in columns] for row in rows]
+        """Rows under headings: drawn on a terminal, tab-separated in a pipe, or in the form that was asked for."""
+        values = [[row.get(column) for column in columns] for row in rows]
+        if self.output is not None:
+            self.export(columns, values, title=title)
+        elif not self.as_json:
+            lines = [[cell(value, exact=exact) for value in line] for line in values]
+            self._drawn(columns, lines, values, title, exact)
+
+    def _drawn(
+        self,
+        columns: Sequence[str],
+        lines: Sequence[Sequence[str]],
+        values: Sequence[Sequence[object]],
+        title: str,
+        exact: bool,
+    ) -> None:
         if not self.out.isatty():
-            lines = ("\t".join(map(shown, line)) for line in [columns, *cells])
-            self._put(self.out, "\n".join(lines))
+            self._put(self.out, "\n".join("\t".join(map(shown, line)) for line in [columns, *lines]))
             return
-        self._draw(rows, columns, cells, title)
+        from tradex_ledger.cli.drawn import draw
+
+        BARS.end()
+        with _told():
+            left_out = draw(columns, lines, values, title, exact, self.out)
+        if left_out:
+            self.note(f"left out for want of room: {', '.join(left_out)}; see all: --json, --format csv")
+
+    def export(
+        self,
+        columns: Sequence[str],
+        values: Sequence[Sequence[object]],
+        *,
+        types: Sequence[str] | None = None,
+        title: str = "",
+    ) -> None:
+        """The rows in the form that was asked for; what stands beside them (with a `title`) is left out and counted.
+
+        `types`: what DuckDB calls those of the columns.
+        """
+        from tradex_ledger.cli.export import export
+
+        if title or self._exported:
+            self.note(f"left out of the {self.output and self.output.form}: {title or 'a table'} ({len(values)} rows)")
+            return
+        self._exported = True
+        BARS.end()
+        assert self.output is not None
+        with _told():
+            export(columns, values, types, self.output, self.out)
 
     def rows(
         self, rows: Sequence[object], columns: Sequence[str], title: str = "", /, **more: Sequence[object]
@@ -173,24 +220,6 @@ class Show:
             for n, row in enumerate(rows)
         ]
         self.table(found, columns, title=title)
-
-    def _draw(
-        self, rows: Sequence[Mapping[str, object]], columns: Sequence[str], cells: Sequence[Sequence[str]], title: str
-    ) -> None:
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text  # what is no Text is read as markup
-
-        heading = Text(shown(title)) if title else None
-        drawn = Table(title=heading, title_justify="left", header_style="bold", box=None, pad_edge=False)
-        for column in columns:
-            numeric = all(isinstance(row.get(column), int | float | Decimal | None) for row in rows)
-            drawn.add_column(Text(shown(column)), justify="right" if numeric else "left", overflow="fold")
-        for line in cells:
-            drawn.add_row(*(Text(shown(text)) for text in line))
-        BARS.end()
-        with _told():
-            Console(file=self.out).print(drawn)
 
     def facts(self, facts: Mapping[str, object]) -> None:
         """Names and values, one a line; what has no value is left out."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tradex_ledger.cli.common import Call, as_of_option, command
+from tradex_ledger.cli.common import Call, as_of_option, command, rows_options
 from tradex_ledger.domain.spending import dollars
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _top = click.Group()
     help="Ask the source what it counted on the last so many days, beside the ledger. Exit 1 if it counted more.",
 )
 @as_of_option
+@rows_options
 def spending(call: Call, days: int | None, as_of: str | None) -> int:
     """What each run took of sources that are called, by month (UTC); without a run: what was counted for plans."""
     with call.open(reading=True) as workspace:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tradex_ledger.cli.common import Call, as_of_option, command, examples
+from tradex_ledger.cli.common import Call, as_of_option, command, examples, rows_options
 from tradex_ledger.cli.show import Show
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def show_(call: Call, as_of: str | None) -> None:
 
 @command(state, "history", example="tradex state history")
 @as_of_option
+@rows_options
 def history(call: Call, as_of: str | None) -> None:
     """Each move of the state, and the run that caused it."""
     call.result(call.look().state_moves(as_of), _rows)

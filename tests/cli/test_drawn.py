@@ -1,0 +1,73 @@
+"""Tables on terminals of any width."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from tradex_ledger.cli.drawn import draw
+
+ID, DAYS, WHY = "bf-1m8f6b9v6smyz", "2024-03-09..2024-03-14", "The X API was down from 12 to 14 March, INC-4211"
+COLUMNS = ("run", "kind", "status", "range", "progress", "rows", "took", "by", "why")
+LINES = [[ID, "temporal", "SUCCESS", DAYS, "57/57", "2194", "1.5 s", "root", WHY]] * 2
+VALUES = [[ID, "temporal", "SUCCESS", DAYS, "57/57", 2194, "1.5 s", "root", WHY]] * 2
+WIDTHS = (20, 40, 50, 60, 70, 80, 90, 100, 140, 200)
+
+
+def drawn(monkeypatch: pytest.MonkeyPatch, width: int, *, whole: bool = False) -> tuple[list[str], list[str]]:
+    monkeypatch.setenv("COLUMNS", str(width))
+    out = io.StringIO()
+    left_out = draw(COLUMNS, LINES, VALUES, "", whole, out)
+    return out.getvalue().splitlines(), left_out
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_what_has_no_space_in_it_is_whole_and_what_is_left_out_is_named(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    lines, left_out = drawn(monkeypatch, width)
+    text = "\n".join(lines)
+    assert text.count(ID) == 2
+    for name, told in zip(COLUMNS, LINES[0], strict=True):
+        if name not in (*left_out, "why"):
+            assert text.count(told) >= 2, name
+    if lines[0].startswith("run ") and ID not in lines[0]:
+        assert max(len(line.rstrip()) for line in lines) <= width
+    if "why" not in left_out:
+        assert {*" ".join(lines).split()} >= {*WHY.split()}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_left_out_where_each_column_counts(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    lines, left_out = drawn(monkeypatch, width, whole=True)
+    assert left_out == []
+    assert {*" ".join(lines).split()} >= {*" ".join(LINES[0]).split(), *COLUMNS}
+
+
+def test_who_why_and_when_stay_longer_than_what_it_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert drawn(monkeypatch, 80)[1] == ["kind", "progress", "rows", "took"]
+    assert drawn(monkeypatch, 200)[1] == []
+
+
+def test_a_digest_is_told_by_its_beginning_but_where_each_character_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    for whole, length in ((False, 12), (True, 64)):
+        out = io.StringIO()
+        draw(("digest",), [["0a" * 32]], [["0a" * 32]], "", whole, out)
+        assert out.getvalue().split() == ["digest", ("0a" * 32)[:length]]
+
+
+def test_a_table_of_nothing_has_its_headings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    out = io.StringIO()
+    assert draw(("run", "why"), [], [], "", False, out) == []
+    assert out.getvalue().split() == ["run", "why"]
+
+
+def test_what_draws_in_a_cell_is_spelled_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    out = io.StringIO()
+    draw(("a\x1b[2J", "b"), [["[red]x[/red]\x1b[2J", "y"]], [["", ""]], "t\x1b[2J", False, out)
+    assert "\x1b" not in out.getvalue()
+    assert r"[red]x[/red]\x1b[2J" in out.getvalue()
