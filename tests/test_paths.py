@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from tests.kit import small
 from tests.kit.check import check_everything
-from tradex_ledger.audit.diff import diff_versions
 from tradex_ledger.audit.query import query
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE, load_config, write_config
@@ -224,7 +223,7 @@ def test_a_whole_workspace_below_odd_names(tmp_path: Path, monkeypatch: pytest.M
         )
         assert rows.rows[0][0] >= rows.rows[0][1] > 0
         assert query(workspace.ledger.store, workspace.core.lake, "select * from gold_signals_v1").rows
-        assert isinstance(diff_versions(workspace.ledger, workspace.core.lake, "gold_signals", 1, 2), list)
+        assert isinstance(workspace.audit.diff_versions("gold_signals", 1, 2), list)
         store = open_store(workspace.config.ledger_url, workspace.config.folder)
         monkeypatch.setattr(segments, "EVENTS", 64)  # caches are used, too
         open_views(store, resolve(store, None)).close()

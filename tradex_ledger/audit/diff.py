@@ -1,15 +1,23 @@
-"""What differs: between a run's candidates and what readers have, partition by partition, row by row."""
+"""What differs, partition by partition and row by row: between a run's candidates, or what it has published, and what
+readers have or had; between two logic versions; between two positions."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date
-from typing import NamedTuple
+from itertools import groupby
 
 import duckdb
 
-from tradex_ledger.audit.query import pruned_or
+from tradex_ledger.audit.changes import Changes, Sample, Sides, Transition, WhereError, changes, check_where
+from tradex_ledger.audit.documents.form import IF_ANY
+from tradex_ledger.audit.query import MEMORY, SPILL, pruned_or
+from tradex_ledger.audit.sides import NOTHING, Key, Pair, Side, key_of, pairs_of, sides_of, some_at_a_time
 from tradex_ledger.audit.tables import Tables
 from tradex_ledger.datasets.definition import UnknownDatasetError
+from tradex_ledger.datasets.sandbox import confine
 from tradex_ledger.domain.dataset_errors import NoSuchVersionError
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.errors import RefusedError
@@ -18,8 +26,10 @@ from tradex_ledger.lake.storage import LakeFileError, translate
 from tradex_ledger.lake.verified import Reading
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.paths import file_list
-from tradex_ledger.relations.data import LOGIC_VERSIONS, PARTITION_HISTORY, File, LogicVersion
+from tradex_ledger.relations.data import LOGIC_VERSIONS, PARTITION_HISTORY, LogicVersion, PartitionHistory
 from tradex_ledger.views import open_views, resolve
+
+SAMPLES = 20
 
 
 class NotSideBySideError(RefusedError):
@@ -34,8 +44,14 @@ class NotSideBySideError(RefusedError):
         )
 
 
-class Differing(NamedTuple):
-    """A partition before and after: its rows, those that are gone, and those that are new."""
+@dataclass(frozen=True, slots=True)
+class Differing:
+    """A partition before and after: its rows, those that are gone, and those that are new.
+
+    A row that changed is among both; `rows_changed` says how many did, by the key of the dataset, and `columns` in
+    which of them; None and nothing where the key does not tell rows from each other. Counts are exact; `transitions`
+    (of texts and booleans with few different ones) and `samples` are bounded.
+    """
 
     dataset: str
     partition: date
@@ -44,106 +60,168 @@ class Differing(NamedTuple):
     rows_after: int
     rows_gone: int
     rows_new: int
+    rows_changed: int | None = None
+    columns: dict[str, int] = field(default_factory=dict, metadata=IF_ANY)
+    transitions: list[Transition] = field(default_factory=list, metadata=IF_ANY)
+    samples: list[Sample] = field(default_factory=list, metadata=IF_ANY)
 
 
-class _Side(NamedTuple):
-    """A partition on one side: how many rows it has, and the files with them."""
+class Differ:
+    """Holds sides against each other; which ones, its methods say. Each returns the partitions that differ, in order.
 
-    rows: int
-    files: list[File] | None
-
-
-_NOTHING = _Side(0, None)
-
-
-def diff_candidate(ledger: Ledger, lake: Lake, prefix: str, *, trusting: bool = False) -> list[Differing]:
-    """Each candidate of a run that differs from the current partition.
-
-    A version that has no partition yet is compared with the newest version of that day that readers have.
+    `where` chooses rows by a condition over their columns (of either side); at most so many `samples` of a dataset.
+    Raises, each: `WhereError`, `NotSideBySideError`, `PrunedFileError`, `LostFileError`, `LakeFileError`.
     """
-    run_id = ledger.find_run(prefix)
-    reading = Reading(lake, trusting=trusting)
-    connection = open_views(ledger.store, resolve(ledger.store, None))
-    try:
-        where = "run_id = ? and state = 'candidate' and outcome = 'written' order by dataset, partition"
-        candidates = PARTITION_HISTORY.read(connection, where, run_id)
-        versions = {version.dataset: version for version in LOGIC_VERSIONS.read(connection, "is_read")}
-        tables = Tables(connection, reading)
-        current = {name: _sides(tables, versions[name]) for name in dict.fromkeys(c.dataset for c in candidates)}
-        pairs = [(c, current[c.dataset].get(c.partition, _NOTHING)) for c in candidates]
-        tables.paths([(c.layer, side.files) for c, before in pairs for side in (before, _Side(c.rows, c.files))])
+
+    def __init__(
+        self, ledger: Ledger, lake: Lake, *, trusting: bool = False, where: str | None = None, samples: int = SAMPLES
+    ) -> None:
+        self.ledger, self.lake = ledger, lake
+        self.reading = Reading(lake, trusting=trusting)
+        self.where, self.samples = where, samples
+
+    def candidate(self, run_id: str) -> list[Differing]:
+        """Each candidate of a run beside the current partition; where its version has none, beside that of the newest
+        version of that day that readers have."""
+        with self._tables(None) as tables:
+            where = "run_id = ? and state = 'candidate' and outcome = 'written' order by dataset, partition"
+            candidates = PARTITION_HISTORY.read(tables.connection, where, run_id)
+            versions = {version.dataset: version for version in LOGIC_VERSIONS.read(tables.connection, "is_read")}
+            names = dict.fromkeys(one.dataset for one in candidates)
+            current = {name: sides_of(tables, versions[name]) for name in names}
+            found = [_built(one, current[one.dataset].get(one.partition, NOTHING)) for one in candidates]
+            return self._differing(tables, found)
+
+    def published(self, run_id: str) -> list[Differing]:
+        """What a run has published beside what readers had right before it; of Bronze what it appended."""
+        with self._tables(None) as tables:
+            history = PARTITION_HISTORY.read(
+                tables.connection, "run_id = ? and state = 'published' order by dataset, partition, position", run_id
+            )
+        visible = [one.published_position for one in history if one.published_position and one.layer != "bronze"]
+        before = self._before(min(visible) - 1) if visible else {}
         found = [
-            _compare(connection, lake, (c.dataset, c.partition, c.logic_version), _Side(c.rows, c.files), before)
-            for c, before in pairs
+            _built(one, before.get((one.dataset, one.partition), NOTHING))
+            for one in history
+            if one.layer != "bronze" and one.outcome == "written"
         ]
-        reading.close()
-        return found
-    except LakeFileError as error:
-        raise pruned_or(ledger.store, error) from None
-    finally:
-        connection.close()
+        for (dataset, day), batches in groupby(
+            (one for one in history if one.layer == "bronze"), key=lambda one: (one.dataset, one.partition)
+        ):
+            added = list(batches)
+            files = [file for one in added for file in one.files or ()]
+            found.append(Pair(dataset, "bronze", day, None, NOTHING, Side(sum(one.rows for one in added), files)))
+        with self._tables(None) as tables:
+            return self._differing(tables, sorted(found, key=lambda pair: (pair.dataset, pair.day)))
 
+    def versions(self, dataset: str, older: int, newer: int) -> list[Differing]:
+        """Each day on which two logic versions of a dataset differ.
 
-def diff_versions(
-    ledger: Ledger, lake: Lake, dataset: str, older: int, newer: int, *, trusting: bool = False
-) -> list[Differing]:
-    """Each day on which two logic versions of a dataset differ.
+        Raises: `UnknownDatasetError`, `NoSuchVersionError`.
+        """
+        with self._tables(None) as tables:
+            versions = LOGIC_VERSIONS.read(tables.connection, "true order by position")
+            known = {version.logic_version: version for version in versions if version.dataset == dataset}
+            if not known:
+                raise UnknownDatasetError(dataset, sorted({version.dataset for version in versions}))
+            for number in (older, newer):
+                if number not in known:
+                    raise NoSuchVersionError(dataset, number, max(known))
+            if known[newer].component is None:
+                raise NotSideBySideError(dataset)
+            before, after = (sides_of(tables, known[number]) for number in (older, newer))
+            return self._differing(tables, pairs_of(dataset, known[newer].layer, newer, before, after))
 
-    Raises: `UnknownDatasetError`, `NoSuchVersionError`, `NotSideBySideError`, `PrunedFileError`.
-    """
-    connection = open_views(ledger.store, resolve(ledger.store, None))
-    try:
-        versions = LOGIC_VERSIONS.read(connection, "true order by position")
-        known = {version.logic_version: version for version in versions if version.dataset == dataset}
-        if not known:
-            raise UnknownDatasetError(dataset, sorted({version.dataset for version in versions}))
-        for number in (older, newer):
-            if number not in known:
-                raise NoSuchVersionError(dataset, number, max(known))
-        if known[newer].component is None:
-            raise NotSideBySideError(dataset)
-        reading = Reading(lake, trusting=trusting)
-        tables = Tables(connection, reading)
-        before, after = (_sides(tables, known[number]) for number in (older, newer))
-        tables.paths([(known[newer].layer, side.files) for sides in (before, after) for side in sides.values()])
-        found = [
-            _compare(connection, lake, (dataset, day, newer), after.get(day, _NOTHING), before.get(day, _NOTHING))
-            for day in sorted(before.keys() | after.keys())
-        ]
-        reading.close()
-        return [row for row in found if row.rows_gone or row.rows_new]
-    except LakeFileError as error:
-        raise pruned_or(ledger.store, error) from None
-    except duckdb.BinderException as error:
-        raise NotSideBySideError(dataset, "their columns differ") from error
-    finally:
-        connection.close()
+    def positions(self, dataset: str, earlier: str, later: str) -> list[Differing]:
+        """Each day of a dataset that readers had otherwise as of one position (or time) than of another."""
+        sides: list[tuple[LogicVersion | None, dict[date, Side]]] = []
+        for as_of in (earlier, later):
+            with self._tables(as_of) as tables:
+                read = LOGIC_VERSIONS.read(tables.connection, "dataset = ? and is_read", dataset)
+                sides.append((read[0], sides_of(tables, read[0])) if read else (None, {}))
+        (first, before), (last, after) = sides
+        with self._tables(None) as tables:
+            known = {one.dataset: one for one in LOGIC_VERSIONS.read(tables.connection, "is_read")}
+            if dataset not in known:
+                raise UnknownDatasetError(dataset, sorted(known))
+            version = last or first or known[dataset]
+            return self._differing(tables, pairs_of(dataset, version.layer, version.logic_version, before, after))
 
+    def _before(self, position: int) -> dict[tuple[str, date], Side]:
+        if position < 1:
+            return {}
+        with self._tables(str(position)) as tables:
+            read = LOGIC_VERSIONS.read(tables.connection, "is_read")
+            return {(one.dataset, day): side for one in read for day, side in sides_of(tables, one).items()}
 
-def _sides(tables: Tables, version: LogicVersion) -> dict[date, _Side]:
-    return {row.partition: _Side(row.rows, row.files) for row in tables.partitions(version)}
-
-
-def _compare(
-    connection: duckdb.DuckDBPyConnection,
-    lake: Lake,
-    what: tuple[str, date, int | None],
-    after: _Side,
-    before: _Side,
-) -> Differing:
-    old, new = _table(lake, before), _table(lake, after)
-    gone, added = before.rows, after.rows
-    if old and new:
-        both = f"(select count(*) from ({old} except all {new})), (select count(*) from ({new} except all {old}))"
+    @contextmanager
+    def _tables(self, as_of: str | None) -> Iterator[Tables]:
+        store = self.ledger.store
+        connection = open_views(store, resolve(store, as_of))
         try:
-            gone, added = connection.execute(f"select {both}").fetchall()[0]
-        except duckdb.BinderException:
+            yield Tables(connection, self.reading)
+        except LakeFileError as error:
+            raise pruned_or(store, error) from None
+        finally:
+            connection.close()
+
+    def _differing(self, tables: Tables, pairs: Sequence[Pair]) -> list[Differing]:
+        """The pairs whose rows differ, some days at a time."""
+        other = [pair for pair in pairs if pair.before.digests != pair.after.digests]
+        paths = tables.paths([(pair.layer, side.files) for pair in other for side in (pair.before, pair.after)])
+        keys = {name: key_of(tables.connection, name) for name in {pair.dataset for pair in other}}
+        confine(tables.connection, paths, memory=MEMORY, spill=SPILL)
+        if self.where is not None:
+            check_where(tables.connection, self.where)
+        found: list[Differing] = []
+        for some in some_at_a_time(other):
+            left = self.samples - sum(len(one.samples) for one in found if one.dataset == some[0].dataset)
+            found += self._of_days(tables.connection, some, keys[some[0].dataset], left)
+        self.reading.close()
+        return [one for one in found if one.rows_gone or one.rows_new]
+
+    def _of_days(
+        self, connection: duckdb.DuckDBPyConnection, pairs: Sequence[Pair], key: Key, samples: int
+    ) -> Iterator[Differing]:
+        before, after = (self._table(sides) for sides in ([one.before for one in pairs], [one.after for one in pairs]))
+        sides = Sides(before or f"select * from ({after}) limit 0", after or f"select * from ({before}) limit 0", *key)
+        dataset, day = pairs[0].dataset, pairs[0].day
+        try:
+            counted = changes(connection, sides, where=self.where, samples=samples)
+        except duckdb.BinderException as error:
+            if self.where is not None:
+                mend = f'see the columns: tradex query "describe {dataset}"'
+                raise WhereError(f"it cannot be asked of {dataset}: {error}", mend=mend) from None
+            raise NotSideBySideError(dataset, "they have not the same key") from error
+        except duckdb.OutOfMemoryException:
             raise
         except duckdb.Error as error:  # a damaged file that was believed (--no-verify) fails in many ways
-            raise translate(error, f"reading {what[0]} of {what[1]}") from None
-    return Differing(*what, before.rows, after.rows, gone, added)
+            raise translate(error, f"reading {dataset} of {day}") from None
+        for pair in pairs:
+            if (one := counted.get(pair.day)) is not None:
+                yield self._one(connection, pair, one)
+
+    def _one(self, connection: duckdb.DuckDBPyConnection, pair: Pair, found: Changes) -> Differing:
+        """A partition; where its key does not tell rows from each other, by its rows as they are."""
+        rows = (pair.before.rows, pair.after.rows)
+        what = (pair.dataset, pair.day, pair.version, *rows)
+        if (found.rows_before, found.rows_after) == rows:
+            counts = (found.gone + found.changed, found.new + found.changed, found.changed)
+            return Differing(*what, *counts, found.columns, found.transitions, found.samples)
+        old, new = (self._table([side]) for side in (pair.before, pair.after))
+        gone, added = rows
+        if old and new:
+            both = f"(select count(*) from ({old} except all {new})), (select count(*) from ({new} except all {old}))"
+            gone, added = connection.execute(f"select {both}").fetchall()[0]
+        return Differing(*what, gone, added)
+
+    def _table(self, sides: Sequence[Side]) -> str:
+        paths = [str(self.lake.near(LakeFile.of(file))) for side in sides for file in side.files or ()]
+        if not paths:
+            return ""
+        return f"select * from read_parquet({file_list(paths)}, hive_partitioning = false, union_by_name = true)"
 
 
-def _table(lake: Lake, side: _Side) -> str:
-    paths = [str(lake.near(LakeFile.of(file))) for file in side.files or ()]
-    return f"select * from read_parquet({file_list(paths)}, hive_partitioning = false)" if paths else ""
+def _built(one: PartitionHistory, before: Side) -> Pair:
+    """A partition that a run has built, beside what there was."""
+    return Pair(one.dataset, one.layer, one.partition, one.logic_version, before, Side(one.rows, one.files))

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from tradex_ledger.cli.common import Call, as_of_option, command, examples, no_verify_option, rows_options
+from tradex_ledger.cli.layouts.diff import differing
 from tradex_ledger.cli.show import Show
 
 if TYPE_CHECKING:
-    from tradex_ledger.audit.diff import Differing
     from tradex_ledger.audit.log import Log
+    from tradex_ledger.workspace.audit import DiffOptions
 
 COLUMNS = ("position", "at", "by", "stream", "event", "what")
 
@@ -49,33 +50,55 @@ def history(call: Call, subject: str, as_of: str | None) -> None:
     call.result(found, _story)
 
 
-@command(audit, "diff", example="tradex audit diff --candidate bf-1m83\ntradex audit diff gold_signals --versions 1 2")
-@click.argument("dataset", required=False)
+@command(
+    audit,
+    "diff",
+    example="tradex audit diff bf-1m83\n"
+    "tradex audit diff gold_signals --versions 1 2 --where \"ticker = 'AAPL'\"\n"
+    "tradex audit diff gold_signals --between 120 2014-03-01 -o changed.csv",
+)
+@click.argument("subject", required=False, metavar="[RUN|DATASET]")
 @click.option("--candidate", "run_id", metavar="ID", help="A run that is not published.")
 @click.option("--versions", type=int, nargs=2, metavar="OLDER NEWER", help="Two logic versions of DATASET.")
+@click.option("--between", nargs=2, metavar="BEFORE AFTER", help="DATASET as of two positions, days or times.")
+@click.option("--where", metavar="CONDITION", help="Only rows for which this holds, before or after.")
+@click.option("--samples", type=click.IntRange(0, 100_000), default=20, show_default=True, help="Rows to be shown.")
 @no_verify_option
 @rows_options
-def diff(call: Call, dataset: str | None, run_id: str | None, versions: tuple[int, int] | None, no_verify: bool) -> int:
-    """What a run's candidates would change, or how two versions of a dataset differ.
+def diff(
+    call: Call,
+    subject: str | None,
+    run_id: str | None,
+    versions: tuple[int, int] | None,
+    between: tuple[str, str] | None,
+    where: str | None,
+    samples: int,
+    no_verify: bool,
+) -> int:
+    """What a run changed, or would change if it were published; or how a DATASET differs between two versions or two
+    positions.
 
-    For each partition that differs: rows before and after, gone and new.
+    Rows are told by the key of their dataset. Counts are exact: a changed row is among those that are gone and those
+    that are new. Samples are the first in order of day and key. With --format each value that changed is a row.
     """
-    if (run_id is None) == (dataset is None) or (dataset is None) != (versions is None):
-        raise click.UsageError("Give --candidate ID, or DATASET with --versions OLDER NEWER.")
+    if sum((run_id is not None, versions is not None, between is not None)) > 1 or (
+        (subject is None) == (run_id is None)
+    ):
+        raise click.UsageError("Give a RUN, or --candidate ID, or DATASET with --versions or with --between.")
+    how: DiffOptions = {"trusting": no_verify, "where": where, "samples": samples}
     with call.open(reading=True) as workspace:
         if no_verify:
             call.show.warning(workspace.audit.not_verified)
-        if dataset is not None and versions is not None:
-            found = workspace.audit.diff_versions(dataset, *versions, trusting=no_verify)
+        if subject is None:
+            found = workspace.audit.diff_candidate(run_id or "", **how)
+        elif versions is not None:
+            found = workspace.audit.diff_versions(subject, *versions, **how)
+        elif between is not None:
+            found = workspace.audit.diff_positions(subject, *between, **how)
         else:
-            found = workspace.audit.diff(run_id or "", trusting=no_verify)
-    call.result(found, lambda show, rows: _differing(show, rows, "would change" if run_id else "differ"))
+            found = workspace.audit.diff(subject, **how)
+    call.result(found, differing)
     return 1 if found else 0
-
-
-def _differing(show: Show, rows: list[Differing], how: str) -> None:
-    show.rows(rows, ("dataset", "partition", "logic_version", "rows_before", "rows_after", "rows_gone", "rows_new"))
-    show.note(f"{len(rows)} partitions {how}")
 
 
 def _story(show: Show, found: Log) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from tradex_ledger.audit.documents.plan import Move, PlanDocument, shares
 from tradex_ledger.audit.documents.run import UNTRUSTED, Judgement, RunDocument, run_document
@@ -15,6 +15,7 @@ from tradex_ledger.domain.approval import approval_of
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.day import iso
 from tradex_ledger.domain.plan import Plan
+from tradex_ledger.errors import RefusedError
 from tradex_ledger.lake.verified import NOT_VERIFIED
 from tradex_ledger.ledger.named import NoSuchStreamError
 from tradex_ledger.relations.runs import RUNS
@@ -25,6 +26,26 @@ if TYPE_CHECKING:
     from tradex_ledger.workspace.backfills import Backfills
     from tradex_ledger.workspace.core import Core
     from tradex_ledger.workspace.policy import Policies
+
+
+class RevertedError(RefusedError):
+    """What a run published is taken back."""
+
+    code = "reverted"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"what {run_id} published was taken back",
+            mend=f"see when: tradex audit history {run_id}; then tradex audit diff DATASET --between BEFORE AFTER",
+        )
+
+
+class DiffOptions(TypedDict, total=False):
+    """How two sides are held against each other: see `audit.diff.Differ`."""
+
+    trusting: bool
+    where: str | None
+    samples: int
 
 
 class Audit:
@@ -111,14 +132,34 @@ class Audit:
         """What to say of an answer that believed the files of the lake."""
         return NOT_VERIFIED
 
-    def diff(self, run_id: str, *, trusting: bool = False) -> list[Differing]:
-        """What the candidates of a run would change, partition by partition."""
-        from tradex_ledger.audit.diff import diff_candidate
+    def diff(self, run_id: str, **how: Unpack[DiffOptions]) -> list[Differing]:
+        """What a run has changed, or, where it is not published, what its candidates would change.
 
-        return diff_candidate(self.core.ledger, self.core.lake, run_id, trusting=trusting)
+        Raises: `RevertedError` where what it published is taken back.
+        """
+        from tradex_ledger.audit.diff import Differ
 
-    def diff_versions(self, dataset: str, older: int, newer: int, *, trusting: bool = False) -> list[Differing]:
+        found = self.core.ledger.find_run(run_id)
+        differ = Differ(self.core.ledger, self.core.lake, **how)
+        (run,) = Reader(self.core.ledger.store).read(RUNS, "run_id = ?", found)
+        if run.status == "REVERTED":
+            raise RevertedError(found)
+        return differ.published(found) if run.published_position is not None else differ.candidate(found)
+
+    def diff_candidate(self, run_id: str, **how: Unpack[DiffOptions]) -> list[Differing]:
+        """What the candidates of a run would change."""
+        from tradex_ledger.audit.diff import Differ
+
+        return Differ(self.core.ledger, self.core.lake, **how).candidate(self.core.ledger.find_run(run_id))
+
+    def diff_versions(self, dataset: str, older: int, newer: int, **how: Unpack[DiffOptions]) -> list[Differing]:
         """The days on which two logic versions of a dataset differ."""
-        from tradex_ledger.audit.diff import diff_versions
+        from tradex_ledger.audit.diff import Differ
 
-        return diff_versions(self.core.ledger, self.core.lake, dataset, older, newer, trusting=trusting)
+        return Differ(self.core.ledger, self.core.lake, **how).versions(dataset, older, newer)
+
+    def diff_positions(self, dataset: str, earlier: str, later: str, **how: Unpack[DiffOptions]) -> list[Differing]:
+        """The days of a dataset that readers had otherwise as of one position, day or time than of another."""
+        from tradex_ledger.audit.diff import Differ
+
+        return Differ(self.core.ledger, self.core.lake, **how).positions(dataset, earlier, later)
