@@ -155,7 +155,7 @@ def test_only_show_prints():
 
 A_DAY_TURNED = re.compile(r"\b(toordinal|fromordinal)\(|719_?163|T00:00:00\.000000Z|\bdate\.fromisoformat\(")
 """A day on its way to another form. What a person typed is read as a date at the door of the shell and of a query."""
-MAY_TURN_DAYS = ("tradex_ledger/domain/day.py", "tradex_ledger/cli/common.py", "tradex_ledger/audit/values.py")
+MAY_TURN_DAYS = ("tradex_ledger/domain/day.py", "tradex_ledger/cli/days.py", "tradex_ledger/audit/values.py")
 
 
 def test_a_day_becomes_text_a_date_or_a_number_in_one_place():

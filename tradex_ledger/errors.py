@@ -7,6 +7,8 @@ an exit status.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class TradexError(Exception):
     """Something a person can read, with the values, and what mends it."""
@@ -24,6 +26,14 @@ class TradexError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         """Leaf classes own their constructors, so the way back from a worker process goes past them."""
         return (_revive, (type(self), self.args, self.__dict__))
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """What somebody who wrote a name may have meant, as a question and a space; nothing where nothing is like it."""
+    from difflib import get_close_matches  # loads slowly, and only errors ask
+
+    found = get_close_matches(name, list(known), n=2, cutoff=0.7)
+    return f"did you mean {' or '.join(found)}? " if found else ""
 
 
 def _revive(cls: type[TradexError], args: tuple[object, ...], facts: dict[str, object]) -> TradexError:

@@ -12,7 +12,7 @@ import duckdb
 import orjson
 
 from tradex_ledger.domain.lake_file import LakeFile
-from tradex_ledger.errors import EnvironmentFault, NotFoundError
+from tradex_ledger.errors import EnvironmentFault, NotFoundError, meant
 from tradex_ledger.lake.storage import LakeFileError, translate
 from tradex_ledger.lake.verified import Reading
 from tradex_ledger.paths import file_list
@@ -48,7 +48,7 @@ class UnknownTableError(NotFoundError):
     code = "unknown-table"
 
     def __init__(self, name: str, known: list[str]) -> None:
-        super().__init__(f"there is no table {name!r}", mend=f"tables are: {', '.join(known)}")
+        super().__init__(f"there is no table {name!r}", mend=f"{meant(name, known)}tables are: {', '.join(known)}")
 
 
 class PrunedFileError(EnvironmentFault):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "csv", "tsv", "jsonl", "parquet", "markdown")
 NULL = r"\N"
+DECLARED = frozenset({"override_state"})
+"""Options without a default that are declared, whichever way; who forgets one among others is told of it, too."""
 D = TypeVar("D")
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -90,22 +91,23 @@ class Call:
         self.show.either(document, said)
 
 
-class DayType(click.ParamType[date]):
-    """A day, `YYYY-MM-DD`."""
+class Whole(click.Command):
+    """A command that says at once what is missing of a call, and not one thing after another."""
 
-    name = "day"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        del param, ctx
-        if isinstance(value, date):
-            return value
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = [*args]
         try:
-            return date.fromisoformat(str(value))
-        except ValueError:
-            raise UsageError(f"{value!r} is not a day", mend="write it as YYYY-MM-DD, for example 2014-02-28") from None
-
-
-DAY = DayType()
+            return super().parse_args(ctx, args)
+        except click.MissingParameter as error:
+            values = self.make_parser(ctx).parse_args(args=given)[0]
+            missing = [
+                parameter.get_error_hint(ctx)
+                for parameter in self.get_params(ctx)
+                if (parameter.required or parameter.name in DECLARED) and parameter.name not in values
+            ]
+            if len(missing) < 2:
+                raise
+            raise click.UsageError(f"Missing: {'; '.join(missing)}.", ctx) from error
 
 
 def common_options(function: F) -> F:
@@ -136,7 +138,7 @@ def command(group: click.Group, name: str, *, example: str) -> Callable[[Callabl
             call.as_json = as_json or call.as_json
             return function(call, **values)
 
-        made = click.command(name, epilog=examples(example))(common_options(invoke))
+        made = click.command(name, epilog=examples(example), cls=Whole)(common_options(invoke))
         group.add_command(made)
         return made
 

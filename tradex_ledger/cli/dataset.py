@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tradex_ledger.cli.common import DAY, Call, as_of_option, command, examples, rows_options
+from tradex_ledger.cli.common import Call, as_of_option, command, examples, rows_options
+from tradex_ledger.cli.days import DAY, LAST_DAY
 from tradex_ledger.cli.show import Show, cell
 from tradex_ledger.errors import UsageError
 
@@ -139,7 +140,7 @@ def restore(call: Call, name: str, version: int, reason: str) -> None:
 )
 @click.argument("name")
 @click.option("--from", "first", type=DAY, required=True, help="First day, included.")
-@click.option("--to", "last", type=DAY, required=True, help="Last day, included.")
+@click.option("--to", "last", type=LAST_DAY, required=True, help="Last day, included.")
 @click.option("--reason", required=True, help="Why they must stay as they are.")
 def protect(call: Call, name: str, first: date, last: date, reason: str) -> None:
     """Keep days of a dataset as they are: planning a backfill over them is refused."""
@@ -155,7 +156,7 @@ def protect(call: Call, name: str, first: date, last: date, reason: str) -> None
 )
 @click.argument("name")
 @click.option("--from", "first", type=DAY, required=True, help="First day of the protection.")
-@click.option("--to", "last", type=DAY, required=True, help="Last day of the protection.")
+@click.option("--to", "last", type=LAST_DAY, required=True, help="Last day of the protection.")
 @click.option("--protection", metavar="TEXT", help="Which, if there are several: the beginning of its reason.")
 @click.option("--reason", required=True, help="Why it is lifted.")
 def unprotect(call: Call, name: str, first: date, last: date, protection: str | None, reason: str) -> None:

@@ -21,7 +21,7 @@ from tradex_ledger.cli.common import Call, common_options
 from tradex_ledger.cli.faults import Unforeseen, check_memory, has_lacked_memory, keep_quiet
 from tradex_ledger.cli.show import OutputFault, Show
 from tradex_ledger.cli.signals import interruption, text
-from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
+from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError, meant
 from tradex_ledger.paths import readable
 
 # What has words of its own below; the rest is a fault of the program.
@@ -77,8 +77,9 @@ class LazyGroup(click.Group):
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        del ctx
         if cmd_name not in _COMMANDS:
+            if like := meant(cmd_name, _COMMANDS):
+                ctx.fail(f"No such command {cmd_name!r}; {like.strip()}")
             return None
         module, _, name = _COMMANDS[cmd_name][0].partition(":")
         found: click.Command = getattr(importlib.import_module(module), name)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
 import click
 
-from tradex_ledger.cli.common import DAY, Call, command, examples
+from tradex_ledger.cli.common import Call, command, examples
+from tradex_ledger.cli.days import DAY, LAST_DAY
 from tradex_ledger.cli.layouts.plan import planned
 from tradex_ledger.cli.layouts.run import next_step
 from tradex_ledger.cli.show import Show
@@ -101,7 +102,7 @@ def range_options(*, required: bool) -> Callable[[F], F]:
 
     def decorate(function: F) -> F:
         for option in (
-            click.option("--to", "last", type=DAY, required=required, help=f"Last day (UTC), included.{rest}"),
+            click.option("--to", "last", type=LAST_DAY, required=required, help=f"Last day (UTC), included.{rest}"),
             click.option("--from", "first", type=DAY, required=required, help=f"First day (UTC), included.{rest}"),
         ):
             function = option(function)

@@ -6,7 +6,8 @@ from datetime import date
 
 import click
 
-from tradex_ledger.cli.common import DAY, Call, command
+from tradex_ledger.cli.common import Call, command
+from tradex_ledger.cli.days import DAY, LAST_DAY
 
 _top = click.Group()
 
@@ -21,7 +22,7 @@ _top = click.Group()
 @click.option("--reason", help="Why: it stays on record.")
 @click.option("--check", is_flag=True, help="Ask the platform which posts of some days are gone: a compliance job.")
 @click.option("--from", "first", type=DAY, help="With --check: the first day of the posts.")
-@click.option("--to", "last", type=DAY, help="With --check: the last day, included.")
+@click.option("--to", "last", type=LAST_DAY, help="With --check: the last day, included.")
 def retract(
     call: Call, ids: tuple[str, ...], reason: str | None, check: bool, first: date | None, last: date | None
 ) -> None:

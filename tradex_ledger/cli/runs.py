@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tradex_ledger.cli.common import DAY, Call, as_of_option, command
+from tradex_ledger.cli.common import Call, as_of_option, command
+from tradex_ledger.cli.days import DAY
 from tradex_ledger.cli.show import Show
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from tradex_ledger.cli.common import DAY, Call, command
+from tradex_ledger.cli.common import Call, command
+from tradex_ledger.cli.days import DAY
 from tradex_ledger.cli.show import Show
 from tradex_ledger.errors import TradexError
 

@@ -27,7 +27,7 @@ from tradex_ledger.datasets import names
 from tradex_ledger.datasets.header import FIELDS, HEADER, Header, fields_of, read_by
 from tradex_ledger.datasets.tokens import statement
 from tradex_ledger.domain.layers import LAYERS
-from tradex_ledger.errors import EnvironmentFault, NotFoundError, RefusedError
+from tradex_ledger.errors import EnvironmentFault, NotFoundError, RefusedError, meant
 
 _READS = re.compile(r"([+-]?[0-9]{1,9})d(?:\.\.([+-]?[0-9]{1,9})d)?")
 
@@ -59,7 +59,7 @@ class UnknownDatasetError(NotFoundError):
     code = "unknown-dataset"
 
     def __init__(self, name: str, known: list[str]) -> None:
-        super().__init__(f"there is no dataset {name!r}", mend=f"one of: {', '.join(known)}")
+        super().__init__(f"there is no dataset {name!r}", mend=f"{meant(name, known)}one of: {', '.join(known)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tradex_ledger.errors import NotFoundError, UsageError
+from collections.abc import Iterable
+
+from tradex_ledger.errors import NotFoundError, UsageError, meant
 from tradex_ledger.ledger.select import Store, read
 
 RUNS = ("bf-", "run-")
@@ -40,8 +42,10 @@ class ShortIdError(UsageError):
 class NoSuchStreamError(NotFoundError):
     """The ledger has no stream of that name."""
 
-    def __init__(self, name: str, noun: str = "run") -> None:
-        super().__init__(f"there is no {noun} {name!r}", mend="see what there is: tradex backfill list")
+    def __init__(self, name: str, noun: str = "run", known: Iterable[str] = ()) -> None:
+        super().__init__(
+            f"there is no {noun} {name!r}", mend=f"{meant(name, known)}see what there is: tradex backfill list"
+        )
 
 
 def find_run(store: Store, prefix: str, *, kinds: tuple[str, ...] = RUNS) -> str:
@@ -62,5 +66,5 @@ def find_run(store: Store, prefix: str, *, kinds: tuple[str, ...] = RUNS) -> str
     if len(found) > 1:
         raise AmbiguousIdError(prefix, found)
     if not found:
-        raise NoSuchStreamError(prefix)
+        raise NoSuchStreamError(prefix, known=streams)
     return str(found[0])
