@@ -15,7 +15,7 @@ from tradex_ledger.domain.approval import approval_of
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.day import iso
 from tradex_ledger.domain.plan import Plan
-from tradex_ledger.errors import RefusedError
+from tradex_ledger.errors import RefusedError, UsageError
 from tradex_ledger.lake.verified import NOT_VERIFIED
 from tradex_ledger.ledger.named import NoSuchStreamError
 from tradex_ledger.relations.runs import RUNS
@@ -37,6 +37,16 @@ class RevertedError(RefusedError):
         super().__init__(
             f"what {run_id} published was taken back",
             mend=f"see when: tradex audit history {run_id}; then tradex audit diff DATASET --between BEFORE AFTER",
+        )
+
+
+class TwoSidesError(UsageError):
+    """A dataset is to be compared, and nothing says which two states of it."""
+
+    def __init__(self, dataset: str) -> None:
+        super().__init__(
+            f"{dataset} is a dataset: two states of it can be compared",
+            mend=f"tradex audit diff {dataset} --versions OLDER NEWER, or --between BEFORE AFTER",
         )
 
 
@@ -135,10 +145,12 @@ class Audit:
     def diff(self, run_id: str, **how: Unpack[DiffOptions]) -> list[Differing]:
         """What a run has changed, or, where it is not published, what its candidates would change.
 
-        Raises: `RevertedError` where what it published is taken back.
+        Raises: `RevertedError` where what it published is taken back, `TwoSidesError` for the name of a dataset.
         """
         from tradex_ledger.audit.diff import Differ
 
+        if self.core.ledger.version_of(f"dataset-{run_id}"):
+            raise TwoSidesError(run_id)
         found = self.core.ledger.find_run(run_id)
         differ = Differ(self.core.ledger, self.core.lake, **how)
         (run,) = Reader(self.core.ledger.store).read(RUNS, "run_id = ?", found)
