@@ -91,6 +91,7 @@ TOPICS = {
     "run.published",
     "run.released",
     "run.sla_exceeded",
+    "seal.key_announced",
     "source.looked",
     "source_count.taken",
 }
@@ -104,6 +105,7 @@ STREAMS = {
     "lake": re.compile(r"^lake$"),
     "source": re.compile(r"^look-[0-9a-z]{13}$"),
     "retraction": re.compile(r"^retr-[0-9a-z]{13}$"),
+    "seal": re.compile(r"^seal-[0-9a-f]{8}$"),
     "source_count": re.compile(r"^count-[0-9a-z]{13}$"),
     "policy": re.compile(r"^policy$"),
     "pipeline_state": re.compile(r"^pipeline-[a-z][a-z0-9_]*$"),

@@ -6,12 +6,13 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from tradex_ledger import locate
 from tradex_ledger.config_errors import NoDatabaseError, PasswordInUrlError
+from tradex_ledger.domain.checkpoints import Checkpoints, checkpoints_of
 from tradex_ledger.domain.policy import Policy, settings
 from tradex_ledger.domain.policy_text import MOST as POLICY_MOST
 from tradex_ledger.domain.policy_text import PolicyValueError, policy_of, said
@@ -43,6 +44,7 @@ _KNOWN = {
     "policy": set(settings()),
     "alerts": {"urls"},
     "compute": {"pool"},
+    "checkpoints": {one.name for one in fields(Checkpoints)},
 }
 
 
@@ -63,7 +65,7 @@ class Config:
     `sources` are places by the names of sources, `source` that of the one that has none of its own; `name` is the
     pipeline's, where it is not the built-in one's. `prices` are what sources that are called take, by their names ("":
     the one that has none of its own), where the settings say so. `pool` is a cluster's, where worker processes are not
-    enough.
+    enough. `checkpoints` say when heads of the ledger are cut, and where they are laid.
     """
 
     folder: Path
@@ -80,6 +82,7 @@ class Config:
     name: str | None = None
     prices: Mapping[str, Prices] = field(default_factory=dict)
     pool: str | None = None
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
 
 
 def open_config(path: str | Path) -> Config:
@@ -133,6 +136,7 @@ def load_config(path: Path) -> Config:
         policy=_policy(path, content.get("policy", {})),
         alert_urls=_urls(path, content.get("alerts", {})),
         pool=_pool(path, content.get("compute", {})),
+        checkpoints=_checkpoints(path, content.get("checkpoints", {})),
     )
 
 
@@ -182,6 +186,19 @@ def _pool(path: Path, values: Mapping[str, Toml]) -> str | None:
         usual = f'say pool = "{PROCESSES}" or "dask:tcp://HOST:PORT" (the scheduler\'s)'
         raise ConfigError(path, f"[compute] pool is no pool: {said(place)}", usual)
     return None if place == PROCESSES else place
+
+
+def _checkpoints(path: Path, values: Mapping[str, Toml]) -> Checkpoints:
+    """The same with the places outside absolute. Raises `ConfigError`."""
+    try:
+        found = checkpoints_of(values)
+    except ValueError as error:
+        raise ConfigError(path, f"[checkpoints] {error}") from None
+    sinks = tuple(given(sink, path.parent) for sink in found.sinks)
+    for sink in sinks:
+        if path.parent in (sink, *sink.parents):
+            raise ConfigError(path, f"[checkpoints] {sink} lies in the workspace, and is not outside")
+    return replace(found, sinks=tuple(map(str, sinks)))
 
 
 def _positive(path: Path, values: Mapping[str, Toml], name: str, default: int | None) -> int | None:

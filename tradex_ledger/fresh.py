@@ -58,6 +58,12 @@ lake = {lake}
 [compute]
 # pool = "processes"         # where windows are built; on a Dask cluster: "dask:tcp://HOST:PORT" (the scheduler's)
 
+[checkpoints]
+# every = 10000              # events after which a head of the ledger is signed at the latest
+# sinks = ["/mnt/usb/heads"] # folders outside, that heads are laid in, too: tradex ledger checkpoint
+# witnesses = []             # verifier keys of witnesses whose cosignatures count: tradex ledger witness
+# quorum = 1                 # how many of them must have cosigned a head
+
 [alerts]
 # urls = ["mailto://…", "slack://…"]   # where alerts go, in the notation of Apprise
 """

@@ -45,6 +45,7 @@ READING: dict[str, list[tuple[str, ...]]] = {
     "ledger show": [()],
     "ledger epoch": [()],
     "ledger copy": [()],
+    "ledger key": [()],
     "lake gc": [()],
     "lake prune": [("gold_signals",)],
     "lake lost": [(), ("gold_signals",)],
@@ -62,7 +63,7 @@ READING: dict[str, list[tuple[str, ...]]] = {
 WRITING = {
     *("init", "demo", "run", "worker", "retract"),
     *("dataset bump", "dataset deprecate", "dataset restore", "dataset protect", "dataset unprotect"),
-    *("ledger grants", "ledger backup", "ledger restore"),
+    *("ledger grants", "ledger backup", "ledger restore", "ledger checkpoint", "ledger witness"),
     *("engine accept", "policy approve", "policy reject", "policy adopt"),
     *(f"backfill {name}" for name in ("approve", "reject", "cancel", "run", "pause", "resume", "release", "revert")),
     *("backfill request logical", "backfill request forced"),  # with --dry-run as those above

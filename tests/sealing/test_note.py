@@ -201,7 +201,6 @@ def test_what_is_no_key_is_told_without_saying_it(line: str):
         signer_key(line.replace("PRIVATE", "PUBLIC"))
 
 
-@pytest.mark.norm("N40")
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_no_byte_of_a_signed_checkpoint_can_be_another(data: st.DataObject):

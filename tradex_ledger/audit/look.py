@@ -41,12 +41,15 @@ class Look:
         return Look(open_store(config.ledger_url, config.folder), config, lake)
 
     def strange(self) -> Iterator[str]:
-        """Whether ledger and lake do not belong together."""
+        """Whether ledger and lake do not belong together, and the ledger is not what its heads say that it was."""
         from tradex_ledger.lake.identity import problem
+        from tradex_ledger.sealing.heads import problem as other_head
+        from tradex_ledger.sealing.places import places_of
 
-        found = problem(self.store, self.lake)
-        if found is not None:
-            yield f"{found.message}; {found.mend}"
+        places = places_of(self.config.folder, self.store.ledger, self.config.checkpoints.sinks)
+        for found in (problem(self.store, self.lake), other_head(self.store, places)):
+            if found is not None:
+                yield f"{found.message}; {found.mend}"
 
     def unrecorded(self) -> Iterator[str]:
         """Whether the settings propose another policy than the one on record: it has no effect."""

@@ -9,14 +9,19 @@ import click
 from tradex_ledger.cli.common import Call, command, examples
 from tradex_ledger.cli.layouts import store as layouts
 from tradex_ledger.cli.layouts.lake import epoch_plan, identity
+from tradex_ledger.cli.seal import checkpoint, key, witness
 
-LOST_HEAD = ("ledger-behind", "ledger-forked", "epoch-waits")
+LOST_HEAD = ("ledger-behind", "ledger-forked", "epoch-waits", "ledger-cut", "split-view")
 """What a ledger that was put back from a copy is refused with."""
 
 
 @click.group("ledger", epilog=examples("tradex ledger show"))
 def ledger() -> None:
     """The ledger and its lake: whether they belong together."""
+
+
+for sealing in (checkpoint, key, witness):
+    ledger.add_command(sealing)
 
 
 @command(ledger, "show", example="tradex ledger show")

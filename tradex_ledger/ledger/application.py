@@ -23,6 +23,7 @@ from tradex_ledger.domain.lake import LakeLog
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.policy_record import PolicyRecord
 from tradex_ledger.domain.retraction import Retraction
+from tradex_ledger.domain.seal import Seal
 from tradex_ledger.domain.source import Look
 from tradex_ledger.errors import ConflictError
 from tradex_ledger.ledger.ask import of_stream
@@ -41,7 +42,7 @@ A = TypeVar("A", bound=Aggregate)
 
 KINDS: tuple[type[Aggregate], ...] = (
     Backfill, IncrementalRun, Dataset, PipelineState, AlertLog, Look, PolicyRecord, ClockNote, LakeLog,
-    SourceCount, Retraction,
+    SourceCount, Retraction, Seal,
 )  # fmt: skip
 """The kinds of streams; named here so that every process knows them."""
 
@@ -60,7 +61,8 @@ class WriterConflictError(ConflictError):
 class Ledger:
     """All streams of one workspace: `store` is what it is read by, `open_engine` what it is written through.
 
-    With `reading` nothing can be written.
+    With `reading` nothing can be written. `on_saved` is told of each save, once it is durable: the topics of its
+    events, and the position after it.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Ledger:
         self.store = store
         self.clock = clock
         self.reading = reading
+        self.on_saved: Callable[[frozenset[str], int], None] | None = None
         self._open_engine = open_engine
 
     @cached_property
@@ -128,11 +131,15 @@ class Ledger:
 
         read = {a.id: a.version for a in unmoved}
         streams = [*(a.id for a in aggregates), *read]
+        topics = frozenset(event.TOPIC for a in aggregates for event in a.pending_events)
         try:
             recordings = self._writer.save(*aggregates, unmoved=read)
         except IntegrityError:
             raise WriterConflictError(streams) from None
-        return recordings[-1].notification.id if recordings else self.position()
+        position = recordings[-1].notification.id if recordings else self.position()
+        if topics and self.on_saved is not None:
+            self.on_saved(topics, position)
+        return position
 
     @property
     def id(self) -> str:

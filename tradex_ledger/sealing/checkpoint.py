@@ -20,9 +20,9 @@ _SIZE = re.compile(r"0|[1-9][0-9]{0,18}").fullmatch
 MOST_EVENTS = 2**63 - 1
 
 
-def origin_of(ledger: str) -> str:
-    """What a ledger's checkpoints and its key are called, by its id."""
-    return f"{_PROGRAM}/{ledger}"
+def origin_of(ledger: str, line: int = 0) -> str:
+    """What a ledger's checkpoints and its key are called, by its id, and by the line of its history (`lines.py`)."""
+    return f"{_PROGRAM}/{ledger}/{line}" if line else f"{_PROGRAM}/{ledger}"
 
 
 @dataclass(frozen=True, slots=True)

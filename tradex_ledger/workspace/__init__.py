@@ -46,6 +46,7 @@ from tradex_ledger.ledger.select import sqlite_path
 from tradex_ledger.modes import OWNER_WRITES, make_file
 from tradex_ledger.paths import check_name, current_folder, resolved, written
 from tradex_ledger.planning.words import words_in
+from tradex_ledger.sealing.heads import HeadError
 from tradex_ledger.sources.called import check_begins
 from tradex_ledger.sources.files import FilesPlace
 from tradex_ledger.sources.places import Places, chosen, open_place
@@ -59,6 +60,7 @@ from tradex_ledger.workspace.incremental import Incremental
 from tradex_ledger.workspace.lake import LakeRoom
 from tradex_ledger.workspace.policy import Policies
 from tradex_ledger.workspace.runs import Runs
+from tradex_ledger.workspace.seals import Seals
 from tradex_ledger.workspace.spending import Spending
 from tradex_ledger.workspace.store import StoreRoom
 
@@ -148,6 +150,7 @@ class Workspace:
         self.policy = Policies(core)
         self.datasets = Datasets(core)
         self.lake = LakeRoom(core, self.datasets)
+        self.seals = Seals(core)
         self.store = StoreRoom(core, self.lake)
         self.incremental = Incremental(core, self.datasets)
         self.runs = Runs(core, self.incremental)
@@ -168,8 +171,8 @@ class Workspace:
             stack.callback(opened.close)
             if not opened.core.lake.reading:
                 try:
-                    settle(opened.ledger.store, opened.core.lake, strict=False)
-                except (LakeIdentityError, LedgerMovedError) as error:
+                    opened.core.settle()
+                except (LakeIdentityError, LedgerMovedError, HeadError) as error:
                     if error.code not in tolerates:
                         raise
             stack.pop_all()
@@ -293,4 +296,5 @@ class Workspace:
         if self.ledger.version_of(state_stream(name)) == 0:
             self.ledger.append(PipelineState.open(name, cursor=cursor, by=self.actor))
         self.datasets.register()
+        self.seals.begin()
         settle(self.ledger.store, self.core.lake)  # from its first day on the lake says whose it is

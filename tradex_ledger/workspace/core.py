@@ -23,6 +23,7 @@ from tradex_ledger.domain.policy_record import STREAM as POLICY_STREAM
 from tradex_ledger.domain.policy_record import PolicyRecord
 from tradex_ledger.domain.words import Words
 from tradex_ledger.driving.execution import Execution, Progress, silent
+from tradex_ledger.lake.identity import settle
 from tradex_ledger.lake.open import open_lake
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.ledger.application import Ledger, open_ledger
@@ -33,6 +34,10 @@ from tradex_ledger.planning.words import words_in, words_of
 from tradex_ledger.pool.open import open_pool
 from tradex_ledger.pool.port import Pool
 from tradex_ledger.pool.processes import ProcessPool
+from tradex_ledger.sealing.cut import AfterSaves
+from tradex_ledger.sealing.heads import check_all
+from tradex_ledger.sealing.places import Places as HeadPlaces
+from tradex_ledger.sealing.places import places_of
 from tradex_ledger.sources.called import Called
 from tradex_ledger.sources.places import Places
 from tradex_ledger.trust import UntrustedError, check_trusted
@@ -71,6 +76,8 @@ class Core:
         self.clock = clock
         self.lake = lake or open_lake(config.lake, reading=reading, clock=clock)  # first: refused, it leaves none open
         self.ledger = ledger or open_ledger(config.ledger_url, clock, config.folder, reading=reading, records=records)
+        if not reading:
+            self.ledger.on_saved = AfterSaves(self.ledger.store, self.places, config.checkpoints.every)
         self._here: ProcessPool | None = None
         self._pool: Pool | None = None
         self._catalogs = Catalogs(self.ledger.store)
@@ -100,6 +107,18 @@ class Core:
         except UntrustedError:
             return False
         return True
+
+    @property
+    def places(self) -> HeadPlaces:
+        """Where heads of the ledger are kept."""
+        return places_of(self.config.folder, self.ledger.id, self.config.checkpoints.sinks)
+
+    def settle(self) -> None:
+        """Check that ledger and lake belong together, as `identity.settle` does, and that the ledger is what its heads
+        say that it was. Raises: `LakeIdentityError`, `LedgerMovedError`, `BrokenLedgerError`.
+        """
+        settle(self.ledger.store, self.lake, strict=False)
+        check_all(self.ledger.store, self.places)
 
     @property
     def pipeline(self) -> Pipeline:

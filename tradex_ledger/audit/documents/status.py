@@ -10,6 +10,7 @@ import orjson
 
 from tradex_ledger.audit.documents.form import HIDDEN, IF_ANY
 from tradex_ledger.audit.documents.held import Held, datasets
+from tradex_ledger.audit.documents.seal import SealingDocument, sealing
 from tradex_ledger.audit.documents.source import Looks, newest_looks
 from tradex_ledger.relations.data import ENGINES, TWO_CONTENTS, Engine, TwoContents
 from tradex_ledger.relations.runs import (
@@ -126,6 +127,7 @@ class StatusDocument:
     cursors_ahead: list[CursorAhead]
     definitions: list[Finding]
     two_contents: list[TwoContents]
+    sealing: SealingDocument
 
 
 def status(reader: Reader, config: Config, now: datetime | None) -> StatusDocument:
@@ -149,6 +151,7 @@ def status(reader: Reader, config: Config, now: datetime | None) -> StatusDocume
         cursors_ahead=_cursors_ahead(reader, states, now) if now else [],
         definitions=_findings(reader, config) if now else [],
         two_contents=reader.read(TWO_CONTENTS, "true order by dataset"),
+        sealing=sealing(reader.store, config, reader.as_of.position, now),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tradex_ledger.cli.layouts.run import COLUMNS, day, next_step, run_row
+from tradex_ledger.cli.layouts.seal import sealing
 from tradex_ledger.cli.layouts.source import status_lines
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def status(show: Show, document: StatusDocument) -> None:
     for waiting in document.waiting:
         step = next_step(waiting.run_id, waiting.status, waiting.run_kind)
         show.note(f"{waiting.run_id} is {waiting.status}: {step}")
+    sealing(show, document.sealing)
     _findings(show, document)
     _stale(show, document)
     for verdict in document.engines:
