@@ -6,13 +6,13 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from tradex_ledger import locate
 from tradex_ledger.config_errors import NoDatabaseError, PasswordInUrlError
-from tradex_ledger.domain.checkpoints import Checkpoints, checkpoints_of
+from tradex_ledger.domain.checkpoints import DEFAULT, Checkpoints, checkpoints_of
 from tradex_ledger.domain.policy import Policy, settings
 from tradex_ledger.domain.policy_text import MOST as POLICY_MOST
 from tradex_ledger.domain.policy_text import PolicyValueError, policy_of, said
@@ -44,7 +44,7 @@ _KNOWN = {
     "policy": set(settings()),
     "alerts": {"urls"},
     "compute": {"pool"},
-    "checkpoints": {one.name for one in fields(Checkpoints)},
+    "checkpoints": set(Checkpoints._fields),
 }
 
 
@@ -82,7 +82,7 @@ class Config:
     name: str | None = None
     prices: Mapping[str, Prices] = field(default_factory=dict)
     pool: str | None = None
-    checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    checkpoints: Checkpoints = DEFAULT
 
 
 def open_config(path: str | Path) -> Config:
@@ -198,7 +198,7 @@ def _checkpoints(path: Path, values: Mapping[str, Toml]) -> Checkpoints:
     for sink in sinks:
         if path.parent in (sink, *sink.parents):
             raise ConfigError(path, f"[checkpoints] {sink} lies in the workspace, and is not outside")
-    return replace(found, sinks=tuple(map(str, sinks)))
+    return found._replace(sinks=tuple(map(str, sinks)))
 
 
 def _positive(path: Path, values: Mapping[str, Toml], name: str, default: int | None) -> int | None:

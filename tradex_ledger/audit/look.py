@@ -47,7 +47,7 @@ class Look:
         from tradex_ledger.sealing.places import places_of
 
         places = places_of(self.config.folder, self.store.ledger, self.config.checkpoints.sinks)
-        for found in (problem(self.store, self.lake), other_head(self.store, places)):
+        for found in (problem(self.store, self.lake), other_head(self.store, places.all)):
             if found is not None:
                 yield f"{found.message}; {found.mend}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 EVERY = 10_000
 MOST_EVERY = 1_000_000_000
@@ -12,8 +12,7 @@ _MOST = 32
 _KEY = re.compile(r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]+={0,2}").fullmatch
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoints:
+class Checkpoints(NamedTuple):
     """After how many events a head is cut at the latest; the places outside (folders); the verifier keys of witnesses,
     and how many of them must have cosigned a head.
     """
@@ -22,6 +21,9 @@ class Checkpoints:
     sinks: tuple[str, ...] = ()
     witnesses: tuple[str, ...] = ()
     quorum: int = 0
+
+
+DEFAULT = Checkpoints()
 
 
 def checkpoints_of(values: Mapping[str, object]) -> Checkpoints:

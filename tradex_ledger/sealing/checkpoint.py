@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from tradex_ledger.ledger.merkle import HASH_SIZE
 from tradex_ledger.sealing.base64 import base64, unbase64
-from tradex_ledger.sealing.note import ED25519, Note, SignerKey, VerifierKey, opened, signed
 from tradex_ledger.sealing.note_errors import NoteError, UnsignedError
+
+if TYPE_CHECKING:
+    from tradex_ledger.sealing.note import Note, SignerKey, VerifierKey  # slow to load, for who only compares
 
 _PROGRAM = "tradex-ledger"
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}").fullmatch
@@ -39,8 +42,7 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{base64(self.root)}\n"
 
 
-@dataclass(frozen=True, slots=True)
-class SignedCheckpoint:
+class SignedCheckpoint(NamedTuple):
     """A checkpoint that its ledger has signed, and the note as it is kept."""
 
     checkpoint: Checkpoint
@@ -66,6 +68,8 @@ def parsed(text: str) -> Checkpoint:
 
 def sealed(checkpoint: Checkpoint, signer: SignerKey) -> str:
     """The note of a checkpoint, signed by its ledger's key."""
+    from tradex_ledger.sealing.note import ED25519, signed
+
     if signer.name != checkpoint.origin or signer.kind != ED25519:
         raise ValueError(f"{signer!r} does not sign for {checkpoint.origin}")
     return signed(checkpoint.text, signer)
@@ -78,6 +82,8 @@ def opened_checkpoint(
 
     A key of another name than the origin does not sign for it. Raises: `NoteError`, `SignatureError`, `UnsignedError`.
     """
+    from tradex_ledger.sealing.note import ED25519, opened
+
     keys = tuple(key for key in ledger_keys if key.kind == ED25519)
     found = opened(note, (*keys, *witnesses))
     checkpoint = parsed(found.text)

@@ -10,20 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
 
-from tradex_ledger.domain.waiting import EpochPlan
 from tradex_ledger.errors import BrokenLedgerError, TradexError
+from tradex_ledger.keyed import read_sealed, write_sealed
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.merkle import Tree, hashes_of
 from tradex_ledger.ledger.select import Store, read
 from tradex_ledger.ledger.tree import MissingTileError
 from tradex_ledger.sealing.checkpoint import Checkpoint, SignedCheckpoint, opened_checkpoint, parsed
-from tradex_ledger.sealing.keys import keys_of
 from tradex_ledger.sealing.lines import Lines, lines_of
-from tradex_ledger.sealing.note import VerifierKey, taken_apart
 from tradex_ledger.sealing.note_errors import NoteError, UnsignedError
+from tradex_ledger.sealing.note_text import taken_apart
 from tradex_ledger.sealing.places import Named, Place
+
+if TYPE_CHECKING:
+    from tradex_ledger.domain.waiting import EpochPlan
+    from tradex_ledger.sealing.note import VerifierKey
+
+_SEEN = "signed-heads"
 
 
 class HeadError(BrokenLedgerError):
@@ -77,8 +84,7 @@ class OtherLedgerHeadError(HeadError):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """A head as a place keeps it; its signatures say nothing yet."""
 
     place: Place
@@ -156,6 +162,8 @@ def verified(
 
     Raises: `NoteError`, `SignatureError`, `UnsignedError`, `OtherLedgerHeadError`.
     """
+    from tradex_ledger.sealing.keys import keys_of  # slow to load
+
     checkpoint = parsed(taken_apart(note)[0])
     number = lines.number_of(checkpoint.origin)
     if number is None:
@@ -166,6 +174,21 @@ def verified(
     except UnsignedError as error:
         error.message = f"the head kept in {where} is {error.message}"
         raise
+
+
+def check_signed(store: Store, lines: Lines, head: Head) -> None:
+    """Raise what `verified` raises; of a head that this user has seen signed, his caches remember it.
+
+    To load what verifies takes longer than all else that a look at a ledger does.
+    """
+    digest = sha256(head.note.encode()).digest()
+    folder = store.caches.made(_SEEN)
+    seen = folder / sha256(head.place.name.encode()).hexdigest()[:32] if folder else None
+    if seen is not None and read_sealed(seen, _SEEN) == digest:
+        return
+    verified(store, lines, head.note, head.where)
+    if seen is not None:
+        write_sealed(seen, digest, _SEEN)
 
 
 def check(store: Store, lines: Lines, head: Head) -> bool:

@@ -11,7 +11,7 @@ than both lines have in common, and of no more than were given up.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from tradex_ledger.domain.waiting import EpochPlan
 from tradex_ledger.lake.known import Known, known_of
@@ -21,8 +21,7 @@ from tradex_ledger.sealing.checkpoint import origin_of
 _LATER = re.compile(r"[1-9][0-9]{0,8}").fullmatch
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line that began at a position, by the epoch of that number: it has the first `base` events in common with the
     line before, whose events up to `lost` were given up.
     """
@@ -33,8 +32,7 @@ class Line:
     lost: int
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
+class Lines(NamedTuple):
     """The lines of a ledger of so many events (`head`); the first has the number 0, and is not listed.
 
     `waits`: an epoch was asked for that nobody has begun.
@@ -78,7 +76,7 @@ class Lines:
     def with_epoch(self, plan: EpochPlan) -> Lines:
         """The lines as they will be once the epoch that waits has begun."""
         begun = Line(plan.epoch, self.head + 1, plan.base, plan.lost_position)
-        return replace(self, later=(*self.later, begun), waits=False)
+        return self._replace(later=(*self.later, begun), waits=False)
 
 
 def lines_of(store: Store) -> Lines:

@@ -13,18 +13,30 @@ from hashlib import sha256
 
 from tradex_ledger.sealing.base64 import base64, unbase64
 from tradex_ledger.sealing.note_errors import KeyTextError, NoteError, SignatureError, UnsignedError
+from tradex_ledger.sealing.note_text import (
+    ID_BYTES,
+    MOST_BYTES,
+    MOST_SIGNATURES,
+    Signature,
+    check_text,
+    is_name,
+    taken_apart,
+    text_of,
+)
+
+__all__ = [
+    "COSIGNATURE", "ED25519", "KEY_BYTES", "LAST_SECOND", "MOST_BYTES", "MOST_SIGNATURES",
+    "Note", "Signature", "SignerKey", "Verified", "VerifierKey",
+    "opened", "signed", "signed_too", "signer_key", "taken_apart", "text_of", "verifier_key",
+]  # fmt: skip
 
 ED25519 = 0x01
 COSIGNATURE = 0x04
 KEY_BYTES = 32
-MOST_BYTES = 1_000_000
-MOST_SIGNATURES = 100
 LAST_SECOND = 2**63 - 1
 
-_ID_BYTES = 4
 _SIGNATURE_BYTES = 64
 _TIME_BYTES = 8
-_DASH = "— "
 _PRIVATE = "PRIVATE+KEY+"
 
 
@@ -107,20 +119,6 @@ class SignerKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
-    """One line below a note; its `value` says nothing before a key has checked it."""
-
-    name: str
-    id: bytes
-    value: bytes
-
-    @property
-    def line(self) -> str:
-        """The line as it stands in a note, without its end."""
-        return f"{_DASH}{self.name} {base64(self.id + self.value)}"
-
-
-@dataclass(frozen=True, slots=True)
 class Verified:
     """Who has signed a note; `second` of the epoch, where it is a cosignature."""
 
@@ -163,7 +161,7 @@ def signer_key(text: str) -> SignerKey:
 
 def signed(text: str, signer: SignerKey, second: int | None = None) -> str:
     """A text as a note of one signature; a cosignature is made at a second of the epoch. Raises: `NoteError`."""
-    _check_text(text)
+    check_text(text)
     return f"{text}\n{_signature(text, signer, second).line}\n"
 
 
@@ -173,21 +171,6 @@ def signed_too(note: str, signer: SignerKey, second: int | None = None) -> str:
     if len(signatures) >= MOST_SIGNATURES:
         raise NoteError(f"it has {len(signatures)} signatures already")
     return f"{note}{_signature(text, signer, second).line}\n"
-
-
-def taken_apart(note: str) -> tuple[str, tuple[Signature, ...]]:
-    """The text and the signatures of what has the form of a note; nothing is verified. Raises: `NoteError`."""
-    _check_characters(note)
-    end = note.rfind("\n\n")
-    if end < 0:
-        raise NoteError("no blank line stands before its signatures")
-    text, lines = note[: end + 1], note[end + 2 :]
-    if not lines.endswith("\n"):
-        raise NoteError("its last line has no end" if lines else "nobody signed it")
-    found = lines[:-1].split("\n")
-    if len(found) > MOST_SIGNATURES:
-        raise NoteError(f"it has {len(found)} signatures; at most {MOST_SIGNATURES} are looked at")
-    return text, tuple(_parsed_line(line) for line in found)
 
 
 def opened(note: str, keys: Iterable[VerifierKey]) -> Note:
@@ -212,18 +195,8 @@ def opened(note: str, keys: Iterable[VerifierKey]) -> Note:
     return Note(text, tuple(verified), tuple(unknown))
 
 
-def text_of(content: bytes) -> str:
-    """The text of a note's file. Raises: `NoteError`."""
-    if len(content) > MOST_BYTES:
-        raise NoteError(f"it has {len(content):,} bytes; at most {MOST_BYTES:,} are looked at")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise NoteError(f"byte {error.start:,} is not UTF-8") from None
-
-
 def _key_id(name: str, kind: int, public: bytes) -> bytes:
-    return sha256(name.encode() + b"\n" + bytes([kind]) + public).digest()[:_ID_BYTES]
+    return sha256(name.encode() + b"\n" + bytes([kind]) + public).digest()[:ID_BYTES]
 
 
 def _message(text: str, second: int | None) -> bytes:
@@ -235,20 +208,12 @@ def _signature(text: str, signer: SignerKey, second: int | None) -> Signature:
 
 
 def _check_key(name: str, kind: int, material: bytes) -> None:
-    if not _is_name(name):
+    if not is_name(name):
         raise KeyTextError("its name is empty, or has a space, a plus or a control character")
     if kind not in (ED25519, COSIGNATURE):
         raise KeyTextError(f"its kind is {kind:#04x}; known are {ED25519:#04x} and {COSIGNATURE:#04x}")
     if len(material) != KEY_BYTES:
         raise KeyTextError(f"it has {len(material)} bytes; an Ed25519 key has {KEY_BYTES}")
-
-
-def _is_name(name: str) -> bool:
-    return (
-        bool(name)
-        and "+" not in name
-        and not any(letter.isspace() or letter < " " or "\ud800" <= letter <= "\udfff" for letter in name)
-    )
 
 
 def _taken_apart(text: str) -> tuple[str, int, bytes, bytes]:
@@ -264,31 +229,6 @@ def _taken_apart(text: str) -> tuple[str, int, bytes, bytes]:
         hash_ = bytes.fromhex(claimed)
     except ValueError:
         hash_ = b""
-    if len(hash_) != _ID_BYTES or hash_.hex() != claimed:
+    if len(hash_) != ID_BYTES or hash_.hex() != claimed:
         raise KeyTextError("its hash is not eight small hex digits")
     return name, data[0], data[1:], hash_
-
-
-def _check_text(text: str) -> None:
-    _check_characters(text)
-    if not text.endswith("\n"):
-        raise NoteError("its text does not end in a line's end")
-
-
-def _check_characters(note: str) -> None:
-    try:
-        size = len(note.encode())
-    except UnicodeEncodeError:
-        raise NoteError("it cannot be written as UTF-8") from None
-    if size > MOST_BYTES:
-        raise NoteError(f"it has {size:,} bytes; at most {MOST_BYTES:,} are looked at")
-    if strange := next((letter for letter in note if letter < " " and letter != "\n"), None):
-        raise NoteError(f"it has the control character {ord(strange):#04x}")
-
-
-def _parsed_line(line: str) -> Signature:
-    name, space, encoded = line.removeprefix(_DASH).partition(" ")
-    value = unbase64(encoded)
-    if not line.startswith(_DASH) or not space or not _is_name(name) or value is None or len(value) <= _ID_BYTES:
-        raise NoteError(f"{line[:100]!r} is no line of a signature")
-    return Signature(name, value[:_ID_BYTES], value[_ID_BYTES:])

@@ -12,19 +12,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from tradex_ledger.sealing import files
-from tradex_ledger.sealing.note import MOST_BYTES, text_of
+from tradex_ledger.sealing.note_text import MOST_BYTES, text_of
 
 FOLDER = "checkpoints"
 _NAME = re.compile(r"([0-9]{15})(?:-([1-9][0-9]{0,8}))?(?:\.([0-9a-f]{8}))?").fullmatch
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Named:
+class Named(NamedTuple):
     """What a head's file says by its name: the line, the size, and the id (hex) of the witness that cosigned it."""
 
     line: int
@@ -38,8 +37,7 @@ class Named:
         return f"{self.size:015d}{line}{f'.{self.witness}' if self.witness else ''}"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A folder of heads, by the name that people know it by; `root` must be there, where it is outside."""
 
     name: str
@@ -88,16 +86,17 @@ class Place:
                 yield Named(int(found[2] or 0), int(found[1]), found[3] or "")
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(NamedTuple):
     """All places of a ledger's heads: the workspace first."""
 
     workspace: Path
     inside: Place
     outside: tuple[Place, ...]
 
-    def __iter__(self) -> Iterator[Place]:
-        return iter((self.inside, *self.outside))
+    @property
+    def all(self) -> tuple[Place, ...]:
+        """Each of them."""
+        return self.inside, *self.outside
 
 
 def places_of(workspace: Path, ledger: str, sinks: Iterable[str]) -> Places:

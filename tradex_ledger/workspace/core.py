@@ -118,7 +118,7 @@ class Core:
         say that it was. Raises: `LakeIdentityError`, `LedgerMovedError`, `BrokenLedgerError`.
         """
         settle(self.ledger.store, self.lake, strict=False)
-        check_all(self.ledger.store, self.places)
+        check_all(self.ledger.store, self.places.all)
 
     @property
     def pipeline(self) -> Pipeline:

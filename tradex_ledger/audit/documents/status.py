@@ -10,7 +10,7 @@ import orjson
 
 from tradex_ledger.audit.documents.form import HIDDEN, IF_ANY
 from tradex_ledger.audit.documents.held import Held, datasets
-from tradex_ledger.audit.documents.seal import SealingDocument, sealing
+from tradex_ledger.audit.documents.sealing import SealingDocument, sealing
 from tradex_ledger.audit.documents.source import Looks, newest_looks
 from tradex_ledger.relations.data import ENGINES, TWO_CONTENTS, Engine, TwoContents
 from tradex_ledger.relations.runs import (

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
         CosignedDocument,
         CutDocument,
         KeysDocument,
-        SealingDocument,
         WitnessDocument,
     )
+    from tradex_ledger.audit.documents.sealing import SealingDocument
 
 _AGES = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
