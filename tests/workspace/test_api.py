@@ -12,7 +12,19 @@ from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.workspace import Workspace
 from tradex_ledger.workspace.core import Core
 
-ROOMS = ("policy", "datasets", "lake", "incremental", "runs", "backfills", "alerts", "spending", "store", "audit")
+ROOMS = (
+    "policy",
+    "datasets",
+    "lake",
+    "incremental",
+    "runs",
+    "backfills",
+    "alerts",
+    "spending",
+    "seals",
+    "store",
+    "audit",
+)
 
 
 @pytest.fixture(scope="module")

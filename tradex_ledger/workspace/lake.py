@@ -19,6 +19,7 @@ from tradex_ledger.domain.waiting import EpochPlan, ListedFile
 from tradex_ledger.lake import identity
 from tradex_ledger.lake.identity_errors import LostHeadError, NotLostError
 from tradex_ledger.lake.storage import translate
+from tradex_ledger.sealing.heads import check_all, lost_in
 from tradex_ledger.workspace.core import Core
 from tradex_ledger.workspace.datasets import Datasets
 
@@ -107,7 +108,7 @@ class LakeRoom:
     def plan_epoch(self, lost_head: int, *, reason: str) -> EpochPlan:
         """Ask that this ledger, put back from a copy, goes on without what came after; somebody else approves.
 
-        Raises: `NotLostError` when the lake knows of nothing that this ledger lacks, or of more than was named.
+        Raises: `NotLostError` when lake and heads know of nothing that this ledger lacks, or of more than was named.
         """
         store, lake = self.core.ledger.store, self.core.lake
         try:
@@ -115,12 +116,16 @@ class LakeRoom:
             base, (epoch, position) = identity.plan_base(store, lake)
         except OSError as error:
             raise translate(error, f"looking into the lake {lake.name}") from error
-        if stands is None:
-            raise NotLostError("the lake knows of nothing that this ledger does not have: no head was lost")
-        if not isinstance(stands, LostHeadError):
+        kept = lost_in(store, self.core.places.all)
+        if stands is None and kept is None:
+            raise NotLostError(
+                "neither the lake nor a head knows of anything that this ledger does not have: no head was lost"
+            )
+        if stands is not None and not isinstance(stands, LostHeadError):
             raise stands
+        base, position = with_kept(base, position, kept)
         if lost_head < position:
-            raise NotLostError(f"the lost head is not {lost_head}: the lake knows the ledger up to position {position}")
+            raise NotLostError(f"the lost head is not {lost_head}: the ledger is known up to position {position}")
         log = self.log()
         log.plan_epoch(
             (epoch, max(lost_head, 1)), base=base, reason=reason, by=self.core.actor, policy=self.core.policy
@@ -137,6 +142,7 @@ class LakeRoom:
         try:
             if asked is not None:
                 identity.check_given_up(self.core.ledger.store, lake, asked)
+                check_all(self.core.ledger.store, self.core.places.all, begun=asked)
         except OSError as error:
             raise translate(error, f"looking into the lake {lake.name}") from error
         identity.mark_saved(self.core.ledger, lake, self.core.ledger.append(log))
@@ -167,6 +173,11 @@ class LakeRoom:
             markers=known,
             problem=Told.of(found) if found else None,
         )
+
+
+def with_kept(base: int, position: int, kept: tuple[int, int] | None) -> tuple[int, int]:
+    """The last position in common and the last one that was lost, where heads (`heads.lost_in`) know of more."""
+    return (base, position) if kept is None else (min(base, kept[0] - 1), max(position, kept[1]))
 
 
 def _garbage(found: list[Unreferenced], gone: list[Unreferenced]) -> GarbageDocument:

@@ -22,10 +22,11 @@ from tradex_ledger.ledger.ask import newest
 from tradex_ledger.ledger.moved import settings_line
 from tradex_ledger.ledger.select import POSTGRESQL, sqlite_path
 from tradex_ledger.modes import OWNER_WRITES, make_file
+from tradex_ledger.sealing.heads import lost_in
 from tradex_ledger.trust import check_trusted
 from tradex_ledger.workspace.core import Core
 from tradex_ledger.workspace.datasets import Datasets
-from tradex_ledger.workspace.lake import LakeRoom
+from tradex_ledger.workspace.lake import LakeRoom, with_kept
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -165,6 +166,7 @@ def restore(
 
 def _asked_epoch(core: Core, lost_head: int | None, reason: str) -> LakeLog:
     base, (epoch, position) = identity.plan_put_back(core.ledger.store, core.lake)
+    base, position = with_kept(base, position, lost_in(core.ledger.store, core.places.all))
     if lost_head is not None and lost_head < position:
         raise NotLostError(f"the lost head is not {lost_head}: the ledger is known up to position {position}")
     log = LakeRoom(core, Datasets(core)).log()
