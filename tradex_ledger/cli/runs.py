@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -76,14 +77,24 @@ def _run(call: Call, workspace: Workspace, until: date | None, yes: bool, clock_
     return done.id
 
 
-@command(_top, "status", example="tradex status\ntradex status --as-of 2026-01-10")
+@command(_top, "status", example="tradex status\ntradex status --check\ntradex status --as-of 2026-01-10")
+@click.option("--check", is_flag=True, help="Exit with 1 where something needs attention.")
+@click.option("--watch", type=click.IntRange(1, 86_400), metavar="SECONDS", help="Ask again and again, until Ctrl-C.")
 @as_of_option
-def status(call: Call, as_of: str | None) -> None:
-    """Where things stand: the state, the runs that need somebody, the datasets, stale partitions."""
+def status(call: Call, check: bool, watch: int | None, as_of: str | None) -> int:
+    """Where things stand, and what needs somebody, each with the command that helps."""
     from tradex_ledger.cli.layouts.status import status as layout
     from tradex_ledger.clock import utc_now
 
-    call.result(call.look().status(as_of, now=utc_now()), layout)
+    look = call.look()
+    while True:
+        found = look.status(as_of, now=utc_now())
+        if watch and call.show.out.isatty():
+            click.clear()
+        call.result(found, layout)
+        if not watch:
+            return 1 if check and found.attention else 0
+        time.sleep(watch)
 
 
 class _Seconds(click.FloatRange):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
+from tradex_ledger.audit.documents.attention import Attention, attention
 from tradex_ledger.audit.documents.form import HIDDEN, IF_ANY
 from tradex_ledger.audit.documents.held import Held, datasets
 from tradex_ledger.audit.documents.sealing import SealingDocument, sealing
@@ -128,6 +129,7 @@ class StatusDocument:
     definitions: list[Finding]
     two_contents: list[TwoContents]
     sealing: SealingDocument
+    attention: list[Attention] = field(default_factory=list)
 
 
 def status(reader: Reader, config: Config, now: datetime | None) -> StatusDocument:
@@ -136,7 +138,7 @@ def status(reader: Reader, config: Config, now: datetime | None) -> StatusDocume
     runs = reader.read(RUNS, f"true order by position desc limit {NEWEST}")
     waiting = reader.read(RUNS, _WAITING)
     held, looks = datasets(reader), newest_looks(reader)
-    return StatusDocument(
+    found = StatusDocument(
         as_of=reader.as_of,
         pipeline_state=states,
         runs=runs,
@@ -153,6 +155,7 @@ def status(reader: Reader, config: Config, now: datetime | None) -> StatusDocume
         two_contents=reader.read(TWO_CONTENTS, "true order by dataset"),
         sealing=sealing(reader.store, config, reader.as_of.position, now),
     )
+    return replace(found, attention=attention(found, reader, now, is_delivered=bool(config.alert_urls)))
 
 
 def _stale(row: _Stale) -> Stale:
