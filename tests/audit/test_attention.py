@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from pathlib import Path
 
@@ -47,12 +46,16 @@ def test_a_check_ends_with_one_where_something_needs_somebody(
 
 def test_days_that_lack_rows_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = worlds.copied(tmp_path, days=9, posts_per_day=60, until=None)
-    posts = sorted((folder.parent / "posts").rglob("*.gz"))
-    for file in posts:
-        lines = gzip.decompress(file.read_bytes()).decode().splitlines()
-        of_day = [line for line in lines if '"2024-01-07T' in line]
-        kept = [line for line in lines if line not in of_day[3:]]
-        file.write_bytes(gzip.compress("".join(f"{line}\n" for line in kept).encode()))
+    for file in (folder.parent / "posts").rglob("*.gz"):
+        file.unlink()
+    lines = [
+        json.dumps(
+            {"id": f"{day}{n:017}", "text": "$AAPL", "author_id": str(n), "created_at": f"2024-01-0{day}T10:00:00.000Z"}
+        )
+        for day in range(1, 10)
+        for n in range(3 if day == 7 else 30)
+    ]
+    (folder.parent / "posts" / "all.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     with Workspace.open(folder, actor="ana") as workspace:
         workspace.incremental.run(small.day(10))
     message, command = attention(folder, capsys)["thin days"]
