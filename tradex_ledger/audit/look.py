@@ -15,11 +15,12 @@ from tradex_ledger.lake.port import Lake
 from tradex_ledger.ledger.select import Store, open_store
 
 if TYPE_CHECKING:
+    from tradex_ledger.audit.answer import Answer
     from tradex_ledger.audit.documents.dataset import DatasetDocument
     from tradex_ledger.audit.documents.held import Held
     from tradex_ledger.audit.documents.listed import Listed
     from tradex_ledger.audit.documents.status import StatusDocument
-    from tradex_ledger.audit.query import Answer, QueryOptions
+    from tradex_ledger.audit.query import QueryOptions
     from tradex_ledger.audit.rebuilt import Rebuilt
     from tradex_ledger.relations.data import Engine, TwoContents
     from tradex_ledger.relations.runs import Alert, PipelineState, StateMove

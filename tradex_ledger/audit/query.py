@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import duckdb
 
-from tradex_ledger.audit.documents.form import BARE, HIDDEN, IF_ANY
+from tradex_ledger.audit.answer import Answer, Rows
 from tradex_ledger.audit.tables import LostFileError, PrunedFileError, Tables
 from tradex_ledger.audit.values import bare, values_of
 from tradex_ledger.datasets.sandbox import close, confine, in_time
@@ -24,7 +23,6 @@ from tradex_ledger.ledger.select import Store
 from tradex_ledger.paths import readable
 from tradex_ledger.relations.data import LOGIC_VERSIONS, LOST_FILES, PARTITIONS, PRUNED_FILES, pruned_paths
 from tradex_ledger.views import (
-    AsOf,
     add_events,
     add_projections,
     files_of,
@@ -47,18 +45,6 @@ class QueryError(UsageError):
     """The statement cannot be answered."""
 
     code = "query"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Columns (names, and what DuckDB calls their types), rows (plain values), the position they are an answer as of,
-    and what to know about them."""
-
-    columns: list[str]
-    rows: list[tuple[Any, ...]] = field(metadata=BARE)
-    as_of: AsOf
-    warnings: list[str] = field(default_factory=list, metadata=IF_ANY)
-    types: list[str] = field(default_factory=list, metadata=HIDDEN)
 
 
 class QueryOptions(TypedDict, total=False):
@@ -115,7 +101,7 @@ def query(
             mend = "ask for less, or give it longer: --minutes"
             columns, types, found = in_time(connection, "the query", minutes, mend, lambda: values_of(connection, sql))
             tables.reading.close()
-            return Answer(columns, found, position, tables.warnings + tables.reading.warnings, types)
+            return Answer(columns, Rows(found), position, tables.warnings + tables.reading.warnings, types)
         except LakeFileError as error:
             raise pruned_or(store, error) from None
         except duckdb.IOException as error:

@@ -12,7 +12,7 @@ from tradex_ledger.cli.show import Show
 from tradex_ledger.errors import UsageError
 
 if TYPE_CHECKING:
-    from tradex_ledger.audit.query import Answer
+    from tradex_ledger.audit.answer import Answer
 
 _top = click.Group()
 _LONGEST = 1 << 20

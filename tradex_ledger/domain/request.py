@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 
-from tradex_ledger.domain.day import Cursor, Day, date_of, day_of, iso
+from tradex_ledger.domain.day import Cursor, Day, date_of, day_of, exact_day, iso
 from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.domain.person import person
@@ -45,13 +45,24 @@ class _Declared:
 class Request(_Declared):
     """What somebody asks for: a kind of backfill of a dataset (or of a layer), over first..last (both included).
 
-    Where an end is None, all days there are on that side are meant. `state_use` is one of `STATE_USES`; None is what
-    `override_state` says: override, or ignore.
+    Where an end is None, all days there are on that side are meant; a day may be given as its ISO text. `state_use` is
+    one of `STATE_USES`; None is what `override_state` says: override, or ignore.
+
+    >>> Request(kind="temporal", dataset="bronze", first="2014-02-03", last="2014-02-08", override_state=False,
+    ...         reason="X API outage, INC-4211").first
+    datetime.date(2014, 2, 3)
+
+    Raises `RangeError` for a text that is no day.
     """
 
     first: date | None = None
     last: date | None = None
     state_use: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("first", "last"):
+            if isinstance(said := getattr(self, name), str):
+                object.__setattr__(self, name, _day(said))
 
     @property
     def uses_state(self) -> str:
@@ -96,6 +107,13 @@ class RecordedRequest(_Declared):
         return RecordedRequest(
             **{**facts, **days, "layers": tuple(facts["layers"]), "allow_overlap": tuple(facts["allow_overlap"])}
         )
+
+
+def _day(text: str) -> date:
+    try:
+        return date_of(exact_day(text))
+    except ValueError:
+        raise RangeError(f"{text!r} is no day; write it as YYYY-MM-DD") from None
 
 
 class RangeError(UsageError):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import date, datetime
 from pathlib import Path
 from shlex import quote
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
-from tradex_ledger.clock import new_token, utc_now
+from tradex_ledger.clock import utc_now
 from tradex_ledger.config import (
     FILE,
     Config,
@@ -31,18 +31,16 @@ from tradex_ledger.domain.day import day_of, start_of
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.policy_record import PolicyRecord
-from tradex_ledger.errors import NotFoundError, RefusedError, TradexError
-from tradex_ledger.lake.identity import check_free, settle
+from tradex_ledger.errors import RefusedError
+from tradex_ledger.lake.identity import settle
 from tradex_ledger.lake.identity_errors import LakeIdentityError
 from tradex_ledger.lake.open import open_lake
-from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.application import Ledger, ledger_in
 from tradex_ledger.ledger.ask import PAGE, events_of
 from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.ledger.moved import LedgerMovedError
 from tradex_ledger.ledger.rows import entry_of
-from tradex_ledger.ledger.select import sqlite_path
 from tradex_ledger.modes import OWNER_WRITES, make_file
 from tradex_ledger.paths import check_name, current_folder, resolved, written
 from tradex_ledger.planning.words import words_in
@@ -58,6 +56,7 @@ from tradex_ledger.workspace.core import Core, Options
 from tradex_ledger.workspace.datasets import Datasets
 from tradex_ledger.workspace.incremental import Incremental
 from tradex_ledger.workspace.lake import LakeRoom
+from tradex_ledger.workspace.making import check_lake, ledger_at, make_ledger
 from tradex_ledger.workspace.policy import Policies
 from tradex_ledger.workspace.runs import Runs
 from tradex_ledger.workspace.seals import Seals
@@ -65,9 +64,11 @@ from tradex_ledger.workspace.spending import Spending
 from tradex_ledger.workspace.store import StoreRoom
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from tradex_ledger.audit.query import Answer, QueryOptions
+    from tradex_ledger.audit.answer import Answer
+    from tradex_ledger.audit.diff import Differing
+    from tradex_ledger.audit.documents.status import StatusDocument
+    from tradex_ledger.audit.query import QueryOptions
+    from tradex_ledger.workspace.audit import DiffOptions
 
 __all__ = ["BUILT_IN", "PIPELINE", "Workspace", "WorkspaceExistsError"]
 
@@ -98,45 +99,6 @@ def _written_place(uri: str, root: Path) -> str:
     found = open_place(uri, current_folder())
     found.look(())
     return FilesPlace(found.folder, root).describe() if isinstance(found, FilesPlace) else found.describe()
-
-
-def _ledger_at(url: str) -> str | None:
-    """The ledger that a broken attempt left at a URL."""
-    from tradex_ledger.ledger.store import ledger_id, open_engine
-
-    with suppress(NotFoundError):
-        engine = open_engine(url, reading=True)
-        try:
-            return ledger_id(engine)
-        finally:
-            engine.dispose()
-    return None
-
-
-def _make_ledger(url: str, half_made: Path, *, finish: bool, clock: Callable[[], datetime]) -> Engine:
-    """The ledger at a URL, made unless a broken attempt (`finish`) had made it."""
-    from tradex_ledger.ledger.store import create_store, has_ledger, open_engine
-
-    if path := sqlite_path(url):
-        with suppress(OSError):  # whoever opens it next has the words for what is wrong
-            make_file(path, OWNER_WRITES)  # SQLite gives what it puts beside a file that file's mode
-    try:
-        engine = open_engine(url, create=True)
-        if not (finish and has_ledger(engine)):
-            create_store(engine, ledger_id=new_token(), created_at=clock())
-    except TradexError:
-        if not finish:  # there is no ledger to go on with, and its URL may hold a secret
-            half_made.unlink(missing_ok=True)
-        raise
-    return engine
-
-
-def _check_lake(lake: Lake, own: str | None) -> None:
-    """Raise before anything is made where a lake cannot be had. Raises: `LakeIdentityError`, `EnvironmentFault`."""
-    try:
-        check_free(lake, own)
-    except OSError as error:
-        raise translate(error, f"preparing the lake {lake.name}") from error
 
 
 class Workspace:
@@ -216,6 +178,19 @@ class Workspace:
         """Answer one SELECT over datasets and projections, as `audit.query.query` does."""
         return self.audit.look.query(sql, **options)
 
+    def status(self, as_of: str | None = None) -> StatusDocument:
+        """Where things stand, and what needs attention."""
+        return self.audit.look.status(as_of, now=self.core.clock())
+
+    def diff(self, run_id: str, **how: Unpack[DiffOptions]) -> list[Differing]:
+        """What a run changed, or would change: see `Audit.diff`."""
+        return self.audit.diff(run_id, **how)
+
+    def __repr__(self) -> str:
+        until = self.state.cursor
+        where = f"pipeline {self.core.pipeline_name} until {until[:10] if until else 'the beginning'}"
+        return f"<Workspace {self.config.folder}: {where}, {self.ledger.position()} events, as {self.actor}>"
+
     def events(self, since: int = 0, topics: Sequence[str] = ()) -> Iterator[Entry]:
         """The stored events after a position, of the topics (none: of all), oldest first, as far as there are any now;
         who follows asks again.
@@ -260,7 +235,7 @@ class Workspace:
         sources = intakes(load_pipeline(own if own and own.exists() else BUILT_IN, name or PIPELINE))
         half_made = root / f".{FILE}.new"  # what a broken attempt left: it is finished, not refused
         finish = half_made.exists()
-        _check_lake(place, _ledger_at(url) if finish else None)
+        check_lake(place, ledger_at(url) if finish else None)
         root.mkdir(parents=True, exist_ok=True)
         place.check_writable()
         half_made.unlink(missing_ok=True)
@@ -281,7 +256,7 @@ class Workspace:
         opened = Places(config.sources, config.source, root).open([intake.source for intake in sources])
         if start is None:
             check_begins(opened)
-        engine = _make_ledger(config.ledger_url, half_made, finish=finish, clock=clock)
+        engine = make_ledger(config.ledger_url, half_made, finish=finish, clock=clock)
         workspace = cls(config, actor=actor, clock=clock, ledger=ledger_in(engine, clock, root))
         workspace._begin(start)
         half_made.rename(root / FILE)

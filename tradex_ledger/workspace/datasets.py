@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
+from tradex_ledger.audit.look import Look
 from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.fingerprint import describe_all, fingerprint
 from tradex_ledger.datasets.intake import check_intakes
@@ -25,13 +26,23 @@ from tradex_ledger.planning.logic import changed_logic, differs, reference_facts
 from tradex_ledger.planning.named import check_defined, check_identity, check_named
 from tradex_ledger.sources.registry import reader_version
 from tradex_ledger.workspace.core import Core
+from tradex_ledger.workspace.kept import Kept
 
 
 class Datasets:
-    """Commands on datasets."""
+    """Commands on datasets; by its name in brackets, a dataset as readers have it."""
 
     def __init__(self, core: Core) -> None:
         self.core = core
+
+    def __getitem__(self, name: str) -> Kept:
+        look = Look(self.core.ledger.store, self.core.config, self.core.lake)
+        look.dataset(name)
+        return Kept(look, name)
+
+    def __iter__(self) -> Iterator[str]:
+        look = Look(self.core.ledger.store, self.core.config, self.core.lake)
+        return iter([held.dataset for held in look.datasets()])
 
     def get(self, name: str) -> Dataset:
         """A dataset's aggregate, by a name that the pipeline knows, where that can be trusted; else the ledger.

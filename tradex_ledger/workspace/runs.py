@@ -7,6 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+from tradex_ledger.audit.documents.listed import Listed
+from tradex_ledger.audit.documents.run import RunDocument, run_document
+from tradex_ledger.audit.look import Look
+from tradex_ledger.audit.reader import Reader
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.run import Run
@@ -39,6 +43,14 @@ class Runs:
     def find(self, prefix: str) -> str:
         """The run whose id begins so. Raises: `ShortIdError`, `NoSuchStreamError`, `AmbiguousIdError`."""
         return self.core.find_run(prefix)
+
+    def __getitem__(self, prefix: str) -> RunDocument:
+        """The run whose id begins so, whole. Raises what `find` raises."""
+        return run_document(Reader(self.core.ledger.store), self.find(prefix))
+
+    def __iter__(self) -> Iterator[Listed]:
+        """All runs, newest first."""
+        return iter(Look(self.core.ledger.store, self.core.config, self.core.lake).runs())
 
     def cancel(self, run_id: str, *, reason: str) -> Run:
         """End a run before it is published."""
