@@ -11,7 +11,10 @@ select
     d."by" as decided_by,
     d."at" as decided_at,
     r."by" as requested_by,
-    d.position
+    d.position,
+    d.data ->> '$.key' as signed_with,
+    (d.data ->> '$.seen')::bigint as seen,
+    d.data ->> '$.checkpoint' as checkpoint
 from events d
 join (select run_id, data, "by" from events where topic = 'backfill.requested') r using (run_id)
 where d.topic in ('backfill.approved', 'backfill.rejected', 'backfill.expired', 'run.released')

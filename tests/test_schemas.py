@@ -30,6 +30,11 @@ TOPICS = {
     "alerts.delivered",
     "alerts.receiver_reached",
     "alerts.opened",
+    "approver_keys.added",
+    "approver_keys.opened",
+    "approver_keys.proposed",
+    "approver_keys.rejected",
+    "approver_keys.revoked",
     "backfill.approved",
     "backfill.cancelled",
     "backfill.completed",
@@ -97,6 +102,7 @@ TOPICS = {
 }
 STREAMS = {
     "alerts": re.compile(r"^alerts$"),
+    "approver_keys": re.compile(r"^approver_keys$"),
     "backfill": re.compile(r"^bf-[0-9a-z]{13}$"),
     "incremental_run": re.compile(r"^run-[0-9a-z]{13}$"),
     "run": re.compile(r"^(bf|run)-[0-9a-z]{13}$"),

@@ -148,7 +148,8 @@ def _how(entry: Entry, cursors: dict[int, str | None]) -> dict[str, object]:
             read = data.get("state_read")
             return {"read": f", for days before {read}, where the state stood" if read else ""}
         case "backfill.approved":
-            return {"how": f"by rule ({data['rule']}): " if data["rule"] else ""}
+            how = f"by rule ({data['rule']}): " if data["rule"] else ""
+            return {"how": how, "signed": f", signed with {data['key']}" if data.get("key") else ""}
         case "lake.epoch_planned" | "lake.epoch_begun":
             head = f"the head {data['lost_position']} (epoch {data['lost_epoch']}) is lost"
             return {"how": head if data["lost_position"] > data["base"] else "nothing is known to be lost"}
@@ -167,7 +168,7 @@ def _sentence(entry: Entry, cursors: dict[int, str | None]) -> str:
         return ", ".join(f"{name} {value}" for name, value in entry.data.items() if isinstance(value, str | int))[:160]
     shown = {name: (value if value is not None else "-") for name, value in data.items()}
     for name in ("plan_digest", "digest", "before", "fingerprint"):
-        if isinstance(shown.get(name), str):
+        if isinstance(shown.get(name), str) and not str(shown[name]).startswith("SHA256:"):
             shown[name] = str(shown[name])[:12]
     return template.format(**shown)
 
@@ -176,7 +177,7 @@ _TEMPLATES = {
     "backfill.requested": "{kind} backfill of {dataset} {first}..{last}, override_state={override_state}{move}: "
     "{reason}",
     "backfill.planned": "planned on position {base}, plan {digest}{read}",
-    "backfill.approved": "approved {how}plan {plan_digest}",
+    "backfill.approved": "approved {how}plan {plan_digest}{signed}",
     "backfill.rejected": "rejected plan {plan_digest}: {reason}",
     "backfill.cancelled": "cancelled: {reason}",
     "backfill.failed": "failed: {reason}",
@@ -218,6 +219,11 @@ _TEMPLATES = {
     "policy.rejected": "proposed policy {digest} of {proposed_by} {how}: {reason}",
     "policy.expired": "proposed policy {digest} of {proposed_by} expired: nobody answered it in {days} days",
     "policy.set": "policy {digest} in place of {before}{how}: {reason}",
+    "approver_keys.opened": "keys that sign approvals are on record from here on",
+    "approver_keys.proposed": "key {fingerprint} of {name} proposed: {reason}",
+    "approver_keys.rejected": "proposed key {fingerprint} refused: {reason}",
+    "approver_keys.added": "key {fingerprint} of {name} signs approvals: {reason}",
+    "approver_keys.revoked": "key {fingerprint} of {name} revoked: {reason}",
     "alerts.opened": "alerts are delivered from position {position} on",
     "alerts.receiver_reached": "alert of position {position} delivered to the receiver {receiver}",
     "alerts.delivered": "alert of position {position} delivered to {receivers} receivers",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from tradex_ledger.cli.common import Call, as_of_option, command, examples, rows_options
+from tradex_ledger.cli.decide import Signing, handed, print_text, show_first, signing_options
 from tradex_ledger.cli.layouts.run import COLUMNS, next_step, run_row, shown
 from tradex_ledger.cli.request import request
 from tradex_ledger.cli.runs import report
 from tradex_ledger.cli.show import Show
 from tradex_ledger.domain.life import ACTIVE
+from tradex_ledger.domain.signing import APPROVE, REJECT
 from tradex_ledger.lifecycle import statuses
 
 if TYPE_CHECKING:
@@ -64,13 +67,28 @@ def show_(call: Call, run_id: str, as_of: str | None) -> None:
         call.show.note(f"next: {next_step(document.id, document.status, document.run.run_kind)}")
 
 
-@command(backfill, "approve", example="tradex backfill approve bf-1m83 --as maria")
+@command(
+    backfill,
+    "approve",
+    example="tradex backfill approve bf-1m83 --as maria\n"
+    "tradex backfill approve bf-1m83 --as maria --sign ~/.ssh/id_ed25519\n"
+    "tradex backfill approve bf-1m83 --as maria --print-text approval",
+)
 @click.argument("run_id", metavar="ID")
 @click.option("--plan", "plan_digest", help="Approve only if the plan still has this digest (12 digits or more).")
-def approve(call: Call, run_id: str, plan_digest: str | None) -> None:
-    """Allow the plan on record, and no other."""
-    with call.open() as workspace:
-        approved = workspace.backfills.approve(run_id, plan_digest=plan_digest)
+@signing_options
+def approve(call: Call, run_id: str, plan_digest: str | None, **how: Path | None) -> None:
+    """Allow the plan on record, which is shown first, and no other; sign it where the policy says so (forced ones)."""
+    signing = Signing(**how)
+    with call.open(records=signing.print_text is None) as workspace:
+        look = show_first(call, workspace, run_id)
+        if signing.print_text is not None:
+            print_text(call, workspace, look, APPROVE, signing.print_text)
+            return
+        signed = handed(workspace, look, APPROVE, signing)
+        approved = workspace.backfills.approve(
+            look.run_id, plan_digest=plan_digest or look.plan_digest, seen=look.position, signed=signed
+        )
         _say_policy(call, workspace, approved.id)
         _moved(call, workspace, approved.id, approved.status)
 
@@ -81,11 +99,20 @@ def approve(call: Call, run_id: str, plan_digest: str | None) -> None:
     example='tradex backfill reject bf-1m83 --reason "the vendor will redeliver on Monday"',
 )
 @click.argument("run_id", metavar="ID")
-@click.option("--reason", required=True, help="Why not.")
-def reject(call: Call, run_id: str, reason: str) -> None:
-    """Say no to a request; it stays on record."""
-    with call.open() as workspace:
-        rejected = workspace.backfills.reject(run_id, reason=reason)
+@click.option("--reason", help="Why not.")
+@signing_options
+def reject(call: Call, run_id: str, reason: str | None, **how: Path | None) -> None:
+    """Say no to a request, which is shown first; it stays on record. A signature is not demanded."""
+    signing = Signing(**how)
+    if reason is None and signing.print_text is None:
+        raise click.UsageError("Missing option '--reason'.")
+    with call.open(records=signing.print_text is None) as workspace:
+        look = show_first(call, workspace, run_id)
+        if signing.print_text is not None:
+            print_text(call, workspace, look, REJECT, signing.print_text)
+            return
+        signed = handed(workspace, look, REJECT, signing)
+        rejected = workspace.backfills.reject(look.run_id, reason=reason or "", seen=look.position, signed=signed)
         _moved(call, workspace, rejected.id, rejected.status)
 
 

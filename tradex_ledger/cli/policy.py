@@ -11,6 +11,7 @@ import click
 
 from tradex_ledger.cli.common import Call, as_of_option, command, examples
 from tradex_ledger.cli.ledger import LOST_HEAD
+from tradex_ledger.cli.policy_key import key
 from tradex_ledger.cli.show import Show
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ def policy() -> None:
 
     [policy] in tradex.toml is a proposal; it has no effect until it is recorded.
     """
+
+
+policy.add_command(key)
 
 
 @command(policy, "show", example="tradex policy show\ntradex policy show --as-of 120")

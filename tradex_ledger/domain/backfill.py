@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar
 
+from tradex_ledger.domain import backfill_errors as errors
 from tradex_ledger.domain import backfill_events as events
-from tradex_ledger.domain.backfill_errors import (
-    WAY_ON,
-    ApprovalOutdatedError,
-    BuiltUponError,
-    ExpiredRequestError,
-    PlanMismatchError,
-    SelfApprovalError,
-    StatePutBackError,
-)
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.by_rule import NOTHING, Beyond, beyond_plan, outgrown
 from tradex_ledger.domain.day import Cursor, Day, day_of
+from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.life import ACTIVE, DRIVABLE
 from tradex_ledger.domain.person import person
 from tradex_ledger.domain.pipeline_state import PipelineState
@@ -27,6 +20,8 @@ from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.request import RangeError, RecordedRequest, Request, recorded
 from tradex_ledger.domain.run import Run
+from tradex_ledger.domain.signed import Decided, decided_on, decision_facts
+from tradex_ledger.domain.signing import APPROVE, NO_KNOWLEDGE, REJECT, Basis, Signature
 from tradex_ledger.errors import RefusedError
 
 
@@ -58,6 +53,7 @@ class Backfill(Run):
         self.approved_at: str = ""
         self.approved_rule: str | None = None
         self.approved_policy: str | None = None
+        self.approved_key: str | None = None
         self.judged: Judged | None = None
         self.overridden: bool = False
 
@@ -79,26 +75,30 @@ class Backfill(Run):
         if not plan.windows:
             raise RangeError("there is nothing to rebuild in that range")
         if plan.digest != (own := plan.bound_to(self.request.to_event()).digest):
-            raise PlanMismatchError(self.id, own, plan.digest)
+            raise errors.PlanMismatchError(self.id, own, plan.digest)
         self.trigger_event(self.Planned, **plan.to_event(), by=by)
 
     # -- approval
 
-    def approve(self, plan_digest: str, *, by: str, policy: Policy, now: datetime | None = None) -> None:
-        """Allow the plan with that digest, and no other.
+    def approve(
+        self, plan_digest: str, *, by: str, policy: Policy, now: datetime | None = None, on: Basis = NO_KNOWLEDGE
+    ) -> None:
+        """Allow the plan with that digest, and no other, `on` a signature, or on what the approver was shown.
 
-        Raises: `SelfApprovalError`, `ExpiredRequestError`, `NotAllowedError`, `PlanMismatchError`, `WrongStateError`.
+        Raises: `SelfApprovalError`, `UnsignedApprovalError`, `ExpiredRequestError`, `NotAllowedError`,
+        `PlanMismatchError`, `WrongStateError`, and what `decided_on` raises.
         """
         policy.check_may("approve", by)
         self._check_planned("approved", plan_digest)
         policy.check_may("request", self.requested_by)
         policy.check_size(count_partitions(self.windows))
         if now is not None and self.is_overdue(now, policy):
-            raise ExpiredRequestError(self.id, policy.expire_days)
-        self._check_second_person("approve", by, policy)
-        self._allow(policy, None, None, by)
+            raise errors.ExpiredRequestError(self.id, policy.expire_days)
+        self._check_approver(by, policy, signed=isinstance(on, Signature))
+        facts = decided_on(on, Decided(self.id, APPROVE, plan_digest, policy.digest, by), now)
+        self._allow(policy, None, None, facts, by)
 
-    def approve_by_rule(self, *, by: str, policy: Policy, group: Sequence[Plan] = ()) -> bool:
+    def approve_by_rule(self, *, by: str, policy: Policy, group: Sequence[Plan] = (), on: Basis = NO_KNOWLEDGE) -> bool:
         """Approve a plan that the policy lets pass without a person; returns whether it did. Never a forced one.
 
         `group` are all plans of a request that was split: they pass together, or none does.
@@ -109,20 +109,25 @@ class Backfill(Run):
         rule = policy.rule_for(self.request.kind, judged)
         if rule is None:
             return False
-        self._allow(policy, rule, judged, by)
+        self._allow(policy, rule, judged, decision_facts(on), by)
         return True
 
-    def _allow(self, policy: Policy, rule: str | None, judged: Judged | None, by: str) -> None:
-        facts = {"policy_digest": policy.digest, "rule": rule, "judged": judged and judged.to_event()}
-        digest = self.plan.digest if self.plan else ""
-        self.trigger_event(self.Approved, plan_digest=digest, **facts, signature=None, checkpoint=None, by=by)
+    def _allow(self, policy: Policy, rule: str | None, judged: Judged | None, signed: Facts, by: str) -> None:
+        signed |= {"policy_digest": policy.digest, "rule": rule, "judged": judged and judged.to_event()}
+        self.trigger_event(self.Approved, plan_digest=self.plan.digest if self.plan else "", **signed, by=by)
+
+    def _check_approver(self, by: str, policy: Policy, *, signed: bool) -> None:
+        """The one place where it is said whether an approval counts without a signature."""
+        self._check_second_person("approve", by, policy)
+        if not signed and self.request.kind in policy.signed:
+            raise errors.UnsignedApprovalError(self.id, self.request.kind)
 
     def _check_second_person(self, action: str, by: str, policy: Policy) -> None:
         """Of a forced backfill: somebody who may force, and did not ask for it (N13)."""
         if self.request.kind == "forced":
             policy.check_may("force", by)
             if person(by) == person(self.requested_by):
-                raise SelfApprovalError(self.id, by, action)
+                raise errors.SelfApprovalError(self.id, by, action)
 
     @property
     def bound(self) -> Day | None:
@@ -137,7 +142,7 @@ class Backfill(Run):
         """
         last = max((window.last for window in self.windows), default=self.request.last)
         if self.plan and self.plan.state_read and (cursor is None or last >= day_of(cursor)):
-            raise StatePutBackError(self.id, self.plan.state_read, cursor)
+            raise errors.StatePutBackError(self.id, self.plan.state_read, cursor)
 
     def check_still_allowed(self, policy: Policy) -> None:
         """Raise `ApprovalOutdatedError` unless the policy of today allows what was requested and approved then."""
@@ -148,13 +153,14 @@ class Backfill(Run):
                 policy.check_may("force", self.requested_by)
             if self.approved_rule is None:
                 policy.check_may("approve", self.approved_by)
-                self._check_second_person("approve", self.approved_by, policy)
+                self._check_approver(self.approved_by, policy, signed=self.approved_key is not None)
             elif self.released_by:
                 policy.check_may("approve", self.released_by)
         except RefusedError as error:
-            raise ApprovalOutdatedError(self.id, error.message) from error
+            raise errors.ApprovalOutdatedError(self.id, error.message) from error
         if self.why_a_person(policy) is not None:
-            raise ApprovalOutdatedError(self.id, f"the rule it was approved by ({self.approved_rule}) holds no more")
+            why = f"the rule it was approved by ({self.approved_rule}) holds no more"
+            raise errors.ApprovalOutdatedError(self.id, why)
 
     def why_a_person(self, policy: Policy, more: Beyond = NOTHING) -> str | None:
         """Why a rule does not let it go on, with so much `more` than is planned (here, and in the other parts of its
@@ -186,12 +192,8 @@ class Backfill(Run):
 
     def note_sla(self, *, now: datetime, policy: Policy, by: str) -> None:
         """Record, once, that it takes longer from its approval on than the policy allows (N35)."""
-        if not policy.sla_minutes or not self.approved_at:
-            return
-        elapsed = now.astimezone(UTC) - datetime.fromisoformat(self.approved_at)
-        elapsed_ms, allowed_ms = round(elapsed.total_seconds() * 1000), policy.sla_minutes * 60_000
-        if elapsed_ms > allowed_ms:
-            self.exceed_sla(allowed_ms=allowed_ms, elapsed_ms=elapsed_ms, by=by)
+        if over := policy.beyond_sla(self.approved_at, now):
+            self.exceed_sla(allowed_ms=over[0], elapsed_ms=over[1], by=by)
 
     def expire(self, *, now: datetime, policy: Policy, by: str) -> None:
         """Close a request that waited too long."""
@@ -199,26 +201,29 @@ class Backfill(Run):
             raise WrongStateError(self.id, self.status, "expired")
         self.trigger_event(self.Expired, days=policy.expire_days, by=by)
 
-    def reject(self, *, reason: str, by: str, policy: Policy) -> None:
-        """Say no; the request stays on record."""
+    def reject(
+        self, *, reason: str, by: str, policy: Policy, now: datetime | None = None, on: Basis = NO_KNOWLEDGE
+    ) -> None:
+        """Say no; the request stays on record. A signature is not demanded; one that is given has to hold."""
         policy.check_may("approve", by)
         digest = self.plan.digest if self.plan else ""
         self._check_planned("rejected", digest)
-        facts = {"plan_digest": digest, "reason": check_reason(reason), "signature": None, "checkpoint": None}
+        facts = decided_on(on, Decided(self.id, REJECT, digest, policy.digest, by), now)
+        facts |= {"plan_digest": digest, "policy_digest": policy.digest, "reason": check_reason(reason)}
         self.trigger_event(self.Rejected, **facts, by=by)
 
     def _check_planned(self, action: str, plan_digest: str) -> None:
         if self.status != "PLANNED" or self.plan is None:
             raise WrongStateError(self.id, self.status, action)
         if plan_digest != self.plan.digest:
-            raise PlanMismatchError(self.id, self.plan.digest, plan_digest)
+            raise errors.PlanMismatchError(self.id, self.plan.digest, plan_digest)
 
     # -- while it is driven
 
     def check_startable(self) -> None:
         """Approved, or taken up again after a crash or a failure."""
         if self.status not in DRIVABLE:
-            raise WrongStateError(self.id, self.status, "driven", WAY_ON.get(self.status, "").format(id=self.id))
+            raise WrongStateError(self.id, self.status, "driven", errors.WAY_ON.get(self.status, "").format(id=self.id))
 
     def pause(self, *, reason: str, by: str, policy: Policy) -> None:
         """Stop between two windows; a driver at work is fenced off by this event."""
@@ -289,7 +294,7 @@ class Backfill(Run):
         if self.status != "SUCCESS":
             raise WrongStateError(self.id, self.status, "reverted")
         if blockers:
-            raise BuiltUponError(self.id, *blockers[0])
+            raise errors.BuiltUponError(self.id, *blockers[0])
         datasets = sorted(self.candidates)
         self.trigger_event(self.Reverted, reason=text, datasets=datasets, by=by)
         return datasets

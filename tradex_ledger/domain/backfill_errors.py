@@ -30,6 +30,20 @@ class SelfApprovalError(RefusedError):
         )
 
 
+class UnsignedApprovalError(RefusedError):
+    """The policy demands the approver's signature."""
+
+    code = "unsigned-approval"
+
+    def __init__(self, run_id: str, kind: str) -> None:
+        super().__init__(
+            f"{run_id} is a {kind} backfill, which the policy lets nobody approve without a signature",
+            mend=f"sign it with your SSH key: tradex backfill approve {run_id} --sign KEYFILE (or print the text, sign "
+            "it elsewhere, and hand both in: --print-text FILE, then --signature FILE.sig); a key is put on record by: "
+            "tradex policy key add NAME FILE --reason …",
+        )
+
+
 class ApprovalOutdatedError(RefusedError):
     """What was approved under another policy is not allowed under today's."""
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from tradex_ledger.domain.backfill import Backfill
 
 
+UNSIGNED: Facts = dict.fromkeys(("signature", "key", "nonce", "expires"))
+"""What a decision says of its signature that has none."""
+
+
 class Requested(CreatedEvent):
     """Somebody asked for history to be reprocessed, and said why (N5, N22)."""
 
@@ -72,38 +76,57 @@ class Planned(Event):
 
 
 class Approved(Event):
-    """A person (or a rule of the policy) allowed this very plan (N13)."""
+    """A person (or a rule of the policy) allowed this very plan (N13), on what was known at position `seen`."""
 
     TOPIC: ClassVar[str] = "backfill.approved"
-    class_version = 2
+    class_version = 3
     plan_digest: str
     policy_digest: str | None
     rule: str | None
     judged: Facts | None
-    signature: str | None
+    seen: int | None
     checkpoint: str | None
+    signature: str | None
+    key: str | None
+    nonce: str | None
+    expires: str | None
 
     @staticmethod
     def upcast_v1_v2(data: Facts) -> None:
         data |= {"policy_digest": None, "judged": None}
+
+    @staticmethod
+    def upcast_v2_v3(data: Facts) -> None:
+        data |= UNSIGNED | {"seen": None, "checkpoint": None}
 
     def apply(self, aggregate: Backfill) -> None:
         aggregate.status = "APPROVED"
         aggregate.approved_by = self.by
         aggregate.approved_rule = self.rule
         aggregate.approved_policy = self.policy_digest
+        aggregate.approved_key = self.key
         aggregate.judged = None if self.judged is None else Judged.from_event(self.judged)
         aggregate.approved_at = self.timestamp.isoformat()
 
 
 class Rejected(Event):
-    """A person said no to this plan."""
+    """A person said no to this plan, on what was known at position `seen`."""
 
     TOPIC: ClassVar[str] = "backfill.rejected"
+    class_version = 2
     plan_digest: str
+    policy_digest: str | None
     reason: str
-    signature: str | None
+    seen: int | None
     checkpoint: str | None
+    signature: str | None
+    key: str | None
+    nonce: str | None
+    expires: str | None
+
+    @staticmethod
+    def upcast_v1_v2(data: Facts) -> None:
+        data |= UNSIGNED | {"policy_digest": None, "seen": None, "checkpoint": None}
 
     def apply(self, aggregate: Backfill) -> None:
         aggregate.status = "REJECTED"

@@ -35,6 +35,11 @@ _SETTINGS_OF_BEFORE = (
     (*_OF_OLD, "may_protect", "run_ahead_days", "engine_sample_partitions"),
 )
 """The settings that digests of before covered, release by release. It is complete: digests are of texts since."""
+UNSAID: dict[str, tuple[str, ...]] = {"signed": ()}
+"""What a policy on record means that does not name a setting, where that is not its default: a rule that a later
+release brings does not reach back to what was put on record without it."""
+_FALLS_BACK = {"accept_engine": "approve", "set_keys": "set_policy"}
+"""Deeds that are let to those of another deed, as long as nobody is named for them."""
 _HOURS = re.compile(r"(\d\d:\d\d)-(\d\d:\d\d)")
 
 
@@ -107,8 +112,9 @@ class Policy:
     """Bounds and permissions.
 
     Each deed has a right of its own; one more is one more field made by `right`. As long as nobody is named for
-    `may_accept_engine`, that takes who may approve.
+    `may_accept_engine`, that takes who may approve; for `may_set_keys`, who may set the policy.
     Counts are partitions, rows, calls, runs, days, hours, minutes, percents as their names say; 0 switches a bound off.
+    `signed` are the kinds of which a person's approval is signed with that person's SSH key; no rule approves them.
     `rule_…` bound what is approved by rule, without a person; with `rule_max_partitions` 0 nothing is.
     """
 
@@ -131,8 +137,10 @@ class Policy:
     may_deliver: tuple[str, ...] = right("send alerts")
     may_retract: tuple[str, ...] = right("say which rows are to be shown no more")
     may_set_policy: tuple[str, ...] = right("change this policy; by two persons, unless anybody may")
+    may_set_keys: tuple[str, ...] = right("add and revoke the keys that sign; unless set: who may change this policy")
     may_accept_engine: tuple[str, ...] = right("let an engine go on that gives other rows; unless set: who may approve")
     needs_approval: tuple[str, ...] = KINDS
+    signed: tuple[str, ...] = ("forced",)
     rule_max_partitions: int = 0
     rule_max_rows: int = 0
     rule_max_source_calls: int = 0
@@ -177,7 +185,8 @@ class Policy:
         values, defaults = asdict(self), asdict(Policy())
         found = {self.digest}
         for names in _SETTINGS_OF_BEFORE:
-            if all(values[name] == defaults[name] for name in settings() if name not in names):
+            newer = (name for name in settings() if name not in names)
+            if all(values[name] in {defaults[name], UNSAID.get(name, defaults[name])} for name in newer):
                 found.add(digest_of({name: values[name] for name in names}))
         return found
 
@@ -188,8 +197,8 @@ class Policy:
 
     def check_may(self, action: str, by: str) -> None:
         """Raise `NotAllowedError` unless the person may do that: `request`, `approve`, … as the fields are named."""
-        if action == "accept_engine" and self.may_accept_engine == ANYBODY:
-            action = "approve"
+        if action in _FALLS_BACK and getattr(self, f"may_{action}") == ANYBODY:
+            action = _FALLS_BACK[action]
         allowed: tuple[str, ...] = getattr(self, f"may_{action}")
         if allowed != ANYBODY and person(by) not in {person(name) for name in allowed}:
             raise NotAllowedError(action, by, allowed)
@@ -201,7 +210,7 @@ class Policy:
 
     def rule_for(self, kind: str, judged: Judged) -> str | None:
         """The rule by which such plans are approved without a person; None when a person must look (forced: always)."""
-        if kind == "forced":
+        if kind == "forced" or kind in self.signed:
             return None
         if kind not in self.needs_approval:
             return f"{kind} backfills need no approval"
@@ -215,6 +224,14 @@ class Policy:
     def is_overdue(self, since: str, now: datetime) -> bool:
         """Whether something waits for a second person since a time (ISO 8601; "" is never) for too long."""
         return bool(self.expire_days and since) and now - datetime.fromisoformat(since) > timedelta(self.expire_days)
+
+    def beyond_sla(self, approved_at: str, now: datetime) -> tuple[int, int] | None:
+        """What the time from an approval on may be, and what it is (milliseconds), where it is longer than that."""
+        if not self.sla_minutes or not approved_at:
+            return None
+        elapsed = now - datetime.fromisoformat(approved_at)
+        elapsed_ms, allowed_ms = round(elapsed.total_seconds() * 1000), self.sla_minutes * 60_000
+        return (allowed_ms, elapsed_ms) if elapsed_ms > allowed_ms else None
 
     def in_peak(self, now: datetime) -> bool:
         """Whether a moment (with time zone) lies in the peak hours; hours may run past midnight."""

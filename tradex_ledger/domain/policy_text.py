@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tradex_ledger.domain.policy import ANYBODY, KINDS, Policy, deeds, peak_bounds, settings
+from tradex_ledger.domain.policy import ANYBODY, KINDS, UNSAID, Policy, deeds, peak_bounds, settings
 from tradex_ledger.errors import BrokenLedgerError, UsageError
 
 ON_RECORD = "policy"
@@ -64,7 +64,7 @@ class StrangePolicyError(BrokenLedgerError):
 
 @lru_cache(maxsize=64)
 def policy_on_record(text: str, digest: str) -> Policy:
-    """The policy that a text on record means. A setting that it does not name has its default.
+    """The policy that a text on record means. A setting that it does not name has its default, or what `UNSAID` says.
 
     Raises: `StrangePolicyError` for what this release does not know: it may forbid what nobody would see.
     """
@@ -76,9 +76,14 @@ def policy_on_record(text: str, digest: str) -> Policy:
     if unknown:
         raise StrangePolicyError(digest, f"it has {', '.join(unknown)}, which nobody knows")
     try:
-        return policy_of(values, text=text)
+        return policy_of({**_unsaid(), **values}, text=text)
     except PolicyValueError as error:
         raise StrangePolicyError(digest, error.message) from None
+
+
+def _unsaid() -> dict[str, object]:
+    """As TOML would say it."""
+    return {name: list(value) for name, value in UNSAID.items()}
 
 
 def policy_of(values: Mapping[str, object], *, text: str = "") -> Policy:
@@ -124,6 +129,7 @@ def _check(policy: Policy) -> None:
         raise PolicyValueError(f"needs_approval has {', '.join(unknown)}; kinds are {', '.join(KINDS)}")
     if "forced" not in policy.needs_approval:
         raise PolicyValueError("needs_approval must have forced: it is never done without a second person")
+    _check_signed(policy)
     for name in deeds():
         allowed = getattr(policy, name)
         if not allowed:
@@ -137,6 +143,16 @@ def _check(policy: Policy) -> None:
     except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones is none
         raise PolicyValueError(f"peak_time_zone {said(policy.peak_time_zone)} is no time zone") from None
     _check_hours(policy.peak_hours)
+
+
+def _check_signed(policy: Policy) -> None:
+    if unknown := sorted(set(policy.signed) - set(KINDS)):
+        raise PolicyValueError(f"signed has {', '.join(unknown)}; kinds are {', '.join(KINDS)}")
+    if free := sorted(set(policy.signed) - set(policy.needs_approval)):
+        raise PolicyValueError(
+            f"signed has {', '.join(free)}, which needs no approval: nobody would sign it",
+            "put the kind under needs_approval, or leave it out of signed",
+        )
 
 
 def _check_hours(hours: str) -> None:

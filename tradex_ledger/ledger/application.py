@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tradex_ledger.clock import seat
 from tradex_ledger.domain.alerts import AlertLog
+from tradex_ledger.domain.approver_keys import ApproverKeys
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.domain.clocks import ClockNote
@@ -42,7 +43,7 @@ A = TypeVar("A", bound=Aggregate)
 
 KINDS: tuple[type[Aggregate], ...] = (
     Backfill, IncrementalRun, Dataset, PipelineState, AlertLog, Look, PolicyRecord, ClockNote, LakeLog,
-    SourceCount, Retraction, Seal,
+    SourceCount, Retraction, Seal, ApproverKeys,
 )  # fmt: skip
 """The kinds of streams; named here so that every process knows them."""
 

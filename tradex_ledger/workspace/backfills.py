@@ -5,8 +5,9 @@ What does the work is imported when it is called: who only asks a question does 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from tradex_ledger.clock import new_id
 from tradex_ledger.domain.advice import Advice, Refused
@@ -16,9 +17,11 @@ from tradex_ledger.domain.day import Cursor, day_of
 from tradex_ledger.domain.plan import Edge, Plan, full_digest
 from tradex_ledger.domain.policy import TooLargeError
 from tradex_ledger.domain.request import READ, Request, before
+from tradex_ledger.domain.signing import APPROVE, SignedText
 from tradex_ledger.driving.execution import Progress, silent
 from tradex_ledger.errors import ConflictError, NotFoundError, RefusedError, UsageError
 from tradex_ledger.planning.scope import Scope
+from tradex_ledger.workspace.approvals import Approvals, Handed
 from tradex_ledger.workspace.core import Core
 from tradex_ledger.workspace.datasets import Datasets
 
@@ -32,6 +35,7 @@ class Backfills:
     def __init__(self, core: Core, datasets: Datasets) -> None:
         self.core = core
         self._datasets = datasets
+        self.approvals = Approvals(core)
 
     def find(self, prefix: str) -> str:
         """The backfill whose id begins so, to be decided on or moved: see `Core.find_backfill`."""
@@ -93,12 +97,13 @@ class Backfills:
 
         made, policy = [backfill for backfill, _ in planned], self.core.policy
         self._datasets.register()
+        knew = self.approvals.knowledge()
         plans = {other.id: other.plan for backfill in made[:1] for other in others_of_group(self.core.ledger, backfill)}
         plans |= {backfill.id: plan for backfill, plan in (*linked, *planned)}
         group = [plan for plan in plans.values() if plan]
         for backfill in made:
             check_overlap(self.core.ledger, backfill)
-            backfill.approve_by_rule(by=self.core.actor, policy=policy, group=group)
+            backfill.approve_by_rule(by=self.core.actor, policy=policy, group=group, on=knew)
         self.core.ledger.append(*made)
         # As they were recorded: the store gives an event its time.
         return [self.core.ledger.get(Backfill, backfill.id) for backfill in made]
@@ -179,31 +184,47 @@ class Backfills:
 
     # -- decisions
 
-    def approve(self, run_id: str, *, plan_digest: str | None = None) -> Backfill:
+    def approve(
+        self, run_id: str, *, plan_digest: str | None = None, seen: int | None = None, signed: Handed | None = None
+    ) -> Backfill:
         """Allow a backfill's plan (the one on record, unless a digest, or 12 digits of it, is given to be sure).
 
-        One that has waited too long is closed, unless that is so by a clock that is far from the last event.
+        `seen` is the position that the approver was shown (None: the newest); `signed` is the text of `text`, and the
+        approver's signature over it. One that has waited too long is closed, unless that is so by a clock that is far
+        from the last event. Raises: what `Backfill.approve` and `Approvals.given` raise.
         """
         backfill = self.core.ledger.get(Backfill, self.find(run_id))
         known = backfill.plan.digest if backfill.plan else ""
-        given = known if plan_digest is None else full_digest(plan_digest, known)
-        now, believed = self.core.time_of_deed(self.core.policy)
+        digest = known if plan_digest is None else full_digest(plan_digest, known)
+        given = self.approvals.given(signed, seen=seen)
+        policy = given.record.policy
         try:
-            backfill.approve(given, by=self.core.actor, policy=self.core.policy, now=now)
+            backfill.approve(digest, by=self.core.actor, policy=policy, now=given.now, on=given.on)
         except ExpiredRequestError:
-            if believed:
-                backfill.expire(now=now, policy=self.core.policy, by=self.core.actor)
+            if given.believed:
+                backfill.expire(now=given.now, policy=policy, by=self.core.actor)
                 self.core.ledger.append(backfill)
             raise
-        self.core.ledger.append(backfill)
+        self.core.ledger.append(backfill, unmoved=given.unmoved)
         return backfill
 
-    def reject(self, run_id: str, *, reason: str) -> Backfill:
-        """Say no to a backfill."""
+    def reject(self, run_id: str, *, reason: str, seen: int | None = None, signed: Handed | None = None) -> Backfill:
+        """Say no to a backfill; `seen` and `signed` are as for `approve`."""
         backfill = self.core.ledger.get(Backfill, self.find(run_id))
-        backfill.reject(reason=reason, by=self.core.actor, policy=self.core.policy)
-        self.core.ledger.append(backfill)
+        given = self.approvals.given(signed, seen=seen)
+        policy = given.record.policy
+        backfill.reject(reason=reason, by=self.core.actor, policy=policy, now=given.now, on=given.on)
+        self.core.ledger.append(backfill, unmoved=given.unmoved)
         return backfill
+
+    def text(self, run_id: str, decision: str = APPROVE, *, seen: int | None = None) -> SignedText:
+        """What is to be signed to decide on a backfill: see `Approvals.text`."""
+        backfill = self.core.ledger.get(Backfill, self.find(run_id))
+        return self.approvals.text(backfill, decision, seen=seen)
+
+    def sign(self, said: SignedText, key_file: Path, passphrase: Callable[[], str | None] = lambda: None) -> Handed:
+        """That text with a signature by the SSH key of a file, to be handed in."""
+        return self.approvals.sign(said, key_file, passphrase)
 
     def pause(self, run_id: str, *, reason: str) -> Backfill:
         """Stop a backfill between two windows."""

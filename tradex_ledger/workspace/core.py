@@ -183,6 +183,10 @@ class Core:
         now = max(self.clock(), recorded)
         return now, not policy.clock_hours or now - recorded <= timedelta(hours=policy.clock_hours)
 
+    def newest_checkpoint(self) -> str | None:
+        """The body of the newest signed checkpoint that this workspace knows of; None where there is none."""
+        return None
+
     def today(self) -> date:
         """The day it is, UTC."""
         return self.clock().astimezone(UTC).date()
