@@ -20,9 +20,9 @@ CODES = ROOT / "schema" / "codes.csv"
 # Several classes, one meaning: told apart by their sentences only.
 ONE_MEANING = {
     "engine-not-refused": 2,
-    "expired": 2,
+    "expired": 3,
     "ledger-behind": 2,
-    "self-approval": 2,
+    "self-approval": 3,
     "state-protected": 2,
     "ticket": 2,
     "unknown-database": 2,

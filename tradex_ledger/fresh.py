@@ -28,6 +28,7 @@ lake = {lake}
 # 0 switches a bound off; who may: a list of names, or "*" for anybody
 {rights}
 # needs_approval = ["temporal", "dataset", "logical", "forced"]
+# signed = ["forced"]        # kinds that nobody approves without a signature (tradex policy key add)
 # rule_max_partitions = 0    # up to so many, a backfill is approved by rule (forced ones never are)
 # rule_max_rows = 0          # … if it has at most so many rows,
 # rule_max_source_calls = 0  # … and so many calls of the source

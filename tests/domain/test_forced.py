@@ -40,6 +40,8 @@ from tradex_ledger.domain.reason import PlaceholderReasonError
 from tradex_ledger.domain.request import CursorError, ForcedNeedsTicketError, StateOverrideRefusedError
 
 POLICY = Policy()
+UNSIGNED = Policy(signed=())
+"""Signatures have stories of their own: `test_signing.py`."""
 ORDER: dict[str, Any] = {
     "kind": "forced",
     "dataset": "bronze_x_posts",
@@ -121,8 +123,8 @@ def test_a_cursor_is_a_time_of_the_past_as_the_state_stores_it(cursor: str, matc
 
 @pytest.mark.norm("N13")
 def test_a_forced_backfill_is_approved_by_a_second_person():
-    story = given(Backfill, *forced("PLANNED")).when(lambda b: b.approve(FORCED_DIGEST, by="ben", policy=Policy()))
-    assert story.then(approved(FORCED_DIGEST)).approved_by == "ben"
+    story = given(Backfill, *forced("PLANNED")).when(lambda b: b.approve(FORCED_DIGEST, by="ben", policy=UNSIGNED))
+    assert story.then(approved(FORCED_DIGEST, policy=UNSIGNED)).approved_by == "ben"
 
 
 @pytest.mark.norm("N13")
@@ -149,11 +151,12 @@ def test_who_requests_a_forced_backfill_does_not_release_it_when_it_is_held():
 
 
 NOW_REFUSED: dict[str, Policy] = {
-    "ana may not request": Policy(may_request=("ben",)),
-    "ana may not force": Policy(may_force=("ben",)),
-    "ben may not approve": Policy(may_approve=("carla",)),
-    "ben may not force": Policy(may_force=("ana",)),
-    "the policy allows 1": Policy(max_partitions=1),
+    "ana may not request": Policy(may_request=("ben",), signed=()),
+    "ana may not force": Policy(may_force=("ben",), signed=()),
+    "ben may not approve": Policy(may_approve=("carla",), signed=()),
+    "ben may not force": Policy(may_force=("ana",), signed=()),
+    "the policy allows 1": Policy(max_partitions=1, signed=()),
+    "lets nobody approve without a signature": Policy(),
 }
 
 
@@ -167,7 +170,7 @@ def test_what_the_policy_of_today_would_refuse_is_not_driven(why: str):
         .refused(ApprovalOutdatedError, why)
     )
     assert "backfill cancel bf-1" in error.mend
-    replay("bf-1", past).check_still_allowed(POLICY)
+    replay("bf-1", past).check_still_allowed(UNSIGNED)
 
 
 @pytest.mark.norm("N13")

@@ -31,7 +31,8 @@ def test_each_right_belongs_to_those_whom_the_policy_names(action: str):
     with pytest.raises(NotAllowedError, match=f"carla may not {action}.*ana, Ben") as caught:
         strict.check_may(action, "carla")
     assert f"may_{action}" in caught.value.mend
-    for other in set(ACTIONS) - {action, *(["accept_engine"] if action == "approve" else [])}:
+    follow = {"approve": "accept_engine", "set_policy": "set_keys"}
+    for other in set(ACTIONS) - {action, follow.get(action)}:
         strict.check_may(other, "carla")
 
 
@@ -42,6 +43,15 @@ def test_who_may_approve_accepts_engines_until_somebody_is_named_for_that():
     both.check_may("accept_engine", "ana")
     with pytest.raises(NotAllowedError, match="may not accept_engine"):
         both.check_may("accept_engine", "ben")
+
+
+def test_who_may_set_the_policy_sets_keys_until_somebody_is_named_for_that():
+    with pytest.raises(NotAllowedError, match="may not set_policy"):
+        Policy(may_set_policy=("ben",)).check_may("set_keys", "ana")
+    both = Policy(may_set_policy=("ben",), may_set_keys=("ana",))
+    both.check_may("set_keys", "ana")
+    with pytest.raises(NotAllowedError, match="may not set_keys"):
+        both.check_may("set_keys", "ben")
 
 
 @pytest.mark.norm("N13")

@@ -18,6 +18,8 @@ from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.plan import Plan, Window, plan_digest
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.request import Request
+from tradex_ledger.domain.signed import decision_facts
+from tradex_ledger.domain.signing import NO_KNOWLEDGE
 
 REASON = "X API outage 3-4 Jan, INC-4211"
 FINGERPRINT, OTHER_FINGERPRINT = "a" * 64, "b" * 64
@@ -119,14 +121,12 @@ def approved(
 ) -> Fact:
     judged = {"partitions": partitions, "rows": 10, "source_calls": None} if rule else None
     facts = {"plan_digest": digest, "policy_digest": (policy or Policy()).digest, "rule": rule, "judged": judged}
-    facts |= {"signature": None, "checkpoint": None}
-    return Fact(Backfill.Approved, by, facts)
+    return Fact(Backfill.Approved, by, {**facts, **decision_facts(NO_KNOWLEDGE)})
 
 
-def rejected() -> Fact:
-    return Fact(
-        Backfill.Rejected, "ben", {"plan_digest": DIGEST, "reason": REASON, "signature": None, "checkpoint": None}
-    )
+def rejected(policy: Policy | None = None) -> Fact:
+    facts = {"plan_digest": DIGEST, "policy_digest": (policy or Policy()).digest, "reason": REASON}
+    return Fact(Backfill.Rejected, "ben", {**facts, **decision_facts(NO_KNOWLEDGE)})
 
 
 def cancelled() -> Fact:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit import small
+from tests.kit import signing, small
 from tests.kit.lake import projection
 from tests.kit.lake_folder import root_of
 from tests.kit.other_rows import given_for
@@ -87,6 +87,7 @@ def tell(folder: Path, source: Path) -> Workspace:
         assert ana.lake.prune("gold_metrics", digest)
         assert ana.runs.sweep() == [waits]
     _another_policy(folder)
+    _keys(folder)
     _forced(folder)
     _another_engine(folder)
     _lost(folder)
@@ -153,12 +154,25 @@ def _another_policy(folder: Path) -> None:
                 ben.policy.reject(proposal.digest, reason="30 is enough, INC-4301")
 
 
+def _keys(folder: Path) -> None:
+    """Persons are named: ben proposes his key, and ana lets it sign, though not at once."""
+    for answer in ("reject", "approve"):
+        with used_by(folder, "ben", days=11.8) as ben:
+            proposed, counts = ben.keys.add("ben", signing.key_of("ben").line, reason=REASON)
+        assert not counts
+        with used_by(folder, "ana", days=11.9) as ana:
+            if answer == "reject":
+                ana.keys.reject(proposed.digest, reason="let me see it first, INC-4301")
+            else:
+                ana.keys.approve(proposed.digest[:12])
+
+
 def _forced(folder: Path) -> None:
     back = {"override_state": True, "cursor": "2024-01-04T00:00:00.000000Z", "ticket": "INC-4300"}
     with used_by(folder, "ana", days=12) as ana:
         run_id = request(ana, 4, 5, kind="forced", **back)
     with used_by(folder, "ben", days=12) as ben:
-        ben.backfills.approve(run_id)
+        signing.approve(ben, run_id)
         assert ben.runs.drive(run_id).status == "SUCCESS"
         assert ben.state.cursor == back["cursor"]
         ben.incremental.run(day(6))
@@ -224,7 +238,8 @@ def _other_rows(folder: Path) -> None:
     with used_by(folder, "ana", days=12.7) as ana:
         run_id = request(ana, 4, 4, kind="forced", dataset="gold_signals", ticket="INC-4500")
     with used_by(folder, "ben", days=12.7) as ben:
-        ben.backfills.approve(run_id)
+        signing.approve(ben, run_id)
+        ben.keys.revoke("ben", reason="his laptop was stolen, INC-4410")
         with given_for("gold_signals"):
             assert ben.runs.drive(run_id).status == "HELD"
         ben.runs.cancel(run_id, reason="the rows are wrong, INC-4500")

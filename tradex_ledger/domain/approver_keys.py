@@ -24,7 +24,7 @@ from tradex_ledger.domain.signing_errors import (
     ExpiredKeyProposalError,
     KeyNotValidError,
     KeyThereError,
-    NoKeyError,
+    NoApproverKeyError,
     NoKeyProposalError,
     OtherPurposeError,
     OwnKeyError,
@@ -171,7 +171,7 @@ class ApproverKeys(Aggregate):
     def find(self, given: str) -> ApproverKey:
         """The key that a fingerprint (or a beginning of it) names, or the name of who has one that counts.
 
-        Raises: `NoKeyError`.
+        Raises: `NoApproverKeyError`.
         """
         by_name = [
             k for k in self.keys.values() if person(k.name) == person(given) and k.fingerprint not in self.revoked
@@ -184,7 +184,7 @@ class ApproverKeys(Aggregate):
         ]
         found = by_print or by_name
         if len(found) != 1:
-            raise NoKeyError(given, f"{len(found)} keys are called so")
+            raise NoApproverKeyError(given, f"{len(found)} keys are called so")
         return found[0]
 
     # -- commands
@@ -241,7 +241,7 @@ class ApproverKeys(Aggregate):
     def revoke(self, given: str, *, reason: str, by: str, policy: Policy) -> ApproverKey:
         """Let a key sign nothing any more. Whose key it is may always do that.
 
-        Raises: `NoKeyError`, `NotAllowedError`, `KeyThereError`.
+        Raises: `NoApproverKeyError`, `NotAllowedError`, `KeyThereError`.
         """
         key = self.find(given)
         if person(key.name) != person(by):

@@ -78,10 +78,10 @@ class KeyThereError(RefusedError):
         )
 
 
-class NoKeyError(NotFoundError):
+class NoApproverKeyError(NotFoundError):
     """No key of that name or fingerprint is on record, or more than one."""
 
-    code = "no-key"
+    code = "no-approver-key"
 
     def __init__(self, given: str, why: str) -> None:
         super().__init__(f"{given!r} names no key: {why}", mend="give its fingerprint; see: tradex policy key list")

@@ -16,7 +16,7 @@ from tradex_ledger.domain.signing import APPROVE, NAMESPACE, REJECT, ApprovalTex
 from tradex_ledger.domain.signing_errors import SignedOtherwiseError
 from tradex_ledger.errors import TradexError
 from tradex_ledger.ledger.entry import Entry, parse_time
-from tradex_ledger.sealing.sshsig import BadSignatureError, parsed
+from tradex_ledger.sealing.sshsig import InvalidSignatureError, parsed
 
 DECISIONS = {"backfill.approved": APPROVE, "backfill.rejected": REJECT}
 """The topics of decisions that may be signed."""
@@ -50,7 +50,7 @@ class Asked:
 def verified(said: SignedText, armoured: str, keys: ApproverKeys, *, ledger: str, at: datetime) -> Signature:
     """A signature over that text, by a key that is on record as the approver's and counts at that time.
 
-    Raises: `SignedOtherwiseError` for another ledger, `BadSignatureError`, `UnknownKeyError`, `KeyNotValidError`.
+    Raises: `SignedOtherwiseError` for another ledger, `InvalidSignatureError`, `UnknownKeyError`, `KeyNotValidError`.
     """
     if said.ledger != ledger:
         raise SignedOtherwiseError(said.request, "ledger", said.ledger, ledger)
@@ -132,5 +132,5 @@ def text_of(entry: Entry) -> SignedText:
 def _text(facts: Facts, name: str) -> str:
     value = facts.get(name)
     if not isinstance(value, str):
-        raise BadSignatureError(f"its {name} is {value!a}, and no text")
+        raise InvalidSignatureError(f"its {name} is {value!a}, and no text")
     return value

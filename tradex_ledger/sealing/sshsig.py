@@ -45,10 +45,10 @@ LONGEST = 16 * 1024
 _LINE = re.compile(r"[A-Za-z0-9+/]+={0,2}", re.ASCII)
 
 
-class BadSignatureError(RefusedError):
+class InvalidSignatureError(RefusedError):
     """A signature does not hold: it is none, of another kind, over another text, or by another key."""
 
-    code = "bad-signature"
+    code = "signature-invalid"
 
     def __init__(self, why: str, mend: str = "") -> None:
         super().__init__(
@@ -67,16 +67,16 @@ class SshSignature:
     signature: bytes
 
     def check(self, message: bytes, *, namespace: str) -> SshKey:
-        """The key that it is by. Raises `BadSignatureError` unless it is over the message, for that namespace."""
+        """The key that it is by. Raises `InvalidSignatureError` unless it is over the message, for that namespace."""
         if self.namespace != namespace:
-            raise BadSignatureError(
+            raise InvalidSignatureError(
                 f"it was made for {self.namespace!r}, not for {namespace!r}",
                 mend=f"sign the text with: ssh-keygen -Y sign -n {namespace} -f KEYFILE FILE",
             )
         try:
             self.key.check(self.signature, signed_data(message, namespace, self.hash))
         except SignatureError as error:
-            raise BadSignatureError(str(error)) from None
+            raise InvalidSignatureError(str(error)) from None
         return self.key
 
 
@@ -87,35 +87,35 @@ def signed_data(message: bytes, namespace: str, hash_name: str) -> bytes:
 
 
 def parsed(armour: str) -> SshSignature:
-    """The signature that a text is, as `ssh-keygen -Y sign` writes it. Raises: `BadSignatureError`."""
+    """The signature that a text is, as `ssh-keygen -Y sign` writes it. Raises: `InvalidSignatureError`."""
     reader = Reader(_dearmoured(armour))
     try:
         if reader.take(len(MAGIC)) != MAGIC:
-            raise BadSignatureError("it is no signature of SSHSIG")
+            raise InvalidSignatureError("it is no signature of SSHSIG")
         if (version := reader.number()) != VERSION:
-            raise BadSignatureError(f"it is of version {version} of SSHSIG; {VERSION} is the one that is known")
+            raise InvalidSignatureError(f"it is of version {version} of SSHSIG; {VERSION} is the one that is known")
         blob, namespace = reader.string(), reader.word()
         if reader.string():
-            raise BadSignatureError("its reserved field says something that nobody here knows")
+            raise InvalidSignatureError("its reserved field says something that nobody here knows")
         hash_name, signature = reader.word(), reader.string()
         reader.end()
     except WireError as error:
-        raise BadSignatureError(str(error)) from None
+        raise InvalidSignatureError(str(error)) from None
     if hash_name not in HASHES:
-        raise BadSignatureError(f"it is over a digest of the kind {hash_name}; {' and '.join(HASHES)} count")
+        raise InvalidSignatureError(f"it is over a digest of the kind {hash_name}; {' and '.join(HASHES)} count")
     try:
         key = key_of(blob)
     except KeyRefusedError as error:
-        raise BadSignatureError(error.message) from None
+        raise InvalidSignatureError(error.message) from None
     return SshSignature(key, namespace, hash_name, signature)
 
 
 def _dearmoured(armour: str) -> bytes:
     if len(armour) > LONGEST:
-        raise BadSignatureError(f"a text of more than {LONGEST} characters is none")
+        raise InvalidSignatureError(f"a text of more than {LONGEST} characters is none")
     lines = armour.split("\n")
     if len(lines) < 4 or (lines[0], lines[-2], lines[-1]) != (BEGIN, END, ""):
-        raise BadSignatureError(
+        raise InvalidSignatureError(
             f"it is not one text from {BEGIN} to {END}, each on a line of its own",
             mend="hand in the .sig file as ssh-keygen -Y sign wrote it",
         )
@@ -123,13 +123,13 @@ def _dearmoured(armour: str) -> bytes:
     width = len(body[0]) if len(body) > 1 else WIDTH
     text = "".join(body)
     if width not in WIDTHS or any(len(line) != width for line in body[:-1]) or not 0 < len(body[-1]) <= width:
-        raise BadSignatureError("its lines are not as long as those of a signature")
+        raise InvalidSignatureError("its lines are not as long as those of a signature")
     try:
         found = b64decode(text, validate=True)
     except (Base64Error, ValueError):
         found = b""
     if not _LINE.fullmatch(text) or b64encode(found).decode("ascii") != text:
-        raise BadSignatureError("its base64 is broken off, or not written as base64 is")
+        raise InvalidSignatureError("its base64 is broken off, or not written as base64 is")
     return found
 
 
