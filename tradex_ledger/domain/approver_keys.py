@@ -65,7 +65,6 @@ class ProposedKey:
     key: ApproverKey
     reason: str
     by: str
-    at: str
 
     @property
     def digest(self) -> str:
@@ -80,8 +79,9 @@ class ApproverKeys(Aggregate):
 
     def __init__(self) -> None:
         self.keys: dict[str, ApproverKey] = {}
-        self.revoked: dict[str, str] = {}
+        self.revoked_at: dict[str, str] = {}
         self.proposals: dict[str, ProposedKey] = {}
+        self.proposed_at: dict[str, str] = {}
 
     class Opened(CreatedEvent):
         """From here on keys are on record."""
@@ -101,9 +101,10 @@ class ApproverKeys(Aggregate):
         reason: str
 
         def apply(self, aggregate: ApproverKeys) -> None:
-            found = ProposedKey(ApproverKey.of(self), self.reason, self.by, self.timestamp.isoformat())
+            found = ProposedKey(ApproverKey.of(self), self.reason, self.by)
             aggregate.close(self.fingerprint)
             aggregate.proposals[found.digest] = found
+            aggregate.proposed_at[found.digest] = self.timestamp.isoformat()
 
     class Rejected(Event):
         """Somebody said no to a key that was proposed, or who proposed it withdrew it."""
@@ -141,11 +142,12 @@ class ApproverKeys(Aggregate):
         reason: str
 
         def apply(self, aggregate: ApproverKeys) -> None:
-            aggregate.revoked[self.fingerprint] = self.timestamp.isoformat()
+            aggregate.revoked_at[self.fingerprint] = self.timestamp.isoformat()
 
     def close(self, fingerprint: str) -> None:
         """Assign only: no proposal of that key waits any more."""
         self.proposals = {d: one for d, one in self.proposals.items() if one.key.fingerprint != fingerprint}
+        self.proposed_at = {digest: at for digest, at in self.proposed_at.items() if digest in self.proposals}
 
     # -- queries
 
@@ -158,8 +160,8 @@ class ApproverKeys(Aggregate):
         if key is None or person(key.name) != person(name):
             raise UnknownKeyError(name, fingerprint)
         moment = at.astimezone(UTC)
-        if fingerprint in self.revoked:
-            raise KeyNotValidError(key.name, fingerprint, f"was revoked at {self.revoked[fingerprint]}")
+        if fingerprint in self.revoked_at:
+            raise KeyNotValidError(key.name, fingerprint, f"was revoked at {self.revoked_at[fingerprint]}")
         if key.valid_after and moment < datetime.fromisoformat(key.valid_after):
             raise KeyNotValidError(key.name, fingerprint, f"counts from {key.valid_after} on")
         if key.valid_before and moment > datetime.fromisoformat(key.valid_before):
@@ -174,7 +176,7 @@ class ApproverKeys(Aggregate):
         Raises: `NoApproverKeyError`.
         """
         by_name = [
-            k for k in self.keys.values() if person(k.name) == person(given) and k.fingerprint not in self.revoked
+            k for k in self.keys.values() if person(k.name) == person(given) and k.fingerprint not in self.revoked_at
         ]
         wanted = given.removeprefix("SHA256:")
         by_print = [
@@ -201,7 +203,7 @@ class ApproverKeys(Aggregate):
         """
         policy.check_may("set_keys", by)
         if known := self.keys.get(key.fingerprint):
-            how = "was revoked" if key.fingerprint in self.revoked else "is on record"
+            how = "was revoked" if key.fingerprint in self.revoked_at else "is on record"
             raise KeyThereError(key.fingerprint, known.name, how)
         if key.namespaces and not matches(key.namespaces, NAMESPACE):
             raise OtherPurposeError(key.namespaces, NAMESPACE)
@@ -222,7 +224,7 @@ class ApproverKeys(Aggregate):
             raise OwnKeyError(by, proposal.key.fingerprint)
         policy.check_may("set_keys", proposal.by)
         policy.check_may(_right_to_answer(policy), by)
-        if policy.is_overdue(proposal.at, now):
+        if policy.is_overdue(self.proposed_at[proposal.digest], now):
             raise ExpiredKeyProposalError(proposal.key.fingerprint, policy.expire_days)
         facts = {**asdict(proposal.key), "reason": proposal.reason, "proposed_by": proposal.by}
         self.trigger_event(self.Added, **facts, by=by)
@@ -246,7 +248,7 @@ class ApproverKeys(Aggregate):
         key = self.find(given)
         if person(key.name) != person(by):
             policy.check_may("set_keys", by)
-        if key.fingerprint in self.revoked:
+        if key.fingerprint in self.revoked_at:
             raise KeyThereError(key.fingerprint, key.name, "was revoked already")
         facts = {"name": key.name, "fingerprint": key.fingerprint, "reason": check_reason(reason)}
         self.trigger_event(self.Revoked, **facts, by=by)
