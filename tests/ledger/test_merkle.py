@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
+from tests.kit.rfc9162 import mth, path, subproof
 from tradex_ledger.ledger import merkle, tables
 from tradex_ledger.ledger.recorder import Recorder
 from tradex_ledger.ledger.store import database, reading
@@ -20,44 +21,6 @@ from tradex_ledger.ledger.tree import MissingTileError, stored_tree
 
 LEAVES = [merkle.leaf_hash(str(n).encode()) for n in range(1100)]
 sizes = st.integers(0, len(LEAVES))
-
-
-def split(count: int) -> int:
-    """The largest power of two smaller than n (RFC 9162, 2.1.1)."""
-    k = 1
-    while k * 2 < count:
-        k *= 2
-    return k
-
-
-def mth(leaves: Sequence[bytes]) -> bytes:
-    """MTH of RFC 9162, 2.1.1, over leaf hashes."""
-    if not leaves:
-        return sha256(b"").digest()
-    if len(leaves) == 1:
-        return leaves[0]
-    k = split(len(leaves))
-    return sha256(b"\x01" + mth(leaves[:k]) + mth(leaves[k:])).digest()
-
-
-def path(m: int, leaves: Sequence[bytes]) -> list[bytes]:
-    """PATH of RFC 9162, 2.1.3.1."""
-    if len(leaves) == 1:
-        return []
-    k = split(len(leaves))
-    if m < k:
-        return [*path(m, leaves[:k]), mth(leaves[k:])]
-    return [*path(m - k, leaves[k:]), mth(leaves[:k])]
-
-
-def subproof(m: int, leaves: Sequence[bytes], whole: bool) -> list[bytes]:
-    """SUBPROOF of RFC 9162, 2.1.4.1."""
-    if m == len(leaves):
-        return [] if whole else [mth(leaves)]
-    k = split(len(leaves))
-    if m <= k:
-        return [*subproof(m, leaves[:k], whole), mth(leaves[k:])]
-    return [*subproof(m - k, leaves[k:], False), mth(leaves[:k])]
 
 
 class Log:

@@ -200,9 +200,11 @@ def verify_inclusion(leaf: int, size: int, hash_of_leaf: bytes, proof: Sequence[
 
 def verify_consistency(old_size: int, size: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
     """Whether a proof shows the newer tree to extend the older: RFC 9162, 2.1.4.2."""
+    if not 0 < old_size <= size:
+        return False
     if old_size == size:
         return not proof and old_root == new_root
-    if not 0 < old_size < size or not proof:
+    if not proof:
         return False
     path = list(proof)
     if old_size & (old_size - 1) == 0:
