@@ -115,6 +115,28 @@ def test_consistency_proofs_are_the_rfcs_and_prove_only_their_trees(data: st.Dat
     assert not merkle.verify_consistency(0, size, old_root, root, proof)
 
 
+@given(st.data())
+def test_a_tree_with_its_edge_is_the_same_and_reads_no_tile_to_make_it_again(data: st.DataObject) -> None:
+    size = data.draw(st.integers(1, len(LEAVES)))
+    whole = WHOLE.tree(size)
+    edge = whole.edge()
+    read: list[tuple[int, int]] = []
+
+    def read_tile(level: int, tile: int) -> bytes:
+        read.append((level, tile))
+        return WHOLE.read_tile(level, tile)
+
+    with_edge = merkle.Tree(size, read_tile, WHOLE.read_leaves, edge)
+    assert with_edge.root() == whole.root()
+    assert read == []
+    leaf = data.draw(st.integers(0, size - 1))
+    assert with_edge.inclusion_proof(leaf) == whole.inclusion_proof(leaf)
+    assert {level for level, _ in read} <= {0}
+    assert {tile for _, tile in read} <= {leaf // merkle.TILE_WIDTH}
+    for wrong in ([], [hashes[32:] for hashes in edge], [*edge, b""]):  # of another size: it is made again
+        assert merkle.Tree(size, WHOLE.read_tile, WHOLE.read_leaves, wrong).root() == whole.root()
+
+
 def test_a_leaf_or_an_older_size_outside_the_tree_is_refused() -> None:
     for leaf in (-1, 3):
         with pytest.raises(IndexError):

@@ -118,7 +118,7 @@ def test_each_witness_that_is_asked_for_must_have_signed():
     own = sealed(Checkpoint(ORIGIN, 7, rfc9162.mth(LEAVES)), SIGNER)
     alone = Proof(4, tuple(rfc9162.path(4, LEAVES)), own)
     assert proven(alone, ENTRIES[4], KEYS).checkpoint.size == 7
-    with pytest.raises(UnsignedError, match="witness.example/w1"):
+    with pytest.raises(UnsignedError, match=r"witness\.example/w1"):
         proven(alone, ENTRIES[4], KEYS, WITNESSES)
 
 

@@ -107,12 +107,29 @@ class Growing:
 
 
 class Tree:
-    """The tree over the first `size` leaves of a log that may have grown since."""
+    """The tree over the first `size` leaves of a log that may have grown since.
 
-    def __init__(self, size: int, read_tile: ReadTile, read_leaves: ReadLeaves) -> None:
+    Above the leaves, the last tile of a level that is not full is stored nowhere: it is made of up to 255 tiles below.
+    Who has kept those from before, as `edge` gives them, saves that; whoever takes an `edge` from somewhere holds the
+    root against one that he knows.
+    """
+
+    def __init__(self, size: int, read_tile: ReadTile, read_leaves: ReadLeaves, edge: Sequence[bytes] = ()) -> None:
         self.size = size
         self._read_tile = read_tile
         self._read_leaves = read_leaves
+        self._edge: dict[int, bytes] = {
+            level: hashes for level, hashes in enumerate(edge, 1) if len(hashes) == self.width(level) * HASH_SIZE
+        }
+
+    def width(self, level: int) -> int:
+        """How many hashes the last tile of a level has, which is not full: 0…255."""
+        return (self.size >> (TILE_HEIGHT * level)) % TILE_WIDTH
+
+    def edge(self) -> list[bytes]:
+        """The hashes of the last tile of each level from 1 on, which is not full, some of them none."""
+        levels = (self.size.bit_length() - 1) // TILE_HEIGHT if self.size else 0
+        return [self._last_tile(level) for level in range(1, levels + 1)]
 
     def root(self) -> bytes:
         """The root of the tree; of no leaves, the hash of nothing."""
@@ -177,7 +194,17 @@ class Tree:
             return hashes_of(hashes[offset * HASH_SIZE : (offset + count) * HASH_SIZE])
         if level == 0:
             return self._read_leaves(first, first + count)
-        return [root(hashes_of(self._read_tile(level - 1, n))) for n in range(first, first + count)]
+        return hashes_of(self._last_tile(level)[offset * HASH_SIZE : (offset + count) * HASH_SIZE])
+
+    def _last_tile(self, level: int) -> bytes:
+        """Above the leaves, the hashes of the last tile of a level, which is not full."""
+        found = self._edge.get(level)
+        if found is None:
+            upto = self.size >> (TILE_HEIGHT * level)
+            below = range(upto - self.width(level), upto)
+            found = b"".join(root(hashes_of(self._read_tile(level - 1, n))) for n in below)
+            self._edge[level] = found
+        return found
 
 
 def verify_inclusion(leaf: int, size: int, hash_of_leaf: bytes, proof: Sequence[bytes], root_hash: bytes) -> bool:
