@@ -86,6 +86,12 @@ def _leaf_tiles(old_size: int, new_leaves: Sequence[bytes], read_leaves: ReadLea
     }
 
 
+def edge_widths(size: int) -> list[int]:
+    """How many hashes the last tile of each level from 1 on has, which is not full, in a tree of that size: 0…255."""
+    levels = (size.bit_length() - 1) // TILE_HEIGHT if size else 0
+    return [(size >> (TILE_HEIGHT * level)) % TILE_WIDTH for level in range(1, levels + 1)]
+
+
 class Growing:
     """The root over leaves as they come, in memory that grows with the logarithm of their number."""
 
@@ -119,17 +125,14 @@ class Tree:
         self._read_tile = read_tile
         self._read_leaves = read_leaves
         self._edge: dict[int, bytes] = {
-            level: hashes for level, hashes in enumerate(edge, 1) if len(hashes) == self.width(level) * HASH_SIZE
+            level: hashes
+            for level, (hashes, width) in enumerate(zip(edge, edge_widths(size), strict=False), 1)
+            if len(hashes) == width * HASH_SIZE
         }
 
-    def width(self, level: int) -> int:
-        """How many hashes the last tile of a level has, which is not full: 0…255."""
-        return (self.size >> (TILE_HEIGHT * level)) % TILE_WIDTH
-
     def edge(self) -> list[bytes]:
-        """The hashes of the last tile of each level from 1 on, which is not full, some of them none."""
-        levels = (self.size.bit_length() - 1) // TILE_HEIGHT if self.size else 0
-        return [self._last_tile(level) for level in range(1, levels + 1)]
+        """The hashes of the last tile of each level from 1 on, which is not full: as many as `edge_widths` says."""
+        return [self._last_tile(level) for level, _ in enumerate(edge_widths(self.size), 1)]
 
     def root(self) -> bytes:
         """The root of the tree; of no leaves, the hash of nothing."""
@@ -201,7 +204,7 @@ class Tree:
         found = self._edge.get(level)
         if found is None:
             upto = self.size >> (TILE_HEIGHT * level)
-            below = range(upto - self.width(level), upto)
+            below = range(upto - upto % TILE_WIDTH, upto)
             found = b"".join(root(hashes_of(self._read_tile(level - 1, n))) for n in below)
             self._edge[level] = found
         return found

@@ -1,0 +1,130 @@
+"""The evidence of a run as a folder's files: what else is in it follows from its events, the proofs and the checkpoint.
+
+So the same ledger and checkpoint give the same bytes, and whoever checks a folder makes it again from its own events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from tradex_ledger import resources
+from tradex_ledger.domain.facts import Facts
+from tradex_ledger.ledger.entry import Entry, parse
+from tradex_ledger.sealing.checkpoint import Checkpoint
+from tradex_ledger.sealing.proof import SUFFIX, Proof
+
+CHECKPOINT, SUMS, ENTRIES, PROOFS = "checkpoint", "SHA256SUMS", "entries", "proofs"
+HELP = "VERIFY.md"
+PROGRAMS = ("check.go", "check.cjs")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a folder is evidence of: a run, in the ledger of a checkpoint; what is named and is not on record."""
+
+    run: str
+    ledger: str
+    head: Checkpoint
+    lacking: tuple[str, ...] = ()
+
+
+def files(subject: Subject, entries: Sequence[bytes], proofs: Sequence[Proof]) -> dict[str, bytes]:
+    """All files of a folder by their names in it, from the entries in their order, each with its proof.
+
+    Raises: `NotCanonicalError` for bytes that are no entry.
+    """
+    parsed = [parse(entry) for entry in entries]
+    found = {CHECKPOINT: proofs[0].note.encode()}
+    for entry, content, proof in zip(parsed, entries, proofs, strict=True):
+        found[f"{ENTRIES}/{number(entry.position)}.json"] = content
+        found[f"{PROOFS}/{number(entry.position)}{SUFFIX}"] = proof.text.encode()
+    found |= derived(subject, parsed)
+    found |= {name: resources.read_text("schema", "evidence", name).encode() for name in PROGRAMS}
+    found[HELP] = _help(subject, parsed).encode()
+    found[SUMS] = sums(found)
+    return dict(sorted(found.items()))
+
+
+def number(position: int) -> str:
+    """A position as the names of files begin with it: they sort by it."""
+    return f"{position:015}"
+
+
+def derived(subject: Subject, entries: Sequence[Entry]) -> dict[str, bytes]:
+    """The files that say again what entries say, for who reads no JSON."""
+    found = {
+        "keys/ledger.pub": _lines(_announced(entries)),
+        "keys/allowed_signers": _lines(_signers(entries)),
+        "files.sha256": _lines(_written(subject.run, entries)),
+    }
+    for entry in entries:
+        found |= {name: text.encode() for name, text in _texts(entry)}
+    return found
+
+
+def sums(found: dict[str, bytes]) -> bytes:
+    """Digests of files as `sha256sum -c` takes them."""
+    return _lines(f"{sha256(content).hexdigest()}  {name}" for name, content in sorted(found.items()) if name != SUMS)
+
+
+def _texts(entry: Entry) -> Iterator[tuple[str, str]]:
+    """The texts that stand in an entry, each with the name of its file."""
+    at = number(entry.position)
+    match entry.topic, entry.data:
+        case "dataset.logic_versioned", {"definition": str(text), "logic_version": int(version)}:
+            yield f"definitions/{at}-{entry.stream.removeprefix('dataset-')}-v{version}.sql", text
+        case "policy.recorded" | "policy.set", {"text": str(text), "digest": str(digest)}:
+            yield f"policies/{at}-{digest}.toml", text
+
+
+def _announced(entries: Sequence[Entry]) -> Iterator[str]:
+    for entry in entries:
+        if entry.topic == "seal.key_announced":
+            yield str(entry.data.get("key"))
+
+
+def _signers(entries: Sequence[Entry]) -> Iterator[str]:
+    for entry in entries:
+        match entry.topic, entry.data:
+            case "approver_keys.added", {"name": str(name), "key": str(key)}:
+                yield f'{name} namespaces="approval@tradex-ledger" {key}'
+
+
+def _written(run: str, entries: Sequence[Entry]) -> Iterator[str]:
+    for entry in entries:
+        if entry.stream == run:
+            for file in entry.data.get("files") or ():
+                yield _summed(file)
+
+
+def _summed(file: Facts) -> str:
+    return f"{file['sha256']}  {file['path']}"
+
+
+def _lines(lines: Iterator[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _help(subject: Subject, entries: Sequence[Entry]) -> str:
+    decided = [e for e in entries if e.topic in ("backfill.approved", "backfill.rejected")]
+    unsigned = [e for e in decided if not e.data.get("signature")]
+    values = {
+        "RUN": subject.run,
+        "LEDGER": subject.ledger,
+        "SIZE": str(subject.head.size),
+        "COUNT": str(len(entries)),
+        "VERSIONS": str(sum(entry.stream == subject.run for entry in entries)),
+        "LACKING": f"Not on record, so not here: {', '.join(subject.lacking) or 'nothing'}.",
+        "APPROVALS": " ".join(map(_approval, unsigned)) or ("" if decided else "Nobody had to approve this run."),
+    }
+    text = resources.read_text("schema", "evidence", HELP)
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    return text
+
+
+def _approval(entry: Entry) -> str:
+    how = "a rule of the policy" if entry.data.get("rule") else f"`{entry.by}`, who did not sign it"
+    return f"The decision at position {entry.position} is that of {how}: it stands in the event alone."
