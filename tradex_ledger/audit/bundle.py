@@ -5,35 +5,56 @@ So the same ledger and checkpoint give the same bytes, and whoever checks a fold
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 from tradex_ledger import resources
-from tradex_ledger.domain.facts import Facts
+from tradex_ledger.errors import BrokenLedgerError
 from tradex_ledger.ledger.entry import Entry, parse
 from tradex_ledger.sealing.checkpoint import Checkpoint
 from tradex_ledger.sealing.proof import SUFFIX, Proof
 
 CHECKPOINT, SUMS, ENTRIES, PROOFS = "checkpoint", "SHA256SUMS", "entries", "proofs"
 HELP = "VERIFY.md"
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}", re.ASCII).fullmatch
 PROGRAMS = ("check.go", "check.cjs")
+
+
+class StrangeNameError(BrokenLedgerError):
+    """A ledger calls something by what can be no part of a file's name, nor of a command."""
+
+    code = "strange-name"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the ledger calls something {name[:80]!a}, which can be no name of a file: no evidence is written of it",
+            mend="find who wrote it: tradex audit verify; then put back the last good copy of the ledger",
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a folder is evidence of: a run, in the ledger of a checkpoint; what is named and is not on record."""
+    """What a folder is evidence of: a run, in the ledger of a checkpoint; what is named and is not on record.
+
+    Raises: `StrangeNameError`.
+    """
 
     run: str
     ledger: str
     head: Checkpoint
     lacking: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name in (self.run, self.ledger, *self.head.origin.split("/")):
+            _check(name)
+
 
 def files(subject: Subject, entries: Sequence[bytes], proofs: Sequence[Proof]) -> dict[str, bytes]:
     """All files of a folder by their names in it, from the entries in their order, each with its proof.
 
-    Raises: `NotCanonicalError` for bytes that are no entry.
+    Raises: `NotCanonicalError` for bytes that are no entry; `StrangeNameError`.
     """
     parsed = [parse(entry) for entry in entries]
     found = {CHECKPOINT: proofs[0].note.encode()}
@@ -44,6 +65,9 @@ def files(subject: Subject, entries: Sequence[bytes], proofs: Sequence[Proof]) -
     found |= {name: resources.read_text("schema", "evidence", name).encode() for name in PROGRAMS}
     found[HELP] = _help(subject, parsed).encode()
     found[SUMS] = sums(found)
+    for name in found:
+        for part in name.split("/"):
+            _check(part)
     return dict(sorted(found.items()))
 
 
@@ -67,6 +91,12 @@ def derived(subject: Subject, entries: Sequence[Entry]) -> dict[str, bytes]:
 def sums(found: dict[str, bytes]) -> bytes:
     """Digests of files as `sha256sum -c` takes them."""
     return _lines(f"{sha256(content).hexdigest()}  {name}" for name, content in sorted(found.items()) if name != SUMS)
+
+
+def _check(name: str) -> None:
+    """Raise for what is no plain name: it would lead elsewhere, or say something to a shell."""
+    if not _WORD(name):
+        raise StrangeNameError(name)
 
 
 def _texts(entry: Entry) -> Iterator[tuple[str, str]]:
@@ -96,11 +126,9 @@ def _written(run: str, entries: Sequence[Entry]) -> Iterator[str]:
     for entry in entries:
         if entry.stream == run:
             for file in entry.data.get("files") or ():
-                yield _summed(file)
-
-
-def _summed(file: Facts) -> str:
-    return f"{file['sha256']}  {file['path']}"
+                match file:
+                    case {"sha256": str(digest), "path": str(path)}:
+                        yield f"{digest}  {path}"
 
 
 def _lines(lines: Iterator[str]) -> bytes:
@@ -113,6 +141,7 @@ def _help(subject: Subject, entries: Sequence[Entry]) -> str:
     values = {
         "RUN": subject.run,
         "LEDGER": subject.ledger,
+        "ORIGIN": subject.head.origin,
         "SIZE": str(subject.head.size),
         "COUNT": str(len(entries)),
         "VERSIONS": str(sum(entry.stream == subject.run for entry in entries)),
@@ -126,5 +155,5 @@ def _help(subject: Subject, entries: Sequence[Entry]) -> str:
 
 
 def _approval(entry: Entry) -> str:
-    how = "a rule of the policy" if entry.data.get("rule") else f"`{entry.by}`, who did not sign it"
-    return f"The decision at position {entry.position} is that of {how}: it stands in the event alone."
+    how = "that of a rule of the policy" if entry.data.get("rule") else "not signed by who made it"
+    return f"The decision at position {entry.position} is {how}: it stands in the event alone."

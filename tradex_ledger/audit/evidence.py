@@ -66,17 +66,18 @@ def _facts(store: Store, event: Told) -> Facts:
 
 def _walked(facts: object, name: str) -> Iterator[Logic | str]:
     """The logic versions that facts name, and the digests of policies; `name` is what holds them."""
-    match facts:
-        case {"logic_version": int(version), **rest}:
-            yield Logic(str(rest.get("dataset", name.removeprefix("dataset-"))), version)
-        case {"policy_digest": str(digest)}:
-            yield digest
-    if isinstance(facts, dict):
-        for key, value in facts.items():
-            yield from _walked(value, key)
-    elif isinstance(facts, list):
+    if isinstance(facts, list):
         for value in facts:
             yield from _walked(value, name)
+    if not isinstance(facts, dict):
+        return
+    version, digest = facts.get("logic_version"), facts.get("policy_digest")
+    if isinstance(version, int):
+        yield Logic(str(facts.get("dataset", name.removeprefix("dataset-"))), version)
+    if isinstance(digest, str):
+        yield digest
+    for key, value in facts.items():
+        yield from _walked(value, key)
 
 
 def _definitions(store: Store, wanted: Iterable[Logic]) -> tuple[list[Told], list[str]]:
@@ -90,7 +91,7 @@ def _definitions(store: Store, wanted: Iterable[Logic]) -> tuple[list[Told], lis
         ]
         found += of_version
         if not of_version:
-            lacking.append(f"the definition of {logic.dataset}, version {logic.version}")
+            lacking.append(f"the definition of {logic.dataset!a}, version {logic.version}")
     return found, lacking
 
 
@@ -100,5 +101,5 @@ def _policies(store: Store, wanted: set[str]) -> tuple[list[Told], list[str]]:
         for event in of_stream(store, POLICY, ["policy.recorded", "policy.set"])
         if (facts := _facts(store, event)).get("digest") in wanted
     }
-    lacking = [f"the text of the policy {digest[:12]}" for digest in sorted(wanted - by_digest.keys())]
+    lacking = [f"the text of the policy {digest[:12]!a}" for digest in sorted(wanted - by_digest.keys())]
     return list(by_digest.values()), lacking

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from tradex_ledger.errors import BrokenLedgerError
 from tradex_ledger.ledger.merkle import HASH_SIZE, leaf_hash, verify_inclusion
 from tradex_ledger.sealing.base64 import base64, unbase64
-from tradex_ledger.sealing.checkpoint import SignedCheckpoint, opened_checkpoint
+from tradex_ledger.sealing.checkpoint import Checkpoint, SignedCheckpoint, opened_checkpoint
 from tradex_ledger.sealing.note import VerifierKey
 from tradex_ledger.sealing.note_errors import UnsignedError
 
@@ -89,14 +89,29 @@ def proven(
 
     Raises: `NotProvenError`; `NoteError`, `SignatureError`, `UnsignedError` of its checkpoint.
     """
+    signed = signed_by_all(proof.note, ledger_keys, witnesses)
+    check_path(proof, entry, signed.checkpoint)
+    return signed
+
+
+def signed_by_all(
+    note: str, ledger_keys: Iterable[VerifierKey], witnesses: Iterable[VerifierKey] = ()
+) -> SignedCheckpoint:
+    """The checkpoint of a note, signed by one of its ledger's keys and by all of `witnesses`.
+
+    Raises: `NoteError`, `SignatureError`, `UnsignedError`.
+    """
     wanted = tuple(witnesses)
-    signed = opened_checkpoint(proof.note, ledger_keys, wanted)
+    signed = opened_checkpoint(note, ledger_keys, wanted)
     if missing := {f"{key.name} ({key.id.hex()})" for key in wanted if not signed.opened.by(key)}:
         raise UnsignedError({one.key.name for one in signed.opened.verified}, missing)
-    head = signed.checkpoint
+    return signed
+
+
+def check_path(proof: Proof, entry: bytes, head: Checkpoint) -> None:
+    """Raise `NotProvenError` unless the proof leads from the entry to the root of a checkpoint that is believed."""
     if not verify_inclusion(proof.index, head.size, leaf_hash(entry), proof.path, head.root):
         raise NotProvenError(proof.position, head.size)
-    return signed
 
 
 def _hash(line: str) -> bytes:

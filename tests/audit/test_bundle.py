@@ -1,0 +1,148 @@
+"""The evidence of a run is the same bytes each time, it holds, and no byte of it can be another unseen."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.kit import evidence
+from tests.kit.evidence import RUN, SIGNER, WITNESS
+from tradex_ledger.audit.bundle import StrangeNameError, Subject, files, sums
+from tradex_ledger.audit.bundle_check import Checked, checked
+from tradex_ledger.audit.evidence import gathered
+from tradex_ledger.ledger.entry import canonical, parse
+from tradex_ledger.sealing.note import VerifierKey
+from tradex_ledger.sealing.proof import parsed
+
+KEYS, WITNESSES = [SIGNER.verifier], [WITNESS.verifier]
+OURS = {"VERIFY.md", "check.go", "check.cjs"}
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> evidence.Told:
+    return evidence.tell(tmp_path_factory.mktemp("told"), signs=shutil.which("ssh-keygen") is not None)
+
+
+@pytest.fixture(scope="module")
+def whole(told: evidence.Told) -> dict[str, bytes]:
+    return told.files()
+
+
+def judged(found: dict[str, bytes], keys: list[VerifierKey] = KEYS) -> Checked:
+    return checked(found, keys, WITNESSES)
+
+
+def names(found: dict[str, bytes], folder: str) -> list[str]:
+    return [name for name in found if name.startswith(f"{folder}/")]
+
+
+def test_it_holds_what_is_on_record_of_the_run_and_what_that_stands_on(told: evidence.Told, whole: dict[str, bytes]):
+    found = gathered(told.store, RUN)
+    topics = [event.topic for event in found.events if event.stream != RUN]
+    assert next(event.topic for event in found.events if event.stream == RUN) == "backfill.requested"
+    assert topics[:3] == ["policy.recorded", "seal.key_announced", "dataset.logic_versioned"]
+    assert topics[-1] == "dataset.published"
+    assert "dataset.logic_versioned" not in topics[3:]  # not the version that the run did not use
+    assert found.lacking == []
+    assert not any(event.stream == "run-other" for event in found.events)
+    assert whole["definitions/000000000000005-gold-v2.sql"].decode() == evidence.DEFINITION
+    (policy,) = names(whole, "policies")
+    assert whole[policy].decode() == evidence.POLICY
+    assert whole["files.sha256"].decode().split("  ")[1] == f"{evidence.LAKE_FILE}\n"
+    assert whole["keys/ledger.pub"].decode() == f"{SIGNER.verifier.text}\n"
+    assert whole["checkpoint"].decode() == told.signed.note
+
+
+def test_it_holds_by_the_ledgers_key_and_a_witness_and_by_no_other(whole: dict[str, bytes]):
+    found = judged(whole)
+    assert (found.run, found.proven, found.findings) == (RUN, len(names(whole, "entries")), [])
+    other = VerifierKey(SIGNER.name, SIGNER.kind, WITNESS.verifier.public)
+    assert [finding.file for finding in judged(whole, [other]).findings] == ["checkpoint"]
+
+
+def test_the_same_ledger_and_checkpoint_give_the_same_bytes(told: evidence.Told, whole: dict[str, bytes]):
+    assert told.files() == whole
+    assert list(whole) == sorted(whole)
+
+
+def test_every_text_is_the_bytes_that_its_event_says(whole: dict[str, bytes]):
+    for name in names(whole, "entries"):
+        assert canonical(parse(whole[name])._asdict()) == whole[name]
+        assert parsed(whole[f"proofs/{Path(name).stem}.tlog-proof"].decode()).note == whole["checkpoint"].decode()
+
+
+def changed(content: bytes) -> Iterator[bytes]:
+    """The same with one byte other, at so many places; and cut, and longer."""
+    step = max(1, len(content) // 40)
+    for at in range(0, len(content), step):
+        for bit in (1, 32):
+            yield content[:at] + bytes([content[at] ^ bit]) + content[at + 1 :]
+    yield content[:-1]
+    yield content + b"\n"
+    yield b""
+
+
+def test_no_byte_of_any_file_can_be_another(whole: dict[str, bytes]):
+    """Even where who changed it has made the digests anew."""
+    for name in whole.keys() - OURS - {"SHA256SUMS"}:
+        for content in changed(whole[name]):
+            other = whole | {name: content}
+            other["SHA256SUMS"] = sums(other)
+            assert judged(other).findings, (name, content)
+
+
+def test_damage_to_what_proves_nothing_is_found_by_the_digests(whole: dict[str, bytes]):
+    for name in [*OURS, "SHA256SUMS"]:
+        for content in (whole[name][:-1], whole[name].replace(b"e", b"f", 1)):
+            assert [finding.file for finding in judged(whole | {name: content}).findings] == ["SHA256SUMS"]
+
+
+def test_no_file_can_be_missing_or_come_from_elsewhere(whole: dict[str, bytes]):
+    for name in whole:
+        less = {other: content for other, content in whole.items() if other != name}
+        assert judged(less).findings
+        if name not in OURS and name not in ("SHA256SUMS", "checkpoint"):
+            assert [f.file for f in judged(less | {"SHA256SUMS": sums(less)}).findings] != ["SHA256SUMS"]
+    for name in ("entries/000000000000099.json", "proofs/000000000000099.tlog-proof", "definitions/x.sql", "note"):
+        assert judged(whole | {name: b"{}"}).findings
+
+
+@given(st.data())
+def test_no_two_files_can_stand_in_each_others_place(whole: dict[str, bytes], data: st.DataObject):
+    mine = sorted(whole.keys() - OURS - {"SHA256SUMS"})
+    one, other = data.draw(st.sampled_from(mine)), data.draw(st.sampled_from(mine))
+    if whole[one] != whole[other]:
+        swapped = whole | {one: whole[other], other: whole[one]}
+        assert judged(swapped | {"SHA256SUMS": sums(swapped)}).findings
+
+
+def test_an_event_of_the_run_cannot_be_left_out(told: evidence.Told, whole: dict[str, bytes]):
+    """Not with its proof either: its events are numbered."""
+    for name in names(whole, "entries"):
+        entry = parse(whole[name])
+        if entry.stream != RUN or entry.topic == "backfill.completed":
+            continue  # what came last, only who has the ledger can know
+        less = {n: c for n, c in whole.items() if Path(n).stem != Path(name).stem}
+        assert judged(less | {"SHA256SUMS": sums(less)}).findings, entry.topic
+
+
+def test_a_name_that_leads_elsewhere_or_talks_to_a_shell_is_no_name_of_a_file(told: evidence.Told):
+    head = told.signed.checkpoint
+    for name in ("../bf-1", "bf-$(id)", "bf-1/2", "bf 1", "", ".", "-rf", "bf-1\n"):
+        with pytest.raises(StrangeNameError):
+            Subject(name, evidence.LEDGER, head)
+        with pytest.raises(StrangeNameError):
+            Subject(RUN, name, head)
+    fake = gathered(told.store, RUN).events[2]._replace(stream="dataset-../../x")
+    entry = fake.entry.replace('"stream":"dataset-gold"', '"stream":"dataset-../../x"').encode()
+    with pytest.raises(StrangeNameError):
+        files(
+            Subject(RUN, evidence.LEDGER, head),
+            [entry],
+            [parsed(told.files()["proofs/000000000000005.tlog-proof"].decode())],
+        )
