@@ -17,6 +17,7 @@ from tradex_ledger.ledger.select import Store, open_store
 if TYPE_CHECKING:
     from tradex_ledger.audit.answer import Answer
     from tradex_ledger.audit.documents.dataset import DatasetDocument
+    from tradex_ledger.audit.documents.evidence import EvidenceDocument, ProofDocument, TilesDocument
     from tradex_ledger.audit.documents.held import Held
     from tradex_ledger.audit.documents.listed import Listed
     from tradex_ledger.audit.documents.status import StatusDocument
@@ -51,6 +52,24 @@ class Look:
         for found in (problem(self.store, self.lake), other_head(self.store, places.all)):
             if found is not None:
                 yield f"{found.message}; {found.mend}"
+
+    def prove(self, position: int, file: Path | None = None) -> ProofDocument:
+        """The proof of the event at a position, laid in a new file if one is named: see `audit.prove`."""
+        from tradex_ledger.audit.prove import prove
+
+        return prove(self.store, self.config, position, file)
+
+    def export(self, run: str, folder: Path) -> EvidenceDocument:
+        """Lay the evidence of the run whose id begins so in a new folder: see `audit.prove`."""
+        from tradex_ledger.audit.prove import export
+
+        return export(self.store, self.config, run, folder)
+
+    def tiles(self, folder: Path) -> TilesDocument:
+        """Lay what a folder lacks of the ledger as a tiled log: see `audit.prove`."""
+        from tradex_ledger.audit.prove import lay_tiles
+
+        return lay_tiles(self.store, self.config, folder)
 
     def unrecorded(self) -> Iterator[str]:
         """Whether the settings propose another policy than the one on record: it has no effect."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tradex_ledger.cli.common import Call, as_of_option, command, examples, no_verify_option, rows_options
+from tradex_ledger.cli.evidence import check, export, prove
 from tradex_ledger.cli.layouts.diff import differing
 from tradex_ledger.cli.show import Show
 
@@ -20,6 +21,10 @@ COLUMNS = ("position", "at", "by", "stream", "event", "what")
 @click.group("audit", epilog=examples("tradex audit log --limit 50\ntradex audit history bf-1m83"))
 def audit() -> None:
     """What happened, who did it and why."""
+
+
+for proving in (prove, export, check):
+    audit.add_command(proving)
 
 
 @command(

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tradex_ledger.cli.common import Call, command, examples
+from tradex_ledger.cli.evidence import tiles
 from tradex_ledger.cli.layouts import store as layouts
 from tradex_ledger.cli.layouts.lake import epoch_plan, identity
 from tradex_ledger.cli.seal import checkpoint, key, witness
@@ -20,7 +21,7 @@ def ledger() -> None:
     """The ledger and its lake: whether they belong together."""
 
 
-for sealing in (checkpoint, key, witness):
+for sealing in (checkpoint, key, witness, tiles):
     ledger.add_command(sealing)
 
 

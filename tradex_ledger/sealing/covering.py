@@ -1,0 +1,46 @@
+"""The newest head of a ledger, to prove events by: with the signatures of all witnesses that have cosigned it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tradex_ledger.lake.storage import translate
+from tradex_ledger.ledger.select import Store
+from tradex_ledger.sealing.checkpoint import SignedCheckpoint
+from tradex_ledger.sealing.heads import Head, counts, newest_in, verified
+from tradex_ledger.sealing.lines import lines_of
+from tradex_ledger.sealing.note import VerifierKey, taken_apart
+from tradex_ledger.sealing.places import Named, Place, Places
+
+
+def newest_signed(store: Store, places: Places, witnesses: Sequence[VerifierKey]) -> SignedCheckpoint | None:
+    """The newest head in the workspace, or outside where it has none; None: none was ever signed.
+
+    Raises: `HeadError`, `NoteError`, `SignatureError`, `UnsignedError`, `EnvironmentFault`.
+    """
+    try:
+        heads = [head for place in places if (head := newest_in(place))]
+        lines = lines_of(store)  # only now: by then the ledger has whatever was signed of it
+        heads = [head for head in heads if counts(store, lines, head.checkpoint, head.where)]
+        newest = max(heads, key=lambda head: head.checkpoint.size, default=None)
+        if newest is None:
+            return None
+        return verified(store, lines, _with_witnesses(newest, places.inside, witnesses), newest.where, witnesses)
+    except OSError as error:
+        raise translate(error, "reading the heads of the ledger") from error
+
+
+def _with_witnesses(head: Head, inside: Place, witnesses: Sequence[VerifierKey]) -> str:
+    """A head's note with the signatures of witnesses that were taken in, each once, in the order of the settings."""
+    line, size = head.named.line, head.named.size
+    have = {(one.name, one.id) for one in taken_apart(head.note)[1]}
+    note, cosigned = head.note, set(inside.cosigned())
+    for key in witnesses:
+        named = Named(line, size, key.id.hex())
+        if named not in cosigned or (key.name, key.id) in have:
+            continue
+        for one in taken_apart(inside.read(named))[1]:
+            if (one.name, one.id) == (key.name, key.id):
+                note += f"{one.line}\n"
+                break
+    return note
