@@ -39,6 +39,7 @@ READING: dict[str, list[tuple[str, ...]]] = {
     ],
     "audit log": [(), ("--topic", "backfill.requested", "--json")],
     "audit history": [(RUN,), ("gold_signals",), ("x",)],
+    "audit prove": [("1",), ("1", "--json")],
     "audit diff": [("--candidate", RUN), ("gold_signals", "--versions", "1", "1")],
     "policy show": [(), ("--as-of", "9")],
     "policy set": [("--dry-run",)],
@@ -63,6 +64,7 @@ READING: dict[str, list[tuple[str, ...]]] = {
 WRITING = {
     *("init", "demo", "run", "worker", "retract"),
     *("dataset bump", "dataset deprecate", "dataset restore", "dataset protect", "dataset unprotect"),
+    *("audit export", "audit check", "ledger tiles"),  # what they write, or read, is no workspace
     *("ledger grants", "ledger backup", "ledger restore", "ledger checkpoint", "ledger witness"),
     *("engine accept", "policy approve", "policy reject", "policy adopt"),
     *(f"backfill {name}" for name in ("approve", "reject", "cancel", "run", "pause", "resume", "release", "revert")),

@@ -18,7 +18,7 @@ import pytest
 from tests import worlds
 from tests.kit import evidence
 from tests.kit.evidence import ORIGIN, SIGNER, WITNESS
-from tests.sealing.test_tiles import add, head_of, opened, store_of
+from tests.kit.tiled import add, opened, store_of
 from tradex_ledger.audit.bundle import sums
 from tradex_ledger.sealing.note import SignerKey
 from tradex_ledger.sealing.tiles import export
@@ -218,7 +218,7 @@ def test_go_reads_a_ledger_by_its_tiles(built: Callable[[Path], Path], tmp_path:
     engine = opened(tmp_path / "ledger.db")
     add(engine, 700)
     store = store_of(engine)
-    export(store, tmp_path / "tiles", head_of(store))
+    export(store, tmp_path / "tiles", evidence.head_of(store))
     engine.dispose()
     assert ran([program, str(tmp_path / "tiles"), KEY]) == (True, "ok: 700 entries are those of the signed tree\n")
     for name in ("tile/0/001", "tile/1/000.p/2", "tile/entries/002.p/188", "checkpoint"):

@@ -4,40 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from eventsourcing.persistence import StoredEvent
 from sqlalchemy import Engine, text
 
 from tests.kit import rfc9162
 from tests.kit.evidence import ORIGIN, SIGNER, head_of
+from tests.kit.tiled import add, opened, signed_at, store_of
 from tradex_ledger.ledger.ask import events_of
-from tradex_ledger.ledger.entry import canonical
-from tradex_ledger.ledger.recorder import Recorder
-from tradex_ledger.ledger.select import Store, open_store
-from tradex_ledger.ledger.store import create_store, open_engine
 from tradex_ledger.sealing import tiles
-from tradex_ledger.sealing.checkpoint import Checkpoint, SignedCheckpoint, opened_checkpoint, sealed
+from tradex_ledger.sealing.checkpoint import Checkpoint, opened_checkpoint, sealed
 from tradex_ledger.sealing.proving import OtherTreeError
 from tradex_ledger.sealing.tiles import OtherTilesError, Tiled, WrongTileError, export, tile_name
-
-AT = datetime(2024, 1, 1, tzinfo=UTC)
-
-
-def opened(path: Path, ledger: str = "0123456789abcdef") -> Engine:
-    engine = open_engine(f"sqlite:///{path}", create=True)
-    create_store(engine, ledger_id=ledger, created_at=AT)
-    return engine
-
-
-def add(engine: Engine, count: int, length: int = 1) -> None:
-    """So many events more, with a text of so many characters in each."""
-    with engine.connect() as connection:
-        first = connection.execute(text("select coalesce(max(position), 0) from events")).scalar_one()
-    body = canonical({"by": "ana", "data": {"text": "x" * length}, "v": 1})
-    Recorder(engine, lambda: AT).insert_events([StoredEvent("s", first + n + 1, "t", body) for n in range(count)])
 
 
 @pytest.fixture
@@ -47,17 +26,8 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     made.dispose()
 
 
-def store_of(engine: Engine) -> Store:
-    return open_store(f"sqlite:///{engine.url.database}")
-
-
 def names(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-
-
-def signed_at(store: Store, size: int) -> SignedCheckpoint:
-    leaves = [rfc9162.leaf_hash(event.entry.encode()) for event in events_of(store, [], upto=size)]
-    return opened_checkpoint(sealed(Checkpoint(ORIGIN, size, rfc9162.mth(leaves)), SIGNER), [SIGNER.verifier])
 
 
 def test_names_are_those_of_the_specification():
