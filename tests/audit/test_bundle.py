@@ -20,12 +20,13 @@ from tradex_ledger.sealing.note import VerifierKey
 from tradex_ledger.sealing.proof import parsed
 
 KEYS, WITNESSES = [SIGNER.verifier], [WITNESS.verifier]
+SIGNS = shutil.which("ssh-keygen") is not None
 OURS = {"VERIFY.md", "check.go", "check.cjs"}
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> evidence.Told:
-    return evidence.tell(tmp_path_factory.mktemp("told"), signs=shutil.which("ssh-keygen") is not None)
+    return evidence.tell(tmp_path_factory.mktemp("told"), signs=SIGNS)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def test_every_text_is_the_bytes_that_its_event_says(whole: dict[str, bytes]):
 
 def changed(content: bytes) -> Iterator[bytes]:
     """The same with one byte other, at so many places; and cut, and longer."""
-    step = max(1, len(content) // 40)
+    step = max(1, len(content) // 16)
     for at in range(0, len(content), step):
         for bit in (1, 32):
             yield content[:at] + bytes([content[at] ^ bit]) + content[at + 1 :]
@@ -146,3 +147,29 @@ def test_a_name_that_leads_elsewhere_or_talks_to_a_shell_is_no_name_of_a_file(to
             [entry],
             [parsed(told.files()["proofs/000000000000005.tlog-proof"].decode())],
         )
+
+
+def test_a_decision_that_does_not_hold_is_found_though_the_ledger_itself_tells_of_it(
+    told: evidence.Told, tmp_path: Path
+):
+    """Who has the ledger and its key can sign for any history; he has not the keys of who approves."""
+    if not SIGNS:
+        pytest.skip("no ssh-keygen: apt-get install openssh-client")
+    at = {event.topic: event.position for event in gathered(told.store, RUN).events}
+    approved, added = at["backfill.approved"], at["approver_keys.added"]
+    for number, (position, old, new, why) in enumerate(
+        [
+            (approved, evidence.PLAN, "0" * 64, "signature"),
+            (approved, '"by":"ben"', '"by":"eve"', "signature"),
+            (approved, '"seen":8', '"seen":9', "signature"),
+            (approved, '"expires":"2024-02-02', '"expires":"2024-03-02', "signature"),
+            (approved, '"nonce":"0', '"nonce":"1', "signature"),
+            (at["backfill.requested"], '"by":"ana"', '"by":"ben"', "ben"),
+            (added, '"name":"ben"', '"name":"eve"', "ben"),
+            (added, "2024-12-31", "2024-01-31", "2024-01-31"),
+        ]
+    ):
+        (folder := tmp_path / str(number)).mkdir()
+        (finding,) = judged(evidence.forged(told, folder, position, old, new).files()).findings
+        assert finding.file == f"entries/{approved:015}.json"
+        assert why in finding.problem

@@ -125,7 +125,7 @@ def replaced(files: dict[str, bytes], name: str, old: bytes, new: bytes) -> dict
 
 def forgeries(whole: dict[str, bytes]) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Each way to forge what the signature and the tree hold, with what it is."""
-    number = "000000000000010"
+    number = "000000000000011"
     entry, proof = f"entries/{number}.json", f"proofs/{number}.tlog-proof"
     lines = whole[proof].split(b"\n")
     _, size, root, _, signature, *_ = whole["checkpoint"].split(b"\n")
@@ -135,7 +135,7 @@ def forgeries(whole: dict[str, bytes]) -> Iterator[tuple[str, dict[str, bytes]]]
     yield "a hash less", replaced(whole, proof, lines[2] + b"\n", b"")
     yield "a hash twice", replaced(whole, proof, lines[2], lines[2] + b"\n" + lines[2])
     yield "two hashes swapped", replaced(whole, proof, lines[2] + b"\n" + lines[3], lines[3] + b"\n" + lines[2])
-    yield "the index", replaced(whole, proof, b"index 9", b"index 8")
+    yield "the index", replaced(whole, proof, b"index 10", b"index 9")
     for name, old, new in (
         ("the size", b"\n%s\n" % size, b"\n%d\n" % (int(size) - 1)),
         ("the root", root, bytes([root[0] ^ 1]) + root[1:]),

@@ -19,7 +19,7 @@ from tradex_ledger.audit import bundle
 from tradex_ledger.audit.evidence import gathered
 from tradex_ledger.domain.facts import Facts
 from tradex_ledger.ledger.ask import events_of
-from tradex_ledger.ledger.entry import canonical
+from tradex_ledger.ledger.entry import canonical, parse
 from tradex_ledger.ledger.recorder import Recorder
 from tradex_ledger.ledger.select import Store, open_store
 from tradex_ledger.ledger.store import create_store, open_engine
@@ -57,14 +57,35 @@ class Told:
 
 def tell(folder: Path, *, signs: bool = True) -> Told:
     """Make the ledger in a folder; `signs`: its approval is signed, which takes `ssh-keygen`."""
+    said = [
+        (stream, topic, canonical({"by": by, "data": data, "v": v}))
+        for stream, topic, v, by, data in _story(folder, signs=signs)
+    ]
+    return _made(folder, said)
+
+
+def forged(told: Told, folder: Path, position: int, old: str, new: str) -> Told:
+    """The same in a folder, told otherwise at a position by who has its key: signed and proven like any other."""
+    said = []
+    for event in events_of(told.store, []):
+        entry = parse(event.entry)
+        body = canonical({"by": entry.by, "data": entry.data, "v": entry.v})
+        if event.position == position:
+            assert old.encode() in body, (position, old)
+            body = body.replace(old.encode(), new.encode())
+        said.append((event.stream, event.topic, body))
+    return _made(folder, said)
+
+
+def _made(folder: Path, said: list[tuple[str, str, bytes]]) -> Told:
+    """A ledger of streams, topics and bodies."""
     engine = open_engine(f"sqlite:///{folder / 'ledger.db'}", create=True)
     clock = _clock()
     create_store(engine, ledger_id=LEDGER, created_at=next(clock))
     recorder = Recorder(engine, lambda: next(clock))
     versions: dict[str, int] = {}
-    for stream, topic, v, by, data in _story(folder, signs=signs):
+    for stream, topic, body in said:
         versions[stream] = versions.get(stream, 0) + 1
-        body = canonical({"by": by, "data": data, "v": v})
         recorder.insert_events([StoredEvent(stream, versions[stream], topic, body)])
     engine.dispose()
     store = open_store(f"sqlite:///{folder / 'ledger.db'}", folder)
@@ -105,7 +126,8 @@ def _story(folder: Path, *, signs: bool) -> Iterator[tuple[str, str, int, str, F
     for version in (1, 2):
         yield "dataset-gold", "dataset.logic_versioned", 2, "ana", {"definition": DEFINITION, "logic_version": version}
     if signs:
-        yield "approver_keys", "approver_keys.added", 1, "ana", {"name": "ben", "key": _ssh_key(folder)}
+        yield "approver_keys", "approver_keys.opened", 1, "ana", {}
+        yield "approver_keys", "approver_keys.added", 1, "ana", _ssh_key(folder)
     yield "run-other", "incremental_run.started", 1, "ana", {"cursor_from": None}
     yield RUN, "backfill.requested", 1, "ana", {"dataset": "gold", "reason": "X API outage", "kind": "forced"}
     planned = {"digest": PLAN, "policy_digest": policy, "definitions": {"gold": {"logic_version": 2}}, "windows": []}
@@ -119,11 +141,25 @@ def _story(folder: Path, *, signs: bool) -> Iterator[tuple[str, str, int, str, F
     yield "run-other", "incremental_run.succeeded", 1, "ana", {"totals": {}}
 
 
-def _ssh_key(folder: Path) -> str:
+def _ssh_key(folder: Path) -> Facts:
     subprocess.run(
         ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", folder / "ben"], check=True, capture_output=True
     )
-    return (folder / "ben.pub").read_text(encoding="utf-8").strip()
+    return {
+        "name": "ben",
+        "key": (folder / "ben.pub").read_text(encoding="utf-8").strip(),
+        "fingerprint": _fingerprint(folder),
+        "namespaces": NAMESPACE,
+        "valid_after": "2024-01-15T00:00:00Z",
+        "valid_before": "2024-12-31T00:00:00Z",
+        "reason": "who approves forced backfills, INC-4301",
+        "proposed_by": None,
+    }
+
+
+def _fingerprint(folder: Path) -> str:
+    listed = subprocess.run(["ssh-keygen", "-lf", str(folder / "ben.pub")], check=True, capture_output=True, text=True)
+    return listed.stdout.split()[1]
 
 
 def _approval(folder: Path, policy: str, *, signs: bool) -> Facts:
@@ -140,4 +176,4 @@ def _approval(folder: Path, policy: str, *, signs: bool) -> Facts:
     )
     sign = ["ssh-keygen", "-Y", "sign", "-n", NAMESPACE, "-f", str(folder / "ben")]
     made = subprocess.run(sign, input=text.encode(), check=True, capture_output=True)
-    return facts | {"signature": made.stdout.decode(), "key": "SHA256:of ben"}
+    return facts | {"signature": made.stdout.decode(), "key": _fingerprint(folder)}

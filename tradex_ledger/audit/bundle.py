@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from tradex_ledger import resources
+from tradex_ledger.audit.decisions import signed_texts, signers
 from tradex_ledger.errors import BrokenLedgerError
 from tradex_ledger.ledger.entry import Entry, parse
+from tradex_ledger.sealing.approvals import DECISIONS
 from tradex_ledger.sealing.checkpoint import Checkpoint
 from tradex_ledger.sealing.proof import SUFFIX, Proof
 
@@ -80,7 +82,7 @@ def derived(subject: Subject, entries: Sequence[Entry]) -> dict[str, bytes]:
     """The files that say again what entries say, for who reads no JSON."""
     found = {
         "keys/ledger.pub": _lines(_announced(entries)),
-        "keys/allowed_signers": _lines(_signers(entries)),
+        "keys/allowed_signers": signers(entries).encode(),
         "files.sha256": _lines(_written(subject.run, entries)),
     }
     for entry in entries:
@@ -107,19 +109,14 @@ def _texts(entry: Entry) -> Iterator[tuple[str, str]]:
             yield f"definitions/{at}-{entry.stream.removeprefix('dataset-')}-v{version}.sql", text
         case "policy.recorded" | "policy.set", {"text": str(text), "digest": str(digest)}:
             yield f"policies/{at}-{digest}.toml", text
+    for ending, text in signed_texts(entry):
+        yield f"approvals/{at}.{ending}", text
 
 
 def _announced(entries: Sequence[Entry]) -> Iterator[str]:
     for entry in entries:
         if entry.topic == "seal.key_announced":
             yield str(entry.data.get("key"))
-
-
-def _signers(entries: Sequence[Entry]) -> Iterator[str]:
-    for entry in entries:
-        match entry.topic, entry.data:
-            case "approver_keys.added", {"name": str(name), "key": str(key)}:
-                yield f'{name} namespaces="approval@tradex-ledger" {key}'
 
 
 def _written(run: str, entries: Sequence[Entry]) -> Iterator[str]:
@@ -136,7 +133,7 @@ def _lines(lines: Iterator[str]) -> bytes:
 
 
 def _help(subject: Subject, entries: Sequence[Entry]) -> str:
-    decided = [e for e in entries if e.topic in ("backfill.approved", "backfill.rejected")]
+    decided = [entry for entry in entries if entry.topic in DECISIONS]
     unsigned = [e for e in decided if not e.data.get("signature")]
     values = {
         "RUN": subject.run,

@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from tradex_ledger.audit.bundle import CHECKPOINT, ENTRIES, HELP, PROGRAMS, PROOFS, SUMS, Subject, derived, number, sums
+from tradex_ledger.audit.decisions import unsound
 from tradex_ledger.errors import NotFoundError, TradexError
 from tradex_ledger.ledger.entry import Entry, parse
 from tradex_ledger.sealing.checkpoint import SignedCheckpoint
@@ -58,16 +59,19 @@ def checked(files: Mapping[str, bytes], keys: Iterable[VerifierKey], witnesses: 
         signed = signed_by_all(text_of(files.get(CHECKPOINT, b"")), keys, witnesses)
     except TradexError as error:
         return Checked("", 0, None, [Finding(CHECKPOINT, error.message)])
-    entries: list[Entry] = []
+    sound: list[tuple[Entry, bytes]] = []
     for name in sorted(name for name in files if name.startswith(f"{ENTRIES}/")):
         proof = f"{PROOFS}/{Path(name).stem}{SUFFIX}"
         try:
-            entries.append(_proven(name, files[name], files.get(proof, b""), signed))
+            sound.append((_proven(name, files[name], files.get(proof, b""), signed), files[name]))
         except (TradexError, _UnfitError) as error:
             findings.append(Finding(name, str(error)))
+    entries = [entry for entry, _ in sound]
     run = next((entry.stream for entry in entries if entry.topic in _RUNS), "")
     findings += _incomplete(run, entries)
-    findings += _others(files, run, signed, entries) if not findings else []
+    if not findings:
+        findings += _others(files, run, signed, entries)
+        findings += [Finding(f"{ENTRIES}/{number(entry.position)}.json", why) for entry, why in unsound(sound)]
     return Checked(run, len(entries), signed, findings)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.policy_record import STREAM as POLICY
-from tradex_ledger.ledger.ask import Told, events_of, of_stream
+from tradex_ledger.ledger.ask import END, Told, events_of, of_stream
 from tradex_ledger.ledger.rows import entry_of
 from tradex_ledger.ledger.select import Store
 
@@ -38,8 +38,8 @@ class Gathered:
     lacking: list[str]
 
 
-def gathered(store: Store, run: str) -> Gathered:
-    """What is on record of a run. Raises: `BrokenLedgerError` for an event that is not sound."""
+def gathered(store: Store, run: str, *, upto: int = END) -> Gathered:
+    """What is on record of a run, by the keys as of a position. Raises: `BrokenLedgerError` for an unsound event."""
     own = of_stream(store, run)
     first, last = own[-1].position, own[0].position
     naming = events_of(store, _NAMING, after=first, upto=last + _SAVE, saying=f'"run":"{run}"')
@@ -48,7 +48,7 @@ def gathered(store: Store, run: str) -> Gathered:
     logics, policies = {n for n in named if isinstance(n, Logic)}, {n for n in named if isinstance(n, str)}
     definitions, no_logic = _definitions(store, logics)
     texts, no_policy = _policies(store, policies)
-    found = [*of_run, *definitions, *texts, *events_of(store, _KEYS)]
+    found = [*of_run, *definitions, *texts, *events_of(store, _KEYS, upto=upto)]
     return Gathered(run, sorted(set(found)), [*no_logic, *no_policy])
 
 

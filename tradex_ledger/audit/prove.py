@@ -28,6 +28,7 @@ from tradex_ledger.ledger.backup import FileThereError
 from tradex_ledger.ledger.named import find_run
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.sealing import files, proof, tiles
+from tradex_ledger.sealing.approvals import DECISIONS
 from tradex_ledger.sealing.checkpoint import SignedCheckpoint, parsed
 from tradex_ledger.sealing.cosigned import witnesses_of
 from tradex_ledger.sealing.covering import newest_signed
@@ -35,8 +36,6 @@ from tradex_ledger.sealing.note import VerifierKey, taken_apart, text_of, verifi
 from tradex_ledger.sealing.places import places_of
 from tradex_ledger.sealing.proving import NotCoveredError, proofs
 from tradex_ledger.views import resolve
-
-_DECISIONS = ("backfill.approved", "backfill.rejected")
 
 
 def prove(store: Store, config: Config, position: int, file: Path | None) -> ProofDocument:
@@ -64,13 +63,14 @@ def export(store: Store, config: Config, prefix: str, folder: Path) -> EvidenceD
 
     Raises: as `prove`, and `ShortIdError`, `NoSuchStreamError`, `AmbiguousIdError`, `StrangeNameError`.
     """
-    found = gathered(store, find_run(store, prefix))
-    signed = _newest(store, config, found.events[-1].position)
+    run = find_run(store, prefix)
+    signed = _newest(store, config, 1)
+    found = gathered(store, run, upto=signed.checkpoint.size)
     proven = proofs(store, signed, found.events)
     subject = bundle.Subject(found.run, store.ledger, signed.checkpoint, tuple(found.lacking))
     laid = bundle.files(subject, [event.entry.encode() for event in found.events], proven)
     _lay_folder(folder, laid)
-    decisions = [event for event in found.events if event.topic in _DECISIONS]
+    decisions = [event for event in found.events if event.topic in DECISIONS]
     is_signed = [event for event in decisions if event.data.get("signature")]
     return EvidenceDocument(
         found.run,
