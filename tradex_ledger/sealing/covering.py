@@ -19,7 +19,7 @@ def newest_signed(store: Store, places: Places, witnesses: Sequence[VerifierKey]
     Raises: `HeadError`, `NoteError`, `SignatureError`, `UnsignedError`, `EnvironmentFault`.
     """
     try:
-        heads = [head for place in places if (head := newest_in(place))]
+        heads = [head for place in places.all if (head := newest_in(place))]
         lines = lines_of(store)  # only now: by then the ledger has whatever was signed of it
         heads = [head for head in heads if counts(store, lines, head.checkpoint, head.where)]
         newest = max(heads, key=lambda head: head.checkpoint.size, default=None)
