@@ -17,15 +17,25 @@ from tradex_ledger import slow
 from tradex_ledger.errors import TradexError
 from tradex_ledger.lake.identity_errors import EpochWaitsError
 from tradex_ledger.lake.storage import translate
-from tradex_ledger.ledger.merkle import Tree, verify_consistency
+from tradex_ledger.ledger.merkle import verify_consistency
 from tradex_ledger.ledger.select import Store
-from tradex_ledger.ledger.tree import stored_tree
+from tradex_ledger.ledger.tree import ask_tree
 from tradex_ledger.sealing.checkpoint import Checkpoint, sealed
-from tradex_ledger.sealing.heads import Head, HeadError, SplitViewError, counts, head_in, newest_in, verified
+from tradex_ledger.sealing.heads import (
+    Head,
+    HeadError,
+    SplitViewError,
+    counts,
+    head_in,
+    light_root,
+    newest_in,
+    verified,
+)
 from tradex_ledger.sealing.keys import FILE, NoKeyError, announced, path_of, publish, read_signer
 from tradex_ledger.sealing.lines import Lines, lines_of
 from tradex_ledger.sealing.note import SignerKey
 from tradex_ledger.sealing.places import Named, Place, Places
+from tradex_ledger.sealing.proving import keep_edge
 
 SEALED_AFTER = frozenset(
     {
@@ -69,16 +79,17 @@ def cut(store: Store, places: Places) -> Cut:
         reached = [_looked(place) for place in outside]
         lines = lines_of(store)  # only now: by then the ledger has whatever was signed of it
         signer = _signer(store, lines, places.workspace)
-        tree = stored_tree(store, lines.head)
-        own = Checkpoint(signer.name, lines.head, tree.root())
+        root, edge = ask_tree(store, lines.head, lambda tree: (tree.root(), tree.edge()))
+        own = Checkpoint(signer.name, lines.head, root)
         for head in (before, *(found for found, _ in reached)):
             if head is not None:
-                _check_extends(store, lines, tree, own, head)
+                _check_extends(store, lines, edge, own, head)
         named = Named(lines.number_at(own.size), own.size)
         is_new = before is None or before.named != named
         note = sealed(own, signer) if before is None or is_new else before.note
         if is_new and not inside.lay(named, note):
             note = _by_another(own, head_in(inside, named)).note
+        keep_edge(store.caches, own.size, edge)  # what is proven by this head is found at once
         publish(places.workspace, signer.verifier)
         kept = inside.heads()
     except OSError as error:
@@ -153,15 +164,15 @@ def _signer(store: Store, lines: Lines, workspace: Path) -> SignerKey:
     return replace(signer, name=lines.origin_at(lines.head))
 
 
-def _check_extends(store: Store, lines: Lines, tree: Tree, own: Checkpoint, head: Head) -> None:
+def _check_extends(store: Store, lines: Lines, edge: Sequence[bytes], own: Checkpoint, head: Head) -> None:
     """Raise unless the new head extends a kept one that counts, by a consistency proof of the tree."""
     verified(store, lines, head.note, head.where)
     kept = head.checkpoint
     if not counts(store, lines, kept, head.where) or kept.size == 0:
         return
-    proof = tree.consistency_proof(kept.size)
+    proof = ask_tree(store, own.size, lambda tree: tree.consistency_proof(kept.size), edge)
     if not verify_consistency(kept.size, own.size, kept.root, own.root, proof):
-        raise SplitViewError(replace(own, size=kept.size, root=stored_tree(store, kept.size).root()), kept, head.where)
+        raise SplitViewError(replace(own, size=kept.size, root=light_root(store, kept.size)), kept, head.where)
 
 
 def _by_another(own: Checkpoint, kept: Head) -> Head:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from tradex_ledger.errors import BrokenLedgerError, TradexError
 from tradex_ledger.keyed import read_sealed, write_sealed
 from tradex_ledger.lake.storage import translate
-from tradex_ledger.ledger.merkle import Tree, hashes_of
-from tradex_ledger.ledger.select import Store, read
+from tradex_ledger.ledger.merkle import TILE_HEIGHT, Tree
+from tradex_ledger.ledger.select import Ask, Store, read
 from tradex_ledger.ledger.tree import MissingTileError
 from tradex_ledger.sealing.checkpoint import Checkpoint, SignedCheckpoint, opened_checkpoint, parsed
 from tradex_ledger.sealing.lines import Lines, lines_of
@@ -116,22 +116,28 @@ def newest_in(place: Place) -> Head | None:
     return None if named is None else head_in(place, named)
 
 
-def light_tree(store: Store, size: int) -> Tree:
-    """The tree over the first `size` events, of the leaves as they lie there: good enough to be held against a head."""
+def light_root(store: Store, size: int) -> bytes:
+    """The root over the first `size` events, of the leaves as they lie there: good enough to be held against a head.
 
-    def read_tile(level: int, tile: int) -> bytes:
-        found = store.select(read("tile"), level=level, tile=tile)
-        if not found:
-            raise MissingTileError(level, tile)
-        return bytes(found[0][0])
+    All of it is read in one state of the ledger, and over one connection: of many events it takes hundreds of tiles.
+    """
 
-    def read_leaves(first: int, end: int) -> list[bytes]:
-        leaves = store.leaves(first + 1, end)
-        if leaves is None:
-            raise MissingTileError(0, first >> 8)
-        return hashes_of(leaves)
+    def root(ask: Ask) -> bytes:
+        def read_tile(level: int, tile: int) -> bytes:
+            found = ask(read("tile"), level=level, tile=tile)
+            if not found:
+                raise MissingTileError(level, tile)
+            return bytes(found[0][0])
 
-    return Tree(size, read_tile, read_leaves)
+        def read_leaves(first: int, end: int) -> list[bytes]:
+            found = ask(read("leaves"), first=first + 1, last=end)
+            if len(found) < end - first:
+                raise MissingTileError(0, first >> TILE_HEIGHT)
+            return [bytes(leaf) for (leaf,) in found]
+
+        return Tree(size, read_tile, read_leaves).root()
+
+    return store.ask(root)
 
 
 def counts(store: Store, lines: Lines, checkpoint: Checkpoint, where: str) -> bool:
@@ -143,7 +149,7 @@ def counts(store: Store, lines: Lines, checkpoint: Checkpoint, where: str) -> bo
     if number is None:
         raise OtherLedgerHeadError(lines.ledger, checkpoint, where)
     size = min(checkpoint.size, lines.head)
-    own = Checkpoint(lines.origin_at(size), size, light_tree(store, size).root())
+    own = Checkpoint(lines.origin_at(size), size, light_root(store, size))
     if replace(own, origin=checkpoint.origin) == checkpoint and (
         own.origin == checkpoint.origin or lines.is_given_up(number, checkpoint.size)
     ):

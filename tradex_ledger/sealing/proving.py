@@ -64,13 +64,20 @@ def proofs(store: Store, signed: SignedCheckpoint, events: Sequence[Told]) -> li
             for event, path in zip(events, paths, strict=True)
         ):
             if made != kept:
-                _keep_edge(store.caches, head.size, made)
+                keep_edge(store.caches, head.size, made)
             return [Proof(e.position - 1, tuple(path), signed.note) for e, path in zip(events, paths, strict=True)]
     raise OtherTreeError(head, ask_tree(store, head.size, Tree.root))
 
 
 def _paths(tree: Tree, events: Sequence[Told]) -> tuple[list[list[bytes]], list[bytes]]:
     return [tree.inclusion_proof(event.position - 1) for event in events], tree.edge()
+
+
+def keep_edge(caches: Caches, size: int, edge: Sequence[bytes]) -> None:
+    """Keep the edge of the tree of that size, as `Tree.edge` gives it: only that of the last one is kept."""
+    folder = caches.made(_FOLDER)
+    if folder is not None:
+        write_sealed(folder / _FILE, b"%d\n" % size + b"".join(edge), _LABEL)
 
 
 def _kept_edge(caches: Caches, size: int) -> list[bytes]:
@@ -87,9 +94,3 @@ def _kept_edge(caches: Caches, size: int) -> list[bytes]:
         edge.append(hashes[: width * HASH_SIZE])
         hashes = hashes[width * HASH_SIZE :]
     return edge
-
-
-def _keep_edge(caches: Caches, size: int, edge: Sequence[bytes]) -> None:
-    folder = caches.made(_FOLDER)
-    if folder is not None:
-        write_sealed(folder / _FILE, b"%d\n" % size + b"".join(edge), _LABEL)
