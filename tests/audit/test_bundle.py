@@ -15,6 +15,7 @@ from tests.kit.evidence import RUN, SIGNER, WITNESS
 from tradex_ledger.audit.bundle import StrangeNameError, Subject, files, sums
 from tradex_ledger.audit.bundle_check import Checked, checked
 from tradex_ledger.audit.evidence import gathered
+from tradex_ledger.audit.prove import check
 from tradex_ledger.ledger.entry import canonical, parse
 from tradex_ledger.sealing.note import VerifierKey
 from tradex_ledger.sealing.proof import parsed
@@ -173,3 +174,13 @@ def test_a_decision_that_does_not_hold_is_found_though_the_ledger_itself_tells_o
         (finding,) = judged(evidence.forged(told, folder, position, old, new).files()).findings
         assert finding.file == f"entries/{approved:015}.json"
         assert why in finding.problem
+
+
+def test_in_a_later_line_of_the_ledger_its_key_has_that_lines_name_and_is_the_same(told: evidence.Told, tmp_path: Path):
+    """Whoever was given the key before the ledger lost events needs no other."""
+    later = evidence.Told(told.store, evidence.head_of(told.store, f"{SIGNER.name}/3"))
+    folder = evidence.write(later.files(), tmp_path / "later")
+    assert check(folder, [SIGNER.verifier.text], [WITNESS.verifier.text], None).findings == []
+    for name in ("tradex-ledger", "tradex-ledger/0123456789abcde", "tradex-ledger/0123456789abcdef/4"):
+        other = VerifierKey(name, SIGNER.kind, SIGNER.verifier.public)
+        assert [one.file for one in check(folder, [other.text], [], None).findings] == ["checkpoint"]

@@ -193,6 +193,17 @@ def test_the_steps_by_hand_find_that_all_of_it_holds(by_hand: Check, whole: dict
     assert not by_hand(folder, OTHER_KEY, "12")[0]
 
 
+def test_the_steps_by_hand_take_the_key_as_it_was_given_before_the_ledger_lost_events(
+    by_hand: Check, told: evidence.Told, tmp_path: Path
+):
+    later = evidence.Told(told.store, evidence.head_of(told.store, f"{ORIGIN}/3")).files()
+    blocks = re.findall(r"```sh\n(.*?)```", later["VERIFY.md"].decode(), re.DOTALL)
+    folder = evidence.write(later, tmp_path)
+    for key, holds in ((KEY, True), (OTHER_KEY, False)):
+        assert ran(["bash", "-c", f"cd '{folder}'\n{blocks[0]}{blocks[1]}"], KEY=key)[0] == holds
+    assert not by_hand(folder, KEY, "12")[0], "those are the steps of the first line"
+
+
 @pytest.mark.parametrize("what", ["an event", "a hash of the path", "the size", "the root", "the signature"])
 def test_the_steps_by_hand_find_a_forgery(by_hand: Check, whole: dict[str, bytes], what: str, tmp_path: Path):
     folder = evidence.write(dict(forgeries(whole))[what], tmp_path)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -92,12 +92,13 @@ def _made(folder: Path, said: list[tuple[str, str, bytes]]) -> Told:
     return Told(store, head_of(store))
 
 
-def head_of(store: Store) -> SignedCheckpoint:
+def head_of(store: Store, origin: str = ORIGIN) -> SignedCheckpoint:
     """The signed and witnessed checkpoint of all that a store has, its root made by the words of the RFC."""
     leaves = [rfc9162.leaf_hash(event.entry.encode()) for event in events_of(store, [])]
-    note = sealed(Checkpoint(ORIGIN, len(leaves), rfc9162.mth(leaves)), SIGNER)
+    signer = replace(SIGNER, name=origin)
+    note = sealed(Checkpoint(origin, len(leaves), rfc9162.mth(leaves)), signer)
     note = signed_too(note, WITNESS, 1_700_000_000)
-    return opened_checkpoint(note, [SIGNER.verifier], [WITNESS.verifier])
+    return opened_checkpoint(note, [signer.verifier], [WITNESS.verifier])
 
 
 def write(files: dict[str, bytes], folder: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -36,6 +37,8 @@ from tradex_ledger.sealing.note import VerifierKey, taken_apart, text_of, verifi
 from tradex_ledger.sealing.places import places_of
 from tradex_ledger.sealing.proving import NotCoveredError, proofs
 from tradex_ledger.views import resolve
+
+_LATER = re.compile(r"[1-9][0-9]{0,8}").fullmatch
 
 
 def prove(store: Store, config: Config, position: int, file: Path | None) -> ProofDocument:
@@ -137,7 +140,8 @@ def _in_line(note: bytes, keys: Sequence[VerifierKey]) -> list[VerifierKey]:
         origin = parsed(taken_apart(text_of(note))[0]).origin
     except TradexError:
         return list(keys)  # who opens it says what is wrong
-    return [replace(key, name=origin) if origin.startswith(f"{key.name}/") else key for key in keys]
+    base, _, number = origin.rpartition("/")
+    return [replace(key, name=origin) if key.name == base and _LATER(number) else key for key in keys]
 
 
 def _newest(store: Store, config: Config, position: int) -> SignedCheckpoint:
