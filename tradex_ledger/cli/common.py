@@ -149,8 +149,8 @@ def as_of_option(function: F) -> F:
     """`--as-of`, for everything that answers a question."""
     return click.option(
         "--as-of",
-        metavar="POSITION|TIME",
-        help="Answer as of a position, a day or a time (UTC) of the ledger.",
+        metavar="POSITION|TIME|FILE",
+        help="Answer as of a position, a day or a time (UTC) of the ledger, or of a checkpoint file.",
     )(function)
 
 

@@ -8,10 +8,12 @@ later events touch. Those are worked out by its own statement, over the events t
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 from weakref import WeakKeyDictionary, proxy
 
 import duckdb
@@ -29,6 +31,7 @@ from tradex_ledger.views.kept import Generation, Generations
 from tradex_ledger.views.view import View
 
 _THREADS = 4
+_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?", re.DOTALL).fullmatch
 _DIGITS = 18  # of a position: no ledger has more, and Python makes no number of thousands
 
 
@@ -47,15 +50,18 @@ class NoSuchPositionError(NotFoundError):
 
 
 def resolve(store: Store, as_of: str | None) -> AsOf:
-    """Turn `--as-of` (a position, a day, a time; None: now) into a position. Times are UTC.
+    """Turn `--as-of` (a position, a day, a time, a checkpoint file; None: now) into a position. Times are UTC.
 
-    A day means its end: everything that happened on it is included. Raises `NoSuchPositionError`, `UsageError`.
+    A day means its end: everything that happened on it is included. Raises `NoSuchPositionError`, `UsageError`; of a
+    checkpoint, what `as_of.position_of` raises.
     """
     newest = last_position(store)
     if as_of is None:
         position = newest
     elif as_of.isdecimal():
         position = int(as_of) if len(as_of) <= _DIGITS else newest + 1
+    elif (sealed := _checkpoint(store, as_of)) is not None:
+        position = sealed
     else:
         position = last_position(store, at=_time(as_of))
     if position > newest or (position < 1 and as_of is not None):
@@ -64,6 +70,15 @@ def resolve(store: Store, as_of: str | None) -> AsOf:
             mend="see what happened when: tradex audit log",
         )
     return AsOf(position, time_at(store, position, newest))
+
+
+def _checkpoint(store: Store, value: str) -> int | None:
+    """The position of a checkpoint file; None of a text that names no file. What can be a time is none."""
+    if "\0" in value or _TIME(value):
+        return None
+    from tradex_ledger.sealing.as_of import position_of
+
+    return position_of(store, Path(value))
 
 
 def _time(value: str) -> str:
@@ -75,7 +90,8 @@ def _time(value: str) -> str:
     except (ValueError, OverflowError):  # in UTC it would be of the year 0, or 10000
         raise UsageError(
             f"{value!r} is no position and no time",
-            mend="give a position (--as-of 120), a day (--as-of 2026-01-10) or a time (--as-of 2026-01-10T12:00:00Z)",
+            mend="give a position (--as-of 120), a day (--as-of 2026-01-10), a time (--as-of 2026-01-10T12:00:00Z) or "
+            "a checkpoint file",
         ) from None
 
 
