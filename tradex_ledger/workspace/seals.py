@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from tradex_ledger.lake.storage import translate
 from tradex_ledger.sealing import files, keys
 from tradex_ledger.sealing.cosigned import take_in, witnesses_of
 from tradex_ledger.sealing.cut import cut
+from tradex_ledger.sealing.lines import lines_of
 from tradex_ledger.sealing.note import text_of, verifier_key
 from tradex_ledger.sealing.request import request_for
 from tradex_ledger.workspace.core import Core
@@ -39,17 +41,16 @@ class Seals:
             signer = keys.read_signer(folder, ledger.id) or keys.make_signer(folder, ledger.id)
             key = signer.verifier
             self.core.ledger.append(Seal.announce_first(key.name, key.id.hex(), key.text, by=self.core.actor))
-            keys.publish(folder, key)
+            keys.publish(folder, self._named(key))
         except OSError as error:
             raise translate(error, f"making the key {keys.path_of(folder)}") from error
 
     def keys(self) -> KeysDocument:
         """The keys that sign heads, as others are given them, and the places where heads are kept."""
-        found = keys.announced(self.core.ledger.store)
-        own = keys.published(self.core.config.folder)
-        return KeysDocument(
-            [key.text for key in found], own.text if own in found else None, str(keys.path_of(self.core.config.folder))
-        )
+        found = [self._named(key) for key in keys.announced(self.core.ledger.store)]
+        published = keys.published(self.core.config.folder)
+        own = next((key.text for key in found if published and key.public == published.public), None)
+        return KeysDocument([key.text for key in found], own, str(keys.path_of(self.core.config.folder)))
 
     def new_key(self, *, reason: str, replaces: Sequence[str] = ()) -> KeysDocument:
         """Sign with another key from here on, in the place of the one that lies in this workspace, and of others.
@@ -74,7 +75,7 @@ class Seals:
                 policy=core.policy,
             )
             core.ledger.append(told)
-            keys.publish(folder, key)
+            keys.publish(folder, self._named(key))
         except OSError as error:
             raise translate(error, f"making the key {keys.path_of(folder)}") from error
         return self.keys()
@@ -106,6 +107,11 @@ class Seals:
         witnesses = witnesses_of(self.core.config.checkpoints.witnesses)
         found = take_in(self.core.ledger.store, self.core.places.inside, text_of(content), file, witnesses)
         return CosignedDocument.of(found)
+
+    def _named(self, key: VerifierKey) -> VerifierKey:
+        """A key by the name that it has in the line of the ledger that goes on."""
+        lines = lines_of(self.core.ledger.store)
+        return replace(key, name=lines.origin_at(lines.head))
 
     def _unannounced(self, known: dict[bytes, VerifierKey]) -> SignerKey | None:
         """The key that an attempt which was cut off has laid."""
