@@ -27,7 +27,6 @@ from tradex_ledger.sealing.heads import (
     SplitViewError,
     counts,
     head_in,
-    light_root,
     newest_in,
     verified,
 )
@@ -36,6 +35,7 @@ from tradex_ledger.sealing.lines import Lines, lines_of
 from tradex_ledger.sealing.note import SignerKey
 from tradex_ledger.sealing.places import Named, Place, Places
 from tradex_ledger.sealing.proving import keep_edge
+from tradex_ledger.sealing.roots import light_root
 
 SEALED_AFTER = frozenset(
     {

@@ -17,20 +17,19 @@ from typing import TYPE_CHECKING, NamedTuple
 from tradex_ledger.errors import BrokenLedgerError, TradexError
 from tradex_ledger.keyed import read_sealed, write_sealed
 from tradex_ledger.lake.storage import translate
-from tradex_ledger.ledger.merkle import TILE_HEIGHT, Tree
-from tradex_ledger.ledger.select import Ask, Store, read
-from tradex_ledger.ledger.tree import MissingTileError
+from tradex_ledger.ledger.select import Store
 from tradex_ledger.sealing.checkpoint import Checkpoint, SignedCheckpoint, opened_checkpoint, parsed
 from tradex_ledger.sealing.lines import Lines, lines_of
 from tradex_ledger.sealing.note_errors import NoteError, UnsignedError
 from tradex_ledger.sealing.note_text import taken_apart
 from tradex_ledger.sealing.places import Named, Place
+from tradex_ledger.sealing.roots import CACHE, root_at
 
 if TYPE_CHECKING:
     from tradex_ledger.domain.waiting import EpochPlan
     from tradex_ledger.sealing.note import VerifierKey
 
-_SEEN = "signed-heads"
+_SEEN = "signed head"
 
 
 class HeadError(BrokenLedgerError):
@@ -116,30 +115,6 @@ def newest_in(place: Place) -> Head | None:
     return None if named is None else head_in(place, named)
 
 
-def light_root(store: Store, size: int) -> bytes:
-    """The root over the first `size` events, of the leaves as they lie there: good enough to be held against a head.
-
-    All of it is read in one state of the ledger, and over one connection: of many events it takes hundreds of tiles.
-    """
-
-    def root(ask: Ask) -> bytes:
-        def read_tile(level: int, tile: int) -> bytes:
-            found = ask(read("tile"), level=level, tile=tile)
-            if not found:
-                raise MissingTileError(level, tile)
-            return bytes(found[0][0])
-
-        def read_leaves(first: int, end: int) -> list[bytes]:
-            found = ask(read("leaves"), first=first + 1, last=end)
-            if len(found) < end - first:
-                raise MissingTileError(0, first >> TILE_HEIGHT)
-            return [bytes(leaf) for (leaf,) in found]
-
-        return Tree(size, read_tile, read_leaves).root()
-
-    return store.ask(root)
-
-
 def counts(store: Store, lines: Lines, checkpoint: Checkpoint, where: str) -> bool:
     """Whether a head is of this ledger as it is; False of one that was given up with a lost line.
 
@@ -149,7 +124,7 @@ def counts(store: Store, lines: Lines, checkpoint: Checkpoint, where: str) -> bo
     if number is None:
         raise OtherLedgerHeadError(lines.ledger, checkpoint, where)
     size = min(checkpoint.size, lines.head)
-    own = Checkpoint(lines.origin_at(size), size, light_root(store, size))
+    own = Checkpoint(lines.origin_at(size), size, root_at(store, size))
     if replace(own, origin=checkpoint.origin) == checkpoint and (
         own.origin == checkpoint.origin or lines.is_given_up(number, checkpoint.size)
     ):
@@ -188,7 +163,7 @@ def check_signed(store: Store, lines: Lines, head: Head) -> None:
     To load what verifies takes longer than all else that a look at a ledger does.
     """
     digest = sha256(head.note.encode()).digest()
-    folder = store.caches.made(_SEEN)
+    folder = store.caches.made(CACHE)
     seen = folder / sha256(head.place.name.encode()).hexdigest()[:32] if folder else None
     if seen is not None and read_sealed(seen, _SEEN) == digest:
         return
