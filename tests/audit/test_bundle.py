@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kit import evidence
+from tests.kit import evidence, rfc9162
 from tests.kit.evidence import RUN, SIGNER, WITNESS
 from tradex_ledger.audit.bundle import StrangeNameError, Subject, files, sums
 from tradex_ledger.audit.bundle_check import Checked, checked
 from tradex_ledger.audit.evidence import gathered
 from tradex_ledger.audit.prove import check
 from tradex_ledger.ledger.entry import canonical, parse
-from tradex_ledger.sealing.note import VerifierKey
-from tradex_ledger.sealing.proof import parsed
+from tradex_ledger.sealing.checkpoint import Checkpoint, sealed
+from tradex_ledger.sealing.note import VerifierKey, signed_too
+from tradex_ledger.sealing.proof import Proof, parsed
 
 KEYS, WITNESSES = [SIGNER.verifier], [WITNESS.verifier]
 SIGNS = shutil.which("ssh-keygen") is not None
@@ -111,7 +112,8 @@ def test_no_file_can_be_missing_or_come_from_elsewhere(whole: dict[str, bytes]):
         if name not in OURS and name not in ("SHA256SUMS", "checkpoint"):
             assert [f.file for f in judged(less | {"SHA256SUMS": sums(less)}).findings] != ["SHA256SUMS"]
     for name in ("entries/000000000000099.json", "proofs/000000000000099.tlog-proof", "definitions/x.sql", "note"):
-        assert judged(whole | {name: b"{}"}).findings
+        more = whole | {name: b"{}"}
+        assert name in {f.file for f in judged(more | {"SHA256SUMS": sums(more)}).findings}
 
 
 @given(st.data())
@@ -181,6 +183,19 @@ def test_in_a_later_line_of_the_ledger_its_key_has_that_lines_name_and_is_the_sa
     later = evidence.Told(told.store, evidence.head_of(told.store, f"{SIGNER.name}/3"))
     folder = evidence.write(later.files(), tmp_path / "later")
     assert check(folder, [SIGNER.verifier.text], [WITNESS.verifier.text], None).findings == []
+    odd = evidence.Told(told.store, evidence.head_of(told.store, f"{SIGNER.name}/x"))
+    folder = evidence.write(odd.files(), tmp_path / "odd")
+    assert [one.file for one in check(folder, [SIGNER.verifier.text], [], None).findings] == ["checkpoint"]
+    folder = tmp_path / "later"
     for name in ("tradex-ledger", "tradex-ledger/0123456789abcde", "tradex-ledger/0123456789abcdef/4"):
         other = VerifierKey(name, SIGNER.kind, SIGNER.verifier.public)
         assert [one.file for one in check(folder, [other.text], [], None).findings] == ["checkpoint"]
+
+
+def test_an_event_that_says_another_position_than_its_own_is_none(told: evidence.Told, whole: dict[str, bytes]):
+    """Whoever signs a tree may have put anything into it."""
+    entry = next(content for name, content in whole.items() if b'"topic":"backfill.requested"' in content)
+    head = Checkpoint(SIGNER.name, 1, rfc9162.leaf_hash(entry))
+    proof = Proof(0, (), signed_too(sealed(head, SIGNER), WITNESS, 1_700_000_000))
+    found = files(Subject(RUN, evidence.LEDGER, head), [entry], [proof])
+    assert ["position 9" in finding.problem for finding in judged(found).findings][:1] == [True]

@@ -78,6 +78,9 @@ def test_evidence_is_made_once_whole_and_says_what_is_not_in_it(ws: Path, capsys
     assert all(Path("evidence", one).read_bytes() == Path("again", one).read_bytes() for one in files)
     assert run(["audit", "check", "again", "--key", key(ws), "--json"]) == 0
     assert run(["audit", "export", found, "-o", "no/such/evidence"]) == 4
+    Path("empty").mkdir()
+    assert run(["audit", "export", found, "-o", "empty"]) == 3
+    assert list(Path("empty").iterdir()) == []
     assert run(["audit", "export", "run-nobody", "-o", "nobody"]) == 4
 
 

@@ -112,6 +112,8 @@ def test_a_folder_of_something_else_stays_as_it_is(engine: Engine, tmp_path: Pat
         assert {name: (folder / name).read_bytes() for name in names(folder)} == before
     with pytest.raises(OtherTilesError, match="10 events already"):
         export(store, mine, signed_at(store, 9))
+    with pytest.raises(OtherTilesError, match=f"is of {ORIGIN}:"):  # by its name it is another log
+        export(store, mine, head_of(store, f"{ORIGIN}/3"))
     (mine / "checkpoint").write_text("nonsense", encoding="utf-8")
     with pytest.raises(OtherTilesError, match="none"):
         export(store, mine, head_of(store))

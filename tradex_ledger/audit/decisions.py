@@ -42,7 +42,6 @@ def unsound(entries: Sequence[tuple[Entry, bytes]]) -> Iterator[tuple[Entry, str
     One under a policy whose text is not among them is not judged.
     """
     keys, policies = ApproverKeys.begun(STREAM, 1), dict[str, Policy]()
-    used: set[str] = set()
     asked: dict[str, Asked] = {}
     for entry, content in entries:
         match entry.topic, entry.data:
@@ -52,19 +51,16 @@ def unsound(entries: Sequence[tuple[Entry, bytes]]) -> Iterator[tuple[Entry, str
                 policies[digest] = policy_on_record(text, digest)
             case "backfill.requested", {"kind": str(kind)}:
                 asked[entry.stream] = Asked(kind, entry.by)
-        if entry.topic in DECISIONS and (why := _why(entry, asked, keys, policies, used)):
+        if entry.topic in DECISIONS and (why := _why(entry, asked, keys, policies)):
             yield entry, why
-        used.add(str(entry.data.get("nonce")))
 
 
-def _why(
-    entry: Entry, asked: Mapping[str, Asked], keys: ApproverKeys, policies: Mapping[str, Policy], used: set[str]
-) -> str:
+def _why(entry: Entry, asked: Mapping[str, Asked], keys: ApproverKeys, policies: Mapping[str, Policy]) -> str:
     """Why a decision does not hold; "": it does, or cannot be judged."""
     if entry.stream not in asked:
         return "nothing was asked for before it"
     policy = policies.get(str(entry.data.get("policy_digest")))
-    return "" if policy is None else check_approval(entry, asked[entry.stream], keys, policy, used=used).why
+    return "" if policy is None else check_approval(entry, asked[entry.stream], keys, policy).why
 
 
 def _key(entry: Entry) -> ApproverKey | None:

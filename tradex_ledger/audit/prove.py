@@ -145,12 +145,12 @@ def _in_line(note: bytes, keys: Sequence[VerifierKey]) -> list[VerifierKey]:
 
 
 def _newest(store: Store, config: Config, position: int) -> SignedCheckpoint:
-    """The newest checkpoint, which covers a position. Raises: `NotCoveredError`, and as `newest_signed`."""
+    """The newest checkpoint, to prove a position by. Raises: `NotCoveredError` where there is none; as `newest_signed`."""
     settings = config.checkpoints
     places = places_of(config.folder, store.ledger, settings.sinks)
     signed = newest_signed(store, places, witnesses_of(settings.witnesses))
-    if signed is None or signed.checkpoint.size < position:
-        raise NotCoveredError(position, signed.checkpoint.size if signed else 0)
+    if signed is None:
+        raise NotCoveredError(position, 0)
     return signed
 
 
