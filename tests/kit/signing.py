@@ -37,7 +37,7 @@ def put_on_record(workspace: Workspace) -> None:
     """The key of who acts, unless it is on record."""
     key = key_of(workspace.actor)
     if key.fingerprint not in workspace.backfills.approvals.keys().keys:
-        workspace.keys.add(workspace.actor, key.line, reason=REASON)
+        workspace.policy.keys.add(workspace.actor, key.line, reason=REASON)
 
 
 def approve(workspace: Workspace, run_id: str) -> Backfill:

@@ -158,13 +158,13 @@ def _keys(folder: Path) -> None:
     """Persons are named: ben proposes his key, and ana lets it sign, though not at once."""
     for answer in ("reject", "approve"):
         with used_by(folder, "ben", days=11.8) as ben:
-            proposed, counts = ben.keys.add("ben", signing.key_of("ben").line, reason=REASON)
+            proposed, counts = ben.policy.keys.add("ben", signing.key_of("ben").line, reason=REASON)
         assert not counts
         with used_by(folder, "ana", days=11.9) as ana:
             if answer == "reject":
-                ana.keys.reject(proposed.digest, reason="let me see it first, INC-4301")
+                ana.policy.keys.reject(proposed.digest, reason="let me see it first, INC-4301")
             else:
-                ana.keys.approve(proposed.digest[:12])
+                ana.policy.keys.approve(proposed.digest[:12])
 
 
 def _forced(folder: Path) -> None:
@@ -239,7 +239,7 @@ def _other_rows(folder: Path) -> None:
         run_id = request(ana, 4, 4, kind="forced", dataset="gold_signals", ticket="INC-4500")
     with used_by(folder, "ben", days=12.7) as ben:
         signing.approve(ben, run_id)
-        ben.keys.revoke("ben", reason="his laptop was stolen, INC-4410")
+        ben.policy.keys.revoke("ben", reason="his laptop was stolen, INC-4410")
         with given_for("gold_signals"):
             assert ben.runs.drive(run_id).status == "HELD"
         ben.runs.cancel(run_id, reason="the rows are wrong, INC-4500")

@@ -39,7 +39,7 @@ def add(call: Call, name: str, file: Path, reason: str) -> None:
     anybody may, one person suffices.
     """
     with call.open(says_policy=False) as workspace:
-        added, counts = workspace.keys.add_file(name, file, reason=reason)
+        added, counts = workspace.policy.keys.add_file(name, file, reason=reason)
     said = f"{added.fingerprint} signs approvals of {added.name} from now on"
     waits = f"{added.fingerprint} of {added.name} is proposed ({added.digest[:12]}); it signs nothing yet"
     _done(call, added, said if counts else waits)
@@ -52,7 +52,7 @@ def add(call: Call, name: str, file: Path, reason: str) -> None:
 def approve(call: Call, digest: str) -> None:
     """Let a proposed key count, named by 12 digits of its proposal's digest. Not by who proposed it."""
     with call.open(says_policy=False) as workspace:
-        added = workspace.keys.approve(digest)
+        added = workspace.policy.keys.approve(digest)
     _done(call, added, f"{added.fingerprint} signs approvals of {added.name} from now on")
 
 
@@ -62,7 +62,7 @@ def approve(call: Call, digest: str) -> None:
 def reject(call: Call, digest: str, reason: str) -> None:
     """Say no to a proposed key; who proposed it withdraws it so."""
     with call.open(says_policy=False) as workspace:
-        refused = workspace.keys.reject(digest, reason=reason)
+        refused = workspace.policy.keys.reject(digest, reason=reason)
     _done(call, refused, f"{refused.fingerprint} of {refused.name} is not put on record")
 
 
@@ -75,7 +75,7 @@ def revoke(call: Call, given: str, reason: str) -> None:
     By who may add keys, without a second person, or by whose key it is.
     """
     with call.open(says_policy=False) as workspace:
-        gone = workspace.keys.revoke(given, reason=reason)
+        gone = workspace.policy.keys.revoke(given, reason=reason)
     _done(call, gone, f"{gone.fingerprint} of {gone.name} is revoked: it signs nothing from now on")
 
 
@@ -85,7 +85,7 @@ def revoke(call: Call, given: str, reason: str) -> None:
 def list_(call: Call, allowed_signers: bool, as_of: str | None) -> None:
     """All keys that were ever on record, oldest first, and what waits for a second person."""
     with call.open(reading=True) as workspace:
-        found = workspace.keys.list(as_of)
+        found = workspace.policy.keys.list(as_of)
     if allowed_signers:
         call.result({"allowed_signers": found.allowed}, lambda show, _: _lines(show, found.allowed))
     else:

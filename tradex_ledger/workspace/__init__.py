@@ -55,7 +55,6 @@ from tradex_ledger.workspace.backfills import Backfills
 from tradex_ledger.workspace.core import Core, Options
 from tradex_ledger.workspace.datasets import Datasets
 from tradex_ledger.workspace.incremental import Incremental
-from tradex_ledger.workspace.keys import Keys
 from tradex_ledger.workspace.lake import LakeRoom
 from tradex_ledger.workspace.making import check_lake, ledger_at, make_ledger
 from tradex_ledger.workspace.policy import Policies
@@ -111,7 +110,6 @@ class Workspace:
     def __init__(self, config: Config, **options: Unpack[Options]) -> None:
         self.core = core = Core(config, **options)
         self.policy = Policies(core)
-        self.keys = Keys(core)
         self.datasets = Datasets(core)
         self.lake = LakeRoom(core, self.datasets)
         self.seals = Seals(core)

@@ -107,6 +107,8 @@ class Approvals:
         said, keys, ledger = parsed(handed.text), self.keys(), self.core.ledger
         if said.position > (newest := ledger.position()):
             raise SignedOtherwiseError(said.request, "position", said.position, f"{newest}, and no further")
+        if said.checkpoint is not None:
+            self._check_known(said, said.checkpoint, newest)
         signature = verified(said, handed.signature, keys, ledger=ledger.id, at=now)
         self._check_unused(said)
         return Given(signature, now, believed, record, [record, keys] if keys.version else [record])
@@ -117,6 +119,15 @@ class Approvals:
         if not ledger.version_of(STREAM):
             return ApproverKeys.begun(STREAM, 0)
         return ledger.get(ApproverKeys, STREAM, "key")
+
+    def _check_known(self, said: SignedText, body: str, newest: int) -> None:
+        """A head that was shown to somebody is one of this ledger."""
+        from tradex_ledger.ledger.tree import stored_tree
+        from tradex_ledger.sealing.checkpoint import parsed as checkpoint
+
+        head = checkpoint(body)
+        if head.size > newest or stored_tree(self.core.ledger.store, head.size).root() != head.root:
+            raise SignedOtherwiseError(said.request, "checkpoint", head.size, "none of that root")
 
     def _check_unused(self, said: SignedText) -> None:
         from tradex_ledger.sealing.approvals import DECISIONS

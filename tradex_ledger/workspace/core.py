@@ -26,6 +26,7 @@ from tradex_ledger.driving.execution import Execution, Progress, silent
 from tradex_ledger.lake.identity import settle
 from tradex_ledger.lake.open import open_lake
 from tradex_ledger.lake.port import Lake
+from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.application import Ledger, open_ledger
 from tradex_ledger.ledger.named import NoSuchStreamError
 from tradex_ledger.planning.catalog import Catalogs
@@ -35,7 +36,7 @@ from tradex_ledger.pool.open import open_pool
 from tradex_ledger.pool.port import Pool
 from tradex_ledger.pool.processes import ProcessPool
 from tradex_ledger.sealing.cut import AfterSaves
-from tradex_ledger.sealing.heads import check_all
+from tradex_ledger.sealing.heads import check_all, newest_in
 from tradex_ledger.sealing.places import Places as HeadPlaces
 from tradex_ledger.sealing.places import places_of
 from tradex_ledger.sources.called import Called
@@ -184,8 +185,13 @@ class Core:
         return now, not policy.clock_hours or now - recorded <= timedelta(hours=policy.clock_hours)
 
     def newest_checkpoint(self) -> str | None:
-        """The body of the newest signed checkpoint that this workspace knows of; None where there is none."""
-        return None
+        """The body of the newest signed head that lies in this workspace (they were held against the ledger when it
+        was opened); None where there is none. Raises: `NoteError`, `EnvironmentFault`."""
+        try:
+            head = newest_in(self.places.inside)
+        except OSError as error:
+            raise translate(error, f"reading the newest head in {self.places.inside.name}") from error
+        return None if head is None else head.checkpoint.text
 
     def today(self) -> date:
         """The day it is, UTC."""

@@ -10,16 +10,21 @@ from tradex_ledger.domain.policy_errors import ExpiredProposalError, PolicyThere
 from tradex_ledger.domain.policy_record import STREAM, PolicyRecord
 from tradex_ledger.driving.fence import load_run
 from tradex_ledger.workspace.core import Core
+from tradex_ledger.workspace.keys import Keys
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.policy import PolicyChange, PolicyDocument
 
 
 class Policies:
-    """Commands on the policy. `[policy]` in `tradex.toml` is what they propose; nothing else goes by it."""
+    """Commands on the policy, and on the `keys` that sign approvals.
+
+    `[policy]` in `tradex.toml` is what they propose; nothing else goes by it.
+    """
 
     def __init__(self, core: Core) -> None:
         self.core = core
+        self.keys = Keys(core)
 
     def adopt(self) -> PolicyRecord:
         """Put `[policy]` of the settings on record, in a ledger of before.
