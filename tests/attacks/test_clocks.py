@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit import small
+from tests.kit import signing, small
 from tests.kit.check import check_everything, read_record
 from tests.kit.lake import projection
 from tests.kit.tree import CLI
@@ -136,7 +136,7 @@ def test_after_a_run_of_next_year_the_cursor_is_said_alerted_and_put_back(
             workspace, 7, 7, kind="forced", override_state=True, cursor="2024-01-08T00:00:00.000000Z", ticket="INC-1"
         )
     with at(folder, night, "ben") as ben:
-        ben.backfills.approve(run_id)
+        signing.approve(ben, run_id)
         assert ben.runs.drive(run_id).status == "SUCCESS"
     for days in (0, 1, 2):
         with at(folder, night + timedelta(days=days)) as workspace:
@@ -275,7 +275,7 @@ def test_requests_expire_by_what_is_on_record(folder: Path):
             wrong.backfills.approve(run_id)
     with at(folder, TODAY, "ben") as ben:
         assert ben.ledger.get(Backfill, run_id).status == "PLANNED", "a wrong clock closed nothing"
-        ben.backfills.approve(run_id)
+        signing.approve(ben, run_id)
 
 
 def test_no_clock_takes_a_lease_away(folder: Path):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests import worlds
-from tests.kit import small
+from tests.kit import signing, small
 from tests.kit.check import check_everything
 from tests.kit.contents import contents
 from tests.kit.lake import events, projection
@@ -58,7 +58,7 @@ def approved(workspace: Workspace, **changes: Any) -> str:
     """A backfill of the third of January that a second person approved."""
     run_id = small.request(workspace, 3, 3, **{**FORCED, **changes})
     with small.reopen(workspace.config.folder, "ben") as ben:
-        ben.backfills.approve(run_id)
+        signing.approve(ben, run_id)
     return run_id
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit import small
+from tests.kit import signing, small
 from tests.kit.lake import partitions
 from tradex_ledger import keyed
 from tradex_ledger.audit import query as query_module
@@ -267,7 +267,7 @@ def test_what_writes_goes_by_no_cache(folder: Path, monkeypatch: pytest.MonkeyPa
     with small.reopen(folder) as workspace:
         run_id = small.request(workspace, 3, 3, kind="forced", ticket="INC-1")
         with small.reopen(folder, actor="maria") as maria:
-            maria.backfills.approve(run_id)
+            signing.approve(maria, run_id)
         if dataset.startswith("silver"):
             workspace.runs.drive(run_id)  # built anew from Bronze; what is there is hashed, found other, and replaced
             assert workspace.runs.drive(run_id).candidates[dataset][day_of("2024-01-03")].is_written

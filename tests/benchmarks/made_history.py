@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 from tradex_ledger.clock import this_executor
 from tradex_ledger.domain.plan import plan_digest
+from tradex_ledger.domain.signed import decision_facts
+from tradex_ledger.domain.signing import NO_KNOWLEDGE
 from tradex_ledger.ledger.entry import canonical, format_time
 from tradex_ledger.ledger.merkle import leaf_hash
 
@@ -38,6 +40,8 @@ POSTS_A_FILE = 3
 EXECUTOR = {**asdict(this_executor()), "host": "made-up", "pid": 1}
 """With the versions of today: an engine that built nothing yet would try itself on files that are not there."""
 SOURCE = "files:posts"
+ALONE = decision_facts(NO_KNOWLEDGE)
+"""What a decision says that is not signed."""
 PEOPLE = ("ana", "ben", "carla", "maria")
 BACKFILLS = (("temporal", BRONZE, 50), ("dataset", SILVER, 15), ("dataset", METRICS, 10), ("dataset", BASELINES, 17),
              ("forced", SILVER, 8))  # fmt: skip
@@ -440,14 +444,14 @@ def backfill(past: Past, room: int, *, is_last: bool = False) -> bool:
     other = PEOPLE[(PEOPLE.index(run.by) + 1) % len(PEOPLE)]
     past.save(60_000)
     if end == "rejected":
-        facts = {"plan_digest": digest, "reason": "the range is too wide, ask for less", "signature": None}
-        run.tell("backfill.rejected", {**facts, "checkpoint": None}, by=other)
+        why = {"plan_digest": digest, "policy_digest": past.known.policy_digest}
+        run.tell("backfill.rejected", {**why, "reason": "the range is too wide, ask for less", **ALONE}, 2, by=other)
         return True
     if end == "expired":
         run.tell("backfill.expired", {"days": 30}, by="worker")
         return True
-    facts = {"checkpoint": None, "judged": None, "plan_digest": digest, "policy_digest": past.known.policy_digest}
-    run.tell("backfill.approved", {**facts, "rule": None, "signature": None}, 2, by=other)
+    facts = {"judged": None, "plan_digest": digest, "policy_digest": past.known.policy_digest, "rule": None}
+    run.tell("backfill.approved", {**facts, **ALONE}, 3, by=other)
     if end == "paused":
         past.save()
         run.tell("backfill.paused", {"reason": "after the close of the market, please"}, by=other)

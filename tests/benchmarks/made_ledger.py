@@ -22,7 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -38,6 +38,7 @@ from tests.benchmarks.made_history import BASELINES, BRONZE, POSTS_A_FILE, Book,
 from tests.kit.years import write_years
 from tradex_ledger import resources
 from tradex_ledger.config import FILE
+from tradex_ledger.domain.policy_record import PolicyRecord
 from tradex_ledger.domain.seal import ANNOUNCED
 from tradex_ledger.lake.folder import lay
 from tradex_ledger.lake.markers import MARKS, Marker
@@ -106,8 +107,12 @@ def _true_workspace(folder: Path, seed: int) -> Path:
     (folder / "next" / f"{until}.jsonl").write_bytes(b"\n".join(one_more))
     # One worker, and a clock that stands: how often leases are renewed, and which window is done first, is chance.
     now = datetime(until.year, until.month, until.day, 2, tzinfo=UTC)
+    first, unsigned = PolicyRecord.record, lambda policy, by: first(replace(policy, signed=()), by=by)
     with mock.patch("secrets.randbits", Random(seed).getrandbits):  # the last digits of ids
-        Workspace.create(workspace, source=f"files:{posts}", start=TRUE_FIRST, actor="ana", clock=lambda: now).close()
+        with mock.patch.object(PolicyRecord, "record", unsigned):  # nobody signs what is made up
+            Workspace.create(
+                workspace, source=f"files:{posts}", start=TRUE_FIRST, actor="ana", clock=lambda: now
+            ).close()
         settings = workspace / FILE
         text = settings.read_text(encoding="utf-8")
         settings.write_text(text.replace("# workers = 2 ", "workers = 1 "), encoding="utf-8")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests import worlds
-from tests.kit import small
+from tests.kit import signing, small
 from tradex_ledger.cli.main import run
 from tradex_ledger.driving.lease import held
 from tradex_ledger.workspace import BUILT_IN, Workspace
@@ -65,7 +65,7 @@ def position(folder: Path) -> int:
 
 @pytest.mark.norm("N13")
 @pytest.mark.norm("N21")
-def test_who_approves_an_override_sees_where_the_state_goes(tradex: Tradex):
+def test_who_approves_an_override_sees_where_the_state_goes(folder: Path, tradex: Tradex):
     move = {"pipeline": "x", "cursor_before": NOW, "cursor_after": AFTER}
     _, planned, _ = tradex(*FORCED, "--dry-run")
     assert document(tradex, *FORCED, "--dry-run")["state"] == move
@@ -76,7 +76,8 @@ def test_who_approves_an_override_sees_where_the_state_goes(tradex: Tradex):
         assert f"{NOW} -> {AFTER}" in text
     assert document(tradex, "backfill", "show", made["id"])["state"] == move
     assert all(word in shown for word in ("priority", "high", "review", made["plan"]["policy_digest"]))
-    tradex("--as", "maria", "backfill", "approve", made["id"])
+    with Workspace.open(folder, actor="maria") as maria:
+        signing.approve(maria, made["id"])
     tradex("backfill", "run", made["id"])
     tradex("backfill", "release", made["id"], "--reason", "compared: nothing differs at all")
     tradex("backfill", "run", made["id"])
@@ -110,8 +111,9 @@ def test_a_plan_says_whose_approval_it_needs(folder: Path, tradex: Tradex):
         "may_approve": ["Maria"],
         "other_than": "ana",
         "ticket": "INC-4300",
+        "signed": True,
     }
-    assert "of Maria; ticket INC-4300" in tradex(*FORCED, "--dry-run")[1]
+    assert "of Maria; ticket INC-4300; signed" in tradex(*FORCED, "--dry-run")[1]
     assert "of ana or Maria or bob" in tradex(*SIGNALS, "--dry-run")[1]
 
 

@@ -38,7 +38,7 @@ def create(folder: Path, source: Path, *, workers: int, window_partitions: int, 
     for name, value in (("workers", workers), ("window_partitions", window_partitions)):
         found, count = re.subn(rf"# {name} = \d+", f"{name} = {value}", found)
         assert count == 1, f"tradex.toml has no line for {name}"
-    settings.write_text(found)
+    settings.write_text(found.replace("[policy]", "[policy]\nsigned = []", 1))  # keys are no matter of crashes
     with Workspace.open(folder) as workspace:  # what stands in the settings has effect once it is on record
         workspace.policy.set(reason="windows of a size to be crashed in, INC-4211")
         assert workspace.core.policy.window_partitions == window_partitions

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.kit import small
+from tests.kit import signing, small
 from tests.kit.check import check_everything, read_record
 from tests.kit.fold import fold_partitions, fold_runs
 from tests.kit.kept import make_small
@@ -179,7 +179,7 @@ class Machine(RuleBasedStateMachine):
         STEPS["approve"] += 1
         known = self.model.runs[run_id]
         with self.lab.open(by) as workspace:
-            code = refused(lambda: workspace.backfills.approve(run_id))
+            code = refused(lambda: signing.approve(workspace, run_id))
         if known.status != "PLANNED":
             assert code == "wrong-state", code
         elif known.kind == "forced" and by.strip().lower() == known.by:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests import worlds
-from tests.kit import small
+from tests.kit import signing, small
 from tests.kit.check import check_everything
 from tests.kit.contents import contents, published
 from tests.kit.lake import events, listing
@@ -101,7 +101,7 @@ def test_no_two_drives_stage_in_one_folder(workspace: Workspace, monkeypatch: py
 def test_an_approval_counts_under_the_policy_of_the_day_it_is_driven(workspace: Workspace):
     with small.reopen(workspace.config.folder, actor="maria") as maria:
         run_id = small.request(maria, 3, 3)
-        maria.backfills.approve(run_id)
+        signing.approve(maria, run_id)
     small.set_policy(workspace.config.folder, may_approve=["ana"])
     with small.reopen(workspace.config.folder) as edited:
         refused_without_a_trace(edited, run_id, ApprovalOutdatedError, "maria may not approve")
@@ -193,7 +193,7 @@ def test_who_hides_behind_another_alphabet_is_let_in_nowhere(workspace: Workspac
 def test_a_process_that_runs_for_weeks_knows_the_policy_of_today(workspace: Workspace):
     run_id = small.request(workspace, 3, 3, kind="forced", ticket="INC-4300")
     with small.reopen(workspace.config.folder, actor="maria") as maria:
-        maria.backfills.approve(run_id)
+        signing.approve(maria, run_id)
     small.set_policy(workspace.config.folder, may_force=["olga"])
     refused_without_a_trace(workspace, run_id, ApprovalOutdatedError, "ana may not force")
 

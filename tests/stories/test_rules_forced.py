@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests import worlds
-from tests.kit import small
+from tests.kit import signing, small
 from tests.kit.check import check_everything, read_record
 from tests.kit.lake import events, projection
 from tradex_ledger.cli.main import run
@@ -127,20 +127,21 @@ def test_only_those_named_by_the_policy_request_and_approve_forced_ones(folder: 
     with Workspace.open(folder, actor="bob") as bob, pytest.raises(NotAllowedError):
         bob.backfills.approve(run_id)
     with Workspace.open(folder, actor="Maria") as maria:
-        assert maria.backfills.approve(run_id).status == "APPROVED"
+        assert signing.approve(maria, run_id).status == "APPROVED"
 
 
 @pytest.mark.norm("N13")
 @pytest.mark.norm("N21")
 def test_the_state_is_overridden_in_the_save_that_closes_the_run_and_nothing_is_reused(
-    workspace: Workspace, tradex: Tradex
+    workspace: Workspace, tradex: Tradex, folder: Path
 ):
     request = ["forced", "bronze_x_posts", "--from", "2024-01-04", "--to", "2024-01-05", "--ticket", "INC-4300"]
     forced = ["--override-state", "--cursor", "2024-01-04", "--reason", small.FORCED["reason"]]
     assert tradex("--as", "ana", "backfill", "request", *request, *forced)[0] == 0
     (row,) = [row for row in projection(workspace, "runs") if row["kind"] == "forced"]
     run_id = row["run_id"]
-    assert tradex("--as", "maria", "backfill", "approve", run_id)[0] == 0
+    with Workspace.open(folder, actor="maria") as maria:
+        signing.approve(maria, run_id)
     assert tradex("--as", "worker", "worker", "--once")[0] == 0
     entries = read_record(workspace).entries
     told = next(e for e in entries if e.topic == "backfill.state_overridden")
@@ -171,7 +172,7 @@ def test_the_state_is_overridden_in_the_save_that_closes_the_run_and_nothing_is_
 def test_a_forced_backfill_without_override_leaves_the_state_where_it_is(workspace: Workspace, folder: Path):
     run_id = small.request(workspace, **small.FORCED, override_state=False)
     with Workspace.open(folder, actor="maria") as maria:
-        maria.backfills.approve(run_id)
+        signing.approve(maria, run_id)
     before = projection(workspace, "pipeline_state")
     assert workspace.runs.drive(run_id).status == "SUCCESS"
     assert projection(workspace, "pipeline_state") == before

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit import small
+from tests.kit import signing, small
 from tests.kit.check import check_everything
 from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.domain.backfill import Backfill
@@ -98,7 +98,7 @@ def test_a_state_that_was_put_back_behind_its_days_refuses_it(ws: Path):
             cursor="2024-01-05T00:00:00.000000Z", allow_overlap=(run_id,),
         )  # fmt: skip
         with small.reopen(ws, actor="maria") as maria:
-            maria.backfills.approve(forced)
+            signing.approve(maria, forced)
         assert workspace.runs.drive(forced).status == "SUCCESS"
         with pytest.raises(StatePutBackError, match="stands at 2024-01-05") as refused:
             workspace.runs.drive(run_id)

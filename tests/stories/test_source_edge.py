@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from tests import worlds
-from tests.kit import small
+from tests.kit import signing, small
 from tests.kit.check import check_everything
 from tests.kit.lake import events, partitions, projection, read_dataset
 from tradex_ledger.cli.main import run as tradex
@@ -379,7 +379,7 @@ def test_how_a_cursor_is_put_back_stands_in_the_error_that_needs_it(
         ticket="INC-1",
     )
     with small.reopen(workspace.config.folder, "ben") as ben:
-        ben.backfills.approve(forced)
+        signing.approve(ben, forced)
         ben.runs.drive(forced)
     assert str(workspace.state.cursor).startswith("2024-01-08")
 

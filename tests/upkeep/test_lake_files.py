@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests import worlds
-from tests.kit import small
+from tests.kit import signing, small
 from tests.kit.check import check_everything
 from tests.kit.contents import contents, with_rows
 from tests.kit.faults import Crash, Faults, FaultyLake, FaultyLedger, sudden_death
@@ -72,7 +72,7 @@ def test_what_was_lost_or_damaged_is_built_again_by_a_backfill(workspace: Worksp
         assert f"backfill request forced {dataset} --from 2024-01-03 --to 2024-01-03" in (error.value.mend or "")
     run_id = small.request(workspace, 3, 3, kind=kind, dataset=dataset, ticket="INC-1" if kind == "forced" else None)
     with small.reopen(workspace.config.folder, actor="maria") as maria:
-        maria.backfills.approve(run_id)
+        signing.approve(maria, run_id)
     assert workspace.runs.drive(run_id).candidates[dataset][day_of("2024-01-03")].is_written
     assert the_file(workspace, dataset) != file
     assert with_rows(contents(workspace)) == before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tradex_ledger.domain.person import person
 from tradex_ledger.domain.plan import Plan, judged_of
@@ -14,12 +14,13 @@ from tradex_ledger.domain.request import RecordedRequest
 @dataclass(frozen=True, slots=True)
 class Approval:
     """What a plan needs: nobody where a `rule` approves it; else one of `may_approve` (None: anybody) who is not
-    `other_than`, with a `ticket` on record where the kind demands one."""
+    `other_than`, with a `ticket` on record where the kind demands one, and a signature where it is to be `signed`."""
 
     rule: str | None
     may_approve: tuple[str, ...] | None
     other_than: str | None
     ticket: str | None
+    signed: bool = field(default=False, metadata={"form": "if any"})  # documents say it where it is demanded
 
 
 def approval_of(policy: Policy, request: RecordedRequest, plans: Sequence[Plan], requested_by: str) -> Approval:
@@ -39,6 +40,7 @@ def approval_of(policy: Policy, request: RecordedRequest, plans: Sequence[Plan],
         may_approve=allowed,
         other_than=requested_by if forced else None,
         ticket=request.ticket if forced else None,
+        signed=request.kind in policy.signed,
     )
 
 
@@ -51,4 +53,4 @@ def in_words(needed: Approval) -> str:
         return "of nobody there is: the policy lets no second person approve it"
     one = "of anybody" if who is None else f"of {' or '.join(who)}"
     rest = f" but {other}, who asked" if other and who is None else ""
-    return f"{one}{rest}{f'; ticket {ticket}' if ticket else ''}"
+    return f"{one}{rest}{f'; ticket {ticket}' if ticket else ''}{'; signed' if needed.signed else ''}"
