@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests import worlds
-from tests.kit import small
+from tests.kit import signing, small
 from tradex_ledger.cli.main import run
+from tradex_ledger.domain.approver_keys import ApproverKeys
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.dataset_errors import LogicChangedError
@@ -53,6 +54,8 @@ DEEDS: list[tuple[str, tuple[str, ...]]] = [
     ("set_policy", ("policy", "set", *WHY)),
     ("set_policy", ("policy", "approve", "0" * 12)),
     ("set_policy", ("policy", "reject", "0" * 12, *WHY)),
+    ("set_keys", ("policy", "key", "add", "eve", "{key}", *WHY)),
+    ("set_keys", ("policy", "key", "revoke", "ana", *WHY)),
 ]
 
 
@@ -72,6 +75,9 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]
         made.datasets.deprecate("gold_metrics", 1, reason="asked for by the desk, INC-4211")
         made.datasets.protect("gold_baselines", small.day(2), small.day(3), reason="asked for by the desk, INC-4211")
         small.edit(made, "gold_signals", "z >= 3", "z >= 4")
+        signing.put_on_record(made)
+        ids["key"] = str(root / "eve.pub")
+        (root / "eve.pub").write_text(signing.key_of("eve").line, encoding="utf-8")
     return root / "ws", ids
 
 
@@ -139,6 +145,7 @@ RULES = [
         for name in ("version_logic", "deprecate", "restore", "protect", "unprotect", "plan_prune", "prune")
     ),
     (Dataset, "accept_engine"),
+    *((ApproverKeys, name) for name in ("add", "approve", "reject", "revoke")),
     *((IncrementalRun, name) for name in ("start", "cancel", "release")),
 ]
 

@@ -43,6 +43,7 @@ READING: dict[str, list[tuple[str, ...]]] = {
     "audit diff": [("--candidate", RUN), ("gold_signals", "--versions", "1", "1")],
     "policy show": [(), ("--as-of", "9")],
     "policy set": [("--dry-run",)],
+    "policy key list": [(), ("--as-of", "9")],
     "ledger show": [()],
     "ledger epoch": [()],
     "ledger copy": [()],
@@ -67,6 +68,7 @@ WRITING = {
     *("audit export", "audit check", "ledger tiles"),  # what they write, or read, is no workspace
     *("ledger grants", "ledger backup", "ledger restore", "ledger checkpoint", "ledger witness"),
     *("engine accept", "policy approve", "policy reject", "policy adopt"),
+    *(f"policy key {name}" for name in ("add", "approve", "reject", "revoke")),
     *(f"backfill {name}" for name in ("approve", "reject", "cancel", "run", "pause", "resume", "release", "revert")),
     *("backfill request logical", "backfill request forced"),  # with --dry-run as those above
 }

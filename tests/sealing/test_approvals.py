@@ -18,7 +18,7 @@ from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.signed import decision_facts
 from tradex_ledger.domain.signing import Signature, SignedText
 from tradex_ledger.ledger.entry import Entry, parse_time
-from tradex_ledger.sealing.approvals import Asked, check_approval, text_of, verified
+from tradex_ledger.sealing.approvals import Asked, check_approval, check_key, text_of, verified
 from tradex_ledger.sealing.sshsig import signed
 
 BODY = "tradex-ledger/ab12\n340\n" + "A" * 43 + "=\n"
@@ -134,6 +134,36 @@ def test_a_key_counts_by_what_stood_before_the_decision():
 
 def test_a_policy_of_another_digest_did_not_allow_it():
     assert code(entry(), policy=Policy(batch_mb=17)) == "signed-otherwise"
+
+
+def of_keys(topic: str, facts: dict[str, Any], by: str = "ana") -> Entry:
+    return Entry(AT, by, facts, "ab12", 9, STREAM, f"approver_keys.{topic}", 1, 2)
+
+
+def test_a_key_is_put_on_record_by_whom_the_policy_lets_do_that():
+    facts = {**asdict(key()), "reason": REASON, "proposed_by": None}
+    named = Policy(may_set_policy=("ana", "ben"))
+    proposed: ApproverKeys = replay(
+        STREAM,
+        (Fact(ApproverKeys.Opened, "ana"), Fact(ApproverKeys.Proposed, "ana", {**asdict(key()), "reason": REASON})),
+    )
+    two = {**facts, "proposed_by": "ana"}
+    assert check_key(of_keys("added", facts), keys(), POLICY).holds
+    assert check_key(of_keys("added", two, "ben"), proposed, named).holds
+    assert check_key(of_keys("revoked", {"name": "ben"}), keys(), POLICY).holds
+    for wrong, known, by, said in (
+        (facts, proposed, "ana", "no-key-proposal"),
+        (two, keys(), "ben", "no-key-proposal"),
+        (two, proposed, "ana", "self-approval"),
+        ({**two, "name": "eve"}, proposed, "ben", "no-key-proposal"),
+        ({**two, "valid_before": "2030-01-01T00:00:00Z"}, proposed, "ben", "no-key-proposal"),
+        ({**two, "key": key_of("eve").line}, proposed, "ben", "no-key-proposal"),
+    ):
+        assert check_key(of_keys("added", wrong, by), known, named).code == said
+    assert check_key(of_keys("added", facts), KEYS, POLICY).code == "key-there"
+    for topic in ("added", "proposed"):
+        assert check_key(of_keys(topic, {**facts, "key": key_of("eve").line}), keys(), POLICY).code == "unknown-key"
+        assert check_key(of_keys(topic, {**facts, "key": "x"}), keys(), POLICY).code == "ssh-key"
 
 
 def test_a_nonce_signs_once():

@@ -25,6 +25,7 @@ from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.backfill_errors import ApprovalOutdatedError, UnsignedApprovalError
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.policy_text import policy_on_record
+from tradex_ledger.domain.signed import decision_facts
 from tradex_ledger.domain.signing import APPROVE, NAMESPACE, REJECT, Signature
 from tradex_ledger.domain.signing_errors import (
     KeyNotValidError,
@@ -38,6 +39,7 @@ from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.ledger.entry import Entry, parse
 from tradex_ledger.ledger.event import event_of
 from tradex_ledger.sealing.approvals import Asked, check_approval, text_of
+from tradex_ledger.sealing.on_record import ForgedApprovalError
 from tradex_ledger.sealing.sshsig import InvalidSignatureError
 from tradex_ledger.workspace import Workspace
 from tradex_ledger.workspace.approvals import Handed
@@ -246,6 +248,26 @@ def test_a_key_that_was_revoked_signs_nothing_more_and_what_it_signed_stays(fold
     with Workspace.open(folder, actor="ana") as ana:
         assert verdicts(ana)[other] == "signed"
         assert ana.runs.drive(other).status in {"SUCCESS", "HELD"}
+
+
+@pytest.mark.norm("N13")
+@pytest.mark.parametrize("how", ["of somebody else", "of another plan", "of the requester"])
+def test_an_approval_that_was_written_past_the_rules_is_driven_by_nobody(folder: Path, run_id: str, how: str):
+    """Whoever can append to the ledger can write that something was approved; to sign it takes the approver's key."""
+    by = "ana" if how == "of the requester" else "maria"
+    with Workspace.open(folder, actor="ana") as ana:
+        said = replace(ana.backfills.text(run_id), approver=by)
+        signer = "ben" if how == "of somebody else" else by
+        signed = sign(replace(said, plan="f" * 64) if how == "of another plan" else said, signer)
+        forged = ana.ledger.get(Backfill, run_id)
+        facts = decision_facts(Signature(said, signed.signature, key_of(by).fingerprint))
+        facts |= {"policy_digest": said.policy, "rule": None, "judged": None, "plan_digest": said.plan}
+        forged.trigger_event(Backfill.Approved, **facts, by=by)
+        ana.ledger.append(forged)
+        assert verdicts(ana)[run_id] not in {"signed", "unsigned"}
+        with pytest.raises((ForgedApprovalError, ApprovalOutdatedError)):
+            ana.runs.drive(run_id)
+        assert "run.layer_started" not in {e.topic for e in read_record(ana).entries if e.stream == run_id}
 
 
 @pytest.mark.norm("N13")

@@ -38,6 +38,7 @@ from tradex_ledger.planning.catalog import overlay
 from tradex_ledger.planning.complete import check_complete
 from tradex_ledger.planning.overlap import check_no_earlier_overlap
 from tradex_ledger.planning.scope import Scope
+from tradex_ledger.sealing.on_record import check_on_record
 
 
 def drive(ex: Execution, run_id: str, prepared: Prepared | None = None, judged: set[str] | None = None) -> Run:
@@ -147,7 +148,8 @@ def check_writable(scope: Scope, run: Run) -> None:
 def check_plan_holds(scope: Scope, run: Backfill) -> None:
     """Raise unless what would run is what was approved, and still may be.
 
-    Raises: `PlanOutdatedError` for logic with a new version, or another source; `ApprovalOutdatedError`.
+    Raises: `PlanOutdatedError` for logic with a new version, or another source; `ApprovalOutdatedError`;
+    `ForgedApprovalError`.
     """
     assert run.plan is not None  # it was approved
     versions = logic_versions(scope.locks())
@@ -160,6 +162,7 @@ def check_plan_holds(scope: Scope, run: Backfill) -> None:
     if run.plan.source is not None and not scope.are_meant(asked, run.plan.source):
         raise PlanOutdatedError(run.id, f"the source {run.plan.source}", scope.described(asked))
     run.check_still_allowed(scope.policy)
+    check_on_record(scope.ledger.store, run)
     check_state_read(scope, run)
 
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 
-from tradex_ledger.domain.approver_keys import ApproverKeys
+from tradex_ledger.domain.approver_keys import ApproverKey, ApproverKeys, setters
 from tradex_ledger.domain.backfill_errors import SelfApprovalError
 from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.person import person
-from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.policy import ANYBODY, Policy
 from tradex_ledger.domain.signed import Decided, decided_on
 from tradex_ledger.domain.signing import APPROVE, NAMESPACE, REJECT, ApprovalTextError, Signature, SignedText
-from tradex_ledger.domain.signing_errors import SignedOtherwiseError
+from tradex_ledger.domain.signing_errors import (
+    KeyThereError,
+    NoKeyProposalError,
+    OwnKeyError,
+    SignedOtherwiseError,
+    UnknownKeyError,
+)
 from tradex_ledger.errors import TradexError
 from tradex_ledger.ledger.entry import Entry, parse_time
+from tradex_ledger.sealing.ssh_key import key_of_line
 from tradex_ledger.sealing.sshsig import InvalidSignatureError, parsed
 
 DECISIONS = {"backfill.approved": APPROVE, "backfill.rejected": REJECT}
@@ -134,3 +141,36 @@ def _text(facts: Facts, name: str) -> str:
     if not isinstance(value, str):
         raise InvalidSignatureError(f"its {name} is {value!a}, and no text")
     return value
+
+
+def check_key(entry: Entry, keys: ApproverKeys, policy: Policy) -> Verdict:
+    """What is to be said of an event on the keys that sign, judged by the record as it was before it.
+
+    A key has the fingerprint that it says, and was put on record by whom the policy lets do that: by two persons, once
+    persons are named. Pure, as `check_approval` is.
+    """
+    facts = entry.data
+    try:
+        if entry.topic == "approver_keys.added":
+            _check_added(entry, keys, policy)
+        if entry.topic in {"approver_keys.added", "approver_keys.proposed"}:
+            key = key_of_line(_text(facts, "key"))
+            if (key.line, key.fingerprint) != (facts.get("key"), facts.get("fingerprint")):
+                raise UnknownKeyError(_text(facts, "name"), key.fingerprint)
+    except TradexError as error:
+        return Verdict(False, error.code, error.message)
+    return Verdict(False)
+
+
+def _check_added(entry: Entry, keys: ApproverKeys, policy: Policy) -> None:
+    facts, fingerprint = entry.data, _text(entry.data, "fingerprint")
+    if fingerprint in keys.keys:
+        raise KeyThereError(fingerprint, keys.keys[fingerprint].name, "was on record already")
+    if setters(policy) == ANYBODY:
+        return
+    asked = [one for one in keys.proposals.values() if one.key.fingerprint == fingerprint]
+    said = {field.name: facts.get(field.name) for field in fields(ApproverKey)}
+    if not asked or asdict(asked[0].key) != said or facts.get("proposed_by") != asked[0].by:
+        raise NoKeyProposalError(fingerprint, [one.key.fingerprint for one in asked])
+    if person(asked[0].by) == person(entry.by):
+        raise OwnKeyError(entry.by, fingerprint)
