@@ -70,6 +70,12 @@ def test_what_is_no_key_of_that_person_is_said(text: str, said: str):
         key_given(text, "maria")
 
 
+@pytest.mark.parametrize("name", ["maria,ben", "*", 'ma"ria', "#maria", "!ben", "mari?"])
+def test_a_name_that_such_a_file_would_read_otherwise_has_no_key(name: str):
+    with pytest.raises(KeyRefusedError, match="allowed signers"):
+        key_given(KEY.line, name)
+
+
 def test_keys_are_written_with_the_times_in_which_they_count_on_record():
     until = datetime(2026, 3, 1, tzinfo=UTC)
     late = replace(PLAIN, valid_after="2026-02-01T00:00:00Z", valid_before="2026-02-10T00:00:00Z", namespaces="a")

@@ -147,6 +147,16 @@ def test_the_armour_is_that_of_ssh_keygen_and_has_one_form():
         refused(bent)
 
 
+def test_bits_that_say_nothing_are_none():
+    padded = [a for a in (fields(kind, TEXT).armour() for kind in EVERY) if "=\n-----END" in a]
+    assert padded
+    for armour in padded:
+        before, sign, after = armour.partition("=")
+        for other in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/":
+            if before[-1] != other:
+                refused(before[:-1] + other + sign + after)
+
+
 # -- what a key may sign with
 
 

@@ -17,6 +17,7 @@ from tradex_ledger.sealing.ssh_key import KINDS, KeyRefusedError, key_of_line
 LONGEST = 64 * 1024
 _TOKEN = re.compile(r'((?:[^\s"]|"[^"]*")+)(?:[ \t]+|$)')
 _OPTION = re.compile(r'([A-Za-z-]+)(?:="([^"]*)")?(?:,|$)')
+_MEAN_SOMETHING = frozenset('"*?!,#')
 _FORMS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 
@@ -25,6 +26,11 @@ def key_given(text: str, name: str) -> ApproverKey:
 
     Raises: `KeyRefusedError` where there is none, more than one, or a line that means something else.
     """
+    if means := sorted(set(name) & _MEAN_SOMETHING):
+        raise KeyRefusedError(
+            f"a file of allowed signers would read the {means[0]!r} in {name!r} as something else",
+            mend="act under a name without it: tradex --as NAME …",
+        )
     lines = [line.strip() for line in text.splitlines()]
     keys = [key for line in lines if line and not line.startswith("#") for key in _of_line(line, name)]
     if len(keys) != 1:
