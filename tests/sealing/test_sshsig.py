@@ -22,7 +22,7 @@ from tests.kit.ssh_keys import EVERY, PLAIN, SK, fields, private, public, raw_si
 from tradex_ledger.domain.signing import NAMESPACE
 from tradex_ledger.sealing.ssh_key import KeyRefusedError, key_of, key_of_line
 from tradex_ledger.sealing.sshsig import InvalidSignatureError, armoured, parsed, signed, signed_data
-from tradex_ledger.sealing.wire import mpint, string, strings
+from tradex_ledger.sealing.wire import Reader, mpint, string, strings
 
 TEXT = b"what is approved\n"
 KEYGEN = shutil.which("ssh-keygen")
@@ -188,6 +188,21 @@ def test_a_number_has_one_spelling():
     longer = string(b"\x00\x00" + r.to_bytes(32)) + string(s.to_bytes(33))
     for numbers in (longer, string(b"") + string(b""), string(b"\xff") + string(b"\x01"), string(b"\x00") * 2):
         assert "not written as" in refused(whole.armour(signature=strings([b"ecdsa-sha2-nistp256", numbers])))
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_nothing_follows_a_key_or_a_signature(kind: str):
+    whole, blob = fields(kind, TEXT), public(kind).blob
+    for more in (b"\x00", string(b""), string(b"x")):
+        with pytest.raises(KeyRefusedError, match="nobody asked for"):
+            key_of(blob + more)
+        refused(whole.armour(key=blob + more))
+        assert "nobody asked for" in refused(whole.armour(signature=whole.signature + more))
+    if kind.startswith("ecdsa"):
+        reader = Reader(whole.signature)
+        name, numbers = reader.string(), reader.string()
+        bent = strings([name, numbers + b"\x00"]) + reader.take(5 if kind in SK else 0)
+        assert "nobody asked for" in refused(whole.armour(signature=bent))
 
 
 @pytest.mark.parametrize("kind", EVERY)
