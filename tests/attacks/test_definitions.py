@@ -21,10 +21,11 @@ from tradex_ledger.datasets.column_types import is_type
 from tradex_ledger.datasets.definition import DefinitionError, load_pipeline, parse_definition
 from tradex_ledger.datasets.fingerprint import check_definition, columns, create_empty
 from tradex_ledger.datasets.names import reserved
-from tradex_ledger.datasets.sandbox import TookTooLongError, confine, select_within, spill_of
+from tradex_ledger.datasets.sandbox import confine, select_within, spill_of
 from tradex_ledger.datasets.scope import free_tables
 from tradex_ledger.datasets.statement import NotOneSelectError, connect, parsed_form
 from tradex_ledger.datasets.taken import is_taken
+from tradex_ledger.datasets.too_long import TookTooLongError
 from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.driving.window import build_window
 from tradex_ledger.errors import EnvironmentFault, TradexError

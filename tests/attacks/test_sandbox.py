@@ -18,8 +18,9 @@ from tests.kit.lake_folder import root_of
 from tradex_ledger.audit.query import QueryError, query
 from tradex_ledger.audit.tables import UnknownTableError
 from tradex_ledger.datasets import sandbox
-from tradex_ledger.datasets.sandbox import TookTooLongError, in_time, is_left_behind
+from tradex_ledger.datasets.sandbox import in_time, is_left_behind
 from tradex_ledger.datasets.statement import connect
+from tradex_ledger.datasets.too_long import TookTooLongError
 from tradex_ledger.errors import TradexError
 from tradex_ledger.pool.processes import ProcessPool
 from tradex_ledger.workspace import Workspace

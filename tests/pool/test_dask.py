@@ -20,7 +20,7 @@ from tests.kit.dask_cluster import DaskProcesses, dask_cluster
 from tests.kit.deadly import DeadlyLake
 from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.config import FILE, load_config
-from tradex_ledger.datasets.sandbox import TookTooLongError
+from tradex_ledger.datasets.too_long import TookTooLongError
 from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.keyed import CACHE_HOME
 from tradex_ledger.lake.open import open_lake

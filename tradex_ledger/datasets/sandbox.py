@@ -15,7 +15,8 @@ from typing import Generic, TypeVar
 import duckdb
 
 from tradex_ledger.datasets.statement import Node, NotOneSelectError, inner, is_same_form, parsed_form
-from tradex_ledger.errors import EnvironmentFault, TradexError
+from tradex_ledger.datasets.too_long import TookTooLongError
+from tradex_ledger.errors import TradexError
 from tradex_ledger.paths import literal
 
 T = TypeVar("T")
@@ -35,20 +36,6 @@ SPILL_TIMES = 64
 
 # Statements with what they stand in, as the parser at hand has held them: what a text is does not change in a process.
 _held: set[tuple[str, str, tuple[str, ...]]] = set()
-
-
-class TookTooLongError(EnvironmentFault):
-    """A statement was ended because it took longer than it may.
-
-    `goes_on`: the engine did not hear that it should end, and its thread is left behind.
-    """
-
-    code = "too-long"
-
-    def __init__(self, what: str, minutes: float, mend: str, *, goes_on: bool = False) -> None:
-        unit = "minute" if minutes == 1 else "minutes"
-        super().__init__(f"{what} took longer than {minutes:g} {unit}, and was ended", mend=mend)
-        self.goes_on = goes_on
 
 
 # What has not heard that it should end, by its connection: closing one would wait for it.

@@ -18,7 +18,7 @@ from typing import Generic
 
 from distributed import Client, KilledWorker, Security, get_worker
 
-from tradex_ledger.datasets.sandbox import TookTooLongError
+from tradex_ledger.datasets.too_long import TookTooLongError
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.pool.executor import Cluster
 from tradex_ledger.pool.port import IN_FLIGHT_PER_WORKER, R, T

@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from types import ModuleType
 
-from tradex_ledger.datasets.sandbox import TookTooLongError
+from tradex_ledger.datasets.too_long import TookTooLongError
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.pool.port import IN_FLIGHT_PER_WORKER, Pool, R, T, spread
 
