@@ -83,3 +83,6 @@ select position, stream, version, topic, at, leaf, entry
 from events
 where stream in :streams and topic in :topics
 order by position
+
+-- name: tiles_of_level
+select tile, hashes from tiles where level = :level and tile >= :begin and tile < :upto order by tile

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tradex_ledger.audit.documents.held import Held
     from tradex_ledger.audit.documents.listed import Listed
     from tradex_ledger.audit.documents.status import StatusDocument
+    from tradex_ledger.audit.documents.verify import VerifyDocument
     from tradex_ledger.audit.query import QueryOptions
     from tradex_ledger.audit.rebuilt import Rebuilt
     from tradex_ledger.relations.data import Engine, TwoContents
@@ -77,6 +78,12 @@ class Look:
 
         if text := unrecorded(self.store, self.config.policy):
             yield text
+
+    def verify(self, *, since: str | None = None, heads: Sequence[Path] = (), with_lake: bool = True) -> VerifyDocument:
+        """Everything hashed again: see `audit/verify.py`."""
+        from tradex_ledger.audit.verify import verify
+
+        return verify(self.config, self.lake if with_lake else None, since=since, heads=heads)
 
     def status(self, as_of: str | None = None, *, now: datetime) -> StatusDocument:
         """Where things stand; definitions and the clock (`now`, UTC) are held against today's state only."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +10,7 @@ import click
 from tradex_ledger.cli.common import Call, as_of_option, command, examples, no_verify_option, rows_options
 from tradex_ledger.cli.evidence import check, export, prove
 from tradex_ledger.cli.layouts.diff import differing
+from tradex_ledger.cli.layouts.verify import verdict
 from tradex_ledger.cli.show import Show
 
 if TYPE_CHECKING:
@@ -104,6 +106,33 @@ def diff(
             found = workspace.audit.diff(subject, **how)
     call.result(found, differing)
     return 1 if found else 0
+
+
+@command(
+    audit, "verify", example="tradex audit verify\ntradex audit verify --head /mnt/usb/ledger/000000000001204 --json"
+)
+@click.option(
+    "--since", metavar="FILE|SIZE", help="Take the events up to a checkpoint (a file, or a size) as it has them."
+)
+@click.option(
+    "--head",
+    "heads",
+    multiple=True,
+    metavar="FILE",
+    help="A checkpoint that you kept; can be repeated.",
+    type=click.Path(path_type=Path),
+)
+@click.option("--no-lake", is_flag=True, help="Leave out the files of the lake.")
+def verify(call: Call, since: str | None, heads: tuple[Path, ...], no_lake: bool) -> int:
+    """Hash everything again, and name what is not as it was written: events, tiles, guards, heads, approvals, files.
+
+    Reads no cache and writes nothing. Exit 0: all is right; 1: something is not; 2: something could not be judged.
+    """
+    from tradex_ledger.audit.look import Look
+
+    found = Look.open(call.workspace or ".").verify(since=since, heads=heads, with_lake=not no_lake)
+    call.result(found, verdict)
+    return found.exit_status
 
 
 def _story(show: Show, found: Log) -> None:

@@ -1,0 +1,31 @@
+"""How a verdict looks: what is wrong and where, what could not be judged, how far the ledger is sealed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tradex_ledger.cli.show import Show
+
+if TYPE_CHECKING:
+    from tradex_ledger.audit.documents.verify import VerifyDocument
+
+
+def verdict(show: Show, document: VerifyDocument) -> None:
+    """A finding a line, then the sum."""
+    show.rows([one.shown for one in document.findings], ("kind", "where", "detail"))
+    for one in document.unjudged:
+        show.warning(f"not judged: {one.what}: {one.why}")
+    since = f" from {document.since + 1} on" if document.since else ""
+    files = "" if document.files is None else f", {document.files} files hashed ({document.given_up} given up)"
+    show.line(f"{document.ledger}: {document.size} events{since}{files}, root {document.root}")
+    show.line(f"sealed: {_sealed(document)}")
+    if document.findings:
+        show.note(f"{len(document.findings)} findings")
+    else:
+        show.note("nothing is wrong" if not document.unjudged else "nothing is wrong with what could be judged")
+
+
+def _sealed(document: VerifyDocument) -> str:
+    if document.sealed is None:
+        return "never; what was rewritten as a whole, or cut off, nobody can see"
+    return f"up to {document.sealed} by a signed head that holds; {document.unsealed} events since"

@@ -1,0 +1,136 @@
+"""Approvals as of their time: of the plan that was there, by somebody who was allowed to, and never by who asked (N13).
+
+Judged by the policy that stood on record before the approval, whatever it is today.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tradex_ledger.domain.approver_keys import STREAM as KEYS
+from tradex_ledger.domain.approver_keys import ApproverKeys
+from tradex_ledger.domain.person import person
+from tradex_ledger.domain.plan import Judged
+from tradex_ledger.domain.policy import ANYBODY, NotAllowedError, Policy
+from tradex_ledger.domain.policy_text import APPLY, ON_RECORD, StrangePolicyError, policy_on_record
+from tradex_ledger.ledger.entry import Entry, canonical, parse
+from tradex_ledger.ledger.event import event_of
+from tradex_ledger.sealing.approvals import DECISIONS, Asked, check_approval
+from tradex_ledger.verifying.earlier import Earlier
+from tradex_ledger.verifying.finding import BAD_APPROVAL, Finding
+from tradex_ledger.verifying.runs import Runs
+
+_ASKED_BY = {
+    "dataset.files_pruned": "planned_by",
+    "dataset.files_lost": "declared_by",
+    "lake.epoch_begun": "planned_by",
+    "lake.ledger_moved": "planned_by",
+    "policy.set": "proposed_by",
+}
+"""What takes two persons, and who was the first."""
+_DECISIONS = (*DECISIONS, "run.released")
+
+
+class Approvals:
+    """What was allowed, event by event. `runs` hear of an event after this."""
+
+    def __init__(self, runs: Runs, earlier: Earlier) -> None:
+        self._runs = runs
+        self._policy: Policy | None = None
+        self._digests: set[str] = set()
+        self._keys = ApproverKeys.begun(KEYS, 0)
+        self._nonces: set[str] = set()
+        self.shown: dict[str, int] = {}
+        """The heads that approvers say they were shown, and the position of the first who does."""
+        for entry in map(parse, [*earlier.of(ON_RECORD), *earlier.of(KEYS)]):
+            for _ in self._learn(entry):
+                pass
+
+    def hear(self, entry: Entry) -> Iterator[Finding]:
+        """The next event."""
+        before = self._runs.facts_of(entry.stream) if entry.topic in _DECISIONS else {}
+        asked = before.get("backfill.requested")
+        if asked is not None and entry.topic != "backfill.rejected":  # an incremental run needs no approval
+            yield from self._allowed(entry, asked, before)
+        if asked is not None and entry.topic in DECISIONS:
+            yield from self._signed(entry, asked)
+        first = entry.data.get(_ASKED_BY.get(entry.topic, ""))
+        if isinstance(first, str) and person(first) == person(entry.by):
+            yield _bad(entry, f"{entry.by} asked for it, and allowed it, too")
+        if entry.topic == "policy.set" and first is None and self._policy and self._policy.may_set_policy != ANYBODY:
+            yield _bad(entry, "the policy was changed by one person, and it takes two")
+        yield from self._learn(entry)
+
+    def _learn(self, entry: Entry) -> Iterator[Finding]:
+        """What the next approvals are judged by."""
+        if entry.stream == KEYS:
+            self._learn_key(entry)
+        if entry.topic not in APPLY:
+            return
+        try:
+            self._policy = policy_on_record(entry.data["text"], entry.data["digest"])
+            self._digests = self._policy.digests()
+        except StrangePolicyError as error:
+            self._policy = None
+            yield _bad(entry, error.message)
+
+    def _learn_key(self, entry: Entry) -> None:
+        event = event_of(canonical(entry._asdict()), entry.stream, entry.version, entry.topic)
+        event.apply(self._keys)
+
+    def _signed(self, entry: Entry, asked: Entry) -> Iterator[Finding]:
+        """Its signature, by the keys that counted then; and the head that the approver was shown."""
+        if self._policy is None:
+            return
+        by = Asked(asked.data["kind"], asked.by)
+        verdict = check_approval(entry, by, self._keys, self._policy, used=self._nonces)
+        if not verdict.holds:
+            yield _bad(entry, verdict.why)
+        if isinstance(nonce := entry.data.get("nonce"), str):
+            self._nonces.add(nonce)
+        if (entry.data.get("seen") or 0) >= entry.position:
+            yield _bad(entry, f"it says that {entry.data['seen']} events were seen: more than there were")
+        if isinstance(shown := entry.data.get("checkpoint"), str):
+            self.shown.setdefault(shown, entry.position)
+
+    def _allowed(self, entry: Entry, asked: Entry, before: Mapping[str, Entry]) -> Iterator[Finding]:
+        forced = asked.data["kind"] == "forced"
+        if forced and person(asked.by) == person(entry.by):
+            yield _bad(entry, f"{asked.stream} is forced, and {entry.by}, who asked for it, allowed it")
+        if entry.topic == "run.released":
+            yield from self._rights(entry, ["approve", "force"] if forced else ["approve"])
+            return
+        planned = before.get("backfill.planned")
+        if planned is None or planned.data["digest"] != entry.data["plan_digest"]:
+            yield _bad(
+                entry, f"it is of the plan {entry.data['plan_digest'][:12]}…, which {asked.stream} does not have"
+            )
+        digest = entry.data.get("policy_digest")
+        if self._policy is not None and digest is not None and digest not in self._digests:
+            yield _bad(entry, f"it was judged by the policy {digest[:12]}…, which was not the one on record")
+        if entry.data["rule"] is None:
+            yield from self._rights(entry, ["approve", "force"] if forced else ["approve"])
+        else:
+            yield from self._by_rule(entry, asked.data["kind"])
+
+    def _rights(self, entry: Entry, deeds: list[str]) -> Iterator[Finding]:
+        if self._policy is None:
+            return
+        for deed in deeds:
+            try:
+                self._policy.check_may(deed, entry.by)
+            except NotAllowedError as error:
+                yield _bad(entry, error.message)
+
+    def _by_rule(self, entry: Entry, kind: str) -> Iterator[Finding]:
+        judged = entry.data.get("judged")
+        if kind == "forced":
+            yield _bad(entry, "a forced backfill was allowed by a rule")
+        elif self._policy is not None and judged is not None:
+            rule = self._policy.rule_for(kind, Judged.from_event(judged))
+            if rule != entry.data["rule"]:
+                yield _bad(entry, f"the rule {entry.data['rule']!r} was not that of the policy on record")
+
+
+def _bad(entry: Entry, detail: str) -> Finding:
+    return Finding(BAD_APPROVAL, detail, entry.position)

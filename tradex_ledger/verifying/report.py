@@ -1,0 +1,127 @@
+"""All checks, one after the other, and what they came to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from tradex_ledger.errors import EnvironmentFault
+from tradex_ledger.lake.port import Lake
+from tradex_ledger.ledger.select import Store, sqlite_path
+from tradex_ledger.sealing.checkpoint import Checkpoint
+from tradex_ledger.sealing.note import VerifierKey
+from tradex_ledger.verifying import guards
+from tradex_ledger.verifying.earlier import Earlier
+from tradex_ledger.verifying.files import files_of
+from tradex_ledger.verifying.finding import SPLIT_VIEW, UNREADABLE, Finding, Unjudged, capped, joined
+from tradex_ledger.verifying.guards_postgresql import postgresql_guards
+from tradex_ledger.verifying.heads import Heads, Kept, roots_at, shown_to
+from tradex_ledger.verifying.indexes import sqlite_indexes
+from tradex_ledger.verifying.ledger import Whole, begun_at, parts, put, tiles_above
+from tradex_ledger.verifying.rules import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be verified: the ledger at a URL, its lake (None: not its files), by so many processes; `kept` are
+    heads of it, which some `witnesses` may have cosigned. Events up to `since` are taken as they lie there; where that
+    is a checkpoint, its root is held against them.
+    """
+
+    store: Store
+    url: str
+    lake: Lake | None
+    kept: Sequence[Kept] = ()
+    witnesses: Sequence[VerifierKey] = ()
+    since: int = 0
+    from_head: Checkpoint | None = None
+    workers: int | None = None
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was looked at, what is not right, and what could not be judged. `root` is over the entries that are there;
+    `sealed` is the size of the newest head that holds.
+    """
+
+    ledger: str
+    size: int
+    since: int = 0
+    root: bytes = b""
+    sealed: int | None = None
+    heads: int = 0
+    files: int | None = None
+    given_up: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    unjudged: list[Unjudged] = field(default_factory=list)
+
+
+def verified(wanted: Wanted) -> Verdict:
+    """A ledger and its lake, verified. Raises: `StoreFault` where nothing of the ledger can be read."""
+    verdict = Verdict(wanted.store.ledger, wanted.store.position())
+    whole = Whole(verdict.size, Earlier(wanted.store, begun_at(min(wanted.since, verdict.size))))
+    verdict.since = whole.earlier.upto
+    heads = Heads(wanted.store, whole, wanted.witnesses)
+    found = list(capped(joined(_checks(wanted, whole, verdict))))
+    found += heads.judge(wanted.kept)
+    verdict.findings = [heads.explained(one) for one in found]
+    verdict.root = roots_at(wanted.store, whole, whole.size)[0]
+    verdict.sealed, verdict.heads = heads.said.holds, heads.said.checked
+    verdict.unjudged += heads.said.unjudged
+    return verdict
+
+
+def _checks(wanted: Wanted, whole: Whole, verdict: Verdict) -> Iterator[Finding]:
+    store = wanted.store
+    is_file = sqlite_path(wanted.url) is not None
+    if is_file:
+        yield from _read("the guards", guards.sqlite_guards(store))
+        yield from _read("the snapshots", guards.sqlite_planted(store))
+    else:
+        yield from _read("the guards", postgresql_guards(store))
+    yield from _read("the events", _events(wanted, whole, verdict))
+    yield from _read("the tiles", tiles_above(store, whole))
+    yield from _read("the events before", _since(wanted, whole))
+    if is_file and not whole.earlier.upto:
+        yield from _read("the indexes", sqlite_indexes(store, whole))
+    for (topic, v), count in whole.unknown.items():
+        why = "this release does not know them: a newer one does"
+        verdict.unjudged.append(Unjudged(f"{count} events {topic} v{v}", why))
+
+
+def _read(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """The findings of a check; and that it could not go on, where the database is damaged."""
+    try:
+        yield from findings
+    except EnvironmentFault as fault:
+        yield Finding(UNREADABLE, f"{what}: {fault.message}")
+
+
+def _events(wanted: Wanted, whole: Whole, verdict: Verdict) -> Iterator[Finding]:
+    rules, files = Rules(whole.earlier), None
+    if wanted.lake is not None:
+        files = files_of(wanted.store, wanted.lake)
+    try:
+        for part in parts(wanted.store, wanted.url, whole, wanted.workers, files=files is not None):
+            yield from part.findings
+            yield from put(part, whole)
+            yield from rules.hear(part)
+            if files is not None:
+                yield from files.hear(part.files)
+        yield from rules.finish()
+        yield from shown_to(wanted.store, whole, rules.shown)
+        if files is not None:
+            yield from files.finish()
+    finally:
+        if files is not None:
+            files.close()
+            verdict.files, verdict.given_up = files.checked, files.given_up
+            verdict.unjudged += files.unjudged
+
+
+def _since(wanted: Wanted, whole: Whole) -> Iterator[Finding]:
+    """The events that were not hashed again, by their tiles, against the checkpoint that vouches for them."""
+    head = wanted.from_head
+    if head is not None and head.size <= whole.size and roots_at(wanted.store, whole, head.size)[0] != head.root:
+        detail = f"the first {head.size} events, by their tiles, have another root than the checkpoint says"
+        yield Finding(SPLIT_VIEW, detail, 1, head.size)
