@@ -311,6 +311,9 @@ class Machine(RuleBasedStateMachine):
             assert found == {run_id: known.status for run_id, known in self.model.runs.items()}
             assert workspace.state.cursor == self.model.cursor
             assert workspace.datasets.get("gold_signals").logic_version == self.model.signals
+            verdict = workspace.audit.look.verify()
+            assert (verdict.findings, verdict.unjudged) == ([], [])
+        STEPS["verified"] += 1
         self.steps += 1
         if self.steps % self.every == 0:
             STEPS["compared"] += self.caches.check(entries, each_save=self.each_save)

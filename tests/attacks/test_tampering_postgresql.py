@@ -1,0 +1,132 @@
+"""The tamper table on PostgreSQL, in the hands of the owner of the tables and of a superuser."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests import worlds
+from tests.attacks.test_tampering import last_planned, make, names, verify
+from tests.kit import tampering
+from tests.kit.stores import POSTGRES, living
+from tests.kit.tampering import Raw, Said
+from tradex_ledger import resources
+from tradex_ledger.config import load_config
+from tradex_ledger.ledger.grants import Roles, statements
+
+OWNER = Roles("tampering_owner", "tampering_writer", "tampering_reader")
+
+
+@pytest.fixture(scope="module")
+def living_ws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("tampering")
+    ws = worlds.copy("tampered", make, folder)
+    shutil.copytree(ws / "checkpoints", folder / "kept")
+    forced = last_planned(ws)
+    with living(ws, POSTGRES[0], folder):
+        (folder / "forced").write_text(forced, encoding="utf-8")
+        yield ws
+
+
+def url_of(ws: Path) -> str:
+    return load_config(ws / "tradex.toml").ledger_url
+
+
+def as_owner(ws: Path) -> str:
+    """The tables belong to a role that is no superuser, and that somebody works as."""
+    url = url_of(ws)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statements("public", OWNER).encode())
+        connection.execute(f"alter role {OWNER.owner} login".encode())
+    return url.replace("postgres@", f"{OWNER.owner}@")
+
+
+@contextmanager
+def undone(url: str) -> Iterator[None]:
+    """What is done to the three tables meanwhile is undone afterwards."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for table in ("events", "tiles", "ledger"):
+            connection.execute(f"create table kept_{table} as table {table}".encode())
+        try:
+            yield
+        finally:
+            for table in ("events", "tiles", "ledger"):
+                connection.execute(f"alter table {table} disable trigger user; delete from {table}".encode())
+                connection.execute(f"insert into {table} table kept_{table}; drop table kept_{table}".encode())
+            with tampering.postgresql(url):
+                pass
+
+
+@pytest.mark.norm("N3")
+@pytest.mark.parametrize("attack", tampering.TABLE, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("who", ["superuser", "owner"])
+def test_what_is_done_to_a_ledger_in_postgresql_is_named(living_ws: Path, who: str, attack: Callable[[Raw], Said]):
+    url = as_owner(living_ws) if who == "owner" else url_of(living_ws)
+    with undone(url_of(living_ws)):
+        assert verify(living_ws).findings == []
+        with tampering.postgresql(url) as raw:
+            said = attack(raw)
+        found = verify(living_ws)
+        assert names(found, said), found.findings
+        assert found.exit_status == 1
+
+
+def test_an_approval_through_sql_by_who_asked_is_named(living_ws: Path):
+    run = (living_ws.parent / "forced").read_text(encoding="utf-8")
+    with undone(url_of(living_ws)):
+        with tampering.postgresql(url_of(living_ws)) as raw:
+            said = tampering.approve(raw, run, "ana")
+        assert names(verify(living_ws), said)
+
+
+CHANGED = {
+    "a trigger is gone": ("drop trigger events_no_change on events", "trigger events_no_change is gone"),
+    "a trigger is off": ("alter table events disable trigger events_no_change", "events_no_change is switched off"),
+    "a trigger for most": ("alter table tiles enable trigger tiles_no_change", "tiles_no_change is switched off"),
+    "another trigger": (
+        "create or replace trigger events_no_change before update on events "
+        "for each statement execute function tradex_refuse('an event is')",
+        "trigger events_no_change is another",
+    ),
+    "their trigger": (
+        "create trigger own before insert on events for each statement execute function tradex_refuse()",
+        "trigger own is no work",
+    ),
+    "another function": (
+        "create or replace function tradex_refuse() returns trigger language plpgsql as 'begin return null; end'",
+        "function tradex_refuse is another",
+    ),
+    "a rule": ("create rule own as on update to events do instead nothing", "table events is no plain table"),
+    "a child": ("create table own () inherits (events)", "table events is no plain table"),
+    "a check": ("alter table events drop constraint events_leaf_check", "table events has not the keys"),
+    "a right": ("grant update on events to public", "everybody may UPDATE events"),
+    "a right to a column": ("grant update (topic) on events to public", "everybody may UPDATE events"),
+}
+
+
+UNDO = """
+drop trigger if exists own on events; drop rule if exists own on events; drop table if exists own;
+revoke update on events from public; revoke update (topic) on events from public;
+alter table events drop constraint if exists events_leaf_check;
+alter table events add constraint events_leaf_check check (octet_length(leaf) = 32)
+"""
+
+
+@pytest.mark.parametrize("what", CHANGED)
+def test_guards_that_are_others_are_named(living_ws: Path, what: str):
+    said, told = CHANGED[what]
+    with psycopg.connect(url_of(living_ws), autocommit=True) as connection:
+        connection.execute(said.encode())
+        try:
+            found = verify(living_ws)
+        finally:
+            connection.execute(UNDO.encode())
+            connection.execute(resources.read_text("schema", "ledger", "postgresql.sql").encode())
+    assert any(told in one.detail for one in found.findings), found.findings
+    assert {one.kind for one in found.findings} == {"guards changed"}
+    assert verify(living_ws).findings == []
