@@ -107,10 +107,11 @@ def _server_cpu(pid: int) -> float:
 def main() -> None:
     parser = measure.parser(__doc__)
     parser.add_argument("--large", action="store_true", help="10 M events")
+    parser.add_argument("--events", type=int, default=1_000_000, help="how long the ledger is, for a slope")
     parser.add_argument("--version", choices=postgres.VERSIONS, default="18")
     given = parser.parse_args()
     size, saves, times = (
-        (40_000, 5, 2) if given.quick else (10_000_000 if given.large else 1_000_000, 40, given.times or 5)
+        (40_000, 5, 2) if given.quick else (10_000_000 if given.large else given.events, 40, given.times or 5)
     )
     found: dict[str, list[tuple[float, float, float]]] = {"ours": [], "bare": [], "one": []}
     with postgres.server(given.version, fsync=True) as server, postgres.fresh(server.url()) as url:
