@@ -8,6 +8,7 @@
 # --ledger names the empty database that the ledger is put into, where it is not the one in tradex.toml: the settings
 # are rewritten (what they were is kept beside them). --until is handed to `tradex run`; --no-run leaves that out.
 # Each call looks first at what is there: cut off anywhere, the same call goes on, and what is done is not done twice.
+# In PostgreSQL the first call is the owner's of the database (PGUSER), who says who may do what there, too.
 # TRADEX names the program, where it is not `tradex`.
 set -eu
 
@@ -75,9 +76,13 @@ put_back() {
             tradex ledger restore "$backup" --reason "$reason"
             say "the ledger is back"
             ;;
+        *:ledger-behind | *:ledger-forked)
+            stop 3 "an older copy of the ledger is there: ask for a new epoch of it (tradex ledger epoch --help), or name an empty database (--ledger URL)"
+            ;;
         7:*) stop 7 "a broken ledger is there: keep it (mv), or name an empty database (--ledger URL), then call this again" ;;
         *) printf '%s\n' "$shown" >&2; stop "$found" "what is there is not understood" ;;
     esac
+    if grep -q '^ledger = "postgres' "$settings"; then tradex ledger grants; fi
     say "now somebody else looks:  restore.sh -C $workspace --as NAME"
 }
 
