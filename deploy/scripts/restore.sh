@@ -51,7 +51,7 @@ look() {
 name_database() {
     grep -q '^ledger = ' "$settings" || stop 2 "$settings has no line that begins with: ledger ="
     if grep -qxF "ledger = \"$url\"" "$settings"; then return; fi
-    case $url in *'"'* | *'\'*) stop 2 "$url is no URL that can stand in the settings" ;; esac
+    case $url in *[\"\\]*) stop 2 "$url is no URL that can stand in the settings" ;; esac
     kept=$settings.before-restore
     [ -e "$kept" ] || cp -p "$settings" "$kept"
     next=$settings.next
@@ -93,7 +93,6 @@ approve() {
         0:*) say "the epoch has begun already" ;;
         *) printf '%s\n' "$shown" >&2; stop "$found" "what is there is not understood" ;;
     esac
-    tradex ledger show
     if [ -z "$run" ]; then return; fi
     if [ -n "$until" ]; then tradex run --until "$until"; else tradex run; fi
 }

@@ -22,8 +22,6 @@ SCRIPTS = sorted((DEPLOY / "scripts").glob("*.sh"))
 BIN = "/opt/tradex/bin/"
 
 
-
-
 def unit(path: Path) -> dict[str, dict[str, list[str]]]:
     """The sections of a unit, each with all values of each name."""
     found: dict[str, dict[str, list[str]]] = {}

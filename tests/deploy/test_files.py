@@ -77,7 +77,9 @@ def test_what_a_service_is_given_is_there():
     maps = {one["metadata"]["name"] for one in parts.manifests() if one["kind"] == "ConfigMap"}
     for made in parts.manifests():
         volumes = parts.pod(made).get("volumes", [])
-        assert {one["persistentVolumeClaim"]["claimName"] for one in volumes if "persistentVolumeClaim" in one} <= claims
+        assert {
+            one["persistentVolumeClaim"]["claimName"] for one in volumes if "persistentVolumeClaim" in one
+        } <= claims
         assert {one["configMap"]["name"] for one in volumes if "configMap" in one} <= maps
         for one in parts.containers(made):
             assert {said["name"] for said in one["volumeMounts"]} <= {volume["name"] for volume in volumes}
@@ -160,7 +162,9 @@ def test_no_file_holds_a_secret():
     for path in (path for path in parts.DEPLOY.rglob("*") if path.is_file()):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"//[^/@\s]*:[^/@\s]*@", text), path
-        assert not re.search(r"AKIA[0-9A-Z]{16}|BEGIN [A-Z ]*PRIVATE KEY|(?i:password|secret|token)\s*[=:]\s*\w{8}", text)
+        assert not re.search(
+            r"AKIA[0-9A-Z]{16}|BEGIN [A-Z ]*PRIVATE KEY|(?i:password|secret|token)\s*[=:]\s*\w{8}", text
+        )
 
 
 def test_each_variable_of_ours_is_one_that_the_program_reads():
