@@ -39,7 +39,7 @@ done
 settings=$workspace/tradex.toml
 [ -f "$settings" ] || stop 4 "there are no settings at $settings: put those back first"
 
-tradex() { "${TRADEX:-tradex}" -C "$workspace" --as "$actor" "$@"; }
+tradex() { command "${TRADEX:-tradex}" -C "$workspace" --as "$actor" "$@"; }
 
 # What `ledger show` found: its exit status, and the code of the problem where there is one.
 look() {

@@ -58,8 +58,8 @@ name() { # VALUE OPTION: it can stand in SQL as it is
     need "$1" "$2"
     case $1 in [!a-z_]* | *[!a-z0-9_]*) stop 2 "$2 $1 is no name of a role: a-z, 0-9, _" ;; esac
 }
-tradex() { "${TRADEX:-tradex}" -C "$workspace" --as "$actor" "$@"; }
-psql() { "${PSQL:-psql}" --no-psqlrc --quiet --set ON_ERROR_STOP=1 "$url" "$@"; }
+tradex() { command "${TRADEX:-tradex}" -C "$workspace" --as "$actor" "$@"; }
+psql() { command "${PSQL:-psql}" --no-psqlrc --quiet --set ON_ERROR_STOP=1 "$url" "$@"; }
 as_admin() { PGUSER=$admin psql; } # the statements come by standard input
 replace() { # FILE NEXT: the owner and the mode stay as they were
     if [ -e "$1" ]; then chown --reference="$1" "$2"; fi

@@ -40,7 +40,7 @@ done
 settings=$workspace/tradex.toml
 [ -f "$settings" ] || stop 4 "there are no settings at $settings"
 
-tradex() { "${TRADEX:-/opt/tradex/bin/tradex}" -C "$workspace" --as "$actor" "$@"; }
+tradex() { command "${TRADEX:-/opt/tradex/bin/tradex}" -C "$workspace" --as "$actor" "$@"; }
 
 before=$backup.version # what was there before the first call, to go back to
 [ -f "$before" ] || "$python" -m pip --disable-pip-version-check list --format=freeze >"$before.next"

