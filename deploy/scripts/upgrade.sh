@@ -43,16 +43,18 @@ settings=$workspace/tradex.toml
 tradex() { command "${TRADEX:-/opt/tradex/bin/tradex}" -C "$workspace" --as "$actor" "$@"; }
 
 before=$backup.version # what was there before the first call, to go back to
-[ -f "$before" ] || "$python" -m pip --disable-pip-version-check list --format=freeze >"$before.next"
-[ -f "$before" ] || mv "$before.next" "$before"
-old=$(sed -n 's/^tradex[-_]ledger==//p' "$before")
+if [ ! -f "$before" ]; then
+    tradex --version >"$before.next"
+    mv "$before.next" "$before"
+fi
+old=$(cat "$before")
 
 if [ -e "$backup" ]; then say "the backup $backup is there already"; else tradex ledger backup "$backup"; fi
 
 told() {
     status=$?
     [ "$status" -eq 0 ] || say "stopped half way ($status): workers are stopped. Call the same again to go on; to go back:" \
-        "$python -m pip install the tradex-ledger of before ($old), then: $begin"
+        "install what was there before ($old) by $python -m pip, then: $begin"
 }
 trap told EXIT
 trap 'exit 129' HUP
@@ -62,7 +64,8 @@ trap 'exit 143' TERM
 sh -c "$halt"
 # shellcheck disable=SC2086 # options are words
 "$python" -m pip --disable-pip-version-check install --quiet ${PIP_OPTIONS:-} "$package"
-say "$old is replaced by $(tradex --version)"
+new=$(tradex --version)
+say "$old is replaced by $new"
 tradex ledger show
 tradex status >/dev/null
 if grep -q '^ledger = "postgres' "$settings"; then

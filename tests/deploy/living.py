@@ -23,7 +23,8 @@ SPAN = ("bronze_x_posts", "--from", "2024-01-02", "--to", "2024-01-02", "--no-ov
 @contextmanager
 def worker(at: Place, ws: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
     """A worker that follows the ledger, ended by SIGTERM as systemd does."""
-    follow = [at.folder / "bin" / "tradex", "-C", ws, "--as", "worker", "worker", "--poll-seconds", "0.3", *words]
+    program, name = str(at.folder / "bin" / "tradex"), "worker"
+    follow = [program, "-C", str(ws), "--as", name, "worker", "--poll-seconds", "0.3", *words]
     environment = {**os.environ, **at.environment}
     with (at.folder / "worker.log").open("a") as log:
         made = subprocess.Popen(follow, env=environment, text=True, stdout=log, stderr=log, start_new_session=True)
@@ -57,7 +58,7 @@ def moved(at: Place, ws: Path, database: Guarded) -> None:
     target.dispose()
     point(ws, database.url())
     at.environment["PGPASSFILE"] = str(passwords(at, **{ADMIN: ADMINS, LOGIN: LOGINS}))
-    at.tradex("-C", ws, "ledger", "grants", PGUSER=ADMIN)
+    at.but(PGUSER=ADMIN).tradex("-C", ws, "ledger", "grants")
     database.say(f"grant tradex_writer to {LOGIN}")
     at.environment["PGUSER"] = LOGIN
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,13 @@ class Place:
     folder: Path
     environment: dict[str, str]
 
-    def call(self, words: list[str], *, status: int | None = 0, told: str = "", **more: str) -> str:
+    def but(self, **more: str) -> Place:
+        """The same place, with something else in the environment."""
+        return replace(self, environment={**self.environment, **more})
+
+    def call(self, words: list[str], *, status: int | None = 0, told: str = "") -> str:
         """Run something, and return all that it said; its exit status is as given (None: whichever)."""
-        env = {**os.environ, **self.environment, **more}
+        env = {**os.environ, **self.environment}
         done = subprocess.run(
             words, env=env, input=told, cwd=self.folder, text=True, check=False,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
@@ -42,17 +46,17 @@ class Place:
         assert status is None or done.returncode == status, f"{shlex.join(words)}: {done.returncode}\n{done.stdout}"
         return done.stdout
 
-    def script(self, name: str, *words: str | Path, status: int | None = 0, told: str = "", **more: str) -> str:
+    def script(self, name: str, *words: str | Path, status: int | None = 0, told: str = "") -> str:
         """Run a script."""
-        return self.call([str(DEPLOY / "scripts" / name), *map(str, words)], status=status, told=told, **more)
+        return self.call([str(DEPLOY / "scripts" / name), *map(str, words)], status=status, told=told)
 
-    def tradex(self, *words: str | Path, status: int | None = 0, **more: str) -> str:
+    def tradex(self, *words: str | Path, status: int | None = 0) -> str:
         """Run the program."""
-        return self.call(["tradex", *map(str, words)], status=status, **more)
+        return self.call(["tradex", *map(str, words)], status=status)
 
-    def answer(self, *words: str | Path, **more: str) -> Any:
+    def answer(self, *words: str | Path) -> Any:
         """Run a command and read what it answers."""
-        return json.loads(self.tradex("--json", *words, **more))
+        return json.loads(self.tradex("--json", *words))
 
 
 def place(folder: Path) -> Place:

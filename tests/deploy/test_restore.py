@@ -31,24 +31,22 @@ def lost(at: Place) -> Path:
     return ws
 
 
-def put_back(at: Place, ws: Path, *more: str, status: int | None = 0, **environment: str) -> str:
+def put_back(at: Place, ws: Path, *more: str, status: int | None = 0) -> str:
     """As the first person."""
-    words = ("-C", ws, "--backup", at.folder / "backup.gz", "--reason", REASON, "--as", "ana", *more)
-    return at.script("restore.sh", *words, status=status, **environment)
+    said = ("--reason", REASON, "--as", "ana", *more)
+    return at.script("restore.sh", "-C", ws, "--backup", at.folder / "backup.gz", *said, status=status)
 
 
 def looked(at: Place, ws: Path) -> str:
     """The digest that the second person sees."""
     said = at.script("restore.sh", "-C", ws, "--as", "maria")
-    return re.findall(r"^digest +([0-9a-f]+)$", said, re.M)[0]
+    return str(re.findall(r"^digest +([0-9a-f]+)$", said, re.M)[0])
 
 
-def approve(
-    at: Place, ws: Path, digest: str, *, actor: str = "maria", status: int | None = 0, **environment: str
-) -> str:
+def approve(at: Place, ws: Path, digest: str, *, actor: str = "maria", status: int | None = 0) -> str:
     """As the second person."""
     words = ("-C", ws, "--approve", digest, "--as", actor, "--until", UNTIL)
-    return at.script("restore.sh", *words, status=status, **environment)
+    return at.script("restore.sh", *words, status=status)
 
 
 def check(ws: Path) -> None:
@@ -61,13 +59,13 @@ def check(ws: Path) -> None:
 
 def test_a_ledger_in_a_file_is_put_back_and_goes_on(at: Place):
     ws = lost(at)
-    put_back(at, ws, status=-9, TRADEX_TEST_DIE="2+")  # it dies when the ledger is back
+    put_back(at.but(TRADEX_TEST_DIE="2+"), ws, status=-9)  # it dies when the ledger is back
     assert calls(at)[-1].split()[4:6] == ["ledger", "restore"]
     assert "waits for somebody else's approval" in put_back(at, ws)
     digest = looked(at, ws)
     approve(at, ws, digest, actor="ana", status=3)
     calls(at)
-    approve(at, ws, digest, status=-9, TRADEX_TEST_DIE="2+")  # when the epoch has begun, before the run
+    approve(at.but(TRADEX_TEST_DIE="2+"), ws, digest, status=-9)  # when the epoch has begun, before the run
     assert "has begun already" in approve(at, ws, digest)
     check(ws)
     assert "nothing is put back over it" in put_back(at, ws, status=3)
@@ -97,11 +95,11 @@ def test_wherever_it_is_cut_off_the_same_call_goes_on(at: Place):
         for die in (f"{number}", f"{number}+"):
             room = place(at.folder / f"at-{die}")
             ws = lost(room)
-            put_back(room, ws, status=None, TRADEX_TEST_DIE=die)
+            put_back(room.but(TRADEX_TEST_DIE=die), ws, status=None)
             put_back(room, ws)
             digest = looked(room, ws)
             calls(room)
-            approve(room, ws, digest, status=None, TRADEX_TEST_DIE=die)
+            approve(room.but(TRADEX_TEST_DIE=die), ws, digest, status=None)
             approve(room, ws, digest)
             check(ws)
 
@@ -111,10 +109,11 @@ def test_it_is_put_back_into_postgresql_by_the_owner_and_goes_on_as_one_who_may_
     with guarded() as database:
         given = passwords(at, **{ADMIN: ADMINS, LOGIN: LOGINS})
         at.environment["PGPASSFILE"] = str(given)
-        said = put_back(at, ws, "--ledger", database.url(), PGUSER=ADMIN)
+        owner = at.but(PGUSER=ADMIN)
+        said = put_back(owner, ws, "--ledger", database.url())
         assert "the settings name" in said
         assert 'ledger = "sqlite' in (ws / f"{FILE}.before-restore").read_text(encoding="utf-8")
-        assert "waits for somebody else's" in put_back(at, ws, "--ledger", database.url(), PGUSER=ADMIN)
+        assert "waits for somebody else's" in put_back(owner, ws, "--ledger", database.url())
         database.say(f"grant tradex_writer to {LOGIN}")
         at.environment["PGUSER"] = LOGIN
         approve(at, ws, looked(at, ws))

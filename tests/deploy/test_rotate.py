@@ -31,9 +31,9 @@ def drop(database: Guarded) -> None:
     database.say(f"select pg_terminate_backend(pid) from pg_stat_activity where usename = '{LOGIN}'")
 
 
-def change(at: Place, database: Guarded, **more: str) -> str:
+def change(at: Place, database: Guarded) -> str:
     words = ("--url", database.url(), "--admin", ADMIN, "--login", LOGIN, "--passfile", at.folder / "pgpass")
-    return at.script("rotate.sh", "password", *words, **more)
+    return at.script("rotate.sh", "password", *words)
 
 
 def password(at: Place) -> str:
@@ -179,7 +179,7 @@ def test_a_login_takes_the_place_of_another(at: Place):
         passwords(at, **{ADMIN: ADMINS, LOGIN: LOGINS, "bea": "of-bea"})
         assert not database.takes(LOGIN, LOGINS)
         at.tradex("-C", ws, "--as", "ana", "run", "--until", "2024-01-04", status=6)
-        at.tradex("-C", ws, "--as", "ana", "run", "--until", "2024-01-04", PGUSER="bea")
+        at.but(PGUSER="bea").tradex("-C", ws, "--as", "ana", "run", "--until", "2024-01-04")
         assert "no name of a role" in at.script("rotate.sh", *words[:-1], 'x"; drop table events; --', status=2)
 
 
