@@ -1,0 +1,73 @@
+"""Dagster as the units start it: its page and its daemon are two processes with one home, and drive what was approved."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests import worlds
+from tests.deploy import parts
+from tests.kit import small
+
+pytest.importorskip("dagster_webserver", reason="Dagster is not installed: pip install 'tradex-ledger[dagster]'")
+from tests.dagster.test_dagster_dev import SILVER, Page, statuses, until
+
+pytestmark = pytest.mark.soak
+
+
+@contextmanager
+def service(name: str, environment: dict[str, str], log: Path, *, port: int) -> Iterator[int]:
+    """What a unit starts, ended as it says; its process."""
+    unit = parts.unit(parts.DEPLOY / "systemd" / f"tradex-dagster-{name}.service")["Service"]
+    words = parts.bare(shlex.split(unit["ExecStart"][0]))
+    words = [str(port) if word == "3000" else word for word in words]
+    program = Path(sys.executable).with_name(words[0])
+    with log.open("a") as said:
+        made = subprocess.Popen(
+            [program, *words[1:]], env={**os.environ, **environment}, stdout=said, stderr=said, start_new_session=True
+        )
+    try:
+        yield made.pid
+        assert made.poll() is None, log.read_text()[-2000:]
+    finally:
+        made.send_signal(getattr(signal, unit["KillSignal"][0]))
+        try:
+            made.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(made.pid, signal.SIGKILL)
+            made.wait()
+
+
+def test_the_services_of_dagster_drive_what_was_approved(tmp_path: Path):
+    ws, home = worlds.copied(tmp_path), tmp_path / "home"
+    home.mkdir()
+    shutil.copy(parts.DEPLOY / "systemd" / "dagster.yaml", home)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {"DAGSTER_HOME": str(home), "TRADEX_WORKSPACE": str(ws), "TRADEX_ACTOR": "dagster"}
+    with small.reopen(ws) as workspace:
+        run_id = small.request(workspace, 4, 5, dataset=SILVER)
+        workspace.backfills.approve(run_id)
+    with ExitStack() as stack:
+        for name in ("webserver", "daemon"):
+            process = stack.enter_context(service(name, environment, tmp_path / f"{name}.log", port=port))
+        page = Page(port, process)
+        until("up", lambda: page.ask("{ version }"))
+        until("driven", lambda: statuses(ws)[run_id] == "SUCCESS")
+        until("told", lambda: [one for one in page.runs(run_id) if one["status"] == "SUCCESS"])
+
+
+def test_both_homes_of_dagster_are_alike():
+    systemd, compose = ((parts.DEPLOY / where / "dagster.yaml").read_text("utf-8") for where in ("systemd", "compose"))
+    assert systemd.splitlines()[1:] == compose.splitlines()[1:]
