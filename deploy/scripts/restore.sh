@@ -94,7 +94,12 @@ approve() {
         *) printf '%s\n' "$shown" >&2; stop "$found" "what is there is not understood" ;;
     esac
     if [ -z "$run" ]; then return; fi
-    if [ -n "$until" ]; then tradex run --until "$until"; else tradex run; fi
+    status=0
+    done=$(tradex --json run ${until:+--until "$until"}) || status=$?
+    case $status:$done in
+        2:*'"nothing-to-run"'*) say "the pipeline has run that far already" ;;
+        *) printf '%s\n' "$done"; [ "$status" -eq 0 ] || exit "$status" ;;
+    esac
 }
 
 if [ -n "$backup" ]; then

@@ -1,4 +1,4 @@
-"""Dagster as the units start it: its page and its daemon are two processes with one home, and drive what was approved."""
+"""Dagster as the units start it: page and daemon are two processes with one home, and drive what was approved."""
 
 from __future__ import annotations
 
