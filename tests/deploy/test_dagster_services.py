@@ -17,17 +17,18 @@ import pytest
 
 from tests import worlds
 from tests.deploy import parts
+from tests.deploy.living import until
 from tests.kit import small
 
 pytest.importorskip("dagster_webserver", reason="Dagster is not installed: pip install 'tradex-ledger[dagster]'")
-from tests.dagster.test_dagster_dev import SILVER, Page, statuses, until
+from tests.dagster.test_dagster_dev import until
 
 pytestmark = pytest.mark.soak
 
 
 @contextmanager
-def service(name: str, environment: dict[str, str], log: Path, *, port: int) -> Iterator[int]:
-    """What a unit starts, ended as it says; its process."""
+def service(name: str, environment: dict[str, str], log: Path, *, port: int) -> Iterator[None]:
+    """What a unit starts, ended as it says."""
     unit = parts.unit(parts.DEPLOY / "systemd" / f"tradex-dagster-{name}.service")["Service"]
     words = parts.bare(shlex.split(unit["ExecStart"][0]))
     words = [str(port) if word == "3000" else word for word in words]
@@ -37,7 +38,7 @@ def service(name: str, environment: dict[str, str], log: Path, *, port: int) -> 
             [program, *words[1:]], env={**os.environ, **environment}, stdout=said, stderr=said, start_new_session=True
         )
     try:
-        yield made.pid
+        yield
         assert made.poll() is None, log.read_text()[-2000:]
     finally:
         made.send_signal(getattr(signal, unit["KillSignal"][0]))
@@ -57,15 +58,13 @@ def test_the_services_of_dagster_drive_what_was_approved(tmp_path: Path):
         port = free.getsockname()[1]
     environment = {"DAGSTER_HOME": str(home), "TRADEX_WORKSPACE": str(ws), "TRADEX_ACTOR": "dagster"}
     with small.reopen(ws) as workspace:
-        run_id = small.request(workspace, 4, 5, dataset=SILVER)
+        run_id = small.request(workspace, 4, 5, dataset="silver_social_events")
         workspace.backfills.approve(run_id)
     with ExitStack() as stack:
         for name in ("webserver", "daemon"):
-            process = stack.enter_context(service(name, environment, tmp_path / f"{name}.log", port=port))
-        page = Page(port, process)
-        until("up", lambda: page.ask("{ version }"))
-        until("driven", lambda: statuses(ws)[run_id] == "SUCCESS")
-        until("told", lambda: [one for one in page.runs(run_id) if one["status"] == "SUCCESS"])
+            stack.enter_context(service(name, environment, tmp_path / f"{name}.log", port=port))
+        until(lambda: "SUCCESS" in told(port, run_id), 300)
+    assert status(ws, run_id) == "SUCCESS"
 
 
 def test_both_homes_of_dagster_are_alike():

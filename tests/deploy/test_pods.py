@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,7 @@ import pytest
 
 from tests.deploy import parts
 from tests.deploy.scripts import ADMIN, ADMINS, LOGIN, LOGINS, Guarded, Place, guarded, passwords, place
-from tests.kit import s3
+from tests.kit import postgres, s3
 from tradex_ledger.config import FILE
 from tradex_ledger.pipelines.x.demo.posts import write_month
 
@@ -142,7 +143,6 @@ def test_the_services_of_compose(world: World):
     def run(name: str, *more: str, command: str = "command") -> str:
         service = services[name]
         words = service["command"] if command == "command" else service["healthcheck"]["test"][1:]
-        words = [word.replace("/tmp/ws", f"{folder}/new") for word in words]
         return world.run([*words, *more], {**image, **service["environment"]})
 
     for name in ("init", "settings", "grants"):
@@ -151,5 +151,10 @@ def test_the_services_of_compose(world: World):
     environment = {**image, **services["worker"]["environment"]}
     world.run(["tradex", "run"], environment)
     run("worker", command="healthcheck")
+    health = services["bucket"]["healthcheck"]["test"][-1].replace("http://127.0.0.1:8333", world.store.endpoint)
+    with urllib.request.urlopen(health, timeout=10) as answer:
+        assert answer.status == 200
+    ready = services["db"]["healthcheck"]["test"][1:]
+    world.at.call([str(postgres.binary(ready[0])), *ready[1:], "-h", str(world.database.server.folder)])
     run("worker", "--once")
     check(world, environment)
