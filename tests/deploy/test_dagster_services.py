@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,9 +23,27 @@ from tests.deploy.living import until
 from tests.kit import small
 
 pytest.importorskip("dagster_webserver", reason="Dagster is not installed: pip install 'tradex-ledger[dagster]'")
-from tests.dagster.test_dagster_dev import until
 
 pytestmark = pytest.mark.soak
+
+RUNS = "{ runsOrError { ... on Runs { results { status tags { key value } } } } }"
+
+
+def told(port: int, run_id: str) -> list[str]:
+    """What Dagster's page says of the runs that drove a run of the ledger; nothing while it is not up."""
+    body = json.dumps({"query": RUNS}).encode()
+    asked = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", body, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            found = json.load(answer)["data"]["runsOrError"]["results"]
+    except OSError:
+        return []
+    return [one["status"] for one in found if {"key": "tradex/run", "value": run_id} in one["tags"]]
+
+
+def status(ws: Path, run_id: str) -> str:
+    with small.reopen(ws) as workspace:
+        return next(one.run.status for one in workspace.audit.look.runs(kind="backfill") if one.id == run_id)
 
 
 @contextmanager
