@@ -79,7 +79,7 @@ put_back() {
         *:ledger-behind | *:ledger-forked)
             stop 3 "an older copy of the ledger is there: ask for a new epoch of it (tradex ledger epoch --help), or name an empty database (--ledger URL)"
             ;;
-        7:*) stop 7 "a broken ledger is there: keep it (mv), or name an empty database (--ledger URL), then call this again" ;;
+        7:* | *:store-damaged) stop 7 "a broken ledger is there: keep it (mv), or name an empty database (--ledger URL), then call this again" ;;
         *) printf '%s\n' "$shown" >&2; stop "$found" "what is there is not understood" ;;
     esac
     if grep -q '^ledger = "postgres' "$settings"; then tradex ledger grants; fi

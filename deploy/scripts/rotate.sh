@@ -68,6 +68,24 @@ replace() { # FILE NEXT: the owner and the mode stay as they were
     mv "$2" "$1"
 }
 
+# A password file with a fresh password in the lines of a login; a colon within a field has a backslash before it.
+# shellcheck disable=SC2016 # it is a program of awk
+with_fresh='
+    /^#/ { print; next }
+    {
+        line = $0
+        gsub(/\\:/, "\001", line)
+        fields = split(line, field, ":")
+        if (fields > 4 && field[4] == ENVIRON["LOGIN"]) {
+            line = field[1] ":" field[2] ":" field[3] ":" field[4] ":" ENVIRON["FRESH"]
+            found = 1
+        }
+        gsub("\001", "\\:", line)
+        print line
+    }
+    END { exit !found }
+'
+
 enters() { # whether the login gets in with the passwords of a file
     printf 'select 1;\n' | (unset PGPASSWORD; PGUSER=$login PGPASSFILE=$1 psql --no-password) >/dev/null 2>&1
 }
@@ -80,14 +98,10 @@ change_password() {
         say "the database has the new password already"
     else
         fresh=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
-        while IFS= read -r line || [ -n "$line" ]; do
-            case $line in
-                '#'*) ;;
-                *":$login:"*) line=${line%":$login:"*}:$login:$fresh ;;
-            esac
-            printf '%s\n' "$line"
-        done <"$passfile" >"$next.part"
-        grep -q ":$login:$fresh\$" "$next.part" || { rm "$next.part"; stop 4 "$passfile has no line of $login"; }
+        FRESH=$fresh LOGIN=$login awk "$with_fresh" <"$passfile" >"$next.part" || {
+            rm "$next.part"
+            stop 4 "$passfile has no line of $login"
+        }
         replace "$next" "$next.part"
         printf "alter role \"%s\" password '%s';\n" "$login" "$fresh" | as_admin
     fi

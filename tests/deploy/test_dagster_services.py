@@ -85,8 +85,3 @@ def test_the_services_of_dagster_drive_what_was_approved(tmp_path: Path):
             stack.enter_context(service(name, environment, tmp_path / f"{name}.log", port=port))
         until(lambda: "SUCCESS" in told(port, run_id), 300)
     assert status(ws, run_id) == "SUCCESS"
-
-
-def test_both_homes_of_dagster_are_alike():
-    systemd, compose = ((parts.DEPLOY / where / "dagster.yaml").read_text("utf-8") for where in ("systemd", "compose"))
-    assert systemd.splitlines()[1:] == compose.splitlines()[1:]

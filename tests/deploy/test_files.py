@@ -193,3 +193,8 @@ def test_dagster_takes_its_commands(place: str, words: list[str]):
     program = Path(sys.executable).with_name(words[0])
     said = subprocess.run([program, *words[1:], "--help"], capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stderr
+
+
+def test_both_homes_of_dagster_are_alike():
+    systemd, compose = ((parts.DEPLOY / where / "dagster.yaml").read_text("utf-8") for where in ("systemd", "compose"))
+    assert systemd.splitlines()[1:] == compose.splitlines()[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shlex
 from itertools import pairwise
@@ -81,3 +82,14 @@ def test_the_blocks_work_from_the_first_to_the_last(tmp_path: Path, monkeypatch:
         point(ws, database.server.url("tradex_2"))
         with small.reopen(ws) as workspace:
             check_everything(workspace)
+
+
+def test_each_code_that_is_named_is_one_that_there_is():
+    text = PAGES[0].read_text("utf-8")
+    named = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", text)) | {"fenced"}
+    with (ROOT / "schema" / "codes.csv").open(encoding="utf-8") as file:
+        codes = {row["code"]: row["exit_status"] for row in csv.DictReader(file)}
+    assert len(named) > 15
+    assert named - codes.keys() == set()
+    for code, status in re.findall(r"`([a-z-]+)`, exit (\d+)", text):
+        assert codes[code] == status

@@ -138,6 +138,30 @@ def test_the_keys_of_the_lake_change_while_a_worker_lives(at: Place, monkeypatch
         allow(store, **old)
 
 
+def test_only_the_lines_of_the_login_change(at: Place):
+    """Its name may be that of a database, or the beginning of another's; a server's address has colons."""
+    (at.folder / "bin" / "psql").unlink()
+    (at.folder / "bin" / "psql").write_text("#!/bin/sh\ncat >/dev/null\n", encoding="utf-8")
+    (at.folder / "bin" / "psql").chmod(0o755)
+    others = [
+        "#db:1:tradex:tradex:old",
+        "db:5432:tradex:tradex_admin:of-admin",
+        "*:*:*:tradex2:x",
+        r"\:\:1:5432:*:eve:a\:b",
+    ]
+    mine = ["db:5432:tradex:tradex:", r"\:\:1:5432:*:tradex:"]
+    file = at.folder / "pgpass"
+    file.write_text("".join(f"{line}\n" for line in [*others, *(f"{line}old" for line in mine)]), encoding="utf-8")
+    words = ("password", "--url", "x", "--admin", "a", "--passfile", file)
+    at.script("rotate.sh", *words, "--login", LOGIN)
+    found = file.read_text(encoding="utf-8").splitlines()
+    assert found[: len(others)] == others
+    assert [line.rpartition(":")[0] + ":" for line in found[len(others) :]] == mine
+    assert len({line.rpartition(":")[2] for line in found[len(others) :]} - {"old"}) == 1
+    assert "has no line of nobody" in at.script("rotate.sh", *words, "--login", "nobody", status=4)
+    assert file.read_text(encoding="utf-8").splitlines() == found
+
+
 def test_a_token_changes_by_a_new_start(at: Place):
     file, started = at.folder / "x-token.env", at.folder / "started"
     file.write_text("TRADEX_X_API=http://127.0.0.1:1\nX_BEARER_TOKEN=old\n", encoding="utf-8")
