@@ -71,15 +71,19 @@ def test_the_blocks_work_from_the_first_to_the_last(tmp_path: Path, monkeypatch:
             "deploy/scripts/": f"{parts.DEPLOY}/scripts/", "postgresql:///tradex_2": database.url("tradex_2"),
         }  # fmt: skip
         digest, said = "", ""
+        (etc / "pgpass_b").write_text("*:*:*:tradex_b:of-b\n", encoding="utf-8")
+        (etc / "pgpass_b").chmod(0o600)
         for line in lines():
             command = line.replace(DIGEST, digest)
             for name, real in meant.items():
                 command = command.replace(name, shlex.quote(real) if "?" in real else real)
             expected = 3 if "bump --changed" in line else 0  # as the page says: nothing has changed
             said = at.call(["sh", "-c", command], status=expected)
+            if "--add tradex_b" in line:
+                assert "tradex_b has the rights of tradex_writer" in said
+                database.say("alter role tradex_b password 'of-b'")
             if found := re.findall(r"^digest +([0-9a-f]{64})$", said, re.M):
                 digest = found[0]
-        assert "tradex_b has the rights of tradex_writer" in said
         point(ws, database.server.url("tradex_2"))
         with small.reopen(ws) as workspace:
             check_everything(workspace)
