@@ -304,7 +304,18 @@ def test_no_file_names_a_place_on_a_machine_or_a_registry():
 # -- tests as a house
 
 # Suites for a way of trying, not for a room of the package, and what they are given.
-OF_THE_WHOLE = {"attacks", "benchmarks", "crash", "deploy", "fixtures", "foreign", "golden", "kit", "machine", "stories"}
+OF_THE_WHOLE = {
+    "attacks",
+    "benchmarks",
+    "crash",
+    "deploy",
+    "fixtures",
+    "foreign",
+    "golden",
+    "kit",
+    "machine",
+    "stories",
+}
 
 
 def imports_of_tests(path: Path) -> Iterator[str]:

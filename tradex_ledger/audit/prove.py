@@ -145,7 +145,7 @@ def _in_line(note: bytes, keys: Sequence[VerifierKey]) -> list[VerifierKey]:
 
 
 def _newest(store: Store, config: Config, position: int) -> SignedCheckpoint:
-    """The newest checkpoint, to prove a position by. Raises: `NotCoveredError` where there is none; as `newest_signed`."""
+    """The newest checkpoint, to prove a position by. Raises: `NotCoveredError`, and what `newest_signed` raises."""
     settings = config.checkpoints
     places = places_of(config.folder, store.ledger, settings.sinks)
     signed = newest_signed(store, places, witnesses_of(settings.witnesses))
