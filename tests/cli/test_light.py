@@ -40,6 +40,7 @@ READING: dict[str, list[tuple[str, ...]]] = {
     "audit log": [(), ("--topic", "backfill.requested", "--json")],
     "audit history": [(RUN,), ("gold_signals",), ("x",)],
     "audit prove": [("1",), ("1", "--json")],
+    "dataset diff": [("gold_signals", "--versions", "1", "1")],
     "audit diff": [("--candidate", RUN), ("gold_signals", "--versions", "1", "1")],
     "policy show": [(), ("--as-of", "9")],
     "policy set": [("--dry-run",)],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 from tradex_ledger.audit.look import Look
 from tradex_ledger.datasets.definition import Definition, Pipeline
@@ -27,6 +28,9 @@ from tradex_ledger.planning.named import check_defined, check_identity, check_na
 from tradex_ledger.sources.registry import reader_version
 from tradex_ledger.workspace.core import Core
 from tradex_ledger.workspace.kept import Kept
+
+if TYPE_CHECKING:
+    from tradex_ledger.audit.documents.texts import TextsDocument
 
 
 class Datasets:
@@ -193,6 +197,15 @@ class Datasets:
         dataset.restore(version, reason=reason, by=self.core.actor, policy=self.core.policy)
         self.core.ledger.append(dataset)
         return dataset
+
+    def compare(self, name: str, versions: tuple[int, int] | None = None) -> TextsDocument:
+        """The file of a dataset beside its current version, or two versions of it (older, newer).
+
+        Raises: `UnknownDatasetError`, `NoSuchVersionError`, `DefinitionError`.
+        """
+        from tradex_ledger.workspace.texts import compare
+
+        return compare(self.core, name, versions)
 
     def _known(self, name: str) -> Dataset:
         """A dataset that the ledger knows, whether it still has a definition or not."""
