@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tradex_ledger.audit.documents.seal import AskedDocument, CosignedDocument, CutDocument, KeysDocument
+from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.seal import Seal
 from tradex_ledger.errors import NotFoundError
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.sealing import files, keys
 from tradex_ledger.sealing.cosigned import take_in, witnesses_of
 from tradex_ledger.sealing.cut import cut
+from tradex_ledger.sealing.given import write_new
 from tradex_ledger.sealing.lines import lines_of
 from tradex_ledger.sealing.note import text_of, verifier_key
 from tradex_ledger.sealing.request import request_for
@@ -59,6 +61,7 @@ class Seals:
         """
         core, folder = self.core, self.core.config.folder
         core.policy.check_may("force", core.actor)
+        check_reason(reason)  # before a file is touched
         known = {key.public: key for key in keys.announced(core.ledger.store)}
         before = keys.published(folder)
         gone = [key for key in (*map(verifier_key, replaces), *((before,) if before else ())) if key.public in known]
@@ -124,12 +127,7 @@ class Seals:
 
 
 def _write_new(file: Path, text: str) -> None:
-    """Write a new file. Raises: `NotFoundError`, `EnvironmentFault`."""
+    """Write a new file. Raises: `NotFoundError`, `GivenFileError`, `EnvironmentFault`."""
     if not file.parent.is_dir():
         raise NotFoundError(f"there is no folder {file.parent}", mend="make it, or name another place")
-    try:
-        is_new = files.lay(file, text.encode(), 0o644)
-    except OSError as error:
-        raise translate(error, f"writing {file}") from error
-    if not is_new:
-        raise translate(FileExistsError(17, "it is there already", str(file)), f"writing {file}")
+    write_new(file, "what the witness is asked", text.encode())
