@@ -108,6 +108,8 @@ class LakeRoom:
     def plan_epoch(self, lost_head: int, *, reason: str) -> EpochPlan:
         """Ask that this ledger, put back from a copy, goes on without what came after; somebody else approves.
 
+        What heads know of beyond `lost_head` was lost, too.
+
         Raises: `NotLostError` when lake and heads know of nothing that this ledger lacks, or of more than was named.
         """
         store, lake = self.core.ledger.store, self.core.lake
@@ -123,9 +125,9 @@ class LakeRoom:
             )
         if stands is not None and not isinstance(stands, LostHeadError):
             raise stands
-        base, position = with_kept(base, position, kept)
         if lost_head < position:
-            raise NotLostError(f"the lost head is not {lost_head}: the ledger is known up to position {position}")
+            raise NotLostError(f"the lost head is not {lost_head}: the lake knows the ledger up to position {position}")
+        base, lost_head = with_kept(base, lost_head, kept)
         log = self.log()
         log.plan_epoch(
             (epoch, max(lost_head, 1)), base=base, reason=reason, by=self.core.actor, policy=self.core.policy
@@ -175,9 +177,9 @@ class LakeRoom:
         )
 
 
-def with_kept(base: int, position: int, kept: tuple[int, int] | None) -> tuple[int, int]:
+def with_kept(base: int, lost: int, kept: tuple[int, int] | None) -> tuple[int, int]:
     """The last position in common and the last one that was lost, where heads (`heads.lost_in`) know of more."""
-    return (base, position) if kept is None else (min(base, kept[0] - 1), max(position, kept[1]))
+    return (base, lost) if kept is None else (min(base, kept[0] - 1), max(lost, kept[1]))
 
 
 def _garbage(found: list[Unreferenced], gone: list[Unreferenced]) -> GarbageDocument:

@@ -166,12 +166,12 @@ def restore(
 
 def _asked_epoch(core: Core, lost_head: int | None, reason: str) -> LakeLog:
     base, (epoch, position) = identity.plan_put_back(core.ledger.store, core.lake)
-    base, position = with_kept(base, position, lost_in(core.ledger.store, core.places.all))
     if lost_head is not None and lost_head < position:
         raise NotLostError(f"the lost head is not {lost_head}: the ledger is known up to position {position}")
+    kept = lost_in(core.ledger.store, core.places.all)
+    base, lost = with_kept(base, max(lost_head or position, 1), kept)
     log = LakeRoom(core, Datasets(core)).log()
-    lost = epoch, max(lost_head or position, 1)
-    log.plan_epoch(lost, base=base, reason=reason, by=core.actor, policy=core.policy_to_look)
+    log.plan_epoch((epoch, lost), base=base, reason=reason, by=core.actor, policy=core.policy_to_look)
     return log
 
 
