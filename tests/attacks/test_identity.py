@@ -560,7 +560,7 @@ def test_an_epoch_needs_a_second_person_who_may_the_head_that_was_lost_and_a_rea
     assert tradex("--as", "ben", "ledger", "epoch", "--approve", plan["digest"][:12])[0] == 0
     assert tradex("--as", "ben", "ledger", "epoch", "--approve", plan["digest"])[0] == 3  # once
     _, log = tradex("audit", "log", "--limit", "1")
-    assert f"epoch 1 begun, asked for by ana; the head {end} (epoch 0) is lost" in " ".join(log.split())
+    assert f"epoch 1 begun, asked for by ana; the head {known} (epoch 0) is lost" in " ".join(log.split())
 
 
 @pytest.mark.norm("N6")
