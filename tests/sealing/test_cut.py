@@ -185,6 +185,19 @@ def test_a_disk_without_links_gets_whole_heads_too(ws: Path, monkeypatch: pytest
         assert not list(workspace.core.places.inside.folder.glob(".*"))
 
 
+def test_nothing_is_signed_without_a_proof_that_it_extends_what_was(ws: Path, monkeypatch: pytest.MonkeyPatch):
+    """Whatever else was asked of a kept head, and said yes."""
+    with small.reopen(ws) as workspace:
+        inside, end = workspace.core.places.inside, grow(workspace)
+        false = Checkpoint(origin_of(workspace.ledger.id), end, bytes(32))
+        inside.lay(Named(0, end), signed_head(false, keys.read_secret(keys.path_of(ws))))
+        grow(workspace)
+        monkeypatch.setattr(cutting, "counts", lambda *_: True)
+        with pytest.raises(SplitViewError):
+            workspace.seals.cut()
+        assert sizes(inside)[-1] == end
+
+
 # -- a ledger that is cut, older, or another's
 
 
@@ -241,6 +254,7 @@ def edit(ws: Path, statement: str) -> None:
     connection.close()
 
 
+@pytest.mark.norm("N40")
 @pytest.mark.parametrize(
     ("statement", "error"),
     [

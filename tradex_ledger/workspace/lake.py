@@ -19,7 +19,7 @@ from tradex_ledger.domain.waiting import EpochPlan, ListedFile
 from tradex_ledger.lake import identity
 from tradex_ledger.lake.identity_errors import LostHeadError, NotLostError
 from tradex_ledger.lake.storage import translate
-from tradex_ledger.sealing.heads import check_all, lost_in
+from tradex_ledger.sealing.heads import check_all, lost_in, problem
 from tradex_ledger.workspace.core import Core
 from tradex_ledger.workspace.datasets import Datasets
 
@@ -162,7 +162,8 @@ class LakeRoom:
 
     def identity(self) -> IdentityDocument:
         """Which ledger this is, how far it has come, what the lake knows of it, and what stands in the way."""
-        found = identity.problem(self.core.ledger.store, self.core.lake)
+        store = self.core.ledger.store
+        found = identity.problem(store, self.core.lake) or problem(store, self.core.places.all)
         try:
             known = [Marked(marker.epoch, marker.position, marker.ledger) for marker in self.core.lake.markers()]
         except OSError as error:
