@@ -172,6 +172,21 @@ def test_two_who_cut_at_once_lay_one_head(ws: Path, monkeypatch: pytest.MonkeyPa
         assert one.core.places.inside.read(Named(0, end)) == made.note
 
 
+def test_another_head_that_is_laid_under_the_same_name_meanwhile_is_named(ws: Path, monkeypatch: pytest.MonkeyPatch):
+    with small.reopen(ws) as workspace:
+        end, lay = grow(workspace), Place.lay
+        false = Checkpoint(origin_of(workspace.ledger.id), end, bytes(32))
+        other = signed_head(false, keys.read_secret(keys.path_of(ws)))
+
+        def late(place: Place, named: Named, note: str) -> bool:
+            lay(place, named, other)
+            return lay(place, named, note)
+
+        monkeypatch.setattr(Place, "lay", late)
+        with pytest.raises(SplitViewError):
+            workspace.seals.cut()
+
+
 def test_a_disk_without_links_gets_whole_heads_too(ws: Path, monkeypatch: pytest.MonkeyPatch):
     with small.reopen(ws) as workspace:
         end = grow(workspace)
