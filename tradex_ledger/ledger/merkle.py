@@ -124,6 +124,7 @@ class Tree:
         self.size = size
         self._read_tile = read_tile
         self._read_leaves = read_leaves
+        self._subtrees: dict[tuple[int, int], bytes] = {}  # the paths of neighbours have most of them in common
         self._edge: dict[int, bytes] = {
             level: hashes
             for level, (hashes, width) in enumerate(zip(edge, edge_widths(size), strict=False), 1)
@@ -186,8 +187,12 @@ class Tree:
 
     def subtree(self, first: int, height: int) -> bytes:
         """The root of the perfect subtree of a height that begins at a leaf it is aligned to."""
-        level, rest = divmod(height, TILE_HEIGHT)
-        return root(self._nodes(level, first >> (TILE_HEIGHT * level), 1 << rest))
+        found = self._subtrees.get((first, height))
+        if found is None:
+            level, rest = divmod(height, TILE_HEIGHT)
+            found = root(self._nodes(level, first >> (TILE_HEIGHT * level), 1 << rest))
+            self._subtrees[first, height] = found
+        return found
 
     def _nodes(self, level: int, first: int, count: int) -> Sequence[bytes]:
         """Neighbouring nodes at a tile level, all of one tile, which need not be full yet."""
