@@ -90,6 +90,7 @@ def changed(content: bytes) -> Iterator[bytes]:
     yield b""
 
 
+@pytest.mark.norm("N2", "N40")
 def test_no_byte_of_any_file_can_be_another(whole: dict[str, bytes]):
     """Even where who changed it has made the digests anew."""
     for name in whole.keys() - OURS - {"SHA256SUMS"}:
