@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -200,3 +201,63 @@ def test_an_event_that_says_another_position_than_its_own_is_none(told: evidence
     proof = Proof(0, (), signed_too(sealed(head, SIGNER), WITNESS, 1_700_000_000))
     found = files(Subject(RUN, evidence.LEDGER, head), [entry], [proof])
     assert ["position 9" in finding.problem for finding in judged(found).findings][:1] == [True]
+
+
+def by_hand(entries: list[bytes]) -> dict[str, bytes]:
+    """A folder of any entries, proven and signed, by who has the ledger's key and no care for what he signs."""
+    leaves = [rfc9162.leaf_hash(entry) for entry in entries]
+    head = Checkpoint(SIGNER.name, len(leaves), rfc9162.mth(leaves))
+    note = signed_too(sealed(head, SIGNER), WITNESS, 1_700_000_000)
+    found = {"checkpoint": note.encode()}
+    for index, entry in enumerate(entries):
+        found[f"entries/{index + 1:015}.json"] = entry
+        proof = Proof(index, tuple(rfc9162.path(index, leaves)), note)
+        found[f"proofs/{index + 1:015}.tlog-proof"] = proof.text.encode()
+    return found
+
+
+TOPICS = st.sampled_from(
+    [
+        *("approver_keys.added", "approver_keys.revoked", "backfill.approved", "backfill.rejected", "policy.recorded"),
+        *("dataset.logic_versioned", "run.partition_rebuilt", "seal.key_announced", "anything"),
+    ]
+)
+NAMES = ["name", "key", "fingerprint", "namespaces", "valid_after", "valid_before", "digest", "text", "signature"]
+NAMES += ["definition", "logic_version", "files", "seen", "checkpoint", "nonce", "plan_digest", "policy_digest", "kind"]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=3) | st.sampled_from(["2024-01-01", "x" * 64]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["sha256", "path"]), inner),
+    max_leaves=4,
+)
+FACTS = st.dictionaries(st.sampled_from(NAMES), VALUES)
+
+
+@given(st.lists(st.tuples(TOPICS, FACTS), max_size=3))
+def test_whatever_was_signed_is_judged_and_no_fault_of_the_program(said: list[tuple[str, object]]):
+    told: list[tuple[str, object]] = [("backfill.requested", {"kind": "forced"}), *said]
+    entries = [
+        canonical(
+            {"at": "2024-02-01T00:00:00.000000Z", "by": "ana", "data": data, "ledger": evidence.LEDGER}
+            | {"position": n, "stream": RUN, "topic": topic, "v": 1, "version": n}
+        )
+        for n, (topic, data) in enumerate(told, 1)
+    ]
+    assert judged(by_hand(entries)).findings
+
+
+@pytest.mark.parametrize("entry", [b"", b"[]", b"{}", b"\xff", b'{"data":1}', b"[" * 200_000, b'{"position":1}\n'])
+def test_what_was_signed_and_is_no_event_is_told(entry: bytes):
+    assert judged(by_hand([entry])).findings[0].file == "entries/000000000000001.json"
+
+
+def test_what_lies_in_a_folder_and_is_no_plain_file_holds_nobody_up(whole: dict[str, bytes], tmp_path: Path):
+    folder = evidence.write(whole, tmp_path / "evidence")
+    os.mkfifo(folder / "pipe")
+    (folder / "zeros").symlink_to("/dev/zero")
+    (folder / "up").symlink_to(tmp_path)
+    (folder / os.fsdecode(b"odd-\xff")).write_bytes(b"")
+    found = {one.file for one in check(folder, [KEYS[0].text], [], None).findings}
+    assert found == {"pipe", "zeros", "up", "odd-\\udcff", "SHA256SUMS"}
+    (folder / "checkpoint").rename(folder / "note")
+    (folder / "checkpoint").symlink_to("note")
+    assert [one.file for one in check(folder, [KEYS[0].text], [], None).findings] == ["checkpoint"]

@@ -121,8 +121,9 @@ def _announced(entries: Sequence[Entry]) -> Iterator[str]:
 
 def _written(run: str, entries: Sequence[Entry]) -> Iterator[str]:
     for entry in entries:
-        if entry.stream == run:
-            for file in entry.data.get("files") or ():
+        listed = entry.data.get("files")
+        if entry.stream == run and isinstance(listed, list):
+            for file in listed:
                 match file:
                     case {"sha256": str(digest), "path": str(path)}:
                         yield f"{digest}  {path}"

@@ -6,6 +6,7 @@ list: one broken file does not hide another.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,7 +15,8 @@ from pathlib import Path
 from tradex_ledger.audit.bundle import CHECKPOINT, ENTRIES, HELP, PROGRAMS, PROOFS, SUMS, Subject, derived, number, sums
 from tradex_ledger.audit.decisions import unsound
 from tradex_ledger.errors import NotFoundError, TradexError
-from tradex_ledger.ledger.entry import Entry, parse
+from tradex_ledger.ledger.backup import LONGEST
+from tradex_ledger.ledger.entry import Entry, canonical, parse
 from tradex_ledger.sealing.checkpoint import SignedCheckpoint
 from tradex_ledger.sealing.note import VerifierKey, text_of
 from tradex_ledger.sealing.proof import SUFFIX, check_path, parsed, signed_by_all
@@ -49,7 +51,23 @@ def read_folder(folder: Path) -> dict[str, bytes]:
             f"{folder} is no folder of evidence: it has no file {CHECKPOINT}",
             mend="name the folder that was written: tradex audit export RUN -o DIR",
         )
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if not p.is_dir()}
+    return {_name(folder, path): _content(path) for path in sorted(folder.rglob("*")) if not _is_folder(path)}
+
+
+def _name(folder: Path, path: Path) -> str:
+    return path.relative_to(folder).as_posix().encode("utf-8", "backslashreplace").decode()
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file; none of what leads elsewhere, never ends, or is longer than any file of evidence."""
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode) or found.st_size > LONGEST:
+        return b""
+    return path.read_bytes()
 
 
 def checked(files: Mapping[str, bytes], keys: Iterable[VerifierKey], witnesses: Iterable[VerifierKey] = ()) -> Checked:
@@ -59,19 +77,19 @@ def checked(files: Mapping[str, bytes], keys: Iterable[VerifierKey], witnesses: 
         signed = signed_by_all(text_of(files.get(CHECKPOINT, b"")), keys, witnesses)
     except TradexError as error:
         return Checked("", 0, None, [Finding(CHECKPOINT, error.message)])
-    sound: list[tuple[Entry, bytes]] = []
+    entries: list[Entry] = []
     for name in sorted(name for name in files if name.startswith(f"{ENTRIES}/")):
         proof = f"{PROOFS}/{Path(name).stem}{SUFFIX}"
         try:
-            sound.append((_proven(name, files[name], files.get(proof, b""), signed), files[name]))
+            entries.append(_proven(name, files[name], files.get(proof, b""), signed))
         except (TradexError, _UnfitError) as error:
             findings.append(Finding(name, str(error)))
-    entries = [entry for entry, _ in sound]
     run = next((entry.stream for entry in entries if entry.topic in _RUNS), "")
     findings += _incomplete(run, entries)
-    if not findings:
-        findings += _others(files, run, signed, entries)
-        findings += [Finding(f"{ENTRIES}/{number(entry.position)}.json", why) for entry, why in unsound(sound)]
+    try:
+        findings += _derived(files, run, signed, entries) if not findings else []
+    except TradexError as error:  # of an event that was signed, and is none that this program would have written
+        findings.append(Finding(ENTRIES, str(error)))
     return Checked(run, len(entries), signed, findings)
 
 
@@ -88,6 +106,8 @@ def _proven(name: str, content: bytes, proof: bytes, signed: SignedCheckpoint) -
         raise _UnfitError("its proof leads to another checkpoint")
     check_path(given, content, signed.checkpoint)
     entry = parse(content)
+    if type(entry.data) is not dict or canonical(entry._asdict()) != content:
+        raise _UnfitError("it is not in the form that entries are written in")
     if entry.position != given.position or name != f"{ENTRIES}/{number(entry.position)}.json":
         raise _UnfitError(f"it is the event of position {entry.position}")
     return entry
@@ -105,8 +125,8 @@ def _incomplete(run: str, entries: Sequence[Entry]) -> list[Finding]:
     ]
 
 
-def _others(files: Mapping[str, bytes], run: str, signed: SignedCheckpoint, entries: Sequence[Entry]) -> list[Finding]:
-    """What is there and does not follow from the events, or follows and is not there."""
+def _derived(files: Mapping[str, bytes], run: str, signed: SignedCheckpoint, entries: Sequence[Entry]) -> list[Finding]:
+    """What is there and does not follow from the events, or follows and is not there; decisions that do not hold."""
     wanted = derived(Subject(run, entries[0].ledger, signed.checkpoint), entries)
     own = {name for name in files if name.startswith((f"{ENTRIES}/", f"{PROOFS}/")) or name in (CHECKPOINT, SUMS)}
     proofs = {f"{PROOFS}/{number(entry.position)}{SUFFIX}" for entry in entries}
@@ -120,4 +140,5 @@ def _others(files: Mapping[str, bytes], run: str, signed: SignedCheckpoint, entr
             findings.append(Finding(name, "it is not what the events say" if name in files else "it is missing"))
     if files.get(SUMS) != sums(dict(files)):
         findings.append(Finding(SUMS, "its digests are not those of the files"))
-    return findings
+    unfit = [Finding(f"{ENTRIES}/{number(entry.position)}.json", why) for entry, why in unsound(entries)]
+    return findings + unfit

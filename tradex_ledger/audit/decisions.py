@@ -9,7 +9,6 @@ from tradex_ledger.domain.approver_keys import STREAM, ApproverKey, ApproverKeys
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.policy_text import policy_on_record
 from tradex_ledger.ledger.entry import Entry, parse_time
-from tradex_ledger.ledger.event import event_of
 from tradex_ledger.sealing.allowed import allowed_signers
 from tradex_ledger.sealing.approvals import DECISIONS, Asked, check_approval, text_of
 
@@ -28,7 +27,7 @@ def signed_texts(entry: Entry) -> Iterator[tuple[str, str]]:
 
 def signers(entries: Sequence[Entry]) -> str:
     """Who could sign, and when, as `ssh-keygen -Y verify -f` takes it."""
-    revoked = {e.data.get("fingerprint"): parse_time(e.at) for e in reversed(entries) if e.topic == _REVOKED}
+    revoked = {str(e.data.get("fingerprint")): parse_time(e.at) for e in reversed(entries) if e.topic == _REVOKED}
     return allowed_signers(
         (key, parse_time(entry.at), revoked.get(key.fingerprint))
         for entry in entries
@@ -36,17 +35,19 @@ def signers(entries: Sequence[Entry]) -> str:
     )
 
 
-def unsound(entries: Sequence[tuple[Entry, bytes]]) -> Iterator[tuple[Entry, str]]:
-    """The decisions that do not hold by what is on record before them, and why; of entries, and their bytes, in order.
+def unsound(entries: Sequence[Entry]) -> Iterator[tuple[Entry, str]]:
+    """The decisions that do not hold by what is on record before them, and why; of entries in their order.
 
     One under a policy whose text is not among them is not judged.
     """
     keys, policies = ApproverKeys.begun(STREAM, 1), dict[str, Policy]()
     asked: dict[str, Asked] = {}
-    for entry, content in entries:
+    for entry in entries:
         match entry.topic, entry.data:
-            case "approver_keys.added" | "approver_keys.revoked", _:
-                event_of(content, entry.stream, entry.version, entry.topic).apply(keys)
+            case "approver_keys.added", _ if key := _key(entry):
+                keys.keys[key.fingerprint] = key
+            case "approver_keys.revoked", {"fingerprint": str(fingerprint)}:
+                keys.revoked.setdefault(fingerprint, entry.at)
             case "policy.recorded" | "policy.set", {"digest": str(digest), "text": str(text)}:
                 policies[digest] = policy_on_record(text, digest)
             case "backfill.requested", {"kind": str(kind)}:
@@ -72,8 +73,9 @@ def _key(entry: Entry) -> ApproverKey | None:
 
 
 def _time(value: object) -> str | None:
-    """A time as it stands there, if it is one."""
+    """A time with its zone, as it stands there; None for anything else."""
     try:
-        return datetime.fromisoformat(value).isoformat() if isinstance(value, str) else None
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
+    return moment.isoformat() if moment and moment.tzinfo else None
