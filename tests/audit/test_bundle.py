@@ -203,6 +203,15 @@ def test_an_event_that_says_another_position_than_its_own_is_none(told: evidence
     assert ["position 9" in finding.problem for finding in judged(found).findings][:1] == [True]
 
 
+@pytest.mark.skipif(not SIGNS, reason="no ssh-keygen: apt-get install openssh-client")
+def test_a_key_counts_until_it_is_revoked(tmp_path: Path):
+    for when in ("before", "after"):
+        (folder := tmp_path / when).mkdir()
+        problems = [one.problem for one in judged(evidence.tell(folder, revoked=when).files()).findings]
+        assert len(problems) == (when == "before")
+        assert all("was revoked" in problem for problem in problems)
+
+
 def by_hand(entries: list[bytes]) -> dict[str, bytes]:
     """A folder of any entries, proven and signed, by who has the ledger's key and no care for what he signs."""
     leaves = [rfc9162.leaf_hash(entry) for entry in entries]

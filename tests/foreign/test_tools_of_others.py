@@ -204,6 +204,16 @@ def test_the_steps_by_hand_take_the_key_as_it_was_given_before_the_ledger_lost_e
     assert not by_hand(folder, KEY, "12")[0], "those are the steps of the first line"
 
 
+def test_the_steps_by_hand_ask_whether_a_key_counted_at_the_time(by_hand: Check, told: evidence.Told, tmp_path: Path):
+    for when in ("before", "after"):
+        (folder := tmp_path / when).mkdir()
+        files = evidence.tell(folder, revoked=when).files()
+        blocks = re.findall(r"```sh\n(.*?)```", files["VERIFY.md"].decode(), re.DOTALL)
+        at = evidence.write(files, folder / "evidence")
+        fine, said = ran(["bash", "-c", f"cd '{at}'\n{blocks[0]}{blocks[3]}{blocks[4]}"], KEY=KEY)
+        assert fine == (when == "after"), said
+
+
 @pytest.mark.parametrize("what", ["an event", "a hash of the path", "the size", "the root", "the signature"])
 def test_the_steps_by_hand_find_a_forgery(by_hand: Check, whole: dict[str, bytes], what: str, tmp_path: Path):
     folder = evidence.write(dict(forgeries(whole))[what], tmp_path)

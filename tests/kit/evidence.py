@@ -55,11 +55,14 @@ class Told:
         return bundle.files(subject, [event.entry.encode() for event in found.events], proven)
 
 
-def tell(folder: Path, *, signs: bool = True) -> Told:
-    """Make the ledger in a folder; `signs`: its approval is signed, which takes `ssh-keygen`."""
+def tell(folder: Path, *, signs: bool = True, revoked: str = "") -> Told:
+    """Make the ledger in a folder; `signs`: its approval is signed, which takes `ssh-keygen`.
+
+    `revoked`: so was the approver's key, `before` the request or `after` its end.
+    """
     said = [
         (stream, topic, canonical({"by": by, "data": data, "v": v}))
-        for stream, topic, v, by, data in _story(folder, signs=signs)
+        for stream, topic, v, by, data in _story(folder, signs=signs, revoked=revoked)
     ]
     return _made(folder, said)
 
@@ -117,7 +120,7 @@ def _clock() -> Iterator[datetime]:
         yield now
 
 
-def _story(folder: Path, *, signs: bool) -> Iterator[tuple[str, str, int, str, Facts]]:
+def _story(folder: Path, *, signs: bool, revoked: str) -> Iterator[tuple[str, str, int, str, Facts]]:
     policy = sha256(POLICY.encode()).hexdigest()
     file = {"bytes": len(LAKE_BYTES), "path": LAKE_FILE, "rows": 1, "sha256": sha256(LAKE_BYTES).hexdigest()}
     yield "policy", "policy.recorded", 1, "ana", {"digest": policy, "last_plan": None, "origin": "init", "text": POLICY}
@@ -130,6 +133,8 @@ def _story(folder: Path, *, signs: bool) -> Iterator[tuple[str, str, int, str, F
         yield "approver_keys", "approver_keys.opened", 1, "ana", {}
         yield "approver_keys", "approver_keys.added", 1, "ana", _ssh_key(folder)
     yield "run-other", "incremental_run.started", 1, "ana", {"cursor_from": None}
+    if revoked == "before":
+        yield _revoked(folder)
     yield RUN, "backfill.requested", 1, "ana", {"dataset": "gold", "reason": "X API outage", "kind": "forced"}
     planned = {"digest": PLAN, "policy_digest": policy, "definitions": {"gold": {"logic_version": 2}}, "windows": []}
     yield RUN, "backfill.planned", 1, "ana", planned
@@ -140,6 +145,13 @@ def _story(folder: Path, *, signs: bool) -> Iterator[tuple[str, str, int, str, F
     yield RUN, "backfill.completed", 1, "ben", {"totals": {"rows": 1}}
     yield "dataset-gold", "dataset.published", 1, "ben", {"logic_version": 2, "partitions": 1, "rows": 1, "run": RUN}
     yield "run-other", "incremental_run.succeeded", 1, "ana", {"totals": {}}
+    if revoked == "after":
+        yield _revoked(folder)
+
+
+def _revoked(folder: Path) -> tuple[str, str, int, str, Facts]:
+    facts = {"name": "ben", "fingerprint": _fingerprint(folder), "reason": "his laptop was stolen, INC-4302"}
+    return "approver_keys", "approver_keys.revoked", 1, "ana", facts
 
 
 def _ssh_key(folder: Path) -> Facts:

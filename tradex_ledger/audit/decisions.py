@@ -47,7 +47,7 @@ def unsound(entries: Sequence[Entry]) -> Iterator[tuple[Entry, str]]:
             case "approver_keys.added", _ if key := _key(entry):
                 keys.keys[key.fingerprint] = key
             case "approver_keys.revoked", {"fingerprint": str(fingerprint)}:
-                keys.revoked.setdefault(fingerprint, entry.at)
+                keys.revoked_at.setdefault(fingerprint, entry.at)
             case "policy.recorded" | "policy.set", {"digest": str(digest), "text": str(text)}:
                 policies[digest] = policy_on_record(text, digest)
             case "backfill.requested", {"kind": str(kind)}:
