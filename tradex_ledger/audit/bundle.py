@@ -144,12 +144,16 @@ def _help(subject: Subject, entries: Sequence[Entry]) -> str:
         "COUNT": str(len(entries)),
         "VERSIONS": str(sum(entry.stream == subject.run for entry in entries)),
         "LACKING": f"Not on record, so not here: {', '.join(subject.lacking) or 'nothing'}.",
-        "APPROVALS": " ".join(map(_approval, unsigned)) or ("" if decided else "Nobody had to approve this run."),
+        "APPROVALS": " ".join(map(_approval, unsigned)) or (_ALL_SIGNED if decided else _NONE_DECIDED),
     }
     text = resources.read_text("schema", "evidence", HELP)
     for name, value in values.items():
         text = text.replace(f"@{name}@", value)
     return text
+
+
+_NONE_DECIDED = "Nobody had to approve this run."
+_ALL_SIGNED = "Each decision on its plan was signed by who made it."
 
 
 def _approval(entry: Entry) -> str:
