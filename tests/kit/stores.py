@@ -89,10 +89,10 @@ def living(ws: Path, kind: Kind, folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def created(url: str) -> Iterator[Engine]:
+def created(url: str, ledger: str = LEDGER) -> Iterator[Engine]:
     """An engine on a new ledger without events."""
     engine = open_engine(url, create=True)
-    create_store(engine, ledger_id=LEDGER, created_at=START)
+    create_store(engine, ledger_id=ledger, created_at=START)
     try:
         yield engine
     finally:

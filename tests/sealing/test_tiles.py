@@ -10,12 +10,15 @@ import pytest
 from sqlalchemy import Engine, text
 
 from tests.kit import rfc9162
-from tests.kit.evidence import ORIGIN, SIGNER, head_of
+from tests.kit.evidence import LEDGER, ORIGIN, SIGNER, head_of
+from tests.kit.stores import STORES, Kind, created
 from tests.kit.tiled import add, opened, signed_at, store_of
 from tradex_ledger.ledger.ask import events_of
+from tradex_ledger.ledger.select import open_store
 from tradex_ledger.sealing import tiles
 from tradex_ledger.sealing.checkpoint import Checkpoint, opened_checkpoint, sealed
-from tradex_ledger.sealing.proving import OtherTreeError
+from tradex_ledger.sealing.proving import OtherTreeError, proofs
+from tradex_ledger.sealing.roots import light_root
 from tradex_ledger.sealing.tiles import OtherTilesError, Tiled, WrongTileError, export, tile_name
 
 
@@ -135,3 +138,18 @@ def test_a_ledger_that_was_changed_gives_no_tiles(engine: Engine, tmp_path: Path
     with pytest.raises(WrongTileError):  # whoever signed what the tiles say has not looked at the events
         export(store, tmp_path / "tiles", opened_checkpoint(note, [SIGNER.verifier]))
     assert not os.path.lexists(tmp_path / "tiles" / "checkpoint")
+
+
+@pytest.mark.parametrize("kind", STORES[:-1], ids=lambda kind: kind.name)
+def test_every_store_gives_the_same_tiles_and_proofs(kind: Kind, tmp_path: Path):
+    with kind.fresh(tmp_path) as url, created(url, LEDGER) as made:
+        add(made, 300)
+        store = open_store(url)
+        head, folder = head_of(store), tmp_path / "tiles"
+        assert export(store, folder, head) == Tiled(5, 0, 0)
+        events = events_of(store, [])
+        leaves = [rfc9162.leaf_hash(event.entry.encode()) for event in events]
+        assert (folder / "tile/0/000").read_bytes() == b"".join(leaves[:256])
+        for event, proof in zip(events, proofs(store, head, events), strict=True):
+            assert proof.path == tuple(rfc9162.path(event.position - 1, leaves))
+        assert light_root(store, 300) == head.checkpoint.root
