@@ -74,6 +74,8 @@ def test_a_forced_approval_without_a_signature_is_named_unless_the_policy_was_of
     assert code(none._replace(data={**none.data, "rule": "at most 9 partitions"})) == "unsigned-approval"
     assert code(none, asked=Asked("temporal", "ana")) == ""
     assert code(none, policy=Policy(signed=())) == ""
+    for name, value in (("key", key_of("ben").fingerprint), ("nonce", "0" * 32), ("expires", SAID.expires)):
+        assert code(none._replace(data={**none.data, name: value}), policy=Policy(signed=())) == "signed-otherwise"
     old = {name: value for name, value in none.data.items() if name not in {"seen", "key", "nonce", "expires"}}
     assert code(none._replace(data=old, v=2), policy=Policy(signed=())) == ""
     assert code(none._replace(by="ana"), policy=Policy(signed=())) == "self-approval"

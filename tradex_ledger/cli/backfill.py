@@ -81,7 +81,7 @@ def approve(call: Call, run_id: str, plan_digest: str | None, **how: Path | None
     """Allow the plan on record, which is shown first, and no other; sign it where the policy says so (forced ones)."""
     signing = Signing(**how)
     with call.open(records=signing.print_text is None) as workspace:
-        look = show_first(call, workspace, run_id)
+        look = show_first(call, workspace, run_id, APPROVE)
         if signing.print_text is not None:
             print_text(call, workspace, look, APPROVE, signing.print_text)
             return
@@ -107,7 +107,7 @@ def reject(call: Call, run_id: str, reason: str | None, **how: Path | None) -> N
     if reason is None and signing.print_text is None:
         raise click.UsageError("Missing option '--reason'.")
     with call.open(records=signing.print_text is None) as workspace:
-        look = show_first(call, workspace, run_id)
+        look = show_first(call, workspace, run_id, REJECT)
         if signing.print_text is not None:
             print_text(call, workspace, look, REJECT, signing.print_text)
             return

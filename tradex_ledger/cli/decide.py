@@ -14,6 +14,7 @@ import click
 from tradex_ledger.cli.common import Call
 from tradex_ledger.cli.layouts.run import shown
 from tradex_ledger.domain.signing import APPROVE, NAMESPACE
+from tradex_ledger.errors import TradexError
 
 if TYPE_CHECKING:
     from tradex_ledger.workspace import Workspace
@@ -62,14 +63,24 @@ class Look:
     plan_digest: str | None
 
 
-def show_first(call: Call, workspace: Workspace, prefix: str) -> Look:
-    """Show what is decided on, as of the newest position."""
-    position = workspace.ledger.position()
-    document = workspace.audit.run(workspace.backfills.find(prefix), str(position))
-    if not call.as_json:
-        shown(call.show, document)
-        call.show.line()
-    return Look(document.id, position, document.plan.digest if document.plan else None)
+def show_first(call: Call, workspace: Workspace, prefix: str, decision: str) -> Look:
+    """Show what is decided on, as of the newest position; a program, which asks for one document, is shown the last.
+
+    Raises what showing it raises: nobody approves what cannot be seen. To say no, it suffices to know that it cannot.
+    """
+    position, run_id = workspace.ledger.position(), workspace.backfills.find(prefix)
+    if call.as_json:
+        return Look(run_id, position, None)
+    try:
+        document = workspace.audit.run(run_id, str(position))
+    except TradexError as error:
+        if decision == APPROVE:
+            raise
+        call.show.warning(f"{run_id} cannot be shown: {error.message}")
+        return Look(run_id, position, None)
+    shown(call.show, document)
+    call.show.line()
+    return Look(run_id, position, document.plan.digest if document.plan else None)
 
 
 def print_text(call: Call, workspace: Workspace, look: Look, decision: str, file: Path) -> None:

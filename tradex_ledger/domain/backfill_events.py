@@ -104,7 +104,7 @@ class Approved(Event):
         aggregate.approved_by = self.by
         aggregate.approved_rule = self.rule
         aggregate.approved_policy = self.policy_digest
-        aggregate.approved_key = self.key
+        aggregate.approved_key = None if self.signature is None else self.key
         aggregate.judged = None if self.judged is None else Judged.from_event(self.judged)
         aggregate.approved_at = self.timestamp.isoformat()
 

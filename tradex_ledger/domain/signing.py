@@ -114,10 +114,7 @@ def parsed(text: str) -> SignedText:
     if not _NUMBER.fullmatch(position):
         raise ApprovalTextError(f"its position is {position!a}")
     body = None if shown == NOTHING else "\n".join([*shown.split(" "), ""])
-    found = SignedText(**said, position=int(position), checkpoint=body)
-    if found.text != text:
-        raise ApprovalTextError("it is written in another way than texts are")
-    return found
+    return SignedText(**said, position=int(position), checkpoint=body)
 
 
 def _is_one_line(name: str) -> bool:

@@ -105,6 +105,8 @@ def _verified_on_record(said: SignedText, facts: Facts, keys: ApproverKeys, entr
 
 
 def _unsigned(entry: Entry, asked: Asked, policy: Policy) -> Verdict:
+    if any(entry.data.get(name) is not None for name in ("key", "nonce", "expires")):
+        return Verdict(False, "signed-otherwise", f"{entry.stream}: it says how it was signed, and has no signature")
     if entry.topic == "backfill.approved" and asked.kind in policy.signed:
         return Verdict(False, "unsigned-approval", f"{entry.stream} is {asked.kind}: its approval is to be signed")
     return Verdict(False)

@@ -7,6 +7,7 @@ from pathlib import Path
 from stat import S_ISREG
 
 from tradex_ledger.errors import EnvironmentFault, NotFoundError, UsageError
+from tradex_ledger.sealing.files import lay
 
 
 class GivenFileError(UsageError):
@@ -45,9 +46,8 @@ def text_given(path: Path, what: str, most: int) -> str:
 def write_new(path: Path, what: str, content: bytes) -> None:
     """Make a file that is not there yet. Raises: `GivenFileError` where it is, `EnvironmentFault`."""
     try:
-        with path.open("xb") as file:
-            file.write(content)
-    except FileExistsError:
-        raise GivenFileError(f"there is a file {path} already", mend=f"name a new file for {what}") from None
+        is_new = lay(path, content, 0o644)
     except (OSError, ValueError) as error:
         raise EnvironmentFault(f"{path} cannot be written: {error}", mend="name a file that can be") from None
+    if not is_new:
+        raise GivenFileError(f"there is a file {path} already", mend=f"name a new file for {what}")

@@ -7,13 +7,11 @@ whole: a kind that is not listed, a short RSA key, a point that is on no curve, 
 from __future__ import annotations
 
 import hashlib
-import re
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tradex_ledger.errors import UsageError
+from tradex_ledger.sealing.base64 import base64, unbase64
 from tradex_ledger.sealing.wire import Reader, WireError, mpint, string, strings
 
 if TYPE_CHECKING:
@@ -32,7 +30,6 @@ RSA_LEAST, RSA_MOST = 2048, 16384
 LONGEST_LINE = 8192
 USER_PRESENT = 0x01
 _RSA_HASHES = {"rsa-sha2-256": "sha256", "rsa-sha2-512": "sha512"}
-_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}", re.ASCII)
 
 
 class KeyRefusedError(UsageError):
@@ -63,12 +60,12 @@ class SshKey:
     @property
     def line(self) -> str:
         """As a `.pub` file has it, without a comment."""
-        return f"{self.kind} {b64encode(self.blob).decode('ascii')}"
+        return f"{self.kind} {base64(self.blob)}"
 
     @property
     def fingerprint(self) -> str:
         """As `ssh-keygen -l` prints it."""
-        return "SHA256:" + b64encode(hashlib.sha256(self.blob).digest()).decode("ascii").rstrip("=")
+        return "SHA256:" + base64(hashlib.sha256(self.blob).digest()).rstrip("=")
 
     def check(self, signature: bytes, message: bytes) -> None:
         """Raise `SignatureError` unless the signature (in the encoding of SSH) is by this key over the message."""
@@ -124,11 +121,8 @@ def key_of_line(line: str) -> SshKey:
 
 
 def _bytes_of(text: str) -> bytes:
-    try:
-        found = b64decode(text, validate=True)
-    except (Base64Error, ValueError):
-        found = b""
-    if not _BASE64.fullmatch(text) or b64encode(found).decode("ascii") != text:
+    found = unbase64(text)
+    if not found:
         raise KeyRefusedError("its base64 is broken off, or not written as base64 is")
     return found
 

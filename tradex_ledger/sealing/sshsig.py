@@ -8,13 +8,11 @@ end, other line ends) is refused.
 from __future__ import annotations
 
 import hashlib
-import re
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tradex_ledger.errors import RefusedError
+from tradex_ledger.sealing.base64 import base64, unbase64
 from tradex_ledger.sealing.ssh_key import (
     ECDSA,
     ED25519,
@@ -42,7 +40,6 @@ WIDTH = 70  # of ssh-keygen
 WIDTHS = (64, WIDTH, 72, 76)  # of other programs, and of the specification
 LONGEST = 16 * 1024
 """Characters: a signature by the longest RSA key has a third of that."""
-_LINE = re.compile(r"[A-Za-z0-9+/]+={0,2}", re.ASCII)
 
 
 class InvalidSignatureError(RefusedError):
@@ -124,18 +121,15 @@ def _dearmoured(armour: str) -> bytes:
     text = "".join(body)
     if width not in WIDTHS or any(len(line) != width for line in body[:-1]) or not 0 < len(body[-1]) <= width:
         raise InvalidSignatureError("its lines are not as long as those of a signature")
-    try:
-        found = b64decode(text, validate=True)
-    except (Base64Error, ValueError):
-        found = b""
-    if not _LINE.fullmatch(text) or b64encode(found).decode("ascii") != text:
+    found = unbase64(text)
+    if found is None:
         raise InvalidSignatureError("its base64 is broken off, or not written as base64 is")
     return found
 
 
 def armoured(blob: bytes) -> str:
     """A signature's bytes as `ssh-keygen` writes them."""
-    text = b64encode(blob).decode("ascii")
+    text = base64(blob)
     lines = [text[at : at + WIDTH] for at in range(0, len(text), WIDTH)]
     return "\n".join([BEGIN, *lines, END, ""])
 
