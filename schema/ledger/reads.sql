@@ -86,3 +86,42 @@ order by position
 
 -- name: tiles_of_level
 select tile, hashes from tiles where level = :level and tile >= :begin and tile < :upto order by tile
+
+-- name: stream_version
+select coalesce(max(version), 0) from events where stream = :stream and position <= :upto
+
+-- name: saved_at
+select position, stream, version, topic, at, leaf, entry
+from events
+where position between :low and :upto and at = :at
+order by position
+
+-- name: strange_positions
+select position from events where position < 1 order by position limit 101
+
+-- name: by_stream_index
+-- What SQLite's indexes hold, added up: `verifying/indexes.py` has the same of the rows. What is done to versions and
+-- topics there keeps sums within 64 bits, and those of known topics apart.
+select stream, max(version), count(*), sum(position * (version & 1023))
+from events /*+ indexed by sqlite_autoindex_events_1 */
+where position <= :size
+group by stream
+
+-- name: by_topic_index
+select topic, sum(position) from events /*+ indexed by events_by_topic */ where position <= :size group by topic
+
+-- name: by_stream_topic_index
+select
+    stream,
+    max(version),
+    sum(
+        position * (
+            7 * length(topic)
+            + coalesce(unicode(substr(topic, -3, 1)), 0)
+            + 31 * coalesce(unicode(substr(topic, -4, 1)), 0)
+            + 101 * coalesce(unicode(substr(topic, -11, 1)), 0)
+        )
+    )
+from events /*+ indexed by events_by_stream_topic */
+where position <= :size
+group by stream

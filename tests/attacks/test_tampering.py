@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,28 +14,17 @@ import pytest
 from tests import worlds
 from tests.kit import planted, small, tampering
 from tests.kit.lake_folder import root_of
-from tests.kit.tampering import EARLY, LATE, Raw, Said
-from tradex_ledger.audit.documents.verify import VerifyDocument
+from tests.kit.tampering import EARLY, Raw, Said, last_planned, names, verify
 from tradex_ledger.audit.look import Look
 from tradex_ledger.sealing.checkpoint import parsed, sealed
 from tradex_ledger.sealing.note import ED25519, SignerKey, taken_apart
-
-
-def make(folder: Path) -> None:
-    """A week, reprocessed some times, with a forced backfill that waits for its approval."""
-    small.deliver(folder / "posts", days=7)
-    with small.reopen(worlds.create(folder)) as workspace:
-        workspace.incremental.run(small.day(8))
-        while workspace.ledger.position() < LATE + 20:
-            small.backfill(workspace, 1, 7)
-        small.request(workspace, 1, 2, **small.FORCED)
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The workspace, and its heads where only the auditor has them."""
     folder = tmp_path_factory.mktemp("tampering")
-    ws = worlds.copy("tampered", make, folder)
+    ws = worlds.copy("tampered", partial(tampering.make, create=worlds.create), folder)
     shutil.copytree(ws / "checkpoints", folder / "kept")
     return ws
 
@@ -43,25 +33,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ws(world: Path, tmp_path: Path) -> Path:
     shutil.copytree(world.parent, tmp_path / "all", symlinks=True)
     return tmp_path / "all" / "ws"
-
-
-def verify(ws: Path, *, kept: bool = True) -> VerifyDocument:
-    heads = sorted((ws.parent / "kept").iterdir()) if kept else []
-    return Look.open(ws).verify(heads=heads)
-
-
-def last_planned(ws: Path) -> str:
-    with planted.database(ws) as connection:
-        statement = "select stream from events where topic = 'backfill.planned' order by position desc limit 1"
-        return str(connection.execute(statement).fetchone()[0])
-
-
-def names(found: VerifyDocument, said: Said) -> bool:
-    return any(
-        one.kind == said.kind
-        and (said.position is None or (one.position or 0) <= said.position <= (one.last or one.position or 0))
-        for one in found.findings
-    )
 
 
 def test_what_nobody_touched_is_right(ws: Path):

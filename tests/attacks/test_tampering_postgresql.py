@@ -5,16 +5,16 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests import worlds
-from tests.attacks.test_tampering import last_planned, make, names, verify
 from tests.kit import tampering
 from tests.kit.stores import POSTGRES, living
-from tests.kit.tampering import Raw, Said
+from tests.kit.tampering import Raw, Said, last_planned, names, verify
 from tradex_ledger import resources
 from tradex_ledger.config import load_config
 from tradex_ledger.ledger.grants import Roles, statements
@@ -25,7 +25,7 @@ OWNER = Roles("tampering_owner", "tampering_writer", "tampering_reader")
 @pytest.fixture(scope="module")
 def living_ws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("tampering")
-    ws = worlds.copy("tampered", make, folder)
+    ws = worlds.copy("tampered", partial(tampering.make, create=worlds.create), folder)
     shutil.copytree(ws / "checkpoints", folder / "kept")
     forced = last_planned(ws)
     with living(ws, POSTGRES[0], folder):

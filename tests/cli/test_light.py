@@ -42,6 +42,7 @@ READING: dict[str, list[tuple[str, ...]]] = {
     "audit prove": [("1",), ("1", "--json")],
     "dataset diff": [("gold_signals", "--versions", "1", "1")],
     "audit diff": [("--candidate", RUN), ("gold_signals", "--versions", "1", "1")],
+    "audit verify": [(), ("--no-lake", "--json"), ("--since", "9")],
     "policy show": [(), ("--as-of", "9")],
     "policy set": [("--dry-run",)],
     "policy key list": [(), ("--as-of", "9")],

@@ -16,8 +16,11 @@ from typing import Any, Protocol
 import orjson
 import psycopg
 
+from tests.kit import planted, small
 from tests.kit.planted import composed
 from tradex_ledger import resources
+from tradex_ledger.audit.documents.verify import VerifyDocument
+from tradex_ledger.audit.look import Look
 from tradex_ledger.ledger import merkle
 from tradex_ledger.ledger.entry import canonical
 from tradex_ledger.ledger.rows import Row
@@ -124,6 +127,38 @@ def chained(raw: Raw) -> None:
 
 def _no_tile(level: int, tile: int) -> bytes:
     raise AssertionError((level, tile))
+
+
+def make(folder: Path, create: Callable[[Path], Path]) -> None:
+    """A week, reprocessed some times, with a forced backfill that waits for its approval."""
+    small.deliver(folder / "posts", days=7)
+    with small.reopen(create(folder)) as workspace:
+        workspace.incremental.run(small.day(8))
+        while workspace.ledger.position() < LATE + 20:
+            small.backfill(workspace, 1, 7)
+        small.request(workspace, 1, 2, **small.FORCED)
+
+
+def verify(ws: Path, *, kept: bool = True) -> VerifyDocument:
+    """The verdict on a workspace, by the heads that the auditor has kept beside it, unless not `kept`."""
+    heads = sorted((ws.parent / "kept").iterdir()) if kept else []
+    return Look.open(ws).verify(heads=heads)
+
+
+def last_planned(ws: Path) -> str:
+    """The backfill that was planned last."""
+    with planted.database(ws) as connection:
+        statement = "select stream from events where topic = 'backfill.planned' order by position desc limit 1"
+        return str(connection.execute(statement).fetchone()[0])
+
+
+def names(found: VerifyDocument, said: Said) -> bool:
+    """Whether a verdict has what must be said."""
+    return any(
+        one.kind == said.kind
+        and (said.position is None or (one.position or 0) <= said.position <= (one.last or one.position or 0))
+        for one in found.findings
+    )
 
 
 # -- the table

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from tradex_ledger.domain.approver_keys import STREAM as KEYS
 from tradex_ledger.domain.approver_keys import ApproverKeys
+from tradex_ledger.domain.facts import facts_of
 from tradex_ledger.domain.person import person
 from tradex_ledger.domain.plan import Judged
 from tradex_ledger.domain.policy import ANYBODY, NotAllowedError, Policy
@@ -16,6 +17,7 @@ from tradex_ledger.domain.policy_text import APPLY, ON_RECORD, StrangePolicyErro
 from tradex_ledger.ledger.entry import Entry, canonical, parse
 from tradex_ledger.ledger.event import event_of
 from tradex_ledger.sealing.approvals import DECISIONS, Asked, check_approval
+from tradex_ledger.verifying import said
 from tradex_ledger.verifying.earlier import Earlier
 from tradex_ledger.verifying.finding import BAD_APPROVAL, Finding
 from tradex_ledger.verifying.runs import Runs
@@ -68,7 +70,7 @@ class Approvals:
         if entry.topic not in APPLY:
             return
         try:
-            self._policy = policy_on_record(entry.data["text"], entry.data["digest"])
+            self._policy = policy_on_record(*facts_of(said.PolicyText, entry.data))
             self._digests = self._policy.digests()
         except StrangePolicyError as error:
             self._policy = None
@@ -82,36 +84,36 @@ class Approvals:
         """Its signature, by the keys that counted then; and the head that the approver was shown."""
         if self._policy is None:
             return
-        by = Asked(asked.data["kind"], asked.by)
+        by = Asked(facts_of(said.Requested, asked.data).kind, asked.by)
         verdict = check_approval(entry, by, self._keys, self._policy, used=self._nonces)
         if not verdict.holds:
             yield _bad(entry, verdict.why)
-        if isinstance(nonce := entry.data.get("nonce"), str):
-            self._nonces.add(nonce)
-        if (entry.data.get("seen") or 0) >= entry.position:
-            yield _bad(entry, f"it says that {entry.data['seen']} events were seen: more than there were")
-        if isinstance(shown := entry.data.get("checkpoint"), str):
-            self.shown.setdefault(shown, entry.position)
+        shown = facts_of(said.Shown, entry.data)
+        if shown.nonce is not None:
+            self._nonces.add(shown.nonce)
+        if (shown.seen or 0) >= entry.position:
+            yield _bad(entry, f"it says that {shown.seen} events were seen: more than there were")
+        if shown.checkpoint is not None:
+            self.shown.setdefault(shown.checkpoint, entry.position)
 
     def _allowed(self, entry: Entry, asked: Entry, before: Mapping[str, Entry]) -> Iterator[Finding]:
-        forced = asked.data["kind"] == "forced"
+        kind = facts_of(said.Requested, asked.data).kind
+        forced = kind == "forced"
         if forced and person(asked.by) == person(entry.by):
             yield _bad(entry, f"{asked.stream} is forced, and {entry.by}, who asked for it, allowed it")
         if entry.topic == "run.released":
             yield from self._rights(entry, ["approve", "force"] if forced else ["approve"])
             return
-        planned = before.get("backfill.planned")
-        if planned is None or planned.data["digest"] != entry.data["plan_digest"]:
-            yield _bad(
-                entry, f"it is of the plan {entry.data['plan_digest'][:12]}…, which {asked.stream} does not have"
-            )
-        digest = entry.data.get("policy_digest")
+        planned, given = before.get("backfill.planned"), facts_of(said.Approved, entry.data)
+        if planned is None or facts_of(said.Planned, planned.data).digest != given.plan_digest:
+            yield _bad(entry, f"it is of the plan {given.plan_digest[:12]}…, which {asked.stream} does not have")
+        digest = given.policy_digest
         if self._policy is not None and digest is not None and digest not in self._digests:
             yield _bad(entry, f"it was judged by the policy {digest[:12]}…, which was not the one on record")
-        if entry.data["rule"] is None:
+        if given.rule is None:
             yield from self._rights(entry, ["approve", "force"] if forced else ["approve"])
         else:
-            yield from self._by_rule(entry, asked.data["kind"])
+            yield from self._by_rule(entry, kind, given)
 
     def _rights(self, entry: Entry, deeds: list[str]) -> Iterator[Finding]:
         if self._policy is None:
@@ -122,14 +124,13 @@ class Approvals:
             except NotAllowedError as error:
                 yield _bad(entry, error.message)
 
-    def _by_rule(self, entry: Entry, kind: str) -> Iterator[Finding]:
-        judged = entry.data.get("judged")
+    def _by_rule(self, entry: Entry, kind: str, given: said.Approved) -> Iterator[Finding]:
         if kind == "forced":
             yield _bad(entry, "a forced backfill was allowed by a rule")
-        elif self._policy is not None and judged is not None:
-            rule = self._policy.rule_for(kind, Judged.from_event(judged))
-            if rule != entry.data["rule"]:
-                yield _bad(entry, f"the rule {entry.data['rule']!r} was not that of the policy on record")
+        elif self._policy is not None and given.judged is not None:
+            rule = self._policy.rule_for(kind, Judged.from_event(given.judged))
+            if rule != given.rule:
+                yield _bad(entry, f"the rule {given.rule!r} was not that of the policy on record")
 
 
 def _bad(entry: Entry, detail: str) -> Finding:

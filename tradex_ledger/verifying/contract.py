@@ -27,7 +27,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 KNOWN = frozenset(
     {
         *("type", "const", "enum", "oneOf", "pattern", "minLength", "maxLength", "minimum", "items", "minItems"),
-        *("uniqueItems", "properties", "required", "additionalProperties", "propertyNames"),
+        *("maxItems", "uniqueItems", "properties", "required", "additionalProperties", "propertyNames"),
         *("$schema", "$id", "title", "description"),
     }
 )
@@ -47,12 +47,12 @@ def contracts() -> Mapping[tuple[str, int], Schema]:
 def faults(schema: Schema, value: object, path: str = "data") -> Iterator[str]:
     """What of a value a schema does not allow, with the place."""
     if "const" in schema or "enum" in schema:
-        allowed = schema["enum"] if "enum" in schema else [schema["const"]]
+        allowed = schema.get("enum", [schema.get("const")])
         if not any(type(one) is type(value) and one == value for one in allowed):
             yield f"{path} is {_short(value)}, which is none of {_short(allowed)}"
         return
     if "oneOf" in schema:
-        tries = [list(faults(one, value, path)) for one in schema["oneOf"]]
+        tries = [list(faults(one, value, path)) for one in schema.get("oneOf", ())]
         if sum(not told for told in tries) != 1:
             yield f"{path} is none of what it may be: {'; '.join(told[0] for told in tries if told)}"
         return
@@ -63,8 +63,9 @@ def faults(schema: Schema, value: object, path: str = "data") -> Iterator[str]:
     elif isinstance(value, str):
         yield from _text(schema, value, path)
     elif isinstance(value, int):
-        if not isinstance(value, bool) and value < schema.get("minimum", value):
-            yield f"{path} is {value}, less than {schema['minimum']}"
+        least = schema.get("minimum", value)
+        if not isinstance(value, bool) and value < least:
+            yield f"{path} is {value}, less than {least}"
     elif isinstance(value, list):
         yield from _items(schema, value, path)
     elif isinstance(value, dict):
@@ -75,29 +76,31 @@ def _text(schema: Schema, value: str, path: str) -> Iterator[str]:
     if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)):
         yield f"{path} has {len(value)} characters"
     # A `$` of Python allows a newline behind it, one of JSON Schema does not.
-    if "pattern" in schema and not re.search(schema["pattern"].replace("$", r"\Z"), value):
-        yield f"{path} is {_short(value)}, which is not of the form {schema['pattern']}"
+    pattern = schema.get("pattern", "")
+    if not re.search(pattern.replace("$", r"\Z"), value):
+        yield f"{path} is {_short(value)}, which is not of the form {pattern}"
 
 
 def _items(schema: Schema, value: list[object], path: str) -> Iterator[str]:
-    if len(value) < schema.get("minItems", 0):
+    if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
         yield f"{path} has {len(value)} items"
     if schema.get("uniqueItems"):
         written = [orjson.dumps(item, option=orjson.OPT_SORT_KEYS) for item in value]
         if len(set(written)) < len(written):
             yield f"{path} has an item twice"
-    if "items" in schema:
+    if (each := schema.get("items")) is not None:
         for index, item in enumerate(value):
-            yield from faults(schema["items"], item, f"{path}[{index}]")
+            yield from faults(each, item, f"{path}[{index}]")
 
 
 def _members(schema: Schema, value: dict[str, object], path: str) -> Iterator[str]:
     properties = schema.get("properties", {})
     others = schema.get("additionalProperties", True)
+    named = schema.get("propertyNames")
     yield from (f"{path} lacks {name}" for name in schema.get("required", ()) if name not in value)
     for name, member in value.items():
-        if "propertyNames" in schema:
-            yield from faults({"type": "string", **schema["propertyNames"]}, name, f"the name {name!r} in {path}")
+        if named is not None:
+            yield from faults({"type": "string", **named}, name, f"the name {name!r} in {path}")
         if name in properties:
             yield from faults(properties[name], member, f"{path}.{name}")
         elif others is False:

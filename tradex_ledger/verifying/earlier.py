@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from tradex_ledger.ledger.select import Store, read
 
+_LONGEST = 100_000
+"""Events of one save at most, that are looked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
@@ -22,14 +25,12 @@ class Earlier:
 
     def version(self, stream: str) -> int:
         """The last version of a stream; 0 when it had not begun."""
-        statement = "select coalesce(max(version), 0) from events where stream = :stream and position <= :upto"
-        return int(self.store.select(statement, stream=stream, upto=self.upto)[0][0]) if self.upto else 0
+        return int(self.store.select(read("stream_version"), stream=stream, upto=self.upto)[0][0]) if self.upto else 0
 
     def last_save(self) -> Iterator[str]:
         """The entries that were saved at the very end, in order."""
         last = self.store.select(read("range"), first=self.upto, last=self.upto) if self.upto else []
         if not last:
             return iter(())
-        statement = f"{read('events')} where at = :at and position <= :upto and position > :low order by position"
-        found = self.store.select(statement, at=last[0][4], upto=self.upto, low=self.upto - 100_000)
+        found = self.store.select(read("saved_at"), at=last[0][4], upto=self.upto, low=self.upto - _LONGEST)
         return (row[-1] for row in found)

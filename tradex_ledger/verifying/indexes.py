@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tradex_ledger.ledger.select import Store
-from tradex_ledger.paths import sql_text
+from tradex_ledger.ledger.select import Store, read
 from tradex_ledger.verifying.finding import INDEX_CHANGED, Finding
 from tradex_ledger.verifying.ledger import Whole
-from tradex_ledger.verifying.page import REBUILT
-from tradex_ledger.verifying.scan import LOW, mixed
 
 _BY_STREAM = "sqlite_autoindex_events_1"
 _BY_TOPIC = "events_by_topic"
@@ -32,11 +29,7 @@ def sqlite_indexes(store: Store, whole: Whole) -> Iterator[Finding]:
 
 
 def _by_stream(store: Store, whole: Whole) -> Iterator[Finding]:
-    found = store.select(
-        f"select stream, max(version), count(*), sum(position * (version & {LOW})) from events indexed by {_BY_STREAM} "
-        "where position <= :size group by stream",
-        size=whole.size,
-    )
+    found = store.select(read("by_stream_index"), size=whole.size)
     wrong = {stream for stream, last, count, _ in found if [last, count] != [whole.streams.get(stream, [0])[0]] * 2}
     wrong |= whole.streams.keys() - {row[0] for row in found}
     yield from _told(_BY_STREAM, wrong)
@@ -45,21 +38,13 @@ def _by_stream(store: Store, whole: Whole) -> Iterator[Finding]:
 
 
 def _by_topic(store: Store, whole: Whole) -> Iterator[Finding]:
-    statement = f"select topic, sum(position) from events indexed by {_BY_TOPIC} where position <= :size group by topic"
-    found = {topic: total for topic, total in store.select(statement, size=whole.size)}
+    found = {topic: total for topic, total in store.select(read("by_topic_index"), size=whole.size)}
     topics = found.keys() | whole.topics.keys()
     yield from _told(_BY_TOPIC, {topic for topic in topics if found.get(topic) != whole.topics.get(topic)})
 
 
 def _by_both(store: Store, whole: Whole) -> Iterator[Finding]:
-    # The many first: a `case` is gone through in its order.
-    topics = [REBUILT, *(topic for topic in whole.topics if topic != REBUILT)]
-    cases = " ".join(f"when {sql_text(topic)} then {mixed(topic)}" for topic in topics)
-    found = store.select(
-        f"select stream, max(version), sum(position * case topic {cases} end) from events indexed by {_BY_BOTH} "
-        "where position <= :size group by stream",
-        size=whole.size,
-    )
+    found = store.select(read("by_stream_topic_index"), size=whole.size)
     wrong = {row[0] for row in found if [*row[1:]] != whole.streams.get(row[0])}
     yield from _told(_BY_BOTH, wrong | whole.streams.keys() - {row[0] for row in found})
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from tradex_ledger.ledger import merkle
 from tradex_ledger.ledger.merkle import HASH_SIZE, TILE_WIDTH, hashes_of
-from tradex_ledger.ledger.select import Store
+from tradex_ledger.ledger.select import Store, read
 from tradex_ledger.pool.processes import ProcessPool
 from tradex_ledger.verifying import finding
 from tradex_ledger.verifying.earlier import Earlier
@@ -48,7 +48,7 @@ def begun_at(since: int) -> int:
 def parts(store: Store, url: str, whole: Whole, workers: int | None, *, files: bool) -> Iterator[Part]:
     """The events of a ledger in parts, judged, in order; first those at positions that no event has."""
     _take(store, whole)
-    strange = store.select("select position from events where position < 1 order by position limit 101")
+    strange = store.select(read("strange_positions"))
     if strange:
         none = Part(Task(url, store.ledger, 1, 0))
         none.findings += [

@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
-from tradex_ledger.domain.facts import Facts
+from tradex_ledger.domain.facts import Facts, facts_of
 from tradex_ledger.ledger.entry import Entry, parse
 from tradex_ledger.lifecycle import Step, steps
+from tradex_ledger.verifying import said
 from tradex_ledger.verifying.earlier import Earlier
 from tradex_ledger.verifying.finding import BROKEN_INVARIANT, Finding
 from tradex_ledger.verifying.page import REBUILT
+from tradex_ledger.verifying.said import shelves_of, windows_of
 from tradex_ledger.verifying.scan import Built, ordinal
 
 CLOSING = {"bf-": "backfill.completed", "run-": "incremental_run.succeeded"}
@@ -39,9 +41,9 @@ class Run:
 
     def plan(self, data: Facts) -> None:
         """Add the windows of a plan."""
-        for window in data["windows"]:
-            days = self.planned.setdefault(window["dataset"], set())
-            wanted = range(ordinal(window["first"]), ordinal(window["last"]) + 1)
+        for window in windows_of(data):
+            days = self.planned.setdefault(window.dataset, set())
+            wanted = range(ordinal(window.first), ordinal(window.last) + 1)
             before = len(days)
             days.update(wanted)
             self.planned_twice |= len(days) < before + len(wanted)
@@ -122,7 +124,8 @@ class Runs:
             elif entry.topic == _PUBLISHED:
                 run.published = entry.position
             elif entry.topic == REBUILT:
-                run.built.setdefault(entry.data["dataset"], set()).add(ordinal(entry.data["partition"]))
+                built = facts_of(said.Built, entry.data)
+                run.built.setdefault(built.dataset, set()).add(ordinal(built.partition))
 
     def _life(self, entry: Entry, run: Run) -> Iterator[Finding]:
         status, topic = run.status, entry.topic
@@ -157,7 +160,7 @@ class Runs:
             yield _broken(entry.position, f"{entry.stream} published {other} partitions other than planned")
         if run.planned_twice:
             yield _broken(entry.position, f"{entry.stream} planned a partition twice")
-        told = {one["dataset"]: one["partitions"] for one in entry.data["datasets"]}
+        told = {shelf.dataset: shelf.partitions for shelf in shelves_of(entry.data)}
         counted = {dataset: len(days) for dataset, days in run.built.items()}
         if told != counted:
             yield _broken(entry.position, f"{entry.stream} says it published {told}, and built {counted}")
@@ -170,7 +173,7 @@ class Runs:
             yield from self._left_batches()
             self._batches, self._batches_at = {}, entry.at
         if entry.topic == "run.batch_appended":
-            self._batches[entry.stream, entry.data["dataset"]] = entry.position
+            self._batches[entry.stream, facts_of(said.Built, entry.data).dataset] = entry.position
         waiting = self._open
         if waiting is not None:
             if entry.at == waiting.at and self._goes_on(entry, waiting):
@@ -178,11 +181,11 @@ class Runs:
                 return
             yield from self._left_open()
         if entry.topic == "dataset.published":
-            key = (entry.data["run"], entry.stream.removeprefix("dataset-"))
+            key = (facts_of(said.ByRun, entry.data).run, entry.stream.removeprefix("dataset-"))
             if self._batches.pop(key, None) is None:
                 yield _broken(entry.position, f"{key[1]} was published without the publication of {key[0]}")
         elif entry.topic == _PUBLISHED:
-            named = [one["dataset"] for one in entry.data["datasets"]]
+            named = [shelf.dataset for shelf in shelves_of(entry.data)]
             self._open = Publication(entry.stream, entry.position, entry.at, named)
 
     def _goes_on(self, entry: Entry, waiting: Publication) -> bool:
@@ -192,7 +195,9 @@ class Runs:
                 return False
             waiting.closed = entry.topic == CLOSING[f"{waiting.run.partition('-')[0]}-"]
             return waiting.closed or entry.topic in _BETWEEN
-        if entry.topic != "dataset.published" or entry.data["run"] != waiting.run or not waiting.datasets:
+        if entry.topic != "dataset.published" or not waiting.datasets:
+            return False
+        if facts_of(said.ByRun, entry.data).run != waiting.run:
             return False
         if entry.stream != f"dataset-{waiting.datasets[0]}":
             return False

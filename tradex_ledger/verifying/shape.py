@@ -27,7 +27,7 @@ _TEXT = rf'[^"\\\x00-\x1f]*+(?:{_ESCAPE}[^"\\\x00-\x1f]*+)*+'
 TIME = r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
 _ABOVE = "[1-9][0-9]{0,14}+"  # what has more digits may be beyond 2^53-1: `contract.py` counts
 _INTEGERS = {None: f"(?:0|-?{_ABOVE})", 0: f"(?:0|{_ABOVE})", 1: _ABOVE}
-_PLAIN_PATTERN = re.compile(r"\^[A-Za-z0-9_\-\[\]{},()|.:+\\]*\$")
+_PLAIN_PATTERN = re.compile(r"\^[A-Za-z0-9_\-\[\]{},()|.:+/=\\]*\$")
 """Of patterns whose texts are written without escapes: they can stand in an expression as they are."""
 
 
@@ -72,11 +72,11 @@ def shape_of(schema: Schema, ledger: str, topic: str, v: int, keep: Sequence[str
 
 def _value(schema: Schema, keep: Sequence[str] = ()) -> str:
     if "const" in schema:
-        return _literal(schema["const"])
+        return _literal(schema.get("const"))
     if "enum" in schema:
-        return f"(?:{'|'.join(map(_literal, schema['enum']))})"
+        return f"(?:{'|'.join(map(_literal, schema.get('enum', ())))})"
     if "oneOf" in schema:
-        return f"(?:{'|'.join(map(_value, schema['oneOf']))})"
+        return f"(?:{'|'.join(map(_value, schema.get('oneOf', ())))})"
     kinds = schema.get("type")
     if kinds is None:
         raise _NoShapeError
@@ -115,10 +115,10 @@ def _text(schema: Schema) -> str:
 
 
 def _array(schema: Schema) -> str:
-    item, least, most = _value(schema["items"]), schema.get("minItems", 0), schema.get("maxItems")
-    if least > 1 or most is not None:
+    item, least, most = _value(schema.get("items", {})), schema.get("minItems", 0), schema.get("maxItems")
+    if least > 1 or most == 0:
         raise _NoShapeError
-    some = f"{item}(?:,{item})*+"
+    some = f"{item}(?:,{item})*+" if most is None else f"{item}(?:,{item}){{0,{most - 1}}}+"
     return rf"\[{some}\]" if least else rf"\[(?:{some})?+\]"
 
 
@@ -147,7 +147,8 @@ def _rest(schema: Schema) -> int:
     if "uniqueItems" in schema:
         return MORE
     parts = [*schema.get("properties", {}).values(), *schema.get("oneOf", ())]
-    parts += [schema["items"]] if "items" in schema else []
+    if (each := schema.get("items")) is not None:
+        parts.append(each)
     if isinstance(others, Mapping):
         return max(KEYS, *map(_rest, [others, *parts]))
     return max(map(_rest, parts), default=ALL)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tradex_ledger.domain.facts import facts_of
 from tradex_ledger.domain.person import person
 from tradex_ledger.ledger.entry import Entry, parse
+from tradex_ledger.verifying import said
 from tradex_ledger.verifying.earlier import Earlier
 from tradex_ledger.verifying.finding import BROKEN_INVARIANT, Finding
 from tradex_ledger.verifying.runs import Runs
@@ -50,40 +52,42 @@ class States:
     def _moved(self, entry: Entry) -> Iterator[Finding]:
         cause, self._cause = self._cause, None
         before = self._before(entry)
-        self._cursors[entry.stream] = entry.data["cursor"]
+        moved = facts_of(said.Cursor, entry.data)
+        self._cursors[entry.stream] = moved.cursor
         if entry.topic == _OPENED:
             return
         if entry.topic not in (_ADVANCED, _OVERRIDDEN):
             yield _broken(entry, f"{entry.topic} moved the state")
             return
-        run = entry.data["run"]
-        if entry.data["cursor_before"] != before:
-            yield _broken(entry, f"the state was moved from {entry.data['cursor_before']}, and stood at {before}")
+        run = facts_of(said.ByRun, entry.data).run
+        if moved.cursor_before != before:
+            yield _broken(entry, f"the state was moved from {moved.cursor_before}, and stood at {before}")
         if cause is None or cause.stream != run or cause.at != entry.at:
             yield _broken(entry, f"the state was moved without the end of {run} in the same save")
         elif entry.topic == _ADVANCED and cause.topic != _SUCCEEDED:
             yield _broken(entry, f"the state was moved by {run}, which is no incremental run that succeeded")
         elif entry.topic == _OVERRIDDEN:
-            yield from self._override(entry, before)
+            yield from self._override(entry, run, moved)
 
     def _before(self, entry: Entry) -> str | None:
         if entry.stream not in self._cursors and entry.version > 1:
             for text in self._earlier.of(entry.stream):
-                self._cursors[entry.stream] = parse(text).data["cursor"]
+                self._cursors[entry.stream] = facts_of(said.Cursor, parse(text).data).cursor
         return self._cursors.get(entry.stream)
 
-    def _override(self, entry: Entry, before: str | None) -> Iterator[Finding]:
-        run = self._runs.facts_of(entry.data["run"])
-        asked, allowed, told = (run.get(f"backfill.{one}") for one in ("requested", "approved", "state_overridden"))
+    def _override(self, entry: Entry, run: str, moved: said.Cursor) -> Iterator[Finding]:
+        facts = self._runs.facts_of(run)
+        asked, allowed, told = (facts.get(f"backfill.{one}") for one in ("requested", "approved", "state_overridden"))
         if asked is None or allowed is None or told is None:
-            yield _broken(entry, f"the state was overridden by {entry.data['run']}, which nobody asked and allowed to")
+            yield _broken(entry, f"the state was overridden by {run}, which nobody asked and allowed to")
             return
-        if asked.data["kind"] != "forced" or not asked.data["override_state"] or person(asked.by) == person(allowed.by):
+        wanted, done = facts_of(said.Requested, asked.data), facts_of(said.Cursor, told.data)
+        if wanted.kind != "forced" or not wanted.override_state or person(asked.by) == person(allowed.by):
             yield _broken(entry, f"{asked.stream} was not to override the state")
-        if {entry.data["cursor"]} != {asked.data["cursor"], told.data["cursor"]}:
-            yield _broken(entry, f"the state was put to {entry.data['cursor']}, {asked.data['cursor']} was asked for")
-        if told.data["cursor_before"] != before:
-            yield _broken(entry, f"{asked.stream} told of the state at {told.data['cursor_before']}; it was {before}")
+        if {moved.cursor} != {wanted.cursor, done.cursor}:
+            yield _broken(entry, f"the state was put to {moved.cursor}, {wanted.cursor} was asked for")
+        if done.cursor_before != moved.cursor_before:
+            yield _broken(entry, f"{run} told of the state at {done.cursor_before}; it was {moved.cursor_before}")
 
 
 def _broken(entry: Entry, detail: str) -> Finding:
