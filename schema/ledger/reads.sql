@@ -96,8 +96,14 @@ from events
 where position between :low and :upto and at = :at
 order by position
 
+-- name: counted
+select count(*) from events
+
+-- name: last_position_upto
+select coalesce(max(position), 0) from events where position <= :upto
+
 -- name: strange_positions
-select position from events where position < 1 order by position limit 101
+select position from events where position < 1 or position > :size order by position limit 101
 
 -- name: by_stream_index
 -- What SQLite's indexes hold, added up: `verifying/indexes.py` has the same of the rows. What is done to versions and

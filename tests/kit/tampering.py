@@ -220,6 +220,20 @@ def insert_in_front(raw: Raw) -> Said:
     return Said("inserted", 0)
 
 
+def insert_far_behind(raw: Raw) -> Said:
+    """An event where nobody will come for years: whoever walks there walks for ever."""
+    row = row_at(raw, EARLY)
+    raw.run("insert into events values (?, ?, ?, ?, ?, ?, ?)", 2**52, "bf-0", *row[2:])
+    return Said("inserted", 2**52)
+
+
+def other_kinds(raw: Raw) -> Said:
+    """An entry that is canonical, and says nothing of the kinds that entries say."""
+    entry = canonical({name: [] for name in orjson.loads(row_at(raw, EARLY)[-1])}).decode()
+    raw.run("update events set entry = ? where position = ?", entry, EARLY)
+    return Said("altered", EARLY)
+
+
 def insert_at_the_end(raw: Raw) -> Said:
     """A publication that nobody made: right in every way, but without a cause."""
     ledger, at = raw.rows("select id, (select max(at) from events) from ledger")[0]
@@ -324,6 +338,6 @@ def approve(raw: Raw, run: str, by: str, **changes: object) -> Said:
 
 TABLE: Sequence[Callable[[Raw], Said]] = (
     edit, edit_late, edit_with_leaf, edit_a_column, not_canonical, delete, delete_and_close_up, insert_in_front,
-    insert_at_the_end, swap, chain_again, cut, cut_below_a_tile, edit_a_tile, drop_a_tile, another_tile,
+    insert_far_behind, other_kinds, insert_at_the_end, swap, chain_again, cut, cut_below_a_tile, edit_a_tile, drop_a_tile, another_tile,
     another_ledger, another_kind,
 )  # fmt: skip

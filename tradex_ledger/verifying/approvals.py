@@ -6,6 +6,7 @@ Judged by the policy that stood on record before the approval, whatever it is to
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from tradex_ledger.domain.approver_keys import STREAM as KEYS
 from tradex_ledger.domain.approver_keys import ApproverKeys
@@ -14,6 +15,7 @@ from tradex_ledger.domain.person import person
 from tradex_ledger.domain.plan import Judged
 from tradex_ledger.domain.policy import ANYBODY, NotAllowedError, Policy
 from tradex_ledger.domain.policy_text import APPLY, ON_RECORD, StrangePolicyError, policy_on_record
+from tradex_ledger.errors import BrokenLedgerError, EnvironmentFault
 from tradex_ledger.ledger.entry import Entry, canonical, parse
 from tradex_ledger.ledger.event import event_of
 from tradex_ledger.sealing.approvals import DECISIONS, Asked, check_approval
@@ -44,9 +46,9 @@ class Approvals:
         self._nonces: set[str] = set()
         self.shown: dict[str, int] = {}
         """The heads that approvers say they were shown, and the position of the first who does."""
-        for entry in map(parse, [*earlier.of(ON_RECORD), *earlier.of(KEYS)]):
-            for _ in self._learn(entry):
-                pass
+        for text in (*earlier.of(ON_RECORD), *earlier.of(KEYS)):
+            with suppress(AttributeError, KeyError, TypeError, ValueError, BrokenLedgerError, EnvironmentFault):
+                list(self._learn(parse(text)))
 
     def hear(self, entry: Entry) -> Iterator[Finding]:
         """The next event."""

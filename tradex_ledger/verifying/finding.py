@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 ALTERED = "altered"
@@ -65,6 +65,12 @@ def _follows(held: Finding, one: Finding) -> bool:
     if held.position is None or one.position is None or held.file or one.file:
         return False
     return (held.kind, held.detail) == (one.kind, one.detail) and one.position == (held.last or held.position) + 1
+
+
+def few(unjudged: Sequence[Unjudged]) -> list[Unjudged]:
+    """The first so many, and how many more there are."""
+    more = len(unjudged) - MOST_OF_A_KIND
+    return [*unjudged[:MOST_OF_A_KIND], *([Unjudged(f"{more} more", "as those before")] if more > 0 else [])]
 
 
 def capped(findings: Iterable[Finding]) -> Iterator[Finding]:

@@ -217,7 +217,11 @@ def roots_at(store: Store, whole: Whole, size: int) -> tuple[bytes, bytes]:
         rows = cast("list[Row]", store.select(read("range"), first=full * TILE_WIDTH + 1, last=size))
     except EnvironmentFault:
         return b"", b""  # told where it was read first
-    if len(rows) != size % TILE_WIDTH or not all(isinstance(row[-1], str) for row in rows):
+    if (
+        full > whole.computed.tiles
+        or len(rows) != size % TILE_WIDTH
+        or not all(isinstance(row[-1], str) for row in rows)
+    ):
         return b"", b""
     own = whole.computed.root(size, [leaf_hash(row[-1].encode()) for row in rows])
     tile = store.select(read("tile"), level=0, tile=full)  # it tells more than the leaves beside the events

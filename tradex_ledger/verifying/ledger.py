@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.ledger import merkle
 from tradex_ledger.ledger.merkle import HASH_SIZE, TILE_WIDTH, hashes_of
 from tradex_ledger.ledger.select import Store, read
@@ -45,16 +46,24 @@ def begun_at(since: int) -> int:
     return since // EVENTS * EVENTS
 
 
+def size_of(store: Store) -> int:
+    """The last position that can be meant: what somebody put far behind all others is told, and not walked up to."""
+    ((count,),) = store.select(read("counted"))
+    return int(store.select(read("last_position_upto"), upto=2 * count + EVENTS)[0][0])
+
+
 def parts(store: Store, url: str, whole: Whole, workers: int | None, *, files: bool) -> Iterator[Part]:
     """The events of a ledger in parts, judged, in order; first those at positions that no event has."""
     _take(store, whole)
-    strange = store.select(read("strange_positions"))
-    if strange:
-        none = Part(Task(url, store.ledger, 1, 0))
+    none = Part(Task(url, store.ledger, 1, 0))
+    try:
+        strange = store.select(read("strange_positions"), size=whole.size + EVENTS)
         none.findings += [
             Finding(finding.INSERTED, "no event has such a position", position) for (position,) in strange
         ]
-        yield none
+    except EnvironmentFault as fault:
+        none.findings.append(Finding(finding.UNREADABLE, f"what is beside the events: {fault.message}"))
+    yield none
     firsts = range(whole.earlier.upto + 1, whole.size + 1, EVENTS)
     tasks = [Task(url, store.ledger, first, min(first + EVENTS - 1, whole.size), files) for first in firsts]
     yield from _in_order(tasks, workers or os.cpu_count() or 1)

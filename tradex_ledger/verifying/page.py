@@ -123,6 +123,8 @@ class Judge:
             yield Finding(finding.ALTERED, f"what is stored there is no entry: {error}", position)
             return
         yield from self._envelope(row, entry)
+        if [*map(type, (entry.topic, entry.v))] != [str, int]:
+            return  # the columns are others, then
         schema = contracts().get((entry.topic, entry.v))
         if schema is not None:
             for fault in faults(schema, entry.data):

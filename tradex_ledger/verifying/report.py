@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from tradex_ledger.errors import EnvironmentFault
+from tradex_ledger.errors import BrokenLedgerError, EnvironmentFault
+from tradex_ledger.lake.identity import problem
+from tradex_ledger.lake.identity_errors import BehindError, ForkedError, OtherLedgerError, StrangersError
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.ledger.select import Store, sqlite_path
 from tradex_ledger.sealing.checkpoint import Checkpoint
@@ -13,11 +15,11 @@ from tradex_ledger.sealing.note import VerifierKey
 from tradex_ledger.verifying import guards
 from tradex_ledger.verifying.earlier import Earlier
 from tradex_ledger.verifying.files import files_of
-from tradex_ledger.verifying.finding import SPLIT_VIEW, UNREADABLE, Finding, Unjudged, capped, joined
+from tradex_ledger.verifying.finding import SPLIT_VIEW, TRUNCATED, UNREADABLE, Finding, Unjudged, capped, few, joined
 from tradex_ledger.verifying.guards_postgresql import postgresql_guards
 from tradex_ledger.verifying.heads import Heads, Kept, roots_at, shown_to
 from tradex_ledger.verifying.indexes import sqlite_indexes
-from tradex_ledger.verifying.ledger import Whole, begun_at, parts, put, tiles_above
+from tradex_ledger.verifying.ledger import Whole, begun_at, parts, put, size_of, tiles_above
 from tradex_ledger.verifying.rules import Rules
 
 
@@ -58,7 +60,7 @@ class Verdict:
 
 def verified(wanted: Wanted) -> Verdict:
     """A ledger and its lake, verified. Raises: `StoreFault` where nothing of the ledger can be read."""
-    verdict = Verdict(wanted.store.ledger, wanted.store.position())
+    verdict = Verdict(wanted.store.ledger, size_of(wanted.store))
     whole = Whole(verdict.size, Earlier(wanted.store, begun_at(min(wanted.since, verdict.size))))
     verdict.since = whole.earlier.upto
     heads = Heads(wanted.store, whole, wanted.witnesses)
@@ -67,7 +69,7 @@ def verified(wanted: Wanted) -> Verdict:
     verdict.findings = [heads.explained(one) for one in found]
     verdict.root = roots_at(wanted.store, whole, whole.size)[0]
     verdict.sealed, verdict.heads = heads.said.holds, heads.said.checked
-    verdict.unjudged += heads.said.unjudged
+    verdict.unjudged = few([*verdict.unjudged, *heads.said.unjudged])
     return verdict
 
 
@@ -85,8 +87,10 @@ def _checks(wanted: Wanted, whole: Whole, verdict: Verdict) -> Iterator[Finding]
     if is_file and not whole.earlier.upto:
         yield from _read("the indexes", sqlite_indexes(store, whole))
     for (topic, v), count in whole.unknown.items():
-        why = "this release does not know them: a newer one does"
+        why = "this release does not know them, nor what rules they follow: a newer one does"
         verdict.unjudged.append(Unjudged(f"{count} events {topic} v{v}", why))
+    if wanted.lake is not None:
+        yield from _markers(store, wanted.lake, verdict)
 
 
 def _read(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
@@ -105,10 +109,10 @@ def _events(wanted: Wanted, whole: Whole, verdict: Verdict) -> Iterator[Finding]
         for part in parts(wanted.store, wanted.url, whole, wanted.workers, files=files is not None):
             yield from part.findings
             yield from put(part, whole)
-            yield from rules.hear(part)
+            yield from _known(rules.hear(part), whole)
             if files is not None:
                 yield from files.hear(part.files)
-        yield from rules.finish()
+        yield from _known(rules.finish(), whole)
         yield from shown_to(wanted.store, whole, rules.shown)
         if files is not None:
             yield from files.finish()
@@ -117,6 +121,28 @@ def _events(wanted: Wanted, whole: Whole, verdict: Verdict) -> Iterator[Finding]
             files.close()
             verdict.files, verdict.given_up = files.checked, files.given_up
             verdict.unjudged += files.unjudged
+
+
+def _known(findings: Iterator[Finding], whole: Whole) -> Iterator[Finding]:
+    """What rules find, as long as all events are known: beside others they may mean something else."""
+    for one in findings:
+        if not whole.unknown:
+            yield one
+
+
+def _markers(store: Store, lake: Lake, verdict: Verdict) -> Iterator[Finding]:
+    """What the lake knows of its ledger: each publication left a marker there."""
+    try:
+        found = problem(store, lake, blind=False)
+    except BrokenLedgerError:
+        return  # the event that a marker is of is not sound: that was told
+    except (EnvironmentFault, OSError) as error:
+        verdict.unjudged.append(Unjudged(f"the markers in {lake.name}", str(error)))
+        return
+    if isinstance(found, BehindError):
+        yield Finding(TRUNCATED, found.message, file=lake.name)
+    elif isinstance(found, ForkedError | StrangersError | OtherLedgerError):
+        yield Finding(SPLIT_VIEW, found.message, file=lake.name)
 
 
 def _since(wanted: Wanted, whole: Whole) -> Iterator[Finding]:
