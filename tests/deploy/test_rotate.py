@@ -16,7 +16,7 @@ from obstore.store import S3Store
 from tests import worlds
 from tests.deploy.living import moved, request, until, worker
 from tests.deploy.scripts import ADMIN, ADMINS, LOGIN, LOGINS, Guarded, Place, guarded, passwords, place
-from tests.kit import s3, small
+from tests.kit import s3, small, x_platform
 from tests.kit.check import check_everything
 from tests.kit.stores import point
 
@@ -213,3 +213,17 @@ WRONG = [(), ("passwrod",), ("password",), ("s3", "--new"), ("password", "--url"
 @pytest.mark.parametrize("words", WRONG, ids=str)
 def test_a_wrong_call_says_how_it_is_called(at: Place, words: tuple[str, ...]):
     assert "rotate: " in at.script("rotate.sh", *words, status=2)
+
+
+@pytest.mark.soak
+def test_a_run_that_was_not_let_in_goes_on_with_a_new_token(at: Place):
+    file = at.folder / "x-token.env"
+    file.write_text("X_BEARER_TOKEN=an-old-one\n", encoding="utf-8")
+    with x_platform.platform(48) as platform:
+        x_platform.create(at.folder / "ws").close()
+        start = f"set -a; . {file}; tradex -C {at.folder / 'ws'} --as ana run --until 2024-03-03"
+        refused = at.call(["sh", "-c", start], status=6)
+        assert "an-old-one" not in refused
+        at.script("rotate.sh", "token", "--file", file, "--restart", start, told=platform.token)
+        told = (at.folder / "ws").rglob("*")
+        assert platform.token not in "".join(path.read_text("latin-1") for path in told if path.is_file())
