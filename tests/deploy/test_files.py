@@ -198,3 +198,17 @@ def test_dagster_takes_its_commands(place: str, words: list[str]):
 def test_both_homes_of_dagster_are_alike():
     systemd, compose = ((parts.DEPLOY / where / "dagster.yaml").read_text("utf-8") for where in ("systemd", "compose"))
     assert systemd.splitlines()[1:] == compose.splitlines()[1:]
+
+
+@pytest.mark.parametrize("path", parts.SCRIPTS, ids=lambda path: path.name)
+def test_each_script_says_what_it_does_and_takes(path: Path):
+    said = subprocess.run([path, "--help"], capture_output=True, text=True, check=True).stdout
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("#!/bin/sh\n")
+    assert "\nset -eu\n" in text
+    taken = set(re.findall(r"^ +(?:-C \| --workspace|(--[a-z-]+))\)", text, re.M)) - {""}
+    assert len(taken) > 5
+    assert {option for option in taken if option not in said} == set()
+    wrong = [str(path), "--nobody-knows-this", "x"]
+    nobody = subprocess.run(wrong, capture_output=True, check=False)
+    assert nobody.returncode == 2
