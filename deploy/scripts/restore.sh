@@ -76,7 +76,7 @@ put_back() {
             tradex ledger restore "$backup" --reason "$reason"
             say "the ledger is back"
             ;;
-        *:ledger-behind | *:ledger-forked)
+        *:ledger-behind | *:ledger-forked | *:ledger-cut)
             stop 3 "an older copy of the ledger is there: ask for a new epoch of it (tradex ledger epoch --help), or name an empty database (--ledger URL)"
             ;;
         7:* | *:store-damaged) stop 7 "a broken ledger is there: keep it (mv), or name an empty database (--ledger URL), then call this again" ;;

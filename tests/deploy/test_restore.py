@@ -120,3 +120,16 @@ def test_it_is_put_back_into_postgresql_by_the_owner_and_goes_on_as_one_who_may_
             (ws / FILE).read_text(encoding="utf-8").replace(database.url(), database.server.url("tradex")), "utf-8"
         )
         check(ws)
+
+
+@pytest.mark.soak
+def test_nothing_is_put_back_over_an_older_copy(at: Place):
+    ws = lost(at)
+    older = (at.folder / "lost.db").read_bytes()
+    (ws / "ledger.db").write_bytes(older)
+    at.tradex("-C", ws, "--as", "ana", "run", "--until", UNTIL)
+    for file in ws.glob("ledger.db*"):
+        file.unlink()
+    (ws / "ledger.db").write_bytes(older)
+    assert "an older copy of the ledger is there" in put_back(at, ws, status=3)
+    assert (ws / "ledger.db").read_bytes() == older
