@@ -11,9 +11,10 @@ from typing import Any
 
 import duckdb
 
-from tests.kit.lake_folder import in_lake, root_of
+from tests.kit.lake_folder import root_of
 from tests.kit.rows import rows
 from tests.kit.small import set_policy
+from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.views import projected, resolve, shared_views
 from tradex_ledger.workspace import Workspace
 
@@ -62,6 +63,11 @@ def key_of(partition: dict[str, Any]) -> Key:
     return partition["dataset"], partition["logic_version"], partition["partition"]
 
 
+def near(workspace: Workspace, file: dict[str, Any]) -> str:
+    """Where a file that an event names can be opened, whatever the lake lives in."""
+    return str(workspace.core.lake.near(LakeFile.of(file)))
+
+
 def read_dataset(
     workspace: Workspace, name: str, as_of: str | None = None, *, without: Iterable[str] = ()
 ) -> list[Row]:
@@ -69,7 +75,7 @@ def read_dataset(
     found = [p for p in partitions(workspace, as_of) if p["dataset"] == name]
     newest = max((p["logic_version"] or 0 for p in found), default=0)
     paths = [
-        str(in_lake(workspace, file["path"]))
+        near(workspace, file)
         for p in found
         if (p["logic_version"] or 0) == newest or p["layer"] != "gold"
         for file in p["files"]
@@ -95,7 +101,7 @@ def digests(workspace: Workspace, as_of: str | None = None) -> dict[Key, tuple[i
         nothing = connection.execute("select sha256('')").fetchall()[0][0]
         for name in sorted({p["dataset"] for p in known}):
             mine = [p for p in known if p["dataset"] == name]
-            keys = [(str(in_lake(workspace, file["path"])), n) for n, p in enumerate(mine) for file in p["files"]]
+            keys = [(near(workspace, file), n) for n, p in enumerate(mine) for file in p["files"]]
             by_number = _digest_files(connection, keys) if keys else {}
             found |= {key_of(p): by_number.get(n, (0, nothing)) for n, p in enumerate(mine)}
     return found

@@ -11,7 +11,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from tests.kit.faults import Crash
@@ -33,7 +32,7 @@ from tests.kit.lake import (
     projection,
     read_dataset,
 )
-from tests.kit.real import deliver
+from tests.kit.real import created_days, deliver
 from tradex_ledger.domain.request import Request
 from tradex_ledger.domain.run import Run
 from tradex_ledger.workspace import Workspace
@@ -91,17 +90,6 @@ class Story:
 
     def days(self, first: date, last: date) -> list[date]:
         return [first + n * DAY for n in range((last - first).days + 1)]
-
-
-def created_days(paths: list[Path]) -> list[date]:
-    """The days (UTC) on which the posts in these files were created."""
-    with duckdb.connect() as connection:
-        found = connection.execute(
-            "select distinct strptime(json ->> '$.created_at', '%a %b %d %H:%M:%S +0000 %Y')::date as day"
-            " from read_json_objects($1, format = 'newline_delimited') order by day",
-            [[str(path) for path in paths]],
-        ).fetchall()
-    return [row[0] for row in found]
 
 
 def backfill(workspace: Workspace, first: date, last: date, progress: Callable[..., None] | None = None) -> Run:
