@@ -11,11 +11,13 @@ import pytest
 
 from tests.kit import small
 from tests.kit.facts import submit
+from tradex_ledger.clock import seat
 from tradex_ledger.domain.day import Cursor
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.driving.execution import Execution
-from tradex_ledger.driving.lease import QuotaError, quota
+from tradex_ledger.driving.lease import TTL_SECONDS, DrivenElsewhereError, QuotaError, held, quota
+from tradex_ledger.ledger.leases import Leases
 from tradex_ledger.workspace import Workspace
 
 INCREMENTAL = IncrementalRun.start(
@@ -89,3 +91,22 @@ def test_a_backfill_of_a_layer_takes_a_place_of_each_of_its_datasets(workspace: 
         driven(driver(workspace, 5), "gold_baselines"),
     ):
         raise AssertionError("it has no place")
+
+
+@pytest.mark.norm("N29")
+def test_of_a_dead_host_all_that_it_held_is_free_half_a_minute_after_the_first_look(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+):
+    """Its run, the place of its dataset and the place in all: not one after the other."""
+    seconds, mine = [100.0], replace(seat(), uptime=lambda: seconds[0])
+    names = ["bf-1", "place 1 of bronze_x_posts", "place 1 in all"]
+    theirs = Leases(workspace.ledger.engine, replace(mine, machine="another"))
+    assert all(theirs.acquire(name, "dead", TTL_SECONDS) for name in names)
+    for module in ("leases", "application"):
+        monkeypatch.setattr(f"tradex_ledger.ledger.{module}.seat", lambda: mine)
+    ex = driver(workspace, 1, runs_in_all=1)
+    with pytest.raises(DrivenElsewhereError), held(ex, names[0]):
+        raise AssertionError("its holder may live")
+    seconds[0] += TTL_SECONDS
+    with held(ex, names[0]), driven(ex):
+        pass

@@ -42,6 +42,7 @@ def held(ex: Execution, name: str) -> Iterator[None]:
     """
     leases = ex.scope.ledger.leases
     if not leases.acquire(name, ex.token, TTL_SECONDS):
+        ex.scope.ledger.driven()  # of a host that may be dead, all that it holds counts from here on, not this alone
         raise DrivenElsewhereError(name, leases.holder(name))
     stop = threading.Event()
 
