@@ -3,6 +3,11 @@ with named as (
     select dataset, layer, partition, logic_version, run_id, position, unnest(files) as f
     from events
     where topic in ('run.batch_appended', 'run.partition_rebuilt')
+    union all
+    -- What stands in the place of a file of which rows were erased.
+    select dataset, layer, partition, logic_version, run_id, position, replaced_by
+    from erased_files
+    where replaced_by is not null
 ),
 -- A partition that came out the same, or was not built again, names the files that it had.
 files as (
@@ -15,6 +20,8 @@ gone as (
         from events
         where topic in ('dataset.files_pruned', 'dataset.files_lost')
     )
+    union all
+    select path, 'erased', position from erased_files
 )
 select
     n.f.path as path,
@@ -26,12 +33,15 @@ select
     n.partition,
     n.logic_version,
     n.run_id,
-    p.position as pruned_position,
+    greatest(p.position, e.position) as pruned_position,
     l.position as lost_position,
+    e.position as erased_position,
     n.position
 from files n
 left join (select path, max(position) as position from gone where topic = 'dataset.files_pruned' group by path) p
     on p.path = n.f.path
 left join (select path, max(position) as position from gone where topic = 'dataset.files_lost' group by path) l
     on l.path = n.f.path
+left join (select path, max(position) as position from gone where topic = 'erased' group by path) e
+    on e.path = n.f.path
 order by n.position, n.f.path

@@ -17,6 +17,9 @@ content as (
     from recent_history
     where published_position is not null and outcome in ('written', 'appended') and partition >= (from opening)
     group by dataset, partition, run_id
+    union all
+    -- No run did it.
+    select dataset, partition, null, max(position) from erased_files group by dataset, partition
 ),
 checks as (
     select run_id, max(base) as checked_base from publications group by run_id
@@ -83,7 +86,7 @@ stale as (
         max_by(c.run_id, (c.changed_position, a.input_dataset, a.input_partition)) as changed_by_run
     from affected a
     join content c on c.dataset = a.input_dataset and c.partition = a.input_partition
-    where a.built_by is null or (c.run_id <> a.built_by and c.changed_position > a.checked_base)
+    where a.built_by is null or (c.run_id is distinct from a.built_by and c.changed_position > a.checked_base)
     group by a.dataset, a.layer, a.partition, a.logic_version
 ),
 -- Days that a dataset has, but not under its current logic (bumped and not backfilled, or that backfill reverted).

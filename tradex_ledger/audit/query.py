@@ -8,20 +8,29 @@ from typing import TypedDict
 import duckdb
 
 from tradex_ledger.audit.answer import Answer, Rows
-from tradex_ledger.audit.tables import LostFileError, PrunedFileError, Tables
+from tradex_ledger.audit.tables import ErasedFileError, LostFileError, PrunedFileError, Tables
 from tradex_ledger.audit.values import bare, values_of
 from tradex_ledger.datasets.sandbox import close, confine, in_time
 from tradex_ledger.datasets.scope import fold, free_tables, is_elsewhere
 from tradex_ledger.datasets.statement import Node, NotOneSelectError, nodes, parsed_form
 from tradex_ledger.errors import TradexError, UsageError
+from tradex_ledger.lake.known import ERASED
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.storage import LakeFileError, translate
 from tradex_ledger.lake.verified import Reading
-from tradex_ledger.ledger.ask import has_stream
+from tradex_ledger.ledger.ask import has_stream, has_topic
 from tradex_ledger.ledger.named import find_run
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.paths import readable
-from tradex_ledger.relations.data import LOGIC_VERSIONS, LOST_FILES, PARTITIONS, PRUNED_FILES, pruned_paths
+from tradex_ledger.relations.data import (
+    ERASED_FILES,
+    LOGIC_VERSIONS,
+    LOST_FILES,
+    PARTITIONS,
+    PRUNED_FILES,
+    ErasedFile,
+    pruned_paths,
+)
 from tradex_ledger.views import (
     add_events,
     add_projections,
@@ -92,6 +101,7 @@ def query(
         add_projections(connection, sorted(projections))
         twofold = _twofold(store, connection, projections)
         tables = Tables(connection, Reading(lake, trusting=trusting), _candidate(store, candidate), twofold)
+        tables.erased = _erased(store)
         try:
             tables.add(names - projections)
             if EVENTS in asked:
@@ -138,9 +148,19 @@ def _candidate(store: Store, prefix: str | None) -> str | None:
     return None if prefix is None else find_run(store, prefix)
 
 
+def _erased(store: Store) -> dict[str, ErasedFile]:
+    """Files of which rows were erased, whenever that was."""
+    if not has_topic(store, ERASED):
+        return {}
+    with shared_views(store, resolve(store, None), ERASED_FILES.name) as connection:
+        return {file.path: file for file in ERASED_FILES.read(connection)}
+
+
 def pruned_or(store: Store, error: LakeFileError) -> TradexError:
     """Why a file is not there: the event that gave it up, however old the question; else the fault itself."""
     with shared_views(store, resolve(store, None)) as connection:
+        for erased in ERASED_FILES.read(connection, "path = ?", error.path):
+            return ErasedFileError(erased)
         for pruned in PRUNED_FILES.read(connection, "path = ?", error.path):
             readable_ = _readable(connection, pruned.dataset)
             return PrunedFileError(error.path, pruned.position, pruned.by, readable_)

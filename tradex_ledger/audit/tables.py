@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple, TypeAlias
@@ -22,6 +22,7 @@ from tradex_ledger.relations.data import (
     LOST_FILES,
     PARTITION_HISTORY,
     PARTITIONS,
+    ErasedFile,
     File,
     LogicVersion,
     LostFile,
@@ -66,6 +67,18 @@ class PrunedFileError(EnvironmentFault):
         )
 
 
+class ErasedFileError(EnvironmentFault):
+    """A file that the answer needs is gone, since law wanted rows of it erased, by an event that says so."""
+
+    code = "erased"
+
+    def __init__(self, erased: ErasedFile) -> None:
+        super().__init__(
+            f"{erased.erased_rows} rows of the lake file {erased.path} were erased by {erased.by_whom}",
+            mend=f'what is left of it: tradex query "select * from {erased.dataset}"; the rows are nowhere any more',
+        )
+
+
 class LostFileError(EnvironmentFault):
     """A file that the answer needs was declared lost, by an event that says so."""
 
@@ -94,6 +107,8 @@ class Tables:
     warnings: list[str] = field(default_factory=list)
     listed: list[str] = field(default_factory=list)
     """The files of the tables that were made."""
+    erased: Mapping[str, ErasedFile] = field(default_factory=dict)
+    """Files of which rows were erased, maybe after the position that is asked about: what is left of them is read."""
 
     def add(self, names: set[str]) -> None:
         """Make each name a table: `gold_signals` is the version that readers get, `gold_signals_v1` a named one.
@@ -173,6 +188,17 @@ class Tables:
                 f"{lost.position}, {'not extracted again yet' if lost.mended_position is None else found}"
             )
 
+    def _standing(self, file: File) -> File | None:
+        erased = self.erased.get(file["path"])
+        return file if erased is None else erased.stands_now
+
+    def _warn_of_erasures(self, erased: Sequence[ErasedFile]) -> None:
+        """Say how many rows that were there then are erased by now, by which events."""
+        events = {file.position: file for file in erased}
+        for position, one in sorted(events.items()):
+            rows = sum(file.erased_rows for file in erased if file.position == position)
+            self.warnings.append(f"{rows} rows of {one.dataset} that were there then are erased by {one.by_whom}")
+
     def partitions(self, version: LogicVersion) -> list[Held]:
         """The partitions of a logic version, candidates laid over; in order of day."""
         where, values = "dataset = ?", [version.dataset, version.logic_version]
@@ -187,8 +213,13 @@ class Tables:
         return [found[day] for day in sorted(found)]
 
     def paths(self, layered: Sequence[tuple[str, list[File] | None]]) -> list[str]:
-        """Where files lie, each list with its layer. Raises `LakeFileError` when one is not as its event says."""
-        wanted = [(LakeFile.of(file), layer) for layer, files in layered for file in files or ()]
+        """Where files lie, each list with its layer; of one of which rows were erased, where what is left of it lies.
+
+        Raises: `LakeFileError` when one is not as its event says.
+        """
+        named = [(file, layer) for layer, files in layered for file in files or ()]
+        self._warn_of_erasures([self.erased[file["path"]] for file, _ in named if file["path"] in self.erased])
+        wanted = [(LakeFile.of(now), layer) for file, layer in named if (now := self._standing(file)) is not None]
         try:
             self.reading.check(file for file, _ in wanted)
         except LakeFileError as error:

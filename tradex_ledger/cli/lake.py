@@ -67,6 +67,41 @@ def prune(call: Call, dataset: str, reason: str | None, digest: str | None) -> N
 
 @command(
     lake,
+    "erase",
+    example='tradex lake erase bronze_x_posts 1742500000000000000 --reason "erasure asked for by its author" '
+    "--ticket LEGAL-17 --as ana\n"
+    "tradex lake erase bronze_x_posts --as maria\n"
+    "tradex lake erase bronze_x_posts --approve 3f2a… --as maria",
+)
+@click.argument("dataset")
+@click.argument("keys", metavar="[KEY]...", nargs=-1)
+@click.option("--reason", help="Why law wants these rows gone; makes the plan.")
+@click.option("--ticket", help="With --reason: the ticket of it.")
+@click.option("--approve", "digest", metavar="DIGEST", help="Approve the plan with this digest (12 digits or more).")
+def erase(
+    call: Call, dataset: str, keys: tuple[str, ...], reason: str | None, ticket: str | None, digest: str | None
+) -> int:
+    """Erase rows because law asks for it, from every file that holds them. Nobody may, unless may_erase names persons.
+
+    KEYs are those of the first column of the dataset's key. One person plans, another looks (no option) and approves:
+    files are written anew without the rows, and the old ones removed. It cannot be undone. Questions as of before name
+    the event. Exit status 1 when rows are left in files that were written meanwhile.
+    """
+    if bool(keys) != (reason is not None) or (ticket is not None) != (reason is not None) or (reason and digest):
+        raise click.UsageError("Give KEYs, --reason and --ticket to make a plan, or --approve DIGEST, or none of them.")
+    with call.open(reading=digest is None and reason is None) as workspace:
+        if digest is not None:
+            found = workspace.lake.erase(dataset, digest)
+        elif reason is not None and ticket is not None:
+            found = workspace.lake.plan_erasure(dataset, keys, reason=reason, ticket=ticket)
+        else:
+            found = workspace.lake.waiting_erasure(dataset)
+    call.result(found, lambda show, document: layout.erasure(show, document, dataset))
+    return 1 if found.left else 0
+
+
+@command(
+    lake,
     "lost",
     example="tradex lake lost\n"
     'tradex lake lost bronze_trades --reason "the disk of rack 4 died, INC-4400" --as ana\n'

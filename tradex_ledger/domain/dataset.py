@@ -21,9 +21,9 @@ from tradex_ledger.domain.dataset_errors import (
 )
 from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.digest import digest_of
+from tradex_ledger.domain.erasures import Erasures
 from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.layers import LAYERS
-from tradex_ledger.domain.losses import Losses
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.protection import Protection
 from tradex_ledger.domain.reason import check_reason
@@ -65,7 +65,7 @@ class Logic:
         return asdict(self)
 
 
-class Dataset(Losses):
+class Dataset(Erasures):
     """Registered once; versioned when its logic changes; published into by runs."""
 
     TOPIC: ClassVar[str] = "dataset"

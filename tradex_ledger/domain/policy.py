@@ -102,9 +102,10 @@ class PeakHoursError(RefusedError):
         )
 
 
-def right(deed: str) -> tuple[str, ...]:
-    """Who may do a deed: anybody, unless persons are named. Its words stand beside it in a fresh `tradex.toml`."""
-    return field(default=ANYBODY, metadata={"deed": deed})
+def right(deed: str, usual: tuple[str, ...] = ANYBODY) -> tuple[str, ...]:
+    """Who may do a deed: anybody (or what is `usual`), unless persons are named. Its words stand beside it in a fresh
+    `tradex.toml`."""
+    return field(default=usual, metadata={"deed": deed})
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,7 @@ class Policy:
     may_declare_lost: tuple[str, ...] = right("say that files are gone, and confirm that; never one person both")
     may_deliver: tuple[str, ...] = right("send alerts")
     may_retract: tuple[str, ...] = right("say which rows are to be shown no more")
+    may_erase: tuple[str, ...] = right("erase rows because law asks for it; nobody, unless named; never one both", ())
     may_set_policy: tuple[str, ...] = right("change this policy; by two persons, unless anybody may")
     may_set_keys: tuple[str, ...] = right("add and revoke the keys that sign; unless set: who may change this policy")
     may_accept_engine: tuple[str, ...] = right("let an engine go on that gives other rows; unless set: who may approve")

@@ -130,14 +130,17 @@ def _check(policy: Policy) -> None:
     if "forced" not in policy.needs_approval:
         raise PolicyValueError("needs_approval must have forced: it is never done without a second person")
     _check_signed(policy)
+    usual = Policy()
     for name in deeds():
         allowed = getattr(policy, name)
-        if not allowed:
+        if not allowed and getattr(usual, name):
             raise PolicyValueError(f"{name} is empty: nobody could ever", f'name somebody, or {name} = ["*"]')
         if "*" in allowed and allowed != ANYBODY:
             others = ", ".join(item for item in allowed if item != "*")
             mend = "leave the names out, or the *"
             raise PolicyValueError(f'{name} has "*" (anybody) beside {others or "another"}', mend)
+        if allowed == ANYBODY and not getattr(usual, name):
+            raise PolicyValueError(f'{name} has "*" (anybody)', "name the persons: nobody else may ever do that")
     try:
         ZoneInfo(policy.peak_time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones is none

@@ -137,6 +137,10 @@ class Cache:
                 made.replace(place)
         return place
 
+    def forget(self, file: LakeFile) -> None:
+        """Remove a file, whoever was given it: who has opened it reads on."""
+        self._place(file.sha256).unlink(missing_ok=True)
+
     def trim(self, bound: int) -> None:
         """Remove what was read longest ago, and is held by no process, until no more than `bound` bytes are here."""
         held = self._held()

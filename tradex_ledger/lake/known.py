@@ -14,11 +14,13 @@ from tradex_ledger.ledger.rows import BrokenRowError, check_row, entry_of
 from tradex_ledger.ledger.select import Store
 
 _BEGUN, _PLANNED = "lake.epoch_begun", "lake.epoch_planned"
-PUBLISHED = ("run.published", "backfill.reverted", "dataset.files_pruned", "lake.collected", _BEGUN)
+ERASED = "dataset.files_erased"
+"""It names files that others stand in for, without the rows that were erased."""
+PUBLISHED = ("run.published", "backfill.reverted", "dataset.files_pruned", ERASED, "lake.collected", _BEGUN)
 """After these the lake is not what it was: a ledger that does not know of them must not touch it."""
 NAMED = ("run.partition_rebuilt", "run.batch_appended")
 """These name files of the lake."""
-GIVEN_UP = ("dataset.files_pruned", "dataset.files_lost")
+GIVEN_UP = ("dataset.files_pruned", ERASED, "dataset.files_lost")
 """These name files that nobody expects there any more."""
 
 
@@ -90,6 +92,11 @@ def named_files(store: Store) -> Iterator[LakeFile]:
 def files_in(facts: Facts) -> list[LakeFile]:
     """The files that an event of `NAMED` or `GIVEN_UP` lists, of its facts."""
     return [LakeFile.of(file) for file in facts["files"]]
+
+
+def put_in_place(facts: Facts) -> list[str]:
+    """The names of the files that an event of `ERASED` put in the places of others."""
+    return [LakeFile.of(file["into"]).path for file in facts["files"] if file["into"] is not None]
 
 
 def _files(store: Store, topics: Sequence[str]) -> Iterator[LakeFile]:

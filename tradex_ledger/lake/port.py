@@ -118,6 +118,10 @@ class Lake(Protocol):
         """
         ...
 
+    def forget(self, file: LakeFile) -> None:
+        """Have no copy of a file on this machine any more, where a storage keeps any; the file itself stays."""
+        return
+
     def files(self) -> Iterator[Entry]:
         """Each thing that lies there, markers and staging apart, whoever put it there; links are not followed.
 

@@ -101,6 +101,10 @@ class S3Lake(Lake):
         if version is None or ((found := wait_for(objects.look(path))) and found.version == version):
             wait_for(objects.delete(path))
 
+    def forget(self, file: LakeFile) -> None:
+        """Remove it from the cache of this user."""
+        open_cache().forget(file)
+
     def files(self) -> Iterator[Entry]:
         """Each object but the markers."""
         return (entry for entry in wait_for(_all(self._objects().below())) if not entry.path.startswith(f"{MARKS}/"))

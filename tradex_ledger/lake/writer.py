@@ -68,7 +68,7 @@ def write_days(
             raise PartitionValueError(f"{column} = {day}")
         _check_key(rows, order)
         path = folder / f"{day}.parquet"
-        _write(rows, path)
+        write_table(rows, path)
         if durable:
             sync_file(path)
         staged.append(StagedFile(day_of(day), path, rows.num_rows, path.stat().st_size, sha256_of(path)))
@@ -118,7 +118,8 @@ def _same_as_before(values: pa.Array) -> pa.Array:
     return same
 
 
-def _write(rows: pa.Table, path: Path) -> None:
+def write_table(rows: pa.Table, path: Path) -> None:
+    """Write rows as every file of a lake is written: its bytes follow from them."""
     # Whole columns, so that page boundaries do not follow the batches the rows came in.
     pq.write_table(
         rows.combine_chunks(),

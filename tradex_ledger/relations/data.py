@@ -191,7 +191,7 @@ class Protection(NamedTuple):
 
 
 class NamedFile(NamedTuple):
-    """A file of the lake that an event names; the positions at which it was given up, and declared lost."""
+    """A file of the lake that an event names; the positions at which it was given up, declared lost, and erased."""
 
     path: str
     bytes: int
@@ -204,6 +204,7 @@ class NamedFile(NamedTuple):
     run_id: str
     pruned_position: int | None
     lost_position: int | None
+    erased_position: int | None
     position: int
 
     @property
@@ -225,6 +226,37 @@ class PrunedFile(NamedTuple):
     position: int
 
 
+class ErasedFile(NamedTuple):
+    """A file of which rows were erased because law asked for it, and what stands in its place (None: nothing)."""
+
+    dataset: str
+    layer: str
+    partition: date
+    logic_version: int
+    run_id: str
+    path: str
+    bytes: int
+    rows: int
+    sha256: str
+    erased_rows: int
+    replaced_by: File | None
+    stands_now: File | None
+    rows_of: str
+    digest: str
+    reason: str
+    ticket: str
+    planned_by: str
+    approved_by: str
+    position: int
+    at: datetime
+
+    @property
+    def by_whom(self) -> str:
+        """Who erased it and why, in words."""
+        who = f"{self.planned_by}, approved by {self.approved_by}"
+        return f"the event of position {self.position} ({who}; {self.ticket}: {self.reason})"
+
+
 LOGIC_VERSIONS = Relation("logic_versions", LogicVersion)
 PARTITIONS = Relation("partitions", Partition)
 PARTITION_HISTORY = Relation("partition_history", PartitionHistory)
@@ -236,11 +268,20 @@ DEFINITIONS = Relation("definitions", Definition)
 PROTECTIONS = Relation("protections", Protection)
 LAKE_FILES = Relation("lake_files", NamedFile)
 PRUNED_FILES = Relation("pruned_files", PrunedFile)
+ERASED_FILES = Relation("erased_files", ErasedFile)
 
 
 def pruned_paths(connection: duckdb.DuckDBPyConnection, dataset: str) -> set[str]:
-    """The files of a dataset that were given up."""
-    return {pruned.path for pruned in PRUNED_FILES.read(connection, "dataset = ?", dataset)}
+    """The files of a dataset that were given up, those among them of which rows were erased."""
+    pruned = {file.path for file in PRUNED_FILES.read(connection, "dataset = ?", dataset)}
+    return pruned | {file.path for file in ERASED_FILES.read(connection, "dataset = ?", dataset)}
+
+
+def standing(connection: duckdb.DuckDBPyConnection, files: list[File] | None) -> tuple[LakeFile, ...]:
+    """Files that an event names, as they are now: without the rows that were erased since, if any were."""
+    erased = {file.path: file.stands_now for file in ERASED_FILES.read(connection)}
+    now = (erased.get(file["path"], file) for file in files or ())
+    return tuple(LakeFile.of(file) for file in now if file is not None)
 
 
 def gone_paths(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:

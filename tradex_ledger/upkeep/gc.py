@@ -19,7 +19,7 @@ from tradex_ledger.domain.unnamed import FOREIGN, Unnamed
 from tradex_ledger.driving.fence import load_run
 from tradex_ledger.driving.lease import TTL_SECONDS
 from tradex_ledger.lake.identity import RUN_FILE, mark_saved, settle
-from tradex_ledger.lake.known import NAMED, files_in
+from tradex_ledger.lake.known import ERASED, NAMED, files_in, put_in_place
 from tradex_ledger.lake.port import Entry, Lake
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.application import Ledger
@@ -172,10 +172,13 @@ def _still_unnamed(ledger: Ledger, found: list[Unreferenced]) -> list[Unreferenc
     wanted = {item.what.path for item in found}
     named: set[str] = set()
     given_up: set[str] = set()
-    for topic in (*NAMED, "dataset.files_pruned") if wanted else ():
+    for topic in (*NAMED, "dataset.files_pruned", ERASED) if wanted else ():
         for row in events_of(ledger.store, [topic]):
-            paths = {file.path for file in files_in(entry_of(ledger.id, row).data)}
+            facts = entry_of(ledger.id, row).data
+            paths = {file.path for file in files_in(facts)}
             (named if topic in NAMED else given_up).update(paths & wanted)
+            if topic == ERASED:
+                named.update(wanted.intersection(put_in_place(facts)))
     return [item for item in found if item.what.path not in named - given_up]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tradex_ledger.audit.documents.lake import (
+    ErasureDocument,
     GarbageDocument,
     IdentityDocument,
     LossDocument,
@@ -89,6 +90,29 @@ class LakeRoom:
 
         self.core.pipeline.get(name)
         return prune(self.core.ledger, self.core.lake, name, digest, by=self.core.actor, policy=self.core.policy)
+
+    def waiting_erasure(self, name: str) -> ErasureDocument:
+        """The erasure of rows of a dataset that waits for its approval, or has not ended."""
+        dataset = self._datasets.get(name)
+        plan = dataset.erasing or dataset.erasure_plan
+        status = "approved, not ended" if dataset.erasing else "waits" if plan else "none"
+        return ErasureDocument(plan.digest if plan else None, status, plan)
+
+    def plan_erasure(self, name: str, keys: Iterable[str], *, reason: str, ticket: str) -> ErasureDocument:
+        """List the files that hold rows which law wants erased, by their keys; somebody else approves the digest."""
+        from tradex_ledger.upkeep.erase import plan_erasure
+
+        self.core.pipeline.get(name)
+        found = plan_erasure(self.core.scope(), self.core.lake, name, keys, reason=reason, ticket=ticket)
+        return ErasureDocument(found.plan.digest, "waits", found.plan, found.unknown, found.mentions)
+
+    def erase(self, name: str, digest: str) -> ErasureDocument:
+        """Approve an erasure and carry it out, or go on with one that was approved."""
+        from tradex_ledger.upkeep.erase import erase
+
+        self.core.pipeline.get(name)
+        done = erase(self.core.scope(), self.core.lake, name, digest)
+        return ErasureDocument(done.plan.digest, "ended", done.plan, left=done.left)
 
     def declare_loss(self, name: str, *, reason: str, only: Iterable[str] = ()) -> Dataset:
         """Say that files of a dataset are lost: all that are missing or changed, or some; somebody else confirms it."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tradex_ledger.audit.documents.form import HIDDEN, SPREAD
 from tradex_ledger.domain.day import iso
+from tradex_ledger.domain.erasing import ErasurePlan, Holding
 from tradex_ledger.domain.unnamed import Unnamed
 from tradex_ledger.domain.waiting import FileList, ListedFile
 from tradex_ledger.errors import TradexError
@@ -52,6 +53,22 @@ class PruneDocument:
     files: list[ListedFile]
     nowhere_else: list[str]
     plan: FileList | None = field(metadata=HIDDEN)
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureDocument:
+    """An erasure of a dataset's rows: what waits to be approved (digest None: nothing does), or was carried out.
+
+    `unknown` are keys that no row has, `mentions` counts other rows that name one in their texts, `left` are files that
+    hold such rows though it was carried out.
+    """
+
+    digest: str | None
+    status: str
+    plan: ErasurePlan | None
+    unknown: list[str] = field(default_factory=list)
+    mentions: int = 0
+    left: list[Holding] = field(default_factory=list)
 
 
 class Wrong(NamedTuple):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from tradex_ledger.audit.documents.lake import (
         ConfirmedDocument,
+        ErasureDocument,
         GarbageDocument,
         IdentityDocument,
         LossDocument,
@@ -47,6 +48,30 @@ def prune(show: Show, document: PruneDocument, dataset: str) -> None:
     show.table([listed.to_event() for listed in plan.files], ("path", "bytes", "partition", "logic_version"))
     show.line(f"plan {plan.digest} by {plan.by}: {len(plan.files)} files, {bytes_text(plan.bytes)}")
     show.note(f"next, somebody else: tradex lake prune {dataset} --approve {plan.digest}")
+
+
+def erasure(show: Show, document: ErasureDocument, dataset: str) -> None:
+    """What is to be erased, and was: files, what was delivered with it, and what comes next."""
+    if (plan := document.plan) is None:
+        show.note(f"no erasure waits; plan one: tradex lake erase {dataset} KEY… --reason … --ticket …")
+        return
+    show.table([one.to_event() for one in plan.files], ("path", "erased", "rows", "partition", "logic_version"))
+    what = f"{plan.erased} rows of {len(plan.files)} files, for {len(plan.rows)} keys ({plan.ticket}: {plan.reason})"
+    show.line(f"erasure {plan.digest} by {plan.by}, {document.status}: {what}")
+    if document.unknown:
+        show.warning(f"no row has the key {', '.join(document.unknown)}")
+    if document.mentions:
+        show.warning(f"{document.mentions} other rows name such a key in a text (reposts, quotes): they stay")
+    if plan.delivered:
+        show.line(f"delivered with them, and yours to remove: {', '.join(plan.delivered)}")
+    if document.status == "ended":
+        show.note("caches of other machines, backups and delivered files may hold them still: docs/x_api.md")
+        show.note("next: tradex backfill propose (what was built upon them is stale)")
+    else:
+        who = "" if document.status != "waits" else ", somebody else"
+        show.note(f"next{who}: tradex lake erase {dataset} --approve {plan.digest}")
+    for one in document.left:
+        show.warning(f"{one.listed.file.path} was written meanwhile, and holds {one.rows} of them: plan anew")
 
 
 def losses(show: Show, document: LossDocument) -> None:

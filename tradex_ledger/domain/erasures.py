@@ -1,0 +1,110 @@
+"""Rows that law wants erased: the one exception to that Bronze only grows (N6). No I/O here.
+
+Nobody may do it unless the policy names persons. One of them plans, another approves by the plan's digest, with a reason
+and a ticket; the lake is looked at and written by who calls (`upkeep/erase.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tradex_ledger.domain import erasure_events as events
+from tradex_ledger.domain.digest import digest_of
+from tradex_ledger.domain.erasing import ErasurePlan, Holding
+from tradex_ledger.domain.facts import Facts
+from tradex_ledger.domain.losses import Losses
+from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.reason import check_reason
+from tradex_ledger.domain.request import check_ticket
+from tradex_ledger.domain.waiting import is_own, named
+from tradex_ledger.errors import RefusedError
+
+RIGHT = "erase"
+"""Of who plans it, and of who approves."""
+
+
+class ErasureRefusedError(RefusedError):
+    """Nothing is erased that nobody planned, that was planned otherwise, or that only one person wants."""
+
+    code = "erase"
+
+    def __init__(self, message: str, *, mend: str, code: str = "") -> None:
+        super().__init__(message, mend=mend, code=code)
+
+
+class Erasures(Losses):
+    """The part of a dataset that knows which rows were erased, and takes them in no more."""
+
+    ErasurePlanned = events.ErasurePlanned
+    FilesErased = events.FilesErased
+    ErasureEnded = events.ErasureEnded
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.erased: frozenset[str] = frozenset()
+        self.erasure_plan: ErasurePlan | None = None
+        self.erasing: ErasurePlan | None = None
+
+    def plan_erasure(
+        self,
+        key: str,
+        rows: Sequence[str],
+        files: Sequence[Holding],
+        delivered: Sequence[str],
+        *,
+        reason: str,
+        ticket: str,
+        by: str,
+        policy: Policy,
+    ) -> str:
+        """List the files that hold rows, by digests of their `key`; returns the digest to approve.
+
+        Raises: `NotAllowedError`, `ErasureRefusedError` where one is under way, `TicketError`, what a reason raises.
+        """
+        policy.check_may(RIGHT, by)
+        if self.erasing is not None:
+            raise ErasureRefusedError(
+                f"the erasure {self.erasing.digest[:12]} of rows of {self.name} has not ended",
+                mend=self.way_on(self.erasing),
+            )
+        why, told = check_reason(reason), check_ticket(ticket)
+        listed, wanted, sources = [file.to_event() for file in files], sorted(set(rows)), sorted(set(delivered))
+        digest = digest_of([self.name, key, wanted, listed, why, told])
+        facts: Facts = {"key": key, "rows": wanted, "files": listed, "delivered": sources, "digest": digest}
+        self.trigger_event(self.ErasurePlanned, **facts, reason=why, ticket=told, by=by)
+        return digest
+
+    def approved_erasure(self, digest: str, *, by: str, policy: Policy) -> ErasurePlan:
+        """The plan with that digest, if somebody may carry it out: four eyes, who planned it does not approve.
+
+        Raises: `NotAllowedError`, `ErasureRefusedError`.
+        """
+        policy.check_may(RIGHT, by)
+        plan = named(self.erasure_plan, digest)
+        if plan is None:
+            raise ErasureRefusedError(
+                f"{self.name} has no plan {digest[:12]} to erase rows",
+                mend=f"make one: tradex lake erase {self.name} KEY… --reason … --ticket …",
+            )
+        policy.check_may(RIGHT, plan.by)
+        if is_own(plan, by):
+            raise ErasureRefusedError(
+                f"{by} planned this erasure and cannot approve it", mend="ask somebody else", code="self-approval"
+            )
+        return plan
+
+    def erase(self, of: str, plan: ErasurePlan, replaced: Sequence[Facts], *, by: str) -> None:
+        """Count files of this dataset no more, and have others in their places; `of` is whose rows are erased."""
+        facts: Facts = {"of": of, "rows": list(plan.rows), "files": list(replaced), "digest": plan.digest}
+        self.trigger_event(self.FilesErased, **facts, reason=plan.reason, ticket=plan.ticket, planned_by=plan.by, by=by)
+
+    def end_erasure(self, *, left: int, by: str) -> None:
+        """Its files are gone; `left` others, named since it was planned, hold such rows all the same."""
+        assert self.erasing is not None
+        plan = self.erasing
+        counts = {"files": len(plan.files), "rows": plan.erased, "left": left}
+        self.trigger_event(self.ErasureEnded, digest=plan.digest, **counts, by=by)
+
+    def way_on(self, plan: ErasurePlan) -> str:
+        """The command that goes on with an erasure which was approved."""
+        return f"go on with it: tradex lake erase {self.name} --approve {plan.digest}"
