@@ -130,6 +130,12 @@ def file_problems(entries: Sequence[Entry], lake: Path) -> Iterator[str]:
     written: dict[str, tuple[str, str]] = {}
     pruned = {f["path"] for entry in entries if entry.topic == "dataset.files_pruned" for f in entry.data["files"]}
     for entry in entries:
+        if entry.topic == "dataset.files_erased":
+            for file in entry.data["files"]:
+                pruned.add(file["path"])
+                if (made := file["into"]) is not None:
+                    facts[made["path"]] = made["bytes"], made["rows"], made["sha256"]
+                    written[made["path"]] = file["dataset"], file["partition"]
         if entry.topic not in ("run.partition_rebuilt", "run.batch_appended"):
             continue
         partition = (entry.data["dataset"], entry.data["partition"])

@@ -61,6 +61,9 @@ def fold_partitions(entries: Iterable[Entry]) -> dict[Key, dict[str, Any]]:
         elif entry.topic == "run.batch_appended":
             key = (data["dataset"], None, date.fromisoformat(data["partition"]))
             current[key] = _appended(current.get(key), entry)
+    for entry in entries:
+        for file in entry.data["files"] if entry.topic == "dataset.files_erased" else ():
+            _erase(current.values(), file)
     lost = {file["path"] for entry in entries if entry.topic == "dataset.files_lost" for file in entry.data["files"]}
     for facts in current.values() if lost else ():
         if facts["layer"] == "bronze" and any(file["path"] in lost for file in facts["files"]):
@@ -69,6 +72,16 @@ def fold_partitions(entries: Iterable[Entry]) -> dict[Key, dict[str, Any]]:
             for count in ("rows", "bytes"):
                 facts[count] -= sum(file[count] for file in gone)
     return current
+
+
+def _erase(partitions: Iterable[dict[str, Any]], file: dict[str, Any]) -> None:
+    """Have what is left of a file stand in its place."""
+    left = [file["into"]] if file["into"] else []
+    for facts in partitions:
+        if file["path"] in [one["path"] for one in facts["files"]]:
+            facts["files"] = [new for one in facts["files"] for new in (left if one["path"] == file["path"] else [one])]
+            for count in ("rows", "bytes"):
+                facts[count] = sum(one[count] for one in facts["files"])
 
 
 def _built(entry: Entry, published: Entry) -> dict[str, Any]:

@@ -209,7 +209,7 @@ _TEMPLATES = {
     "dataset.files_lost": "{n_files} files are lost ({digest}), declared by {declared_by}: {reason}",
     "dataset.erasure_planned": "plan {digest} to erase rows from {n_files} files ({ticket}): {reason}",
     "dataset.files_erased": "rows erased from {n_files} files by plan {digest} of {planned_by} ({ticket}): {reason}",
-    "dataset.erasure_ended": "erasure {digest} ended: {files} files are gone, {rows} rows with them",
+    "dataset.erasure_ended": "erasure {digest} ended: {removed_files} files are gone, {erased_rows} rows with them",
     "lake.opened": "what is done to the lake as a whole is told from position {position} on",
     "lake.collected": "{n_files} files that no event named removed, {bytes} bytes: {reason}",
     "lake.epoch_planned": "epoch {epoch} asked for, {how}, plan {digest}: {reason}",

@@ -49,11 +49,11 @@ class Holding:
 class ErasurePlan:
     """An erasure that somebody planned.
 
-    `rows` are the digests of keys, `key` the column that has them, `delivered` names what was delivered with them.
+    `keys` are digests, `key` is the column that has the keys, `delivered` names what was delivered with them.
     """
 
     key: str
-    rows: tuple[str, ...]
+    keys: tuple[str, ...]
     files: tuple[Holding, ...]
     delivered: tuple[str, ...]
     digest: str
@@ -75,7 +75,7 @@ class ErasurePlan:
         """As events and documents have it, with who planned it."""
         return {
             "key": self.key,
-            "rows": list(self.rows),
+            "keys": list(self.keys),
             "files": [holding.to_event() for holding in self.files],
             "delivered": list(self.delivered),
             "digest": self.digest,

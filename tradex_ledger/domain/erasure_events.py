@@ -20,7 +20,7 @@ class ErasurePlanned(Event):
 
     TOPIC: ClassVar[str] = "dataset.erasure_planned"
     key: str
-    rows: list[str]
+    keys: list[str]
     files: list[Facts]
     delivered: list[str]
     digest: str
@@ -29,7 +29,7 @@ class ErasurePlanned(Event):
 
     def apply(self, aggregate: Erasures) -> None:
         files = tuple(map(Holding.from_event, self.files))
-        told = tuple(self.rows), files, tuple(self.delivered), self.digest, self.reason, self.ticket, self.by
+        told = tuple(self.keys), files, tuple(self.delivered), self.digest, self.reason, self.ticket, self.by
         aggregate.erasure_plan = ErasurePlan(self.key, *told)
 
 
@@ -42,7 +42,7 @@ class FilesErased(Event):
 
     TOPIC: ClassVar[str] = "dataset.files_erased"
     of: str
-    rows: list[str]
+    keys: list[str]
     files: list[Facts]
     digest: str
     reason: str
@@ -50,7 +50,7 @@ class FilesErased(Event):
     planned_by: str
 
     def apply(self, aggregate: Erasures) -> None:
-        aggregate.erased = aggregate.erased.union(self.rows)
+        aggregate.erased = aggregate.erased.union(self.keys)
         if self.of == aggregate.name:
             aggregate.erasing, aggregate.erasure_plan = aggregate.erasure_plan, None
 
@@ -60,8 +60,8 @@ class ErasureEnded(Event):
 
     TOPIC: ClassVar[str] = "dataset.erasure_ended"
     digest: str
-    files: int
-    rows: int
+    removed_files: int
+    erased_rows: int
     left: int
 
     def apply(self, aggregate: Erasures) -> None:

@@ -1,7 +1,7 @@
 """Rows that law wants erased: the one exception to that Bronze only grows (N6). No I/O here.
 
-Nobody may do it unless the policy names persons. One of them plans, another approves by the plan's digest, with a reason
-and a ticket; the lake is looked at and written by who calls (`upkeep/erase.py`).
+Nobody may do it unless the policy names persons. One of them plans, with a reason and a ticket, another approves by the
+plan's digest; the lake is looked at and written by who calls (`upkeep/erase.py`).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Erasures(Losses):
     def plan_erasure(
         self,
         key: str,
-        rows: Sequence[str],
+        keys: Sequence[str],
         files: Sequence[Holding],
         delivered: Sequence[str],
         *,
@@ -57,7 +57,7 @@ class Erasures(Losses):
         by: str,
         policy: Policy,
     ) -> str:
-        """List the files that hold rows, by digests of their `key`; returns the digest to approve.
+        """List the files that hold rows, by the digests of their `keys` in a column; returns the digest to approve.
 
         Raises: `NotAllowedError`, `ErasureRefusedError` where one is under way, `TicketError`, what a reason raises.
         """
@@ -68,9 +68,9 @@ class Erasures(Losses):
                 mend=self.way_on(self.erasing),
             )
         why, told = check_reason(reason), check_ticket(ticket)
-        listed, wanted, sources = [file.to_event() for file in files], sorted(set(rows)), sorted(set(delivered))
+        listed, wanted, sources = [file.to_event() for file in files], sorted(set(keys)), sorted(set(delivered))
         digest = digest_of([self.name, key, wanted, listed, why, told])
-        facts: Facts = {"key": key, "rows": wanted, "files": listed, "delivered": sources, "digest": digest}
+        facts: Facts = {"key": key, "keys": wanted, "files": listed, "delivered": sources, "digest": digest}
         self.trigger_event(self.ErasurePlanned, **facts, reason=why, ticket=told, by=by)
         return digest
 
@@ -95,14 +95,14 @@ class Erasures(Losses):
 
     def erase(self, of: str, plan: ErasurePlan, replaced: Sequence[Facts], *, by: str) -> None:
         """Count files of this dataset no more, and have others in their places; `of` is whose rows are erased."""
-        facts: Facts = {"of": of, "rows": list(plan.rows), "files": list(replaced), "digest": plan.digest}
+        facts: Facts = {"of": of, "keys": list(plan.keys), "files": list(replaced), "digest": plan.digest}
         self.trigger_event(self.FilesErased, **facts, reason=plan.reason, ticket=plan.ticket, planned_by=plan.by, by=by)
 
     def end_erasure(self, *, left: int, by: str) -> None:
         """Its files are gone; `left` others, named since it was planned, hold such rows all the same."""
         assert self.erasing is not None
         plan = self.erasing
-        counts = {"files": len(plan.files), "rows": plan.erased, "left": left}
+        counts = {"removed_files": len(plan.files), "erased_rows": plan.erased, "left": left}
         self.trigger_event(self.ErasureEnded, digest=plan.digest, **counts, by=by)
 
     def way_on(self, plan: ErasurePlan) -> str:

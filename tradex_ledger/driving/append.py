@@ -21,6 +21,7 @@ from tradex_ledger.driving.execution import Bench, Execution, Prepared
 from tradex_ledger.driving.fence import DrivenRun
 from tradex_ledger.driving.homes import NOTHING_MOVED, Moved, find_moved
 from tradex_ledger.driving.keys import KeyIndex
+from tradex_ledger.lake.erased import NOTHING_ERASED, Erased
 from tradex_ledger.lake.inputs import InputFile
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.ledger.application import WriterConflictError
@@ -42,10 +43,12 @@ def rows_by_day(definition: Definition, staged: list[str]) -> Counter[Day]:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where staged rows of a dataset belong, as of a catalog: rows of other days, files that lines were known by."""
+    """Where staged rows of a dataset belong, as of a catalog: rows of other days, files that lines were known by; and
+    which of them were erased, and belong nowhere."""
 
     moved: Moved = NOTHING_MOVED
     lines: Mapping[Day, tuple[InputFile, ...]] = field(default_factory=dict)
+    erased: Erased = NOTHING_ERASED
 
 
 def placed_rows(
@@ -57,11 +60,12 @@ def placed_rows(
     folder: Path,
 ) -> Placed:
     """Look where the staged rows of a dataset of a source belong. Raises: `LakeFileError`."""
-    definition = part.definition
+    definition, lock = part.definition, ex.scope.lock(part.name)
+    erased = Erased(ex.scope.ledger.id, lock.erased)
     if not part.of_lines:
-        protected = ex.scope.lock(definition.name).protected
-        return Placed(moved=find_moved(ex, index, catalog, part.intake, staged, folder, protected=protected))
-    return Placed(lines=lines_elsewhere(ex.lake, index, catalog, part.intake, definition, staged))
+        moved = find_moved(ex, index, catalog, part.intake, staged, folder, protected=lock.protected)
+        return Placed(moved=moved, erased=erased)
+    return Placed(lines=lines_elsewhere(ex.lake, index, catalog, part.intake, definition, staged), erased=erased)
 
 
 def known_rows(
@@ -111,6 +115,7 @@ def append_task(
         moved=placed.moved.path,
         indexed=part.indexed,
         of_lines=part.of_lines,
+        erased=placed.erased,
         folder=into.folder,
         run_id=into.run_id,
         ingested_at=into.ingested_at,

@@ -11,6 +11,7 @@ import duckdb
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.domain.day import Day, day_of, iso
 from tradex_ledger.driving.keys import keys_of
+from tradex_ledger.lake.erased import NOTHING_ERASED, Erased
 from tradex_ledger.lake.inputs import InputFile, checked, paths_today
 from tradex_ledger.lake.storage import StagedFile, translate
 from tradex_ledger.lake.writer import limit_resources, write_days
@@ -45,7 +46,7 @@ class AppendTask:
 
     `counts` are columns that tell how a row was doing when it was delivered: no part of what it is. `moved` is the file
     of the staged rows that belong to another day than theirs (`homes.py`), `indexed` the column that rows are found by.
-    `of_lines`: they are lines that are no rows, each with its file and its number.
+    `of_lines`: they are lines that are no rows, each with its file and its number. What was `erased` stays away.
     """
 
     dataset: str
@@ -63,6 +64,7 @@ class AppendTask:
     moved: str | None = None
     indexed: str | None = None
     of_lines: bool = False
+    erased: Erased = NOTHING_ERASED
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ def _append_days(task: AppendTask) -> Appended:
     connection = connect()
     try:
         limit_resources(connection, task.folder / "spill", task.memory_mb)
+        task.erased.prepare(connection)
         has_known = _find_known(connection, task)
         recounted = _recounted(connection, task, has_known)
         files = write_days(
@@ -137,6 +140,7 @@ def count_new_rows(task: AppendTask) -> list[tuple[Day, str | None, int]]:
     connection = connect()
     try:
         limit_resources(connection, task.folder / "spill", task.memory_mb)
+        task.erased.prepare(connection)
         sql = _append_sql(task, _find_known(connection, task), more="__delivered")
         file = '"file"' if task.of_lines else "null::varchar"
         found = connection.execute(f"select __delivered, {file}, count(*) from ({sql}) group by all").fetchall()
@@ -194,6 +198,8 @@ def _rows_sql(task: AppendTask) -> str:
             f"where {within} and not exists (from {moved} m where {same}) "
             f"union all by name select * exclude (__known) from {moved} where {within}"
         )
+    if task.erased:
+        rows = f"select * from ({rows}) where not {task.erased.condition(None if task.of_lines else task.key[0])}"
     return rows
 
 

@@ -26,19 +26,23 @@ class Erased:
     def __bool__(self) -> bool:
         return bool(self.keys)
 
-    def condition(self, connection: duckdb.DuckDBPyConnection, key: str | None) -> str:
-        """SQL that holds for rows whose `key` is among them; without a key, for lines that have one as a word.
+    def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Give a connection what `condition` reads: a table of the digests."""
+        if self:
+            connection.execute(
+                f"create or replace temp table {_TABLE} as select unnest($1) as digest", [sorted(self.keys)]
+            )
 
-        The connection gets a table of the digests.
-        """
-        connection.execute(f"create temp table if not exists {_TABLE} (digest varchar)")
-        connection.execute(f"delete from {_TABLE}")
-        connection.execute(f"insert into {_TABLE} select unnest($1)", [sorted(self.keys)])
+    def condition(self, key: str | None) -> str:
+        """SQL that holds for rows whose `key` is among them; without a key, for lines that have one as a word."""
         salt = "'" + self.ledger.replace("'", "''") + f"' || chr({ord(SEPARATOR)}) || "
         if key is not None:
             return f'coalesce(sha256({salt} "{key}"::varchar) in (select digest from {_TABLE}), false)'
         words = f"list_transform(regexp_extract_all(\"{RAW}\", '{_WORDS}'), lambda word: sha256({salt} word))"
         return f"coalesce(list_has_any({words}, (select list(digest) from {_TABLE})), false)"
+
+
+NOTHING_ERASED = Erased()
 
 
 def key_in(columns: Collection[str], key: str) -> tuple[bool, str | None]:

@@ -118,7 +118,7 @@ class Lake(Protocol):
         """
         ...
 
-    def forget(self, file: LakeFile) -> None:
+    def forget(self, file: LakeFile) -> None:  # noqa: ARG002 — most keep none
         """Have no copy of a file on this machine any more, where a storage keeps any; the file itself stays."""
         return
 

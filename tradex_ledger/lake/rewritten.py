@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -22,10 +22,7 @@ from tradex_ledger.paths import file_list
 
 AT_ONCE = 256
 """Files that are read by one statement."""
-_DELIVERED = {
-    ("source",): "source",
-    ("file", "line"): "file || ':' || line",
-}
+_DELIVERED = ((frozenset({"source"}), "source"), (frozenset({"file", "line"}), "file || ':' || line"))
 """What says where a row was delivered, by the columns that a file has."""
 
 
@@ -39,15 +36,21 @@ class Held:
     mentions: int
 
 
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What is looked for: rows of which the column `key` has an erased value; the values themselves, where known."""
+
+    erased: Erased
+    key: str
+    keys: tuple[str, ...] = ()
+
+
 def holding(
-    connection: duckdb.DuckDBPyConnection,
-    lake: Lake,
-    files: Sequence[Holding],
-    erased: Erased,
-    key: str,
-    keys: Sequence[str] = (),
+    connection: duckdb.DuckDBPyConnection, lake: Lake, files: Sequence[Holding], sought: Sought
 ) -> Iterator[Held]:
-    """Those of some files that hold rows of which the `key` is erased. Raises: `LakeFileError`, `EnvironmentFault`."""
+    """Those of some files of a dataset that hold such rows, or only mention one. Raises: `LakeFileError`,
+    `EnvironmentFault`."""
+    sought.erased.prepare(connection)
     for begin in range(0, len(files), AT_ONCE):
         some = files[begin : begin + AT_ONCE]
         lake.bring(one.listed.file for one in some)
@@ -56,7 +59,8 @@ def holding(
         try:
             described = [(_columns(lake.near(one.listed.file)), one) for one in some]
             for columns, alike in groupby(described, lambda pair: pair[0]):
-                yield from _holding(connection, lake, columns, [one for _, one in alike], erased, key, keys)
+                by_path = {str(lake.near(one.listed.file)): one for _, one in alike}
+                yield from _holding(connection, by_path, columns, sought)
         except (OSError, duckdb.Error) as error:
             raise translate(error, "looking for rows in the lake") from error
 
@@ -69,31 +73,25 @@ def _columns(path: Path) -> tuple[tuple[str, str], ...]:
 
 def _holding(
     connection: duckdb.DuckDBPyConnection,
-    lake: Lake,
+    by_path: Mapping[str, Holding],
     columns: tuple[tuple[str, str], ...],
-    files: Sequence[Holding],
-    erased: Erased,
-    key: str,
-    keys: Sequence[str],
+    sought: Sought,
 ) -> Iterator[Held]:
-    names = [name for name, _ in columns]
-    is_told, column = key_in(names, key)
+    names = {name for name, _ in columns}
+    is_told, column = key_in(names, sought.key)
     if not is_told:
         return
-    condition = erased.condition(connection, column)
-    where = next((sql for needed, sql in _DELIVERED.items() if set(needed) <= set(names)), "null::varchar")
-    by_path = {str(lake.near(one.listed.file)): one for one in files}
+    condition, keys = sought.erased.condition(column), sought.keys if column else ()
+    where = next((sql for needed, sql in _DELIVERED if needed <= names), "null::varchar")
     known = f'"{column}"::varchar' if column else "null::varchar"
-    mention = "false"
-    if keys and column:
-        texts = texts_sql(columns, key)
-        mention = f"not {condition} and ({' or '.join(f'contains({texts}, ?)' for _ in keys)})"
+    texts = texts_sql(columns, sought.key)
+    mention = f"not {condition} and ({' or '.join(f'contains({texts}, ?)' for _ in keys) or 'false'})"
     found = connection.execute(
         f"select __path, count(*) filter ({condition}), list(distinct {where}) filter ({condition}), "
         f"list(distinct {known}) filter ({condition}), count(*) filter ({mention}) "
         f"from read_parquet({file_list(list(by_path))}, hive_partitioning = false, filename = '__path') "
         "group by __path order by __path",
-        list(keys) if keys and column else [],
+        list(keys),
     ).fetchall()
     for path, rows, delivered, held, mentions in found:
         if rows or mentions:
@@ -107,7 +105,8 @@ def rewrite(lake: Lake, listed: ListedFile, erased: Erased, key: str, path: Path
     source = lake.near(listed.file)
     column = key_in([name for name, _ in _columns(source)], key)[1]
     with connect() as connection:
-        condition = erased.condition(connection, column)
+        erased.prepare(connection)
+        condition = erased.condition(column)
         rows = connection.sql(
             f"select * from read_parquet({file_list([str(source)])}, hive_partitioning = false) where not {condition}"
         ).to_arrow_table()

@@ -1,9 +1,9 @@
 """Erase: rows that law wants gone leave every file that holds them (the one exception to N6).
 
-One person plans, another approves that very plan. Then each file that holds such rows is written anew without them, under
-a name that never was, and one save puts those in the places of the others, in all datasets at once: readers have all of
-it or nothing. Only then the old files are removed, and an event says that it is done. A crash before the save leaves
-files that no event names; after it the same command goes on.
+One person plans, another approves that very plan. Then each file that holds such rows is written anew without them,
+under a name that never was, and one save puts those in the places of the others, in all datasets at once: readers have
+all of it or nothing. Only then the old files are removed, and an event says that it is done. A crash before the save
+leaves files that no event names; after it the same command goes on.
 
 Whoever publishes meanwhile makes the save conflict. What a run under way has placed since shows in a last look.
 """
@@ -31,7 +31,7 @@ from tradex_ledger.errors import ConflictError, NotFoundError
 from tradex_ledger.lake.erased import Erased
 from tradex_ledger.lake.identity import mark_saved, settle
 from tradex_ledger.lake.port import Lake
-from tradex_ledger.lake.rewritten import Held, holding, rewrite
+from tradex_ledger.lake.rewritten import Held, Sought, holding, rewrite
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.planning.scope import Scope
@@ -130,7 +130,7 @@ def plan_erasure(scope: Scope, lake: Lake, dataset: str, keys: Iterable[str], *,
     subject, wanted = subject_of(scope, dataset), sorted(set(keys))
     erased = Erased(scope.ledger.id, frozenset(key_digest(scope.ledger.id, key) for key in wanted))
     found = _find(scope, lake, subject, erased, wanted)
-    files = [held.holding for held in found]
+    files = [held.holding for held in found if held.holding.rows]
     if not files:
         raise NoSuchRowsError(dataset, subject.key)
     aggregate = scope.lock(dataset)
@@ -167,7 +167,7 @@ def _replace(scope: Scope, lake: Lake, subject: Subject, digest: str) -> None:
     """Write the files anew, and have them count in one save. Raises: `ErasureRefusedError`, `WriterConflictError`."""
     locks = {name: scope.ledger.get(Dataset, stream_of(name), "dataset") for name in subject.names}
     plan = locks[subject.dataset].approved_erasure(digest, by=scope.by, policy=scope.policy)
-    erased = Erased(scope.ledger.id, frozenset(plan.rows))
+    erased = Erased(scope.ledger.id, frozenset(plan.keys))
     found = [held.holding for held in _find(scope, lake, subject, erased)]
     if {_facts(one) for one in found} != {_facts(one) for one in plan.files}:
         raise ErasureRefusedError(
@@ -226,7 +226,7 @@ def _finish(scope: Scope, lake: Lake, subject: Subject) -> Done:
             lake.forget(one.listed.file)
         except OSError as error:
             raise translate(error, f"removing {one.listed.file.path}") from error
-    erased = Erased(scope.ledger.id, frozenset(plan.rows))
+    erased = Erased(scope.ledger.id, frozenset(plan.keys))
     left = [held.holding for held in _find(scope, lake, subject, erased)]
     while True:
         aggregate = scope.lock(subject.dataset)
@@ -263,7 +263,8 @@ def _find(scope: Scope, lake: Lake, subject: Subject, erased: Erased, keys: Sequ
         for name, files in groupby(named, of_dataset):
             if name in subject.names:
                 given = [_listed(file) for file in files]
-                found += holding(engine, lake, given, erased, subject.key, keys if name == subject.dataset else ())
+                told = tuple(keys) if name == subject.dataset else ()
+                found += holding(engine, lake, given, Sought(erased, subject.key, told))
     return found
 
 

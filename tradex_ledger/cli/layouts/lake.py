@@ -56,7 +56,7 @@ def erasure(show: Show, document: ErasureDocument, dataset: str) -> None:
         show.note(f"no erasure waits; plan one: tradex lake erase {dataset} KEY… --reason … --ticket …")
         return
     show.table([one.to_event() for one in plan.files], ("path", "erased", "rows", "partition", "logic_version"))
-    what = f"{plan.erased} rows of {len(plan.files)} files, for {len(plan.rows)} keys ({plan.ticket}: {plan.reason})"
+    what = f"{plan.erased} rows of {len(plan.files)} files, for {len(plan.keys)} keys ({plan.ticket}: {plan.reason})"
     show.line(f"erasure {plan.digest} by {plan.by}, {document.status}: {what}")
     if document.unknown:
         show.warning(f"no row has the key {', '.join(document.unknown)}")
