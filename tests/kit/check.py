@@ -130,12 +130,7 @@ def file_problems(entries: Sequence[Entry], lake: Path) -> Iterator[str]:
     written: dict[str, tuple[str, str]] = {}
     pruned = {f["path"] for entry in entries if entry.topic == "dataset.files_pruned" for f in entry.data["files"]}
     for entry in entries:
-        if entry.topic == "dataset.files_erased":
-            for file in entry.data["files"]:
-                pruned.add(file["path"])
-                if (made := file["into"]) is not None:
-                    facts[made["path"]] = made["bytes"], made["rows"], made["sha256"]
-                    written[made["path"]] = file["dataset"], file["partition"]
+        pruned |= _erased(entry, facts, written)
         if entry.topic not in ("run.partition_rebuilt", "run.batch_appended"):
             continue
         partition = (entry.data["dataset"], entry.data["partition"])
@@ -157,6 +152,16 @@ def file_problems(entries: Sequence[Entry], lake: Path) -> Iterator[str]:
     for path, (size, n_rows, sha256) in facts.items():
         if path not in pruned | lost:  # what is lost counts as lost, not as wrong
             yield from _one_file(lake / path, path, size, n_rows, sha256)
+
+
+def _erased(entry: Entry, facts: dict[str, tuple[int, int, str]], written: dict[str, tuple[str, str]]) -> set[str]:
+    """The files that an event gave up because of rows of theirs; what stands in their places is written by it."""
+    files = entry.data["files"] if entry.topic == "dataset.files_erased" else []
+    for file in files:
+        if (made := file["into"]) is not None:
+            facts[made["path"]] = made["bytes"], made["rows"], made["sha256"]
+            written[made["path"]] = file["dataset"], file["partition"]
+    return {file["path"] for file in files}
 
 
 def _one_file(file: Path, path: str, size: int, n_rows: int, sha256: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What there is: versions of datasets, partitions and their files, and what is the matter with them."""
 
 # No `from __future__ import annotations`: as texts, so many columns would each be compiled when this is loaded.
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import NamedTuple, TypedDict
 
@@ -277,11 +278,14 @@ def pruned_paths(connection: duckdb.DuckDBPyConnection, dataset: str) -> set[str
     return pruned | {file.path for file in ERASED_FILES.read(connection, "dataset = ?", dataset)}
 
 
-def standing(connection: duckdb.DuckDBPyConnection, files: list[File] | None) -> tuple[LakeFile, ...]:
-    """Files that an event names, as they are now: without the rows that were erased since, if any were."""
+def standing(connection: duckdb.DuckDBPyConnection) -> Callable[[list[File] | None], tuple[LakeFile, ...]]:
+    """What gives files that an event names as they are now: without the rows that were erased since, if any were."""
     erased = {file.path: file.stands_now for file in ERASED_FILES.read(connection)}
-    now = (erased.get(file["path"], file) for file in files or ())
-    return tuple(LakeFile.of(file) for file in now if file is not None)
+
+    def now(files: list[File] | None) -> tuple[LakeFile, ...]:
+        return lake_files([one for file in files or () if (one := erased.get(file["path"], file)) is not None])
+
+    return now
 
 
 def gone_paths(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:

@@ -19,9 +19,9 @@ from tradex_ledger.relations.data import (
     PARTITION_HISTORY,
     PARTITIONS,
     Partition,
-    PartitionHistory,
     lake_files,
     pruned_paths,
+    standing,
 )
 from tradex_ledger.relations.runs import WORK
 from tradex_ledger.views import resolve, shared_views
@@ -42,18 +42,18 @@ def prunable(ledger: Ledger, dataset: str) -> list[ListedFile]:
         current = PARTITIONS.read(connection, "dataset = ?", dataset)
         deprecated = LOGIC_VERSIONS.read(connection, _GIVEN_UP, dataset)
         open_runs = {run.run_id for run in WORK.read(connection)}
-        gone = pruned_paths(connection, dataset)
+        gone, now = pruned_paths(connection, dataset), standing(connection)
     given_up = {version.logic_version for version in deprecated}
     kept = gone.union(
         *(_paths(row) for row in current if row.logic_version not in given_up),
-        *(_paths(row) for row in history if row.run_id in open_runs),
+        *({file.path for file in now(row.files)} for row in history if row.run_id in open_runs),
     )
     found: dict[str, ListedFile] = {}
     for row in history:
         day = day_of(row.partition)
         if any(held.holds(day, day) for held in protected):
             continue
-        for file in lake_files(row.files):
+        for file in now(row.files):
             if file.path not in kept:
                 assert row.logic_version is not None  # only Bronze has none
                 found[file.path] = ListedFile(file, day, row.logic_version)
@@ -70,7 +70,7 @@ def lost_days(ledger: Ledger, dataset: str, paths: Set[str]) -> list[str]:
     return sorted(had - stays)
 
 
-def _paths(row: Partition | PartitionHistory) -> set[str]:
+def _paths(row: Partition) -> set[str]:
     return {file.path for file in lake_files(row.files)}
 
 

@@ -20,7 +20,14 @@ from tradex_ledger.errors import RefusedError
 from tradex_ledger.lake.identity import mark_saved, settle
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.relations.data import LOGIC_VERSIONS, PARTITION_HISTORY, PartitionHistory, gone_paths, lake_files
+from tradex_ledger.relations.data import (
+    LOGIC_VERSIONS,
+    PARTITION_HISTORY,
+    PartitionHistory,
+    gone_paths,
+    lake_files,
+    standing,
+)
 from tradex_ledger.relations.runs import RUNS
 from tradex_ledger.views import resolve, shared_views
 
@@ -102,6 +109,7 @@ def check_nothing_pruned(ledger: Ledger, backfill: Backfill) -> None:
             backfill.id,
         )
         versioned = {row.dataset for row in LOGIC_VERSIONS.read(connection, "component is not null")}
+        now = standing(connection)
     before: dict[tuple[str, int, Day], PartitionHistory] = {}
     for row in earlier:
         number = (row.logic_version or 0) if row.dataset in versioned else 0
@@ -112,7 +120,7 @@ def check_nothing_pruned(ledger: Ledger, backfill: Backfill) -> None:
         built = {((version.logic_version or 0) if name in versioned else 0, day) for day, version in days.items()}
         for number, day in sorted(built | (read if max(built)[0] > newest else set())):
             read_then = before.get((name, number, day))
-            if read_then and any(file.path in gone for file in lake_files(read_then.files)):
+            if read_then and any(file.path in gone for file in now(read_then.files)):
                 raise PrunedVersionError(backfill.id, name, iso(day))
 
 
