@@ -32,8 +32,13 @@ def test_each_right_belongs_to_those_whom_the_policy_names(action: str):
         strict.check_may(action, "carla")
     assert f"may_{action}" in caught.value.mend
     follow = {"approve": "accept_engine", "set_policy": "set_keys"}
-    for other in set(ACTIONS) - {action, follow.get(action)}:
+    for other in set(ACTIONS) - {action, "erase", follow.get(action)}:
         strict.check_may(other, "carla")
+
+
+def test_nobody_erases_unless_persons_are_named():
+    with pytest.raises(NotAllowedError, match="ana may not erase: the policy allows it to nobody"):
+        Policy().check_may("erase", "ana")
 
 
 def test_who_may_approve_accepts_engines_until_somebody_is_named_for_that():

@@ -31,7 +31,13 @@ from tradex_ledger.upkeep.alerts import ReceiverDownError, deliver
 from tradex_ledger.workspace import Workspace
 
 START = datetime(2024, 2, 1, tzinfo=UTC)
-POLICY: dict[str, Any] = {"anomaly_min_rows": 1, "anomaly_rise_percent": 1, "sla_minutes": 60, "expire_days": 10}
+POLICY: dict[str, Any] = {
+    "may_erase": ["ana", "ben"],
+    "anomaly_min_rows": 1,
+    "anomaly_rise_percent": 1,
+    "sla_minutes": 60,
+    "expire_days": 10,
+}
 LATE = '{"id":"1741941000000000001","text":"late $TSLA","author_id":"9","created_at":"2024-01-02T10:00:00.000Z"}\n'
 
 
@@ -91,6 +97,7 @@ def tell(folder: Path, source: Path) -> Workspace:
     _forced(folder)
     _another_engine(folder)
     _lost(folder)
+    _erased(folder)
     _other_rows(folder)
     _garbage_and_a_lost_head(folder)
     _clocks(folder)
@@ -189,6 +196,17 @@ def _lost(folder: Path) -> None:
         assert ben.lake.confirm_loss("bronze_x_posts", plan.digest)
         ben.backfills.approve(run_id)
         assert ben.runs.drive(run_id).status == "SUCCESS"
+
+
+def _erased(folder: Path) -> None:
+    """The author of a post has it erased."""
+    with used_by(folder, "ana", days=12.65) as ana:
+        ((post,),) = ana.query("select min(post_id) from silver_social_events where event_date = '2024-01-02'").rows
+        law = {"reason": "its author asked for erasure, by article 17", "ticket": "LEGAL-17"}
+        digest = ana.lake.plan_erasure("bronze_x_posts", [str(post)], **law).digest
+    assert digest
+    with used_by(folder, "ben", days=12.65) as ben:
+        assert ben.lake.erase("bronze_x_posts", digest).status == "ended"
 
 
 def _garbage_and_a_lost_head(folder: Path) -> None:

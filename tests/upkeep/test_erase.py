@@ -331,9 +331,10 @@ def test_it_is_done_wholly_by_who_goes_on_whenever_a_process_dies(tmp_path: Path
         post = posts(workspace)[0]
     digest = planned(first, post).digest
     assert digest is not None
-    with opened(small.copied(first.parent, tmp_path / "counted"), Faults()) as counting:
+    counted = Faults()
+    with opened(small.copied(first.parent, tmp_path / "counted"), counted) as counting:
         counting.lake.erase(BRONZE, digest)
-        steps = list(counting.core.lake.faults.steps)  # type: ignore[attr-defined]
+    steps = list(counted.steps)
     methods = [step.method for step in steps]
     assert methods.count("remove") == 2
     assert methods.index("append") < methods.index("lay") < methods.index("remove"), "the event comes first"

@@ -68,10 +68,9 @@ def prune(call: Call, dataset: str, reason: str | None, digest: str | None) -> N
 @command(
     lake,
     "erase",
-    example='tradex lake erase bronze_x_posts 1742500000000000000 --reason "erasure asked for by its author" '
-    "--ticket LEGAL-17 --as ana\n"
-    "tradex lake erase bronze_x_posts --as maria\n"
-    "tradex lake erase bronze_x_posts --approve 3f2a… --as maria",
+    example='tradex lake erase bronze_trades T-4711 --reason "erasure by article 17" --ticket LEGAL-17 --as ana\n'
+    "tradex lake erase bronze_trades --as maria\n"
+    "tradex lake erase bronze_trades --approve 3f2a… --as maria",
 )
 @click.argument("dataset")
 @click.argument("keys", metavar="[KEY]...", nargs=-1)

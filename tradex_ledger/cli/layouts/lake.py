@@ -65,7 +65,7 @@ def erasure(show: Show, document: ErasureDocument, dataset: str) -> None:
     if plan.delivered:
         show.line(f"delivered with them, and yours to remove: {', '.join(plan.delivered)}")
     if document.status == "ended":
-        show.note("caches of other machines, backups and delivered files may hold them still: docs/x_api.md")
+        show.note("caches of other machines, backups and delivered files may hold them still: docs/lake.md")
         show.note("next: tradex backfill propose (what was built upon them is stale)")
     else:
         who = "" if document.status != "waits" else ", somebody else"
