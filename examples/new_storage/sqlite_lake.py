@@ -103,6 +103,10 @@ class SqliteLake(Lake):
             statement = "delete from files where path = ? and cast(id as text) = coalesce(?, id)"
             database.execute(statement, [path, version])
 
+    def forget(self, file: LakeFile) -> None:
+        """Remove the copy in the scratch folder."""
+        self._scratch("files", file.path).unlink(missing_ok=True)
+
     def files(self) -> Iterator[Entry]:
         """Each row."""
         with self._open() as database:

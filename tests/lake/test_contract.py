@@ -88,6 +88,17 @@ def place(lake: Lake, content: bytes, run_id: str = "bf-1", folder: str = FOLDER
     return file
 
 
+def test_of_what_is_forgotten_there_is_no_copy_here_and_the_file_itself_stays(lake: Lake) -> None:
+    kept, gone = place(lake, b"kept"), place(lake, b"gone")
+    paths = [lake.near(file) for file in (kept, gone)]
+    lake.remove(gone.path)
+    for file in (kept, gone):
+        lake.forget(file)
+    assert lake.fetch(kept).read_bytes() == b"kept"
+    assert not paths[1].exists()
+    lake.forget(gone)
+
+
 @pytest.mark.norm("N1")
 def test_a_name_is_given_once_and_whatever_stands_there_stays(lake: Lake) -> None:
     placed = [place(lake, content, run) for content, run in ((b"1st", "bf-1"), (b"2nd", "bf-1"), (b"3rd", "bf-2"))]

@@ -225,6 +225,27 @@ def test_what_was_declared_lost_since_is_no_part_of_what_is_current(tmp_path: Pa
     assert over(store, place - 1, place, "partitions") == right
 
 
+@pytest.mark.usefixtures("single")
+@pytest.mark.parametrize("topic", ["run.batch_appended", "run.partition_rebuilt"])
+def test_what_stands_for_an_erased_file_is_current_whether_that_is_kept_or_happened_since(tmp_path: Path, topic: str):
+    lines = (GOLDEN / "ledger_v3.jsonl").read_text(encoding="utf-8").splitlines()
+    named = next(line for line in map(json.loads, lines) if line["topic"] == topic and line["data"]["files"])["data"]
+    file, name = named["files"][0], named["dataset"]
+    facts = {"partition": named["partition"], "logic_version": 1, "layer": named["layer"], "run": "bf-1", "erased": 1}
+    left = {**file, "path": f"{name}/left.parquet", "rows": 1, "bytes": 1}
+    why = {"of": name, "keys": [], "digest": "0" * 64, "reason": "by law", "ticket": "LEGAL-1", "planned_by": "ana"}
+    store, place = planted(
+        tmp_path,
+        lambda line: line["position"] > 150,
+        lambda _: ("dataset.files_erased", f"dataset-{name}", {**why, "files": [{**file, **facts, "into": left}]}),
+    )
+    with open_view(store, store.position(), None).connection as connection:
+        right = told(connection, "partitions", "lake_files")
+    assert any("left.parquet" in row for row in right["partitions"])
+    for kept_of in (place - 1, place):
+        assert over(store, kept_of, store.position(), *right) == right
+
+
 def test_what_a_run_built_twice_counts_once_whether_the_first_of_them_is_kept_or_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
