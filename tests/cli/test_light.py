@@ -51,6 +51,7 @@ READING: dict[str, list[tuple[str, ...]]] = {
     "ledger copy": [()],
     "ledger key": [()],
     "lake gc": [()],
+    "lake erase": [("bronze_x_posts",)],
     "lake prune": [("gold_signals",)],
     "lake lost": [(), ("gold_signals",)],
     "backfill list": [(), ("--status", "PLANNED")],
