@@ -27,6 +27,9 @@ from tradex_ledger.domain.policy import NotAllowedError
 from tradex_ledger.domain.request import TicketError
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.keyed import CACHE_HOME
+from tradex_ledger.lake.rewritten import Held
+from tradex_ledger.ledger.application import WriterConflictError
+from tradex_ledger.upkeep import erase
 from tradex_ledger.upkeep.erase import NoSuchRowsError, RunUnderWayError
 from tradex_ledger.upkeep.gc import find_unreferenced
 from tradex_ledger.workspace import Workspace
@@ -305,6 +308,55 @@ def test_a_run_that_has_built_such_files_has_to_end_first(ws: Path):
         workspace.runs.drive(run_id)
     assert erased(ws, post).left == []
     assert held_in_lake(ws, post) == []
+
+
+def test_who_publishes_meanwhile_is_first_and_nothing_of_the_erasure_is_left(ws: Path, monkeypatch: pytest.MonkeyPatch):
+    (ws.parent / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
+    with small.reopen(ws) as workspace:
+        post = posts(workspace)[0]
+    digest = planned(ws, post).digest
+    assert digest is not None
+    real = erase._write
+
+    def write(*given: Any) -> Any:
+        placed = real(*given)
+        with small.reopen(ws) as other:
+            small.backfill(other, 3, 3)
+        return placed
+
+    with small.reopen(ws, "maria") as maria, monkeypatch.context() as patch:
+        patch.setattr(erase, "_write", write)
+        with pytest.raises(WriterConflictError):
+            maria.lake.erase(BRONZE, digest)
+    with small.reopen(ws) as workspace:
+        assert count(workspace, BRONZE, post) == count(workspace, BRONZE, "1741941000000000001") == 1
+        assert find_unreferenced(workspace.ledger, workspace.core.lake) == []
+        check_everything(workspace)
+    assert erased(ws, post).status == "ended"
+    assert held_in_lake(ws, post) == []
+
+
+def test_what_was_written_meanwhile_with_such_rows_is_told_and_on_record(
+    ws: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    with small.reopen(ws) as workspace:
+        post = posts(workspace)[0]
+    digest = planned(ws, post).digest
+    assert digest is not None
+    found: list[list[Held]] = []
+
+    def find(*given: Any) -> list[Held]:
+        found.append(real(*given))
+        return found[0]  # as if a run that was under way had placed it after the save
+
+    real = erase._find
+    monkeypatch.setattr(erase, "_find", find)
+    assert run(["-C", str(ws), "--as", "maria", "lake", "erase", BRONZE, "--approve", digest]) == 1
+    assert "was written meanwhile, and holds 1 of them: plan anew" in capsys.readouterr().err
+    with small.reopen(ws) as workspace:
+        (ended,) = events(workspace, "topic = 'dataset.erasure_ended'")
+        assert json.loads(ended["data"])["left"] == 2
+        assert workspace.lake.waiting_erasure(BRONZE).status == "none"
 
 
 # -- crashes
