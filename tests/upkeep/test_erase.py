@@ -110,6 +110,23 @@ def test_an_erased_post_is_in_no_file_any_more_and_who_asks_for_before_is_told_b
         check_everything(workspace)
 
 
+def test_who_verifies_is_told_of_erased_files_and_holds_what_stands_for_them_against_the_record(
+    ws: Path, capsys: pytest.CaptureFixture[str]
+):
+    with small.reopen(ws) as workspace:
+        post = posts(workspace)[0]
+    done = erased(ws, post)
+    assert done.plan is not None
+    verify = ["-C", str(ws), "audit", "verify"]
+    assert run(verify) == 0, capsys.readouterr().out
+    assert "(2 given up, 2 of them erased)" in capsys.readouterr().out
+    with small.reopen(ws) as workspace:
+        (made, *_) = [row["replaced_by"]["path"] for row in projection(workspace, "erased_files")]
+    (ws / "lake" / made).write_bytes(b"another file")
+    assert run(verify) == 1
+    assert made in capsys.readouterr().out
+
+
 def test_what_is_on_record_names_the_post_by_a_digest_and_nothing_of_its_text(ws: Path):
     with small.reopen(ws) as workspace:
         post = posts(workspace)[0]

@@ -53,6 +53,7 @@ def verify(
         heads=found.heads,
         files=found.files,
         given_up=found.given_up,
+        erased=found.erased,
         findings=[Found(one.kind, one.position, one.last, one.file, one.detail) for one in found.findings],
         unjudged=[NotJudged(one.what, one.why) for one in found.unjudged],
     )

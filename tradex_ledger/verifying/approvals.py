@@ -27,6 +27,7 @@ from tradex_ledger.verifying.runs import Runs
 _ASKED_BY = {
     "dataset.files_pruned": "planned_by",
     "dataset.files_lost": "declared_by",
+    "dataset.files_erased": "planned_by",
     "lake.epoch_begun": "planned_by",
     "lake.ledger_moved": "planned_by",
     "policy.set": "proposed_by",

@@ -1,6 +1,6 @@
 """The files of the lake against the events that name them: each is there, with those bytes, that size and digest.
 
-What an event says was given up, or was lost, is counted, and nobody looks for it.
+What an event says was given up, lost, or erased because law asked for it, is counted, and nobody looks for it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tradex_ledger.errors import EnvironmentFault
-from tradex_ledger.lake.known import GIVEN_UP, files_in
+from tradex_ledger.lake.known import ERASED, GIVEN_UP, files_in
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.storage import LakeFileError, translate
 from tradex_ledger.ledger import ask
@@ -29,12 +29,15 @@ _UNDER_WAY = 256
 
 @dataclass(slots=True)
 class Files:
-    """The files of a lake: how many were hashed, how many nobody expects there any more, and what could not be read."""
+    """The files of a lake: how many were hashed, how many nobody expects there any more (and how many of those since
+    rows of them were erased), and what could not be read."""
 
     lake: Lake
     gone: frozenset[str]
+    erased_paths: frozenset[str] = frozenset()
     checked: int = 0
     given_up: int = 0
+    erased: int = 0
     unjudged: list[Unjudged] = field(default_factory=list)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(min(HASHERS, os.cpu_count() or 1)))
     _waiting: deque[tuple[Named, Future[Finding | Unjudged | None]]] = field(default_factory=deque)
@@ -44,6 +47,7 @@ class Files:
         for one in named:
             if one.file.path in self.gone:
                 self.given_up += 1
+                self.erased += one.file.path in self.erased_paths
                 continue
             self.checked += 1
             self._waiting.append((one, self._pool.submit(_checked, self.lake, one)))
@@ -69,11 +73,16 @@ class Files:
 
 def files_of(store: Store, lake: Lake) -> Files:
     """The files of a lake that belongs to a ledger; what was given up, its events say."""
-    gone: set[str] = set()
-    for row in ask.events_of(store, GIVEN_UP):
+    erased, gone = (_named(store, topics) for topics in ((ERASED,), GIVEN_UP))
+    return Files(lake, gone, erased)
+
+
+def _named(store: Store, topics: Sequence[str]) -> frozenset[str]:
+    found: set[str] = set()
+    for row in ask.events_of(store, topics):
         with suppress(NotCanonicalError, KeyError, TypeError):  # what is none of ours is told where it is judged
-            gone.update(file.path for file in files_in(row.data))
-    return Files(lake, frozenset(gone))
+            found.update(file.path for file in files_in(row.data))
+    return frozenset(found)
 
 
 def _checked(lake: Lake, named: Named) -> Finding | Unjudged | None:

@@ -54,6 +54,7 @@ class Verdict:
     heads: int = 0
     files: int | None = None
     given_up: int = 0
+    erased: int = 0
     findings: list[Finding] = field(default_factory=list)
     unjudged: list[Unjudged] = field(default_factory=list)
 
@@ -119,7 +120,7 @@ def _events(wanted: Wanted, whole: Whole, verdict: Verdict) -> Iterator[Finding]
     finally:
         if files is not None:
             files.close()
-            verdict.files, verdict.given_up = files.checked, files.given_up
+            verdict.files, verdict.given_up, verdict.erased = files.checked, files.given_up, files.erased
             verdict.unjudged += files.unjudged
 
 

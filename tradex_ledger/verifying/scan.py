@@ -22,7 +22,7 @@ import orjson
 from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.errors import EnvironmentFault, UsageError
-from tradex_ledger.lake.known import NAMED
+from tradex_ledger.lake.known import ERASED, NAMED
 from tradex_ledger.ledger.merkle import TILE_WIDTH
 from tradex_ledger.ledger.rows import Row
 from tradex_ledger.ledger.select import Ask, Store, open_store, read
@@ -186,9 +186,10 @@ _FILE = re.compile(r'\{"bytes":([0-9]+),"path":("(?:[^"\\]|\\.)*"),"rows":([0-9]
 
 
 def _files(columns: Columns) -> Iterator[Named]:
-    """The files that were written: who came out the same, or was not built again, names those of before."""
+    """The files that were written: who came out the same, or was not built again, names those of before; what stands in
+    the place of an erased one is named in full, that one is not."""
     for position, topic, entry in zip(columns.position, columns.topic, columns.entry, strict=True):
-        if topic in NAMED and (topic != REBUILT or ',"outcome":"written",' in entry):
+        if topic in (*NAMED, ERASED) and (topic != REBUILT or ',"outcome":"written",' in entry):
             for size, path, rows, sha256 in _FILE(entry):
                 yield Named(position, LakeFile(orjson.loads(path), int(size), int(rows), sha256))
 

@@ -43,6 +43,7 @@ class VerifyDocument:
     """A ledger of `size` events (root in hex), the files that were hashed (None: nobody asked for them), all findings,
     and what was not judged.
 
+    `given_up` counts files that nobody expects there any more, `erased` those of them that law wanted rows of gone.
     `since`: events up to there were taken as they lie there. `sealed`: the size of the newest signed head that holds,
     of the `heads` that were looked at; `unsealed`: the events behind it.
     """
@@ -56,6 +57,7 @@ class VerifyDocument:
     heads: int
     files: int | None
     given_up: int
+    erased: int
     findings: list[Found]
     unjudged: list[NotJudged]
 

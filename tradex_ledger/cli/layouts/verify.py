@@ -16,7 +16,9 @@ def verdict(show: Show, document: VerifyDocument) -> None:
     for one in document.unjudged:
         show.warning(f"not judged: {one.what}: {one.why}")
     since = f" from {document.since + 1} on" if document.since else ""
-    files = "" if document.files is None else f", {document.files} files hashed ({document.given_up} given up)"
+    erased = f", {document.erased} of them erased" if document.erased else ""
+    gone = f"({document.given_up} given up{erased})"
+    files = "" if document.files is None else f", {document.files} files hashed {gone}"
     show.line(f"{document.ledger}: {document.size} events{since}{files}, root {document.root}")
     show.line(f"sealed: {_sealed(document)}")
     if document.findings:
