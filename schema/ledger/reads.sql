@@ -45,6 +45,9 @@ from tiles
 where level = :level and tile >= :begin and tile < :upto and exists (select 1 from events where position = :last)
 order by tile
 
+-- name: tiles_of
+select tile, hashes from tiles where level = :level and tile >= :begin and tile < :upto
+
 -- name: leaves
 select leaf from events where position between :first and :last order by position
 

@@ -62,7 +62,7 @@ def give(path: Path, owner: int = OTHER) -> None:
 
 
 def waiting(tradex: Tradex) -> str:
-    return str(json.loads(tradex("backfill", "list", "--json")[1])[0]["id"])
+    return str(json.loads(tradex("backfill", "list", "--json")[1])["rows"][0]["id"])
 
 
 READING = (

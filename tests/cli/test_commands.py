@@ -107,7 +107,7 @@ def test_query_gives_columns_rows_and_the_position_they_are_as_of(tradex: Tradex
     answer = json.loads(out)
     assert answer["columns"] == ["date", "n"]
     assert answer["rows"][0][0].startswith("2024-01-0")
-    assert set(answer["as_of"]) == {"position", "at"}
+    assert set(answer["as_of"]) == {"position", "at", "ledger", "root", "sealed"}
 
 
 def test_a_dataset_can_be_read_in_a_named_version(tradex: Tradex) -> None:

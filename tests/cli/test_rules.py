@@ -122,4 +122,4 @@ def test_alerts_that_nobody_got_are_a_finding(folder: Path, tradex: Tradex):
     tradex("backfill", "run", run_id)
     status, out, _ = tradex("alerts", "--json")
     assert status == 1
-    assert [(a["run_id"], a["alert"], a["delivered"]) for a in json.loads(out)] == [(run_id, "held", False)]
+    assert [(a["run_id"], a["alert"], a["delivered"]) for a in json.loads(out)["rows"]] == [(run_id, "held", False)]

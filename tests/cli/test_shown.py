@@ -213,7 +213,7 @@ def test_a_run_that_was_only_refused_has_not_failed(folder: Path, tradex: Tradex
     spikes_from(folder, 4)
     status, out, _ = tradex("worker", "--once")
     assert (status, "FAILED" in out, f"{run_id}: refused: " in out) == (1, False, True)
-    assert document(tradex, "backfill", "list")[0]["status"] == "APPROVED"
+    assert document(tradex, "backfill", "list")["rows"][0]["status"] == "APPROVED"
 
 
 # -- datasets and versions
@@ -245,7 +245,7 @@ def test_what_is_pruned_of_a_version_is_warned_of_and_what_is_left_is_named(fold
     tradex("backfill", "approve", run_id)
     assert tradex("backfill", "run", run_id)[0] == 0
     status, out, _ = tradex("audit", "diff", "gold_signals", "--versions", "1", "2", "--json")
-    differing = {row["partition"] for row in json.loads(out)}
+    differing = {row["partition"] for row in json.loads(out)["rows"]}
     assert (status, "2024-01-03" in differing, "2024-01-04" in differing) == (1, True, False)
     assert tradex("audit", "diff", "gold_signals")[0] == 2
     assert tradex("audit", "diff", "gold_signals", "--versions", "1", "7")[0] == 4
@@ -294,7 +294,8 @@ def test_a_status_that_is_none_is_refused_with_those_there_are(tradex: Tradex):
     status, _, error = tradex("backfill", "list", "--status", "NOPE")
     assert (status, "'NOPE' is not one of" in error, "reverted" in error.lower()) == (2, True, True)
     document(tradex, *SIGNALS)
-    assert [r["status"] for r in document(tradex, "backfill", "list", "--status", "planned")] == ["PLANNED"]
+    found = document(tradex, "backfill", "list", "--status", "planned")["rows"]
+    assert [run["status"] for run in found] == ["PLANNED"]
 
 
 # -- receivers

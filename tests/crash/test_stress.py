@@ -128,7 +128,7 @@ class World:
         """Backfills with one of these statuses."""
         status, output = self.tradex("maria", "--json", "backfill", "list", "--limit", "200", calm=True)
         found = json.loads(output) if status == 0 else []
-        rows: list[dict[str, Any]] = found["backfills"] if isinstance(found, dict) else found
+        rows: list[dict[str, Any]] = found["rows"] if isinstance(found, dict) else found
         return [row for row in rows if row["status"] in statuses]
 
     def some(self, *statuses: str) -> str | None:

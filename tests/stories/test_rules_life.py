@@ -165,7 +165,7 @@ def test_a_reviewed_backfill_is_held_compared_released_and_only_then_seen(
 
     folder = str(workspace.config.folder)
     assert run(["-C", folder, "audit", "diff", "--candidate", run_id, "--json"]) == 1
-    differences = json.loads(capsys.readouterr().out)
+    differences = json.loads(capsys.readouterr().out)["rows"]
     silver = [d for d in differences if d["dataset"] == "silver_social_events" and d["partition"] == "2024-01-03"]
     assert [(d["rows_after"] - d["rows_before"], d["rows_new"], d["rows_gone"]) for d in silver] == [(1, 1, 0)]
     count = "select count(*) from silver_social_events where post_id = '1741941000000000001'"

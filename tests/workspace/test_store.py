@@ -372,7 +372,7 @@ def test_somebody_who_writes_to_the_stream_meanwhile_is_not_passed_over(ws: Path
     with used(ws, "ben") as ben:
         log = ben.lake.log()
         asked(ws, f"sqlite:///{tmp_path / 'other.db'}")
-        ben.lake.log = lambda: log  # type: ignore[method-assign]  # as it was read before
+        ben.lake.log = lambda as_of=None: log  # type: ignore[method-assign]  # as it was read before
         with pytest.raises(WriterConflictError):
             ben.store.move(digest)
     small.reopen(ws).close()

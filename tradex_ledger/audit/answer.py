@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -30,6 +30,14 @@ class MissingLibraryError(EnvironmentFault):
         super().__init__(f"{name} is not installed", mend=f"pip install {name}; or take the rows as .rows or .arrow()")
 
 
+class Then(NamedTuple):
+    """A table as of another position than the rest, as the statement names it."""
+
+    table: str
+    position: int
+    at: str | None
+
+
 class Rows(list[tuple[Any, ...]]):
     """The rows of an answer: a list, which one may also call."""
 
@@ -41,13 +49,14 @@ class Rows(list[tuple[Any, ...]]):
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Columns (names, and what DuckDB calls their types), rows (plain values), the position they are an answer as of,
-    and what to know about them."""
+    and what to know about them; `then` are the tables that were meant as of others."""
 
     columns: list[str]
     rows: Rows = field(metadata=BARE)
     as_of: AsOf
     warnings: list[str] = field(default_factory=list, metadata=IF_ANY)
     types: list[str] = field(default_factory=list, metadata=HIDDEN)
+    then: list[Then] = field(default_factory=list, metadata=IF_ANY)
 
     def arrow(self) -> pyarrow.Table:
         """A table of Arrow: numbers, days and times (UTC, microseconds) as such."""

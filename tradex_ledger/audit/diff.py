@@ -27,7 +27,7 @@ from tradex_ledger.lake.verified import Reading
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.paths import file_list
 from tradex_ledger.relations.data import LOGIC_VERSIONS, PARTITION_HISTORY, LogicVersion, PartitionHistory
-from tradex_ledger.views import open_views, resolve
+from tradex_ledger.views import Asked, open_views, resolve
 
 SAMPLES = 20
 
@@ -69,21 +69,29 @@ class Differing:
 class Differ:
     """Holds sides against each other; which ones, its methods say. Each returns the partitions that differ, in order.
 
-    `where` chooses rows by a condition over their columns (of either side); at most so many `samples` of a dataset.
+    All of it as of `as_of`. `where` chooses rows by a condition over their columns (of either side); at most so many
+    `samples` of a dataset.
     Raises, each: `WhereError`, `NotSideBySideError`, `PrunedFileError`, `LostFileError`, `LakeFileError`.
     """
 
     def __init__(
-        self, ledger: Ledger, lake: Lake, *, trusting: bool = False, where: str | None = None, samples: int = SAMPLES
+        self,
+        ledger: Ledger,
+        lake: Lake,
+        *,
+        as_of: Asked = None,
+        trusting: bool = False,
+        where: str | None = None,
+        samples: int = SAMPLES,
     ) -> None:
-        self.ledger, self.lake = ledger, lake
+        self.ledger, self.lake, self.as_of = ledger, lake, as_of
         self.reading = Reading(lake, trusting=trusting)
         self.where, self.samples = where, samples
 
     def candidate(self, run_id: str) -> list[Differing]:
         """Each candidate of a run beside the current partition; where its version has none, beside that of the newest
         version of that day that readers have."""
-        with self._tables(None) as tables:
+        with self._tables(self.as_of) as tables:
             where = "run_id = ? and state = 'candidate' and outcome = 'written' order by dataset, partition"
             candidates = PARTITION_HISTORY.read(tables.connection, where, run_id)
             versions = {version.dataset: version for version in LOGIC_VERSIONS.read(tables.connection, "is_read")}
@@ -94,7 +102,7 @@ class Differ:
 
     def published(self, run_id: str) -> list[Differing]:
         """What a run has published beside what readers had right before it; of Bronze what it appended."""
-        with self._tables(None) as tables:
+        with self._tables(self.as_of) as tables:
             history = PARTITION_HISTORY.read(
                 tables.connection, "run_id = ? and state = 'published' order by dataset, partition, position", run_id
             )
@@ -111,7 +119,7 @@ class Differ:
             added = list(batches)
             files = [file for one in added for file in one.files or ()]
             found.append(Pair(dataset, "bronze", day, None, NOTHING, Side(sum(one.rows for one in added), files)))
-        with self._tables(None) as tables:
+        with self._tables(self.as_of) as tables:
             return self._differing(tables, sorted(found, key=lambda pair: (pair.dataset, pair.day)))
 
     def versions(self, dataset: str, older: int, newer: int) -> list[Differing]:
@@ -119,7 +127,7 @@ class Differ:
 
         Raises: `UnknownDatasetError`, `NoSuchVersionError`.
         """
-        with self._tables(None) as tables:
+        with self._tables(self.as_of) as tables:
             versions = LOGIC_VERSIONS.read(tables.connection, "true order by position")
             known = {version.logic_version: version for version in versions if version.dataset == dataset}
             if not known:
@@ -140,7 +148,7 @@ class Differ:
                 read = LOGIC_VERSIONS.read(tables.connection, "dataset = ? and is_read", dataset)
                 sides.append((read[0], sides_of(tables, read[0])) if read else (None, {}))
         (first, before), (last, after) = sides
-        with self._tables(None) as tables:
+        with self._tables(self.as_of) as tables:
             known = {one.dataset: one for one in LOGIC_VERSIONS.read(tables.connection, "is_read")}
             if dataset not in known:
                 raise UnknownDatasetError(dataset, sorted(known))
@@ -155,7 +163,7 @@ class Differ:
             return {(one.dataset, day): side for one in read for day, side in sides_of(tables, one).items()}
 
     @contextmanager
-    def _tables(self, as_of: str | None) -> Iterator[Tables]:
+    def _tables(self, as_of: Asked) -> Iterator[Tables]:
         store = self.ledger.store
         connection = open_views(store, resolve(store, as_of))
         try:

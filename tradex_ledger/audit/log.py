@@ -17,7 +17,7 @@ from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.ask import PAGE, newest, newest_first
 from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.ledger.rows import BrokenRowError, entry_of
-from tradex_ledger.views import AsOf, resolve
+from tradex_ledger.views import Asked, AsOf, resolve
 
 _STATE = ("pipeline_state.opened", "pipeline_state.advanced", "pipeline_state.overridden")
 
@@ -69,7 +69,7 @@ def log(
     topics: Iterable[str] = (),
     actor: str | None = None,
     limit: int | None = None,
-    as_of: str | None = None,
+    as_of: Asked = None,
 ) -> Log:
     """The newest `limit` entries (all without one), of a stream, of topics or by an actor.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -13,6 +13,7 @@ from tradex_ledger.config import Config, open_config
 from tradex_ledger.lake.open import open_lake
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.ledger.select import Store, open_store
+from tradex_ledger.views import Asked, AsOf, is_past, resolve
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.answer import Answer
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from tradex_ledger.audit.documents.listed import Listed
     from tradex_ledger.audit.documents.status import StatusDocument
     from tradex_ledger.audit.documents.verify import VerifyDocument
+    from tradex_ledger.audit.documents.why import WhyDocument
+    from tradex_ledger.audit.head import Head
     from tradex_ledger.audit.query import QueryOptions
     from tradex_ledger.audit.rebuilt import Rebuilt
     from tradex_ledger.relations.data import Engine, TwoContents
@@ -30,7 +33,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A ledger to be asked, the settings beside it, and its lake. `as_of` is a position, a day or a time; None: now."""
+    """A ledger to be asked, the settings beside it, and its lake. `as_of` is a position, a day, a time, a run, or what
+    `at` made of it; None: now."""
 
     store: Store
     config: Config
@@ -42,6 +46,16 @@ class Look:
         config = open_config(folder)
         lake = open_lake(config.lake, reading=True)  # first: where it is refused, no ledger was opened
         return Look(open_store(config.ledger_url, config.folder), config, lake)
+
+    def at(self, as_of: Asked) -> AsOf:
+        """The position that is meant. Raises: `NoSuchPositionError`, `UsageError`."""
+        return resolve(self.store, as_of)
+
+    def head(self, at: AsOf) -> Head:
+        """Where an answer as of a position stands."""
+        from tradex_ledger.audit.head import head_of
+
+        return head_of(self.store, self.config, at)
 
     def strange(self) -> Iterator[str]:
         """Whether ledger and lake do not belong together, and the ledger is not what its heads say that it was."""
@@ -85,14 +99,14 @@ class Look:
 
         return verify(self.config, self.lake if with_lake else None, since=since, heads=heads)
 
-    def status(self, as_of: str | None = None, *, now: datetime) -> StatusDocument:
+    def status(self, as_of: Asked = None, *, now: datetime) -> StatusDocument:
         """Where things stand; definitions and the clock (`now`, UTC) are held against today's state only."""
         from tradex_ledger.audit.documents.status import status
 
-        return status(Reader(self.store, as_of), self.config, None if as_of else now)
+        return status(Reader(self.store, as_of), self.config, None if is_past(as_of) else now)
 
     def runs(
-        self, as_of: str | None = None, *, kind: str | None = None, status: str | None = None, limit: int | None = None
+        self, as_of: Asked = None, *, kind: str | None = None, status: str | None = None, limit: int | None = None
     ) -> list[Listed]:
         """Runs, newest first: of a kind (backfill or incremental), in a status."""
         from tradex_ledger.audit.documents.listed import Listed
@@ -109,31 +123,31 @@ class Look:
 
         return rebuilt(Reader(self.store), run_id)
 
-    def datasets(self, as_of: str | None = None) -> list[Held]:
+    def datasets(self, as_of: Asked = None) -> list[Held]:
         """All datasets, upstream first."""
         from tradex_ledger.audit.documents.held import datasets
 
         return datasets(Reader(self.store, as_of))
 
-    def dataset(self, name: str, as_of: str | None = None, *, partitions: bool = False) -> DatasetDocument:
+    def dataset(self, name: str, as_of: Asked = None, *, partitions: bool = False) -> DatasetDocument:
         """One dataset whole, with its current partitions if asked for. Raises `UnknownDatasetError`."""
         from tradex_ledger.audit.documents.dataset import dataset
 
         return dataset(Reader(self.store, as_of), name, partitions=partitions)
 
-    def states(self, as_of: str | None = None) -> list[PipelineState]:
+    def states(self, as_of: Asked = None) -> list[PipelineState]:
         """Where each pipeline stands."""
         from tradex_ledger.relations.runs import PIPELINE_STATE
 
         return Reader(self.store, as_of).read(PIPELINE_STATE, "true order by position")
 
-    def state_moves(self, as_of: str | None = None) -> list[StateMove]:
+    def state_moves(self, as_of: Asked = None) -> list[StateMove]:
         """Each move of a state, and the run that caused it."""
         from tradex_ledger.relations.runs import STATE_MOVES
 
         return Reader(self.store, as_of).read(STATE_MOVES, "true order by position")
 
-    def engines(self, as_of: str | None = None) -> list[Engine]:
+    def engines(self, as_of: Asked = None) -> list[Engine]:
         """The verdict on each engine, by dataset and logic version."""
         from tradex_ledger.relations.data import ENGINES
 
@@ -145,11 +159,33 @@ class Look:
 
         return Reader(self.store).read(TWO_CONTENTS, "true order by dataset")
 
-    def alerts(self, as_of: str | None = None) -> list[Alert]:
+    def alerts(self, as_of: Asked = None) -> list[Alert]:
         """All alerts, oldest first, with what was delivered."""
         from tradex_ledger.relations.runs import ALERTS
 
         return Reader(self.store, as_of).read(ALERTS, "true order by position")
+
+    def why(
+        self,
+        table: str,
+        day: date,
+        key: Sequence[str] = (),
+        *,
+        as_of: Asked = None,
+        text: bool = False,
+        trusting: bool = False,
+    ) -> WhyDocument:
+        """Why a day of a dataset is as it is, and with a key one of its rows, as `audit.why.why` has it."""
+        from tradex_ledger.audit.why import why
+
+        reader = Reader(self.store, as_of)
+        found = why(reader, table, day, text=text)
+        if not key:
+            return found
+        from tradex_ledger.audit.behind import rows_behind
+
+        rows = rows_behind(reader, self.lake, found, key, trusting=trusting)
+        return replace(found, row=rows.found, warnings=found.warnings + rows.warnings)
 
     def query(self, sql: str, **options: Unpack[QueryOptions]) -> Answer:
         """Answer one SELECT, as `audit.query.query` does."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import TypedDict
 
 import duckdb
 
-from tradex_ledger.audit.answer import Answer, Rows
+from tradex_ledger.audit.answer import Answer, Rows, Then
+from tradex_ledger.audit.dated import MOST, Dated, dated, quoted_where_dated
 from tradex_ledger.audit.tables import ErasedFileError, LostFileError, PrunedFileError, Tables
 from tradex_ledger.audit.values import bare, values_of
 from tradex_ledger.datasets.sandbox import close, confine, in_time
 from tradex_ledger.datasets.scope import fold, free_tables, is_elsewhere
-from tradex_ledger.datasets.statement import Node, NotOneSelectError, nodes, parsed_form
+from tradex_ledger.datasets.statement import Node, NotOneSelectError, nodes, parsed_form, quoted
 from tradex_ledger.errors import TradexError, UsageError
 from tradex_ledger.lake.known import ERASED
 from tradex_ledger.lake.port import Lake
@@ -32,13 +34,17 @@ from tradex_ledger.relations.data import (
     pruned_paths,
 )
 from tradex_ledger.views import (
+    Asked,
+    AsOf,
     add_events,
     add_projections,
+    beside,
     files_of,
     open_views,
     projected,
     resolve,
     shared_views,
+    views_beside,
 )
 from tradex_ledger.views.projected import EVENTS
 
@@ -59,7 +65,7 @@ class QueryError(UsageError):
 class QueryOptions(TypedDict, total=False):
     """How a query is answered, see `query`."""
 
-    as_of: str | None
+    as_of: Asked
     candidate: str | None
     trusting: bool
     minutes: float
@@ -70,14 +76,15 @@ def query(
     lake: Lake,
     sql: str,
     *,
-    as_of: str | None = None,
+    as_of: Asked = None,
     candidate: str | None = None,
     trusting: bool = False,
     minutes: float = MINUTES,
 ) -> Answer:
     """Answer one SELECT. Datasets are tables by their names (`gold_signals`, or `gold_signals_v1` for one version),
-    beside every projection and `events`. With `candidate`, as they would be if that run were published; `trusting`, the
-    digests of the files are not looked at.
+    beside every projection and `events`; with a position, a day, a time or a run behind an @ as they were then
+    (`gold_signals@341`), else as of `as_of`. With `candidate`, as they (those without an @) would be if that run were
+    published; `trusting`, the digests of the files are not looked at.
 
     Raises: `QueryError`, `UnknownTableError`, `LakeFileError` when a file that is needed is not as it was,
     `PrunedFileError` when it was given up, `TookTooLongError` after so many minutes.
@@ -86,32 +93,27 @@ def query(
         raise QueryError(f"the statement is not UTF-8: {readable(sql)}", mend="write it in UTF-8")
     position = resolve(store, as_of)
     connection = open_views(store, position)
-    try:
+    with ExitStack() as opened:
+        opened.callback(close, connection)
+        sql, tree = _parsed(connection, sql)
+        asked = dated(_tables(tree))
+        reading, erased = Reading(lake, trusting=trusting), _erased(store)
+        now = Tables(connection, reading, _candidate(store, candidate), erased=erased)
         try:
-            parsed_form(connection, sql)
-            sql = bare(sql)  # which is what runs, and so what is looked at
-            tree = parsed_form(connection, sql)
-        except NotOneSelectError as error:
-            raise QueryError(
-                f"that is not one SELECT: {error}", mend='for example: tradex query "select * from runs"'
-            ) from None
-        asked = _tables(tree)
-        names = asked - {EVENTS}
-        projections = names & set(projected.names())
-        add_projections(connection, sorted(projections))
-        twofold = _twofold(store, connection, projections)
-        tables = Tables(connection, Reading(lake, trusting=trusting), _candidate(store, candidate), twofold)
-        tables.erased = _erased(store)
-        try:
-            tables.add(names - projections)
-            if EVENTS in asked:
-                add_events(connection)
-            files = tables.listed + files_of(connection)
+            files = _lay(store, now, {one.table for one in asked if one.as_of is None})
+            others = _then(store, asked)
+            for at, those in others.items():
+                then = Tables(opened.enter_context(views_beside(connection, store, at)), reading, erased=erased)
+                files += _lay(store, then, {one.table for one in those})
+                for one in those:
+                    connection.execute(f"create view {quoted(one.name)} as from {beside(at)}.{quoted(one.table)}")
+                now.warnings += [f"as of position {at.position}: {text}" for text in then.warnings]
             confine(connection, files, memory=MEMORY, spill=SPILL)
             mend = "ask for less, or give it longer: --minutes"
             columns, types, found = in_time(connection, "the query", minutes, mend, lambda: values_of(connection, sql))
-            tables.reading.close()
-            return Answer(columns, Rows(found), position, tables.warnings + tables.reading.warnings, types)
+            reading.close()
+            told = [Then(one.name, at.position, at.at) for at, those in others.items() for one in those]
+            return Answer(columns, Rows(found), position, now.warnings + reading.warnings, types, told)
         except LakeFileError as error:
             raise pruned_or(store, error) from None
         except duckdb.IOException as error:
@@ -121,8 +123,44 @@ def query(
         except duckdb.Error as error:
             said = " ".join(str(error).partition("\n\nLINE ")[0].split())  # without a picture of where: it has lines
             raise QueryError(said, mend='see the columns: tradex query "describe TABLE"') from None
-    finally:
-        close(connection)
+
+
+def _parsed(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[str, Node]:
+    """The statement that runs, and so is looked at, and its parsed form."""
+    try:
+        sql = quoted_where_dated(sql)
+        parsed_form(connection, sql)
+        sql = bare(sql)
+        return sql, parsed_form(connection, sql)
+    except NotOneSelectError as error:
+        raise QueryError(
+            f"that is not one SELECT: {error}", mend='for example: tradex query "select * from runs"'
+        ) from None
+
+
+def _then(store: Store, asked: Iterable[Dated]) -> dict[AsOf, list[Dated]]:
+    """The tables that are meant as of other positions, by those. Raises: `QueryError` for too many of them."""
+    found: dict[AsOf, list[Dated]] = {}
+    for one in asked:
+        if one.as_of is not None:
+            found.setdefault(resolve(store, one.as_of), []).append(one)
+    if len(found) > MOST:
+        raise QueryError(
+            f"the statement is as of {len(found)} positions, and {MOST} are the most", mend="ask in several statements"
+        )
+    return found
+
+
+def _lay(store: Store, tables: Tables, asked: set[str]) -> list[str]:
+    """Have the tables that are asked for in a connection; returns the files that are read with them."""
+    connection = tables.connection
+    projections = (asked & set(projected.names())) - {EVENTS}
+    add_projections(connection, sorted(projections))
+    tables.warnings += _twofold(store, connection, projections)
+    tables.add(asked - projections - {EVENTS})
+    if EVENTS in asked:
+        add_events(connection)
+    return tables.listed + files_of(connection)
 
 
 def _twofold(store: Store, connection: duckdb.DuckDBPyConnection, projections: Iterable[str]) -> list[str]:
@@ -183,7 +221,7 @@ def _readable(connection: duckdb.DuckDBPyConnection, dataset: str) -> list[str]:
     return found
 
 
-def _tables(tree: Node) -> set[str]:
+def _tables(tree: Node) -> list[str]:
     """The tables that a statement names. Raises `QueryError` for what could read elsewhere: other table functions than
     series, other schemas.
     """
@@ -192,12 +230,14 @@ def _tables(tree: Node) -> set[str]:
         name = fold(function.get("function_name", "")) if isinstance(function, dict) else None
         if name is not None and name not in _TABLE_FUNCTIONS:
             raise QueryError(f"{name}() is not to be had in a query", mend="read datasets and projections by name")
-    found = set()
+    found: dict[str, str] = {}
     for table in free_tables(tree):
         if is_elsewhere(table, _HOME):
             raise QueryError(
                 f"{table.get('table_name')} is asked for in another schema than main",
                 mend="read datasets and projections by name",
             )
-        found.add(fold(table.get("table_name")))
-    return found
+        name, mark, as_of = str(table.get("table_name")).rpartition("@")
+        said = f"{fold(name)}@{as_of}" if mark else fold(as_of)  # the zone of a time is a capital letter
+        found.setdefault(fold(said), said)
+    return list(found.values())

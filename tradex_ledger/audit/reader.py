@@ -9,15 +9,15 @@ import duckdb
 
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.relations.relation import Relation
-from tradex_ledger.views import AsOf, add_projections, resolve, shared_views
+from tradex_ledger.views import Asked, AsOf, add_projections, resolve, shared_views
 
 R = TypeVar("R", bound=NamedTuple)
 
 
 class Reader:
-    """What the ledger says as of a position, a day or a time; None: now."""
+    """What the ledger says as of a position, a day, a time or a run; None: now."""
 
-    def __init__(self, store: Store, as_of: str | None = None) -> None:
+    def __init__(self, store: Store, as_of: Asked = None) -> None:
         self.store = store
         self.as_of: AsOf = resolve(store, as_of)
         self._opened = ExitStack()

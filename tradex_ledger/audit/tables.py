@@ -97,6 +97,24 @@ class LostFileError(EnvironmentFault):
         )
 
 
+def named_version(
+    name: str, versions: Sequence[LogicVersion], *, newest: bool = False, beside: Sequence[str] = ()
+) -> LogicVersion:
+    """The logic version that a table's name stands for: `gold_signals` the one that readers get (or the `newest`),
+    `gold_signals_v1` that one. `beside` are the other tables that there are.
+
+    Raises: `UnknownTableError`.
+    """
+    read = {row.dataset: row for row in versions if (row.is_current if newest else row.is_read)}
+    found = read.get(name)
+    if found is None and (match := _VERSIONED.fullmatch(name)):
+        of, number = match[1], int(match[2])
+        found = next((row for row in versions if (row.dataset, row.logic_version) == (of, number)), None)
+    if found is None:
+        raise UnknownTableError(name, [*sorted(read), *beside, *(["events"] if beside else [])])
+    return found
+
+
 @dataclass
 class Tables:
     """Makes datasets tables of a connection that holds `events` as of a position."""
@@ -118,16 +136,9 @@ class Tables:
         if not names:
             return  # which versions there are follows from what was built, and is not asked for
         versions = LOGIC_VERSIONS.read(self.connection)
-        # A candidate is of the version that is being written.
-        read = {row.dataset: row for row in versions if (row.is_read if self.candidate is None else row.is_current)}
-        known = {(row.dataset, row.logic_version): row for row in versions}
         for name in sorted(names):
-            found = read.get(name)
-            if found is None and (match := _VERSIONED.fullmatch(name)):
-                dataset, number = match.groups()
-                found = known.get((dataset, int(number)))
-            if not found:
-                raise UnknownTableError(name, [*sorted(read), *projected.names(), "events"])
+            # A candidate is of the version that is being written.
+            found = named_version(name, versions, newest=self.candidate is not None, beside=projected.names())
             self._add(name, found)
 
     def _add(self, table: str, version: LogicVersion) -> None:

@@ -27,6 +27,8 @@ def alerts(call: Call, deliver: bool, limit: int, as_of: str | None) -> int:
             )
         if deliver:
             call.show.note(f"{sent} alerts delivered to {len(workspace.core.settings.alert_urls)} receivers")
-        found = workspace.audit.look.alerts(as_of)[-limit:]
-    call.result(found, lambda show, rows: show.rows(rows, COLUMNS))
+        look = workspace.audit.look
+        found = call.answer(
+            look, as_of, lambda at: look.alerts(at)[-limit:], lambda show, rows: show.rows(rows, COLUMNS)
+        )
     return 1 if any(not alert.delivered for alert in found) else 0

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from tradex_ledger.cli.common import Call, as_of_option, command, examples, no_verify_option, rows_options
+from tradex_ledger.cli.days import DAY
 from tradex_ledger.cli.evidence import check, export, prove
 from tradex_ledger.cli.layouts.diff import differing
 from tradex_ledger.cli.layouts.verify import verdict
 from tradex_ledger.cli.show import Show
 
 if TYPE_CHECKING:
+    from tradex_ledger.audit.diff import Differing
+    from tradex_ledger.audit.head import AsOf
     from tradex_ledger.audit.log import Log
     from tradex_ledger.workspace.audit import DiffOptions
 
@@ -42,8 +46,8 @@ for proving in (prove, export, check):
 def log(call: Call, topics: tuple[str, ...], by: str | None, limit: int, as_of: str | None) -> None:
     """The newest events of all streams. With --json each event is whole, as it is stored."""
     with call.open(reading=True) as workspace:
-        found = workspace.audit.log(topics=topics, by=by, limit=limit, as_of=as_of)
-    call.result(found, _story)
+        audit = workspace.audit
+        call.answer(audit.look, as_of, lambda at: audit.log(topics=topics, by=by, limit=limit, as_of=at), _story)
 
 
 @command(audit, "history", example="tradex audit history bf-1m83\ntradex audit history gold_signals")
@@ -53,8 +57,36 @@ def log(call: Call, topics: tuple[str, ...], by: str | None, limit: int, as_of: 
 def history(call: Call, subject: str, as_of: str | None) -> None:
     """The whole story of one run (or of a dataset, or of a pipeline's state), in order."""
     with call.open(reading=True) as workspace:
-        found = workspace.audit.history(subject, as_of)
-    call.result(found, _story)
+        audit = workspace.audit
+        call.answer(audit.look, as_of, lambda at: audit.history(subject, at), _story)
+
+
+@command(
+    audit,
+    "why",
+    example="tradex audit why gold_signals 2014-02-05\n"
+    "tradex audit why gold_signals 2014-02-05 AAPL --as-of 2026-01-10\n"
+    "tradex audit why gold_signals_v1 2014-02-05 --text --json",
+)
+@click.argument("dataset")
+@click.argument("day", type=DAY)
+@click.argument("key", nargs=-1)
+@click.option("--text", is_flag=True, help="Print the definitions that it was made by, too.")
+@no_verify_option
+@as_of_option
+def why(
+    call: Call, dataset: str, day: date, key: tuple[str, ...], text: bool, no_verify: bool, as_of: str | None
+) -> None:
+    """Why a day of a dataset is as it is: the run that made it, who asked and who approved and why, the logic, what it
+    was made of, back to the batches of Bronze, and what it replaced.
+
+    With KEY, the row as it is and the rows behind it: values of the dataset's key beside the day, in their order, or
+    COLUMN=VALUE.
+    """
+    from tradex_ledger.cli.layouts.why import why as layout
+
+    look = call.look()
+    call.answer(look, as_of, lambda at: look.why(dataset, day, key, as_of=at, text=text, trusting=no_verify), layout)
 
 
 @command(
@@ -71,6 +103,7 @@ def history(call: Call, subject: str, as_of: str | None) -> None:
 @click.option("--where", metavar="CONDITION", help="Only rows for which this holds, before or after.")
 @click.option("--samples", type=click.IntRange(0, 100_000), default=20, show_default=True, help="Rows to be shown.")
 @no_verify_option
+@as_of_option
 @rows_options
 def diff(
     call: Call,
@@ -81,6 +114,7 @@ def diff(
     where: str | None,
     samples: int,
     no_verify: bool,
+    as_of: str | None,
 ) -> int:
     """What a run changed, or would change if it were published; or how a DATASET differs between two versions or two
     positions.
@@ -96,15 +130,17 @@ def diff(
     with call.open(reading=True) as workspace:
         if no_verify:
             call.show.warning(workspace.audit.not_verified)
-        if subject is None:
-            found = workspace.audit.diff_candidate(run_id or "", **how)
-        elif versions is not None:
-            found = workspace.audit.diff_versions(subject, *versions, **how)
-        elif between is not None:
-            found = workspace.audit.diff_positions(subject, *between, **how)
-        else:
-            found = workspace.audit.diff(subject, **how)
-    call.result(found, differing)
+        audit = workspace.audit
+
+        def ask(at: AsOf) -> list[Differing]:
+            then: DiffOptions = {**how, "as_of": at}
+            if subject is None:
+                return audit.diff_candidate(run_id or "", **then)
+            if versions is not None:
+                return audit.diff_versions(subject, *versions, **then)
+            return audit.diff_positions(subject, *between, **how) if between else audit.diff(subject, **then)
+
+        found = call.answer(audit.look, as_of, ask, differing)
     return 1 if found else 0
 
 
@@ -139,4 +175,3 @@ def _story(show: Show, found: Log) -> None:
     from tradex_ledger.audit.log import story
 
     show.rows(list(story(found)), COLUMNS)
-    show.note(f"as of position {found.as_of.position} ({found.as_of.at})")

@@ -41,7 +41,8 @@ backfill.add_command(request)
 @rows_options
 def list_(call: Call, status: str | None, limit: int, as_of: str | None) -> None:
     """Backfills, newest first."""
-    call.result(call.look().runs(as_of, kind="backfill", status=status and status.upper(), limit=limit), _listed)
+    look, wanted = call.look(), status and status.upper()
+    call.answer(look, as_of, lambda at: look.runs(at, kind="backfill", status=wanted, limit=limit), _listed)
 
 
 def _listed(show: Show, runs: list[Listed]) -> None:
@@ -61,9 +62,9 @@ def _listed(show: Show, runs: list[Listed]) -> None:
 def show_(call: Call, run_id: str, as_of: str | None) -> None:
     """A run whole: request, plan, approval, progress, layers, errors. Any unique beginning of its id will do."""
     with call.open(reading=True) as workspace:
-        document = workspace.audit.run(run_id, as_of)
-    call.result(document, shown)
-    if document.status in ACTIVE:
+        audit = workspace.audit
+        document = call.answer(audit.look, as_of, lambda at: audit.run(run_id, at), shown)
+    if as_of is None and document.status in ACTIVE:
         call.show.note(f"next: {next_step(document.id, document.status, document.run.run_kind)}")
 
 

@@ -14,6 +14,7 @@ from tradex_ledger.cli.show import Show
 from tradex_ledger.errors import UsageError
 
 if TYPE_CHECKING:
+    from tradex_ledger.audit.head import AsOf
     from tradex_ledger.audit.look import Look
     from tradex_ledger.cli.formats import Output
     from tradex_ledger.workspace import Workspace
@@ -86,6 +87,13 @@ class Call:
         """Show a document: see `Show.result`."""
         self.show.result(document, layout)
 
+    def answer(self, look: Look, as_of: str | None, ask: Callable[[AsOf], D], layout: Callable[[Show, D], object]) -> D:
+        """Ask as of what was said for it, and show the answer with where it stands: see `Show.answer`."""
+        at = look.at(as_of)
+        found = ask(at)
+        self.show.answer(found, layout, lambda: look.head(at))
+        return found
+
     def either(self, document: Callable[[], object], said: Callable[[], object]) -> None:
         """Show a document, or say something instead: see `Show.either`."""
         self.show.either(document, said)
@@ -149,8 +157,8 @@ def as_of_option(function: F) -> F:
     """`--as-of`, for everything that answers a question."""
     return click.option(
         "--as-of",
-        metavar="POSITION|TIME|FILE",
-        help="Answer as of a position, a day or a time (UTC) of the ledger, or of a checkpoint file.",
+        metavar="POSITION|TIME|RUN|FILE",
+        help="Answer as of a position, a day or time (UTC), a run (ID: its last event, ID^: before it), or a checkpoint.",
     )(function)
 
 
@@ -181,6 +189,12 @@ def rows_options(function: Callable[..., object]) -> Callable[..., object]:
     ):
         invoke = option(invoke)
     return invoke
+
+
+def check_only_looks(as_of: str | None, *others: object) -> None:
+    """Raise where `--as-of` stands beside what changes something: the past is looked at, and no more."""
+    if as_of is not None and any(other is not None and other != () for other in others):
+        raise click.UsageError("--as-of is for looking: what is put on record is so now. Leave one of them out.")
 
 
 def no_verify_option(function: F) -> F:

@@ -46,7 +46,8 @@ dataset.add_command(diff)
 @rows_options
 def list_(call: Call, as_of: str | None) -> None:
     """All datasets, upstream first."""
-    call.result(call.look().datasets(as_of), lambda show, found: show.rows(found, COLUMNS))
+    look = call.look()
+    call.answer(look, as_of, look.datasets, lambda show, found: show.rows(found, COLUMNS))
 
 
 @command(dataset, "show", example="tradex dataset show gold_signals --partitions")
@@ -56,7 +57,8 @@ def list_(call: Call, as_of: str | None) -> None:
 @rows_options
 def show_(call: Call, name: str, partitions: bool, as_of: str | None) -> None:
     """One dataset: versions, reads, definition, and what is stale in it."""
-    call.result(call.look().dataset(name, as_of, partitions=partitions), _whole)
+    look = call.look()
+    call.answer(look, as_of, lambda at: look.dataset(name, at, partitions=partitions), _whole)
 
 
 def _whole(show: Show, document: DatasetDocument) -> None:
@@ -172,12 +174,17 @@ def unprotect(call: Call, name: str, first: date, last: date, protection: str | 
 
 @command(dataset, "lineage", example="tradex dataset lineage gold_signals")
 @click.argument("name")
+@as_of_option
 @rows_options
-def lineage(call: Call, name: str) -> None:
-    """What a dataset reads, directly and through others, and what reads it; with the days."""
+def lineage(call: Call, name: str, as_of: str | None) -> None:
+    """What a dataset reads, directly and through others, and what reads it; with the days.
+
+    By the definitions of today; with --as-of by the logic on record then.
+    """
     with call.open(reading=True) as workspace:
-        found = workspace.datasets.lineage(name)
-    call.result(found, lambda show, edges: show.rows(edges, ("dataset", "reads", "first", "last", "side")))
+        look, datasets = workspace.audit.look, workspace.datasets
+        columns = ("dataset", "reads", "first", "last", "side")
+        call.answer(look, as_of, lambda at: datasets.lineage(name, at), lambda show, edges: show.rows(edges, columns))
 
 
 def _said(call: Call, name: str, what: str) -> None:

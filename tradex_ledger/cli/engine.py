@@ -27,7 +27,8 @@ def engine() -> None:
 @rows_options
 def list_(call: Call, as_of: str | None) -> None:
     """The verdict on each engine, by dataset and logic version. One that built everything itself has none."""
-    call.result(call.look().engines(as_of), _verdicts)
+    look = call.look()
+    call.answer(look, as_of, look.engines, _verdicts)
 
 
 def _verdicts(show: Show, verdicts: list[Engine]) -> None:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from tradex_ledger.cli.common import Call, command, examples
+from tradex_ledger.cli.common import Call, as_of_option, check_only_looks, command, examples
 from tradex_ledger.cli.layouts import lake as layout
+
+if TYPE_CHECKING:
+    from tradex_ledger.audit.documents.lake import LossDocument, PruneDocument
+    from tradex_ledger.audit.head import AsOf
+    from tradex_ledger.workspace import Workspace
 
 
 @click.group("lake", epilog=examples("tradex lake gc\ntradex lake lost"))
@@ -43,7 +50,8 @@ def gc(call: Call, delete: bool, reason: str | None) -> None:
     metavar="DIGEST",
     help="Approve the plan with this digest (12 digits or more), and remove its files.",
 )
-def prune(call: Call, dataset: str, reason: str | None, digest: str | None) -> None:
+@as_of_option
+def prune(call: Call, dataset: str, reason: str | None, digest: str | None, as_of: str | None) -> None:
     """Give up files of old versions: superseded, reverted, abandoned, or deprecated. Never Bronze, never current.
 
     One person plans, another looks (neither option) and approves; the event comes first, then the files go.
@@ -51,6 +59,7 @@ def prune(call: Call, dataset: str, reason: str | None, digest: str | None) -> N
     """
     if reason is not None and digest is not None:
         raise click.UsageError("Give --reason to make a plan, --approve DIGEST to carry one out, or neither to see it.")
+    check_only_looks(as_of, reason, digest)
     with call.open(reading=digest is None and reason is None) as workspace:
         if digest is not None:
             paths = workspace.lake.prune(dataset, digest)
@@ -58,11 +67,20 @@ def prune(call: Call, dataset: str, reason: str | None, digest: str | None) -> N
             return
         if reason is not None:
             workspace.lake.plan_prune(dataset, reason=reason)
-        plan = workspace.lake.waiting_prune(dataset)
+        lake = workspace.lake
+        call.answer(
+            workspace.audit.look,
+            as_of,
+            lambda at: _waiting(call, lake.waiting_prune(dataset, at), dataset),
+            lambda show, document: layout.prune(show, document, dataset),
+        )
+
+
+def _waiting(call: Call, plan: PruneDocument, dataset: str) -> PruneDocument:
     if lost := plan.nowhere_else:
         days = lost[0] if len(lost) == 1 else f"{len(lost)} days from {lost[0]} to {lost[-1]}"
         call.show.warning(f"{dataset} of {days}: under no other version; once pruned, they exist nowhere")
-    call.result(plan, lambda show, document: layout.prune(show, document, dataset))
+    return plan
 
 
 @command(
@@ -110,12 +128,22 @@ def erase(
 @click.option("--reason", help="Why files of DATASET that are missing or changed are lost; declares them.")
 @click.option("--file", "only", multiple=True, metavar="PATH", help="With --reason: only this file (can be repeated).")
 @click.option("--approve", "digest", metavar="DIGEST", help="Confirm what somebody else declared (12 digits or more).")
-def lost_(call: Call, dataset: str | None, reason: str | None, only: tuple[str, ...], digest: str | None) -> int:
+@as_of_option
+def lost_(
+    call: Call,
+    dataset: str | None,
+    reason: str | None,
+    only: tuple[str, ...],
+    digest: str | None,
+    as_of: str | None,
+) -> int:
     """Files that are missing or changed, and the way out of it: every file that an event names is hashed.
 
     One person declares them lost, another confirms it: from then on their days can be extracted or built again, and
-    questions that need them name the event. Exit status 1 when something is wrong that nobody has declared.
+    questions that need them name the event. Exit status 1 when something is wrong that nobody has declared. With
+    --as-of: the files that were named then, as they are in the lake now.
     """
+    check_only_looks(as_of, reason, only, digest)
     if (reason is not None or digest is not None) and dataset is None:
         raise click.UsageError("Name the DATASET whose files are lost.")
     if (reason is not None and digest is not None) or (only and reason is None):
@@ -130,9 +158,15 @@ def lost_(call: Call, dataset: str | None, reason: str | None, only: tuple[str, 
             return 0
         if dataset is not None and reason is not None:
             workspace.lake.declare_loss(dataset, reason=reason, only=only)
-        look = workspace.lake.losses(dataset)
-        if look.nothing_there:
-            root = workspace.core.lake.name
-            call.show.warning(f"not one of {look.checked} files is there: is the lake {root} mounted?")
-    call.result(look, layout.losses)
-    return 0 if reason is not None or not (look.undeclared or look.back) else 1
+        found = call.answer(
+            workspace.audit.look, as_of, lambda at: _losses(call, workspace, dataset, at), layout.losses
+        )
+    return 0 if reason is not None or not (found.undeclared or found.back) else 1
+
+
+def _losses(call: Call, workspace: Workspace, dataset: str | None, at: AsOf) -> LossDocument:
+    found = workspace.lake.losses(dataset, at)
+    if found.nothing_there:
+        root = workspace.core.lake.name
+        call.show.warning(f"not one of {found.checked} files is there: is the lake {root} mounted?")
+    return found

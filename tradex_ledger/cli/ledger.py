@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tradex_ledger.cli.common import Call, command, examples
+from tradex_ledger.cli.common import Call, as_of_option, check_only_looks, command, examples
 from tradex_ledger.cli.evidence import tiles
 from tradex_ledger.cli.layouts import store as layouts
 from tradex_ledger.cli.layouts.lake import epoch_plan, identity
@@ -25,12 +25,15 @@ for sealing in (checkpoint, key, witness, tiles):
     ledger.add_command(sealing)
 
 
-@command(ledger, "show", example="tradex ledger show")
-def show(call: Call) -> int:
-    """Which ledger this is, how far it has come, what its lake knows of it. Exit 1: they do not belong together."""
+@command(ledger, "show", example="tradex ledger show\ntradex ledger show --as-of 2026-01-10")
+@as_of_option
+def show(call: Call, as_of: str | None) -> int:
+    """Which ledger this is, how far it has come, what its lake knows of it. Exit 1: they do not belong together.
+
+    With --as-of how far it had come; the lake is looked at as it is.
+    """
     with call.open(reading=True) as workspace:
-        found = workspace.lake.identity()
-    call.result(found, identity)
+        found = call.answer(workspace.audit.look, as_of, workspace.lake.identity, identity)
     return 1 if found.problem else 0
 
 
@@ -49,12 +52,14 @@ def show(call: Call) -> int:
 )
 @click.option("--reason", help="What happened, and why nothing better can be put back.")
 @click.option("--approve", "digest", metavar="DIGEST", help="Approve the epoch with this digest (12 digits or more).")
-def epoch(call: Call, lost_head: int | None, reason: str | None, digest: str | None) -> None:
+@as_of_option
+def epoch(call: Call, lost_head: int | None, reason: str | None, digest: str | None, as_of: str | None) -> None:
     """Let a ledger that was put back from a copy go on without what came after: a new epoch.
 
     Put back the newest copy first; this is for when there is none. One person asks and names the head that was lost,
     another looks (no option) and approves. Files of lost runs stay in the lake, foreign to this ledger.
     """
+    check_only_looks(as_of, lost_head, reason, digest)
     asks = lost_head is not None and reason is not None
     if (digest is not None and (lost_head is not None or reason is not None)) or (lost_head is None) != (
         reason is None
@@ -68,9 +73,9 @@ def epoch(call: Call, lost_head: int | None, reason: str | None, digest: str | N
             call.result({"epoch": number}, lambda show, _: show.line(f"epoch {number} has begun"))
             return
         if lost_head is not None and reason is not None:
-            workspace.lake.plan_epoch(lost_head, reason=reason)
-        plan = workspace.lake.waiting_epoch()
-    call.result(plan, epoch_plan)
+            call.result(workspace.lake.plan_epoch(lost_head, reason=reason), epoch_plan)
+            return
+        call.answer(workspace.audit.look, as_of, workspace.lake.waiting_epoch, epoch_plan)
 
 
 @command(
@@ -101,7 +106,8 @@ def grants(call: Call, owner: str, writer: str, reader: str, only_print: bool) -
 @click.argument("url", metavar="URL", required=False)
 @click.option("--reason", help="Why the ledger moves.")
 @click.option("--approve", "digest", metavar="DIGEST", help="Approve the move with this digest, and do it.")
-def copy(call: Call, url: str | None, reason: str | None, digest: str | None) -> None:
+@as_of_option
+def copy(call: Call, url: str | None, reason: str | None, digest: str | None, as_of: str | None) -> None:
     """Move the ledger to another, empty database, byte for byte: it ends here, and goes on there in a new epoch.
 
     One person asks, another looks (no option), approves and so moves it. Then the settings must name the new database:
@@ -109,6 +115,7 @@ def copy(call: Call, url: str | None, reason: str | None, digest: str | None) ->
     """
     if (url is None) != (reason is None) or (digest is not None and url is not None):
         raise click.UsageError("Give URL with --reason WHY to ask, --approve DIGEST to approve, or neither to see.")
+    check_only_looks(as_of, url, reason, digest)
     reading = digest is None and url is None
     with call.open(reading=reading, tolerates=("ledger-moved",) if digest else ()) as workspace:
         if digest is not None:
@@ -116,7 +123,7 @@ def copy(call: Call, url: str | None, reason: str | None, digest: str | None) ->
         elif url is not None and reason is not None:
             call.result(workspace.store.plan_move(url, reason=reason), layouts.move_plan)
         else:
-            call.result(workspace.store.waiting_move(), layouts.move_plan)
+            call.answer(workspace.audit.look, as_of, workspace.store.waiting_move, layouts.move_plan)
 
 
 @command(ledger, "backup", example="tradex ledger backup /backups/ledger-2014-03-01.gz")

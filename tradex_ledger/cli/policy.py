@@ -37,8 +37,7 @@ policy.add_command(key)
 def show_(call: Call, as_of: str | None) -> None:
     """The policy on record, since when, by whom; what waits for a second person; what tradex.toml says otherwise."""
     with call.open(reading=True) as workspace:
-        found = workspace.policy.as_of(as_of)
-    call.result(found, _policy)
+        call.answer(workspace.audit.look, as_of, workspace.policy.as_of, _policy)
 
 
 def _policy(show: Show, document: PolicyDocument) -> None:

@@ -13,6 +13,7 @@ from tradex_ledger.errors import UsageError
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.answer import Answer
+    from tradex_ledger.audit.head import AsOf
 
 _top = click.Group()
 _LONGEST = 1 << 20
@@ -23,6 +24,7 @@ _LONGEST = 1 << 20
     "query",
     example="tradex query \"select date, ticker, signal from gold_signals where signal = 'spike'\"\n"
     'tradex query "select count(*) from silver_social_events" --as-of 120\n'
+    'tradex query "select * from gold_signals@120 except select * from gold_signals"\n'
     'tradex query "select run_id, status, reason from runs" --json',
 )
 @click.argument("sql")
@@ -37,6 +39,9 @@ def query(call: Call, sql: str, candidate: str | None, minutes: int, no_verify: 
     """Answer one SELECT. Datasets are tables under their own names, or with a version (gold_signals_v1);
     beside them all projections, and `events`. A dash reads the statement from standard input.
 
+    With a position, a day, a time or a run behind an @ a table is as it was then (gold_signals@120, "runs@bf-1m83^"),
+    several of them in one statement; --as-of is for the others.
+
     CSV and TSV are UTF-8 with each value in quotes, and NULL without (--null). As texts they are the very same rows:
 
     \b
@@ -46,10 +51,15 @@ def query(call: Call, sql: str, candidate: str | None, minutes: int, no_verify: 
     For TSV add sep="\\t" (pandas) or separator="\\t" (polars). JSON Lines and Parquet have numbers and times as such.
     """
     text = _input() if sql == "-" else sql
-    answer = call.look().query(text, as_of=as_of, candidate=candidate, trusting=no_verify, minutes=minutes)
-    for warning in answer.warnings:
-        call.show.warning(warning)
-    call.result(answer, _answer)
+    look = call.look()
+
+    def ask(at: AsOf) -> Answer:
+        answer = look.query(text, as_of=at, candidate=candidate, trusting=no_verify, minutes=minutes)
+        for warning in answer.warnings:
+            call.show.warning(warning)
+        return answer
+
+    call.answer(look, as_of, ask, _answer)
 
 
 def _answer(show: Show, answer: Answer) -> None:
@@ -58,8 +68,9 @@ def _answer(show: Show, answer: Answer) -> None:
         show.export(names, answer.rows, types=answer.types)
     else:
         show.table([dict(zip(names, row, strict=True)) for row in answer.rows], names, exact=True)
-    rows = "1 row" if len(answer.rows) == 1 else f"{len(answer.rows)} rows"
-    show.note(f"{rows}, as of position {answer.as_of.position} ({answer.as_of.at})")
+    for one in answer.then:
+        show.note(f"{one.table} is as of position {one.position} ({one.at})")
+    show.note("1 row" if len(answer.rows) == 1 else f"{len(answer.rows)} rows")
 
 
 def _input() -> str:

@@ -88,10 +88,9 @@ def status(call: Call, check: bool, watch: int | None, as_of: str | None) -> int
 
     look = call.look()
     while True:
-        found = look.status(as_of, now=utc_now())
         if watch and call.show.out.isatty():
             click.clear()
-        call.result(found, layout)
+        found = call.answer(look, as_of, lambda at: look.status(at, now=utc_now()), layout)
         if not watch:
             return 1 if check and found.attention else 0
         time.sleep(watch)

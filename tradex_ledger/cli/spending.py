@@ -12,6 +12,7 @@ from tradex_ledger.domain.spending import dollars
 if TYPE_CHECKING:
     from tradex_ledger.cli.show import Show
     from tradex_ledger.domain.spending import Budget
+    from tradex_ledger.relations.calls import MonthOfRun
 
 MONTHS = ("month", "run_id", "rows", "calls", "cost")
 DAYS = ("day", "on_record", "at_the_source", "unknown")
@@ -35,10 +36,14 @@ def spending(call: Call, days: int | None, as_of: str | None) -> int:
                 used = workspace.spending.usage(days, progress)
             call.result(used, lambda show, rows: show.rows(rows, DAYS))
             return 1 if any(day.unknown for day in used) else 0
-        months, bounds = workspace.spending.months(as_of), workspace.spending.budgets()
-    call.result(months, lambda show, rows: show.rows(rows, MONTHS, cost=[dollars(row.micros) for row in rows]))
-    _tell(call.show, bounds)
+        look = workspace.audit.look
+        call.answer(look, as_of, workspace.spending.months, _months)
+        _tell(call.show, workspace.spending.budgets(as_of))
     return 0
+
+
+def _months(show: Show, rows: list[MonthOfRun]) -> None:
+    show.rows(rows, MONTHS, cost=[dollars(row.micros) for row in rows])
 
 
 def _tell(show: Show, bounds: tuple[Budget, Budget]) -> None:

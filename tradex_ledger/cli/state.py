@@ -23,7 +23,8 @@ def state() -> None:
 @as_of_option
 def show_(call: Call, as_of: str | None) -> None:
     """Where each pipeline stands: everything created before its cursor has been processed."""
-    call.result(call.look().states(as_of), _rows)
+    look = call.look()
+    call.answer(look, as_of, look.states, _rows)
 
 
 @command(state, "history", example="tradex state history")
@@ -31,7 +32,8 @@ def show_(call: Call, as_of: str | None) -> None:
 @rows_options
 def history(call: Call, as_of: str | None) -> None:
     """Each move of the state, and the run that caused it."""
-    call.result(call.look().state_moves(as_of), _rows)
+    look = call.look()
+    call.answer(look, as_of, look.state_moves, _rows)
 
 
 def _rows(show: Show, rows: Sequence[PipelineState | StateMove]) -> None:

@@ -48,6 +48,19 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 
 @contextmanager
+def connect_beside(connection: duckdb.DuckDBPyConnection, name: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in memory by a name, in the DuckDB of a connection: what is there can be asked through that one."""
+    cursor = connection.cursor()
+    try:
+        _set_session(cursor)
+        cursor.execute(f"attach ':memory:' as {name}")
+        cursor.execute(f"use {name}")
+        yield cursor
+    finally:
+        cursor.close()
+
+
+@contextmanager
 def shared() -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in memory of the caller's own, in the one DuckDB of this process, for as long as it is asked.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 
@@ -11,6 +12,14 @@ from tradex_ledger.domain.lake_file import LakeFile
 
 WRITTEN, IDENTICAL, REUSED = OUTCOMES = ("written", "identical", "reused")
 """How a run came by a version: its files are new, are those that were there, or were not even built again."""
+
+
+def inputs_digest(dataset: str, logic_version: int, day: str, inputs: Iterable[str]) -> str:
+    """SHA-256 (hex) of all that a partition's content follows from: its logic version, and its inputs, a line each.
+
+    The recipe stands in `schema/events/run.partition_rebuilt.v2.json`.
+    """
+    return hashlib.sha256("\n".join([f"{dataset} v{logic_version} {day}", *inputs]).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

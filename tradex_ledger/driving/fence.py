@@ -42,9 +42,9 @@ class EndedMeanwhileError(RefusedError):
         )
 
 
-def load_run(ledger: Ledger, run_id: str) -> Backfill | IncrementalRun:
-    """The run as the ledger has it, of either kind. Raises `NoSuchStreamError`."""
-    run = ledger.get(Run, run_id)
+def load_run(ledger: Ledger, run_id: str, upto: int | None = None) -> Backfill | IncrementalRun:
+    """The run as the ledger has it, as of a position if one is given, of either kind. Raises `NoSuchStreamError`."""
+    run = ledger.get(Run, run_id, upto=upto)
     if not isinstance(run, Backfill | IncrementalRun):
         raise NoSuchStreamError(run_id)
     return run

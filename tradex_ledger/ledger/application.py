@@ -27,7 +27,7 @@ from tradex_ledger.domain.retraction import Retraction
 from tradex_ledger.domain.seal import Seal
 from tradex_ledger.domain.source import Look
 from tradex_ledger.errors import ConflictError
-from tradex_ledger.ledger.ask import of_stream
+from tradex_ledger.ledger.ask import events_of, of_stream
 from tradex_ledger.ledger.living import living
 from tradex_ledger.ledger.loading import load
 from tradex_ledger.ledger.named import RUNS, NoSuchStreamError, find_run
@@ -112,11 +112,11 @@ class Ledger:
             self.leases.watch(news)
         return names
 
-    def get(self, cls: type[A], stream: str, noun: str = "run") -> A:
-        """Load an aggregate. Raises `NoSuchStreamError` when there is none, or one of another class;
-        `BrokenLedgerError` when the events of the stream are not sound.
+    def get(self, cls: type[A], stream: str, noun: str = "run", *, upto: int | None = None) -> A:
+        """Load an aggregate, to look at it as of a position if one is given. Raises `NoSuchStreamError` when there is
+        none, or one of another class; `BrokenLedgerError` when the events of the stream are not sound.
         """
-        found = load(self.store, stream)
+        found = load(self.store, stream, upto)
         if not isinstance(found, cls):
             raise NoSuchStreamError(stream, noun)
         return found
@@ -156,8 +156,10 @@ class Ledger:
         found = of_stream(self.store, stream, limit=1)
         return found[0].version if found else 0
 
-    def streams_of(self, *first_topics: str) -> list[str]:
-        """The streams that begin with one of these topics, oldest first."""
+    def streams_of(self, *first_topics: str, upto: int | None = None) -> list[str]:
+        """The streams that begin with one of these topics, by a position if one is given, oldest first."""
+        if upto is not None:
+            return [told.stream for told in events_of(self.store, first_topics, upto=upto)]
         return [str(stream) for (stream,) in self.store.select(read("streams_begun"), topics=first_topics)]
 
     def find_run(self, prefix: str, *, kinds: tuple[str, ...] = RUNS) -> str:

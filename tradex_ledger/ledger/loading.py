@@ -23,10 +23,13 @@ ALL_EVENTS = 256
 _MISFITS = (AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
-def load(store: Store, stream: str) -> Aggregate | None:
-    """The aggregate of a stream; None when it has no event. Raises: `BrokenLedgerError`, `UnknownEventError`."""
+def load(store: Store, stream: str, upto: int | None = None) -> Aggregate | None:
+    """The aggregate of a stream, as of a position if one is given; None when it has no event by then.
+
+    Raises: `BrokenLedgerError`, `UnknownEventError`.
+    """
     aggregate: Aggregate | None = None
-    for row in store.ask(lambda ask: _rows(ask, stream)):
+    for row in store.ask(lambda ask: _rows(ask, stream) if upto is None else _rows_upto(ask, stream, upto)):
         event = event_of(state_of(check_row_of(store.ledger, row, stream)), row[1], row[2], row[3])
         if aggregate is not None:
             aggregate.version = row[2] - 1  # those between are passed over
@@ -49,6 +52,14 @@ def _rows(ask: Ask, stream: str) -> list[Row]:
     rows = cast("list[Row]", ask(read("stream"), stream=stream))
     if [row[2] for row in rows] != list(range(1, count + 1)):
         raise MissingEventError(f"{stream} has not the versions 1 to {count}, each once")
+    return rows
+
+
+def _rows_upto(ask: Ask, stream: str, upto: int) -> list[Row]:
+    """All rows up to a position: which of them count is known of a whole stream only. Raises `MissingEventError`."""
+    rows = [row for row in cast("list[Row]", ask(read("stream"), stream=stream)) if row[0] <= upto]
+    if [row[2] for row in rows] != list(range(1, len(rows) + 1)):
+        raise MissingEventError(f"{stream} has not the versions 1 to {len(rows)}, each once")
     return rows
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping, MutableMapping
 from dataclasses import dataclass, field, replace
 
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.domain.day import Day, date_of, day_of, iso, later, span
 from tradex_ledger.domain.lake_file import LakeFile
-from tradex_ledger.domain.partition import PartitionVersion
+from tradex_ledger.domain.partition import PartitionVersion, inputs_digest
 from tradex_ledger.domain.run_events import BatchAppended
 from tradex_ledger.ledger.ask import events_of, has_moved, has_topic
 from tradex_ledger.ledger.entry import state_of
@@ -111,12 +110,12 @@ class Catalog:
         return replace(self, current=current, lost=dict(self.lost))
 
     def input_digest(self, definition: Definition, logic_version: int, day: Day) -> str:
-        """SHA-256 (hex) of all that a partition's content follows from: logic version and input contents.
+        """What a partition's content follows from, as `inputs_digest` has it.
 
-        The recipe stands in `schema/events/run.partition_rebuilt.v2.json`. An input partition without rows counts
-        like one that is not there. The engine's version is not in it: a new DuckDB alone rebuilds nothing.
+        An input partition without rows counts like one that is not there. The engine's version is not in it: a new
+        DuckDB alone rebuilds nothing.
         """
-        lines = [f"{definition.name} v{logic_version} {iso(day)}"]
+        lines = []
         for read in definition.reads:
             days = self.current.get(read.dataset, {})
             for input_day in span(day + read.first, day + read.last):
@@ -128,7 +127,7 @@ class Catalog:
             ):
                 if not read.first <= input_day - day <= read.last:
                     lines.append(f"{read.dataset} {iso(input_day)} again {file.sha256}")
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return inputs_digest(definition.name, logic_version, iso(day), lines)
 
 
 _ASKED = ("partitions", "datasets", "definitions", "old_files")

@@ -1,7 +1,7 @@
 """What there is: versions of datasets, partitions and their files, and what is the matter with them."""
 
 # No `from __future__ import annotations`: as texts, so many columns would each be compiled when this is loaded.
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import NamedTuple, TypedDict
 
@@ -10,6 +10,7 @@ import duckdb
 from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.relations.relation import Relation
+from tradex_ledger.views import add_history, add_inputs
 
 
 class File(TypedDict):
@@ -99,6 +100,24 @@ class PartitionHistory(NamedTuple):
     at: datetime
     published_position: int | None
     published_at: datetime | None
+
+
+class PartitionInput(NamedTuple):
+    """A version of an input partition (of Bronze, a batch) that a build at a position was made of, seen from a base."""
+
+    position: int
+    base: int
+    number: int
+    input_dataset: str
+    input_layer: str
+    input_partition: date
+    is_again: bool
+    input_position: int
+    input_run_id: str
+    input_logic_version: int | None
+    outcome: str
+    rows: int
+    files: list[File] | None
 
 
 class StalePartition(NamedTuple):
@@ -261,6 +280,7 @@ class ErasedFile(NamedTuple):
 LOGIC_VERSIONS = Relation("logic_versions", LogicVersion)
 PARTITIONS = Relation("partitions", Partition)
 PARTITION_HISTORY = Relation("partition_history", PartitionHistory)
+RECENT_HISTORY = Relation("recent_history", PartitionHistory)
 STALE_PARTITIONS = Relation("stale_partitions", StalePartition)
 LOST_FILES = Relation("lost_files", LostFile)
 ENGINES = Relation("engines", Engine)
@@ -270,6 +290,22 @@ PROTECTIONS = Relation("protections", Protection)
 LAKE_FILES = Relation("lake_files", NamedFile)
 PRUNED_FILES = Relation("pruned_files", PrunedFile)
 ERASED_FILES = Relation("erased_files", ErasedFile)
+
+
+def history_of(connection: duckdb.DuckDBPyConnection, dataset: str, day: date) -> list[PartitionHistory]:
+    """All that was ever built of a day of a dataset of Silver or Gold, oldest first."""
+    table = add_history(connection, dataset, day, day)
+    where = "where dataset = ? and partition = ? order by position"
+    found = connection.execute(f"from {table} {where}", [dataset, day])
+    return [PartitionHistory._make(row) for row in found.fetchall()]
+
+
+def inputs_of(connection: duckdb.DuckDBPyConnection, asked: Sequence[tuple[int, int]]) -> list[PartitionInput]:
+    """What some builds were made of, in the order in which their digests have it; `asked` as `add_inputs` has it."""
+    table = add_inputs(connection, asked)
+    order = "position, base, number, is_again, input_partition, input_position"
+    found = connection.execute(f"from {table} order by {order}")
+    return [PartitionInput._make(row) for row in found.fetchall()]
 
 
 def pruned_paths(connection: duckdb.DuckDBPyConnection, dataset: str) -> set[str]:

@@ -13,7 +13,7 @@ from tradex_ledger.driving.lease import DrivenElsewhereError, held
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.ledger.application import Ledger, WriterConflictError
 from tradex_ledger.relations.runs import ALERTS, Alert
-from tradex_ledger.views import resolve, shared_views
+from tradex_ledger.views import Asked, resolve, shared_views
 
 if TYPE_CHECKING:
     from apprise import Apprise
@@ -47,7 +47,7 @@ class UnknownReceiverError(EnvironmentFault):
         )
 
 
-def alerts(ledger: Ledger, as_of: str | None = None) -> list[Alert]:
+def alerts(ledger: Ledger, as_of: Asked = None) -> list[Alert]:
     """All alerts, oldest first, with what was delivered."""
     with shared_views(ledger.store, resolve(ledger.store, as_of)) as connection:
         return ALERTS.read(connection, "true order by position")

@@ -8,6 +8,7 @@ a lease lasts. Everything else is *foreign*: it is listed, and never touched. Li
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -97,11 +98,11 @@ def collect(
     return gone
 
 
-def lake_log(ledger: Ledger, *, by: str) -> LakeLog:
-    """What is told of the lake as a whole; begun, if nothing was so far."""
-    if ledger.version_of(STREAM):
-        return ledger.get(LakeLog, STREAM, "lake")
-    return LakeLog.open(ledger.position(), by=by)
+def lake_log(ledger: Ledger, *, by: str, upto: int | None = None) -> LakeLog:
+    """What is told of the lake as a whole, as of a position if one is given; begun, if nothing was so far."""
+    with suppress(NoSuchStreamError):
+        return ledger.get(LakeLog, STREAM, "lake", upto=upto)
+    return LakeLog.open(ledger.position() if upto is None else upto, by=by)
 
 
 class _Runs:

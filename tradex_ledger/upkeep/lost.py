@@ -26,7 +26,7 @@ from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.storage import LakeFileError
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.relations.data import LAKE_FILES, LOST_FILES, LostFile
-from tradex_ledger.views import resolve, shared_views
+from tradex_ledger.views import Asked, resolve, shared_views
 
 HASHERS = 4
 _OF_DATASET = "(? is null or dataset = ?) order by position, path"
@@ -56,12 +56,12 @@ class Look:
     lost: list[Declared]
 
 
-def find_lost(ledger: Ledger, lake: Lake, dataset: str | None = None) -> Look:
+def find_lost(ledger: Ledger, lake: Lake, dataset: str | None = None, as_of: Asked = None) -> Look:
     """Hash every file that an event names (of one dataset, or of all), whatever was verified before.
 
     Raises: `EnvironmentFault` when a file cannot be read though nothing says that it is lost (rights).
     """
-    with shared_views(ledger.store, resolve(ledger.store, None), "lake_files", "lost_files") as connection:
+    with shared_views(ledger.store, resolve(ledger.store, as_of), "lake_files", "lost_files") as connection:
         named = LAKE_FILES.read(connection, f"pruned_position is null and {_OF_DATASET}", dataset, dataset)
         lost = LOST_FILES.read(connection, _OF_DATASET, dataset, dataset)
     declared = {file.path for file in lost}

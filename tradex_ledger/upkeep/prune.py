@@ -24,7 +24,7 @@ from tradex_ledger.relations.data import (
     standing,
 )
 from tradex_ledger.relations.runs import WORK
-from tradex_ledger.views import resolve, shared_views
+from tradex_ledger.views import Asked, resolve, shared_views
 
 _GIVEN_UP = "dataset = ? and component is not null and is_deprecated and not is_read"
 
@@ -60,9 +60,9 @@ def prunable(ledger: Ledger, dataset: str) -> list[ListedFile]:
     return [found[path] for path in sorted(found)]
 
 
-def lost_days(ledger: Ledger, dataset: str, paths: Set[str]) -> list[str]:
+def lost_days(ledger: Ledger, dataset: str, paths: Set[str], as_of: Asked = None) -> list[str]:
     """The days of files to be given up that exist under no other version: once they are gone, nowhere."""
-    with shared_views(ledger.store, resolve(ledger.store, None), "partitions", "pruned_files") as connection:
+    with shared_views(ledger.store, resolve(ledger.store, as_of), "partitions", "pruned_files") as connection:
         current = PARTITIONS.read(connection, "dataset = ?", dataset)
         gone = pruned_paths(connection, dataset) | paths
     stays = {row.partition.isoformat() for row in current if gone.isdisjoint(_paths(row))}

@@ -8,92 +8,42 @@ later events touch. Those are worked out by its own statement, over the events t
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from pathlib import Path
+from datetime import date
 from weakref import WeakKeyDictionary, proxy
 
 import duckdb
 
 from tradex_ledger import slow
-from tradex_ledger.datasets.statement import connect, shared
-from tradex_ledger.errors import NotFoundError, UsageError
-from tradex_ledger.ledger.ask import last_position
-from tradex_ledger.ledger.entry import format_time
-from tradex_ledger.ledger.rows import time_at
+from tradex_ledger.datasets.statement import connect, connect_beside, shared
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.ledger.tail import Use, held
 from tradex_ledger.views import few, projected
+from tradex_ledger.views.as_of import Asked, AsOf, NoSuchPositionError, is_past, resolve
 from tradex_ledger.views.kept import Generation, Generations
 from tradex_ledger.views.view import View
 
+__all__ = [
+    "AsOf",
+    "Asked",
+    "NoSuchPositionError",
+    "add_events",
+    "add_history",
+    "add_inputs",
+    "add_of_run",
+    "add_projections",
+    "beside",
+    "files_of",
+    "is_past",
+    "open_view",
+    "open_views",
+    "resolve",
+    "shared_views",
+    "views_beside",
+]
+
 _THREADS = 4
-_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?", re.DOTALL).fullmatch
-_DIGITS = 18  # of a position: no ledger has more, and Python makes no number of thousands
-
-
-@dataclass(frozen=True, slots=True)
-class AsOf:
-    """A position, and the time (UTC) of the event at it; what every answer is a query as of."""
-
-    position: int
-    at: str | None
-
-
-class NoSuchPositionError(NotFoundError):
-    """The ledger does not reach to that position, or begins after that time."""
-
-    code = "no-such-position"
-
-
-def resolve(store: Store, as_of: str | None) -> AsOf:
-    """Turn `--as-of` (a position, a day, a time, a checkpoint file; None: now) into a position. Times are UTC.
-
-    A day means its end: everything that happened on it is included. Raises `NoSuchPositionError`, `UsageError`; of a
-    checkpoint, what `as_of.position_of` raises.
-    """
-    newest = last_position(store)
-    if as_of is None:
-        position = newest
-    elif as_of.isdecimal():
-        position = int(as_of) if len(as_of) <= _DIGITS else newest + 1
-    elif (sealed := _checkpoint(store, as_of)) is not None:
-        position = sealed
-    else:
-        position = last_position(store, at=_time(as_of))
-    if position > newest or (position < 1 and as_of is not None):
-        raise NoSuchPositionError(
-            f"there is nothing as of {as_of!r}: the ledger holds the positions 1 to {newest}",
-            mend="see what happened when: tradex audit log",
-        )
-    return AsOf(position, time_at(store, position, newest))
-
-
-def _checkpoint(store: Store, value: str) -> int | None:
-    """The position of a checkpoint file; None of a text that names no file. What can be a time is none."""
-    if "\0" in value or _TIME(value):
-        return None
-    from tradex_ledger.sealing.as_of import position_of
-
-    return position_of(store, Path(value))
-
-
-def _time(value: str) -> str:
-    try:
-        moment = datetime.fromisoformat(value)
-        if len(value) == len("2026-01-10"):
-            moment = moment.replace(hour=23, minute=59, second=59, microsecond=999_999)
-        return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-    except (ValueError, OverflowError):  # in UTC it would be of the year 0, or 10000
-        raise UsageError(
-            f"{value!r} is no position and no time",
-            mend="give a position (--as-of 120), a day (--as-of 2026-01-10), a time (--as-of 2026-01-10T12:00:00Z) or "
-            "a checkpoint file",
-        ) from None
-
 
 # What was opened here; to ask DuckDB what is in a connection costs as much as a projection does.
 _OPEN: WeakKeyDictionary[duckdb.DuckDBPyConnection, View] = WeakKeyDictionary()
@@ -112,6 +62,20 @@ def shared_views(store: Store, as_of: AsOf, *only: str) -> Iterator[duckdb.DuckD
     """The same for questions of ours alone, at a fifteenth of what it costs to open (`statement.shared`)."""
     with shared() as connection, held(connection) as use:
         yield _opened(connection, store, as_of, only, use)
+
+
+def beside(as_of: AsOf) -> str:
+    """What the database of `views_beside` is called within the statement of the connection that it is beside."""
+    return f"at_{as_of.position}"
+
+
+@contextmanager
+def views_beside(
+    connection: duckdb.DuckDBPyConnection, store: Store, as_of: AsOf
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The same in a database of its own beside that of a connection, for one that asks as of several positions."""
+    with connect_beside(connection, beside(as_of)) as cursor:
+        yield _opened(cursor, store, as_of, ())
 
 
 def open_view(store: Store, upto: int, generation: Generation | None, topics: tuple[str, ...] = ()) -> View:
@@ -191,3 +155,12 @@ def add_of_run(connection: duckdb.DuckDBPyConnection, name: str, run_id: str) ->
     What else is in the table is not all that there is of other runs.
     """
     return few.of_run(_OPEN[connection], name, run_id)
+
+
+def add_inputs(connection: duckdb.DuckDBPyConnection, asked: Sequence[tuple[int, int]]) -> str:
+    """Work out what some builds of Silver or Gold were made of; returns the name of the table.
+
+    Each is named by the position of its event, with the base to look from: that of its event, or a later position (what
+    it would be made of then). The columns are those of `projections/asked/partition_inputs.sql`.
+    """
+    return few.inputs(_OPEN[connection], asked)

@@ -9,6 +9,7 @@ from tradex_ledger.workspace.core import Core
 
 if TYPE_CHECKING:
     from tradex_ledger.relations.runs import Alert
+    from tradex_ledger.views import Asked
 
 
 class Alerts:
@@ -17,7 +18,7 @@ class Alerts:
     def __init__(self, core: Core) -> None:
         self.core = core
 
-    def all(self, as_of: str | None = None) -> list[Alert]:
+    def all(self, as_of: Asked = None) -> list[Alert]:
         """All alerts, oldest first, with what was delivered."""
         return Look(self.core.ledger.store, self.core.config, self.core.lake).alerts(as_of)
 

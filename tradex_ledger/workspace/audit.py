@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from tradex_ledger.audit.documents.plan import Move, PlanDocument, shares
 from tradex_ledger.audit.documents.run import UNTRUSTED, Judgement, RunDocument, run_document
+from tradex_ledger.audit.lineage import recorded_edges
 from tradex_ledger.audit.look import Look
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.datasets.definition import UnknownDatasetError
@@ -19,10 +20,12 @@ from tradex_ledger.errors import RefusedError, UsageError
 from tradex_ledger.lake.verified import NOT_VERIFIED
 from tradex_ledger.ledger.named import NoSuchStreamError
 from tradex_ledger.relations.runs import RUNS
+from tradex_ledger.views import is_past
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.diff import Differing
     from tradex_ledger.audit.log import Log
+    from tradex_ledger.views import Asked
     from tradex_ledger.workspace.backfills import Backfills
     from tradex_ledger.workspace.core import Core
     from tradex_ledger.workspace.policy import Policies
@@ -53,6 +56,7 @@ class TwoSidesError(UsageError):
 class DiffOptions(TypedDict, total=False):
     """How two sides are held against each other: see `audit.diff.Differ`."""
 
+    as_of: Asked
     trusting: bool
     where: str | None
     samples: int
@@ -67,7 +71,7 @@ class Audit:
         self._policy = policy
         self.look = Look(core.ledger.store, core.config, core.lake)
 
-    def run(self, prefix: str, as_of: str | None = None) -> RunDocument:
+    def run(self, prefix: str, as_of: Asked = None) -> RunDocument:
         """The run whose id begins so, whole: a backfill with why each dataset is in it, and the approval it needs.
 
         Raises: `ShortIdError`, `NoSuchStreamError` (also where it was not asked for yet), `AmbiguousIdError`.
@@ -75,9 +79,11 @@ class Audit:
         run_id = self.core.ledger.find_run(prefix)
         reader = Reader(self.core.ledger.store, as_of)
         if not reader.read(RUNS, "run_id = ?", run_id):
-            raise NoSuchStreamError(f"{run_id} as of {as_of}")
+            raise NoSuchStreamError(f"{run_id} as of position {reader.as_of.position}")
         found = run_document(reader, run_id)
-        return found if found.plan is None else replace(found, judgement=self._judgement(found))
+        if found.plan is None:
+            return found
+        return replace(found, judgement=self._then(found, reader) if is_past(as_of) else self._judgement(found))
 
     def _judgement(self, found: RunDocument) -> Judgement:
         """The definitions of today say why a dataset is in a plan; where the one asked for is no more, nothing does."""
@@ -95,6 +101,18 @@ class Audit:
             needed = approval_of(self.core.policy_to_look, backfill.request, [whole], found.run.requested_by)
             needed = replace(needed, rule=found.run.approved_rule)  # a rule decides at the request, or never
         return Judgement(edges, found.shares(edges), [*warnings, *self._policy.changes(found.id)], needed)
+
+    def _then(self, found: RunDocument, reader: Reader) -> Judgement:
+        """The same as of before, by the logic and the policy on record then: no definition of today is asked."""
+        upto = reader.as_of.position
+        backfill = self.core.ledger.get(Backfill, found.id, upto=upto)
+        edges = recorded_edges(reader, backfill.request.dataset, {window.dataset for window in found.planned})
+        needed = None
+        if backfill.plan is not None and self.core.is_trusted:
+            whole = replace(backfill.plan, windows=found.planned)
+            needed = approval_of(self.core.policy_then(upto), backfill.request, [whole], found.run.requested_by)
+            needed = replace(needed, rule=found.run.approved_rule)
+        return Judgement(edges, found.shares(edges), self._policy.changes(found.id, upto), needed)
 
     def planned(self, parts: Sequence[Backfill]) -> list[PlanDocument]:
         """Backfills with their plans, as they would be recorded or just were: all parts of a request that was split."""
@@ -122,14 +140,14 @@ class Audit:
         topics: Sequence[str] = (),
         by: str | None = None,
         limit: int | None = None,
-        as_of: str | None = None,
+        as_of: Asked = None,
     ) -> Log:
         """The newest events of all streams, oldest first: of topics, by a person. Raises `UnknownTopicError`."""
         from tradex_ledger.audit.log import log
 
         return log(self.core.ledger, topics=topics, actor=by, limit=limit, as_of=as_of)
 
-    def history(self, subject: str, as_of: str | None = None) -> Log:
+    def history(self, subject: str, as_of: Asked = None) -> Log:
         """The whole story of a run (by a beginning of its id), of a dataset, or of a pipeline's state."""
         from tradex_ledger.audit.log import log
 
@@ -153,7 +171,10 @@ class Audit:
             raise TwoSidesError(run_id)
         found = self.core.ledger.find_run(run_id)
         differ = Differ(self.core.ledger, self.core.lake, **how)
-        (run,) = Reader(self.core.ledger.store).read(RUNS, "run_id = ?", found)
+        reader = Reader(self.core.ledger.store, how.get("as_of"))
+        run = next(iter(reader.read(RUNS, "run_id = ?", found)), None)
+        if run is None:
+            raise NoSuchStreamError(f"{found} as of position {reader.as_of.position}")
         if run.status == "REVERTED":
             raise RevertedError(found)
         return differ.published(found) if run.published_position is not None else differ.candidate(found)

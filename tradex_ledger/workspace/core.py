@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import TypedDict
 
@@ -165,11 +166,16 @@ class Core:
             raise NoPolicyError
         return record
 
-    def record_if_any(self) -> PolicyRecord | None:
-        """The policies on record; None in a ledger of before."""
-        if self.ledger.version_of(POLICY_STREAM) == 0:
-            return None
-        return self.ledger.get(PolicyRecord, POLICY_STREAM, "policy")
+    def policy_then(self, upto: int) -> Policy:
+        """The same as of a position."""
+        record = self.record_if_any(upto)
+        return record.policy if record else self.settings.policy
+
+    def record_if_any(self, upto: int | None = None) -> PolicyRecord | None:
+        """The policies on record, as of a position if one is given; None in a ledger, or at a time, of before."""
+        with suppress(NoSuchStreamError):
+            return self.ledger.get(PolicyRecord, POLICY_STREAM, "policy", upto=upto)
+        return None
 
     @property
     def engine(self) -> str:

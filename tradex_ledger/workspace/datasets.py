@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from tradex_ledger.audit.lineage import Lineage, recorded_lineage
 from tradex_ledger.audit.look import Look
+from tradex_ledger.audit.reader import Reader
 from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.fingerprint import describe_all, fingerprint
 from tradex_ledger.datasets.intake import check_intakes
@@ -26,6 +27,7 @@ from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.planning.logic import changed_logic, differs, reference_facts
 from tradex_ledger.planning.named import check_defined, check_identity, check_named
 from tradex_ledger.sources.registry import reader_version
+from tradex_ledger.views import Asked, is_past
 from tradex_ledger.workspace.core import Core
 from tradex_ledger.workspace.kept import Kept
 
@@ -48,14 +50,15 @@ class Datasets:
         look = Look(self.core.ledger.store, self.core.config, self.core.lake)
         return iter([held.dataset for held in look.datasets()])
 
-    def get(self, name: str) -> Dataset:
-        """A dataset's aggregate, by a name that the pipeline knows, where that can be trusted; else the ledger.
+    def get(self, name: str, upto: int | None = None) -> Dataset:
+        """A dataset's aggregate, by a name that the pipeline knows, where that can be trusted; else, and as of a
+        position, the ledger.
 
         Raises: `UnknownDatasetError`, `NoSuchStreamError`, `DefinitionsChangedError`.
         """
-        if self.core.is_trusted:
+        if upto is None and self.core.is_trusted:
             check_defined(self.core.ledger, self.core.pipeline, name)
-        return self.core.ledger.get(Dataset, stream_of(name), "dataset")
+        return self.core.ledger.get(Dataset, stream_of(name), "dataset", upto=upto)
 
     def days(self) -> tuple[date, date] | None:
         """The first and the last day there is of the pipeline; None: there is none yet."""
@@ -167,8 +170,11 @@ class Datasets:
         below = {other for name in names for other in downstream(pipeline, name)}
         return [name for name in names if name not in below]
 
-    def lineage(self, name: str) -> list[Lineage]:
-        """What a dataset reads, directly and through others, and what reads it. Raises `UnknownDatasetError`."""
+    def lineage(self, name: str, as_of: Asked = None) -> list[Lineage]:
+        """What a dataset reads, directly and through others, and what reads it: by the definitions of today, or as of
+        before by the logic on record. Raises `UnknownDatasetError`."""
+        if is_past(as_of):
+            return recorded_lineage(Reader(self.core.ledger.store, as_of), name)
         return lineage(self.core.pipeline, name)
 
     def accept_engine(self, name: str | None = None, *, reason: str) -> list[str]:
@@ -265,17 +271,6 @@ def downstream(pipeline: Pipeline, name: str) -> list[str]:
         if any(read.dataset in found for read in definition.reads):
             found.add(definition.name)
     return [other for other in pipeline.definitions if other in found and other != name]
-
-
-@dataclass(frozen=True, slots=True)
-class Lineage:
-    """An edge above or below a dataset (`side`): who reads whom, over which relative days."""
-
-    dataset: str
-    reads: str
-    first: int
-    last: int
-    side: str
 
 
 def lineage(pipeline: Pipeline, name: str) -> list[Lineage]:

@@ -21,6 +21,7 @@ from tradex_ledger.lake import identity
 from tradex_ledger.lake.identity_errors import LostHeadError, NotLostError
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.sealing.heads import check_all, lost_in, problem
+from tradex_ledger.views import Asked, is_past, resolve
 from tradex_ledger.workspace.core import Core
 from tradex_ledger.workspace.datasets import Datasets
 
@@ -54,21 +55,22 @@ class LakeRoom:
             found, collect(self.core.ledger, self.core.lake, found, reason=reason, by=self.core.actor, policy=policy)
         )
 
-    def waiting_prune(self, name: str) -> PruneDocument:
+    def waiting_prune(self, name: str, as_of: Asked = None) -> PruneDocument:
         """The plan to prune a dataset that waits for its approval: what would go, and what would be nowhere then."""
         from tradex_ledger.upkeep.prune import lost_days
 
-        plan = self._datasets.get(name).prune_plan
-        lost = lost_days(self.core.ledger, name, plan.paths if plan else set())
+        plan = self._datasets.get(name, self._upto(as_of)).prune_plan
+        lost = lost_days(self.core.ledger, name, plan.paths if plan else set(), as_of)
         return PruneDocument(plan.digest if plan else None, list(plan.files) if plan else [], lost, plan)
 
-    def losses(self, name: str | None = None) -> LossDocument:
-        """A look at all files (of one dataset, or of all), and what was declared lost of them and waits."""
+    def losses(self, name: str | None = None, as_of: Asked = None) -> LossDocument:
+        """A look at all files (of one dataset, or of all), and what was declared lost of them and waits: at those that
+        were named as of before, as they are in the lake now."""
         from tradex_ledger.upkeep.lost import find_lost
 
-        look = find_lost(self.core.ledger, self.core.lake, name)
-        names = [name] if name else list(self.core.pipeline.definitions)
-        plans = {one: plan for one in names if (plan := self._datasets.get(one).loss_plan)}
+        look = find_lost(self.core.ledger, self.core.lake, name, as_of)
+        upto = self._upto(as_of)
+        plans = {one: plan for one in self._names(name, upto) if (plan := self._datasets.get(one, upto).loss_plan)}
         return LossDocument(
             checked=look.checked,
             wrong=[Wrong.of(one.dataset, one.listed) for one in look.wrong],
@@ -76,6 +78,16 @@ class LakeRoom:
             waiting=list(plans.values()),
             of=list(plans),
         )
+
+    def _names(self, name: str | None, upto: int | None) -> list[str]:
+        """The datasets that are meant: one, or all there are."""
+        if name is None and upto is not None:
+            known = self.core.ledger.streams_of("dataset.registered", upto=upto)
+            return [stream.removeprefix("dataset-") for stream in known]
+        return [name] if name else list(self.core.pipeline.definitions)
+
+    def _upto(self, as_of: Asked) -> int | None:
+        return resolve(self.core.ledger.store, as_of).position if is_past(as_of) else None
 
     def plan_prune(self, name: str, *, reason: str) -> tuple[str, list[ListedFile]]:
         """List the files of old versions that could be given up; somebody else approves the digest."""
@@ -174,28 +186,33 @@ class LakeRoom:
         identity.mark_saved(self.core.ledger, lake, self.core.ledger.append(log))
         return log.epoch
 
-    def waiting_epoch(self) -> EpochPlan | None:
+    def waiting_epoch(self, as_of: Asked = None) -> EpochPlan | None:
         """The new epoch that waits for its approval."""
-        return self.log().epoch_plan
+        return self.log(as_of).epoch_plan
 
-    def log(self) -> LakeLog:
+    def log(self, as_of: Asked = None) -> LakeLog:
         """What was done to the lake as a whole."""
         from tradex_ledger.upkeep.gc import lake_log
 
-        return lake_log(self.core.ledger, by=self.core.actor)
+        return lake_log(self.core.ledger, by=self.core.actor, upto=self._upto(as_of))
 
-    def identity(self) -> IdentityDocument:
-        """Which ledger this is, how far it has come, what the lake knows of it, and what stands in the way."""
-        store = self.core.ledger.store
+    def identity(self, as_of: Asked = None) -> IdentityDocument:
+        """Which ledger this is, how far it has come, or had as of before, and what the lake knows of it up to there;
+        what stands in the way now."""
+        store, upto = self.core.ledger.store, self._upto(as_of)
         found = identity.problem(store, self.core.lake) or problem(store, self.core.places.all)
         try:
-            known = [Marked(marker.epoch, marker.position, marker.ledger) for marker in self.core.lake.markers()]
+            known = [
+                Marked(marker.epoch, marker.position, marker.ledger)
+                for marker in self.core.lake.markers()
+                if upto is None or marker.position <= upto
+            ]
         except OSError as error:
             raise translate(error, f"looking into the lake {self.core.lake.name}") from error
         return IdentityDocument(
             ledger=self.core.ledger.id,
-            epoch=self.log().epoch,
-            position=self.core.ledger.position(),
+            epoch=self.log(as_of).epoch,
+            position=resolve(self.core.ledger.store, as_of).position,
             lake=self.core.lake.name,
             markers=known,
             problem=Told.of(found) if found else None,

@@ -14,6 +14,7 @@ from tradex_ledger.workspace.keys import Keys
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.policy import PolicyChange, PolicyDocument
+    from tradex_ledger.views import Asked
 
 
 class Policies:
@@ -90,19 +91,20 @@ class Policies:
         self.core.ledger.append(record)
         return record
 
-    def as_of(self, as_of: str | None = None) -> PolicyDocument:
-        """The policy as of a position, a day or a time, what waits then, what was refused since."""
+    def as_of(self, as_of: Asked = None) -> PolicyDocument:
+        """The policy as of a position, a day, a time or a run, what waits then, what was refused since."""
         from tradex_ledger.audit.documents.policy import policy_document
 
         return policy_document(self.core.ledger, as_of, self.core.config.policy)
 
-    def changes(self, run_id: str) -> list[str]:
-        """A sentence for each step of a backfill that was taken under another policy than what it is judged by now.
+    def changes(self, run_id: str, upto: int | None = None) -> list[str]:
+        """A sentence for each step of a backfill that was taken under another policy than what it is judged by now, or
+        was as of a position.
 
         One that has ended is compared with the policy that it was driven under last.
         """
-        record = self.core.record_if_any()
-        run = load_run(self.core.ledger, run_id)
+        record = self.core.record_if_any(upto)
+        run = load_run(self.core.ledger, run_id, upto)
         if record is None or not isinstance(run, Backfill):
             return []
         last = record.digest

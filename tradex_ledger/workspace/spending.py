@@ -12,6 +12,7 @@ from tradex_ledger.errors import UsageError
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.relations.calls import BY_DAY, BY_MONTH, DayOfCalls, MonthOfRun
 from tradex_ledger.sources.called import Called
+from tradex_ledger.views import Asked, is_past, resolve
 from tradex_ledger.workspace.core import Core
 
 _OVER = ("source_calls",)
@@ -48,7 +49,7 @@ class Spending:
     def __init__(self, core: Core) -> None:
         self.core = core
 
-    def months(self, as_of: str | None = None) -> list[MonthOfRun]:
+    def months(self, as_of: Asked = None) -> list[MonthOfRun]:
         """What each run took in each calendar month, oldest first."""
         reader = Reader(self.core.ledger.store, as_of)
         try:
@@ -56,9 +57,12 @@ class Spending:
         finally:
             reader.close()
 
-    def budgets(self) -> tuple[Budget, Budget]:
-        """What a run may take, and what all runs may in this month."""
-        return budgets(self.core.policy_to_look, "a run", format_time(self.core.clock())[:7])
+    def budgets(self, as_of: Asked = None) -> tuple[Budget, Budget]:
+        """What a run may take, and what all runs may in this month; or could, as of before, in that of then."""
+        if not is_past(as_of):
+            return budgets(self.core.policy_to_look, "a run", format_time(self.core.clock())[:7])
+        then = resolve(self.core.ledger.store, as_of)
+        return budgets(self.core.policy_then(then.position), "a run", (then.at or "")[:7])
 
     def usage(self, days: int, progress: Progress = silent) -> list[DayUsed]:
         """Each of the last days, as the ledger has it and as the source says. It is asked, which costs nothing.

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from tradex_ledger.domain.lake import LakeLog
     from tradex_ledger.domain.waiting import MovePlan
+    from tradex_ledger.views import Asked
 
 
 class LedgerInUseError(RefusedError):
@@ -67,9 +68,9 @@ class StoreRoom:
             raise translate(error, f"writing the backup {file}") from error
         return BackupDocument(str(file), made.ledger, made.events, made.root, size)
 
-    def waiting_move(self) -> MovePlan | None:
+    def waiting_move(self, as_of: Asked = None) -> MovePlan | None:
         """The move to another database that waits for its approval."""
-        return self._lake.log().move_plan
+        return self._lake.log(as_of).move_plan
 
     def plan_move(self, to: str, *, reason: str) -> MovePlan:
         """Ask that the ledger goes on in an empty database at a URL; somebody else approves."""

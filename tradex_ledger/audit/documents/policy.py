@@ -15,9 +15,11 @@ from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.policy_record import PolicyRecord
 from tradex_ledger.domain.policy_text import APPLY
 from tradex_ledger.ledger.entry import Entry, format_time, parse_time
+from tradex_ledger.views import is_past
 
 if TYPE_CHECKING:
     from tradex_ledger.ledger.application import Ledger
+    from tradex_ledger.views import Asked
 
 _TOPICS = (*APPLY, PolicyRecord.Proposed.TOPIC, PolicyRecord.Rejected.TOPIC, PolicyRecord.Expired.TOPIC)
 
@@ -89,7 +91,7 @@ def differences(before: Policy, after: Policy) -> dict[str, Difference]:
     return {name: Difference(old, new) for name, (old, new) in before.differences(after).items()}
 
 
-def policy_document(ledger: Ledger, as_of: str | None, settings: Policy) -> PolicyDocument:
+def policy_document(ledger: Ledger, as_of: Asked, settings: Policy) -> PolicyDocument:
     """The policy as of a position, a day or a time."""
     applies: Entry | None = None
     open_: Entry | None = None
@@ -113,7 +115,7 @@ def policy_document(ledger: Ledger, as_of: str | None, settings: Policy) -> Poli
         text=recorded.text,
         waits=_proposed(open_, policy) if open_ and proposed else None,
         refused=_refused(open_) if open_ and not proposed else None,
-        proposed_by_settings={} if as_of else differences(policy, settings),
+        proposed_by_settings={} if is_past(as_of) else differences(policy, settings),
     )
 
 

@@ -31,7 +31,6 @@ def status(show: Show, document: StatusDocument) -> None:
     sealing(show, document.sealing)
     _warnings(show, document)
     _attention(show, document)
-    show.note(f"as of position {document.as_of.position}")
 
 
 def _attention(show: Show, document: StatusDocument) -> None:

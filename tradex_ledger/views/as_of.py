@@ -1,0 +1,107 @@
+"""What an answer is as of: a position, whatever was said for it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeAlias
+
+from tradex_ledger.errors import NotFoundError, UsageError
+from tradex_ledger.ledger.ask import last_position, of_stream
+from tradex_ledger.ledger.entry import format_time
+from tradex_ledger.ledger.named import RUNS, find_run
+from tradex_ledger.ledger.rows import time_at
+from tradex_ledger.ledger.select import Store
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?", re.DOTALL).fullmatch
+_DIGITS = 18  # of a position: no ledger has more, and Python makes no number of thousands
+_BEFORE = "^"
+"""Behind a run: as of before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """A position, and the time (UTC) of the event at it; what every answer is a query as of."""
+
+    position: int
+    at: str | None
+
+
+class Now(AsOf):
+    """The newest position, where none was asked for: what is told of today beside the ledger belongs to this answer."""
+
+    __slots__ = ()
+
+
+Asked: TypeAlias = AsOf | str | None
+"""What is said for it: a position, a day, a time, a run; what was made of that already; None: now."""
+
+
+class NoSuchPositionError(NotFoundError):
+    """The ledger does not reach to that position, or begins after that time."""
+
+    code = "no-such-position"
+
+
+def resolve(store: Store, as_of: Asked, *, by_file: bool = True) -> AsOf:
+    """Turn `--as-of` into a position. Times are UTC.
+
+    A day means its end: everything that happened on it is included; a run its last event, and `bf-…^` all before its
+    first; a checkpoint its size, unless files are not to be looked at. Raises `NoSuchPositionError`, `UsageError`, and
+    what `find_run` and `sealing.as_of.position_of` raise.
+    """
+    if isinstance(as_of, AsOf):
+        return as_of
+    newest = last_position(store)
+    position = newest if as_of is None else _position(store, as_of, newest, by_file=by_file)
+    if position > newest or (position < 1 and as_of is not None):
+        raise NoSuchPositionError(
+            f"there is nothing as of {as_of!r}: the ledger holds the positions 1 to {newest}",
+            mend="see what happened when: tradex audit log",
+        )
+    return (Now if as_of is None else AsOf)(position, time_at(store, position, newest))
+
+
+def is_past(as_of: Asked) -> bool:
+    """Whether a position was asked for, be it the newest."""
+    return as_of is not None and not isinstance(as_of, Now)
+
+
+def _position(store: Store, as_of: str, newest: int, *, by_file: bool) -> int:
+    if as_of.isdecimal():
+        return int(as_of) if len(as_of) <= _DIGITS else newest + 1
+    if as_of.startswith(RUNS):
+        return _of_run(store, as_of)
+    sealed = _checkpoint(store, as_of) if by_file else None
+    return last_position(store, at=_time(as_of)) if sealed is None else sealed
+
+
+def _of_run(store: Store, as_of: str) -> int:
+    run_id = find_run(store, as_of.removesuffix(_BEFORE))
+    told = of_stream(store, run_id)  # the newest first
+    return told[-1].position - 1 if as_of.endswith(_BEFORE) else told[0].position
+
+
+def _checkpoint(store: Store, value: str) -> int | None:
+    """The position of a checkpoint file; None of a text that names no file. What can be a time is none."""
+    if "\0" in value or _TIME(value):
+        return None
+    from tradex_ledger.sealing.as_of import position_of
+
+    return position_of(store, Path(value))
+
+
+def _time(value: str) -> str:
+    try:
+        moment = datetime.fromisoformat(value)
+        if len(value) == len("2026-01-10"):
+            moment = moment.replace(hour=23, minute=59, second=59, microsecond=999_999)
+        return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):  # in UTC it would be of the year 0, or 10000
+        raise UsageError(
+            f"{value!r} is no position, no time, no run and no checkpoint",
+            mend="give a position (--as-of 120), a day (--as-of 2026-01-10), a time (--as-of 2026-01-10T12:00:00Z), "
+            "a run (--as-of bf-1m83, or bf-1m83^ for before it) or a checkpoint file",
+        ) from None
