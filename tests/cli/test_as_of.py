@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests import worlds
-from tests.cli.test_light import paths
 from tests.kit import small
+from tests.kit.commands import paths
 from tests.kit.lake_folder import root_of
 from tradex_ledger.cli.main import cli, run
 from tradex_ledger.ledger.select import open_store
@@ -55,8 +55,11 @@ NOW = {
     "trust": "settings of the user, in no ledger",
     "policy set": "with --dry-run: what would be proposed now",
     **dict.fromkeys(
-        ("audit verify", "audit prove", "audit export", "audit reproduce", "projection list", "ledger checkpoint", "ledger key",
-         "ledger witness", "ledger tiles"),
+        (
+            *(f"audit {name}" for name in ("verify", "prove", "export", "reproduce")),
+            *(f"ledger {name}" for name in ("checkpoint", "key", "witness", "tiles")),
+            "projection list",
+        ),
         "it is about the record itself: its options say which part of it",
     ),
 }  # fmt: skip

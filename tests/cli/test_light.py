@@ -9,11 +9,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
 import pytest
 
 from tests import worlds
 from tests.kit import small
+from tests.kit.commands import paths
 from tests.kit.tree import ROOT
 from tradex_ledger.cli.main import cli
 from tradex_ledger.extras import NEEDED
@@ -90,18 +90,6 @@ for call in json.load(sys.stdin):
     if loaded or status > int(most):
         sys.exit(f"{call}: exit status {status}, loads {loaded}: {said.getvalue()}")
 """
-
-
-def paths(command: click.Command, path: str = "") -> dict[str, bool]:
-    """Each command and group by its path; whether it is a group."""
-    found = {path: isinstance(command, click.Group)} if path else {}
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            inner = command.get_command(context, name)
-            assert inner is not None
-            found |= paths(inner, f"{path} {name}".strip())
-    return found
 
 
 def run_all(

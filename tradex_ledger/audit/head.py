@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tradex_ledger.audit.documents.form import IF_ANY
+from tradex_ledger.audit.documents.form import IF_ANY, to_json
 from tradex_ledger.audit.documents.sealing import sealing
 from tradex_ledger.config import Config
 from tradex_ledger.errors import BrokenLedgerError
@@ -12,7 +12,7 @@ from tradex_ledger.ledger.roots import root_of
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.views import AsOf
 
-__all__ = ["AsOf", "Head", "head_of"]
+__all__ = ["AsOf", "Head", "Stated", "head_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,21 @@ class Head:
         sealed = "" if self.sealed is None else ", sealed" if self.sealed else ", not sealed"
         root = f"root {self.root[:16]}…" if self.root else f"no root can be told: {self.problem}"
         return f"as of position {self.position}{when} of the ledger {self.ledger}, {root}{sealed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """An answer, and where it stands."""
+
+    found: object
+    head: Head
+
+    def as_json(self) -> object:
+        """The answer's own document, with the field `as_of`; of an answer that is a list, that is the `rows`."""
+        document = to_json(self.found)
+        if isinstance(document, list):
+            document = {"rows": document}
+        return {**(document or {}), "as_of": to_json(self.head)}
 
 
 def head_of(store: Store, config: Config, as_of: AsOf) -> Head:

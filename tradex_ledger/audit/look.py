@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tradex_ledger.audit.documents.status import StatusDocument
     from tradex_ledger.audit.documents.verify import VerifyDocument
     from tradex_ledger.audit.documents.why import WhyDocument
-    from tradex_ledger.audit.head import Head
+    from tradex_ledger.audit.head import Head, Stated
     from tradex_ledger.audit.query import QueryOptions
     from tradex_ledger.audit.rebuilt import Rebuilt
     from tradex_ledger.relations.data import Engine, TwoContents
@@ -56,6 +56,12 @@ class Look:
         from tradex_ledger.audit.head import head_of
 
         return head_of(self.store, self.config, at)
+
+    def stated(self, found: object, at: AsOf) -> Stated:
+        """An answer with where it stands."""
+        from tradex_ledger.audit.head import Stated
+
+        return Stated(found, self.head(at))
 
     def strange(self) -> Iterator[str]:
         """Whether ledger and lake do not belong together, and the ledger is not what its heads say that it was."""

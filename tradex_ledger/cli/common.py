@@ -88,10 +88,15 @@ class Call:
         self.show.result(document, layout)
 
     def answer(self, look: Look, as_of: str | None, ask: Callable[[AsOf], D], layout: Callable[[Show, D], object]) -> D:
-        """Ask as of what was said for it, and show the answer with where it stands: see `Show.answer`."""
-        at = look.at(as_of)
+        """Ask as of what was said for it, and show the answer with where it stands: in the document, or in a line."""
+        show, at = self.show, look.at(as_of)
         found = ask(at)
-        self.show.answer(found, layout, lambda: look.head(at))
+
+        def said() -> None:
+            layout(show, found)
+            show.note(look.head(at).in_words)
+
+        show.either(lambda: look.stated(found, at), said)
         return found
 
     def either(self, document: Callable[[], object], said: Callable[[], object]) -> None:

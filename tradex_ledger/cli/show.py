@@ -24,7 +24,6 @@ from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
 from tradex_ledger.paths import readable
 
 if TYPE_CHECKING:
-    from tradex_ledger.audit.head import Head
     from tradex_ledger.cli.formats import Output
 
 D = TypeVar("D")
@@ -130,20 +129,6 @@ class Show:
     def result(self, document: D, layout: Callable[[Show, D], object]) -> None:
         """A document: with `--json` as that, else as its layout has it."""
         self.either(lambda: document, lambda: layout(self, document))
-
-    def answer(self, found: D, layout: Callable[[Show, D], object], head: Callable[[], Head]) -> None:
-        """What was found in a ledger: as `result` shows it, and where it stands, in a field `as_of` of the document (of
-        which a list is the `rows`) or in a line."""
-        if not self.as_json:
-            layout(self, found)
-            self.note(head().in_words)
-            return
-        from tradex_ledger.audit.documents.form import to_json
-
-        document, stands = to_json(found), {"as_of": to_json(head())}
-        if isinstance(document, list):
-            document = {"rows": document}
-        self.document({**(document or {}), **stands})
 
     def either(self, document: Callable[[], object], said: Callable[[], object]) -> None:
         """With `--json` a document, else what is said instead. Nothing else decides between the two."""

@@ -70,7 +70,7 @@ def is_past(as_of: Asked) -> bool:
 
 
 def _position(store: Store, as_of: str, newest: int, *, by_file: bool) -> int:
-    if as_of.isdecimal():
+    if as_of.isascii() and as_of.isdecimal():
         return int(as_of) if len(as_of) <= _DIGITS else newest + 1
     if as_of.startswith(RUNS):
         return _of_run(store, as_of)

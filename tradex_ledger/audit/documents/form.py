@@ -19,6 +19,8 @@ IF_ANY = {HOW: "if any"}
 
 def to_json(document: object) -> Any:
     """A document as what JSON's writer takes: objects, lists, and plain values (days and times among them)."""
+    if as_it_says := getattr(document, "as_json", None):
+        return as_it_says()
     if isinstance(document, list):
         return [to_json(item) for item in document]
     if isinstance(document, dict):
