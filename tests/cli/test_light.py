@@ -42,7 +42,7 @@ READING: dict[str, list[tuple[str, ...]]] = {
     "audit history": [(RUN,), ("gold_signals",), ("x",)],
     "audit prove": [("1",), ("1", "--json")],
     "dataset diff": [("gold_signals", "--versions", "1", "1")],
-    "audit why": [("gold_signals", "2024-01-05"), ("gold_signals", "2024-01-05", "--as-of", "60")],
+    "audit why": [("gold_signals", "2024-01-05"), ("gold_signals", "2024-01-05", "--as-of", RUN)],
     "audit diff": [("--candidate", RUN), ("gold_signals", "--versions", "1", "1")],
     "audit verify": [(), ("--no-lake", "--json"), ("--since", "9")],
     "policy show": [(), ("--as-of", "9")],
