@@ -9,6 +9,8 @@ import pytest
 from tests import worlds
 from tests.golden import record
 from tests.kit.kept import make_small
+from tradex_ledger.audit.origins import origins
+from tradex_ledger.audit.reader import Reader
 from tradex_ledger.ledger.select import Store, open_store
 from tradex_ledger.relations.data import PARTITION_HISTORY, PartitionInput, inputs_of
 from tradex_ledger.resources import read_text
@@ -55,6 +57,15 @@ def test_over_what_is_kept_the_inputs_are_those_of_a_fold_from_zero(
             few = asked[-2:]
             assert inputs_of(connection, few) == [row for row in expected if (row.position, row.base) in few]
         monkeypatch.undo()
+
+
+def test_every_digest_on_record_is_that_of_the_inputs_that_are_worked_out(rules: Store):
+    reader = Reader(rules)
+    built = reader.read(PARTITION_HISTORY, "outcome <> 'appended'")
+    found = origins(reader, [row.position for row in built])
+    assert [build.position for build in found.builds if not build.is_proven] == []
+    assert any(build.moved for build in found.builds)
+    assert {row.state for row in built} >= {"published", "reverted"}
 
 
 def test_it_has_the_columns_that_are_on_record(rules: Store):

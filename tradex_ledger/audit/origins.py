@@ -48,11 +48,15 @@ class _Batch(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """An input that a build would find otherwise now: its dataset and day, and the position of what is there now."""
+    """An input that a build would find otherwise now: its dataset and day, and the position of what is there now.
+
+    `is_again`: what is there is as it was, and an older reader's, so that it is read again.
+    """
 
     dataset: str
     partition: date
     position: int | None
+    is_again: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +203,8 @@ def _contents(rows: Iterable[PartitionInput]) -> dict[tuple[int, bool, str, date
 def _moved(then: list[PartitionInput], now: list[PartitionInput]) -> list[Moved]:
     before, after = _contents(then), _contents(now)
     newest = {(row.input_dataset, row.input_partition): row.input_position for row in now}
-    other = sorted({key[2:] for key in before.keys() | after.keys() if before.get(key) != after.get(key)})
-    return [Moved(dataset, day, newest.get((dataset, day))) for dataset, day in other]
+    other = sorted({key[1:] for key in before.keys() | after.keys() if before.get(key) != after.get(key)})
+    return [Moved(dataset, day, newest.get((dataset, day)), is_again) for is_again, dataset, day in other]
 
 
 def _batch(entry: Entry) -> Batch:

@@ -236,7 +236,8 @@ def _warnings(
         yield f"{len(found.not_followed)} more versions are behind it, from position {found.not_followed[0]} on back"
     layers = {version.dataset: version.layer for version in versions}
     moved = sorted({(build.dataset, one) for build in found.builds for one in build.moved})
-    for (dataset, of), group in groupby(moved, key=lambda pair: (pair[0], pair[1].dataset)):
+    moved.sort(key=lambda pair: (pair[0], pair[1].dataset, pair[1].is_again))
+    for (dataset, of, _), group in groupby(moved, key=lambda pair: (pair[0], pair[1].dataset, pair[1].is_again)):
         yield _other_by_now(dataset, layers.get(of), [one for _, one in group])
     used = {(build.dataset, build.logic_version) for build in found.builds}
     used |= {(batch.dataset, batch.logic_version) for batch in found.batches}
@@ -254,6 +255,8 @@ def _other_by_now(dataset: str, layer: str | None, moved: Sequence[Moved]) -> st
     span = f"{days[0]}" if len(days) == 1 else f"{len(days)} days, {days[0]}..{days[-1]}"
     last = max((one.position for one in moved if one.position is not None), default=None)
     since = f", the last since position {last}" if last is not None else ""
+    if moved[0].is_again:
+        return f"{of} of {span}: rows that an older reader left there are read again by now; {dataset} was made without"
     what = "rows came in later" if layer == "bronze" else "is another by now"
     return f"{of} of {span}: {what}{since}; the {dataset} shown here was made of what it was before"
 
