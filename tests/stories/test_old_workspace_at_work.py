@@ -19,10 +19,13 @@ from tests.kit.check import check_everything
 from tests.kit.lake import events, listing
 from tests.kit.lake_folder import in_lake
 from tests.kit.old_workspace import cases
+from tradex_ledger.audit.origins import origins
 from tradex_ledger.audit.query import query
+from tradex_ledger.audit.reader import Reader
 from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.domain.dataset_errors import SameLogicError
 from tradex_ledger.driving.drive import PlanOutdatedError
+from tradex_ledger.relations.data import PARTITION_HISTORY, inputs_of
 from tradex_ledger.workspace import Workspace
 
 REASON = "the reader and the rules of Silver are those of this release, TRX-120"
@@ -208,3 +211,14 @@ def test_the_commands_of_the_documentation_upgrade_a_workspace(
             requested = next((w.split()[1] for w in said.splitlines() if w.startswith("requested bf-")), requested)
     with used_by(old / "ws", "ana") as ana:
         assert {case["name"]: tickers(ana, case) for case in cases()} == {case["name"]: meant(case) for case in cases()}
+
+
+def test_what_each_partition_was_made_of_is_traced_with_what_was_read_again(upgraded: Path):
+    """The digests of before know nothing of files that are read again, those of today do."""
+    with used_by(upgraded, "ana") as ana:
+        reader = Reader(ana.ledger.store)
+        built = reader.read(PARTITION_HISTORY, "outcome <> 'appended'")
+        found = origins(reader, [row.position for row in built])
+        again = inputs_of(reader.connection, [(build.position, build.base) for build in found.builds])
+    assert any(row.is_again for row in again)
+    assert [build for build in found.builds if not build.is_proven] == []
