@@ -143,7 +143,7 @@ def _then(store: Store, asked: Iterable[Dated]) -> dict[AsOf, list[Dated]]:
     found: dict[AsOf, list[Dated]] = {}
     for one in asked:
         if one.as_of is not None:
-            found.setdefault(resolve(store, one.as_of), []).append(one)
+            found.setdefault(resolve(store, one.as_of, by_file=False), []).append(one)
     if len(found) > MOST:
         raise QueryError(
             f"the statement is as of {len(found)} positions, and {MOST} are the most", mend="ask in several statements"

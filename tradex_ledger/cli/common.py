@@ -163,7 +163,7 @@ def as_of_option(function: F) -> F:
     return click.option(
         "--as-of",
         metavar="POSITION|TIME|RUN|FILE",
-        help="Answer as of a position, a day or time (UTC), a run (ID: its last event, ID^: before it), or a checkpoint.",
+        help="Answer as of a position, a day or time (UTC), a run (ID: its last event, ID^: before) or a checkpoint.",
     )(function)
 
 
