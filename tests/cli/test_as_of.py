@@ -40,6 +40,7 @@ SHOWING: dict[str, list[tuple[str, ...]]] = {
     "audit why": [("gold_metrics", "2024-01-03"), ("bronze_x_posts", "2024-01-03", "--text")],
     "audit diff": [("gold_metrics", "--versions", "1", "1"), ("--candidate", "BACKFILL")],
     "policy show": [()],
+    "policy key list": [(), ("--allowed-signers",)],
     "ledger show": [()],
     "ledger epoch": [()],
     "ledger copy": [()],
@@ -53,6 +54,8 @@ NOW = {
     "lake gc": "what lies in the lake and no event names, to be removed: it is looked at as it is",
     "backfill propose": "what should be done now",
     "trust": "settings of the user, in no ledger",
+    "dataset diff": "texts: of the file of today, and of versions, which stay as they are",
+    "audit check": "a folder of evidence, of no ledger at hand",
     "policy set": "with --dry-run: what would be proposed now",
     **dict.fromkeys(
         (
@@ -68,6 +71,7 @@ DOING = {
     *("init", "demo", "run", "worker", "retract", "engine accept"),
     *(f"dataset {name}" for name in ("bump", "deprecate", "restore", "protect", "unprotect")),
     *(f"policy {name}" for name in ("approve", "reject", "adopt")),
+    *(f"policy key {name}" for name in ("add", "approve", "reject", "revoke")),
     *(f"ledger {name}" for name in ("grants", "backup", "restore")),
     *(f"backfill {name}" for name in ("approve", "reject", "cancel", "run", "pause", "resume", "release", "revert")),
     *(f"backfill request {kind}" for kind in ("temporal", "dataset", "logical", "forced")),
@@ -195,7 +199,7 @@ def test_the_past_has_other_answers_than_today(told: Told, monkeypatch: pytest.M
     ]
     same = {*SHOWING} - {*other}
     assert same <= {"state show", "state history", "dataset lineage", "engine list", "spending", "ledger epoch",
-                    "ledger copy", "alerts", "audit diff"}  # fmt: skip
+                    "ledger copy", "alerts", "audit diff", "policy key list"}  # fmt: skip
 
 
 # -- what can be said for it

@@ -85,15 +85,15 @@ def revoke(call: Call, given: str, reason: str) -> None:
 def list_(call: Call, allowed_signers: bool, as_of: str | None) -> None:
     """All keys that were ever on record, oldest first, and what waits for a second person."""
     with call.open(reading=True) as workspace:
-        found = workspace.policy.keys.list(as_of)
-    if allowed_signers:
-        call.result({"allowed_signers": found.allowed}, lambda show, _: _lines(show, found.allowed))
-    else:
-        call.result(found, _keys)
+        look, keys = workspace.audit.look, workspace.policy.keys
+        if allowed_signers:
+            call.answer(look, as_of, lambda at: {"allowed_signers": keys.list(at).allowed}, _allowed)
+        else:
+            call.answer(look, as_of, keys.list, _keys)
 
 
-def _lines(show: Show, text: str) -> None:
-    for line in text.splitlines():
+def _allowed(show: Show, found: dict[str, str]) -> None:
+    for line in found["allowed_signers"].splitlines():
         show.line(line)
 
 

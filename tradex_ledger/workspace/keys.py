@@ -10,6 +10,7 @@ from tradex_ledger.workspace.core import Core
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.keys import KeysDocument
+    from tradex_ledger.views import Asked
 
 
 class Keys:
@@ -66,7 +67,7 @@ class Keys:
         self.core.ledger.append(keys, unmoved=[record])
         return key
 
-    def list(self, as_of: str | None = None) -> KeysDocument:
+    def list(self, as_of: Asked = None) -> KeysDocument:
         """The keys as of a position, a day or a time, and what waits for a second person then."""
         from tradex_ledger.audit.documents.keys import keys_document
 

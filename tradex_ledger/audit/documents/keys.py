@@ -16,6 +16,7 @@ from tradex_ledger.sealing.allowed import allowed_signers
 
 if TYPE_CHECKING:
     from tradex_ledger.ledger.application import Ledger
+    from tradex_ledger.views import Asked
 
 _WAITING = (ApproverKeys.Proposed.TOPIC, ApproverKeys.Rejected.TOPIC, ApproverKeys.Added.TOPIC)
 
@@ -53,7 +54,7 @@ class KeysDocument:
     allowed: str = field(default="", metadata=HIDDEN)
 
 
-def keys_document(ledger: Ledger, as_of: str | None) -> KeysDocument:
+def keys_document(ledger: Ledger, as_of: Asked) -> KeysDocument:
     """The keys as of a position, a day or a time."""
     rows = Reader(ledger.store, as_of).read(APPROVER_KEYS, "true order by position")
     waiting: dict[str, WaitingKey] = {}
