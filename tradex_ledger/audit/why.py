@@ -63,6 +63,7 @@ class _Decided(NamedTuple):
     seen: int | None = None
     checkpoint: str | None = None
     signature: str | None = None
+    key: str | None = None
 
 
 class _Planned(NamedTuple):
@@ -219,6 +220,7 @@ def _decision(entry: Entry, base: int | None) -> Decision:
         seen=said.seen,
         checkpoint=said.checkpoint,
         is_signed=said.signature is not None,
+        key=said.key,
     )
 
 

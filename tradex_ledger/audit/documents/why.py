@@ -16,8 +16,8 @@ from tradex_ledger.views import AsOf
 class Decision:
     """A decision on a run: that it was approved, or released. By a person, or by a `rule` of the policy.
 
-    `base` is the position that the plan stood on; `seen` and `checkpoint` what the approver was shown, where that is on
-    record.
+    `base` is the position that the plan stood on; `seen` and `checkpoint` what the approver was shown, `key` what it
+    was signed with, where that is on record.
     """
 
     decision: str
@@ -32,6 +32,7 @@ class Decision:
     seen: int | None = None
     checkpoint: str | None = None
     is_signed: bool = False
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

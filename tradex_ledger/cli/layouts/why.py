@@ -161,7 +161,7 @@ def _decision(decision: Decision) -> str:
     plan = f", the plan {decision.plan_digest[:12]}" if decision.plan_digest else ""
     base = f", made on what was known at position {decision.base}" if decision.base is not None else ""
     seen = f", who was shown position {decision.seen}" if decision.seen is not None else ""
-    signed = ", signed" if decision.is_signed else ""
+    signed = f", signed with {decision.key or 'a key'}" if decision.is_signed else ""
     at = f"{decision.at[:19].replace('T', ' ')}Z"
     return f"{decision.decision} {who} at {at} (position {decision.position}){plan}{base}{seen}{signed}{reason}"
 
