@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from tradex_ledger.errors import EnvironmentFault, UsageError
@@ -135,3 +139,16 @@ def sql_text(value: str) -> str:
 def file_list(paths: Iterable[str]) -> str:
     """A SQL list of files by their very names: DuckDB would take `*`, `?` and `[` in them for patterns."""
     return f"[{', '.join(sql_text(literal(path)) for path in paths)}]"
+
+
+@contextmanager
+def gone_afterwards(folder: Path) -> Iterator[Path]:
+    """A folder that is there for the length of the block; who is cut off in the middle leaves it to the end of the
+    process (`atexit`), which is the last that hears of it."""
+    remove = partial(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(remove)
+    try:
+        yield folder
+    finally:
+        remove()
+        atexit.unregister(remove)

@@ -13,6 +13,7 @@ from tradex_ledger.cli.days import DAY
 from tradex_ledger.cli.evidence import check, export, prove
 from tradex_ledger.cli.layouts.diff import differing
 from tradex_ledger.cli.layouts.verify import verdict
+from tradex_ledger.cli.reproduce import reproduce
 from tradex_ledger.cli.show import Show
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def audit() -> None:
     """What happened, who did it and why."""
 
 
-for proving in (prove, export, check):
+for proving in (prove, export, check, reproduce):
     audit.add_command(proving)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tradex_ledger.datasets.definition import Definition
+from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.graph import input_days, windows
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.day import Day, span
@@ -15,46 +15,66 @@ from tradex_ledger.domain.partition import REUSED, Candidate, PartitionVersion
 from tradex_ledger.domain.plan import Window
 from tradex_ledger.driving.build import BuildTask, Built, build
 from tradex_ledger.driving.contents import differing
-from tradex_ledger.driving.execution import Bench
+from tradex_ledger.driving.execution import Bench, Columns
 from tradex_ledger.driving.fence import DrivenRun
 from tradex_ledger.driving.window import Input, WindowTask
 from tradex_ledger.lake.inputs import InputFile
+from tradex_ledger.lake.port import Lake
 from tradex_ledger.planning.catalog import Catalog
 
 REUSED_A_SAVE = 600
 
 
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What windows are made with: definitions and columns (name, DuckDB type) of datasets, the lake, what a task may
+    take."""
+
+    pipeline: Pipeline
+    columns: Columns
+    lake: Lake
+    memory_mb: int
+    minutes: int
+
+    def task(
+        self, definition: Definition, seen: Catalog, days: Sequence[Day], *, check_reads: bool = False
+    ) -> WindowTask:
+        """The task that builds consecutive days (ordinals) of a dataset over what a catalog holds."""
+        spans = input_days(definition, days[0], days[-1])
+        inputs = [
+            Input(
+                read,
+                tuple(self.columns[read.dataset]),
+                tuple(
+                    InputFile(day, file, self.lake, again, layer)
+                    for day, file, again in seen.readable(read.dataset, *spans[read.dataset])
+                ),
+                self.pipeline.get(read.dataset).partition,
+            )
+            for read in definition.reads
+            for layer in (self.pipeline.get(read.dataset).layer,)
+        ]
+        return WindowTask(
+            dataset=definition.name,
+            sql=definition.sql,
+            column=definition.partition,
+            key=definition.key,
+            references=definition.references,
+            inputs=tuple(inputs),
+            days=tuple(days),
+            check_reads=check_reads,
+            memory_mb=self.memory_mb,
+            minutes=self.minutes,
+        )
+
+
 def window_task(
     bench: Bench, definition: Definition, seen: Catalog, days: Sequence[Day], *, check_reads: bool = False
 ) -> WindowTask:
-    """The task that builds consecutive days (ordinals) of a dataset over what a catalog holds."""
-    ex, pipeline = bench.ex, bench.ex.scope.pipeline
-    spans = input_days(definition, days[0], days[-1])
-    inputs = [
-        Input(
-            read,
-            tuple(bench.columns[read.dataset]),
-            tuple(
-                InputFile(day, file, ex.lake, again, layer)
-                for day, file, again in seen.readable(read.dataset, *spans[read.dataset])
-            ),
-            pipeline.get(read.dataset).partition,
-        )
-        for read in definition.reads
-        for layer in (pipeline.get(read.dataset).layer,)
-    ]
-    return WindowTask(
-        dataset=definition.name,
-        sql=definition.sql,
-        column=definition.partition,
-        key=definition.key,
-        references=definition.references,
-        inputs=tuple(inputs),
-        days=tuple(days),
-        check_reads=check_reads,
-        memory_mb=ex.task_memory_mb,
-        minutes=ex.task_minutes,
-    )
+    """The same by the definitions of today, and with what an execution gives a task."""
+    ex = bench.ex
+    making = Making(ex.scope.pipeline, bench.columns, ex.lake, ex.task_memory_mb, ex.task_minutes)
+    return making.task(definition, seen, days, check_reads=check_reads)
 
 
 @dataclass

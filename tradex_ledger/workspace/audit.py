@@ -25,10 +25,12 @@ from tradex_ledger.views import is_past
 if TYPE_CHECKING:
     from tradex_ledger.audit.diff import Differing
     from tradex_ledger.audit.log import Log
+    from tradex_ledger.driving.execution import Progress
     from tradex_ledger.views import Asked
     from tradex_ledger.workspace.backfills import Backfills
     from tradex_ledger.workspace.core import Core
     from tradex_ledger.workspace.policy import Policies
+    from tradex_ledger.workspace.reproducing.reproducer import Reproducer
 
 
 class RevertedError(RefusedError):
@@ -196,3 +198,32 @@ class Audit:
         from tradex_ledger.audit.diff import Differ
 
         return Differ(self.core.ledger, self.core.lake, **how).positions(dataset, earlier, later)
+
+    def reproducer(self, as_of: str | None = None, *, progress: Progress | None = None) -> Reproducer:
+        """What builds again what is on record, by the texts and the inputs of then. Raises `UntrustedError`: it runs
+        definitions, if those of the ledger."""
+        from tradex_ledger.clock import this_executor
+        from tradex_ledger.driving.execution import silent
+        from tradex_ledger.sources.places import Places
+        from tradex_ledger.workspace.reproducing.means import Means
+        from tradex_ledger.workspace.reproducing.reproducer import Reproducer
+
+        core, config = self.core, self.core.settings
+        means = Means(
+            store=core.ledger.store,
+            lake=core.lake,
+            places=Places(config.sources, config.source, config.folder, config.prices),
+            pool=core.here,
+            executor=this_executor(),
+            memory_mb=config.task_memory_mb,
+            minutes=config.task_minutes,
+            progress=progress or silent,
+        )
+        return Reproducer(means, as_of)
+
+    @staticmethod
+    def new_seed() -> str:
+        """A seed that nobody chose."""
+        from tradex_ledger.clock import new_token
+
+        return new_token()

@@ -221,15 +221,21 @@ class Core:
         """Whether there is a source that delivers only when it is called. Raises what opening the places raises."""
         return any(isinstance(source.place, Called) for source in self.scope().sources.values())
 
+    @property
+    def here(self) -> ProcessPool:
+        """The worker processes of this machine; they are kept for the next one who asks."""
+        if self._here is None:
+            self._here = ProcessPool(self.config.workers or os.cpu_count() or 1)
+        return self._here
+
     def execution(self, progress: Progress = silent, *, scope: Scope | None = None) -> Execution:
         """What a drive works with, in a scope (as the workspace is now); its pools are kept for the next one."""
-        if self._pool is None or self._here is None:
-            self._here = ProcessPool(self.config.workers or os.cpu_count() or 1)
-            self._pool = open_pool(self.config.pool, self._here)
+        if self._pool is None:
+            self._pool = open_pool(self.config.pool, self.here)
         return Execution(
             scope=scope or self.scope(),
             lake=self.lake,
-            here=self._here,
+            here=self.here,
             pool=self._pool,
             executor=this_executor(),
             token=new_token(),
