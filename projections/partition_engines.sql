@@ -3,11 +3,17 @@
 with starts as (
     select run_id, position, data ->> '$.executor.duckdb' as duckdb from events where topic = 'run.layer_started'
 ),
+-- Few builds are still current: of the others nobody asks who made them.
+builds as (
+    select run_id, position, dataset, partition, logic_version, inputs, files
+    from events
+    semi join partitions using (dataset, partition, logic_version, inputs)
+    where topic = 'run.partition_rebuilt' and outcome in ('written', 'identical')
+),
 built as (
-    select e.dataset, e.partition, e.logic_version, e.inputs, e.files, s.duckdb
-    from events e
-    asof join starts s on e.run_id = s.run_id and e.position >= s.position
-    where e.topic = 'run.partition_rebuilt' and e.outcome in ('written', 'identical')
+    select b.dataset, b.partition, b.logic_version, b.inputs, b.files, s.duckdb
+    from builds b
+    asof join starts s on b.run_id = s.run_id and b.position >= s.position
 )
 select dataset, partition, logic_version, list('duckdb ' || duckdb order by duckdb) as engines
 from (

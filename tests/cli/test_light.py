@@ -45,6 +45,8 @@ READING: dict[str, list[tuple[str, ...]]] = {
     "audit why": [("gold_signals", "2024-01-05"), ("gold_signals", "2024-01-05", "--as-of", RUN)],
     "audit diff": [("--candidate", RUN), ("gold_signals", "--versions", "1", "1")],
     "audit verify": [(), ("--no-lake", "--json"), ("--since", "9")],
+    "audit reproduce": [("gold_signals", "2024-01-04"), ("--sample", "2")],
+    "projection list": [(), ("runs", "--json")],
     "policy show": [(), ("--as-of", "9")],
     "policy set": [("--dry-run",)],
     "policy key list": [(), ("--as-of", "9")],
@@ -72,6 +74,7 @@ WRITING = {
     *("dataset bump", "dataset deprecate", "dataset restore", "dataset protect", "dataset unprotect"),
     *("audit export", "audit check", "ledger tiles"),  # what they write, or read, is no workspace
     *("ledger grants", "ledger backup", "ledger restore", "ledger checkpoint", "ledger witness"),
+    "projection rebuild",  # a file
     *("engine accept", "policy approve", "policy reject", "policy adopt"),
     *(f"policy key {name}" for name in ("add", "approve", "reject", "revoke")),
     *(f"backfill {name}" for name in ("approve", "reject", "cancel", "run", "pause", "resume", "release", "revert")),

@@ -40,6 +40,7 @@ _COMMANDS = {
     "engine": ("tradex_ledger.cli.engine:engine", "Whether this DuckDB gives the rows that others built."),
     "state": ("tradex_ledger.cli.state:state", "The pipeline's cursor, and what moved it."),
     "query": ("tradex_ledger.cli.query:query", "SQL over datasets and projections, as of any position."),
+    "projection": ("tradex_ledger.cli.projection:projection", "The read side: its columns, and all of it in a file."),
     "audit": ("tradex_ledger.cli.audit:audit", "What happened, who did it and why."),
     "worker": ("tradex_ledger.cli.runs:worker", "Follow the ledger and drive what is approved."),
     "alerts": ("tradex_ledger.cli.alerts:alerts", "What somebody must hear of."),

@@ -35,6 +35,10 @@ class LocalLake(Lake):
         """Its folder."""
         return str(self.root)
 
+    def at_hand(self) -> Path:
+        """Its folder."""
+        return self.root
+
     def near(self, file: LakeFile) -> Path:
         """Where the file is: here already."""
         return self.root / file.path

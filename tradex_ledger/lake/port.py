@@ -69,6 +69,11 @@ class Lake(Protocol):
         """What this process found right of its files."""
         ...
 
+    def at_hand(self) -> Path | None:
+        """The folder of this machine in which its files lie under their paths, for good; None where they would have to
+        be brought."""
+        return None
+
     # -- files that events name
 
     def near(self, file: LakeFile) -> Path:

@@ -50,7 +50,7 @@ class BackupError(BrokenLedgerError):
 
 
 class FileThereError(RefusedError):
-    """A file stands where a backup is to be written."""
+    """A file stands where one is to be written: a backup, or the read side."""
 
     code = "file-there"
 

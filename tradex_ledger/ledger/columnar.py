@@ -20,12 +20,14 @@ from tradex_ledger.ledger.segments import Segments
 from tradex_ledger.ledger.select import Store, read
 from tradex_ledger.paths import file_list, sql_text
 
+FILES = '[{"path":"VARCHAR","bytes":"BIGINT","rows":"BIGINT","sha256":"VARCHAR"}]'
+"""The shape of the files that an event names, for `from_json`."""
 _SHAPE = (
     '{"position":"BIGINT","at":"TIMESTAMP","stream":"VARCHAR","version":"BIGINT","topic":"VARCHAR",'
     '"by":"VARCHAR","v":"INTEGER","data":{"run":"VARCHAR","dataset":"VARCHAR","layer":"VARCHAR",'
     '"partition":"DATE","logic_version":"BIGINT","rows":"BIGINT","bytes":"BIGINT","duration_ms":"BIGINT",'
     '"outcome":"VARCHAR","previous_rows":"BIGINT","base":"BIGINT","inputs":"VARCHAR",'
-    '"files":[{"path":"VARCHAR","bytes":"BIGINT","rows":"BIGINT","sha256":"VARCHAR"}]}}'
+    f'"files":{FILES}}}}}'
 )
 _TYPED = f"""
 select
@@ -124,16 +126,21 @@ class Events:
         statement = "select 1 from events where topic = $1 and position > $2 limit 1"
         return bool(self.connection.execute(statement, [topic, above]).fetchall())
 
-    def hold_all_but(self, topic: str) -> None:
-        """Read the events that are at hand once, but those of a topic: for who asks for the others many times."""
+    def hold_all_but(self, topic: str, held: str = "") -> None:
+        """Read the events that are at hand once, but those of a topic: for who asks for the others many times.
+
+        `held`: a relation that has them all already, with the columns of `events` but `data`.
+        """
         if not self._scans:
             return
         name = sql_text(topic)
-        held = " union all ".join(f"{one} and topic <> {name}" for one in self._scans)
-        self.connection.execute(f"create table held_events as {held}")
+        if not held:
+            rows = " union all ".join(f"{one} and topic <> {name}" for one in self._scans)
+            self.connection.execute(f"create table held_events as {rows}")
+        others = f"from {held} anti join ledger_events using (position) where topic <> {name}"
         # The topic as a constant: of who asks for another, DuckDB sees that there is nothing for them in the files.
         files = [f"select * replace ({name} as topic) {one} and topic = {name}" for one in self._scans]
-        self._scans = ["from held_events", *files]
+        self._scans = [others if held else "from held_events", *files]
         self._show()
 
     def pick(self, table: str, spans: Iterable[tuple[int, int]], condition: str) -> None:

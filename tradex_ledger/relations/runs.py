@@ -176,7 +176,7 @@ class PlanWindow(NamedTuple):
 
 
 class PolicyStep(NamedTuple):
-    """What was decided on a policy."""
+    """What was decided on a policy; its `text` where it was proposed or put on record."""
 
     decision: str
     digest: str
@@ -184,6 +184,7 @@ class PolicyStep(NamedTuple):
     by: str
     at: datetime
     position: int
+    text: str | None
 
 
 RUNS = Relation("runs", Run)

@@ -78,6 +78,11 @@ def views_beside(
         yield _opened(cursor, store, as_of, ())
 
 
+def open_whole(store: Store, as_of: AsOf) -> View:
+    """A private DuckDB for who asks for all that there is as of a position."""
+    return open_view(store, as_of.position, _newest(store, as_of.position))
+
+
 def open_view(store: Store, upto: int, generation: Generation | None, topics: tuple[str, ...] = ()) -> View:
     """A private DuckDB likewise, over one generation; over none all is worked out from zero."""
     connection = connect()

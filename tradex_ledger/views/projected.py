@@ -67,12 +67,20 @@ class How(NamedTuple):
     anew: tuple[str, ...]
 
 
-class _Column(NamedTuple):
-    """A column of a projection, as its contract has it."""
+class Column(NamedTuple):
+    """A column of a projection, as its contract has it: its name, its DuckDB type, what it means."""
 
     name: str
     type: str
     meaning: str
+
+
+class Contract(NamedTuple):
+    """What `schema/projections` says of a projection: what a row of it is, and its columns."""
+
+    name: str
+    row: str
+    columns: list[Column]
 
 
 @cache
@@ -170,16 +178,17 @@ def all_kept() -> tuple[str, ...]:
 
 
 @cache
-def _columns(name: str) -> tuple[_Column, ...]:
-    contract = orjson.loads(resources.read_text("schema", "projections", f"{name}.json"))
-    return tuple(_Column(**column) for column in contract["columns"])
+def contract(name: str) -> Contract:
+    """The contract of a projection."""
+    said = orjson.loads(resources.read_text("schema", "projections", f"{name}.json"))
+    return Contract(said["name"], said["row"], [Column(**column) for column in said["columns"]])
 
 
 def columns(name: str) -> str:
     """The columns of a projection with their types, as they are on record."""
-    return ", ".join(f'"{column.name}" {column.type}' for column in _columns(name))
+    return ", ".join(f'"{column.name}" {column.type}' for column in contract(name).columns)
 
 
 def column_names(name: str) -> str:
     """The columns of a projection, as they are on record."""
-    return ", ".join(f'"{column.name}"' for column in _columns(name))
+    return ", ".join(f'"{column.name}"' for column in contract(name).columns)

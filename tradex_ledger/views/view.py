@@ -57,7 +57,7 @@ class View:
         tail = use.table(store, self.above, upto, topics) if use is not None else None
         self.events = Events(connection, store, upto, topics, above=self.above, older=self._older, tail=tail)
         self._files: dict[str, Path | None] = {COUNTS: counts}
-        self._present = {projected.EVENTS}
+        self.present = {projected.EVENTS}
         self.prepared: set[str] = set()
         self._parts: set[str] = set()
         """Those that are views of files, and of what is not in them."""
@@ -73,10 +73,10 @@ class View:
             self._do_without()
             self._add(name)
 
-    def hold(self) -> None:
-        """Have the events that are at hand in memory, but the builds, nine in ten: for who asks for all there is."""
+    def hold(self, held: str = "") -> None:
+        """Have the events that are at hand in memory, but the builds, nine in ten; or in what is `held` already."""
         try:
-            self.events.hold_all_but(_REBUILT)
+            self.events.hold_all_but(_REBUILT, held)
         except duckdb.IOException:
             self._do_without()
 
@@ -87,19 +87,19 @@ class View:
             self.connection.execute(f'drop view "{name}"')
         for schema in self.prepared:
             self.connection.execute(f"drop schema if exists {schema} cascade")
-        self._present -= self._parts
+        self.present -= self._parts
         self._parts.clear()
         self.connection.execute("drop view events; drop table ledger_events")
         self.events = Events(self.connection, self.store, self.upto, self._topics, by_file=False)
 
     def _add(self, name: str) -> None:
-        if name in self._present:
+        if name in self.present:
             return
         if name == LIFECYCLE:
             self.connection.execute(f"create table lifecycle ({lifecycle.COLUMNS}) as {lifecycle.as_values()}")
         elif not self._add_kept(name):
             self._add_whole(name)
-        self._present.add(name)
+        self.present.add(name)
 
     def all_events(self) -> None:
         """Have all events in `events`."""

@@ -58,6 +58,7 @@ from tradex_ledger.workspace.incremental import Incremental
 from tradex_ledger.workspace.lake import LakeRoom
 from tradex_ledger.workspace.making import check_lake, ledger_at, make_ledger
 from tradex_ledger.workspace.policy import Policies
+from tradex_ledger.workspace.projection import Projections
 from tradex_ledger.workspace.runs import Runs
 from tradex_ledger.workspace.seals import Seals
 from tradex_ledger.workspace.spending import Spending
@@ -119,6 +120,7 @@ class Workspace:
         self.backfills = Backfills(core, self.datasets)
         self.alerts = Alerts(core)
         self.spending = Spending(core)
+        self.projections = Projections(core)
         self.audit = Audit(core, self.backfills, self.policy)
 
     @classmethod
