@@ -12,7 +12,7 @@ ARGS ?=
 BENCHMARKS ?= $(sort $(wildcard tests/benchmarks/bench_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types arch wheel check newest oldest constraints bench soak stress flips fuzz format clean
+.PHONY: help demo test lint types arch wheel check newest oldest constraints bench soak stress flips fuzz golden format clean
 
 # What a release of a library can change, in five minutes: definitions and their gate, how posts are read, what windows
 # compute and what lands in the lake, the golden ledgers, stories, the workspace of an older release.
@@ -113,6 +113,9 @@ flips: $(STAMP) ## flipped bits, 1,000 in ledger and lake, 300 in each cache: no
 
 fuzz: $(STAMP) ## calls, queries, definitions, settings, posts that nobody would make, for TRADEX_FUZZ_SECONDS (an hour)
 	$(BIN)/python -m pytest -m "soak and fuzz" $(ARGS)
+
+golden: $(STAMP) ## after a new event: freeze its contract, pack worlds that hold it beside those that are there
+	$(BIN)/python -m tests.golden.worlds
 
 format: $(STAMP) ## rewrite the code as lint wants it
 	$(BIN)/ruff format .
