@@ -32,8 +32,8 @@ def events() -> list[dict[str, Any]]:
     """The events of a made-up ledger, a few of each topic."""
     with closing(sqlite3.connect(worlds.long() / "ledger.db")) as connection:
         found = connection.execute(
-            "select entry from (select entry, row_number() over (partition by topic order by position) as n from events)"
-            " where n <= 3"
+            "select entry from (select entry, row_number() over (partition by topic order by position) as n "
+            "from events) where n <= 3"
         ).fetchall()
     return [orjson.loads(entry) for (entry,) in found]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tradex_ledger.datasets.definition import DefinitionError
-from tradex_ledger.datasets.sandbox import TookTooLongError
+from tradex_ledger.datasets.too_long import TookTooLongError
 from tradex_ledger.domain.day import Day, later
 from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.driving import window
