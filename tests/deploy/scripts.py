@@ -55,8 +55,9 @@ class Place:
         return self.call(["tradex", *map(str, words)], status=status)
 
     def answer(self, *words: str | Path) -> Any:
-        """Run a command and read what it answers."""
-        return json.loads(self.tradex("--json", *words))
+        """Run a command and read what it answers, whatever it says beside that."""
+        said = self.call(["sh", "-c", 'exec "$0" "$@" 2>beside', "tradex", "--json", *map(str, words)])
+        return json.loads(said)
 
 
 def place(folder: Path) -> Place:
