@@ -10,10 +10,13 @@ import pytest
 from tests import worlds
 from tests.kit import sealed, small
 from tests.kit.sealed import copied_away, grow, put_back, with_sink
+from tests.kit.stores import point
 from tradex_ledger.audit.documents.seal import CutDocument
 from tradex_ledger.lake.identity_errors import EpochWaitsError, NotLostError
+from tradex_ledger.sealing import keys
 from tradex_ledger.sealing.as_of import GivenUpHeadError
-from tradex_ledger.sealing.checkpoint import origin_of
+from tradex_ledger.sealing.checkpoint import Checkpoint, origin_of
+from tradex_ledger.sealing.checkpoint import sealed as signed_head
 from tradex_ledger.sealing.heads import CutLedgerError, HeadError, SplitViewError, check_all
 from tradex_ledger.sealing.places import Named
 from tradex_ledger.sealing.witness import RolledBackError, UnknownLogError
@@ -138,6 +141,49 @@ def test_a_head_of_more_events_than_were_given_up_is_named(ws: Path, tmp_path: P
         shutil.copy(away / name, outside.folder)
         with pytest.raises(SplitViewError):
             workspace.seals.cut()
+
+
+def test_a_head_of_what_both_ledgers_have_in_common_is_not_given_up(ws: Path):
+    begun(ws)
+    with small.reopen(ws) as workspace:
+        grow(workspace)
+        inside, outside = workspace.core.places.all
+        first = inside.heads()[0]
+        false = Checkpoint(origin_of(workspace.ledger.id), first.size, bytes(32))
+        for file in outside.folder.iterdir():
+            file.unlink()
+        outside.lay(Named(0, false.size), signed_head(false, keys.read_secret(keys.path_of(ws))))
+        with pytest.raises(SplitViewError):
+            workspace.seals.cut()
+
+
+def test_what_turns_up_between_asking_and_approving_is_not_given_up_unsaid(ws: Path):
+    end = lost_head(ws)
+    with mending(ws, "ana") as ana:
+        digest = ana.lake.plan_epoch(end, reason=REASON).digest
+        later = Checkpoint(origin_of(ana.ledger.id), end + 10, bytes(32))
+        (outside,) = ana.core.places.outside
+        outside.lay(Named(0, later.size), signed_head(later, keys.read_secret(keys.path_of(ws))))
+    with mending(ws, "ben") as ben:
+        before = ben.ledger.position()
+        with pytest.raises(CutLedgerError):
+            ben.lake.begin_epoch(digest)
+        assert ben.ledger.position() == before
+
+
+def test_a_move_loses_nothing_and_the_origin_stays(ws: Path, tmp_path: Path):
+    put_back(ws, tmp_path / "lost")
+    url = f"sqlite:///{tmp_path / 'moved.db'}"
+    with small.reopen(ws) as ana:
+        plan = ana.store.plan_move(url, reason="a second host, INC-4500")
+    with small.reopen(ws, "ben") as ben:
+        ben.store.move(plan.digest)
+    point(ws, url)
+    with small.reopen(ws) as ana:
+        assert ana.lake.identity().epoch == 1
+        grow(ana)
+        made = ana.seals.cut()
+        assert (made.origin, made.size) == (origin_of(ana.ledger.id), ana.ledger.position())
 
 
 def test_a_witness_goes_on_only_from_the_epoch_and_never_back(ws: Path, tmp_path: Path):

@@ -7,6 +7,7 @@ import hashlib
 from typing import Final
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -261,6 +262,14 @@ def test_what_is_signed_opens_to_the_same(line: str, second: int, key: SignerKey
     note = signed(f"{line}\n", key, second if key.kind == COSIGNATURE else None)
     found = opened(note, [key.verifier])
     assert (found.text, found.unknown) == (f"{line}\n", ())
+
+
+def test_a_cosignature_of_a_second_that_no_clock_has_is_none():
+    second = LAST_SECOND + 1
+    message = f"cosignature/v1\ntime {second}\n{HEAD.text}".encode()
+    value = second.to_bytes(8, "big") + Ed25519PrivateKey.from_private_bytes(WITNESS.secret).sign(message)
+    with pytest.raises(SignatureError):
+        WITNESS.verifier.check(HEAD.text, value)
 
 
 def test_a_key_says_no_more_than_its_kind_can():

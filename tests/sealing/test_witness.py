@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.kit import sealed, small
 from tests.kit.sealed import grow
 from tradex_ledger.errors import TradexError
 from tradex_ledger.ledger.merkle import Tree, leaf_hash, root
+from tradex_ledger.sealing import witness as witnessing
 from tradex_ledger.sealing.checkpoint import Checkpoint, origin_of
 from tradex_ledger.sealing.checkpoint import sealed as signed_head
 from tradex_ledger.sealing.cosigned import NoCosignatureError, newest_cosigned, witnesses_of
@@ -145,8 +147,15 @@ def test_a_cosignature_is_never_older_than_the_one_before(eve: Witness):
     assert max(one.second or 0 for one in newest.opened.verified) == NOW
 
 
-def test_two_who_are_asked_at_once_go_one_after_the_other(eve: Witness):
+def test_two_who_are_asked_at_once_go_one_after_the_other(eve: Witness, monkeypatch: pytest.MonkeyPatch):
     eve.cosign(request(0, 5), NOW)
+    check = witnessing._check
+
+    def slowly(asked: Request, known: Checkpoint, head: Checkpoint) -> None:
+        check(asked, known, head)
+        time.sleep(0.02)  # whoever is not kept out looks at the same memory meanwhile
+
+    monkeypatch.setattr(witnessing, "_check", slowly)
     ends: list[str] = []
 
     def ask(size: int) -> Callable[[], None]:
@@ -229,6 +238,10 @@ def test_a_ledger_is_cosigned_by_files_alone_and_what_witnesses_say_counts_outsi
         known = witnesses_of(workspace.config.checkpoints.witnesses)
         assert workspace.seals.take_in(tmp_path / "by-eve").by == ["example.org/eve"]
         assert newest_cosigned(store, lines_of(store), inside, known, 2) is None
+        (own,) = inside.cosigned()
+        inside.lay(own._replace(witness="0" * 8), inside.read(own))  # the same one twice is one
+        assert newest_cosigned(store, lines_of(store), inside, known, 2) is None
+        (inside.folder / own._replace(witness="0" * 8).name).unlink()
         work(bob, first, out=tmp_path / "by-bob")
         workspace.seals.take_in(tmp_path / "by-bob")
         found = newest_cosigned(store, lines_of(store), inside, known, 2)
