@@ -149,7 +149,8 @@ def _how(entry: Entry, cursors: dict[int, str | None]) -> dict[str, object]:
             return {"read": f", for days before {read}, where the state stood" if read else ""}
         case "backfill.approved":
             how = f"by rule ({data['rule']}): " if data["rule"] else ""
-            return {"how": how, "signed": f", signed with {data['key']}" if data.get("key") else ""}
+            key = data.get("key")
+            return {"how": how, "signed": f", signed with {key}" if key else ""}
         case "lake.epoch_planned" | "lake.epoch_begun":
             head = f"the head {data['lost_position']} (epoch {data['lost_epoch']}) is lost"
             return {"how": head if data["lost_position"] > data["base"] else "nothing is known to be lost"}

@@ -90,8 +90,8 @@ class SignedText:
     @property
     def text(self) -> str:
         """The text, byte for byte in UTF-8."""
-        values = {name: getattr(self, name) for name in NAMES}
-        values["checkpoint"] = NOTHING if self.checkpoint is None else " ".join(self.checkpoint.split())
+        head = NOTHING if self.checkpoint is None else " ".join(self.checkpoint.split())
+        values = {name: getattr(self, name) for name in NAMES} | {"checkpoint": head}
         return FIRST_LINE + "\n" + "".join(f"{name}: {value}\n" for name, value in values.items())
 
     def is_over(self, at: datetime) -> bool:

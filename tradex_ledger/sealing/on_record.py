@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from tradex_ledger.domain.approver_keys import STREAM, ApproverKeys
 from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.facts import facts_of
 from tradex_ledger.domain.policy_text import APPLY, ON_RECORD, policy_on_record
 from tradex_ledger.errors import BrokenLedgerError
 from tradex_ledger.ledger.ask import Told, of_stream
@@ -25,6 +28,13 @@ class ForgedApprovalError(BrokenLedgerError):
         )
 
 
+class _Policy(NamedTuple):
+    """What an event says of a policy."""
+
+    text: str
+    digest: str
+
+
 def check_on_record(store: Store, run: Backfill) -> None:
     """Raise `ForgedApprovalError` where the signature of a backfill's approval does not hold by the record before it.
 
@@ -34,7 +44,7 @@ def check_on_record(store: Store, run: Backfill) -> None:
         return
     told = of_stream(store, run.id, ["backfill.approved"], limit=1)[0]
     policies = [row for row in of_stream(store, ON_RECORD, APPLY) if row.position < told.position]
-    policy = policy_on_record(policies[0].data["text"], policies[0].data["digest"])
+    policy = policy_on_record(*facts_of(_Policy, policies[0].data))
     entry = entry_of(store.ledger, told)
     verdict = check_approval(entry, Asked(run.request.kind, run.requested_by), _keys_before(store, told), policy)
     if not verdict.holds:
