@@ -338,7 +338,7 @@ def approve(raw: Raw, run: str, by: str, **changes: object) -> Said:
 
 TABLE: Sequence[Callable[[Raw], Said]] = (
     edit, edit_late, edit_with_leaf, edit_a_column, not_canonical, delete, delete_and_close_up, insert_in_front,
-    insert_far_behind, other_kinds, insert_at_the_end, swap, chain_again, cut, cut_below_a_tile, edit_a_tile, drop_a_tile,
-    another_tile,
+    insert_far_behind, other_kinds, insert_at_the_end, swap, chain_again, cut, cut_below_a_tile, edit_a_tile,
+    drop_a_tile, another_tile,
     another_ledger, another_kind,
 )  # fmt: skip

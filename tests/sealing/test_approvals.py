@@ -153,6 +153,8 @@ def test_a_key_is_put_on_record_by_whom_the_policy_lets_do_that():
     assert check_key(of_keys("added", facts), keys(), POLICY).holds
     assert check_key(of_keys("added", two, "ben"), proposed, named).holds
     assert check_key(of_keys("revoked", {"name": "ben"}), keys(), POLICY).holds
+    for by, said in (("ana", ""), ("eve", ""), ("carla", "not-allowed")):
+        assert check_key(of_keys("revoked", {"name": "eve"}, by), keys(), named).code == said
     for wrong, known, by, said in (
         (facts, proposed, "ana", "no-key-proposal"),
         (two, keys(), "ben", "no-key-proposal"),

@@ -155,6 +155,8 @@ def check_key(entry: Entry, keys: ApproverKeys, policy: Policy) -> Verdict:
     try:
         if entry.topic == "approver_keys.added":
             _check_added(entry, keys, policy)
+        elif entry.topic == "approver_keys.revoked" and person(_text(facts, "name")) != person(entry.by):
+            policy.check_may("set_keys", entry.by)
         if entry.topic in {"approver_keys.added", "approver_keys.proposed"}:
             key = key_of_line(_text(facts, "key"))
             if (key.line, key.fingerprint) != (facts.get("key"), facts.get("fingerprint")):
@@ -169,7 +171,7 @@ def _check_added(entry: Entry, keys: ApproverKeys, policy: Policy) -> None:
     if fingerprint in keys.keys:
         raise KeyThereError(fingerprint, keys.keys[fingerprint].name, "was on record already")
     if setters(policy) == ANYBODY:
-        return
+        return  # and so may whoever it was
     asked = [one for one in keys.proposals.values() if one.key.fingerprint == fingerprint]
     said = {field.name: facts.get(field.name) for field in fields(ApproverKey)}
     if not asked or asdict(asked[0].key) != said or facts.get("proposed_by") != asked[0].by:

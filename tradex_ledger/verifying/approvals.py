@@ -18,8 +18,12 @@ from tradex_ledger.domain.policy_text import APPLY, ON_RECORD, StrangePolicyErro
 from tradex_ledger.errors import BrokenLedgerError, EnvironmentFault
 from tradex_ledger.ledger.entry import Entry, canonical, parse
 from tradex_ledger.ledger.event import event_of
+<<<<<<< HEAD
 from tradex_ledger.sealing.approvals import DECISIONS, Asked, check_approval
 from tradex_ledger.verifying import said
+=======
+from tradex_ledger.sealing.approvals import DECISIONS, Asked, check_approval, check_key
+>>>>>>> 4e6122e (Verifying asks of keys, too, whether they were put on record by whom the policy let do that)
 from tradex_ledger.verifying.earlier import Earlier
 from tradex_ledger.verifying.finding import BAD_APPROVAL, Finding
 from tradex_ledger.verifying.runs import Runs
@@ -64,6 +68,10 @@ class Approvals:
             yield _bad(entry, f"{entry.by} asked for it, and allowed it, too")
         if entry.topic == "policy.set" and first is None and self._policy and self._policy.may_set_policy != ANYBODY:
             yield _bad(entry, "the policy was changed by one person, and it takes two")
+        if entry.stream == KEYS and self._policy is not None:
+            verdict = check_key(entry, self._keys, self._policy)
+            if not verdict.holds:
+                yield _bad(entry, verdict.why)
         yield from self._learn(entry)
 
     def _learn(self, entry: Entry) -> Iterator[Finding]:
