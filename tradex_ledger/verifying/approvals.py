@@ -18,12 +18,8 @@ from tradex_ledger.domain.policy_text import APPLY, ON_RECORD, StrangePolicyErro
 from tradex_ledger.errors import BrokenLedgerError, EnvironmentFault
 from tradex_ledger.ledger.entry import Entry, canonical, parse
 from tradex_ledger.ledger.event import event_of
-<<<<<<< HEAD
-from tradex_ledger.sealing.approvals import DECISIONS, Asked, check_approval
-from tradex_ledger.verifying import said
-=======
 from tradex_ledger.sealing.approvals import DECISIONS, Asked, check_approval, check_key
->>>>>>> 4e6122e (Verifying asks of keys, too, whether they were put on record by whom the policy let do that)
+from tradex_ledger.verifying import said
 from tradex_ledger.verifying.earlier import Earlier
 from tradex_ledger.verifying.finding import BAD_APPROVAL, Finding
 from tradex_ledger.verifying.runs import Runs
