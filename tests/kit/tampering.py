@@ -308,6 +308,36 @@ def another_kind(raw: Raw) -> Said:
     return Said("altered", EARLY)
 
 
+def against_its_contract(raw: Raw) -> Said:
+    """An event says more than such an event can say, and all that follows is made to fit."""
+    row = row_at(raw, EARLY)
+    put(raw, (*row[:-1], said_otherwise(row[-1], data={**orjson.loads(row[-1])["data"], "more": 1})))
+    chained(raw)
+    return Said("against its contract", EARLY)
+
+
+def back_in_time(raw: Raw) -> Said:
+    """An event happened before the one in front of it, and all that follows is made to fit."""
+    row, at = row_at(raw, EARLY), "2001-01-01T00:00:00.000000Z"
+    put(raw, (*row[:4], at, row[5], said_otherwise(row[-1], at=at)))
+    chained(raw)
+    return Said("broken invariant", EARLY)
+
+
+def move_the_state(raw: Raw) -> Said:
+    """The cursor moves, and no run succeeded."""
+    ledger, at = raw.rows("select id, (select max(at) from events) from ledger")[0]
+    topic = "pipeline_state.advanced"
+    stream, version, entry = raw.rows(
+        "select stream, version, entry from events where topic = ? order by position desc limit 1", topic
+    )[0]
+    before = orjson.loads(entry)["data"]
+    data = {"run": before["run"], "cursor_before": before["cursor"], "cursor": "2030-01-01T00:00:00.000000Z"}
+    row = composed(ledger, last(raw) + 1, at, stream, version + 1, topic, "eve", data)
+    raw.run("insert into events values (?, ?, ?, ?, ?, ?, ?)", *row)
+    return Said("broken invariant", row.position)
+
+
 def last(raw: Raw) -> int:
     """The last position."""
     return int(raw.rows("select max(position) from events")[0][0])
@@ -338,7 +368,6 @@ def approve(raw: Raw, run: str, by: str, **changes: object) -> Said:
 
 TABLE: Sequence[Callable[[Raw], Said]] = (
     edit, edit_late, edit_with_leaf, edit_a_column, not_canonical, delete, delete_and_close_up, insert_in_front,
-    insert_far_behind, other_kinds, insert_at_the_end, swap, chain_again, cut, cut_below_a_tile, edit_a_tile,
-    drop_a_tile, another_tile,
-    another_ledger, another_kind,
+    insert_far_behind, insert_at_the_end, move_the_state, against_its_contract, back_in_time, other_kinds, another_kind,
+    swap, chain_again, cut, cut_below_a_tile, edit_a_tile, drop_a_tile, another_tile, another_ledger,
 )  # fmt: skip
