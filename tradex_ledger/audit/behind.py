@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 import duckdb
 
 from tradex_ledger.audit.documents.why import Behind, WhyDocument
+from tradex_ledger.audit.lineage import reads_of
 from tradex_ledger.audit.query import pruned_or
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.audit.values import values_of
 from tradex_ledger.datasets.statement import connect, quoted
+from tradex_ledger.domain.facts import Facts, facts_of
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.errors import NotFoundError, UsageError
 from tradex_ledger.lake.port import Lake
@@ -58,8 +60,18 @@ class NoSuchRowError(NotFoundError):
 
 
 class _Logic(NamedTuple):
+    logic_version: int
     key: list[str]
-    columns: list[dict[str, str]]
+    columns: list[Facts]
+
+
+class _Column(NamedTuple):
+    name: str
+
+
+class _Told(NamedTuple):
+    rows: list[str]
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,27 +135,33 @@ def _tables(reader: Reader, document: WhyDocument) -> list[_Table]:
     versions = reader.read(LOGIC_VERSIONS, "true order by position")
     told = events_of(reader.store, ["dataset.logic_versioned"], upto=reader.as_of.position)
     entries = [entry_of(reader.store.ledger, row) for row in told]
-    logic = {(one.stream.removeprefix("dataset-"), one.data["logic_version"]): one.data for one in entries}
+    logic = {
+        (one.stream.removeprefix("dataset-"), said.logic_version): said
+        for one in entries
+        for said in [facts_of(_Logic, one.data)]
+    }
     tables: dict[str, _Table] = {}
     made = [*((b.dataset, b.logic_version, b.files) for b in reversed(document.inputs))]
     made += [(b.dataset, b.logic_version, b.files) for b in document.batches]
     used = {(dataset, number) for dataset, number, _ in made}
     for version in versions:
         if (version.dataset, version.logic_version) in used:
-            data = logic[version.dataset, version.logic_version]
+            said = logic[version.dataset, version.logic_version]
             tables[version.dataset] = _Table(
                 version.dataset,
                 version.layer,
                 version.partition_column,
-                key=[name for name in data["key"] if name != version.partition_column],
-                columns=[one["name"] for one in data["columns"]],
+                key=[name for name in said.key if name != version.partition_column],
+                columns=[facts_of(_Column, one).name for one in said.columns],
             )
     for version in versions:
-        for read in version.reads or ():
-            if (version.dataset, version.logic_version) in used and read["dataset"] in tables:
-                tables[read["dataset"]].read_by.append(version.dataset)
+        for read in reads_of(version):
+            if (version.dataset, version.logic_version) in used and read.dataset in tables:
+                tables[read.dataset].read_by.append(version.dataset)
     for dataset, _, files in made:
-        tables[dataset].files.extend(file for file in files if file not in tables[dataset].files)
+        tables[dataset].files.extend(files)
+    for table in tables.values():
+        table.files[:] = dict.fromkeys(table.files)
     return _in_order(tables, document)
 
 
@@ -220,7 +238,8 @@ def _retracted(reader: Reader, connection: duckdb.DuckDBPyConnection, tables: It
     named = [(quoted(table.dataset), quoted(table.key[0])) for table in tables if table.layer == "bronze" and table.key]
     for row in events_of(reader.store, ["retraction.told"], upto=reader.as_of.position):
         entry = entry_of(reader.store.ledger, row)
+        told = facts_of(_Told, entry.data)
         for table, column in named:
             asked = f"select distinct {column} from {table} where list_contains($1::varchar[], {column}::varchar)"
-            for (value,) in connection.execute(asked, [entry.data["rows"]]).fetchall():
-                yield f"{value} was retracted by {entry.by} (position {entry.position}): {entry.data['reason']}"
+            for (value,) in connection.execute(asked, [told.rows]).fetchall():
+                yield f"{value} was retracted by {entry.by} (position {entry.position}): {told.reason}"

@@ -19,7 +19,7 @@ from tradex_ledger.domain.partition import inputs_digest
 from tradex_ledger.ledger.ask import at_positions
 from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.ledger.rows import entry_of
-from tradex_ledger.relations.data import PartitionInput, inputs_of
+from tradex_ledger.relations.data import PartitionInput, inputs_of, lake_files
 
 MOST = 20_000
 """Versions that are followed: of a dataset that reads its own days of before, there may be a chain of years."""
@@ -196,7 +196,7 @@ def _contents(rows: Iterable[PartitionInput]) -> dict[tuple[int, bool, str, date
     for row in rows:
         if row.files:
             key = (row.number, row.is_again, row.input_dataset, row.input_partition)
-            found.setdefault(key, []).extend(file["sha256"] for file in row.files)
+            found.setdefault(key, []).extend(file.sha256 for file in lake_files(row.files))
     return found
 
 

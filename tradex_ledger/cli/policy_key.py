@@ -93,7 +93,7 @@ def list_(call: Call, allowed_signers: bool, as_of: str | None) -> None:
 
 
 def _allowed(show: Show, found: dict[str, str]) -> None:
-    for line in found["allowed_signers"].splitlines():
+    for line in "".join(found.values()).splitlines():
         show.line(line)
 
 
