@@ -93,8 +93,8 @@ def test_a_common_table_of_that_name_is_itself(told: tuple[Look, str, Path]):
     [
         ("from gold_metrics@99999", "there is nothing as of '99999'"),
         ("from gold_metrics@0", "there is nothing as of '0'"),
-        ('from "gold_metrics@"', "no position, no time and no run"),
-        ('from "gold_metrics@yesterday"', "no position, no time and no run"),
+        ('from "gold_metrics@"', "is no position, no time, no run"),
+        ('from "gold_metrics@yesterday"', "is no position, no time, no run"),
         ("from gold_metrics@bf-zzzzzz", "there is no run"),
         ("from gold_nothing@9", "there is no table 'gold_nothing'"),
         ("from gold_metrics@1", "there is no table 'gold_metrics'"),
