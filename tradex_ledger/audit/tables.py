@@ -199,9 +199,9 @@ class Tables:
                 f"{lost.position}, {'not extracted again yet' if lost.mended_position is None else found}"
             )
 
-    def _standing(self, file: File) -> File | None:
-        erased = self.erased.get(file["path"])
-        return file if erased is None else erased.stands_now
+    def _standing(self, file: LakeFile) -> LakeFile | None:
+        erased = self.erased.get(file.path)
+        return file if erased is None else erased.now
 
     def _warn_of_erasures(self, erased: Sequence[ErasedFile]) -> None:
         """Say how many rows that were there then are erased by now, by which events."""
@@ -228,9 +228,9 @@ class Tables:
 
         Raises: `LakeFileError` when one is not as its event says.
         """
-        named = [(file, layer) for layer, files in layered for file in files or ()]
-        self._warn_of_erasures([self.erased[file["path"]] for file, _ in named if file["path"] in self.erased])
-        wanted = [(LakeFile.of(now), layer) for file, layer in named if (now := self._standing(file)) is not None]
+        named = [(LakeFile.of(file), layer) for layer, files in layered for file in files or ()]
+        self._warn_of_erasures([self.erased[file.path] for file, _ in named if file.path in self.erased])
+        wanted = [(now, layer) for file, layer in named if (now := self._standing(file)) is not None]
         try:
             self.reading.check(file for file, _ in wanted)
         except LakeFileError as error:

@@ -11,7 +11,7 @@ from tradex_ledger.domain.waiting import ListedFile
 
 SEPARATOR = "\n"
 """Between the ledger's id and a key, in what is digested: a ledger's digests are of no use for another's."""
-_OWN = ("dataset", "layer", "run", "erased", "into")
+_OWN = ("dataset", "layer", "run", "erased")
 
 
 def key_digest(ledger: str, key: str) -> str:
@@ -40,9 +40,13 @@ class Holding:
 
     @staticmethod
     def from_event(facts: Facts) -> Holding:
-        """Of an event's."""
+        """Of a plan's."""
         listed = ListedFile.from_event({name: said for name, said in facts.items() if name not in _OWN})
-        return Holding(facts["dataset"], facts["layer"], facts["run"], listed, facts["erased"])
+        return _holding(listed, **{name: said for name, said in facts.items() if name in _OWN})
+
+
+def _holding(listed: ListedFile, *, dataset: str, layer: str, run: str, erased: int) -> Holding:
+    return Holding(dataset, layer, run, listed, erased)
 
 
 @dataclass(frozen=True, slots=True)

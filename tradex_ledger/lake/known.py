@@ -96,7 +96,7 @@ def files_in(facts: Facts) -> list[LakeFile]:
 
 def put_in_place(facts: Facts) -> list[str]:
     """The names of the files that an event of `ERASED` put in the places of others."""
-    return [LakeFile.of(file["into"]).path for file in facts["files"] if file["into"] is not None]
+    return [LakeFile.of(made).path for file in facts["files"] if (made := file["into"]) is not None]
 
 
 def _files(store: Store, topics: Sequence[str]) -> Iterator[LakeFile]:

@@ -271,6 +271,11 @@ class ErasedFile(NamedTuple):
     at: datetime
 
     @property
+    def now(self) -> LakeFile | None:
+        """What stands in its place now."""
+        return None if self.stands_now is None else LakeFile.of(self.stands_now)
+
+    @property
     def by_whom(self) -> str:
         """Who erased it and why, in words."""
         who = f"{self.planned_by}, approved by {self.approved_by}"
@@ -316,10 +321,10 @@ def pruned_paths(connection: duckdb.DuckDBPyConnection, dataset: str) -> set[str
 
 def standing(connection: duckdb.DuckDBPyConnection) -> Callable[[list[File] | None], tuple[LakeFile, ...]]:
     """What gives files that an event names as they are now: without the rows that were erased since, if any were."""
-    erased = {file.path: file.stands_now for file in ERASED_FILES.read(connection)}
+    erased = {file.path: file.now for file in ERASED_FILES.read(connection)}
 
     def now(files: list[File] | None) -> tuple[LakeFile, ...]:
-        return lake_files([one for file in files or () if (one := erased.get(file["path"], file)) is not None])
+        return tuple(one for file in lake_files(files) if (one := erased.get(file.path, file)) is not None)
 
     return now
 

@@ -35,7 +35,7 @@ from tradex_ledger.lake.rewritten import Held, Sought, holding, rewrite
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.planning.scope import Scope
-from tradex_ledger.relations.data import LAKE_FILES, LOGIC_VERSIONS, PARTITION_HISTORY, NamedFile
+from tradex_ledger.relations.data import LAKE_FILES, LOGIC_VERSIONS, PARTITION_HISTORY, NamedFile, lake_files
 from tradex_ledger.relations.runs import WORK
 from tradex_ledger.views import resolve, shared_views
 
@@ -246,7 +246,7 @@ def _check(scope: Scope, files: Sequence[Holding]) -> None:
         running = {run.run_id for run in WORK.read(connection)}
         built = PARTITION_HISTORY.read(connection, "state = 'candidate' order by position")
     for row in built:
-        if row.run_id in running and not paths.isdisjoint(file["path"] for file in row.files or ()):
+        if row.run_id in running and not paths.isdisjoint(file.path for file in lake_files(row.files)):
             raise RunUnderWayError(row.run_id)
 
 
