@@ -106,6 +106,7 @@ def fixed(room: Path) -> Iterator[None]:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setattr(secrets, "token_hex", lambda size=32: chance.randbytes(size).hex())
         patch.setattr(secrets, "randbits", chance.getrandbits)
+        patch.setattr(os, "urandom", chance.randbytes)  # of which keys are made
         patch.setattr(socket, "gethostname", lambda: "golden")
         patch.setattr(os, "getpid", lambda: 4711)
         patch.setattr(Core, "execution", execution)

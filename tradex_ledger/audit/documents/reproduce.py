@@ -64,4 +64,4 @@ class Reproduction:
     @property
     def exit_status(self) -> int:
         """0: all is as it was; 1: something differs; 2: nothing does, but something could not be judged."""
-        return 1 if self.verdicts["differs"] else 2 if self.verdicts["not judged"] else 0
+        return 1 if self.verdicts.get("differs") else 2 if self.verdicts.get("not judged") else 0
