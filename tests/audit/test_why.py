@@ -18,7 +18,8 @@ from tradex_ledger.audit.documents.why import WhyDocument
 from tradex_ledger.audit.look import Look
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.cli.main import run
-from tradex_ledger.relations.data import PARTITION_HISTORY, PartitionInput, inputs_of
+from tradex_ledger.relations.asked import inputs_of
+from tradex_ledger.relations.data import PARTITION_HISTORY, PartitionInput
 from tradex_ledger.workspace import Workspace
 
 LATE = (

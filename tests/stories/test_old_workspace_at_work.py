@@ -25,7 +25,8 @@ from tradex_ledger.audit.reader import Reader
 from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.domain.dataset_errors import SameLogicError
 from tradex_ledger.driving.drive import PlanOutdatedError
-from tradex_ledger.relations.data import PARTITION_HISTORY, inputs_of
+from tradex_ledger.relations.asked import inputs_of
+from tradex_ledger.relations.data import PARTITION_HISTORY
 from tradex_ledger.workspace import Workspace
 
 REASON = "the reader and the rules of Silver are those of this release, TRX-120"

@@ -12,7 +12,8 @@ from tests.kit.kept import make_small
 from tradex_ledger.audit.origins import origins
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.ledger.select import Store, open_store
-from tradex_ledger.relations.data import PARTITION_HISTORY, PartitionInput, inputs_of
+from tradex_ledger.relations.asked import inputs_of
+from tradex_ledger.relations.data import PARTITION_HISTORY, PartitionInput
 from tradex_ledger.resources import read_text
 from tradex_ledger.views import AsOf, open_view, open_views, projected
 

@@ -21,11 +21,11 @@ from tests.kit.lake_folder import in_lake, root_of
 from tests.kit.other_rows import encoded_otherwise, given_for, one_more, without_the_first
 from tests.kit.tree import FIXTURES
 from tradex_ledger.audit.documents.reproduce import Reproduced, Reproduction
+from tradex_ledger.audit.why import NoSuchPartitionError
 from tradex_ledger.cli.main import run
 from tradex_ledger.datasets.definition import UnknownDatasetError
 from tradex_ledger.trust import UntrustedError
 from tradex_ledger.workspace import Workspace
-from tradex_ledger.workspace.reproducing.reproducer import NoSuchPartitionError
 
 SIGNALS, METRICS = "gold_signals", "gold_metrics"
 

@@ -19,7 +19,8 @@ from tradex_ledger.domain.partition import inputs_digest
 from tradex_ledger.ledger.ask import at_positions
 from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.ledger.rows import entry_of
-from tradex_ledger.relations.data import PartitionInput, inputs_of, lake_files
+from tradex_ledger.relations.asked import inputs_of
+from tradex_ledger.relations.data import PartitionInput, lake_files
 
 MOST = 20_000
 """Versions that are followed: of a dataset that reads its own days of before, there may be a chain of years."""

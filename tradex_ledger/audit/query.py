@@ -24,6 +24,7 @@ from tradex_ledger.ledger.ask import has_stream, has_topic
 from tradex_ledger.ledger.named import find_run
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.paths import readable
+from tradex_ledger.relations.asked import pruned_paths
 from tradex_ledger.relations.data import (
     ERASED_FILES,
     LOGIC_VERSIONS,
@@ -31,7 +32,6 @@ from tradex_ledger.relations.data import (
     PARTITIONS,
     PRUNED_FILES,
     ErasedFile,
-    pruned_paths,
 )
 from tradex_ledger.views import (
     Asked,

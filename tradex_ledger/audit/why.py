@@ -25,6 +25,7 @@ from tradex_ledger.errors import NotFoundError
 from tradex_ledger.ledger.ask import of_stream
 from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.ledger.rows import entry_of
+from tradex_ledger.relations.asked import history_of
 from tradex_ledger.relations.data import (
     LOGIC_VERSIONS,
     LOST_FILES,
@@ -32,7 +33,6 @@ from tradex_ledger.relations.data import (
     RECENT_HISTORY,
     LogicVersion,
     PartitionHistory,
-    history_of,
     lake_files,
 )
 from tradex_ledger.relations.runs import RUNS, Run
@@ -45,7 +45,7 @@ class NoSuchPartitionError(NotFoundError):
 
     code = "no-such-partition"
 
-    def __init__(self, table: str, day: date, position: int, others: Sequence[Version]) -> None:
+    def __init__(self, table: str, day: date, position: int, others: Sequence[Version] = ()) -> None:
         made = [f"version {one.logic_version} by {one.run_id} ({one.state})" for one in others]
         super().__init__(
             f"{table} has no {day} as of position {position}",

@@ -14,15 +14,8 @@ from tradex_ledger.lake.identity import mark_saved, settle
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.relations.data import (
-    LOGIC_VERSIONS,
-    PARTITION_HISTORY,
-    PARTITIONS,
-    Partition,
-    lake_files,
-    pruned_paths,
-    standing,
-)
+from tradex_ledger.relations.asked import pruned_paths, standing
+from tradex_ledger.relations.data import LOGIC_VERSIONS, PARTITION_HISTORY, PARTITIONS, Partition, lake_files
 from tradex_ledger.relations.runs import WORK
 from tradex_ledger.views import Asked, resolve, shared_views
 

@@ -20,14 +20,8 @@ from tradex_ledger.errors import RefusedError
 from tradex_ledger.lake.identity import mark_saved, settle
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.relations.data import (
-    LOGIC_VERSIONS,
-    PARTITION_HISTORY,
-    PartitionHistory,
-    gone_paths,
-    lake_files,
-    standing,
-)
+from tradex_ledger.relations.asked import gone_paths, standing
+from tradex_ledger.relations.data import LOGIC_VERSIONS, PARTITION_HISTORY, PartitionHistory, lake_files
 from tradex_ledger.relations.runs import RUNS
 from tradex_ledger.views import resolve, shared_views
 

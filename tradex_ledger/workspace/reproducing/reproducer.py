@@ -14,10 +14,10 @@ from pathlib import Path
 
 from tradex_ledger.audit.documents.reproduce import Reproduced, Reproduction
 from tradex_ledger.audit.reader import Reader
+from tradex_ledger.audit.why import NoSuchPartitionError
 from tradex_ledger.datasets.definition import UnknownDatasetError
 from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.driving.reproduce import ReproduceTask, reproduce
-from tradex_ledger.errors import NotFoundError
 from tradex_ledger.ledger.named import NoSuchStreamError, find_run
 from tradex_ledger.paths import gone_afterwards
 from tradex_ledger.planning.catalog import Catalogs
@@ -33,18 +33,6 @@ Wanted = Mapping[str, Collection[int] | None]
 
 _BATCHES = f"dataset = ? and partition = ? and layer = '{LAYERS[0]}'"
 _DRAWN = "true order by md5(? || dataset || '/' || coalesce(logic_version, 0) || '/' || partition), position limit ?"
-
-
-class NoSuchPartitionError(NotFoundError):
-    """Readers have no partition of that dataset and day."""
-
-    code = "no-such-partition"
-
-    def __init__(self, dataset: str, day: date, position: int) -> None:
-        super().__init__(
-            f"{dataset} has no partition of {day} as of position {position}",
-            mend=f"see which there are: tradex dataset show {dataset} --partitions",
-        )
 
 
 @dataclass
