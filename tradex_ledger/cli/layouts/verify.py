@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 def verdict(show: Show, document: VerifyDocument) -> None:
     """A finding a line, then the sum."""
-    show.rows([one.shown for one in document.findings], ("kind", "where", "detail"))
+    if document.findings or show.output is not None:
+        show.rows([one.shown for one in document.findings], ("kind", "where", "detail"))
     for one in document.unjudged:
         show.warning(f"not judged: {one.what}: {one.why}")
     since = f" from {document.since + 1} on" if document.since else ""
@@ -22,12 +23,14 @@ def verdict(show: Show, document: VerifyDocument) -> None:
     show.line(f"{document.ledger}: {document.size} events{since}{files}, root {document.root}")
     show.line(f"sealed: {_sealed(document)}")
     if document.findings:
-        show.note(f"{len(document.findings)} findings")
+        show.note("1 finding" if len(document.findings) == 1 else f"{len(document.findings)} findings")
     else:
         show.note("nothing is wrong" if not document.unjudged else "nothing is wrong with what could be judged")
 
 
 def _sealed(document: VerifyDocument) -> str:
+    if document.sealed is None and document.heads:
+        return f"by none of the {document.heads} heads that were looked at: none of them holds"
     if document.sealed is None:
         return "never; what was rewritten as a whole, or cut off, nobody can see"
     return f"up to {document.sealed} by a signed head that holds; {document.unsealed} events since"
