@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, TextIO
 
 from tradex_ledger.cli.escape import shown
@@ -145,7 +146,9 @@ def draw(
     from rich.console import Console
     from rich.text import Text  # what is no Text is read as markup
 
-    console = Console(file=stream, highlight=False)
+    # Asked for here: where TERM says `dumb`, rich takes each terminal for one of 80.
+    size = get_terminal_size()
+    console = Console(file=stream, highlight=False, width=size.columns, height=size.lines)
     texts = [[shown(text if whole else short_digest(text)) for text in line] for line in lines]
     cells = cells_of([shown(name) for name in columns], texts, values)
     fit = fitted(cells, console.width, whole=whole)
