@@ -38,7 +38,8 @@ def plant(folder: Path, aggregate: Aggregate, **lies: Any) -> None:
     kept = {"format": 4, "state": {**state(aggregate), **lies}, "topic": type(aggregate).TOPIC}
     with planted.database(folder) as connection:
         connection.execute(
-            "insert into snapshots values (?, ?, 'snapshot', ?)", [aggregate.id, aggregate.version, orjson.dumps(kept)]
+            "insert into snapshots values (?, ?, 'snapshot', ?)",
+            [aggregate.id, aggregate.version, orjson.dumps(kept, default=sorted)],
         )
 
 

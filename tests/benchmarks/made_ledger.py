@@ -115,7 +115,10 @@ def _true_workspace(folder: Path, seed: int) -> Path:
             ).close()
         settings = workspace / FILE
         text = settings.read_text(encoding="utf-8")
-        settings.write_text(text.replace("# workers = 2 ", "workers = 1 "), encoding="utf-8")
+        settings.write_text(
+            text.replace("# workers = 2 ", "workers = 1 ").replace("[policy]", "[policy]\nsigned = []", 1),
+            encoding="utf-8",
+        )
         assert settings.read_text(encoding="utf-8") != text
         with Workspace.open(workspace, actor="ana", clock=lambda: now) as opened:
             opened.incremental.run(until=until)

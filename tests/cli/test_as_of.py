@@ -61,14 +61,14 @@ NOW = {
         (
             *(f"audit {name}" for name in ("verify", "prove", "export", "reproduce")),
             *(f"ledger {name}" for name in ("checkpoint", "key", "witness", "tiles")),
-            "projection list",
+            *("projection list", "projection rebuild"),
         ),
         "it is about the record itself: its options say which part of it",
     ),
 }  # fmt: skip
 """Those that show what is no answer of the ledger as of a position, and why."""
 DOING = {
-    *("init", "demo", "run", "worker", "retract", "engine accept"),
+    *("init", "demo", "run", "worker", "retract", "engine accept", "lake erase"),
     *(f"dataset {name}" for name in ("bump", "deprecate", "restore", "protect", "unprotect")),
     *(f"policy {name}" for name in ("approve", "reject", "adopt")),
     *(f"policy key {name}" for name in ("add", "approve", "reject", "revoke")),

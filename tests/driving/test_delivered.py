@@ -22,7 +22,18 @@ from tradex_ledger.workspace import Workspace
 RUN = re.compile(r"\b(?:bf|run|look)-[0-9a-z]{13}\b")
 DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 # What no two workspaces have in common.
-OWN = {"at", "ledger", "bytes", "duration_ms", "elapsed_ms", "executor", "estimate", "digest", "plan_digest"}
+OWN = {
+    "at",
+    "ledger",
+    "bytes",
+    "duration_ms",
+    "elapsed_ms",
+    "executor",
+    "estimate",
+    "digest",
+    "plan_digest",
+    "checkpoint",
+}
 
 Harm = Callable[[Path], None]
 

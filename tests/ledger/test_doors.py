@@ -37,6 +37,8 @@ VALUES: dict[str, Value] = {
     "level": 0,
     "tile": 0,
     "machine": "here",
+    "size": 300,
+    "low": 1,
 }
 STATEMENTS = select._statements()
 
@@ -55,12 +57,14 @@ def filled(engine: Engine) -> Engine:
 
 @pytest.mark.parametrize("name", sorted(STATEMENTS))
 def test_every_door_answers_a_statement_alike(filled: Engine, url: str, name: str) -> None:
+    if name == "by_stream_topic_index" and not url.startswith("sqlite"):
+        pytest.skip("SQLite's own indexes are what it asks about")
     asked = {value: VALUES[value] for value in re.findall(r":(\w+)", STATEMENTS[name])}
     wide, narrow = database(filled), open_store(url)
     assert wide.ledger == narrow.ledger == LEDGER
     statement = read(name) + (" group by at" if name == "first_positions" else "")
     found = wide.select(statement, **asked)
-    assert found and found[0] != (None,)
+    assert (found == []) if name == "strange_positions" else (found and found[0] != (None,))
     assert narrow.select(statement, **asked) == found
     assert narrow.ask(lambda ask: ask(statement, **asked)) == found
 
@@ -95,7 +99,7 @@ def test_a_look_up_is_answered_alike_by_every_door(filled: Engine, url: str) -> 
 
 def test_an_index_is_named_to_sqlite_only() -> None:
     names = [name for name, text in STATEMENTS.items() if "/*+" in text]
-    assert names == ["ends", "stream_counted"]
+    assert names == ["ends", "stream_counted", "by_stream_index", "by_topic_index", "by_stream_topic_index"]
     for name in names:
         assert " indexed by " in hinted(read(name))
         assert " indexed by " not in unhinted(read(name))

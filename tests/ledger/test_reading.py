@@ -421,7 +421,7 @@ def test_a_lake_that_may_not_be_read_is_said_in_a_line(made: tuple[Path, str], w
     answered = asked(ws, ["query", "select * from gold_metrics"], *nobody)
     assert (answered.returncode, "ermission denied" in answered.stderr) == (6, True)
     (ws / "lake").chmod(0o700)
-    diff = ["audit", "diff", "gold_signals", "--versions", "1", "1"]
+    diff = ["audit", "diff", "gold_metrics", "--between", "1", "2024-12-31"]
     *answers, status = all_asked(ws, [["query", "select * from gold_metrics"], diff, ["status"]], *nobody)
     for one in answers:
         assert (one.returncode, "Traceback" in one.stderr) == (6, False), one.stderr

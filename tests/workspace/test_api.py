@@ -24,6 +24,7 @@ ROOMS = (
     "seals",
     "store",
     "audit",
+    "projections",
 )
 
 

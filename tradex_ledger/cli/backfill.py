@@ -88,7 +88,10 @@ def approve(call: Call, run_id: str, plan_digest: str | None, **how: Path | None
             return
         signed = handed(workspace, look, APPROVE, signing)
         approved = workspace.backfills.approve(
-            look.run_id, plan_digest=plan_digest or look.plan_digest, seen=look.position, signed=signed
+            look.run_id,
+            plan_digest=look.plan_digest if plan_digest is None else plan_digest,
+            seen=look.position,
+            signed=signed,
         )
         _say_policy(call, workspace, approved.id)
         _moved(call, workspace, approved.id, approved.status)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from tradex_ledger.cli.show import Show
-from tradex_ledger.errors import UsageError
+from tradex_ledger.errors import BrokenLedgerError, UsageError
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.head import AsOf
@@ -36,6 +36,8 @@ class Call:
     actor: str | None = None
     as_json: bool = False
     output: Output | None = None
+    is_broken: bool = False
+    """An answer was shown of a ledger whose tree does not hold: that is no success."""
 
     @property
     def show(self) -> Show:
@@ -90,13 +92,16 @@ class Call:
     def answer(self, look: Look, as_of: str | None, ask: Callable[[AsOf], D], layout: Callable[[Show, D], object]) -> D:
         """Ask as of what was said for it, and show the answer with where it stands: in the document, or in a line."""
         show, at = self.show, look.at(as_of)
-        found = ask(at)
+        stated = look.stated(found := ask(at), at)
 
         def said() -> None:
             layout(show, found)
-            show.note(look.head(at).in_words)
+            show.note(stated.head.in_words)
 
-        show.either(lambda: look.stated(found, at), said)
+        show.either(lambda: stated, said)
+        if stated.head.problem is not None:
+            show.warning("the ledger is broken, whatever of it was asked: tradex audit verify")
+            self.is_broken = True
         return found
 
     def either(self, document: Callable[[], object], said: Callable[[], object]) -> None:
@@ -149,7 +154,8 @@ def command(group: click.Group, name: str, *, example: str) -> Callable[[Callabl
             call.workspace = workspace or call.workspace
             call.actor = call.actor if actor is None else actor
             call.as_json = as_json or call.as_json
-            return function(call, **values)
+            result = function(call, **values)
+            return BrokenLedgerError.exit_status if call.is_broken else result
 
         made = click.command(name, epilog=examples(example), cls=Whole)(common_options(invoke))
         group.add_command(made)
