@@ -71,3 +71,17 @@ def test_what_draws_in_a_cell_is_spelled_out(monkeypatch: pytest.MonkeyPatch) ->
     draw(("a\x1b[2J", "b"), [["[red]x[/red]\x1b[2J", "y"]], [["", ""]], "t\x1b[2J", False, out)
     assert "\x1b" not in out.getvalue()
     assert r"[red]x[/red]\x1b[2J" in out.getvalue()
+
+
+def test_a_text_with_a_long_word_is_folded_and_not_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    word = "SHA256:6Bi5k+kfwH9iTPBE/5wl/Ssx2sMvkZXAeE0QdxZmiEU"
+    out = io.StringIO()
+    assert (
+        draw(("position", "stream", "what"), [["436", ID, f"added {word} of maria"]], [[436, ID, ""]], "", False, out)
+        == []
+    )
+    assert ID in out.getvalue()
+    assert f"added{word}ofmaria" in "".join(line[28:].strip() for line in out.getvalue().splitlines()[1:]).replace(
+        " ", ""
+    )

@@ -25,6 +25,8 @@ _LEAST = 3
 """So many columns are a table."""
 _NARROWEST = 16
 """Cells that a folded text has at least, if it is that long."""
+_LONGEST_WORD = 24
+"""No id is longer; a word of a text that is (a fingerprint, a path) is broken rather than the text left out."""
 _FIRST_OUT = (
     *("bytes", "took", "duration_ms", "versioned_at", "published_at", "protected_at", "attempts", "progress", "event"),
     *("layer", "versioned_by", "is_read", "indirect", "files", "rows", "kind", "at"),
@@ -113,7 +115,7 @@ def _widths(name: str, texts: Sequence[str]) -> tuple[int, int]:
     longest = max(map(cell_len, texts))
     if not any(" " in text for text in texts if not _MOMENT.fullmatch(text)):
         return max(longest, len(name)), max(longest, _heading(name))
-    word = max(cell_len(word) for text in texts for word in text.split(" "))
+    word = min(_LONGEST_WORD, max(cell_len(word) for text in texts for word in text.split(" ")))
     return max(longest, len(name)), max(min(longest, _NARROWEST), word, _heading(name))
 
 
@@ -181,7 +183,7 @@ def _table(cells: Cells, fit: Fit) -> RenderableType:
     for name, place, width in zip(names, fit.shown, fit.widths, strict=True):
         heading = name if len(name) <= width else "\n".join(_pieces(name))
         justify: JustifyMethod = "right" if cells.numeric[place] else "left"
-        drawn.add_column(Text(heading), justify=justify, min_width=width, max_width=width)
+        drawn.add_column(Text(heading), justify=justify, overflow="fold", min_width=width, max_width=width)
     for line in cells.lines:
         drawn.add_row(*map(_styled, names, (line[place] for place in fit.shown)))
     return drawn
