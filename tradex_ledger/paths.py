@@ -152,3 +152,12 @@ def gone_afterwards(folder: Path) -> Iterator[Path]:
     finally:
         remove()
         atexit.unregister(remove)
+
+
+def sync(path: Path) -> None:
+    """Make durable what a file holds, or which names a folder has. Raises: `OSError`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -21,11 +21,11 @@ from tradex_ledger.audit.documents.projection import RebuiltDocument, RebuiltTab
 from tradex_ledger.audit.lake_views import add_lake_views
 from tradex_ledger.datasets.sandbox import close, in_time
 from tradex_ledger.lake.port import Lake
-from tradex_ledger.lake.storage import sync_file, sync_folders
+from tradex_ledger.lake.storage import sync_folders
 from tradex_ledger.ledger.backup import FileThereError
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.ledger.tree import stored_tree
-from tradex_ledger.paths import gone_afterwards, sql_text
+from tradex_ledger.paths import gone_afterwards, sql_text, sync
 from tradex_ledger.views import AsOf, open_whole, projected
 from tradex_ledger.views.whole import EVENTS, as_events, write_whole
 
@@ -83,7 +83,7 @@ def rebuild(
         with closing(duckdb.connect(str(made))) as connection:
             warnings = _complete(connection, about, folder)
             tables = [RebuiltTable(*row) for row in connection.execute(_TABLES).fetchall()]
-        sync_file(made)
+        sync(made)
         try:
             os.link(made, target)
         except FileExistsError:

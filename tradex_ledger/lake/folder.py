@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tradex_ledger.lake.markers import MARKS, Marker, marker_of
+from tradex_ledger.paths import sync
 
 STAGING = ".staging"
 """Where drives put what has no name yet."""
@@ -45,7 +46,7 @@ def lay(root: Path, marker: Marker) -> bool:
         file.flush()
         os.fsync(file.fileno())
     for place in (folder, root):
-        _sync(place)
+        sync(place)
     return True
 
 
@@ -121,11 +122,3 @@ def _entries(folder: Path) -> list[os.DirEntry[str]] | None:
         return []
     except PermissionError:
         return None
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

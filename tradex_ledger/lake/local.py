@@ -17,9 +17,9 @@ from tradex_ledger.lake import staging
 from tradex_ledger.lake.folder import STAGING
 from tradex_ledger.lake.markers import MARKS, Marker
 from tradex_ledger.lake.port import Entry, Lake, Seen
-from tradex_ledger.lake.storage import StagedFile, check_file, sync_file, sync_folders, translate
+from tradex_ledger.lake.storage import StagedFile, check_file, sync_folders, translate
 from tradex_ledger.modes import written_by_others
-from tradex_ledger.paths import is_there
+from tradex_ledger.paths import is_there, sync
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,4 +169,4 @@ def _link_new(source: Path, final: Path) -> None:
         # No hard links here: take the name exclusively, then put the bytes under it.
         os.close(os.open(final, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
         shutil.copyfile(source, final)
-        sync_file(final)
+        sync(final)

@@ -16,9 +16,9 @@ from tradex_ledger.domain.waiting import ListedFile
 from tradex_ledger.lake.erased import Erased, key_in, texts_sql
 from tradex_ledger.lake.inputs import check_near
 from tradex_ledger.lake.port import Lake
-from tradex_ledger.lake.storage import StagedFile, sha256_of, sync_file, sync_folders, translate
+from tradex_ledger.lake.storage import StagedFile, sha256_of, sync_folders, translate
 from tradex_ledger.lake.writer import write_table
-from tradex_ledger.paths import file_list
+from tradex_ledger.paths import file_list, sync
 
 AT_ONCE = 256
 """Files that are read by one statement."""
@@ -113,6 +113,6 @@ def rewrite(lake: Lake, listed: ListedFile, erased: Erased, key: str, path: Path
     if not rows.num_rows:
         return None
     write_table(rows, path)
-    sync_file(path)
+    sync(path)
     sync_folders([path.parent])
     return StagedFile(listed.day, path, rows.num_rows, path.stat().st_size, sha256_of(path))

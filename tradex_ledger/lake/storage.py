@@ -15,6 +15,7 @@ from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.errors import EnvironmentFault, TradexError
+from tradex_ledger.paths import sync
 
 if TYPE_CHECKING:
     import duckdb  # takes 0.1 s, and who only looks at markers needs none of it
@@ -91,19 +92,10 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sync_file(path: Path) -> None:
-    """Make a file's bytes durable (DuckDB does not)."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def sync_folders(folders: Iterable[Path]) -> None:
     """Make the names in those folders durable."""
     for folder in sorted(set(folders)):
-        sync_file(folder)
+        sync(folder)
 
 
 class Stamp(NamedTuple):

@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 
 from tradex_ledger.datasets.sandbox import select_within
 from tradex_ledger.domain.day import Day, day_of
-from tradex_ledger.lake.storage import StagedFile, sha256_of, sync_file, sync_folders
+from tradex_ledger.lake.storage import StagedFile, sha256_of, sync_folders
+from tradex_ledger.paths import sync
 
 BATCH_ROWS = 16_384
 """What the engine hands over at once. It sets memory, never bytes: a day is held with the whole of its last batches."""
@@ -70,7 +71,7 @@ def write_days(
         path = folder / f"{day}.parquet"
         write_table(rows, path)
         if durable:
-            sync_file(path)
+            sync(path)
         staged.append(StagedFile(day_of(day), path, rows.num_rows, path.stat().st_size, sha256_of(path)))
     if durable:
         sync_folders([folder])

@@ -26,6 +26,7 @@ from tradex_ledger.ledger.merkle import Growing, leaf_hash
 from tradex_ledger.ledger.rows import BrokenRowError, Row, check_range, check_row
 from tradex_ledger.ledger.select import FORMAT, Store, read
 from tradex_ledger.ledger.tree import stored_tree
+from tradex_ledger.paths import sync
 
 KIND = "tradex-ledger backup"
 VERSION = 1
@@ -86,7 +87,7 @@ def write(store: Store, path: Path) -> Header:
             os.fsync(file.fileno())
         _check(half_made, header)
         os.link(half_made, path)
-        _sync_folder(path.parent)
+        sync(path.parent)
     except FileExistsError:
         raise FileThereError(path) from None
     finally:
@@ -190,12 +191,3 @@ class _Lines:
 def _spans(events: int) -> Iterator[tuple[int, int]]:
     for begin in range(1, events + 1, PAGE):
         yield begin, min(begin + PAGE - 1, events)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a name in it durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,6 +8,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from tradex_ledger import paths
 from tradex_ledger.keyed import open_regular
 
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK}
@@ -59,14 +60,11 @@ def replace(path: Path, content: bytes, mode: int) -> None:
 
 def sync(folder: Path) -> None:
     """Make the names in a folder durable, where its file system can do that."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        paths.sync(folder)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.EROFS):
             raise
-    finally:
-        os.close(descriptor)
 
 
 def _written(path: Path, content: bytes, mode: int) -> Path:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 from tradex_ledger.domain.day import Day, iso
 from tradex_ledger.domain.spending import Prices
 from tradex_ledger.errors import EnvironmentFault, UsageError
+from tradex_ledger.paths import sync
 
 if TYPE_CHECKING:
     from tradex_ledger.sources.source import Place
@@ -161,7 +162,7 @@ class Pages:
             path.parent.mkdir(parents=True, exist_ok=True)
             lay_down(path, body)
             for folder in made:
-                _sync(folder.parent)
+                sync(folder.parent)
         except OSError as error:
             raise PageFault(self.name(number), "kept", error) from error
 
@@ -175,19 +176,11 @@ def lay_down(path: Path, body: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError:
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class NoBeginningError(UsageError):
