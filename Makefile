@@ -12,7 +12,7 @@ ARGS ?=
 BENCHMARKS ?= $(sort $(wildcard tests/benchmarks/bench_*.py))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types arch wheel check newest oldest constraints bench soak stress flips fuzz golden format clean
+.PHONY: help demo test lint types arch wheel check docs newest oldest constraints bench soak stress flips fuzz golden format clean
 
 # What a release of a library can change, in five minutes: definitions and their gate, how posts are read, what windows
 # compute and what lands in the lake, the golden ledgers, stories, the workspace of an older release.
@@ -69,6 +69,9 @@ check: $(STAMP) ## everything that CI holds
 	@for part in lint types arch test wheel; do \
 	  echo "== $$part"; $(MAKE) --no-print-directory $$part || exit 1; \
 	done
+
+docs: $(STAMP) ## the site, in build/site: pages, the tutorial and the tasks as they are played, the reference
+	$(BIN)/python docs/site/build.py build/site
 
 # Nothing of an earlier environment is used again: what was the newest then says nothing of today.
 newest: ## the newest that pyproject.toml allows, in an environment of its own: a choice of tests, the demo

@@ -94,7 +94,9 @@ def engine() -> duckdb.DuckDBPyConnection:
 
 def _set_session(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("set TimeZone = 'UTC'")
-    connection.execute("set enable_progress_bar = false")
+    # In a notebook without ipywidgets it is off, and to say so is refused.
+    if connection.execute("select current_setting('enable_progress_bar')").fetchone() != (False,):
+        connection.execute("set enable_progress_bar = false")
 
 
 def parsed_form(connection: duckdb.DuckDBPyConnection, sql: str) -> Node:
