@@ -7,8 +7,8 @@ tradex -C ws run            ← each line is a command; a line that ends with \\
 
 The blocks of a page share one folder and one environment, and run in order. `bf-…` in a command is the last backfill
 that anything above has named, `run-…` the last incremental run. A command that ends otherwise than with 0 fails the
-site, unless the block says `:ends: N`. `:first: N` shows the first lines of what each said, and how many more there were;
-`:quiet:` shows the commands alone, `:hidden:` nothing at all.
+site, unless the block says `:ends: N`. `:first: N` shows the first lines of what each said, and how many more there
+were; `:quiet:` shows the commands alone, `:hidden:` nothing at all.
 """
 
 from __future__ import annotations
