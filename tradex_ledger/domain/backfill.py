@@ -12,6 +12,7 @@ from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.by_rule import NOTHING, Beyond, beyond_plan, outgrown
 from tradex_ledger.domain.day import Cursor, Day, day_of
 from tradex_ledger.domain.facts import Facts
+from tradex_ledger.domain.instead import wrong_state
 from tradex_ledger.domain.life import ACTIVE, DRIVABLE
 from tradex_ledger.domain.person import person
 from tradex_ledger.domain.pipeline_state import PipelineState
@@ -214,7 +215,7 @@ class Backfill(Run):
 
     def _check_planned(self, action: str, plan_digest: str) -> None:
         if self.status != "PLANNED" or self.plan is None:
-            raise WrongStateError(self.id, self.status, action)
+            raise wrong_state(self.id, self.status, action)
         if plan_digest != self.plan.digest:
             raise errors.PlanMismatchError(self.id, self.plan.digest, plan_digest)
 
@@ -229,14 +230,14 @@ class Backfill(Run):
         """Stop between two windows; a driver at work is fenced off by this event."""
         policy.check_may("pause", by)
         if self.status not in DRIVABLE:
-            raise WrongStateError(self.id, self.status, "paused")
+            raise wrong_state(self.id, self.status, "paused")
         self.trigger_event(self.Paused, reason=check_reason(reason), by=by)
 
     def resume(self, *, by: str, policy: Policy) -> None:
         """Let a paused backfill be driven again."""
         policy.check_may("resume", by)
         if self.status != "PAUSED":
-            raise WrongStateError(self.id, self.status, "resumed")
+            raise wrong_state(self.id, self.status, "resumed")
         self.trigger_event(self.Resumed, by=by)
 
     def override_state(self, state: PipelineState, *, policy: Policy, host: str, by: str) -> None:
@@ -278,7 +279,7 @@ class Backfill(Run):
         """End it before publication; a driver that is still at work is fenced off by this event."""
         policy.check_may("cancel", by)
         if self.status not in ACTIVE:
-            raise WrongStateError(self.id, self.status, "cancelled")
+            raise wrong_state(self.id, self.status, "cancelled")
         self.trigger_event(self.Cancelled, reason=check_reason(reason), by=by)
 
     # -- afterwards
@@ -292,7 +293,7 @@ class Backfill(Run):
         policy.check_may("revert", by)
         text = check_reason(reason)
         if self.status != "SUCCESS":
-            raise WrongStateError(self.id, self.status, "reverted")
+            raise wrong_state(self.id, self.status, "reverted")
         if blockers:
             raise errors.BuiltUponError(self.id, *blockers[0])
         datasets = sorted(self.candidates)

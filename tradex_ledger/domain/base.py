@@ -8,6 +8,7 @@ appended; until then an event carries `UNSAVED`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Never, Self
 
@@ -157,6 +158,12 @@ class Aggregate:
         happened = event(originator_id=self.id, originator_version=self.version + 1, timestamp=UNSAVED, **facts)
         happened.mutate(self)
         self._pending.append(happened)
+
+    def for_trial(self) -> Self:
+        """Another of the same, to try a decision on that assigns plain values; nothing of that is saved."""
+        other = copy(self)
+        other._pending = []
+        return other
 
     def collect_events(self) -> Sequence[Event]:
         """What is pending, and is not any more: whoever takes it saves it."""

@@ -19,11 +19,17 @@ class NoBackfillError(RefusedError):
 
     code = "no-backfill"
 
-    def __init__(self, run_id: str, cursor: str, words: Words) -> None:
+    def __init__(self, run_id: str, status: str, cursor: str, words: Words) -> None:
+        if status == "SUCCESS":
+            mend = f"it is published, and its {words.row()}s stay; if its cursor went too far, {back(cursor, words)}"
+        elif status in ENDED:
+            mend = "it has ended, and published nothing; what it was for is done by the next: tradex run"
+        else:
+            mend = f"it is not published yet; to end it: tradex backfill cancel {run_id} --reason …"
         super().__init__(
-            f"{run_id} is an incremental run, no backfill: it cannot be approved, rejected, paused or reverted",
-            mend=f"cancel it while it is not published (tradex backfill cancel {run_id} --reason …); once it is, "
-            f"the {words.row()}s stay, and if its cursor went too far, {back(cursor, words)}",
+            f"{run_id} is an incremental run ({status}), no backfill: it cannot be approved, rejected, paused or "
+            "reverted",
+            mend=mend,
         )
 
 

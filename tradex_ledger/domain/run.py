@@ -17,6 +17,7 @@ from tradex_ledger.domain.digest import digest_of
 from tradex_ledger.domain.extraction import Extraction
 from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.fetched import FetchedPage, Known
+from tradex_ledger.domain.instead import wrong_state
 from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.domain.life import ENDED
 from tradex_ledger.domain.partition import (
@@ -267,7 +268,7 @@ class Run(Aggregate):
         """Let a held run publish what was held. If its inputs move after this, it is held again."""
         policy.check_may("approve", by)
         if self.status != "HELD":
-            raise WrongStateError(self.id, self.status, "released")
+            raise wrong_state(self.id, self.status, "released")
         candidates = self.held_candidates
         self.trigger_event(Released, candidates=candidates, reason=check_reason(reason), by=by)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import duckdb
 
 from tradex_ledger.clock import engine_name
 from tradex_ledger.datasets.definition import Pipeline
 from tradex_ledger.domain.backfill import Backfill
+from tradex_ledger.domain.backfill_errors import BuiltUponError
 from tradex_ledger.domain.dataset import Dataset, stream_of
+from tradex_ledger.domain.dataset_errors import ProtectedError
 from tradex_ledger.domain.dataset_events import ACCEPTED
 from tradex_ledger.domain.day import Day, day_of, iso, span
 from tradex_ledger.domain.differences import ContentsDiffer
@@ -60,6 +62,29 @@ def revert(
         locks[name].revert(backfill.id, changed=written, by=by)
     mark_saved(ledger, lake, ledger.append(backfill, *locks.values()))
     return backfill
+
+
+def in_the_way(ledger: Ledger, pipeline: Pipeline, backfill: Backfill) -> Iterator[RefusedError]:
+    """What keeps a publication from being taken back, whoever asks: each later run on top of it, one of the versions
+    that were given up, the protection of each dataset."""
+    on_top = dict(reversed(find_blockers(ledger, pipeline, backfill)))  # of each run the newest partition
+    yield from (BuiltUponError(backfill.id, run_id, partition) for run_id, partition in on_top.items())
+    try:
+        check_nothing_pruned(ledger, backfill)
+    except PrunedVersionError as error:
+        yield error
+    for name, days in sorted(backfill.candidates.items()):
+        lock = ledger.get(Dataset, stream_of(name), "dataset").for_trial()
+        try:
+            lock.revert(backfill.id, changed=[d for d, v in days.items() if v.is_written], by=backfill.requested_by)
+        except ProtectedError as error:
+            yield error
+
+
+def check_can(ledger: Ledger, pipeline: Pipeline, backfill: Backfill) -> None:
+    """Raise the first of what is `in_the_way`."""
+    for error in in_the_way(ledger, pipeline, backfill):
+        raise error
 
 
 def find_blockers(ledger: Ledger, pipeline: Pipeline, backfill: Backfill) -> list[tuple[str, str]]:

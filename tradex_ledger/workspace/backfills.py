@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tradex_ledger.clock import new_id
 from tradex_ledger.domain.advice import Advice, Refused
@@ -24,6 +25,9 @@ from tradex_ledger.planning.scope import Scope
 from tradex_ledger.workspace.approvals import Approvals, Handed
 from tradex_ledger.workspace.core import Core
 from tradex_ledger.workspace.datasets import Datasets
+
+if TYPE_CHECKING:
+    from tradex_ledger.workspace.deciding import May
 
 _NO = (RefusedError, UsageError, NotFoundError, ConflictError)
 """What is said of a proposal that cannot be requested."""
@@ -183,6 +187,17 @@ class Backfills:
         return of_group(self.core.ledger, group)
 
     # -- decisions
+
+    def may(self, actor: str, run_id: str) -> dict[str, May]:
+        """Whether an actor may approve, reject, release, cancel, pause, resume or revert a run of either kind now, and
+        why not: see `deciding.may`. Nothing is recorded by it.
+
+        >>> ws.backfills.may("maria", "bf-1m83")["approve"].why                # doctest: +SKIP
+        'maria requested the forced backfill bf-1m83… and cannot approve it'
+        """
+        from tradex_ledger.workspace.deciding import may
+
+        return may(self.core, actor, run_id)
 
     def approve(
         self, run_id: str, *, plan_digest: str | None = None, seen: int | None = None, signed: Handed | None = None

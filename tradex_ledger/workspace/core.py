@@ -264,4 +264,4 @@ class Core:
         except NoSuchStreamError:
             found = self.ledger.find_run(prefix, kinds=("run-",))
             run = self.ledger.get(IncrementalRun, found)
-            raise NoBackfillError(run.id, run.cursor_to, self.words) from None
+            raise NoBackfillError(run.id, run.status, run.cursor_to, self.words) from None
