@@ -14,7 +14,9 @@ select
     d.position,
     d.data ->> '$.key' as signed_with,
     (d.data ->> '$.seen')::bigint as seen,
-    d.data ->> '$.checkpoint' as checkpoint
+    d.data ->> '$.checkpoint' as checkpoint,
+    d.data ->> '$.comment' as comment,
+    (d.data ->> '$.hold')::boolean as hold
 from events d
 join (select run_id, data, "by" from events where topic = 'backfill.requested') r using (run_id)
 where d.topic in ('backfill.approved', 'backfill.rejected', 'backfill.expired', 'run.released')

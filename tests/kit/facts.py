@@ -17,6 +17,7 @@ from tradex_ledger.domain.partition import Candidate, PartitionVersion
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.plan import Plan, Window, plan_digest
 from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.remark import NO_REMARK
 from tradex_ledger.domain.request import Request
 from tradex_ledger.domain.signed import decision_facts
 from tradex_ledger.domain.signing import NO_KNOWLEDGE
@@ -121,7 +122,7 @@ def approved(
 ) -> Fact:
     judged = {"partitions": partitions, "rows": 10, "source_calls": None} if rule else None
     facts = {"plan_digest": digest, "policy_digest": (policy or Policy()).digest, "rule": rule, "judged": judged}
-    return Fact(Backfill.Approved, by, {**facts, **decision_facts(NO_KNOWLEDGE)})
+    return Fact(Backfill.Approved, by, {**facts, **decision_facts(NO_KNOWLEDGE), **NO_REMARK.to_event()})
 
 
 def rejected(policy: Policy | None = None) -> Fact:

@@ -10,9 +10,15 @@ import pytest
 from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything
+from tests.kit.lake import projection
+from tradex_ledger import Request
+from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.incremental import NoBackfillError
+from tradex_ledger.domain.remark import CommentError
+from tradex_ledger.views import NoSuchPositionError
 from tradex_ledger.workspace import Workspace
+from tradex_ledger.workspace.approving import NotAllApprovedError, StaleKnowledgeError
 from tradex_ledger.workspace.deciding import DEEDS
 
 WRONG = "the redelivery was broken, INC-4290"
@@ -92,3 +98,74 @@ def test_a_deed_in_the_wrong_state_says_what_it_is_for_and_what_applies_instead(
     with pytest.raises(WrongStateError) as done:
         ws.runs.cancel(run_id, reason=WRONG)
     assert done.value.mend.endswith(f"to take that back: tradex backfill revert {run_id} --reason …")
+
+
+def test_an_approval_says_what_was_seen_with_a_comment_and_a_hold_and_the_run_is_held(ws: Workspace):
+    run_id = small.request(ws, 3, 3)
+    seen = ws.ledger.position()
+    approved = ws.backfills.approve(run_id, comment="  as agreed\non Monday ", hold=True, seen=seen)
+    assert (approved.status, approved.is_to_be_held) == ("APPROVED", True)
+    (told,) = [row for row in projection(ws, "approvals") if row["run_id"] == run_id]
+    assert (told["comment"], told["hold"], told["seen"]) == ("as agreed on Monday", True, seen)
+    held = ws.runs.drive(run_id)
+    assert held.status == "HELD"
+    (alert,) = ws.alerts.all()
+    assert "ana, who approved it, wants to look before it is published" in alert.message
+    ws.runs.release(run_id, reason="compared: only what came late is new")
+    assert ws.runs.drive(run_id).status == "SUCCESS"
+
+
+@pytest.mark.parametrize("comment", ["", "  \n ", "x" * 2001])
+def test_a_comment_says_something_and_not_too_much(ws: Workspace, comment: str):
+    run_id = small.request(ws, 3, 3)
+    with pytest.raises(CommentError):
+        ws.backfills.approve(run_id, comment=comment)
+    assert ws.ledger.get(Backfill, run_id).status == "PLANNED"
+
+
+def test_stale_knowledge_that_matters_refuses_and_what_does_not_matter_is_let_pass(ws: Workspace):
+    before = ws.ledger.position()
+    run_id = small.request(ws, 3, 3)
+    seen = ws.ledger.position()
+    with pytest.raises(StaleKnowledgeError, match="since then: it was planned"):
+        ws.backfills.approve(run_id, seen=before)
+    with pytest.raises(NoSuchPositionError):
+        ws.backfills.approve(run_id, seen=seen + 1)
+    ws.incremental.run(small.day(6))
+    ws.datasets.protect("gold_metrics", small.day(3), small.day(3), reason="a legal hold, case 2024-7")
+    with pytest.raises(StaleKnowledgeError, match="gold_metrics is protected from 2024-01-03 to 2024-01-03"):
+        ws.backfills.approve(run_id, seen=seen)
+    assert ws.ledger.get(Backfill, run_id).status == "PLANNED"
+    ws.datasets.unprotect("gold_metrics", small.day(3), small.day(3), reason="the case is closed, 2024-7")
+    assert ws.backfills.approve(run_id, seen=seen).status == "APPROVED"
+
+
+def test_the_parts_of_a_request_are_approved_together_or_none_is(ws: Workspace):
+    small.set_policy(ws.config.folder, max_partitions=5)
+    made = ws.backfills.request_split(
+        Request(kind="temporal", dataset="bronze_x_posts", first="2024-01-01", last="2024-01-03",
+                override_state=False, reason=small.REASON)
+    )  # fmt: skip
+    assert len(made) > 1
+    ids = [one.id for one in made]
+    assert ws.backfills.parts(ids[-1]) == sorted(ids)
+    ws.runs.cancel(ids[0], reason="asked for twice, INC-4211")
+    before = ws.ledger.position()
+    with pytest.raises(NotAllApprovedError, match=f"1 of {len(ids)} backfills cannot be approved, so none was"):
+        ws.backfills.approve_all(ids)
+    assert ws.ledger.position() == before
+    waiting = ws.backfills.parts(ids[-1])
+    assert waiting == sorted(ids[1:])
+    assert {one.status for one in ws.backfills.approve_all(waiting, comment="all of it")} == {"APPROVED"}
+    assert {ws.ledger.get(Backfill, one).status for one in waiting} == {"APPROVED"}
+
+
+def test_what_is_approved_is_told_as_its_effects_on_readers(ws: Workspace):
+    run_id = small.request(ws, 3, 3)
+    found = ws.audit.run(run_id).effects
+    assert found is not None
+    silver = next(one for one in found.by_dataset if one.dataset == "silver_social_events")
+    assert (silver.version_before, silver.version_after, silver.days, silver.new_days) == (1, 1, 1, 0)
+    assert (found.protections, found.state, found.allow_overlap) == ([], None, [])
+    ws.backfills.approve(run_id)
+    assert ws.audit.run(run_id).effects is None

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from tradex_ledger.cli.approve import approve, moved, reject, say_policy
 from tradex_ledger.cli.common import Call, as_of_option, command, examples, rows_options
-from tradex_ledger.cli.decide import Signing, handed, print_text, show_first, signing_options
 from tradex_ledger.cli.layouts.run import COLUMNS, next_step, run_row, shown
 from tradex_ledger.cli.request import request
 from tradex_ledger.cli.runs import report
 from tradex_ledger.cli.show import Show
 from tradex_ledger.domain.life import ACTIVE
-from tradex_ledger.domain.signing import APPROVE, REJECT
 from tradex_ledger.lifecycle import statuses
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.listed import Listed
     from tradex_ledger.domain.advice import Advice
-    from tradex_ledger.workspace import Workspace
 
 
 @click.group(
@@ -68,56 +65,8 @@ def show_(call: Call, run_id: str, as_of: str | None) -> None:
         call.show.note(f"next: {next_step(document.id, document.status, document.run.run_kind)}")
 
 
-@command(
-    backfill,
-    "approve",
-    example="tradex backfill approve bf-1m83 --as maria\n"
-    "tradex backfill approve bf-1m83 --as maria --sign ~/.ssh/id_ed25519\n"
-    "tradex backfill approve bf-1m83 --as maria --print-text approval",
-)
-@click.argument("run_id", metavar="ID")
-@click.option("--plan", "plan_digest", help="Approve only if the plan still has this digest (12 digits or more).")
-@signing_options
-def approve(call: Call, run_id: str, plan_digest: str | None, **how: Path | None) -> None:
-    """Allow the plan on record, which is shown first, and no other; sign it where the policy says so (forced ones)."""
-    signing = Signing(**how)
-    with call.open(records=signing.print_text is None) as workspace:
-        look = show_first(call, workspace, run_id, APPROVE)
-        if signing.print_text is not None:
-            print_text(call, workspace, look, APPROVE, signing.print_text)
-            return
-        signed = handed(workspace, look, APPROVE, signing)
-        approved = workspace.backfills.approve(
-            look.run_id,
-            plan_digest=look.plan_digest if plan_digest is None else plan_digest,
-            seen=look.position,
-            signed=signed,
-        )
-        _say_policy(call, workspace, approved.id)
-        _moved(call, workspace, approved.id, approved.status)
-
-
-@command(
-    backfill,
-    "reject",
-    example='tradex backfill reject bf-1m83 --reason "the vendor will redeliver on Monday"',
-)
-@click.argument("run_id", metavar="ID")
-@click.option("--reason", help="Why not.")
-@signing_options
-def reject(call: Call, run_id: str, reason: str | None, **how: Path | None) -> None:
-    """Say no to a request, which is shown first; it stays on record. A signature is not demanded."""
-    signing = Signing(**how)
-    if reason is None and signing.print_text is None:
-        raise click.UsageError("Missing option '--reason'.")
-    with call.open(records=signing.print_text is None) as workspace:
-        look = show_first(call, workspace, run_id, REJECT)
-        if signing.print_text is not None:
-            print_text(call, workspace, look, REJECT, signing.print_text)
-            return
-        signed = handed(workspace, look, REJECT, signing)
-        rejected = workspace.backfills.reject(look.run_id, reason=reason or "", seen=look.position, signed=signed)
-        _moved(call, workspace, rejected.id, rejected.status)
+backfill.add_command(approve)
+backfill.add_command(reject)
 
 
 @command(backfill, "cancel", example='tradex backfill cancel bf-1m83 --reason "requested for the wrong days"')
@@ -127,25 +76,7 @@ def cancel(call: Call, run_id: str, reason: str) -> None:
     """End a backfill before it is published; nothing of Silver or Gold was or will be seen of it."""
     with call.open() as workspace:
         cancelled = workspace.runs.cancel(run_id, reason=reason)
-        _moved(call, workspace, cancelled.id, cancelled.status)
-
-
-def _say_policy(call: Call, workspace: Workspace, run_id: str) -> None:
-    """Say that a backfill was planned or approved under another policy than what it is judged by now."""
-    for text in workspace.policy.changes(run_id):
-        call.show.warning(text)
-
-
-def _moved(call: Call, workspace: Workspace, run_id: str, status: str) -> None:
-    call.either(lambda: workspace.audit.run(run_id), lambda: _say_moved(call.show, run_id, status))
-
-
-def _say_moved(show: Show, run_id: str, status: str) -> None:
-    show.line(f"{run_id} is {status}")
-    if status == "APPROVED":
-        incremental = run_id.startswith("run-")
-        step = next_step(run_id, status, "incremental" if incremental else "backfill")
-        show.note(f"next: {step}" + ("" if incremental else ", or leave it to: tradex worker"))
+        moved(call, workspace, cancelled.id, cancelled.status)
 
 
 @command(backfill, "run", example="tradex backfill run bf-1m83")
@@ -153,7 +84,7 @@ def _say_moved(show: Show, run_id: str, status: str) -> None:
 def run(call: Call, run_id: str) -> None:
     """Drive an approved backfill to its end, or take it up where it stopped."""
     with call.open() as workspace:
-        _say_policy(call, workspace, workspace.backfills.find(run_id))
+        say_policy(call, workspace, workspace.backfills.find(run_id))
         with call.show.progress() as progress:
             finished = workspace.runs.drive(run_id, progress=progress)
         report(call, workspace, finished.id)
@@ -170,7 +101,7 @@ def pause(call: Call, run_id: str, reason: str) -> None:
     """Stop a backfill between two windows. What was built stays; `resume` lets it go on."""
     with call.open() as workspace:
         paused = workspace.backfills.pause(run_id, reason=reason)
-        _moved(call, workspace, paused.id, paused.status)
+        moved(call, workspace, paused.id, paused.status)
 
 
 @command(backfill, "resume", example="tradex backfill resume bf-1m83")
@@ -179,7 +110,7 @@ def resume(call: Call, run_id: str) -> None:
     """Let a paused backfill be driven again (by `backfill run`, or a worker)."""
     with call.open() as workspace:
         resumed = workspace.backfills.resume(run_id)
-        _moved(call, workspace, resumed.id, resumed.status)
+        moved(call, workspace, resumed.id, resumed.status)
 
 
 @command(
@@ -193,7 +124,7 @@ def release(call: Call, run_id: str, reason: str) -> None:
     """Let a held run publish what was held (compare first: tradex audit diff --candidate ID)."""
     with call.open() as workspace:
         released = workspace.runs.release(run_id, reason=reason)
-        _moved(call, workspace, released.id, released.status)
+        moved(call, workspace, released.id, released.status)
 
 
 @command(backfill, "revert", example='tradex backfill revert bf-1m83 --reason "the redelivery was broken, INC-4290"')
@@ -207,7 +138,7 @@ def revert(call: Call, run_id: str, reason: str) -> None:
     """
     with call.open() as workspace:
         reverted = workspace.backfills.revert(run_id, reason=reason)
-        _moved(call, workspace, reverted.id, reverted.status)
+        moved(call, workspace, reverted.id, reverted.status)
         for twice in workspace.audit.look.two_contents():
             if twice.dataset in reverted.candidates:  # what is current again may be one of two
                 call.show.warning(twice.message)

@@ -10,7 +10,7 @@ from tradex_ledger.domain import backfill_errors as errors
 from tradex_ledger.domain import backfill_events as events
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.by_rule import NOTHING, Beyond, beyond_plan, outgrown
-from tradex_ledger.domain.day import Cursor, Day, day_of
+from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.instead import wrong_state
 from tradex_ledger.domain.life import ACTIVE, DRIVABLE
@@ -19,6 +19,7 @@ from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.plan import Judged, Plan, count_partitions, judged_of
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
+from tradex_ledger.domain.remark import NO_REMARK, Remark
 from tradex_ledger.domain.request import RangeError, RecordedRequest, Request, recorded
 from tradex_ledger.domain.run import Run
 from tradex_ledger.domain.signed import Decided, decided_on, decision_facts
@@ -56,6 +57,7 @@ class Backfill(Run):
         self.approved_policy: str | None = None
         self.approved_key: str | None = None
         self.judged: Judged | None = None
+        self.is_to_be_held: bool = False
         self.overridden: bool = False
 
     @classmethod
@@ -82,7 +84,14 @@ class Backfill(Run):
     # -- approval
 
     def approve(
-        self, plan_digest: str, *, by: str, policy: Policy, now: datetime | None = None, on: Basis = NO_KNOWLEDGE
+        self,
+        plan_digest: str,
+        *,
+        by: str,
+        policy: Policy,
+        now: datetime | None = None,
+        on: Basis = NO_KNOWLEDGE,
+        said: Remark = NO_REMARK,
     ) -> None:
         """Allow the plan with that digest, and no other, `on` a signature, or on what the approver was shown.
 
@@ -97,7 +106,7 @@ class Backfill(Run):
             raise errors.ExpiredRequestError(self.id, policy.expire_days)
         self._check_approver(by, policy, signed=isinstance(on, Signature))
         facts = decided_on(on, Decided(self.id, APPROVE, plan_digest, policy.digest, by), now)
-        self._allow(policy, None, None, facts, by)
+        self._allow(policy, None, None, facts | said.to_event(), by)
 
     def approve_by_rule(self, *, by: str, policy: Policy, group: Sequence[Plan] = (), on: Basis = NO_KNOWLEDGE) -> bool:
         """Approve a plan that the policy lets pass without a person; returns whether it did. Never a forced one.
@@ -110,7 +119,7 @@ class Backfill(Run):
         rule = policy.rule_for(self.request.kind, judged)
         if rule is None:
             return False
-        self._allow(policy, rule, judged, decision_facts(on), by)
+        self._allow(policy, rule, judged, decision_facts(on) | NO_REMARK.to_event(), by)
         return True
 
     def _allow(self, policy: Policy, rule: str | None, judged: Judged | None, signed: Facts, by: str) -> None:
@@ -134,16 +143,6 @@ class Backfill(Run):
     def bound(self) -> Day | None:
         """The first day that is not for it to build, by the state that it read; None: it reads none."""
         return self.plan.bound if self.plan else None
-
-    def check_state_read(self, cursor: Cursor | None) -> None:
-        """Raise `StatePutBackError` unless all that it builds lies before the cursor, as when it was planned.
-
-        One that went on is no matter: what was before it still is. One that was put back behind some of the days means
-        that these are going to be processed again, by who does not know of this backfill.
-        """
-        last = max((window.last for window in self.windows), default=self.request.last)
-        if self.plan and self.plan.state_read and (cursor is None or last >= day_of(cursor)):
-            raise errors.StatePutBackError(self.id, self.plan.state_read, cursor)
 
     def check_still_allowed(self, policy: Policy) -> None:
         """Raise `ApprovalOutdatedError` unless the policy of today allows what was requested and approved then."""

@@ -76,10 +76,13 @@ class Planned(Event):
 
 
 class Approved(Event):
-    """A person (or a rule of the policy) allowed this very plan (N13), on what was known at position `seen`."""
+    """A person (or a rule of the policy) allowed this very plan (N13), on what was known at position `seen`.
+
+    `hold`: who allowed it wants to look once more before it is published. `comment` is what they said.
+    """
 
     TOPIC: ClassVar[str] = "backfill.approved"
-    class_version = 3
+    class_version = 4
     plan_digest: str
     policy_digest: str | None
     rule: str | None
@@ -90,6 +93,8 @@ class Approved(Event):
     key: str | None
     nonce: str | None
     expires: str | None
+    comment: str | None
+    hold: bool
 
     @staticmethod
     def upcast_v1_v2(data: Facts) -> None:
@@ -99,12 +104,17 @@ class Approved(Event):
     def upcast_v2_v3(data: Facts) -> None:
         data |= UNSIGNED | {"seen": None, "checkpoint": None}
 
+    @staticmethod
+    def upcast_v3_v4(data: Facts) -> None:
+        data |= {"comment": None, "hold": False}
+
     def apply(self, aggregate: Backfill) -> None:
         aggregate.status = "APPROVED"
         aggregate.approved_by = self.by
         aggregate.approved_rule = self.rule
         aggregate.approved_policy = self.policy_digest
         aggregate.approved_key = None if self.signature is None else self.key
+        aggregate.is_to_be_held = self.hold
         aggregate.judged = None if self.judged is None else Judged.from_event(self.judged)
         aggregate.approved_at = self.timestamp.isoformat()
 

@@ -11,6 +11,7 @@ from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.pipeline_state import PipelineState, stream_of
 from tradex_ledger.domain.plan import Window, count_partitions
 from tradex_ledger.domain.run import Run
+from tradex_ledger.domain.state_read import check_still_before
 from tradex_ledger.driving.fence import DrivenRun
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.overlap import others_of_group
@@ -65,7 +66,7 @@ def check_state_read(scope: Scope, run: Backfill) -> list[PipelineState]:
     if run.bound is None:
         return []
     state = scope.ledger.get(PipelineState, stream_of(scope.pipeline.name), "pipeline")
-    run.check_state_read(state.cursor)
+    check_still_before(run, state.cursor)
     return [state]
 
 
@@ -111,14 +112,16 @@ def _too_many_rows(scope: Scope, run: Backfill) -> str | None:
 
 
 def reason_to_hold(scope: Scope, driven: DrivenRun) -> str | None:
-    """Why the run must not publish yet: a review was asked for, it has more rows than the rule that approved it allows,
-    or its volumes are strange. None: it may."""
+    """Why the run must not publish yet: a look at it was asked for (with the request, or with the approval), it has
+    more rows than the rule that approved it allows, or its volumes are strange. None: it may."""
     run = driven.run
     if run.is_released():
         return None
     again = " (its inputs moved since it was released)" if run.released_candidates else ""
     if isinstance(run, Backfill) and run.request.review:
         return f"review was asked for{again}"
+    if isinstance(run, Backfill) and run.is_to_be_held:
+        return f"{run.approved_by}, who approved it, wants to look before it is published{again}"
     if isinstance(run, Backfill) and (why := _too_many_rows(scope, run)) is not None:
         return f"{why}{again}"
     if ambiguous := run.ambiguous():  # whatever the policy: what was computed does not follow from what it was made of

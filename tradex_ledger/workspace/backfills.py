@@ -5,7 +5,7 @@ What does the work is imported when it is called: who only asks a question does 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from tradex_ledger.clock import new_id
 from tradex_ledger.domain.advice import Advice, Refused
 from tradex_ledger.domain.backfill import Backfill
-from tradex_ledger.domain.backfill_errors import ExpiredRequestError
 from tradex_ledger.domain.day import Cursor, day_of
-from tradex_ledger.domain.plan import Edge, Plan, full_digest
+from tradex_ledger.domain.plan import Edge, Plan
 from tradex_ledger.domain.policy import TooLargeError
+from tradex_ledger.domain.remark import Remark
 from tradex_ledger.domain.request import READ, Request, before
 from tradex_ledger.domain.signing import APPROVE, SignedText
 from tradex_ledger.driving.execution import Progress, silent
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _NO = (RefusedError, UsageError, NotFoundError, ConflictError)
 """What is said of a proposal that cannot be requested."""
+NOTHING_SIGNED: Mapping[str, Handed] = {}
 
 
 class Backfills:
@@ -200,28 +201,59 @@ class Backfills:
         return may(self.core, actor, run_id)
 
     def approve(
-        self, run_id: str, *, plan_digest: str | None = None, seen: int | None = None, signed: Handed | None = None
+        self,
+        run_id: str,
+        *,
+        plan_digest: str | None = None,
+        comment: str | None = None,
+        hold: bool = False,
+        seen: int | None = None,
+        signed: Handed | None = None,
     ) -> Backfill:
         """Allow a backfill's plan (the one on record, unless a digest, or 12 digits of it, is given to be sure).
 
-        `seen` is the position that the approver was shown (None: the newest); `signed` is the text of `text`, and the
-        approver's signature over it. One that has waited too long is closed, unless that is so by a clock that is far
-        from the last event. Raises: what `Backfill.approve` and `Approvals.given` raise.
+        `comment` goes on record; with `hold` the run is held before its publication, for somebody to compare and
+        release. `seen` is the position that the approver was shown (None: the newest); where what the plan does to
+        readers is other by now, it is refused. `signed` is the text of `text`, and the approver's signature over it,
+        which covers neither comment nor hold. One that has waited too long is closed, unless that is so by a clock that
+        is far from the last event. Raises: `StaleKnowledgeError`, what `Backfill.approve` and `Approvals.given` raise.
+
+        >>> ws.backfills.approve("bf-1m83", seen=120, comment="as agreed on Monday")        # doctest: +SKIP
         """
+        from tradex_ledger.workspace.approving import approve
+
         backfill = self.core.ledger.get(Backfill, self.find(run_id))
-        known = backfill.plan.digest if backfill.plan else ""
-        digest = known if plan_digest is None else full_digest(plan_digest, known)
-        given = self.approvals.given(signed, seen=seen)
-        policy = given.record.policy
-        try:
-            backfill.approve(digest, by=self.core.actor, policy=policy, now=given.now, on=given.on)
-        except ExpiredRequestError:
-            if given.believed:
-                backfill.expire(now=given.now, policy=policy, by=self.core.actor)
-                self.core.ledger.append(backfill)
-            raise
-        self.core.ledger.append(backfill, unmoved=given.unmoved)
-        return backfill
+        given = {} if signed is None else {backfill.id: signed}
+        said = Remark(comment, hold)
+        return approve(self.approvals, [(backfill, plan_digest)], said, seen=seen, signed=given)[0]
+
+    def approve_all(
+        self,
+        run_ids: Sequence[str],
+        *,
+        comment: str | None = None,
+        hold: bool = False,
+        seen: int | None = None,
+        signed: Mapping[str, Handed] = NOTHING_SIGNED,
+    ) -> list[Backfill]:
+        """Allow the plans of several backfills in one save, such as the parts of a request that was split (`parts`):
+        all of them, or none. `signed` has what was handed in for each, by its id. Raises: `NotAllApprovedError`.
+
+        >>> ws.backfills.approve_all(ws.backfills.parts("bf-1m83"))                          # doctest: +SKIP
+        """
+        from tradex_ledger.workspace.approving import approve
+
+        ids = dict.fromkeys(map(self.find, run_ids))
+        runs = [(self.core.ledger.get(Backfill, run_id), None) for run_id in ids]
+        return approve(self.approvals, runs, Remark(comment, hold), seen=seen, signed=signed)
+
+    def parts(self, run_id: str) -> list[str]:
+        """A backfill, with the other parts of its request that wait for an approval, oldest first."""
+        from tradex_ledger.planning.overlap import others_of_group
+
+        backfill = self.core.ledger.get(Backfill, self.find(run_id))
+        others = (other.id for other in others_of_group(self.core.ledger, backfill) if other.status == "PLANNED")
+        return sorted({backfill.id, *others})
 
     def reject(self, run_id: str, *, reason: str, seen: int | None = None, signed: Handed | None = None) -> Backfill:
         """Say no to a backfill; `seen` and `signed` are as for `approve`."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import NamedTuple
 
 import orjson
 
+from tradex_ledger.audit.documents.effects import Effects, effects_of
 from tradex_ledger.audit.documents.form import BARE, HIDDEN, IF_ANY, SPREAD
 from tradex_ledger.audit.documents.plan import Move, PlanOnRecord, Share, shares
 from tradex_ledger.audit.documents.source import Looks, newest_looks
@@ -120,6 +121,7 @@ class RunDocument:
     """A run whole. `plan`, `request` and `judgement` are of a backfill; `state` of one that moves the state.
 
     `windows` are those of the plan and of its extensions; `look` is its last one, `sources` those at each of several.
+    `effects` are those of a plan that waits for an approval.
     """
 
     id: str
@@ -135,6 +137,7 @@ class RunDocument:
     request: Facts | None
     state: Move | None
     losses: list[Loss]
+    effects: Effects | None = field(default=None, metadata=IF_ANY)
     judgement: Judgement | None = field(default=None, metadata=SPREAD)
 
     @property
@@ -174,7 +177,7 @@ def run_document(reader: Reader, run_id: str) -> RunDocument:
     layers = reader.read(RUN_LAYERS, "run_id = ? order by started_at", run_id)
     asked, plan, override = _told(reader, run_id)
     windows = reader.of_run(PLAN_WINDOWS, run_id, "position, number")
-    return RunDocument(
+    found = RunDocument(
         id=run_id,
         kind=run.kind,
         status=run.status,
@@ -189,6 +192,9 @@ def run_document(reader: Reader, run_id: str) -> RunDocument:
         state=_move(reader, asked, override) if asked and run.override_state else None,
         losses=reader.ask(Loss, _LOST_DAYS, run.range_from, run.range_to, over=("lost_files",)) if asked else [],
     )
+    if found.asked is None or found.status != "PLANNED":
+        return found
+    return replace(found, effects=effects_of(reader, found.planned, found.asked.allow_overlap, found.state))
 
 
 def _told(reader: Reader, run_id: str) -> tuple[Facts | None, Facts | None, Facts | None]:

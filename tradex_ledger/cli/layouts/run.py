@@ -110,10 +110,18 @@ def losses(document: RunDocument) -> Iterable[str]:
 
 
 def shown(show: Show, document: RunDocument) -> None:
-    """A run with its layers; of a backfill also what its plan was expected to cost, and why each dataset is in it."""
+    """A run with its layers; of a backfill also what its plan was expected to cost, and why each dataset is in it.
+
+    Of one that waits what it would do to readers stands first.
+    """
     from tradex_ledger.cli.layouts.plan import by_dataset, cost_facts
     from tradex_ledger.domain.approval import in_words
 
+    if document.effects is not None:
+        from tradex_ledger.cli.layouts.effects import effects
+
+        effects(show, document.effects)
+        show.line()
     whole(show, document)
     plan, told = document.plan, document.judgement
     if plan is None or told is None:
