@@ -143,7 +143,7 @@ def test_stale_knowledge_that_matters_refuses_and_what_does_not_matter_is_let_pa
 def test_the_parts_of_a_request_are_approved_together_or_none_is(ws: Workspace):
     small.set_policy(ws.config.folder, max_partitions=5)
     made = ws.backfills.request_split(
-        Request(kind="temporal", dataset="bronze_x_posts", first="2024-01-01", last="2024-01-03",
+        Request(kind="temporal", dataset="bronze_x_posts", first=small.day(1), last=small.day(3),
                 override_state=False, reason=small.REASON)
     )  # fmt: skip
     assert len(made) > 1
@@ -169,3 +169,40 @@ def test_what_is_approved_is_told_as_its_effects_on_readers(ws: Workspace):
     assert (found.protections, found.state, found.allow_overlap) == ([], None, [])
     ws.backfills.approve(run_id)
     assert ws.audit.run(run_id).effects is None
+
+
+def test_what_a_reversal_would_do_is_what_it_does_and_asking_records_nothing(ws: Workspace):
+    run_id = small.request(ws, 3, 3)
+    with pytest.raises(WrongStateError, match="cannot be reverted"):
+        ws.backfills.reversal(run_id)
+    ws.backfills.approve(run_id)
+    current = {(r["dataset"], r["partition"]): r["run_id"] for r in projection(ws, "partitions")}
+    ws.runs.drive(run_id)
+    before = ws.ledger.position()
+    told = ws.backfills.reversal(run_id)
+    assert ws.ledger.position() == before
+    assert told.again
+    assert {one.run_id for one in told.again} == {run_id}
+    assert told.in_the_way == []
+    ws.backfills.revert(run_id, reason=WRONG)
+    after = {(r["dataset"], r["partition"]): r["run_id"] for r in projection(ws, "partitions")}
+    assert {(one.dataset, one.partition): one.run_id_then for one in told.again} == {
+        key: current[key] for key in ((one.dataset, one.partition) for one in told.again)
+    }
+    assert all(after[one.dataset, one.partition] == one.run_id_then for one in told.again)
+    stale = {(r["dataset"], r["partition"], r["reason"]) for r in projection(ws, "stale_partitions")}
+    assert ("silver_social_events", small.day(3), "input changed") in stale
+    assert set(told.stale) == stale
+
+
+def test_all_that_stands_in_the_way_of_a_reversal_is_said_at_once(ws: Workspace):
+    first = small.backfill(ws, 3, 3)
+    (ws.config.folder.parent / "posts" / "2024-01-10-late.jsonl").write_text(
+        small.LATE.replace("0001", "0002"), encoding="utf-8"
+    )
+    second = small.backfill(ws, 3, 3)
+    ws.datasets.protect("gold_metrics", small.day(3), small.day(3), reason="a legal hold, case 2024-7")
+    small.set_policy(ws.config.folder, may_revert=["boss"])
+    told = ws.backfills.reversal(first.id)
+    assert [one.code for one in told.in_the_way] == ["not-allowed", "built-upon", "protected"]
+    assert second.id in told.in_the_way[1].message

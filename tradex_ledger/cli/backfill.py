@@ -127,15 +127,30 @@ def release(call: Call, run_id: str, reason: str) -> None:
         moved(call, workspace, released.id, released.status)
 
 
-@command(backfill, "revert", example='tradex backfill revert bf-1m83 --reason "the redelivery was broken, INC-4290"')
+@command(
+    backfill,
+    "revert",
+    example="tradex backfill revert bf-1m83 --dry-run\n"
+    'tradex backfill revert bf-1m83 --reason "the redelivery was broken, INC-4290"',
+)
 @click.argument("run_id", metavar="ID")
-@click.option("--reason", required=True, help="Why what it published is wrong.")
-def revert(call: Call, run_id: str, reason: str) -> None:
+@click.option("--reason", help="Why what it published is wrong.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be current again, be stale, and stand in the way.")
+def revert(call: Call, run_id: str, reason: str | None, dry_run: bool) -> int:
     """Take back what a backfill published: earlier versions are current again. Bronze stays as it is.
 
     Refused, naming the blocker, when a later run stands on top of it. Where other rows are known to have come of the
-    very inputs of what is current again, that is said, and an alert.
+    very inputs of what is current again, that is said, and an alert. With --dry-run nothing is recorded; exit status 3
+    when something stands in the way.
     """
+    if dry_run:
+        from tradex_ledger.cli.layouts.reversal import reversal
+
+        with call.open(reading=True) as workspace:
+            call.result(found := workspace.backfills.reversal(run_id), reversal)
+        return 3 if found.in_the_way else 0
+    if reason is None:
+        raise click.UsageError("Missing option '--reason'.")
     with call.open() as workspace:
         reverted = workspace.backfills.revert(run_id, reason=reason)
         moved(call, workspace, reverted.id, reverted.status)
@@ -143,6 +158,7 @@ def revert(call: Call, run_id: str, reason: str) -> None:
             if twice.dataset in reverted.candidates:  # what is current again may be one of two
                 call.show.warning(twice.message)
     call.show.note("what should be recomputed now: tradex backfill propose")
+    return 0
 
 
 @command(backfill, "propose", example="tradex backfill propose\ntradex backfill propose --submit")

@@ -17,6 +17,7 @@ import duckdb
 
 from tradex_ledger import slow
 from tradex_ledger.datasets.statement import connect, connect_beside, shared
+from tradex_ledger.ledger.columnar import typed
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.ledger.tail import Use, held
 from tradex_ledger.views import few, projected
@@ -40,6 +41,7 @@ __all__ = [
     "open_views",
     "resolve",
     "shared_views",
+    "suppose",
     "views_beside",
 ]
 
@@ -139,6 +141,14 @@ def add_projections(connection: duckdb.DuckDBPyConnection, names: Iterable[str])
 def add_events(connection: duckdb.DuckDBPyConnection) -> None:
     """Have all events in `events`."""
     _OPEN[connection].all_events()
+
+
+def suppose(connection: duckdb.DuckDBPyConnection, entries: list[str]) -> None:
+    """Have events in `events` that did not happen, behind those that did: what is worked out then is what would be.
+
+    Before anything else is asked of the connection.
+    """
+    typed(connection, "insert into ledger_events", entries)
 
 
 def files_of(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -15,7 +15,6 @@ from tradex_ledger.domain.advice import Advice, Refused
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.day import Cursor, day_of
 from tradex_ledger.domain.plan import Edge, Plan
-from tradex_ledger.domain.policy import TooLargeError
 from tradex_ledger.domain.remark import Remark
 from tradex_ledger.domain.request import READ, Request, before
 from tradex_ledger.domain.signing import APPROVE, SignedText
@@ -27,6 +26,7 @@ from tradex_ledger.workspace.core import Core
 from tradex_ledger.workspace.datasets import Datasets
 
 if TYPE_CHECKING:
+    from tradex_ledger.upkeep.reversal import Reversal
     from tradex_ledger.workspace.deciding import May
 
 _NO = (RefusedError, UsageError, NotFoundError, ConflictError)
@@ -115,22 +115,13 @@ class Backfills:
 
     def plan_split(self, asked: Request) -> list[tuple[Backfill, Plan]]:
         """The linked backfills, each with its plan, that `request_split` would record; nothing is."""
-        from tradex_ledger.planning.plan import halves, with_days
+        from tradex_ledger.planning.plan import with_days
+        from tradex_ledger.workspace.splitting import split
 
-        made: list[tuple[Backfill, Plan]] = []
         wanted = with_days(self._planning(), asked)
         if asked.uses_state == READ:
             wanted = before(wanted, self._cursor_read(asked))
-        parts = [replace(wanted, group=new_id("group", self.core.clock()))]
-        while parts:
-            part = parts.pop()
-            try:
-                made.append(self.plan(part))
-            except TooLargeError:
-                if part.first == part.last:
-                    raise
-                parts += reversed(halves(part))
-        return made
+        return split(self.plan, replace(wanted, group=new_id("group", self.core.clock())))
 
     def warnings(self, backfill: Backfill) -> list[str]:
         """What one who asks for such a backfill, or approves it, should know: a slip in its range, days it hides."""
@@ -293,3 +284,13 @@ class Backfills:
 
         core, found = self.core, self.find(run_id)
         return revert(core.ledger, core.lake, core.pipeline, found, reason=reason, by=core.actor, policy=core.policy)
+
+    def reversal(self, run_id: str) -> Reversal:
+        """What `revert` would do now: which days would be read as before, what would be stale, what stands in its way.
+
+        Nothing is recorded by it. Raises: `WrongStateError` where nothing of it is published.
+        """
+        from tradex_ledger.upkeep.reversal import reversal
+
+        core = self.core
+        return reversal(core.ledger, core.pipeline, self.find(run_id), by=core.actor, policy=core.policy_to_look)

@@ -11,7 +11,7 @@ import orjson
 
 from tradex_ledger.audit.documents.plan import Move
 from tradex_ledger.audit.reader import Reader
-from tradex_ledger.domain.day import iso
+from tradex_ledger.domain.day import day_of, iso
 from tradex_ledger.domain.plan import Window
 from tradex_ledger.relations.data import PROTECTIONS, Protection
 
@@ -127,7 +127,7 @@ def effects_of(reader: Reader, windows: Sequence[Window], allow_overlap: Sequenc
 def _in_the_way(reader: Reader, found: Sequence[Effect], windows: Sequence[Window]) -> Iterator[Protection]:
     mine = {one.dataset for one in found}
     for held in reader.read(PROTECTIONS, "true order by position"):
-        first, last = held.first.toordinal(), held.last.toordinal()
+        first, last = day_of(held.first), day_of(held.last)
         if held.dataset in mine and any(
             window.dataset == held.dataset and window.first <= last and first <= window.last for window in windows
         ):
