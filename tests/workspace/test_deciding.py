@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything
+from tests.kit.faults import Interruption
 from tests.kit.lake import projection
 from tradex_ledger import Request
+from tradex_ledger.audit.documents.run import RunDocument
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import WrongStateError
 from tradex_ledger.domain.incremental import NoBackfillError
@@ -206,3 +209,39 @@ def test_all_that_stands_in_the_way_of_a_reversal_is_said_at_once(ws: Workspace)
     told = ws.backfills.reversal(first.id)
     assert [one.code for one in told.in_the_way] == ["not-allowed", "built-upon", "protected"]
     assert second.id in told.in_the_way[1].message
+
+
+def test_each_ending_is_told_with_who_when_and_why(ws: Workspace):
+    run_id = small.request(ws, 3, 3)
+    ws.backfills.approve(run_id, comment="as agreed")
+    ws.backfills.pause(run_id, reason="the machine is needed elsewhere")
+    ws.runs.cancel(run_id, reason="the vendor delivered other days")
+    told = [(one.step, one.status, one.by, one.why) for one in ws.audit.run(run_id).steps]
+    assert told[2:] == [
+        ("approved", "APPROVED", "ana", "as agreed"),
+        ("paused", "PAUSED", "ana", "the machine is needed elsewhere"),
+        ("cancelled", "CANCELLED", "ana", "the vendor delivered other days"),
+    ]
+    rejected = small.request(ws, 3, 3)
+    ws.backfills.reject(rejected, reason="the vendor delivered other days")
+    assert ws.audit.run(rejected).steps[-1].why == "the vendor delivered other days"
+
+
+def test_of_a_run_that_runs_it_is_told_whether_its_driver_lives(ws: Workspace):
+    run_id = small.request(ws, 3, 3)
+    ws.backfills.approve(run_id)
+
+    def interrupted(*_: object) -> None:
+        found.append(ws.audit.run(run_id))
+        raise Interruption
+
+    found: list[RunDocument] = []
+    with pytest.raises(Interruption):
+        ws.runs.drive(run_id, progress=interrupted)
+    at_work = found[0].driver
+    assert at_work is not None
+    assert (at_work.lives, at_work.process) == (True, os.getpid())
+    assert ws.audit.run(run_id).driver == (False, None, None)
+    assert ws.audit.run(run_id, str(ws.ledger.position())).driver is None
+    ws.runs.drive(run_id)
+    assert ws.audit.run(run_id).driver is None

@@ -54,8 +54,20 @@ def living(store: Store, here: Seat, runs: Callable[[int], bool] = process_runs)
 
     Beside them: the renewals on other machines that this one has seen for the first time, which are to be noted.
     """
+    found = _alive(store, here, runs)
+    news = [lease for lease, since in found.items() if since is None and lease.machine != here.machine]
+    return {lease.name for lease in found}, news
+
+
+def lease_that_lives(store: Store, here: Seat, name: str, runs: Callable[[int], bool] = process_runs) -> Lease | None:
+    """The lease of a name, where it is renewed and its holder, if of here, is alive; None: nobody has it."""
+    return next((lease for lease in _alive(store, here, runs) if lease.name == name), None)
+
+
+def _alive(store: Store, here: Seat, runs: Callable[[int], bool]) -> dict[Lease, float | None]:
+    """The leases that are not void, each with when its renewal was first seen from here."""
     if not store.has_table("holds"):  # a ledger of before, which is only read
-        return set(), []
+        return {}
 
     def find(ask: Ask) -> tuple[list[Lease], dict[tuple[str, str, int], float]]:
         seen = {(name, holder, beat): since for name, holder, beat, since in ask(read("watched"), machine=here.machine)}
@@ -63,6 +75,4 @@ def living(store: Store, here: Seat, runs: Callable[[int], bool] = process_runs)
 
     leases, seen = store.ask(find)
     watched = {lease: seen.get((lease.name, lease.holder, lease.beat)) for lease in leases}
-    alive = {lease: since for lease, since in watched.items() if not is_void(lease, here, since, runs)}
-    news = [lease for lease, since in alive.items() if since is None and lease.machine != here.machine]
-    return {lease.name for lease in alive}, news
+    return {lease: since for lease, since in watched.items() if not is_void(lease, here, since, runs)}

@@ -63,6 +63,19 @@ class Work(NamedTuple):
     position: int
 
 
+class RunStep(NamedTuple):
+    """A step in the life of a run: what happened, how it stood then, who did it, and why."""
+
+    run_id: str
+    step: str
+    status: str
+    why: str | None
+    seen: int | None
+    by: str
+    at: datetime
+    position: int
+
+
 class RunLayer(NamedTuple):
     """A layer of a run, or its publication."""
 
@@ -189,6 +202,7 @@ class PolicyStep(NamedTuple):
 
 RUNS = Relation("runs", Run)
 WORK = Relation("work", Work)
+RUN_STEPS = Relation("run_steps", RunStep)
 RUN_LAYERS = Relation("run_layers", RunLayer)
 SOURCE_LOOKS = Relation("source_looks", SourceLook)
 PIPELINE_STATE = Relation("pipeline_state", PipelineState)

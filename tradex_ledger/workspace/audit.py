@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from tradex_ledger.audit.documents.plan import Move, PlanDocument, shares
-from tradex_ledger.audit.documents.run import UNTRUSTED, Judgement, RunDocument, run_document
+from tradex_ledger.audit.documents.run import UNTRUSTED, Judgement, RunDocument, driver_of, run_document
 from tradex_ledger.audit.lineage import recorded_edges
 from tradex_ledger.audit.look import Look
 from tradex_ledger.audit.reader import Reader
@@ -83,6 +83,8 @@ class Audit:
         if not reader.read(RUNS, "run_id = ?", run_id):
             raise NoSuchStreamError(f"{run_id} as of position {reader.as_of.position}")
         found = run_document(reader, run_id)
+        if found.status == "RUNNING" and not is_past(as_of):
+            found = replace(found, driver=driver_of(self.core.ledger.store, run_id))
         if found.plan is None:
             return found
         return replace(found, judgement=self._then(found, reader) if is_past(as_of) else self._judgement(found))

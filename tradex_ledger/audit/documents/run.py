@@ -14,18 +14,23 @@ from tradex_ledger.audit.documents.form import BARE, HIDDEN, IF_ANY, SPREAD
 from tradex_ledger.audit.documents.plan import Move, PlanOnRecord, Share, shares
 from tradex_ledger.audit.documents.source import Looks, newest_looks
 from tradex_ledger.audit.reader import Reader
+from tradex_ledger.clock import seat
 from tradex_ledger.domain.approval import Approval
 from tradex_ledger.domain.facts import Facts, facts_of
 from tradex_ledger.domain.plan import Edge, Window
 from tradex_ledger.domain.request import RecordedRequest
+from tradex_ledger.ledger.living import lease_that_lives
+from tradex_ledger.ledger.select import Store
 from tradex_ledger.relations.runs import (
     PIPELINE_STATE,
     PLAN_WINDOWS,
     REQUESTS,
     RUN_LAYERS,
+    RUN_STEPS,
     RUNS,
     Run,
     RunLayer,
+    RunStep,
     SourceLook,
 )
 
@@ -116,12 +121,20 @@ class Judgement:
     approval: Approval | None
 
 
+class Driver(NamedTuple):
+    """Whether a process lives that has a run in its hands, and which; of none that lives nothing is known."""
+
+    lives: bool
+    process: int | None
+    host: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class RunDocument:
     """A run whole. `plan`, `request` and `judgement` are of a backfill; `state` of one that moves the state.
 
     `windows` are those of the plan and of its extensions; `look` is its last one, `sources` those at each of several.
-    `effects` are those of a plan that waits for an approval.
+    `driver` is told of one that runs, and only of now; `effects` are those of a plan that waits for an approval.
     """
 
     id: str
@@ -137,6 +150,8 @@ class RunDocument:
     request: Facts | None
     state: Move | None
     losses: list[Loss]
+    steps: list[RunStep]
+    driver: Driver | None = field(default=None, metadata=IF_ANY)
     effects: Effects | None = field(default=None, metadata=IF_ANY)
     judgement: Judgement | None = field(default=None, metadata=SPREAD)
 
@@ -191,10 +206,17 @@ def run_document(reader: Reader, run_id: str) -> RunDocument:
         request=asked,
         state=_move(reader, asked, override) if asked and run.override_state else None,
         losses=reader.ask(Loss, _LOST_DAYS, run.range_from, run.range_to, over=("lost_files",)) if asked else [],
+        steps=reader.of_run(RUN_STEPS, run_id, "position"),
     )
     if found.asked is None or found.status != "PLANNED":
         return found
     return replace(found, effects=effects_of(reader, found.planned, found.asked.allow_overlap, found.state))
+
+
+def driver_of(store: Store, run_id: str) -> Driver:
+    """Who drives a run now, by the leases beside the ledger."""
+    lease = lease_that_lives(store, seat(), run_id)
+    return Driver(False, None, None) if lease is None else Driver(True, lease.pid, lease.host)
 
 
 def _told(reader: Reader, run_id: str) -> tuple[Facts | None, Facts | None, Facts | None]:

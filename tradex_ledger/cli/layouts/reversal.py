@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tradex_ledger.upkeep.reversal import Again, Reversal
 
-COLUMNS = ("dataset", "days", "range", "now_of", "then_of", "rows")
+COLUMNS = ("dataset", "days", "range", "then_of", "rows", "now_of")
 STALE = ("dataset", "days", "range", "why")
 
 
@@ -53,4 +53,4 @@ def _stale(dataset: str, why: str, days: Sequence[date]) -> Facts:
 
 
 def _range(days: Sequence[date]) -> str:
-    return f"{days[0]}..{days[-1]}"
+    return f"{days[0]}" if len(days) == 1 else f"{days[0]}..{days[-1]}"

@@ -11,9 +11,11 @@ from tradex_ledger.cli.show import Facts, Show
 from tradex_ledger.cli.words import bytes_text, seconds_text, short
 
 if TYPE_CHECKING:
-    from tradex_ledger.audit.documents.run import RunDocument
+    from tradex_ledger.audit.documents.run import Driver, RunDocument
     from tradex_ledger.relations.runs import Run
 
+_BEGINNINGS = ("requested", "planned", "started")
+STEPS = ("when", "step", "by", "why")
 COLUMNS = ("run", "kind", "status", "range", "progress", "rows", "took", "by", "why")
 
 
@@ -54,6 +56,7 @@ def whole(show: Show, document: RunDocument) -> None:
             "run": document.id,
             "kind": run.kind,
             "status": run.status,
+            "driver": document.driver and _driver(document.driver, document.id, run.run_kind),
             "of": run.subject,
             "range": f"{day(run.range_from)}..{day(run.range_to)}",
             "override_state": run.override_state,
@@ -62,7 +65,7 @@ def whole(show: Show, document: RunDocument) -> None:
             "reason": run.reason,
             "ticket": run.ticket,
             "requested": f"{run.requested_by} at {_moment(run.requested_at)}",
-            "approved": run.approved_at and f"{_approver(run)} at {_moment(run.approved_at)}",
+            "approved": run.approved_at and f"{_approver(run)} at {_moment(run.approved_at)}{_seen(document)}",
             "plan": plan and plan.digest,
             "as of position": plan and plan.base,
             "policy": plan and plan.policy_digest,
@@ -79,6 +82,7 @@ def whole(show: Show, document: RunDocument) -> None:
     )
     for text in losses(document):
         show.warning(text)
+    steps(show, document)
     if document.layers:
         show.line()
         rows = [layer.row for layer in document.layers]
@@ -88,6 +92,27 @@ def whole(show: Show, document: RunDocument) -> None:
             took=[seconds_text(row.duration_ms) for row in rows],
             error=[short(row.last_error) for row in rows],
         )
+
+
+def _seen(document: RunDocument) -> str:
+    """On which knowledge it was approved, where that is on record."""
+    seen = next((one.seen for one in document.steps if one.step == "approved" and one.seen is not None), None)
+    return "" if seen is None else f", as of position {seen}"
+
+
+def _driver(driver: Driver, run_id: str, run_kind: str) -> str:
+    if driver.lives:
+        return f"lives: process {driver.process} on {driver.host}"
+    again = "tradex run" if run_kind == "incremental" else f"tradex backfill run {run_id}"
+    return f"none that lives; it is taken up where it stopped by: {again}"
+
+
+def steps(show: Show, document: RunDocument) -> None:
+    """What became of a run since it was asked for: who, when and why."""
+    told = [one for one in document.steps if one.step not in _BEGINNINGS]
+    if told:
+        show.line()
+        show.table([{"when": _moment(one.at), "step": one.step, "by": one.by, "why": one.why} for one in told], STEPS)
 
 
 def _moment(at: datetime) -> str:
