@@ -27,6 +27,7 @@ from tradex_ledger.views import add_projections, open_views, projected, resolve
 from tradex_ledger.workspace import Workspace
 
 TOPICS = {
+    "alerts.acknowledged",
     "alerts.delivered",
     "alerts.receiver_reached",
     "alerts.opened",
@@ -77,6 +78,7 @@ TOPICS = {
     "ledger.clock_accepted",
     "ledger.clock_held_back",
     "ledger.cursor_ahead",
+    "ledger.cursor_behind",
     "pipeline_state.advanced",
     "pipeline_state.opened",
     "pipeline_state.overridden",

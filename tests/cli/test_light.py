@@ -28,7 +28,7 @@ READING: dict[str, list[tuple[str, ...]]] = {
     "dataset show": [("gold_signals",), ("gold_signals", "--partitions")],
     "dataset lineage": [("gold_signals",), ("gold_signals", "--as-of", "20")],
     "engine list": [()],
-    "alerts": [(), ("--as-of", "9")],
+    "alerts": [(), ("--each",), ("--all", "--as-of", "9")],
     "spending": [(), ("--as-of", "9")],
     "query": [
         ("select 1",),
@@ -75,7 +75,7 @@ WRITING = {
     *("audit export", "audit check", "ledger tiles"),  # what they write, or read, is no workspace
     *("ledger grants", "ledger backup", "ledger restore", "ledger checkpoint", "ledger witness"),
     "projection rebuild",  # a file
-    *("engine accept", "policy approve", "policy reject", "policy adopt"),
+    *("alerts ack", "engine accept", "policy approve", "policy reject", "policy adopt"),
     *(f"policy key {name}" for name in ("add", "approve", "reject", "revoke")),
     *(f"backfill {name}" for name in ("approve", "reject", "cancel", "run", "pause", "resume", "release", "revert")),
     *("backfill request logical", "backfill request forced"),  # with --dry-run as those above

@@ -122,4 +122,14 @@ def test_alerts_that_nobody_got_are_a_finding(folder: Path, tradex: Tradex):
     tradex("backfill", "run", run_id)
     status, out, _ = tradex("alerts", "--json")
     assert status == 1
-    assert [(a["run_id"], a["alert"], a["delivered"]) for a in json.loads(out)["rows"]] == [(run_id, "held", False)]
+    (told,) = json.loads(out)["rows"]
+    assert (told["about"], told["state"], told["delivered"]) == (run_id, "open", False)
+    assert (told["severity"], told["command"]) == ("warning", f"tradex audit diff {run_id}")
+    status, out, _ = tradex("alerts", "--each", "--json")
+    assert [(a["alert"], a["cleared_position"] is None) for a in json.loads(out)["rows"]] == [
+        ("waits for approval", False),
+        ("held", True),
+    ]
+    assert tradex("alerts", "ack", run_id[:9], "--reason", "the desk is at it, INC-4300")[0] == 0
+    status, out, _ = tradex("alerts")
+    assert (status, "known to" in out, "the desk is at it" in out) == (0, True, True)

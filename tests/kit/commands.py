@@ -6,8 +6,9 @@ import click
 
 
 def paths(command: click.Command, path: str = "") -> dict[str, bool]:
-    """Each command and group by its path; whether it is a group."""
-    found = {path: isinstance(command, click.Group)} if path else {}
+    """Each command and group by its path; whether it is a group that does nothing by itself."""
+    alone = isinstance(command, click.Group) and not command.invoke_without_command
+    found = {path: alone} if path else {}
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):

@@ -32,7 +32,6 @@ from tradex_ledger.ledger.looking import look, looked
 from tradex_ledger.ledger.select import SQLiteFile, open_store
 from tradex_ledger.ledger.store import open_engine, read, writing
 from tradex_ledger.trust import LIST
-from tradex_ledger.upkeep.alerts import alerts
 from tradex_ledger.views import open_views, resolve
 from tradex_ledger.workspace import Workspace
 
@@ -449,7 +448,7 @@ def test_the_python_api_reads_as_well(ws: Path):
     before = tree(ws)
     with Workspace.open(ws, reading=True) as workspace:
         assert Look(workspace.ledger.store, workspace.config, workspace.core.lake).runs()
-        alerts(workspace.ledger, None)
+        workspace.alerts.all()
     store = open_store(open_config(ws).ledger_url)
     assert isinstance(store, SQLiteFile)
     assert tree(ws) == before

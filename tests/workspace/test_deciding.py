@@ -11,7 +11,7 @@ import pytest
 from tests import worlds
 from tests.kit import small
 from tests.kit.check import check_everything
-from tests.kit.faults import Interruption
+from tests.kit.faults import Crash
 from tests.kit.lake import projection
 from tradex_ledger import Request
 from tradex_ledger.audit.documents.run import RunDocument
@@ -231,12 +231,12 @@ def test_of_a_run_that_runs_it_is_told_whether_its_driver_lives(ws: Workspace):
     run_id = small.request(ws, 3, 3)
     ws.backfills.approve(run_id)
 
-    def interrupted(*_: object) -> None:
+    def interrupted(stage: str, done: int, total: int) -> None:
         found.append(ws.audit.run(run_id))
-        raise Interruption
+        raise Crash(f"{stage} {done} of {total}")
 
     found: list[RunDocument] = []
-    with pytest.raises(Interruption):
+    with pytest.raises(Crash):
         ws.runs.drive(run_id, progress=interrupted)
     at_work = found[0].driver
     assert at_work is not None

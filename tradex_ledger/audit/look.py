@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tradex_ledger.audit.query import QueryOptions
     from tradex_ledger.audit.rebuilt import Rebuilt
     from tradex_ledger.relations.data import Engine, TwoContents
+    from tradex_ledger.relations.messages import Message
     from tradex_ledger.relations.runs import Alert, PipelineState, StateMove
 
 
@@ -170,6 +171,14 @@ class Look:
         from tradex_ledger.relations.runs import ALERTS
 
         return Reader(self.store, as_of).read(ALERTS, "true order by position")
+
+    def messages(self, as_of: Asked = None, *, now: datetime) -> list[Message]:
+        """Alerts as they are told, the oldest first, as they stand now (UTC), or stood at the position's own time."""
+        from tradex_ledger.relations.messages import messages
+
+        reader = Reader(self.store, as_of)
+        then = reader.as_of.at if is_past(as_of) else None
+        return messages(reader.connection, now if then is None else datetime.fromisoformat(then))
 
     def why(
         self,

@@ -148,20 +148,40 @@ def command(group: click.Group, name: str, *, example: str) -> Callable[[Callabl
     """Add a command: it takes the common options and is given the `Call` first; its help ends in an example."""
 
     def decorate(function: Callable[..., object]) -> click.Command:
-        @functools.wraps(function)
-        def invoke(*, workspace: str | None, actor: str | None, as_json: bool, **values: object) -> object:
-            call = click.get_current_context().find_object(Call) or Call()
-            call.workspace = workspace or call.workspace
-            call.actor = call.actor if actor is None else actor
-            call.as_json = as_json or call.as_json
-            result = function(call, **values)
-            return BrokenLedgerError.exit_status if call.is_broken else result
-
-        made = click.command(name, epilog=examples(example), cls=Whole)(common_options(invoke))
+        made = click.command(name, epilog=examples(example), cls=Whole)(common_options(_called(function)))
         group.add_command(made)
         return made
 
     return decorate
+
+
+def grouped(group: click.Group, name: str, *, example: str) -> Callable[[Callable[..., object]], click.Group]:
+    """Add a command likewise that has others below it: without the name of one it is called itself."""
+
+    def decorate(function: Callable[..., object]) -> click.Group:
+        made: click.Group = click.group(name, invoke_without_command=True, epilog=examples(example))(
+            common_options(_called(function))
+        )
+        group.add_command(made)
+        return made
+
+    return decorate
+
+
+def _called(function: Callable[..., object]) -> Callable[..., object]:
+    @functools.wraps(function)
+    def invoke(*, workspace: str | None, actor: str | None, as_json: bool, **values: object) -> object:
+        context = click.get_current_context()
+        call = context.ensure_object(Call)
+        call.workspace = workspace or call.workspace
+        call.actor = call.actor if actor is None else actor
+        call.as_json = as_json or call.as_json
+        if context.invoked_subcommand is not None:
+            return None
+        result = function(call, **values)
+        return BrokenLedgerError.exit_status if call.is_broken else result
+
+    return invoke
 
 
 def as_of_option(function: F) -> F:

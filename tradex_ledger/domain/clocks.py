@@ -9,11 +9,13 @@ from tradex_ledger.domain.base import Aggregate, CreatedEvent
 
 TOLERANCE = timedelta(minutes=1)
 """Clocks of several machines differ by so much, and nothing is wrong."""
+LAG = timedelta(days=2)
+"""A cursor that is further back is behind: the day before yesterday is whole."""
 HELD_BACK = "ledger.clock_held_back"
 
 
 class ClockNote(Aggregate):
-    """Something about the clock of whoever wrote, or a cursor that no clock has reached."""
+    """Something about the clock of whoever wrote, or a cursor that is far from it."""
 
     TOPIC: ClassVar[str] = "ledger"
 
@@ -42,6 +44,15 @@ class ClockNote(Aggregate):
         clock: str
         put_back: str | None
 
+    class CursorBehind(CreatedEvent):
+        """A cursor was found to be days behind the clock: no incremental run has brought it on."""
+
+        TOPIC: ClassVar[str] = "ledger.cursor_behind"
+        pipeline: str
+        cursor: str
+        clock: str
+        days: int
+
     @classmethod
     def held_back(cls, note_id: str, *, clock: str, last_at: str, by: str) -> ClockNote:
         """Put on record that a save bears the time of the last event, and not what the clock says."""
@@ -62,3 +73,10 @@ class ClockNote(Aggregate):
         """Put on record that a cursor lies in the future; `put_back` is where it stood before it did."""
         facts = {"pipeline": pipeline, "cursor": cursor, "clock": clock, "put_back": put_back}
         return cls._create(cls.CursorAhead, id=note_id, by=by, **facts)
+
+    @classmethod
+    def cursor_behind(cls, note_id: str, *, pipeline: str, cursor: str, clock: str, days: int, by: str) -> ClockNote:
+        """Put on record that a cursor is so many days behind."""
+        return cls._create(
+            cls.CursorBehind, id=note_id, by=by, pipeline=pipeline, cursor=cursor, clock=clock, days=days
+        )

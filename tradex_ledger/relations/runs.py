@@ -161,6 +161,12 @@ class Alert(NamedTuple):
     partition: date | None
     message: str
     delivered: bool
+    severity: str
+    command: str
+    cleared_position: int | None
+    acknowledged_by: str | None
+    acknowledged_why: str | None
+    acknowledged_until: datetime | None
 
 
 class Requested(NamedTuple):

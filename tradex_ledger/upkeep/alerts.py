@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Sequence
 from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -11,9 +12,9 @@ from tradex_ledger.domain.alerts import STREAM, AlertLog
 from tradex_ledger.driving.execution import Execution
 from tradex_ledger.driving.lease import DrivenElsewhereError, held
 from tradex_ledger.errors import EnvironmentFault
-from tradex_ledger.ledger.application import Ledger, WriterConflictError
-from tradex_ledger.relations.runs import ALERTS, Alert
-from tradex_ledger.views import Asked, resolve, shared_views
+from tradex_ledger.ledger.application import WriterConflictError
+from tradex_ledger.relations.messages import OPEN, Message, messages
+from tradex_ledger.views import resolve, shared_views
 
 if TYPE_CHECKING:
     from apprise import Apprise
@@ -47,16 +48,11 @@ class UnknownReceiverError(EnvironmentFault):
         )
 
 
-def alerts(ledger: Ledger, as_of: Asked = None) -> list[Alert]:
-    """All alerts, oldest first, with what was delivered."""
-    with shared_views(ledger.store, resolve(ledger.store, as_of)) as connection:
-        return ALERTS.read(connection, "true order by position")
-
-
 def deliver(ex: Execution, urls: tuple[str, ...]) -> int:
-    """Send what was not sent yet, in order; returns how many reached all. One sender at a time (a lease).
+    """Send what was not sent yet, in order; returns how many messages reached all. One sender at a time (a lease).
 
-    A crash between sending and recording sends that one alert again: at least once, and once in all other cases.
+    What is told of one run goes out in one message; what is mended or acknowledged by then is passed over. A crash
+    between sending and recording sends that one message again: at least once, and once in all other cases.
     Raises: `ReceiverDownError` when a receiver did not answer; it is told next time. `UnknownReceiverError`.
     """
     if not urls:
@@ -74,36 +70,62 @@ def _deliver(ex: Execution, urls: tuple[str, ...]) -> int:
     if ledger.version_of(STREAM) == 0:
         ledger.append(AlertLog.open(0, by=ex.scope.by))
     log = ledger.get(AlertLog, STREAM, "stream")
-    waiting = [alert for alert in alerts(ledger) if alert.position > log.delivered_position]
+    with shared_views(ledger.store, resolve(ledger.store, None)) as connection:
+        found = messages(connection, ex.scope.clock(), delivered=False)
+    waiting = _Waiting(found)
     down = {url: failed for url in urls if (failed := _tell(ex, log, url, waiting, alone=len(urls) == 1))}
     first_missed = min(down.values(), default=None)
-    sent = [alert for alert in waiting if first_missed is None or alert.position < first_missed]
-    for alert in sent:
-        log.deliver(alert.position, receivers=len(urls), by=ex.scope.by)
+    sent = [one for one in waiting.to_tell if all(log.has_reached(_named(url), one.positions[-1]) for url in urls)]
+    if sent:
+        up_to, beyond = waiting.reach(sent)
+        log.deliver(up_to, receivers=len(urls), beyond=beyond, by=ex.scope.by)
     ledger.append(log)
     if first_missed is not None:
         raise ReceiverDownError(first_missed, len(down), len(urls))
     return len(sent)
 
 
-def _tell(ex: Execution, log: AlertLog, url: str, waiting: list[Alert], *, alone: bool) -> int | None:
+class _Waiting:
+    """What was not told yet: of a run in one message, oldest first. What is mended or acknowledged is passed over."""
+
+    def __init__(self, found: Sequence[Message]) -> None:
+        self.to_tell = [one for one in found if one.state == OPEN]
+        self._positions = sorted(position for one in found for position in one.positions)
+        self._passed_over = {position for one in found if one.state != OPEN for position in one.positions}
+
+    def reach(self, told: Iterable[Message]) -> tuple[int, list[int]]:
+        """The position up to which nothing is left once these are told, and what of them is beyond it."""
+        done = self._passed_over.union(*(one.positions for one in told))
+        left = next((number for number, position in enumerate(self._positions) if position not in done), None)
+        if left is None:
+            return self._positions[-1], []
+        up_to = self._positions[left - 1] if left else 0
+        return up_to, [position for position in self._positions[left:] if position in done]
+
+
+def _tell(ex: Execution, log: AlertLog, url: str, waiting: _Waiting, *, alone: bool) -> int | None:
     """Tell one receiver what it has not heard, in order; returns the position at which it failed, None if it did not.
 
     One that is down keeps nothing from the others, and they do not hear twice.
     """
-    receiver = sha256(url.encode()).hexdigest()[:DIGEST_LENGTH]  # a URL may carry a secret
-    for alert in waiting:
-        position = alert.position
-        if log.has_reached(receiver, position):
-            continue
-        if not _send(url, alert):
-            return position
-        if alone:
-            log.deliver(position, receivers=1, by=ex.scope.by)
-        else:
-            log.reach(receiver, position, by=ex.scope.by)
-        ex.scope.ledger.append(log)  # at once: a crash sends one alert again at most
+    receiver, told = _named(url), list[Message]()
+    for message in waiting.to_tell:
+        if not all(log.has_reached(receiver, position) for position in message.positions):
+            if not _send(url, message):
+                return message.positions[0]
+            up_to, beyond = waiting.reach([*told, message])
+            if alone:
+                log.deliver(up_to, receivers=1, beyond=beyond, by=ex.scope.by)
+            else:
+                log.reach(receiver, up_to, beyond=beyond, by=ex.scope.by)
+            ex.scope.ledger.append(log)  # at once: a crash sends one message again at most
+        told.append(message)
     return None
+
+
+def _named(url: str) -> str:
+    """A receiver as it stands on record: its URL may carry a secret."""
+    return sha256(url.encode()).hexdigest()[:DIGEST_LENGTH]
 
 
 @cache
@@ -123,7 +145,8 @@ def _receiver(url: str) -> Apprise | None:
     return receiver if receiver.add(url) else None
 
 
-def _send(url: str, alert: Alert) -> bool:
+def _send(url: str, message: Message) -> bool:
     receiver = _receiver(url)
-    title = f"tradex: {alert.alert} {alert.run_id or alert.dataset}"
-    return receiver is not None and bool(receiver.notify(title=title, body=alert.message))
+    title = f"tradex: {message.severity}: {message.about}"
+    body = f"{message.message}\nnext: {message.command}"
+    return receiver is not None and bool(receiver.notify(title=title, body=body))

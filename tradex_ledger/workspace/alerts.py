@@ -2,14 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tradex_ledger.audit.look import Look
+from tradex_ledger.domain.alerts import STREAM, AlertLog
+from tradex_ledger.errors import NotFoundError, UsageError
+from tradex_ledger.ledger.entry import format_time
+from tradex_ledger.ledger.named import SHORTEST_ID
+from tradex_ledger.relations.messages import CLEARED
 from tradex_ledger.workspace.core import Core
 
 if TYPE_CHECKING:
+    from tradex_ledger.relations.messages import Message
     from tradex_ledger.relations.runs import Alert
     from tradex_ledger.views import Asked
+
+
+class NoSuchAlertError(NotFoundError):
+    """Nothing that is open is told about that, or about several things that begin so."""
+
+    code = "no-such-alert"
+
+    def __init__(self, about: str, there: Sequence[str]) -> None:
+        known = ", ".join(there[:8]) or "nothing"
+        super().__init__(
+            f"no one alert that is open is about {about!r}; what there is: {known}",
+            mend="name a run, or what stands under `about`: tradex alerts",
+        )
+
+
+def _begins(message: Message, about: str) -> bool:
+    """Whether a beginning of an id, long enough to be one, names the run of a message."""
+    kind, dash, rest = about.rpartition("-")
+    run_id = message.run_id or ""
+    beginning = run_id.partition("-")[2].startswith(rest) and (not dash or run_id.startswith(f"{kind}-"))
+    return bool(run_id) and len(rest) >= SHORTEST_ID and beginning
+
+
+def _moment(until: datetime | str) -> datetime:
+    """A time, UTC where it names no zone; a day is its beginning."""
+    try:
+        moment = datetime.fromisoformat(until) if isinstance(until, str) else until
+    except ValueError:
+        raise UsageError(
+            f"{until!r} is no day and no time", mend="give one: 2026-01-10, or 2026-01-10T12:00Z"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class Alerts:
@@ -22,8 +62,51 @@ class Alerts:
         """All alerts, oldest first, with what was delivered."""
         return Look(self.core.ledger.store, self.core.config, self.core.lake).alerts(as_of)
 
+    def messages(self, as_of: Asked = None) -> list[Message]:
+        """Alerts as they are told: one message for all of one run that stand alike (open, acknowledged, cleared), with
+        the gravest severity among them and the command to go on with.
+
+        >>> [(one.severity, one.about, one.command) for one in ws.alerts.messages()]         # doctest: +SKIP
+        [('error', 'bf-1m83…', 'tradex backfill show bf-1m83…')]
+        """
+        look = Look(self.core.ledger.store, self.core.config, self.core.lake)
+        return look.messages(as_of, now=self.core.clock())
+
+    def acknowledge(self, about: str, *, reason: str, until: datetime | str | None = None) -> Message:
+        """Say that what is told about a run (any beginning of its id), or about what else a message is, is known, and
+        why: it is not sent any more, and what comes after it is new. From the time `until` (UTC) on it is new again.
+
+        Raises: `NoSuchAlertError` where nothing about it is open, `NotAllowedError`.
+
+        >>> ws.alerts.acknowledge("bf-1m83", reason="the vendor knows, INC-4290")             # doctest: +SKIP
+        """
+        found = [one for one in self.messages() if one.state != CLEARED]
+        meant = [one for one in found if about == one.about] or [one for one in found if _begins(one, about)]
+        if len(meant) != 1:
+            raise NoSuchAlertError(about, [one.about for one in meant or found])
+        log = self._log()
+        log.acknowledge(
+            meant[0].positions,
+            reason=reason,
+            until=None if until is None else format_time(_moment(until)),
+            by=self.core.actor,
+            policy=self.core.policy,
+        )
+        self.core.ledger.append(log)
+        (told,) = [one for one in self.messages() if one.positions == meant[0].positions]
+        return told
+
+    def _log(self) -> AlertLog:
+        ledger = self.core.ledger
+        return (
+            ledger.get(AlertLog, STREAM, "stream")
+            if ledger.version_of(STREAM)
+            else AlertLog.open(0, by=self.core.actor)
+        )
+
     def deliver(self, right: str = "deliver") -> int:
-        """Send the alerts that were not sent yet; returns how many. A worker does so by its `right` to work.
+        """Send the alerts that were not sent yet, a message a run; returns how many messages. A worker does so by its
+        `right` to work.
 
         Raises: `NotAllowedError`, `ReceiverDownError`.
         """

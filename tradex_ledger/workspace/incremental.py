@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from tradex_ledger.clock import new_id
-from tradex_ledger.domain.clocks import TOLERANCE, ClockNote
+from tradex_ledger.domain.clocks import LAG, TOLERANCE, ClockNote
 from tradex_ledger.domain.day import day_of, later, start_of
 from tradex_ledger.domain.incremental import CursorAheadError, IncrementalRun
 from tradex_ledger.domain.life import ENDED
@@ -137,6 +137,29 @@ class Incremental:
                     )
                 )
         return ahead
+
+    def note_cursor_behind(self) -> None:
+        """Put on record that the cursor is days behind by a clock that is believed, once for each place where it stood.
+
+        One that has not moved since the beginning is behind nothing.
+        """
+        now, is_believed = self.core.time_of_deed(self.core.policy)
+        state = self.core.state
+        behind = timedelta(0) if state.cursor is None else now - datetime.fromisoformat(state.cursor)
+        note_id = f"clock-{self.core.pipeline_name}-{state.version}-behind"
+        if behind <= LAG or not is_believed or state.cursor is None or self.core.ledger.version_of(note_id):
+            return
+        with suppress(WriterConflictError):  # who comes second has been heard
+            self.core.ledger.append(
+                ClockNote.cursor_behind(
+                    note_id,
+                    pipeline=self.core.pipeline_name,
+                    cursor=state.cursor,
+                    clock=format_time(now),
+                    days=behind.days,
+                    by=self.core.actor,
+                )
+            )
 
     def _check_clock(self, ex: Execution, until: date | None, clock_is_right: bool) -> list[ClockNote]:
         """Raise `ClockDoubtfulError` before anything is recorded; returns what puts on record who says it is right."""

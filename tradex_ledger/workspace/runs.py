@@ -144,6 +144,7 @@ class Runs:
 
         settle(self.core.ledger.store, self.core.lake, strict=False)
         self._incremental.note_cursor_ahead()
+        self._incremental.note_cursor_behind()
         touched: list[str] = []
         record = self.core.policy_record()
         policy, now = record.policy, self.core.clock()

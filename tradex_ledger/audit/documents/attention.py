@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, NamedTuple
+
+from tradex_ledger.domain.clocks import LAG
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.held import Held
@@ -12,8 +14,6 @@ if TYPE_CHECKING:
     from tradex_ledger.audit.reader import Reader
     from tradex_ledger.relations.runs import PipelineState, Run
 
-LAG = timedelta(days=2)
-"""A cursor that is further back is behind: the day before yesterday is whole."""
 _THIN = """
     with days as (
         select
@@ -32,7 +32,11 @@ _THIN = """
     group by dataset
     order by dataset
 """
-_UNDELIVERED = "select count(*), min(position) from alerts where not delivered"
+_UNDELIVERED = """
+    select count(*), min(position)
+    from alerts
+    where not delivered and cleared_position is null and acknowledged_by is null
+"""
 _STEPS = {
     "PLANNED": ("waits for approval", "tradex backfill approve {}"),
     "APPROVED": ("is approved and nobody drives it", "tradex backfill run {}"),
