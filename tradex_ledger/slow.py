@@ -7,14 +7,19 @@ from contextlib import contextmanager
 
 MANY = 100_000
 """Events that take longer than anybody waits without a word."""
-_listeners: list[Callable[[str], None]] = []
+Hears = Callable[[str], None]
+_listeners: list[tuple[Hears, Hears, Hears]] = []
+
+
+def _nobody(text: str) -> None:
+    """Nobody hears it."""
 
 
 @contextmanager
-def listen(heard: Callable[[str], None]) -> Iterator[None]:
-    """That one is told while this lasts, and nobody else."""
+def listen(heard: Hears, doing: Hears = _nobody, detail: Hears = _nobody) -> Iterator[None]:
+    """Those are told while this lasts, and nobody else: of what takes long, of what is done now, and of details."""
     before = _listeners[:]
-    _listeners[:] = [heard]
+    _listeners[:] = [(heard, doing, detail)]
     try:
         yield
     finally:
@@ -23,7 +28,19 @@ def listen(heard: Callable[[str], None]) -> Iterator[None]:
 
 def tell(text: str) -> None:
     """Say what is waited for."""
-    for heard in _listeners:
+    for heard, _, _ in _listeners:
+        heard(text)
+
+
+def doing(text: str) -> None:
+    """Say what is done from now on: it is heard of only where it takes long."""
+    for _, heard, _ in _listeners:
+        heard(text)
+
+
+def detail(text: str) -> None:
+    """Say what was done, or why, to who wants to hear more."""
+    for _, _, heard in _listeners:
         heard(text)
 
 

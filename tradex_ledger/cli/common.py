@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from tradex_ledger.cli.loudness import LOUDNESS
 from tradex_ledger.cli.show import Show
 from tradex_ledger.errors import BrokenLedgerError, UsageError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tradex_ledger.audit.head import AsOf
     from tradex_ledger.audit.look import Look
     from tradex_ledger.cli.formats import Output
+    from tradex_ledger.config import Config
     from tradex_ledger.workspace import Workspace
     from tradex_ledger.workspace.core import Options
 
@@ -61,6 +63,8 @@ class Call:
 
         how: Options = {"actor": self.actor, "reading": reading, "records": records}
         opened = Workspace.open(self.workspace or ".", tolerates=tolerates, **how)
+        self._tell(opened.config)
+        self.show.detail(f"acts as {opened.actor} ({'the login name' if self.actor is None else 'named'})")
         if not reading:
             self.warn_of_modes(opened)
         look = opened.audit.look
@@ -81,9 +85,16 @@ class Call:
         from tradex_ledger.audit.look import Look
 
         found = Look.open(self.workspace or ".")
+        self._tell(found.config)
         for text in (*found.strange(), *found.unrecorded()):
             self.show.warning(text)
         return found
+
+    def _tell(self, config: Config) -> None:
+        """Say where it is worked, and why there, to who wants to hear it."""
+        why = "found here or above" if self.workspace is None else f"named: {self.workspace}"
+        self.show.detail(f"the workspace {config.folder} ({why})")
+        self.show.detail(f"its ledger {config.ledger_url}, its lake {config.lake}")
 
     def result(self, document: D, layout: Callable[[Show, D], object]) -> None:
         """Show a document: see `Show.result`."""
@@ -134,9 +145,18 @@ def common_options(function: F) -> F:
         click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
         click.option("--as", "actor", metavar="NAME", help="Who acts (TRADEX_ACTOR; else the login name)."),
         click.option("-C", "--workspace", metavar="DIR", help="The workspace (TRADEX_WORKSPACE; else found upwards)."),
+        click.option("-q", "--quiet", is_flag=True, help="Say nothing but results and errors."),
+        click.option("-v", "--verbose", is_flag=True, help="Say more of what is done, and why."),
+        click.option("--no-pager", is_flag=True, help="Never ask a pager to show what is longer than the screen."),
     ):
         function = option(function)
     return function
+
+
+def deed(context: click.Context) -> str:
+    """What a command does, for who waits for it: how its help begins."""
+    sentence = " ".join((context.command.help or "").split("\n\n")[0].split()).split(". ")[0].rstrip(".")
+    return f"{sentence[:1].lower()}{sentence[1:]}"
 
 
 def examples(text: str) -> str:
@@ -170,14 +190,25 @@ def grouped(group: click.Group, name: str, *, example: str) -> Callable[[Callabl
 
 def _called(function: Callable[..., object]) -> Callable[..., object]:
     @functools.wraps(function)
-    def invoke(*, workspace: str | None, actor: str | None, as_json: bool, **values: object) -> object:
+    def invoke(
+        *,
+        workspace: str | None,
+        actor: str | None,
+        as_json: bool,
+        quiet: bool,
+        verbose: bool,
+        no_pager: bool,
+        **values: object,
+    ) -> object:
         context = click.get_current_context()
         call = context.ensure_object(Call)
+        LOUDNESS.take(quiet=quiet, verbose=verbose, no_pager=no_pager)
         call.workspace = workspace or call.workspace
         call.actor = call.actor if actor is None else actor
         call.as_json = as_json or call.as_json
         if context.invoked_subcommand is not None:
             return None
+        call.show.begin(context.command_path.partition(" ")[2], deed(context))
         result = function(call, **values)
         return BrokenLedgerError.exit_status if call.is_broken else result
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from tradex_ledger.cli.bars import BARS
 from tradex_ledger.cli.common import Call
 from tradex_ledger.cli.layouts.run import shown
 from tradex_ledger.domain.signing import APPROVE, NAMESPACE
@@ -117,4 +118,5 @@ def _passphrase() -> str | None:
         return given
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
         return None
-    return str(click.prompt("Passphrase of the key", hide_input=True, err=True))
+    with BARS.rest():
+        return str(click.prompt("Passphrase of the key", hide_input=True, err=True))

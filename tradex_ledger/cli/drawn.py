@@ -8,13 +8,13 @@ two would be left, each row is a record: a name and a value a line.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING, TextIO
 
 from tradex_ledger.cli.escape import shown
+from tradex_ledger.cli.terminal import size_of
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod, RenderableType
@@ -40,7 +40,7 @@ _STYLES = {
     **dict.fromkeys(("PLANNED", "HELD", "PAUSED", "REQUESTED", "stale"), "yellow"),
     **dict.fromkeys(("RUNNING", "APPROVED"), "cyan"),
 }
-_DIGEST = re.compile("[0-9a-f]{64}")
+_DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 _STATES = frozenset({"status", "state", "run_status", "outcome", "verdict", "kept"})
 
 
@@ -67,6 +67,29 @@ def short_digest(text: str) -> str:
     return text[:12] if len(text) == 64 and _DIGEST.fullmatch(text) else text
 
 
+def beside(facts: Mapping[str, str], width: int) -> Iterator[str]:
+    """Names, and texts beside them as lines that are so wide; where there is no room for that, below them."""
+    names = max(map(len, facts), default=0)
+    is_below = width - names - GAP < _NARROWEST
+    for name, text in facts.items():
+        first, *more = folded(text, width - (GAP if is_below else names + GAP))
+        if is_below:
+            yield name
+            more, first = [first, *more], ""
+        else:
+            yield f"{name:<{names}}{' ' * GAP}{first}"
+        for line in more:
+            yield " " * (GAP if is_below else names + GAP) + line
+
+
+def folded(text: str, width: int) -> list[str]:
+    """A text as lines that are so wide; words stay whole, digests are told by their beginning."""
+    from textwrap import wrap
+
+    short = _DIGEST.sub(lambda found: found[0][:12], shown(text))
+    return wrap(short, max(_NARROWEST, width), break_long_words=False, break_on_hyphens=False) or [""]
+
+
 def cells_of(columns: Sequence[str], lines: Sequence[Sequence[str]], values: Sequence[Sequence[object]]) -> Cells:
     """Texts under headings; a column is one of numbers where all of its `values` are."""
     kinds = int | float | Decimal | None
@@ -88,7 +111,7 @@ def fitted(cells: Cells, width: int, *, whole: bool) -> Fit:
     while _total([least[place] for place in shown]) > width:
         if whole or len(shown) == min(_LEAST, len(cells.columns)):
             return Fit([], [], [])
-        out = min(shown, key=lambda place: (_rank(cells.columns[place]), -place))
+        out = min(shown[1:], key=lambda place: (_rank(cells.columns[place]), -place))  # the first says what it is of
         shown.remove(out)
         gone.append(out)
     widths = _widened([wanted[place] for place in shown], [least[place] for place in shown], width)
@@ -148,9 +171,8 @@ def draw(
     from rich.console import Console
     from rich.text import Text  # what is no Text is read as markup
 
-    # Asked for here: where TERM says `dumb`, rich takes each terminal for one of 80.
-    size = get_terminal_size()
-    console = Console(file=stream, highlight=False, width=size.columns, height=size.lines)
+    columns_there, rows_there = size_of(stream)
+    console = Console(file=stream, highlight=False, width=columns_there, height=rows_there)
     texts = [[shown(text if whole else short_digest(text)) for text in line] for line in lines]
     cells = cells_of([shown(name) for name in columns], texts, values)
     fit = fitted(cells, console.width, whole=whole)
@@ -159,11 +181,11 @@ def draw(
     if fit.shown or not cells.columns:
         console.print(_table(cells, fit))
     else:
-        _records(console, cells)
+        _records(console, cells, whole=whole)
     return fit.left_out
 
 
-def _records(console: Console, cells: Cells) -> None:
+def _records(console: Console, cells: Cells, *, whole: bool) -> None:
     from rich.text import Text
 
     width = max(map(len, cells.columns), default=0)
@@ -171,7 +193,10 @@ def _records(console: Console, cells: Cells) -> None:
         if number:
             console.print()
         for name, text in zip(cells.columns, line, strict=True):
-            console.print(Text.assemble((f"{name:<{width}}  ", "bold"), _styled(name, text)), soft_wrap=True)
+            first, *more = [text] if whole else folded(text, console.width - width - GAP)
+            console.print(Text.assemble((f"{name:<{width}}  ", "bold"), _styled(name, first)), soft_wrap=True)
+            for rest in more:
+                console.print(Text(" " * (width + GAP) + rest), soft_wrap=True)
 
 
 def _table(cells: Cells, fit: Fit) -> RenderableType:

@@ -17,8 +17,10 @@ from typing import Any, TextIO
 import click
 
 from tradex_ledger import __version__, slow
+from tradex_ledger.cli.bars import BARS
 from tradex_ledger.cli.common import Call, common_options
 from tradex_ledger.cli.faults import Unforeseen, check_memory, has_lacked_memory, keep_quiet
+from tradex_ledger.cli.loudness import LOUDNESS
 from tradex_ledger.cli.show import OutputFault, Show
 from tradex_ledger.cli.signals import interruption, text
 from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError, meant
@@ -111,9 +113,18 @@ Shell completion:
 @common_options
 @click.version_option(__version__, prog_name="tradex", message="%(prog)s %(version)s")
 @click.pass_context
-def cli(ctx: click.Context, workspace: str | None, actor: str | None, as_json: bool) -> None:
+def cli(
+    ctx: click.Context,
+    workspace: str | None,
+    actor: str | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    no_pager: bool,
+) -> None:
     """Reprocess history without fear: every run is on record, nothing is visible unless an event says so."""
     who = os.environ.get("TRADEX_ACTOR") or None if actor is None else actor
+    LOUDNESS.take(quiet=quiet, verbose=verbose, no_pager=no_pager)
     ctx.obj = Call(workspace or os.environ.get("TRADEX_WORKSPACE"), who, as_json)
 
 
@@ -144,8 +155,9 @@ def run(arguments: list[str]) -> int:
     6 environment, 7 broken ledger, 70 a fault of the program, 130 interrupted (129 by SIGHUP, 143 by SIGTERM)."""
     gc.set_threshold(*_GARBAGE)
     show = Show(as_json="--json" in arguments)
+    LOUDNESS.begin()
     try:
-        with slow.listen(show.note), Unforeseen(arguments, ()):
+        with slow.listen(show.note, BARS.doing, show.detail), BARS.until_the_end(), Unforeseen(arguments, ()):
             status = _handled(arguments, show)
             keyed = sys.modules.get("tradex_ledger.keyed")  # where nobody needed it, nothing was missed
             for reason in keyed.missed() if keyed else ():

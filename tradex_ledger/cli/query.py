@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tradex_ledger.cli.bars import BARS
 from tradex_ledger.cli.common import Call, as_of_option, command, no_verify_option, rows_options
 from tradex_ledger.cli.show import Show
 from tradex_ledger.errors import UsageError
@@ -76,7 +77,8 @@ def _answer(show: Show, answer: Answer) -> None:
 def _input() -> str:
     """The statement on standard input."""
     try:
-        text = sys.stdin.read(_LONGEST + 1) if sys.stdin else ""
+        with BARS.rest():
+            text = sys.stdin.read(_LONGEST + 1) if sys.stdin else ""
     except UnicodeDecodeError as error:
         raise UsageError(f"the statement is not UTF-8 (at byte {error.start})", mend="write it in UTF-8") from None
     if len(text) > _LONGEST:  # a stream without an end, say

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tradex_ledger.cli.bars import BARS
 from tradex_ledger.cli.common import Call, as_of_option, command
 from tradex_ledger.cli.days import DAY
 from tradex_ledger.cli.show import Show
@@ -69,7 +70,9 @@ def _run(call: Call, workspace: Workspace, until: date | None, yes: bool, clock_
         if error.code != _CLOCK_DOUBTFUL or call.as_json or not on_terminal:
             raise
         call.show.note(error.message)
-        if not click.confirm("Is the clock right?", default=False, err=True):
+        with BARS.rest():
+            is_right = click.confirm("Is the clock right?", default=False, err=True)
+        if not is_right:
             raise
         return _run(call, workspace, until, yes, clock_is_right=True)
     for text in workspace.incremental.missed_days():
@@ -93,7 +96,8 @@ def status(call: Call, check: bool, watch: int | None, as_of: str | None) -> int
         found = call.answer(look, as_of, lambda at: look.status(at, now=utc_now()), layout)
         if not watch:
             return 1 if check and found.attention else 0
-        time.sleep(watch)
+        with BARS.rest():
+            time.sleep(watch)
 
 
 class _Seconds(click.FloatRange):
@@ -122,7 +126,8 @@ def worker(call: Call, once: bool, poll_seconds: float) -> int:
     show, waits, failed = call.show, dict[str, str | None](), 0
 
     def wait() -> bool:
-        workspace.runs.wait(poll_seconds)
+        with BARS.rest():
+            workspace.runs.wait(poll_seconds)
         _housekeeping(show, workspace)
         return True
 

@@ -20,6 +20,9 @@ import orjson
 
 from tradex_ledger.cli.bars import BARS
 from tradex_ledger.cli.escape import clipped, masked, shown, shown_json
+from tradex_ledger.cli.loudness import LOUDNESS
+from tradex_ledger.cli.stages import RUN
+from tradex_ledger.cli.terminal import is_drawn_on, is_unicode, size_of
 from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
 from tradex_ledger.paths import readable
 
@@ -126,6 +129,11 @@ class Show:
         self.out = out or sys.stdout
         self.err = err or sys.stderr
 
+    def begin(self, name: str, deed: str) -> None:
+        """A call of a command begins: on a terminal that is quiet for long, that is what it does."""
+        if not self.as_json and not LOUDNESS.is_quiet and self.err.isatty():
+            BARS.watch(self.err, name, shown(deed))
+
     def result(self, document: D, layout: Callable[[Show, D], object]) -> None:
         """A document: with `--json` as that, else as its layout has it."""
         self.either(lambda: document, lambda: layout(self, document))
@@ -142,16 +150,22 @@ class Show:
     def document(self, value: object) -> None:
         """One JSON document (with `--json`, the only thing on stdout)."""
         text = orjson.dumps(plain(value), option=orjson.OPT_INDENT_2).decode()
-        self._put(self.out, shown_json(text, ascii_only=not _is_unicode(self.out)))
+        self._put(self.out, shown_json(text, ascii_only=not is_unicode(self.out)))
 
     def note(self, text: str) -> None:
         """Something to know, beside the result."""
-        if not self.as_json:
+        if not self.as_json and not LOUDNESS.is_quiet:
             self._write(self.err, text)
 
+    def detail(self, text: str) -> None:
+        """What is done, or why, for who asked to hear it (`-v`), with how long the call has taken."""
+        if LOUDNESS.is_verbose:
+            self._write(self.err, f"{LOUDNESS.elapsed_s():7.3f} s  {text}")
+
     def warning(self, text: str) -> None:
-        """Something that could mislead; said even beside a document."""
-        self._write(self.err, f"warning: {text}")
+        """Something that could mislead; said even beside a document, but for who asked for errors only."""
+        if not LOUDNESS.is_quiet:
+            self._write(self.err, f"warning: {text}")
 
     def line(self, text: str = "") -> None:
         """A line of the result; of rows in another form it is no part."""
@@ -183,7 +197,7 @@ class Show:
         from tradex_ledger.cli.drawn import draw
 
         BARS.end()
-        with _told():
+        with BARS.aside(), _told():
             left_out = draw(columns, lines, values, title, exact, self.out)
         if left_out:
             self.note(f"left out for want of room: {', '.join(left_out)}; see all: --json, --format csv")
@@ -208,7 +222,7 @@ class Show:
         self._exported = True
         BARS.end()
         assert self.output is not None
-        with _told():
+        with BARS.aside(), _told():
             export(columns, values, types, self.output, self.out)
 
     def rows(
@@ -222,8 +236,15 @@ class Show:
         self.table(found, columns, title=title)
 
     def facts(self, facts: Mapping[str, object]) -> None:
-        """Names and values, one a line; what has no value is left out."""
+        """Names and values, one a line; what has no value is left out. On a terminal digests are short, and what is
+        longer than a line goes on below itself."""
         said = {shown(name): cell(value) for name, value in facts.items() if value not in (None, "", [], {})}
+        if said and self.out.isatty():
+            from tradex_ledger.cli.drawn import beside
+
+            for line in beside(said, size_of(self.out)[0]):
+                self.line(line)
+            return
         width = max((len(name) for name in said), default=0)
         for name, text in said.items():
             self.line(f"{name:<{width}}  {text}")
@@ -241,10 +262,10 @@ class Show:
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:
-        """A progress callback: bars on a terminal, a line a stage in a pipe, silence with `--json`."""
-        if self.as_json:
+        """A progress callback: bars on a terminal, in a pipe a line for each run and each stage, none with `--json`."""
+        if self.as_json or LOUDNESS.is_quiet:
             yield lambda *_: None
-        elif self.err.isatty():
+        elif is_drawn_on(self.err):
             try:
                 yield partial(BARS.tell, self.err)
             finally:
@@ -253,8 +274,14 @@ class Show:
             yield self._stage_lines()
 
     def _stage_lines(self) -> Progress:
+        heads = set[str]()
+
         def callback(stage: str, done: int, total: int) -> None:
-            if done == total:
+            if RUN.fullmatch(stage):
+                if stage not in heads:
+                    self._write(self.err, f"{stage}: {total} partitions" if total else stage)
+                heads.add(stage)
+            elif done == total:
                 self._write(self.err, f"{stage}: {done} of {total}" if total else stage)
 
         return callback
@@ -267,13 +294,13 @@ class Show:
         """A text that draws nothing as it is."""
         if stream is None:
             raise OutputFault("standard output is closed")
-        BARS.end()
         if stream is self.err:
-            with suppress(OSError):  # nobody hears it, and there is nobody to say that to
+            with BARS.aside(), suppress(OSError):  # nobody hears it, and there is nobody to say that to
                 stream.write(text + "\n")
                 stream.flush()
             return
-        with _told():
+        BARS.end()
+        with BARS.aside(), _told():
             stream.write(text + "\n")
             stream.flush()
 
@@ -288,8 +315,3 @@ def _told() -> Iterator[None]:
     except OSError as error:
         full = "the disk is full: " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
         raise OutputFault(f"{full}{error.strerror or error}") from None
-
-
-def _is_unicode(stream: TextIO) -> bool:
-    encoding: str | None = getattr(stream, "encoding", None)
-    return encoding is None or encoding.lower().replace("_", "-").startswith(("utf-8", "utf8", "utf-16", "utf-32"))

@@ -122,14 +122,20 @@ class Interruption:
                 return
             self.was_said = True
         with suppress(OSError):  # the terminal has gone, say
-            cursor = _SHOW_CURSOR if os.isatty(2) else ""
-            os.write(2, f"{cursor}{text(self.number)}\n".encode())
+            begin = (_SHOW_CURSOR if os.isatty(2) else "") + ("\n" if _is_drawn() else "")
+            os.write(2, f"{begin}{text(self.number)}\n".encode())
 
 
 def _is_saving() -> bool:
     """Whether the main thread is in a transaction that writes: it is soon done, or undone, as a whole."""
     store = sys.modules.get("tradex_ledger.ledger.store")
     return store is not None and store.saving.depth > 0
+
+
+def _is_drawn() -> bool:
+    """Whether the terminal's last line shows what goes on."""
+    bars = sys.modules.get("tradex_ledger.cli.bars")
+    return bars is not None and bool(bars.BARS.is_open)
 
 
 def _is_heard(error: BaseException | None) -> bool:

@@ -221,6 +221,11 @@ class Run(Aggregate):
         self.trigger_event(Published, base=base, datasets=datasets, by=by)
         return told
 
+    def progress(self) -> tuple[int, int]:
+        """How many of the planned partitions have their candidate, and how many there are."""
+        planned = count_partitions(self.windows)
+        return planned - self.missing_partitions(), planned
+
     def candidates_digest(self) -> str:
         """What a reviewer looks at, as one digest: the content of every candidate."""
         return digest_of(

@@ -68,6 +68,7 @@ def drive(ex: Execution, run_id: str, prepared: Prepared | None = None, judged: 
             with _staging(ex, run_id) as staging:
                 bench = Bench(ex, prepared.columns, staging)
                 while driven.run.status not in ("SUCCESS", "HELD"):
+                    ex.progress(run_id, *driven.run.progress())
                     _step(bench, prepared, driven)
                     check_sla(scope, driven)
         except (ConflictError, EndedMeanwhileError):

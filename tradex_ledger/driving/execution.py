@@ -28,7 +28,10 @@ Columns = Mapping[str, list[tuple[str, str]]]
 
 
 class Progress(Protocol):
-    """Hears how far a drive is: `done` of `total` partitions (or files) of a stage."""
+    """Hears how far a drive is: `done` of `total` partitions (or files) of a stage; 0 of 0 where nobody knows.
+
+    A stage that is called as the run is the run as a whole: the partitions of its plan.
+    """
 
     def __call__(self, stage: str, done: int, total: int) -> None: ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from tradex_ledger import slow
 from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.graph import input_days, windows
 from tradex_ledger.domain.backfill import Backfill
@@ -123,6 +124,10 @@ class Rebuild:
             chunk = reused[start : start + REUSED_A_SAVE]
             self._record([self._reused(day, digests[day]) for day in chunk])
         todo = sorted(set(days) - set(reused))
+        slow.detail(
+            f"{self.definition.name}: {len(reused)} of {len(days)} days are reused, of the same logic and inputs; "
+            f"{len(todo)} are built"
+        )
         found = self._windows(todo)
         widest = max(found, key=lambda w: w.partitions, default=None)
         tasks = [self._task(window, check_reads=window is widest) for window in found]
@@ -213,3 +218,4 @@ class Rebuild:
             self.seen.put(self.definition.name, one.day, one.version)
         self.done += len(built)
         self.bench.ex.progress(self.definition.name, self.done, self.total)
+        self.bench.ex.progress(self.driven.id, *self.driven.run.progress())

@@ -5,12 +5,14 @@ What is read is read through the `Store`; the library and the engine that save a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from tradex_ledger import slow
 from tradex_ledger.clock import seat
 from tradex_ledger.domain.alerts import AlertLog
 from tradex_ledger.domain.approver_keys import ApproverKeys
@@ -132,12 +134,15 @@ class Ledger:
 
         read = {a.id: a.version for a in unmoved}
         streams = [*(a.id for a in aggregates), *read]
-        topics = frozenset(event.TOPIC for a in aggregates for event in a.pending_events)
+        told = Counter((event.TOPIC, a.id) for a in aggregates for event in a.pending_events)
+        topics = frozenset(topic for topic, _ in told)
         try:
             recordings = self._writer.save(*aggregates, unmoved=read)
         except IntegrityError:
             raise WriterConflictError(streams) from None
         position = recordings[-1].notification.id if recordings else self.position()
+        for (topic, stream), count in told.items():
+            slow.detail(f"on record: {f'{count} ' if count > 1 else ''}{topic} of {stream}, by position {position}")
         if topics and self.on_saved is not None:
             self.on_saved(topics, position)
         return position

@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from tradex_ledger import slow
 from tradex_ledger.domain.lake import STREAM, Garbage, LakeLog
 from tradex_ledger.domain.life import ENDED
 from tradex_ledger.domain.policy import Policy
@@ -48,11 +49,13 @@ def find_unreferenced(ledger: Ledger, lake: Lake) -> list[Unreferenced]:
     The files are listed before the events are read: a file that appears in between is not judged. Raises
     `EnvironmentFault` where the lake cannot be looked into.
     """
+    slow.doing("list the files of the lake")
     try:
         files, staged = list(lake.files()), list(lake.staged())
     except OSError as error:
         raise translate(error, f"listing the lake {lake.name}") from error
     driven = ledger.driven()
+    slow.doing(f"{len(files):,} files of the lake are there: look for events that name them")
     named, runs = _named_files(ledger), _Runs(ledger)
     found = []
     for entry in files:

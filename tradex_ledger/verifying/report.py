@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from tradex_ledger import slow
 from tradex_ledger.errors import BrokenLedgerError, EnvironmentFault
 from tradex_ledger.lake.identity import problem
 from tradex_ledger.lake.identity_errors import BehindError, ForkedError, OtherLedgerError, StrangersError
@@ -96,6 +97,8 @@ def _checks(wanted: Wanted, whole: Whole, verdict: Verdict) -> Iterator[Finding]
 
 def _read(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
     """The findings of a check; and that it could not go on, where the database is damaged."""
+    slow.doing(f"hash and judge {what}")
+    slow.detail(f"{what} are judged")
     try:
         yield from findings
     except EnvironmentFault as fault:
@@ -108,6 +111,9 @@ def _events(wanted: Wanted, whole: Whole, verdict: Verdict) -> Iterator[Finding]
         files = files_of(wanted.store, wanted.lake)
     try:
         for part in parts(wanted.store, wanted.url, whole, wanted.workers, files=files is not None):
+            slow.doing(
+                f"the events, {part.task.last:,} of {whole.size:,}" + (f", {files.checked:,} files" if files else "")
+            )
             yield from part.findings
             yield from put(part, whole)
             yield from _known(rules.hear(part), whole)
