@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict, Unpack
 
 from tradex_ledger.audit.documents.form import HIDDEN
+from tradex_ledger.datasets.definition import UnknownDatasetError
 from tradex_ledger.domain.base import EVENTS
 from tradex_ledger.domain.facts import facts_of
 from tradex_ledger.domain.person import person
 from tradex_ledger.errors import UsageError
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.ledger.ask import PAGE, newest, newest_first
+from tradex_ledger.ledger.ask import PAGE, About, events_of, has_stream, newest, newest_first
 from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.ledger.rows import BrokenRowError, entry_of
-from tradex_ledger.views import Asked, AsOf, resolve
+from tradex_ledger.ledger.select import Store
+from tradex_ledger.views import Asked, AsOf, begun, between, resolve
 
 _STATE = ("pipeline_state.opened", "pipeline_state.advanced", "pipeline_state.overridden")
 
@@ -62,34 +64,54 @@ class Line(NamedTuple):
     what: str
 
 
-def log(
-    ledger: Ledger,
-    *,
-    stream: str | None = None,
-    topics: Iterable[str] = (),
-    actor: str | None = None,
-    limit: int | None = None,
-    as_of: Asked = None,
-) -> Log:
-    """The newest `limit` entries (all without one), of a stream, of topics or by an actor.
+class LogOptions(TypedDict, total=False):
+    """Which events are meant: of a stream or naming it as their run, of topics, of a run (by a beginning of its id) or
+    a dataset and naming it, by a person; from `since` until `until`, both included, as `views.between` has it."""
 
-    Raises: `UnknownTopicError`.
+    stream: str | None
+    topics: Sequence[str]
+    by: str | None
+    run: str | None
+    dataset: str | None
+    since: str | None
+    until: str | None
+
+
+def log(ledger: Ledger, *, limit: int | None = None, as_of: Asked = None, **wanted: Unpack[LogOptions]) -> Log:
+    """The newest `limit` entries (all without one) of those that are meant.
+
+    Raises: `UnknownTopicError`, `UnknownDatasetError`, and what `find_run` and `views.resolve` raise.
     """
     position = resolve(ledger.store, as_of)
-    chosen = list(topics)
-    for topic in chosen:
+    topics = list(wanted.get("topics", ()))
+    for topic in topics:
         if topic not in EVENTS:
             raise UnknownTopicError(topic)
     store, entries = ledger.store, []
-    page = PAGE if limit is None or actor is not None else limit
-    for row in newest_first(store, chosen, before=position.position + 1, about=stream or "", page=page):
+    first, last = between(store, wanted.get("since"), wanted.get("until"))
+    if (run := wanted.get("run")) is not None:
+        run = ledger.find_run(run)
+        first = max(first, begun(store, run))
+    who = person(wanted.get("by") or "")
+    about = About(run or wanted.get("stream") or "", _known(store, wanted.get("dataset")), who)
+    page = PAGE if limit is None or who else limit
+    before = min(position.position, last) + 1
+    for row in newest_first(store, topics, before=before, after=first - 1, about=about, page=page):
         entry = entry_of(ledger.id, row)
-        if actor is None or entry.by == actor:
+        if not who or person(entry.by) == who:
             entries.append(entry)
         if limit is not None and len(entries) == limit:
             break
     asked = (entry.position for entry in entries if entry.data.get("override_state"))
     return Log(position, list(reversed(entries)), {at: _cursor_before(ledger, at) for at in asked})
+
+
+def _known(store: Store, dataset: str | None) -> str:
+    """A dataset, as far as one is meant. Raises `UnknownDatasetError`."""
+    if dataset is not None and not has_stream(store, f"dataset-{dataset}"):
+        known = [told.stream.removeprefix("dataset-") for told in events_of(store, ["dataset.registered"])]
+        raise UnknownDatasetError(dataset, known)
+    return dataset or ""
 
 
 def _cursor_before(ledger: Ledger, position: int) -> str | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from tradex_ledger.cli.common import Call, as_of_option, command, examples, no_verify_option, rows_options
-from tradex_ledger.cli.days import DAY
+from tradex_ledger.cli.days import DAY, SINCE, UNTIL
 from tradex_ledger.cli.evidence import check, export, prove
 from tradex_ledger.cli.layouts.diff import differing
 from tradex_ledger.cli.layouts.verify import verdict
@@ -19,9 +19,10 @@ from tradex_ledger.cli.show import Show
 if TYPE_CHECKING:
     from tradex_ledger.audit.diff import Differing
     from tradex_ledger.audit.head import AsOf
-    from tradex_ledger.audit.log import Log
+    from tradex_ledger.audit.log import Log, LogOptions
     from tradex_ledger.workspace.audit import DiffOptions
 
+END = "POSITION|TIME|RUN"
 COLUMNS = ("position", "at", "by", "stream", "event", "what")
 
 
@@ -37,18 +38,25 @@ for proving in (prove, export, check, reproduce):
 @command(
     audit,
     "log",
-    example="tradex audit log --limit 50\ntradex audit log --topic backfill.approved --by maria --json",
+    example="tradex audit log --limit 50\n"
+    "tradex audit log --topic backfill.approved --by maria --json\n"
+    "tradex audit log --dataset gold_signals --since -7d\n"
+    "tradex audit log --since bf-1m83 --until yesterday --by maria",
 )
 @click.option("--topic", "topics", multiple=True, help="Only these events, for example backfill.requested.")
 @click.option("--by", help="Only what this person did.")
+@click.option("--run", metavar="ID", help="Only the events of this run, and those that name it.")
+@click.option("--dataset", help="Only the events of this dataset, and those that name it.")
+@click.option("--since", type=SINCE, metavar=END, help="From there on: a position, a day or time (UTC), a run.")
+@click.option("--until", type=UNTIL, metavar=END, help="Until then: a day as a whole, a run with its end.")
 @click.option("--limit", type=click.IntRange(1), default=30, show_default=True, help="The newest so many events.")
 @as_of_option
 @rows_options
-def log(call: Call, topics: tuple[str, ...], by: str | None, limit: int, as_of: str | None) -> None:
+def log(call: Call, limit: int, as_of: str | None, **wanted: Unpack[LogOptions]) -> None:
     """The newest events of all streams. With --json each event is whole, as it is stored."""
     with call.open(reading=True) as workspace:
         audit = workspace.audit
-        call.answer(audit.look, as_of, lambda at: audit.log(topics=topics, by=by, limit=limit, as_of=at), _story)
+        call.answer(audit.look, as_of, lambda at: audit.log(limit=limit, as_of=at, **wanted), _story)
 
 
 @command(audit, "history", example="tradex audit history bf-1m83\ntradex audit history gold_signals")
@@ -100,7 +108,7 @@ def why(
 @click.argument("subject", required=False, metavar="[RUN|DATASET]")
 @click.option("--candidate", "run_id", metavar="ID", help="A run that is not published.")
 @click.option("--versions", type=int, nargs=2, metavar="OLDER NEWER", help="Two logic versions of DATASET.")
-@click.option("--between", nargs=2, metavar="BEFORE AFTER", help="DATASET as of two positions, days or times.")
+@click.option("--between", type=UNTIL, nargs=2, metavar="BEFORE AFTER", help="DATASET as of two positions, or days.")
 @click.option("--where", metavar="CONDITION", help="Only rows for which this holds, before or after.")
 @click.option("--samples", type=click.IntRange(0, 100_000), default=20, show_default=True, help="Rows to be shown.")
 @no_verify_option
@@ -176,3 +184,5 @@ def _story(show: Show, found: Log) -> None:
     from tradex_ledger.audit.log import story
 
     show.rows(list(story(found)), COLUMNS)
+    if not found.events:
+        show.note("there is no such event")

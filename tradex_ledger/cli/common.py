@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from tradex_ledger.cli.days import UNTIL
 from tradex_ledger.cli.loudness import LOUDNESS
 from tradex_ledger.cli.show import Show
 from tradex_ledger.errors import BrokenLedgerError, UsageError
@@ -219,6 +220,7 @@ def as_of_option(function: F) -> F:
     """`--as-of`, for everything that answers a question."""
     return click.option(
         "--as-of",
+        type=UNTIL,
         metavar="POSITION|TIME|RUN|FILE",
         help="Answer as of a position, a day or time (UTC), a run (ID: its last event, ID^: before) or a checkpoint.",
     )(function)

@@ -47,5 +47,22 @@ class DayType(click.ParamType[date]):
         return value if isinstance(value, date) else day_said(str(value), utc_now, is_last=self.is_last)
 
 
+class MomentType(click.ParamType[str]):
+    """A moment that the ledger is asked as of, or from or until: days as people say them, all else as it is."""
+
+    name = "moment"
+
+    def __init__(self, *, is_last: bool) -> None:
+        self.is_last = is_last
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        del param, ctx
+        text = str(value)
+        if text not in _WORDS and not _AGO.fullmatch(text) and not _MONTH.fullmatch(text):
+            return text
+        return day_said(text, utc_now, is_last=self.is_last).isoformat()
+
+
 DAY = DayType()
 LAST_DAY = DayType(is_last=True)
+SINCE, UNTIL = MomentType(is_last=False), MomentType(is_last=True)

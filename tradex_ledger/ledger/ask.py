@@ -36,6 +36,18 @@ class Told(NamedTuple):
         return parse(self.entry).data
 
 
+class About(NamedTuple):
+    """What events are about, and whose they are: of a stream, or naming it as their run; of the stream of a dataset, or
+    naming it; by somebody who may be meant by a name, whose spelling is to be compared yet."""
+
+    stream: str = ""
+    dataset: str = ""
+    by: str = ""
+
+
+ANY = About()
+
+
 class _Where:
     """Conditions on events, and the values bound in them."""
 
@@ -65,6 +77,11 @@ def _says(text: str) -> str:
     for special in "\\%_":
         text = text.replace(special, f"\\{special}")
     return f"%{text}%"
+
+
+def _by(name: str) -> str:
+    """The pattern of entries by somebody: letters of ASCII in either case, for any others whatever is there."""
+    return _says('"by":"') + "".join(c if c.isascii() and c.isalnum() else "%" for c in name.lower()) + '"%'
 
 
 def last_position(store: Store, topics: Sequence[str] = (), *, upto: int = END, at: str | None = None) -> int:
@@ -120,22 +137,29 @@ def newest_first(
     topics: Sequence[str] = (),
     *,
     before: int = END,
+    after: int = 0,
     lacking: str = "",
-    about: str = "",
+    about: About = ANY,
     page: int = PAGE,
 ) -> Iterator[Told]:
-    """The events of the topics (none: of all) before a position, page by page: who has found what he wants, stops.
-
-    `lacking`: without that text in their entry. `about`: of that stream, or naming it as their run.
+    """The events of the topics (none: of all) before a position and after another, page by page: who has found what he
+    wants, stops. `lacking`: without that text in their entry.
     """
     while True:
         where = _Where()
         where.among("topic", topics)
         where.add("position < {}", before)
+        if after:
+            where.add("position > {}", after)
+        if about.dataset:
+            named = _says(f'"dataset":"{about.dataset}"')
+            where.add("(stream = {} or entry like {} escape '\\')", f"dataset-{about.dataset}", named)
+        if about.by:
+            where.add("lower(entry) like {} escape '\\'", _by(about.by))
         if lacking:
             where.add("entry not like {} escape '\\'", _says(lacking))
-        if about:
-            where.add("(stream = {} or entry like {} escape '\\')", about, _says(f'"run":"{about}"'))
+        if about.stream:
+            where.add("(stream = {} or entry like {} escape '\\')", about.stream, _says(f'"run":"{about.stream}"'))
         found = _told(where.select(store, "events", f"order by position desc limit {page}"))
         yield from found
         if len(found) < page:

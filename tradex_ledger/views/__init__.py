@@ -21,7 +21,7 @@ from tradex_ledger.ledger.columnar import typed
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.ledger.tail import Use, held
 from tradex_ledger.views import few, projected
-from tradex_ledger.views.as_of import Asked, AsOf, NoSuchPositionError, is_past, resolve
+from tradex_ledger.views.as_of import Asked, AsOf, NoSuchPositionError, begun, between, is_past, resolve
 from tradex_ledger.views.kept import Generation, Generations
 from tradex_ledger.views.view import View
 
@@ -34,7 +34,9 @@ __all__ = [
     "add_inputs",
     "add_of_run",
     "add_projections",
+    "begun",
     "beside",
+    "between",
     "files_of",
     "is_past",
     "open_view",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
 
 from tradex_ledger.errors import NotFoundError, UsageError
-from tradex_ledger.ledger.ask import last_position, of_stream
+from tradex_ledger.ledger.ask import END, last_position, of_stream
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.named import RUNS, find_run
 from tradex_ledger.ledger.rows import time_at
@@ -69,6 +69,29 @@ def is_past(as_of: Asked) -> bool:
     return as_of is not None and not isinstance(as_of, Now)
 
 
+def between(store: Store, since: str | None, until: str | None) -> tuple[int, int]:
+    """The first and the last position of a span that is asked for by its ends, both of them in it.
+
+    An end is a position, a day (all of it), a time, or a run (its first event, its last). Raises what `resolve` raises.
+    """
+    first = 1 if since is None else _since(store, since)
+    return first, END if until is None else max(0, _position(store, until, last_position(store), by_file=False))
+
+
+def _since(store: Store, said: str) -> int:
+    if said.isascii() and said.isdecimal():
+        return int(said) if len(said) <= _DIGITS else END
+    if said.startswith(RUNS):
+        return begun(store, find_run(store, said.removesuffix(_BEFORE)))
+    moment = _moment(said, is_last=False) - timedelta(microseconds=1)
+    return last_position(store, at=format_time(moment)) + 1
+
+
+def begun(store: Store, run_id: str) -> int:
+    """The position of a run's first event."""
+    return of_stream(store, run_id)[-1].position
+
+
 def _position(store: Store, as_of: str, newest: int, *, by_file: bool) -> int:
     if as_of.isascii() and as_of.isdecimal():
         return int(as_of) if len(as_of) <= _DIGITS else newest + 1
@@ -94,11 +117,16 @@ def _checkpoint(store: Store, value: str) -> int | None:
 
 
 def _time(value: str) -> str:
+    return format_time(_moment(value, is_last=True))
+
+
+def _moment(value: str, *, is_last: bool) -> datetime:
+    """A moment that was said, in UTC; of a day the last one, or the first."""
     try:
         moment = datetime.fromisoformat(value)
-        if len(value) == len("2026-01-10"):
+        if len(value) == len("2026-01-10") and is_last:
             moment = moment.replace(hour=23, minute=59, second=59, microsecond=999_999)
-        return format_time(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):  # in UTC it would be of the year 0, or 10000
         raise UsageError(
             f"{value!r} is no position, no time, no run and no checkpoint",

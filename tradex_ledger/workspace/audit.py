@@ -24,7 +24,7 @@ from tradex_ledger.views import is_past
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.diff import Differing
-    from tradex_ledger.audit.log import Log
+    from tradex_ledger.audit.log import Log, LogOptions
     from tradex_ledger.driving.execution import Progress
     from tradex_ledger.views import Asked
     from tradex_ledger.workspace.backfills import Backfills
@@ -141,15 +141,16 @@ class Audit:
     def log(
         self,
         *,
-        topics: Sequence[str] = (),
-        by: str | None = None,
         limit: int | None = None,
         as_of: Asked = None,
+        **wanted: Unpack[LogOptions],
     ) -> Log:
-        """The newest events of all streams, oldest first: of topics, by a person. Raises `UnknownTopicError`."""
+        """The newest events of all streams, oldest first: of topics, by a person, of a run or a dataset and what names
+        them, from a position, day, time or run until another, both included. Raises what `audit.log.log` raises.
+        """
         from tradex_ledger.audit.log import log
 
-        return log(self.core.ledger, topics=topics, actor=by, limit=limit, as_of=as_of)
+        return log(self.core.ledger, limit=limit, as_of=as_of, **wanted)
 
     def history(self, subject: str, as_of: Asked = None) -> Log:
         """The whole story of a run (by a beginning of its id), of a dataset, or of a pipeline's state."""
