@@ -104,7 +104,7 @@ def test_filters_are_one_statement_of_the_ledger(folder: Path, monkeypatch: pyte
         monkeypatch.setattr(type(workspace.ledger.store), "select", counted)
         found = workspace.audit.log(dataset="gold_signals", since="20", until="100", limit=5)
         assert len(found.events) == 5
-        assert sum(read) <= 6
+        assert sum(read) <= len(found.events) + 2
         read.clear()
         assert [entry.by for entry in workspace.audit.log(by="MARÍA").events] == ["María"]
         assert sum(read) <= 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "csv", "tsv", "jsonl", "parquet", "markdown")
 NULL = r"\N"
+COMPLETE = "_TRADEX_COMPLETE"
+"""Set by a shell that asks how a word goes on."""
 DECLARED = frozenset({"override_state"})
 """Options without a default that are declared, whichever way; who forgets one among others is told of it, too."""
 D = TypeVar("D")
@@ -171,6 +174,10 @@ def command(group: click.Group, name: str, *, example: str) -> Callable[[Callabl
     def decorate(function: Callable[..., object]) -> click.Command:
         made = click.command(name, epilog=examples(example), cls=Whole)(common_options(_called(function)))
         group.add_command(made)
+        if os.environ.get(COMPLETE):
+            from tradex_ledger.cli.complete import complete
+
+            complete(made, str(group.name))
         return made
 
     return decorate

@@ -18,7 +18,7 @@ import click
 
 from tradex_ledger import __version__, slow
 from tradex_ledger.cli.bars import BARS
-from tradex_ledger.cli.common import Call, common_options
+from tradex_ledger.cli.common import COMPLETE, Call, common_options
 from tradex_ledger.cli.faults import Unforeseen, check_memory, has_lacked_memory, keep_quiet
 from tradex_ledger.cli.loudness import LOUDNESS
 from tradex_ledger.cli.show import OutputFault, Show
@@ -30,7 +30,6 @@ from tradex_ledger.paths import readable
 _KNOWN = (TradexError, click.ClickException, click.exceptions.Exit, click.Abort, EOFError, RuntimeError, OSError)
 _GARBAGE = (50_000, 20, 100)  # a call makes many objects that live to its end: to look through them is a tenth of it
 _TELLS_ABOUT_ITSELF = {"--help", "-h", "--version"}
-_COMPLETE = "_TRADEX_COMPLETE"
 _SIZES = ("COLUMNS", "LINES", "JUPYTER_COLUMNS", "JUPYTER_LINES")
 _COMMANDS = {
     "init": ("tradex_ledger.cli.start:init", "Make a workspace."),
@@ -60,17 +59,17 @@ class LazyGroup(click.Group):
 
     def main(self, args: Sequence[str], prog_name: str, **extra: Any) -> object:  # type: ignore[override]  # click's own takes more ways to be called
         """Run the command and hand back its result. Click's own ends with 1 when the reader of the output has gone."""
-        if os.environ.get(_COMPLETE):
+        if os.environ.get(COMPLETE):
             try:
-                return super().main(args, prog_name, complete_var=_COMPLETE, **extra)
+                return super().main(args, prog_name, complete_var=COMPLETE, **extra)
             except SystemExit as end:
                 if not end.code:
                     raise
             except (KeyError, ValueError, IndexError):  # click takes for granted what a shell gives
                 pass
             raise UsageError(
-                f"{_COMPLETE} is set, and asks for no completion that there is",
-                mend=f'unset it; in a shell: eval "$({_COMPLETE}=bash_source tradex)"',
+                f"{COMPLETE} is set, and asks for no completion that there is",
+                mend=f'unset it; in a shell: eval "$({COMPLETE}=bash_source tradex)"',
             )
         with self.make_context(prog_name, list(args)) as context:
             return self.invoke(context)
