@@ -176,7 +176,7 @@ def verify(call: Call, since: str | None, heads: tuple[Path, ...], no_lake: bool
     from tradex_ledger.audit.look import Look
 
     found = Look.open(call.workspace or ".").verify(since=since, heads=heads, with_lake=not no_lake)
-    call.result(found, verdict)
+    call.result(found, verdict, pages=True)
     return found.exit_status
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -100,9 +101,18 @@ class Call:
         self.show.detail(f"the workspace {config.folder} ({why})")
         self.show.detail(f"its ledger {config.ledger_url}, its lake {config.lake}")
 
-    def result(self, document: D, layout: Callable[[Show, D], object]) -> None:
-        """Show a document: see `Show.result`."""
-        self.show.result(document, layout)
+    def result(self, document: D, layout: Callable[[Show, D], object], *, pages: bool = False) -> None:
+        """Show a document: see `Show.result`. `pages`: where it answers a question, and may be long."""
+        show = self.show
+        with self._paged(show, pages=pages):
+            show.result(document, layout)
+
+    def _paged(self, show: Show, *, pages: bool = True) -> AbstractContextManager[None]:
+        if not pages or not show.out.isatty():
+            return nullcontext()
+        from tradex_ledger.cli.pager import paged
+
+        return paged(show)
 
     def answer(self, look: Look, as_of: str | None, ask: Callable[[AsOf], D], layout: Callable[[Show, D], object]) -> D:
         """Ask as of what was said for it, and show the answer with where it stands: in the document, or in a line."""
@@ -113,7 +123,8 @@ class Call:
             layout(show, found)
             show.note(stated.head.in_words)
 
-        show.either(lambda: stated, said)
+        with self._paged(show):
+            show.either(lambda: stated, said)
         if stated.head.problem is not None:
             show.warning("the ledger is broken, whatever of it was asked: tradex audit verify")
             self.is_broken = True

@@ -25,7 +25,7 @@ def diff(call: Call, name: str, versions: tuple[int, int] | None) -> int:
     """
     with call.open(reading=True) as workspace:
         found = workspace.datasets.compare(name, versions)
-    call.result(found, _texts)
+    call.result(found, _texts, pages=True)
     return 1 if found.differs else 0
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 GAP = 2
+_AT_ONCE = 500
+"""Rows that are drawn before they are written."""
 _LEAST = 3
 """So many columns are a table."""
 _NARROWEST = 16
@@ -179,7 +181,8 @@ def draw(
     if title:
         console.print(Text(shown(title), style="italic"))
     if fit.shown or not cells.columns:
-        console.print(_table(cells, fit))
+        for begin in range(0, max(1, len(cells.lines)), _AT_ONCE):  # who reads begins before the last is drawn
+            console.print(_table(cells, fit, begin))
     else:
         _records(console, cells, whole=whole)
     return fit.left_out
@@ -199,17 +202,17 @@ def _records(console: Console, cells: Cells, *, whole: bool) -> None:
                 console.print(Text(" " * (width + GAP) + rest), soft_wrap=True)
 
 
-def _table(cells: Cells, fit: Fit) -> RenderableType:
+def _table(cells: Cells, fit: Fit, begin: int) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(header_style="bold", box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+    drawn = Table(show_header=not begin, header_style="bold", box=None, pad_edge=False, padding=(0, GAP, 0, 0))
     names = [cells.columns[place] for place in fit.shown]
     for name, place, width in zip(names, fit.shown, fit.widths, strict=True):
         heading = name if len(name) <= width else "\n".join(_pieces(name))
         justify: JustifyMethod = "right" if cells.numeric[place] else "left"
         drawn.add_column(Text(heading), justify=justify, overflow="fold", min_width=width, max_width=width)
-    for line in cells.lines:
+    for line in cells.lines[begin : begin + _AT_ONCE]:
         drawn.add_row(*map(_styled, names, (line[place] for place in fit.shown)))
     return drawn
 

@@ -19,7 +19,7 @@ class Loudness:
         """A call begins."""
         self.is_quiet, self.is_verbose, self.pages, self.began = False, False, True, time.monotonic()
 
-    def take(self, *, quiet: bool, verbose: bool, no_pager: bool) -> None:
+    def take(self, *, quiet: bool = False, verbose: bool = False, no_pager: bool = False) -> None:
         """What was said before or after the command's name."""
         self.is_quiet, self.is_verbose = self.is_quiet or quiet, self.is_verbose or verbose
         self.pages = self.pages and not no_pager

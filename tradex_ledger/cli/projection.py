@@ -27,7 +27,7 @@ def list_(call: Call, name: str | None) -> None:
     from tradex_ledger.workspace.projection import contracts
 
     found = contracts(name)
-    call.result(found, _columns if name is not None else _names)
+    call.result(found, _columns if name is not None else _names, pages=True)
 
 
 def _names(show: Show, found: list[Contract]) -> None:

@@ -43,5 +43,5 @@ def reproduce(
             found = reproducer.partition(what or "", day)
         else:
             found = reproducer.run(what or "")
-    call.result(found, reproduction)
+    call.result(found, reproduction, pages=True)
     return found.exit_status

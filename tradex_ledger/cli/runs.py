@@ -12,6 +12,7 @@ import click
 from tradex_ledger.cli.bars import BARS
 from tradex_ledger.cli.common import Call, as_of_option, command
 from tradex_ledger.cli.days import DAY
+from tradex_ledger.cli.loudness import LOUDNESS
 from tradex_ledger.cli.show import Show
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def status(call: Call, check: bool, watch: int | None, as_of: str | None) -> int
     from tradex_ledger.clock import utc_now
 
     look = call.look()
+    LOUDNESS.take(no_pager=watch is not None)
     while True:
         if watch and call.show.out.isatty():
             click.clear()
