@@ -6,7 +6,7 @@ the other has), the days left out: which days were read is known. Where there is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,10 +16,12 @@ from tradex_ledger.audit.documents.why import Behind, WhyDocument
 from tradex_ledger.audit.lineage import reads_of
 from tradex_ledger.audit.query import pruned_or
 from tradex_ledger.audit.reader import Reader
+from tradex_ledger.audit.shown_no_more import Table, shown_no_more
 from tradex_ledger.audit.values import values_of
 from tradex_ledger.datasets.statement import connect, quoted
 from tradex_ledger.domain.facts import Facts, facts_of
 from tradex_ledger.domain.lake_file import LakeFile
+from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.errors import NotFoundError, UsageError
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.storage import LakeFileError, translate
@@ -67,11 +69,6 @@ class _Logic(NamedTuple):
 
 class _Column(NamedTuple):
     name: str
-
-
-class _Told(NamedTuple):
-    rows: list[str]
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +122,12 @@ def rows_behind(reader: Reader, lake: Lake, document: WhyDocument, key: Sequence
                 continue
             made[table.dataset] = table
             rows.found.append(_shown(connection, table, list(dict.fromkeys(name for _, by in ways for name in by))))
-        rows.warnings += [*_retracted(reader, connection, made.values()), *reading.warnings]
+        bronze = [
+            Table(quoted(table.dataset), table.dataset, quoted(table.key[0]), quoted(table.partition))
+            for table in made.values()
+            if table.layer == LAYERS[0] and table.key
+        ]
+        rows.warnings += [*shown_no_more(reader, connection, bronze), *reading.warnings]
     reading.close()
     return rows
 
@@ -231,15 +233,3 @@ def _shown(connection: duckdb.DuckDBPyConnection, table: _Table, by: list[str]) 
     columns, _, rows = values_of(connection, f"select * from {name} order by {order} limit {SHOWN}")
     found: list[dict[str, Any]] = [dict(zip(columns, row, strict=True)) for row in rows]
     return Behind(table.dataset, by, int(total), found)
-
-
-def _retracted(reader: Reader, connection: duckdb.DuckDBPyConnection, tables: Iterable[_Table]) -> Iterator[str]:
-    """Which of the rows of Bronze are to be shown no more."""
-    named = [(quoted(table.dataset), quoted(table.key[0])) for table in tables if table.layer == "bronze" and table.key]
-    for row in events_of(reader.store, ["retraction.told"], upto=reader.as_of.position):
-        entry = entry_of(reader.store.ledger, row)
-        told = facts_of(_Told, entry.data)
-        for table, column in named:
-            asked = f"select distinct {column} from {table} where list_contains($1::varchar[], {column}::varchar)"
-            for (value,) in connection.execute(asked, [told.rows]).fetchall():
-                yield f"{value} was retracted by {entry.by} (position {entry.position}): {told.reason}"

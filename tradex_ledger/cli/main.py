@@ -47,6 +47,7 @@ _COMMANDS = {
     "alerts": ("tradex_ledger.cli.alerts:alerts", "What somebody must hear of."),
     "spending": ("tradex_ledger.cli.spending:spending", "What sources that are called took, and what is left."),
     "retract": ("tradex_ledger.cli.retract:retract", "Posts that are to be shown no more."),
+    "bronze": ("tradex_ledger.cli.bronze:bronze", "Posts that are known to be bad: held back, released."),
     "policy": ("tradex_ledger.cli.policy:policy", "What is judged by: rights, approval rules, bounds."),
     "ledger": ("tradex_ledger.cli.ledger:ledger", "Whether ledger and lake belong together."),
     "lake": ("tradex_ledger.cli.lake:lake", "The files of the lake."),

@@ -27,8 +27,8 @@ class Advice:
     `outdated`, `resume`, `waiting`: a run, with its status. `temporal`, `logical`: a request for the days first..last
     of a dataset, of so many partitions (and posts, for late data); `first_cancel` are outdated backfills in its way;
     once it was made, `requested` is its id, or `refused` says why not. `rejected`: files at the source with lines that
-    are no posts. `passed over`: a count of what is not read. `two days`: posts of a dataset that count on several days.
-    `two contents`, `definition`: only said.
+    are no posts. `passed over`: a count of what is not read. `quarantined`: a count of late posts that are held back.
+    `two days`: posts of a dataset that count on several days. `two contents`, `definition`: only said.
     """
 
     kind: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -131,9 +132,9 @@ def _keys(connection: duckdb.DuckDBPyConnection, task: AppendTask, files: list[S
     return {file.sha256: numbers for file, numbers in zip(files, found, strict=True)}
 
 
-def count_new_rows(task: AppendTask) -> list[tuple[Day, str | None, int]]:
-    """How many rows an `AppendTask` would write: (day they are delivered with as an ordinal, delivered file where the
-    rows say it, rows).
+def count_new_rows(task: AppendTask, held: Mapping[str, str]) -> list[tuple[Day, str | None, int]]:
+    """How many rows an `AppendTask` would write: (day they are delivered with as an ordinal; the delivered file of
+    lines, of rows what holds them back, by the first column of their key; rows).
 
     It writes none. The files were checked by who asks.
     """
@@ -142,8 +143,14 @@ def count_new_rows(task: AppendTask) -> list[tuple[Day, str | None, int]]:
         limit_resources(connection, task.folder / "spill", task.memory_mb)
         task.erased.prepare(connection)
         sql = _append_sql(task, _find_known(connection, task), more="__delivered")
-        file = '"file"' if task.of_lines else "null::varchar"
-        found = connection.execute(f"select __delivered, {file}, count(*) from ({sql}) group by all").fetchall()
+        by, beside = ('"file"' if task.of_lines else "null::varchar"), ""
+        if held and not task.of_lines:
+            connection.execute(
+                "create temp table held as select unnest($1::varchar[]) as row, unnest($2::varchar[]) as by",
+                [list(held), list(held.values())],
+            )
+            by, beside = "held.by", f'left join held on held.row = "{task.key[0]}"::varchar'
+        found = connection.execute(f"select __delivered, {by}, count(*) from ({sql}) {beside} group by all").fetchall()
         return [(day_of(day), name, count) for day, name, count in found]
     finally:
         connection.close()

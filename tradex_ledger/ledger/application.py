@@ -25,6 +25,7 @@ from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.lake import LakeLog
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.policy_record import PolicyRecord
+from tradex_ledger.domain.quarantine import Quarantine
 from tradex_ledger.domain.retraction import Retraction
 from tradex_ledger.domain.seal import Seal
 from tradex_ledger.domain.source import Look
@@ -45,7 +46,7 @@ A = TypeVar("A", bound=Aggregate)
 
 KINDS: tuple[type[Aggregate], ...] = (
     Backfill, IncrementalRun, Dataset, PipelineState, AlertLog, Look, PolicyRecord, ClockNote, LakeLog,
-    SourceCount, Retraction, Seal, ApproverKeys,
+    SourceCount, Retraction, Quarantine, Seal, ApproverKeys,
 )  # fmt: skip
 """The kinds of streams; named here so that every process knows them."""
 

@@ -6,7 +6,7 @@ The source is staged and compared with Bronze just as a run would do it; what wa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import duckdb
@@ -40,6 +40,7 @@ from tradex_ledger.planning.scope import Scope
 from tradex_ledger.relations.runs import RUN_LAYERS, STATE_MOVES
 from tradex_ledger.sources.places import names_in
 from tradex_ledger.sources.source import Listing
+from tradex_ledger.upkeep.held import held_rows
 from tradex_ledger.views import resolve, shared_views
 
 _EVERYTHING = Extraction("incremental", None, None, "")
@@ -55,7 +56,8 @@ class Late:
     `passed` are those of the days that a run has asked the source for; no run has asked for the others. `rejected` is
     how many lines are no rows and not on record as such, `rejected_files` the delivered files that hold them;
     `sets_out` whether a run of now would do so without a question; `look` is what was recorded of the look at the
-    source; `two_days` is what Bronze has on several days.
+    source; `two_days` is what Bronze has on several days. `held` are the rows that it lacks, too, but which a
+    quarantine holds back: by its id, how many.
     """
 
     dataset: str
@@ -68,6 +70,7 @@ class Late:
     sets_out: bool = True
     look: Found | None = None
     two_days: TwoDays = field(default_factory=TwoDays)
+    held: dict[str, int] = field(default_factory=dict)
 
 
 def find_late(ex: Execution) -> list[Late]:
@@ -126,12 +129,18 @@ def _look(bench: Bench, cursor: Cursor) -> list[Late]:
 def _late_of(bench: Bench, intake: Intake, staged: Staged, catalog: Catalog, index: KeyIndex, cursor: Cursor) -> Late:
     """What of a source that was staged is late."""
     found: Counter[Day] = Counter()
-    for day, _, count in _new(bench, index, catalog, intake.part(intake.rows), staged.rows):
-        found[day] += count
+    held: Counter[str] = Counter()
+    bad = held_rows(bench.ex.scope.ledger.store, intake.rows.name)
+    for day, quarantine, count in _new(bench, index, catalog, intake.part(intake.rows), staged.rows, bad):
+        if quarantine is None:
+            found[day] += count
+        else:
+            held[quarantine] += count
     kinds = ((intake.rejected, staged.rejected), (intake.undated, staged.undated))
     unfit = [row for side, files in kinds if side for row in _new(bench, index, catalog, intake.part(side), files)]
     return replace(
         _told(bench.ex.scope, intake, found, cursor),
+        held=dict(held),
         two_days=find_two_days(bench.ex, index, catalog, intake, bench.staging / f"{intake.source}-two-days"),
         rejected=sum(count for *_, count in unfit),
         rejected_files=tuple(sorted({name for _, name, _ in unfit if name})),
@@ -145,9 +154,15 @@ def _summed(late: Late) -> LateFound:
 
 
 def _new(
-    bench: Bench, index: KeyIndex, catalog: Catalog, part: Part, staged: Sequence[str]
+    bench: Bench,
+    index: KeyIndex,
+    catalog: Catalog,
+    part: Part,
+    staged: Sequence[str],
+    held: Mapping[str, str] | None = None,
 ) -> list[tuple[Day, str | None, int]]:
-    """The staged rows that a run would append, by day (and file), window by window, as `Append` does it."""
+    """The staged rows that a run would append, by day (and file; of rows what holds them back), window by window, as
+    `Append` does it."""
     ex, folder, definition = bench.ex, bench.staging, part.definition
     placed = placed_rows(ex, index, catalog, part, staged, folder / f"{part.name}-homes")
     by_day = {*rows_by_day(definition, list(staged)), *placed.moved.days}
@@ -161,7 +176,7 @@ def _new(
     with Reading(ex.lake) as reading:
         reading.check(file.file for task in tasks for file in task.existing)
         for number, task in enumerate(tasks, start=1):
-            found += count_new_rows(task)
+            found += count_new_rows(task, held or {})
             ex.progress(f"compare with {definition.name}", number, len(tasks))
     return found
 

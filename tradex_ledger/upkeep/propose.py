@@ -18,6 +18,7 @@ from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.planning.overlap import active_backfills
 from tradex_ledger.relations.data import LOGIC_VERSIONS, STALE_PARTITIONS, TWO_CONTENTS, LogicVersion
 from tradex_ledger.relations.runs import RUNS, Run
+from tradex_ledger.upkeep.held import told_of
 from tradex_ledger.upkeep.late import Late
 from tradex_ledger.upkeep.requests import Wanted, requests, upstream_first
 from tradex_ledger.views import resolve, shared_views
@@ -75,6 +76,7 @@ def propose(
         *(item for run_id, item in waiting.items() if run_id not in told),
         *wanted,
         *(item for one in late for item in _unread(one)),
+        *(item for one in late for item in told_of(one.dataset, one.noun, one.held)),
         *(Advice(kind="two contents", command=None, reason=row.message) for row in twice),
         *(item for one in late for item in two_days.as_advice(one.two_days)),
     ]

@@ -79,8 +79,15 @@ def _request(dataset: str, days: Sequence[Wanted], version_reason: str) -> Advic
         partitions=len(days),
         posts=sum(one.rows for one in days) if days[0].stale is None else None,
         reason=reason,
-        command=f"tradex backfill request {kind} {dataset} --from {iso(first)} --to {iso(last)} "
-        f"--no-override-state --reason {shlex.quote(reason)}",
+        command=quoted_command(kind, dataset, first, last, reason),
+    )
+
+
+def quoted_command(kind: str, dataset: str, first: Day, last: Day, reason: str) -> str:
+    """The command that makes a request."""
+    return (
+        f"tradex backfill request {kind} {dataset} --from {iso(first)} --to {iso(last)} "
+        f"--no-override-state --reason {shlex.quote(reason)}"
     )
 
 

@@ -138,12 +138,13 @@ class Backfills:
         from tradex_ledger.planning.named import definition_proposals
         from tradex_ledger.upkeep.late import find_late
         from tradex_ledger.upkeep.propose import propose
+        from tradex_ledger.upkeep.untaken import untaken
 
         scope = self._planning()
         late = find_late(self.core.execution(progress, scope=scope)) if source else ()
         found = propose(self.core.ledger, late, lambda backfill: refusal(scope, backfill), scope.words)
         defined = [item for item in found if item.dataset in {None, *scope.pipeline.definitions}]
-        return [*definition_proposals(self.core.ledger, scope.pipeline, scope.locks()), *defined]
+        return [*definition_proposals(self.core.ledger, scope.pipeline, scope.locks()), *defined, *untaken(scope)]
 
     def submit(self, proposed: Sequence[Advice]) -> list[Advice]:
         """Request what was proposed, each by itself; returns all of it, with what became of each request.

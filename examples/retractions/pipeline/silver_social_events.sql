@@ -11,10 +11,18 @@
 -- A cashtag is what the platform takes for one (twitter-text), links left out: it stands at the beginning, or after
 -- white space or a mark of direction, and the end, white space or punctuation follows. Two neighbours share the space
 -- between them, which a pattern can take but once: so white space becomes two spaces, and a mark is followed by one.
-with latest as (
+with held as (
+    select post_id, revision
+    from bronze_x_retractions
+    group by post_id, revision, quarantine
+    having not bool_or(is_released)
+),
+latest as (
     select event_date, post_id, author_id, created_at, text, is_retweet, likes, retweets
     from bronze_x_posts
-    where post_id not in (select post_id from bronze_x_retractions)
+    where not exists (
+        from held where held.post_id = bronze_x_posts.post_id and held.revision in ('', bronze_x_posts.revision)
+    )
     qualify row_number() over (
         partition by event_date, post_id order by revised_at desc, is_whole desc nulls last, length(text) desc, text
     ) = 1
