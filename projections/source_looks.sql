@@ -24,6 +24,9 @@ select
     (data ->> '$.late.rejected')::bigint as late_rejected,
     "by",
     "at",
-    position
+    position,
+    (data ->> '$.late.days')::bigint as late_days,
+    data ->> '$.late.dataset' as late_dataset,
+    data -> '$.late.by_day' as late_by_day
 from events
 where topic = 'source.looked'

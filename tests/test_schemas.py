@@ -413,7 +413,13 @@ def select_all(store: Any, name: str, *only: str) -> list[Any]:
 
 
 def test_each_projection_says_of_which_events_it_is():
-    assert [name for name in projected.names() if not projected.topics_of(name)] == ["costs", "runs", "topics"]
+    assert [name for name in projected.names() if not projected.topics_of(name)] == [
+        "calendar",
+        "costs",
+        "event_days",
+        "runs",
+        "topics",
+    ]
 
 
 # -- the worked example

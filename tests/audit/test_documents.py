@@ -11,11 +11,11 @@ import pytest
 from tradex_ledger.audit.documents.form import BARE, HIDDEN, IF_ANY, SPREAD, to_json
 from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.plan import Window
-from tradex_ledger.relations import data, runs
+from tradex_ledger.relations import data, days, runs
 from tradex_ledger.relations.relation import Relation
 from tradex_ledger.resources import read_text
 
-RELATIONS = [one for module in (data, runs) for one in vars(module).values() if isinstance(one, Relation)]
+RELATIONS = [one for module in (data, days, runs) for one in vars(module).values() if isinstance(one, Relation)]
 
 
 @pytest.mark.parametrize("relation", RELATIONS, ids=lambda relation: relation.name)

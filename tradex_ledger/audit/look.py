@@ -17,6 +17,7 @@ from tradex_ledger.views import Asked, AsOf, is_past, resolve
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.answer import Answer
+    from tradex_ledger.audit.documents.calendar import Calendar
     from tradex_ledger.audit.documents.dataset import DatasetDocument
     from tradex_ledger.audit.documents.evidence import EvidenceDocument, ProofDocument, TilesDocument
     from tradex_ledger.audit.documents.held import Held
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tradex_ledger.audit.query import QueryOptions
     from tradex_ledger.audit.rebuilt import Rebuilt
     from tradex_ledger.relations.data import Engine, TwoContents
+    from tradex_ledger.relations.days import Moment
     from tradex_ledger.relations.messages import Message
     from tradex_ledger.relations.runs import Alert, PipelineState, StateMove
 
@@ -141,6 +143,26 @@ class Look:
         from tradex_ledger.audit.documents.dataset import dataset
 
         return dataset(Reader(self.store, as_of), name, partitions=partitions)
+
+    def calendar(
+        self,
+        *names: str,
+        as_of: Asked = None,
+        first: date | None = None,
+        last: date | None = None,
+        days: int | None = None,
+        older: bool = False,
+    ) -> Calendar:
+        """What readers get of each day of datasets, and what is going on: see `documents.calendar`."""
+        from tradex_ledger.audit.documents.calendar import DAYS, calendar
+
+        return calendar(Reader(self.store, as_of), names, first=first, last=last, days=days or DAYS, older=older)
+
+    def moments(self, as_of: Asked = None) -> list[Moment]:
+        """The moments of the record, oldest first: where who goes through the past stops."""
+        from tradex_ledger.relations.days import MOMENTS
+
+        return Reader(self.store, as_of).read(MOMENTS, "true order by position")
 
     def states(self, as_of: Asked = None) -> list[PipelineState]:
         """Where each pipeline stands."""

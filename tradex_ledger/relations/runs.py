@@ -121,6 +121,9 @@ class SourceLook(NamedTuple):
     by: str
     at: datetime
     position: int
+    late_days: int | None
+    late_dataset: str | None
+    late_by_day: str | None
 
 
 class PipelineState(NamedTuple):

@@ -20,7 +20,7 @@ from tradex_ledger.datasets.statement import connect, connect_beside, shared
 from tradex_ledger.ledger.columnar import typed
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.ledger.tail import Use, held
-from tradex_ledger.views import few, projected
+from tradex_ledger.views import days, few, projected
 from tradex_ledger.views.as_of import Asked, AsOf, NoSuchPositionError, begun, between, is_past, resolve
 from tradex_ledger.views.kept import Generation, Generations
 from tradex_ledger.views.view import View
@@ -29,6 +29,7 @@ __all__ = [
     "AsOf",
     "Asked",
     "NoSuchPositionError",
+    "add_calendar",
     "add_events",
     "add_history",
     "add_inputs",
@@ -164,6 +165,11 @@ def add_history(connection: duckdb.DuckDBPyConnection, dataset: str, first: date
     It has the columns of `partition_history`; what else is in it is not all that there is of other days.
     """
     return few.history(_OPEN[connection], dataset, first, last)
+
+
+def add_calendar(connection: duckdb.DuckDBPyConnection, first: date, last: date) -> str:
+    """Work out the calendar of some days, both included; returns the name of the table. See `days.py`."""
+    return days.calendar(_OPEN[connection], first, last)
 
 
 def add_of_run(connection: duckdb.DuckDBPyConnection, name: str, run_id: str) -> str:

@@ -67,6 +67,7 @@ from tradex_ledger.workspace.store import StoreRoom
 if TYPE_CHECKING:
     from tradex_ledger.audit.answer import Answer
     from tradex_ledger.audit.diff import Differing
+    from tradex_ledger.audit.documents.calendar import Calendar
     from tradex_ledger.audit.documents.status import StatusDocument
     from tradex_ledger.audit.query import QueryOptions
     from tradex_ledger.workspace.audit import DiffOptions
@@ -183,6 +184,18 @@ class Workspace:
     def status(self, as_of: str | None = None) -> StatusDocument:
         """Where things stand, and what needs attention."""
         return self.audit.look.status(as_of, now=self.core.clock())
+
+    def calendar(
+        self,
+        *datasets: str,
+        first: date | None = None,
+        last: date | None = None,
+        as_of: str | None = None,
+        older: bool = False,
+    ) -> Calendar:
+        """What readers get of each day, and what is going on: of datasets (all, where none is named), from one day to
+        another; without them the newest days. `older`: of versions that are neither read nor the newest, too."""
+        return self.audit.look.calendar(*datasets, as_of=as_of, first=first, last=last, older=older)
 
     def diff(self, run_id: str, **how: Unpack[DiffOptions]) -> list[Differing]:
         """What a run changed, or would change: see `Audit.diff`."""
