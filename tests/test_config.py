@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tradex_ledger.config import MOST, ConfigError, load_config, write_config
+from tradex_ledger.config import MOST, ConfigError, load_config
 from tradex_ledger.domain.policy import Policy, settings
+from tradex_ledger.fresh import write_config
 
 WRONG: dict[type, list[Any]] = {
     tuple: ["ana", 3, True, [3], [""], [["ana"]]],

@@ -8,18 +8,16 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
 from tradex_ledger import locate
 from tradex_ledger.config_errors import NoDatabaseError, PasswordInUrlError
 from tradex_ledger.domain.checkpoints import DEFAULT, Checkpoints, checkpoints_of
+from tradex_ledger.domain.mirrors import MirrorSetting, mirrors_of
 from tradex_ledger.domain.policy import Policy, settings
 from tradex_ledger.domain.policy_text import MOST as POLICY_MOST
 from tradex_ledger.domain.policy_text import PolicyValueError, policy_of, said
 from tradex_ledger.domain.spending import Prices, prices_of
-from tradex_ledger.domain.words import ROW
 from tradex_ledger.errors import EnvironmentFault
-from tradex_ledger.fresh import fresh_settings
 from tradex_ledger.outside import Toml
 from tradex_ledger.paths import check_lake_name, check_name, check_no_url, given, resolved, written
 
@@ -45,6 +43,7 @@ _KNOWN = {
     "alerts": {"urls"},
     "compute": {"pool"},
     "checkpoints": set(Checkpoints._fields),
+    "mirrors": {"kind", "place"},
 }
 
 
@@ -65,7 +64,7 @@ class Config:
     `sources` are places by the names of sources, `source` that of the one that has none of its own; `name` is the
     pipeline's, where it is not the built-in one's. `prices` are what sources that are called take, by their names ("":
     the one that has none of its own), where the settings say so. `pool` is a cluster's, where worker processes are not
-    enough. `checkpoints` say when heads of the ledger are cut, and where they are laid.
+    enough. `checkpoints` say when heads of the ledger are cut, and where they go; `mirrors` are for other readers.
     """
 
     folder: Path
@@ -83,6 +82,7 @@ class Config:
     prices: Mapping[str, Prices] = field(default_factory=dict)
     pool: str | None = None
     checkpoints: Checkpoints = DEFAULT
+    mirrors: tuple[MirrorSetting, ...] = ()
 
 
 def open_config(path: str | Path) -> Config:
@@ -137,18 +137,21 @@ def load_config(path: Path) -> Config:
         alert_urls=_urls(path, content.get("alerts", {})),
         pool=_pool(path, content.get("compute", {})),
         checkpoints=_checkpoints(path, content.get("checkpoints", {})),
+        mirrors=_mirrors(path, content.get("mirrors", {})),
     )
 
 
 def _sections(path: Path, section: str, values: Mapping[str, Toml]) -> list[tuple[str, Mapping[str, Toml]]]:
-    """A section by its name, or those of the sources by theirs. Raises `ConfigError`."""
-    if section != "sources":
+    """A section by its name, or those of the sources and mirrors by theirs. Raises `ConfigError`."""
+    if section not in ("sources", "mirrors"):
         return [(section, values)]
     found: list[tuple[str, Mapping[str, Toml]]] = []
     for name, one in values.items():
         if not isinstance(one, dict):
-            raise ConfigError(path, f"[sources] has {name}, which is no section", f"begin one with [sources.{name}]")
-        found.append((f"sources.{name}", one))
+            raise ConfigError(
+                path, f"[{section}] has {name}, which is no section", f"begin one with [{section}.{name}]"
+            )
+        found.append((f"{section}.{name}", one))
     return found
 
 
@@ -163,10 +166,8 @@ def _prices(path: Path, sources: Mapping[str, Mapping[str, Toml]]) -> dict[str, 
 
 def _name(path: Path, workspace: Mapping[str, Toml]) -> str | None:
     """The name of the pipeline. Raises `ConfigError`."""
-    if "name" not in workspace:
-        return None
-    name = _text(path, workspace, "name")
-    if not PIPELINE_NAME.fullmatch(name):
+    name = _text(path, workspace, "name") if "name" in workspace else None
+    if name is not None and not PIPELINE_NAME.fullmatch(name):
         raise ConfigError(path, f"[workspace] name must be a name (a-z, 0-9, _, -), not {said(name)}")
     return name
 
@@ -201,6 +202,18 @@ def _checkpoints(path: Path, values: Mapping[str, Toml]) -> Checkpoints:
     return found._replace(sinks=tuple(map(str, sinks)))
 
 
+def _mirrors(path: Path, values: Mapping[str, object]) -> tuple[MirrorSetting, ...]:
+    """The same with absolute places. Raises `ConfigError`, `PasswordInUrlError`."""
+
+    def absolute(place: str) -> str:
+        return ledger_url(place, path.parent) if "://" in place else str(given(place, path.parent))
+
+    try:
+        return tuple(one._replace(place=absolute(one.place)) for one in mirrors_of(values))
+    except ValueError as error:
+        raise ConfigError(path, f"[mirrors] {error}") from None
+
+
 def _positive(path: Path, values: Mapping[str, Toml], name: str, default: int | None) -> int | None:
     value = values.get(name, default)
     most = MOST[name]
@@ -221,12 +234,10 @@ def _urls(path: Path, values: Mapping[str, Toml]) -> tuple[str, ...]:
     urls = values.get("urls", [])
     if not isinstance(urls, list):
         raise ConfigError(path, "[alerts] urls must be a list of URLs")  # its values may be secrets: they are not said
-    found = []
     for number, url in enumerate(urls, 1):
         if not isinstance(url, str) or "://" not in url:
             raise ConfigError(path, f"[alerts] urls must be a list of URLs: number {number} is none")
-        found.append(url)
-    return tuple(found)
+    return tuple(map(str, urls))
 
 
 def ledger_url(text: str, folder: Path) -> str:
@@ -280,21 +291,3 @@ def resolve_uri(uri: str, prefix: str, folder: Path) -> str:
     path = given(text, folder)
     check_name(path, prefix.rstrip("/"))
     return f"{prefix}{path}"
-
-
-def write_config(
-    path: Path,
-    *,
-    ledger: str,
-    lake: str,
-    source: str | None,
-    sources: Mapping[str, str] = MappingProxyType({}),
-    pipeline: str | None = None,
-    name: str | None = None,
-    row: str = ROW,
-) -> None:
-    """Write fresh settings; its comments name every setting, and call what is delivered a `row`."""
-    text = fresh_settings(
-        FORMAT, ledger=ledger, lake=lake, source=source, sources=sources, pipeline=pipeline, name=name, row=row
-    )
-    path.write_text(text, encoding="utf-8")

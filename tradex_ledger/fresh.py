@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 
+from tradex_ledger.config import FORMAT
 from tradex_ledger.domain.policy import Policy, deeds
+from tradex_ledger.domain.words import ROW
 
 _TEMPLATE = """\
 # A tradex-ledger workspace. Relative paths are relative to this folder.
@@ -65,6 +69,10 @@ lake = {lake}
 # witnesses = []             # verifier keys of witnesses whose cosignatures count: tradex ledger witness
 # quorum = 1                 # how many of them must have cosigned a head
 
+# [mirrors.lakehouse]        # the lake for other readers, over its own files: tradex mirror
+# kind = "ducklake"          # a DuckLake catalog, in a file or in postgresql://…; or "delta", a table a dataset
+# place = "mirrors/lake.ducklake"
+
 [alerts]
 # urls = ["mailto://…", "slack://…"]   # where alerts go, in the notation of Apprise
 """
@@ -95,6 +103,24 @@ def fresh_settings(
         policy=Policy(),
         row=row,
     )
+
+
+def write_config(
+    path: Path,
+    *,
+    ledger: str,
+    lake: str,
+    source: str | None,
+    sources: Mapping[str, str] = MappingProxyType({}),
+    pipeline: str | None = None,
+    name: str | None = None,
+    row: str = ROW,
+) -> None:
+    """Write fresh settings; its comments name every setting, and call what is delivered a `row`."""
+    text = fresh_settings(
+        FORMAT, ledger=ledger, lake=lake, source=source, sources=sources, pipeline=pipeline, name=name, row=row
+    )
+    path.write_text(text, encoding="utf-8")
 
 
 def _quoted(text: str) -> str:

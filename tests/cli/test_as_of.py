@@ -53,6 +53,7 @@ SHOWING: dict[str, list[tuple[str, ...]]] = {
 NOW = {
     "lake gc": "what lies in the lake and no event names, to be removed: it is looked at as it is",
     "backfill propose": "what should be done now",
+    "mirror list": "how mirrors stand now; each of them is as of a position",
     "trust": "settings of the user, in no ledger",
     "dataset diff": "texts: of the file of today, and of versions, which stay as they are",
     "audit check": "a folder of evidence, of no ledger at hand",
@@ -61,7 +62,7 @@ NOW = {
         (
             *(f"audit {name}" for name in ("verify", "prove", "export", "reproduce")),
             *(f"ledger {name}" for name in ("checkpoint", "key", "witness", "tiles")),
-            *("projection list", "projection rebuild"),
+            *("projection list", "projection rebuild", "mirror sync", "mirror rebuild"),
         ),
         "it is about the record itself: its options say which part of it",
     ),

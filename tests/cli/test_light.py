@@ -47,6 +47,7 @@ READING: dict[str, list[tuple[str, ...]]] = {
     "audit verify": [(), ("--no-lake", "--json"), ("--since", "9")],
     "audit reproduce": [("gold_signals", "2024-01-04"), ("--sample", "2")],
     "projection list": [(), ("runs", "--json")],
+    "mirror list": [(), ("--json",)],
     "policy show": [(), ("--as-of", "9")],
     "policy set": [("--dry-run",)],
     "policy key list": [(), ("--as-of", "9")],
@@ -75,6 +76,7 @@ WRITING = {
     *("audit export", "audit check", "ledger tiles"),  # what they write, or read, is no workspace
     *("ledger grants", "ledger backup", "ledger restore", "ledger checkpoint", "ledger witness"),
     "projection rebuild",  # a file
+    *("mirror sync", "mirror rebuild"),  # what they write is no workspace
     *("alerts ack", "engine accept", "policy approve", "policy reject", "policy adopt"),
     *(f"policy key {name}" for name in ("add", "approve", "reject", "revoke")),
     *(f"backfill {name}" for name in ("approve", "reject", "cancel", "run", "pause", "resume", "release", "revert")),

@@ -25,6 +25,7 @@ ROOMS = (
     "store",
     "audit",
     "projections",
+    "mirrors",
 )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tradex_ledger.audit.documents.evidence import EvidenceDocument, ProofDocument, TilesDocument
     from tradex_ledger.audit.documents.held import Held
     from tradex_ledger.audit.documents.listed import Listed
+    from tradex_ledger.audit.documents.mirrors import MirrorDocument
     from tradex_ledger.audit.documents.status import StatusDocument
     from tradex_ledger.audit.documents.verify import VerifyDocument
     from tradex_ledger.audit.documents.why import WhyDocument
@@ -108,11 +109,13 @@ class Look:
 
         return verify(self.config, self.lake if with_lake else None, since=since, heads=heads)
 
-    def status(self, as_of: Asked = None, *, now: datetime) -> StatusDocument:
-        """Where things stand; definitions and the clock (`now`, UTC) are held against today's state only."""
+    def status(self, as_of: Asked = None, *, now: datetime, mirrors: Sequence[MirrorDocument] = ()) -> StatusDocument:
+        """Where things stand; definitions, the clock (`now`, UTC) and `mirrors`, as somebody has found them, are held
+        against today's state only."""
         from tradex_ledger.audit.documents.status import status
 
-        return status(Reader(self.store, as_of), self.config, None if is_past(as_of) else now)
+        past = is_past(as_of)
+        return status(Reader(self.store, as_of), self.config, None if past else now, () if past else mirrors)
 
     def runs(
         self, as_of: Asked = None, *, kind: str | None = None, status: str | None = None, limit: int | None = None

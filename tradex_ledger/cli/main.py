@@ -49,6 +49,7 @@ _COMMANDS = {
     "retract": ("tradex_ledger.cli.retract:retract", "Posts that are to be shown no more."),
     "bronze": ("tradex_ledger.cli.bronze:bronze", "Posts that are known to be bad: held back, released."),
     "policy": ("tradex_ledger.cli.policy:policy", "What is judged by: rights, approval rules, bounds."),
+    "mirror": ("tradex_ledger.cli.mirror:mirror", "The lake for other readers: Delta, DuckLake."),
     "ledger": ("tradex_ledger.cli.ledger:ledger", "Whether ledger and lake belong together."),
     "lake": ("tradex_ledger.cli.lake:lake", "The files of the lake."),
     "trust": ("tradex_ledger.cli.start:trust", "Believe settings and definitions of another user."),

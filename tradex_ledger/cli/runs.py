@@ -89,13 +89,16 @@ def status(call: Call, check: bool, watch: int | None, as_of: str | None) -> int
     """Where things stand, and what needs somebody, each with the command that helps."""
     from tradex_ledger.cli.layouts.status import status as layout
     from tradex_ledger.clock import utc_now
+    from tradex_ledger.workspace.mirrors import standing
 
     look = call.look()
     LOUDNESS.take(no_pager=watch is not None)
     while True:
         if watch and call.show.out.isatty():
             click.clear()
-        found = call.answer(look, as_of, lambda at: look.status(at, now=utc_now()), layout)
+        found = call.answer(
+            look, as_of, lambda at: look.status(at, now=utc_now(), mirrors=standing(look.config, look.store)), layout
+        )
         if not watch:
             return 1 if check and found.attention else 0
         with BARS.rest():

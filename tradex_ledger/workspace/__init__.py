@@ -22,7 +22,6 @@ from tradex_ledger.config import (
     load_config,
     open_config,
     pipeline_folder,
-    write_config,
 )
 from tradex_ledger.datasets.built_in import BUILT_IN, PIPELINE
 from tradex_ledger.datasets.definition import load_pipeline
@@ -32,6 +31,7 @@ from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.policy_record import PolicyRecord
 from tradex_ledger.errors import RefusedError
+from tradex_ledger.fresh import write_config
 from tradex_ledger.lake.identity import settle
 from tradex_ledger.lake.identity_errors import LakeIdentityError
 from tradex_ledger.lake.open import open_lake
@@ -57,6 +57,7 @@ from tradex_ledger.workspace.datasets import Datasets
 from tradex_ledger.workspace.incremental import Incremental
 from tradex_ledger.workspace.lake import LakeRoom
 from tradex_ledger.workspace.making import check_lake, ledger_at, make_ledger
+from tradex_ledger.workspace.mirrors import Mirrors, standing
 from tradex_ledger.workspace.policy import Policies
 from tradex_ledger.workspace.projection import Projections
 from tradex_ledger.workspace.runs import Runs
@@ -122,6 +123,7 @@ class Workspace:
         self.alerts = Alerts(core)
         self.spending = Spending(core)
         self.projections = Projections(core)
+        self.mirrors = Mirrors(core)
         self.audit = Audit(core, self.backfills, self.policy)
 
     @classmethod
@@ -183,7 +185,8 @@ class Workspace:
 
     def status(self, as_of: str | None = None) -> StatusDocument:
         """Where things stand, and what needs attention."""
-        return self.audit.look.status(as_of, now=self.core.clock())
+        mirrors = standing(self.config, self.ledger.store)
+        return self.audit.look.status(as_of, now=self.core.clock(), mirrors=mirrors)
 
     def calendar(
         self,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from tradex_ledger.clock import login_name, new_token, this_executor, utc_now
 from tradex_ledger.config import FILE, Config, load_config
@@ -44,6 +44,9 @@ from tradex_ledger.sources.called import Called
 from tradex_ledger.sources.places import Places
 from tradex_ledger.trust import UntrustedError, check_trusted
 
+if TYPE_CHECKING:
+    from tradex_ledger.mirrors.keep import AfterSaves as MirrorsAfterSaves
+
 
 class Options(TypedDict, total=False):
     """How a workspace is opened: on whose behalf, and with another clock, ledger or lake than the settings say;
@@ -79,10 +82,20 @@ class Core:
         self.lake = lake or open_lake(config.lake, reading=reading, clock=clock)  # first: refused, it leaves none open
         self.ledger = ledger or open_ledger(config.ledger_url, clock, config.folder, reading=reading, records=records)
         if not reading:
-            self.ledger.on_saved = AfterSaves(self.ledger.store, self.places, config.checkpoints.every)
+            self._heads = AfterSaves(self.ledger.store, self.places, config.checkpoints.every)
+            self.ledger.on_saved = self._saved
+        self._mirrors: MirrorsAfterSaves | None = None
         self._here: ProcessPool | None = None
         self._pool: Pool | None = None
         self._catalogs = Catalogs(self.ledger.store)
+
+    def _saved(self, topics: frozenset[str], position: int) -> None:
+        self._heads(topics, position)
+        if self.config.mirrors:  # whoever has none waits for nothing of it
+            from tradex_ledger.mirrors.keep import AfterSaves as MirrorsAfterSaves
+
+            self._mirrors = self._mirrors or MirrorsAfterSaves(self.ledger, self.lake, self.config.mirrors)
+            self._mirrors(topics, position)
 
     def close(self) -> None:
         """End worker processes and database connections."""

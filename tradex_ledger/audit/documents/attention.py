@@ -10,6 +10,7 @@ from tradex_ledger.domain.clocks import LAG
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.held import Held
+    from tradex_ledger.audit.documents.mirrors import MirrorDocument
     from tradex_ledger.audit.documents.status import StatusDocument
     from tradex_ledger.audit.reader import Reader
     from tradex_ledger.relations.runs import PipelineState, Run
@@ -100,11 +101,23 @@ def attention(document: StatusDocument, reader: Reader, now: datetime | None, *,
         if row.alerts:
             message = f"{row.alerts} alerts were not delivered, the first of position {row.first}"
             found.append(Attention("alerts", message, "tradex alerts"))
+    found += _mirrors(document.mirrors)
     if now is not None and document.sealing.outside is None:
         found.append(
             Attention("unsealed", "nothing of the ledger is sealed outside", "tradex ledger checkpoint --help")
         )
     return found
+
+
+def _mirrors(mirrors: Sequence[MirrorDocument]) -> Iterator[Attention]:
+    for one in mirrors:
+        if one.problem:
+            yield Attention("mirror", one.problem, f"tradex mirror rebuild {one.name}")
+        elif one.behind:
+            message = (
+                f"the mirror {one.name} is as of position {one.position or 0}, and readers see something else since"
+            )
+            yield Attention("mirror behind", message, f"tradex mirror sync {one.name}")
 
 
 def _run(run: Run) -> Attention:

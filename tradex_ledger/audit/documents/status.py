@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,6 +26,7 @@ from tradex_ledger.relations.runs import (
 )
 
 if TYPE_CHECKING:
+    from tradex_ledger.audit.documents.mirrors import MirrorDocument
     from tradex_ledger.audit.reader import Reader
     from tradex_ledger.config import Config
     from tradex_ledger.views import AsOf
@@ -129,10 +131,13 @@ class StatusDocument:
     definitions: list[Finding]
     two_contents: list[TwoContents]
     sealing: SealingDocument
+    mirrors: list[MirrorDocument] = field(default_factory=list, metadata=IF_ANY)
     attention: list[Attention] = field(default_factory=list)
 
 
-def status(reader: Reader, config: Config, now: datetime | None) -> StatusDocument:
+def status(
+    reader: Reader, config: Config, now: datetime | None, mirrors: Sequence[MirrorDocument] = ()
+) -> StatusDocument:
     """Where things stand; `now` (UTC) is None for a question as of before."""
     states = reader.read(PIPELINE_STATE)
     runs = reader.read(RUNS, f"true order by position desc limit {NEWEST}")
@@ -154,6 +159,7 @@ def status(reader: Reader, config: Config, now: datetime | None) -> StatusDocume
         definitions=_findings(reader, config) if now else [],
         two_contents=reader.read(TWO_CONTENTS, "true order by dataset"),
         sealing=sealing(reader.store, config, reader.as_of.position, now),
+        mirrors=list(mirrors),
     )
     return replace(found, attention=attention(found, reader, now, is_delivered=bool(config.alert_urls)))
 

@@ -1,0 +1,68 @@
+"""Mirrors of the lake for other readers: kept up, made anew, looked at. Nothing is put on record by it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tradex_ledger.audit.documents.mirrors import MirrorDocument, SyncedDocument
+from tradex_ledger.mirrors.open import named
+
+if TYPE_CHECKING:
+    from tradex_ledger.config import Config
+    from tradex_ledger.ledger.select import Store
+    from tradex_ledger.mirrors.keep import Synced
+    from tradex_ledger.workspace.core import Core
+
+
+class Mirrors:
+    """What the settings name under [mirrors]: `workspace.mirrors.sync()`."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+
+    def all(self) -> list[MirrorDocument]:
+        """How each stands."""
+        return standing(self.core.settings, self.core.ledger.store)
+
+    def sync(self, name: str | None = None) -> list[SyncedDocument]:
+        """Take in what is new since the position that each holds. Raises: `NoSuchMirrorError`, and what
+        `mirrors.keep.sync` raises."""
+        from tradex_ledger.mirrors.keep import sync
+
+        core = self.core
+        return [_told(sync(core.ledger, core.lake, one)) for one in named(core.settings, name)]
+
+    def rebuild(self, name: str | None = None) -> list[SyncedDocument]:
+        """Make them anew, from zero. Raises what `sync` raises."""
+        from tradex_ledger.mirrors.keep import rebuild
+
+        core = self.core
+        return [_told(rebuild(core.ledger, core.lake, one)) for one in named(core.settings, name)]
+
+
+def standing(config: Config, store: Store) -> list[MirrorDocument]:
+    """How each mirror stands that the settings name; without what writes them."""
+    if not config.mirrors:
+        return []
+    from tradex_ledger.mirrors.keep import standing as stands
+
+    found = []
+    for one in config.mirrors:
+        how = stands(store, one)
+        found.append(
+            MirrorDocument(
+                name=one.name,
+                kind=one.kind,
+                place=one.place,
+                position=how.held.position if how.held else None,
+                behind=how.behind,
+                problem=how.problem.message if how.problem else None,
+                mend=how.problem.mend if how.problem else None,
+                left_out=how.left_out,
+            )
+        )
+    return found
+
+
+def _told(done: Synced) -> SyncedDocument:
+    return SyncedDocument(done.setting.name, done.setting.kind, done.setting.place, done.position, done.steps)
