@@ -18,9 +18,10 @@ from tests.kit import small
 from tests.kit.check import check_everything
 from tradex_ledger.audit.query import query
 from tradex_ledger.cli.main import run
-from tradex_ledger.config import FILE, load_config, write_config
+from tradex_ledger.config import FILE, load_config
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.driving.drive import PlanOutdatedError
+from tradex_ledger.fresh import write_config
 from tradex_ledger.ledger import segments
 from tradex_ledger.ledger.select import open_store
 from tradex_ledger.paths import UnusablePathError, file_list, literal, written

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from tradex_ledger import slow
 from tradex_ledger.domain.mirrors import MirrorSetting
@@ -16,6 +16,7 @@ from tradex_ledger.mirrors.files import Point, nowhere
 from tradex_ledger.mirrors.open import held, left_out, open_mirror
 from tradex_ledger.mirrors.port import Held, StrangeMirrorError
 from tradex_ledger.mirrors.readers import MOVES, steps
+from tradex_ledger.mirrors.step import Step
 from tradex_ledger.sealing.roots import root_at
 
 _KEPT_UP_AFTER = frozenset({
@@ -23,6 +24,8 @@ _KEPT_UP_AFTER = frozenset({
     *("run.layer_completed", "backfill.failed", "incremental_run.failed"),
 })  # fmt: skip
 """After these a mirror is kept up. Batches of Bronze are many: they go along with what ends their layer."""
+Known: TypeAlias = dict[tuple[int, int], list[Step]]
+"""Steps between two positions."""
 MOST_BEHIND = 1_000
 """Events that are counted: more are as many."""
 
@@ -46,9 +49,11 @@ class Standing(NamedTuple):
     left_out: dict[str, str]
 
 
-def sync(ledger: Ledger, lake: Lake, setting: MirrorSetting, point: Point = nowhere) -> Synced:
-    """Take in what is new. Raises: `StrangeMirrorError`, `UnfitMirrorError`, `MirrorDisagreesError`,
-    `EnvironmentFault`."""
+def sync(
+    ledger: Ledger, lake: Lake, setting: MirrorSetting, point: Point = nowhere, known: Known | None = None
+) -> Synced:
+    """Take in what is new; `known` are the steps that were worked out already, for another mirror. Raises:
+    `StrangeMirrorError`, `UnfitMirrorError`, `MirrorDisagreesError`, `EnvironmentFault`."""
     store = ledger.store
     mirror = open_mirror(setting, store, lake, point)
     before = mirror.held()
@@ -57,13 +62,18 @@ def sync(ledger: Ledger, lake: Lake, setting: MirrorSetting, point: Point = nowh
     since = before.position if before else 0
     if before is not None and since == upto.position:
         return Synced(setting, since, 0)
-    return Synced(setting, upto.position, mirror.take(steps(ledger, since, upto.position), before, upto))
+    known, span = {} if known is None else known, (since, upto.position)
+    if span not in known:
+        known[span] = steps(ledger, *span)
+    return Synced(setting, upto.position, mirror.take(known[span], before, upto))
 
 
-def rebuild(ledger: Ledger, lake: Lake, setting: MirrorSetting, point: Point = nowhere) -> Synced:
+def rebuild(
+    ledger: Ledger, lake: Lake, setting: MirrorSetting, point: Point = nowhere, known: Known | None = None
+) -> Synced:
     """Make a mirror anew, from zero. Raises what `sync` raises."""
     open_mirror(setting, ledger.store, lake, point).clear()
-    return sync(ledger, lake, setting, point)
+    return sync(ledger, lake, setting, point, known)
 
 
 def check_held(store: Store, name: str, held: Held | None) -> None:
@@ -105,9 +115,10 @@ class AfterSaves:
         del position  # another may have saved meanwhile
         if not topics & _KEPT_UP_AFTER:
             return
+        known: Known = {}
         for setting in self._mirrors:
             try:
-                sync(self._ledger, self._lake, setting)
+                sync(self._ledger, self._lake, setting, known=known)
             except BrokenLedgerError:
                 raise
             except TradexError as error:

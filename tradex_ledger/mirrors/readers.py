@@ -20,7 +20,7 @@ from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.errors import TradexError
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.ledger.ask import PAGE, Told, events_of, has_topic
+from tradex_ledger.ledger.ask import PAGE, Told, events_of, has_topic, of_stream
 from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.ledger.rows import entry_of
 from tradex_ledger.ledger.select import Store
@@ -29,7 +29,7 @@ from tradex_ledger.relations.data import DEFINITIONS, LOGIC_VERSIONS, PARTITIONS
 from tradex_ledger.views import AsOf, shared_views
 
 PUBLISHED, APPENDED, ERASED = "run.published", "run.batch_appended", "dataset.files_erased"
-VERSIONED = "dataset.logic_versioned"
+VERSIONED, REGISTERED = "dataset.logic_versioned", "dataset.registered"
 MOVES = (PUBLISHED, APPENDED, "backfill.reverted", "dataset.files_lost", ERASED, VERSIONED)
 """After these readers may see something else."""
 _ASKED = ("partitions", "logic_versions", "definitions")
@@ -156,6 +156,8 @@ class _Reading:
             erased = erased or entry.topic == ERASED
             # What is built of erased files names them by what stood there then: only the catalog knows what does now.
             folded = self._published(entry) if entry.topic == PUBLISHED and not erased else None
+            if entry.topic == VERSIONED:
+                folded = self._versioned(entry)
             yield folded or self._compared(entry)
         if batches:
             yield self._appended(batches)
@@ -175,6 +177,26 @@ class _Reading:
         self.is_folded = True
         change = _change(table, None, {}, {one.file.path: one for one in added})
         return self._step(last, [change] if change else [], first.stream)
+
+    def _versioned(self, entry: Entry) -> Step:
+        """A logic version: readers get it at once only where nothing was published under any."""
+        (told,) = of_stream(self.ledger.store, entry.stream, [REGISTERED])
+        said = entry_of(self.ledger.store.ledger, told).data
+        name = str(said["name"])
+        had = self.tables.get(name)
+        self.is_folded = True
+        if had is not None and had.days:
+            return self._step(entry, [], None)
+        table = self.tables[name] = Table(
+            name=name,
+            is_bronze=said["layer"] == LAYERS[0],
+            has_sides=said["component"] is not None,
+            partition_column=str(said["partition_column"]),
+            logic_version=int(entry.data["logic_version"]),
+            columns=_columns(entry.data["columns"]),
+        )
+        columns = table.columns if had is None or had.columns != table.columns else None
+        return self._step(entry, [_change(table, columns, {}, {})], None)
 
     def _published(self, entry: Entry) -> Step | None:
         """What a run published; None where that needs a look at the catalog."""

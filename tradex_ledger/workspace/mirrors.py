@@ -27,17 +27,17 @@ class Mirrors:
     def sync(self, name: str | None = None) -> list[SyncedDocument]:
         """Take in what is new since the position that each holds. Raises: `NoSuchMirrorError`, and what
         `mirrors.keep.sync` raises."""
-        from tradex_ledger.mirrors.keep import sync
+        from tradex_ledger.mirrors.keep import Known, sync
 
-        core = self.core
-        return [_told(sync(core.ledger, core.lake, one)) for one in named(core.settings, name)]
+        core, known = self.core, Known()
+        return [_told(sync(core.ledger, core.lake, one, known=known)) for one in named(core.settings, name)]
 
     def rebuild(self, name: str | None = None) -> list[SyncedDocument]:
         """Make them anew, from zero. Raises what `sync` raises."""
-        from tradex_ledger.mirrors.keep import rebuild
+        from tradex_ledger.mirrors.keep import Known, rebuild
 
-        core = self.core
-        return [_told(rebuild(core.ledger, core.lake, one)) for one in named(core.settings, name)]
+        core, known = self.core, Known()
+        return [_told(rebuild(core.ledger, core.lake, one, known=known)) for one in named(core.settings, name)]
 
 
 def standing(config: Config, store: Store) -> list[MirrorDocument]:

@@ -1,0 +1,90 @@
+"""Readers that are not ours: DuckDB 1.5.5 in an environment of its own, delta-rs, and polars; and what we say beside."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from tests.kit import duckdb_155
+from tradex_ledger.workspace import Workspace
+
+NEEDED = (
+    "duckdb==1.5.5",
+    *(f"duckdb-extension-{name}==1.5.5" for name in ("delta", "ducklake", "sqlite-scanner", "postgres-scanner")),
+    "pytz",
+)
+PLACE = "TRADEX_TEST_DUCKDB_155"
+"""Names the Python of such an environment that is there already."""
+Found = dict[str, Any]
+
+
+def python() -> Path:
+    """The Python of the environment; made once, and kept for the next session. Skips, and says why, where the wheels
+    cannot be had."""
+    if named := os.environ.get(PLACE):
+        return Path(named)
+    room = Path(tempfile.gettempdir()) / f"tradex-test-duckdb-155-{os.getuid()}-{sys.version_info.minor}"
+    room.mkdir(mode=0o700, exist_ok=True)
+    with (room / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done, failed, made = room / "done", room / "failed", room / "env" / "bin" / "python"
+        if failed.exists() and failed.stat().st_mtime < Path("/proc/self").stat().st_mtime - 600:
+            failed.unlink()
+        if not done.exists() and not failed.exists():
+            subprocess.run([sys.executable, "-m", "venv", str(room / "env")], check=True)
+            asked = [str(made), "-m", "pip", "install", "--quiet", "--only-binary", ":all:", *NEEDED]
+            ended = subprocess.run(asked, capture_output=True, text=True, check=False)
+            (done if ended.returncode == 0 else failed).write_text(ended.stderr[-2000:], encoding="utf-8")
+    if failed.exists():
+        pytest.skip(f"DuckDB 1.5.5 and its extensions cannot be had here: {failed.read_text(encoding='utf-8')[-300:]}")
+    return made
+
+
+def ask(place: str | None, asks: list[dict[str, Any]]) -> list[Found]:
+    """What DuckDB 1.5.5 finds, of a DuckLake catalog or (None) of Delta tables: see `duckdb_155.py`."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    said = json.dumps({"place": place, "asks": asks})
+    script = str(Path(duckdb_155.__file__))
+    ended = subprocess.run(
+        [str(python()), script], input=said, capture_output=True, text=True, check=False, env=environment
+    )
+    assert ended.returncode == 0, ended.stderr
+    found: list[Found] = json.loads(ended.stdout)
+    return found
+
+
+def ours(workspace: Workspace, dataset: str, position: int) -> Found:
+    """What `tradex query --as-of` says, in the same form."""
+    answer = workspace.query(f'select columns(*)::varchar from "{dataset}"', as_of=str(position), trusting=True)
+    texts = sorted(json.dumps(list(row)) for row in answer.rows)
+    return {"rows": len(texts), "digest": duckdb_155.hashlib.sha256("\n".join(texts).encode()).hexdigest(),
+            "columns": list(answer.columns)}  # fmt: skip
+
+
+def delta_rs(table: Path, version: int) -> Found:
+    """What delta-rs finds of a Delta table as of a version."""
+    import deltalake
+
+    return _arrow(deltalake.DeltaTable(str(table), version=version).to_pyarrow_table())
+
+
+def polars(table: Path, version: int) -> Found:
+    """What polars finds of it."""
+    import polars as pl
+
+    return _arrow(pl.read_delta(str(table), version=version).to_arrow())
+
+
+def _arrow(rows: Any) -> Found:
+    with duckdb.connect() as connection:
+        connection.register("rows", rows)
+        return duckdb_155.found(connection, "rows")
