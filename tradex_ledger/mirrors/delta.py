@@ -63,6 +63,11 @@ class DeltaMirror:
         noted = self._noted()
         return noted.held if noted else None
 
+    def fits(self) -> bool:
+        """As the port has it."""
+        noted = self._noted()
+        return noted is None or all(_leads(self.folder / name / LINK, self.lake) for name in noted.commits)
+
     def left_out(self) -> dict[str, str]:
         """The datasets that have no table here, and why."""
         noted = self._noted()
@@ -86,6 +91,7 @@ class DeltaMirror:
         tables: dict[str, delta_log.End] = {}
         for name, commits in (noted.commits if noted else {}).items():
             tables[name] = self._end_of(name, commits)
+            self._link(name)
         done = 0
         for step in steps:
             laid = [self._commit(step, change, tables, left_out) for change in step.changes]
@@ -129,7 +135,7 @@ class DeltaMirror:
         make_folder(table / LOG)
         link, target = table / LINK, os.path.relpath(os.path.realpath(self.lake), os.path.realpath(table))
         if os.path.lexists(link):
-            if os.path.realpath(link) == os.path.realpath(self.lake):
+            if _leads(link, self.lake):
                 return
             link.unlink()
         link.symlink_to(target, target_is_directory=True)
@@ -169,6 +175,10 @@ class DeltaMirror:
                 log.parent.rmdir()
         except OSError as error:
             raise translate(error, f"clearing the mirror {self.name} in {self.folder}") from error
+
+
+def _leads(link: Path, lake: Path) -> bool:
+    return link.is_symlink() and os.path.realpath(link) == os.path.realpath(lake)
 
 
 def read_note(name: str, folder: Path) -> Noted | None:

@@ -48,6 +48,11 @@ class DuckLakeMirror:
         """As the port has it."""
         return self.place.held(self.name)
 
+    def fits(self) -> bool:
+        """As the port has it."""
+        said = self.place.facts(self.name)
+        return not said or said.get("data_path") == self.data_path
+
     def left_out(self) -> dict[str, str]:
         """The datasets that have no table here, and why."""
         return self.place.left_out(self.name)
@@ -70,7 +75,7 @@ class DuckLakeMirror:
             for step in new:
                 writer.step(step)
             writer.sum_up()
-            if held is None or held.position < upto.position:
+            if held is None or held.position <= upto.position:
                 set_facts(connection, upto, self.data_path, writer.left_out)
             self.point("before the catalog is there")
         self.point("after the catalog is there")

@@ -60,7 +60,7 @@ def sync(
     check_held(store, setting.name, before)
     upto = _head(store)
     since = before.position if before else 0
-    if before is not None and since == upto.position:
+    if before is not None and since == upto.position and mirror.fits():
         return Synced(setting, since, 0)
     known, span = {} if known is None else known, (since, upto.position)
     if span not in known:

@@ -30,6 +30,10 @@ class Mirror(Protocol):
         """How far it has come; None where there is nothing yet. Raises: `StrangeMirrorError`, `EnvironmentFault`."""
         ...
 
+    def fits(self) -> bool:
+        """Whether it finds the lake where that is; a workspace may have moved. Raises what `held` raises."""
+        ...
+
     def take(self, steps: Sequence[Step], before: Held | None, upto: Held) -> int:
         """Take in the steps behind `before`, which it held when they were worked out; returns how many it had not.
 
