@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests import worlds
-from tests.cli.test_light import run_all
 from tests.kit import small
+from tests.kit.loaded import run_all
 from tests.kit.tree import CLI
 
 Offered = Callable[[str], list[str]]

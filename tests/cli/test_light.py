@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,9 +9,8 @@ import pytest
 from tests import worlds
 from tests.kit import small
 from tests.kit.commands import paths
-from tests.kit.tree import ROOT
+from tests.kit.loaded import HEAVY, run_all
 from tradex_ledger.cli.main import cli
-from tradex_ledger.extras import NEEDED
 
 RUN = "the run that stands in the workspace"
 REQUEST = ("dataset", "gold", "--no-override-state", "--reason", small.REASON)
@@ -82,35 +76,6 @@ WRITING = {
     *(f"backfill {name}" for name in ("approve", "reject", "cancel", "run", "pause", "resume", "release", "revert")),
     *("backfill request logical", "backfill request forced"),  # with --dry-run as those above
 }
-HEAVY = ("sqlalchemy", "eventsourcing", *(package for packages in NEEDED.values() for package in packages))
-CODE = """
-import io, json, sys
-from contextlib import redirect_stderr, redirect_stdout
-from tradex_ledger.cli.main import run
-most, *heavy = sys.argv[1:]
-for call in json.load(sys.stdin):
-    with redirect_stdout(io.TextIOWrapper(io.BytesIO())), redirect_stderr(io.StringIO()) as said:
-        status = run(call)
-    loaded = [name for name in heavy if name in sys.modules]
-    if loaded or status > int(most):
-        sys.exit(f"{call}: exit status {status}, loads {loaded}: {said.getvalue()}")
-"""
-
-
-def run_all(
-    calls: Sequence[tuple[str, ...]], most: int = 1, heavy: tuple[str, ...] = HEAVY, **environment: str
-) -> None:
-    """Run calls in one process, until one loads what is heavy, or ends with more than `most` as its exit status."""
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, str(most), *heavy],
-        check=False,
-        input=json.dumps(calls),
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, **environment},
-    )
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")

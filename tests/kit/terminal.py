@@ -51,7 +51,7 @@ class Screen(io.StringIO):
     def beside(self) -> Screen:
         """Another stream to the same screen, as standard output is beside standard error."""
         other = Screen(is_terminal=self._is_terminal)
-        other.write = self.write  # type: ignore[method-assign]
+        other.write = self.write  # type: ignore[method-assign]  # to one buffer
         return other
 
     def lines(self) -> list[str]:

@@ -14,14 +14,14 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import partial
 from math import isfinite, isnan
-from typing import TYPE_CHECKING, Protocol, TextIO, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeAlias, TypeVar
 
 import orjson
 
 from tradex_ledger.cli.bars import BARS
 from tradex_ledger.cli.escape import clipped, masked, shown, shown_json
 from tradex_ledger.cli.loudness import LOUDNESS
-from tradex_ledger.cli.stages import RUN
+from tradex_ledger.cli.stages import Progress, stage_lines
 from tradex_ledger.cli.terminal import is_drawn_on, is_unicode, size_of
 from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
 from tradex_ledger.paths import readable
@@ -34,12 +34,6 @@ Facts = dict[str, object]
 """Names and values for people."""
 Plain: TypeAlias = "bool | int | float | str | orjson.Fragment | list[Plain] | dict[str, Plain] | None"
 """What JSON's writer takes."""
-
-
-class Progress(Protocol):
-    """Hears how far something is: `done` of `total` parts of a stage; 0 of 0 where nobody knows."""
-
-    def __call__(self, stage: str, done: int, total: int) -> None: ...
 
 
 DEEPEST = 200
@@ -271,20 +265,7 @@ class Show:
             finally:
                 BARS.end()
         else:
-            yield self._stage_lines()
-
-    def _stage_lines(self) -> Progress:
-        heads = set[str]()
-
-        def callback(stage: str, done: int, total: int) -> None:
-            if RUN.fullmatch(stage):
-                if stage not in heads:
-                    self._write(self.err, f"{stage}: {total} partitions" if total else stage)
-                heads.add(stage)
-            elif done == total:
-                self._write(self.err, f"{stage}: {done} of {total}" if total else stage)
-
-        return callback
+            yield stage_lines(partial(self._write, self.err))
 
     def _write(self, stream: TextIO | None, text: str) -> None:
         """One line, whatever the text holds; what is said beside the result holds no password."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from tradex_ledger.cli.escape import clipped, masked, shown
 
@@ -14,6 +15,27 @@ RUN = re.compile(r"(?:bf|run)-[0-9a-z]+")
 _NARROWEST, _WIDEST = 6, 30
 """Cells of a bar."""
 _GAP = "  "
+
+
+class Progress(Protocol):
+    """Hears how far something is: `done` of `total` parts of a stage; 0 of 0 where nobody knows."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None: ...
+
+
+def stage_lines(write: Callable[[str], None]) -> Progress:
+    """A line for each run that begins, and for each stage that is done."""
+    heads = set[str]()
+
+    def callback(stage: str, done: int, total: int) -> None:
+        if RUN.fullmatch(stage):
+            if stage not in heads:
+                write(f"{stage}: {total} partitions" if total else stage)
+            heads.add(stage)
+        elif done == total:
+            write(f"{stage}: {done} of {total}" if total else stage)
+
+    return callback
 
 
 @dataclass(slots=True)

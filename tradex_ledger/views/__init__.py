@@ -139,6 +139,7 @@ def add_projections(connection: duckdb.DuckDBPyConnection, names: Iterable[str])
     view = _OPEN[connection]
     for name in names:
         view.add(name)
+        slow.detail(f"{name} is worked out as of {view.upto}, over what is kept as of {view.above}")
 
 
 def add_events(connection: duckdb.DuckDBPyConnection) -> None:

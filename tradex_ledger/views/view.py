@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from tradex_ledger import lifecycle, slow
+from tradex_ledger import lifecycle
 from tradex_ledger.ledger.columnar import WITH_DATA, Events, among, scan, typed
 from tradex_ledger.ledger.rows import check_some
 from tradex_ledger.ledger.select import Store, read
@@ -97,11 +97,8 @@ class View:
             return
         if name == LIFECYCLE:
             self.connection.execute(f"create table lifecycle ({lifecycle.COLUMNS}) as {lifecycle.as_values()}")
-        elif self._add_kept(name):
-            slow.detail(f"{name} is what is kept of it as of {self.above}, and what came since")
-        else:
+        elif not self._add_kept(name):
             self._add_whole(name)
-            slow.detail(f"{name} is worked out from the events up to {self.upto}")
         self.present.add(name)
 
     def all_events(self) -> None:
