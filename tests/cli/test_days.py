@@ -9,6 +9,7 @@ import pytest
 
 from tests import worlds
 from tradex_ledger.cli.days import day_said
+from tradex_ledger.cli.layouts.run import days_text
 from tradex_ledger.cli.main import run
 from tradex_ledger.errors import UsageError
 
@@ -66,3 +67,10 @@ def test_what_was_meant_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[s
         said = capsys.readouterr().err
         assert "did you mean" in said.lower()
         assert meant in said
+
+
+def test_the_days_of_a_run_are_told_with_both_ends():
+    assert days_text("2024-03-09", "2024-03-14") == "2024-03-09..2024-03-14"
+    assert days_text("2024-03-11T00:00:00.000000Z", "2024-03-21T00:00:00.000000Z") == "2024-03-11..2024-03-20"
+    assert days_text(None, "2024-03-01T00:00:00.000000Z") == "beginning..2024-02-29"
+    assert days_text(None, "2024-03-01T06:00:00.000000Z") == "beginning..2024-03-01"

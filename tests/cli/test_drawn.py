@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from tradex_ledger.cli.drawn import draw
+from tradex_ledger.cli.drawn import beside, draw
 
 ID, DAYS, WHY = "bf-1m8f6b9v6smyz", "2024-03-09..2024-03-14", "The X API was down from 12 to 14 March, INC-4211"
 COLUMNS = ("run", "kind", "status", "range", "progress", "rows", "took", "by", "why")
@@ -85,3 +85,32 @@ def test_a_text_with_a_long_word_is_folded_and_not_left_out(monkeypatch: pytest.
     assert f"added{word}ofmaria" in "".join(line[28:].strip() for line in out.getvalue().splitlines()[1:]).replace(
         " ", ""
     )
+
+
+def test_what_says_nothing_goes_first_and_what_rows_are_shown_for_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = ("layer", "status", "rows", "error", "note")
+    lines = [["gold", "FAILED", "12", "out of memory at a day", "-"], ["silver", "COMPLETED", "9", "-", "-"]]
+    out = io.StringIO()
+    monkeypatch.setenv("COLUMNS", "38")
+    assert draw(columns, lines, lines, "", False, out) == ["rows", "note"]
+    monkeypatch.setenv("COLUMNS", "24")
+    out = io.StringIO()
+    assert draw(columns, lines, lines, "", False, out) == [], "each row is a record"
+    assert out.getvalue().startswith("layer   gold\nstatus  FAILED\n")
+    spare = [[name, state, rows, "-", note] for name, state, rows, _, note in lines]
+    out = io.StringIO()
+    assert draw(columns, spare, spare, "", False, out) == ["error", "note"]
+
+
+def test_facts_fold_at_words_and_stand_below_their_names_where_there_is_no_room() -> None:
+    facts = {"run": ID, "reason": "the posts came in later", "digest": "0a" * 32}
+    assert list(beside(facts, 40)) == [
+        f"run     {ID}",
+        "reason  the posts came in later",
+        f"digest  {('0a' * 32)[:12]}",
+    ]
+    assert list(beside({"reason": facts["reason"]}, 26))[1] == "        later"
+    assert list(beside({"a very long name of a fact": "the posts came in later"}, 30)) == [
+        "a very long name of a fact",
+        "  the posts came in later",
+    ]

@@ -27,13 +27,16 @@ _LEAST = 3
 """So many columns are a table."""
 _NARROWEST = 16
 """Cells that a folded text has at least, if it is that long."""
-_LONGEST_WORD = 24
-"""No id is longer; a word of a text that is (a fingerprint, a path) is broken rather than the text left out."""
+_LONGEST_WORD = 27
+"""No id or time is longer; a word of a text that is (a fingerprint, a path) is broken rather than the text left out."""
 _FIRST_OUT = (
     *("bytes", "took", "duration_ms", "versioned_at", "published_at", "protected_at", "attempts", "progress", "event"),
     *("layer", "versioned_by", "is_read", "indirect", "files", "rows", "kind", "at"),
+    *("cursor_before", "moved_at", "compared_with", "checked_at"),
 )
-"""What goes first where there is no room, in this order; after it, the last columns."""
+"""What goes first where there is no room, in this order, after what says nothing of any row; then, the last columns."""
+_TOLD = frozenset({"what", "cursor", "message", "meaning", "error", "why", "verdict"})
+"""What rows are shown for: where that has no room, each is a record. The first column does not go: it names the row."""
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?Z")
 _STYLES = {
     **dict.fromkeys(("SUCCESS", "published", "current", "identical"), "green"),
@@ -110,10 +113,14 @@ def fitted(cells: Cells, width: int, *, whole: bool) -> Fit:
         )
     )
     shown, gone = list(range(len(cells.columns))), []
+    empty = {place for place in shown if all(line[place] in ("", "-") for line in cells.lines)}
     while _total([least[place] for place in shown]) > width:
         if whole or len(shown) == min(_LEAST, len(cells.columns)):
             return Fit([], [], [])
-        out = min(shown[1:], key=lambda place: (_rank(cells.columns[place]), -place))  # the first says what it is of
+        spare = [place for place in shown[1:] if cells.columns[place] not in _TOLD or place in empty]
+        if not spare:
+            return Fit([], [], [])
+        out = min(spare, key=lambda place: (place not in empty, _rank(cells.columns[place]), -place))
         shown.remove(out)
         gone.append(out)
     widths = _widened([wanted[place] for place in shown], [least[place] for place in shown], width)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tradex_ledger.errors import NotFoundError
+from tradex_ledger.errors import NotFoundError, meant
 from tradex_ledger.views import AsOf, projected
 from tradex_ledger.views.projected import Contract
 
@@ -18,7 +18,8 @@ class UnknownProjectionError(NotFoundError):
     code = "unknown-projection"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"there is no projection {name!r}", mend=f"one of: {', '.join(projected.names())}")
+        names = projected.names()
+        super().__init__(f"there is no projection {name!r}", mend=f"{meant(name, names)}one of: {', '.join(names)}")
 
 
 class RebuiltTable(NamedTuple):

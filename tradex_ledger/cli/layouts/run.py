@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tradex_ledger.cli.layouts.source import look_facts
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _BEGINNINGS = ("requested", "planned", "started")
 STEPS = ("when", "step", "by", "why")
+_MIDNIGHT = "T00:00:00.000000Z"
 COLUMNS = ("run", "kind", "status", "range", "progress", "rows", "took", "by", "why")
 
 
@@ -25,7 +26,7 @@ def run_row(run: Run) -> Facts:
         "run": run.run_id,
         "kind": run.kind,
         "status": run.status,
-        "range": f"{day(run.range_from)}..{day(run.range_to)}",
+        "range": days_text(run.range_from, run.range_to),
         "progress": f"{run.built_partitions}/{run.planned_partitions}",
         "rows": run.rows,
         "took": took_text(run).partition(":")[0],
@@ -37,6 +38,13 @@ def run_row(run: Run) -> Facts:
 def day(text: str | None) -> str:
     """The day of a cursor."""
     return (text or "beginning")[:10]
+
+
+def days_text(first: str | None, last: str) -> str:
+    """The days of a run, both included: where a cursor ends it, the day before that begins."""
+    if last.endswith(_MIDNIGHT):
+        last = (date.fromisoformat(last[:10]) - timedelta(days=1)).isoformat()
+    return f"{day(first)}..{last[:10]}"
 
 
 def took_text(run: Run) -> str:
@@ -58,7 +66,7 @@ def whole(show: Show, document: RunDocument) -> None:
             "status": run.status,
             "driver": document.driver and _driver(document.driver, document.id, run.run_kind),
             "of": run.subject,
-            "range": f"{day(run.range_from)}..{day(run.range_to)}",
+            "range": days_text(run.range_from, run.range_to),
             "override_state": run.override_state,
             **(request_facts(asked, document.state, plan.state_read if plan else None) if asked else {}),
             "one of the group": run.request_group,

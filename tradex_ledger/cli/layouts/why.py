@@ -8,7 +8,7 @@ from itertools import groupby
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from tradex_ledger.cli.layouts.run import day
+from tradex_ledger.cli.layouts.run import day, days_text
 from tradex_ledger.cli.show import cell
 from tradex_ledger.cli.words import short
 
@@ -144,7 +144,7 @@ def _batches(batches: Sequence[Batch]) -> Iterator[str]:
 
 
 def _run(run: RunBehind) -> str:
-    range_ = f"{day(run.range_from)}..{day(run.range_to)}"
+    range_ = days_text(run.range_from, run.range_to)
     asked = f"{run.run_id}, {_kind(run)} over {range_}, asked for by {run.requested_by} at {_moment(run.requested_at)}"
     why_ = f": {run.reason}" if run.reason else ""
     ticket = f" ({run.ticket})" if run.ticket else ""
