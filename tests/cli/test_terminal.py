@@ -67,16 +67,17 @@ def test_a_run_says_soon_what_it_does_in_lines_that_fit_and_its_result_is_whole(
     mine = Path(shutil.copytree(folder, tmp_path / "ws"))
     shown = ran(mine, "backfill", "run", run_id, columns=columns, environment=environment)
     assert shown.status == 0, shown.raw
-    quiet = shown.moments[0] if environment.get("TERM") == "dumb" else shown.longest_silence_s()
+    is_drawn = environment.get("TERM") != "dumb"  # else they are lines of a log, which are not cut
+    quiet = shown.longest_silence_s() if is_drawn else shown.moments[0]
     assert quiet < 4 * SOON_S, "a machine that has much to do may be late, and by so much"
     lines = [line.rstrip() for line in shown.lines]
     begins = next(n for n, line in enumerate(lines) if re.match(r"run +bf-", line))
     above = lines[:begins]
-    assert all(cells(line) < columns for line in above if "warning" not in line and not line.endswith(" ..."))
+    assert not is_drawn or all(cells(line) < columns for line in above if "warning" not in line)
     (head,) = [line for line in above if line.startswith(run_id)]
     stages = above[above.index(head) + 1 :]
     assert [line.split()[0] for line in stages if line][-1].startswith("publish")
-    if environment.get("TERM") == "dumb":
+    if not is_drawn:
         assert "\x1b" not in shown.raw
     if environment.get("NO_COLOR"):
         assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", shown.raw)

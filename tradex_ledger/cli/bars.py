@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from tradex_ledger.cli.stages import RUN, Look, Stage, drawn, waiting
+from tradex_ledger.cli.stages import RUN, Look, Stage, cut, drawn, waiting
 from tradex_ledger.cli.terminal import is_drawn_on, is_unicode, size_of
 
 MOST = 12
@@ -125,7 +125,8 @@ class Bars:
         assert self._stream is not None
         if self._is_plain:
             if not self._was_said:
-                self._write(f"{self._name}: {self._what} ...\n")
+                room = size_of(self._stream)[0] - len(" ...") - 1
+                self._write(f"{cut(f'{self._name}: {self._what}', room, is_unicode=False)} ...\n")
             self._was_said = True
             return
         columns, rows = size_of(self._stream)

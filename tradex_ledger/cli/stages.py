@@ -152,9 +152,10 @@ def _head(run: Stage, stages: Sequence[Stage], now: float, look: Look) -> str:
         parts.append(f"about {clock(left)} left")
     elif not run.total and not stages:
         parts.append("looking at what is to be done")
-    text = f"{run.name}{_GAP}{', '.join(parts)}"
-    counted = f"{run.name}{_GAP}{run.done} of {run.total} partitions, {', '.join(parts)}"
-    return cut(counted if run.total and len(counted) <= look.width else text, look.width, is_unicode=look.is_unicode)
+    counts = (f"{run.done} of {run.total} partitions", f"{run.done}/{run.total}") if run.total else ()
+    texts = [f"{run.name}{_GAP}{', '.join([*told, *parts])}" for told in (*((count,) for count in counts), ())]
+    fitting = next((text for text in texts if len(text) <= look.width), texts[-1])
+    return cut(fitting, look.width, is_unicode=look.is_unicode)
 
 
 def _count(stage: Stage) -> str:
