@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tradex_ledger.cli.layouts.source import look_facts
 from tradex_ledger.cli.show import Facts, Show
 from tradex_ledger.cli.words import bytes_text, seconds_text, short
+from tradex_ledger.domain.day import day_of, iso, later, start_of
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.run import Driver, RunDocument
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 _BEGINNINGS = ("requested", "planned", "started")
 STEPS = ("when", "step", "by", "why")
-_MIDNIGHT = "T00:00:00.000000Z"
 COLUMNS = ("run", "kind", "status", "range", "progress", "rows", "took", "by", "why")
 
 
@@ -42,9 +42,8 @@ def day(text: str | None) -> str:
 
 def days_text(first: str | None, last: str) -> str:
     """The days of a run, both included: where a cursor ends it, the day before that begins."""
-    if last.endswith(_MIDNIGHT):
-        last = (date.fromisoformat(last[:10]) - timedelta(days=1)).isoformat()
-    return f"{day(first)}..{last[:10]}"
+    end = day_of(last)
+    return f"{day(first)}..{iso(later(end, -1) if last == start_of(end) else end)}"
 
 
 def took_text(run: Run) -> str:
