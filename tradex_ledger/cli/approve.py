@@ -58,7 +58,7 @@ def approve(
         named = dict.fromkeys(part for one in run_ids for part in _parts(workspace, one, group))
         if len(named) > 1 and (plan_digest or signing.print_text or signing.signature):
             raise click.UsageError("--plan, --print-text and --signature are of one backfill; --sign signs each.")
-        looks = [show_first(call, workspace, run_id, APPROVE) for run_id in named]
+        looks = [show_first(call, workspace, run_id, APPROVE, among=len(named)) for run_id in named]
         if signing.print_text is not None:
             print_text(call, workspace, looks[0], APPROVE, signing.print_text)
             return

@@ -13,7 +13,7 @@ import click
 
 from tradex_ledger.cli.bars import BARS
 from tradex_ledger.cli.common import Call
-from tradex_ledger.cli.layouts.run import shown
+from tradex_ledger.cli.layouts.run import shown, shown_shortly
 from tradex_ledger.domain.signing import APPROVE, NAMESPACE
 from tradex_ledger.errors import TradexError
 
@@ -64,8 +64,10 @@ class Look:
     plan_digest: str | None
 
 
-def show_first(call: Call, workspace: Workspace, prefix: str, decision: str) -> Look:
+def show_first(call: Call, workspace: Workspace, prefix: str, decision: str, *, among: int = 1) -> Look:
     """Show what is decided on, as of the newest position; a program, which asks for one document, is shown the last.
+
+    Of one among several only what was asked for, and its effects.
 
     Raises what showing it raises: nobody approves what cannot be seen. To say no, it suffices to know that it cannot.
     """
@@ -79,7 +81,7 @@ def show_first(call: Call, workspace: Workspace, prefix: str, decision: str) -> 
             raise
         call.show.warning(f"{run_id} cannot be shown: {error.message}")
         return Look(run_id, position, None)
-    shown(call.show, document)
+    (shown if among == 1 else shown_shortly)(call.show, document)
     call.show.line()
     return Look(run_id, position, document.plan.digest if document.plan else None)
 

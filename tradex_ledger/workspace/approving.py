@@ -43,9 +43,10 @@ class NotAllApprovedError(RefusedError):
 
     def __init__(self, refused: Mapping[str, TradexError], asked: int) -> None:
         reasons = "; ".join(error.message for error in refused.values())
+        mend = next(iter(refused.values())).mend
         super().__init__(
             f"{len(refused)} of {asked} backfills cannot be approved, so none was: {reasons}",
-            mend=f"leave {', '.join(refused)} out, or: {next(iter(refused.values())).mend}",
+            mend=mend if len(refused) == asked else f"leave {', '.join(refused)} out, or: {mend}",
         )
 
 

@@ -168,6 +168,17 @@ def shown(show: Show, document: RunDocument) -> None:
         show.warning(text)
 
 
+def shown_shortly(show: Show, document: RunDocument) -> None:
+    """What was asked for, and what it would do to readers."""
+    run = document.run
+    show.line(f"{run.run_id}: {run.kind} backfill of {run.subject}, {day(run.range_from)}..{day(run.range_to)}")
+    show.line(f"asked for by {run.requested_by}: {run.reason}")
+    if document.effects is not None:
+        from tradex_ledger.cli.layouts.effects import effects
+
+        effects(show, document.effects)
+
+
 def next_step(run_id: str, status: str, run_kind: str = "backfill") -> str:
     """The command that takes a run further."""
     if run_kind == "incremental" and status != "HELD":
