@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from tradex_ledger.audit.look import Look
 from tradex_ledger.domain.alerts import STREAM, AlertLog
 from tradex_ledger.errors import NotFoundError, UsageError
 from tradex_ledger.ledger.entry import format_time
-from tradex_ledger.ledger.named import SHORTEST_ID
+from tradex_ledger.ledger.named import NoSuchStreamError
 from tradex_ledger.relations.messages import CLEARED
 from tradex_ledger.workspace.core import Core
 
@@ -31,14 +32,6 @@ class NoSuchAlertError(NotFoundError):
             f"no one alert that is open is about {about!r}; what there is: {known}",
             mend="name a run, or what stands under `about`: tradex alerts",
         )
-
-
-def _begins(message: Message, about: str) -> bool:
-    """Whether a beginning of an id, long enough to be one, names the run of a message."""
-    kind, dash, rest = about.rpartition("-")
-    run_id = message.run_id or ""
-    beginning = run_id.partition("-")[2].startswith(rest) and (not dash or run_id.startswith(f"{kind}-"))
-    return bool(run_id) and len(rest) >= SHORTEST_ID and beginning
 
 
 def _moment(until: datetime | str) -> datetime:
@@ -81,28 +74,32 @@ class Alerts:
         >>> ws.alerts.acknowledge("bf-1m83", reason="the vendor knows, INC-4290")             # doctest: +SKIP
         """
         found = [one for one in self.messages() if one.state != CLEARED]
-        meant = [one for one in found if about == one.about] or [one for one in found if _begins(one, about)]
-        if len(meant) != 1:
-            raise NoSuchAlertError(about, [one.about for one in meant or found])
+        meant = [one for one in found if about == one.about] or self._of_run(found, about)
+        positions = sorted(position for one in meant for position in one.positions)
         log = self._log()
         log.acknowledge(
-            meant[0].positions,
+            positions,
             reason=reason,
             until=None if until is None else format_time(_moment(until)),
             by=self.core.actor,
             policy=self.core.policy,
         )
         self.core.ledger.append(log)
-        (told,) = [one for one in self.messages() if one.positions == meant[0].positions]
-        return told
+        return next(one for one in self.messages() if positions[0] in one.positions)
+
+    def _of_run(self, found: Sequence[Message], prefix: str) -> list[Message]:
+        """What is told of the run whose id begins so. Raises: what `find_run` raises, `NoSuchAlertError`."""
+        with suppress(NoSuchStreamError):
+            run_id = self.core.find_run(prefix)
+            if meant := [one for one in found if one.run_id == run_id]:
+                return meant
+        raise NoSuchAlertError(prefix, [one.about for one in found])
 
     def _log(self) -> AlertLog:
         ledger = self.core.ledger
-        return (
-            ledger.get(AlertLog, STREAM, "stream")
-            if ledger.version_of(STREAM)
-            else AlertLog.open(0, by=self.core.actor)
-        )
+        if not ledger.version_of(STREAM):
+            return AlertLog.open(0, by=self.core.actor)
+        return ledger.get(AlertLog, STREAM, "stream")
 
     def deliver(self, right: str = "deliver") -> int:
         """Send the alerts that were not sent yet, a message a run; returns how many messages. A worker does so by its
