@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,11 +55,14 @@ def approve(
     Several are allowed together, or none of them is.
     """
     signing = Signing(**how)
+    if signing.print_text is not None and (comment is not None or hold):
+        raise click.UsageError("--comment and --hold are no part of the text: give them with --signature.")
     with call.open(records=signing.print_text is None) as workspace:
         named = dict.fromkeys(part for one in run_ids for part in _parts(workspace, one, group))
         if len(named) > 1 and (plan_digest or signing.print_text or signing.signature):
             raise click.UsageError("--plan, --print-text and --signature are of one backfill; --sign signs each.")
         looks = [show_first(call, workspace, run_id, APPROVE, among=len(named)) for run_id in named]
+        looks = [replace(look, position=seen or look.position) for look in looks]
         if signing.print_text is not None:
             print_text(call, workspace, looks[0], APPROVE, signing.print_text)
             return
@@ -71,12 +75,12 @@ def approve(
                     plan_digest=look.plan_digest if plan_digest is None else plan_digest,
                     comment=comment,
                     hold=hold,
-                    seen=seen or look.position,
+                    seen=look.position,
                     signed=signed.get(look.run_id),
                 )
             ]
         else:
-            ids, shown = [look.run_id for look in looks], seen or looks[0].position
+            ids, shown = [look.run_id for look in looks], looks[0].position
             done = workspace.backfills.approve_all(ids, comment=comment, hold=hold, seen=shown, signed=signed)
         _approved(call, workspace, [one.id for one in done])
 
