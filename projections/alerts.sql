@@ -1,9 +1,8 @@
--- What somebody must hear of (N35): failures, volumes out of bounds, runs beyond their SLA, held publications, plans
--- that wait for an approval, partitions that came out otherwise from the same inputs, engines that give other rows than
--- what was built, cursors in the future or days behind, files at a source with more rejected lines than are kept, with
--- rows that are later than the clock or that came in late (told when there are more of them than at the look at that
--- source before), and rows that were left out because their day is protected. Rows are called posts where only posts
--- are read. What mends a thing clears it: a later step of its run, a later look, a moved cursor, a verdict, a version,
+-- What somebody must hear of (N35): failures, volumes out of bounds, runs beyond their SLA, held publications,
+-- partitions that came out otherwise from the same inputs, engines that give other rows than what was built, cursors in
+-- the future or days behind, files at a source with more rejected lines than are kept or with rows that are later than
+-- the clock (told when there are more of them than at the look at that source before), and rows that were left out
+-- because their day is protected. Rows are called posts where only posts are read. What mends a thing clears it: a later step of its run, a later look, a moved cursor, a verdict, a version,
 -- or another run's publication of that day. Whoever acknowledged one, until when, stands beside it.
 with delivered as (
     select
@@ -41,8 +40,7 @@ looks as (
         regexp_extract(data ->> '$.source', '^([a-z][a-z0-9_]*)=', 1) as source,
         if(if(source = '', data ->> '$.pipeline' = 'x', source = 'x_posts'), 'posts', 'rows') as noun,
         coalesce((data ->> '$.found.beyond')::bigint, 0) as beyond,
-        coalesce((data ->> '$.found.odd."created_at later than the clock"')::bigint, 0) as later,
-        (data ->> '$.late.posts')::bigint as late
+        coalesce((data ->> '$.found.odd."created_at later than the clock"')::bigint, 0) as later
     from events
     where topic = 'source.looked'
 ),
@@ -53,12 +51,10 @@ swollen as (
         noun,
         case when beyond > lag(beyond, 1, 0) over w then beyond end as beyond,
         case when later > lag(later, 1, 0) over w then later end as later,
-        case when late > coalesce(lag(late ignore nulls) over w, 0) then late end as late,
         source
     from looks
     window w as (partition by source order by position)
     qualify coalesce(beyond > lag(beyond, 1, 0) over w, false) or coalesce(later > lag(later, 1, 0) over w, false)
-        or coalesce(late > coalesce(lag(late ignore nulls) over w, 0), false)
 ),
 nouns as (
     select run_id, if(bool_and(noun = 'posts'), 'posts', 'rows') as noun
@@ -77,15 +73,10 @@ told as (
             when 'run.contents_differed' then 'two contents of one input'
             when 'run.sla_exceeded' then 'SLA exceeded'
             when 'run.held' then 'held'
-            when 'backfill.planned' then 'waits for approval'
             when 'ledger.cursor_behind' then 'cursor lags'
             when 'dataset.engine_checked' then 'engine gives other rows'
             when 'ledger.cursor_ahead' then 'cursor in the future'
-            when 'source.looked' then case
-                when s.late is not null then 'late ' || s.noun
-                when s.later is not null then s.noun || ' later than the clock'
-                else 'rejected lines not kept'
-            end
+            when 'source.looked' then if(s.later is null, 'rejected lines not kept', s.noun || ' later than the clock')
             when 'run.layer_completed' then coalesce(n.noun, 'posts') || ' withheld'
             else 'failed'
         end as alert,
@@ -117,11 +108,6 @@ told as (
                 (e.data ->> '$.elapsed_ms')::bigint // 1000, (e.data ->> '$.allowed_ms')::bigint // 1000
             )
             when 'run.held' then format('held before publication: {}', e.data ->> '$.why')
-            when 'backfill.planned' then format(
-                'a {} backfill of {} ({} to {}), asked for by {}: {}',
-                r.data ->> '$.kind', r.data ->> '$.dataset', r.data ->> '$.first', r.data ->> '$.last', r."by",
-                r.data ->> '$.reason'
-            )
             when 'ledger.cursor_behind' then format(
                 'the cursor of {} stands at {}, {} days behind the clock: no run has brought it on since',
                 e.data ->> '$.pipeline', (e.data ->> '$.cursor')[:10], e.data ->> '$.days'
@@ -144,10 +130,6 @@ told as (
             when 'source.looked' then concat_ws(
                 '; ',
                 format(
-                    '{} {} at {} were delivered after the runs that covered their days ({} to {})',
-                    s.late, s.noun, e.data ->> '$.source', e.data ->> '$.late.first', e.data ->> '$.late.last'
-                ),
-                format(
                     '{} {} at {} are later than the clock of the machine that read them, and are no {} until then: if '
                     'that clock is behind, set it right, then: tradex backfill propose',
                     s.later, s.noun, e.data ->> '$.source', s.noun
@@ -167,8 +149,6 @@ told as (
     from events e
     left join swollen s on s.position = e.position
     left join nouns n on n.run_id = e.run_id
-    left join (select run_id, data, "by" from events where topic = 'backfill.requested') r
-        on r.run_id = e.run_id and e.topic = 'backfill.planned'
     where e.topic in (
         'backfill.failed', 'incremental_run.failed', 'run.anomaly_detected', 'run.contents_differed', 'run.sla_exceeded',
         'run.held', 'ledger.cursor_ahead', 'ledger.cursor_behind'
@@ -176,10 +156,6 @@ told as (
     or (e.topic = 'dataset.engine_checked' and e.data ->> '$.verdict' = 'different')
     or s.position is not null
     or (e.topic = 'run.layer_completed' and (e.data ->> '$.source.withheld')::bigint > 0)
-    -- What a rule approved, in the same save, waited for nobody.
-    or (e.topic = 'backfill.planned' and e.run_id not in (
-        select run_id from events where topic = 'backfill.approved' and data ->> '$.rule' is not null
-    ))
 ),
 -- What mends each: of all that does, the first.
 mended as (
@@ -187,7 +163,7 @@ mended as (
     from told t
     join steps m on m.run_id = t.run_id and m.position > t.position
     where case
-        when t.topic in ('backfill.failed', 'incremental_run.failed', 'run.held', 'backfill.planned') then true
+        when t.topic in ('backfill.failed', 'incremental_run.failed', 'run.held') then true
         when t.topic = 'run.sla_exceeded' then m.is_end
         else m.gives_up or m.topic in ('run.released', 'backfill.reverted')
     end
@@ -227,7 +203,7 @@ mended as (
     from told t
     join swollen s on s.position = t.position
     join looks l on l.source is not distinct from s.source and l.position > s.position
-    where coalesce(l.late < s.late, l.later < s.later, l.beyond < s.beyond)
+    where coalesce(l.later < s.later, l.beyond < s.beyond)
     group by t.position
 )
 select
@@ -245,12 +221,11 @@ select
             'backfill.failed', 'incremental_run.failed', 'run.contents_differed', 'dataset.engine_checked',
             'ledger.cursor_ahead'
         ) then 'error'
-        when t.topic in ('backfill.planned', 'run.layer_completed') or t.alert = 'rejected lines not kept' then 'notice'
+        when t.topic = 'run.layer_completed' or t.alert = 'rejected lines not kept' then 'notice'
         else 'warning'
     end as severity,
     case
         when t.topic in ('run.held', 'run.anomaly_detected') then format('tradex audit diff {}', t.run_id)
-        when t.topic = 'backfill.planned' then format('tradex backfill approve {}', t.run_id)
         when t.topic in ('run.contents_differed', 'dataset.engine_checked') then 'tradex engine list'
         when t.topic = 'ledger.cursor_ahead' then 'tradex state history'
         when t.topic in ('ledger.cursor_behind', 'incremental_run.failed') then 'tradex run'

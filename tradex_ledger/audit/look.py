@@ -192,10 +192,11 @@ class Look:
         return Reader(self.store).read(TWO_CONTENTS, "true order by dataset")
 
     def alerts(self, as_of: Asked = None) -> list[Alert]:
-        """All alerts, oldest first, with what was delivered."""
-        from tradex_ledger.relations.runs import ALERTS
+        """All alerts and notices, oldest first, with what was delivered."""
+        from tradex_ledger.relations.runs import ALERTS, NOTICES
 
-        return Reader(self.store, as_of).read(ALERTS, "true order by position")
+        reader = Reader(self.store, as_of)
+        return sorted([*reader.read(ALERTS), *reader.read(NOTICES)], key=lambda one: (one.position, one.alert))
 
     def messages(self, as_of: Asked = None, *, now: datetime) -> list[Message]:
         """Alerts as they are told, the oldest first, as they stand now (UTC), or stood at the position's own time."""

@@ -23,9 +23,9 @@ class AlertLog(Aggregate):
 
     def __init__(self) -> None:
         self.delivered_position: int = 0
-        self.beyond: frozenset[int] = frozenset()
+        self.beyond: list[int] = []
         self.reached: dict[str, int] = {}
-        self.reached_beyond: dict[str, frozenset[int]] = {}
+        self.reached_beyond: dict[str, list[int]] = {}
 
     class Opened(CreatedEvent):
         """Alerts are delivered from here on; what happened before is old news."""
@@ -52,7 +52,7 @@ class AlertLog(Aggregate):
 
         def apply(self, aggregate: AlertLog) -> None:
             aggregate.delivered_position = self.position
-            aggregate.beyond = frozenset(self.beyond)
+            aggregate.beyond = list(self.beyond)
 
     class ReceiverReached(Event):
         """The alerts up to the event at that position, and some beyond it, reached one of several receivers."""
@@ -69,7 +69,7 @@ class AlertLog(Aggregate):
 
         def apply(self, aggregate: AlertLog) -> None:
             aggregate.reached[self.receiver] = self.position
-            aggregate.reached_beyond[self.receiver] = frozenset(self.beyond)
+            aggregate.reached_beyond[self.receiver] = list(self.beyond)
 
     class Acknowledged(Event):
         """A person said that some alerts are known, and why: they are not sent any more. `until` is a time."""
@@ -92,7 +92,7 @@ class AlertLog(Aggregate):
     def reach(self, receiver: str, position: int, *, by: str, beyond: Sequence[int] = ()) -> None:
         """Record that one of several receivers was told, so that it is not told again while another is down."""
         up_to = max(self.delivered_position, self.reached.get(receiver, 0))
-        known = self.reached_beyond.get(receiver, frozenset())
+        known = self.reached_beyond.get(receiver, [])
         if (told := _further((up_to, known), position, beyond)) is not None:
             self.trigger_event(self.ReceiverReached, position=told[0], receiver=receiver, beyond=told[1], by=by)
 
@@ -107,8 +107,8 @@ class AlertLog(Aggregate):
         self.trigger_event(self.Acknowledged, alerts=sorted({*alerts}), reason=check_reason(reason), until=until, by=by)
 
 
-def _further(known: tuple[int, frozenset[int]], position: int, beyond: Sequence[int]) -> tuple[int, list[int]] | None:
+def _further(known: tuple[int, list[int]], position: int, beyond: Sequence[int]) -> tuple[int, list[int]] | None:
     """How far something was told, where that is further than it was known to be."""
     up_to = max(known[0], position)
-    more = {one for one in {*known[1], *beyond} if one > up_to}
-    return None if (up_to, frozenset(more)) == known else (up_to, sorted(more))
+    told = (up_to, sorted(one for one in {*known[1], *beyond} if one > up_to))
+    return None if told == known else told

@@ -18,8 +18,9 @@ _MESSAGES = """
                 when acknowledged_by is not null and acknowledged_until > $1 then 'acknowledged'
                 else 'open'
             end as state,
-            coalesce(run_id, concat_ws(' ', alert, dataset)) as about
-        from alerts
+            -- What one event says is told at once.
+            min(coalesce(run_id, concat_ws(' ', alert, dataset))) over (partition by position) as about
+        from (from alerts union all by name from notices)
         where $2 or not delivered
     ),
     kinds as (
@@ -108,6 +109,6 @@ class Message(NamedTuple):
 def messages(connection: duckdb.DuckDBPyConnection, moment: datetime, *, delivered: bool = True) -> list[Message]:
     """All messages, in the order of their first alerts, as they stand at a moment (UTC): of all alerts, or of those
     that were not delivered."""
-    add_projections(connection, ("alerts",))
+    add_projections(connection, ("alerts", "notices"))
     found = connection.execute(_MESSAGES, [moment.astimezone(UTC).replace(tzinfo=None), delivered]).fetchall()
     return [Message._make(row) for row in found]
