@@ -3,7 +3,7 @@ readers have or had; between two logic versions; between two positions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -21,7 +21,7 @@ from tradex_ledger.datasets.sandbox import confine
 from tradex_ledger.domain.dataset_errors import NoSuchVersionError
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.errors import RefusedError
-from tradex_ledger.lake.port import Lake
+from tradex_ledger.lake.port import Files
 from tradex_ledger.lake.storage import LakeFileError, translate
 from tradex_ledger.lake.verified import Reading
 from tradex_ledger.ledger.application import Ledger
@@ -77,7 +77,7 @@ class Differ:
     def __init__(
         self,
         ledger: Ledger,
-        lake: Lake,
+        lake: Files,
         *,
         as_of: Asked = None,
         trusting: bool = False,
@@ -155,6 +155,11 @@ class Differ:
             version = last or first or known[dataset]
             return self._differing(tables, pairs_of(dataset, version.layer, version.logic_version, before, after))
 
+    def beside(self, pairs: Sequence[Pair], keys: Mapping[str, Key]) -> list[Differing]:
+        """What is given, by the given keys; of datasets that have none there, by those on record."""
+        with self._tables(self.as_of) as tables:
+            return self._differing(tables, pairs, keys)
+
     def _before(self, position: int) -> dict[tuple[str, date], Side]:
         if position < 1:
             return {}
@@ -173,11 +178,14 @@ class Differ:
         finally:
             connection.close()
 
-    def _differing(self, tables: Tables, pairs: Sequence[Pair]) -> list[Differing]:
+    def _differing(
+        self, tables: Tables, pairs: Sequence[Pair], given: Mapping[str, Key] | None = None
+    ) -> list[Differing]:
         """The pairs whose rows differ, some days at a time."""
         other = [pair for pair in pairs if pair.before.digests != pair.after.digests]
         paths = tables.paths([(pair.layer, side.files) for pair in other for side in (pair.before, pair.after)])
-        keys = {name: key_of(tables.connection, name) for name in {pair.dataset for pair in other}}
+        keys = dict(given or {})
+        keys |= {name: key_of(tables.connection, name) for name in {pair.dataset for pair in other} if name not in keys}
         confine(tables.connection, paths, memory=MEMORY, spill=SPILL)
         if self.where is not None:
             check_where(tables.connection, self.where)

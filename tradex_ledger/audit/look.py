@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tradex_ledger.audit.documents.verify import VerifyDocument
     from tradex_ledger.audit.documents.why import WhyDocument
     from tradex_ledger.audit.head import Head, Stated
+    from tradex_ledger.audit.put_back import PutBack
     from tradex_ledger.audit.query import QueryOptions
     from tradex_ledger.audit.rebuilt import Rebuilt
     from tradex_ledger.relations.data import Engine, TwoContents
@@ -166,6 +167,15 @@ class Look:
         from tradex_ledger.relations.days import MOMENTS
 
         return Reader(self.store, as_of).read(MOMENTS, "true order by position")
+
+    def put_back(self, as_of: Asked = None, dataset: str | None = None) -> list[PutBack]:
+        """Datasets (or the named one) whose files have the text of an older version; of before, nothing is said."""
+        from tradex_ledger.audit.put_back import put_back
+        from tradex_ledger.datasets.built_in import BUILT_IN
+
+        if is_past(as_of):
+            return []
+        return list(put_back(Reader(self.store), self.config.pipeline or BUILT_IN, dataset))
 
     def states(self, as_of: Asked = None) -> list[PipelineState]:
         """Where each pipeline stands."""

@@ -10,6 +10,7 @@ import click
 from tradex_ledger.cli.common import Call, as_of_option, command, examples, rows_options
 from tradex_ledger.cli.days import DAY, LAST_DAY
 from tradex_ledger.cli.definitions import diff
+from tradex_ledger.cli.preview import preview
 from tradex_ledger.cli.show import Show, cell
 from tradex_ledger.errors import UsageError
 
@@ -39,6 +40,7 @@ def dataset() -> None:
 
 
 dataset.add_command(diff)
+dataset.add_command(preview)
 
 
 @command(dataset, "list", example="tradex dataset list")
@@ -48,6 +50,8 @@ def list_(call: Call, as_of: str | None) -> None:
     """All datasets, upstream first."""
     look = call.look()
     call.answer(look, as_of, look.datasets, lambda show, found: show.rows(found, COLUMNS))
+    for one in look.put_back(as_of):
+        call.show.note(str(one))
 
 
 @command(dataset, "show", example="tradex dataset show gold_signals --partitions")
@@ -59,6 +63,8 @@ def show_(call: Call, name: str, partitions: bool, as_of: str | None) -> None:
     """One dataset: versions, reads, definition, and what is stale in it."""
     look = call.look()
     call.answer(look, as_of, lambda at: look.dataset(name, at, partitions=partitions), _whole)
+    for one in look.put_back(as_of, name):
+        call.show.note(str(one))
 
 
 def _whole(show: Show, document: DatasetDocument) -> None:

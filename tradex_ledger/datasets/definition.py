@@ -225,8 +225,8 @@ def load_pipeline(folder: Path, name: str) -> Pipeline:
     """
     if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
         raise EnvironmentFault(f"the pipeline folder {folder} is not there or not readable", mend="name one that is")
-    references = {p.name: _read(p) for p in sorted(folder.glob("*.csv"))}
-    parsed = [parse_definition(p.stem, _read(p), references) for p in sorted(folder.glob("*.sql"))]
+    references = {p.name: read_text(p) for p in sorted(folder.glob("*.csv"))}
+    parsed = [parse_definition(p.stem, read_text(p), references) for p in sorted(folder.glob("*.sql"))]
     if not parsed:
         raise NotFoundError(f"the pipeline folder {folder} has no definitions (*.sql)")
     for d in parsed:
@@ -234,10 +234,11 @@ def load_pipeline(folder: Path, name: str) -> Pipeline:
             raise DefinitionError(
                 d.name, f"has the name of the pipeline or of a layer: {d.name}", "give it another name"
             )
-    return Pipeline(name, _upstream_first({d.name: d for d in parsed}))
+    return Pipeline(name, upstream_first({d.name: d for d in parsed}))
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A file of a pipeline. Raises: `EnvironmentFault`, `DefinitionError`."""
     if path.exists() and not path.is_file():  # a pipe would be waited for
         raise EnvironmentFault(f"{path} is no file", mend="move it elsewhere, or name it otherwise")
     try:
@@ -250,7 +251,7 @@ def _read(path: Path) -> str:
         ) from None
 
 
-def _upstream_first(definitions: dict[str, Definition]) -> dict[str, Definition]:
+def upstream_first(definitions: dict[str, Definition]) -> dict[str, Definition]:
     """Order definitions so that each follows what it reads; layers never read upwards."""
     ordered: dict[str, Definition] = {}
     waiting = dict(definitions)

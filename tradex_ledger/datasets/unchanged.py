@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from tradex_ledger.datasets.header import HEADER, fields_of, read_by
 from tradex_ledger.sources.registry import reader_version
@@ -24,6 +24,9 @@ class Reference(NamedTuple):
 def references_of(facts: Iterable[Mapping[str, str]]) -> tuple[Reference, ...]:
     """Reference data as an event carries it."""
     return tuple(Reference(**one) for one in facts)
+
+
+References: TypeAlias = tuple[Reference, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,16 @@ def are_unchanged(folder: Path, known: Mapping[str, Known]) -> bool:
         files = {path.stem: path for path in folder.glob("*.sql")}
         return files.keys() == known.keys() and all(_is(files[name], facts) for name, facts in known.items())
     except (OSError, ValueError, RecursionError):  # said by who looks closer
+        return False
+
+
+def has_text(path: Path, text: str, references: References) -> bool:
+    """Whether a file has a text, and the reference data beside it those texts. What cannot be read has not."""
+    try:
+        return _read(path) == text and all(
+            _read(path.with_name(f"{one.name.removesuffix('.csv')}.csv")) == one.text for one in references
+        )
+    except (OSError, ValueError):
         return False
 
 

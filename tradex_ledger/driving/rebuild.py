@@ -20,7 +20,7 @@ from tradex_ledger.driving.execution import Bench, Columns
 from tradex_ledger.driving.fence import DrivenRun
 from tradex_ledger.driving.window import Input, WindowTask
 from tradex_ledger.lake.inputs import InputFile
-from tradex_ledger.lake.port import Lake
+from tradex_ledger.lake.port import Files
 from tradex_ledger.planning.catalog import Catalog
 
 REUSED_A_SAVE = 600
@@ -33,7 +33,7 @@ class Making:
 
     pipeline: Pipeline
     columns: Columns
-    lake: Lake
+    lake: Files
     memory_mb: int
     minutes: int
 

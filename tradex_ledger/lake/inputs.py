@@ -10,7 +10,7 @@ from pathlib import Path
 from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.layers import LAYERS
-from tradex_ledger.lake.port import Lake
+from tradex_ledger.lake.port import Files
 from tradex_ledger.lake.storage import LakeFileError, Stamp, check_file, check_same
 from tradex_ledger.sources.source import Again
 
@@ -24,7 +24,7 @@ class InputFile:
 
     day: Day
     file: LakeFile
-    lake: Lake = field(compare=False)  # of one lake, and none has to be one that can be told apart
+    lake: Files = field(compare=False)  # of one lake, and none has to be one that can be told apart
     again: Again | None = None
     layer: str = LAYERS[0]
 
@@ -61,7 +61,7 @@ class InputFile:
         check_same(self.path, self.file, stamp)
 
 
-def check_near(lake: Lake, file: LakeFile) -> Stamp:
+def check_near(lake: Files, file: LakeFile) -> Stamp:
     """As `check_file` does, of what is here of a file; one that is wrong may be so only here, and is brought again."""
     try:
         return check_file(lake.near(file), file)

@@ -51,30 +51,18 @@ class Entry:
     version: str
 
 
-class Lake(Protocol):
-    """A place of immutable files. Paths are relative to it, with `/` between their parts."""
+class Files(Protocol):
+    """Files to be read, by what is known of them."""
 
     @property
     def name(self) -> str:
-        """Where it is, for people, and as the settings name it: one name, one lake."""
-        ...
-
-    @property
-    def reading(self) -> bool:
-        """Whether whoever opened it only reads; then nothing is written, not even a marker."""
+        """Where they are, for people, and as the settings name it: one name, one lake."""
         ...
 
     @property
     def seen(self) -> Seen:
         """What this process found right of its files."""
         ...
-
-    def at_hand(self) -> Path | None:
-        """The folder of this machine in which its files lie under their paths, for good; None where they would have to
-        be brought."""
-        return None
-
-    # -- files that events name
 
     def near(self, file: LakeFile) -> Path:
         """Where the bytes can be opened on this machine; brought here if need be. Nobody vouches for them.
@@ -94,6 +82,22 @@ class Lake(Protocol):
         Raises: `LakeFileError` when the file is missing, or is another one.
         """
         ...
+
+
+class Lake(Files, Protocol):
+    """A place of immutable files. Paths are relative to it, with `/` between their parts."""
+
+    @property
+    def reading(self) -> bool:
+        """Whether whoever opened it only reads; then nothing is written, not even a marker."""
+        ...
+
+    def at_hand(self) -> Path | None:
+        """The folder of this machine in which its files lie under their paths, for good; None where they would have to
+        be brought."""
+        return None
+
+    # -- files that events name
 
     def has(self, file: LakeFile) -> bool:
         """Whether a file is there with that size: a look, no proof.

@@ -22,7 +22,7 @@ from pathlib import Path
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.keyed import cache_home, read_sealed, seal, write_sealed
 from tradex_ledger.lake.inputs import check_near
-from tradex_ledger.lake.port import Lake
+from tradex_ledger.lake.port import Files
 from tradex_ledger.lake.storage import Stamp, check_same, check_size
 
 KEPT_SECONDS = 7 * 86_400
@@ -39,7 +39,7 @@ _FOR_A_POOL = 8
 class Verified:
     """What was found right of one lake's files: in this process, and in the user's cache for all processes."""
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: Files) -> None:
         self.lake = lake
         self.new: dict[bytes, int] = {}
         self.homeless = False
@@ -98,7 +98,7 @@ class Reading:
     With `trusting`, sizes are looked at and no more.
     """
 
-    def __init__(self, lake: Lake, *, trusting: bool = False) -> None:
+    def __init__(self, lake: Files, *, trusting: bool = False) -> None:
         self.lake = lake
         self.verified = Verified(lake)
         self.trusting = trusting

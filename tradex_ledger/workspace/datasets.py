@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import date
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from tradex_ledger.audit.lineage import Lineage, recorded_lineage
 from tradex_ledger.audit.look import Look
@@ -33,6 +34,18 @@ from tradex_ledger.workspace.kept import Kept
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.texts import TextsDocument
+    from tradex_ledger.driving.execution import Progress
+    from tradex_ledger.workspace.previewing import Previewing
+
+
+class HowToLook(TypedDict, total=False):
+    """How a preview is made: with what follows `downstream`, of rows for which `where` holds, with so many samples."""
+
+    downstream: bool
+    where: str | None
+    samples: int
+    trusting: bool
+    progress: Progress
 
 
 class Datasets:
@@ -44,7 +57,7 @@ class Datasets:
     def __getitem__(self, name: str) -> Kept:
         look = Look(self.core.ledger.store, self.core.config, self.core.lake)
         look.dataset(name)
-        return Kept(look, name)
+        return Kept(look, name, self.preview)
 
     def __iter__(self) -> Iterator[str]:
         look = Look(self.core.ledger.store, self.core.config, self.core.lake)
@@ -212,6 +225,27 @@ class Datasets:
         from tradex_ledger.workspace.texts import compare
 
         return compare(self.core, name, versions)
+
+    def preview(
+        self,
+        name: str,
+        first: date | str,
+        last: date | str,
+        *,
+        file: str | Path | None = None,
+        **how: Unpack[HowToLook],
+    ) -> Previewing:
+        """The definition of a dataset as its file has it now (or `file`, also of a new dataset) over some days, both
+        included: `.expected` says what it takes, `.run()` builds it and holds it against what there is. Nothing is
+        recorded.
+
+        Raises: `UnknownDatasetError`, `DefinitionError`, `NoSuchFileError`; what stands in the way of it, `run` says.
+        """
+        from tradex_ledger.workspace.previewing import Previewing
+
+        days = date_of(day_of(first)), date_of(day_of(last))
+        pipeline = Previewing.pipeline_of(self.core, name, None if file is None else Path(file))
+        return Previewing(self.core, name, pipeline, *days, **how)
 
     def _known(self, name: str) -> Dataset:
         """A dataset that the ledger knows, whether it still has a definition or not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import orjson
@@ -42,15 +43,26 @@ def compare(core: Core, dataset: str, versions: tuple[int, int] | None = None) -
             if number not in known:
                 raise NoSuchVersionError(dataset, number, max(known))
         older, newer = (known[number] for number in versions)
-        after, definition = _side(newer), _parsed(dataset, newer)
-    else:
-        older, definition = known[max(known)], core.pipeline.get(dataset)
-        described = dict(describe_all(core.pipeline)[dataset])
-        after = Side(FILE, definition.text, dict(definition.references), described, fingerprint(definition))
+        return _document(known, older, _side(newer), _parsed(dataset, newer))
+    pipeline = core.pipeline
+    return compare_with(core, pipeline.get(dataset), describe_all(pipeline)[dataset])
+
+
+def compare_with(core: Core, definition: Definition, columns: Sequence[tuple[str, str]]) -> TextsDocument:
+    """A definition with its columns beside the newest version of its dataset.
+
+    Raises: `UnknownDatasetError`, `DefinitionError`.
+    """
+    known = _on_record(core, definition.name)
+    after = Side(FILE, definition.text, dict(definition.references), dict(columns), fingerprint(definition))
+    return _document(known, known[max(known)], after, definition)
+
+
+def _document(known: Mapping[int, _Text], older: _Text, after: Side, definition: Definition) -> TextsDocument:
     references = tuple(Reference(name, text) for name, text in older.references.items())
     what = difference(definition, older.text, references)
     told = {one.number: (one.text, one.references) for one in known.values()}
-    return texts(dataset, _side(older), after, [what] if what else [], told)
+    return texts(definition.name, _side(older), after, [what] if what else [], told)
 
 
 def _on_record(core: Core, dataset: str) -> dict[int, _Text]:
