@@ -87,6 +87,8 @@ TOPICS = {
     "policy.recorded",
     "policy.rejected",
     "policy.set",
+    "quarantine.released",
+    "quarantine.told",
     "retraction.told",
     "run.anomaly_detected",
     "run.contents_differed",
@@ -116,6 +118,7 @@ STREAMS = {
     "lake": re.compile(r"^lake$"),
     "source": re.compile(r"^look-[0-9a-z]{13}$"),
     "retraction": re.compile(r"^retr-[0-9a-z]{13}$"),
+    "quarantine": re.compile(r"^quar-[0-9a-z]{13}$"),
     "seal": re.compile(r"^seal-[0-9a-f]{8}$"),
     "source_count": re.compile(r"^count-[0-9a-z]{13}$"),
     "policy": re.compile(r"^policy$"),
@@ -237,6 +240,7 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
             "file": ("1.jsonl", "0" * 64),
         }
         workspace.ledger.append(Retraction.tell("retr-0000000000001", reason="LEGAL-17, its author", by="ana", **told))
+        x_platform.quarantine(workspace)
         yield workspace
 
 

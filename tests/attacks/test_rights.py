@@ -19,6 +19,7 @@ from tradex_ledger.domain.dataset import Dataset
 from tradex_ledger.domain.dataset_errors import LogicChangedError
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.policy import NotAllowedError, deeds
+from tradex_ledger.domain.quarantine import Quarantine
 from tradex_ledger.ledger.named import SHORTEST_ID, NoSuchStreamError, ShortIdError
 from tradex_ledger.workspace import Workspace
 
@@ -50,6 +51,9 @@ DEEDS: list[tuple[str, tuple[str, ...]]] = [
     ("declare_lost", ("lake", "lost", "gold_signals", *WHY)),
     ("declare_lost", ("lake", "lost", "gold_signals", "--approve", "0" * 64)),
     ("retract", ("retract", "1729700000000000000", *WHY)),
+    ("retract", ("bronze", "quarantine", "1729700000000000000", *WHY)),
+    ("retract", ("bronze", "quarantine", "--batch", "{done}", *WHY)),
+    ("retract", ("bronze", "release", "quar-1m83q4h2zk7c0", *WHY)),
     ("gc", ("lake", "gc", "--delete", *WHY)),
     ("revert", ("backfill", "revert", "{done}", *WHY)),
     ("set_policy", ("policy", "set", *WHY)),
@@ -147,6 +151,7 @@ RULES = [
         for name in ("version_logic", "deprecate", "restore", "protect", "unprotect", "plan_prune", "prune")
     ),
     (Dataset, "accept_engine"),
+    *((Quarantine, name) for name in ("tell", "release")),
     *((ApproverKeys, name) for name in ("add", "approve", "reject", "revoke")),
     *((IncrementalRun, name) for name in ("start", "cancel", "release")),
 ]

@@ -30,6 +30,7 @@ SHOWING: dict[str, list[tuple[str, ...]]] = {
     "engine list": [()],
     "alerts": [()],
     "spending": [()],
+    "bronze list": [()],
     "query": [
         ("select * from gold_metrics order by all",),
         ("select run_id, status from runs order by all",),
@@ -55,6 +56,7 @@ NOW = {
     "backfill propose": "what should be done now",
     "mirror list": "how mirrors stand now; each of them is as of a position",
     "trust": "settings of the user, in no ledger",
+    "dataset preview": "what a definition of today would make of what there is now",
     "dataset diff": "texts: of the file of today, and of versions, which stay as they are",
     "audit check": "a folder of evidence, of no ledger at hand",
     "policy set": "with --dry-run: what would be proposed now",
@@ -70,6 +72,7 @@ NOW = {
 """Those that show what is no answer of the ledger as of a position, and why."""
 DOING = {
     *("init", "demo", "run", "worker", "retract", "alerts ack", "engine accept", "lake erase"),
+    *("bronze quarantine", "bronze release"),
     *(f"dataset {name}" for name in ("bump", "deprecate", "restore", "protect", "unprotect")),
     *(f"policy {name}" for name in ("approve", "reject", "adopt")),
     *(f"policy key {name}" for name in ("add", "approve", "reject", "revoke")),
@@ -200,7 +203,7 @@ def test_the_past_has_other_answers_than_today(told: Told, monkeypatch: pytest.M
     ]
     same = {*SHOWING} - {*other}
     assert same <= {"state show", "state history", "dataset lineage", "engine list", "spending", "ledger epoch",
-                    "ledger copy", "alerts", "audit diff", "policy key list"}  # fmt: skip
+                    "ledger copy", "alerts", "audit diff", "policy key list", "bronze list"}  # fmt: skip
 
 
 # -- what can be said for it

@@ -36,6 +36,8 @@ READING: dict[str, list[tuple[str, ...]]] = {
     "audit history": [(RUN,), ("gold_signals",), ("x",)],
     "audit prove": [("1",), ("1", "--json")],
     "dataset diff": [("gold_signals", "--versions", "1", "1")],
+    "dataset preview": [("gold_signals", "--from", "2024-01-04", "--to", "2024-01-05")],
+    "bronze list": [(), ("--as-of", "9")],
     "audit why": [("gold_signals", "2024-01-05"), ("gold_signals", "2024-01-05", "--as-of", RUN)],
     "audit diff": [("--candidate", RUN), ("gold_signals", "--versions", "1", "1")],
     "audit verify": [(), ("--no-lake", "--json"), ("--since", "9")],
@@ -65,7 +67,7 @@ READING: dict[str, list[tuple[str, ...]]] = {
 }
 """Each command that reads, with calls of it."""
 WRITING = {
-    *("init", "demo", "run", "worker", "retract"),
+    *("init", "demo", "run", "worker", "retract", "bronze quarantine", "bronze release"),
     *("dataset bump", "dataset deprecate", "dataset restore", "dataset protect", "dataset unprotect"),
     *("audit export", "audit check", "ledger tiles"),  # what they write, or read, is no workspace
     *("ledger grants", "ledger backup", "ledger restore", "ledger checkpoint", "ledger witness"),

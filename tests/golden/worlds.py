@@ -79,7 +79,7 @@ def rules(folder: Path) -> Workspace:
 
 
 def calls(folder: Path) -> Workspace:
-    """A source that is called, what it charges for, and a post that is to be shown no more."""
+    """A source that is called, what it charges for, and posts that are to be shown no more, or to be held back."""
     with x_platform.platform(20):
         workspace = x_platform.create(folder / "ws")
         workspace.incremental.run(date(2024, 3, 2))
@@ -87,6 +87,7 @@ def calls(folder: Path) -> Workspace:
         told: dict[str, Any] = {"pipeline": "x", "source": "x_retractions", "rows": ["17"], "job": None}
         told["file"] = ("1.jsonl", "0" * 64)
         workspace.ledger.append(Retraction.tell("retr-0000000000001", reason="LEGAL-17, its author", by="ana", **told))
+        x_platform.quarantine(workspace)
     return workspace
 
 

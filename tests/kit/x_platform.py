@@ -12,6 +12,7 @@ import pytest
 
 from tests.kit import small
 from tradex_ledger.config import FILE
+from tradex_ledger.domain.quarantine import Quarantine, Which
 from tradex_ledger.domain.request import Request
 from tradex_ledger.pipelines.x.demo.platform import Held, Platform, served
 from tradex_ledger.workspace import Workspace
@@ -82,3 +83,14 @@ def outage(first: int, last: int) -> Request:
         override_state=False,
         reason="the X API was down, INC-4211: its posts are fetched again",
     )
+
+
+def quarantine(workspace: Workspace) -> None:
+    """Two posts are held back, and one of them is released."""
+    policy, file = workspace.core.policy, ("1.jsonl", "0" * 64)
+    which = Which("bronze_x_posts", ["17", "18"], [], 2, 0)
+    facts = {"pipeline": "x", "source": "x_retractions", "reason": "spam by a botnet, INC-7"}
+    told = Quarantine.tell("quar-0000000000001", which, **facts, file=file, by="ana", policy=policy)
+    workspace.ledger.append(told)
+    told.release(which.rows, ["17"], keys=1, reason="it was no spam, INC-7", file=file, by="ana", policy=policy)
+    workspace.ledger.append(told)

@@ -23,13 +23,13 @@ from tradex_ledger.domain.dataset_errors import (
 )
 from tradex_ledger.domain.dataset_events import DIFFERENT
 from tradex_ledger.domain.day import date_of, day_of
-from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.planning.logic import changed_logic, differs, reference_facts
 from tradex_ledger.planning.named import check_defined, check_identity, check_named
 from tradex_ledger.sources.registry import reader_version
 from tradex_ledger.views import Asked, is_past
 from tradex_ledger.workspace.core import Core
+from tradex_ledger.workspace.edges import downstream, indirectly, lineage
 from tradex_ledger.workspace.kept import Kept
 
 if TYPE_CHECKING:
@@ -281,43 +281,3 @@ def logic_of(definition: Definition, columns: list[tuple[str, str]], *, engine: 
         engine=engine,
         reader=reader_version(definition.read_by),
     )
-
-
-def indirectly(pipeline: Pipeline, changed: list[str]) -> dict[str, str]:
-    """The datasets whose numbers follow from changed ones, each with (the first of) those.
-
-    A version of their own get those that keep versions side by side, and below Bronze all: what Bronze says of its
-    rows is in every row that is made of them.
-    """
-    found: dict[str, str] = {}
-    for name in changed:
-        of_bronze = pipeline.definitions[name].layer == LAYERS[0]
-        for other in downstream(pipeline, name):
-            if of_bronze or pipeline.definitions[other].component is not None:
-                found.setdefault(other, name)
-    return {name: found[name] for name in pipeline.definitions if name in found}
-
-
-def downstream(pipeline: Pipeline, name: str) -> list[str]:
-    """All datasets that read the named one, directly or through others, upstream first."""
-    found = {name}
-    for definition in pipeline.definitions.values():
-        if any(read.dataset in found for read in definition.reads):
-            found.add(definition.name)
-    return [other for other in pipeline.definitions if other in found and other != name]
-
-
-def lineage(pipeline: Pipeline, name: str) -> list[Lineage]:
-    """The edges above and below a dataset."""
-    pipeline.get(name)
-    above = {name}
-    for definition in reversed(pipeline.definitions.values()):
-        if definition.name in above:
-            above |= {read.dataset for read in definition.reads}
-    below = {name, *downstream(pipeline, name)}
-    return [
-        Lineage(d.name, read.dataset, read.first, read.last, "upstream" if d.name in above else "downstream")
-        for d in pipeline.definitions.values()
-        for read in d.reads
-        if d.name in above or (d.name in below and read.dataset in below)
-    ]

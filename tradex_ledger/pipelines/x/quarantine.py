@@ -105,8 +105,9 @@ def quarantine_batches(workspace: Workspace, names: Sequence[str], *, reason: st
 
     Raises: as `quarantine`; `UnknownBatchError`, and what finding a run raises.
     """
-    notices, why = _ready(workspace, reason)
+    workspace.core.policy.check_may(RIGHT, workspace.actor)
     batches = {told.position: told for name in names for told in _batches(workspace, name)}
+    notices, why = _ready(workspace, reason)
     where = " or ".join(sorted({f"({_same(told.stream, told.data['partition'])})" for told in batches.values()}))
     made = _made(workspace, where, "revision")
     begun = f"(select min(ingested_at) from {POSTS} where {where})"
