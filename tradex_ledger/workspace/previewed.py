@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 from tradex_ledger.audit.diff import Differ
 from tradex_ledger.audit.documents.preview import PreviewDocument, Previewed
-from tradex_ledger.audit.sides import NOTHING, Key, Pair, Side, sides_of
-from tradex_ledger.audit.tables import Tables
+from tradex_ledger.audit.sides import NOTHING, Key, Pair, Side
 from tradex_ledger.audit.values import values_of
 from tradex_ledger.datasets.statement import connect, quoted
 from tradex_ledger.domain.day import Day, date_of, iso
 from tradex_ledger.lake.scratch import Scratch
-from tradex_ledger.lake.verified import Reading
 from tradex_ledger.paths import file_list
-from tradex_ledger.relations.data import LOGIC_VERSIONS, File
+from tradex_ledger.relations.data import File
 from tradex_ledger.workspace.texts import compare_with
 
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 
 def beside(made: Previewing, files: Scratch, took: Mapping[str, int]) -> PreviewDocument:
     """What was built into some files, in so many milliseconds a dataset, beside what readers have."""
-    before = _before(made)
+    before = made.before
     pairs = {name: list(_pairs(made, name, before.get(name, (None, {}))[1])) for name in made.wanted}
     definitions = {name: made.pipeline.get(name) for name in made.wanted}
     keys = {name: Key(one.partition, one.key) for name, one in definitions.items()}
@@ -52,13 +50,6 @@ def beside(made: Previewing, files: Scratch, took: Mapping[str, int]) -> Preview
         rows=[] if made.dataset in before else _rows(made, files),
         notes=list(_notes(made)),
     )
-
-
-def _before(made: Previewing) -> dict[str, tuple[int, dict[date, Side]]]:
-    """The version of each dataset that readers get, with its days."""
-    tables = Tables(made.reader.connection, Reading(made.core.lake, trusting=True))
-    read = made.reader.read(LOGIC_VERSIONS, "is_read")
-    return {one.dataset: (one.logic_version, sides_of(tables, one)) for one in read if one.dataset in made.wanted}
 
 
 def _pairs(made: Previewing, name: str, before: Mapping[date, Side]) -> Iterator[Pair]:

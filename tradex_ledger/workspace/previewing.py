@@ -19,12 +19,14 @@ from pathlib import Path
 from tradex_ledger.audit.diff import SAMPLES
 from tradex_ledger.audit.documents.preview import Expected, PreviewDocument
 from tradex_ledger.audit.reader import Reader
+from tradex_ledger.audit.sides import Side, sides_of
+from tradex_ledger.audit.tables import Tables
 from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.edited import with_file
 from tradex_ledger.datasets.fingerprint import describe_all
 from tradex_ledger.datasets.graph import affected, windows
 from tradex_ledger.domain.dataset import Dataset, stream_of
-from tradex_ledger.domain.day import Day, day_of, iso, span
+from tradex_ledger.domain.day import Day, date_of, day_of, iso, span
 from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.domain.plan import Range
@@ -35,6 +37,7 @@ from tradex_ledger.driving.rebuild import Making
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.lake.scratch import Scratch
 from tradex_ledger.lake.storage import StagedFile
+from tradex_ledger.lake.verified import Reading
 from tradex_ledger.paths import gone_afterwards
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.complete import check_complete
@@ -155,12 +158,20 @@ class Previewing:
         return {**described, **read}
 
     @cached_property
+    def before(self) -> dict[str, tuple[int, dict[date, Side]]]:
+        """The version of each dataset that readers get, with its days."""
+        tables = Tables(self.reader.connection, Reading(self.core.lake, trusting=True))
+        read = self.reader.read(LOGIC_VERSIONS, "is_read")
+        return {one.dataset: (one.logic_version, sides_of(tables, one)) for one in read if one.dataset in self.wanted}
+
+    @cached_property
     def expected(self) -> list[Expected]:
         """What it is going to take, by what was built before."""
         past = read_past(self.core.scope(), self.reader.as_of.position)
         found = []
         for name, days in self.wanted.items():
-            rows = [v.rows for day in days if (v := self.catalog.get(name, day)) is not None]
+            sides = self.before[name][1] if name in self.before else {}
+            rows = [sides[date_of(day)].rows for day in days if date_of(day) in sides]
             seconds = None
             if past.built.get(name):
                 each = past.partition(name, self.pipeline.get(name).layer)

@@ -20,11 +20,13 @@ def expected_text(expected: Sequence[Expected]) -> str:
     told = [one.seconds for one in expected if one.seconds is not None]
     low, likely, high = (sum(getattr(one, name) for one in told) for name in ("low", "likely", "high"))
     rows = [one.rows for one in expected if one.rows is not None]
-    unknown = ", ".join(one.dataset for one in expected if one.seconds is None)
+    timeless = ", ".join(one.dataset for one in expected if one.seconds is None)
+    rowless = ", ".join(one.dataset for one in expected if one.rows is None)
     parts = [f"about {likely} s ({low} to {high})"] if told else []
     parts += [f"about {sum(rows)} rows"] if rows else []
-    text = f"{days} {'day' if days == 1 else 'days'} to build: {', '.join(parts) or 'what it takes is unknown'}"
-    return f"{text}; unknown for {unknown}: no version of it was built before" if unknown else text
+    parts += [f"how long {timeless} takes is unknown"] if timeless else []
+    parts += [f"how many rows {rowless} has is unknown"] if rowless else []
+    return f"{days} {'day' if days == 1 else 'days'} to build: {', '.join(parts)}"
 
 
 def previewed(show: Show, found: PreviewDocument) -> None:
