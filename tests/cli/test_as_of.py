@@ -22,6 +22,7 @@ from tradex_ledger.workspace import Workspace
 
 SHOWING: dict[str, list[tuple[str, ...]]] = {
     "status": [()],
+    "calendar": [("--from", "2024-01-01"), ("gold_metrics", "--older")],
     "state show": [()],
     "state history": [()],
     "dataset list": [()],
@@ -48,7 +49,7 @@ SHOWING: dict[str, list[tuple[str, ...]]] = {
     "lake prune": [("gold_metrics",)],
     "lake lost": [(), ("gold_metrics",)],
     "backfill list": [()],
-    "backfill show": [("BACKFILL",)],
+    "backfill show": [("BACKFILL",), ("BACKFILL", "--timeline")],
 }
 """Each command that shows something, with calls of it."""
 NOW = {

@@ -16,6 +16,7 @@ RUN = "the run that stands in the workspace"
 REQUEST = ("dataset", "gold", "--no-override-state", "--reason", small.REASON)
 READING: dict[str, list[tuple[str, ...]]] = {
     "status": [(), ("--json",), ("--as-of", "9")],
+    "calendar": [(), ("gold_signals", "--from", "2024-01-02"), ("--as-of", "9")],
     "state show": [()],
     "state history": [()],
     "dataset list": [()],
@@ -56,7 +57,7 @@ READING: dict[str, list[tuple[str, ...]]] = {
     "lake prune": [("gold_signals",)],
     "lake lost": [(), ("gold_signals",)],
     "backfill list": [(), ("--status", "PLANNED")],
-    "backfill show": [(RUN,), (RUN, "--json")],
+    "backfill show": [(RUN,), (RUN, "--json"), (RUN, "--timeline")],
     "backfill propose": [("--no-source",)],
     "backfill request temporal": [
         ("bronze", "--from", "2024-01-04", "--to", "2024-01-05", *REQUEST[2:], "--dry-run"),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tradex_ledger.audit.documents.listed import Listed
     from tradex_ledger.audit.documents.mirrors import MirrorDocument
     from tradex_ledger.audit.documents.status import StatusDocument
+    from tradex_ledger.audit.documents.timeline import Timeline
     from tradex_ledger.audit.documents.verify import VerifyDocument
     from tradex_ledger.audit.documents.why import WhyDocument
     from tradex_ledger.audit.head import Head, Stated
@@ -154,13 +155,22 @@ class Look:
         as_of: Asked = None,
         first: date | None = None,
         last: date | None = None,
-        days: int | None = None,
+        weeks: int | None = None,
         older: bool = False,
     ) -> Calendar:
-        """What readers get of each day of datasets, and what is going on: see `documents.calendar`."""
+        """What readers get of each day of datasets, and what is going on: see `documents.calendar`. `weeks`: so many
+        of them, beginning with Mondays, where nobody says a first day."""
         from tradex_ledger.audit.documents.calendar import DAYS, calendar
 
-        return calendar(Reader(self.store, as_of), names, first=first, last=last, days=days or DAYS, older=older)
+        days = DAYS if weeks is None else 7 * (weeks - 1) + 1
+        reader, aligned = Reader(self.store, as_of), weeks is not None
+        return calendar(reader, names, first=first, last=last, days=days, from_monday=aligned, older=older)
+
+    def timeline(self, run: str, as_of: Asked = None) -> Timeline:
+        """The life of the run whose id begins so: its steps, and when its windows were built."""
+        from tradex_ledger.audit.documents.timeline import timeline
+
+        return timeline(Reader(self.store, as_of), run)
 
     def moments(self, as_of: Asked = None) -> list[Moment]:
         """The moments of the record, oldest first: where who goes through the past stops."""

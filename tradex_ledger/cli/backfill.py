@@ -53,11 +53,26 @@ def _listed(show: Show, runs: list[Listed]) -> None:
         show.note("there is no such backfill; ask for one: tradex backfill request temporal --help")
 
 
-@command(backfill, "show", example="tradex backfill show bf-1m83\ntradex backfill show bf-1m83 --as-of 120")
+@command(
+    backfill,
+    "show",
+    example="tradex backfill show bf-1m83\n"
+    "tradex backfill show bf-1m83 --as-of 120\n"
+    "tradex backfill show bf-1m83 --timeline",
+)
 @click.argument("run_id", metavar="ID")
+@click.option(
+    "--timeline", is_flag=True, help="How its life went: what it waited for, and when its windows were built."
+)
 @as_of_option
-def show_(call: Call, run_id: str, as_of: str | None) -> None:
+def show_(call: Call, run_id: str, timeline: bool, as_of: str | None) -> None:
     """A run whole: request, plan, approval, progress, layers, errors. Any unique beginning of its id will do."""
+    if timeline:
+        from tradex_ledger.cli.layouts.timeline import timeline as layout
+
+        look = call.look()
+        call.answer(look, as_of, lambda at: look.timeline(run_id, at), layout)
+        return
     with call.open(reading=True) as workspace:
         audit = workspace.audit
         document = call.answer(audit.look, as_of, lambda at: audit.run(run_id, at), shown)

@@ -195,6 +195,16 @@ def draw(
     return fit.left_out
 
 
+def paint(lines: Sequence[Sequence[tuple[str, str]]], stream: TextIO) -> None:
+    """Draw lines of styled pieces on a terminal as they are, however wide it is."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=stream, highlight=False)
+    for line in lines:
+        console.print(Text.assemble(*((shown(text), style) for text, style in line)), soft_wrap=True)
+
+
 def _records(console: Console, cells: Cells, *, whole: bool) -> None:
     from rich.text import Text
 

@@ -36,6 +36,7 @@ _COMMANDS = {
     "demo": ("tradex_ledger.cli.start:demo", "See the whole story on made-up posts, in a minute."),
     "run": ("tradex_ledger.cli.runs:run", "Run the pipeline incrementally."),
     "status": ("tradex_ledger.cli.runs:status", "Where things stand."),
+    "calendar": ("tradex_ledger.cli.calendar:calendar", "What readers get of each day, and what is going on."),
     "backfill": ("tradex_ledger.cli.backfill:backfill", "Reprocess history: request, approve, run."),
     "dataset": ("tradex_ledger.cli.dataset:dataset", "Datasets, their versions and partitions."),
     "engine": ("tradex_ledger.cli.engine:engine", "Whether this DuckDB gives the rows that others built."),
@@ -269,6 +270,8 @@ def _prepare_streams() -> None:
         stream = getattr(sys, name)
         if isinstance(stream, TextIOWrapper):
             setattr(sys, name, _whole(stream))
+            if getattr(sys, f"__{name}__") is stream:  # it is asked how wide the terminal is
+                setattr(sys, f"__{name}__", getattr(sys, name))
 
 
 def _whole(stream: TextIOWrapper) -> TextIOWrapper:

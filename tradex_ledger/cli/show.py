@@ -191,7 +191,7 @@ class Show:
         from tradex_ledger.cli.drawn import draw
 
         BARS.end()
-        with BARS.aside(), _told():
+        with BARS.aside(), told():
             left_out = draw(columns, lines, values, title, exact, self.out)
         if left_out:
             self.note(f"left out for want of room: {', '.join(left_out)}; see all: --json, --format csv")
@@ -216,7 +216,7 @@ class Show:
         self._exported = True
         BARS.end()
         assert self.output is not None
-        with BARS.aside(), _told():
+        with BARS.aside(), told():
             export(columns, values, types, self.output, self.out)
 
     def rows(
@@ -281,13 +281,13 @@ class Show:
                 stream.flush()
             return
         BARS.end()
-        with BARS.aside(), _told():
+        with BARS.aside(), told():
             stream.write(text + "\n")
             stream.flush()
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """Raises what a failed write means. A reader that has gone is no fault: that is `BrokenPipeError`, as it was."""
     try:
         yield
@@ -296,3 +296,9 @@ def _told() -> Iterator[None]:
     except OSError as error:
         full = "the disk is full: " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
         raise OutputFault(f"{full}{error.strerror or error}") from None
+
+
+def is_unicode(stream: TextIO) -> bool:
+    """Whether what is written there can have more than ASCII in it."""
+    encoding: str | None = getattr(stream, "encoding", None)
+    return encoding is None or encoding.lower().replace("_", "-").startswith(("utf-8", "utf8", "utf-16", "utf-32"))

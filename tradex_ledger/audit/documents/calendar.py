@@ -83,11 +83,13 @@ def calendar(
     first: date | None = None,
     last: date | None = None,
     days: int = DAYS,
+    from_monday: bool = False,
     older: bool = False,
 ) -> Calendar:
     """The calendar of some datasets (none named: of all), upstream first.
 
-    Without a `last` day it ends where the record does; without a `first`, it begins so many `days` before its end.
+    Without a `last` day it ends where the record does; without a `first`, it begins so many `days` before its end;
+    `from_monday`: with the Monday before that.
     `older`: with the rows of versions that are neither read nor the newest.
     Raises: `UnknownDatasetError`, `UsageError`.
     """
@@ -97,6 +99,8 @@ def calendar(
     if end is None:
         return _of(reader, None, None, [], order, 0)
     begin = first or end - timedelta(days=days - 1)
+    if first is None and from_monday:
+        begin -= timedelta(days=begin.weekday())
     _check(begin, end)
     table = add_calendar(reader.connection, begin, end)
     where = "list_contains($1, dataset) and (standing <> 'older' or $2)"
