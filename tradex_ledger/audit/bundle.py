@@ -12,6 +12,7 @@ from hashlib import sha256
 
 from tradex_ledger import resources
 from tradex_ledger.audit.decisions import signed_texts, signers
+from tradex_ledger.audit.report import report
 from tradex_ledger.errors import BrokenLedgerError
 from tradex_ledger.ledger.entry import Entry, parse
 from tradex_ledger.sealing.approvals import DECISIONS
@@ -20,6 +21,7 @@ from tradex_ledger.sealing.proof import SUFFIX, Proof
 
 CHECKPOINT, SUMS, ENTRIES, PROOFS = "checkpoint", "SHA256SUMS", "entries", "proofs"
 HELP = "VERIFY.md"
+REPORT = "report.html"
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}", re.ASCII).fullmatch
 PROGRAMS = ("check.go", "check.cjs")
 
@@ -53,8 +55,11 @@ class Subject:
             _check(name)
 
 
-def files(subject: Subject, entries: Sequence[bytes], proofs: Sequence[Proof]) -> dict[str, bytes]:
-    """All files of a folder by their names in it, from the entries in their order, each with its proof.
+def files(
+    subject: Subject, entries: Sequence[bytes], proofs: Sequence[Proof], *, told: bool = True
+) -> dict[str, bytes]:
+    """All files of a folder by their names in it, from the entries in their order, each with its proof; `told`: with
+    the report of the run.
 
     Raises: `NotCanonicalError` for bytes that are no entry; `StrangeNameError`.
     """
@@ -65,7 +70,9 @@ def files(subject: Subject, entries: Sequence[bytes], proofs: Sequence[Proof]) -
         found[f"{PROOFS}/{number(entry.position)}{SUFFIX}"] = proof.text.encode()
     found |= derived(subject, parsed)
     found |= {name: resources.read_text("schema", "evidence", name).encode() for name in PROGRAMS}
-    found[HELP] = _help(subject, parsed).encode()
+    found[HELP] = help_text(subject, parsed).encode()
+    if told:
+        found[REPORT] = report(subject, parsed, entries, proofs[0].note)
     found[SUMS] = sums(found)
     for name in found:
         for part in name.split("/"):
@@ -133,7 +140,8 @@ def _lines(lines: Iterator[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _help(subject: Subject, entries: Sequence[Entry]) -> str:
+def help_text(subject: Subject, entries: Sequence[Entry]) -> str:
+    """How a folder is checked, step by step, by tools of others."""
     decided = [entry for entry in entries if entry.topic in DECISIONS]
     unsigned = [e for e in decided if not e.data.get("signature")]
     values = {

@@ -7,13 +7,26 @@ list: one broken file does not hide another.
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from tradex_ledger.audit.bundle import CHECKPOINT, ENTRIES, HELP, PROGRAMS, PROOFS, SUMS, Subject, derived, number, sums
+from tradex_ledger.audit.bundle import (
+    CHECKPOINT,
+    ENTRIES,
+    HELP,
+    PROGRAMS,
+    PROOFS,
+    REPORT,
+    SUMS,
+    Subject,
+    derived,
+    number,
+    sums,
+)
 from tradex_ledger.audit.decisions import unsound
+from tradex_ledger.audit.report import FORM, form_of, report
 from tradex_ledger.errors import NotFoundError, TradexError
 from tradex_ledger.ledger.backup import LONGEST
 from tradex_ledger.ledger.entry import Entry, canonical, parse
@@ -127,13 +140,15 @@ def _incomplete(run: str, entries: Sequence[Entry]) -> list[Finding]:
 
 def _derived(files: Mapping[str, bytes], run: str, signed: SignedCheckpoint, entries: Sequence[Entry]) -> list[Finding]:
     """What is there and does not follow from the events, or follows and is not there; decisions that do not hold."""
-    wanted = derived(Subject(run, entries[0].ledger, signed.checkpoint), entries)
+    subject = Subject(run, entries[0].ledger, signed.checkpoint)
+    wanted = derived(subject, entries)
     own = {name for name in files if name.startswith((f"{ENTRIES}/", f"{PROOFS}/")) or name in (CHECKPOINT, SUMS)}
     proofs = {f"{PROOFS}/{number(entry.position)}{SUFFIX}" for entry in entries}
     findings = [
         Finding(name, "there is no event to it") for name in own if name.startswith(PROOFS) and name not in proofs
     ]
-    for name in sorted(wanted.keys() | files.keys() - own - set(_OURS)):
+    findings += _told(files, subject, entries)
+    for name in sorted(wanted.keys() | files.keys() - own - {*_OURS, REPORT}):
         if name not in wanted:
             findings.append(Finding(name, "it is nothing that the events say"))
         elif files.get(name) != wanted[name]:
@@ -142,3 +157,18 @@ def _derived(files: Mapping[str, bytes], run: str, signed: SignedCheckpoint, ent
         findings.append(Finding(SUMS, "its digests are not those of the files"))
     unfit = [Finding(f"{ENTRIES}/{number(entry.position)}.json", why) for entry, why in unsound(entries)]
     return findings + unfit
+
+
+def _told(files: Mapping[str, bytes], subject: Subject, entries: Sequence[Entry]) -> Iterator[Finding]:
+    """Whether the report says what the events say. Evidence of before had none."""
+    found = files.get(REPORT)
+    if found is None:
+        return
+    if (form := form_of(found)) != FORM:
+        yield Finding(
+            REPORT, "it is no report" if form is None else f"its form {form} is of another release: check with that"
+        )
+        return
+    leaves = [files[f"{ENTRIES}/{number(entry.position)}.json"] for entry in entries]
+    if report(subject, entries, leaves, files[CHECKPOINT].decode()) != found:
+        yield Finding(REPORT, "it is not what the events say")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 from tradex_ledger.audit import bundle
@@ -18,25 +19,30 @@ from tradex_ledger.audit.documents.evidence import (
     FoundDocument,
     HeadDocument,
     ProofDocument,
+    ReportDocument,
     TilesDocument,
 )
 from tradex_ledger.audit.evidence import gathered
+from tradex_ledger.audit.report import archive_of
+from tradex_ledger.audit.report import report as made
+from tradex_ledger.audit.report_facts import Fact
 from tradex_ledger.config import Config
 from tradex_ledger.errors import NotFoundError, TradexError
 from tradex_ledger.lake.storage import translate
-from tradex_ledger.ledger.ask import at_positions
+from tradex_ledger.ledger.ask import END, at_positions
 from tradex_ledger.ledger.backup import FileThereError
+from tradex_ledger.ledger.entry import parse
 from tradex_ledger.ledger.named import find_run
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.sealing import files, proof, tiles
 from tradex_ledger.sealing.approvals import DECISIONS
 from tradex_ledger.sealing.checkpoint import SignedCheckpoint, parsed
 from tradex_ledger.sealing.cosigned import witnesses_of
-from tradex_ledger.sealing.covering import newest_signed
+from tradex_ledger.sealing.covering import first_covering, newest_signed
 from tradex_ledger.sealing.note import VerifierKey, taken_apart, text_of, verifier_key
 from tradex_ledger.sealing.places import places_of
 from tradex_ledger.sealing.proving import NotCoveredError, proofs
-from tradex_ledger.views import resolve
+from tradex_ledger.views import Asked, AsOf, resolve
 
 _LATER = re.compile(r"[1-9][0-9]{0,8}").fullmatch
 
@@ -85,6 +91,49 @@ def export(store: Store, config: Config, prefix: str, folder: Path) -> EvidenceD
         [event.position for event in decisions if event not in is_signed],
         found.lacking,
     )
+
+
+def report(
+    store: Store, config: Config, prefix: str, as_of: Asked = None, *, rows: Callable[[str, AsOf], Fact] | None = None
+) -> tuple[str, bytes]:
+    """The report of a run as of a position, by the head that covered that first (None: as of the newest head), with the
+    evidence in it; the same bytes whenever it is asked. `rows` says which rows it changed, as of a position.
+
+    Returns the run's id and the report. Raises: as `export`; `NoSuchPositionError`, `UsageError`.
+    """
+    run, at = find_run(store, prefix), resolve(store, as_of)
+    if as_of is None:
+        signed = _newest(store, config, 1)
+        at = resolve(store, str(signed.checkpoint.size))
+    else:
+        signed = _first(store, config, at.position)
+    found = gathered(store, run, upto=at.position, as_of=at.position if as_of is not None else END)
+    proven = proofs(store, signed, found.events)
+    subject = bundle.Subject(run, store.ledger, signed.checkpoint, tuple(found.lacking))
+    content = [event.entry.encode() for event in found.events]
+    laid = bundle.files(subject, content, proven, told=False)
+    told = made(
+        subject,
+        [parse(entry) for entry in content],
+        content,
+        proven[0].note,
+        verify=laid[bundle.HELP].decode(),
+        archive=archive_of(laid),
+        rows=None if rows is None else rows(run, at),
+        position=at.position,
+    )
+    return run, told
+
+
+def lay_report(content: bytes, run: str, file: Path) -> ReportDocument:
+    """Lay a report in a new file. Raises: `FileThereError`, `NotFoundError`, `EnvironmentFault`."""
+    _check_parent(file)
+    try:
+        if not files.lay(file, content, 0o644):
+            raise FileThereError(file)
+    except OSError as error:
+        raise translate(error, f"writing {file}") from error
+    return ReportDocument(run, str(file), len(content), sha256(content).hexdigest())
 
 
 def lay_tiles(store: Store, config: Config, folder: Path) -> TilesDocument:
@@ -151,6 +200,17 @@ def _newest(store: Store, config: Config, position: int) -> SignedCheckpoint:
     signed = newest_signed(store, places, witnesses_of(settings.witnesses))
     if signed is None:
         raise NotCoveredError(position, 0)
+    return signed
+
+
+def _first(store: Store, config: Config, position: int) -> SignedCheckpoint:
+    """The checkpoint that covered a position first. Raises: `NotCoveredError`, and what `first_covering` raises."""
+    settings = config.checkpoints
+    places = places_of(config.folder, store.ledger, settings.sinks)
+    signed = first_covering(store, places, witnesses_of(settings.witnesses), position)
+    if signed is None:
+        newest = newest_signed(store, places, witnesses_of(settings.witnesses))
+        raise NotCoveredError(position, newest.checkpoint.size if newest else 0)
     return signed
 
 

@@ -10,7 +10,7 @@ import click
 
 from tradex_ledger.cli.common import Call, as_of_option, command, examples, no_verify_option, rows_options
 from tradex_ledger.cli.days import DAY, SINCE, UNTIL
-from tradex_ledger.cli.evidence import check, export, prove
+from tradex_ledger.cli.evidence import check, export, prove, report
 from tradex_ledger.cli.layouts.diff import differing
 from tradex_ledger.cli.layouts.verify import verdict
 from tradex_ledger.cli.reproduce import reproduce
@@ -31,7 +31,7 @@ def audit() -> None:
     """What happened, who did it and why."""
 
 
-for proving in (prove, export, check, reproduce):
+for proving in (prove, export, report, check, reproduce):
     audit.add_command(proving)
 
 

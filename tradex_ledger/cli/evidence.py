@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from tradex_ledger.cli.common import Call, command
+from tradex_ledger.cli.common import Call, as_of_option, command, no_verify_option
 from tradex_ledger.cli.layouts import evidence as layouts
 
 _audit, _ledger = click.Group(), click.Group()
@@ -44,6 +44,27 @@ def export(call: Call, run: str, out: Path) -> None:
     policies, digests of its files in the lake, and VERIFY.md, which says each step by tools of others.
     """
     call.result(call.look().export(run, out), layouts.evidence)
+
+
+@command(
+    _audit,
+    "report",
+    example="tradex audit report bf-1m83 -o bf-1m83.html\ntradex audit report bf-1m83 -o then.html --as-of 341",
+)
+@click.argument("run", metavar="RUN")
+@click.option("-o", "--out", type=_PATH, metavar="FILE", required=True, help="A new file.")
+@click.option("--no-rows", is_flag=True, help="Leave out which rows changed: then no file of the lake is read.")
+@as_of_option
+@no_verify_option
+def report(call: Call, run: str, out: Path, no_rows: bool, no_verify: bool, as_of: str | None) -> None:
+    """Tell all that is on record of a run in one HTML file: for who has no program, no network, and ten years' time.
+
+    Request, plan, decisions, what it built and which rows that changed, its events, definitions, proofs, and how to
+    check them with tools of others; the evidence is inside. As of a position it is the same bytes whenever it is made.
+    """
+    with call.open(reading=True) as workspace:
+        found = workspace.audit.report(run, out, as_of=as_of, rows=not no_rows, trusting=no_verify)
+    call.result(found, layouts.report)
 
 
 @command(

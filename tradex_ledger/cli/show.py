@@ -296,9 +296,3 @@ def told() -> Iterator[None]:
     except OSError as error:
         full = "the disk is full: " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
         raise OutputFault(f"{full}{error.strerror or error}") from None
-
-
-def is_unicode(stream: TextIO) -> bool:
-    """Whether what is written there can have more than ASCII in it."""
-    encoding: str | None = getattr(stream, "encoding", None)
-    return encoding is None or encoding.lower().replace("_", "-").startswith(("utf-8", "utf8", "utf-16", "utf-32"))

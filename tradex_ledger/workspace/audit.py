@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from tradex_ledger.audit.documents.plan import Move, PlanDocument, shares
@@ -16,7 +18,7 @@ from tradex_ledger.domain.approval import approval_of
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.day import iso
 from tradex_ledger.domain.plan import Plan
-from tradex_ledger.errors import RefusedError, UsageError
+from tradex_ledger.errors import EnvironmentFault, NotFoundError, RefusedError, UsageError
 from tradex_ledger.lake.verified import NOT_VERIFIED
 from tradex_ledger.ledger.named import NoSuchStreamError
 from tradex_ledger.relations.runs import RUNS
@@ -24,9 +26,11 @@ from tradex_ledger.views import is_past
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.diff import Differing
+    from tradex_ledger.audit.documents.evidence import ReportDocument
     from tradex_ledger.audit.log import Log, LogOptions
+    from tradex_ledger.audit.report_facts import Fact
     from tradex_ledger.driving.execution import Progress
-    from tradex_ledger.views import Asked
+    from tradex_ledger.views import Asked, AsOf
     from tradex_ledger.workspace.backfills import Backfills
     from tradex_ledger.workspace.core import Core
     from tradex_ledger.workspace.policy import Policies
@@ -159,6 +163,35 @@ class Audit:
         ledger = self.core.ledger
         named = [s for s in (f"dataset-{subject}", f"pipeline-{subject}", subject) if ledger.version_of(s)]
         return log(ledger, stream=named[0] if named else ledger.find_run(subject), as_of=as_of)
+
+    def report_of(
+        self, run_id: str, as_of: Asked = None, *, rows: bool = True, trusting: bool = False
+    ) -> tuple[str, bytes]:
+        """The report of a run as of a position (None: of the newest head), as one HTML file.
+
+        `rows`: with what it changed in them, by the files of the lake. Returns the run's id, too: see `audit.prove`.
+        """
+        from tradex_ledger.audit.prove import report
+
+        asked = partial(self._changed, trusting=trusting) if rows else None
+        return report(self.core.ledger.store, self.core.config, run_id, as_of, rows=asked)
+
+    def report(
+        self, run_id: str, file: Path, *, as_of: Asked = None, rows: bool = True, trusting: bool = False
+    ) -> ReportDocument:
+        """Lay that in a new file."""
+        from tradex_ledger.audit.prove import lay_report
+
+        found, content = self.report_of(run_id, as_of, rows=rows, trusting=trusting)
+        return lay_report(content, found, file)
+
+    def _changed(self, run_id: str, as_of: AsOf, *, trusting: bool) -> Fact:
+        from tradex_ledger.audit.report_facts import changed
+
+        try:
+            return changed(self.diff(run_id, as_of=as_of, trusting=trusting))
+        except (RefusedError, NotFoundError, EnvironmentFault) as error:
+            return changed((), error.message)
 
     @property
     def not_verified(self) -> str:

@@ -55,6 +55,16 @@ class EvidenceDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportDocument:
+    """The report of a run: where it lies, how long it is, its SHA-256 (hex)."""
+
+    run: str
+    file: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class TilesDocument:
     """A ledger's tiles: in which folder; how many files were made, and were there; how many of them are `lines/…`."""
 

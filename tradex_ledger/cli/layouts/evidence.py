@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         EvidenceDocument,
         HeadDocument,
         ProofDocument,
+        ReportDocument,
         TilesDocument,
     )
 
@@ -35,6 +36,13 @@ def evidence(show: Show, document: EvidenceDocument) -> None:
     for text in document.lacking:
         show.warning(f"not on record, so not in it: {text}")
     show.note(f"next: how it is checked without this program stands in {document.folder}/VERIFY.md")
+
+
+def report(show: Show, document: ReportDocument) -> None:
+    """Where it lies, and its digest."""
+    show.line(f"{document.file}: {document.run}, {document.bytes} bytes")
+    show.note(f"sha256 {document.sha256}")
+    show.note("it needs neither this program nor a network; how it is checked stands at its end")
 
 
 def tiles(show: Show, document: TilesDocument) -> None:

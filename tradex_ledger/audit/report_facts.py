@@ -1,0 +1,331 @@
+"""What a report tells, taken from the events of a run: each fact as the events have it, none worked out elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from tradex_ledger import lifecycle
+from tradex_ledger.audit.evidence import lacking
+from tradex_ledger.ledger.entry import parse_time
+
+if TYPE_CHECKING:
+    from tradex_ledger.audit.bundle import Subject
+    from tradex_ledger.ledger.entry import Entry
+
+Fact = dict[str, Any]
+"""Names and values as the template asks for them."""
+_REBUILT, _APPENDED, _VERSIONED = "run.partition_rebuilt", "run.batch_appended", "dataset.logic_versioned"
+_BEGINS = ("backfill.requested", "incremental_run.started")
+_DECISIONS = {
+    "backfill.approved": "approved",
+    "backfill.rejected": "rejected",
+    "backfill.expired": "expired",
+    "run.released": "released",
+    "backfill.reverted": "taken back",
+}
+_STEPS = {
+    "backfill.requested": "asked for",
+    "incremental_run.started": "begun",
+    **_DECISIONS,
+    "backfill.paused": "paused",
+    "backfill.resumed": "resumed",
+    "run.layer_failed": "an attempt failed",
+    "backfill.failed": "failed",
+    "incremental_run.failed": "failed",
+    "run.held": "held",
+    "run.published": "published",
+    "backfill.completed": "completed",
+    "incremental_run.succeeded": "completed",
+    "backfill.cancelled": "cancelled",
+    "incremental_run.cancelled": "cancelled",
+}
+_LONG = frozenset(
+    {"definition", "text", "signature", "references", "definitions", "inputs", "columns", "key", "checkpoint"}
+)
+"""What of an event's facts stands elsewhere in a report, or says nothing to a reader."""
+_MOST = 300
+
+
+def leaf(entry: bytes) -> str:
+    """The hash of an entry as a leaf (RFC 9162, 2.1.1), in hex."""
+    return sha256(b"\x00" + entry).hexdigest()
+
+
+def facts(subject: Subject, entries: Sequence[Entry]) -> Fact:
+    """All that a report says of a run, by the names that its template has for it."""
+    own = [entry for entry in entries if entry.stream == subject.run]
+    first = own[0]
+    data = first.data
+    plan = next((entry for entry in own if entry.topic == "backfill.planned"), None)
+    return {
+        "run": subject.run,
+        "ledger": subject.ledger,
+        "title": _text(data.get("reason")) or f"Incremental run until {_day(data.get('cursor_to'))}",
+        "status": _status(own),
+        "kind": f"{data['kind']} backfill" if "kind" in data else "incremental run",
+        "subject": _text(data.get("dataset") or data.get("pipeline")),
+        "range": _range(data),
+        "asked": {"by": first.by, "at": _moment(first.at)},
+        "request": _request(first),
+        "plan": _plan(plan) if plan else [],
+        "windows": list(_windows(own)),
+        "decided": [_decision(entry) for entry in own if entry.topic in _DECISIONS],
+        "built": list(_built(own)),
+        "costs": _costs(plan, own),
+        "steps": list(_steps(own)),
+        "events": list(_events(subject.run, entries)),
+        "definitions": [_definition(entry) for entry in entries if entry.topic == _VERSIONED],
+        "policies": [
+            Fact(digest=entry.data.get("digest"), position=entry.position, text=entry.data["text"])
+            for entry in entries
+            if entry.topic in ("policy.recorded", "policy.set") and entry.data.get("text")
+        ],
+        "keys": [str(entry.data.get("key")) for entry in entries if entry.topic == "seal.key_announced"],
+        "lacking": ", ".join(lacking(subject.run, entries)),
+    }
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _moment(at: str) -> str:
+    return f"{at[:10]} {at[11:19]} UTC"
+
+
+def _day(value: object) -> str:
+    return _text(value)[:10] or "the beginning"
+
+
+def _range(data: Mapping[str, Any]) -> str:
+    if "first" in data:
+        return _days(data["first"], data["last"])
+    return f"created from {_day(data.get('cursor_from'))} until {_day(data.get('cursor_to'))} (excluded)"
+
+
+def _days(first: object, last: object) -> str:
+    return str(first) if first == last else f"{first} to {last}"
+
+
+def _status(own: Sequence[Entry]) -> str:
+    known = {step.topic: step.status for step in lifecycle.steps()}
+    return next((known[entry.topic] for entry in reversed(own) if entry.topic in known), "")
+
+
+def _said(value: object) -> str:
+    """A value on one line, cut where it would run on."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        if all(isinstance(item, str | int) for item in value):
+            return _said(", ".join(map(str, value)))
+        return f"{len(value)} entries"
+    if isinstance(value, dict):
+        return _said(", ".join(f"{name} {_said(item)}" for name, item in value.items()))
+    text = " ".join(_text(value).split())
+    return text if len(text) <= _MOST else f"{text[:_MOST]}…"
+
+
+def _named(data: Mapping[str, Any], *but: str) -> list[tuple[str, str]]:
+    """Facts with their names, without those that say nothing."""
+    return [
+        (name.replace("_", " "), _said(value))
+        for name, value in data.items()
+        if name not in but and name not in _LONG and value not in (None, "", [], {})
+    ]
+
+
+def _request(first: Entry) -> list[tuple[str, str]]:
+    return [*_named(first.data), ("position", str(first.position))]
+
+
+def _plan(plan: Entry) -> list[tuple[str, str]]:
+    return [*_named(plan.data, "windows", "estimate"), ("position", str(plan.position))]
+
+
+def _windows(own: Sequence[Entry]) -> Iterator[Fact]:
+    for entry in own:
+        if entry.topic not in ("backfill.planned", "run.plan_extended"):
+            continue
+        came = "with the plan" if entry.topic == "backfill.planned" else f"at position {entry.position}"
+        for window in entry.data["windows"]:
+            yield Fact(
+                dataset=window["dataset"],
+                layer=window["layer"],
+                version=window["logic_version"],
+                days=_days(window["first"], window["last"]),
+                partitions=window["partitions"],
+                came=came,
+            )
+
+
+def _decision(entry: Entry) -> Fact:
+    is_signed = bool(entry.data.get("signature"))
+    signed = [("signed", "yes: the signature is among the evidence")] if is_signed else []
+    return Fact(
+        what=_DECISIONS[entry.topic],
+        by=entry.by,
+        at=_moment(entry.at),
+        position=entry.position,
+        rule=entry.data.get("rule"),
+        facts=[*_named(entry.data), *signed],
+    )
+
+
+def _built(own: Sequence[Entry]) -> Iterator[Fact]:
+    """By dataset what was built: of each partition the last that the run made of it; of Bronze all that it appended."""
+    made: dict[tuple[str, str], Entry] = {}
+    batches: dict[str, list[Entry]] = {}
+    for entry in own:
+        if entry.topic == _REBUILT:
+            made[entry.data["dataset"], entry.data["partition"]] = entry
+        elif entry.topic == _APPENDED:
+            batches.setdefault(entry.data["dataset"], []).append(entry)
+    for dataset, found in batches.items():
+        yield _row(dataset, "bronze", "", found, f"{len(found)} appended", "")
+    by_dataset: dict[tuple[str, str, int], list[Entry]] = {}
+    for entry in made.values():
+        key = (entry.data["dataset"], entry.data["layer"], entry.data["logic_version"])
+        by_dataset.setdefault(key, []).append(entry)
+    for (dataset, layer, version), found in by_dataset.items():
+        outcomes = [entry.data["outcome"] for entry in found]
+        told = ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
+        before = sum(entry.data.get("previous_rows") or 0 for entry in found)
+        yield _row(dataset, layer, str(version), found, told, str(before))
+
+
+def _row(dataset: str, layer: str, version: str, found: Sequence[Entry], outcomes: str, before: str) -> Fact:
+    days = sorted({entry.data["partition"] for entry in found})
+    return Fact(
+        dataset=dataset,
+        layer=layer,
+        version=version,
+        days=_days(days[0], days[-1]),
+        count=len(days),
+        outcomes=outcomes,
+        rows=sum(entry.data["rows"] for entry in found),
+        before=before,
+        files=sum(len(entry.data.get("files") or ()) for entry in found),
+    )
+
+
+def _costs(plan: Entry | None, own: Sequence[Entry]) -> list[Fact]:
+    """What the plan expected beside what the events say."""
+    estimate = (plan.data.get("estimate") if plan else None) or {}
+    built = [entry.data for entry in own if entry.topic == _REBUILT]
+    work = sum(entry.data.get("duration_ms") or 0 for entry in own if entry.topic == "run.layer_completed")
+    actual = {
+        "rows": sum(data["rows"] for data in built),
+        "bytes": sum(data["bytes"] for data in built),
+        "seconds": f"{work // 1000}.{work % 1000 // 100}",
+    }
+    return [
+        Fact(name=name, low=of["low"], likely=of["likely"], high=of["high"], actual=actual[name])
+        for name in actual
+        if isinstance(of := estimate.get(name), dict) and of.keys() >= {"low", "likely", "high"}
+    ]
+
+
+def _steps(own: Sequence[Entry]) -> Iterator[Fact]:
+    """The steps of its life, each with how long that was after the one before."""
+    before: datetime | None = None
+    is_taken = False
+    for entry in own:
+        step = _STEPS.get(entry.topic)
+        if entry.topic == "run.layer_started" and not is_taken:
+            step, is_taken = "taken up", True
+        if step is None:
+            continue
+        at = parse_time(entry.at)
+        yield Fact(step=step, at=_moment(entry.at), by=entry.by, after="" if before is None else _long(at - before))
+        before = at
+
+
+def _long(span: Any) -> str:
+    seconds = int(span.total_seconds())
+    units = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+    told = [f"{seconds // size % limit} {name}" for (size, name), limit in zip(units, (10**9, 24, 60, 60), strict=True)]
+    kept = [text for text in told if not text.startswith("0 ")]
+    return " ".join(kept[:2]) or "0 s"
+
+
+def _events(run: str, entries: Sequence[Entry]) -> Iterator[Fact]:
+    """The run's events and those that name it; what was built of one dataset in one save is one line."""
+    told = [entry for entry in entries if entry.stream == run or _names(entry, run)]
+    for (topic, _, _), found in groupby(told, key=_saved_with):
+        some = list(found)
+        first, last = some[0], some[-1]
+        yield Fact(
+            position=first.position if len(some) == 1 else f"{first.position}–{last.position}",
+            at=_moment(first.at),
+            by=first.by,
+            topic=topic,
+            stream="" if first.stream == run else first.stream,
+            said=_folded(some) if len(some) > 1 else "; ".join(f"{name} {text}" for name, text in _named(first.data)),
+        )
+
+
+def _names(entry: Entry, run: str) -> bool:
+    return entry.data.get("run") == run and entry.topic != _VERSIONED
+
+
+def _saved_with(entry: Entry) -> tuple[str, str, object]:
+    """What is alike in events that are told in one line."""
+    if entry.topic in (_REBUILT, _APPENDED):
+        return entry.topic, entry.at, entry.data.get("dataset")
+    return entry.topic, entry.at, entry.position
+
+
+def _folded(some: Sequence[Entry]) -> str:
+    data = [entry.data for entry in some]
+    days = [one["partition"] for one in data]
+    outcomes = [one.get("outcome", "appended") for one in data]
+    told = ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
+    return f"{data[0]['dataset']} {_days(min(days), max(days))}: {told}, {sum(one['rows'] for one in data)} rows"
+
+
+def _definition(entry: Entry) -> Fact:
+    return Fact(
+        dataset=entry.stream.removeprefix("dataset-"),
+        version=entry.data.get("logic_version"),
+        position=entry.position,
+        by=entry.by,
+        reason=_text(entry.data.get("reason")),
+        text=_text(entry.data.get("definition")),
+    )
+
+
+def changed(found: Iterable[Any], problem: str | None = None) -> Fact:
+    """What a comparison of rows came to (`audit.diff.Differing`), or why there is none."""
+    partitions, samples = [], []
+    for one in found:
+        partitions.append(
+            Fact(
+                dataset=one.dataset,
+                day=one.partition,
+                before=one.rows_before,
+                after=one.rows_after,
+                gone=one.rows_gone,
+                new=one.rows_new,
+                changed="" if one.rows_changed is None else one.rows_changed,
+                columns=", ".join(f"{name} ({n})" for name, n in one.columns.items()),
+            )
+        )
+        samples += [_sample(one, sample) for sample in one.samples]
+    return {"partitions": partitions, "samples": samples, "problem": problem}
+
+
+def _sample(one: Any, sample: Any) -> Fact:
+    columns = sample.changed.items()
+    return Fact(
+        dataset=one.dataset,
+        day=one.partition,
+        key=_said(sample.key),
+        what=sample.kind,
+        before=", ".join(f"{name} {_said(values[0])}" for name, values in columns),
+        after=", ".join(f"{name} {_said(values[-1])}" for name, values in columns),
+    )
