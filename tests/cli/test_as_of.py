@@ -63,7 +63,7 @@ NOW = {
     "policy set": "with --dry-run: what would be proposed now",
     **dict.fromkeys(
         (
-            *(f"audit {name}" for name in ("verify", "prove", "export", "reproduce")),
+            *(f"audit {name}" for name in ("verify", "prove", "export", "report", "reproduce")),
             *(f"ledger {name}" for name in ("checkpoint", "key", "witness", "tiles")),
             *("projection list", "projection rebuild", "mirror sync", "mirror rebuild"),
         ),

@@ -70,7 +70,7 @@ READING: dict[str, list[tuple[str, ...]]] = {
 WRITING = {
     *("init", "demo", "run", "worker", "retract", "bronze quarantine", "bronze release"),
     *("dataset bump", "dataset deprecate", "dataset restore", "dataset protect", "dataset unprotect"),
-    *("audit export", "audit check", "ledger tiles"),  # what they write, or read, is no workspace
+    *("audit export", "audit report", "audit check", "ledger tiles"),  # what they write, or read, is no workspace
     *("ledger grants", "ledger backup", "ledger restore", "ledger checkpoint", "ledger witness"),
     "projection rebuild",  # a file
     *("mirror sync", "mirror rebuild"),  # what they write is no workspace

@@ -71,12 +71,12 @@ def files(
     found |= derived(subject, parsed)
     found |= {name: resources.read_text("schema", "evidence", name).encode() for name in PROGRAMS}
     found[HELP] = help_text(subject, parsed).encode()
-    if told:
-        found[REPORT] = report(subject, parsed, entries, proofs[0].note)
-    found[SUMS] = sums(found)
     for name in found:
         for part in name.split("/"):
             _check(part)
+    if told:
+        found[REPORT] = report(subject, parsed, entries, proofs[0].note)
+    found[SUMS] = sums(found)
     return dict(sorted(found.items()))
 
 

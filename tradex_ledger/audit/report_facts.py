@@ -47,6 +47,8 @@ _LONG = frozenset(
     {"definition", "text", "signature", "references", "definitions", "inputs", "columns", "key", "checkpoint"}
 )
 """What of an event's facts stands elsewhere in a report, or says nothing to a reader."""
+_FIRST = ("reason", "ticket", "kind", "dataset", "first", "last", "layers", "override_state", "cursor")
+"""What of a request is told first."""
 _MOST = 300
 
 
@@ -103,7 +105,7 @@ def _day(value: object) -> str:
 
 def _range(data: Mapping[str, Any]) -> str:
     if "first" in data:
-        return _days(data["first"], data["last"])
+        return _days(data.get("first"), data.get("last"))
     return f"created from {_day(data.get('cursor_from'))} until {_day(data.get('cursor_to'))} (excluded)"
 
 
@@ -140,7 +142,8 @@ def _named(data: Mapping[str, Any], *but: str) -> list[tuple[str, str]]:
 
 
 def _request(first: Entry) -> list[tuple[str, str]]:
-    return [*_named(first.data), ("position", str(first.position))]
+    ordered = {name: first.data[name] for name in _FIRST if name in first.data} | first.data
+    return [*_named(ordered), ("position", str(first.position))]
 
 
 def _plan(plan: Entry) -> list[tuple[str, str]]:
@@ -152,13 +155,13 @@ def _windows(own: Sequence[Entry]) -> Iterator[Fact]:
         if entry.topic not in ("backfill.planned", "run.plan_extended"):
             continue
         came = "with the plan" if entry.topic == "backfill.planned" else f"at position {entry.position}"
-        for window in entry.data["windows"]:
+        for window in entry.data.get("windows", ()):
             yield Fact(
-                dataset=window["dataset"],
-                layer=window["layer"],
-                version=window["logic_version"],
-                days=_days(window["first"], window["last"]),
-                partitions=window["partitions"],
+                dataset=_text(window.get("dataset")),
+                layer=_text(window.get("layer")),
+                version=_text(window.get("logic_version")),
+                days=_days(window.get("first"), window.get("last")),
+                partitions=_text(window.get("partitions")),
                 came=came,
             )
 
@@ -182,24 +185,25 @@ def _built(own: Sequence[Entry]) -> Iterator[Fact]:
     batches: dict[str, list[Entry]] = {}
     for entry in own:
         if entry.topic == _REBUILT:
-            made[entry.data["dataset"], entry.data["partition"]] = entry
+            made[_text(entry.data.get("dataset")), _text(entry.data.get("partition"))] = entry
         elif entry.topic == _APPENDED:
-            batches.setdefault(entry.data["dataset"], []).append(entry)
+            batches.setdefault(_text(entry.data.get("dataset")), []).append(entry)
     for dataset, found in batches.items():
         yield _row(dataset, "bronze", "", found, f"{len(found)} appended", "")
-    by_dataset: dict[tuple[str, str, int], list[Entry]] = {}
+    by_dataset: dict[tuple[str, str, str], list[Entry]] = {}
     for entry in made.values():
-        key = (entry.data["dataset"], entry.data["layer"], entry.data["logic_version"])
+        dataset, layer, version = (_text(entry.data.get(name)) for name in ("dataset", "layer", "logic_version"))
+        key = (dataset, layer, version)
         by_dataset.setdefault(key, []).append(entry)
     for (dataset, layer, version), found in by_dataset.items():
-        outcomes = [entry.data["outcome"] for entry in found]
+        outcomes = [_text(entry.data.get("outcome")) for entry in found]
         told = ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
         before = sum(entry.data.get("previous_rows") or 0 for entry in found)
-        yield _row(dataset, layer, str(version), found, told, str(before))
+        yield _row(dataset, layer, version, found, told, str(before))
 
 
 def _row(dataset: str, layer: str, version: str, found: Sequence[Entry], outcomes: str, before: str) -> Fact:
-    days = sorted({entry.data["partition"] for entry in found})
+    days = sorted({_text(entry.data.get("partition")) for entry in found})
     return Fact(
         dataset=dataset,
         layer=layer,
@@ -207,7 +211,7 @@ def _row(dataset: str, layer: str, version: str, found: Sequence[Entry], outcome
         days=_days(days[0], days[-1]),
         count=len(days),
         outcomes=outcomes,
-        rows=sum(entry.data["rows"] for entry in found),
+        rows=sum(entry.data.get("rows", 0) for entry in found),
         before=before,
         files=sum(len(entry.data.get("files") or ()) for entry in found),
     )
@@ -219,8 +223,8 @@ def _costs(plan: Entry | None, own: Sequence[Entry]) -> list[Fact]:
     built = [entry.data for entry in own if entry.topic == _REBUILT]
     work = sum(entry.data.get("duration_ms") or 0 for entry in own if entry.topic == "run.layer_completed")
     actual = {
-        "rows": sum(data["rows"] for data in built),
-        "bytes": sum(data["bytes"] for data in built),
+        "rows": sum(data.get("rows", 0) for data in built),
+        "bytes": sum(data.get("bytes", 0) for data in built),
         "seconds": f"{work // 1000}.{work % 1000 // 100}",
     }
     return [
@@ -282,10 +286,11 @@ def _saved_with(entry: Entry) -> tuple[str, str, object]:
 
 def _folded(some: Sequence[Entry]) -> str:
     data = [entry.data for entry in some]
-    days = [one["partition"] for one in data]
-    outcomes = [one.get("outcome", "appended") for one in data]
+    days = [_text(one.get("partition")) for one in data]
+    outcomes = [_text(one.get("outcome", "appended")) for one in data]
     told = ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
-    return f"{data[0]['dataset']} {_days(min(days), max(days))}: {told}, {sum(one['rows'] for one in data)} rows"
+    rows = sum(one.get("rows", 0) for one in data)
+    return f"{data[0].get('dataset')} {_days(min(days), max(days))}: {told}, {rows} rows"
 
 
 def _definition(entry: Entry) -> Fact:
@@ -297,6 +302,10 @@ def _definition(entry: Entry) -> Fact:
         reason=_text(entry.data.get("reason")),
         text=_text(entry.data.get("definition")),
     )
+
+
+SAMPLED = 8
+"""Rows of a dataset that are told one by one."""
 
 
 def changed(found: Iterable[Any], problem: str | None = None) -> Fact:

@@ -186,10 +186,10 @@ class Audit:
         return lay_report(content, found, file)
 
     def _changed(self, run_id: str, as_of: AsOf, *, trusting: bool) -> Fact:
-        from tradex_ledger.audit.report_facts import changed
+        from tradex_ledger.audit.report_facts import SAMPLED, changed
 
         try:
-            return changed(self.diff(run_id, as_of=as_of, trusting=trusting))
+            return changed(self.diff(run_id, as_of=as_of, trusting=trusting, samples=SAMPLED))
         except (RefusedError, NotFoundError, EnvironmentFault) as error:
             return changed((), error.message)
 

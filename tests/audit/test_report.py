@@ -1,0 +1,351 @@
+"""The report of a run: it says what the events say, the same bytes each time; it does nothing; and who follows its own
+words proves it with tools of others."""
+
+from __future__ import annotations
+
+import html
+import io
+import json
+import re
+import shutil
+import subprocess
+import tarfile
+from base64 import b64decode, b64encode
+from hashlib import sha256
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import worlds
+from tests.golden import record
+from tests.kit import evidence, rfc9162, signing, small
+from tests.kit.evidence import LEDGER, RUN, SIGNER
+from tests.kit.lake_folder import root_of
+from tradex_ledger.audit import bundle
+from tradex_ledger.audit.bundle_check import checked
+from tradex_ledger.audit.evidence import gathered, lacking
+from tradex_ledger.audit.report import FORM, StrangeEventError, archive_of, form_of, report
+from tradex_ledger.audit.report_facts import facts
+from tradex_ledger.ledger.backup import FileThereError
+from tradex_ledger.ledger.entry import canonical, parse
+from tradex_ledger.ledger.select import open_store
+from tradex_ledger.resources import read_text
+from tradex_ledger.sealing.checkpoint import Checkpoint
+from tradex_ledger.sealing.proving import NotCoveredError, proofs
+from tradex_ledger.workspace import Workspace
+
+GOLDEN = Path(record.__file__).parent
+VOID = {"meta", "br"}
+FROZEN = {
+    "report.v1.html": "f8ebcd1c4dbac2d5278fc87d94f66fadf605aaa5d6aa2b331bb71f9ac4aea375",
+    "report.v1.css": "aca5f85a6d16b0499d3952029c5b6f9eba4b9bd1a32227b46419db4990d26fa2",
+    "a told report": "1b4fe0dfbd3f35ccfce583824ee8bf82d0619bcfa1ce585c3c96ae2beb63c15c",
+}
+"""SHA-256 of what a form is made of, and of what it made: another one is another form, and has another number."""
+
+
+class Read(HTMLParser):
+    """A report as a reader has it: its texts, its elements with their attributes, and whether they are closed."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.texts: list[tuple[str, str]] = []
+        self.feed(content.decode())
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append((self.open[-1] if self.open else "", data))
+
+    @property
+    def text(self) -> str:
+        return " ".join(text for tag, text in self.texts if tag != "style")
+
+    def of(self, tag: str) -> list[str]:
+        return [text for one, text in self.texts if one == tag]
+
+
+def check_does_nothing(content: bytes) -> None:
+    """No script, no handler, no form; nothing is loaded, and nothing leads away but the archive."""
+    page = Read(content)
+    allowed = {
+        *("html", "head", "meta", "title", "style", "body", "header", "section", "h1", "h2", "h3", "p", "b", "br"),
+        *("code", "pre", "table", "thead", "tbody", "tr", "th", "td", "span", "a"),
+    }
+    assert {tag for tag, _ in page.elements} <= allowed
+    names = {name for _, attributes in page.elements for name in attributes}
+    assert names <= {"lang", "charset", "http-equiv", "content", "name", "class", "scope", "href", "download"}
+    links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
+    assert all(str(link).startswith("data:application/x-tar;base64,") for link in links)
+    (policy,) = [a["content"] for tag, a in page.elements if tag == "meta" and "http-equiv" in a]
+    assert str(policy).startswith("default-src 'none'; style-src 'sha256-")
+    (style,) = re.findall(rb"<style>(.*?)</style>", content, re.DOTALL)
+    assert f"sha256-{_digest64(style)}'" in str(policy)
+    assert b"url(" not in style
+    assert b"@import" not in style
+
+
+def _digest64(content: bytes) -> str:
+    return b64encode(sha256(content).digest()).decode()
+
+
+# -- from a small ledger that was told without the program
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> evidence.Told:
+    return evidence.tell(tmp_path_factory.mktemp("told"), signs=False)
+
+
+def made(told: evidence.Told) -> bytes:
+    """A report that stands alone."""
+    found = gathered(told.store, RUN)
+    proven = proofs(told.store, told.signed, found.events)
+    content = [event.entry.encode() for event in found.events]
+    subject = bundle.Subject(RUN, LEDGER, told.signed.checkpoint, tuple(found.lacking))
+    laid = bundle.files(subject, content, proven, told=False)
+    note, verify = proven[0].note, laid[bundle.HELP].decode()
+    return report(subject, list(map(parse, content)), content, note, verify=verify, archive=archive_of(laid))
+
+
+def test_a_form_stays_as_it_is(told: evidence.Told):
+    found = {name: sha256(read_text("schema", "evidence", name).encode()).hexdigest() for name in [*FROZEN][:2]}
+    found["a told report"] = sha256(told.files()[bundle.REPORT]).hexdigest()
+    assert found == FROZEN
+
+
+def test_it_says_who_asked_who_approved_and_which_logic_was_run(told: evidence.Told):
+    page = Read(made(told))
+    entries = [parse(event.entry.encode()) for event in gathered(told.store, RUN).events]
+    asked = next(entry for entry in entries if entry.topic == "backfill.requested")
+    assert page.of("h1") == [asked.data["reason"]]
+    for text in (LEDGER, RUN, told.signed.checkpoint.root.hex(), evidence.PLAN, told.signed.opened.text.rstrip()):
+        assert text in page.text
+    for text in (evidence.DEFINITION, evidence.POLICY):
+        assert text in page.of("pre")
+    for entry in entries:
+        if entry.stream == RUN:
+            assert entry.topic in page.of("b") or entry.topic.partition(".")[0] in page.text
+    assert page.of("code").count(rfc9162.leaf_hash(gathered(told.store, RUN).events[0].entry.encode()).hex()) == 1
+
+
+def test_it_does_nothing(told: evidence.Told):
+    check_does_nothing(made(told))
+    check_does_nothing(told.files()[bundle.REPORT])
+
+
+HOSTILE = "</td></table><script>alert(1)</script><img src=x onerror=alert(2)>\"'{{ 7*7 }}\u202egnp.exe\x1b[2J"
+
+
+def test_hostile_text_is_shown_and_does_nothing(tmp_path: Path, told: evidence.Told):
+    (asked,) = [e for e in gathered(told.store, RUN).events if e.topic == "backfill.requested"]
+    reason = parse(asked.entry.encode()).data["reason"]
+    story = evidence.forged(told, tmp_path, asked.position, reason, canonical({"": HOSTILE}).decode()[5:-2])
+    content = made(story)
+    check_does_nothing(content)
+    (title,) = Read(content).of("h1")
+    assert title == HOSTILE.replace("\u202e", r"\u202e").replace("\x1b", r"\x1b")
+    assert b"\xe2\x80\xae" not in content
+
+
+def test_an_event_that_lacks_what_it_must_say_is_told_of(told: evidence.Told):
+    entries = [parse(event.entry.encode()) for event in gathered(told.store, RUN).events]
+    strange = [e._replace(data={"windows": "none"}) if e.topic == "backfill.planned" else e for e in entries]
+    subject = bundle.Subject(RUN, LEDGER, told.signed.checkpoint)
+    with pytest.raises(StrangeEventError, match="lacks what it must say"):
+        report(subject, strange, [b""] * len(strange), "")
+
+
+# -- by its own words, with tools of others
+
+
+def unpacked(content: bytes, folder: Path, bash: str) -> None:
+    """What a report has inside, got out by the lines that stand in it."""
+    (folder / "report.html").write_bytes(content)
+    done = subprocess.run(["bash", "-euc", bash], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_who_follows_its_words_verifies_its_proofs_with_tools_of_others(told: evidence.Told, tmp_path: Path):
+    if missing := [tool for tool in ("bash", "sha256sum", "openssl", "jq", "tar") if shutil.which(tool) is None]:
+        pytest.skip(f"no {', '.join(missing)}: apt-get install coreutils openssl jq tar")
+    blocks = [html.unescape(one) for one in re.findall(r"<pre[^>]*>(.*?)</pre>", made(told).decode(), re.DOTALL)]
+    (bash,) = [one for one in blocks if one.startswith("grep -o")]
+    unpacked(made(told), tmp_path, bash)
+    (words,) = [one for one in blocks if one.startswith("# How to check")]
+    assert words == (tmp_path / "evidence" / "VERIFY.md").read_text(encoding="utf-8")
+    steps = "".join(re.findall(r"```sh\n(.*?)```", words, re.DOTALL))
+    for key, holds in ((SIGNER.verifier.text, True), (evidence.WITNESS.verifier.text, False)):
+        done = subprocess.run(
+            ["bash", "-c", steps],
+            cwd=tmp_path / "evidence",
+            env={"PATH": "/usr/bin:/bin", "KEY": key},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode == 0, "all of it holds" in done.stdout) == (holds, holds), done.stderr
+
+
+def test_its_events_lead_to_the_root_by_the_words_of_the_rfc_alone(told: evidence.Told):
+    """Nothing but Python's own library: what is behind the link is an archive of events and paths."""
+    (link,) = re.findall(r'href="data:application/x-tar;base64,([^"]*)"', made(told).decode())
+    with tarfile.open(fileobj=io.BytesIO(b64decode(link, validate=True))) as tape:
+        files = {one.name: tape.extractfile(one).read() for one in tape}  # type: ignore[union-attr]  # all are files
+    _, size, root = files["checkpoint"].decode().split("\n")[:3]
+    names = [name for name in files if name.startswith("entries/")]
+    assert len(names) == len(gathered(told.store, RUN).events)
+    for name in names:
+        lines = files[name.replace("entries/", "proofs/").replace(".json", ".tlog-proof")].decode().split("\n")
+        path = [b64decode(line) for line in lines[2 : lines.index("")]]
+        number = int(lines[1].removeprefix("index "))
+        assert _led(sha256(b"\0" + files[name]).digest(), number, int(size), path) == b64decode(root)
+        assert json.loads(files[name])["position"] == number + 1
+
+
+def _led(found: bytes, node: int, size: int, path: list[bytes]) -> bytes:
+    """Where a path leads (RFC 9162, 2.1.3.2)."""
+    last = size - 1
+    for sibling in path:
+        if node & 1 or node == last:
+            found = sha256(b"\x01" + sibling + found).digest()
+            while node and not node & 1:
+                node, last = node >> 1, last >> 1
+        else:
+            found = sha256(b"\x01" + found + sibling).digest()
+        node, last = node >> 1, last >> 1
+    assert last == 0
+    return found
+
+
+# -- beside the evidence
+
+
+def _problems(files: dict[str, bytes]) -> list[tuple[str, str]]:
+    keys = [SIGNER.verifier]
+    return [(one.file, one.problem) for one in checked(files, keys).findings]
+
+
+def _with(files: dict[str, bytes], content: bytes | None) -> dict[str, bytes]:
+    found = {name: one for name, one in files.items() if name != bundle.REPORT}
+    found |= {} if content is None else {bundle.REPORT: content}
+    return found | {bundle.SUMS: bundle.sums(found)}
+
+
+def test_a_checker_makes_the_report_again(told: evidence.Told):
+    whole = told.files()
+    assert form_of(whole[bundle.REPORT]) == FORM
+    assert _problems(whole) == []
+    assert _problems(_with(whole, None)) == []  # evidence of before has none
+    other = whole[bundle.REPORT].replace(b"<b>ben</b>", b"<b>eve</b>")
+    assert other != whole[bundle.REPORT]
+    assert _problems(_with(whole, other)) == [(bundle.REPORT, "it is not what the events say")]
+    assert _problems(_with(whole, b"<p>all is well</p>")) == [(bundle.REPORT, "it is no report")]
+    later = whole[bundle.REPORT].replace(b'content="v1"', b'content="v2"')
+    assert _problems(_with(whole, later)) == [(bundle.REPORT, "its form 2 is of another release: check with that")]
+
+
+def test_an_archive_is_the_same_bytes_for_the_same_files():
+    files = {"b/2": b"two", "a": b"", "b/1": b"1" * 1_000}
+    assert archive_of(files) == archive_of(dict(reversed(files.items())))
+    assert sha256(archive_of(files)).hexdigest() == "f2a7cdfbd184af2ff5c62097166a0b47fa51a7368d36bb55e28944027d98f431"
+
+
+@pytest.mark.parametrize("version", ["1", "2", "3"])
+def test_it_is_told_of_every_run_that_ledgers_of_other_releases_hold(version: str, tmp_path: Path):
+    lines = (GOLDEN / f"ledger_v{version}.jsonl").read_text(encoding="utf-8").splitlines()
+    engine, _ = record.load(lines, f"sqlite:///{tmp_path / 'ledger.db'}")
+    engine.dispose()
+    store = open_store(f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path)
+    runs = {json.loads(line)["stream"] for line in lines if re.search(r'"stream":\s*"(bf|run)-', line)}
+    assert runs
+    for run in sorted(runs):
+        found = gathered(store, run)
+        entries = [parse(event.entry.encode()) for event in found.events]
+        assert lacking(run, entries) == found.lacking
+        subject = bundle.Subject(run, store.ledger, Checkpoint(f"tradex-ledger/{store.ledger}", len(lines), bytes(32)))
+        content = [event.entry.encode() for event in found.events]
+        page = report(subject, entries, content, "a head\n")
+        check_does_nothing(page)
+        own = sum(entry.stream == run for entry in entries)
+        assert own >= len(facts(subject, entries)["events"]) // 2 > 0
+
+
+# -- of a workspace
+
+
+@pytest.fixture(scope="module")
+def ws(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, int]:
+    """A workspace, its forced backfill, and the position at which that was published."""
+    root = tmp_path_factory.mktemp("report")
+    folder = worlds.copied(root, thin=True)
+    (root / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
+    with small.reopen(folder) as workspace:
+        asked = small.request(workspace, 3, 4, **small.FORCED)
+    with small.reopen(folder, "ben") as workspace:
+        signing.approve(workspace, asked)
+        workspace.runs.drive(asked)
+        return folder, asked, workspace.ledger.position()
+
+
+def _report(folder: Path, run: str, as_of: Any = None, **how: Any) -> bytes:
+    with Workspace.open(folder, reading=True) as workspace:
+        return workspace.audit.report_of(run, as_of, **how)[1]
+
+
+def _sign(folder: Path) -> None:
+    with small.reopen(folder) as workspace:
+        workspace.seals.cut()
+
+
+def test_as_of_a_position_it_is_the_same_bytes_whatever_comes_after(ws: tuple[Path, str, int]):
+    folder, run, position = ws
+    _sign(folder)
+    first = _report(folder, run, str(position))
+    assert _report(folder, run, str(position)) == first
+    with small.reopen(folder, "ana") as workspace:
+        workspace.backfills.revert(run, reason="it was not what was asked for, INC-8")
+    _sign(folder)
+    assert _report(folder, run, str(position)) == first
+    assert "REVERTED" in Read(_report(folder, run)).of("b")
+    assert "SUCCESS" in Read(first).of("b")
+
+
+def test_it_tells_which_rows_changed_by_their_key(ws: tuple[Path, str, int], tmp_path: Path):
+    folder, run, position = ws
+    _sign(folder)
+    page = Read(_report(folder, run, str(position)))
+    assert "Which rows changed" in page.of("h2")
+    assert any("TSLA" in text for text in page.of("td"))
+    assert "Which rows changed" not in Read(_report(folder, run, str(position), rows=False)).of("h2")
+    copy = small.copied(folder.parent, tmp_path / "copy")
+    with small.reopen(copy) as workspace:
+        for file in root_of(workspace).glob(f"**/{run}-*.parquet"):
+            file.unlink()
+    said = Read(_report(copy, run, str(position))).text
+    assert "The files of the lake could not be compared:" in said
+
+
+def test_what_nobody_signed_for_is_not_reported(tmp_path: Path):
+    folder = worlds.copied(tmp_path, thin=True)
+    with small.reopen(folder) as workspace:
+        run = small.request(workspace)
+        with pytest.raises(NotCoveredError):
+            workspace.audit.report_of(run, str(workspace.ledger.position()))
+        workspace.seals.cut()
+        file = tmp_path / "one.html"
+        assert workspace.audit.report(run, file).sha256 == sha256(file.read_bytes()).hexdigest()
+        with pytest.raises(FileThereError):
+            workspace.audit.report(run, file)
