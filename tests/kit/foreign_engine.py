@@ -1,4 +1,4 @@
-"""Readers that are not ours: DuckDB 1.5.5 in an environment of its own, delta-rs, and polars; and what we say beside."""
+"""Readers that are not ours: DuckDB 1.5.5 in an environment of its own, delta-rs, polars; and what we say beside."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ def delta_rs(table: Path, version: int) -> Found:
     """What delta-rs finds of a Delta table as of a version."""
     import deltalake
 
-    return _arrow(deltalake.DeltaTable(str(table), version=version).to_pyarrow_table())
+    return _arrow(deltalake.DeltaTable(table.as_uri(), version=version).to_pyarrow_table())
 
 
 def polars(table: Path, version: int) -> Found:
     """What polars finds of it."""
     import polars as pl
 
-    return _arrow(pl.read_delta(str(table), version=version).to_arrow())
+    return _arrow(pl.read_delta(table.as_uri(), version=version).to_arrow())
 
 
 def _arrow(rows: Any) -> Found:

@@ -61,7 +61,7 @@ def differing(workspace: Workspace, *, thin: int = 0, without: tuple[str, ...] =
             told = delta_log.told(file)
             assert told is not None
             ours = said.of(name, told.position)
-            wanted.append(({"of": "delta", "table": str(table), "version": version}, ours))
+            wanted.append(({"of": "delta", "table": table.as_uri(), "version": version}, ours))
             is_third = version % 3 == 0 or version == len(files) - 1
             for reader in (foreign_engine.delta_rs, *([foreign_engine.polars] if is_third else [])):
                 theirs = reader(table, version)

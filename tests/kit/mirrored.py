@@ -38,7 +38,7 @@ def name_mirrors(ws: Path, at: str = "mirrors") -> None:
 
 def mirrors(ws: Path) -> dict[str, MirrorSetting]:
     """Its mirrors by kind."""
-    return {one.kind: one for one in load_config(ws / FILE).mirrors}
+    return {one.kind: one for one in load_config(ws / FILE).mirrors if one.name in NAMES}
 
 
 def delta_folder(ws: Path) -> Path:
@@ -139,8 +139,11 @@ class History:
         """Another version in the place of the one before, of some days only: files of several versions are current."""
         self.silver += 1
         file = self.ws / "pipeline" / "silver_social_events.sql"
-        text = re.sub(r"likes, retweets[^\n]*\nfrom \(", f"likes, retweets, likes * {self.silver} as w{self.silver}\nfrom (",
-                      file.read_text(encoding="utf-8"))
+        text = re.sub(
+            r"likes, retweets[^\n]*\nfrom \(",
+            f"likes, retweets, likes * {self.silver} as w{self.silver}\nfrom (",
+            file.read_text(encoding="utf-8"),
+        )
         file.write_text(text, encoding="utf-8")
         workspace.datasets.bump("silver_social_events", reason="likes are weighed, INC-4402")
         small.backfill(workspace, 1, 2, kind="logical", dataset="silver_social_events")
@@ -161,6 +164,4 @@ def _with_column(text: str, name: str, column: str) -> str:
 
 def positions(ws: Path) -> Iterator[int]:
     """Those of the snapshots of its catalog."""
-    for row in rows_of(catalog_file(ws))["ducklake_snapshot"]:
-        if row[0]:
-            yield row[0]
+    yield from sorted(row[0] for row in rows_of(catalog_file(ws))["ducklake_snapshot"] if row[0])

@@ -23,4 +23,7 @@ def ws(tmp_path: Path) -> Path:
             with small.reopen(made) as workspace:
                 workspace.incremental.run(small.day(day))
 
-    return worlds.copy("mirrored", make, tmp_path)
+    ws = worlds.copy("mirrored", make, tmp_path)
+    with small.reopen(ws) as workspace:
+        workspace.mirrors.sync()  # it was moved: the lake is found again
+    return ws

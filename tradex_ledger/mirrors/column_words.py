@@ -84,7 +84,7 @@ def _tree(found: DuckDBPyType) -> Type:
 
 def _is_type(child: object) -> TypeGuard[DuckDBPyType]:
     """An array has its length among its children."""
-    return hasattr(child, "children")
+    return not isinstance(child, int | list)
 
 
 def delta_type(kind: Type) -> object:

@@ -96,7 +96,7 @@ class DeltaMirror:
         for step in steps:
             laid = [self._commit(step, change, tables, left_out) for change in step.changes]
             done += any(laid)
-        ends = {name: end.commits for name, end in tables.items()}
+        ends = {name: end.commits for name, end in tables.items() if end.commits}
         self.point("before the note")
         newer = self._noted()  # of another that was at it, too
         if newer is None or newer.held.position < upto.position:
@@ -171,8 +171,9 @@ class DeltaMirror:
                     elif file.name.startswith("."):
                         file.unlink()
                 (log.parent / LINK).unlink(missing_ok=True)
-                log.rmdir()
-                log.parent.rmdir()
+                for folder in (log, log.parent):
+                    if not any(folder.iterdir()):  # what others laid there is theirs
+                        folder.rmdir()
         except OSError as error:
             raise translate(error, f"clearing the mirror {self.name} in {self.folder}") from error
 

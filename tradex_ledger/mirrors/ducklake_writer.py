@@ -89,13 +89,15 @@ class Writer:
     def replace(self, erased: Erased) -> None:
         """Have what stands in the place of files of which rows were erased, in all snapshots."""
         self.erased = erased
+        stats = t.file_column_stats
         for path, now in erased.items():
             is_of = t.data_file.c.path == path
+            are_of = stats.c.data_file_id.in_(select(t.data_file.c.data_file_id).where(is_of))
             if now is None:
-                ids = select(t.data_file.c.data_file_id).where(is_of)
-                self.connection.execute(delete(t.file_column_stats).where(t.file_column_stats.c.data_file_id.in_(ids)))
+                self.connection.execute(delete(stats).where(are_of))
                 self.connection.execute(delete(t.data_file).where(is_of))
             else:
+                self.connection.execute(update(stats).where(are_of).values(value_count=now.rows))
                 values = {"path": now.path, "record_count": now.rows, "file_size_bytes": now.bytes}
                 self.connection.execute(update(t.data_file).where(is_of).values(**values))
 
