@@ -36,7 +36,11 @@ A_TIME = """\
 -- component = "times_version"
 -- reads = { gold_metrics = "0d" }
 -- ///
-select date, ticker, time '10:00:00' as o_clock, mentions::uinteger as unsigned from gold_metrics
+select
+    date, ticker, time '10:00:00' as o_clock, mentions::utinyint as u8, mentions::usmallint as u16,
+    mentions::uinteger as u32, mentions::ubigint as u64, '00000000-0000-0000-0000-00000000000a'::uuid as id,
+    date::timestamp_s as in_s, date::timestamp_ms as in_ms, date::timestamp_ns as in_ns
+from gold_metrics
 """
 
 
@@ -117,7 +121,7 @@ def test_readers_get_the_columns_of_the_version_that_they_read_and_then_those_of
         ("TIMESTAMP", "timestamp_ntz", "timestamp"),
         ("TIMESTAMP WITH TIME ZONE", "timestamp", "timestamptz"),
         ("ENUM('a', 'b')", "string", "varchar"),
-        ("HUGEINT", "double", "float64"),
+        ("HUGEINT", "decimal(38,0)", "decimal(38,0)"),
         ("INTEGER[3]", {"type": "array", "elementType": "integer", "containsNull": True}, "list"),
         ("UUID", None, "uuid"),
         ("UINTEGER", None, "uint32"),

@@ -1,4 +1,4 @@
-"""Types of columns in the words of others. What DuckDB's Parquet files hold counts, not what the type could hold."""
+"""Types of columns in the words of others. What the files of a lake hold counts, not what a type could hold."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tradex_ledger.mirrors.step import Column
 if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType
 
-# HUGEINT is written as DOUBLE, an ENUM as its text.
+# In files of a lake a HUGEINT is a decimal, an ENUM its text.
 _BOTH = {
     "boolean": ("boolean", "boolean"),
     "tinyint": ("byte", "int8"),
@@ -21,8 +21,7 @@ _BOTH = {
     "bigint": ("long", "int64"),
     "float": ("float", "float32"),
     "double": ("double", "float64"),
-    "hugeint": ("double", "float64"),
-    "uhugeint": ("double", "float64"),
+    "hugeint": ("decimal(38,0)", "decimal(38,0)"),
     "varchar": ("string", "varchar"),
     "enum": ("string", "varchar"),
     "json": ("string", "varchar"),

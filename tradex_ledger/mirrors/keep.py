@@ -10,7 +10,7 @@ from tradex_ledger.domain.mirrors import MirrorSetting
 from tradex_ledger.errors import BrokenLedgerError, TradexError
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.ledger.application import Ledger
-from tradex_ledger.ledger.ask import END, events_of
+from tradex_ledger.ledger.ask import END, events_of, has_moved
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.mirrors.files import Point, nowhere
 from tradex_ledger.mirrors.open import held, left_out, open_mirror
@@ -64,7 +64,7 @@ def sync(
         return Synced(setting, since, 0)
     known, span = {} if known is None else known, (since, upto.position)
     if span not in known:
-        known[span] = steps(ledger, *span)
+        known[span] = steps(ledger, *span) if has_moved(store, MOVES, *span) else []
     return Synced(setting, upto.position, mirror.take(known[span], before, upto))
 
 
@@ -118,11 +118,18 @@ class AfterSaves:
         known: Known = {}
         for setting in self._mirrors:
             try:
+                if not self._is_due(setting):
+                    continue
                 sync(self._ledger, self._lake, setting, known=known)
             except BrokenLedgerError:
                 raise
             except TradexError as error:
                 self._tell(f"the mirror {setting.name} is behind: {error.message}; {error.mend}")
+
+    def _is_due(self, setting: MirrorSetting) -> bool:
+        """Whether readers see something else than a mirror holds: that costs a look, and most saves no more."""
+        has, store = held(setting), self._ledger.store
+        return has is None or has_moved(store, MOVES, has.position, END)
 
     def _tell(self, text: str) -> None:
         if text not in self._told:
