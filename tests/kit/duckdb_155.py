@@ -10,6 +10,7 @@ import hashlib
 import importlib
 import json
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,12 @@ def connect(*extensions: str) -> Any:
 def found(connection: Any, relation: str) -> dict[str, Any]:
     names = [row[0] for row in connection.execute(f"describe from {relation}").fetchall()]
     rows = connection.execute(f"select columns(*)::varchar from {relation}").fetchall()
-    texts = sorted(json.dumps(row) for row in rows)
-    return {"rows": len(rows), "digest": hashlib.sha256("\n".join(texts).encode()).hexdigest(), "columns": names}
+    return multiset(names, rows)
+
+
+def multiset(names: list[str], rows: Iterable[Sequence[Any]]) -> dict[str, Any]:
+    texts = sorted(json.dumps(list(row)) for row in rows)
+    return {"rows": len(texts), "digest": hashlib.sha256("\n".join(texts).encode()).hexdigest(), "columns": names}
 
 
 def relation(ask: dict[str, Any]) -> str:

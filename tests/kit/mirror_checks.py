@@ -10,6 +10,7 @@ from typing import Any
 from tests.kit import foreign_engine, mirrored
 from tests.kit.foreign_engine import Found
 from tradex_ledger.mirrors import delta_log
+from tradex_ledger.mirrors.delta import LINK
 from tradex_ledger.mirrors.readers import steps
 from tradex_ledger.mirrors.step import Step
 from tradex_ledger.workspace import Workspace
@@ -73,4 +74,4 @@ def differing(workspace: Workspace, *, thin: int = 0, without: tuple[str, ...] =
 
 def dataset_files(folder: Path) -> list[Path]:
     """The data files that lie in a folder; none is to lie in that of a mirror."""
-    return [path for path in folder.rglob("*.parquet") if mirrored.LINK not in path.parts]
+    return [path for path in folder.rglob("*.parquet") if LINK not in path.parts]

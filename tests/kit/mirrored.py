@@ -14,12 +14,11 @@ from tests.kit import small
 from tradex_ledger.config import FILE, load_config
 from tradex_ledger.domain.mirrors import DELTA, DUCKLAKE, MirrorSetting
 from tradex_ledger.errors import TradexError
-from tradex_ledger.mirrors.delta import LINK, LOG, NOTE
+from tradex_ledger.mirrors.delta import LINK, LOG
 from tradex_ledger.workspace import Workspace
 
 NAMES = ("tables", "lakehouse")
 """The Delta mirror and the DuckLake, as the settings of these workspaces call them."""
-POSTS = "posts"
 
 
 def settings(folder: Path, at: str = "mirrors") -> str:
@@ -65,7 +64,7 @@ def rows_of(file: Path) -> dict[str, list[Any]]:
         return {name: sorted(connection.execute(f'select * from "{name}"').fetchall(), key=repr) for name in names}
 
 
-def held(ws: Path) -> dict[str, object]:
+def held(ws: Path) -> dict[str, dict[str, Any]]:
     """All that both mirrors hold."""
     return {DELTA: logs(delta_folder(ws)), DUCKLAKE: rows_of(catalog_file(ws))}
 
@@ -73,9 +72,6 @@ def held(ws: Path) -> dict[str, object]:
 def commits(ws: Path, dataset: str) -> list[Path]:
     """The commits of a table, in order."""
     return sorted((delta_folder(ws) / dataset / LOG).glob("*.json"))
-
-
-__all__ = ["LINK", "LOG", "NOTE"]
 
 
 class History:

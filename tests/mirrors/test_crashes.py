@@ -15,10 +15,11 @@ import pytest
 from tests.kit import mirrored, small
 from tests.kit.faults import Crash
 from tests.kit.tree import ROOT
+from tradex_ledger.config import FILE
 from tradex_ledger.domain.mirrors import DELTA, DUCKLAKE, KINDS
 from tradex_ledger.mirrors.keep import Known, rebuild, sync
 from tradex_ledger.mirrors.open import open_mirror
-from tradex_ledger.mirrors.port import Held, StrangeMirrorError
+from tradex_ledger.mirrors.port import Held, NotOursError, StrangeMirrorError
 from tradex_ledger.mirrors.readers import MirrorDisagreesError, steps
 from tradex_ledger.sealing.roots import root_at
 from tradex_ledger.workspace import Workspace
@@ -68,7 +69,7 @@ def test_who_dies_anywhere_leaves_what_the_next_one_goes_on_with_without_doubles
 
 
 def test_a_crash_between_the_publication_and_the_mirror_is_said_and_caught_up(ws: Path):
-    settings = ws / mirrored.FILE
+    settings = ws / FILE
     text = settings.read_text(encoding="utf-8")
     settings.write_text(text.partition("[mirrors.")[0], encoding="utf-8")  # nobody keeps them up
     with small.reopen(ws) as workspace:
@@ -195,6 +196,36 @@ def test_a_catalog_that_somebody_else_wrote_to_is_not_written_on(open_ws: Worksp
     open_ws.incremental.run(small.day(6))
     with pytest.raises(StrangeMirrorError, match="has a snapshot 99999"):
         sync(open_ws.ledger, open_ws.core.lake, mirrored.mirrors(ws)[DUCKLAKE])
+
+
+def test_a_catalog_that_lost_rows_is_not_written_on(open_ws: Workspace):
+    with closing(sqlite3.connect(mirrored.catalog_file(open_ws.config.folder))) as connection, connection:
+        connection.execute("delete from ducklake_column_mapping")
+    open_ws.incremental.run(small.day(6))  # which does not fail for it
+    with pytest.raises(StrangeMirrorError, match="is not as it was made"):
+        open_ws.mirrors.sync("lakehouse")
+    assert open_ws.mirrors.rebuild("lakehouse")[0].steps > 0
+
+
+def test_what_somebody_else_made_is_taken_away_by_nobody(open_ws: Workspace):
+    import deltalake
+    import pyarrow as pa
+
+    ws = open_ws.config.folder
+    shutil.rmtree(ws / "mirrors")
+    deltalake.write_deltalake(str(ws / "mirrors" / "delta" / "gold_metrics"), pa.table({"a": [1]}))
+    with closing(sqlite3.connect(mirrored.catalog_file(ws))) as connection, connection:
+        connection.execute("create table ducklake_metadata (key text, value text, scope text, scope_id bigint)")
+        connection.execute("insert into ducklake_metadata values ('version', '1.0', null, null)")
+    before = mirrored.held(ws)
+    for name in mirrored.NAMES:
+        with pytest.raises(StrangeMirrorError, match="somebody else made"):
+            open_ws.mirrors.sync(name)
+        with pytest.raises(NotOursError, match="somebody else has"):
+            open_ws.mirrors.rebuild(name)
+    found = mirrored.held(ws)
+    assert found[DUCKLAKE] == before[DUCKLAKE]
+    assert {**found[DELTA], **before[DELTA]} == found[DELTA]
 
 
 def test_what_is_not_the_catalog_is_handed_to_no_mirror(open_ws: Workspace, monkeypatch: pytest.MonkeyPatch):

@@ -27,7 +27,7 @@ from tradex_ledger.lake.storage import translate
 from tradex_ledger.mirrors import delta_log
 from tradex_ledger.mirrors.column_words import NoSuchTypeError
 from tradex_ledger.mirrors.files import Point, lay, make_folder, nowhere, put
-from tradex_ledger.mirrors.port import Held, StrangeMirrorError
+from tradex_ledger.mirrors.port import Held, NotOursError, StrangeMirrorError
 from tradex_ledger.mirrors.step import Change, Step
 
 KIND = "delta"
@@ -162,8 +162,13 @@ class DeltaMirror:
     def clear(self) -> None:
         """As the port has it; tables go from their last commits on."""
         try:
+            found = sorted(self.folder.glob(f"*/{LOG}"))
+            for log in found:
+                first = log / delta_log.file_name(0)
+                if first.exists() and delta_log.told(first) is None:
+                    raise NotOursError(self.name, f"is where somebody else has a table, {log.parent.name}")
             (self.folder / NOTE).unlink(missing_ok=True)
-            for log in sorted(self.folder.glob(f"*/{LOG}")):
+            for log in found:
                 for file in sorted(log.iterdir(), reverse=True):
                     if delta_log.number_of(file.name) is not None or file.name.endswith(_CHECKPOINT):
                         file.unlink()

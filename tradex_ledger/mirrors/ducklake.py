@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING
 
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.mirrors.files import Point, nowhere
-from tradex_ledger.mirrors.port import Held, StrangeMirrorError
+from tradex_ledger.mirrors.port import Held, NotOursError, StrangeMirrorError
 from tradex_ledger.mirrors.step import Step
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from tradex_ledger.mirrors.ducklake_place import CatalogPlace
+    from tradex_ledger.mirrors.ducklake_writer import Writer
 
 KIND = "ducklake"
 Erased = dict[str, LakeFile | None]
@@ -65,21 +66,35 @@ class DuckLakeMirror:
         with self.writing() as connection:
             held = facts_of(connection)
             if held is None:
+                if before is not None:
+                    raise StrangeMirrorError(self.name, "was taken away meanwhile")
                 writer = Writer.begin(connection, self.ledger)
             else:
                 self._check(held, before)
-                writer = Writer.go_on(connection, self.ledger)
+                writer = self._go_on(connection)
                 writer.check(self.name, held.position)
-            new = [step for step in steps if held is None or step.position > held.position]
-            writer.replace(self.erased_at(max(upto.position, held.position if held else 0)))
-            for step in new:
-                writer.step(step)
-            writer.sum_up()
+            since = held.position if held else 0
+            new = [step for step in steps if step.position > since]
+            try:
+                writer.replace(self.erased_at(since), self.erased_at(max(upto.position, since)))
+                for step in new:
+                    writer.step(step)
+                writer.sum_up()
+            except LookupError as error:  # a row that the steps before have laid is not there
+                raise StrangeMirrorError(self.name, "is not as it was made") from error
             if held is None or held.position <= upto.position:
                 set_facts(connection, upto, self.data_path, writer.left_out)
             self.point("before the catalog is there")
         self.point("after the catalog is there")
         return len(new)
+
+    def _go_on(self, connection: Connection) -> Writer:
+        from tradex_ledger.mirrors.ducklake_writer import Writer
+
+        try:
+            return Writer.go_on(connection, self.ledger)
+        except LookupError as error:
+            raise StrangeMirrorError(self.name, "is not as it was made") from error
 
     def _check(self, held: Held, before: Held | None) -> None:
         """Raise `StrangeMirrorError` unless the steps go on from what is there, and that is of this record."""
@@ -95,8 +110,11 @@ class DuckLakeMirror:
 
     def clear(self) -> None:
         """As the port has it: the tables of a catalog, all or none of them."""
-        from tradex_ledger.mirrors.ducklake_facts import drop
+        from tradex_ledger.mirrors.ducklake_facts import drop, facts_of
 
         with self.writing() as connection:
+            held = facts_of(connection)
+            if held is not None and not held.ledger:
+                raise NotOursError(self.name, "is where somebody else has a catalog")
             drop(connection)
             self.point("while cleared")

@@ -58,7 +58,10 @@ class CatalogPlace:
             return None
         if not (said.keys() >= {"tradex_ledger", "tradex_position", "tradex_root"}):
             raise StrangeMirrorError(name, "is a catalog that somebody else made")
-        return Held(said["tradex_ledger"], int(said["tradex_position"]), said["tradex_root"])
+        try:
+            return Held(said["tradex_ledger"], int(said["tradex_position"]), said["tradex_root"])
+        except ValueError:
+            raise StrangeMirrorError(name, "has come to a position that is none") from None
 
     def left_out(self, name: str) -> dict[str, str]:
         """The datasets that have no table in it, and why."""
@@ -81,7 +84,7 @@ class CatalogPlace:
                     yield connection
             finally:
                 engine.dispose()
-        except (exc.DBAPIError, OSError) as error:
+        except (exc.SQLAlchemyError, OSError) as error:
             raise CatalogFault(name, getattr(error, "orig", error)) from error
 
     def _engine(self) -> Engine:
@@ -111,16 +114,19 @@ class CatalogPlace:
 
 
 def _facts_of_file(name: str, file: Path) -> dict[str, str]:
-    if not file.exists() or not file.stat().st_size:
-        return {}
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, timeout=_SECONDS)) as connection:
+        if not file.stat().st_size:
+            return {}
+        # Not for reading alone: who died while he wrote has left a journal, which has to be played back.
+        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=rw", uri=True, timeout=_SECONDS)) as connection:
             return dict(connection.execute(_FACTS).fetchall())
     except sqlite3.OperationalError as error:
         if "no such table" in str(error):
             return {}
         raise CatalogFault(name, error) from None
-    except sqlite3.DatabaseError as error:
+    except FileNotFoundError:
+        return {}
+    except (sqlite3.DatabaseError, OSError) as error:
         raise CatalogFault(name, error) from None
 
 

@@ -86,11 +86,13 @@ class Writer:
                 name, f"has a snapshot {newest}, and has come to position {position} of the ledger"
             )
 
-    def replace(self, erased: Erased) -> None:
-        """Have what stands in the place of files of which rows were erased, in all snapshots."""
+    def replace(self, before: Erased, erased: Erased) -> None:
+        """Have what stands in the place of files of which rows were erased, in all snapshots; `before` were known."""
         self.erased = erased
         stats = t.file_column_stats
         for path, now in erased.items():
+            if path in before and before[path] == now:
+                continue
             is_of = t.data_file.c.path == path
             are_of = stats.c.data_file_id.in_(select(t.data_file.c.data_file_id).where(is_of))
             if now is None:

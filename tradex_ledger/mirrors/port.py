@@ -42,7 +42,10 @@ class Mirror(Protocol):
         ...
 
     def clear(self) -> None:
-        """Remove what it holds, and nothing else; the end of it first, so that a crash leaves a beginning."""
+        """Remove what it holds, and nothing else; the end of it first, so that a crash leaves a beginning.
+
+        Raises: `NotOursError`.
+        """
         ...
 
 
@@ -56,6 +59,15 @@ class StrangeMirrorError(RefusedError):
             f"the mirror {name} {problem}: it is not written on",
             mend=f"nothing in it is the truth; make it again: tradex mirror rebuild {name}",
         )
+
+
+class NotOursError(RefusedError):
+    """What somebody else made lies where a mirror is to be: that is taken away by nobody."""
+
+    code = "mirror-not-ours"
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"the mirror {name} {problem}", mend="give it another place, under [mirrors]")
 
 
 class UnfitMirrorError(EnvironmentFault):
