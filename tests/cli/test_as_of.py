@@ -72,7 +72,7 @@ NOW = {
 }  # fmt: skip
 """Those that show what is no answer of the ledger as of a position, and why."""
 DOING = {
-    *("init", "demo", "run", "worker", "retract", "alerts ack", "engine accept", "lake erase"),
+    *("init", "demo", "run", "worker", "retract", "serve", "alerts ack", "engine accept", "lake erase"),
     *("bronze quarantine", "bronze release"),
     *(f"dataset {name}" for name in ("bump", "deprecate", "restore", "protect", "unprotect")),
     *(f"policy {name}" for name in ("approve", "reject", "adopt")),

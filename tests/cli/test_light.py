@@ -68,7 +68,7 @@ READING: dict[str, list[tuple[str, ...]]] = {
 }
 """Each command that reads, with calls of it."""
 WRITING = {
-    *("init", "demo", "run", "worker", "retract", "bronze quarantine", "bronze release"),
+    *("init", "demo", "run", "worker", "retract", "serve", "bronze quarantine", "bronze release"),
     *("dataset bump", "dataset deprecate", "dataset restore", "dataset protect", "dataset unprotect"),
     *("audit export", "audit report", "audit check", "ledger tiles"),  # what they write, or read, is no workspace
     *("ledger grants", "ledger backup", "ledger restore", "ledger checkpoint", "ledger witness"),

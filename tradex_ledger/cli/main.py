@@ -53,6 +53,7 @@ _COMMANDS = {
     "mirror": ("tradex_ledger.cli.mirror:mirror", "The lake for other readers: Delta, DuckLake."),
     "ledger": ("tradex_ledger.cli.ledger:ledger", "Whether ledger and lake belong together."),
     "lake": ("tradex_ledger.cli.lake:lake", "The files of the lake."),
+    "serve": ("tradex_ledger.cli.serve:serve", "The page of a workspace, in a browser."),
     "trust": ("tradex_ledger.cli.start:trust", "Believe settings and definitions of another user."),
 }
 

@@ -1,0 +1,145 @@
+"""The site: its addresses, and errors as pages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from tradex_ledger.errors import NotFoundError, TradexError
+from tradex_ledger.web.errors import status_of
+from tradex_ledger.web.frame import THEME, THEMES, Frame, folder, templates
+from tradex_ledger.web.guard import Guard
+from tradex_ledger.web.pages import dataset, datasets, day, decide, log, run, runs, tables, today
+from tradex_ledger.web.pages.around import moments
+from tradex_ledger.web.site import Site
+
+Page = Callable[[Request], Response]
+Handler = Callable[[Request], Awaitable[Response]]
+_YEAR = 365 * 86_400
+
+
+class NoPageError(NotFoundError):
+    """There is no page at that address."""
+
+    code = "no-page"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"there is no page {path[:200]}", mend="begin at the first page: /")
+
+
+def make_app(site: Site) -> ASGIApp:
+    """The site as an application, behind its door."""
+    routes = [
+        *(Route(path, shown(page), methods=["GET"]) for path, page in PAGES),
+        Route("/runs/{run_id}/{deed}", decided, methods=["POST"]),
+        Route("/live", live, methods=["GET"]),
+        Route("/theme", theme, methods=["GET"]),
+        Mount("/static", StaticFiles(directory=folder("static"))),
+    ]
+    app = Starlette(
+        routes=routes,
+        lifespan=_following,
+        exception_handlers={TradexError: _refused, HTTPException: _without_page},
+    )
+    app.state.site = site
+    return Guard(app, site)
+
+
+PAGES: tuple[tuple[str, Page], ...] = (
+    ("/", today.today),
+    ("/runs", runs.runs),
+    ("/runs/{run_id}", run.run),
+    ("/datasets", datasets.datasets),
+    ("/datasets/{name}", dataset.dataset),
+    ("/datasets/{name}/{day}", day.day),
+    ("/tables", tables.tables),
+    ("/tables/{name}", tables.table),
+    ("/log", log.log),
+    ("/log/{position:int}", log.event),
+    ("/moments", moments),
+)
+
+
+def shown(page: Page) -> Handler:
+    """A page as what answers its address: it is worked out beside the others, in a thread."""
+
+    async def handler(request: Request) -> Response:
+        _check_let_in(request)
+        return await run_in_threadpool(page, request)
+
+    return handler
+
+
+async def decided(request: Request) -> Response:
+    """A deed on a run."""
+    _check_let_in(request)
+    body = await decide.body_of(request)
+    return await run_in_threadpool(decide.decide, request, body)
+
+
+async def live(request: Request) -> Response:
+    """Each position that the ledger comes to, as it comes."""
+    _check_let_in(request)
+    after = request.query_params.get("after", "")
+    told = request.app.state.site.live.told(int(after) if after.isascii() and after.isdecimal() else 0)
+    return StreamingResponse(told, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+
+async def theme(request: Request) -> Response:
+    """Light or dark, kept in a cookie: so nothing flashes, and no script is needed."""
+    _check_let_in(request)
+    back = request.query_params.get("back", "/")
+    within = back if back.startswith("/") and not back.startswith(("//", "/\\")) else "/"
+    answer = RedirectResponse(within, status_code=303)
+    wanted = request.query_params.get("to")
+    if wanted in THEMES:
+        answer.set_cookie(THEME, str(wanted), max_age=_YEAR, httponly=True, samesite="strict", path="/")
+    return answer
+
+
+@asynccontextmanager
+async def _following(app: Starlette) -> AsyncIterator[None]:
+    site: Site = app.state.site
+    follower = asyncio.create_task(site.live.follow(site.store.position))
+    try:
+        yield
+    finally:
+        site.live.stopping.set()
+        with suppress(TradexError):  # a look that failed as it stopped
+            await follower
+
+
+def _check_let_in(request: Request) -> None:
+    refused: TradexError | None = request.state.refused
+    if refused is not None:
+        raise refused
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    """An error as a page: what, with the values, and what mends it."""
+    assert isinstance(error, TradexError)
+    bare = templates().get_template("error.html")
+    frame: Frame | None = None
+    if request.state.refused is None:
+        with suppress(TradexError):  # what is wrong may be the very position
+            frame = Frame.of(request)
+    return HTMLResponse(bare.render(frame=frame, error=error), status_code=status_of(error))
+
+
+def _without_page(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if request.state.refused is not None:
+        return _refused(request, request.state.refused)
+    if error.status_code == 404:
+        return _refused(request, NoPageError(request.url.path))
+    return Response(status_code=error.status_code, headers=error.headers)

@@ -1,0 +1,55 @@
+"""Rows a day, as lines: what readers get is drawn through, other versions are dashed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from tradex_ledger.web.draw.svg import picture, tag, text
+from tradex_ledger.web.words import number, short_day
+
+WIDTH, HEIGHT, LEFT, BOTTOM = 1000, 170, 54, 20
+
+
+class Series(NamedTuple):
+    """A line: its name, where it stands (read, next, older), and a value a day."""
+
+    name: str
+    standing: str
+    values: list[tuple[date, int]]
+
+
+def lines(series: Sequence[Series], first: date, last: date) -> Markup:
+    """The lines over days; a day that is not there breaks its line."""
+    length = max(1, (last - first).days)
+    most = max((value for one in series for _, value in one.values), default=0) or 1
+
+    def x(day: date) -> float:
+        return LEFT + (day - first).days / length * (WIDTH - LEFT - 8)
+
+    def y(value: float) -> float:
+        return 8 + (1 - value / most) * (HEIGHT - BOTTOM - 16)
+
+    drawn = []
+    for part in (0, 1 / 3, 2 / 3, 1):
+        at = y(most * part)
+        drawn.append(tag("line", x1=LEFT, y1=at, x2=WIDTH - 8, y2=at, class_="axis"))
+        drawn.append(text(LEFT - 8, at + 4, number(round(most * part)), "tick", "end"))
+    for step in range(0, length + 1, max(7, length // 8)):
+        day = first + timedelta(step)
+        drawn.append(text(x(day), HEIGHT - 4, short_day(day), "tick", "middle"))
+    for one in series:
+        path, before = "", None
+        for day, value in one.values:
+            joined = before is not None and (day - before).days == 1
+            path += f"{'L' if joined else 'M'}{x(day):.1f} {y(value):.1f}"
+            before = day
+        drawn.append(tag("path", tag("title", one.name), d=path or "M0 0", class_=f"series {one.standing}"))
+    told = ", ".join(
+        f"{one.name} {number(min(v for _, v in one.values))} to {number(max(v for _, v in one.values))}"
+        for one in series
+    )
+    return picture(WIDTH, HEIGHT, *drawn, label=f"Rows a day: {told}", class_="lines-of-rows")

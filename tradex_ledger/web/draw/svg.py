@@ -1,0 +1,41 @@
+"""SVG as text: each value is escaped, each number short."""
+
+from __future__ import annotations
+
+from markupsafe import Markup, escape
+
+
+def tag(name: str, *inside: object, **attributes: object) -> Markup:
+    """An element. `_` in a name is `-`, one at its end is dropped (`class_`); what is None is left out."""
+    said = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(_text(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return Markup("<{}{}>{}</{}>").format(
+        Markup(name), Markup(said), Markup("").join(map(escape, inside)), Markup(name)
+    )
+
+
+def text(x: float, y: float, said: object, class_: str | None = None, anchor: str | None = None) -> Markup:
+    """Words at a place."""
+    return tag("text", said, x=x, y=y, class_=class_, text_anchor=anchor)
+
+
+def picture(width: float, height: float, *inside: object, label: str, class_: str = "", **more: object) -> Markup:
+    """A whole picture with what it shows, in words."""
+    return tag(
+        "svg",
+        *inside,
+        class_=f"picture {class_}".strip(),
+        width=width,
+        height=height,
+        viewBox=f"0 0 {_text(width)} {_text(height)}",
+        role="img",
+        aria_label=label,
+        **more,
+    )
+
+
+def _text(value: object) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

@@ -1,0 +1,117 @@
+"""How a run went: its life with the times that it waited, and its work, window by window, long gaps cut out. A wait
+dwarfs the work, so these are two pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from tradex_ledger.web.draw.svg import picture, tag, text
+from tradex_ledger.web.words import duration, moment
+
+STEP, LIFE_HEIGHT = 150, 74
+WORK_WIDTH, ROW, LEFT = 640, 22, 150
+_CUT = 0.12
+"""A gap longer than that part of all the work is drawn as long as this, and marked."""
+
+
+class Step(NamedTuple):
+    """A step of a life: what, by whom and when (None: still to come)."""
+
+    what: str
+    by: str
+    at: datetime | None
+    tone: str = "good"
+
+
+class Bar(NamedTuple):
+    """Work on a dataset, from when to when."""
+
+    row: str
+    layer: str
+    begin: datetime
+    end: datetime
+    said: str
+
+
+def life(steps: Sequence[Step]) -> Markup:
+    """Steps in a row, each as wide as its words; how long it took from one to the next stands between."""
+    drawn: list[Markup] = []
+    for number, one in enumerate(steps):
+        x = 8 + number * STEP
+        if number + 1 < len(steps):
+            drawn.append(tag("line", x1=x, y1=22, x2=x + STEP, y2=22, class_="rail"))
+            after = steps[number + 1]
+            if one.at is not None and after.at is not None:
+                waited = duration(max(0.0, (after.at - one.at).total_seconds()))
+                drawn.append(text(x + STEP / 2, 14, waited, "between", "middle"))
+        drawn.append(tag("circle", cx=x, cy=22, r=5, class_=f"step s-{one.tone}"))
+        drawn.append(text(x - 5, 44, one.what, f"what s-{one.tone}"))
+        drawn.append(text(x - 5, 58, one.by, "by"))
+        if one.at is not None:
+            drawn.append(text(x - 5, 71, moment(one.at, seconds=True), "by"))
+    told = ", ".join(
+        f"{one.what}{' by ' + one.by if one.by else ''} {moment(one.at) if one.at else ''}".strip() for one in steps
+    )
+    return picture(max(1, len(steps)) * STEP + 10, LIFE_HEIGHT, *drawn, label=f"Its life: {told}", class_="life")
+
+
+def work(bars: Sequence[Bar]) -> Markup:
+    """A row a dataset, in the order in which they were begun."""
+    rows = list(dict.fromkeys(bar.row for bar in sorted(bars, key=lambda bar: bar.begin)))
+    spans = _merged(bars)
+    total = sum((end - begin).total_seconds() for begin, end in spans) or 0.001
+    gaps = [(after[0] - before[1]).total_seconds() for before, after in pairwise(spans)]
+    cut = [min(gap, total * _CUT) for gap in gaps]
+    scale = (WORK_WIDTH - LEFT - 70) / (total + sum(cut))
+    height = ROW * len(rows) + 24
+
+    def at(when: datetime) -> float:
+        x = 0.0
+        for number, (begin, end) in enumerate(spans):
+            if when <= end:
+                return LEFT + (x + max(0.0, (when - begin).total_seconds())) * scale
+            x += (end - begin).total_seconds() + (cut[number] if number < len(cut) else 0)
+        return LEFT + x * scale
+
+    drawn = [tag("line", x1=at(begin), y1=4, x2=at(begin), y2=height - 20, class_="grid") for begin, _ in spans[:40]]
+    for number, gap in enumerate(gaps):
+        if gap > cut[number]:
+            x = (at(spans[number][1]) + at(spans[number + 1][0])) / 2
+            drawn.append(tag("path", d=f"M{x - 3:.1f} 4v{height - 24}m6 0V4", class_="cut"))
+            drawn.append(text(x, height - 6, f"{duration(gap)} later", "tick", "middle"))
+    for bar in bars:
+        y, x = 4 + rows.index(bar.row) * ROW, at(bar.begin)
+        width = max(2.0, at(bar.end) - x)
+        took = duration((bar.end - bar.begin).total_seconds())
+        drawn.append(
+            tag(
+                "g",
+                tag("title", f"{bar.row}: {bar.said}, {took}"),
+                tag("rect", x=x, y=y + 2, width=width, height=14, rx=2, class_=f"bar l-{bar.layer}"),
+            )
+        )
+        drawn.append(text(x + width + 5, y + 13, bar.said, "tick") if bar is _last(bars, bar.row) else Markup(""))
+    drawn += [text(0, 4 + number * ROW + 13, row, "row") for number, row in enumerate(rows)]
+    return picture(
+        WORK_WIDTH, height, *drawn, label=f"Its work: {duration(total)} on {len(rows)} datasets", class_="work"
+    )
+
+
+def _last(bars: Sequence[Bar], row: str) -> Bar:
+    return max((bar for bar in bars if bar.row == row), key=lambda bar: bar.end)
+
+
+def _merged(bars: Sequence[Bar]) -> list[tuple[datetime, datetime]]:
+    """Spans of time in which anything was at work."""
+    found: list[tuple[datetime, datetime]] = []
+    for bar in sorted(bars, key=lambda bar: bar.begin):
+        if found and bar.begin <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], bar.end))
+        else:
+            found.append((bar.begin, bar.end))
+    return found

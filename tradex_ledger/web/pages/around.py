@@ -1,0 +1,24 @@
+"""What stands around a page and is fetched by itself: the slider of all moments, for a page that is pinned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from tradex_ledger.web.at import At, at_of
+from tradex_ledger.web.draw.slider import slider
+from tradex_ledger.web.frame import Frame
+from tradex_ledger.web.moments import moments_of
+
+
+def moments(request: Request) -> Response:
+    """The slider up to now, with its handle where the asking page is: the page itself must not know what came later."""
+    frame = Frame.of(request)
+    site = frame.site
+    now: At = at_of(site.store, None)
+    found = site.ask(now, "moments", lambda: moments_of(site.look, now.as_of))
+    path = request.query_params.get("path", "/")
+    within = path if path.startswith("/") and not path.startswith("//") else "/"
+    return HTMLResponse(str(slider(found, replace(frame.at), within)))

@@ -1,0 +1,91 @@
+"""Today: the verdict in a sentence, what waits for a person, the days, the newest runs."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tradex_ledger.audit.documents.calendar import Calendar, calendar
+from tradex_ledger.audit.reader import Reader
+from tradex_ledger.relations.runs import PIPELINE_STATE, RUNS, SOURCE_LOOKS, PipelineState, SourceLook
+from tradex_ledger.web.at import At
+from tradex_ledger.web.draw.calendar import drawn
+from tradex_ledger.web.frame import Frame, page
+from tradex_ledger.web.pages.listed import Line, lines_of
+from tradex_ledger.web.pages.until import DAY, until
+from tradex_ledger.web.site import Site
+from tradex_ledger.web.statuses import status_of, urgency
+from tradex_ledger.web.words import many
+
+NEWEST = 8
+_ACTIVE = "status in (select status from lifecycle where is_active) order by position desc"
+
+
+_LOOKS = ("stale", "missing")
+_SIGNS = ("failed", "late at the source")
+
+
+class Stand(NamedTuple):
+    """Where things stand as of a position; `looked` is the newest look at the source for what is late."""
+
+    states: list[PipelineState]
+    waits: list[Line]
+    at_work: list[Line]
+    newest: list[Line]
+    calendar: Calendar
+    looked: SourceLook | None
+
+
+def today(request: Request) -> Response:
+    """The first page."""
+    frame = Frame.of(request)
+    last = until(request)
+    found = frame.site.ask(frame.at, ("today", last), lambda: _stand(frame.site, frame.at, last))
+    return page(
+        frame,
+        "today.html",
+        found=found,
+        verdict=verdict(found),
+        look=needing_a_look(found.calendar),
+        drawn=frame.site.ask(frame.at, ("drawn", last), lambda: drawn(found.calendar, frame.at)),
+        day=DAY,
+    )
+
+
+def _stand(site: Site, at: At, last: date | None) -> Stand:
+    reader = Reader(site.store, at.as_of)
+    active = reader.read(RUNS, _ACTIVE)
+    looks = reader.read(SOURCE_LOOKS, "late_posts is not null order by position desc limit 1")
+    return Stand(
+        states=reader.read(PIPELINE_STATE, "true order by pipeline"),
+        waits=lines_of(sorted((run for run in active if status_of(run).asks), key=urgency)),
+        at_work=lines_of(run for run in active if not status_of(run).asks),
+        newest=lines_of(reader.read(RUNS, f"true order by position desc limit {NEWEST}")),
+        calendar=calendar(reader, last=last),
+        looked=looks[0] if looks else None,
+    )
+
+
+def needing_a_look(found: Calendar) -> int:
+    """Cells of the newest days of which somebody should see what is the matter."""
+    return sum(cell.fill in _LOOKS or cell.sign in _SIGNS for cell in found.cells)
+
+
+def unprocessed(found: Calendar) -> int:
+    """The days that are over and that nobody has processed, by the time of the position."""
+    ahead = {cell.day for cell in found.cells if cell.fill == "not processed yet" and cell.standing == "read"}
+    return len(ahead) + found.unprocessed
+
+
+def verdict(found: Stand) -> str:
+    """Where things stand, in one sentence."""
+    waits, works, ahead = len(found.waits), len(found.at_work), unprocessed(found.calendar)
+    said = [
+        *([f"{many(waits, 'run')} {'waits' if waits == 1 else 'wait'} for a person"] if waits else []),
+        *([f"{many(works, 'run')} at work"] if works else []),
+        *([f"{many(ahead, 'day')} not processed yet"] if ahead else []),
+    ]
+    return ", ".join(said) or "All quiet"

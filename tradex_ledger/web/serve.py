@@ -1,0 +1,131 @@
+"""Serving a site: a socket of our own, and an end that waits for nobody's stream."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from tradex_ledger.clock import new_token, utc_now
+from tradex_ledger.errors import EnvironmentFault
+from tradex_ledger.web.app import make_app
+from tradex_ledger.web.site import Alone, Many, Site
+from tradex_ledger.workspace import Workspace
+
+HERE = "127.0.0.1"
+_LONGEST_END = 5
+"""Seconds that an answer under way is given when the server is told to end."""
+
+
+class ListenError(EnvironmentFault):
+    """Nothing can be served there."""
+
+    code = "listen"
+
+    def __init__(self, place: str, why: str) -> None:
+        super().__init__(f"cannot listen on {place}: {why}", mend="name another: --port NUMBER, or --socket FILE")
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """How a site is served: on a `port` of this machine (0: any that is free) or on a Unix `socket`, for who started
+    it, or for whom the `user_header` of a proxy names (with a `secret`, if one is shared). `hosts` are other names that
+    it is asked by."""
+
+    port: int = 0
+    socket: Path | None = None
+    user_header: str | None = None
+    secret: str | None = None
+    hosts: tuple[str, ...] = ()
+
+
+class _Server(uvicorn.Server):
+    """Tells the streams when it is to end: they would go on, and it would wait for them."""
+
+    def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._stopping()
+        super().handle_exit(sig, frame)
+
+
+def serve(folder: Path, actor: str, served: Served, say: Callable[[str], None]) -> None:
+    """Serve the workspace in a folder until somebody interrupts it; `say` is told the address first.
+
+    Raises: `ListenError`, and what opening the workspace raises.
+    """
+    with Workspace.open(folder, actor=actor, reading=True) as workspace, contextlib.closing(_listening(served)) as at:
+        site = site_of(workspace, served, _hosts(at, served), open_as=lambda name: Workspace.open(folder, actor=name))
+        site.live.position = site.store.position()
+        say(_address(at, site))
+        config = uvicorn.Config(
+            make_app(site),
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=_LONGEST_END,
+            h11_max_incomplete_event_size=65_536,
+        )
+        try:
+            _Server(config, site.live.stopping.set).run(sockets=[at])
+        finally:
+            if served.socket is not None:
+                served.socket.unlink(missing_ok=True)
+
+
+def site_of(
+    workspace: Workspace,
+    served: Served,
+    hosts: frozenset[str],
+    open_as: Callable[[str], Workspace],
+) -> Site:
+    """The site of a workspace, with a key and a secret of its own."""
+    alone = Alone(new_token() + new_token(), workspace.actor)
+    return Site(
+        workspace=workspace,
+        who=alone if served.user_header is None else Many(served.user_header, served.secret),
+        hosts=hosts,
+        secret=(new_token() + new_token()).encode(),
+        clock=utc_now,
+        open_as=open_as,
+    )
+
+
+def _listening(served: Served) -> socket.socket:
+    place = str(served.socket) if served.socket is not None else f"{HERE}:{served.port}"
+    found = socket.socket(socket.AF_UNIX if served.socket is not None else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        if served.socket is None:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind((HERE, served.port))
+        else:
+            found.bind(place)
+            served.socket.chmod(0o660)  # of this user and its group: whoever opens it may say any name
+        found.listen(128)
+    except OSError as error:
+        found.close()
+        raise ListenError(place, error.strerror or str(error)) from error
+    return found
+
+
+def _hosts(at: socket.socket, served: Served) -> frozenset[str]:
+    named = {name.lower() for name in served.hosts}
+    if served.socket is not None:
+        return frozenset(named or {"localhost"})
+    port = at.getsockname()[1]
+    return frozenset(named | {f"{name}:{port}" for name in (HERE, "localhost")})
+
+
+def _address(at: socket.socket, site: Site) -> str:
+    if at.family == socket.AF_UNIX:
+        return f"unix:{at.getsockname()}"
+    key = f"?key={site.who.key}" if isinstance(site.who, Alone) else ""
+    return f"http://{HERE}:{at.getsockname()[1]}/{key}"
