@@ -45,7 +45,7 @@ class Visit:
         signed_in: bool = True,
     ) -> Self:
         """Somebody who has opened the printed address of the site of a workspace."""
-        workspace = Workspace.open(folder, actor=actor, reading=True)
+        workspace = Workspace.open(folder, actor=actor, reading=True, clock=Ticking())
         site = Site(
             workspace=workspace,
             who=who or Alone(KEY, actor),
