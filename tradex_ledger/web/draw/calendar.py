@@ -182,11 +182,10 @@ def _linked(cell: CalendarCell, x: float, number: int, at: At, *, is_first: bool
     said += f". {_words(cell.sign)}: {cell.sign_why or ''}" if cell.sign else ""
     said += f". protected: {cell.protected_why or ''}" if cell.is_protected else ""
     shown = "|".join([cell.fill, *([cell.sign] if cell.sign else []), *([PROTECTED] if cell.is_protected else [])])
-    return tag(
+    link = tag(
         "a",
         *_cell(x, TOP + number * ROW, cell.fill, cell.sign, is_protected=cell.is_protected, shared=True),
         href=at.link(f"/datasets/{cell.dataset}/{cell.day}", version=cell.version),
-        role="gridcell",
         aria_label=said,
         tabindex=0 if is_first else -1,
         data_day=cell.day,
@@ -194,3 +193,4 @@ def _linked(cell: CalendarCell, x: float, number: int, at: At, *, is_first: bool
         data_x=round((x - 2) / CELL),
         data_y=number,
     )
+    return tag("g", link, role="gridcell")

@@ -57,6 +57,7 @@ def slider(moments: Sequence[Moment], at: At, path: str, shown: int | None = Non
         *drawn,
         label=f"{len(some)} moments, as of position {position}",
         class_="slider",
+        role="group",
         preserveAspectRatio="none",
     )
 

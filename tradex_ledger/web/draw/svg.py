@@ -22,8 +22,10 @@ def text(x: float, y: float, said: object, class_: str | None = None, anchor: st
     return tag("text", said, x=x, y=y, class_=class_, text_anchor=anchor)
 
 
-def picture(width: float, height: float, *inside: object, label: str, class_: str = "", **more: object) -> Markup:
-    """A whole picture with what it shows, in words."""
+def picture(
+    width: float, height: float, *inside: object, label: str, class_: str = "", role: str = "img", **more: object
+) -> Markup:
+    """A whole picture with what it shows, in words; one with links in it is a `group`."""
     return tag(
         "svg",
         *inside,
@@ -31,7 +33,7 @@ def picture(width: float, height: float, *inside: object, label: str, class_: st
         width=width,
         height=height,
         viewBox=f"0 0 {_text(width)} {_text(height)}",
-        role="img",
+        role=role,
         aria_label=label,
         **more,
     )
