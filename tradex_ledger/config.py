@@ -12,6 +12,8 @@ from pathlib import Path
 from tradex_ledger import locate
 from tradex_ledger.config_errors import NoDatabaseError, PasswordInUrlError
 from tradex_ledger.domain.checkpoints import DEFAULT, Checkpoints, checkpoints_of
+from tradex_ledger.domain.feeds import FILE as TO_FILE
+from tradex_ledger.domain.feeds import FeedSetting, feeds_of
 from tradex_ledger.domain.mirrors import MirrorSetting, mirrors_of
 from tradex_ledger.domain.policy import Policy, settings
 from tradex_ledger.domain.policy_text import MOST as POLICY_MOST
@@ -64,7 +66,8 @@ class Config:
     `sources` are places by the names of sources, `source` that of the one that has none of its own; `name` is the
     pipeline's, where it is not the built-in one's. `prices` are what sources that are called take, by their names ("":
     the one that has none of its own), where the settings say so. `pool` is a cluster's, where worker processes are not
-    enough. `checkpoints` say when heads of the ledger are cut, and where they go; `mirrors` are for other readers.
+    enough. `checkpoints` say when heads of the ledger are cut, and where they go; `mirrors` are for other readers;
+    `feeds` are told of its events.
     """
 
     folder: Path
@@ -83,6 +86,7 @@ class Config:
     pool: str | None = None
     checkpoints: Checkpoints = DEFAULT
     mirrors: tuple[MirrorSetting, ...] = ()
+    feeds: tuple[FeedSetting, ...] = ()
 
 
 def open_config(path: str | Path) -> Config:
@@ -101,6 +105,7 @@ def load_config(path: Path) -> Config:
         raise ConfigError(path, f"it is not TOML: {error}") from None
     except OSError as error:
         raise ConfigError(path, f"it cannot be read: {error.strerror}") from None
+    told = _feeds(path, content.pop("feeds", {}), content.pop("subscriptions", {}))
     for section, values in content.items():
         if section not in _KNOWN or not isinstance(values, dict):
             raise ConfigError(path, f"it has a section [{section}] that nobody knows")
@@ -138,6 +143,7 @@ def load_config(path: Path) -> Config:
         pool=_pool(path, content.get("compute", {})),
         checkpoints=_checkpoints(path, content.get("checkpoints", {})),
         mirrors=_mirrors(path, content.get("mirrors", {})),
+        feeds=told,
     )
 
 
@@ -212,6 +218,19 @@ def _mirrors(path: Path, values: Mapping[str, object]) -> tuple[MirrorSetting, .
         return tuple(one._replace(place=absolute(one.place)) for one in mirrors_of(values))
     except ValueError as error:
         raise ConfigError(path, f"[mirrors] {error}") from None
+
+
+def _feeds(path: Path, feeds: Toml, subscriptions: Toml) -> tuple[FeedSetting, ...]:
+    """The same with absolute paths. Raises `ConfigError`, `UnusablePathError`."""
+
+    def absolute(one: FeedSetting) -> FeedSetting:
+        secret = one.secret_file and str(given(one.secret_file, path.parent))
+        return one._replace(to=resolve_uri(one.to, TO_FILE, path.parent), secret_file=secret)
+
+    try:
+        return tuple(map(absolute, feeds_of(feeds, subscriptions)))
+    except ValueError as error:
+        raise ConfigError(path, str(error)) from None
 
 
 def _positive(path: Path, values: Mapping[str, Toml], name: str, default: int | None) -> int | None:

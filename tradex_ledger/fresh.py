@@ -75,6 +75,17 @@ lake = {lake}
 
 [alerts]
 # urls = ["mailto://…", "slack://…"]   # where alerts go, in the notation of Apprise
+
+# [feeds.lineage]            # OpenLineage events of all runs: tradex feed
+# to = "file:lineage.jsonl"  # or the URL of a receiver: "https://lineage.example/api/v1/lineage"
+# token_env = "TRADEX_LINEAGE_TOKEN"   # the variable (or token_file: the file) with what a receiver asks for
+# namespace = "…"            # of jobs and datasets; without it, the ledger's own name
+
+# [subscriptions.desk]       # CloudEvents of what happens, signed: tradex feed
+# url = "https://desk.example/hooks/tradex"
+# topics = ["backfill.*", "run.published"]   # without it, all
+# secret_env = "TRADEX_DESK_SECRET"    # the variable (or secret_file: the file) with whsec_…
+# after = 0                  # begin behind that position; without it, with what happens from now on
 """
 
 

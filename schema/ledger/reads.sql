@@ -75,6 +75,9 @@ select stream from events where version = 1 and topic in :topics order by positi
 -- name: streams_begun_among
 select stream from events where version = 1 and stream in :streams and topic in :topics order by position
 
+-- name: tracked
+select position from tracking where application = :application
+
 -- name: leases
 select name, holder, host, machine, pid, beat, renewed, seconds from holds
 

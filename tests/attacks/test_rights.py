@@ -48,6 +48,8 @@ DEEDS: list[tuple[str, tuple[str, ...]]] = [
     ("prune", ("lake", "prune", "gold_signals", "--approve", "0" * 64)),
     ("deliver", ("alerts", "--deliver")),
     ("deliver", ("alerts", "ack", "{id}", *WHY)),
+    ("deliver", ("feed", "send")),
+    ("deliver", ("feed", "send", "--follow")),
     ("declare_lost", ("lake", "lost", "gold_signals", *WHY)),
     ("declare_lost", ("lake", "lost", "gold_signals", "--approve", "0" * 64)),
     ("retract", ("retract", "1729700000000000000", *WHY)),

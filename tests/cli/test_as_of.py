@@ -56,6 +56,8 @@ NOW = {
     "lake gc": "what lies in the lake and no event names, to be removed: it is looked at as it is",
     "backfill propose": "what should be done now",
     "mirror list": "how mirrors stand now; each of them is as of a position",
+    "feed list": "how far each receiver has come by now",
+    "metrics": "numbers of now, for who collects them again and again",
     "trust": "settings of the user, in no ledger",
     "dataset preview": "what a definition of today would make of what there is now",
     "dataset diff": "texts: of the file of today, and of versions, which stay as they are",
@@ -78,6 +80,7 @@ DOING = {
     *(f"policy {name}" for name in ("approve", "reject", "adopt")),
     *(f"policy key {name}" for name in ("add", "approve", "reject", "revoke")),
     *(f"ledger {name}" for name in ("grants", "backup", "restore")),
+    "feed send",
     *(f"backfill {name}" for name in ("approve", "reject", "cancel", "run", "pause", "resume", "release", "revert")),
     *(f"backfill request {kind}" for kind in ("temporal", "dataset", "logical", "forced")),
 }

@@ -45,6 +45,8 @@ READING: dict[str, list[tuple[str, ...]]] = {
     "audit reproduce": [("gold_signals", "2024-01-04"), ("--sample", "2")],
     "projection list": [(), ("runs", "--json")],
     "mirror list": [(), ("--json",)],
+    "feed list": [(), ("--json",)],
+    "metrics": [()],
     "policy show": [(), ("--as-of", "9")],
     "policy set": [("--dry-run",)],
     "policy key list": [(), ("--as-of", "9")],
@@ -75,6 +77,7 @@ WRITING = {
     "projection rebuild",  # a file
     *("mirror sync", "mirror rebuild"),  # what they write is no workspace
     *("alerts ack", "engine accept", "policy approve", "policy reject", "policy adopt"),
+    "feed send",  # how far it has come
     *(f"policy key {name}" for name in ("add", "approve", "reject", "revoke")),
     *(f"backfill {name}" for name in ("approve", "reject", "cancel", "run", "pause", "resume", "release", "revert")),
     *("backfill request logical", "backfill request forced"),  # with --dry-run as those above

@@ -26,6 +26,7 @@ ROOMS = (
     "audit",
     "projections",
     "mirrors",
+    "feeds",
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tradex_ledger.audit.documents.verify import VerifyDocument
     from tradex_ledger.audit.documents.why import WhyDocument
     from tradex_ledger.audit.head import Head, Stated
+    from tradex_ledger.audit.metrics import Follower, Metric
     from tradex_ledger.audit.put_back import PutBack
     from tradex_ledger.audit.query import QueryOptions
     from tradex_ledger.audit.rebuilt import Rebuilt
@@ -118,6 +119,12 @@ class Look:
 
         past = is_past(as_of)
         return status(Reader(self.store, as_of), self.config, None if past else now, () if past else mirrors)
+
+    def metrics(self, *, now: datetime, mirrors: Iterable[Follower] = ()) -> list[Metric]:
+        """Where things stand now, in numbers; `mirrors` are told by who knows them."""
+        from tradex_ledger.audit.metrics import metrics
+
+        return metrics(self, now, mirrors)
 
     def runs(
         self, as_of: Asked = None, *, kind: str | None = None, status: str | None = None, limit: int | None = None

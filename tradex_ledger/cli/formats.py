@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -108,14 +109,26 @@ def text_of(rows: Rows, output: Output, *, draws: bool = False) -> Iterator[str]
 
 def write(rows: Rows, output: Output) -> None:
     """Rows into a file: whole, or what was there before. Raises: `OutputFileFault`, `NullInRowsError`."""
-    file = output.file
-    assert file is not None
+    assert output.file is not None
+    _laid(output.file, partial(into, rows, output))
+
+
+def laid(content: bytes, file: Path) -> None:
+    """Bytes into a file: whole, or what was there before. Raises: `OutputFileFault`."""
+
+    def put(stream: BinaryIO) -> None:
+        stream.write(content)
+
+    _laid(file, put)
+
+
+def _laid(file: Path, put: Callable[[BinaryIO], None]) -> None:
     half = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         if file.exists() and not file.is_file():
             raise UsageError(f"{file} is no file", mend="give a file: -o rows.csv")
         with half.open("xb") as stream:
-            into(rows, output, stream)
+            put(stream)
             stream.flush()
             os.fsync(stream.fileno())
         half.replace(file)

@@ -46,6 +46,8 @@ _COMMANDS = {
     "audit": ("tradex_ledger.cli.audit:audit", "What happened, who did it and why."),
     "worker": ("tradex_ledger.cli.runs:worker", "Follow the ledger and drive what is approved."),
     "alerts": ("tradex_ledger.cli.alerts:alerts", "What somebody must hear of."),
+    "feed": ("tradex_ledger.cli.feed:feed", "Who is told of events: OpenLineage, CloudEvents."),
+    "metrics": ("tradex_ledger.cli.metrics:metrics", "Where things stand, in numbers (OpenMetrics)."),
     "spending": ("tradex_ledger.cli.spending:spending", "What sources that are called took, and what is left."),
     "retract": ("tradex_ledger.cli.retract:retract", "Posts that are to be shown no more."),
     "bronze": ("tradex_ledger.cli.bronze:bronze", "Posts that are known to be bad: held back, released."),

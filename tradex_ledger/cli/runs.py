@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from tradex_ledger.cli.loudness import LOUDNESS
 from tradex_ledger.cli.show import Show
 
 if TYPE_CHECKING:
+    from tradex_ledger.feeds.follow import Followers
     from tradex_ledger.workspace import Workspace
 
 _top = click.Group()
@@ -134,9 +137,10 @@ def worker(call: Call, once: bool, poll_seconds: float) -> int:
         with BARS.rest():
             workspace.runs.wait(poll_seconds)
         _housekeeping(show, workspace)
+        _tell(show, followers)
         return True
 
-    with call.open() as workspace, show.progress() as progress:
+    with call.open() as workspace, show.progress() as progress, _feeding(workspace, poll_seconds) as followers:
         show.note("worker: waiting for approved backfills" if not once else "worker: driving what is approved")
         for done in workspace.runs.work_off(wait, once=once, progress=progress):
             waits[done.run_id] = done.waits
@@ -149,9 +153,32 @@ def worker(call: Call, once: bool, poll_seconds: float) -> int:
             for text in workspace.policy.changes(done.run_id):
                 show.warning(text)
             show.line(f"{done.run_id}: {done.end}")
+            _tell(show, followers)
         _housekeeping(show, workspace)
         call.either(lambda: [WorkedDocument(workspace.audit.run(of), why) for of, why in waits.items()], lambda: None)
     return 1 if failed else 0
+
+
+@contextmanager
+def _feeding(workspace: Workspace, every_s: float) -> Iterator[Followers]:
+    """Feeds and subscriptions are sent beside the work: a receiver that hangs holds no run up."""
+    followers = workspace.feeds.follow(every_s=every_s, right="work")
+    followers.start()
+    finish = False
+    try:
+        yield followers
+        finish = True
+    finally:
+        followers.stop(finish=finish)
+
+
+def _tell(show: Show, followers: Followers) -> None:
+    """What went wrong with those who are told; that all is well is not said."""
+    from tradex_ledger.errors import TradexError
+
+    for one in followers.news():
+        if isinstance(one, TradexError):
+            show.warning(one.message)
 
 
 def _housekeeping(show: Show, workspace: Workspace) -> None:

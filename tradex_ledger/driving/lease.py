@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from tradex_ledger.domain.backfill import Backfill
@@ -15,6 +15,7 @@ from tradex_ledger.ledger.living import Lease
 from tradex_ledger.planning.plan import subjects
 
 if TYPE_CHECKING:
+    from tradex_ledger.ledger.application import Ledger
     from tradex_ledger.ledger.leases import Leases
 
 TTL_SECONDS = 30
@@ -34,36 +35,41 @@ class DrivenElsewhereError(ConflictError):
         )
 
 
+def held(ex: Execution, name: str) -> AbstractContextManager[None]:
+    """Hold the lease of `name` for the length of the block, as a driver: see `held_in`."""
+    return held_in(ex.scope.ledger, ex.token, name)
+
+
 @contextmanager
-def held(ex: Execution, name: str) -> Iterator[None]:
+def held_in(ledger: Ledger, token: str, name: str) -> Iterator[None]:
     """Hold the lease of `name` for the length of the block. Raises `DrivenElsewhereError`.
 
     A driver that cannot renew goes on: the version of the run's stream fences it off, not the lease.
     """
-    leases = ex.scope.ledger.leases
-    if not leases.acquire(name, ex.token, TTL_SECONDS):
-        ex.scope.ledger.driven()  # of a host that may be dead, all that it holds counts from here on, not this alone
+    leases = ledger.leases
+    if not leases.acquire(name, token, TTL_SECONDS):
+        ledger.driven()  # of a host that may be dead, all that it holds counts from here on, not this alone
         raise DrivenElsewhereError(name, leases.holder(name))
     stop = threading.Event()
 
     def beat() -> None:
         while not stop.wait(HEARTBEAT_SECONDS):
             try:
-                leases.renew(name, ex.token, TTL_SECONDS)
+                leases.renew(name, token, TTL_SECONDS)
             except EnvironmentFault:
                 continue  # a busy or full database now; the next beat tries again
 
     thread = threading.Thread(target=beat, daemon=True)
-    _held[name, ex.token] = leases
+    _held[name, token] = leases
     thread.start()
     try:
         yield
     finally:
         stop.set()
         thread.join()
-        _held.pop((name, ex.token), None)
+        _held.pop((name, token), None)
         with suppress(EnvironmentFault):  # it ends by itself
-            leases.release(name, ex.token)
+            leases.release(name, token)
 
 
 _held: dict[tuple[str, str], Leases] = {}

@@ -148,6 +148,18 @@ class Ledger:
             self.on_saved(topics, position)
         return position
 
+    def track(self, follower: str, position: int) -> None:
+        """Put down, durably, how far a follower has come; it stands beside the events, and is none.
+
+        Raises: `WriterConflictError` when it had come as far already: another process was at it.
+        """
+        from eventsourcing.persistence import IntegrityError, Tracking
+
+        try:
+            self._writer.recorder.insert_tracking(Tracking(follower, position))  # type: ignore[attr-defined]  # ours is of every kind
+        except IntegrityError:
+            raise WriterConflictError([follower]) from None
+
     @property
     def id(self) -> str:
         """The identity that every entry carries."""

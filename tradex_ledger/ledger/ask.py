@@ -96,6 +96,12 @@ def last_position(store: Store, topics: Sequence[str] = (), *, upto: int = END, 
     return int(position)
 
 
+def tracked(store: Store, follower: str) -> int | None:
+    """How far a follower of the ledger has come; None: it has never begun."""
+    found = store.select(read("tracked"), application=follower)
+    return int(found[0][0]) if found else None
+
+
 def has_topic(store: Store, *topics: str, upto: int = END) -> bool:
     """Whether there is an event of one of the topics up to a position."""
     return bool(events_of(store, topics, upto=upto, limit=1))

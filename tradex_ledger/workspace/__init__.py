@@ -54,6 +54,7 @@ from tradex_ledger.workspace.audit import Audit
 from tradex_ledger.workspace.backfills import Backfills
 from tradex_ledger.workspace.core import Core, Options
 from tradex_ledger.workspace.datasets import Datasets
+from tradex_ledger.workspace.feeds import Feeds
 from tradex_ledger.workspace.incremental import Incremental
 from tradex_ledger.workspace.lake import LakeRoom
 from tradex_ledger.workspace.making import check_lake, ledger_at, make_ledger
@@ -124,6 +125,7 @@ class Workspace:
         self.spending = Spending(core)
         self.projections = Projections(core)
         self.mirrors = Mirrors(core)
+        self.feeds = Feeds(core)
         self.audit = Audit(core, self.backfills, self.policy)
 
     @classmethod

@@ -1,0 +1,106 @@
+"""JSON lines in a file: appended, durable, each once.
+
+What was appended last stands in the file itself, so a crash between the line and the position that is kept doubles
+nothing: a line that is there is not written again, and one that was cut off is taken away first.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from tradex_ledger.feeds.errors import FeedFileError
+from tradex_ledger.feeds.port import TAKEN, Answer, Message
+from tradex_ledger.lake.storage import translate
+from tradex_ledger.paths import sync
+
+_STEP = 1 << 16
+_LONGEST = 1 << 26
+FACET = "tradex_ledger"
+"""Where a line says of which ledger, position and part it is."""
+
+
+class _Last(NamedTuple):
+    ledger: str
+    position: int
+    part: int
+
+
+class Lines:
+    """A file that messages are appended to. Raises: `FeedFileError`, `EnvironmentFault`."""
+
+    def __init__(self, path: Path, ledger: str) -> None:
+        self._path, self._ledger = path, ledger
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            is_new = not path.exists()
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+            if is_new:
+                sync(path.parent)
+        except OSError as error:
+            raise translate(error, f"opening {path}") from error
+        try:
+            self._last = self._whole()
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def deliver(self, message: Message) -> Answer:
+        """Append a line, unless it is there."""
+        if (message.position, message.part) <= self._last[1:]:
+            return TAKEN
+        try:
+            _write(self._file, message.body + b"\n")
+            os.fsync(self._file)
+        except OSError as error:
+            self._whole()  # half a line is none
+            return Answer(error.strerror or str(error))
+        self._last = _Last(self._ledger, message.position, message.part)
+        return TAKEN
+
+    def close(self) -> None:
+        """Let the file go."""
+        os.close(self._file)
+
+    def _whole(self) -> _Last:
+        """What the last line is of, once half a line behind it is gone."""
+        try:
+            size = os.fstat(self._file).st_size
+            end, line = _last_line(self._file, size)
+            if end < size:
+                os.ftruncate(self._file, end)
+                os.fsync(self._file)
+        except OSError as error:
+            raise translate(error, f"reading {self._path}") from error
+        if not line:
+            return _Last(self._ledger, 0, 0)
+        try:
+            said = orjson.loads(line)["run"]["facets"][FACET]
+            last = _Last(str(said["ledger"]), int(said["position"]), int(said["part"]))
+        except (ValueError, KeyError, TypeError):
+            raise FeedFileError(self._path, "ends with a line that no feed of a ledger wrote") from None
+        if last.ledger != self._ledger:
+            raise FeedFileError(self._path, f"is of the ledger {last.ledger}, and this is {self._ledger}")
+        return last
+
+
+def _last_line(file: int, size: int) -> tuple[int, bytes]:
+    """Where the last whole line ends, and the line."""
+    tail, begin = b"", size
+    while begin and len(tail) < _LONGEST:
+        step = min(_STEP, begin)
+        begin -= step
+        tail = os.pread(file, step, begin) + tail
+        end = tail.rfind(b"\n")
+        start = tail.rfind(b"\n", 0, max(end, 0))
+        if end >= 0 and (start >= 0 or begin == 0):
+            return begin + end + 1, tail[start + 1 : end]
+    return 0, b""
+
+
+def _write(file: int, line: bytes) -> None:
+    while line:
+        line = line[os.write(file, line) :]
