@@ -19,7 +19,7 @@ Send = Callable[[str, Pause], Sent]
 
 
 @dataclass(slots=True)
-class _Pace:
+class Pace:
     """How long to wait after the next failure, and what was told last."""
 
     pause_s: float = FIRST_PAUSE_S
@@ -69,7 +69,7 @@ class Followers:
         return not self._stopped.wait(seconds)
 
     def _follow(self, name: str) -> None:
-        pace = _Pace()
+        pace = Pace()
         while True:
             is_last = self._stopped.is_set()
             if is_last and not self._finishes:
@@ -79,7 +79,7 @@ class Followers:
                 return
             self._stopped.wait(seconds)
 
-    def _round(self, name: str, pace: _Pace) -> float | None:
+    def _round(self, name: str, pace: Pace) -> float | None:
         """Tell what there is; in how many seconds again. None: no attempt mends what went wrong."""
         try:
             sent = self._send(name, self._pause)

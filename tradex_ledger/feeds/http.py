@@ -97,6 +97,8 @@ class Posts:
             answer = connection.getresponse()
             if len(answer.read(_READ_MOST)) == _READ_MOST:
                 self.close()  # nobody waits for the rest of it
+            if late.is_set():  # what was cut off looks like an end
+                raise TimeoutError
             return Reply(answer.status, answer.getheader("Retry-After"), answer.getheader("Date"))
         except (OSError, http.client.HTTPException):
             if late.is_set():
