@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_light import run_all
 from tests.kit import mirrored, small
+from tests.kit.loaded import run_all
 from tradex_ledger import slow
 from tradex_ledger.cli.main import run
 from tradex_ledger.config import FILE, ConfigError, load_config

@@ -12,7 +12,7 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING, NamedTuple
 
 from tradex_ledger.cli.pictures import Piece, picture
-from tradex_ledger.cli.show import is_unicode
+from tradex_ledger.cli.terminal import is_unicode
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.calendar import Calendar, Row

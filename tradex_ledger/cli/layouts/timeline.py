@@ -9,7 +9,8 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from tradex_ledger.cli.pictures import Piece, picture
-from tradex_ledger.cli.show import Show, cell, is_unicode
+from tradex_ledger.cli.show import Show, cell
+from tradex_ledger.cli.terminal import is_unicode
 from tradex_ledger.cli.words import seconds_text, short
 
 if TYPE_CHECKING:
