@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.base import Event
 from tradex_ledger.domain.instead import wrong_state
 from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.reversal import Again, InTheWay, Outdated, Reversal
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.entry import entries
@@ -36,46 +36,6 @@ class Seen(NamedTuple):
     run_id: str
     logic_version: int | None
     rows: int
-
-
-class Again(NamedTuple):
-    """A day of a dataset that readers would get otherwise: what they get now, and then (None: nothing)."""
-
-    dataset: str
-    partition: date
-    run_id: str | None
-    logic_version: int | None
-    rows: int | None
-    run_id_then: str | None
-    logic_version_then: int | None
-    rows_then: int | None
-
-
-class Outdated(NamedTuple):
-    """A partition that would be stale, and is not now."""
-
-    dataset: str
-    partition: date
-    reason: str
-
-
-class InTheWay(NamedTuple):
-    """What refuses the reversal, by its code, in words, with what helps."""
-
-    code: str
-    message: str
-    mend: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reversal:
-    """What taking back what a run published would do: days that would be read as before, days that would be stale, and
-    what stands in its way."""
-
-    id: str
-    again: list[Again]
-    stale: list[Outdated]
-    in_the_way: list[InTheWay]
 
 
 def reversal(ledger: Ledger, pipeline: Pipeline, run_id: str, *, by: str, policy: Policy) -> Reversal:

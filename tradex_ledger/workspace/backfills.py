@@ -26,7 +26,7 @@ from tradex_ledger.workspace.core import Core
 from tradex_ledger.workspace.datasets import Datasets
 
 if TYPE_CHECKING:
-    from tradex_ledger.upkeep.reversal import Reversal
+    from tradex_ledger.domain.reversal import Reversal
     from tradex_ledger.workspace.deciding import May
 
 _NO = (RefusedError, UsageError, NotFoundError, ConflictError)

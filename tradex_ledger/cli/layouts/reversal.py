@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from tradex_ledger.upkeep.reversal import Again, Reversal
+    from tradex_ledger.domain.reversal import Again, Reversal
 
 COLUMNS = ("dataset", "days", "range", "then_of", "rows", "now_of")
 STALE = ("dataset", "days", "range", "why")
