@@ -58,7 +58,8 @@ def main() -> None:
     connection = connect(*extensions)
     if place is not None:
         quoted = f"ducklake:{place}".replace("'", "''")
-        connection.execute(f"attach '{quoted}' as lake (read_only)")
+        then = f", snapshot_version {asked['then']}" if asked.get("then") else ""
+        connection.execute(f"attach '{quoted}' as lake (read_only{then})")
     answers = []
     for ask in asked["asks"]:
         try:

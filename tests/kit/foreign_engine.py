@@ -44,7 +44,20 @@ def python() -> Path:
             failed.unlink()  # of another session
         if not done.exists() and not failed.exists():
             subprocess.run([sys.executable, "-m", "venv", str(room / "env")], check=True)
-            asked = [str(made), "-m", "pip", "install", "--quiet", "--only-binary", ":all:", *NEEDED]
+            asked = [
+                str(made),
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--retries",
+                "1",
+                "--timeout",
+                "20",
+                "--only-binary",
+                ":all:",
+                *NEEDED,
+            ]
             ended = subprocess.run(asked, capture_output=True, text=True, check=False)
             (done if ended.returncode == 0 else failed).write_text(ended.stderr[-2000:], encoding="utf-8")
     if failed.exists():
@@ -52,10 +65,10 @@ def python() -> Path:
     return made
 
 
-def ask(place: str | None, asks: list[dict[str, Any]]) -> list[Found]:
-    """What DuckDB 1.5.5 finds, of a DuckLake catalog or (None) of Delta tables: see `duckdb_155.py`."""
+def ask(place: str | None, asks: list[dict[str, Any]], then: int | None = None) -> list[Found]:
+    """What DuckDB 1.5.5 finds, of a DuckLake catalog (as of a snapshot), or (None) of Delta tables: `duckdb_155.py`."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    said = json.dumps({"place": place, "asks": asks})
+    said = json.dumps({"place": place, "asks": asks, "then": then})
     script = str(Path(duckdb_155.__file__))
     ended = subprocess.run(
         [str(python()), script], input=said, capture_output=True, text=True, check=False, env=environment

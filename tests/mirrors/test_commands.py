@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit import mirrored, small
+from tests.kit import mirrored, s3, small
 from tests.kit.loaded import run_all
 from tradex_ledger import slow
 from tradex_ledger.cli.main import run
@@ -15,6 +15,7 @@ from tradex_ledger.config import FILE, ConfigError, load_config
 from tradex_ledger.config_errors import PasswordInUrlError
 from tradex_ledger.mirrors.open import NoSuchMirrorError
 from tradex_ledger.mirrors.port import UnfitMirrorError
+from tradex_ledger.workspace import Workspace
 
 
 def test_mirrors_are_listed_kept_up_and_made_anew(ws: Path, capsys: pytest.CaptureFixture[str]):
@@ -63,6 +64,24 @@ def test_a_mirror_that_cannot_be_never_fails_the_run_and_is_said(ws: Path):
 
 def test_who_asks_how_mirrors_stand_loads_nothing_that_writes_them(ws: Path):
     run_all([("-C", str(ws), "status"), ("-C", str(ws), "mirror", "list")])
+
+
+def test_of_a_lake_in_s3_a_catalog_names_urls_and_delta_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    s3.moto().use(monkeypatch)
+    ws, url = tmp_path / "ws", s3.fresh_url()
+    small.deliver(tmp_path / "posts", days=2, posts_per_day=4)
+    Workspace.create(ws, source=f"files:{tmp_path / 'posts'}", lake=url, actor="ana", clock=small.Ticking()).close()
+    mirrored.name_mirrors(ws)
+    heard: list[str] = []
+    with slow.listen(heard.append), small.reopen(ws) as workspace:
+        workspace.incremental.run(small.day(3))
+        with pytest.raises(UnfitMirrorError, match="which is no folder"):
+            workspace.mirrors.sync("tables")
+        paths = {row[0] for row in workspace.query("select unnest(files).path from partitions").rows}
+    assert [text for text in heard if "the mirror tables is behind: " in text]
+    rows = mirrored.rows_of(mirrored.catalog_file(ws))
+    assert ("data_path", f"{url}/", None, None) in rows["ducklake_metadata"]
+    assert {row[5] for row in rows["ducklake_data_file"]} == paths
 
 
 def test_a_mirror_in_the_lake_is_refused(ws: Path):

@@ -65,6 +65,15 @@ def test_the_changes_between_two_snapshots_are_those_between_two_answers(ws: Pat
     assert new - gone
 
 
+def test_the_whole_lake_is_attached_as_of_a_snapshot(ws: Path):
+    with small.reopen(ws) as workspace:
+        late(ws, workspace)
+        then = list(mirrored.positions(ws))[-2]
+        names = ("bronze_x_posts", "silver_social_events", "gold_metrics")
+        wanted = [foreign_engine.ours(workspace, name, then) for name in names]
+    assert foreign_engine.ask(catalog(ws), [{"of": "ducklake", "table": name} for name in names], then) == wanted
+
+
 def test_what_cleans_tables_up_finds_nothing_whatever_it_is_told_to_keep(ws: Path):
     import deltalake
 
