@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import duckdb
 import pytest
 
 from tests.kit import duckdb_155
+from tests.kit.tree import ROOT
 from tradex_ledger.workspace import Workspace
 
 NEEDED = (
@@ -23,6 +23,7 @@ NEEDED = (
     *(f"duckdb-extension-{name}==1.5.5" for name in ("delta", "ducklake", "sqlite-scanner", "postgres-scanner")),
     "pytz",
 )
+QUICKLY = ("--quiet", "--retries=1", "--timeout=20", "--only-binary=:all:")
 PLACE = "TRADEX_TEST_DUCKDB_155"
 """Names the Python of such an environment that is there already."""
 _AGAIN = 600
@@ -35,8 +36,8 @@ def python() -> Path:
     cannot be had."""
     if named := os.environ.get(PLACE):
         return Path(named)
-    room = Path(tempfile.gettempdir()) / f"tradex-test-duckdb-155-{os.getuid()}-{sys.version_info.minor}"
-    room.mkdir(mode=0o700, exist_ok=True)
+    room = ROOT / ".pytest_cache" / f"duckdb-1.5.5-python-3.{sys.version_info.minor}"
+    room.mkdir(parents=True, exist_ok=True)
     with (room / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         done, failed, made = room / "done", room / "failed", room / "env" / "bin" / "python"
@@ -44,24 +45,12 @@ def python() -> Path:
             failed.unlink()  # of another session
         if not done.exists() and not failed.exists():
             subprocess.run([sys.executable, "-m", "venv", str(room / "env")], check=True)
-            asked = [
-                str(made),
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--retries",
-                "1",
-                "--timeout",
-                "20",
-                "--only-binary",
-                ":all:",
-                *NEEDED,
-            ]
+            asked = [str(made), "-m", "pip", "install", *QUICKLY, *NEEDED]
             ended = subprocess.run(asked, capture_output=True, text=True, check=False)
-            (done if ended.returncode == 0 else failed).write_text(ended.stderr[-2000:], encoding="utf-8")
+            (done if ended.returncode == 0 else failed).write_text(ended.stderr or "-", encoding="utf-8")
     if failed.exists():
-        pytest.skip(f"DuckDB 1.5.5 and its extensions cannot be had here: {failed.read_text(encoding='utf-8')[-300:]}")
+        why = failed.read_text(encoding="utf-8").strip().splitlines()[-1]
+        pytest.skip(f"DuckDB 1.5.5 and its extensions cannot be had here: {why}")
     return made
 
 
