@@ -77,8 +77,8 @@ lake = {lake}
 # urls = ["mailto://…", "slack://…"]   # where alerts go, in the notation of Apprise
 
 # [feeds.lineage]            # OpenLineage events of all runs: tradex feed
-# to = "file:lineage.jsonl"  # or the URL of a receiver: "https://lineage.example/api/v1/lineage"
-# token_env = "TRADEX_LINEAGE_TOKEN"   # the variable (or token_file: the file) with what a receiver asks for
+# to = "https://lineage.example/api/v1/lineage"   # a receiver; or JSON lines: "file:lineage.jsonl"
+# token_env = "TRADEX_LINEAGE_TOKEN"   # the variable (or token_file: the file) with the token that it asks for
 # namespace = "…"            # of jobs and datasets; without it, the ledger's own name
 
 # [subscriptions.desk]       # CloudEvents of what happens, signed: tradex feed

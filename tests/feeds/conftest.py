@@ -9,6 +9,7 @@ import pytest
 
 from tests.feeds import told
 from tests.kit.receiver import Receiver, receiver
+from tradex_ledger.feeds import send
 
 
 @pytest.fixture
@@ -31,3 +32,9 @@ def there() -> Iterator[Receiver]:
 @pytest.fixture(autouse=True)
 def secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(told.VARIABLE, told.SECRET)
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as ever, and nobody waits for them."""
+    monkeypatch.setattr(send, "PAUSES_S", tuple(0.001 for _ in send.PAUSES_S))
