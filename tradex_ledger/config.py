@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tradex_ledger import locate
-from tradex_ledger.config_errors import NoDatabaseError, PasswordInUrlError
+from tradex_ledger.config_places import SQLITE, lake_place, ledger_url, pipeline_folder, resolve_uri
 from tradex_ledger.domain.checkpoints import DEFAULT, Checkpoints, checkpoints_of
 from tradex_ledger.domain.feeds import FILE as TO_FILE
 from tradex_ledger.domain.feeds import FeedSetting, feeds_of
@@ -21,14 +21,9 @@ from tradex_ledger.domain.policy_text import PolicyValueError, policy_of, said
 from tradex_ledger.domain.spending import Prices, prices_of
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.outside import Toml
-from tradex_ledger.paths import check_lake_name, check_name, check_no_url, given, resolved, written
+from tradex_ledger.paths import check_name, given, resolved
 
 FILE = locate.FILE
-SQLITE = "sqlite:///"
-POSTGRESQL = "postgresql://"
-_LEDGER = re.compile(r"sqlite(\+pysqlite)?:///")
-_SHARED = re.compile(r"postgres(?:ql)?(?:\+psycopg)?://")
-_PASSWORD = re.compile(r"//[^/@]*:[^/@]*@|[?&]\w*password=", re.IGNORECASE)
 _POOL = re.compile(r"dask:(tcp|tls)://[^\s/@]+:[0-9]{1,5}")
 _SECRET = ("ledger", "uri")
 _PRICES = ("row_price", "count_price")
@@ -257,56 +252,3 @@ def _urls(path: Path, values: Mapping[str, Toml]) -> tuple[str, ...]:
         if not isinstance(url, str) or "://" not in url:
             raise ConfigError(path, f"[alerts] urls must be a list of URLs: number {number} is none")
     return tuple(map(str, urls))
-
-
-def ledger_url(text: str, folder: Path) -> str:
-    """The URL of a ledger's database, a path in it absolute.
-
-    Raises: `NoDatabaseError`, `PasswordInUrlError`, `UrlAsPathError`.
-    """
-    if (shared := _SHARED.match(text)) is not None and shared.end() < len(text):
-        if _PASSWORD.search(text):
-            raise PasswordInUrlError
-        return f"{POSTGRESQL}{text[shared.end() :]}"
-    found = _LEDGER.match(text)
-    if found is None or found.end() == len(text):
-        raise NoDatabaseError(text)
-    return resolve_uri(f"{SQLITE}{text[found.end() :]}", SQLITE, folder)
-
-
-def ledger_text(url: str, folder: Path) -> str:
-    """How the settings in a folder name the ledger at a URL that `ledger_url` made."""
-    return f"{SQLITE}{written(Path(url.removeprefix(SQLITE)), folder)}" if url.startswith(SQLITE) else url
-
-
-def lake_place(text: str, folder: Path) -> str:
-    """Where a lake is: an absolute path, or a URL as it is; `lake/open.py` serves some. Raises: `UnusablePathError`."""
-    if "://" in text:
-        return text
-    lake = given(text, folder)
-    check_lake_name(lake)
-    return str(lake)
-
-
-def lake_text(place: str, folder: Path) -> str:
-    """How the settings in a folder name the lake at an absolute path, or at a URL."""
-    return place if "://" in place else written(Path(place), folder)
-
-
-def pipeline_folder(text: str, folder: Path) -> Path:
-    """The folder of definitions. Raises: `UnusablePathError`, `UrlAsPathError`."""
-    check_no_url(text, "the pipeline")
-    own = given(text, folder)
-    check_name(own, "the pipeline")
-    return own
-
-
-def resolve_uri(uri: str, prefix: str, folder: Path) -> str:
-    """A URI of that kind with its path absolute; all that follows the prefix is the path, as it is. Others stay."""
-    text = uri.removeprefix(prefix)
-    if text == uri or not text:
-        return uri
-    check_no_url(text, f"what follows {prefix}")
-    path = given(text, folder)
-    check_name(path, prefix.rstrip("/"))
-    return f"{prefix}{path}"

@@ -9,7 +9,8 @@ from pathlib import Path
 from shlex import quote
 from stat import S_IROTH, S_ISVTX, S_IWOTH, filemode
 
-from tradex_ledger.config import FILE, SQLITE, Config
+from tradex_ledger.config import FILE, Config
+from tradex_ledger.config_places import SQLITE
 
 OWNER_WRITES = 0o644
 """Others may read what the umask lets them: fresh settings hold no secret, and who reads changes nothing."""

@@ -15,7 +15,8 @@ import pytest
 
 from tests import worlds
 from tests.kit.tree import ROOT
-from tradex_ledger.cli.main import _COMMANDS, cli, run
+from tradex_ledger.cli.commands import COMMANDS
+from tradex_ledger.cli.main import cli, run
 
 REASON = "X API outage on 4 and 5 Jan, INC-4211"
 REQUEST = ("backfill", "request", "temporal", "bronze_x_posts", "--from", "2024-01-04", "--to", "2024-01-05")
@@ -300,7 +301,7 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_the_list_of_commands_in_the_help_is_complete() -> None:
-    for name in _COMMANDS:
+    for name in COMMANDS:
         assert cli.get_command(click.Context(cli), name) is not None
 
 

@@ -18,6 +18,7 @@ import click
 
 from tradex_ledger import __version__, slow
 from tradex_ledger.cli.bars import BARS
+from tradex_ledger.cli.commands import COMMANDS
 from tradex_ledger.cli.common import COMPLETE, Call, common_options
 from tradex_ledger.cli.faults import Unforeseen, check_memory, has_lacked_memory, keep_quiet
 from tradex_ledger.cli.loudness import LOUDNESS
@@ -31,33 +32,6 @@ _KNOWN = (TradexError, click.ClickException, click.exceptions.Exit, click.Abort,
 _GARBAGE = (50_000, 20, 100)  # a call makes many objects that live to its end: to look through them is a tenth of it
 _TELLS_ABOUT_ITSELF = {"--help", "-h", "--version"}
 _SIZES = ("COLUMNS", "LINES", "JUPYTER_COLUMNS", "JUPYTER_LINES")
-_COMMANDS = {
-    "init": ("tradex_ledger.cli.start:init", "Make a workspace."),
-    "demo": ("tradex_ledger.cli.start:demo", "See the whole story on made-up posts, in a minute."),
-    "run": ("tradex_ledger.cli.runs:run", "Run the pipeline incrementally."),
-    "status": ("tradex_ledger.cli.runs:status", "Where things stand."),
-    "calendar": ("tradex_ledger.cli.calendar:calendar", "What readers get of each day, and what is going on."),
-    "backfill": ("tradex_ledger.cli.backfill:backfill", "Reprocess history: request, approve, run."),
-    "dataset": ("tradex_ledger.cli.dataset:dataset", "Datasets, their versions and partitions."),
-    "engine": ("tradex_ledger.cli.engine:engine", "Whether this DuckDB gives the rows that others built."),
-    "state": ("tradex_ledger.cli.state:state", "The pipeline's cursor, and what moved it."),
-    "query": ("tradex_ledger.cli.query:query", "SQL over datasets and projections, as of any position."),
-    "projection": ("tradex_ledger.cli.projection:projection", "The read side: its columns, and all of it in a file."),
-    "audit": ("tradex_ledger.cli.audit:audit", "What happened, who did it and why."),
-    "worker": ("tradex_ledger.cli.runs:worker", "Follow the ledger and drive what is approved."),
-    "alerts": ("tradex_ledger.cli.alerts:alerts", "What somebody must hear of."),
-    "feed": ("tradex_ledger.cli.feed:feed", "Who is told of events: OpenLineage, CloudEvents."),
-    "metrics": ("tradex_ledger.cli.metrics:metrics", "Where things stand, in numbers (OpenMetrics)."),
-    "spending": ("tradex_ledger.cli.spending:spending", "What sources that are called took, and what is left."),
-    "retract": ("tradex_ledger.cli.retract:retract", "Posts that are to be shown no more."),
-    "bronze": ("tradex_ledger.cli.bronze:bronze", "Posts that are known to be bad: held back, released."),
-    "policy": ("tradex_ledger.cli.policy:policy", "What is judged by: rights, approval rules, bounds."),
-    "mirror": ("tradex_ledger.cli.mirror:mirror", "The lake for other readers: Delta, DuckLake."),
-    "ledger": ("tradex_ledger.cli.ledger:ledger", "Whether ledger and lake belong together."),
-    "lake": ("tradex_ledger.cli.lake:lake", "The files of the lake."),
-    "serve": ("tradex_ledger.cli.serve:serve", "The page of a workspace, in a browser."),
-    "trust": ("tradex_ledger.cli.start:trust", "Believe settings and definitions of another user."),
-}
 
 
 class LazyGroup(click.Group):
@@ -82,21 +56,21 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            if like := meant(cmd_name, _COMMANDS):
+        if cmd_name not in COMMANDS:
+            if like := meant(cmd_name, COMMANDS):
                 ctx.fail(f"No such command {cmd_name!r}; {like.strip()}")
             return None
-        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
         found: click.Command = getattr(importlib.import_module(module), name)
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
 @click.command(

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 
-from tradex_ledger.config import POSTGRESQL, Config
+from tradex_ledger.config import Config
+from tradex_ledger.config_places import POSTGRESQL
 from tradex_ledger.domain.mirrors import DELTA, MirrorSetting
 from tradex_ledger.errors import NotFoundError, meant
 from tradex_ledger.lake.port import Lake

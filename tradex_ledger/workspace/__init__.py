@@ -12,17 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from tradex_ledger.clock import utc_now
-from tradex_ledger.config import (
-    FILE,
-    Config,
-    lake_place,
-    lake_text,
-    ledger_text,
-    ledger_url,
-    load_config,
-    open_config,
-    pipeline_folder,
-)
+from tradex_ledger.config import FILE, Config, load_config, open_config
+from tradex_ledger.config_places import lake_place, lake_text, ledger_text, ledger_url, pipeline_folder
 from tradex_ledger.datasets.built_in import BUILT_IN, PIPELINE
 from tradex_ledger.datasets.definition import load_pipeline
 from tradex_ledger.datasets.intake import intakes

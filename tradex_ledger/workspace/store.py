@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from tradex_ledger.audit.documents.store import BackupDocument, GrantsDocument, MovedDocument, RestoredDocument
 from tradex_ledger.clock import utc_now
-from tradex_ledger.config import SQLITE, ledger_url, open_config
+from tradex_ledger.config import open_config
+from tradex_ledger.config_places import SQLITE, ledger_url
 from tradex_ledger.errors import NotFoundError, RefusedError
 from tradex_ledger.keyed import caches_of
 from tradex_ledger.lake import identity
