@@ -158,7 +158,7 @@ said as (
     union all
     select
         f.dataset, f.version, f.day, 'late at the source', null, l.position,
-        concat(coalesce(l.rows || ' rows', 'rows'), ' at the source that Bronze does not have')
+        concat(case when l.rows = 1 then '1 row' else coalesce(l.rows || ' rows', 'rows') end, ' at the source that Bronze lacks')
     from filled f
     join late l on l.dataset = f.dataset and l.day = f.day
     where coalesce(f.published_position < l.position, true)

@@ -146,6 +146,7 @@ def test_what_is_processed_is_published_and_the_days_that_are_over_by_then_are_n
 def test_what_is_late_at_the_source_is_so_until_it_is_fetched(story: Story):
     late = [key for key, one in story.cells("late").items() if one.sign == "late at the source"]
     assert late == [(BRONZE, None, 3)]
+    assert story.cells("late")[BRONZE, None, 3].sign_why == "1 row at the source that Bronze lacks"
     assert story.cells("asked")[BRONZE, None, 3].sign == "late at the source"  # which is more than that it is planned
     assert story.cells("held")[BRONZE, None, 3].sign is None
 

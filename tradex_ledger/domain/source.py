@@ -97,23 +97,23 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class LateFound:
-    """What runs have passed by and Bronze does not have: rows, the days of them, and lines that are none, with how many
-    delivered files hold those."""
+    """What runs have passed by and Bronze does not have: rows by day of a dataset, and lines that are none, with how
+    many delivered files hold those."""
 
-    rows: int
-    days: int
-    first: Day | None
-    last: Day | None
+    dataset: str
+    rows: Mapping[Day, int]
     rejected: int
     rejected_files: int
 
     def to_event(self) -> Facts:
         """As events carry it."""
         return {
-            "posts": self.rows,
-            "days": self.days,
-            "first": None if self.first is None else iso(self.first),
-            "last": None if self.last is None else iso(self.last),
+            "dataset": self.dataset,
+            "posts": sum(self.rows.values()),
+            "days": len(self.rows),
+            "first": iso(min(self.rows)) if self.rows else None,
+            "last": iso(max(self.rows)) if self.rows else None,
+            "by_day": [{"day": iso(day), "rows": rows} for day, rows in sorted(self.rows.items())],
             "rejected": self.rejected,
             "rejected_files": self.rejected_files,
         }
@@ -140,12 +140,17 @@ class Look(Aggregate):
         found: Facts
         passed_over: list[Facts]
         late: Facts | None
-        class_version = 2
+        class_version = 3
 
         @staticmethod
         def upcast_v1_v2(data: Facts) -> None:
             found: Facts = data["found"]
             found.update(beyond=0)
+
+        @staticmethod
+        def upcast_v2_v3(data: Facts) -> None:
+            if (late := data["late"]) is not None:
+                late.update(dataset=None, by_day=None)
 
         def apply(self, aggregate: Look) -> None:
             aggregate.found = self.found

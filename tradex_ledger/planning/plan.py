@@ -116,12 +116,17 @@ def hidden_days(scope: Scope, backfill: Backfill) -> list[str]:
         planned = days_of(backfill.windows, name)
         left = sorted(outdated - planned)
         if planned and left and scope.pipeline.get(name).component is not None:
-            days = iso(left[0]) if len(left) == 1 else f"{len(left)} days ({iso(left[0])} to {iso(left[-1])})"
-            found.append(
-                f"once this is published, readers of {name} get version {base.versions[name]}, which will lack {days}: "
-                "there under an older version only"
-            )
+            found.append(hides(name, base.versions[name], left))
     return found
+
+
+def hides(dataset: str, version: int, left: Sequence[Day]) -> str:
+    """That readers will get a version that lacks days, in order, which they get today."""
+    days = iso(left[0]) if len(left) == 1 else f"{len(left)} days ({iso(left[0])} to {iso(left[-1])})"
+    return (
+        f"once this is published, readers of {dataset} get version {version}, which will lack {days}: "
+        "there under an older version only"
+    )
 
 
 def plan_backfill(scope: Scope, backfill: Backfill, state_read: Cursor | None = None) -> Plan:

@@ -149,8 +149,7 @@ def _late_of(bench: Bench, intake: Intake, staged: Staged, catalog: Catalog, ind
 
 def _summed(late: Late) -> LateFound:
     """What is late, as the event of the look has it."""
-    first, last = min(late.rows, default=None), max(late.rows, default=None)
-    return LateFound(sum(late.rows.values()), len(late.rows), first, last, late.rejected, len(late.rejected_files))
+    return LateFound(late.dataset, late.rows, late.rejected, len(late.rejected_files))
 
 
 def _new(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from tradex_ledger.audit.documents.plan import Move, PlanDocument, shares
 from tradex_ledger.audit.documents.run import UNTRUSTED, Judgement, RunDocument, driver_of, run_document
+from tradex_ledger.audit.hidden import hidden_days
 from tradex_ledger.audit.lineage import recorded_edges
 from tradex_ledger.audit.look import Look
 from tradex_ledger.audit.reader import Reader
@@ -120,7 +121,8 @@ class Audit:
             whole = replace(backfill.plan, windows=found.planned)
             needed = approval_of(self.core.policy_then(upto), backfill.request, [whole], found.run.requested_by)
             needed = replace(needed, rule=found.run.approved_rule)
-        return Judgement(edges, found.shares(edges), self._policy.changes(found.id, upto), needed)
+        hidden = hidden_days(reader, found.planned) if found.status == "PLANNED" else []
+        return Judgement(edges, found.shares(edges), [*hidden, *self._policy.changes(found.id, upto)], needed)
 
     def planned(self, parts: Sequence[Backfill]) -> list[PlanDocument]:
         """Backfills with their plans, as they would be recorded or just were: all parts of a request that was split."""
