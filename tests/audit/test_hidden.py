@@ -1,4 +1,4 @@
-"""What readers would lose by a backfill that waits is told as of any position, whatever the definitions of today say."""
+"""What readers would lose by a backfill that waits is told as of any position, whatever definitions say today."""
 
 from __future__ import annotations
 

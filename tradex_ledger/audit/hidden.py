@@ -29,7 +29,7 @@ class _Outdated(NamedTuple):
 
 
 def hidden_days(reader: Reader, windows: Iterable[Window]) -> list[str]:
-    """A sentence for each dataset of which readers would get a version that lacks days that they get at the position."""
+    """A sentence for each dataset of which readers would get a version that lacks days that they get as yet."""
     from tradex_ledger.planning.plan import hides  # loads slowly
 
     planned: dict[str, set[Day]] = {}
