@@ -54,6 +54,16 @@ def test_one_that_is_down_keeps_nothing_from_the_others(ws: Path, there: Receive
     assert len(there.taken) == 3
 
 
+def test_one_that_another_process_sends_to_is_left_to_it(ws: Path, there: Receiver, capfd: pytest.CaptureFixture[str]):
+    told.subscribe(ws, "busy", there.url)
+    told.subscribe(ws, "desk", there.url, topics='["backfill.approved"]')
+    with small.reopen(ws) as workspace:
+        assert workspace.ledger.leases.acquire("feed busy", "another", 30)
+        assert call(ws, "feed", "send") == 5
+    assert "busy: another process sends to it" in capfd.readouterr().err
+    assert len(there.taken) == 3
+
+
 def test_a_worker_tells_what_it_does(ws: Path, there: Receiver, capfd: pytest.CaptureFixture[str]):
     told.subscribe(ws, "desk", there.url)
     told.subscribe(ws, "down", "http://127.0.0.1:9")

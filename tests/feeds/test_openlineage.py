@@ -251,6 +251,22 @@ def test_a_file_of_somebody_else_is_not_appended_to(ws: Path):
     assert (ws / "notes.jsonl").read_text() == '{"mine": 1}\n'
 
 
+def test_a_file_that_knows_another_history_of_the_same_ledger_is_not_gone_on_with(ws: Path):
+    told.feed(ws, "lineage", "file:lineage.jsonl")
+    assert send(ws) == []
+    file = ws / "lineage.jsonl"
+    *lines, last = file.read_bytes().splitlines(keepends=True)
+    for leaf, position in (("0" * 64, None), (None, 1_000_000)):
+        said = json.loads(last)
+        ledger_of(said)["leaf"] = leaf or ledger_of(said)["leaf"]
+        ledger_of(said)["position"] = position or ledger_of(said)["position"]
+        file.write_bytes(b"".join(lines) + json.dumps(said).encode() + b"\n")
+        told.feed(ws, f"again{position}".lower(), "file:lineage.jsonl")
+        with small.reopen(ws) as workspace:
+            (error,) = workspace.feeds.send(f"again{position}".lower())[1]
+        assert (error.code, "that this ledger has not" in error.message) == ("feed-file", True)
+
+
 def test_a_file_that_cannot_be_written_is_told_of(ws: Path):
     (ws / "full.jsonl").symlink_to("/dev/full")
     told.feed(ws, "lineage", "file:full.jsonl")

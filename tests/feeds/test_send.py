@@ -44,7 +44,7 @@ def reached(ws: Path, name: str) -> int | None:
 
 def feed_of(workspace: Workspace, name: str) -> Feed:
     (setting,) = (one for one in workspace.config.feeds if one.name == name)
-    return open_feed(setting, workspace.ledger.id, workspace.core.clock)
+    return open_feed(setting, workspace.ledger.store, workspace.core.clock)
 
 
 class Waits(list[float]):
@@ -68,6 +68,20 @@ def test_all_is_told_in_order_each_once(ws: Path, there: Receiver):
     assert {one.path for one in there.got} == {"/hook?a=b"}
     assert told_all(ws) == []
     assert len(there.got) == end == reached(ws, "desk")
+
+
+def test_who_finds_nothing_new_takes_no_lease_and_asks_nobody(ws: Path, there: Receiver):
+    told.subscribe(ws, "desk", there.url, topics='["backfill.*"]')
+    assert told_all(ws) == []
+    there.got.clear()
+    with small.reopen(ws) as workspace:
+        assert workspace.ledger.leases.acquire("feed desk", "another", 30)
+        sent, wrong = workspace.feeds.send()
+        assert ([one.events for one in sent], wrong, there.got) == ([0], [], [])
+        small.request(workspace, 2, 2)
+        with pytest.raises(SentElsewhereError):
+            send(workspace.ledger, feed_of(workspace, "desk"), "me", never)
+    assert there.got == []
 
 
 def test_only_those_of_its_topics_are_told_and_the_rest_is_passed(ws: Path, there: Receiver):

@@ -15,6 +15,8 @@ import orjson
 from tradex_ledger.feeds.errors import FeedFileError
 from tradex_ledger.feeds.port import TAKEN, Answer, Message
 from tradex_ledger.lake.storage import translate
+from tradex_ledger.ledger.ask import at_positions
+from tradex_ledger.ledger.select import Store
 from tradex_ledger.paths import sync
 
 _STEP = 1 << 16
@@ -24,7 +26,6 @@ FACET = "tradex_ledger"
 
 
 class _Last(NamedTuple):
-    ledger: str
     position: int
     part: int
 
@@ -32,8 +33,8 @@ class _Last(NamedTuple):
 class Lines:
     """A file that messages are appended to. Raises: `FeedFileError`, `EnvironmentFault`."""
 
-    def __init__(self, path: Path, ledger: str) -> None:
-        self._path, self._ledger = path, ledger
+    def __init__(self, path: Path, store: Store) -> None:
+        self._path, self._store = path, store
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             is_new = not path.exists()
@@ -50,7 +51,7 @@ class Lines:
 
     def deliver(self, message: Message) -> Answer:
         """Append a line, unless it is there."""
-        if (message.position, message.part) <= self._last[1:]:
+        if (message.position, message.part) <= self._last:
             return TAKEN
         try:
             _write(self._file, message.body + b"\n")
@@ -58,7 +59,7 @@ class Lines:
         except OSError as error:
             self._whole()  # half a line is none
             return Answer(error.strerror or str(error))
-        self._last = _Last(self._ledger, message.position, message.part)
+        self._last = _Last(message.position, message.part)
         return TAKEN
 
     def close(self) -> None:
@@ -75,15 +76,21 @@ class Lines:
                 os.fsync(self._file)
         except OSError as error:
             raise translate(error, f"reading {self._path}") from error
-        if not line:
-            return _Last(self._ledger, 0, 0)
+        return self._known(line) if line else _Last(0, 0)
+
+    def _known(self, line: bytes) -> _Last:
+        """What a line of ours is of: an event that this ledger has. Where it was put back to an earlier state and went
+        on otherwise, positions mean something else by now, and a line that is there would be passed over in silence.
+        """
         try:
             said = orjson.loads(line)["run"]["facets"][FACET]
-            last = _Last(str(said["ledger"]), int(said["position"]), int(said["part"]))
+            ledger, leaf, last = str(said["ledger"]), said["leaf"], _Last(int(said["position"]), int(said["part"]))
         except (ValueError, KeyError, TypeError):
             raise FeedFileError(self._path, "ends with a line that no feed of a ledger wrote") from None
-        if last.ledger != self._ledger:
-            raise FeedFileError(self._path, f"is of the ledger {last.ledger}, and this is {self._ledger}")
+        if ledger != self._store.ledger:
+            raise FeedFileError(self._path, f"is of the ledger {ledger}, and this is {self._store.ledger}")
+        if leaf not in [row.leaf.hex() for row in at_positions(self._store, [last.position])]:
+            raise FeedFileError(self._path, f"tells of an event at position {last.position} that this ledger has not")
         return last
 
 

@@ -16,6 +16,7 @@ from tradex_ledger.feeds.http import Posts
 from tradex_ledger.feeds.port import Feed, Sink
 from tradex_ledger.feeds.secrets import signing_secrets, token
 from tradex_ledger.feeds.webhook import Receiver, Webhook
+from tradex_ledger.ledger.select import Store
 
 
 def named(config: Config, name: str | None) -> tuple[FeedSetting, ...]:
@@ -28,7 +29,7 @@ def named(config: Config, name: str | None) -> tuple[FeedSetting, ...]:
     return found
 
 
-def open_feed(setting: FeedSetting, ledger: str, clock: Callable[[], datetime]) -> Feed:
+def open_feed(setting: FeedSetting, store: Store, clock: Callable[[], datetime]) -> Feed:
     """A feed of a ledger; its sink is opened by who sends. Raises: `FeedSecretError`, `FeedTopicError`."""
     if setting.kind == "webhook":
         secrets = signing_secrets(setting)
@@ -41,7 +42,7 @@ def open_feed(setting: FeedSetting, ledger: str, clock: Callable[[], datetime]) 
 
     def sink() -> Sink:
         if setting.to.startswith(FILE):
-            return Lines(Path(setting.to.removeprefix(FILE)), ledger)
+            return Lines(Path(setting.to.removeprefix(FILE)), store)
         return Receiver(Posts(setting.to), secret)
 
     return Feed(setting, openlineage.TOPICS, openlineage.teller(setting.namespace), sink, False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tradex_ledger.audit.documents.feeds import FeedDocument, SentDocument
 from tradex_ledger.audit.documents.feeds import feeds as documents
 from tradex_ledger.clock import new_token
-from tradex_ledger.errors import EnvironmentFault, TradexError
+from tradex_ledger.errors import ConflictError, EnvironmentFault, TradexError
 
 if TYPE_CHECKING:
     from tradex_ledger.feeds.follow import Followers
@@ -38,7 +38,7 @@ class Feeds:
         for one in named(self.core.settings, name):
             try:
                 found = self._send(one.name, _slept)
-            except EnvironmentFault as error:
+            except (EnvironmentFault, ConflictError) as error:
                 wrong.append(error)
                 continue
             sent.append(SentDocument(*found))
@@ -65,7 +65,7 @@ class Feeds:
 
         ledger = self.core.ledger
         (setting,) = named(self.core.settings, name)
-        feed = open_feed(setting, ledger.id, self.core.clock)
+        feed = open_feed(setting, ledger.store, self.core.clock)
         return send(ledger, feed, new_token(), pause, PAUSES_S if pauses is None else pauses)
 
 
