@@ -7,7 +7,7 @@ from datetime import date
 from typing import NamedTuple
 
 from tradex_ledger.audit.reader import Reader
-from tradex_ledger.domain.day import Day, span
+from tradex_ledger.domain.day import Day, day_of, span
 from tradex_ledger.domain.plan import Window
 
 # The days of datasets whose versions stand side by side that are there under an older version than the newest.
@@ -37,7 +37,7 @@ def hidden_days(reader: Reader, windows: Iterable[Window]) -> list[str]:
         planned.setdefault(window.dataset, set()).update(span(window.first, window.last))
     left: dict[tuple[str, int], list[Day]] = {}
     for one in reader.ask(_Outdated, _OUTDATED, over=("logic_versions", "partitions")):
-        day = Day(one.day.toordinal())
+        day = day_of(one.day)
         if day not in planned.get(one.dataset, {day}):
             left.setdefault((one.dataset, one.logic_version), []).append(day)
     return [hides(dataset, version, days) for (dataset, version), days in left.items()]

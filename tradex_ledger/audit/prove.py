@@ -25,7 +25,7 @@ from tradex_ledger.audit.documents.evidence import (
 from tradex_ledger.audit.evidence import gathered
 from tradex_ledger.audit.report import archive_of
 from tradex_ledger.audit.report import report as made
-from tradex_ledger.audit.report_facts import Fact
+from tradex_ledger.audit.report_words import Fact
 from tradex_ledger.config import Config
 from tradex_ledger.errors import NotFoundError, TradexError
 from tradex_ledger.lake.storage import translate

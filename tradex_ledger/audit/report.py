@@ -16,7 +16,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from tradex_ledger import resources
-from tradex_ledger.audit.report_facts import Fact, facts, leaf
+from tradex_ledger.audit.report_facts import facts, leaf
+from tradex_ledger.audit.report_words import Fact
 from tradex_ledger.errors import BrokenLedgerError
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from itertools import groupby
@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from tradex_ledger import lifecycle
 from tradex_ledger.audit.evidence import lacking
+from tradex_ledger.audit.report_words import Fact, day, days, long, moment, named, text_of
 from tradex_ledger.ledger.entry import parse_time
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.bundle import Subject
     from tradex_ledger.ledger.entry import Entry
 
-Fact = dict[str, Any]
-"""Names and values as the template asks for them."""
 _REBUILT, _APPENDED, _VERSIONED = "run.partition_rebuilt", "run.batch_appended", "dataset.logic_versioned"
 _BEGINS = ("backfill.requested", "incremental_run.started")
 _DECISIONS = {
@@ -43,13 +42,8 @@ _STEPS = {
     "backfill.cancelled": "cancelled",
     "incremental_run.cancelled": "cancelled",
 }
-_LONG = frozenset(
-    {"definition", "text", "signature", "references", "definitions", "inputs", "columns", "key", "checkpoint"}
-)
-"""What of an event's facts stands elsewhere in a report, or says nothing to a reader."""
 _FIRST = ("reason", "ticket", "kind", "dataset", "first", "last", "layers", "override_state", "cursor")
 """What of a request is told first."""
-_MOST = 300
 
 
 def leaf(entry: bytes) -> str:
@@ -66,12 +60,12 @@ def facts(subject: Subject, entries: Sequence[Entry]) -> Fact:
     return {
         "run": subject.run,
         "ledger": subject.ledger,
-        "title": _text(data.get("reason")) or f"Incremental run until {_day(data.get('cursor_to'))}",
+        "title": text_of(data.get("reason")) or f"Incremental run until {day(data.get('cursor_to'))}",
         "status": _status(own),
         "kind": f"{data['kind']} backfill" if "kind" in data else "incremental run",
-        "subject": _text(data.get("dataset") or data.get("pipeline")),
+        "subject": text_of(data.get("dataset") or data.get("pipeline")),
         "range": _range(data),
-        "asked": {"by": first.by, "at": _moment(first.at)},
+        "asked": {"by": first.by, "at": moment(first.at)},
         "request": _request(first),
         "plan": _plan(plan) if plan else [],
         "windows": list(_windows(own)),
@@ -91,26 +85,10 @@ def facts(subject: Subject, entries: Sequence[Entry]) -> Fact:
     }
 
 
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
-
-
-def _moment(at: str) -> str:
-    return f"{at[:10]} {at[11:19]} UTC"
-
-
-def _day(value: object) -> str:
-    return _text(value)[:10] or "the beginning"
-
-
 def _range(data: Mapping[str, Any]) -> str:
     if "first" in data:
-        return _days(data.get("first"), data.get("last"))
-    return f"created from {_day(data.get('cursor_from'))} until {_day(data.get('cursor_to'))} (excluded)"
-
-
-def _days(first: object, last: object) -> str:
-    return str(first) if first == last else f"{first} to {last}"
+        return days(data.get("first"), data.get("last"))
+    return f"created from {day(data.get('cursor_from'))} until {day(data.get('cursor_to'))} (excluded)"
 
 
 def _status(own: Sequence[Entry]) -> str:
@@ -118,36 +96,13 @@ def _status(own: Sequence[Entry]) -> str:
     return next((known[entry.topic] for entry in reversed(own) if entry.topic in known), "")
 
 
-def _said(value: object) -> str:
-    """A value on one line, cut where it would run on."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        if all(isinstance(item, str | int) for item in value):
-            return _said(", ".join(map(str, value)))
-        return f"{len(value)} entries"
-    if isinstance(value, dict):
-        return _said(", ".join(f"{name} {_said(item)}" for name, item in value.items()))
-    text = " ".join(_text(value).split())
-    return text if len(text) <= _MOST else f"{text[:_MOST]}…"
-
-
-def _named(data: Mapping[str, Any], *but: str) -> list[tuple[str, str]]:
-    """Facts with their names, without those that say nothing."""
-    return [
-        (name.replace("_", " "), _said(value))
-        for name, value in data.items()
-        if name not in but and name not in _LONG and value not in (None, "", [], {})
-    ]
-
-
 def _request(first: Entry) -> list[tuple[str, str]]:
     ordered = {name: first.data[name] for name in _FIRST if name in first.data} | first.data
-    return [*_named(ordered), ("position", str(first.position))]
+    return [*named(ordered), ("position", str(first.position))]
 
 
 def _plan(plan: Entry) -> list[tuple[str, str]]:
-    return [*_named(plan.data, "windows", "estimate"), ("position", str(plan.position))]
+    return [*named(plan.data, "windows", "estimate"), ("position", str(plan.position))]
 
 
 def _windows(own: Sequence[Entry]) -> Iterator[Fact]:
@@ -157,11 +112,11 @@ def _windows(own: Sequence[Entry]) -> Iterator[Fact]:
         came = "with the plan" if entry.topic == "backfill.planned" else f"at position {entry.position}"
         for window in entry.data.get("windows", ()):
             yield Fact(
-                dataset=_text(window.get("dataset")),
-                layer=_text(window.get("layer")),
-                version=_text(window.get("logic_version")),
-                days=_days(window.get("first"), window.get("last")),
-                partitions=_text(window.get("partitions")),
+                dataset=text_of(window.get("dataset")),
+                layer=text_of(window.get("layer")),
+                version=text_of(window.get("logic_version")),
+                days=days(window.get("first"), window.get("last")),
+                partitions=text_of(window.get("partitions")),
                 came=came,
             )
 
@@ -172,10 +127,10 @@ def _decision(entry: Entry) -> Fact:
     return Fact(
         what=_DECISIONS[entry.topic],
         by=entry.by,
-        at=_moment(entry.at),
+        at=moment(entry.at),
         position=entry.position,
         rule=entry.data.get("rule"),
-        facts=[*_named(entry.data), *signed],
+        facts=[*named(entry.data), *signed],
     )
 
 
@@ -185,31 +140,31 @@ def _built(own: Sequence[Entry]) -> Iterator[Fact]:
     batches: dict[str, list[Entry]] = {}
     for entry in own:
         if entry.topic == _REBUILT:
-            made[_text(entry.data.get("dataset")), _text(entry.data.get("partition"))] = entry
+            made[text_of(entry.data.get("dataset")), text_of(entry.data.get("partition"))] = entry
         elif entry.topic == _APPENDED:
-            batches.setdefault(_text(entry.data.get("dataset")), []).append(entry)
+            batches.setdefault(text_of(entry.data.get("dataset")), []).append(entry)
     for dataset, found in batches.items():
         yield _row(dataset, "bronze", "", found, f"{len(found)} appended", "")
     by_dataset: dict[tuple[str, str, str], list[Entry]] = {}
     for entry in made.values():
-        dataset, layer, version = (_text(entry.data.get(name)) for name in ("dataset", "layer", "logic_version"))
+        dataset, layer, version = (text_of(entry.data.get(name)) for name in ("dataset", "layer", "logic_version"))
         key = (dataset, layer, version)
         by_dataset.setdefault(key, []).append(entry)
     for (dataset, layer, version), found in by_dataset.items():
-        outcomes = [_text(entry.data.get("outcome")) for entry in found]
+        outcomes = [text_of(entry.data.get("outcome")) for entry in found]
         told = ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
         before = sum(entry.data.get("previous_rows") or 0 for entry in found)
         yield _row(dataset, layer, version, found, told, str(before))
 
 
 def _row(dataset: str, layer: str, version: str, found: Sequence[Entry], outcomes: str, before: str) -> Fact:
-    days = sorted({_text(entry.data.get("partition")) for entry in found})
+    there = sorted({text_of(entry.data.get("partition")) for entry in found})
     return Fact(
         dataset=dataset,
         layer=layer,
         version=version,
-        days=_days(days[0], days[-1]),
-        count=len(days),
+        days=days(there[0], there[-1]),
+        count=len(there),
         outcomes=outcomes,
         rows=sum(entry.data.get("rows", 0) for entry in found),
         before=before,
@@ -245,16 +200,8 @@ def _steps(own: Sequence[Entry]) -> Iterator[Fact]:
         if step is None:
             continue
         at = parse_time(entry.at)
-        yield Fact(step=step, at=_moment(entry.at), by=entry.by, after="" if before is None else _long(at - before))
+        yield Fact(step=step, at=moment(entry.at), by=entry.by, after="" if before is None else long(at - before))
         before = at
-
-
-def _long(span: Any) -> str:
-    seconds = int(span.total_seconds())
-    units = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
-    told = [f"{seconds // size % limit} {name}" for (size, name), limit in zip(units, (10**9, 24, 60, 60), strict=True)]
-    kept = [text for text in told if not text.startswith("0 ")]
-    return " ".join(kept[:2]) or "0 s"
 
 
 def _events(run: str, entries: Sequence[Entry]) -> Iterator[Fact]:
@@ -265,11 +212,11 @@ def _events(run: str, entries: Sequence[Entry]) -> Iterator[Fact]:
         first, last = some[0], some[-1]
         yield Fact(
             position=first.position if len(some) == 1 else f"{first.position}–{last.position}",
-            at=_moment(first.at),
+            at=moment(first.at),
             by=first.by,
             topic=topic,
             stream="" if first.stream == run else first.stream,
-            said=_folded(some) if len(some) > 1 else "; ".join(f"{name} {text}" for name, text in _named(first.data)),
+            said=_folded(some) if len(some) > 1 else "; ".join(f"{name} {text}" for name, text in named(first.data)),
         )
 
 
@@ -286,11 +233,11 @@ def _saved_with(entry: Entry) -> tuple[str, str, object]:
 
 def _folded(some: Sequence[Entry]) -> str:
     data = [entry.data for entry in some]
-    days = [_text(one.get("partition")) for one in data]
-    outcomes = [_text(one.get("outcome", "appended")) for one in data]
+    there = [text_of(one.get("partition")) for one in data]
+    outcomes = [text_of(one.get("outcome", "appended")) for one in data]
     told = ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
     rows = sum(one.get("rows", 0) for one in data)
-    return f"{data[0].get('dataset')} {_days(min(days), max(days))}: {told}, {rows} rows"
+    return f"{data[0].get('dataset')} {days(min(there), max(there))}: {told}, {rows} rows"
 
 
 def _definition(entry: Entry) -> Fact:
@@ -299,42 +246,6 @@ def _definition(entry: Entry) -> Fact:
         version=entry.data.get("logic_version"),
         position=entry.position,
         by=entry.by,
-        reason=_text(entry.data.get("reason")),
-        text=_text(entry.data.get("definition")),
-    )
-
-
-SAMPLED = 8
-"""Rows of a dataset that are told one by one."""
-
-
-def changed(found: Iterable[Any], problem: str | None = None) -> Fact:
-    """What a comparison of rows came to (`audit.diff.Differing`), or why there is none."""
-    partitions, samples = [], []
-    for one in found:
-        partitions.append(
-            Fact(
-                dataset=one.dataset,
-                day=one.partition,
-                before=one.rows_before,
-                after=one.rows_after,
-                gone=one.rows_gone,
-                new=one.rows_new,
-                changed="" if one.rows_changed is None else one.rows_changed,
-                columns=", ".join(f"{name} ({n})" for name, n in one.columns.items()),
-            )
-        )
-        samples += [_sample(one, sample) for sample in one.samples]
-    return {"partitions": partitions, "samples": samples, "problem": problem}
-
-
-def _sample(one: Any, sample: Any) -> Fact:
-    columns = sample.changed.items()
-    return Fact(
-        dataset=one.dataset,
-        day=one.partition,
-        key=_said(sample.key),
-        what=sample.kind,
-        before=", ".join(f"{name} {_said(values[0])}" for name, values in columns),
-        after=", ".join(f"{name} {_said(values[-1])}" for name, values in columns),
+        reason=text_of(entry.data.get("reason")),
+        text=text_of(entry.data.get("definition")),
     )

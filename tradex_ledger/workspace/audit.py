@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tradex_ledger.audit.diff import Differing
     from tradex_ledger.audit.documents.evidence import ReportDocument
     from tradex_ledger.audit.log import Log, LogOptions
-    from tradex_ledger.audit.report_facts import Fact
+    from tradex_ledger.audit.report_words import Fact
     from tradex_ledger.driving.execution import Progress
     from tradex_ledger.views import Asked, AsOf
     from tradex_ledger.workspace.backfills import Backfills
@@ -188,7 +188,7 @@ class Audit:
         return lay_report(content, found, file)
 
     def _changed(self, run_id: str, as_of: AsOf, *, trusting: bool) -> Fact:
-        from tradex_ledger.audit.report_facts import SAMPLED, changed
+        from tradex_ledger.audit.report_words import SAMPLED, changed
 
         try:
             return changed(self.diff(run_id, as_of=as_of, trusting=trusting, samples=SAMPLED))
