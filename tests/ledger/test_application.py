@@ -29,6 +29,7 @@ from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.protection import Protection
 from tradex_ledger.ledger import loading
 from tradex_ledger.ledger.application import Ledger, WriterConflictError, ledger_in
+from tradex_ledger.ledger.ask import tracked
 from tradex_ledger.ledger.entry import canonical
 from tradex_ledger.ledger.event import UnknownEventError
 from tradex_ledger.ledger.loading import ALL_EVENTS
@@ -48,6 +49,20 @@ def opened_ledger(engine: Engine) -> Iterator[Ledger]:
         yield ledger
     finally:
         ledger.close()
+
+
+def test_how_far_a_follower_has_come_is_kept_beside_the_events_and_only_grows(engine: Engine) -> None:
+    with opened_ledger(engine) as ledger, opened_ledger(engine) as another:
+        assert tracked(ledger.store, "feed desk") is None
+        ledger.track("feed desk", 0)
+        ledger.track("feed desk", 7)
+        assert [tracked(one.store, "feed desk") for one in (ledger, another)] == [7, 7]
+        for earlier in (7, 3):
+            with pytest.raises(WriterConflictError, match="feed desk"):
+                another.track("feed desk", earlier)
+        another.track("feed other", 3)
+        assert (tracked(ledger.store, "feed desk"), tracked(ledger.store, "feed other")) == (7, 3)
+        assert ledger.position() == 0
 
 
 def drive_a_month(ledger: Ledger) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tradex_ledger.cli.common import Call, command, examples, rows_options
+from tradex_ledger.cli.runs import Seconds
 from tradex_ledger.cli.show import Show
 from tradex_ledger.errors import TradexError, UsageError
 
@@ -48,13 +49,13 @@ def _listed(show: Show, found: list[FeedDocument]) -> None:
 @click.option("--once/--follow", default=True, help="Send what there is and end (the default), or go on until Ctrl-C.")
 @click.option(
     "--every-seconds",
-    type=click.FloatRange(0.1, 3600),
+    type=Seconds(0.1, 3600),
     default=2.0,
     show_default=True,
     help="With --follow: time between looks.",
 )
 def send(call: Call, name: str | None, once: bool, every_seconds: float) -> int:
-    """Send what was not heard yet, in order, to all receivers, or to the one by a NAME.
+    """Send what was not heard yet, in order: to all, or to NAME.
 
     Each event is sent until it is taken; what follows waits. Exit 6 if a receiver did not take what it was sent.
     """

@@ -108,7 +108,7 @@ def status(call: Call, check: bool, watch: int | None, as_of: str | None) -> int
             time.sleep(watch)
 
 
-class _Seconds(click.FloatRange):
+class Seconds(click.FloatRange):
     """A number within a range; what is no number (`nan`) is in none, though no comparison says so."""
 
     def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
@@ -122,7 +122,7 @@ class _Seconds(click.FloatRange):
 @click.option("--once", is_flag=True, help="End when nothing is left to drive.")
 @click.option(
     "--poll-seconds",
-    type=_Seconds(0.1, 3600),
+    type=Seconds(0.1, 3600),
     default=2.0,
     show_default=True,
     help="Time between looks.",
