@@ -262,6 +262,7 @@ def test_an_approval_that_was_written_past_the_rules_is_driven_by_nobody(folder:
         forged = ana.ledger.get(Backfill, run_id)
         facts = decision_facts(Signature(said, signed.signature, key_of(by).fingerprint))
         facts |= {"policy_digest": said.policy, "rule": None, "judged": None, "plan_digest": said.plan}
+        facts |= {"comment": None, "hold": False}
         forged.trigger_event(Backfill.Approved, **facts, by=by)
         ana.ledger.append(forged)
         assert verdicts(ana)[run_id] not in {"signed", "unsigned"}
