@@ -195,17 +195,35 @@ def test_a_connection_that_its_receiver_ended_is_made_anew(there: Receiver):
     posts.close()
 
 
-def test_neither_a_proxy_of_the_environment_nor_an_unknown_certificate_is_believed(
-    there: Receiver, monkeypatch: pytest.MonkeyPatch
-):
+def test_no_proxy_of_the_environment_is_asked(there: Receiver, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     posts = Posts(there.url)
     assert posts.post(b"{}", {}) == TAKEN
     posts.close()
-    secure = Posts(there.url.replace("http:", "https:"))
-    assert secure.post(b"{}", {}).wrong is not None  # it speaks no TLS, and is not spoken to without
     assert len(there.got) == 1
+
+
+def test_only_a_certificate_that_is_believed_is_spoken_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    key, certificate, both = (tmp_path / name for name in ("key.pem", "cert.pem", "both.pem"))
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    made += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(made, check=True, capture_output=True)
+    both.write_bytes(key.read_bytes() + certificate.read_bytes())
+    with receiver(both) as secure:
+        port = secure.url.rpartition(":")[2]
+
+        def posted(host: str) -> Answer:
+            posts = Posts(f"https://{host}:{port}/hook")
+            answer = posts.post(b"{}", {})
+            posts.close()
+            return answer
+
+        assert "its certificate is not believed" in str(posted("localhost").wrong)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))  # now it is, for the name that it is of
+        assert "its certificate is not believed" in str(posted("127.0.0.1").wrong)
+        assert secure.got == []
+        assert posted("localhost") == TAKEN
+        assert len(secure.got) == 1
 
 
 class Dies(BaseException):
