@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,10 @@ def test_mirrors_are_listed_kept_up_and_made_anew(ws: Path, capsys: pytest.Captu
     status, out, error = call("sync", "tabels")
     assert (status, "no mirror 'tabels'" in error, "did you mean tables?" in error) == (4, True, True)
     mirrored.catalog_file(ws).unlink()
+    assert run(["-C", str(ws), "metrics"]) == 0
+    numbers = capsys.readouterr().out
+    assert 'tradex_mirror_behind_events{kind="delta",name="tables"} 0.0' in numbers
+    assert re.search(r'tradex_mirror_behind_events\{kind="ducklake",name="lakehouse"\} [1-9]', numbers)
     status, out, error = call("list")
     assert (status, "tradex mirror sync lakehouse" in error + out) == (1, True)
     assert call("sync", "lakehouse")[0] == 0

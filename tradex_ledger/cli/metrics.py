@@ -26,10 +26,12 @@ def metrics(call: Call, file: Path | None) -> None:
     from tradex_ledger.audit.openmetrics import render
     from tradex_ledger.cli.formats import laid
     from tradex_ledger.clock import utc_now
+    from tradex_ledger.workspace.mirrors import standing
 
     if call.as_json:
         raise UsageError("metrics are OpenMetrics text, and no document", mend="tradex status --json")
-    text = render(call.look().metrics(now=utc_now()))
+    look = call.look()
+    text = render(look.metrics(now=utc_now(), mirrors=standing(look.config, look.store)))
     if file is not None:
         laid(text.encode(), file)
         return
