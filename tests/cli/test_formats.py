@@ -94,6 +94,34 @@ def test_numbers_days_and_times_are_such_in_parquet(tmp_path: Path) -> None:
     assert [parquet.read_table(file).schema.field(name).type for name in NAMES[:6]] == kinds
 
 
+NESTED = {
+    "MAP(VARCHAR, BIGINT)": ({"gold": 2}, {}),
+    'STRUCT(a INTEGER, "size" STRUCT(x DATE)[])': (
+        {"a": 1, "size": [{"x": date(2024, 1, 3)}]},
+        {"a": None, "size": []},
+    ),
+    "DECIMAL(5,2)[]": ([Decimal("1.50")], []),
+    "MAP(VARCHAR, ENUM('a', 'b'))[]": ([{"k": "a"}], [{}]),
+    'MAP("NULL", "NULL")': ({}, None),
+}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_what_is_nested_comes_back_from_parquet_also_where_it_is_empty(tmp_path: Path, name: str) -> None:
+    file, values = tmp_path / "rows.parquet", NESTED[name]
+    for some in (values, values[1:], ()):
+        export(["v"], [[one] for one in some], [name], Output("parquet", file), io.StringIO())
+        found = parquet.read_table(file).column("v").to_pylist(maps_as_pydicts="strict")
+        assert found == list(some) or name.startswith('MAP("NULL"')
+        assert len(found) == len(some)
+
+
+def test_a_document_without_a_field_is_a_text_in_parquet(tmp_path: Path) -> None:
+    file = tmp_path / "rows.parquet"
+    export(["v"], [[{}], [[{}]]], None, Output("parquet", file), io.StringIO())
+    assert parquet.read_table(file).column("v").to_pylist() == ["{}", "[{}]"]
+
+
 def test_numbers_are_such_in_json_lines(tmp_path: Path) -> None:
     lines = written(tmp_path, "jsonl", NAMES, TYPED).read_text().splitlines()
     assert [*json.loads(lines[0]).values()] == [

@@ -1,7 +1,8 @@
 """Rows as a table of Arrow: an answer's as DuckDB typed them, a document's by what its columns hold.
 
 Times are UTC, to the microsecond. A column with a value that its type cannot say (infinity, the year 10000, a
-nanosecond) is one of texts; so is what is nested in a way that Arrow has no type for, as JSON.
+nanosecond) is one of texts; so is what is nested in a way that Arrow has no type for, as JSON. A map is one, also where
+it is empty: a struct without a field, as Arrow would guess, is what Parquet cannot hold.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from uuid import UUID
 
+import duckdb
 import pyarrow as pa
 
 _TIME = pa.timestamp("us", tz="UTC")
@@ -41,7 +43,6 @@ _TYPES = {
     "TIMESTAMP_NS": _TIME,
     "TIMESTAMP WITH TIME ZONE": _TIME,
 }
-_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _DAYS = frozenset({"day", "days", "date", "partition", "first", "last", "from", "to", "range_from", "range_to"})
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z")
@@ -63,14 +64,34 @@ def table(
 
 def _typed(values: list[object], name: str, text: Text) -> pa.Array:
     """A column of DuckDB's type."""
-    decimal = _DECIMAL.fullmatch(name)
-    kind = pa.decimal128(int(decimal[1]), int(decimal[2])) if decimal else _TYPES.get(name)
+    kind = _kind(name)
     with suppress(*_FAILS):
         if kind is not None:
             return pa.array([_plain(value) for value in values], kind)
-        if any(value is not None for value in values):
-            return pa.array(values)  # what is nested
     return _texts(values, text)
+
+
+def _kind(name: str) -> pa.DataType | None:
+    """Arrow's type for a name of DuckDB's; None: it has none."""
+    return _nested(duckdb.sqltype(name)) if name.endswith((")", "]")) else _TYPES.get(name)
+
+
+def _nested(found: duckdb.sqltypes.DuckDBPyType) -> pa.DataType | None:
+    if found.id == "decimal":
+        (_, precision), (_, scale) = found.children
+        return pa.decimal128(precision, scale)
+    if found.id == "enum":
+        return pa.string()
+    if found.id not in ("list", "array", "map", "struct"):
+        return _TYPES.get(str(found))
+    # An array's other child is its length.
+    parts = [(name, _nested(kind)) for name, kind in found.children if isinstance(kind, duckdb.sqltypes.DuckDBPyType)]
+    if any(kind is None for _, kind in parts):
+        return None
+    if found.id == "struct":
+        return pa.struct(parts)
+    kinds = [kind for _, kind in parts]
+    return pa.map_(*kinds) if found.id == "map" else pa.list_(*kinds)
 
 
 def _told(column: str, values: list[object], text: Text) -> pa.Array:
@@ -85,8 +106,15 @@ def _told(column: str, values: list[object], text: Text) -> pa.Array:
     if not said or any(isinstance(value, str) for value in said):
         return _texts(values, text)
     with suppress(*_FAILS):
-        return pa.array([_plain(value) for value in values])
+        made = pa.array([_plain(value) for value in values])
+        return _texts(values, text) if _is_hollow(made.type) else made
     return _texts(values, text)
+
+
+def _is_hollow(kind: pa.DataType) -> bool:
+    """Whether there is a struct in it that has no field."""
+    inner = [kind.field(number).type for number in range(kind.num_fields)]
+    return (pa.types.is_struct(kind) and not inner) or any(_is_hollow(one) for one in inner)
 
 
 def _moment(value: object) -> datetime | None:

@@ -83,6 +83,17 @@ def duration(seconds: float | None) -> str:
     return f"{seconds:.1f} s"
 
 
+def value(found: object) -> str:
+    """A value of a row: of a number with a point six digits, of an instant no zone, since all are UTC."""
+    if found is None:
+        return _NONE
+    if isinstance(found, float):
+        return f"{found:.6g}"
+    if isinstance(found, datetime):
+        return f"{_time(found):%Y-%m-%d %H:%M:%S}"
+    return str(found)
+
+
 def many(count: int, one: str, more: str = "") -> str:
     """A count with its noun."""
     return f"{number(count)} {one if count == 1 else more or one + 's'}"

@@ -19,6 +19,8 @@ DAYS = 60
 """So many are told where nobody says how many."""
 AHEAD = 7
 """Days that nobody has processed, and that are told all the same."""
+STANDINGS = ("read", "next", "older")
+"""Rows of one dataset in this order: what readers get comes first."""
 MOST = 4_000
 """A question is about so many days at most: eleven years."""
 # The last day that something is on record of, and the last one that is over.
@@ -106,7 +108,10 @@ def calendar(
     where = "list_contains($1, dataset) and (standing <> 'older' or $2)"
     found = reader.connection.execute(f"from {table} where {where} order by day", [list(order), older]).fetchall()
     behind = max((ends.over - end).days, 0) if ends.over is not None and last is None else 0
-    return _of(reader, begin, end, [CalendarCell._make(one) for one in found], order, behind)
+    cells = [CalendarCell._make(one) for one in found]
+    if cells and first is None and not from_monday:
+        begin = cells[0].day  # before the first day on record there is nothing to tell
+    return _of(reader, begin, end, cells, order, behind)
 
 
 def _order(reader: Reader, names: Sequence[str]) -> dict[str, int]:
@@ -141,9 +146,9 @@ def _check(first: date, last: date) -> None:
 def _of(
     reader: Reader, first: date | None, last: date | None, cells: list[CalendarCell], order: dict[str, int], behind: int
 ) -> Calendar:
-    rows: dict[tuple[int, int], Row] = {}
+    rows: dict[tuple[int, int, int], Row] = {}
     for cell in cells:
-        key = (order[cell.dataset], cell.version or 0)
+        key = (order[cell.dataset], STANDINGS.index(cell.standing), cell.version or 0)
         row = rows.get(key)
         if row is None:
             row = rows[key] = Row(cell.dataset, cell.layer, cell.version, cell.standing, [])

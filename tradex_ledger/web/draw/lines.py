@@ -23,15 +23,16 @@ class Series(NamedTuple):
 
 
 def lines(series: Sequence[Series], first: date, last: date) -> Markup:
-    """The lines over days; a day that is not there breaks its line."""
+    """The lines over days; a day that is not there breaks its line. Several are told apart by a legend."""
     length = max(1, (last - first).days)
+    head = 26 if len(series) > 1 else 8
     most = max((value for one in series for _, value in one.values), default=0) or 1
 
     def x(day: date) -> float:
         return LEFT + (day - first).days / length * (WIDTH - LEFT - 8)
 
     def y(value: float) -> float:
-        return 8 + (1 - value / most) * (HEIGHT - BOTTOM - 16)
+        return head + (1 - value / most) * (HEIGHT - BOTTOM - 8 - head)
 
     drawn = []
     for part in (0, 1 / 3, 2 / 3, 1):
@@ -41,7 +42,12 @@ def lines(series: Sequence[Series], first: date, last: date) -> Markup:
     for step in range(0, length + 1, max(7, length // 8)):
         day = first + timedelta(step)
         drawn.append(text(x(day), HEIGHT - 4, short_day(day), "tick", "middle"))
-    for one in series:
+    if len(series) > 1:
+        for place, one in enumerate(series):
+            at = LEFT + place * 74
+            drawn.append(tag("line", x1=at, y1=8, x2=at + 24, y2=8, class_=f"series {one.standing}"))
+            drawn.append(text(at + 30, 12, one.name, "tick"))
+    for one in sorted(series, key=lambda one: one.standing == "read"):
         path, before = "", None
         for day, value in one.values:
             joined = before is not None and (day - before).days == 1

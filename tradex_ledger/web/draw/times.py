@@ -3,15 +3,15 @@ dwarfs the work, so these are two pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
 from markupsafe import Markup
 
 from tradex_ledger.web.draw.svg import picture, tag, text
-from tradex_ledger.web.words import duration, moment
+from tradex_ledger.web.words import duration, many, moment
 
 STEP, LIFE_HEIGHT = 150, 74
 WORK_WIDTH, ROW, LEFT = 640, 22, 150
@@ -29,13 +29,13 @@ class Step(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """Work on a dataset, from when to when."""
+    """Work on a dataset, from when to when, and how many `days` came of it."""
 
     row: str
     layer: str
     begin: datetime
     end: datetime
-    said: str
+    days: int
 
 
 def life(steps: Sequence[Step]) -> Markup:
@@ -79,6 +79,8 @@ def work(bars: Sequence[Bar]) -> Markup:
         return LEFT + x * scale
 
     drawn = [tag("line", x1=at(begin), y1=4, x2=at(begin), y2=height - 20, class_="grid") for begin, _ in spans[:40]]
+    if len(spans) == 1:
+        drawn += _seconds(spans[0][0], total, at, height)
     for number, gap in enumerate(gaps):
         if gap > cut[number]:
             x = (at(spans[number][1]) + at(spans[number + 1][0])) / 2
@@ -91,19 +93,24 @@ def work(bars: Sequence[Bar]) -> Markup:
         drawn.append(
             tag(
                 "g",
-                tag("title", f"{bar.row}: {bar.said}, {took}"),
+                tag("title", f"{bar.row}: {many(bar.days, 'day')}, {took}"),
                 tag("rect", x=x, y=y + 2, width=width, height=14, rx=2, class_=f"bar l-{bar.layer}"),
             )
         )
-        drawn.append(text(x + width + 5, y + 13, bar.said, "tick") if bar is _last(bars, bar.row) else Markup(""))
+    for number, row in enumerate(rows):
+        own = [bar for bar in bars if bar.row == row]
+        said = many(sum(bar.days for bar in own), "day")
+        drawn.append(text(at(max(bar.end for bar in own)) + 7, 4 + number * ROW + 13, said, "tick"))
     drawn += [text(0, 4 + number * ROW + 13, row, "row") for number, row in enumerate(rows)]
     return picture(
         WORK_WIDTH, height, *drawn, label=f"Its work: {duration(total)} on {len(rows)} datasets", class_="work"
     )
 
 
-def _last(bars: Sequence[Bar], row: str) -> Bar:
-    return max((bar for bar in bars if bar.row == row), key=lambda bar: bar.end)
+def _seconds(begin: datetime, total: float, at: Callable[[datetime], float], height: float) -> list[Markup]:
+    """The scale below work without a gap: five times, from its begin to its end."""
+    times = [total * part / 4 for part in range(5)]
+    return [text(at(begin + timedelta(seconds=one)), height - 6, duration(one), "tick", "middle") for one in times]
 
 
 def _merged(bars: Sequence[Bar]) -> list[tuple[datetime, datetime]]:

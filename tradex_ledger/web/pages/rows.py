@@ -20,12 +20,19 @@ class Turn(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """Some rows of a dataset: its key columns, the columns in which any of them changed, and the rows."""
+    """Some rows of a dataset: its key columns, the columns in which any of them changed, the rows, and in how many rows
+    of all each column has another value."""
 
     dataset: str
     key: list[str]
     columns: list[str]
     rows: list[Sample]
+    counts: list[tuple[str, int]]
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether not all of them are such that are there before and after."""
+        return {row.kind for row in self.rows} != {"changed"}
 
 
 class Changed(NamedTuple):
@@ -58,14 +65,17 @@ def changed(found: Sequence[Differing], most: int) -> Changed:
 
 def _samples(found: Sequence[Differing], most: int) -> list[Samples]:
     by_dataset: dict[str, list[Sample]] = {}
+    counts: dict[str, Counter[str]] = {}
     for one in found:
         by_dataset.setdefault(one.dataset, []).extend(one.samples)
+        counts.setdefault(one.dataset, Counter()).update(one.columns)
     return [
         Samples(
             dataset,
             list(dict.fromkeys(name for row in rows for name in row.key)),
             list(dict.fromkeys(name for row in rows for name in row.changed)),
             rows[:most],
+            counts[dataset].most_common(),
         )
         for dataset, rows in by_dataset.items()
         if rows

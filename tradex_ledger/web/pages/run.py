@@ -48,6 +48,11 @@ class Because(NamedTuple):
     rows: int | None
     more: int | None
 
+    @property
+    def days(self) -> int:
+        """Of how many days: of Bronze those that are asked for."""
+        return self.share.partitions or _length(self.share)
+
 
 @dataclass(frozen=True, slots=True)
 class Whole:
@@ -130,7 +135,7 @@ def _because(document: RunDocument, shares: Sequence[Share], built: went.Built) 
     edges = document.judgement.edges if document.judgement else []
     found = []
     for share in shares:
-        said = [went.in_words(edge) for edge in edges if edge.dataset == share.dataset]
+        said = [went.in_words(edge, share.layer) for edge in edges if edge.dataset == share.dataset]
         total = built.totals.get(share.dataset)
         found.append(
             Because(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from tradex_ledger.audit.answer import Answer, Rows
+from tradex_ledger.audit.answer import Answer
 from tradex_ledger.audit.documents.projection import contracts
 from tradex_ledger.datasets.statement import quoted
 from tradex_ledger.errors import NotFoundError
@@ -114,16 +113,8 @@ def _parquet(found: Answer) -> bytes:
     import pyarrow.parquet
 
     out = io.BytesIO()
-    pyarrow.parquet.write_table(_without_maps(found).arrow(), out, compression="zstd")
+    pyarrow.parquet.write_table(found.arrow(), out, compression="zstd")
     return out.getvalue()
-
-
-def _without_maps(found: Answer) -> Answer:
-    """A map as JSON: Parquet has no type for one whose keys are other in each row."""
-    maps = {number for number, kind in enumerate(found.types) if kind.startswith("MAP")}
-    types = ["VARCHAR" if number in maps else kind for number, kind in enumerate(found.types)]
-    rows = [tuple(cell(one) if number in maps else one for number, one in enumerate(row)) for row in found.rows]
-    return replace(found, types=types, rows=Rows(rows))
 
 
 def _csv(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:

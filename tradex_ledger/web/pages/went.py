@@ -183,8 +183,10 @@ def cells_of(document: RunDocument, built: Built) -> Mapping[tuple[str, date], s
     return {**found, **{key: what for key, what in built.outcomes.items() if "__" not in key[0]}}
 
 
-def in_words(edge: Edge) -> str:
+def in_words(edge: Edge, layer: str = "") -> str:
     """Why a dataset is in a plan."""
+    if edge.because == ASKED and layer == "bronze":
+        return f"{ASKED}: what was delivered of these days is fetched and appended"
     if edge.because == ASKED or edge.first is None:
         return edge.because
     source = edge.because.removeprefix("reads ")
@@ -284,7 +286,7 @@ def bars_of(reader: Reader, run_id: str) -> list[Bar]:
             one.layer,
             one.began_at,
             max(one.ended_at, one.began_at + timedelta(milliseconds=1)),
-            many(one.built, "day"),
+            one.built,
         )
         for one in reader.of_run(PLANS, run_id, "position, number")
         if one.began_at is not None and one.ended_at is not None
