@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The wheel as a stranger meets it: built, installed in a fresh environment, used from another folder.
+# The wheel as a stranger meets it: built from the sdist (so that lacks nothing either), installed in a fresh environment, used from another folder.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=$(cd "$(dirname "${PYTHON:-.venv/bin/python}")" && pwd)/$(basename "${PYTHON:-.venv/bin/python}")
@@ -7,7 +7,7 @@ python=$(cd "$(dirname "${PYTHON:-.venv/bin/python}")" && pwd)/$(basename "${PYT
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
 
-"$python" -m build --wheel --outdir "$room/dist" . >"$room/build.log" 2>&1 || { cat "$room/build.log" >&2; exit 1; }
+"$python" -m build --outdir "$room/dist" . >"$room/build.log" 2>&1 || { cat "$room/build.log" >&2; exit 1; }
 wheel=$(echo "$room"/dist/*.whl)
 
 "$python" - "$wheel" <<'PY'
@@ -33,4 +33,27 @@ unset PYTHONPATH TRADEX_WORKSPACE
 "$room/venv/bin/tradex" --help >help.txt
 grep -q backfill help.txt
 "$room/venv/bin/tradex" demo </dev/null >demo.txt 2>demo.err || { cat demo.txt demo.err >&2; exit 1; }
-echo "wheel: --version, --help and demo run from another folder"
+"$room/venv/bin/tradex" -C tradex-demo/ws serve </dev/null >address.txt 2>serve.err &
+page=$!
+trap 'kill "$page" 2>/dev/null; rm -rf "$room"' EXIT
+"$room/venv/bin/python" - <<'PY' || { cat address.txt serve.err >&2; exit 1; }
+import http.cookiejar, pathlib, time, urllib.request
+
+until, told = time.monotonic() + 60, ""
+while not told.endswith("\n") and time.monotonic() < until:
+    time.sleep(0.1)
+    told = pathlib.Path("address.txt").read_text()
+address = told.split()[-1]
+browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+root = address.partition("/?")[0]
+for path, wanted in (
+    (address, "<h1>"),
+    (f"{root}/static/tradex.css", ":root"),
+    (f"{root}/static/tradex.js", "use strict"),
+    (f"{root}/runs", "<h1>Runs"),
+):
+    assert wanted in browser.open(path, timeout=60).read().decode(), path
+PY
+kill "$page"
+wait "$page" || { ended=$?; test $ended = 143 || { echo "ended by $ended" >&2; cat serve.err >&2; exit 1; }; }
+echo "wheel: --version, --help, demo and serve run from another folder"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from tests import worlds
-from tests.kit import pages_story, small
+from tests.kit import pages_story, real_story, small
 from tests.kit.tree import CLI, ROOT
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Served:
     process: subprocess.Popen[str]
     address: str
     runs: dict[str, str]
+    day: str = "2024-01-05"
 
     @property
     def root(self) -> str:
@@ -47,8 +48,8 @@ class Served:
         """A page of each kind, and of runs one in each status."""
         runs, held = [f"/runs/{run}" for run in self.runs.values()], self.runs["HELD"]
         return ["/", "/?at=9", "/runs", *runs, f"/runs/{held}?at={held}", "/datasets", "/datasets/gold_signals",
-                "/datasets/gold_signals?left=1&right=2", "/datasets/gold_signals/2024-01-05", "/log", "/log/12",
-                "/datasets/bronze_x_posts/2024-01-05", "/tables", "/tables/runs", "/tables/calendar"]  # fmt: skip
+                "/datasets/gold_signals?left=1&right=2", f"/datasets/gold_signals/{self.day}", "/log", "/log/12",
+                f"/datasets/bronze_x_posts/{self.day}", "/tables", "/tables/runs", "/tables/calendar"]  # fmt: skip
 
 
 def serve(folder: Path, runs: dict[str, str], actor: str = "maria") -> Served:
@@ -63,10 +64,17 @@ def end(served: Served) -> None:
     served.process.communicate(timeout=BOUND_S)
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = worlds.copied(tmp_path_factory.mktemp("browser"), pipeline=True)
-    found = serve(folder, pages_story.tell(folder))
+@pytest.fixture(scope="module", params=["small", "real"])
+def served(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Served]:
+    """A site of made-up posts, and one of real ones."""
+    room = tmp_path_factory.mktemp("browser")
+    if request.param == "real":
+        runs = real_story.tell(room, request.getfixturevalue("real_posts"))
+        found = serve(room / "ws", runs)
+        found.day = "2014-02-11"
+    else:
+        folder = worlds.copied(room, pipeline=True)
+        found = serve(folder, pages_story.tell(folder))
     yield found
     end(found)
 
@@ -160,7 +168,7 @@ def test_a_proof_that_does_not_hold_is_seen_by_the_browser(opened: Opener, serve
 
     def forge(route: object) -> None:
         answer = route.fetch()  # type: ignore[attr-defined]  # playwright's
-        route.fulfill(response=answer, body=answer.text().replace("&#34;by&#34;:&#34;ana", "&#34;by&#34;:&#34;eva"))  # type: ignore[attr-defined]  # playwright's
+        route.fulfill(response=answer, body=answer.text().replace("&#34;by&#34;:&#34;", "&#34;by&#34;:&#34;e"))  # type: ignore[attr-defined]  # playwright's
 
     page.route("**/log/*", forge)
     page.goto(f"{served.root}/log/12")

@@ -16,12 +16,13 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from tradex_ledger.errors import NotFoundError, TradexError
-from tradex_ledger.web.errors import status_of
+from tradex_ledger.web.errors import NotLetInError, status_of
 from tradex_ledger.web.frame import THEME, THEMES, Frame, folder, templates
 from tradex_ledger.web.guard import Guard
 from tradex_ledger.web.pages import dataset, datasets, day, decide, log, run, runs, tables, today
 from tradex_ledger.web.pages.around import moments
 from tradex_ledger.web.site import Site
+from tradex_ledger.web.within import is_within, number_of, path_of
 
 Page = Callable[[Request], Response]
 Handler = Callable[[Request], Awaitable[Response]]
@@ -65,7 +66,7 @@ PAGES: tuple[tuple[str, Page], ...] = (
     ("/tables", tables.tables),
     ("/tables/{name}", tables.table),
     ("/log", log.log),
-    ("/log/{position:int}", log.event),
+    ("/log/{position}", log.event),
     ("/moments", moments),
 )
 
@@ -90,8 +91,7 @@ async def decided(request: Request) -> Response:
 async def live(request: Request) -> Response:
     """Each position that the ledger comes to, as it comes."""
     _check_let_in(request)
-    after = request.query_params.get("after", "")
-    told = request.app.state.site.live.told(int(after) if after.isascii() and after.isdecimal() else 0)
+    told = request.app.state.site.live.told(number_of(request.query_params.get("after")) or 0)
     return StreamingResponse(told, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
 
@@ -99,8 +99,7 @@ async def theme(request: Request) -> Response:
     """Light or dark, kept in a cookie: so nothing flashes, and no script is needed."""
     _check_let_in(request)
     back = request.query_params.get("back", "/")
-    within = back if back.startswith("/") and not back.startswith(("//", "/\\")) else "/"
-    answer = RedirectResponse(within, status_code=303)
+    answer = RedirectResponse(back if is_within(back) else "/", status_code=303)
     wanted = request.query_params.get("to")
     if wanted in THEMES:
         answer.set_cookie(THEME, str(wanted), max_age=_YEAR, httponly=True, samesite="strict", path="/")
@@ -130,10 +129,18 @@ def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, TradexError)
     bare = templates().get_template("error.html")
     frame: Frame | None = None
-    if request.state.refused is None:
+    if request.state.is_let_in:
         with suppress(TradexError):  # what is wrong may be the very position
             frame = Frame.of(request)
-    return HTMLResponse(bare.render(frame=frame, error=error), status_code=status_of(error))
+    again = _again(request) if isinstance(error, NotLetInError) else None
+    return HTMLResponse(bare.render(frame=frame, error=error, again=again), status_code=status_of(error))
+
+
+def _again(request: Request) -> str:
+    """The address that was asked for. A browser that follows a link from elsewhere keeps the cookie to itself; one that
+    follows this one does not."""
+    path, query = path_of(request.url.path), request.url.query
+    return f"{path}?{query}" if query and "key=" not in query else path
 
 
 def _without_page(request: Request, error: Exception) -> Response:

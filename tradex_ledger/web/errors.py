@@ -34,9 +34,9 @@ class OtherHostError(RefusedError):
     code = "other-host"
     http_status = 421
 
-    def __init__(self, host: str, hosts: frozenset[str]) -> None:
+    def __init__(self, host: str) -> None:
         super().__init__(
-            f"this is not {host[:100]!r}: it answers to {', '.join(sorted(hosts))}",
+            f"this is not {host[:100]!r}",
             mend="open the address that tradex serve printed; behind a proxy, name it: tradex serve --host NAME",
         )
 

@@ -19,6 +19,7 @@ from tradex_ledger.web.draw.slider import slider
 from tradex_ledger.web.moments import moments_of
 from tradex_ledger.web.site import Site
 from tradex_ledger.web.tokens import token
+from tradex_ledger.web.within import path_of
 
 SECTIONS = (("/", "Today"), ("/runs", "Runs"), ("/datasets", "Datasets"), ("/log", "Log"), ("/tables", "Tables"))
 THEMES = ("light", "dark")
@@ -65,7 +66,7 @@ class Frame:
             site=site,
             at=at_of(site.store, request.query_params.get("at")),
             actor=request.state.actor,
-            path=request.url.path,
+            path=path_of(request.url.path),
             query=request.url.query,
             theme=theme if theme in THEMES else None,
         )

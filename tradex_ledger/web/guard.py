@@ -17,6 +17,7 @@ from tradex_ledger.errors import TradexError
 from tradex_ledger.web.errors import ForgedFormError, NotByProxyError, NotLetInError, OtherHostError
 from tradex_ledger.web.site import Alone, Many, Site
 from tradex_ledger.web.tokens import is_same, session
+from tradex_ledger.web.within import path_of
 
 POLICY = "; ".join(
     (
@@ -68,14 +69,14 @@ class Guard:
             await send(message)
 
         request = Request(scope)
-        scope["state"] = {**scope.get("state", {}), "actor": None, "refused": None}
+        scope["state"] = {**scope.get("state", {}), "actor": None, "refused": None, "is_let_in": False}
         try:
             self._check_host(request.headers)
             if self._brings_key(request):
                 await self._signed_in(request)(scope, receive, told)
                 return
-            if not request.url.path.startswith("/static/"):
-                scope["state"] |= {"actor": self._actor(request)}
+            if not scope["path"].startswith("/static/"):
+                scope["state"] |= {"actor": self._actor(request), "is_let_in": True}
             if request.method not in _SAFE:
                 self._check_origin(request)
         except TradexError as error:
@@ -85,7 +86,7 @@ class Guard:
     def _check_host(self, headers: Mapping[str, str]) -> None:
         host = headers.get("host", "").lower()
         if host not in self._site.hosts:
-            raise OtherHostError(host, self._site.hosts)
+            raise OtherHostError(host)
 
     def _brings_key(self, request: Request) -> bool:
         who = self._site.who
@@ -95,7 +96,7 @@ class Guard:
     def _signed_in(self, request: Request) -> RedirectResponse:
         """The key goes into a cookie that no script reads, and out of the address."""
         assert isinstance(self._site.who, Alone)
-        answer = RedirectResponse(request.url.path.replace("//", "/"), status_code=303)
+        answer = RedirectResponse(path_of(request.url.path), status_code=303)
         answer.set_cookie(cookie_of(request), session(self._site.who.key), httponly=True, samesite="strict", path="/")
         return answer
 

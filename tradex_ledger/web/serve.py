@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -107,6 +108,7 @@ def _listening(served: Served) -> socket.socket:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             found.bind((HERE, served.port))
         else:
+            _clear(served.socket)
             found.bind(place)
             served.socket.chmod(0o660)  # of this user and its group: whoever opens it may say any name
         found.listen(128)
@@ -114,6 +116,15 @@ def _listening(served: Served) -> socket.socket:
         found.close()
         raise ListenError(place, error.strerror or str(error)) from error
     return found
+
+
+def _clear(place: Path) -> None:
+    """Take away the socket of a server that is gone without a word: nobody answers at it."""
+    if not place.is_socket():
+        return
+    with socket.socket(socket.AF_UNIX) as other:
+        if other.connect_ex(str(place)) == errno.ECONNREFUSED:
+            place.unlink(missing_ok=True)
 
 
 def _hosts(at: socket.socket, served: Served) -> frozenset[str]:

@@ -100,7 +100,7 @@ def calendar(
     end = last or _end(ends)
     if end is None:
         return _of(reader, None, None, [], order, 0)
-    begin = first or end - timedelta(days=days - 1)
+    begin = first or date.fromordinal(max(1, end.toordinal() - days + 1))
     if first is None and from_monday:
         begin -= timedelta(days=begin.weekday())
     _check(begin, end)

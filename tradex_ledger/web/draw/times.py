@@ -61,8 +61,8 @@ def life(steps: Sequence[Step]) -> Markup:
 
 
 def work(bars: Sequence[Bar]) -> Markup:
-    """A row a dataset, in the order in which they were begun."""
-    rows = list(dict.fromkeys(bar.row for bar in sorted(bars, key=lambda bar: bar.begin)))
+    """A row a dataset, in the order of the plan."""
+    rows = list(dict.fromkeys(bar.row for bar in bars))
     spans = _merged(bars)
     total = sum((end - begin).total_seconds() for begin, end in spans) or 0.001
     gaps = [(after[0] - before[1]).total_seconds() for before, after in pairwise(spans)]

@@ -11,6 +11,7 @@ from tradex_ledger.web.at import At, at_of
 from tradex_ledger.web.draw.slider import slider
 from tradex_ledger.web.frame import Frame
 from tradex_ledger.web.moments import moments_of
+from tradex_ledger.web.within import is_within
 
 
 def moments(request: Request) -> Response:
@@ -20,5 +21,4 @@ def moments(request: Request) -> Response:
     now: At = at_of(site.store, None)
     found = site.ask(now, "moments", lambda: moments_of(site.look, now.as_of))
     path = request.query_params.get("path", "/")
-    within = path if path.startswith("/") and not path.startswith("//") else "/"
-    return HTMLResponse(str(slider(found, replace(frame.at), within)))
+    return HTMLResponse(str(slider(found, replace(frame.at), path if is_within(path) else "/")))

@@ -32,6 +32,7 @@ from tradex_ledger.web.pages.rows import Changed, changed
 from tradex_ledger.web.pages.texts import TextLine, diff_of
 from tradex_ledger.web.pages.until import DAY, until
 from tradex_ledger.web.site import Site
+from tradex_ledger.web.within import number_of
 
 SAMPLES = 20
 EVENTS = 60
@@ -76,9 +77,10 @@ def dataset(request: Request) -> Response:
 def _version(said: str | None) -> int | None:
     if not said:
         return None
-    if not (said.isascii() and said.isdecimal() and len(said) < 10):
+    found = number_of(said, digits=9)
+    if found is None:
         raise UsageError(f"{said[:40]!r} is no version", mend="versions are numbers: ?left=1&right=2")
-    return int(said)
+    return found
 
 
 def _whole(site: Site, at: At, name: str, last: date | None) -> Whole:

@@ -26,6 +26,7 @@ from tradex_ledger.web.frame import Frame, page
 from tradex_ledger.web.pages.until import day_from
 from tradex_ledger.web.pages.went import in_words
 from tradex_ledger.web.site import Site
+from tradex_ledger.web.within import number_of
 
 ROWS = 20
 
@@ -81,7 +82,7 @@ def day(request: Request) -> Response:
     frame = Frame.of(request)
     name, when = str(request.path_params.get("name")), day_from(str(request.path_params.get("day")))
     version = request.query_params.get("version")
-    if version and not (version.isascii() and version.isdecimal() and len(version) < 10):
+    if version and number_of(version, digits=9) is None:
         raise UsageError(f"{version[:40]!r} is no version", mend="versions are numbers: ?version=2")
     table = f"{name}_v{version}" if version else name
     found = frame.site.ask(frame.at, ("day", table, when), lambda: _whole(frame.site, frame.at, table, when))

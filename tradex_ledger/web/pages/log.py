@@ -22,6 +22,7 @@ from tradex_ledger.views import NoSuchPositionError
 from tradex_ledger.web.at import At
 from tradex_ledger.web.frame import Frame, page
 from tradex_ledger.web.site import Site
+from tradex_ledger.web.within import number_of
 
 PAGE = 200
 LOOKED_AT = 20_000
@@ -61,7 +62,7 @@ def log(request: Request) -> Response:
     by, topic, before = (request.query_params.get(name) or None for name in ("by", "topic", "before"))
     if topic is not None and topic not in EVENTS:
         raise UnknownTopicError(topic)
-    below = int(before) if before and before.isascii() and before.isdecimal() and len(before) < 19 else None
+    below = number_of(before)
     upto = min(frame.at.position, below - 1 if below else frame.at.position)
     found = frame.site.ask(frame.at, ("log", by, topic, upto), lambda: _page(frame.site, frame.at, by, topic, upto))
     return page(frame, "log.html", days=found.days, older=found.older, by=by, topic=topic, topics=sorted(EVENTS))
@@ -88,10 +89,11 @@ def by_day(lines: Iterable[Line]) -> list[tuple[date, list[Line]]]:
 def event(request: Request) -> Response:
     """One event, and its proof under the head of the page's position."""
     frame = Frame.of(request)
-    position = int(request.path_params.get("position", 0))
-    if not 1 <= position <= frame.at.position:
+    said = str(request.path_params.get("position"))
+    position = number_of(said)
+    if position is None or not 1 <= position <= frame.at.position:
         raise NoSuchPositionError(
-            f"there is no event {position} as of position {frame.at.position}", mend="see the log: /log"
+            f"there is no event {said[:40]} as of position {frame.at.position}", mend="see the log: /log"
         )
     found = frame.site.ask(frame.at, ("event", position), lambda: _shown(frame.site, frame.at, position))
     return page(frame, "event.html", found=found, entry=found.entry, proof=found.proof)

@@ -45,6 +45,11 @@ class Changed(NamedTuple):
     turns: list[Turn]
     samples: list[Samples]
 
+    @property
+    def one_sided(self) -> int:
+        """Partitions that have rows before or after, and none on the other side."""
+        return sum(not one.rows_before or not one.rows_after for one in self.partitions)
+
 
 def changed(found: Sequence[Differing], most: int) -> Changed:
     """What differs, added up over partitions; a changed row is not among those that are gone and new."""

@@ -18,6 +18,7 @@ from tradex_ledger.views.projected import Contract
 from tradex_ledger.web.at import At
 from tradex_ledger.web.frame import Frame, page
 from tradex_ledger.web.site import Site
+from tradex_ledger.web.within import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,8 +77,7 @@ def table(request: Request) -> Response:
 
 
 def _begin(request: Request) -> int:
-    said = request.query_params.get("before", "")
-    return int(said) if said.isascii() and said.isdecimal() and len(said) < 10 else 0
+    return number_of(request.query_params.get("before"), digits=9) or 0
 
 
 def _filter(request: Request, contract: Contract) -> dict[str, str]:
