@@ -152,7 +152,38 @@ def test_a_day_says_why_it_is_what_it_is(week: Visit):
     assert "readers get nothing" not in week.text("/datasets/gold_signals/2031-01-05")
 
 
+def test_two_versions_are_compared_by_key_and_one_that_nobody_could_read_is_not(tmp_path: Path):
+    folder = worlds.copied(tmp_path, pipeline=True)
+    with small.reopen(folder) as workspace:
+        small.edit(workspace, "gold_signals", "\n    mentions,", "\n    mentions + 1 as mentions,")
+        workspace.datasets.bump("gold_signals", reason="one more mention for each, RES-88")
+        held = small.request(workspace, 1, 7, kind="logical", dataset="gold_signals", review=True)
+        workspace.backfills.approve(held)
+        workspace.runs.drive(held)
+    visit = Visit.to(folder)
+    page = visit.text("/datasets/gold_signals?left=1&right=2")
+    assert "Nothing of version 2 is published" in page
+    assert f'href="/runs/{held}?rows=yes"' in page
+    before = visit.text(f"/runs/{held}")  # what is held is compared before anybody reads it
+    assert "What readers would see change" in before
+    assert "columns with other values: <code>mentions</code>" in before
+    with small.reopen(folder) as workspace:
+        workspace.runs.release(held, reason="each has one more, as it should")
+    page = visit.text("/datasets/gold_signals?left=2&right=1")
+    assert "Rows that differ, from version 1 to version 2" in page
+    (rows,) = visit.site.look.query("select count(*) from gold_signals").rows[0]
+    assert f"{rows} rows changed, 0 gone, 0 new" in page
+    assert page.count('<td class="short">2024-01-') == 20  # samples are bounded, counts are not
+    visit.close()
+
+
+def test_a_calendar_begins_with_the_first_day_on_record(week: Visit):
+    assert "2023" not in week.text("/")[week.text("/").index('class="calendar"') :]
+
+
 def test_words():
+    assert [words.value(one) for one in (None, 0.7142857142857143, 1.0, 12, "a")] == ["–", "0.714286", "1", "12", "a"]
+    assert words.value(datetime(2014, 3, 1, 7, 30, 1, tzinfo=UTC)) == "2014-03-01 07:30:01"
     assert words.days("2014-02-24", "2014-02-27") == "24–27 Feb 2014"
     assert words.days("2014-01-31", "2014-02-02") == "31 Jan – 2 Feb 2014"
     assert words.days("2013-12-31", "2014-01-02") == "31 Dec 2013 – 2 Jan 2014"

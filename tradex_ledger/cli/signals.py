@@ -104,11 +104,15 @@ class Interruption:
         self._cut_off()
 
     def _cut_off(self) -> None:
-        """End the process now, whatever it does: as a crash does, but for its workers and its leases."""
+        """End the process now, whatever it does: as a crash does, but for its workers and its leases.
+
+        What is to be done at the exit is done here only where the main thread has not come to it: both at once would
+        take DuckDB down while it is being taken down, and abort.
+        """
         workers = sys.modules.get("multiprocessing")  # not imported here: it takes a tenth of the start
         for child in workers.active_children() if workers else ():
             child.kill()
-        for task in (_give_leases_back, atexit._run_exitfuncs):
+        for task in (_give_leases_back, *(() if self._is_over else (atexit._run_exitfuncs,))):
             thread = threading.Thread(target=task, daemon=True)
             thread.start()
             thread.join(_GIVE_BACK_S)

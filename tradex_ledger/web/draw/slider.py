@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from tradex_ledger.web.at import At
-from tradex_ledger.web.draw.svg import picture, tag, text
+from tradex_ledger.web.draw.svg import tag
 from tradex_ledger.web.moments import Moment
 from tradex_ledger.web.words import moment as when
 from tradex_ledger.web.words import short_day
 
-WIDTH, HEIGHT = 760, 34
+HEIGHT = 34
 MOST = 240
-_LABEL = 44
-"""Days closer than that (pixels) are not written."""
+_EDGE, _LABEL, _SPARSE = 1.2, 5.8, 15.0
+"""All is told in percent, so that words stay words on any width: the room at each end, how far days are written from
+each other, and how far those that a phone has room for."""
 
 
 def slider(moments: Sequence[Moment], at: At, path: str, shown: int | None = None) -> Markup:
@@ -25,41 +26,35 @@ def slider(moments: Sequence[Moment], at: At, path: str, shown: int | None = Non
     """
     position = at.position if shown is None else shown
     some = _around(moments, position)
-    step = (WIDTH - 16) / max(len(some), 1)
+    step = (100 - 2 * _EDGE) / max(len(some), 1)
     here = sum(1 for one in some if one.position <= position)
-    drawn = [tag("line", x1=4, y1=20, x2=WIDTH - 4, y2=20, class_="rail")]
-    last_label, last_day = -float(_LABEL), ""
+    drawn = [tag("line", x1="0.5%", y1=20, x2="99.5%", y2=20, class_="rail")]
+    last, sparse, last_day = -_LABEL, -_SPARSE, ""
     for number, one in enumerate(some):
-        x = 8 + step * (number + 0.5)
-        told = f"position {one.position}, {when(one.at)} UTC: {one.what}"
-        tick = tag("line", x1=x, y1=6, x2=x, y2=20, class_=f"tick t-{one.kind}")
-        room = tag("rect", x=x - step / 2, y=0, width=step, height=24, class_="room")
-        drawn.append(
-            tag(
-                "a",
-                tag("title", told),
-                room,
-                tick,
-                href=at.there(path, one.position),
-                tabindex=-1,
-                data_position=one.position,
-            )
-        )
-        if (label := short_day(one.at)) != last_day and x - last_label >= _LABEL and x < WIDTH - 24:
-            drawn.append(text(x - 4, 32, label, class_="day"))
-            last_label = x
+        x = _EDGE + step * (number + 0.5)
+        drawn.append(_moment(one, x, step, at.there(path, one.position)))
+        if (label := short_day(one.at)) != last_day and x - last >= _LABEL and x < 97:
+            is_sparse = x - sparse >= _SPARSE
+            drawn.append(_day(x, label, "day" if is_sparse else "day dense"))
+            last, sparse = x, x if is_sparse else sparse
         last_day = label
-    x = 8 + step * max(here - 0.5, 0) if here < len(some) else WIDTH - 8.0
-    drawn.append(tag("rect", x=x - 4, y=3, width=8, height=20, rx=4, class_="handle"))
-    return picture(
-        WIDTH,
-        HEIGHT,
-        *drawn,
-        label=f"{len(some)} moments, as of position {position}",
-        class_="slider",
-        role="group",
-        preserveAspectRatio="none",
-    )
+    x = _EDGE + step * max(here - 0.5, 0) if here < len(some) else 100 - _EDGE / 2
+    handle = tag("rect", x=-4, y=3, width=8, height=20, rx=4, class_="handle")
+    drawn.append(tag("svg", handle, x=f"{x:.2f}%", y=0, overflow="visible"))
+    label = f"{len(some)} moments, as of position {position}"
+    return tag("svg", *drawn, class_="picture slider", width="100%", height=HEIGHT, role="group", aria_label=label)
+
+
+def _moment(one: Moment, x: float, step: float, href: str) -> Markup:
+    told = f"position {one.position}, {when(one.at)} UTC: {one.what}"
+    tick = tag("line", x1=f"{x:.2f}%", y1=6, x2=f"{x:.2f}%", y2=20, class_=f"tick t-{one.kind}")
+    room = tag("rect", x=f"{x - step / 2:.2f}%", y=0, width=f"{step:.2f}%", height=24, class_="room")
+    return tag("a", tag("title", told), room, tick, href=href, tabindex=-1, data_position=one.position)
+
+
+def _day(x: float, said: str, class_: str) -> Markup:
+    """Words below the rail."""
+    return tag("text", said, x=f"{x:.2f}%", y=32, class_=class_)
 
 
 def _around(moments: Sequence[Moment], position: int) -> Sequence[Moment]:

@@ -66,12 +66,28 @@ def dataset(request: Request) -> Response:
     found = site.ask(at, ("dataset", name, last), lambda: _whole(site, at, name, last))
     left, right = (_version(request.query_params.get(side)) for side in ("left", "right"))
     compared: Changed | TradexError | None = None
-    if left is not None and right is not None:
+    empty = _unpublished(found.document, left, right)
+    if left is not None and right is not None and not empty:
         pair = (min(left, right), max(left, right))
         compared = site.ask(at, ("versions", name, pair), lambda: _compared(site, at, name, *pair))
     return page(
-        frame, "dataset.html", found=found, held=found.document.held, changed=compared, left=left, right=right, day=DAY
+        frame,
+        "dataset.html",
+        found=found,
+        held=found.document.held,
+        changed=compared,
+        left=left,
+        right=right,
+        empty=empty,
+        candidates=sorted({cell.run_id for cell in found.calendar.cells if cell.sign == "candidate" and cell.run_id}),
+        day=DAY,
     )
+
+
+def _unpublished(document: DatasetDocument, *asked: int | None) -> list[int]:
+    """Versions of those that are asked for of which readers could have no day."""
+    known = {one.version.logic_version: one.partitions for one in document.versions}
+    return [version for version in asked if version is not None and known.get(version) == 0]
 
 
 def _version(said: str | None) -> int | None:
