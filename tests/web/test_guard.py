@@ -86,9 +86,9 @@ def test_a_form_without_its_token_is_refused(fresh: Visit, spoiled: str):
     (run,) = fresh.site.look.runs(status="PLANNED")
     now, secret = fresh.site.clock(), fresh.site.secret
     forged = {
-        "other run": token(secret, "maria", "bf-0", now),
-        "other person": token(secret, "ana", run.id, now),
-        "old": token(secret, "maria", run.id, now - timedelta(hours=2)),
+        "other run": token(secret, "maria", "bf-0", now, "salt"),
+        "other person": token(secret, "ana", run.id, now, "salt"),
+        "old": token(secret, "maria", run.id, now - timedelta(hours=2), "salt"),
     }.get(spoiled, spoiled)
     before = fresh.site.store.position()
     fields = {**fresh.form(f"/runs/{run.id}", "reject"), "reason": "nothing of it is needed any more"}
@@ -98,7 +98,7 @@ def test_a_form_without_its_token_is_refused(fresh: Visit, spoiled: str):
 
 
 def test_a_token_lasts_for_its_hour_and_the_next():
-    made = token(b"secret", "Maria", "bf-1", NOON)
+    made = token(b"secret", "Maria", "bf-1", NOON, "salt")
     assert is_token(b"secret", made, "maria", "bf-1", NOON)
     assert is_token(b"secret", made, "maria", "bf-1", NOON + timedelta(hours=1))
     assert not is_token(b"secret", made, "maria", "bf-1", NOON + timedelta(hours=2))
@@ -150,7 +150,7 @@ def test_who_has_no_name_reads_and_decides_nothing(week: Visit):
     assert "read-only" in page
     assert '<form method="post"' not in page
     fields = {
-        "token": token(many.site.secret, "", run.id, many.site.clock()),
+        "token": token(many.site.secret, "", run.id, many.site.clock(), "salt"),
         "reason": "nobody wants this one",
         "seen": "1",
     }

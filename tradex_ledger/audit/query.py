@@ -97,7 +97,7 @@ def query(
         opened.callback(close, connection)
         sql, tree = _parsed(connection, sql)
         asked = dated(_tables(tree))
-        reading, erased = Reading(lake, trusting=trusting), _erased(store)
+        reading, erased = Reading(lake, trusting=trusting), erased_by_now(store)
         now = Tables(connection, reading, _candidate(store, candidate), erased=erased)
         try:
             files = _lay(store, now, {one.table for one in asked if one.as_of is None})
@@ -186,7 +186,7 @@ def _candidate(store: Store, prefix: str | None) -> str | None:
     return None if prefix is None else find_run(store, prefix)
 
 
-def _erased(store: Store) -> dict[str, ErasedFile]:
+def erased_by_now(store: Store) -> dict[str, ErasedFile]:
     """Files of which rows were erased, whenever that was."""
     if not has_topic(store, ERASED):
         return {}

@@ -10,7 +10,7 @@ import duckdb
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.relations.data import (
     ERASED_FILES,
-    LAKE_FILES,
+    LOST_FILES,
     PRUNED_FILES,
     File,
     PartitionHistory,
@@ -54,5 +54,8 @@ def standing(connection: duckdb.DuckDBPyConnection) -> Callable[[list[File] | No
 
 def gone_paths(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
     """The files that were given up, or declared lost."""
-    gone = LAKE_FILES.read(connection, "pruned_position is not null or lost_position is not null")
-    return frozenset(file.path for file in gone)
+    paths: set[str] = set()  # each by its own events: of all files that there are, nothing is asked
+    paths.update(file.path for file in PRUNED_FILES.read(connection))
+    paths.update(file.path for file in ERASED_FILES.read(connection))
+    paths.update(file.path for file in LOST_FILES.read(connection))
+    return frozenset(paths)

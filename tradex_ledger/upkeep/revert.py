@@ -23,9 +23,15 @@ from tradex_ledger.lake.identity import mark_saved, settle
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.relations.asked import gone_paths, standing
-from tradex_ledger.relations.data import LOGIC_VERSIONS, PARTITION_HISTORY, PartitionHistory, lake_files
+from tradex_ledger.relations.data import (
+    LOGIC_VERSIONS,
+    PARTITION_HISTORY,
+    RECENT_HISTORY,
+    PartitionHistory,
+    lake_files,
+)
 from tradex_ledger.relations.runs import RUNS
-from tradex_ledger.views import resolve, shared_views
+from tradex_ledger.views import add_projections, resolve, shared_views
 
 
 class PrunedVersionError(RefusedError):
@@ -82,7 +88,10 @@ def in_the_way(ledger: Ledger, pipeline: Pipeline, backfill: Backfill) -> Iterat
 
 
 def check_can(ledger: Ledger, pipeline: Pipeline, backfill: Backfill) -> None:
-    """Raise the first of what is `in_the_way`."""
+    """Raise one of what is `in_the_way`: of runs on top of it, the newest."""
+    with shared_views(ledger.store, resolve(ledger.store, None)) as connection:
+        for run_id, partition in _on_top(connection, RECENT_HISTORY.name, pipeline, backfill):
+            raise BuiltUponError(backfill.id, run_id, partition)
     for error in in_the_way(ledger, pipeline, backfill):
         raise error
 
@@ -94,22 +103,31 @@ def find_blockers(ledger: Ledger, pipeline: Pipeline, backfill: Backfill) -> lis
     this run wrote.
     """
     with shared_views(ledger.store, resolve(ledger.store, None)) as connection:
-        own = RUNS.read(connection, "run_id = ?", backfill.id)[0].published_position
-        if own is None:
-            return []
-        later = PARTITION_HISTORY.read(
-            connection,
-            "state = 'published' and layer <> 'bronze' and published_position > ? order by published_position desc",
-            own,
-        )
+        if not _on_top(connection, RECENT_HISTORY.name, pipeline, backfill):
+            return []  # of what stands on top of it the newest is recent: of all of history nothing is asked
+        return _on_top(connection, PARTITION_HISTORY.name, pipeline, backfill)
+
+
+def _on_top(
+    connection: duckdb.DuckDBPyConnection, history: str, pipeline: Pipeline, backfill: Backfill
+) -> list[tuple[str, str]]:
+    """What of a history (all of it, or what is recent) stands on top of a run, the newest first."""
+    own = RUNS.read(connection, "run_id = ?", backfill.id)[0].published_position
+    if own is None:
+        return []
+    add_projections(connection, [history])
+    later = connection.execute(
+        f"select dataset, partition, run_id from {history} where state = 'published' and layer <> 'bronze' "
+        "and published_position > ? order by published_position desc",
+        [own],
+    ).fetchall()
     mine = {(name, day) for name, days in backfill.candidates.items() for day in days}
     wrote = written_by(backfill)
-    found = []
-    for row in later:
-        day = day_of(row.partition)
-        if (row.dataset, day) in mine or _reads(pipeline, row.dataset, day, wrote):
-            found.append((row.run_id, f"{row.dataset} {row.partition}"))
-    return found
+    return [
+        (run_id, f"{dataset} {partition}")
+        for dataset, partition, run_id in later
+        if (dataset, day_of(partition)) in mine or _reads(pipeline, dataset, day_of(partition), wrote)
+    ]
 
 
 def check_nothing_pruned(ledger: Ledger, backfill: Backfill) -> None:

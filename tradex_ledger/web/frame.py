@@ -12,11 +12,12 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from tradex_ledger.clock import new_token
 from tradex_ledger.web import words
 from tradex_ledger.web.at import At, at_of
 from tradex_ledger.web.draw.icons import icon
 from tradex_ledger.web.draw.slider import slider
-from tradex_ledger.web.moments import moments_of
+from tradex_ledger.web.moments import Moment, moments_of
 from tradex_ledger.web.site import Site
 from tradex_ledger.web.tokens import token
 from tradex_ledger.web.within import path_of
@@ -82,21 +83,22 @@ class Frame:
     @property
     def slider(self) -> Markup:
         """Moments up to where the page is as of: a page that is pinned says nothing of what came later."""
-        found = self.site.ask(self.at, "moments", lambda: moments_of(self.site.look, self.at.as_of))
-        return slider(found, self.at, self.path)
+        return self.site.ask(self.at, ("slider", self.path), lambda: slider(self._moments, self.at, self.path))
+
+    @property
+    def _moments(self) -> list[Moment]:
+        return self.site.ask(self.at, "moments", lambda: moments_of(self.site.look, self.at.as_of))
 
     @property
     def steps(self) -> tuple[int | None, int | None]:
         """The moment before this position, and the last one up to it where the page is pinned."""
-        found = self.site.ask(self.at, "moments", lambda: moments_of(self.site.look, self.at.as_of))
-        before = [one.position for one in found if one.position < self.at.position]
-        return (before[-1] if before else None), None
+        before = next((one.position for one in reversed(self._moments) if one.position < self.at.position), None)
+        return before, None
 
     @property
     def last(self) -> str:
         """What happened at the position, in a few words."""
-        found = self.site.ask(self.at, "moments", lambda: moments_of(self.site.look, self.at.as_of))
-        return next((one.what for one in reversed(found) if one.position == self.at.position), "")
+        return next((one.what for one in reversed(self._moments) if one.position == self.at.position), "")
 
     @property
     def may_decide(self) -> bool:
@@ -105,7 +107,7 @@ class Frame:
 
     def token(self, run_id: str) -> str:
         """What binds a form of this page to this person and that run."""
-        return token(self.site.secret, self.actor or "", run_id, self.site.clock())
+        return token(self.site.secret, self.actor or "", run_id, self.site.clock(), new_token())
 
 
 def page(frame: Frame, template: str, **found: object) -> Response:

@@ -9,9 +9,11 @@ from datetime import datetime
 from typing import TypeVar
 
 from tradex_ledger.audit.look import Look
+from tradex_ledger.audit.reader import Reader
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.web.answers import Answers
 from tradex_ledger.web.at import At
+from tradex_ledger.web.lenses import Lenses
 from tradex_ledger.web.live import Live
 from tradex_ledger.workspace import Workspace
 
@@ -45,6 +47,7 @@ class Site:
     clock: Callable[[], datetime]
     open_as: Callable[[str], AbstractContextManager[Workspace]]
     answers: Answers = field(default_factory=Answers)
+    lenses: Lenses = field(default_factory=Lenses)
     live: Live = field(default_factory=Live)
 
     @property
@@ -65,3 +68,7 @@ class Site:
     def ask(self, at: At, what: Hashable, work_out: Callable[[], T]) -> T:
         """What is known as of a position, worked out once; what is told of today beside it belongs to a live page."""
         return self.answers.get((at.position, at.is_pinned, what), work_out)
+
+    def read(self, at: At, what: Hashable, work_out: Callable[[Reader], T]) -> T:
+        """The same of what is worked out by the projections as of there."""
+        return self.ask(at, what, lambda: self.lenses.read(self.store, at.as_of, work_out))

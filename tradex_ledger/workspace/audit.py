@@ -78,13 +78,14 @@ class Audit:
         self._policy = policy
         self.look = Look(core.ledger.store, core.config, core.lake)
 
-    def run(self, prefix: str, as_of: Asked = None) -> RunDocument:
-        """The run whose id begins so, whole: a backfill with why each dataset is in it, and the approval it needs.
+    def run(self, prefix: str, as_of: Asked = None, *, over: Reader | None = None) -> RunDocument:
+        """The run whose id begins so, whole: a backfill with why each dataset is in it, and the approval it needs;
+        `over` a reader as of that position, where one is open.
 
         Raises: `ShortIdError`, `NoSuchStreamError` (also where it was not asked for yet), `AmbiguousIdError`.
         """
         run_id = self.core.ledger.find_run(prefix)
-        reader = Reader(self.core.ledger.store, as_of)
+        reader = over or Reader(self.core.ledger.store, as_of)
         if not reader.read(RUNS, "run_id = ?", run_id):
             raise NoSuchStreamError(f"{run_id} as of position {reader.as_of.position}")
         found = run_document(reader, run_id)

@@ -12,9 +12,8 @@ def tag(name: str, *inside: object, **attributes: object) -> Markup:
         for key, value in attributes.items()
         if value is not None
     )
-    return Markup("<{}{}>{}</{}>").format(
-        Markup(name), Markup(said), Markup("").join(map(escape, inside)), Markup(name)
-    )
+    within = "".join(map(escape, inside))
+    return Markup(f"<{name}{said}>{within}</{name}>")
 
 
 def text(x: float, y: float, said: object, class_: str | None = None, anchor: str | None = None) -> Markup:

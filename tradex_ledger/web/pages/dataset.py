@@ -16,6 +16,7 @@ from tradex_ledger.audit.diff import Differing
 from tradex_ledger.audit.documents.calendar import Calendar, calendar
 from tradex_ledger.audit.documents.dataset import DatasetDocument, Version
 from tradex_ledger.audit.documents.dataset import dataset as document_of
+from tradex_ledger.audit.documents.held import datasets
 from tradex_ledger.audit.log import Line, Log, story
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.errors import TradexError, UsageError
@@ -63,7 +64,7 @@ def dataset(request: Request) -> Response:
     frame = Frame.of(request)
     site, at, last = frame.site, frame.at, until(request)
     name = str(request.path_params.get("name"))
-    found = site.ask(at, ("dataset", name, last), lambda: _whole(site, at, name, last))
+    found = site.read(at, ("dataset", name, last), lambda reader: _whole(reader, at, name, last))
     left, right = (_version(request.query_params.get(side)) for side in ("left", "right"))
     compared: Changed | TradexError | None = None
     empty = _unpublished(found.document, left, right)
@@ -99,15 +100,14 @@ def _version(said: str | None) -> int | None:
     return found
 
 
-def _whole(site: Site, at: At, name: str, last: date | None) -> Whole:
-    reader = Reader(site.store, at.as_of)
+def _whole(reader: Reader, at: At, name: str, last: date | None) -> Whole:
     document = document_of(reader, name)
     days = calendar(reader, [name], last=last, older=True)
-    told = [one for one in of_stream(site.store, f"dataset-{name}") if one.position <= at.position][:EVENTS]
-    entries = [entry_of(site.store.ledger, one) for one in reversed(told)]
+    told = [one for one in of_stream(reader.store, f"dataset-{name}") if one.position <= at.position][:EVENTS]
+    entries = [entry_of(reader.store.ledger, one) for one in reversed(told)]
     return Whole(
         document=document,
-        graph=graph(site.look.datasets(at.as_of), name),
+        graph=graph(datasets(reader), name),
         calendar=days,
         drawn=drawn(days, at),
         rows=_rows(reader, document, days),

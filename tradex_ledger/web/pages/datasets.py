@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tradex_ledger.audit.documents.held import Held
-from tradex_ledger.web.at import At
+from tradex_ledger.audit.documents.held import datasets as of_all
+from tradex_ledger.audit.reader import Reader
 from tradex_ledger.web.draw.closure import Arrow, Box, closure
 from tradex_ledger.web.frame import Frame, page
-from tradex_ledger.web.site import Site
 from tradex_ledger.web.words import many
 
 
@@ -27,12 +27,12 @@ class Listing(NamedTuple):
 def datasets(request: Request) -> Response:
     """The list."""
     frame = Frame.of(request)
-    found = frame.site.ask(frame.at, "datasets", lambda: _listing(frame.site, frame.at))
+    found = frame.site.read(frame.at, "datasets", _listing)
     return page(frame, "datasets.html", found=found)
 
 
-def _listing(site: Site, at: At) -> Listing:
-    held = site.look.datasets(at.as_of)
+def _listing(reader: Reader) -> Listing:
+    held = of_all(reader)
     return Listing(held, graph(held))
 
 

@@ -11,17 +11,16 @@ from starlette.responses import Response
 
 from tradex_ledger.audit.answer import Answer
 from tradex_ledger.audit.documents.why import Decision, LogicBehind, RunBehind, WhyDocument
+from tradex_ledger.audit.first_rows import first_rows
 from tradex_ledger.audit.origins import Batch, Build
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.audit.tables import named_version
 from tradex_ledger.audit.why import NoSuchPartitionError, why
-from tradex_ledger.datasets.statement import quoted
 from tradex_ledger.domain.plan import Edge
 from tradex_ledger.errors import TradexError, UsageError
 from tradex_ledger.relations.asked import history_of
 from tradex_ledger.relations.data import LOGIC_VERSIONS, RECENT_HISTORY, LogicVersion, PartitionHistory
 from tradex_ledger.relations.runs import RUNS, Run
-from tradex_ledger.web.at import At
 from tradex_ledger.web.frame import Frame, page
 from tradex_ledger.web.pages.until import day_from
 from tradex_ledger.web.pages.went import in_words
@@ -85,12 +84,11 @@ def day(request: Request) -> Response:
     if version and number_of(version, digits=9) is None:
         raise UsageError(f"{version[:40]!r} is no version", mend="versions are numbers: ?version=2")
     table = f"{name}_v{version}" if version else name
-    found = frame.site.ask(frame.at, ("day", table, when), lambda: _whole(frame.site, frame.at, table, when))
+    found = frame.site.read(frame.at, ("day", table, when), lambda reader: _whole(reader, frame.site, table, when))
     return page(frame, "day.html", found=found, name=found.logic_version.dataset, when=when)
 
 
-def _whole(site: Site, at: At, table: str, when: date) -> Whole:
-    reader = Reader(site.store, at.as_of)
+def _whole(reader: Reader, site: Site, table: str, when: date) -> Whole:
     logic = named_version(table, reader.read(LOGIC_VERSIONS, "true order by position"))
     history = _history(reader, logic, when)
     told: WhyDocument | None = None
@@ -112,7 +110,7 @@ def _whole(site: Site, at: At, table: str, when: date) -> Whole:
         approved=next((one for one in by.decisions if one.decision == "approved"), None) if by else None,
         logic=_logic(told) if told else None,
         reads=_reads(told, logic) if told else [],
-        rows=_rows(site, at, table, logic.partition_column, when),
+        rows=_rows(reader, site, logic, when),
     )
 
 
@@ -153,10 +151,9 @@ def _reads(told: WhyDocument, logic: LogicVersion) -> list[Read]:
     ]
 
 
-def _rows(site: Site, at: At, table: str, column: str, when: date) -> Answer | TradexError:
+def _rows(reader: Reader, site: Site, logic: LogicVersion, when: date) -> Answer | TradexError:
     """The first rows; a file that is gone is told, and ends no page."""
-    sql = f"select * from {quoted(table)} where {quoted(column)} = date '{when}' order by all limit {ROWS}"
     try:
-        return site.look.query(sql, as_of=at.as_of)
+        return first_rows(reader, site.look.lake, logic, when, ROWS)
     except TradexError as error:
         return error

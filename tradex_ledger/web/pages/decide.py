@@ -103,7 +103,7 @@ def deciding(frame: Frame, found: RunDocument) -> Deciding:
     site, judged = frame.site, found.judgement
     warnings = judged.warnings if judged else []
     return Deciding(
-        may=site.workspace.backfills.may(frame.actor or "", found.id),
+        may=_may(frame, found.id),
         warnings=warnings,
         warned=warned_of(warnings),
         checks=_checks(site, frame, found) if found.status == "PLANNED" else [],
@@ -112,6 +112,13 @@ def deciding(frame: Frame, found: RunDocument) -> Deciding:
         token=frame.token(found.id),
         expires=_expires(site, found) if found.status == "PLANNED" else None,
     )
+
+
+def _may(frame: Frame, run_id: str) -> Mapping[str, May]:
+    """By position, and by minute: a request expires by the clock alone."""
+    site, actor = frame.site, frame.actor or ""
+    asked = ("may", actor, run_id, f"{site.clock():%Y-%m-%dT%H:%M}")
+    return site.ask(frame.at, asked, lambda: site.workspace.backfills.may(actor, run_id))
 
 
 def _expires(site: Site, found: RunDocument) -> datetime | None:

@@ -20,7 +20,8 @@ from tradex_ledger.errors import TradexError
 from tradex_ledger.ledger.ask import of_stream
 from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.ledger.rows import entry_of
-from tradex_ledger.views import NoSuchPositionError
+from tradex_ledger.relations.runs import RUNS
+from tradex_ledger.views import AsOf, NoSuchPositionError
 from tradex_ledger.web.at import At
 from tradex_ledger.web.draw.bands import bands
 from tradex_ledger.web.draw.closure import Arrow, Box, closure
@@ -75,7 +76,7 @@ def run(request: Request) -> Response:
     frame = Frame.of(request)
     site, at = frame.site, frame.at
     run_id = site.workspace.runs.find(str(request.path_params.get("run_id")))
-    found = site.ask(at, ("run", run_id), lambda: _whole(site, at, run_id))
+    found = site.read(at, ("run", run_id), lambda reader: _whole(reader, site, at, run_id))
     wanted = found.document.status == "HELD" or "rows" in request.query_params
     rows = site.ask(at, ("changed", run_id), lambda: _changed(site, at, found.document)) if wanted else None
     return page(
@@ -108,10 +109,16 @@ def entries_of(site: Site, at: At, run_id: str) -> list[Entry]:
     return [entry_of(site.store.ledger, one) for one in reversed(told)]
 
 
-def _whole(site: Site, at: At, run_id: str) -> Whole:
+def _document(reader: Reader, site: Site, at: At, run_id: str) -> RunDocument:
+    """While it waits, definitions and policy of today judge it; of one that was decided the record says why."""
+    waits = reader.read(RUNS, "run_id = ? and status = 'PLANNED'", run_id)
+    told = at.as_of if waits else AsOf(at.position, at.as_of.at)
+    return site.workspace.audit.run(run_id, told, over=reader)
+
+
+def _whole(reader: Reader, site: Site, at: At, run_id: str) -> Whole:
     entries = entries_of(site, at, run_id)
-    document = site.workspace.audit.run(run_id, at.as_of)
-    reader = Reader(site.store, at.as_of)
+    document = _document(reader, site, at, run_id)
     built = went.built_of(entries)
     judged = document.judgement
     shares = judged.by_dataset if judged else went.shares_of(entries)

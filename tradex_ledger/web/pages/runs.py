@@ -27,10 +27,10 @@ def runs(request: Request) -> Response:
     below = int(before) if before and before.isascii() and before.isdecimal() and len(before) < 19 else None
     asked = (status, kind, by, below)
 
-    def work_out() -> list[Run]:
-        return Reader(frame.site.store, frame.at.as_of).read(RUNS, f"{_WHERE} {PAGE + 1}", *asked)
+    def work_out(reader: Reader) -> list[Run]:
+        return reader.read(RUNS, f"{_WHERE} {PAGE + 1}", *asked)
 
-    found = frame.site.ask(frame.at, ("runs", asked), work_out)
+    found = frame.site.read(frame.at, ("runs", asked), work_out)
     return page(
         frame,
         "runs.html",

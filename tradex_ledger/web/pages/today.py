@@ -11,12 +11,10 @@ from starlette.responses import Response
 from tradex_ledger.audit.documents.calendar import Calendar, calendar
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.relations.runs import PIPELINE_STATE, RUNS, SOURCE_LOOKS, PipelineState, SourceLook
-from tradex_ledger.web.at import At
 from tradex_ledger.web.draw.calendar import drawn
 from tradex_ledger.web.frame import Frame, page
 from tradex_ledger.web.pages.listed import Line, lines_of
 from tradex_ledger.web.pages.until import DAY, until
-from tradex_ledger.web.site import Site
 from tradex_ledger.web.statuses import status_of, urgency
 from tradex_ledger.web.words import many
 
@@ -43,7 +41,7 @@ def today(request: Request) -> Response:
     """The first page."""
     frame = Frame.of(request)
     last = until(request)
-    found = frame.site.ask(frame.at, ("today", last), lambda: _stand(frame.site, frame.at, last))
+    found = frame.site.read(frame.at, ("today", last), lambda reader: _stand(reader, last))
     return page(
         frame,
         "today.html",
@@ -55,8 +53,7 @@ def today(request: Request) -> Response:
     )
 
 
-def _stand(site: Site, at: At, last: date | None) -> Stand:
-    reader = Reader(site.store, at.as_of)
+def _stand(reader: Reader, last: date | None) -> Stand:
     active = reader.read(RUNS, _ACTIVE)
     looks = reader.read(SOURCE_LOOKS, "late_posts is not null order by position desc limit 1")
     return Stand(
