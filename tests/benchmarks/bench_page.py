@@ -1,4 +1,4 @@
-"""What `tradex serve` takes for its pages over 100 k and 1 M events: first answer, pages new and again, streams, readers.
+"""What `tradex serve` takes for pages over 100 k and 1 M events: first answer, pages new and again, streams, readers.
 
 A whole process, asked over its port as a browser asks it, compressed; each figure is wall milliseconds with, behind it,
 the CPU milliseconds that the server took meanwhile, which say more on a machine that others use. "New" is a page as of

@@ -21,7 +21,7 @@ from tradex_ledger.errors import NotFoundError, TradexError
 from tradex_ledger.web.errors import NotLetInError, status_of
 from tradex_ledger.web.frame import THEME, THEMES, Frame, folder, templates
 from tradex_ledger.web.guard import Guard
-from tradex_ledger.web.pages import dataset, datasets, day, decide, log, run, runs, tables, today
+from tradex_ledger.web.pages import dataset, datasets, day, decide, files, log, run, runs, tables, today
 from tradex_ledger.web.pages.around import moments
 from tradex_ledger.web.site import Site
 from tradex_ledger.web.within import is_within, number_of, path_of
@@ -65,6 +65,7 @@ PAGES: tuple[tuple[str, Page], ...] = (
     ("/", today.today),
     ("/runs", runs.runs),
     ("/runs/{run_id}", run.run),
+    ("/runs/{run_id}/report.html", files.report),
     ("/datasets", datasets.datasets),
     ("/datasets/{name}", dataset.dataset),
     ("/datasets/{name}/{day}", day.day),
@@ -73,6 +74,7 @@ PAGES: tuple[tuple[str, Page], ...] = (
     ("/log", log.log),
     ("/log/{position}", log.event),
     ("/moments", moments),
+    ("/metrics", files.metrics),
 )
 
 

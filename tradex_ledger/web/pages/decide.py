@@ -106,7 +106,7 @@ def deciding(frame: Frame, found: RunDocument) -> Deciding:
         may=_may(frame, found.id),
         warnings=warnings,
         warned=warned_of(warnings),
-        checks=_checks(site, frame, found) if found.status == "PLANNED" else [],
+        checks=_checks_of(site, frame, found) if found.status == "PLANNED" else [],
         needed=in_words(judged.approval) if judged and judged.approval else None,
         digest=found.plan.digest if found.plan else "",
         token=frame.token(found.id),
@@ -126,7 +126,11 @@ def _expires(site: Site, found: RunDocument) -> datetime | None:
     return found.run.requested_at + timedelta(days=kept) if kept else None
 
 
-def _checks(site: Site, frame: Frame, found: RunDocument) -> list[Check]:
+def _checks_of(site: Site, frame: Frame, found: RunDocument) -> list[Check]:
+    return site.read(frame.at, ("checks", found.id), lambda reader: _checks(reader, site, found))
+
+
+def _checks(reader: Reader, site: Site, found: RunDocument) -> list[Check]:
     shares = [share for share in found.shares([]) if share.partitions]
     adds = "; Bronze is only added to" if found.asked and "bronze" in found.asked.layers else ""
     rebuilds = f"Rebuilds {many(found.run.planned_partitions, 'partition')} of {many(len(shares), 'dataset')}{adds}"
@@ -140,7 +144,7 @@ def _checks(site: Site, frame: Frame, found: RunDocument) -> list[Check]:
         checks.append(Check("The pipeline state stays where it is", is_fine=True))
     checks.append(_moved(site, found))
     datasets = {*found.run.datasets, found.run.subject}
-    for other in Reader(site.store, frame.at.as_of).read(RUNS, _BESIDE, found.id):
+    for other in reader.read(RUNS, _BESIDE, found.id):
         if datasets & _datasets(other):
             checks.append(Check("Shares datasets with", False, other.run_id, f", {status_of(other).words}"))
     if not found.run.review:
