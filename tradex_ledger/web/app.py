@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
+from anyio.to_thread import current_default_thread_limiter
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -21,13 +22,15 @@ from tradex_ledger.errors import NotFoundError, TradexError
 from tradex_ledger.web.errors import NotLetInError, status_of
 from tradex_ledger.web.frame import THEME, THEMES, Frame, folder, templates
 from tradex_ledger.web.guard import Guard
-from tradex_ledger.web.pages import dataset, datasets, day, decide, files, log, run, runs, tables, today
+from tradex_ledger.web.pages import dataset, datasets, day, decide, files, log, run, runs, sign, tables, today
 from tradex_ledger.web.pages.around import moments
 from tradex_ledger.web.site import Site
 from tradex_ledger.web.within import is_within, number_of, path_of
 
 Page = Callable[[Request], Response]
 Handler = Callable[[Request], Awaitable[Response]]
+_AT_ONCE = 10
+"""Pages that are worked out at once: each holds memory, and more of them do not go faster."""
 _YEAR = 365 * 86_400
 _HARD = 5
 """How hard answers are compressed: twice that takes twice as long, and saves a fiftieth."""
@@ -66,6 +69,8 @@ PAGES: tuple[tuple[str, Page], ...] = (
     ("/runs", runs.runs),
     ("/runs/{run_id}", run.run),
     ("/runs/{run_id}/report.html", files.report),
+    ("/runs/{run_id}/sign", sign.sign),
+    ("/runs/{run_id}/approval.txt", sign.text),
     ("/datasets", datasets.datasets),
     ("/datasets/{name}", dataset.dataset),
     ("/datasets/{name}/{day}", day.day),
@@ -116,6 +121,7 @@ async def theme(request: Request) -> Response:
 @asynccontextmanager
 async def _following(app: Starlette) -> AsyncIterator[None]:
     site: Site = app.state.site
+    current_default_thread_limiter().total_tokens = _AT_ONCE
     follower = asyncio.create_task(site.live.follow(site.store.position))
     try:
         yield

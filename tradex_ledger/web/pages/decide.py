@@ -28,6 +28,7 @@ from tradex_ledger.web.statuses import status_of
 from tradex_ledger.web.tokens import is_token
 from tradex_ledger.web.words import day, many
 from tradex_ledger.workspace import Workspace
+from tradex_ledger.workspace.approvals import Handed
 from tradex_ledger.workspace.deciding import May
 
 LONGEST_BODY = 65_536
@@ -214,11 +215,22 @@ def _approve(workspace: Workspace, run_id: str, form: Mapping[str, str]) -> None
         plan_digest=form.get("digest", ""),
         comment=form.get("comment") or None,
         hold=form.get("hold") == "yes",
-        seen=_seen(form),
+        seen=seen_of(form),
+        signed=_handed(form),
     )
 
 
-def _seen(form: Mapping[str, str]) -> int:
+def _handed(form: Mapping[str, str]) -> Handed | None:
+    """What was signed, and the signature, where the form has one."""
+    if not form.get("signature"):
+        return None
+    from tradex_ledger.web.pages.sign import check_signature
+
+    return Handed(form.get("text", ""), check_signature(form["signature"]))
+
+
+def seen_of(form: Mapping[str, str]) -> int:
+    """The position that was shown. Raises `UsageError`."""
     said = form.get("seen", "")
     if not (said.isascii() and said.isdecimal() and len(said) < 19):
         raise UsageError(f"{said[:40]!r} is no position", mend="open the page again, and decide there")
@@ -231,7 +243,7 @@ def _reason(form: Mapping[str, str]) -> str:
 
 DEEDS: Mapping[str, Callable[[Workspace, str, Mapping[str, str]], object]] = {
     "approve": _approve,
-    "reject": lambda ws, run_id, form: ws.backfills.reject(run_id, reason=_reason(form), seen=_seen(form)),
+    "reject": lambda ws, run_id, form: ws.backfills.reject(run_id, reason=_reason(form), seen=seen_of(form)),
     "release": lambda ws, run_id, form: ws.runs.release(run_id, reason=_reason(form)),
     "cancel": lambda ws, run_id, form: ws.runs.cancel(run_id, reason=_reason(form)),
     "pause": lambda ws, run_id, form: ws.backfills.pause(run_id, reason=_reason(form)),

@@ -13,7 +13,7 @@ from tradex_ledger.web.site import Site
 def report(request: Request) -> Response:
     """The report of a run, as `tradex audit report` makes it: as of the page's position, or of the newest signed head.
 
-    It is for keeping: opened here, it would be held to what this site's own pages may do, and it brings its style along.
+    It is for keeping: opened here, it would be held to what pages of this site may do, and it brings its style along.
     """
     frame = Frame.of(request)
     position = str(frame.at.position) if frame.at.is_pinned else None
