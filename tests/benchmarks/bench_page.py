@@ -86,7 +86,7 @@ class Served:
         line.close()
         return int(found.rpartition(b":")[2])
 
-    def stream(self):  # type: ignore[no-untyped-def]  # of the standard library, which names it nowhere
+    def stream(self):
         """Listen to what is live."""
         connection = HTTPConnection(self.host, timeout=60)
         connection.request("GET", "/live?after=0", headers=self.headers)
