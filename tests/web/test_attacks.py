@@ -115,11 +115,12 @@ def test_one_persons_page_is_not_anothers(week: Visit):
     many.close()
 
 
-@pytest.mark.parametrize("name", ["chen, maria", "chen;maria", "chen\tmaria", "x" * 300, "chen\u202eairam", "<b>"])
+@pytest.mark.parametrize("name", ["chen, maria", ",chen", "chen\tmaria", "chen\u202eairam", "\u0441hen"])
 def test_a_name_that_is_none_is_nobodys(week: Visit, name: str):
     many = Visit.to(week.folder, who=Many("X-Forwarded-User", None))
     found = many.client.get("/", headers=[(b"x-forwarded-user", name.encode())])
-    assert found.status_code == 400 or f'<span class="name">{name}</span>' not in found.text
+    assert found.status_code in (400, 403)  # two names joined on the way are nobody's: four eyes could be two
+    assert 'class="name"' not in found.text
     many.close()
 
 

@@ -169,6 +169,7 @@ def test_two_versions_are_compared_by_key_and_one_that_nobody_could_read_is_not(
     assert "columns with other values: <code>mentions</code>" in before
     with small.reopen(folder) as workspace:
         workspace.runs.release(held, reason="each has one more, as it should")
+        workspace.runs.drive(held)
     page = visit.text("/datasets/gold_signals?left=2&right=1")
     assert "Rows that differ, from version 1 to version 2" in page
     (rows,) = visit.site.look.query("select count(*) from gold_signals").rows[0]

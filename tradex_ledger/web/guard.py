@@ -143,8 +143,10 @@ def _named(headers: Headers, who: Many) -> str | None:
     if who.secret is not None and not is_same(headers.get(SECRET, ""), who.secret):
         raise NotByProxyError(f"it has not the secret that proxy and site share, in the header {SECRET}")
     named = headers.getlist(who.header)
-    if len(named) > 1:
-        raise NotByProxyError(f"{who.header} says {len(named)} names")
+    if len(named) > 1 or "," in "".join(
+        named
+    ):  # RFC 9110, 5.3: whoever stands between may have joined several by commas
+        raise NotByProxyError(f"{who.header} says several names")
     if not named or not named[0].strip():
         return None
     return check_actor(_as_sent(named[0]))

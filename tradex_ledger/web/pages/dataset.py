@@ -23,6 +23,7 @@ from tradex_ledger.errors import TradexError, UsageError
 from tradex_ledger.ledger.ask import of_stream
 from tradex_ledger.ledger.rows import entry_of
 from tradex_ledger.relations.data import PARTITIONS, Partition
+from tradex_ledger.relations.runs import RUNS
 from tradex_ledger.web.at import At
 from tradex_ledger.web.draw.calendar import Drawn, drawn
 from tradex_ledger.web.draw.lines import Series, lines
@@ -36,6 +37,7 @@ from tradex_ledger.web.site import Site
 from tradex_ledger.web.within import number_of
 
 SAMPLES = 20
+_HELD = "status = 'HELD' and list_contains(datasets, ?) order by position desc"
 EVENTS = 60
 
 
@@ -57,6 +59,7 @@ class Whole:
     rows: Markup | None
     changes: list[Change]
     lines: list[tuple[date, list[Line]]]
+    held_runs: list[str]
 
 
 def dataset(request: Request) -> Response:
@@ -80,7 +83,7 @@ def dataset(request: Request) -> Response:
         left=left,
         right=right,
         empty=empty,
-        candidates=sorted({cell.run_id for cell in found.calendar.cells if cell.sign == "candidate" and cell.run_id}),
+        held_runs=found.held_runs,
         day=DAY,
     )
 
@@ -113,6 +116,7 @@ def _whole(reader: Reader, at: At, name: str, last: date | None) -> Whole:
         rows=_rows(reader, document, days),
         changes=_changes(document.versions),
         lines=by_day(story(Log(at.as_of, entries))),
+        held_runs=[run.run_id for run in reader.read(RUNS, _HELD, name)],
     )
 
 
