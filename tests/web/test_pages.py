@@ -182,6 +182,19 @@ def test_a_calendar_begins_with_the_first_day_on_record(week: Visit):
     assert "2023" not in week.text("/")[week.text("/").index('class="calendar"') :]
 
 
+def test_a_new_workspace_says_what_it_has_and_what_comes_first(tmp_path: Path):
+    visit = Visit.to(worlds.copied(tmp_path, until=None))
+    page = visit.text("/")
+    assert "<h1>Nothing ran yet</h1>" in page
+    assert f"the ledger holds {visit.site.store.position()} events" in page
+    assert "The first step: <code>tradex run</code>" in page
+    for path in ("/runs", "/datasets", "/datasets/gold_signals", "/datasets/gold_signals/2024-01-01", "/tables/runs"):
+        assert "<h1>" in visit.text(path)
+    for path in ("/tables/runs.parquet", "/tables/calendar.csv", "/tables/runs.json"):
+        assert visit.get(path).status_code == 200
+    visit.close()
+
+
 def test_words():
     assert [words.value(one) for one in (None, 0.7142857142857143, 1.0, 12, "a")] == ["–", "0.714286", "1", "12", "a"]
     assert words.value(datetime(2014, 3, 1, 7, 30, 1, tzinfo=UTC)) == "2014-03-01 07:30:01"

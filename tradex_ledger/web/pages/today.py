@@ -85,4 +85,4 @@ def verdict(found: Stand) -> str:
         *([f"{many(works, 'run')} at work"] if works else []),
         *([f"{many(ahead, 'day')} not processed yet"] if ahead else []),
     ]
-    return ", ".join(said) or "All quiet"
+    return ", ".join(said) or ("All quiet" if found.newest else "Nothing ran yet")
