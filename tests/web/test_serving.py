@@ -91,6 +91,27 @@ def test_it_ends_at_once_with_streams_open(site: Site, number: int):
         connection.close()
 
 
+def test_who_is_slow_is_in_nobodys_way(site: Site):
+    """Requests that never end: of strangers, and the form of somebody who was let in."""
+    connection, cookie = signed_in(site)
+    host, port = connection.host, connection.port
+    form = f"POST /runs/bf-1/reject HTTP/1.1\r\nHost: {host}:{port}\r\nCookie: {cookie['Cookie']}\r\n"
+    form += f"Origin: http://{host}:{port}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    form += "Content-Length: 900\r\n\r\ntoken="
+    slow = [socket.create_connection((host, port)) for _ in range(60)]
+    for number, one in enumerate(slow):
+        one.sendall(form.encode() if number == 0 else b"GET / HTTP/1.1\r\nHost: 127"[: number + 1])
+    connection.request("GET", "/runs", headers=cookie)
+    assert connection.getresponse().status == 200
+    begun = time.monotonic()
+    status, said = site.end()
+    assert time.monotonic() - begun < BOUND_S
+    assert status == 128 + signal.SIGINT
+    assert "Traceback" not in said
+    for one in (*slow, connection):
+        one.close()
+
+
 def test_who_listens_is_told_of_each_new_position(site: Site, folder: Path):
     connection, cookie = signed_in(site)
     connection.request("GET", "/live?after=0", headers=cookie)

@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from tradex_ledger.errors import NotFoundError, TradexError
-from tradex_ledger.web.errors import NotLetInError, status_of
+from tradex_ledger.web.errors import ForgedFormError, NotLetInError, status_of
 from tradex_ledger.web.frame import THEME, THEMES, Frame, folder, templates
 from tradex_ledger.web.guard import Guard
 from tradex_ledger.web.pages import dataset, datasets, day, decide, files, log, run, runs, sign, tables, today
@@ -31,6 +31,8 @@ Page = Callable[[Request], Response]
 Handler = Callable[[Request], Awaitable[Response]]
 _AT_ONCE = 10
 """Pages that are worked out at once: each holds memory, and more of them do not go faster."""
+SLOWEST_FORM_SECONDS = 4
+"""Less than a server that is told to end waits for: nothing is cut off in the middle."""
 _YEAR = 365 * 86_400
 _HARD = 5
 """How hard answers are compressed: twice that takes twice as long, and saves a fiftieth."""
@@ -96,7 +98,11 @@ def shown(page: Page) -> Handler:
 async def decided(request: Request) -> Response:
     """A deed on a run."""
     _check_let_in(request)
-    body = await decide.body_of(request)
+    try:
+        async with asyncio.timeout(SLOWEST_FORM_SECONDS):
+            body = await decide.body_of(request)
+    except TimeoutError:
+        raise ForgedFormError(f"it took more than {SLOWEST_FORM_SECONDS} seconds to come") from None
     return await run_in_threadpool(decide.decide, request, body)
 
 
