@@ -7,6 +7,7 @@ import pytest
 from tests import worlds
 from tests.kit import small
 from tests.kit.visits import Visit
+from tradex_ledger.domain.request import Request
 from tradex_ledger.workspace import Workspace
 
 REASON = "nothing of it is needed any more"
@@ -141,3 +142,59 @@ def test_what_was_decided_elsewhere_meanwhile_is_told(fresh: Visit):
     found = fresh.send(run_id, "approve", fields)
     assert found.status_code in (403, 409)
     assert status(fresh, run_id) == "REJECTED"
+
+
+def test_a_reversal_is_seen_before_it_is_done(fresh: Visit):
+    with small.reopen(fresh.folder) as workspace:
+        workspace.backfills.reject(waiting(fresh), reason=REASON)
+        run_id = small.backfill(workspace, 4, 5).id
+        other = small.backfill(workspace, 5, 5).id
+    before = fresh.site.store.position()
+    blocked = fresh.text(f"/runs/{run_id}")
+    assert f'href="/runs/{run_id}/reversal"' in blocked
+    assert "In the way" in fresh.text(f"/runs/{run_id}/reversal")
+    assert f'action="/runs/{run_id}/revert"' not in fresh.text(f"/runs/{run_id}/reversal")
+    page = fresh.text(f"/runs/{other}/reversal")
+    assert "In the way" not in page
+    assert "Readers would get again" in page
+    assert fresh.site.store.position() == before
+    fields = {**fresh.form(f"/runs/{other}/reversal", "revert"), "reason": REASON}
+    assert fresh.send(other, "revert", fields).status_code == 303
+    assert status(fresh, other) == "REVERTED"
+    assert fresh.get(f"/runs/{other}/reversal").status_code == 403
+
+
+@pytest.fixture
+def split(tmp_path):
+    """A request that was split in three, seen by maria."""
+    folder = worlds.copied(tmp_path)
+    small.set_policy(folder, max_partitions=16)
+    with small.reopen(folder) as workspace:
+        asked = Request(kind="temporal", dataset="bronze_x_posts", first=small.day(1), last=small.day(3),
+                        override_state=False, reason=small.REASON)  # fmt: skip
+        ids = [one.id for one in workspace.backfills.request_split(asked)]
+    visit = Visit.to(folder)
+    yield visit, ids
+    visit.close()
+
+
+def test_all_parts_of_a_request_are_approved_at_once_or_none(split):
+    visit, ids = split
+    page = visit.text(f"/runs/{ids[1]}")
+    assert f"one of {len(ids)} parts" in page
+    fields = {**visit.form(f"/runs/{ids[1]}/parts", "approve-all"), "accepted": "yes"}
+    other = visit.send(ids[1], "approve-all", {**fields, "parts": "0" * 32})
+    assert other.status_code == 409
+    assert "other-consequence" in other.text
+    assert {status(visit, one) for one in ids} == {"PLANNED"}
+    assert visit.send(ids[1], "approve-all", fields).status_code == 303
+    assert {status(visit, one) for one in ids} == {"APPROVED"}
+
+
+def test_a_part_that_was_rejected_meanwhile_is_not_approved_with_the_others(split):
+    visit, ids = split
+    fields = {**visit.form(f"/runs/{ids[0]}/parts", "approve-all"), "accepted": "yes"}
+    with small.reopen(visit.folder) as workspace:
+        workspace.backfills.reject(ids[-1], reason=REASON)
+    assert visit.send(ids[0], "approve-all", fields).status_code == 409
+    assert [status(visit, one) for one in ids] == ["PLANNED"] * (len(ids) - 1) + ["REJECTED"]

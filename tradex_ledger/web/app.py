@@ -22,7 +22,21 @@ from tradex_ledger.errors import NotFoundError, TradexError
 from tradex_ledger.web.errors import ForgedFormError, NotLetInError, status_of
 from tradex_ledger.web.frame import THEME, THEMES, Frame, folder, templates
 from tradex_ledger.web.guard import Guard
-from tradex_ledger.web.pages import dataset, datasets, day, decide, files, log, run, runs, sign, tables, today
+from tradex_ledger.web.pages import (
+    dataset,
+    datasets,
+    day,
+    decide,
+    files,
+    log,
+    parts,
+    reversal,
+    run,
+    runs,
+    sign,
+    tables,
+    today,
+)
 from tradex_ledger.web.pages.around import moments
 from tradex_ledger.web.site import Site
 from tradex_ledger.web.within import is_within, number_of, path_of
@@ -71,6 +85,8 @@ PAGES: tuple[tuple[str, Page], ...] = (
     ("/runs", runs.runs),
     ("/runs/{run_id}", run.run),
     ("/runs/{run_id}/report.html", files.report),
+    ("/runs/{run_id}/reversal", reversal.reversal),
+    ("/runs/{run_id}/parts", parts.parts),
     ("/runs/{run_id}/sign", sign.sign),
     ("/runs/{run_id}/approval.txt", sign.text),
     ("/datasets", datasets.datasets),

@@ -220,6 +220,21 @@ def _approve(workspace: Workspace, run_id: str, form: Mapping[str, str]) -> None
     )
 
 
+def _approve_all(workspace: Workspace, run_id: str, form: Mapping[str, str]) -> None:
+    from tradex_ledger.web.pages.parts import is_same
+
+    if (found := is_same(workspace, run_id, form)) is None:
+        raise OtherConsequenceError(run_id)
+    if found.warnings and form.get("accepted") != "yes":
+        raise NotTickedError(found.warnings)
+    workspace.backfills.approve_all(
+        [line.run.run_id for line in found.lines],
+        comment=form.get("comment") or None,
+        hold=form.get("hold") == "yes",
+        seen=seen_of(form),
+    )
+
+
 def _handed(form: Mapping[str, str]) -> Handed | None:
     """What was signed, and the signature, where the form has one."""
     if not form.get("signature"):
@@ -243,6 +258,7 @@ def _reason(form: Mapping[str, str]) -> str:
 
 DEEDS: Mapping[str, Callable[[Workspace, str, Mapping[str, str]], object]] = {
     "approve": _approve,
+    "approve-all": _approve_all,
     "reject": lambda ws, run_id, form: ws.backfills.reject(run_id, reason=_reason(form), seen=seen_of(form)),
     "release": lambda ws, run_id, form: ws.runs.release(run_id, reason=_reason(form)),
     "cancel": lambda ws, run_id, form: ws.runs.cancel(run_id, reason=_reason(form)),

@@ -32,6 +32,7 @@ from tradex_ledger.web.pages import went
 from tradex_ledger.web.pages.decide import Deciding, deciding
 from tradex_ledger.web.pages.listed import days_of
 from tradex_ledger.web.pages.log import by_day
+from tradex_ledger.web.pages.parts import waiting
 from tradex_ledger.web.pages.rows import Changed, changed
 from tradex_ledger.web.site import Site
 from tradex_ledger.web.statuses import status_of, title
@@ -90,6 +91,7 @@ def run(request: Request) -> Response:
         changed=rows,
         may_compare=found.document.run.built_partitions > 0,
         deciding=_deciding(frame, found.document),
+        parts=waiting(frame, found.document) if frame.may_decide else 0,
         done=request.query_params.get("done"),
     )
 

@@ -1,5 +1,6 @@
-"""Approving with a signature: the text to sign is shown and downloaded, its signature is handed in. Keys stay where
-they are: what signs is ssh-keygen on the machine of who decides.
+"""Approving with a signature: the text to sign is shown and downloaded, its signature is handed in.
+
+Keys stay where they are: what signs is ssh-keygen, on the machine of who decides.
 """
 
 from __future__ import annotations
