@@ -29,6 +29,7 @@ from tradex_ledger.web.pages import (
     decide,
     files,
     log,
+    look,
     parts,
     reversal,
     run,
@@ -66,6 +67,7 @@ def make_app(site: Site) -> ASGIApp:
     routes = [
         *(Route(path, shown(page), methods=["GET"]) for path, page in PAGES),
         Route("/runs/{run_id}/{deed}", decided, methods=["POST"]),
+        Route("/look", looked, methods=["POST"]),
         Route("/live", live, methods=["GET"]),
         Route("/theme", theme, methods=["GET"]),
         Mount("/static", StaticFiles(directory=folder("static"))),
@@ -120,6 +122,13 @@ async def decided(request: Request) -> Response:
     except TimeoutError:
         raise ForgedFormError(f"it took more than {SLOWEST_FORM_SECONDS} seconds to come") from None
     return await run_in_threadpool(decide.decide, request, body)
+
+
+async def looked(request: Request) -> Response:
+    """A look at the source."""
+    _check_let_in(request)
+    body = await decide.body_of(request)
+    return await run_in_threadpool(look.look, request, body)
 
 
 async def live(request: Request) -> Response:

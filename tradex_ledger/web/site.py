@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Lock
 from typing import TypeVar
 
 from tradex_ledger.audit.look import Look
@@ -49,6 +50,7 @@ class Site:
     answers: Answers = field(default_factory=Answers)
     lenses: Lenses = field(default_factory=Lenses)
     live: Live = field(default_factory=Live)
+    looking: Lock = field(default_factory=Lock)
 
     @property
     def name(self) -> str:

@@ -14,6 +14,7 @@ from tradex_ledger.relations.runs import PIPELINE_STATE, RUNS, SOURCE_LOOKS, Pip
 from tradex_ledger.web.draw.calendar import drawn
 from tradex_ledger.web.frame import Frame, page
 from tradex_ledger.web.pages.listed import Line, lines_of
+from tradex_ledger.web.pages.look import SOURCE
 from tradex_ledger.web.pages.until import DAY, until
 from tradex_ledger.web.statuses import status_of, urgency
 from tradex_ledger.web.words import many
@@ -50,7 +51,13 @@ def today(request: Request) -> Response:
         look=needing_a_look(found.calendar),
         drawn=frame.site.ask(frame.at, ("drawn", last), lambda: drawn(found.calendar, frame.at)),
         day=DAY,
+        token=frame.token(SOURCE) if frame.may_decide else None,
+        proposed=_number(request.query_params.get("proposed")) if frame.may_decide else None,
     )
+
+
+def _number(said: str | None) -> int | None:
+    return int(said) if said and said.isascii() and said.isdecimal() and len(said) < 6 else None
 
 
 def _stand(reader: Reader, last: date | None) -> Stand:
