@@ -19,7 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from statistics import median, quantiles
 from typing import NamedTuple
@@ -86,7 +86,7 @@ class Served:
         line.close()
         return int(found.rpartition(b":")[2])
 
-    def stream(self):
+    def stream(self) -> HTTPResponse:
         """Listen to what is live."""
         connection = HTTPConnection(self.host, timeout=60)
         connection.request("GET", "/live?after=0", headers=self.headers)

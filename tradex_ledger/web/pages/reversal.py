@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,9 +13,7 @@ from tradex_ledger.web.errors import NobodyError
 from tradex_ledger.web.frame import Frame, page
 from tradex_ledger.web.pages.decide import deciding
 from tradex_ledger.web.statuses import title
-
-if TYPE_CHECKING:
-    from tradex_ledger.upkeep.reversal import Again, InTheWay, Outdated, Reversal
+from tradex_ledger.workspace import Workspace
 
 
 class Back(NamedTuple):
@@ -43,8 +39,14 @@ class Stale(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
+class InTheWay(NamedTuple):
+    """What refuses it, and what helps."""
+
+    message: str
+    mend: str
+
+
+class Preview(NamedTuple):
     """The whole of it, days that are alike together."""
 
     back: list[Back]
@@ -52,23 +54,19 @@ class Preview:
     in_the_way: list[InTheWay]
 
 
-def preview(found: Reversal) -> Preview:
-    """A reversal, laid out."""
-    again = groupby(found.again, key=lambda one: (one.dataset, one.run_id, one.run_id_then))
-    stale = groupby(found.stale, key=lambda one: (one.dataset, one.reason))
-    return Preview(
-        [_back(list(some)) for _, some in again], [_stale(list(some)) for _, some in stale], found.in_the_way
-    )
-
-
-def _back(some: Sequence[Again]) -> Back:
-    one, then = some[0], sum(day.rows_then or 0 for day in some)
-    first, last = some[0].partition, some[-1].partition
-    return Back(one.dataset, len(some), first, last, one.run_id, one.run_id_then, sum(d.rows or 0 for d in some), then)
-
-
-def _stale(some: Sequence[Outdated]) -> Stale:
-    return Stale(some[0].dataset, len(some), some[0].partition, some[-1].partition, some[0].reason)
+def preview(workspace: Workspace, run_id: str) -> Preview:
+    """What taking back a run would do now. Raises `WrongStateError`."""
+    found = workspace.backfills.reversal(run_id)
+    back, stale = list[Back](), list[Stale]()
+    for (dataset, now, then), alike in groupby(found.again, key=lambda one: (one.dataset, one.run_id, one.run_id_then)):
+        days = list(alike)
+        rows, rows_then = sum(day.rows or 0 for day in days), sum(day.rows_then or 0 for day in days)
+        first, last = days[0].partition, days[-1].partition
+        back.append(Back(dataset, len(days), first, last, now, then, rows, rows_then))
+    for (dataset, reason), some in groupby(found.stale, key=lambda one: (one.dataset, one.reason)):
+        partitions = [one.partition for one in some]
+        stale.append(Stale(dataset, len(partitions), partitions[0], partitions[-1], reason))
+    return Preview(back, stale, [InTheWay(one.message, one.mend) for one in found.in_the_way])
 
 
 def reversal(request: Request) -> Response:
@@ -81,7 +79,7 @@ def reversal(request: Request) -> Response:
 
     def work_out() -> Preview:
         with site.open_as(actor) as workspace:
-            return preview(workspace.backfills.reversal(run_id))
+            return preview(workspace, run_id)
 
     found = site.ask(frame.at, ("reversal", actor, run_id), work_out)
     document = site.workspace.audit.run(run_id)
