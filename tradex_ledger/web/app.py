@@ -108,7 +108,8 @@ def shown(page: Page) -> Handler:
 
     async def handler(request: Request) -> Response:
         _check_let_in(request)
-        return await run_in_threadpool(page, request)
+        with request.app.state.site.now.asking():
+            return await run_in_threadpool(page, request)
 
     return handler
 

@@ -65,7 +65,7 @@ class Frame:
         theme = request.cookies.get(THEME)
         return Frame(
             site=site,
-            at=at_of(site.store, request.query_params.get("at")),
+            at=_at(site, request.query_params.get("at")),
             actor=request.state.actor,
             path=path_of(request.url.path),
             query=request.url.query,
@@ -108,6 +108,12 @@ class Frame:
     def token(self, run_id: str) -> str:
         """What binds a form of this page to this person and that run."""
         return token(self.site.secret, self.actor or "", run_id, self.site.clock(), new_token())
+
+
+def _at(site: Site, asked: str | None) -> At:
+    if asked and asked.strip():
+        return at_of(site.store, asked)
+    return site.now.at(site.live.position, lambda: at_of(site.store, None))
 
 
 def page(frame: Frame, template: str, **found: object) -> Response:

@@ -16,6 +16,7 @@ from tradex_ledger.web.answers import Answers
 from tradex_ledger.web.at import At
 from tradex_ledger.web.lenses import Lenses
 from tradex_ledger.web.live import Live
+from tradex_ledger.web.now import Now
 from tradex_ledger.workspace import Workspace
 
 T = TypeVar("T")
@@ -50,6 +51,7 @@ class Site:
     answers: Answers = field(default_factory=Answers)
     lenses: Lenses = field(default_factory=Lenses)
     live: Live = field(default_factory=Live)
+    now: Now = field(default_factory=Now)
     looking: Lock = field(default_factory=Lock)
 
     @property

@@ -200,6 +200,7 @@ def decide(request: Request, form: Mapping[str, str]) -> Response:
         raise ForgedFormError("the form is not of this person, this run and this hour")
     with site.open_as(actor) as workspace:
         DEEDS[deed](workspace, run_id, form)
+    site.now.forget()
     return RedirectResponse(f"/runs/{run_id}?done={deed}", status_code=303)
 
 

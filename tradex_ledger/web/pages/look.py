@@ -43,4 +43,5 @@ def look(request: Request, form: Mapping[str, str]) -> Response:
             proposed = sum(one.is_request for one in workspace.backfills.propose())
     finally:
         site.looking.release()
+        site.now.forget()
     return RedirectResponse(f"/?proposed={proposed}", status_code=303)
