@@ -11,7 +11,6 @@ from typing import NamedTuple
 from tradex_ledger.audit.documents.form import HIDDEN
 from tradex_ledger.audit.documents.held import datasets
 from tradex_ledger.audit.reader import Reader
-from tradex_ledger.domain.day import FIRST, date_of, day_of, later
 from tradex_ledger.errors import UsageError
 from tradex_ledger.relations.days import FILLS, SIGNS, CalendarCell
 from tradex_ledger.views import AsOf, add_calendar
@@ -101,7 +100,7 @@ def calendar(
     end = last or _end(ends)
     if end is None:
         return _of(reader, None, None, [], order, 0)
-    begin = first or date_of(max(FIRST, later(day_of(end), 1 - days)))
+    begin = first or end - min(timedelta(days=days - 1), end - date.min)
     if first is None and from_monday:
         begin -= timedelta(days=begin.weekday())
     _check(begin, end)
