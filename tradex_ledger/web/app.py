@@ -50,7 +50,7 @@ SLOWEST_FORM_SECONDS = 4
 """Less than a server that is told to end waits for: nothing is cut off in the middle."""
 _YEAR = 365 * 86_400
 _HARD = 5
-"""How hard answers are compressed: twice that takes twice as long, and saves a fiftieth."""
+"""How hard answers are compressed, of nine: they are made anew for each who asks."""
 
 
 class NoPageError(NotFoundError):
