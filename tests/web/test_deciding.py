@@ -31,7 +31,7 @@ def test_an_approval_is_bound_to_what_was_shown(fresh: Visit):
     assert found.status_code == 303, found.text
     assert found.headers["location"] == f"/runs/{run_id}?done=approve"
     page = fresh.text(found.headers["location"])
-    assert "It is on record" in page
+    assert "Now on record: " in page
     assert "as agreed on Monday" in page
     (row,) = fresh.site.look.query(f"select decided_by, seen from approvals where run_id = '{run_id}'").rows
     assert row == ("maria", shown)

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from tradex_ledger.audit.openmetrics import CONTENT_TYPE, render
 from tradex_ledger.web.frame import Frame
 from tradex_ledger.web.site import Site
+from tradex_ledger.workspace.mirrors import standing
 
 
 def report(request: Request) -> Response:
@@ -33,5 +34,8 @@ def metrics(request: Request) -> Response:
     now = site.clock()
     frame = Frame.of(request)
     asked = ("metrics", f"{now:%Y-%m-%dT%H:%M}")
-    text = site.ask(frame.at, asked, lambda: render(site.look.metrics(now=now)))
+    look = site.look
+    text = site.ask(
+        frame.at, asked, lambda: render(look.metrics(now=now, mirrors=standing(look.config, look.store)))
+    )
     return Response(text, headers={"content-type": CONTENT_TYPE})
