@@ -35,7 +35,5 @@ def metrics(request: Request) -> Response:
     frame = Frame.of(request)
     asked = ("metrics", f"{now:%Y-%m-%dT%H:%M}")
     look = site.look
-    text = site.ask(
-        frame.at, asked, lambda: render(look.metrics(now=now, mirrors=standing(look.config, look.store)))
-    )
+    text = site.ask(frame.at, asked, lambda: render(look.metrics(now=now, mirrors=standing(look.config, look.store))))
     return Response(text, headers={"content-type": CONTENT_TYPE})
