@@ -1,5 +1,4 @@
 -- The days that must stay as they are: of which dataset, why, and who said so. What was lifted is not there any more.
--- Empty without dataset.partitions_protected.
 select
     p.dataset,
     (p.data ->> '$.first')::date as first,

@@ -106,7 +106,7 @@ def test_of_another_users_workspace_ledger_and_lake_are_read_and_nothing_that_it
     run_id = waiting(tradex)
     for command in (*READING, ["backfill", "show", run_id], ["backfill", "show", run_id, "--json"]):
         status, _, err = tradex(*command)
-        assert status == 0, (command, err)
+        assert status == (1 if command[0] == "alerts" else 0), (command, err)  # what waits is a finding
     before = tradex("audit", "log", "--json")[1]
     for command in ACTING:
         status, _, err = tradex(*command)

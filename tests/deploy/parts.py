@@ -93,7 +93,7 @@ def commands() -> Iterator[tuple[str, list[str]]]:
 def parse(words: list[str]) -> click.Context:
     """The words after `tradex`, as the program takes them. Raises `click.UsageError`."""
     context = cli.make_context("tradex", list(words))
-    while isinstance(context.command, click.Group):
+    while isinstance(context.command, click.Group) and (context._protected_args or context.args):
         name, command, rest = context.command.resolve_command(context, [*context._protected_args, *context.args])
         assert command is not None
         context = command.make_context(name, list(rest), parent=context)

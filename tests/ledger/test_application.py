@@ -126,8 +126,8 @@ def test_an_aggregate_of_a_long_stream_is_the_same_as_when_all_events_are_replay
             moves = {"run": "run-1", "cursor_before": None, "cursor": f"2024-01-0{round_ + 1}T00:00:00Z"}
             many(engine, "pipeline-x", "pipeline_state.advanced", 200, **moves)
             many(engine, "pipeline-x", "pipeline_state.overridden", 1, **moves | {"cursor": "2024-01-09T00:00:00Z"})
-            many(engine, "alerts", "alerts.receiver_reached", 1, receiver=f"r{round_}", position=round_)
-            many(engine, "alerts", "alerts.delivered", 200, position=round_ + 1, receivers=2)
+            many(engine, "alerts", "alerts.receiver_reached", 1, receiver=f"r{round_}", position=round_, beyond=[])
+            many(engine, "alerts", "alerts.delivered", 200, position=round_ + 1, receivers=2, beyond=[])
             dataset = ledger.get(Dataset, "dataset-silver_x")
             dataset.unprotect(
                 day_of("2024-01-01"), day_of("2024-01-02"), reason="the hold is over by now", by="ana", policy=Policy()

@@ -7,7 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -319,9 +319,10 @@ def _calendar(story: Story, when: str = "run", **how: Any) -> Calendar:
 
 
 def test_the_newest_days_are_told_and_no_more_than_asked_for(story: Story):
-    found = _calendar(story, days=3)
-    assert (found.first, found.last) == (day(12), day(14))
-    assert [(row.dataset, len(row.cells)) for row in found.rows] == [(name, 3) for name, _ in _SERIES]
+    found = _calendar(story, weeks=1)
+    assert (found.first, found.last) == (day(14) - timedelta(days=day(14).weekday()), day(14))
+    days = day(14).weekday() + 1
+    assert [(row.dataset, len(row.cells)) for row in found.rows] == [(name, days) for name, _ in _SERIES]
     assert [row.dataset for row in _calendar(story, names=[METRICS]).rows] == [METRICS]
     one = _calendar(story, first=day(2), last=day(2))
     assert {cell.day for cell in one.cells} == {day(2)}
