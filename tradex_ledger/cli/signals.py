@@ -49,6 +49,8 @@ class Interruption:
         self.was_said = False
         self._is_over = False
         self._lock = threading.Lock()
+        self._ending = threading.Lock()
+        """Whose the end is, the main thread's or that of the thread beside it: taken once, and never given back."""
 
     @property
     def status(self) -> int:
@@ -78,6 +80,7 @@ class Interruption:
     ) -> None:
         """The end of the call: whatever came up after a signal is the interruption, and no finding."""
         self._is_over = True
+        self._ending.acquire()  # for good, where the process is being cut off
         if self.number is not None:
             for number in _numbers():
                 signal.signal(number, signal.SIG_IGN)  # while the interpreter is taken down, Python hears nothing
@@ -106,13 +109,14 @@ class Interruption:
     def _cut_off(self) -> None:
         """End the process now, whatever it does: as a crash does, but for its workers and its leases.
 
-        What is to be done at the exit is done here only where the main thread has not come to it: both at once would
-        take DuckDB down while it is being taken down, and abort.
+        What is to be done at the exit is done here only where the main thread has not come to it, and then the main
+        thread waits: both at once would take DuckDB down while it is being taken down, and abort.
         """
+        is_ours = self._ending.acquire(blocking=False)
         workers = sys.modules.get("multiprocessing")  # not imported here: it takes a tenth of the start
         for child in workers.active_children() if workers else ():
             child.kill()
-        for task in (_give_leases_back, *(() if self._is_over else (atexit._run_exitfuncs,))):
+        for task in (_give_leases_back, *((atexit._run_exitfuncs,) if is_ours else ())):
             thread = threading.Thread(target=task, daemon=True)
             thread.start()
             thread.join(_GIVE_BACK_S)

@@ -46,15 +46,19 @@ class Served:
 
 
 class _Server(uvicorn.Server):
-    """Tells the streams when it is to end: they would go on, and it would wait for them."""
+    """Tells the streams when it is to end: they would go on, and it would wait for them.
+
+    A signal is heard once. uvicorn's own would be raised again behind its end, and a second one cuts the process off.
+    """
 
     def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
         super().__init__(config)
         self._stopping = stopping
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        del sig, frame
         self._stopping()
-        super().handle_exit(sig, frame)
+        self.should_exit = True
 
 
 def serve(folder: Path, actor: str, served: Served, say: Callable[[str], None]) -> None:
