@@ -72,6 +72,10 @@ def serve(folder: Path, actor: str, served: Served, say: Callable[[str], None]) 
         say(_address(at, site))
         config = uvicorn.Config(
             make_app(site),
+            # Not whatever else happens to be installed: uvloop hears signals in our place, httptools has no bound.
+            loop="asyncio",
+            http="h11",
+            ws="none",
             log_config=None,
             access_log=False,
             proxy_headers=False,
