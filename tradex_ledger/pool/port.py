@@ -6,9 +6,14 @@ again after its worker died, while nobody knows how far it had come.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol, TypeVar
+
+from tradex_ledger.paths import gone_afterwards
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -37,6 +42,17 @@ class Pool(Protocol):
     def kill(self) -> None:
         """The same at once, with what is queued: who was interrupted waits for nothing."""
         ...
+
+
+@contextmanager
+def folder_of(pool: Pool, prefix: str) -> Iterator[Path]:
+    """A folder of this machine for what a pool builds; gone afterwards, whoever interrupts."""
+    with gone_afterwards(Path(tempfile.mkdtemp(prefix=prefix))) as folder:
+        try:
+            yield folder
+        except BaseException:
+            pool.kill()  # else a worker would go on writing there
+            raise
 
 
 def spread(

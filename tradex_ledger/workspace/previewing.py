@@ -7,10 +7,8 @@ afterwards, whoever interrupts.
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -38,12 +36,12 @@ from tradex_ledger.errors import RefusedError
 from tradex_ledger.lake.scratch import Scratch
 from tradex_ledger.lake.storage import StagedFile
 from tradex_ledger.lake.verified import Reading
-from tradex_ledger.paths import gone_afterwards
 from tradex_ledger.planning.catalog import Catalog
 from tradex_ledger.planning.complete import check_complete
 from tradex_ledger.planning.estimate import read_past
 from tradex_ledger.planning.named import check_identity
 from tradex_ledger.planning.past import Past
+from tradex_ledger.pool.port import folder_of
 from tradex_ledger.relations.data import LOGIC_VERSIONS, LogicVersion
 from tradex_ledger.workspace.core import Core
 from tradex_ledger.workspace.previewed import beside
@@ -184,7 +182,7 @@ class Previewing:
         """Build it, hold it against what there is, and leave nothing. Raises as `check` does, and what building and
         reading raise."""
         self.check()
-        with self._folder() as folder:
+        with folder_of(self.core.here, "tradex-preview-") as folder:
             files = Scratch(self.core.lake, folder)
             took = self._build(files)
             return beside(self, files, took)
@@ -228,13 +226,3 @@ class Previewing:
         named = () if staged is None else (files.named(staged),)
         rows, size = (staged.rows, staged.bytes) if staged else (0, 0)
         return PartitionVersion(self.numbers[name], named, rows, size, None)
-
-    @contextmanager
-    def _folder(self) -> Iterator[Path]:
-        """A folder of this machine for what is built; gone afterwards, whoever interrupts."""
-        with gone_afterwards(Path(tempfile.mkdtemp(prefix="tradex-preview-"))) as folder:
-            try:
-                yield folder
-            except BaseException:
-                self.core.here.kill()  # else a worker would go on writing there
-                raise

@@ -5,9 +5,7 @@ No definition file is read, and nothing is written into lake or ledger.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -19,9 +17,9 @@ from tradex_ledger.datasets.definition import UnknownDatasetError
 from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.driving.reproduce import ReproduceTask, reproduce
 from tradex_ledger.ledger.named import NoSuchStreamError, find_run
-from tradex_ledger.paths import gone_afterwards
 from tradex_ledger.planning.catalog import Catalogs
 from tradex_ledger.planning.past import Past
+from tradex_ledger.pool.port import folder_of
 from tradex_ledger.relations.data import LOGIC_VERSIONS, PARTITION_HISTORY, PARTITIONS, Partition, PartitionHistory
 from tradex_ledger.relations.runs import RUNS
 from tradex_ledger.workspace.reproducing.bronze import BronzeAgain
@@ -90,7 +88,7 @@ class Reproducer:
 
     def _answer(self, asked: str, wanted: Wanted, seed: str | None = None) -> Reproduction:
         found: list[Reproduced] = []
-        with self._folder() as folder:
+        with folder_of(self.means.pool, "tradex-reproduce-") as folder:
             for number, (run_id, positions) in enumerate(wanted.items()):
                 rows = self.reader.of_run(PARTITION_HISTORY, run_id, "position")
                 chosen = {row.position for row in rows} if positions is None else positions
@@ -116,13 +114,3 @@ class Reproducer:
             self.means.progress("build again", done, total)
             for answer in answers:
                 yield self.means.told(by_position[task.positions[answer.day]], answer)
-
-    @contextmanager
-    def _folder(self) -> Iterator[Path]:
-        """A folder of this machine for what is built; gone afterwards, whoever interrupts."""
-        with gone_afterwards(Path(tempfile.mkdtemp(prefix="tradex-reproduce-"))) as folder:
-            try:
-                yield folder
-            except BaseException:
-                self.means.pool.kill()  # else a worker would go on writing there
-                raise
