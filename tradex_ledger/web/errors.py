@@ -78,3 +78,10 @@ class NobodyError(RefusedError):
 
     def __init__(self) -> None:
         super().__init__("nobody is signed in: this page is read-only", mend="sign in at the proxy, then open it again")
+
+
+def somebody(actor: str | None) -> str:
+    """The person who asks. Raises `NobodyError` for who only reads."""
+    if actor is None:
+        raise NobodyError
+    return actor

@@ -21,7 +21,7 @@ from tradex_ledger.domain.approval import in_words
 from tradex_ledger.errors import ConflictError, NotFoundError, UsageError
 from tradex_ledger.ledger.ask import events_of
 from tradex_ledger.relations.runs import RUNS, Run
-from tradex_ledger.web.errors import ForgedFormError, NobodyError
+from tradex_ledger.web.errors import ForgedFormError, somebody
 from tradex_ledger.web.frame import Frame
 from tradex_ledger.web.site import Site
 from tradex_ledger.web.statuses import status_of
@@ -190,10 +190,8 @@ async def body_of(request: Request) -> Mapping[str, str]:
 def decide(request: Request, form: Mapping[str, str]) -> Response:
     """Do a deed, and show the run as it is then."""
     site: Site = request.app.state.site
-    actor: str | None = request.state.actor
+    actor = somebody(request.state.actor)
     deed, run_id = str(request.path_params.get("deed")), str(request.path_params.get("run_id"))
-    if actor is None:
-        raise NobodyError
     if deed not in DEEDS:
         raise NoDeedError(deed)
     if not is_token(site.secret, form.get("token", ""), actor, run_id, site.clock()):

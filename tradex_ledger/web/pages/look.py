@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from tradex_ledger.errors import ConflictError
-from tradex_ledger.web.errors import ForgedFormError, NobodyError
+from tradex_ledger.web.errors import ForgedFormError, somebody
 from tradex_ledger.web.site import Site
 from tradex_ledger.web.tokens import is_token
 
@@ -31,9 +31,7 @@ class LookingError(ConflictError):
 def look(request: Request, form: Mapping[str, str]) -> Response:
     """Look, as who asks, and show what is known then. Raises what looking raises."""
     site: Site = request.app.state.site
-    actor: str | None = request.state.actor
-    if actor is None:
-        raise NobodyError
+    actor = somebody(request.state.actor)
     if not is_token(site.secret, form.get("token", ""), actor, SOURCE, site.clock()):
         raise ForgedFormError("the form is not of this person and this hour")
     if not site.looking.acquire(blocking=False):

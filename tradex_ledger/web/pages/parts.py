@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tradex_ledger.audit.documents.run import RunDocument
-from tradex_ledger.web.errors import NobodyError
+from tradex_ledger.web.errors import somebody
 from tradex_ledger.web.frame import Frame, page
 from tradex_ledger.web.pages.listed import Line, lines_of
 from tradex_ledger.workspace import Workspace
@@ -42,9 +42,7 @@ def _digest(found: Sequence[RunDocument]) -> str:
 def parts(request: Request) -> Response:
     """The page."""
     frame = Frame.of(request)
-    site, actor = frame.site, frame.actor
-    if actor is None:
-        raise NobodyError
+    site, actor = frame.site, somebody(frame.actor)
     run_id = site.workspace.runs.find(str(request.path_params.get("run_id")))
     found = site.ask(frame.at, ("parts", run_id), lambda: parts_of(site.workspace, run_id))
     return page(

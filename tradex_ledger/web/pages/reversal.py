@@ -9,7 +9,7 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tradex_ledger.web.errors import NobodyError
+from tradex_ledger.web.errors import somebody
 from tradex_ledger.web.frame import Frame, page
 from tradex_ledger.web.pages.decide import deciding
 from tradex_ledger.web.statuses import title
@@ -72,9 +72,7 @@ def preview(workspace: Workspace, run_id: str) -> Preview:
 def reversal(request: Request) -> Response:
     """The page. Raises `WrongStateError` where nothing of the run is published."""
     frame = Frame.of(request)
-    site, actor = frame.site, frame.actor
-    if actor is None:
-        raise NobodyError
+    site, actor = frame.site, somebody(frame.actor)
     run_id = site.workspace.runs.find(str(request.path_params.get("run_id")))
 
     def work_out() -> Preview:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from tradex_ledger.audit.documents.run import RunDocument
 from tradex_ledger.domain.signing import APPROVE, NAMESPACE
 from tradex_ledger.errors import UsageError
-from tradex_ledger.web.errors import NobodyError
+from tradex_ledger.web.errors import somebody
 from tradex_ledger.web.frame import Frame, page
 from tradex_ledger.web.pages.decide import deciding, seen_of
 from tradex_ledger.web.statuses import title
@@ -39,9 +39,7 @@ def check_signature(text: str) -> str:
 def text_of(frame: Frame, run_id: str, seen: int) -> str:
     """The text that somebody signs to approve a run as it was seen: the same until the next day, however often it is
     asked for, so that what was downloaded is what is handed in."""
-    site, actor = frame.site, frame.actor
-    if actor is None:
-        raise NobodyError
+    site, actor = frame.site, somebody(frame.actor)
 
     def made() -> str:
         with site.open_as(actor) as workspace:
