@@ -2,30 +2,15 @@
 -- partitions that came out otherwise from the same inputs, engines that give other rows than what was built, cursors in
 -- the future or days behind, files at a source with more rejected lines than are kept or with rows that are later than
 -- the clock (told when there are more of them than at the look at that source before), and rows that were left out
--- because their day is protected. Rows are called posts where only posts are read. What mends a thing clears it: a later step of its run, a later look, a moved cursor, a verdict, a version,
--- or another run's publication of that day. Whoever acknowledged one, until when, stands beside it.
+-- because their day is protected. Rows are called posts where only posts are read. What mends a thing clears it: a later
+-- step of its run, a later look, a moved cursor, a verdict, a version, or another run's publication of that day. Whoever
+-- acknowledged one, until when, stands beside it.
 with delivered as (
     select
         coalesce(max_by((data ->> '$.position')::bigint, position), 0) as up_to,
         coalesce(max_by(from_json(data -> '$.beyond', '["BIGINT"]'), position), []) as beyond
     from events
     where topic in ('alerts.opened', 'alerts.delivered')
-),
-acknowledged as (
-    select
-        alert_position,
-        max_by("by", position) as "by",
-        max_by(reason, position) as reason,
-        max_by(until, position) as until
-    from (
-        select
-            unnest(from_json(data -> '$.alerts', '["BIGINT"]')) as alert_position, "by", position,
-            data ->> '$.reason' as reason,
-            coalesce((data ->> '$.until')::timestamp, 'infinity'::timestamp) as until
-        from events
-        where topic = 'alerts.acknowledged'
-    )
-    group by alert_position
 ),
 steps as (
     select e.run_id, e.position, e.topic, l.is_end, l.gives_up
@@ -234,11 +219,11 @@ select
         else 'tradex status'
     end as command,
     m.cleared_position,
-    k."by" as acknowledged_by,
-    k.reason as acknowledged_why,
-    k.until as acknowledged_until
+    k.acknowledged_by,
+    k.acknowledged_why,
+    k.acknowledged_until
 from told t
 cross join delivered d
 left join (select position, min(cleared_position) as cleared_position from mended group by position) m
     on m.position = t.position
-left join acknowledged k on k.alert_position = t.position
+left join acknowledgements k on k.alert_position = t.position

@@ -8,22 +8,6 @@ with delivered as (
     from events
     where topic in ('alerts.opened', 'alerts.delivered')
 ),
-acknowledged as (
-    select
-        notice_position,
-        max_by("by", position) as "by",
-        max_by(reason, position) as reason,
-        max_by(until, position) as until
-    from (
-        select
-            unnest(from_json(data -> '$.alerts', '["BIGINT"]')) as notice_position, "by", position,
-            data ->> '$.reason' as reason,
-            coalesce((data ->> '$.until')::timestamp, 'infinity'::timestamp) as until
-        from events
-        where topic = 'alerts.acknowledged'
-    )
-    group by notice_position
-),
 looks as (
     select
         position, "at", run_id, run_kind, data,
@@ -99,9 +83,9 @@ select
     t.severity,
     t.command,
     t.cleared_position,
-    k."by" as acknowledged_by,
-    k.reason as acknowledged_why,
-    k.until as acknowledged_until
+    k.acknowledged_by,
+    k.acknowledged_why,
+    k.acknowledged_until
 from told t
 cross join delivered d
-left join acknowledged k on k.notice_position = t.position
+left join acknowledgements k on k.alert_position = t.position
