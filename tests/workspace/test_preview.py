@@ -144,8 +144,9 @@ def test_the_gate_judges_before_anything_runs(workspace: Workspace, room: Path, 
     made = workspace.datasets.preview(
         "gold_metrics", "2024-01-02", "2024-01-03", progress=lambda *_: pytest.fail("it runs")
     )
-    with pytest.raises((NotDeterministicError, DefinitionError)):
-        made.run()
+    for judged in (made.check, made.run):
+        with pytest.raises((NotDeterministicError, DefinitionError)):
+            judged()
     assert list(room.iterdir()) == []
 
 

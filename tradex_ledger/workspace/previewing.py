@@ -21,7 +21,7 @@ from tradex_ledger.audit.sides import Side, sides_of
 from tradex_ledger.audit.tables import Tables
 from tradex_ledger.datasets.definition import Definition, Pipeline
 from tradex_ledger.datasets.edited import with_file
-from tradex_ledger.datasets.fingerprint import describe_all
+from tradex_ledger.datasets.fingerprint import check_definition, describe_all
 from tradex_ledger.datasets.graph import affected, windows
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.day import Day, date_of, day_of, iso, span
@@ -136,7 +136,9 @@ class Previewing:
                 "it is Bronze, which is delivered and not computed",
                 "preview what reads it; what its source has: tradex backfill request … --dry-run",
             )
-        self.columns  # noqa: B018 — the gate judges all that would run, and all beside
+        for one in self.pipeline.definitions.values():
+            check_definition(one)
+        self.columns  # noqa: B018 — what would run is described first, and all beside
         if self.dataset in self.versions:
             check_identity(self.core.ledger.get(Dataset, stream_of(self.dataset), "dataset"), definition)
         for name in self.wanted:
