@@ -40,7 +40,7 @@ RUNNING = """-- /// dataset
 -- columns = { date = "DATE", total = "BIGINT" }
 -- reads = { gold_metrics = "0d", running = "-1d" }
 -- ///
-select p.date, (coalesce(any_value(r.total), 0) + coalesce(sum(m.mentions), 0))::bigint as total
+select p.date, (coalesce(max(r.total), 0) + coalesce(sum(m.mentions), 0))::bigint as total
 from partitions p
 left join gold_metrics m on m.date = p.date
 left join running r on r.date = p.date - 1
