@@ -113,6 +113,22 @@ def test_who_is_slow_is_in_nobodys_way(site: Site):
         one.close()
 
 
+def test_a_form_that_does_not_come_is_refused_wherever_it_was_to_go(site: Site):
+    signed, cookie = signed_in(site)
+    signed.close()
+    slow = [HTTPConnection(signed.host, signed.port, timeout=BOUND_S) for _ in range(2)]
+    for one, place in zip(slow, ("/runs/bf-1/reject", "/look"), strict=True):
+        one.putrequest("POST", place)
+        for name, value in (*cookie.items(), ("Origin", f"http://{one.host}:{one.port}"), ("Content-Length", "900")):
+            one.putheader(name, value)
+        one.putheader("Content-Type", "application/x-www-form-urlencoded")
+        one.endheaders(b"token=")
+    for one in slow:
+        answer = one.getresponse()
+        assert (answer.status, b"seconds to come" in answer.read()) == (403, True)
+        one.close()
+
+
 def test_who_listens_is_told_of_each_new_position(site: Site, folder: Path):
     connection, cookie = signed_in(site)
     connection.request("GET", "/live?after=0", headers=cookie)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
 from anyio.to_thread import current_default_thread_limiter
@@ -116,20 +116,22 @@ def shown(page: Page) -> Handler:
 
 async def decided(request: Request) -> Response:
     """A deed on a run."""
-    _check_let_in(request)
-    try:
-        async with asyncio.timeout(SLOWEST_FORM_SECONDS):
-            body = await decide.body_of(request)
-    except TimeoutError:
-        raise ForgedFormError(f"it took more than {SLOWEST_FORM_SECONDS} seconds to come") from None
-    return await run_in_threadpool(decide.decide, request, body)
+    return await run_in_threadpool(decide.decide, request, await _form_of(request))
 
 
 async def looked(request: Request) -> Response:
     """A look at the source."""
+    return await run_in_threadpool(look.look, request, await _form_of(request))
+
+
+async def _form_of(request: Request) -> Mapping[str, str]:
+    """The form of somebody who was let in. Raises `ForgedFormError` where it does not come, or is none."""
     _check_let_in(request)
-    body = await decide.body_of(request)
-    return await run_in_threadpool(look.look, request, body)
+    try:
+        async with asyncio.timeout(SLOWEST_FORM_SECONDS):
+            return await decide.body_of(request)
+    except TimeoutError:
+        raise ForgedFormError(f"it took more than {SLOWEST_FORM_SECONDS} seconds to come") from None
 
 
 async def live(request: Request) -> Response:
