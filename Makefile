@@ -22,6 +22,8 @@ CHOICE := tests/datasets tests/sources tests/ledger/test_application.py tests/le
 # pip and the builds that it starts hear of pins by the environment; a relative path, since a space would part it.
 pinned = PIP_CONSTRAINT=requirements/$(1).txt PIP_BUILD_CONSTRAINT=requirements/$(1).txt
 unpinned = env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT
+# A test that stands still for ten minutes is told by its stack and its name, and the others go on.
+pytest = -m pytest -n $(WORKERS) --dist worksteal -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true
 pip = -m pip install --quiet --disable-pip-version-check --editable
 install = $(pip) '.[dev,postgres,s3,dask,x,dagster]'
 
@@ -50,7 +52,7 @@ demo: $(PROGRAM) ## a month of posts, an outage, a backfill: the whole story in 
 	$(BIN)/tradex demo $(ARGS)
 
 test: $(STAMP) ## all tests but the soak, on two cores (ARGS='-k merkle' for some)
-	TRADEX_TEST_ENVIRONMENT=constraints $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	TRADEX_TEST_ENVIRONMENT=constraints $(BIN)/python $(pytest) $(ARGS)
 
 lint: $(STAMP) ## format and lint, changing nothing
 	$(BIN)/ruff format --check .
@@ -93,7 +95,7 @@ echo "== $(2)"; set -e; $(1)/bin/python requirements/pins.py versions; \
 room=$$(mktemp -d); trap 'rm -rf "$$room"' EXIT; \
 $(1)/bin/tradex demo --dir "$$room/demo" >"$$room/said" 2>&1 </dev/null || { cat "$$room/said"; exit 1; }; \
 echo "the demo runs"; \
-TRADEX_TEST_ENVIRONMENT=$(2) $(1)/bin/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS) $(CHOICE)
+TRADEX_TEST_ENVIRONMENT=$(2) $(1)/bin/python $(pytest) $(ARGS) $(CHOICE)
 endef
 
 constraints: ## make requirements/*.txt anew: today's newest, and the lower bounds
