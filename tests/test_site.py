@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import worlds
 from tests.kit.tree import ROOT
 
 sys.path.insert(0, str(ROOT / "docs" / "site"))
@@ -21,17 +21,19 @@ TASKS = sorted((ROOT / "docs" / "tasks").glob("*.md"))
 FROM_ELSEWHERE = re.compile(r"""<(?:script|link|img)\b[^>]*\b(?:src|href)="(?:https?:)?//""")
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    out = tmp_path_factory.mktemp("site") / "site"
+def build(folder: Path) -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "docs" / "site" / "build.py"), str(out)],
+        [sys.executable, str(ROOT / "docs" / "site" / "build.py"), str(folder / "site")],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    yield out
+
+
+@pytest.fixture(scope="module")
+def site() -> Path:
+    return worlds.made("site", build) / "site"
 
 
 def test_the_site_is_made_without_a_warning_and_every_played_block_and_the_notebook_were_run(site: Path):

@@ -17,6 +17,7 @@ import os
 import pty
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -46,10 +47,21 @@ def on_terminal(command: str, folder: Path, environment: dict[str, str]) -> tupl
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (10_000, 80))
     running = subprocess.Popen(
-        ["bash", "-c", command], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs
+        ["bash", "-c", command],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
     )
     os.close(theirs)
-    guard = threading.Timer(SECONDS, running.kill)
+
+    def end() -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)  # whoever is left of it would keep the terminal open
+
+    guard = threading.Timer(SECONDS, end)
     guard.start()
     told = b""
     with suppress(OSError):  # the last writer has closed the terminal

@@ -7,13 +7,17 @@ import io
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import termios
+import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+SECONDS = 300
 _TOLD = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|(\r)|(\n)|([^\x1b\r\n])")
 
 
@@ -101,6 +105,8 @@ def on_terminal(
     os.close(slave)
     if typed:
         os.write(master, typed)
+    guard = threading.Timer(SECONDS, _end, [process.pid])
+    guard.start()
     raw, moments = b"", []
     while True:
         try:
@@ -112,4 +118,12 @@ def on_terminal(
         raw += read
         moments.append(time.monotonic() - began)
     os.close(master)
-    return Ran(process.wait(), raw.decode(), columns, moments)
+    ended = process.wait()
+    guard.cancel()
+    return Ran(ended, raw.decode(), columns, moments)
+
+
+def _end(group: int) -> None:
+    """Of a command that never ends; whoever is left of it would keep the terminal open."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
