@@ -473,12 +473,27 @@ def test_who_asks_as_of_before_keeps_nothing_anew(rules: Store):
     assert files(rules) == before
 
 
-def test_old_generations_go_but_some(rules: Store):
-    for upto in range(EVENTS, rules.position() + 1, EVENTS):
+def test_old_generations_go_but_some(rules: Store, monkeypatch: pytest.MonkeyPatch):
+    make_small(monkeypatch, 16)
+    for upto in range(16, rules.position() + 1, 16):
         open_views(rules, AsOf(upto, None)).close()
-    found = sorted({int(path.name.split("-")[0]) // EVENTS for path in files(rules)})
-    newest = rules.position() // EVENTS
-    assert found == sorted({n for n in range(1, newest + 1) if n % kept.SPARSE == 0} | {newest - 1, newest})
+    found = sorted({int(path.name.split("-")[0]) // 16 for path in files(rules)})
+    newest = rules.position() // 16
+    assert newest > 8, "too short for what is thinned out"
+    old = {n for n in range(1, newest - 3) if n % kept.SPARSE == 0}
+    assert found == sorted(old | set(range(newest - 3, newest + 1)))
+
+
+def test_who_asks_as_of_lately_works_out_less_than_half_of_what_came_since(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kept, "SPARSE", 16)
+    there: set[int] = set()
+    for newest in range(1, 200):
+        there = {number for number in there | {newest} if kept._stays(number, newest)}
+        assert {number for number in range(1, newest + 1) if kept._stays(number, newest)} == there
+        for at in range(1, newest + 1):
+            nearest = max((number for number in there if number <= at), default=0)
+            assert at - nearest < max(1, min(16, (newest - nearest) / 2)), (at, newest)
+        assert len(there) <= 12 + newest // 16
 
 
 def test_every_kept_projection_says_how_and_one_of_each_kind_is_there():

@@ -39,7 +39,7 @@ STEP = 48
 """Segments at once, of many that are to be brought up: so that memory has a bound, and whoever asks as of before one of
 them has at most that many to read."""
 SPARSE = 16
-"""Of old generations each so-many-th stays, for who asks as of before; and the newest two."""
+"""Of old generations each so-many-th stays, for who asks as of before; of newer ones more (`_stays`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +95,10 @@ class Generations:
 
     def next(self, upto: int, found: Generation | None) -> int:
         """The position of the generation that is made next."""
-        step = STEP * segments.EVENTS
-        at = found.position if found is not None else 0
-        return min(self.target(upto), (at // step + 1) * step)
+        at = found.position // segments.EVENTS if found is not None else 0
+        last = self.target(upto) // segments.EVENTS
+        near = (last // each * each for each in (8, 1))  # who asks as of before asks of lately
+        return min((at // STEP + 1) * STEP, *(number for number in near if number > at)) * segments.EVENTS
 
     def write(self, connection: duckdb.DuckDBPyConnection, position: int) -> Generation | None:
         """Keep the projections of a connection as of a position; None where that cannot be done: it is only a cache."""
@@ -124,8 +125,8 @@ class Generations:
     def _clean(self, newest: int) -> None:
         """Remove old generations but some."""
         places = sorted(position for position in self._files() if position <= newest)
-        for position in places[:-2]:
-            if position % (SPARSE * segments.EVENTS):
+        for position in places:
+            if not _stays(position // segments.EVENTS, newest // segments.EVENTS):
                 for paths in self._files()[position].values():
                     for path in paths:
                         _remove(path)
@@ -170,6 +171,14 @@ def recipe() -> str:
     read = sorted(projected.closure(projected.all_kept()))
     texts = [_CODE, columnar.RECIPE, lifecycle.as_values(), *(projected.sql(name) for name in read)]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def _stays(number: int, newest: int) -> bool:
+    """Whether a generation is still of use: the newest four, then each 2nd, 4th, 8th up to each `SPARSE`-th.
+
+    So who asks as of a position that is some segments old works out less than half as many.
+    """
+    return number % min(SPARSE, 1 << max((newest - number).bit_length() - 2, 0)) == 0
 
 
 def _useless(known: list[Path], prefix: str, fresh: Path) -> list[Path]:
