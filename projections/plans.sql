@@ -1,6 +1,8 @@
 -- Each window of what a run is to build, and what came of it: how many of its days were built, in how many rows, and
 -- when. What a run takes from a source is the window of number 0: the days that were asked for, or, of an incremental run,
--- those that there was something of. `began_at` is the end of a window's first save less the work that went into that.
+-- those that there was something of. A window began when its worker says that it did, where that lies between the
+-- first begin of its layer and the save (a worker's clock may go wrong); else at the end of its first save less the work
+-- that went into that, and then `began_is_told` is false.
 -- Kept by run, in order of position, number, dataset.
 with planned as (
     select run_id, topic, position, unnest(ws) as w, generate_subscripts(ws, 1) as number
@@ -61,15 +63,24 @@ extracted as (
     where topic in ('run.layer_started', 'run.layer_completed') and layer = 'bronze'
     group by run_id
 ),
+begun as (
+    select run_id, layer, min("at") as "at" from events where topic = 'run.layer_started' group by run_id, layer
+),
 made as (
     select
-        run_id, dataset, partition, outcome, rows, bytes, duration_ms, position, "at",
-        sum(duration_ms) over (partition by run_id, dataset, "at") as save_ms,
-        position = max(position) over (partition by run_id, dataset, partition) as counts
-    from events
-    where topic = 'run.partition_rebuilt'
+        e.run_id, e.dataset, e.partition, e.outcome, e.rows, e.bytes, e.duration_ms, e.position, e."at",
+        sum(e.duration_ms) over (partition by e.run_id, e.dataset, e."at") as save_ms,
+        e.position = max(e.position) over (partition by e.run_id, e.dataset, e.partition) as counts,
+        e.data ->> '$.worker' as worker,
+        case when (e.data ->> '$.began_at')::timestamp between b."at" and e."at"
+            then (e.data ->> '$.began_at')::timestamp end as told_at
+    from events e
+    left join begun b on b.run_id = e.run_id and b.layer = e.layer
+    where e.topic = 'run.partition_rebuilt'
     union all
-    select run_id, dataset, partition, 'appended', sum(rows), sum(bytes), null, max(position), max("at"), null, true
+    select
+        run_id, dataset, partition, 'appended', sum(rows), sum(bytes), null, max(position), max("at"), null, true,
+        null, null
     from batches
     group by run_id, dataset, partition
 ),
@@ -83,7 +94,9 @@ built as (
         sum(m.rows) filter (m.counts) as rows,
         sum(m.bytes) filter (m.counts) as bytes,
         sum(m.duration_ms) as work_ms,
-        min_by(m."at" - to_milliseconds(m.save_ms::bigint), m.position) as began_at,
+        coalesce(min(m.told_at), min_by(m."at" - to_milliseconds(m.save_ms::bigint), m.position)) as began_at,
+        count(m.told_at) > 0 as began_is_told,
+        list(distinct m.worker order by m.worker) filter (m.worker is not null) as workers,
         max(m."at") as ended_at,
         max(m.position) as ended_position
     from windows w
@@ -100,6 +113,8 @@ select
     coalesce(b.bytes, 0)::bigint as bytes,
     coalesce(if(w.layer = 'bronze', x.work_ms, b.work_ms), 0)::bigint as work_ms,
     if(w.layer = 'bronze', x.began_at, b.began_at) as began_at,
+    if(w.layer = 'bronze', x.began_at is not null, coalesce(b.began_is_told, false)) as began_is_told,
+    coalesce(b.workers, []) as workers,
     if(w.layer = 'bronze', greatest(x.ended_at, b.ended_at), b.ended_at) as ended_at,
     if(w.layer = 'bronze', greatest(x.ended_position, b.ended_position), b.ended_position) as ended_position
 from windows w

@@ -59,6 +59,11 @@ def new_id(prefix: str, now: datetime) -> str:
     return f"{prefix}-{''.join(characters)}"
 
 
+def process_name() -> str:
+    """This process as others may call it: its number at its host."""
+    return f"{os.getpid()}@{socket.gethostname()}"
+
+
 def login_name() -> str:
     """Who is logged in here; `--as` and TRADEX_ACTOR name somebody else."""
     import getpass

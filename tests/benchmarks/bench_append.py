@@ -60,6 +60,8 @@ def made_events(first: int, count: int) -> list[PartitionRebuilt]:
             base=n,
             inputs=f"{n:064x}",
             duration_ms=40,
+            began_at="2026-01-10T12:00:00.000000Z",
+            worker="4711@bench",
         )
         for n in range(first, first + count)
     ]

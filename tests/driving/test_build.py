@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import socket
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.kit.windows import DAY_1, task, write_base
+from tradex_ledger.clock import process_name
 from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.lake_file import LakeFile
-from tradex_ledger.domain.partition import IDENTICAL, WRITTEN
+from tradex_ledger.domain.partition import IDENTICAL, WRITTEN, Begun
 from tradex_ledger.driving.build import BuildTask, build
 from tradex_ledger.lake.local import LocalLake
 
@@ -26,12 +30,17 @@ def lake(tmp_path: Path) -> LocalLake:
     return found
 
 
+def at_ten() -> datetime:
+    return datetime(2024, 5, 1, 10, tzinfo=UTC)
+
+
 def build_task(lake: LocalLake, tmp_path: Path, **changes: Any) -> BuildTask:
     """The first three days, of which the second has no rows."""
     base = write_base(tmp_path / "base", {1: [(1, 1)], 3: [(1, 3), (2, 3)]})
     window = task(Path(), base, SQL, range(1, 4))
     drive = lake.new_staging("run-1", "t").name
     given = {"drive": drive, "run_id": "run-1", "folder": "made/day", "current": {}, "taken": frozenset(), **changes}
+    given = {"clock": at_ten, "who": process_name, **given}
     return BuildTask(window=window, lake=lake, **given)
 
 
@@ -54,6 +63,9 @@ def test_what_is_new_is_placed_day_by_day_and_nothing_stays_staged(lake: LocalLa
     assert [file.path for file in files] == names(lake)
     assert [file.path for file in files] == [f"made/day=2024-01-0{n}/run-1-1.parquet" for n in (1, 3)]
     assert [file.rows for file in files] == [1, 2]
+    assert {one.begun for one in built} == {
+        Begun("2024-05-01T10:00:00.000000Z", f"{os.getpid()}@{socket.gethostname()}")
+    }
     assert all(lake.fetch(file) for file in files)
     assert [entry.bytes for entry in lake.staged()] == [0]
 

@@ -101,7 +101,7 @@ def fixed(room: Path) -> Iterator[None]:
     real = Core.execution
 
     def execution(core: Core, *given: Any, **more: Any) -> Execution:
-        return replace(real(core, *given, **more), stopwatch=lambda: 0.0)
+        return replace(real(core, *given, **more), stopwatch=lambda: 0.0, task_clock=lambda: core.clock.now)  # type: ignore[attr-defined]  # a `Ticking`
 
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())

@@ -13,7 +13,7 @@ from tradex_ledger.domain.day import day_of, start_of
 from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.lake_file import LakeFile
-from tradex_ledger.domain.partition import Candidate, PartitionVersion
+from tradex_ledger.domain.partition import Begun, Candidate, PartitionVersion
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.plan import Plan, Window, plan_digest
 from tradex_ledger.domain.policy import Policy
@@ -211,14 +211,15 @@ def candidate(partition: str, **changes: Any) -> Candidate:
     numbers = (facts["rows"], facts["bytes"])
     version = PartitionVersion(facts["logic_version"], files, *numbers, facts["inputs"], outcome=facts["outcome"])
     rest = (facts["previous_rows"], facts["base"], facts["duration_ms"])
-    return Candidate(day_of(partition), facts["layer"], version, *rest)
+    begun = Begun(facts["began_at"], facts["worker"]) if facts["worker"] else None
+    return Candidate(day_of(partition), facts["layer"], version, *rest, begun)
 
 
 def candidate_facts(partition: str, **changes: Any) -> Facts:
     """The same as its event has it."""
     facts = {"layer": "silver", "logic_version": 1, "partition": partition, "files": [file()], "rows": 3}
     facts |= {"bytes": 30, "previous_rows": None, "outcome": "written", "base": 20, "inputs": "e" * 64}
-    return {**facts, "duration_ms": 4, **changes}
+    return {**facts, "duration_ms": 4, "began_at": None, "worker": None, **changes}
 
 
 def rebuilt(partition: str, dataset: str = "silver_social_events", **changes: Any) -> Fact:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ class Threads(Cluster):
 
     opened: int = 0
     killed: tuple[type[Exception], ...] = (LostError,)
+    who: Callable[[], str] = lambda: threading.current_thread().name
 
     def open(self) -> Executor:
         self.opened += 1
@@ -54,6 +56,11 @@ def test_another_executor_drives_a_run(tmp_path: Path):
         workspace.core._pool = pool
         workspace.incremental.run(small.day(4))
         assert threads.opened == 1
+        (found,) = {
+            (entry.data["worker"][:18], entry.data["began_at"] > "2026")
+            for entry in workspace.audit.log(topics=["run.partition_rebuilt"]).events
+        }
+    assert found == ("ThreadPoolExecutor", True)
     assert threads.opened == 0
     assert len(list((ws / "lake").glob("gold_metrics/*/*/*.parquet"))) == 3
 

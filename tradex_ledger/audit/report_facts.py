@@ -237,7 +237,14 @@ def _folded(some: Sequence[Entry]) -> str:
     outcomes = [text_of(one.get("outcome", "appended")) for one in data]
     told = ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
     rows = sum(one.get("rows", 0) for one in data)
-    return f"{data[0].get('dataset')} {days(min(there), max(there))}: {told}, {rows} rows"
+    return f"{data[0].get('dataset')} {days(min(there), max(there))}: {told}, {rows} rows{_begun(data)}"
+
+
+def _begun(data: Sequence[Mapping[str, Any]]) -> str:
+    """Since when who built that, where the events say so."""
+    begun = sorted({(text_of(one["began_at"]), text_of(one["worker"])) for one in data if one.get("began_at")})
+    workers = ", ".join(dict.fromkeys(worker for _, worker in begun))
+    return f"; begun {moment(begun[0][0])} by {workers}" if begun else ""
 
 
 def _definition(entry: Entry) -> Fact:

@@ -17,7 +17,7 @@ WRITTEN, IDENTICAL, REUSED = OUTCOMES = ("written", "identical", "reused")
 def inputs_digest(dataset: str, logic_version: int, day: str, inputs: Iterable[str]) -> str:
     """SHA-256 (hex) of all that a partition's content follows from: its logic version, and its inputs, a line each.
 
-    The recipe stands in `schema/events/run.partition_rebuilt.v2.json`.
+    The recipe stands in `schema/events/run.partition_rebuilt.v3.json`.
     """
     return hashlib.sha256("\n".join([f"{dataset} v{logic_version} {day}", *inputs]).encode()).hexdigest()
 
@@ -61,9 +61,17 @@ class PartitionVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """When a worker began to build (UTC, by the clock of its machine), and what that worker is called."""
+
+    at: str
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A version of a day that a run built on the knowledge of position `base`, in `duration_ms`; readers see
-    `previous_rows` of it as yet."""
+    `previous_rows` of it as yet. `begun`: None where nothing was built."""
 
     day: Day
     layer: str
@@ -71,6 +79,7 @@ class Candidate:
     previous_rows: int | None
     base: int
     duration_ms: int
+    begun: Begun | None = None
 
     def to_event(self) -> Facts:
         """As events carry it, but for the dataset."""
@@ -81,6 +90,8 @@ class Candidate:
             "previous_rows": self.previous_rows,
             "base": self.base,
             "duration_ms": self.duration_ms,
+            "began_at": self.begun and self.begun.at,
+            "worker": self.begun and self.begun.worker,
         }
 
 

@@ -104,11 +104,17 @@ class PartitionRebuilt(Event):
     base: int
     inputs: str
     duration_ms: int
-    class_version = 2
+    began_at: str | None
+    worker: str | None
+    class_version = 3
 
     @staticmethod
     def upcast_v1_v2(data: Facts) -> None:
         """Nothing: since version 2, `inputs` may also name files that are read again."""
+
+    @staticmethod
+    def upcast_v2_v3(data: Facts) -> None:
+        data["began_at"] = data["worker"] = None
 
     def apply(self, aggregate: Run) -> None:
         aggregate.differing.pop(f"{self.dataset} {self.partition}", None)

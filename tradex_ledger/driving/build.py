@@ -7,17 +7,19 @@ and `lake gc` finds them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from tradex_ledger.domain.day import Day, iso
 from tradex_ledger.domain.lake_file import LakeFile
-from tradex_ledger.domain.partition import IDENTICAL, WRITTEN
+from tradex_ledger.domain.partition import IDENTICAL, WRITTEN, Begun
 from tradex_ledger.driving import window
 from tradex_ledger.driving.window import WindowTask
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.storage import LakeFileError, StagedFile, translate
+from tradex_ledger.ledger.entry import format_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,8 @@ class BuildTask:
     run.
 
     `current` are the files that each day has now; a day that has none to be kept is not there. `taken` are
-    the names that nobody gets any more.
+    the names that nobody gets any more. `clock` and `who` are asked where the task runs: what time it is there, and how
+    that worker is called.
     """
 
     window: WindowTask
@@ -36,6 +39,8 @@ class BuildTask:
     folder: str
     current: Mapping[Day, tuple[LakeFile, ...]]
     taken: frozenset[str]
+    clock: Callable[[], datetime]
+    who: Callable[[], str]
 
     def __str__(self) -> str:
         """What it builds."""
@@ -44,11 +49,13 @@ class BuildTask:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What became of a day: `written` or `identical`, and the files that it has now."""
+    """What became of a day: `written` or `identical`, and the files that it has now; and who built its window since
+    when."""
 
     day: Day
     outcome: str
     files: tuple[LakeFile, ...]
+    begun: Begun
 
 
 def build(task: BuildTask) -> list[Built]:
@@ -56,9 +63,10 @@ def build(task: BuildTask) -> list[Built]:
 
     Raises: as `build_window` does.
     """
+    begun = Begun(format_time(task.clock()), task.who())
     try:
         with attempt(task.lake, task.drive, task.window) as own:
-            return _build(task, own)
+            return _build(task, own, begun)
     except OSError as error:
         raise translate(error, f"placing {task}") from error
 
@@ -73,14 +81,16 @@ def attempt(lake: Lake, drive: str, task: WindowTask) -> Iterator[WindowTask]:
         lake.drop_staging(folder)
 
 
-def _build(task: BuildTask, own: WindowTask) -> list[Built]:
+def _build(task: BuildTask, own: WindowTask, begun: Begun) -> list[Built]:
     staged = {file.day: file for file in window.build_window(own)}
     kept = {day for day in task.window.days if _is_kept(task, day, staged.get(day))}
     new = {day: file for day, file in staged.items() if day not in kept}
     placed = task.lake.place({f"{task.folder}={iso(day)}": new[day] for day in new}, task.run_id, task.taken)
     files = {day: (file,) for day, file in zip(new, placed, strict=True)}
     return [
-        Built(day, IDENTICAL, task.current[day]) if day in kept else Built(day, WRITTEN, files.get(day, ()))
+        Built(day, IDENTICAL, task.current[day], begun)
+        if day in kept
+        else Built(day, WRITTEN, files.get(day, ()), begun)
         for day in task.window.days
     ]
 

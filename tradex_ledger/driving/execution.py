@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -46,7 +47,7 @@ class Execution:
 
     `pool` builds windows, from the lake alone; `here` reads sources: it is of this machine, and may be the same one.
     `token` tells its leases from those of others, `stopwatch` gives seconds from anywhere; a task has `task_memory_mb`
-    megabytes and `task_minutes` minutes.
+    megabytes and `task_minutes` minutes, and asks `task_clock` where it runs what time it is there.
     """
 
     scope: Scope
@@ -56,6 +57,7 @@ class Execution:
     executor: Executor
     token: str
     stopwatch: Callable[[], float]
+    task_clock: Callable[[], datetime]
     task_memory_mb: int = 512
     task_minutes: int = 360
     progress: Progress = silent

@@ -12,7 +12,7 @@ from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.day import Day, span
 from tradex_ledger.domain.differences import ContentsDiffer
 from tradex_ledger.domain.lake_file import LakeFile
-from tradex_ledger.domain.partition import REUSED, Candidate, PartitionVersion
+from tradex_ledger.domain.partition import REUSED, Begun, Candidate, PartitionVersion
 from tradex_ledger.domain.plan import Window
 from tradex_ledger.driving.build import BuildTask, Built, build
 from tradex_ledger.driving.contents import differing
@@ -165,12 +165,22 @@ class Rebuild:
             folder=folder,
             current=current,
             taken=frozenset(path for path in gone if path.startswith(f"{folder}=")),
+            clock=self.bench.ex.task_clock,
+            who=self.bench.ex.pool.who,
         )
 
     def _reused(self, day: Day, digest: str) -> Candidate:
         return self._candidate(day, self.published.current[self.definition.name][day].files, REUSED, digest, 0)
 
-    def _candidate(self, day: Day, files: tuple[LakeFile, ...], outcome: str, digest: str, took_ms: int) -> Candidate:
+    def _candidate(
+        self,
+        day: Day,
+        files: tuple[LakeFile, ...],
+        outcome: str,
+        digest: str,
+        took_ms: int,
+        begun: Begun | None = None,
+    ) -> Candidate:
         n_rows, n_bytes = sum(file.rows for file in files), sum(file.bytes for file in files)
         current = self.published.get(self.definition.name, day)
         return Candidate(
@@ -180,6 +190,7 @@ class Rebuild:
             previous_rows=current.rows if current else None,
             base=self.published.position,
             duration_ms=took_ms,
+            begun=begun,
         )
 
     def _finish(self, built: Sequence[Built], digests: Mapping[Day, str], took_ms: int) -> None:
@@ -187,7 +198,7 @@ class Rebuild:
         candidates, strange = [], []
         for one in built:
             digest = digests[one.day]
-            candidate = self._candidate(one.day, one.files, one.outcome, digest, took_ms // len(built))
+            candidate = self._candidate(one.day, one.files, one.outcome, digest, took_ms // len(built), one.begun)
             candidates.append(candidate)
             if candidate.version.is_written:
                 strange += differing(

@@ -68,6 +68,11 @@ class NoWorkersError(EnvironmentFault):
         )
 
 
+def worker_name() -> str:
+    """How the scheduler calls the worker that this is asked on: by the name it was started with, or its address."""
+    return str(get_worker().name)
+
+
 @dataclass(slots=True)
 class DaskCluster(Cluster):
     """The cluster of the scheduler at an address (`tcp://HOST:PORT`); `patience` is how long it may have no worker, in
@@ -76,6 +81,7 @@ class DaskCluster(Cluster):
     address: str
     patience: float = PATIENCE_SECONDS
     killed: tuple[type[Exception], ...] = (KilledWorker,)
+    who: Callable[[], str] = worker_name
     _client: Client | None = None
     _seen: float = 0.0
 

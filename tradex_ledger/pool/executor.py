@@ -15,6 +15,8 @@ class Cluster(Protocol):
 
     killed: tuple[type[Exception], ...]
     """What a task raises when the workers that it was given to died, as often as it was tried."""
+    who: Callable[[], str]
+    """What tells, asked where a task runs, how the executor calls that worker; it can be pickled."""
 
     def open(self) -> Executor:
         """What takes tasks. Raises: `EnvironmentFault` where there is none, or where it must not have them."""
@@ -57,6 +59,7 @@ class ExecutorPool(Pool):
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.was_killed = False
+        self.who = cluster.who
         self._executor: Executor | None = None
 
     def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[tuple[T, R]]:

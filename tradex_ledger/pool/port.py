@@ -27,6 +27,8 @@ class Pool(Protocol):
 
     was_killed: bool
     """Whether tasks may still be under way that nobody waits for."""
+    who: Callable[[], str]
+    """What tells, asked where a task runs, how that worker is called; it can be pickled."""
 
     def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[tuple[T, R]]:
         """Yield (task, result) in the order in which tasks finish. The first error that a task raised ends it.

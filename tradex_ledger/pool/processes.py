@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from types import ModuleType
 
+from tradex_ledger.clock import process_name
 from tradex_ledger.datasets.too_long import TookTooLongError
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.pool.port import IN_FLIGHT_PER_WORKER, Pool, R, T, spread
@@ -89,6 +90,7 @@ class ProcessPool(Pool):
         self.workers = max(1, workers)
         self._executor: ProcessPoolExecutor | None = None
         self.was_killed = False
+        self.who = process_name
 
     def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[tuple[T, R]]:
         """Yield (task, result) in the order in which tasks finish. The first error ends the iteration.

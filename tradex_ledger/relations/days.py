@@ -86,6 +86,8 @@ class PlannedWindow(NamedTuple):
     bytes: int
     work_ms: int
     began_at: datetime | None
+    began_is_told: bool
+    workers: list[str]
     ended_at: datetime | None
     ended_position: int | None
 

@@ -253,6 +253,7 @@ class Core:
             executor=this_executor(),
             token=new_token(),
             stopwatch=time.monotonic,
+            task_clock=utc_now,
             task_memory_mb=self.config.task_memory_mb,
             task_minutes=self.config.task_minutes,
             progress=progress,

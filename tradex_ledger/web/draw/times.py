@@ -17,6 +17,7 @@ STEP, LIFE_HEIGHT = 150, 74
 WORK_WIDTH, ROW, LEFT = 640, 22, 150
 _CUT = 0.12
 """A gap longer than that part of all the work is drawn as long as this, and marked."""
+_NAMED = 4
 
 
 class Step(NamedTuple):
@@ -29,13 +30,16 @@ class Step(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """Work on a dataset, from when to when, and how many `days` came of it."""
+    """Work on a dataset, from when to when, and how many `days` came of it; by whom, and whether its begin is told or
+    worked out."""
 
     row: str
     layer: str
     begin: datetime
     end: datetime
     days: int
+    workers: tuple[str, ...] = ()
+    is_told: bool = True
 
 
 def life(steps: Sequence[Step]) -> Markup:
@@ -89,11 +93,10 @@ def work(bars: Sequence[Bar]) -> Markup:
     for bar in bars:
         y, x = 4 + rows.index(bar.row) * ROW, at(bar.begin)
         width = max(2.0, at(bar.end) - x)
-        took = duration((bar.end - bar.begin).total_seconds())
         drawn.append(
             tag(
                 "g",
-                tag("title", f"{bar.row}: {many(bar.days, 'day')}, {took}"),
+                tag("title", _said(bar)),
                 tag("rect", x=x, y=y + 2, width=width, height=14, rx=2, class_=f"bar l-{bar.layer}"),
             )
         )
@@ -105,6 +108,25 @@ def work(bars: Sequence[Bar]) -> Markup:
     return picture(
         WORK_WIDTH, height, *drawn, label=f"Its work: {duration(total)} on {len(rows)} datasets", class_="work"
     )
+
+
+def _said(bar: Bar) -> str:
+    took = duration((bar.end - bar.begin).total_seconds())
+    by = f" by {', '.join(bar.workers)}" if bar.workers else ""
+    begun = f"begun {moment(bar.begin, seconds=True)}{'' if bar.is_told else ', worked out'}"
+    return f"{bar.row}: {many(bar.days, 'day')}{by}, {took}, {begun}"
+
+
+def begins(bars: Sequence[Bar]) -> str:
+    """Who worked, and whence it is known when each window was begun."""
+    named = sorted({worker for bar in bars for worker in bar.workers})
+    shown = f"{', '.join(named[:_NAMED])}{f' and {len(named) - _NAMED} more' if len(named) > _NAMED else ''}"
+    by = f"Built by {shown}. " if named else ""
+    guessed = sum(not bar.is_told for bar in bars)
+    if not guessed:
+        return f"{by}Each window begins when its worker says that it did."
+    which = "Where a window begins" if guessed == len(bars) else f"Where {many(guessed, 'window')} of {len(bars)} begin"
+    return f"{by}{which} is worked out: its end less the work in it."
 
 
 def _seconds(begin: datetime, total: float, at: Callable[[datetime], float], height: float) -> list[Markup]:

@@ -26,7 +26,7 @@ from tradex_ledger.web.at import At
 from tradex_ledger.web.draw.bands import bands
 from tradex_ledger.web.draw.closure import Arrow, Box, closure
 from tradex_ledger.web.draw.grid import plan_grid
-from tradex_ledger.web.draw.times import life, work
+from tradex_ledger.web.draw.times import begins, life, work
 from tradex_ledger.web.frame import Frame, page
 from tradex_ledger.web.pages import went
 from tradex_ledger.web.pages.decide import Deciding, deciding
@@ -68,6 +68,7 @@ class Whole:
     costs: list[tuple[object, Markup]]
     life: Markup
     work: Markup | None
+    begins: str
     decisions: list[went.Decision]
     lines: list[tuple[date, list[Line]]]
 
@@ -135,6 +136,7 @@ def _whole(reader: Reader, site: Site, at: At, run_id: str) -> Whole:
         costs=[*bands(went.costs_of(reader, run_id))],
         life=life(went.steps_of(entries, document.status)),
         work=work(bars) if bars else None,
+        begins=begins(bars),
         decisions=went.decisions_of(entries),
         lines=by_day(story(Log(at.as_of, entries))),
     )

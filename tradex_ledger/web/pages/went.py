@@ -287,6 +287,8 @@ def bars_of(reader: Reader, run_id: str) -> list[Bar]:
             one.began_at,
             max(one.ended_at, one.began_at + timedelta(milliseconds=1)),
             one.built,
+            tuple(one.workers),
+            one.began_is_told,
         )
         for one in reader.of_run(PLANS, run_id, "position, number")
         if one.began_at is not None and one.ended_at is not None
