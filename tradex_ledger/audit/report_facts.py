@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tradex_ledger import lifecycle
 from tradex_ledger.audit.evidence import lacking
 from tradex_ledger.audit.report_words import Fact, day, days, long, moment, named, text_of
+from tradex_ledger.domain.facts import facts_of
 from tradex_ledger.ledger.entry import parse_time
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ _STEPS = {
 }
 _FIRST = ("reason", "ticket", "kind", "dataset", "first", "last", "layers", "override_state", "cursor")
 """What of a request is told first."""
+
+
+class _Begun(NamedTuple):
+    began_at: str | None = None
+    worker: str | None = None
 
 
 def leaf(entry: bytes) -> str:
@@ -242,9 +248,9 @@ def _folded(some: Sequence[Entry]) -> str:
 
 def _begun(data: Sequence[Mapping[str, Any]]) -> str:
     """Since when who built that, where the events say so."""
-    begun = sorted({(text_of(one["began_at"]), text_of(one["worker"])) for one in data if one.get("began_at")})
+    begun = sorted({(said.began_at, text_of(said.worker)) for one in data if (said := facts_of(_Begun, one)).began_at})
     workers = ", ".join(dict.fromkeys(worker for _, worker in begun))
-    return f"; begun {moment(begun[0][0])} by {workers}" if begun else ""
+    return f"; begun {moment(text_of(begun[0][0]))} by {workers}" if begun else ""
 
 
 def _definition(entry: Entry) -> Fact:

@@ -114,7 +114,7 @@ class PartitionRebuilt(Event):
 
     @staticmethod
     def upcast_v2_v3(data: Facts) -> None:
-        data["began_at"] = data["worker"] = None
+        data.update(began_at=None, worker=None)
 
     def apply(self, aggregate: Run) -> None:
         aggregate.differing.pop(f"{self.dataset} {self.partition}", None)
