@@ -37,7 +37,8 @@ def ws(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(ws: Path) -> list[Metric]:
-    mirror = FeedDocument('lake "house"\\', "ducklake\nor so", "", [], 3, 2)
+    since = (NOW - timedelta(hours=2)).isoformat()
+    mirror = FeedDocument('lake "house"\\', "ducklake\nor so", "", [], 3, 2, since=since, problem="it is lost")
     return metrics(Look.open(ws), NOW, [mirror])
 
 
@@ -100,6 +101,10 @@ def test_they_count_what_the_ledger_says(ws: Path, values: dict[tuple[str, tuple
     assert cursor + values["tradex_cursor_age_seconds", ("x",)] == pytest.approx(NOW.timestamp())
     assert values["tradex_feed_behind_events", ("lineage", "openlineage")] == end
     assert values["tradex_mirror_behind_events", ('lake "house"\\', "ducklake\nor so")] == 2
+    assert values["tradex_mirror_lag_seconds", ('lake "house"\\', "ducklake\nor so")] == 7200
+    assert values["tradex_mirror_failing", ('lake "house"\\', "ducklake\nor so")] == 1
+    assert 19 * 86_400 < values["tradex_feed_lag_seconds", ("lineage", "openlineage")] < 60 * 86_400
+    assert values["tradex_feed_failing", ("lineage", "openlineage")] == 0
     assert values["tradex_unsealed_events", ()] + values["tradex_sealed_position", ("anywhere",)] == end
     assert values["tradex_checkpoint_age_seconds", ("anywhere",)] > 0
     assert (values["tradex_lake_behind_events", ()], values["tradex_ledger_behind_events", ()]) == (0, 0)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from tradex_ledger import __version__
 from tradex_ledger.audit.documents.feeds import feeds
+from tradex_ledger.audit.documents.followers import lag
 from tradex_ledger.audit.documents.held import datasets
 from tradex_ledger.audit.documents.sealing import sealing
 from tradex_ledger.audit.documents.source import later, newest_looks
@@ -21,6 +22,7 @@ from tradex_ledger.ledger.ask import at_positions
 from tradex_ledger.relations.runs import PIPELINE_STATE
 
 if TYPE_CHECKING:
+    from tradex_ledger.attempts import Failed
     from tradex_ledger.audit.look import Look
 
 Labels = tuple[tuple[str, str], ...]
@@ -51,6 +53,12 @@ class Follower(Protocol):
     def position(self) -> int | None: ...
     @property
     def behind(self) -> int: ...
+    @property
+    def since(self) -> str | None: ...
+    @property
+    def failed(self) -> Failed | None: ...
+    @property
+    def problem(self) -> str | None: ...
 
 
 class Metric(NamedTuple):
@@ -113,7 +121,7 @@ def metrics(look: Look, now: datetime, mirrors: Iterable[Follower] = ()) -> list
             *_held(reader, now),
             *_sealed(look, reader, now),
             *_lake(look, reader),
-            *_followers(look, mirrors),
+            *_followers(look, mirrors, now),
         ]
     finally:
         reader.close()
@@ -234,7 +242,7 @@ def _lake(look: Look, reader: Reader) -> Iterator[Metric]:
     yield _one("tradex_ledger_behind_events", help, max(marked - head, 0))
 
 
-def _followers(look: Look, mirrors: Iterable[Follower]) -> Iterator[Metric]:
+def _followers(look: Look, mirrors: Iterable[Follower], now: datetime) -> Iterator[Metric]:
     groups: tuple[tuple[str, Iterable[Follower]], ...] = (("feed", feeds(look.store, look.config)), ("mirror", mirrors))
     for what, found in groups:
         known = [((("name", one.name), ("kind", one.kind)), one) for one in found]
@@ -242,3 +250,9 @@ def _followers(look: Look, mirrors: Iterable[Follower]) -> Iterator[Metric]:
         yield _many(f"tradex_{what}_position", position, [(to, one.position or 0) for to, one in known])
         behind = f"Positions that the ledger is further than a {what}."
         yield _many(f"tradex_{what}_behind_events", behind, [(to, one.behind) for to, one in known])
+        waits = f"How long the oldest event that a {what} lacks has waited; 0 when none does."
+        lags = [(to, lag(one.since, now).total_seconds()) for to, one in known]
+        yield _many(f"tradex_{what}_lag_seconds", waits, lags, "seconds")
+        fails = f"1 where a {what} is not as it should be, or lacks something and the last attempt failed."
+        failing = [(to, float(bool(one.problem or (one.failed and one.behind)))) for to, one in known]
+        yield _many(f"tradex_{what}_failing", fails, failing)

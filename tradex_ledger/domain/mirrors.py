@@ -19,6 +19,11 @@ class MirrorSetting(NamedTuple):
     kind: str
     place: str
 
+    @property
+    def follower(self) -> str:
+        """What the note of a failed attempt at it is kept under."""
+        return f"mirror {self.name}"
+
 
 def mirrors_of(values: Mapping[str, object]) -> tuple[MirrorSetting, ...]:
     """What settings say under [mirrors], in their order. Raises `ValueError` with what is wrong."""

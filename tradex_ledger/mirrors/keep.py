@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from tradex_ledger import slow
+from tradex_ledger.attempts import noted
 from tradex_ledger.domain.mirrors import MirrorSetting
 from tradex_ledger.errors import BrokenLedgerError, TradexError
 from tradex_ledger.lake.port import Lake
@@ -39,12 +42,14 @@ class Synced(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """A mirror: how far it has come, how many events it does not know after which readers see something else, what is
-    the matter with it, and which datasets it leaves out."""
+    """A mirror: how far it has come, how many events it does not know after which readers see something else, `since`
+    when it is to know the first of them (None: it need not yet), what is the matter with it, and which datasets it
+    leaves out."""
 
     setting: MirrorSetting
     held: Held | None
     behind: int
+    since: str | None
     problem: TradexError | None
     left_out: dict[str, str]
 
@@ -97,17 +102,41 @@ def standing(store: Store, setting: MirrorSetting) -> Standing:
         check_held(store, setting.name, has)
         lacks = left_out(setting)
     except TradexError as error:
-        return Standing(setting, has, 0, error, {})
-    since = has.position if has else 0
-    return Standing(setting, has, len(events_of(store, MOVES, after=since, upto=END, limit=MOST_BEHIND)), None, lacks)
+        return Standing(setting, has, 0, None, error, {})
+    after = has.position if has else 0
+    lacking = len(events_of(store, MOVES, after=after, limit=MOST_BEHIND))
+    return Standing(setting, has, lacking, due_since(store, after), None, lacks)
+
+
+def due_since(store: Store, after: int) -> str | None:
+    """Since when a mirror that has come to a position is to have come further: batches of Bronze wait for the end of
+    their layer."""
+    for lacking in events_of(store, MOVES, after=after, limit=1):
+        for due in events_of(store, tuple(_KEPT_UP_AFTER), after=lacking.position - 1, limit=1):
+            return due.at
+    return None
+
+
+def is_due(store: Store, setting: MirrorSetting) -> bool:
+    """Whether readers see something else than a mirror holds: that costs a look, and most saves no more."""
+    has = held(setting)
+    return has is None or has_moved(store, MOVES, has.position, END)
 
 
 class AfterSaves:
     """What follows a save: mirrors are kept up, where the save calls for it. A mirror that cannot be never fails what
     was saved: that is said, and the next save, or `tradex mirror sync`, catches up."""
 
-    def __init__(self, ledger: Ledger, lake: Lake, mirrors: Sequence[MirrorSetting]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        lake: Lake,
+        mirrors: Sequence[MirrorSetting],
+        folder: Path,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._ledger, self._lake, self._mirrors = ledger, lake, mirrors
+        self._folder, self._clock = folder, clock
         self._told: set[str] = set()
 
     def __call__(self, topics: frozenset[str], position: int) -> None:
@@ -118,18 +147,13 @@ class AfterSaves:
         known: Known = {}
         for setting in self._mirrors:
             try:
-                if not self._is_due(setting):
-                    continue
-                sync(self._ledger, self._lake, setting, known=known)
+                with noted(self._folder, setting.follower, self._ledger.id, self._clock):
+                    if is_due(self._ledger.store, setting):
+                        sync(self._ledger, self._lake, setting, known=known)
             except BrokenLedgerError:
                 raise
             except TradexError as error:
                 self._tell(f"the mirror {setting.name} is behind: {error.message}; {error.mend}")
-
-    def _is_due(self, setting: MirrorSetting) -> bool:
-        """Whether readers see something else than a mirror holds: that costs a look, and most saves no more."""
-        has, store = held(setting), self._ledger.store
-        return has is None or has_moved(store, MOVES, has.position, END)
 
     def _tell(self, text: str) -> None:
         if text not in self._told:

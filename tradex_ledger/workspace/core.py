@@ -94,7 +94,9 @@ class Core:
         if self.config.mirrors:  # whoever has none waits for nothing of it
             from tradex_ledger.mirrors.keep import AfterSaves as MirrorsAfterSaves
 
-            self._mirrors = self._mirrors or MirrorsAfterSaves(self.ledger, self.lake, self.config.mirrors)
+            self._mirrors = self._mirrors or MirrorsAfterSaves(
+                self.ledger, self.lake, self.config.mirrors, self.config.folder, self.clock
+            )
             self._mirrors(topics, position)
 
     def close(self) -> None:

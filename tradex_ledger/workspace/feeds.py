@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from tradex_ledger.attempts import noted
 from tradex_ledger.audit.documents.feeds import FeedDocument, SentDocument
 from tradex_ledger.audit.documents.feeds import feeds as documents
 from tradex_ledger.clock import new_token
@@ -65,8 +66,9 @@ class Feeds:
 
         ledger = self.core.ledger
         (setting,) = named(self.core.settings, name)
-        feed = open_feed(setting, ledger.store, self.core.clock)
-        return send(ledger, feed, new_token(), pause, PAUSES_S if pauses is None else pauses)
+        with noted(self.core.config.folder, setting.follower, ledger.id, self.core.clock):
+            feed = open_feed(setting, ledger.store, self.core.clock)
+            return send(ledger, feed, new_token(), pause, PAUSES_S if pauses is None else pauses)
 
 
 def _slept(seconds: float) -> bool:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tradex_ledger.attempts import failed, noted
 from tradex_ledger.audit.documents.mirrors import MirrorDocument, SyncedDocument
+from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.mirrors.open import named
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from tradex_ledger.config import Config
+    from tradex_ledger.domain.mirrors import MirrorSetting
     from tradex_ledger.ledger.select import Store
     from tradex_ledger.mirrors.keep import Synced
     from tradex_ledger.workspace.core import Core
@@ -29,15 +34,24 @@ class Mirrors:
         `mirrors.keep.sync` raises."""
         from tradex_ledger.mirrors.keep import Known, sync
 
-        core, known = self.core, Known()
-        return [_told(sync(core.ledger, core.lake, one, known=known)) for one in named(core.settings, name)]
+        core, known, done = self.core, Known(), list[SyncedDocument]()
+        for one in named(core.settings, name):
+            with self._noted(one):
+                done.append(_told(sync(core.ledger, core.lake, one, known=known)))
+        return done
 
     def rebuild(self, name: str | None = None) -> list[SyncedDocument]:
         """Make them anew, from zero. Raises what `sync` raises."""
         from tradex_ledger.mirrors.keep import Known, rebuild
 
-        core, known = self.core, Known()
-        return [_told(rebuild(core.ledger, core.lake, one, known=known)) for one in named(core.settings, name)]
+        core, known, done = self.core, Known(), list[SyncedDocument]()
+        for one in named(core.settings, name):
+            with self._noted(one):
+                done.append(_told(rebuild(core.ledger, core.lake, one, known=known)))
+        return done
+
+    def _noted(self, setting: MirrorSetting) -> AbstractContextManager[None]:
+        return noted(self.core.config.folder, setting.follower, self.core.ledger.id, self.core.clock)
 
 
 def standing(config: Config, store: Store) -> list[MirrorDocument]:
@@ -56,12 +70,21 @@ def standing(config: Config, store: Store) -> list[MirrorDocument]:
                 place=one.place,
                 position=how.held.position if how.held else None,
                 behind=how.behind,
+                since=how.since,
+                failed=failed(config.folder, one.follower, store.ledger),
                 problem=how.problem.message if how.problem else None,
                 mend=how.problem.mend if how.problem else None,
+                command=_command(one.name, how.problem),
                 left_out=how.left_out,
             )
         )
     return found
+
+
+def _command(name: str, problem: TradexError | None) -> str:
+    """What helps: a place that cannot be reached is tried again, one that is not ours is made anew."""
+    verb = "sync" if problem is None or isinstance(problem, EnvironmentFault) else "rebuild"
+    return f"tradex mirror {verb} {name}"
 
 
 def _told(done: Synced) -> SyncedDocument:

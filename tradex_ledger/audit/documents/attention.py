@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from tradex_ledger.audit.documents.followers import behind
 from tradex_ledger.domain.clocks import LAG
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.held import Held
-    from tradex_ledger.audit.documents.mirrors import MirrorDocument
     from tradex_ledger.audit.documents.status import StatusDocument
     from tradex_ledger.audit.reader import Reader
     from tradex_ledger.relations.runs import PipelineState, Run
@@ -101,23 +101,13 @@ def attention(document: StatusDocument, reader: Reader, now: datetime | None, *,
         if row.alerts:
             message = f"{row.alerts} alerts were not delivered, the first of position {row.first}"
             found.append(Attention("alerts", message, "tradex alerts"))
-    found += _mirrors(document.mirrors)
+    if now is not None:
+        found += (Attention(*one) for one in behind(document.mirrors, document.feeds, now))
     if now is not None and document.sealing.outside is None:
         found.append(
             Attention("unsealed", "nothing of the ledger is sealed outside", "tradex ledger checkpoint --help")
         )
     return found
-
-
-def _mirrors(mirrors: Sequence[MirrorDocument]) -> Iterator[Attention]:
-    for one in mirrors:
-        if one.problem:
-            yield Attention("mirror", one.problem, f"tradex mirror rebuild {one.name}")
-        elif one.behind:
-            message = (
-                f"the mirror {one.name} is as of position {one.position or 0}, and readers see something else since"
-            )
-            yield Attention("mirror behind", message, f"tradex mirror sync {one.name}")
 
 
 def _run(run: Run) -> Attention:

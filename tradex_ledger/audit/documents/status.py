@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import orjson
 
 from tradex_ledger.audit.documents.attention import Attention, attention
+from tradex_ledger.audit.documents.feeds import FeedDocument, feeds
 from tradex_ledger.audit.documents.form import HIDDEN, IF_ANY
 from tradex_ledger.audit.documents.held import Held, datasets
 from tradex_ledger.audit.documents.sealing import SealingDocument, sealing
@@ -132,6 +133,7 @@ class StatusDocument:
     two_contents: list[TwoContents]
     sealing: SealingDocument
     mirrors: list[MirrorDocument] = field(default_factory=list, metadata=IF_ANY)
+    feeds: list[FeedDocument] = field(default_factory=list, metadata=IF_ANY)
     attention: list[Attention] = field(default_factory=list)
 
 
@@ -160,6 +162,7 @@ def status(
         two_contents=reader.read(TWO_CONTENTS, "true order by dataset"),
         sealing=sealing(reader.store, config, reader.as_of.position, now),
         mirrors=list(mirrors),
+        feeds=feeds(reader.store, config) if now else [],
     )
     return replace(found, attention=attention(found, reader, now, is_delivered=bool(config.alert_urls)))
 

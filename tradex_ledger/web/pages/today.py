@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -9,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tradex_ledger.audit.documents.calendar import Calendar, calendar
+from tradex_ledger.audit.documents.feeds import feeds
+from tradex_ledger.audit.documents.followers import Behind, behind
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.relations.runs import PIPELINE_STATE, RUNS, SOURCE_LOOKS, PipelineState, SourceLook
 from tradex_ledger.web.draw.calendar import drawn
@@ -18,6 +21,7 @@ from tradex_ledger.web.pages.look import SOURCE
 from tradex_ledger.web.pages.until import DAY, until
 from tradex_ledger.web.statuses import status_of, urgency
 from tradex_ledger.web.words import many
+from tradex_ledger.workspace.mirrors import standing
 
 NEWEST = 8
 _ACTIVE = "status in (select status from lifecycle where is_active) order by position desc"
@@ -43,17 +47,30 @@ def today(request: Request) -> Response:
     frame = Frame.of(request)
     last = until(request)
     found = frame.site.read(frame.at, ("today", last), lambda reader: _stand(reader, last))
+    late = [] if frame.at.is_pinned else _behind(frame)
     return page(
         frame,
         "today.html",
         found=found,
-        verdict=verdict(found),
+        verdict=verdict(found, late),
+        behind=late,
         look=needing_a_look(found.calendar),
         drawn=frame.site.ask(frame.at, ("drawn", last), lambda: drawn(found.calendar, frame.at)),
         day=DAY,
         token=frame.token(SOURCE) if frame.may_decide else None,
         proposed=_number(request.query_params.get("proposed")) if frame.may_decide else None,
     )
+
+
+def _behind(frame: Frame) -> list[Behind]:
+    """Who follows the ledger and is behind it: of now, and looked at once a minute, or when something happened."""
+    site, now = frame.site, frame.site.clock()
+    look, asked = site.look, ("behind", f"{now:%Y-%m-%dT%H:%M}")
+
+    def found() -> list[Behind]:
+        return list(behind(standing(look.config, look.store), feeds(look.store, look.config), now))
+
+    return site.ask(frame.at, asked, found)
 
 
 def _number(said: str | None) -> int | None:
@@ -84,12 +101,13 @@ def unprocessed(found: Calendar) -> int:
     return len(ahead) + found.unprocessed
 
 
-def verdict(found: Stand) -> str:
+def verdict(found: Stand, late: Sequence[Behind] = ()) -> str:
     """Where things stand, in one sentence."""
     waits, works, ahead = len(found.waits), len(found.at_work), unprocessed(found.calendar)
     said = [
         *([f"{many(waits, 'run')} {'waits' if waits == 1 else 'wait'} for a person"] if waits else []),
         *([f"{many(works, 'run')} at work"] if works else []),
         *([f"{many(ahead, 'day')} not processed yet"] if ahead else []),
+        *([f"{len(late)} of those who follow {'is' if len(late) == 1 else 'are'} behind"] if late else []),
     ]
     return ", ".join(said) or ("All quiet" if found.newest else "Nothing ran yet")
