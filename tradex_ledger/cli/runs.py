@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from tradex_ledger.cli.loudness import LOUDNESS
 from tradex_ledger.cli.show import Show
 
 if TYPE_CHECKING:
+    from tradex_ledger.audit.documents.mirrors import TriedDocument
     from tradex_ledger.feeds.follow import Followers
     from tradex_ledger.workspace import Workspace
 
@@ -138,10 +139,12 @@ def worker(call: Call, once: bool, poll_seconds: float) -> int:
             workspace.runs.wait(poll_seconds)
         _housekeeping(show, workspace)
         _tell(show, followers)
+        _catch_up(show, caught_up)
         return True
 
     with call.open() as workspace, show.progress() as progress, _feeding(workspace, poll_seconds) as followers:
         show.note("worker: waiting for approved backfills" if not once else "worker: driving what is approved")
+        caught_up = workspace.mirrors.catching_up()
         for done in workspace.runs.work_off(wait, once=once, progress=progress):
             waits[done.run_id] = done.waits
             if done.waits is not None:
@@ -155,6 +158,7 @@ def worker(call: Call, once: bool, poll_seconds: float) -> int:
             show.line(f"{done.run_id}: {done.end}")
             _tell(show, followers)
         _housekeeping(show, workspace)
+        _catch_up(show, caught_up)
         call.either(lambda: [WorkedDocument(workspace.audit.run(of), why) for of, why in waits.items()], lambda: None)
     return 1 if failed else 0
 
@@ -173,12 +177,30 @@ def _feeding(workspace: Workspace, every_s: float) -> Iterator[Followers]:
 
 
 def _tell(show: Show, followers: Followers) -> None:
-    """What went wrong with those who are told; that all is well is not said."""
+    """What went wrong with those who are told, and that it is well again; that all is well is not said."""
     from tradex_ledger.errors import TradexError
 
     for one in followers.news():
         if isinstance(one, TradexError):
             show.warning(one.message)
+        elif one.again:
+            show.note(f"{one.name} takes what it is told again: {one.events} events, up to position {one.position}")
+
+
+def _catch_up(show: Show, caught_up: Callable[[], list[TriedDocument]]) -> None:
+    """Mirrors that lack something: whoever published died, or could not keep them up."""
+    from tradex_ledger.errors import BrokenLedgerError, TradexError
+
+    try:
+        for one in caught_up():
+            if one.wrong is not None:
+                show.warning(f"the mirror {one.name} is behind, and tried again: {one.wrong}")
+            else:
+                show.note(f"the mirror {one.name} is caught up: it is as of position {one.position}")
+    except BrokenLedgerError:
+        raise
+    except TradexError as error:  # the settings are just being written
+        show.warning(error.message)
 
 
 def _housekeeping(show: Show, workspace: Workspace) -> None:

@@ -7,14 +7,15 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from tradex_ledger.errors import EnvironmentFault, TradexError
-from tradex_ledger.feeds.errors import FeedDownError, SentElsewhereError
+from tradex_ledger.errors import BrokenLedgerError, TradexError
+from tradex_ledger.feeds.errors import FeedDownError, FeedGoneError, NoSuchFeedError, SentElsewhereError
 from tradex_ledger.feeds.send import Pause, Sent
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 300.0
 _AT_ONCE_S, _FINISH_S = 0.5, 35.0
 """An attempt under way has an end (`http.WHOLE_S`); who is to end at once does not wait for it."""
+_FOR_GOOD = (FeedGoneError, NoSuchFeedError, BrokenLedgerError)
 Send = Callable[[str, Pause], Sent]
 
 
@@ -80,7 +81,10 @@ class Followers:
             self._stopped.wait(seconds)
 
     def _round(self, name: str, pace: Pace) -> float | None:
-        """Tell what there is; in how many seconds again. None: no attempt mends what went wrong."""
+        """Tell what there is; in how many seconds again. None: no attempt mends what went wrong.
+
+        A secret, a file, a line of the settings may be mended while this one waits, so all but those is tried again.
+        """
         try:
             sent = self._send(name, self._pause)
         except SentElsewhereError:
@@ -90,10 +94,10 @@ class Followers:
             if error.message != pace.told:
                 pace.told = error.message
                 self._news.append(error)
-            if not (isinstance(error, EnvironmentFault) and error.transient):
+            if isinstance(error, _FOR_GOOD):
                 return None
             return pace.failed(error.again_s if isinstance(error, FeedDownError) else None)
+        if sent.events or pace.told:
+            self._news.append(sent._replace(again=bool(pace.told)))
         pace.went()
-        if sent.events:
-            self._news.append(sent)
         return self._every_s

@@ -27,11 +27,13 @@ Pause = Callable[[float], bool]
 
 
 class Sent(NamedTuple):
-    """A receiver that was told all there is: how many events, and how far it has come."""
+    """A receiver that was told all there is: how many events, and how far it has come; `again`: attempts before it had
+    failed."""
 
     name: str
     events: int
     position: int
+    again: bool = False
 
 
 def send(ledger: Ledger, feed: Feed, token: str, pause: Pause, pauses: Sequence[float] = PAUSES_S) -> Sent:

@@ -42,7 +42,7 @@ class Feeds:
             except (EnvironmentFault, ConflictError) as error:
                 wrong.append(error)
                 continue
-            sent.append(SentDocument(*found))
+            sent.append(SentDocument(found.name, found.events, found.position))
         return sent, wrong
 
     def follow(self, name: str | None = None, *, every_s: float, right: str = "deliver") -> Followers:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tradex_ledger.attempts import failed, noted
-from tradex_ledger.audit.documents.mirrors import MirrorDocument, SyncedDocument
+from tradex_ledger.audit.documents.mirrors import MirrorDocument, SyncedDocument, TriedDocument
 from tradex_ledger.errors import EnvironmentFault, TradexError
 from tradex_ledger.mirrors.open import named
 
@@ -50,6 +52,15 @@ class Mirrors:
                 done.append(_told(rebuild(core.ledger, core.lake, one, known=known)))
         return done
 
+    def catching_up(self) -> Callable[[], list[TriedDocument]]:
+        """For who stays, a worker: each call tries what is behind, no sooner than its pauses allow, and returns what
+        was caught up, and each failure once. Raises: `BrokenLedgerError`, and what `core.settings` raises."""
+        from tradex_ledger.mirrors.catch_up import CatchUp
+
+        core = self.core
+        mirrors = CatchUp(core.ledger, core.lake, core.config.folder, core.clock, time.monotonic)
+        return lambda: [_caught_up(*one) for one in mirrors.look(core.settings.mirrors)]
+
     def _noted(self, setting: MirrorSetting) -> AbstractContextManager[None]:
         return noted(self.core.config.folder, setting.follower, self.core.ledger.id, self.core.clock)
 
@@ -85,6 +96,12 @@ def _command(name: str, problem: TradexError | None) -> str:
     """What helps: a place that cannot be reached is tried again, one that is not ours is made anew."""
     verb = "sync" if problem is None or isinstance(problem, EnvironmentFault) else "rebuild"
     return f"tradex mirror {verb} {name}"
+
+
+def _caught_up(setting: MirrorSetting, found: Synced | TradexError) -> TriedDocument:
+    if isinstance(found, TradexError):
+        return TriedDocument(setting.name, None, f"{found.message}; {found.mend}")
+    return TriedDocument(setting.name, found.position, None)
 
 
 def _told(done: Synced) -> SyncedDocument:

@@ -25,6 +25,14 @@ class MirrorDocument(NamedTuple):
     left_out: dict[str, str]
 
 
+class TriedDocument(NamedTuple):
+    """A mirror that was behind and tried again: where it is now, or what was wrong, with what mends it."""
+
+    name: str
+    position: int | None
+    wrong: str | None
+
+
 class SyncedDocument(NamedTuple):
     """A mirror that was kept up: how far it has come, and how many positions it had not yet."""
 
