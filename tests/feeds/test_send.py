@@ -22,7 +22,7 @@ from tradex_ledger.feeds.errors import FeedDownError, FeedGoneError, SentElsewhe
 from tradex_ledger.feeds.follow import FIRST_PAUSE_S, LONGEST_PAUSE_S, Followers, Pace
 from tradex_ledger.feeds.http import Posts
 from tradex_ledger.feeds.open import open_feed
-from tradex_ledger.feeds.port import TAKEN, Answer, Feed, Message
+from tradex_ledger.feeds.port import TAKEN, Answer, Feed, Holds, Message
 from tradex_ledger.feeds.send import Pause, Sent, send
 from tradex_ledger.ledger.ask import tracked
 from tradex_ledger.workspace import Workspace
@@ -242,6 +242,9 @@ def test_a_crash_between_delivery_and_position_repeats_that_one_and_no_other(ws:
                 if len(there.taken) == 3:
                     raise Dies
                 return answer
+
+            def holds(self) -> Holds | None:
+                return real.holds()
 
             def close(self) -> None:
                 real.close()

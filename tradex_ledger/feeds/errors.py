@@ -36,6 +36,20 @@ class FeedGoneError(EnvironmentFault):
         )
 
 
+class FeedAheadError(EnvironmentFault):
+    """A receiver was told of events that this ledger has not, or is to be told from behind its end on."""
+
+    code = "feed-ahead"
+
+    def __init__(self, setting: FeedSetting, position: int, head: int) -> None:
+        super().__init__(
+            f"{setting.name} has come to position {position}, and this ledger ends with {head}: nothing is sent, since "
+            "what follows would be passed over",
+            mend=f"where `after` says so, put it right; where the ledger was put back to an earlier state, name the "
+            f"receiver anew in tradex.toml, with after = {head}",
+        )
+
+
 class FeedSecretError(EnvironmentFault):
     """The secret of a feed is not where the settings say, or is none. It is not repeated."""
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
 
 import orjson
 
 from tradex_ledger.feeds.errors import FeedFileError
-from tradex_ledger.feeds.port import TAKEN, Answer, Message
+from tradex_ledger.feeds.port import TAKEN, Answer, Holds, Message
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.ask import at_positions
 from tradex_ledger.ledger.select import Store
@@ -23,11 +22,6 @@ _STEP = 1 << 16
 _LONGEST = 1 << 26
 FACET = "tradex_ledger"
 """Where a line says of which ledger, position and part it is."""
-
-
-class _Last(NamedTuple):
-    position: int
-    part: int
 
 
 class Lines:
@@ -59,14 +53,18 @@ class Lines:
         except OSError as error:
             self._whole()  # half a line is none
             return Answer(error.strerror or str(error))
-        self._last = _Last(message.position, message.part)
+        self._last = Holds(message.position, message.part)
         return TAKEN
+
+    def holds(self) -> Holds | None:
+        """What the last line is of."""
+        return self._last if self._last.position else None
 
     def close(self) -> None:
         """Let the file go."""
         os.close(self._file)
 
-    def _whole(self) -> _Last:
+    def _whole(self) -> Holds:
         """What the last line is of, once half a line behind it is gone."""
         try:
             size = os.fstat(self._file).st_size
@@ -76,20 +74,21 @@ class Lines:
                 os.fsync(self._file)
         except OSError as error:
             raise translate(error, f"reading {self._path}") from error
-        return self._known(line) if line else _Last(0, 0)
+        return self._known(line) if line else Holds(0, 0)
 
-    def _known(self, line: bytes) -> _Last:
+    def _known(self, line: bytes) -> Holds:
         """What a line of ours is of: an event that this ledger has. Where it was put back to an earlier state and went
         on otherwise, positions mean something else by now, and a line that is there would be passed over in silence.
         """
         try:
             said = orjson.loads(line)["run"]["facets"][FACET]
-            ledger, leaf, last = str(said["ledger"]), said["leaf"], _Last(int(said["position"]), int(said["part"]))
-        except (ValueError, KeyError, TypeError):
+            ledger, leaf, last = str(said["ledger"]), said["leaf"], Holds(int(said["position"]), int(said["part"]))
+        except (ValueError, KeyError, TypeError, OverflowError):
             raise FeedFileError(self._path, "ends with a line that no feed of a ledger wrote") from None
         if ledger != self._store.ledger:
             raise FeedFileError(self._path, f"is of the ledger {ledger}, and this is {self._store.ledger}")
-        if leaf not in [row.leaf.hex() for row in at_positions(self._store, [last.position])]:
+        is_there = 0 < last.position <= self._store.position()
+        if not is_there or leaf not in [row.leaf.hex() for row in at_positions(self._store, [last.position])]:
             raise FeedFileError(self._path, f"tells of an event at position {last.position} that this ledger has not")
         return last
 

@@ -23,6 +23,13 @@ class Message(NamedTuple):
     body: bytes
 
 
+class Holds(NamedTuple):
+    """How far a receiver goes by what it holds: the position, and the part of that event, of its last message."""
+
+    position: int
+    part: int
+
+
 class Answer(NamedTuple):
     """What became of a message: nothing is `wrong`, or what is; in how many seconds the receiver wants it again, if it
     said so; `gone`: it wants nothing any more.
@@ -41,6 +48,10 @@ class Sink(Protocol):
 
     def deliver(self, message: Message) -> Answer:
         """Hand a message over; when it was taken, that is durable there."""
+        ...
+
+    def holds(self) -> Holds | None:
+        """How far what is there goes; None: there is nothing, or it does not say."""
         ...
 
     def close(self) -> None:

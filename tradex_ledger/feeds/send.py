@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import NamedTuple
 
+from tradex_ledger import slow
 from tradex_ledger.driving.lease import DrivenElsewhereError, held_in
-from tradex_ledger.feeds.errors import FeedDownError, FeedGoneError, SentElsewhereError
+from tradex_ledger.feeds.errors import FeedAheadError, FeedDownError, FeedGoneError, SentElsewhereError
 from tradex_ledger.feeds.port import Feed, Message, Sink
 from tradex_ledger.ledger.application import Ledger, WriterConflictError
 from tradex_ledger.ledger.ask import events_of, tracked
@@ -39,14 +40,18 @@ class Sent(NamedTuple):
 def send(ledger: Ledger, feed: Feed, token: str, pause: Pause, pauses: Sequence[float] = PAUSES_S) -> Sent:
     """Tell a receiver what it has not heard.
 
-    Raises: `SentElsewhereError`, `FeedDownError`, `FeedGoneError`, what opening the sink raises, `BrokenRowError`.
+    Raises: `SentElsewhereError`, `FeedAheadError`, `FeedDownError`, `FeedGoneError`, what opening the sink raises,
+    `BrokenRowError`.
     """
-    known = tracked(ledger.store, feed.setting.follower)
-    if known is not None and known >= ledger.position():
+    known, head = tracked(ledger.store, feed.setting.follower), ledger.position()
+    if (begin := (feed.setting.after or 0) if known is None else known) > head:
+        raise FeedAheadError(feed.setting, begin, head)
+    if known == head:
         return Sent(feed.setting.name, 0, known)  # who only looks writes nothing, and takes no lease
     with _alone(ledger, feed, token):
         reached, events = _begun(ledger, feed), 0
         with closing(feed.open_sink()) as sink:
+            _make_whole(ledger, feed, sink, pause, pauses, reached)
             for position, told in _waiting(ledger, feed, sink, pause, pauses, reached):
                 events += told
                 reached = position
@@ -74,6 +79,24 @@ def _begun(ledger: Ledger, feed: Feed) -> int:
     start = after if after is not None else ledger.position() if feed.from_now else 0
     ledger.track(feed.setting.follower, start)
     return start
+
+
+def _make_whole(ledger: Ledger, feed: Feed, sink: Sink, pause: Pause, pauses: Sequence[float], reached: int) -> None:
+    """Tell again what a receiver that says how far it goes has lost of what it took: an older copy of a file, its end
+    cut off. What it has, it leaves out."""
+    has = sink.holds()
+    if has is None or has.position > reached:
+        return
+    after = has.position - 1  # of that event, parts may be missing
+    while found := events_of(ledger.store, feed.topics, after=after, upto=reached, limit=PAGE):
+        for row in found:
+            check_row(ledger.id, row)
+            for message in feed.tell(ledger.store, row):
+                _hand_over(feed, sink, message, pause, pauses)
+        after = found[-1].position
+    if sink.holds() != has:
+        name, place = feed.setting.name, feed.setting.place
+        slow.tell(f"{name}: {place} had lost what is behind position {has.position}; it is there again")
 
 
 def _waiting(

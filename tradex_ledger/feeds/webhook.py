@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from tradex_ledger.feeds.cloudevents import CONTENT_TYPE
 from tradex_ledger.feeds.http import Posts
-from tradex_ledger.feeds.port import Answer, Message
+from tradex_ledger.feeds.port import Answer, Holds, Message
 
 
 class Webhook:
@@ -31,6 +31,10 @@ class Webhook:
         }
         return self._posts.post(message.body, headers)
 
+    def holds(self) -> Holds | None:
+        """Nobody asks a receiver."""
+        return None
+
     def close(self) -> None:
         """End the connection."""
         self._posts.close()
@@ -46,6 +50,10 @@ class Receiver:
     def deliver(self, message: Message) -> Answer:
         """The same bytes at each attempt."""
         return self._posts.post(message.body, self._headers)
+
+    def holds(self) -> Holds | None:
+        """Nobody asks a receiver."""
+        return None
 
     def close(self) -> None:
         """End the connection."""

@@ -23,11 +23,12 @@ from pathlib import Path
 
 import orjson
 
+from tradex_ledger.datasets.names import is_name
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.mirrors import delta_log
 from tradex_ledger.mirrors.column_words import NoSuchTypeError
 from tradex_ledger.mirrors.files import Point, lay, make_folder, nowhere, put
-from tradex_ledger.mirrors.port import Held, NotOursError, StrangeMirrorError
+from tradex_ledger.mirrors.port import Held, NotOursError, StrangeMirrorError, held_of
 from tradex_ledger.mirrors.step import Change, Step
 
 KIND = "delta"
@@ -142,9 +143,12 @@ class DeltaMirror:
 
     def _end_of(self, name: str, least: int) -> delta_log.End:
         """Where a table's log ends. Raises `StrangeMirrorError` unless its last commit is one of this ledger."""
-        commits = _commits(self._log(name))
+        numbers = _numbers(self._log(name))
+        commits = len(numbers)
         if commits < least:
             raise StrangeMirrorError(self.name, f"has {commits} commits of {name}, and had {least}")
+        if lost := set(range(commits)) - numbers:
+            raise StrangeMirrorError(self.name, f"has lost commit {min(lost)} of {name}, and has later ones")
         if not commits:
             return delta_log.End(0, 0)
         last = delta_log.told(self._log(name) / delta_log.file_name(commits - 1))
@@ -191,14 +195,22 @@ def read_note(name: str, folder: Path) -> Noted | None:
     """What the note of a mirror says; None where there is none. Raises: `StrangeMirrorError`, `EnvironmentFault`."""
     try:
         said = orjson.loads((folder / NOTE).read_bytes())
-        held = Held(str(said["ledger"]), int(said["position"]), str(said["root"]))
-        return Noted(held, dict(said["commits"]), dict(said["left_out"]))
+        held = held_of(name, said["ledger"], said["position"], said["root"])
+        noted = Noted(held, dict(said["commits"]), dict(said["left_out"]))
     except FileNotFoundError:
         return None
     except (KeyError, TypeError, ValueError):
         raise StrangeMirrorError(name, f"has a note ({NOTE}) that cannot be read") from None
     except OSError as error:
         raise translate(error, f"reading the mirror {name} in {folder}") from error
+    for dataset, said in (*noted.commits.items(), *noted.left_out.items()):
+        if not is_name(dataset):  # it becomes a path
+            raise StrangeMirrorError(name, f"has a note ({NOTE}) of a dataset that is none, {dataset[:80]!r}")
+        if not isinstance(said, int if dataset in noted.commits else str):
+            raise StrangeMirrorError(
+                name, f"has a note ({NOTE}) that says of {dataset} what is none, {str(said)[:80]!r}"
+            )
+    return noted
 
 
 def _note(noted: Noted) -> bytes:
@@ -206,8 +218,7 @@ def _note(noted: Noted) -> bytes:
     return orjson.dumps(said, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
 
-def _commits(log: Path) -> int:
-    """How many commits a log has: those up to the first that is missing, and none may stand behind it."""
-    if not log.is_dir():
-        return 0
-    return len([file for file in log.iterdir() if delta_log.number_of(file.name) is not None])
+def _numbers(log: Path) -> set[int]:
+    """The numbers of the commits that a log has."""
+    found = (delta_log.number_of(file.name) for file in log.iterdir()) if log.is_dir() else ()
+    return {number for number in found if number is not None}

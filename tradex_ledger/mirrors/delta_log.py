@@ -17,6 +17,7 @@ import orjson
 
 from tradex_ledger.domain.day import iso
 from tradex_ledger.mirrors.column_words import delta_struct, has_ntz, typed
+from tradex_ledger.mirrors.port import is_root
 from tradex_ledger.mirrors.step import Change, Shown, Step
 
 _NAME = re.compile(r"([0-9]{20})\.json")
@@ -57,8 +58,9 @@ def told(file: Path) -> Told | None:
     """What a commit says of the ledger; None where it is none of ours, or cannot be read as one."""
     try:
         said = orjson.loads(file.read_bytes().partition(b"\n")[0])["commitInfo"]
-        return Told(str(said["tradexLedger"]), int(said["tradexPosition"]), str(said["tradexRoot"]))
-    except (KeyError, TypeError, ValueError):
+        root = str(said["tradexRoot"])
+        return Told(str(said["tradexLedger"]), int(said["tradexPosition"]), root) if is_root(root) else None
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
 
 

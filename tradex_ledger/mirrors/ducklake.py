@@ -60,7 +60,7 @@ class DuckLakeMirror:
 
     def take(self, steps: Sequence[Step], before: Held | None, upto: Held) -> int:
         """As the port has it."""
-        from tradex_ledger.mirrors.ducklake_facts import facts_of, set_facts
+        from tradex_ledger.mirrors.ducklake_facts import facts_of, is_begun, set_facts
         from tradex_ledger.mirrors.ducklake_writer import Writer
 
         with self.writing() as connection:
@@ -68,6 +68,8 @@ class DuckLakeMirror:
             if held is None:
                 if before is not None:
                     raise StrangeMirrorError(self.name, "was taken away meanwhile")
+                if is_begun(connection):
+                    raise StrangeMirrorError(self.name, "has lost the word of how far it has come")
                 writer = Writer.begin(connection, self.ledger)
             else:
                 self._check(held, before)

@@ -31,7 +31,14 @@ def held_of(said: Mapping[str, str]) -> Held | None:
     """The same of what it says of itself."""
     if not said:
         return None
-    return Held(said.get(f"{OURS}ledger", ""), int(said.get(f"{OURS}position", -1)), said.get(f"{OURS}root", ""))
+    position = str(said.get(f"{OURS}position"))
+    known = int(position) if position.isascii() and position.isdecimal() else -1
+    return Held(said.get(f"{OURS}ledger") or "", known, said.get(f"{OURS}root") or "")
+
+
+def is_begun(connection: Connection) -> bool:
+    """Whether there are snapshots, whatever the catalog says of itself."""
+    return inspect(connection).has_table(t.snapshot.name) and connection.execute(select(t.snapshot)).first() is not None
 
 
 def set_facts(connection: Connection, held: Held, data_path: str, left_out: Mapping[str, str]) -> None:

@@ -14,13 +14,15 @@ import orjson
 
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.extras import check
-from tradex_ledger.mirrors.port import Held, StrangeMirrorError
+from tradex_ledger.mirrors.port import Held, StrangeMirrorError, held_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 _SECONDS = 30
 _FACTS = "select key, value from ducklake_metadata"
+_TORN = ("malformed", "file is not a database")
+"""Words of SQLite."""
 _POSTGRESQL = "postgresql://"
 
 
@@ -30,10 +32,11 @@ class CatalogFault(EnvironmentFault):
     code = "mirror-database"
 
     def __init__(self, name: str, said: object) -> None:
-        super().__init__(
-            f"the catalog of the mirror {name} cannot be used: {str(said).splitlines()[0] if str(said) else said!r}",
-            mend=f"see that its database can be reached and written by this user, then: tradex mirror sync {name}",
-        )
+        text = str(said).splitlines()[0] if str(said) else repr(said)
+        mend = f"see that its database can be reached and written by this user, then: tradex mirror sync {name}"
+        if any(sign in text for sign in _TORN):
+            mend = f"it is no database any more: move its file away; then: tradex mirror rebuild {name}"
+        super().__init__(f"the catalog of the mirror {name} cannot be used: {text}", mend=mend)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +61,17 @@ class CatalogPlace:
             return None
         if not (said.keys() >= {"tradex_ledger", "tradex_position", "tradex_root"}):
             raise StrangeMirrorError(name, "is a catalog that somebody else made")
-        try:
-            return Held(said["tradex_ledger"], int(said["tradex_position"]), said["tradex_root"])
-        except ValueError:
-            raise StrangeMirrorError(name, "has come to a position that is none") from None
+        return held_of(name, said["tradex_ledger"], said["tradex_position"], said["tradex_root"])
 
     def left_out(self, name: str) -> dict[str, str]:
         """The datasets that have no table in it, and why."""
-        found: dict[str, str] = orjson.loads(self.facts(name).get("tradex_left_out", "{}"))
+        text = self.facts(name).get("tradex_left_out", "{}")
+        try:
+            found: object = orjson.loads(text)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or not all(isinstance(why, str) for why in found.values()):
+            raise StrangeMirrorError(name, f"names the datasets that it leaves out in no words, {str(text)[:80]!r}")
         return found
 
     @contextmanager

@@ -120,7 +120,7 @@ def due_since(store: Store, after: int) -> str | None:
 def is_due(store: Store, setting: MirrorSetting) -> bool:
     """Whether readers see something else than a mirror holds: that costs a look, and most saves no more."""
     has = held(setting)
-    return has is None or has_moved(store, MOVES, has.position, END)
+    return has is None or has.position > store.position() or has_moved(store, MOVES, has.position, END)
 
 
 class AfterSaves:

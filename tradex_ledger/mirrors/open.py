@@ -23,6 +23,9 @@ from tradex_ledger.relations.data import ERASED_FILES
 from tradex_ledger.sealing.roots import root_at
 from tradex_ledger.views import AsOf, shared_views
 
+NO_ROOT = "no such position"
+"""What a mirror finds where it asks for the root at a position that the ledger has not."""
+
 
 class NoSuchMirrorError(NotFoundError):
     """The settings name no such mirror."""
@@ -88,7 +91,7 @@ def erased_at(store: Store, position: int) -> Erased:
 def _roots(store: Store) -> Callable[[int], str]:
     @cache
     def root_of(position: int) -> str:
-        return root_at(store, position).hex()
+        return root_at(store, position).hex() if 0 <= position <= store.position() else NO_ROOT
 
     return root_of
 

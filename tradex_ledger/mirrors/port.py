@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from tradex_ledger.errors import EnvironmentFault, RefusedError
 from tradex_ledger.mirrors.step import Step
+
+_LAST = 2**53 - 1
+is_root = re.compile(r"[0-9a-f]{64}").fullmatch
 
 
 class Held(NamedTuple):
@@ -59,6 +63,18 @@ class StrangeMirrorError(RefusedError):
             f"the mirror {name} {problem}: it is not written on",
             mend=f"nothing in it is the truth; make it again: tradex mirror rebuild {name}",
         )
+
+
+def held_of(name: str, ledger: object, position: object, root: object) -> Held:
+    """What lies in a mirror's place and says how far it has come: a text of somebody else, until it is held against the
+    ledger. Raises `StrangeMirrorError`."""
+    if isinstance(position, str) and position.isascii() and position.isdecimal() and len(position) <= len(str(_LAST)):
+        position = int(position)
+    if not isinstance(position, int) or isinstance(position, bool) or not 0 <= position <= _LAST:
+        raise StrangeMirrorError(name, f"has come to a position that is none ({str(position)[:20]!r})")
+    if not isinstance(ledger, str) or not isinstance(root, str) or not is_root(root):
+        raise StrangeMirrorError(name, f"is as of position {position} of a record that is none")
+    return Held(ledger, position, root)
 
 
 class NotOursError(RefusedError):
