@@ -55,7 +55,13 @@ def main() -> None:
     place = asked.get("place")
     kind = "postgres" if str(place).startswith("postgres:") else "sqlite"
     extensions = ["delta"] if place is None else [f"{kind}_scanner", "ducklake"]
-    connection = connect(*extensions)
+    connection = connect(*(["httpfs"] if asked.get("s3") else []), *extensions)
+    if reached := asked.get("s3"):
+        host = reached["endpoint"].partition("://")[2]
+        connection.execute(
+            f"create secret (type s3, key_id '{reached['key_id']}', secret '{reached['secret']}', region 'us-east-1', "
+            f"endpoint '{host}', url_style 'path', use_ssl false)"
+        )
     if place is not None:
         quoted = f"ducklake:{place}".replace("'", "''")
         then = f", snapshot_version {asked['then']}" if asked.get("then") else ""

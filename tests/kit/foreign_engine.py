@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import subprocess
@@ -14,13 +15,16 @@ from typing import Any
 import duckdb
 import pytest
 
-from tests.kit import duckdb_155
+from tests.kit import duckdb_155, s3
 from tests.kit.tree import ROOT
 from tradex_ledger.workspace import Workspace
 
 NEEDED = (
     "duckdb==1.5.5",
-    *(f"duckdb-extension-{name}==1.5.5" for name in ("delta", "ducklake", "sqlite-scanner", "postgres-scanner")),
+    *(
+        f"duckdb-extension-{name}==1.5.5"
+        for name in ("delta", "ducklake", "sqlite-scanner", "postgres-scanner", "httpfs")
+    ),
     "pytz",
 )
 QUICKLY = ("--quiet", "--retries=1", "--timeout=20", "--only-binary=:all:")
@@ -36,7 +40,8 @@ def python() -> Path:
     cannot be had."""
     if named := os.environ.get(PLACE):
         return Path(named)
-    room = ROOT / ".pytest_cache" / f"duckdb-1.5.5-python-3.{sys.version_info.minor}"
+    needed = hashlib.sha256(" ".join(NEEDED).encode()).hexdigest()[:8]
+    room = ROOT / ".pytest_cache" / f"duckdb-1.5.5-{needed}-python-3.{sys.version_info.minor}"
     room.mkdir(parents=True, exist_ok=True)
     with (room / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -54,10 +59,14 @@ def python() -> Path:
     return made
 
 
-def ask(place: str | None, asks: list[dict[str, Any]], then: int | None = None) -> list[Found]:
-    """What DuckDB 1.5.5 finds, of a DuckLake catalog (as of a snapshot), or (None) of Delta tables: `duckdb_155.py`."""
+def ask(
+    place: str | None, asks: list[dict[str, Any]], then: int | None = None, objects: s3.Store | None = None
+) -> list[Found]:
+    """What DuckDB 1.5.5 finds, of a DuckLake catalog (as of a snapshot), or (None) of Delta tables: `duckdb_155.py`;
+    the files may be in an object store."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    said = json.dumps({"place": place, "asks": asks, "then": then})
+    reached = {"endpoint": objects.endpoint, "key_id": s3.KEY, "secret": s3.SECRET} if objects else None
+    said = json.dumps({"place": place, "asks": asks, "then": then, "s3": reached})
     script = str(Path(duckdb_155.__file__))
     ended = subprocess.run(
         [str(python()), script], input=said, capture_output=True, text=True, check=False, env=environment
