@@ -11,19 +11,18 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from tests import worlds
-from tests.deploy import parts
-from tests.kit import small
-from tradex_ledger.audit.look import Look
-from tradex_ledger.audit.metrics import metrics
+from tests.deploy import parts, promql
+from tests.feeds import told
+from tests.kit import mirrored, small
+from tradex_ledger.audit.openmetrics import render
 
 BOARD = parts.DEPLOY / "grafana" / "tradex.json"
 RULES = parts.DEPLOY / "prometheus" / "tradex.rules.yml"
-NAME = re.compile(r"\b(?:tradex|node)_[a-z_]+\b")
-OTHERS = {"node_textfile_mtime_seconds"}
+OTHERS: dict[str, dict[str, set[str]]] = {"node_textfile_mtime_seconds": {"file": set()}}
 """Of node-exporter."""
-LABEL = re.compile(r"(\w+)(?:=~?|!=|!~)\"|by \(([\w, ]+)\)|\{\{ ?(?:\$labels\.)?(\w+) ?\}\}")
+SAID = re.compile(r"\{\{ ?(?:\$labels\.)?([a-z]\w*) ?\}\}")
 
 
 def board() -> Any:
@@ -44,40 +43,82 @@ def asked() -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
-    """Each name that can be asked for, with the labels it has."""
-    look = Look.open(worlds.copied(tmp_path_factory.mktemp("board")))
-    found = {
-        one.name + ("_total" if one.kind == "counter" else ""): {name for to, _ in one.samples for name, _ in to}
-        for one in metrics(look, small.Ticking().now)
-    }
-    found["tradex_alerts_total"] |= {"alert"}  # of this world nobody had to hear
-    for name in found:
-        if name.startswith(("tradex_feed_", "tradex_mirror_")):
-            found[name] |= {"name", "kind"}
-        if name == "tradex_checkpoint_age_seconds":
-            found[name] |= {"where"}
+def known(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, set[str]]]:
+    """Each name that can be asked for, as `tradex metrics` prints it, with the labels it has and their values there.
+
+    The workspace has all that is told of: feeds, mirrors, alerts, heads.
+    """
+    ws = told.copied(tmp_path_factory.mktemp("board"))
+    mirrored.name_mirrors(ws)
+    told.feed(ws, "lineage", "file:lineage.jsonl")
+    with small.reopen(ws) as workspace:
+        look = workspace.audit.look
+        text = render(look.metrics(now=workspace.core.clock(), mirrors=workspace.mirrors.all()))
+    found: dict[str, dict[str, set[str]]] = {}
+    for family in text_string_to_metric_families(text):
+        found.setdefault(family.name + ("_total" if family.type == "counter" else ""), {})
+        for sample in family.samples:
+            for label, value in sample.labels.items():
+                found[sample.name].setdefault(label, set()).add(value)
     return found
 
 
-def test_each_expression_asks_for_metrics_that_there_are(known: dict[str, set[str]]):
+def problems(known: dict[str, dict[str, set[str]]], expression: str, around: str = "") -> list[str]:
+    """What an expression asks for that there is not: names, labels of the very metric that they are asked of (by a
+    selector, or by an aggregation over it), values of labels; and what is said around it of labels that are left."""
+    asked = promql.parse(expression)
+    found = [f"no metric {name}" for name in asked.names if name not in known.keys() | OTHERS.keys()]
+    left: set[str] = set()
+    for selector in asked.selectors:
+        labels = {**OTHERS, **known}.get(selector.name, {})
+        found += [f"{selector.name} has no label {label}" for label, _, _ in selector.matchers if label not in labels]
+        found += [
+            f"{selector.name} never has {label}={value}"
+            for label, operator, value in selector.matchers
+            if operator == "=" and value not in labels.get(label, {value})
+        ]
+        found += [
+            f"{selector.name} has no label {label} to go by" for label in selector.by or () if label not in labels
+        ]
+        left |= labels.keys() if selector.by is None else set(selector.by)
+    found += [f"{label} is not left to be said" for label in set(SAID.findall(around)) - left]
+    return found
+
+
+def test_each_expression_asks_for_metrics_and_labels_that_there_are(known: dict[str, dict[str, set[str]]]):
     for expression, around in asked():
-        names = set(NAME.findall(expression))
-        assert names, expression
-        assert names <= known.keys() | OTHERS, expression
-        labels = {"file"}.union(*(known.get(name, set()) for name in names))
-        used = {one for found in LABEL.findall(f"{expression} {around}") for text in found for one in text.split(", ")}
-        assert used - {""} <= labels, (expression, around)
-        assert expression.count("(") == expression.count(")")
+        assert promql.parse(expression).selectors, expression
+        assert problems(known, expression, around) == [], expression
 
 
-def test_an_expression_that_asks_for_something_else_would_be_found(known: dict[str, set[str]]):
-    assert not set(NAME.findall("rate(tradex_ledger_event_total[1h])")) <= known.keys()
-    assert [found for found in LABEL.findall('x{state="FAILED"} {{layer}}')] == [("state", "", ""), ("", "", "layer")]
+@pytest.mark.parametrize(
+    ("expression", "around", "problem"),
+    [
+        ("rate(tradex_ledger_event_total[1h])", "", "no metric tradex_ledger_event_total"),
+        ("tradex_ledger_events > 0", "", "no metric tradex_ledger_events"),
+        ('sum(tradex_runs{state="FAILED"})', "", "tradex_runs has no label state"),
+        ('sum(tradex_runs{status="FAILLED"})', "", "tradex_runs never has status=FAILLED"),
+        ("sum by (layer) (tradex_runs)", "", "tradex_runs has no label layer to go by"),
+        ("sum(tradex_runs) by (layer)", "", "tradex_runs has no label layer to go by"),
+        ("sum by (kind) (tradex_runs) > 0", "{{ $labels.status }}", "status is not left to be said"),
+        ("sum(tradex_runs)", "{{kind}}", "kind is not left to be said"),
+        ('tradex_runs_late > 0 or tradex_feed_failing{layer="x"}', "", "tradex_feed_failing has no label layer"),
+    ],
+)
+def test_an_expression_that_asks_for_something_else_is_found(
+    known: dict[str, dict[str, set[str]]], expression: str, around: str, problem: str
+):
+    assert problems(known, expression, around) == [problem]
 
 
-def test_all_that_goes_wrong_by_a_metric_is_on_the_board_or_in_a_rule(known: dict[str, set[str]]):
-    said = {name for expression, _ in asked() for name in NAME.findall(expression)}
+def test_a_metric_that_is_called_otherwise_is_missed(known: dict[str, dict[str, set[str]]]):
+    for name in {one.name for expression, _ in asked() for one in promql.parse(expression).selectors} - OTHERS.keys():
+        others = {other: labels for other, labels in known.items() if other != name} | {f"{name}_now": known[name]}
+        assert [text for expression, _ in asked() for text in problems(others, expression)], name
+
+
+def test_all_that_goes_wrong_by_a_metric_is_on_the_board_or_in_a_rule(known: dict[str, dict[str, set[str]]]):
+    said = {name for expression, _ in asked() for name in promql.parse(expression).names}
     beside = {  # what a person asks for who looks closer
         "tradex_ledger_last_event_age_seconds",
         "tradex_cursor_timestamp_seconds",
