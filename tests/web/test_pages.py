@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from tests import worlds
 from tests.kit import small
 from tests.kit.visits import Visit
+from tradex_ledger.audit.draw import words
 from tradex_ledger.views import projected
-from tradex_ledger.web import words
 
 HOSTILE = "<script>alert(1)</script>\"><img src=x onerror=alert(2)> ' {{ 7*7 }} javascript:alert(3)"
 

@@ -12,10 +12,10 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from tradex_ledger.audit.draw import words
+from tradex_ledger.audit.draw.icons import icon
 from tradex_ledger.clock import new_token
-from tradex_ledger.web import words
 from tradex_ledger.web.at import At, at_of
-from tradex_ledger.web.draw.icons import icon
 from tradex_ledger.web.draw.slider import slider
 from tradex_ledger.web.moments import Moment, moments_of
 from tradex_ledger.web.site import Site

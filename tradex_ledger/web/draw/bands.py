@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from tradex_ledger.web.draw.svg import picture, tag
+from tradex_ledger.audit.draw.svg import picture, tag
 
 WIDTH, HEIGHT = 330, 18
 

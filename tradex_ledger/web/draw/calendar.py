@@ -11,12 +11,12 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from tradex_ledger.audit.documents.calendar import Calendar, Row
+from tradex_ledger.audit.draw.icons import shape
+from tradex_ledger.audit.draw.svg import tag, text
+from tradex_ledger.audit.draw.words import day as said_day
+from tradex_ledger.audit.draw.words import month
 from tradex_ledger.relations.days import CalendarCell
 from tradex_ledger.web.at import At
-from tradex_ledger.web.draw.icons import shape
-from tradex_ledger.web.draw.svg import tag, text
-from tradex_ledger.web.words import day as said_day
-from tradex_ledger.web.words import month
 
 CELL, ROW, TOP = 17, 24, 40
 NAMES = 168

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from tradex_ledger.web.draw.svg import picture, tag, text
+from tradex_ledger.audit.draw.svg import picture, tag, text
 
 WIDTH, GAP, BOX, ARC = 152, 64, 44, 40
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from tradex_ledger.web.draw.svg import picture, tag, text
-from tradex_ledger.web.words import number, short_day
+from tradex_ledger.audit.draw.svg import picture, tag, text
+from tradex_ledger.audit.draw.words import number, short_day
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 1000, 170, 54, 20
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from tradex_ledger.audit.draw.svg import tag
+from tradex_ledger.audit.draw.words import moment as when
+from tradex_ledger.audit.draw.words import short_day
 from tradex_ledger.web.at import At
-from tradex_ledger.web.draw.svg import tag
 from tradex_ledger.web.moments import Moment
-from tradex_ledger.web.words import moment as when
-from tradex_ledger.web.words import short_day
 
 HEIGHT = 34
 MOST = 240

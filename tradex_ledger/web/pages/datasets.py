@@ -11,10 +11,10 @@ from starlette.responses import Response
 
 from tradex_ledger.audit.documents.held import Held
 from tradex_ledger.audit.documents.held import datasets as of_all
+from tradex_ledger.audit.draw.words import many
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.web.draw.closure import Arrow, Box, closure
 from tradex_ledger.web.frame import Frame, page
-from tradex_ledger.web.words import many
 
 
 class Listing(NamedTuple):

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from tradex_ledger.audit.documents.run import RunDocument
+from tradex_ledger.audit.draw.words import day, many
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.domain.approval import in_words
 from tradex_ledger.errors import ConflictError, NotFoundError, UsageError
@@ -26,7 +27,6 @@ from tradex_ledger.web.frame import Frame
 from tradex_ledger.web.site import Site
 from tradex_ledger.web.statuses import status_of
 from tradex_ledger.web.tokens import is_token
-from tradex_ledger.web.words import day, many
 from tradex_ledger.workspace import Workspace
 from tradex_ledger.workspace.approvals import Handed
 from tradex_ledger.workspace.deciding import May

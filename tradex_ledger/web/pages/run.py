@@ -14,6 +14,9 @@ from starlette.responses import Response
 from tradex_ledger.audit.diff import Differing
 from tradex_ledger.audit.documents.plan import Share
 from tradex_ledger.audit.documents.run import RunDocument
+from tradex_ledger.audit.draw.grid import plan_grid
+from tradex_ledger.audit.draw.times import begins, life, work
+from tradex_ledger.audit.draw.words import days, many
 from tradex_ledger.audit.log import Line, Log, story
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.errors import TradexError
@@ -25,8 +28,6 @@ from tradex_ledger.views import AsOf, NoSuchPositionError
 from tradex_ledger.web.at import At
 from tradex_ledger.web.draw.bands import bands
 from tradex_ledger.web.draw.closure import Arrow, Box, closure
-from tradex_ledger.web.draw.grid import plan_grid
-from tradex_ledger.web.draw.times import begins, life, work
 from tradex_ledger.web.frame import Frame, page
 from tradex_ledger.web.pages import went
 from tradex_ledger.web.pages.decide import Deciding, deciding
@@ -36,7 +37,6 @@ from tradex_ledger.web.pages.parts import waiting
 from tradex_ledger.web.pages.rows import Changed, changed
 from tradex_ledger.web.site import Site
 from tradex_ledger.web.statuses import status_of, title
-from tradex_ledger.web.words import days, many
 
 SAMPLES = 8
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from tradex_ledger.audit.documents.calendar import Calendar, calendar
 from tradex_ledger.audit.documents.feeds import feeds
 from tradex_ledger.audit.documents.followers import Behind, behind
+from tradex_ledger.audit.draw.words import many
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.relations.runs import PIPELINE_STATE, RUNS, SOURCE_LOOKS, PipelineState, SourceLook
 from tradex_ledger.web.draw.calendar import drawn
@@ -20,7 +21,6 @@ from tradex_ledger.web.pages.listed import Line, lines_of
 from tradex_ledger.web.pages.look import SOURCE
 from tradex_ledger.web.pages.until import DAY, until
 from tradex_ledger.web.statuses import status_of, urgency
-from tradex_ledger.web.words import many
 from tradex_ledger.workspace.mirrors import standing
 
 NEWEST = 8

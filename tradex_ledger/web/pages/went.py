@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from tradex_ledger.audit.documents.plan import Share
 from tradex_ledger.audit.documents.run import RunDocument
+from tradex_ledger.audit.draw.times import Bar, Step
+from tradex_ledger.audit.draw.words import duration, many, number, size
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.domain.day import date_of, day_of, span
 from tradex_ledger.domain.facts import facts_of
@@ -16,8 +18,6 @@ from tradex_ledger.domain.plan import ASKED, Edge
 from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.relations.days import PLANS
 from tradex_ledger.web.draw.bands import Band
-from tradex_ledger.web.draw.times import Bar, Step
-from tradex_ledger.web.words import duration, many, number, size
 
 _COSTS = """
     select rows_low, rows_likely, rows_high, rows_actual, bytes_low, bytes_likely, bytes_high, bytes_actual,

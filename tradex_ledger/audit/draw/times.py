@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from tradex_ledger.web.draw.svg import picture, tag, text
-from tradex_ledger.web.words import duration, many, moment
+from tradex_ledger.audit.draw.svg import picture, tag, text
+from tradex_ledger.audit.draw.words import duration, many, moment
 
 STEP, LIFE_HEIGHT = 150, 74
 WORK_WIDTH, ROW, LEFT = 640, 22, 150

@@ -7,9 +7,9 @@ from datetime import date, timedelta
 
 from markupsafe import Markup
 
-from tradex_ledger.web.draw.icons import shape
-from tradex_ledger.web.draw.svg import picture, tag, text
-from tradex_ledger.web.words import day as said_day
+from tradex_ledger.audit.draw.icons import shape
+from tradex_ledger.audit.draw.svg import picture, tag, text
+from tradex_ledger.audit.draw.words import day as said_day
 
 LEFT, CELL, ROW = 158, 17, 22
 MOST = 184

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from tradex_ledger.web.draw.svg import tag
+from tradex_ledger.audit.draw.svg import tag
 
 _LINE = {
     "planned": "M8 3.5 12.5 8 8 12.5 3.5 8Z",
