@@ -26,7 +26,7 @@ from tradex_ledger.audit.bundle import (
     sums,
 )
 from tradex_ledger.audit.decisions import unsound
-from tradex_ledger.audit.report import FORM, form_of, report
+from tradex_ledger.audit.report import FORMS, form_of, report
 from tradex_ledger.errors import NotFoundError, TradexError
 from tradex_ledger.ledger.backup import LONGEST
 from tradex_ledger.ledger.entry import Entry, canonical, parse
@@ -164,11 +164,12 @@ def _told(files: Mapping[str, bytes], subject: Subject, entries: Sequence[Entry]
     found = files.get(REPORT)
     if found is None:
         return
-    if (form := form_of(found)) != FORM:
+    form = form_of(found)
+    if form not in FORMS:
         yield Finding(
             REPORT, "it is no report" if form is None else f"its form {form} is of another release: check with that"
         )
         return
     leaves = [files[f"{ENTRIES}/{number(entry.position)}.json"] for entry in entries]
-    if report(subject, entries, leaves, files[CHECKPOINT].decode()) != found:
+    if report(subject, entries, leaves, files[CHECKPOINT].decode(), form=form) != found:
         yield Finding(REPORT, "it is not what the events say")

@@ -16,7 +16,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from tradex_ledger import resources
-from tradex_ledger.audit.report_facts import facts, leaf
+from tradex_ledger.audit.report_facts import facts, leaf, told_of
 from tradex_ledger.audit.report_words import Fact
 from tradex_ledger.errors import BrokenLedgerError
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from tradex_ledger.ledger.entry import Entry
 
 _FORM = re.compile(rb'<meta name="tradex-report" content="v([0-9]{1,6})">')
-FORM = 1
+FORM = 2
+FORMS = frozenset({1, 2})
+"""Those that can be made: what was laid in another form is made again in that."""
 # What cannot be seen, or turns the direction of what stands behind it; a newline and a tab are what they are.
 _UNSEEN = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
@@ -61,6 +63,7 @@ def report(
     archive: bytes | None = None,
     rows: Mapping[str, object] | None = None,
     position: int | None = None,
+    form: int = FORM,
 ) -> bytes:
     """The report of a run as of a head: of its `entries` with the bytes of each (`leaves`), and the head's `note`.
 
@@ -68,13 +71,15 @@ def report(
     which `position` it is, where that is not the head's.
     Raises `StrangeEventError`.
     """
-    style = resources.read_text("schema", "evidence", f"report.v{FORM}.css")
+    at = subject.head.size if position is None else position
+    foot = f"{subject.run} · position {at} · head {subject.head.root.hex()}"
+    style = resources.read_text("schema", "evidence", f"report.v{form}.css").replace("@FOOT@", foot)
     digest = b64encode(sha256(style.encode()).digest()).decode()
     told: dict[str, Any] = {
-        **_facts(subject, entries),
+        **_facts(subject, entries, form),
         "head": {"size": subject.head.size, "root": subject.head.root.hex(), "note": note},
         "leaves": [Fact(position=e.position, hash=leaf(b)) for e, b in zip(entries, leaves, strict=True)],
-        "position": subject.head.size if position is None else position,
+        "position": at,
         "count": len(entries),
         "verify": verify,
         "rows": rows,
@@ -82,22 +87,39 @@ def report(
         "archive_bytes": 0 if archive is None else len(archive),
         "archive_digest": "" if archive is None else sha256(archive).hexdigest(),
     }
-    return _rendered(told, style, digest).encode()
+    return _rendered(told if form == 1 else told | _in_short(told), style, digest, form).encode()
 
 
-def _facts(subject: Subject, entries: Sequence[Entry]) -> Fact:
+def _in_short(told: Mapping[str, Any]) -> Fact:
+    """What is folded is named by its size and digest, and what changed is summed up."""
+    from tradex_ledger.audit import report_brief as brief
+
+    rows = told["rows"]
+    texts = {name: [one | brief.weighed(one["text"]) for one in told[name]] for name in ("definitions", "policies")}
+    summed = rows and {"summed": brief.summed(rows["partitions"]), "chosen": brief.chosen(rows["samples"])}
+    words = brief.weighed(told["verify"])
+    return {**texts, "rows": rows and rows | summed, "verify": words, "leaves": brief.leaves(told["leaves"])}
+
+
+def _facts(subject: Subject, entries: Sequence[Entry], form: int) -> Fact:
     try:
-        return facts(subject, entries)
+        found = facts(subject, entries)
+        if form == 1:
+            return found
+        from tradex_ledger.audit.report_brief import brief
+
+        own = [entry for entry in entries if entry.stream == subject.run]
+        return found | brief(own, told_of(subject.run, entries), found)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise StrangeEventError(subject.run, error) from error
 
 
-def _rendered(told: Mapping[str, Any], style: str, digest: str) -> str:
+def _rendered(told: Mapping[str, Any], style: str, digest: str, form: int) -> str:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, finalize=_spelled, keep_trailing_newline=True)
-    template = environment.from_string(resources.read_text("schema", "evidence", f"report.v{FORM}.html"))
+    template = environment.from_string(resources.read_text("schema", "evidence", f"report.v{form}.html"))
     return template.render(**told, style=Markup(style), style_digest=Markup(digest))
 
 

@@ -212,8 +212,7 @@ def _steps(own: Sequence[Entry]) -> Iterator[Fact]:
 
 def _events(run: str, entries: Sequence[Entry]) -> Iterator[Fact]:
     """The run's events and those that name it; what was built of one dataset in one save is one line."""
-    told = [entry for entry in entries if entry.stream == run or _names(entry, run)]
-    for (topic, _, _), found in groupby(told, key=_saved_with):
+    for (topic, _, _), found in groupby(told_of(run, entries), key=_saved_with):
         some = list(found)
         first, last = some[0], some[-1]
         yield Fact(
@@ -224,6 +223,11 @@ def _events(run: str, entries: Sequence[Entry]) -> Iterator[Fact]:
             stream="" if first.stream == run else first.stream,
             said=_folded(some) if len(some) > 1 else "; ".join(f"{name} {text}" for name, text in named(first.data)),
         )
+
+
+def told_of(run: str, entries: Sequence[Entry]) -> list[Entry]:
+    """The run's events, and those that name it."""
+    return [entry for entry in entries if entry.stream == run or _names(entry, run)]
 
 
 def _names(entry: Entry, run: str) -> bool:

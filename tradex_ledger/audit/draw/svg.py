@@ -38,5 +38,10 @@ def picture(
     )
 
 
+def cut(said: str, most: int) -> str:
+    """Words for a place that has room for so many characters: there, nothing makes a new line."""
+    return said if len(said) <= most else f"{said[: most - 1]}…"
+
+
 def _text(value: object) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

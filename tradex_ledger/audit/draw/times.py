@@ -10,10 +10,14 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from tradex_ledger.audit.draw.svg import picture, tag, text
+from tradex_ledger.audit.draw.grid import LONGEST, left_of
+from tradex_ledger.audit.draw.svg import cut, picture, tag, text
 from tradex_ledger.audit.draw.words import duration, many, moment
 
 STEP, LIFE_HEIGHT = 150, 74
+_ROUND = "m-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0Z"
+_TONES = {"bad": "m-6 0l6-6 6 6-6 6Z", "decide": "m-5-5h10v10h-10Z"}
+"""What is not well has a shape of its own, so that no tone hangs on colour."""
 WORK_WIDTH, ROW, LEFT = 640, 22, 150
 _CUT = 0.12
 """A gap longer than that part of all the work is drawn as long as this, and marked."""
@@ -42,51 +46,54 @@ class Bar(NamedTuple):
     is_told: bool = True
 
 
-def life(steps: Sequence[Step]) -> Markup:
-    """Steps in a row, each as wide as its words; how long it took from one to the next stands between."""
+def life(steps: Sequence[Step], wide: int | None = None) -> Markup:
+    """Steps in rows of `wide` (None: in one), each as wide as its words; how long it took from one to the next stands
+    between."""
+    wide = max(1, min(len(steps), wide or len(steps)))
     drawn: list[Markup] = []
     for number, one in enumerate(steps):
-        x = 8 + number * STEP
+        x, y = 8 + number % wide * STEP, number // wide * LIFE_HEIGHT
         if number + 1 < len(steps):
-            drawn.append(tag("line", x1=x, y1=22, x2=x + STEP, y2=22, class_="rail"))
+            drawn.append(tag("line", x1=x, y1=y + 22, x2=x + STEP, y2=y + 22, class_="rail"))
             after = steps[number + 1]
             if one.at is not None and after.at is not None:
                 waited = duration(max(0.0, (after.at - one.at).total_seconds()))
-                drawn.append(text(x + STEP / 2, 14, waited, "between", "middle"))
-        drawn.append(tag("circle", cx=x, cy=22, r=5, class_=f"step s-{one.tone}"))
-        drawn.append(text(x - 5, 44, one.what, f"what s-{one.tone}"))
-        drawn.append(text(x - 5, 58, one.by, "by"))
+                drawn.append(text(x + STEP / 2, y + 14, waited, "between", "middle"))
+        drawn.append(tag("path", d=f"M{x} {y + 22}{_TONES.get(one.tone, _ROUND)}", class_=f"step s-{one.tone}"))
+        drawn.append(text(x - 5, y + 44, cut(one.what, 22), f"what s-{one.tone}"))
+        drawn.append(text(x - 5, y + 58, cut(one.by, 22), "by"))
         if one.at is not None:
-            drawn.append(text(x - 5, 71, moment(one.at, seconds=True), "by"))
+            drawn.append(text(x - 5, y + 71, moment(one.at, seconds=True), "by"))
     told = ", ".join(
         f"{one.what}{' by ' + one.by if one.by else ''} {moment(one.at) if one.at else ''}".strip() for one in steps
     )
-    return picture(max(1, len(steps)) * STEP + 10, LIFE_HEIGHT, *drawn, label=f"Its life: {told}", class_="life")
+    height = LIFE_HEIGHT * -(-max(1, len(steps)) // wide)
+    return picture(wide * STEP + 10, height, *drawn, label=f"Its life: {told}", class_="life")
 
 
 def work(bars: Sequence[Bar]) -> Markup:
     """A row a dataset, in the order of the plan."""
     rows = list(dict.fromkeys(bar.row for bar in bars))
-    spans = _merged(bars)
+    spans, left = _merged(bars), left_of(rows, LEFT)
     total = sum((end - begin).total_seconds() for begin, end in spans) or 0.001
     gaps = [(after[0] - before[1]).total_seconds() for before, after in pairwise(spans)]
-    cut = [min(gap, total * _CUT) for gap in gaps]
-    scale = (WORK_WIDTH - LEFT - 70) / (total + sum(cut))
+    gaps_drawn = [min(gap, total * _CUT) for gap in gaps]
+    scale = (WORK_WIDTH - left - 70) / (total + sum(gaps_drawn))
     height = ROW * len(rows) + 24
 
     def at(when: datetime) -> float:
         x = 0.0
         for number, (begin, end) in enumerate(spans):
             if when <= end:
-                return LEFT + (x + max(0.0, (when - begin).total_seconds())) * scale
-            x += (end - begin).total_seconds() + (cut[number] if number < len(cut) else 0)
-        return LEFT + x * scale
+                return left + (x + max(0.0, (when - begin).total_seconds())) * scale
+            x += (end - begin).total_seconds() + (gaps_drawn[number] if number < len(gaps_drawn) else 0)
+        return left + x * scale
 
     drawn = [tag("line", x1=at(begin), y1=4, x2=at(begin), y2=height - 20, class_="grid") for begin, _ in spans[:40]]
     if len(spans) == 1:
         drawn += _seconds(spans[0][0], total, at, height)
     for number, gap in enumerate(gaps):
-        if gap > cut[number]:
+        if gap > gaps_drawn[number]:
             x = (at(spans[number][1]) + at(spans[number + 1][0])) / 2
             drawn.append(tag("path", d=f"M{x - 3:.1f} 4v{height - 24}m6 0V4", class_="cut"))
             drawn.append(text(x, height - 6, f"{duration(gap)} later", "tick", "middle"))
@@ -104,7 +111,7 @@ def work(bars: Sequence[Bar]) -> Markup:
         own = [bar for bar in bars if bar.row == row]
         said = many(sum(bar.days for bar in own), "day")
         drawn.append(text(at(max(bar.end for bar in own)) + 7, 4 + number * ROW + 13, said, "tick"))
-    drawn += [text(0, 4 + number * ROW + 13, row, "row") for number, row in enumerate(rows)]
+    drawn += [text(0, 4 + number * ROW + 13, cut(row, LONGEST), "row") for number, row in enumerate(rows)]
     return picture(
         WORK_WIDTH, height, *drawn, label=f"Its work: {duration(total)} on {len(rows)} datasets", class_="work"
     )

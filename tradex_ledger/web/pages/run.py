@@ -17,6 +17,7 @@ from tradex_ledger.audit.documents.run import RunDocument
 from tradex_ledger.audit.draw.grid import plan_grid
 from tradex_ledger.audit.draw.times import begins, life, work
 from tradex_ledger.audit.draw.words import days, many
+from tradex_ledger.audit.lived import cells_of, steps_of
 from tradex_ledger.audit.log import Line, Log, story
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.errors import TradexError
@@ -125,7 +126,7 @@ def _whole(reader: Reader, site: Site, at: At, run_id: str) -> Whole:
     built = went.built_of(entries)
     judged = document.judgement
     shares = judged.by_dataset if judged else went.shares_of(entries)
-    cells = went.cells_of(document, built)
+    cells = cells_of(entries)
     bars = went.bars_of(reader, run_id)
     return Whole(
         document=document,
@@ -134,7 +135,7 @@ def _whole(reader: Reader, site: Site, at: At, run_id: str) -> Whole:
         touches=_touches(document, shares),
         grid=plan_grid([share.dataset for share in shares], cells) if cells else None,
         costs=[*bands(went.costs_of(reader, run_id))],
-        life=life(went.steps_of(entries, document.status)),
+        life=life(steps_of(entries, document.status)),
         work=work(bars) if bars else None,
         begins=begins(bars),
         decisions=went.decisions_of(entries),

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from tradex_ledger.audit.documents.plan import Share
-from tradex_ledger.audit.documents.run import RunDocument
-from tradex_ledger.audit.draw.times import Bar, Step
+from tradex_ledger.audit.draw.times import Bar
 from tradex_ledger.audit.draw.words import duration, many, number, size
 from tradex_ledger.audit.reader import Reader
-from tradex_ledger.domain.day import date_of, day_of, span
+from tradex_ledger.domain.day import date_of, day_of
 from tradex_ledger.domain.facts import facts_of
 from tradex_ledger.domain.plan import ASKED, Edge
 from tradex_ledger.ledger.entry import Entry
@@ -26,31 +25,6 @@ _COSTS = """
     from costs
     where run_id = ?
 """
-_STEPS = {
-    "backfill.requested": ("asked", "good"),
-    "incremental_run.started": ("started", "good"),
-    "backfill.approved": ("approved", "good"),
-    "backfill.rejected": ("rejected", "bad"),
-    "backfill.expired": ("expired", "bad"),
-    "backfill.paused": ("paused", "decide"),
-    "backfill.resumed": ("resumed", "good"),
-    "run.held": ("held", "decide"),
-    "run.released": ("released", "good"),
-    "backfill.failed": ("failed", "bad"),
-    "incremental_run.failed": ("failed", "bad"),
-    "backfill.cancelled": ("cancelled", "bad"),
-    "incremental_run.cancelled": ("cancelled", "bad"),
-    "run.published": ("published", "good"),
-    "backfill.reverted": ("taken back", "bad"),
-}
-_TO_COME = {
-    "PLANNED": "waits for an approval",
-    "APPROVED": "waits for a worker",
-    "RUNNING": "at work",
-    "HELD": "waits for a release",
-    "PAUSED": "waits to be resumed",
-    "FAILED": "waits for somebody",
-}
 _DECISIONS = {
     "backfill.approved": ("approved it", "check", "good"),
     "backfill.rejected": ("rejected it", "rejected", "bad"),
@@ -171,18 +145,6 @@ def shares_of(entries: Sequence[Entry]) -> list[Share]:
     ]
 
 
-def cells_of(document: RunDocument, built: Built) -> Mapping[tuple[str, date], str]:
-    """Each day of the plan with what became of it."""
-    found = {}
-    for window in document.planned:
-        for day in span(window.first, window.last):
-            found[window.dataset, date_of(day)] = "to do"
-    if document.asked is not None and document.plan is not None and "bronze" in document.asked.layers:
-        for day in span(document.asked.first, document.asked.last):
-            found.setdefault((document.run.subject, date_of(day)), "to do")
-    return {**found, **{key: what for key, what in built.outcomes.items() if "__" not in key[0]}}
-
-
 def in_words(edge: Edge, layer: str = "") -> str:
     """Why a dataset is in a plan."""
     if edge.because == ASKED and layer == "bronze":
@@ -248,22 +210,6 @@ def _said(actual: float | None, likely: float | None, words: object) -> str:
     if actual is not None:
         return str(words(actual))
     return "nobody knows" if likely is None else f"≈ {words(likely)}"
-
-
-def steps_of(entries: Sequence[Entry], status: str) -> list[Step]:
-    """The life of a run: who did what when; the first layer of each stretch of work is a step."""
-    steps: list[Step] = []
-    is_working = False
-    for entry in entries:
-        what, tone = _STEPS.get(entry.topic, (None, "good"))
-        if entry.topic == "run.layer_started" and not is_working:
-            what, is_working = "worked", True
-        elif what is not None:
-            is_working = False
-        if what is not None and not (what == "published" and steps and steps[-1].what == what):
-            steps.append(Step(what, entry.by, datetime.fromisoformat(entry.at), tone))
-    waits = _TO_COME.get(status)
-    return [*steps, *([Step(waits, "", None, "open")] if waits else [])]
 
 
 def decisions_of(entries: Sequence[Entry]) -> list[Decision]:
