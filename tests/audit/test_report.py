@@ -26,11 +26,17 @@ from tests.kit.lake_folder import root_of
 from tradex_ledger.audit import bundle
 from tradex_ledger.audit.bundle_check import checked
 from tradex_ledger.audit.evidence import gathered, lacking
-from tradex_ledger.audit.report import FORM, StrangeEventError, archive_of, form_of, report
+from tradex_ledger.audit.lived import bars_of
+from tradex_ledger.audit.reader import Reader
+from tradex_ledger.audit.report import FORM, FORMS, StrangeEventError, archive_of, form_of, report
 from tradex_ledger.audit.report_facts import facts
+from tradex_ledger.ledger.ask import of_stream
 from tradex_ledger.ledger.backup import FileThereError
 from tradex_ledger.ledger.entry import canonical, parse
+from tradex_ledger.ledger.rows import entry_of
 from tradex_ledger.ledger.select import open_store
+from tradex_ledger.relations.days import PLANS
+from tradex_ledger.relations.runs import RUNS
 from tradex_ledger.resources import read_text
 from tradex_ledger.sealing.checkpoint import Checkpoint
 from tradex_ledger.sealing.proving import NotCoveredError, proofs
@@ -38,10 +44,17 @@ from tradex_ledger.workspace import Workspace
 
 GOLDEN = Path(record.__file__).parent
 VOID = {"meta", "br"}
+DRAWN = {"d", "x", "y", "x1", "y1", "x2", "y2", "rx", "width", "height", "viewbox", "transform", "text-anchor",
+         "role", "aria-label", "aria-hidden"}  # fmt: skip
 FROZEN = {
     "report.v1.html": "f8ebcd1c4dbac2d5278fc87d94f66fadf605aaa5d6aa2b331bb71f9ac4aea375",
     "report.v1.css": "aca5f85a6d16b0499d3952029c5b6f9eba4b9bd1a32227b46419db4990d26fa2",
-    "a told report": "1b4fe0dfbd3f35ccfce583824ee8bf82d0619bcfa1ce585c3c96ae2beb63c15c",
+    "report.v2.html": "fcac48fc31925fd600b0e2941764a3d4f666c47dcad8be379e1dccda4aed655a",
+    "report.v2.css": "8882e7f0c9343485e0fc253b042f7671ba572a9ac7caf3e7a5e54a970ee658c8",
+    "told, v1": "1b4fe0dfbd3f35ccfce583824ee8bf82d0619bcfa1ce585c3c96ae2beb63c15c",
+    "told, v2": "bf4ece1ee3a9295661ddda262076d93701b9b3506d5a64bfff822b0af3a4d9f5",
+    "golden, v1": "f6444f09d439b57626db530bc2493abe98c18b69c8c224811a586c9544e724c1",
+    "golden, v2": "835bcc04401d8740d6853f637225810998376c35457b1f32ba13f6f18039ad31",
 }
 """SHA-256 of what a form is made of, and of what it made: another one is another form, and has another number."""
 
@@ -83,11 +96,16 @@ def check_does_nothing(content: bytes) -> None:
     allowed = {
         *("html", "head", "meta", "title", "style", "body", "header", "section", "h1", "h2", "h3", "p", "b", "br"),
         *("code", "pre", "table", "thead", "tbody", "tr", "th", "td", "span", "a"),
+        *("details", "summary", "dl", "div", "dt", "dd", "figure", "figcaption"),
+        *("svg", "g", "path", "rect", "line", "text"),
     }
     assert {tag for tag, _ in page.elements} <= allowed
     names = {name for _, attributes in page.elements for name in attributes}
-    assert names <= {"lang", "charset", "http-equiv", "content", "name", "class", "scope", "href", "download"}
-    links = [attributes["href"] for tag, attributes in page.elements if tag == "a"]
+    assert (
+        names
+        <= {"lang", "charset", "http-equiv", "content", "name", "class", "scope", "href", "download", "colspan"} | DRAWN
+    )
+    links = [attributes["href"] for name, attributes in page.elements if name == "a"]
     assert all(str(link).startswith("data:application/x-tar;base64,") for link in links)
     (policy,) = [a["content"] for tag, a in page.elements if tag == "meta" and "http-equiv" in a]
     assert str(policy).startswith("default-src 'none'; style-src 'sha256-")
@@ -117,13 +135,36 @@ def made(told: evidence.Told) -> bytes:
     subject = bundle.Subject(RUN, LEDGER, told.signed.checkpoint, tuple(found.lacking))
     laid = bundle.files(subject, content, proven, told=False)
     note, verify = proven[0].note, laid[bundle.HELP].decode()
-    return report(subject, list(map(parse, content)), content, note, verify=verify, archive=archive_of(laid))
+    return report(subject, list(map(parse, content)), content, note, alone=(verify, archive_of(laid)))
 
 
 def test_a_form_stays_as_it_is(told: evidence.Told):
-    found = {name: sha256(read_text("schema", "evidence", name).encode()).hexdigest() for name in [*FROZEN][:2]}
-    found["a told report"] = sha256(told.files()[bundle.REPORT]).hexdigest()
+    names = [name for name in FROZEN if name.startswith("report.")]
+    found = {name: sha256(read_text("schema", "evidence", name).encode()).hexdigest() for name in names}
+    for form in sorted(FORMS):
+        found[f"told, v{form}"] = sha256(_in_form(told, form)).hexdigest()
+        found[f"golden, v{form}"] = sha256(b"".join(_golden(form))).hexdigest()
     assert found == FROZEN
+
+
+def _in_form(told: evidence.Told, form: int) -> bytes:
+    """The report beside the evidence, as a release of a form lays it."""
+    content = [event.entry.encode() for event in gathered(told.store, RUN).events]
+    subject = bundle.Subject(RUN, LEDGER, told.signed.checkpoint)
+    return report(subject, list(map(parse, content)), content, told.files()[bundle.CHECKPOINT].decode(), form=form)
+
+
+def _golden(form: int) -> list[bytes]:
+    """The reports of the runs of all ledgers of other releases: what a form draws and says is held by them."""
+    found = []
+    for file in sorted(GOLDEN.glob("ledger_v*.jsonl")):
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        entries = [parse(canonical(line)) for line in lines]
+        for run in sorted({entry.stream for entry in entries if re.match("(bf|run)-", entry.stream)}):
+            own = [entry for entry in entries if entry.stream == run]
+            subject = bundle.Subject(run, own[0].ledger, Checkpoint(f"tradex-ledger/{own[0].ledger}", 9, bytes(32)))
+            found.append(report(subject, own, [b""] * len(own), "a head\n", form=form))
+    return found
 
 
 def test_it_says_who_asked_who_approved_and_which_logic_was_run(told: evidence.Told):
@@ -138,7 +179,11 @@ def test_it_says_who_asked_who_approved_and_which_logic_was_run(told: evidence.T
     for entry in entries:
         if entry.stream == RUN:
             assert entry.topic in page.of("b") or entry.topic.partition(".")[0] in page.text
-    assert page.of("code").count(rfc9162.leaf_hash(gathered(told.store, RUN).events[0].entry.encode()).hex()) == 1
+    (listed,) = [text for text in page.of("pre") if text.startswith(f"{entries[0].position}  ")]
+    hashes = [rfc9162.leaf_hash(event.entry.encode()).hex() for event in gathered(told.store, RUN).events]
+    assert listed == "".join(f"{e.position}  {hash_}\n" for e, hash_ in zip(entries, hashes, strict=True))
+    for text in (evidence.DEFINITION, evidence.POLICY, listed):
+        assert sha256(text.encode()).hexdigest() in page.of("code")  # what is folded is known by its digest
 
 
 def test_it_does_nothing(told: evidence.Told):
@@ -253,8 +298,9 @@ def test_a_checker_makes_the_report_again(told: evidence.Told):
     assert other != whole[bundle.REPORT]
     assert _problems(_with(whole, other)) == [(bundle.REPORT, "it is not what the events say")]
     assert _problems(_with(whole, b"<p>all is well</p>")) == [(bundle.REPORT, "it is no report")]
-    later = whole[bundle.REPORT].replace(b'content="v1"', b'content="v2"')
-    assert _problems(_with(whole, later)) == [(bundle.REPORT, "its form 2 is of another release: check with that")]
+    assert _problems(_with(whole, _in_form(told, 1))) == []  # nor does that of a former release end with it
+    later = whole[bundle.REPORT].replace(b'content="v2"', b'content="v3"')
+    assert _problems(_with(whole, later)) == [(bundle.REPORT, "its form 3 is of another release: check with that")]
 
 
 def test_an_archive_is_the_same_bytes_for_the_same_files():
@@ -349,3 +395,62 @@ def test_what_nobody_signed_for_is_not_reported(tmp_path: Path):
         assert workspace.audit.report(run, file).sha256 == sha256(file.read_bytes()).hexdigest()
         with pytest.raises(FileThereError):
             workspace.audit.report(run, file)
+
+
+# -- on paper
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def _printed(content: bytes, folder: Path) -> tuple[int, str]:
+    """How many sheets it takes, and what stands on them."""
+    if CHROMIUM is None or shutil.which("pdftotext") is None:
+        pytest.skip("there is no Chromium here, or nothing that reads what it prints (apt-get install poppler-utils)")
+    (folder / "report.html").write_bytes(content)
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]
+    sheet = folder / "report.pdf"
+    subprocess.run(
+        [*command, f"--user-data-dir={folder / 'profile'}", f"--print-to-pdf={sheet}", str(folder / "report.html")],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    text = subprocess.run(["pdftotext", "-layout", str(sheet), "-"], check=True, capture_output=True, text=True).stdout
+    return text.count("\f"), text
+
+
+def test_printed_it_is_a_few_sheets_and_each_says_of_what_it_is(ws: tuple[Path, str, int], tmp_path: Path):
+    folder, run, position = ws
+    _sign(folder)
+    content = _report(folder, run, str(position))
+    sheets, text = _printed(content, tmp_path)
+    assert 3 <= sheets <= 5
+    (root,) = re.findall(r'class="head">.*?<code>([0-9a-f]{64})</code>', content.decode(), re.DOTALL)
+    assert text.count(f"{run} · position {position} · head {root}") == sheets
+    for heading in ("What was asked for", "Who decided", "How it went", "What it built", "Which rows changed",
+                    "Its events", "The logic that was run", "The proof", "How to check it without us"):  # fmt: skip
+        assert heading in text
+    for word in ("approved", "published", "worked", "backfill.completed", "gold_metrics", "In the file: VERIFY.md"):
+        assert word in text
+    page = Read(content)
+    texts = [one for one in page.of("pre") if one.startswith(("-- ", "# How", "select"))]
+    assert texts
+    for one in texts:  # named by their digests, and not laid out
+        assert sha256(one.encode()).hexdigest() in text
+        assert one.splitlines()[-1] not in text
+
+
+def test_a_window_is_drawn_when_the_projection_says_it_was_built(ws: tuple[Path, str, int]):
+    folder, _, _ = ws
+    with Workspace.open(folder, reading=True) as workspace:
+        store = workspace.ledger.store
+        reader = Reader(store)
+        for run in reader.read(RUNS, "true"):
+            own = [entry_of(store.ledger, one) for one in reversed(list(of_stream(store, run.run_id)))]
+            windows = reader.of_run(PLANS, run.run_id, "position, number, dataset")
+            known = sorted((w.dataset, w.layer, w.began_at, w.built) for w in windows if w.began_at and w.ended_at)
+            assert known
+            assert (
+                sorted((bar.row, bar.layer, bar.begin.replace(tzinfo=None), bar.days) for bar in bars_of(own)) == known
+            )

@@ -117,8 +117,7 @@ def report(
         [parse(entry) for entry in content],
         content,
         proven[0].note,
-        verify=laid[bundle.HELP].decode(),
-        archive=archive_of(laid),
+        alone=(laid[bundle.HELP].decode(), archive_of(laid)),
         rows=None if rows is None else rows(run, at),
         position=at.position,
     )

@@ -59,18 +59,18 @@ def report(
     leaves: Sequence[bytes],
     note: str,
     *,
-    verify: str = "",
-    archive: bytes | None = None,
+    alone: tuple[str, bytes] = ("", b""),
     rows: Mapping[str, object] | None = None,
     position: int | None = None,
     form: int = FORM,
 ) -> bytes:
     """The report of a run as of a head: of its `entries` with the bytes of each (`leaves`), and the head's `note`.
 
-    With the `archive` of its evidence it stands alone; then it says how all of that is checked (`verify`), and as of
-    which `position` it is, where that is not the head's.
+    With the words by which its evidence is checked and an archive of it, it stands `alone`; then it says as of which
+    `position` it is, where that is not the head's.
     Raises `StrangeEventError`.
     """
+    verify, archive = alone
     at = subject.head.size if position is None else position
     foot = f"{subject.run} · position {at} · head {subject.head.root.hex()}"
     style = resources.read_text("schema", "evidence", f"report.v{form}.css").replace("@FOOT@", foot)
@@ -83,9 +83,9 @@ def report(
         "count": len(entries),
         "verify": verify,
         "rows": rows,
-        "archive": None if archive is None else b64encode(archive).decode(),
-        "archive_bytes": 0 if archive is None else len(archive),
-        "archive_digest": "" if archive is None else sha256(archive).hexdigest(),
+        "archive": b64encode(archive).decode() if archive else None,
+        "archive_bytes": len(archive),
+        "archive_digest": sha256(archive).hexdigest() if archive else "",
     }
     return _rendered(told if form == 1 else told | _in_short(told), style, digest, form).encode()
 
