@@ -54,7 +54,7 @@ FROZEN = {
     "told, v1": "1b4fe0dfbd3f35ccfce583824ee8bf82d0619bcfa1ce585c3c96ae2beb63c15c",
     "told, v2": "bf4ece1ee3a9295661ddda262076d93701b9b3506d5a64bfff822b0af3a4d9f5",
     "golden, v1": "f6444f09d439b57626db530bc2493abe98c18b69c8c224811a586c9544e724c1",
-    "golden, v2": "835bcc04401d8740d6853f637225810998376c35457b1f32ba13f6f18039ad31",
+    "golden, v2": "f6b9fbadc1d1ec143ea6f1259ec0de837891368d77184df317a61cf6bfea641c",
 }
 """SHA-256 of what a form is made of, and of what it made: another one is another form, and has another number."""
 
@@ -202,6 +202,22 @@ def test_hostile_text_is_shown_and_does_nothing(tmp_path: Path, told: evidence.T
     check_does_nothing(content)
     (title,) = Read(content).of("h1")
     assert title == HOSTILE.replace("\u202e", r"\u202e").replace("\x1b", r"\x1b")
+    assert b"\xe2\x80\xae" not in content
+
+
+@pytest.mark.parametrize(
+    ("topic", "said", "shown"),
+    [("backfill.approved", '"by":"ben"', 22), ("run.partition_rebuilt", '"dataset":"gold"', 40)],
+)
+def test_hostile_text_in_a_picture_is_shown_cut_and_does_nothing(
+    tmp_path: Path, told: evidence.Told, topic: str, said: str, shown: int
+):
+    (event,) = [e for e in gathered(told.store, RUN).events if e.topic == topic]
+    name = said.partition(":")[0]
+    story = evidence.forged(told, tmp_path, event.position, said, f"{name}:{canonical({'': HOSTILE}).decode()[4:-1]}")
+    content = made(story)
+    check_does_nothing(content)
+    assert f"{HOSTILE[: shown - 1]}…" in Read(content).of("text")
     assert b"\xe2\x80\xae" not in content
 
 

@@ -18,7 +18,7 @@ STEPS, DAYS = 4, 31
 """Steps of a life, and days, beside each other on a sheet."""
 STRIPS, LINES, SAMPLES, WINDOWS = 3, 44, 6, 24
 """So many strips of days, lines of events, changed rows and windows are printed; the others are folded."""
-_LONGEST = 98
+_LONGEST = 94
 """Characters of an event that stand on one line."""
 _CELL = 110
 """Characters of what a row was."""
@@ -26,7 +26,7 @@ _FINE = 400
 """Bars closer than that part of all the work are drawn as one."""
 _REBUILT, _APPENDED = "run.partition_rebuilt", "run.batch_appended"
 _SAID = {
-    "backfill.requested": ("kind", "dataset", "first", "last", "ticket"),
+    "backfill.requested": ("ticket", "kind", "dataset", "first", "last"),
     "backfill.planned": ("digest",),
     "backfill.approved": ("rule", "comment", "hold", "plan_digest"),
     "backfill.completed": (),
