@@ -8,9 +8,11 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tradex_ledger.audit.draw.times import Bar, Step
+from tradex_ledger.domain.day import date_of, day_of
+from tradex_ledger.domain.facts import facts_of
 from tradex_ledger.ledger.entry import Entry, parse_time
 
 _STEPS = {
@@ -52,6 +54,20 @@ class Span(NamedTuple):
     last: str
 
 
+class _Made(NamedTuple):
+    dataset: str
+    partition: str
+    outcome: str = "appended"
+    duration_ms: int | None = None
+
+
+class _Asked(NamedTuple):
+    dataset: str
+    first: str = ""
+    last: str = ""
+    layers: Sequence[str] = ()
+
+
 def steps_of(entries: Sequence[Entry], status: str) -> list[Step]:
     """The life of a run: who did what when; the first layer of each stretch of work is a step."""
     steps: list[Step] = []
@@ -73,26 +89,24 @@ def spans_of(entries: Sequence[Entry]) -> list[Span]:
     found = []
     for entry in entries:
         if entry.topic in ("backfill.planned", "run.plan_extended"):
-            found += [_span(window) for window in entry.data.get("windows", ())]
+            found += [facts_of(Span, window) for window in entry.data.get("windows", ())]
     return [*_taken(entries), *found]
-
-
-def _span(window: Mapping[str, Any]) -> Span:
-    return Span(window["dataset"], window["layer"], window["first"], window["last"])
 
 
 def _taken(entries: Sequence[Entry]) -> Iterator[Span]:
     """The days that were asked for; of an incremental run those that there was something of."""
     for entry in entries:
         if entry.topic == "backfill.requested":
-            asked = entry.data
-            if "bronze" in asked.get("layers", ()):
-                yield Span(asked["dataset"], "bronze", asked["first"], asked["last"])
+            asked = facts_of(_Asked, entry.data)
+            if "bronze" in asked.layers:
+                yield Span(asked.dataset, "bronze", asked.first, asked.last)
                 return
     taken: dict[str, list[str]] = {}
     for entry in entries:
-        if entry.topic == _APPENDED and is_of_days(entry.data["dataset"]):
-            taken.setdefault(entry.data["dataset"], []).append(entry.data["partition"])
+        if entry.topic == _APPENDED:
+            made = facts_of(_Made, entry.data)
+            if is_of_days(made.dataset):
+                taken.setdefault(made.dataset, []).append(made.partition)
     yield from (Span(dataset, "bronze", min(days), max(days)) for dataset, days in taken.items())
 
 
@@ -104,14 +118,14 @@ def is_of_days(dataset: str) -> bool:
 def bars_of(entries: Sequence[Entry]) -> list[Bar]:
     """Its windows at work: each from the end of its first save, less the work that went into that."""
     built: dict[str, list[tuple[str, Entry]]] = {}
-    for entry in entries:
-        if entry.topic in (_REBUILT, _APPENDED) and "partition" in entry.data:
-            built.setdefault(entry.data["dataset"], []).append((entry.data["partition"], entry))
     saves: dict[tuple[str, str], int] = {}
-    for dataset, some in built.items():
+    for entry in entries:
+        if entry.topic in (_REBUILT, _APPENDED):
+            made = facts_of(_Made, entry.data)
+            built.setdefault(made.dataset, []).append((made.partition, entry))
+            saves[made.dataset, entry.at] = saves.get((made.dataset, entry.at), 0) + (made.duration_ms or 0)
+    for some in built.values():
         some.sort(key=lambda one: one[0])
-        for _, entry in some:
-            saves[dataset, entry.at] = saves.get((dataset, entry.at), 0) + (entry.data.get("duration_ms") or 0)
     extracted = _extracted(entries)
     found = []
     for span in spans_of(entries):
@@ -156,12 +170,9 @@ def _bar(span: Span, own: Sequence[tuple[str, Entry]], begin: datetime, end: dat
 
 def cells_of(entries: Sequence[Entry]) -> dict[tuple[str, date], str]:
     """Each day of the plan with what became of it; so many as there may be, from the first on."""
-    outcomes = {
-        (entry.data["dataset"], date.fromisoformat(entry.data["partition"])): entry.data.get("outcome", "appended")
-        for entry in entries
-        if entry.topic in (_REBUILT, _APPENDED) and is_of_days(entry.data["dataset"])
-    }
-    spans = [(one.dataset, date.fromisoformat(one.first), date.fromisoformat(one.last)) for one in spans_of(entries)]
+    made = [facts_of(_Made, entry.data) for entry in entries if entry.topic in (_REBUILT, _APPENDED)]
+    outcomes = {(one.dataset, _date(one.partition)): one.outcome for one in made if is_of_days(one.dataset)}
+    spans = [(one.dataset, _date(one.first), _date(one.last)) for one in spans_of(entries)]
     begin = min([*(first for _, first, _ in spans), *(day for _, day in outcomes)], default=None)
     if begin is None:
         return {}
@@ -170,3 +181,7 @@ def cells_of(entries: Sequence[Entry]) -> dict[tuple[str, date], str]:
         length = min((last - begin).days + 1, MOST_DAYS)
         found |= {(dataset, begin + timedelta(n)): "to do" for n in range((first - begin).days, length)}
     return found | {key: what for key, what in outcomes.items() if (key[1] - begin).days < MOST_DAYS}
+
+
+def _date(text: str) -> date:
+    return date_of(day_of(text))
