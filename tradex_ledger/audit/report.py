@@ -87,18 +87,21 @@ def report(
         "archive_bytes": len(archive),
         "archive_digest": sha256(archive).hexdigest() if archive else "",
     }
-    return _rendered(told if form == 1 else told | _in_short(told), style, digest, form).encode()
+    return _rendered(told if form == 1 else told | _in_short(**told), style, digest, form).encode()
 
 
-def _in_short(told: Mapping[str, Any]) -> Fact:
+def _in_short(*, rows: Fact | None, verify: str, leaves: list[Fact], **told: Any) -> Fact:
     """What is folded is named by its size and digest, and what changed is summed up."""
     from tradex_ledger.audit import report_brief as brief
 
-    rows = told["rows"]
-    texts = {name: [one | brief.weighed(one["text"]) for one in told[name]] for name in ("definitions", "policies")}
-    summed = rows and {"summed": brief.summed(rows["partitions"]), "chosen": brief.chosen(rows["samples"])}
-    words = brief.weighed(told["verify"])
-    return {**texts, "rows": rows and rows | summed, "verify": words, "leaves": brief.leaves(told["leaves"])}
+    texts = {
+        name: [one | brief.weighed(one.get("text", "")) for one in told[name]] for name in ("definitions", "policies")
+    }
+    if rows is not None:
+        found, samples = rows.get("partitions", ()), rows.get("samples", ())
+        rows = {**rows, "summed": brief.summed(found), "chosen": brief.chosen(samples)}
+    words = brief.weighed(verify)
+    return {**texts, "rows": rows, "verify": words, "leaves": brief.leaves(leaves)}
 
 
 def _facts(subject: Subject, entries: Sequence[Entry], form: int) -> Fact:
@@ -109,7 +112,7 @@ def _facts(subject: Subject, entries: Sequence[Entry], form: int) -> Fact:
         from tradex_ledger.audit.report_brief import brief
 
         own = [entry for entry in entries if entry.stream == subject.run]
-        return found | brief(own, told_of(subject.run, entries), found)
+        return found | brief(own, told_of(subject.run, entries), str(found.get("status")))
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise StrangeEventError(subject.run, error) from error
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from tradex_ledger.audit.draw.grid import marks, plan_grid
@@ -42,16 +43,18 @@ _SAID = {
     "source.looked": ("source",),
 }
 """What of an event is said on its one line; of others all that fits."""
+_dataset, _day, _changed, _what = map(itemgetter, ("dataset", "day", "changed", "what"))
+_position, _hash = map(itemgetter, ("position", "hash"))
 _SHORT = {"digest", "plan_digest"}
 
 
-def brief(own: Sequence[Entry], told: Sequence[Entry], facts: Fact) -> Fact:
-    """What is told of a run beside its `facts`: pictures of its `own` events, a line each of those that are `told`."""
+def brief(own: Sequence[Entry], told: Sequence[Entry], status: str) -> Fact:
+    """What is told of a run beside its facts: pictures of its `own` events, a line each of those that are `told`."""
     lines = list(_lines(own[0].stream, told))
     over = max(0, len(lines) - LINES)
     kept = len(lines) - over
     return {
-        **_pictures(own, facts["status"]),
+        **_pictures(own, status),
         "lines": lines[: kept - kept // 3] if over else lines,
         "last_lines": lines[len(lines) - kept // 3 :] if over else [],
         "lines_between": over,
@@ -143,10 +146,10 @@ def summed(partitions: Iterable[Fact]) -> list[Fact]:
     """What changed, a line a dataset."""
     found, by_dataset = [], dict[str, list[Fact]]()
     for one in partitions:
-        by_dataset.setdefault(one["dataset"], []).append(one)
+        by_dataset.setdefault(_dataset(one), []).append(one)
     for dataset, some in by_dataset.items():
-        there = sorted(text_of(one["day"]) for one in some)
-        keyed = [one["changed"] for one in some if one["changed"] != ""]
+        there = sorted(text_of(_day(one)) for one in some)
+        keyed = [_changed(one) for one in some if _changed(one) != ""]
         found.append(
             Fact(
                 dataset=dataset,
@@ -162,8 +165,8 @@ def summed(partitions: Iterable[Fact]) -> list[Fact]:
 def chosen(samples: Sequence[Fact]) -> list[Fact]:
     """Some rows of as many datasets as there are: what they changed from says more than that they are new, or gone."""
     by_dataset: dict[str, list[Fact]] = {}
-    for one in [one for one in samples if one["what"] == "changed"] or samples:
-        by_dataset.setdefault(one["dataset"], []).append(one)
+    for one in [one for one in samples if _what(one) == "changed"] or samples:
+        by_dataset.setdefault(_dataset(one), []).append(one)
     each = max(1, SAMPLES // max(1, len(by_dataset)))
     some = [one for found in by_dataset.values() for one in found[:each]][:SAMPLES]
     return [one | {name: _cut(one[name], _CELL) for name in ("key", "before", "after")} for one in some]
@@ -177,4 +180,4 @@ def weighed(text: str) -> Fact:
 
 def leaves(some: Iterable[Any]) -> Fact:
     """Positions and hashes as one text, a line each."""
-    return weighed("".join(f"{one['position']}  {one['hash']}\n" for one in some))
+    return weighed("".join(f"{_position(one)}  {_hash(one)}\n" for one in some))
