@@ -14,7 +14,11 @@ with born as (
         (data ->> '$.review')::boolean as review,
         data ->> '$.group' as request_group,
         coalesce(data ->> '$.first', data ->> '$.cursor_from') as range_from,
-        coalesce(data ->> '$.last', data ->> '$.cursor_to') as range_to
+        coalesce(data ->> '$.last', data ->> '$.cursor_to') as range_to,
+        coalesce(data ->> '$.first', (data ->> '$.cursor_from')[:10])::date as first_day,
+        coalesce(
+            (data ->> '$.last')::date, ((data ->> '$.cursor_to')::timestamp - interval 1 microsecond)::date
+        ) as last_day
     from events
     where topic in ('backfill.requested', 'incremental_run.started')
 ),
@@ -160,7 +164,9 @@ select
     born.position,
     lives.last_position,
     allowed.approved_rule,
-    coalesce(lives.rejected_rows, 0)::bigint as rejected_rows
+    coalesce(lives.rejected_rows, 0)::bigint as rejected_rows,
+    born.first_day,
+    born.last_day
 from born
 join steps using (run_id)
 join lives using (run_id)

@@ -75,11 +75,11 @@ def test_from_every_folder_the_same_posts(here: Path, monkeypatch: pytest.Monkey
     assert run(["init", "ws", "--source", "files:posts"]) == 0
     assert uri(Path("ws")) == f"files:{here / 'a' / 'posts'}"
     monkeypatch.chdir(here / "b")
-    assert run(["-C", "../a/ws", "run", "--until", "2024-01-10"]) == 0
+    assert run(["-C", "../a/ws", "run", "--to", "2024-01-09"]) == 0
     assert posts_of(here / "a" / "ws") > 0
     monkeypatch.chdir("/")
     (here / "a" / "posts").rename(here / "elsewhere")
-    assert run(["-C", str(here / "a" / "ws"), "run", "--until", "2024-01-11"]) == 6
+    assert run(["-C", str(here / "a" / "ws"), "run", "--to", "2024-01-10"]) == 6
 
 
 def test_a_relative_source_in_the_settings_lies_beside_them(here: Path, monkeypatch: pytest.MonkeyPatch):
@@ -88,11 +88,11 @@ def test_a_relative_source_in_the_settings_lies_beside_them(here: Path, monkeypa
     text = settings_file.read_text(encoding="utf-8")
     settings_file.write_text(text.replace(uri(Path("ws")), "files:posts"), encoding="utf-8")
     with pytest.raises(FolderUnreadable, match="a/ws/posts"), Workspace.open("ws", actor="ana") as workspace:
-        workspace.incremental.run(small.day(10))
+        workspace.incremental.run(last=small.day(9))
     shutil.copytree("posts", "ws/posts")
     monkeypatch.chdir(here / "b")
     with Workspace.open("../a/ws", actor="ana") as workspace:
-        assert workspace.incremental.run(small.day(10)).status == "SUCCESS"
+        assert workspace.incremental.run(last=small.day(9)).status == "SUCCESS"
     assert posts_of(here / "a" / "ws") > 0
 
 
@@ -108,7 +108,7 @@ def test_a_workspace_is_whole_in_its_folder(here: Path):
     names = ("ledger", "lake", "pipeline")
     assert [content["workspace"][name] for name in names] == ["sqlite:///x.db", "a lake", "own"]
     assert content["source"]["uri"] == "files:in/posts"
-    assert run(["-C", "ws", "run", "--until", "2024-01-02"]) == 0
+    assert run(["-C", "ws", "run", "--to", "2024-01-01"]) == 0
     first = posts_of(Path("ws"))
     with Workspace.open("ws", actor="ana") as workspace:
         backfill = small.request(workspace, 1, 1)
@@ -117,7 +117,7 @@ def test_a_workspace_is_whole_in_its_folder(here: Path):
     shutil.rmtree("posts")
     with Workspace.open(here / "b" / "moved", actor="ana") as workspace:
         assert workspace.runs.drive(backfill).status == "SUCCESS"  # the plan means the folder that moved with it
-        assert workspace.incremental.run(small.day(10)).status == "SUCCESS"
+        assert workspace.incremental.run(last=small.day(9)).status == "SUCCESS"
         check_everything(workspace)
     assert posts_of(here / "b" / "moved") > first > 0
     assert not Path("ws").exists()
@@ -129,7 +129,7 @@ def test_the_guard_of_the_plan_compares_what_is_meant(here: Path):
     text, made = settings_file.read_text(encoding="utf-8"), uri(Path("ws"))
     Path("link").symlink_to("posts")
     with Workspace.open("ws", actor="ana") as workspace:
-        workspace.incremental.run(small.day(2))
+        workspace.incremental.run(last=small.day(1))
         planned = small.request(workspace, 1, 1)
         workspace.backfills.approve(planned)
         settings_file.write_text(text.replace(made, "files:../../b/posts"), encoding="utf-8")
@@ -157,7 +157,7 @@ def test_a_home_is_a_home_in_the_settings_and_on_the_command_line(here: Path, mo
     assert uri(here / "a" / "ws") == f"files:{here / 'a' / 'posts'}"
     text = (here / "a" / "ws" / FILE).read_text(encoding="utf-8")
     (here / "a" / "ws" / FILE).write_text(text.replace(str(here / "a"), "~"), encoding="utf-8")
-    assert run(["-C", "~/ws", "run", "--until", "2024-01-10"]) == 0
+    assert run(["-C", "~/ws", "run", "--to", "2024-01-09"]) == 0
     monkeypatch.setenv("TRADEX_WORKSPACE", "~/ws")
     assert run(["status"]) == 0
     assert next(tell("~/demo", actor="ana")).title
@@ -213,7 +213,7 @@ def test_a_whole_workspace_below_odd_names(tmp_path: Path, monkeypatch: pytest.M
     with Workspace.create(root / "ws", source=source, pipeline="own *[p]", actor="ana", clock=small.Ticking()) as made:
         assert made.core.pipeline.definitions
     with small.reopen(root / "ws") as workspace:
-        workspace.incremental.run(small.day(5))
+        workspace.incremental.run(last=small.day(4))
         assert small.backfill(workspace, 1, 2).status == "SUCCESS"
         edited = workspace.config.folder / "own *[p]" / "gold_signals.sql"
         edited.write_text(edited.read_text(encoding="utf-8").replace("3", "4"), encoding="utf-8")
@@ -239,7 +239,7 @@ def test_a_backslash_is_a_name_where_duckdb_need_not_name_it(tmp_path: Path, nam
     ledger = f"sqlite:///{tmp_path / name}/x.db"
     folder = tmp_path / "ws"
     with Workspace.create(folder, source=f"files:{tmp_path / name / 'posts'}", ledger=ledger, actor="ana") as workspace:
-        assert workspace.incremental.run(small.day(3)).status == "SUCCESS"
+        assert workspace.incremental.run(last=small.day(2)).status == "SUCCESS"
     assert posts_of(folder) > 0
     assert (tmp_path / name / "x.db").is_file()
     refusals: list[dict[str, Any]] = [

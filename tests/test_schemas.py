@@ -230,7 +230,7 @@ def ruled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 def called(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     """A third, whose source is called."""
     with x_platform.platform(20), x_platform.create(tmp_path_factory.mktemp("called") / "ws") as workspace:
-        workspace.incremental.run(date(2024, 3, 2))
+        workspace.incremental.run(last=date(2024, 3, 1))
         workspace.backfills.plan(x_platform.outage(1, 1))
         told: dict[str, Any] = {
             "pipeline": "x",

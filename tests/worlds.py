@@ -60,7 +60,8 @@ def copied(
     thin: bool = False,
     **policy: Any,
 ) -> Path:
-    """A workspace `ws` of one's own in a folder, over `days` days of posts from 1 January, and run `until` a day.
+    """A workspace `ws` of one's own in a folder, over `days` days of posts from 1 January, and run up to `until`, a
+    day that is not in it.
 
     With `pipeline` its definitions are its own, in `ws/pipeline`, with `thin` they are less by `GOLD_OF_GOLD`; `policy`
     is on record. Returns the folder of `ws`.
@@ -75,7 +76,7 @@ def copied(
         create(folder, pipeline="pipeline" if pipeline or thin else None, from_start=thin, **policy)
         if until is not None:
             with Workspace.open(ws, actor="ana", clock=small.Ticking(RAN)) as workspace:
-                workspace.incremental.run(small.day(until))
+                workspace.incremental.run(last=small.day(until - 1))
 
     return copy(f"week-{hashlib.sha256(asked.encode()).hexdigest()[:16]}", make, to)
 

@@ -3,10 +3,10 @@
 #
 #   restore.sh -C WS --backup FILE --reason WHY --as ana [--ledger URL]    put back, and ask for a new epoch
 #   restore.sh -C WS --as maria                                            look at what is asked for
-#   restore.sh -C WS --approve DIGEST --as maria [--until DAY]             begin it, and run the pipeline
+#   restore.sh -C WS --approve DIGEST --as maria [--to DAY]                begin it, and run the pipeline
 #
 # --ledger names the empty database that the ledger is put into, where it is not the one in tradex.toml: the settings
-# are rewritten (what they were is kept beside them). --until is handed to `tradex run`; --no-run leaves that out.
+# are rewritten (what they were is kept beside them). --to, the last day, is handed to `tradex run`; --no-run leaves that out.
 # Each call looks first at what is there: cut off anywhere, the same call goes on, and what is done is not done twice.
 # In PostgreSQL the first call is the owner's of the database (PGUSER), who says who may do what there, too.
 # TRADEX names the program, where it is not `tradex`.
@@ -16,7 +16,7 @@ say() { printf '%s\n' "restore: $*" >&2; }
 stop() { status=$1; shift; say "$*"; exit "$status"; }
 usage() { sed -n '2,/^set -eu/{/^set -eu/d;s/^# \{0,1\}//;p;}' "$0"; }
 
-workspace=${TRADEX_WORKSPACE:-.} backup='' reason='' actor='' url='' digest='' until='' run=yes
+workspace=${TRADEX_WORKSPACE:-.} backup='' reason='' actor='' url='' digest='' to='' run=yes
 while [ $# -gt 0 ]; do
     case $1 in
         -h | --help) usage; exit 0 ;;
@@ -30,7 +30,8 @@ while [ $# -gt 0 ]; do
         --as) actor=$2 ;;
         --ledger) url=$2 ;;
         --approve) digest=$2 ;;
-        --until) until=$2 ;;
+        --to) to=$2 ;;
+        --until) stop 2 "--until is gone, it excluded its day: give the last day, which is included, as --to" ;;
         *) stop 2 "nobody knows $1: restore.sh --help" ;;
     esac
     shift 2
@@ -95,7 +96,7 @@ approve() {
     esac
     if [ -z "$run" ]; then return; fi
     status=0
-    done=$(tradex --json run ${until:+--until "$until"}) || status=$?
+    done=$(tradex --json run ${to:+--to "$to"}) || status=$?
     case $status:$done in
         2:*'"nothing-to-run"'*) say "the pipeline has run that far already" ;;
         *) printf '%s\n' "$done"; [ "$status" -eq 0 ] || exit "$status" ;;

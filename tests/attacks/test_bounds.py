@@ -189,7 +189,7 @@ def test_what_was_not_kept_is_in_the_events_the_status_the_alerts_and_the_run(
     workspace: Workspace, source: Path, capsys: pytest.CaptureFixture[str]
 ):
     (source / "odd.jsonl").write_bytes(b"".join(b"no post %d\n" % n for n in range(10_500)))
-    assert tradex(["run", "--until", "2024-01-05"]) == 0
+    assert tradex(["run", "--to", "2024-01-04"]) == 0
     said = capsys.readouterr().out
     assert "500 lines that are no posts, too many in one file" in said
     assert f"1 × {BEYOND}: odd.jsonl" in said
@@ -204,7 +204,7 @@ def test_what_was_not_kept_is_in_the_events_the_status_the_alerts_and_the_run(
     assert tradex(["status"]) == 0
     assert "500 lines that are no posts, too many in one file" in capsys.readouterr().out
     # The same file again is the same: known, counted as before, and no alert of its own.
-    assert tradex(["run", "--until", "2024-01-06"]) == 0
+    assert tradex(["run", "--to", "2024-01-05"]) == 0
     *_, last = events(workspace, "topic = 'run.layer_completed' and layer = 'bronze'")
     found = json.loads(last["data"])["source"]
     assert (found["beyond"], found["rejected_appended"]) == (500, 0)
@@ -215,13 +215,13 @@ def test_a_bomb_stops_the_run_with_a_line_and_the_run_goes_on_without_it(
     workspace: Workspace, source: Path, capsys: pytest.CaptureFixture[str]
 ):
     (source / "bomb.jsonl.bz2").write_bytes(bz2.compress((b"x" * 10_000 + b"\n") * 12_000))
-    assert tradex(["run", "--until", "2024-01-05"]) == 6
+    assert tradex(["run", "--to", "2024-01-04"]) == 6
     said = capsys.readouterr().err
     assert "bomb.jsonl.bz2" in said
     assert "200 times" in said
     assert "Traceback" not in said
     (source / "bomb.jsonl.bz2").unlink()
-    assert tradex(["run", "--until", "2024-01-05"]) == 0
+    assert tradex(["run", "--to", "2024-01-04"]) == 0
 
 
 # -- what a line unfolds to

@@ -152,13 +152,13 @@ def source_of(workspace: Workspace) -> dict[str, Any]:
 def test_a_post_that_comes_again_with_another_day_is_one_post(workspace: Workspace, source: Path, again: int, how: str):
     """The example: 200 posts, 10 of them again with another day, outside of the backfill's range: 210 rows."""
     deliver(source, "a", *(post(SNOWFLAKE + n, 5) for n in range(200)))
-    workspace.incremental.run(small.day(7))
+    workspace.incremental.run(last=small.day(6))
     deliver(source, "b", *(post(SNOWFLAKE + n, again) for n in range(10)))
     if how == "incremental" and again == 9:
-        workspace.incremental.run(small.day(12))
+        workspace.incremental.run(last=small.day(11))
     else:
         if again == 9:
-            workspace.incremental.run(small.day(8))
+            workspace.incremental.run(last=small.day(7))
         small.backfill(workspace, again, again)
     assert len(bronze(workspace)) == 200
     assert repeated(workspace) == []
@@ -171,7 +171,7 @@ def test_a_post_that_comes_again_with_another_day_is_one_post(workspace: Workspa
 def test_within_one_delivery_the_first_one_says_the_day(workspace: Workspace, source: Path):
     deliver(source, "a", post(7, 6), post(7, 2), post(8, 3), post(8, 3), post(9, 4, "one"), post(9, 5, "other"))
     deliver(source, "b", post(7, 1), post(8, 2))
-    workspace.incremental.run(small.day(8))
+    workspace.incremental.run(last=small.day(7))
     assert bronze(workspace) == [
         ("7", "$TSLA", small.day(6)),
         ("8", "$TSLA", small.day(3)),
@@ -186,7 +186,7 @@ def test_it_is_the_same_day_however_small_the_batches_are(tmp_path: Path, source
     found = []
     for size in (1, 3, 30):
         with made(tmp_path / str(size), source, window_partitions=size) as workspace:
-            workspace.incremental.run(small.day(31))
+            workspace.incremental.run(last=small.day(30))
             found.append(bronze(workspace))
     assert found[0] == found[1] == found[2] == [("7", "$TSLA", small.day(25)), ("8", "$TSLA", small.day(3))]
 
@@ -196,9 +196,9 @@ def test_an_edit_of_a_made_up_id_goes_to_the_day_of_its_post_and_that_day_is_bui
 ):
     """It used to stand on both days, and counted on both."""
     deliver(source, "a", post(11, 3, "before"), post(12, 3))
-    workspace.incremental.run(small.day(5))
+    workspace.incremental.run(last=small.day(4))
     deliver(source, "b", post(13, 8, "after", edit_history_tweet_ids=["11", "13"]), post(14, 8))
-    workspace.incremental.run(small.day(10))
+    workspace.incremental.run(last=small.day(9))
     assert repeated(workspace) == []
     assert [row[1:] for row in bronze(workspace) if row[0] == "11"] == [
         ("after", small.day(3)),
@@ -214,7 +214,7 @@ def test_a_rule_that_approved_one_day_does_not_drive_the_days_of_edited_posts(tm
     """Edits delivered on one day are filed under the days of their posts, which come into the plan."""
     with made(tmp_path, source, may_approve=["boss"], rule_max_partitions=1) as workspace:
         deliver(source, "a", *(post(10 + n, n) for n in range(1, 6)))
-        workspace.incremental.run(small.day(7))
+        workspace.incremental.run(last=small.day(6))
         deliver(source, "b", *(post(20 + n, 8, "after", edit_history_tweet_ids=[f"{10 + n}"]) for n in range(1, 6)))
         run_id = small.request(workspace, 8, 8)
         assert workspace.ledger.get(Backfill, run_id).approved_rule == "at most 1 partitions"
@@ -243,7 +243,7 @@ def test_what_a_failed_or_cancelled_run_put_into_bronze_counts(
 ):
     """Bronze has no candidates: what was saved is there, whatever became of its run."""
     deliver(source, "a", post(7, 3), post(8, 4))
-    workspace.incremental.run(small.day(5))
+    workspace.incremental.run(last=small.day(4))
     deliver(source, "b", post(9, 3))
     run_id = small.request(workspace, 3, 3)
     workspace.backfills.approve(run_id)
@@ -252,7 +252,7 @@ def test_what_a_failed_or_cancelled_run_put_into_bronze_counts(
         workspace.runs.drive(run_id)
     workspace.runs.cancel(run_id, reason="not needed any more")
     deliver(source, "c", post(9, 6))
-    workspace.incremental.run(small.day(8))
+    workspace.incremental.run(last=small.day(7))
     assert [row[2] for row in bronze(workspace) if row[0] == "9"] == [small.day(3)]
     assert repeated(workspace) == []
 
@@ -265,11 +265,11 @@ def test_a_post_of_a_protected_day_is_left_out_and_told_and_comes_in_later(
     workspace: Workspace, source: Path, capsys: pytest.CaptureFixture[str]
 ):
     deliver(source, "a", post(11, 3, "before"), post(12, 3))
-    workspace.incremental.run(small.day(5))
+    workspace.incremental.run(last=small.day(4))
     workspace.datasets.protect("bronze_x_posts", first=small.day(3), last=small.day(3), reason="a legal hold, LEG-12")
     again = post(12, 8)
     deliver(source, "b", post(13, 8, "after", edit_history_tweet_ids=["11", "13"]), again)
-    run = workspace.incremental.run(small.day(10))
+    run = workspace.incremental.run(last=small.day(9))
     assert run.status == "SUCCESS"
     assert len(bronze(workspace)) == 2
     told = source_of(workspace)
@@ -285,7 +285,7 @@ def test_a_post_of_a_protected_day_is_left_out_and_told_and_comes_in_later(
 def test_two_runs_at_once_leave_one_row(workspace: Workspace, source: Path, monkeypatch: pytest.MonkeyPatch):
     """The other run saves the very post, of another day, between our look and our save."""
     deliver(source, "a", post(7, 2))
-    workspace.incremental.run(small.day(4))
+    workspace.incremental.run(last=small.day(3))
     deliver(source, "b", post(8, 3), post(10, 3))
     ours = small.request(workspace, 3, 3)
     workspace.backfills.approve(ours)
@@ -297,7 +297,7 @@ def test_two_runs_at_once_leave_one_row(workspace: Workspace, source: Path, monk
             done.append(True)
             deliver(source, "c", post(8, 6), post(9, 6))
             with small.reopen(folder, "bob") as other:
-                other.incremental.run(small.day(8))
+                other.incremental.run(last=small.day(7))
         return placed(self, *what)
 
     monkeypatch.setattr(LocalLake, "place", place)
@@ -316,7 +316,7 @@ def test_a_line_that_is_no_post_is_known_under_whatever_day_it_was_read(workspac
     # Its own time is still to come when it is read first: then its day is that of the file's name, and later its own.
     no_post = json.dumps({"created_at": "2024-02-20T10:00:00.000Z", "text": "no id"})
     deliver(source, "2024-01-02-x", no_post, post(7, 2))
-    workspace.incremental.run(small.day(4))
+    workspace.incremental.run(last=small.day(3))
     assert len(bronze(workspace, BRONZE[1], "event_date, reason")) == 1
     with Workspace.open(
         workspace.config.folder, actor="ana", clock=small.Ticking(datetime(2024, 3, 1, tzinfo=UTC))
@@ -337,7 +337,7 @@ def test_posts_that_stood_on_two_days_before_are_told_with_the_days(
         return [f"{base}{n}" if isinstance(base, str) else base + n for n in range(first, until)]
 
     deliver(source, "a", *(post(one, 2) for one in ids(0, 40)), *(post(one, 3) for one in ids(40, 80)))
-    workspace.incremental.run(small.day(5))
+    workspace.incremental.run(last=small.day(4))
     again, edit = ids(10, 13), ids(50, 51)[0]
     deliver(
         source, "b", *(post(one, 6) for one in again), post(edit, 7, "after"), *(post(one, 6) for one in ids(80, 99))
@@ -345,7 +345,7 @@ def test_posts_that_stood_on_two_days_before_are_told_with_the_days(
     assert [item.kind for item in workspace.backfills.propose(source=True) if item.kind == "two days"] == []
     with monkeypatch.context() as before:
         before.setattr(append_module, "find_moved", lambda *_, **__: NOTHING_MOVED)
-        workspace.incremental.run(small.day(8))
+        workspace.incremental.run(last=small.day(7))
     assert len(repeated(workspace)) == 3 + 4, "the rule of before: versions that stand twice, posts of two days"
     (told,) = [item for item in workspace.backfills.propose(source=True) if item.kind == "two days"]
     assert (told.posts, [iso(day) for day in told.days or ()]) == (4, [f"2024-01-0{n}" for n in (2, 3, 6, 7)])
@@ -449,7 +449,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         deliver(root / "posts", f"day-{day}", *(post(ids[30 * (day - 1) + n], day) for n in range(30)))
     (root / "ids").write_text("\n".join(ids))
     with made(root, root / "posts") as workspace:
-        workspace.incremental.run(small.day(6))
+        workspace.incremental.run(last=small.day(5))
     return root
 
 
@@ -464,7 +464,7 @@ def test_the_index_is_not_believed_when_it_does_not_fit(
         spoil(keys_folder(workspace))
         ids = (filled / "ids").read_text().split("\n")
         deliver(tmp_path / "copy" / "posts", "again", *(post(one, 8) for one in ids))
-        workspace.incremental.run(small.day(10))
+        workspace.incremental.run(last=small.day(9))
         assert len(bronze(workspace)) == 120
         assert repeated(workspace) == []
 
@@ -477,7 +477,7 @@ def test_without_a_key_the_index_is_computed(filled: Path, tmp_path: Path, monke
     deliver(tmp_path / "copy" / "posts", "again", *(post(one, 8) for one in ids))
     with small.reopen(folder) as workspace:
         shutil.rmtree(keys_folder(workspace), ignore_errors=True)
-        workspace.incremental.run(small.day(10))
+        workspace.incremental.run(last=small.day(9))
         assert len(bronze(workspace)) == 120
         assert not keys_folder(workspace).exists() or not list(keys_folder(workspace).iterdir())
 
@@ -561,13 +561,13 @@ def test_whatever_is_delivered_each_version_of_a_post_stands_once_on_the_day_of_
         for number, batch in enumerate(batches):
             deliver(source, f"{number}", *batch)
             if number == 0:
-                workspace.incremental.run(small.day(25))
+                workspace.incremental.run(last=small.day(24))
             else:
                 small.backfill(workspace, 1, 20)
         assert bronze(workspace) == expected(batches)
         assert repeated(workspace) == []
         found = contents(workspace)
     with made(tmp_path / "at once", source) as workspace:
-        workspace.incremental.run(small.day(25))
+        workspace.incremental.run(last=small.day(24))
         assert bronze(workspace) == expected(batches)
         assert contents(workspace) == found

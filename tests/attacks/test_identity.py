@@ -43,7 +43,7 @@ from tradex_ledger.workspace import Workspace
 REASON = "the disk of the ledger died, INC-4320"
 SPAN = ("--from=2024-01-01", "--to=2024-01-02")
 WRITERS = [
-    ("run", "--until", "2024-01-07"),
+    ("run", "--to", "2024-01-06"),
     ("worker", "--once"),
     ("backfill", "request", "temporal", "bronze_x_posts", *SPAN, "--no-override-state", "--reason", small.REASON),
     ("backfill", "propose", "--submit"),
@@ -95,7 +95,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
         backfill = small.request(made, 1, 1)
     shutil.copy(root / "ws" / "ledger.db", root / "older.db")
     with small.reopen(root / "ws") as made:
-        made.incremental.run(small.day(5))
+        made.incremental.run(last=small.day(4))
     return Story(root, backfill)
 
 
@@ -290,13 +290,13 @@ def test_a_disk_that_is_unmounted_while_a_run_goes_on_is_published_to_by_nobody(
 
     with small.reopen(ws) as opened:
         with pytest.raises(UnmarkedLakeError):
-            opened.incremental.run(small.day(6), progress=Interruption("publish", unmount))
+            opened.incremental.run(last=small.day(5), progress=Interruption("publish", unmount))
         assert projection(opened, "pipeline_state")[0]["cursor"].startswith("2024-01-05")
     assert not list(lake.iterdir())
     shutil.rmtree(lake)
     (ws / "disk").rename(lake)
     with small.reopen(ws) as opened:  # mounted again, the run is taken up
-        opened.incremental.run(small.day(6))
+        opened.incremental.run(last=small.day(5))
         check_everything(opened)
 
 
@@ -305,7 +305,7 @@ def test_another_copy_that_publishes_while_a_run_goes_on_is_seen_before_the_save
         end = opened.ledger.position()
         other = Marker(0, end + 3, "ab" * 32, opened.ledger.id)
         with pytest.raises(ForkedError):
-            opened.incremental.run(small.day(6), progress=Interruption("publish", lambda: lay(ws / "lake", other)))
+            opened.incremental.run(last=small.day(5), progress=Interruption("publish", lambda: lay(ws / "lake", other)))
         assert projection(opened, "pipeline_state")[0]["cursor"].startswith("2024-01-05")
 
 
@@ -340,7 +340,7 @@ def test_a_crash_between_the_save_and_its_marker_is_made_good_by_the_next_comman
     with monkeypatch.context() as patch, small.reopen(ws) as opened:
         patch.setattr(LocalLake, "lay", dying)
         with pytest.raises(Crash):
-            opened.incremental.run(small.day(6))
+            opened.incremental.run(last=small.day(5))
     assert (highest(ws) > before) == persisted
     run(["-C", str(ws), "status"])
     assert (highest(ws) > before) == persisted  # reading makes nothing good
@@ -407,7 +407,7 @@ def test_a_lake_of_before_is_adopted_if_the_ledger_names_no_file_whatever_else_l
     (ws / "lake" / "exports").mkdir()
     (ws / "lake" / "exports" / "my.parquet").write_bytes(b"mine")
     with small.reopen(ws) as opened:
-        opened.incremental.run(small.day(3))
+        opened.incremental.run(last=small.day(2))
     assert len(markers(ws / "lake")) == 2
     assert (ws / "lake" / "exports" / "my.parquet").read_bytes() == b"mine"
 
@@ -478,7 +478,7 @@ def test_two_ledgers_share_a_place_when_each_has_a_prefix(story: Story, tmp_path
         with Workspace.create(
             tmp_path / name, source=source, lake=str(tmp_path / "shared" / name), actor="ana"
         ) as made:
-            made.incremental.run(small.day(2))
+            made.incremental.run(last=small.day(1))
             check_everything(made)
 
 
@@ -511,8 +511,8 @@ def test_a_ledger_that_was_put_back_goes_on_in_a_new_epoch_and_the_lost_one_does
     assert highest(ws).epoch == 1
     with small.reopen(ws) as opened:
         assert opened.lake.identity().epoch == 1
-        opened.incremental.run(small.day(5))
-        opened.incremental.run(small.day(6))
+        opened.incremental.run(last=small.day(4))
+        opened.incremental.run(last=small.day(5))
         check_everything(opened)
     assert [m.epoch for m in markers(ws / "lake")][-2:] == [1, 1]
     assert old <= set(contents_of(ws))  # nothing of the lost runs is touched
@@ -535,7 +535,7 @@ def test_an_epoch_needs_a_second_person_who_may_the_head_that_was_lost_and_a_rea
     assert tradex("--as", "ana", *asking, "1000")[0] == 3  # nothing was lost
     copy = Path(shutil.copy(ws / "ledger.db", ws.parent / "copy.db"))
     with small.reopen(ws) as opened:
-        opened.incremental.run(small.day(6))
+        opened.incremental.run(last=small.day(5))
     end = highest(ws).position
     put_back(ws, copy)
     before = position(ws)
@@ -598,7 +598,7 @@ def test_what_the_lost_ledger_published_after_it_was_given_up_is_not_given_up(ws
     older = Path(shutil.copy(ws / "ledger.db", tmp_path / "older.db"))
     put_back(ws, lost)
     with small.reopen(ws) as found_again:
-        found_again.incremental.run(small.day(6))
+        found_again.incremental.run(last=small.day(5))
     put_back(ws, older)
     with (
         Workspace.open(ws, actor="ben", clock=small.Ticking(), tolerates=small.ANY_LAKE) as ben,
@@ -623,13 +623,13 @@ def test_a_ledger_that_is_put_back_a_second_time_from_before_the_first_goes_on_a
     behind(ws, story)
     new_epoch(ws, highest(ws).position)
     with small.reopen(ws) as opened:
-        opened.incremental.run(small.day(4))
+        opened.incremental.run(last=small.day(3))
     behind(ws, story)
     with pytest.raises(BehindError):
         small.reopen(ws)
     new_epoch(ws, highest(ws).position)
     with small.reopen(ws) as opened:
-        opened.incremental.run(small.day(4))
+        opened.incremental.run(last=small.day(3))
         check_everything(opened)
     assert highest(ws).epoch == 2
 
@@ -650,7 +650,7 @@ def test_a_copied_workspace_is_one_of_its_own_and_both_go_on(ws: Path, story: St
     copy = Path(shutil.copytree(ws, ws.parent / "copy"))
     for folder in (ws, copy):
         with small.reopen(folder) as opened:
-            opened.incremental.run(small.day(6))
+            opened.incremental.run(last=small.day(5))
             check_everything(opened)
 
 
@@ -659,7 +659,7 @@ def test_two_copies_of_one_ledger_on_one_lake_are_told_apart(ws: Path, story: St
     use_lake(ws, ws / "lake")
     copy = Path(shutil.copytree(ws, ws.parent / "copy"))
     with small.reopen(ws) as opened:
-        opened.incremental.run(small.day(6))
+        opened.incremental.run(last=small.day(5))
         before = contents(opened)
     with pytest.raises(BehindError):
         small.reopen(copy)

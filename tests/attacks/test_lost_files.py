@@ -42,7 +42,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small.deliver(root / "posts")
     (root / "posts" / "2024-01-03-odd.jsonl").write_text(NO_POST, encoding="utf-8")
     with small.create(root / "ws", f"files:{root / 'posts'}") as workspace:
-        workspace.incremental.run(small.day(7))
+        workspace.incremental.run(last=small.day(6))
     return root
 
 
@@ -158,15 +158,15 @@ def test_a_lost_day_is_built_again_by_an_ordinary_backfill(workspace: Workspace,
 def test_nothing_is_built_upon_a_lost_day_and_then_the_pipeline_goes_on(workspace: Workspace):
     the_file(workspace, "gold_metrics", 5).unlink()
     with pytest.raises(EnvironmentFault, match=r"gold_metrics/.* is missing"):
-        workspace.incremental.run(small.day(8))
+        workspace.incremental.run(last=small.day(7))
     lose(workspace, "gold_metrics")
     with pytest.raises(LostInputsError, match="gold_metrics") as refused:
-        workspace.incremental.run(small.day(8))
+        workspace.incremental.run(last=small.day(7))
     assert "temporal gold_metrics --from 2024-01-05 --to 2024-01-05" in refused.value.mend
     (wanted,) = [item for item in workspace.backfills.propose(source=False) if item.kind == "temporal"]
     assert (wanted.dataset, wanted.first, wanted.last) == ("gold_metrics", day_of("2024-01-05"), day_of("2024-01-05"))
     small.backfill(workspace, 5, 5, dataset="gold_metrics", allow_overlap=[])
-    workspace.incremental.run(small.day(8))
+    workspace.incremental.run(last=small.day(7))
     assert not [item for item in workspace.backfills.propose(source=False) if item.kind == "temporal"]
     check_everything(workspace)
 
@@ -214,7 +214,7 @@ def test_of_lost_bronze_the_source_gives_back_what_it_still_has(
     capsys.readouterr()
     assert run(["-C", str(workspace.config.folder), "lake", "lost"]) == 0
     assert "with 6 rows were declared lost" in (out := capsys.readouterr().out) and "6 rows were found since" in out
-    workspace.incremental.run(small.day(8))
+    workspace.incremental.run(last=small.day(7))
     check_everything(workspace)
 
 
@@ -239,7 +239,7 @@ def test_what_the_source_has_no_more_is_told_and_the_pipeline_goes_on(
     (lost,) = losses(workspace)
     assert f"{lost['appended_since']} were found again" in said
     assert lost["appended_since"] < lost["rows"] and lost["mended_position"]
-    workspace.incremental.run(small.day(8))
+    workspace.incremental.run(last=small.day(7))
     ask(workspace, f"select * from {BRONZE}")
     check_everything(workspace)
 

@@ -124,7 +124,7 @@ def test_a_change_is_named_with_its_mend_by_whatever_meets_it_and_nothing_goes_o
     make(workspace)
     position = workspace.ledger.position()
     for arguments in (
-        ("run", "--until", "2024-01-05"),
+        ("run", "--to", "2024-01-04"),
         ("backfill", "request", "temporal", "gold_signals", *REQUEST),
         ("backfill", "request", "temporal", "bronze_x_posts", *REQUEST, "--dry-run"),
     ):
@@ -160,7 +160,7 @@ def test_several_are_named_at_once(workspace: Workspace):
     removed("gold_signals")(workspace)
     small.edit(workspace, "gold_metrics", '"date"\n', '"day"\n')
     with pytest.raises(DefinitionsChangedError, match=r"its partition is 'day'.*; gold_signals has no definition"):
-        workspace.incremental.run(small.day(5))
+        workspace.incremental.run(last=small.day(4))
 
 
 def test_what_is_given_up_on_record_stops_nothing_and_comes_back_on_record(
@@ -170,13 +170,13 @@ def test_what_is_given_up_on_record_stops_nothing_and_comes_back_on_record(
     text = file.read_text(encoding="utf-8")
     file.unlink()
     assert tradex("dataset", "deprecate", "gold_signals", "1", "--reason", REASON)[0] == 0
-    assert workspace.incremental.run(small.day(5)).status == "SUCCESS"
+    assert workspace.incremental.run(last=small.day(4)).status == "SUCCESS"
     assert json.loads(tradex("--json", "status")[1])["definitions"] == []
     file.write_text(text, encoding="utf-8")
-    status, said = tradex("run", "--until", "2024-01-06")
+    status, said = tradex("run", "--to", "2024-01-05")
     assert (status, "tradex dataset restore gold_signals 1" in said) == (3, True)
     assert tradex("dataset", "restore", "gold_signals", "1", "--reason", REASON)[0] == 0
-    assert workspace.incremental.run(small.day(6)).status == "SUCCESS"
+    assert workspace.incremental.run(last=small.day(5)).status == "SUCCESS"
     _, said = tradex("backfill", "propose", "--no-source")  # the day on which it was away
     assert "gold_signals was never built there" in said
     assert "--from 2024-01-04 --to 2024-01-04" in said
@@ -188,12 +188,12 @@ def test_one_that_comes_back_as_it_was_goes_on_and_one_that_does_not_is_named(wo
     text = file.read_text(encoding="utf-8")
     file.unlink()
     with pytest.raises(DefinitionsChangedError):
-        workspace.incremental.run(small.day(5))
+        workspace.incremental.run(last=small.day(4))
     file.write_text(text.replace("z >= 3", "z >= 4"), encoding="utf-8")
     with pytest.raises(RefusedError, match="is not that of its version 1 any more"):
-        workspace.incremental.run(small.day(5))
+        workspace.incremental.run(last=small.day(4))
     file.write_text(text, encoding="utf-8")
-    assert workspace.incremental.run(small.day(5)).status == "SUCCESS"
+    assert workspace.incremental.run(last=small.day(4)).status == "SUCCESS"
     assert {row["partition"] for row in partitions(workspace) if row["dataset"] == "gold_signals"} >= {small.day(4)}
 
 
@@ -224,7 +224,7 @@ def away_for_a_day(workspace: Workspace, tradex: Callable[..., tuple[int, str]],
     for name in names:
         removed(name)(workspace)
         assert tradex("dataset", "deprecate", name, "1", "--reason", REASON)[0] == 0
-    assert workspace.incremental.run(small.day(5)).status == "SUCCESS"
+    assert workspace.incremental.run(last=small.day(4)).status == "SUCCESS"
     for file, text in texts.items():
         file.write_text(text, encoding="utf-8")
     for name in names:
@@ -243,11 +243,11 @@ def test_days_that_one_missed_while_it_was_away_are_built_upon_by_nobody(
     for look in (("status",), ("backfill", "propose", "--no-source")):
         said = tradex(*look)[1]
         assert ("gold_metrics was never built" in said, FILLS.format("gold_metrics") in said) == (True, True), said
-    status, said = tradex("run", "--until", "2024-01-06")
+    status, said = tradex("run", "--to", "2024-01-05")
     assert (status, FILLS.format("gold_metrics") in said) == (3, True), said
     assert workspace.ledger.position() == position
     small.backfill(workspace, 4, 4, dataset="gold_metrics")
-    assert workspace.incremental.run(small.day(6)).status == "SUCCESS"
+    assert workspace.incremental.run(last=small.day(5)).status == "SUCCESS"
     check_everything(workspace)
 
 
@@ -255,6 +255,6 @@ def test_days_that_one_missed_which_nobody_reads_are_said_by_the_run(
     workspace: Workspace, tradex: Callable[..., tuple[int, str]]
 ):
     away_for_a_day(workspace, tradex, "gold_signals")
-    for command in (("run", "--until", "2024-01-06"), ("status",)):
+    for command in (("run", "--to", "2024-01-05"), ("status",)):
         status, said = tradex(*command)
         assert (status, FILLS.format("gold_signals") in said) == (0, True), said

@@ -132,7 +132,7 @@ def test_no_definition_ends_in_a_fault(made: tuple[Path, fuzzing.Known], at_work
 
 
 ASKED = (
-    *(["status"], ["alerts", "--deliver"], ["run", "--until", "2024-01-09", "--yes"], ["backfill", "propose"]),
+    *(["status"], ["alerts", "--deliver"], ["run", "--to", "2024-01-08", "--yes"], ["backfill", "propose"]),
     *(["policy", "set", "--reason", "asked for by the desk, INC-4301"], ["ledger", "show"], ["lake", "gc"]),
     *(["query", "select * from bronze_x_posts__rejected", "--json"], ["query", "select * from gold_signals"]),
 )
@@ -368,7 +368,7 @@ def test_a_circle_of_links_is_told_wherever_it_is(ws: Path):
     for name in ("ledger.db", "lake", "pipeline"):
         shutil.move(ws / name, ws / "elsewhere")
         (ws / name).symlink_to(name)
-        for command in (["status"], ["run", "--until", "2024-01-09"], ["query", "select 1"], ["trust", name]):
+        for command in (["status"], ["run", "--to", "2024-01-08"], ["query", "select 1"], ["trust", name]):
             assert no_fault(command) in ((0, 3, 6) if name != "ledger.db" else (6,)), (name, command)
         (ws / name).unlink()
         shutil.move(ws / "elsewhere", ws / name)

@@ -54,7 +54,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
     desk = ["boss", "maria"]
     rights: Any = {"may_approve": desk, "may_force": desk, "may_set_policy": desk}
     with small.create(root / "ws", f"files:{root / 'posts'}", **rights) as made:
-        made.incremental.run(small.day(6))
+        made.incremental.run(last=small.day(5))
     return root / "ws"
 
 
@@ -285,7 +285,7 @@ def test_what_a_rule_approved_is_not_driven_beyond_it(tmp_path: Path):
     with small.reopen(folder) as workspace:
         asked = workspace.backfills.request(Request(**order(5)))
         assert asked.approved_rule == f"at most {n_partitions} partitions"
-        workspace.incremental.run(small.day(9))  # newer days: what the backfill touches reaches farther now
+        workspace.incremental.run(last=small.day(8))  # newer days: what the backfill touches reaches farther now
         held = workspace.runs.drive(asked.id)
         assert (held.status, sum(w.partitions for w in held.windows)) == ("HELD", n_partitions)
         (told,) = (entry for entry in read_record(workspace).entries if entry.topic == "run.held")
@@ -470,7 +470,7 @@ def five_days(folder: Path) -> tuple[Workspace, int, int]:
     """Days that have run, and how many partitions a backfill of the fifth has, and the most rows that they may have."""
     small.deliver(folder / "posts", days=9)
     made = small.create(folder / "ws", f"files:{folder / 'posts'}")
-    made.incremental.run(small.day(6))
+    made.incremental.run(last=small.day(5))
     _, plan = made.backfills.plan(Request(**order(5)))
     rows = plan.estimate.rows
     assert rows
@@ -532,7 +532,7 @@ def test_what_the_parts_of_a_request_grow_by_is_added_up(tmp_path: Path):
     with small.reopen(tmp_path / "ws") as workspace:
         parts = [workspace.backfills.request(Request(**order(day), group="group-1")) for day in (4, 5)]
         assert [part.status for part in parts] == ["APPROVED", "APPROVED"]
-        workspace.incremental.run(small.day(8))  # newer days
+        workspace.incremental.run(last=small.day(7))  # newer days
     first = beyond(tmp_path / "ws", parts[0].id)
     assert first > 0
     recorded(tmp_path / "ws", rule_max_partitions=whole + first)  # each may grow so far, both together may not

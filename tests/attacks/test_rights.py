@@ -36,7 +36,7 @@ DEEDS: list[tuple[str, tuple[str, ...]]] = [
     ("resume", ("backfill", "resume", "{paused}")),
     ("run", ("backfill", "run", "{approved}")),
     ("run", ("run",)),
-    ("run", ("run", "--until", "2024-01-06")),
+    ("run", ("run", "--to", "2024-01-05")),
     ("work", ("worker", "--once")),
     ("bump", ("dataset", "bump", "gold_signals", *WHY)),
     ("bump", ("dataset", "bump", "--changed", *WHY)),
@@ -73,7 +73,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]
     small.deliver(root / "posts", days=5)
     shutil.copytree(Path(inspect.getfile(Workspace)).parents[1] / "pipelines" / "x", root / "ws" / "pipeline")
     with small.create(root / "ws", f"files:{root / 'posts'}", pipeline="pipeline") as made:
-        made.incremental.run(small.day(5))
+        made.incremental.run(last=small.day(4))
         ids = {"done": small.backfill(made, 1, 1).id, "id": small.request(made, 1, 1)}
         for name in ("approved", "paused"):
             ids[name] = small.request(made, 1, 1, allow_overlap=list(ids.values()))

@@ -291,6 +291,6 @@ def test_a_time_that_is_none_is_named_by_who_reads_it_and_by_who_writes_after_it
     ledger, position = connection.execute("select id, (select max(position) + 1 from events) from ledger").fetchone()
     planted.insert(connection, planted.composed(ledger, position, at, "zzz", 1, "zzz.made", "boss", {}))
     cancel = ["backfill", "cancel", run_id, "--reason", "the vendor delivered other days"]
-    for command in (["status"], ["audit", "log"], ["run", "--until", "2024-01-09"], cancel):
+    for command in (["status"], ["audit", "log"], ["run", "--to", "2024-01-08"], cancel):
         assert run(["-C", str(folder), "--as", "eve", *command]) == 7
         assert f"position {position}" in capsys.readouterr().err

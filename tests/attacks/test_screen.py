@@ -61,7 +61,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     (root / "posts" / "posted.jsonl").write_text(json.dumps(post) + "\n", encoding="utf-8")
     with small.create(root / "ws", f"files:{root / 'posts'}") as made:
-        made.incremental.run(small.day(8))
+        made.incremental.run(last=small.day(7))
     return root / "ws"
 
 

@@ -60,7 +60,7 @@ def test_init_gives_nobody_more_than_it_has_to(
     with Workspace.create(tmp_path / "ws", source=f"files:{posts}", actor="ana", clock=small.Ticking()) as made:
         assert mode(tmp_path / "ws" / FILE) == settings
         assert mode(tmp_path / "ws" / "ledger.db") == ledger
-        made.incremental.run(small.day(2))
+        made.incremental.run(last=small.day(1))
         beside = [tmp_path / "ws" / f"ledger.db-{end}" for end in ("wal", "shm")]
         assert {mode(path) & ~ledger for path in beside} == {0}
 
@@ -70,7 +70,7 @@ def test_what_the_owner_has_widened_stays_so(tmp_path: Path, posts: Path, capsys
     small.create(ws, f"files:{posts}").close()
     (ws / FILE).chmod(0o644)
     (ws / "ledger.db").chmod(0o644)
-    assert run(["-C", str(ws), "run", "--until", "2024-01-02"]) == 0
+    assert run(["-C", str(ws), "run", "--to", "2024-01-01"]) == 0
     assert (mode(ws / FILE), mode(ws / "ledger.db")) == (0o644, 0o644)
     assert "warning" not in capsys.readouterr().err
 
@@ -167,7 +167,7 @@ def test_what_is_masked_and_what_is_not():
 @pytest.fixture
 def ws(tmp_path: Path, posts: Path) -> Path:
     with small.create(tmp_path / "made", f"files:{posts}") as made:
-        made.incremental.run(small.day(2))
+        made.incremental.run(last=small.day(1))
     return Path(shutil.copytree(tmp_path / "made", tmp_path / "ws"))
 
 
@@ -221,7 +221,7 @@ def test_a_folder_for_all_in_which_each_keeps_his_own_is_none_that_anybody_can_w
     ws: Path, capsys: pytest.CaptureFixture[str]
 ):
     ws.chmod(0o1777)
-    run(["-C", str(ws), "run", "--until", "2024-01-02"])
+    run(["-C", str(ws), "run", "--to", "2024-01-01"])
     assert "warning" not in capsys.readouterr().err
 
 

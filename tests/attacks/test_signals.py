@@ -25,7 +25,7 @@ from tradex_ledger.pipelines.x.demo.posts import write_month
 from tradex_ledger.pool.processes import ProcessPool
 from tradex_ledger.workspace import Workspace
 
-FIRST, UNTIL = date(2024, 1, 1), "2024-01-15"
+FIRST, LAST = date(2024, 1, 1), "2024-01-14"
 BOUND_S = 10.0  # two seconds are promised; a loaded machine takes its time to say that a process has ended
 LINES = {
     signal.SIGINT: "interrupted (Ctrl-C): what was done is on record, and the same command resumes",
@@ -129,13 +129,13 @@ CASES = [(number, group) for number in LINES for group in (False, True)]
 
 @pytest.mark.parametrize(("number", "group"), CASES, ids=lambda value: str(getattr(value, "name", value)))
 def test_a_run_with_busy_workers_ends_gives_its_lease_back_and_resumes(ws: Path, number: signal.Signals, group: bool):
-    with started(ws, "run", "--until", UNTIL) as process:
+    with started(ws, "run", "--to", LAST) as process:
         until(lambda: STAGES[number] in topics(ws))
         ended(process, number, group=group)
     assert leases(ws) == []
     assert topics(ws).isdisjoint({"incremental_run.failed", "run.layer_failed"})
     if (number, group) == CASES[1]:
-        with started(ws, "run", "--until", UNTIL) as process:
+        with started(ws, "run", "--to", LAST) as process:
             process.communicate(timeout=120)
             assert process.returncode == 0
         with Workspace.open(ws) as workspace:
@@ -144,14 +144,14 @@ def test_a_run_with_busy_workers_ends_gives_its_lease_back_and_resumes(ws: Path,
 
 @pytest.mark.parametrize("delay", [0.15, 0.3, 0.5, 0.8])
 def test_a_call_that_is_only_being_loaded_ends_as_quietly(ws: Path, delay: float):
-    with started(ws, "run", "--until", UNTIL) as process:
+    with started(ws, "run", "--to", LAST) as process:
         time.sleep(delay)
         ended(process, signal.SIGINT, group=True)
     assert leases(ws) == []
 
 
 def test_a_second_one_ends_it_at_once(ws: Path):
-    with started(ws, "run", "--until", UNTIL) as process:
+    with started(ws, "run", "--to", LAST) as process:
         until(lambda: "run.layer_started" in topics(ws))
         ended(process, signal.SIGINT, group=True, times=2)
     assert leases(ws) == []
@@ -161,7 +161,7 @@ def test_a_wait_for_the_database_is_cut_off(ws: Path):
     """SQLite waits for a lock for half a minute, and hears nothing."""
     with closing(sqlite3.connect(ws / "ledger.db", isolation_level=None)) as other:
         other.execute("begin immediate")
-        with started(ws, "run", "--until", UNTIL) as process:
+        with started(ws, "run", "--to", LAST) as process:
             time.sleep(1.5)
             assert process.poll() is None
             ended(process, signal.SIGINT)

@@ -118,7 +118,7 @@ def test_of_another_users_workspace_ledger_and_lake_are_read_and_nothing_that_it
 @as_root
 def test_what_is_trusted_works_until_it_is_taken_back_or_somebody_else_puts_files_there(ws: Path, tradex: Tradex):
     give(ws)
-    assert tradex("run", "--until", "2024-01-03")[0] == 3
+    assert tradex("run", "--to", "2024-01-02")[0] == 3
     status, out, _ = tradex("trust", str(ws))
     assert (status, f"uid {OTHER}" in out) == (0, True)
     assert tradex("backfill", "propose")[0] in (0, 1)

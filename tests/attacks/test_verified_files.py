@@ -45,10 +45,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small.deliver(root / "posts")
     (root / "posts" / "2024-01-03-odd.jsonl").write_text(NO_POST, encoding="utf-8")
     with small.create(root / "ws", f"files:{root / 'posts'}") as workspace:
-        workspace.incremental.run(small.day(6))
+        workspace.incremental.run(last=small.day(5))
         (root / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
         small.backfill(workspace, 3, 3)
-        workspace.incremental.run(small.day(8))
+        workspace.incremental.run(last=small.day(7))
     return root
 
 

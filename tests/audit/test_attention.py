@@ -57,7 +57,7 @@ def test_days_that_lack_rows_are_told(tmp_path: Path, capsys: pytest.CaptureFixt
     ]
     (folder.parent / "posts" / "all.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     with Workspace.open(folder, actor="ana") as workspace:
-        workspace.incremental.run(small.day(10))
+        workspace.incremental.run(last=small.day(9))
     message, command = attention(folder, capsys)["thin days"]
     assert "1 day of bronze_x_posts (2024-01-07 to 2024-01-07)" in message
     assert command == "tradex dataset show bronze_x_posts --partitions"

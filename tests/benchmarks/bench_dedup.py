@@ -60,7 +60,7 @@ def prepare(folder: Path, days: int, rows_a_day: int) -> None:
         Workspace.open(workspace, actor="bench") as ws,
         made_up.staged_instead_of_delivered(staged, days * rows_a_day),
     ):
-        ws.incremental.run(until=FIRST + timedelta(days))
+        ws.incremental.run(last=FIRST + timedelta(days - 1))
     (folder / "ready").touch()
 
 

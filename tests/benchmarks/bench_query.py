@@ -39,7 +39,7 @@ def main() -> None:
             until = small.FIRST + timedelta(days=days)
             clock = small.Ticking(datetime(until.year + 1, 1, 1, tzinfo=UTC))
             with Workspace.open(folder, actor="ana", clock=clock) as workspace:
-                workspace.incremental.run(until, far_ahead=True)
+                workspace.incremental.run(last=until - timedelta(1), far_ahead=True)
         os.environ |= {CONFIG_HOME: str(work / "config"), CACHE_HOME: str(work / "cache")}
         for name, sql in STATEMENTS.items():
             command = (str(measure.ROOT / "cli.py"), "-C", str(folder), "query", sql)

@@ -49,7 +49,7 @@ def prepare(folder: Path, days: int, observations: int) -> None:
     settings.write_text(settings.read_text().replace("[workspace]", f'[workspace]\npipeline = "{pipeline}"', 1))
     staged = made_up.stage_posts(folder / "staged", FIRST, days, observations // days)
     with Workspace.open(workspace, actor="bench") as ws, made_up.staged_instead_of_delivered(staged, observations):
-        ws.incremental.run(until=FIRST + timedelta(days))
+        ws.incremental.run(last=FIRST + timedelta(days - 1))
     shutil.rmtree(folder / "staged")
     for name in (f"{SILVER}.sql", "lexicon.csv"):
         shutil.copy(BUILT_IN / name, pipeline)

@@ -48,7 +48,7 @@ def story(work: Path, folder: Path, lake: str, days: int, store: s3.Store) -> di
         wall, cpu = timed(*tradex, *command)
         return wall - (server_seconds(store) - before), cpu
 
-    found = {"run": step("run", "--until", f"{until}", "--yes", "--clock-is-right")}
+    found = {"run": step("run", "--to", f"{until - timedelta(days=1)}", "--yes", "--clock-is-right")}
     with Workspace.open(folder, actor="ana") as workspace:
         backfill = small.request(
             workspace, small.FIRST, until - timedelta(days=1), kind="dataset", dataset="gold_metrics"

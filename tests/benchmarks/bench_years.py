@@ -43,7 +43,7 @@ def deliver(folder: Path, days: int, *, late: int) -> None:
 def incremental(folder: Path, days: int) -> dict[str, Any]:
     """The first run over all of it."""
     with Workspace.open(folder / "workspace", actor="bench") as ws:
-        run = ws.incremental.run(until=FIRST + timedelta(days))
+        run = ws.incremental.run(last=FIRST + timedelta(days - 1))
         return {"id": run.id, "status": run.status}
 
 

@@ -121,7 +121,7 @@ def _true_workspace(folder: Path, seed: int) -> Path:
         )
         assert settings.read_text(encoding="utf-8") != text
         with Workspace.open(workspace, actor="ana", clock=lambda: now) as opened:
-            opened.incremental.run(until=until)
+            opened.incremental.run(last=until - timedelta(1))
     return workspace
 
 

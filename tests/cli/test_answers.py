@@ -266,7 +266,7 @@ def test_what_is_said_beside_a_result_may_go_nowhere(ws: Path):
 
 def test_nothing_is_printed_into_a_file_when_the_output_is_closed(ws: Path):
     before = (ws / "ledger.db").read_bytes()
-    for script in ("tradex run --until 2024-01-03 >&-", "tradex status 2>&- >&-", "tradex audit log <&- >&- 2>&-"):
+    for script in ("tradex run --to 2024-01-02 >&-", "tradex status 2>&- >&-", "tradex audit log <&- >&- 2>&-"):
         assert shell(ws, script)[0] == 6
     assert (ws / "ledger.db").read_bytes() == before
 

@@ -264,9 +264,9 @@ def test_there_is_no_command_that_sets_the_state() -> None:
 
 
 def test_running_again_until_the_same_day_says_so(tradex: Tradex) -> None:
-    status, _, err = tradex("run", "--until", "2024-01-08")
+    status, _, err = tradex("run", "--to", "2024-01-07")
     assert status == 2
-    assert "already run until" in err
+    assert "already run to" in err
 
 
 def test_outside_a_workspace_the_way_to_one_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

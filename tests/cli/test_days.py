@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import click
 import pytest
 
 from tests import worlds
-from tradex_ledger.cli.days import day_said
-from tradex_ledger.cli.layouts.run import days_text
-from tradex_ledger.cli.main import run
+from tests.kit.commands import paths
+from tradex_ledger.cli.days import DAY, LAST_DAY, day_said
+from tradex_ledger.cli.main import cli, run
+from tradex_ledger.domain.day import last_before
 from tradex_ledger.errors import UsageError
 
 NOW = datetime(2024, 3, 1, 23, 59, tzinfo=UTC)
@@ -69,8 +73,45 @@ def test_what_was_meant_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert meant in said
 
 
-def test_the_days_of_a_run_are_told_with_both_ends():
-    assert days_text("2024-03-09", "2024-03-14") == "2024-03-09..2024-03-14"
-    assert days_text("2024-03-11T00:00:00.000000Z", "2024-03-21T00:00:00.000000Z") == "2024-03-11..2024-03-20"
-    assert days_text(None, "2024-03-01T00:00:00.000000Z") == "beginning..2024-02-29"
-    assert days_text(None, "2024-03-01T06:00:00.000000Z") == "beginning..2024-03-01"
+def test_the_last_day_before_a_cursor_is_the_one_that_is_said():
+    assert last_before("2024-03-01T00:00:00.000000Z") == "2024-02-29"
+    assert last_before("2024-03-01T06:00:00.000000Z") == "2024-03-01"
+
+
+def options() -> Iterator[tuple[str, click.Option]]:
+    """Every option of every command, with the command's words."""
+    for words in paths(cli):
+        made: click.Command | None = cli
+        for word in words.split():
+            assert isinstance(made, click.Group)
+            made = made.get_command(click.Context(made), word)
+        assert made is not None
+        yield from ((words, each) for each in made.params if isinstance(each, click.Option))
+
+
+def test_both_ends_of_every_range_are_included_and_called_from_and_to():
+    ends = [(words, each) for words, each in options() if "--to" in each.opts and each.type is LAST_DAY]
+    assert {words for words, _ in ends} > {"run", "backfill request temporal", "calendar", "dataset protect"}
+    begins = [(words, each) for words, each in options() if "--from" in each.opts and each.type is DAY]
+    assert {words for words, _ in ends} - {words for words, _ in begins} == {"run"}
+    assert [(words, each.help) for words, each in [*begins, *ends] if "included" not in str(each.help)] == []
+    untils = {words for words, each in options() if "--until" in each.opts and not each.hidden}
+    assert untils == {"audit log", "alerts ack"}
+    assert not [words for words, each in options() if "exclu" in str(each.help)]
+
+
+def test_a_run_takes_its_last_day_in_and_until_is_refused_with_the_day_that_was_meant(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    ws = worlds.copied(tmp_path, days=3, until=2, thin=True)
+    asked = ["-C", str(ws), "run"]
+    assert run([*asked, "--until", "2024-01-04"]) == 2
+    assert "the same days: tradex run --to 2024-01-03" in " ".join(capsys.readouterr().err.split())
+    assert run([*asked, "--to", "2024-01-02"]) == 0
+    capsys.readouterr()
+    assert run([*asked, "--json", "--to", "2024-01-03"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["first_day"], made["last_day"]) == ("2024-01-03", "2024-01-03")
+    assert made["range_to"] == "2024-01-04T00:00:00.000000Z", "as the event has it"
+    assert run(["-C", str(ws), "status"]) == 0
+    assert "pipeline x: processed to 2024-01-03" in capsys.readouterr().out

@@ -43,13 +43,12 @@ def test_a_run_twice_on_one_day_has_nothing_to_do(
     assert "--clock-is-right" in capsys.readouterr().err
     assert run(["run", "--clock-is-right"]) == 2
     assert (
-        "tradex run --until 2024-01-08, or, if there was nothing to deliver: tradex run --yes"
-        in capsys.readouterr().err
+        "tradex run --to 2024-01-07, or, if there was nothing to deliver: tradex run --yes" in capsys.readouterr().err
     )
     assert run(["run", "--yes", "--clock-is-right"]) == 0
     assert run(["run"]) == 0
     assert "nothing to do" in capsys.readouterr().err
-    assert run(["run", "--until", "2024-01-06"]) == 2  # this was asked for
+    assert run(["run", "--to", "2024-01-05"]) == 2  # this was asked for
 
 
 def test_a_full_disk_behind_the_output_is_said_in_a_line(workspace: Workspace):
@@ -74,16 +73,16 @@ def test_a_released_incremental_run_is_taken_up_by_run(
     ws = worlds.copied(tmp_path / "more", days=42, until=None)
     clock = small.Ticking(datetime(2024, 2, 20, tzinfo=UTC))
     with Workspace.open(ws, actor="ana", clock=clock) as w:
-        w.incremental.run(date(2024, 2, 11))
+        w.incremental.run(last=date(2024, 2, 10))
         small.set_policy(w.config.folder, anomaly_min_rows=1, hold_on_anomaly=True)
         for file in (tmp_path / "more" / "posts").glob("2024-02-11*"):
             file.unlink()
-        held = w.incremental.run(date(2024, 2, 12))
+        held = w.incremental.run(last=date(2024, 2, 11))
         assert held.status == "HELD"
     workspace_of = ["-C", str(ws)]
     assert run([*workspace_of, "backfill", "release", held.id, "--reason", "the vendor has no posts of that day"]) == 0
     assert "next: tradex run\n" in capsys.readouterr().err
-    assert run([*workspace_of, "run", "--until", "2024-02-12"]) == 0
+    assert run([*workspace_of, "run", "--to", "2024-02-11"]) == 0
 
 
 def test_layers_are_told_as_json(workspace: Workspace, capsys: pytest.CaptureFixture[str]):
@@ -128,7 +127,7 @@ def test_who_approves_a_pruning_sees_it_first(workspace: Workspace, capsys: pyte
 def test_a_deprecated_current_version_stops_a_run_before_it_is_recorded(workspace: Workspace):
     workspace.datasets.deprecate("bronze_x_posts", 1, reason="the vendor's fields were read wrongly")
     before = workspace.ledger.position()
-    assert run(["run", "--until", "2024-01-07"]) == 3
+    assert run(["run", "--to", "2024-01-06"]) == 3
     assert workspace.ledger.position() == before
 
 
@@ -159,7 +158,7 @@ def test_an_own_pipeline_begins_as_the_built_in_one(tmp_path: Path, workspace: W
     assert run(["init", str(tmp_path / "own"), "--source", source, "--pipeline", "pipeline"]) == 0
     copied = {file.name: file.read_bytes() for file in (tmp_path / "own" / "pipeline").iterdir()}
     assert copied == {file.name: file.read_bytes() for file in BUILT_IN.iterdir() if file.suffix in (".sql", ".csv")}
-    assert run(["-C", str(tmp_path / "own"), "run", "--until", "2024-01-03"]) == 0
+    assert run(["-C", str(tmp_path / "own"), "run", "--to", "2024-01-02"]) == 0
 
 
 def test_an_event_that_there_is_not_is_no_empty_answer(workspace: Workspace, capsys: pytest.CaptureFixture[str]):
@@ -177,7 +176,7 @@ def test_an_event_that_there_is_not_is_no_empty_answer(workspace: Workspace, cap
 def test_days_that_no_run_has_come_to_are_warned_of(workspace: Workspace, capsys: pytest.CaptureFixture[str]):
     days = ["--from", "2024-01-04", "--to", "2024-01-06", "--no-override-state", "--reason", small.REASON]
     assert run(["backfill", "request", "temporal", "bronze_x_posts", *days, "--dry-run"]) == 0
-    assert "incremental runs have come to 2024-01-06 (excluded) only" in " ".join(capsys.readouterr().err.split())
+    assert "incremental runs have come to 2024-01-05 only" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.norm("N33")

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from tradex_ledger.domain.incremental import NothingToRunError
@@ -34,7 +34,7 @@ def main(folder: str, action: str, *arguments: str) -> None:
             if action == "run":
                 # The driver before this one may have been killed when all was done already.
                 with suppress(NothingToRunError):
-                    workspace.incremental.run(until=date.fromisoformat(argument))
+                    workspace.incremental.run(last=date.fromisoformat(argument) - timedelta(1))
             else:
                 workspace.runs.drive(argument)
 

@@ -70,14 +70,14 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Story]:
     worlds.define(root / "lake" / "pipeline", without=worlds.GOLD_OF_GOLD)
     lakes.create(root / "lake", root / "source", workers=1, window_partitions=100, pipeline="pipeline")
     with Workspace.open(root / "lake") as workspace:
-        workspace.incremental.run(until=lakes.day(3))
+        workspace.incremental.run(last=lakes.day(2))
     deliver_days(root / "source", *made, OUTAGE)
     lakes.copy(root / "lake", root / "before-run")
     with Workspace.open(root / "lake") as workspace:
         backfill = lakes.request(workspace, 1, 1)
 
     def run(workspace: Workspace) -> None:
-        workspace.incremental.run(until=lakes.day(N_DAYS))
+        workspace.incremental.run(last=lakes.day(N_DAYS - 1))
 
     def drive(workspace: Workspace) -> None:
         workspace.runs.drive(backfill)

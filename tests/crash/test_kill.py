@@ -99,7 +99,7 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Story]:
     write_month(root / "source", *made, outage=OUTAGE)
     lakes.create(root / "before-run", root / "source", workers=2, window_partitions=4)
     with Workspace.open(root / "before-run") as workspace:
-        workspace.incremental.run(until=lakes.day(16))
+        workspace.incremental.run(last=lakes.day(15))
     deliver_days(root / "source", *made, OUTAGE)
     until = str(lakes.day(N_DAYS))
     run = undisturbed(root / "before-run", root / "before-backfill", ("run", until))

@@ -146,7 +146,7 @@ class World:
 
 
 def run_pipeline(world: World) -> None:
-    world.tradex("timer", "run", "--until", str(lakes.day(world.delivered - 1)))
+    world.tradex("timer", "run", "--to", str(lakes.day(world.delivered - 2)))
     time.sleep(world.random.uniform(0, 4))
 
 
@@ -301,7 +301,7 @@ def finish(world: World) -> None:
         assert world.tradex("boss", "backfill", "reject", row["run_id"], *REASON, calm=True)[0] == 0
     for row in world.runs("APPROVED", "RUNNING", "FAILED", "PAUSED", "HELD"):
         assert world.tradex("boss", "backfill", "cancel", row["run_id"], *REASON, calm=True)[0] == 0
-    status, output = world.tradex("timer", "run", "--until", str(lakes.day(N_DAYS)), calm=True)
+    status, output = world.tradex("timer", "run", "--to", str(lakes.day(N_DAYS - 1)), calm=True)
     assert status == 0, output
     with Workspace.open(world.folder, actor="ana") as workspace:
         whole: dict[str, Any] = {"first": lakes.day(0), "last": lakes.day(N_DAYS - 1)}
@@ -315,7 +315,7 @@ def one_go(folder: Path, source: Path) -> dict[str, dict[str, str]]:
     """What a lake holds that had all posts from the start."""
     lakes.create(folder, source, workers=1, window_partitions=100)
     with Workspace.open(folder) as workspace:
-        workspace.incremental.run(until=lakes.day(N_DAYS))
+        workspace.incremental.run(last=lakes.day(N_DAYS - 1))
         return with_rows(contents(workspace, without=["source"]))
 
 

@@ -111,7 +111,7 @@ def create(ws: Path, ledger: str = "sqlite:///ledger.db", lake: str = "lake") ->
     settings.write_text(settings.read_text().replace("# workers = 2", "workers = 1 #"))
     small.set_policy(ws, **POLICY)
     with Workspace.open(ws, actor="ana") as workspace:
-        workspace.incremental.run(small.day(DAYS + 1))
+        workspace.incremental.run(last=small.day(DAYS))
     come_late(ws)
 
 

@@ -70,7 +70,7 @@ def test_a_backfill_and_incremental_runs_at_once_lose_nothing_and_double_nothing
         gate = tmp_path / f"gate-{number}"
         gate.mkdir()
         with Workspace.open(folder) as workspace:
-            workspace.incremental.run(until=lakes.day(cursor))
+            workspace.incremental.run(last=lakes.day(cursor - 1))
             deliver_days(source, *MADE, lakes.days(first, last))
             # From the first day that the late files hold posts of, to days that only the incremental runs will reach.
             backfill = lakes.request(workspace, first - LATEST_DAYS, until[0])
@@ -90,7 +90,7 @@ def test_a_backfill_and_incremental_runs_at_once_lose_nothing_and_double_nothing
 
     lakes.create(tmp_path / "scratch", source, workers=1, window_partitions=100)
     with Workspace.open(tmp_path / "scratch") as scratch, Workspace.open(folder) as workspace:
-        scratch.incremental.run(until=lakes.day(ROUNDS[-1][3][-1]))
+        scratch.incremental.run(last=lakes.day(ROUNDS[-1][3][-1] - 1))
         # Where a post came twice, the lake keeps the line that it met first: only the name of the file may differ.
         expected = with_rows(contents(scratch, without=["source"]))
         assert with_rows(contents(workspace, without=["source"])) == expected
@@ -104,7 +104,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     write_month(root / "source", *made, outage=lakes.days(1, 2))
     lakes.create(root / "lake", root / "source", workers=1, window_partitions=2)
     with Workspace.open(root / "lake") as workspace:
-        workspace.incremental.run(until=lakes.day(5))
+        workspace.incremental.run(last=lakes.day(4))
         deliver_days(root / "source", *made, lakes.days(1, 2))
         return root / "lake", lakes.request(workspace, 0, 2)
 

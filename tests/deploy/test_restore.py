@@ -14,7 +14,7 @@ from tests.kit.check import check_everything
 from tradex_ledger.config import FILE
 
 REASON = "the disk of the ledger is lost, INC-4320"
-UNTIL = "2024-01-04"
+LAST = "2024-01-03"
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def looked(at: Place, ws: Path) -> str:
 
 def approve(at: Place, ws: Path, digest: str, *, status: int | None = 0) -> str:
     """As the second person."""
-    words = ("-C", ws, "--approve", digest, "--as", "maria", "--until", UNTIL)
+    words = ("-C", ws, "--approve", digest, "--as", "maria", "--to", LAST)
     return at.script("restore.sh", *words, status=status)
 
 
@@ -127,7 +127,7 @@ def test_nothing_is_put_back_over_an_older_copy(at: Place):
     ws = lost(at)
     older = (at.folder / "lost.db").read_bytes()
     (ws / "ledger.db").write_bytes(older)
-    at.tradex("-C", ws, "--as", "ana", "run", "--until", UNTIL)
+    at.tradex("-C", ws, "--as", "ana", "run", "--to", LAST)
     for file in ws.glob("ledger.db*"):
         file.unlink()
     (ws / "ledger.db").write_bytes(older)

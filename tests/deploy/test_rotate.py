@@ -115,7 +115,7 @@ def test_the_keys_of_the_lake_change_while_a_worker_lives(at: Place, monkeypatch
     posts, ws = at.folder / "posts", at.folder / "ws"
     small.deliver(posts, days=3)
     at.tradex("--as", "ana", "init", ws, "--source", f"files:{posts}", "--lake", s3.fresh_url())
-    at.tradex("-C", ws, "--as", "ana", "run", "--until", "2024-01-03")
+    at.tradex("-C", ws, "--as", "ana", "run", "--to", "2024-01-02")
     words = ("s3", "-C", ws, "--credentials", own, "--new", at.folder / "next", "--as", "ana")
     try:
         with worker(at, ws):
@@ -202,8 +202,8 @@ def test_a_login_takes_the_place_of_another(at: Place):
         database.say("alter role bea password 'of-bea'")
         passwords(at, **{ADMIN: ADMINS, LOGIN: LOGINS, "bea": "of-bea"})
         assert not database.takes(LOGIN, LOGINS)
-        at.tradex("-C", ws, "--as", "ana", "run", "--until", "2024-01-04", status=6)
-        at.but(PGUSER="bea").tradex("-C", ws, "--as", "ana", "run", "--until", "2024-01-04")
+        at.tradex("-C", ws, "--as", "ana", "run", "--to", "2024-01-03", status=6)
+        at.but(PGUSER="bea").tradex("-C", ws, "--as", "ana", "run", "--to", "2024-01-03")
         assert "no name of a role" in at.script("rotate.sh", *words[:-1], 'x"; drop table events; --', status=2)
 
 
@@ -221,7 +221,7 @@ def test_a_run_that_was_not_let_in_goes_on_with_a_new_token(at: Place):
     file.write_text("X_BEARER_TOKEN=an-old-one\n", encoding="utf-8")
     with x_platform.platform(48) as platform:
         x_platform.create(at.folder / "ws").close()
-        start = f"set -a; . {file}; tradex -C {at.folder / 'ws'} --as ana run --until 2024-03-03"
+        start = f"set -a; . {file}; tradex -C {at.folder / 'ws'} --as ana run --to 2024-03-02"
         refused = at.call(["sh", "-c", start], status=6)
         assert "an-old-one" not in refused
         at.script("rotate.sh", "token", "--file", file, "--restart", start, told=platform.token)

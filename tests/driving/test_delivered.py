@@ -93,7 +93,7 @@ def told(folder: Path, harm: Harm) -> list[Any]:
         backfill(2, 3)  # nor in a part of it
         backfill(1, 6)  # more than was read for
         harm(cache(folder))
-        workspace.incremental.run(small.day(8))
+        workspace.incremental.run(last=small.day(7))
         (source / "2024-01-05-again.jsonl").write_bytes(b"\n".join([post(1, 2), post(3, 3), b"\xff", post(2, 4)]))
         backfill(1, 7)
         (source / "late.jsonl").write_bytes(b"\n".join([post(4, 2), post(2, 4)]))  # the same name, other posts

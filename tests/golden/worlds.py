@@ -82,7 +82,7 @@ def calls(folder: Path) -> Workspace:
     """A source that is called, what it charges for, and posts that are to be shown no more, or to be held back."""
     with x_platform.platform(20):
         workspace = x_platform.create(folder / "ws")
-        workspace.incremental.run(date(2024, 3, 2))
+        workspace.incremental.run(last=date(2024, 3, 1))
         workspace.backfills.request(x_platform.outage(1, 1))
         told: dict[str, Any] = {"pipeline": "x", "source": "x_retractions", "rows": ["17"], "job": None}
         told["file"] = ("1.jsonl", "0" * 64)

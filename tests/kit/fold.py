@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from tradex_ledger.ledger.entry import Entry
@@ -36,6 +36,13 @@ Key = tuple[str, int | None, date]
 def moment(at: str) -> datetime:
     """A stored time as DuckDB gives it back: UTC, without a zone."""
     return datetime.fromisoformat(at).replace(tzinfo=None)
+
+
+def _day_in(said: str | None, before: int) -> date | None:
+    """A day as it is, or, of a time, that of so many microseconds before."""
+    if said is None or len(said) == len("YYYY-MM-DD"):
+        return date.fromisoformat(said) if said else None
+    return (moment(said) - timedelta(microseconds=before)).date()
 
 
 def fold_partitions(entries: Iterable[Entry]) -> dict[Key, dict[str, Any]]:
@@ -158,6 +165,8 @@ def _run(events: list[Entry]) -> dict[str, Any]:
         "subject": data.get("dataset") or data.get("pipeline"),
         "range_from": data.get("first") or data.get("cursor_from"),
         "range_to": data.get("last") or data.get("cursor_to"),
+        "first_day": _day_in(data.get("first") or data.get("cursor_from"), 0),
+        "last_day": _day_in(data.get("last") or data.get("cursor_to"), 1),
         "reason": data.get("reason"),
         "override_state": data.get("override_state"),
         "requested_by": born.by,

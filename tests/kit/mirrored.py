@@ -100,7 +100,7 @@ class History:
 
     def run(self, workspace: Workspace) -> None:
         self.day = min(self.day + self.chance.randint(1, 3), 8)
-        workspace.incremental.run(small.day(self.day))
+        workspace.incremental.run(last=small.day(self.day - 1))
 
     def late_posts(self, workspace: Workspace) -> None:
         self.late += 1

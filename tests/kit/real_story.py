@@ -56,7 +56,7 @@ class Story:
     def run(self, until: date) -> None:
         """Incrementally."""
         with self.of("worker-1") as workspace:
-            workspace.incremental.run(until)
+            workspace.incremental.run(last=until - timedelta(1))
 
     def ask(self, actor: str, reason: str, **order: Any) -> str:
         """Request a backfill; its id."""

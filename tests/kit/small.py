@@ -161,8 +161,8 @@ def broken(path: Path, content: bytes) -> Iterator[None]:
 def tell_everything(workspace: Workspace, source: Path) -> None:
     """A story of ordinary days: failures, a rejection, a cancellation, a backfill (rules: `story_of_rules.py`)."""
     with broken(source / "2024-01-03.jsonl.gz", b"\x1f\x8b no gzip"):
-        _fails(lambda: workspace.incremental.run(day(5)))
-    workspace.incremental.run(day(5))
+        _fails(lambda: workspace.incremental.run(last=day(4)))
+    workspace.incremental.run(last=day(4))
     rejected = request(workspace)
     workspace.backfills.reject(rejected, reason="the vendor will deliver again on Monday")
     cancelled = request(workspace)
@@ -176,7 +176,7 @@ def tell_everything(workspace: Workspace, source: Path) -> None:
     with broken(lake, lake.read_bytes()[:-1]):
         _fails(lambda: workspace.runs.drive(run_id))
     workspace.runs.drive(run_id)
-    workspace.incremental.run(day(8))
+    workspace.incremental.run(last=day(7))
 
 
 def _fails(command: Any) -> None:

@@ -78,7 +78,7 @@ def tell(folder: Path, source: Path) -> Workspace:
     small.create(folder, f"files:{source}", **POLICY).close()
     with used_by(folder, "ana") as ana:
         _an_incremental_run_is_cancelled(ana, source)
-        ana.incremental.run(day(6))
+        ana.incremental.run(last=day(5))
         (source / "2024-01-09-late.jsonl").write_text(LATE, encoding="utf-8")
         reviewed = _held_and_paused(ana)
         _marks(ana)
@@ -121,7 +121,7 @@ def tell(folder: Path, source: Path) -> Workspace:
 
 def _an_incremental_run_is_cancelled(ana: Workspace, source: Path) -> None:
     with broken(source / "2024-01-03.jsonl.gz", b"\x1f\x8b no gzip"), pytest.raises(TradexError):
-        ana.incremental.run(day(5))
+        ana.incremental.run(last=day(4))
     run_id = ana.incremental.unfinished()
     assert run_id
     ana.runs.cancel(run_id, reason="the vendor delivers that day again")
@@ -184,7 +184,7 @@ def _forced(folder: Path) -> None:
         signing.approve(ben, run_id)
         assert ben.runs.drive(run_id).status == "SUCCESS"
         assert ben.state.cursor == back["cursor"]
-        ben.incremental.run(day(6))
+        ben.incremental.run(last=day(5))
 
 
 def _lost(folder: Path) -> None:
@@ -222,7 +222,7 @@ def _garbage_and_a_lost_head(folder: Path) -> None:
         lost = ana.ledger.position() + 100
         ana.core.lake.lay(Marker(0, lost, "ab" * 32, ana.ledger.id))
         with pytest.raises(BehindError):
-            ana.incremental.run(day(7))
+            ana.incremental.run(last=day(6))
     with Workspace.open(
         folder, actor="ana", clock=Ticking(START + timedelta(days=12.9)), tolerates=small.ANY_LAKE
     ) as ana:
@@ -274,7 +274,7 @@ def _another_engine(folder: Path) -> None:
             patch.setattr(window, "build_window", build)
             if version == "1.98.0":
                 with pytest.raises(EngineChangedRowsError):
-                    ben.incremental.run(day(7))
+                    ben.incremental.run(last=day(6))
                 assert ben.datasets.accept_engine(reason="the vendor is asked, INC-4400")
             else:
-                ben.incremental.run(day(7))
+                ben.incremental.run(last=day(6))

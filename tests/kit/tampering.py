@@ -133,7 +133,7 @@ def make(folder: Path, create: Callable[[Path], Path]) -> None:
     """A week, reprocessed some times, with a forced backfill that waits for its approval."""
     small.deliver(folder / "posts", days=7)
     with small.reopen(create(folder)) as workspace:
-        workspace.incremental.run(small.day(8))
+        workspace.incremental.run(last=small.day(7))
         while workspace.ledger.position() < LATE + 20:
             small.backfill(workspace, 1, 7)
         small.request(workspace, 1, 2, **small.FORCED)

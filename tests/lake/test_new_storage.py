@@ -28,7 +28,7 @@ def story(folder: Path, posts: Path, lake: str) -> dict[str, list[Any]]:
     settings.write_text(settings.read_text().replace("[workspace]", "[workspace]\nworkers = 2", 1))
     small.set_policy(folder, window_partitions=2)
     with small.reopen(folder) as workspace:
-        workspace.incremental.run(small.day(6))
+        workspace.incremental.run(last=small.day(5))
         small.backfill(workspace, 2, 4, kind="dataset", dataset="gold_metrics")
         assert find_unreferenced(workspace.ledger, workspace.core.lake) == []
         assert find_lost(workspace.ledger, workspace.core.lake).wrong == []

@@ -98,14 +98,14 @@ def kill_and_resume(
     with create(home, name, s3.fresh_url()) as workspace, monkeypatch.context() as patch:
         patch.setattr(Objects, "put", partialmethod(Dying(kind, at, persisted=persisted)))
         try:
-            workspace.incremental.run(small.day(3))
+            workspace.incremental.run(last=small.day(2))
             died = False
         except Crash:
             seen = rows(workspace)
             assert all(seen.values()) or not any(seen.values()), "a part of the run is visible"
     with small.reopen(home / name) as workspace:
         with suppress(NothingToRunError):
-            workspace.incremental.run(small.day(3))
+            workspace.incremental.run(last=small.day(2))
         assert rows(workspace) == undisturbed(home)
         lake, ledger = workspace.core.lake, workspace.ledger
         left = {item.what.path for item in find_unreferenced(ledger, lake)}
@@ -121,7 +121,7 @@ def undisturbed(home: Path) -> dict[str, list[Any]]:
         with small.reopen(home / "undisturbed") as workspace:
             return rows(workspace)
     with create(home, "undisturbed", "lake") as workspace:
-        workspace.incremental.run(small.day(3))
+        workspace.incremental.run(last=small.day(2))
         return rows(workspace)
 
 
@@ -145,7 +145,7 @@ def test_a_run_that_dies_at_any_placing_resumes_to_the_same_rows(home: Path, mon
 def test_what_a_dead_run_left_goes_with_gc_and_what_is_foreign_stays(home: Path, monkeypatch: pytest.MonkeyPatch):
     url = s3.fresh_url()
     with create(home, "ws", url) as workspace:
-        run = workspace.incremental.run(small.day(4))
+        run = workspace.incremental.run(last=small.day(3))
         left = f"gold_metrics/date=2024-01-03/{run.id}-9.parquet"
         for path in (left, "somebody/elses.txt", ".staging/odd"):
             s3.change(s3.moto(), url, path, b"left")
@@ -161,7 +161,7 @@ def test_what_a_dead_run_left_goes_with_gc_and_what_is_foreign_stays(home: Path,
 
 def test_superseded_files_are_pruned_by_two_and_the_past_says_so(home: Path):
     with create(home, "ws", s3.fresh_url()) as workspace:
-        workspace.incremental.run(small.day(4))
+        workspace.incremental.run(last=small.day(3))
         (home / "posts" / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
         small.backfill(workspace, 3, 3)
         before = {entry.path for entry in workspace.core.lake.files()}
@@ -192,7 +192,7 @@ def test_the_shell_makes_a_lake_reads_it_and_keeps_every_secret(
     ws, ask = home / "ws", ("query", "select count(*) as n from gold_metrics")
     status, text = said("init", ws, "--lake", f"{s3.fresh_url()}/", "--source", f"files:{home / 'posts'}")
     assert status == 0, text
-    assert said("-C", ws, "run", "--until", "2024-01-03")[0] == 0
+    assert said("-C", ws, "run", "--to", "2024-01-02")[0] == 0
     monkeypatch.setenv(keyed.CACHE_HOME, str(home / "other"))
     status, text = said("-C", ws, *ask)
     assert (status, int(text.splitlines()[1]) > 0) == (0, True)
@@ -200,7 +200,7 @@ def test_the_shell_makes_a_lake_reads_it_and_keeps_every_secret(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv(SECONDS, "1")
     monkeypatch.setenv(keyed.CACHE_HOME, str(home / "third"))
-    for command, expected in ((("status",), 0), (("run", "--until", "2024-01-04"), 6), (ask, 6)):
+    for command, expected in ((("status",), 0), (("run", "--to", "2024-01-03"), 6), (ask, 6)):
         status, text = said("-C", ws, *command)
         assert status == expected, text
         assert ("http://127.0.0.1:1 answers" in text) == (expected == 6), text
@@ -211,7 +211,7 @@ def test_the_shell_makes_a_lake_reads_it_and_keeps_every_secret(
 
 def test_who_waits_for_a_store_that_hangs_can_be_interrupted(home: Path):
     with create(home, "ws", s3.fresh_url()) as workspace:
-        workspace.incremental.run(small.day(3))
+        workspace.incremental.run(last=small.day(2))
     with proxied(s3.moto().endpoint) as proxy:
         proxy.faults.append(Fault("GET", "hang", 99, "gold_metrics"))
         start = "from tradex_ledger.cli.signals import start; start()"

@@ -112,11 +112,11 @@ def test_it_is_asked_planned_and_run_on(folder: Path, tmp_path: Path, capsys: py
     assert cli([*in_it, "backfill", "request", *asked, "--reason", "the API was down, INC-4211", "--dry-run"]) == 0
     assert cli([*in_it, "backfill", "propose"]) == 0
     said = capsys.readouterr()
-    assert f"processed until {last}" in said.out
+    assert f"processed to {last - timedelta(1)}" in said.out
     assert "nothing is late or stale" in said.err
     for file in (tmp_path / "next").iterdir():
         shutil.move(file, tmp_path / "workspace" / "posts")
-    assert cli([*in_it, "run", "--until", f"{last + timedelta(1)}"]) == 0
+    assert cli([*in_it, "run", "--to", f"{last}"]) == 0
     assert "10 posts of the range (0 known)" in capsys.readouterr().out
 
 

@@ -108,7 +108,7 @@ def commands(backfill: str) -> list[list[str]]:
 def writers(backfill: str) -> list[list[str]]:
     """Commands that write, one of each way."""
     return [
-        ["run", "--until", "2024-01-06"],
+        ["run", "--to", "2024-01-05"],
         ["dataset", "protect", "gold_signals", "--from=2024-01-01", "--to=2024-01-02", "--reason=legal hold, case 7"],
         ["backfill", "revert", backfill, "--reason", "the redelivery was broken, INC-4290"],
         ["worker", "--once"],
@@ -224,7 +224,7 @@ def test_a_backup_with_its_journal_but_no_index_is_read_from_a_copy(made: tuple[
 
 def test_a_ledger_is_read_while_a_writer_is_at_work(made: tuple[Path, str], ws: Path):
     with small.reopen(ws) as workspace:
-        workspace.incremental.run(small.day(6))
+        workspace.incremental.run(last=small.day(5))
         position = workspace.ledger.position()
         names = set(tree(ws))
         assert "ledger.db-wal" in names
@@ -234,7 +234,7 @@ def test_a_ledger_is_read_while_a_writer_is_at_work(made: tuple[Path, str], ws: 
             assert run(["-C", str(ws), *arguments]) in (0, 1), arguments
         assert set(tree(ws)) == names
         workspace.datasets.get("gold_signals")
-        assert workspace.incremental.run(small.day(7)).status == "SUCCESS"
+        assert workspace.incremental.run(last=small.day(6)).status == "SUCCESS"
 
 
 def test_no_read_is_torn_by_writers_that_come_and_go(ws: Path):
@@ -382,12 +382,12 @@ def test_a_second_user_reads_what_a_killed_writer_left(made: tuple[Path, str], w
 def test_a_second_user_reads_while_a_writer_is_at_work(made: tuple[Path, str], ws: Path):
     nobody = as_nobody()
     with small.reopen(ws) as workspace:
-        workspace.incremental.run(small.day(6))
+        workspace.incremental.run(last=small.day(5))
         position = workspace.ledger.position()
         answers = all_asked(ws, [["status"], ["audit", "log"], ["dataset", "list"]], *nobody)
         assert [answered.returncode for answered in answers] == [0, 0, 0]
         assert f"as of position {position}" in answers[0].stderr
-        assert workspace.incremental.run(small.day(7)).status == "SUCCESS"
+        assert workspace.incremental.run(last=small.day(6)).status == "SUCCESS"
 
 
 def test_who_may_not_write_is_told_so_before_any_work(made: tuple[Path, str], ws: Path):

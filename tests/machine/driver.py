@@ -61,7 +61,7 @@ def make_template(root: Path) -> Path:
     small.deliver(root / "posts", days=DAYS, posts_per_day=4)
     shutil.copytree(BUILT_IN, root / "ws" / "pipeline")
     with small.create(root / "ws", f"files:{root / 'posts'}", pipeline="pipeline") as made:
-        made.incremental.run(small.day(BEGUN))
+        made.incremental.run(last=small.day(BEGUN - 1))
     return root / "ws"
 
 
@@ -111,7 +111,7 @@ class Lab:
 
     def run(self, until: int, crash: Breakdown) -> str:
         """Run incrementally, perhaps into a crash or a fault."""
-        return self._act("ana", crash, lambda workspace: workspace.incremental.run(small.day(until)).status)
+        return self._act("ana", crash, lambda workspace: workspace.incremental.run(last=small.day(until - 1)).status)
 
     def _act(self, actor: str, crash: Breakdown, action: Callable[[Workspace], str]) -> str:
         workspace = self.crashing(Faults(*crash)) if crash else self.open(actor)

@@ -58,7 +58,7 @@ def test_a_mirror_that_cannot_be_never_fails_the_run_and_is_said(ws: Path):
     settings.write_text(text.replace('"mirrors/', '"mirrors/file/'), encoding="utf-8")
     heard: list[str] = []
     with slow.listen(heard.append), small.reopen(ws) as workspace:
-        run_ = workspace.incremental.run(small.day(6))
+        run_ = workspace.incremental.run(last=small.day(5))
         assert run_.status == "SUCCESS"
         for name in mirrored.NAMES:
             assert [text for text in heard if text.startswith(f"the mirror {name} is behind: ")], heard
@@ -88,7 +88,7 @@ def test_of_a_lake_in_s3_a_catalog_names_urls_and_delta_is_refused(tmp_path: Pat
     mirrored.name_mirrors(ws)
     heard: list[str] = []
     with slow.listen(heard.append), small.reopen(ws) as workspace:
-        workspace.incremental.run(small.day(3))
+        workspace.incremental.run(last=small.day(2))
         with pytest.raises(UnfitMirrorError, match="which is no folder"):
             workspace.mirrors.sync("tables")
         paths = {row[0] for row in workspace.query("select unnest(files).path from partitions").rows}

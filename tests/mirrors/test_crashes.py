@@ -75,7 +75,7 @@ def test_a_crash_between_the_publication_and_the_mirror_is_said_and_caught_up(ws
     text = settings.read_text(encoding="utf-8")
     settings.write_text(text.partition("[mirrors.")[0], encoding="utf-8")  # nobody keeps them up
     with small.reopen(ws) as workspace:
-        workspace.incremental.run(small.day(6))
+        workspace.incremental.run(last=small.day(5))
     settings.write_text(text, encoding="utf-8")
     with small.reopen(ws) as workspace:
         assert not [one for one in workspace.status().attention if one.kind == "mirror behind"]  # it has just happened
@@ -134,7 +134,7 @@ def test_two_processes_at_once_leave_one_mirror(ws: Path):
 def test_a_mirror_of_another_ledger_is_refused_and_said(ws: Path, tmp_path: Path):
     small.deliver(tmp_path / "other-posts", days=2, posts_per_day=4)
     with small.create(tmp_path / "other", f"files:{tmp_path / 'other-posts'}") as other:
-        other.incremental.run(small.day(3))
+        other.incremental.run(last=small.day(2))
     mirrored.name_mirrors(tmp_path / "other", "mirrors")
     shutil.copytree(ws / "mirrors", tmp_path / "other" / "mirrors", symlinks=True)
     before = mirrored.held(tmp_path / "other")
@@ -152,7 +152,7 @@ def test_a_mirror_of_another_ledger_is_refused_and_said(ws: Path, tmp_path: Path
 def test_a_mirror_of_a_record_that_went_on_otherwise_is_refused(ws: Path, tmp_path: Path):
     fork = small.copied(ws.parent, tmp_path / "fork")
     with small.reopen(ws) as workspace:
-        workspace.incremental.run(small.day(6))
+        workspace.incremental.run(last=small.day(5))
     with small.reopen(fork) as workspace:
         workspace.datasets.protect("gold_metrics", small.day(1), small.day(1), reason="a legal hold, case 2024-7")
         shutil.rmtree(fork / "mirrors")
@@ -178,7 +178,7 @@ def test_a_table_that_somebody_else_wrote_to_is_not_written_on(open_ws: Workspac
     table = mirrored.delta_folder(ws) / "gold_metrics"
     rows = deltalake.DeltaTable(str(table)).to_pyarrow_table()
     deltalake.write_deltalake(str(table), pa.table(rows).slice(0, 1), mode="append")
-    open_ws.incremental.run(small.day(6))  # which does not fail for it
+    open_ws.incremental.run(last=small.day(5))  # which does not fail for it
     setting = mirrored.mirrors(ws)[DELTA]
     with pytest.raises(StrangeMirrorError, match="somebody else made"):
         sync(open_ws.ledger, open_ws.core.lake, setting)
@@ -189,7 +189,7 @@ def test_a_table_that_somebody_else_wrote_to_is_not_written_on(open_ws: Workspac
 def test_a_log_that_lost_a_commit_is_not_written_on(open_ws: Workspace):
     ws = open_ws.config.folder
     mirrored.commits(ws, "gold_metrics")[-1].unlink()
-    open_ws.incremental.run(small.day(6))
+    open_ws.incremental.run(last=small.day(5))
     with pytest.raises(StrangeMirrorError, match="commits of gold_metrics, and had"):
         sync(open_ws.ledger, open_ws.core.lake, mirrored.mirrors(ws)[DELTA])
 
@@ -200,7 +200,7 @@ def test_a_catalog_that_somebody_else_wrote_to_is_not_written_on(open_ws: Worksp
         connection.execute(
             "insert into ducklake_snapshot select 99999, snapshot_time, 1, 1, 1 from ducklake_snapshot limit 1"
         )
-    open_ws.incremental.run(small.day(6))
+    open_ws.incremental.run(last=small.day(5))
     with pytest.raises(StrangeMirrorError, match="has a snapshot 99999"):
         sync(open_ws.ledger, open_ws.core.lake, mirrored.mirrors(ws)[DUCKLAKE])
 
@@ -208,7 +208,7 @@ def test_a_catalog_that_somebody_else_wrote_to_is_not_written_on(open_ws: Worksp
 def test_a_catalog_that_lost_rows_is_not_written_on(open_ws: Workspace):
     with closing(sqlite3.connect(mirrored.catalog_file(open_ws.config.folder))) as connection, connection:
         connection.execute("delete from ducklake_column_mapping")
-    open_ws.incremental.run(small.day(6))  # which does not fail for it
+    open_ws.incremental.run(last=small.day(5))  # which does not fail for it
     with pytest.raises(StrangeMirrorError, match="is not as it was made"):
         open_ws.mirrors.sync("lakehouse")
     assert open_ws.mirrors.rebuild("lakehouse")[0].steps > 0

@@ -57,12 +57,12 @@ def test_the_next_run_after_a_bump_is_refused_until_what_it_reads_was_backfilled
     bump_metrics(workspace)
     before = workspace.ledger.position()
     with pytest.raises(IncompleteInputsError) as error:
-        workspace.incremental.run(small.day(8))
+        workspace.incremental.run(last=small.day(7))
     assert "gold_baselines of 2024-01-06 reads gold_metrics" in error.value.message
     assert "backfill request logical gold_metrics --from 2024-01-01 --to 2024-01-05" in (error.value.mend or "")
     assert workspace.ledger.position() == before
     logical(workspace, None, None)
-    workspace.incremental.run(small.day(8))
+    workspace.incremental.run(last=small.day(7))
     assert projection(workspace, "stale_partitions") == []
 
 
@@ -84,7 +84,7 @@ def test_a_partial_backfill_of_new_logic_builds_just_what_reads_no_hole(workspac
     # All at once gives the same.
     with small.create(workspace.config.folder / "new", str(workspace.config.source), pipeline="../pipeline") as other:
         other.datasets.bump("gold_metrics", reason=REASON)
-        other.incremental.run(small.day(6))
+        other.incremental.run(last=small.day(5))
         assert with_rows(contents(other)) == with_rows(fresh)
 
 
@@ -170,16 +170,16 @@ def test_what_old_logic_makes_is_not_published_as_the_new_version(workspace: Wor
 )
 def test_an_incremental_run_that_a_bump_came_into_goes_on_once_all_it_reads_is_there(workspace: Workspace, stage: str):
     with pytest.raises(BumpedMeanwhileError):
-        workspace.incremental.run(small.day(7), progress=bumping(workspace, stage))
+        workspace.incremental.run(last=small.day(6), progress=bumping(workspace, stage))
     assert nothing_is_of_the_new_version(workspace)
     with pytest.raises(IncompleteInputsError):
-        workspace.incremental.run(small.day(7))
+        workspace.incremental.run(last=small.day(6))
     logical(workspace, None, None)
-    assert workspace.incremental.run(small.day(7)).status == "SUCCESS"
+    assert workspace.incremental.run(last=small.day(6)).status == "SUCCESS"
     assert projection(workspace, "stale_partitions") == []
     with small.create(workspace.config.folder / "new", str(workspace.config.source), pipeline="../pipeline") as other:
         other.datasets.bump("gold_metrics", reason=REASON)
-        other.incremental.run(small.day(7))
+        other.incremental.run(last=small.day(6))
         assert second_versions(workspace) == second_versions(other)
 
 
@@ -204,7 +204,7 @@ def test_what_was_identical_to_a_version_that_was_reverted_meanwhile_is_written(
     posts = tmp_path / "posts"
     small.deliver(posts)
     with small.create(tmp_path / "ws", f"files:{posts}") as workspace:
-        workspace.incremental.run(small.day(6))
+        workspace.incremental.run(last=small.day(5))
         (posts / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
         first = small.backfill(workspace, 2, 3)
         second = small.request(workspace, 2, 3, review=True)

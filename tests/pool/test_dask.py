@@ -61,7 +61,7 @@ def opened(ws: Path, pool: str | None, lake: Lake | None = None) -> Workspace:
 
 def run(ws: Path, pool: str | None, lake: Lake | None = None) -> None:
     with opened(ws, pool, lake) as workspace:
-        workspace.incremental.run(small.day(DAYS + 1))
+        workspace.incremental.run(last=small.day(DAYS))
 
 
 def built(ws: Path, lake: Lake | None = None) -> list[tuple[str, str]]:
@@ -216,7 +216,7 @@ def test_a_run_that_finds_no_scheduler_says_so_on_one_line_and_resumes_without_o
     ws = world(tmp_path)
     settings = (ws / FILE).read_text()
     (ws / FILE).write_text(settings.replace('# pool = "processes"', 'pool = "dask:tcp://127.0.0.1:1"'))
-    assert tradex(["-C", str(ws), "run", "--until", "2024-01-04"]) == 6
+    assert tradex(["-C", str(ws), "run", "--to", "2024-01-03"]) == 6
     told = capsys.readouterr().err.splitlines()
     assert [line.partition(": ")[0] for line in told[-2:]] == ["error", "mend"]
     assert "the scheduler at tcp://127.0.0.1:1 does not answer" in told[-2]

@@ -54,7 +54,7 @@ def test_another_executor_drives_a_run(tmp_path: Path):
     with Workspace.open(ws, actor="ana", clock=small.Ticking(worlds.RAN)) as workspace:
         workspace.core.execution()
         workspace.core._pool = pool
-        workspace.incremental.run(small.day(4))
+        workspace.incremental.run(last=small.day(3))
         assert threads.opened == 1
         (found,) = {
             (entry.data["worker"][:18], entry.data["began_at"] > "2026")

@@ -66,7 +66,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workspace, P
     """A workspace whose run has fetched everything, for questions; those ask for nothing that changes it."""
     folder = tmp_path_factory.mktemp("ran") / "ws"
     with x_platform.platform(POSTS) as platform, x_platform.create(folder) as workspace:
-        workspace.incremental.run(UNTIL)
+        workspace.incremental.run(last=UNTIL - timedelta(1))
         yield workspace, platform
 
 
@@ -131,7 +131,7 @@ def test_a_run_fetches_all_pages_in_either_vocabulary(tmp_path: Path, words: str
         platform.hold([note, edited])
         new_id = x_platform.id_at(edited.created_at, 9_999)
         platform.edit(edited.id, "edited $AAPL", new_id)
-        run = workspace.incremental.run(UNTIL)
+        run = workspace.incremental.run(last=UNTIL - timedelta(1))
         assert (run.status, run.totals["rows"]) == ("SUCCESS", POSTS)
         assert run.spent.rows == platform.sent() == POSTS
         assert run.spent.micros == POSTS * 5_000
@@ -232,7 +232,7 @@ def test_a_page_behind_another_than_it_was_asked_for_is_fetched_again(workspace:
 
 def test_no_post_at_all_is_an_answer_too(tmp_path: Path):
     with x_platform.platform(0), x_platform.create(tmp_path / "ws") as workspace:
-        assert workspace.incremental.run(UNTIL).status == "SUCCESS"
+        assert workspace.incremental.run(last=UNTIL - timedelta(1)).status == "SUCCESS"
 
 
 @pytest.mark.parametrize("url", ["http://api.example.com", "ftp://127.0.0.1", "http://127.0.0.1.example.com"])
@@ -293,7 +293,7 @@ def test_what_cannot_be_shown_is_on_record_and_what_is_withheld_somewhere_is_kep
 ):
     platform.unavailable = {held(7).id}
     platform.hold([held(8, withheld_in=("DE", "FR"))])
-    workspace.incremental.run(UNTIL)
+    workspace.incremental.run(last=UNTIL - timedelta(1))
     (told,) = workspace.query("select raw from bronze_x_posts__undated").rows[0]
     assert held(7).id in str(told)
     (payload,) = workspace.query(f"select payload from bronze_x_posts where post_id = '{held(8).id}'").rows[0]
@@ -407,14 +407,14 @@ def test_no_budget_is_ever_passed(tmp_path: Path, platform: Platform, policy: di
 def test_a_budget_ends_a_run_cleanly_and_a_larger_one_resumes_it(tmp_path: Path, platform: Platform):
     with x_platform.create(tmp_path / "ws", run_max_source_rows=120) as workspace:
         with pytest.raises(BudgetSpentError) as stopped:
-            workspace.incremental.run(UNTIL)
+            workspace.incremental.run(last=UNTIL - timedelta(1))
         assert "the same command goes on" in stopped.value.mend
         (row,) = workspace.query("select run_id, status, last_error from runs").rows
         assert row[1:] == ("FAILED", stopped.value.message)
         assert workspace.ledger.get(IncrementalRun, row[0]).spent == Spent(120, 3, 600_000)
     x_platform.set_policy(tmp_path / "ws", run_max_source_rows=0)
     with x_platform.reopen(tmp_path / "ws") as workspace:
-        run = workspace.incremental.run(UNTIL)
+        run = workspace.incremental.run(last=UNTIL - timedelta(1))
         assert (run.id, run.status, run.totals["rows"]) == (row[0], "SUCCESS", POSTS)
         assert platform.sent() == POSTS
 
@@ -442,7 +442,7 @@ def test_a_plan_is_estimated_by_a_count_that_is_paid_for_once(ran: tuple[Workspa
 def test_a_count_is_good_for_a_day(workspace: Workspace, platform: Platform):
     clock = workspace.core.clock
     assert isinstance(clock, small.Ticking)
-    workspace.incremental.run(UNTIL)
+    workspace.incremental.run(last=UNTIL - timedelta(1))
     for days, counts in ((0, 1), (0, 1), (1, 2)):
         clock.now += timedelta(days=days)
         workspace.backfills.plan(x_platform.outage(2, 4))
@@ -454,7 +454,7 @@ def test_counts_are_within_the_budget_of_the_month_and_a_plan_beyond_that_of_a_r
     tmp_path: Path, platform: Platform
 ):
     with x_platform.create(tmp_path / "ws", month_max_source_cents=121, run_max_source_cents=120) as workspace:
-        workspace.incremental.run(UNTIL)
+        workspace.incremental.run(last=UNTIL - timedelta(1))
         platform.hold([Held((x_platform.id_at(held(30).created_at, 77_777),), "late $TSLA", held(30).created_at)])
         made = workspace.backfills.request(x_platform.outage(1, 10))
         cost, beyond = workspace.backfills.warnings(made)
@@ -496,7 +496,7 @@ def test_the_shell_tells_what_was_spent_and_a_dry_run_has_its_count_on_record(
 
 
 def test_late_posts_come_with_a_backfill_and_what_was_there_is_not_doubled(workspace: Workspace, platform: Platform):
-    workspace.incremental.run(UNTIL)
+    workspace.incremental.run(last=UNTIL - timedelta(1))
     late = Held((x_platform.id_at(held(30).created_at, 77_777),), "late $TSLA", held(30).created_at, author_id="9")
     platform.hold([late])
     platform.edit(held(31).id, "edited $AAPL", edited := x_platform.id_at(held(31).created_at, 88_888))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ def undisturbed(real_posts: Path) -> Iterator[Workspace]:
 
     def make(folder: Path) -> None:
         with Workspace.create(folder / "ws", source=f"files:{real_posts}", actor="ana") as workspace:
-            workspace.incremental.run(until=UNTIL)
+            workspace.incremental.run(last=UNTIL - timedelta(1))
 
     with Workspace.open(worlds.made("undisturbed", make) / "ws", actor="ana") as workspace:
         yield workspace

@@ -72,12 +72,12 @@ def history(real_posts: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with Workspace.open(folder / "workspace", actor="ana") as workspace:
         told = History(workspace, random.Random(SEED))
         told.note()
-        workspace.incremental.run(until=date(2014, 1, 8), progress=told.watch)
+        workspace.incremental.run(last=date(2014, 1, 7), progress=told.watch)
         told.note()
         with pytest.raises(Died):
-            workspace.incremental.run(until=date(2014, 1, 10), progress=told.die)
+            workspace.incremental.run(last=date(2014, 1, 9), progress=told.die)
         told.note()
-        workspace.incremental.run(until=date(2014, 1, 10), progress=told.watch)
+        workspace.incremental.run(last=date(2014, 1, 9), progress=told.watch)
         told.note()
         (source / "2014-01-08.jsonl.gz").symlink_to(real_posts / "2014-01-08.jsonl.gz")
         first, last = date(2014, 1, 7), date(2014, 1, 8)

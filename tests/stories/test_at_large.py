@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -122,7 +122,7 @@ def tell_at_home(place: Place, outage: Outage, real_posts: Path) -> None:
     _create(place)
     with place.open() as workspace:
         for until in outage.cursors:
-            workspace.incremental.run(until=until)
+            workspace.incremental.run(last=until - timedelta(1))
         first, last = _late(place, outage, real_posts)
         asked = Request(
             kind="temporal", dataset=BRONZE, first=first, last=last, override_state=False, reason=REASON

@@ -50,7 +50,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small.deliver(root / "posts")
     with pytest.MonkeyPatch.context() as patch, small.create(root / "ws", f"files:{root / 'posts'}") as made:
         use(patch, OLD)
-        made.incremental.run(day(5))
+        made.incremental.run(last=day(4))
     return root
 
 
@@ -117,7 +117,7 @@ def test_another_engine_that_gives_the_same_rows_goes_on_and_nothing_is_recomput
     before = contents(workspace)
     known = listing(workspace)
     with host(NEW):
-        assert workspace.incremental.run(day(7)).status == "SUCCESS"
+        assert workspace.incremental.run(last=day(6)).status == "SUCCESS"
     assert verdicts(workspace) == of(NEW, "equal")
     for row in projection(workspace, "engines"):
         assert row["compared_with"] == [f"duckdb {OLD}"]
@@ -131,33 +131,33 @@ def test_another_engine_that_gives_the_same_rows_goes_on_and_nothing_is_recomput
 def test_two_hosts_with_two_engines_do_not_take_turns_for_ever(workspace: Workspace):
     for version, until in ((NEW, 6), (OLD, 7), (NEW, 8), (OLD, 9), (NEW, 10)):
         with host(version):
-            workspace.incremental.run(day(until))
+            workspace.incremental.run(last=day(until - 1))
     assert verdicts(workspace) == of(NEW, "equal") + of(OLD, "equal")
 
 
 def test_the_engine_that_made_and_built_everything_is_not_judged(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tradex_ledger.driving.engine.shared_views", None)  # no pass over the events
     with host(OLD):
-        workspace.incremental.run(day(7))
+        workspace.incremental.run(last=day(6))
     assert verdicts(workspace) == []
 
 
 def test_a_known_verdict_costs_no_look_at_the_events(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
     with host(NEW):
-        workspace.incremental.run(day(6))
+        workspace.incremental.run(last=day(5))
         for look in ("shared_views", "newest", "events_of"):
             monkeypatch.setattr(f"tradex_ledger.driving.engine.{look}", None)
-        workspace.incremental.run(day(7))
+        workspace.incremental.run(last=day(6))
 
 
 def test_the_sample_is_as_large_as_the_policy_says_and_always_the_same(workspace: Workspace, tmp_path: Path):
     small.set_policy(workspace.config.folder, engine_sample_partitions=2)
     shutil.copytree(workspace.config.folder, tmp_path / "other")
     with host(NEW):
-        workspace.incremental.run(day(6))
+        workspace.incremental.run(last=day(5))
         chosen = {row["dataset"]: row["partitions"] for row in projection(workspace, "engines")}
         with small.reopen(tmp_path / "other") as other:
-            other.incremental.run(day(6))
+            other.incremental.run(last=day(5))
             assert {row["dataset"]: row["partitions"] for row in projection(other, "engines")} == chosen
     assert {len(days) for days in chosen.values()} == {2}
 
@@ -165,7 +165,7 @@ def test_the_sample_is_as_large_as_the_policy_says_and_always_the_same(workspace
 def test_the_sample_can_be_switched_off(workspace: Workspace):
     small.set_policy(workspace.config.folder, engine_sample_partitions=0)
     with host(NEW, MISCOUNTS):
-        assert workspace.incremental.run(day(6)).status == "SUCCESS"
+        assert workspace.incremental.run(last=day(5)).status == "SUCCESS"
     assert verdicts(workspace) == []
 
 
@@ -174,7 +174,7 @@ def test_doubles_are_the_same_to_a_billionth(workspace: Workspace):
         return pc.multiply(values, 1 + 1e-12)
 
     with host(NEW, doctored("gold_baselines", shaken, "mentions_std")):
-        assert workspace.incremental.run(day(6)).status == "SUCCESS"
+        assert workspace.incremental.run(last=day(5)).status == "SUCCESS"
     assert verdicts(workspace) == of(NEW, "equal")
 
 
@@ -185,7 +185,7 @@ def test_an_engine_that_gives_other_rows_is_refused_before_anything_of_the_run_i
     before = workspace.ledger.position()
     with host(NEW, MISCOUNTS):
         with pytest.raises(EngineChangedRowsError) as error:
-            workspace.incremental.run(day(6))
+            workspace.incremental.run(last=day(5))
         assert error.value.exit_status == 3
         assert error.value.code == "engine-changed-rows"
         assert f"duckdb {NEW} gives other rows" in error.value.message
@@ -208,18 +208,18 @@ def test_an_engine_that_gives_other_rows_is_refused_before_anything_of_the_run_i
 
 def test_a_refusal_is_remembered_and_costs_nothing(workspace: Workspace):
     with host(NEW, MISCOUNTS), pytest.raises(EngineChangedRowsError) as first:
-        workspace.incremental.run(day(6))
+        workspace.incremental.run(last=day(5))
     position = workspace.ledger.position()
 
     def build(task: window.WindowTask) -> list[StagedFile]:
         raise AssertionError(f"{task.dataset} is built")
 
     with host(NEW, build), pytest.raises(EngineChangedRowsError) as again:
-        workspace.incremental.run(day(6))
+        workspace.incremental.run(last=day(5))
     assert again.value.message == first.value.message
     assert workspace.ledger.position() == position
     with host(OLD):
-        assert workspace.incremental.run(day(6)).status == "SUCCESS"  # who built it all is none the worse
+        assert workspace.incremental.run(last=day(5)).status == "SUCCESS"  # who built it all is none the worse
 
 
 def test_a_backfill_is_refused_and_stays_approved_and_others_go_on(workspace: Workspace):
@@ -243,7 +243,7 @@ def test_who_may_approve_lets_an_engine_go_on_and_nothing_is_recomputed_by_itsel
     folder = str(workspace.config.folder)
     before = contents(workspace)
     with host(NEW, MISCOUNTS):
-        assert tradex(["-C", folder, "run", "--until", "2024-01-06"]) == 3
+        assert tradex(["-C", folder, "run", "--to", "2024-01-05"]) == 3
         capsys.readouterr()
         assert tradex(["-C", folder, "engine", "list"]) == 0
         listed = capsys.readouterr().out
@@ -254,7 +254,7 @@ def test_who_may_approve_lets_an_engine_go_on_and_nothing_is_recomputed_by_itsel
         assert capsys.readouterr().out == f"gold_metrics: duckdb {NEW} is accepted\n"
         assert tradex(["-C", folder, "--as", "ben", "engine", "accept", "--reason", "the vendor counts so now"]) == 3
         assert "is refused for no dataset" in capsys.readouterr().err
-        assert workspace.incremental.run(day(6)).status == "SUCCESS"
+        assert workspace.incremental.run(last=day(5)).status == "SUCCESS"
     after = contents(workspace)
     assert all(days.items() <= after[name].items() for name, days in before.items())
     (row,) = [r for r in projection(workspace, "engines") if r["dataset"] == "gold_metrics"]
@@ -276,7 +276,7 @@ def test_an_engine_is_accepted_only_where_it_was_refused_and_by_whom_the_policy_
     small.set_policy(workspace.config.folder, may_approve=["ben"])
     with host(NEW, MISCOUNTS):
         with pytest.raises(EngineChangedRowsError):
-            workspace.incremental.run(day(6))
+            workspace.incremental.run(last=day(5))
         with pytest.raises(NotAllowedError):
             workspace.datasets.accept_engine(reason=REASON)
 
@@ -286,7 +286,7 @@ def test_a_version_of_its_own_tells_old_rows_from_new_ones(workspace: Workspace)
         workspace.datasets.bump("gold_metrics", reason=REASON)
     with host(NEW, MISCOUNTS):
         with pytest.raises(EngineChangedRowsError):
-            workspace.incremental.run(day(6))
+            workspace.incremental.run(last=day(5))
         assert workspace.datasets.bump_changed(reason=REASON) == {
             "gold_metrics": 2,
             "gold_baselines": 2,
@@ -296,10 +296,10 @@ def test_a_version_of_its_own_tells_old_rows_from_new_ones(workspace: Workspace)
         run_id = workspace.backfills.request(Request(dataset="gold_metrics", **order)).id
         workspace.backfills.approve(run_id)
         assert workspace.runs.drive(run_id).status == "SUCCESS"
-        assert workspace.incremental.run(day(6)).status == "SUCCESS"
+        assert workspace.incremental.run(last=day(5)).status == "SUCCESS"
     # To the other host the new version is what another engine built.
     with host(OLD), pytest.raises(EngineChangedRowsError, match="gold_metrics version 2"):
-        workspace.incremental.run(day(7))
+        workspace.incremental.run(last=day(6))
 
 
 def test_a_statement_that_another_engine_cannot_run_is_a_difference(workspace: Workspace):
@@ -309,7 +309,7 @@ def test_a_statement_that_another_engine_cannot_run_is_a_difference(workspace: W
         return BUILD(task)
 
     with host(NEW, fails), pytest.raises(EngineChangedRowsError, match="no such function"):
-        workspace.incremental.run(day(6))
+        workspace.incremental.run(last=day(5))
 
 
 BUILD = window.build_window
@@ -349,7 +349,7 @@ def test_where_nothing_can_be_compared_yet_that_is_said_and_tried_again(workspac
     with host(NEW):
         for number in (6, 7):
             said.clear()
-            workspace.incremental.run(day(number), progress=progress)
+            workspace.incremental.run(last=day(number - 1), progress=progress)
             assert said.count(sentence) == 1
             assert silver() == ["none eligible"]
     with host(OLD):
@@ -358,7 +358,7 @@ def test_where_nothing_can_be_compared_yet_that_is_said_and_tried_again(workspac
             status = workspace.runs.drive(held).status
         assert status == "SUCCESS"
     with host(NEW):
-        workspace.incremental.run(day(8), progress=progress)
+        workspace.incremental.run(last=day(7), progress=progress)
     assert silver() == ["none eligible", "equal"]
     assert said.count(sentence) == 1
 

@@ -204,7 +204,7 @@ def test_the_commands_of_the_documentation_upgrade_a_workspace(
     for line in block.splitlines():
         words = shlex.split(line)[1:]
         if words == ["run"]:
-            words += ["--until", "2014-03-02"]  # the newest post is of that time: of itself it would ask
+            words += ["--to", "2014-03-01"]  # the newest post is of that time: of itself it would ask
         for run_id in waiting if "<cancelled>" in words else [requested]:
             given = [run_id if word in ("<cancelled>", "<requested>") else word for word in words]
             assert tradex(given) == 0, capsys.readouterr()

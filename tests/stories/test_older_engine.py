@@ -90,7 +90,7 @@ def test_nothing_is_refused_and_nothing_is_computed_again_but_the_sample(adopted
         assert outcomes(workspace, THEN["planned"]) == {"reused"}
         again = small.backfill(workspace, 1, 4)
         assert outcomes(workspace, again.id) == {"reused"}
-        assert workspace.incremental.run(small.day(8)).status == "SUCCESS"
+        assert workspace.incremental.run(last=small.day(7)).status == "SUCCESS"
         assert len(events(workspace, "topic = 'dataset.engine_checked'")) == len(checked)  # judged once
 
 

@@ -119,7 +119,7 @@ def story(real_posts: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     one_process(folder / "workspace")
     with Workspace.open(folder / "workspace", actor="ana") as workspace:
         for until in CURSORS:
-            workspace.incremental.run(until=until)
+            workspace.incremental.run(last=until - timedelta(1))
     with Workspace.open(folder / "workspace", actor="ana") as workspace:
         kept = copy_workspace(workspace, folder / "before")
         deliver(real_posts, source, WITHHELD)
@@ -355,7 +355,7 @@ def test_late_posts_are_not_seen_by_an_incremental_run(story: Story, tmp_path: P
     with Workspace.open(story.before_delivery) as before:
         folder = copy_workspace(before, tmp_path / "late")
     with Workspace.open(folder, actor="ana") as workspace:
-        run = workspace.incremental.run(until=LAST_DAY + 3 * DAY)
+        run = workspace.incremental.run(last=LAST_DAY + 2 * DAY)
         assert run.status == "SUCCESS"
         assert not events(workspace, f"topic = 'run.batch_appended' and position > {story.before.position}")
         now = digests(workspace)
@@ -411,7 +411,7 @@ def test_an_incremental_run_that_died_between_bronze_and_silver_shows_as_never_b
     Workspace.create(tmp_path / "w", source=f"files:{source}", actor="ana").close()
     one_process(tmp_path / "w")
     with Workspace.open(tmp_path / "w", actor="ana") as workspace, pytest.raises(Crash):
-        workspace.incremental.run(until=date(2014, 1, 8), progress=die)
+        workspace.incremental.run(last=date(2014, 1, 7), progress=die)
     with Workspace.open(tmp_path / "w", actor="ana") as workspace:
         appended = {key[2] for key in files(workspace)}
         stale = projection(workspace, "stale_partitions")
@@ -419,7 +419,7 @@ def test_an_incremental_run_that_died_between_bronze_and_silver_shows_as_never_b
             ("silver_social_events", day, "never built") for day in appended
         }
         assert projection(workspace, "pipeline_state")[0]["cursor"] is None
-        run = workspace.incremental.run(until=date(2014, 1, 8))
+        run = workspace.incremental.run(last=date(2014, 1, 7))
         assert run.status == "SUCCESS"
         assert len(events(workspace, "topic = 'incremental_run.started'")) == 1
         assert projection(workspace, "stale_partitions") == []

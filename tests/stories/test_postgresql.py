@@ -57,7 +57,7 @@ def test_the_whole_of_it(tmp_path: Path, url: str, tradex: Tradex) -> None:
     writes, reads = (make_url(url).set(username=f"{who}_{ME}").render_as_string() for who in ("ana", "eve"))
 
     point(ws, writes)  # from here on nobody works as the owner
-    tradex("run", "--until", "2024-01-05")
+    tradex("run", "--to", "2024-01-04")
     before = json.loads(tradex("--json", "ledger", "show"))["position"]
     (posts / "2024-01-05-late.jsonl").write_text(small.LATE, encoding="utf-8")
     span = ("bronze_x_posts", "--from", "2024-01-03", "--to", "2024-01-03")
@@ -84,7 +84,7 @@ def test_the_whole_of_it(tmp_path: Path, url: str, tradex: Tradex) -> None:
     point(ws, reads)
     for words in (("status",), ("audit", "log"), ("backfill", "list"), ("dataset", "list"), ("ledger", "show")):
         assert tradex(*words)
-    assert "does not let this role do that" in tradex("run", "--until", "2024-01-06", status=6)
+    assert "does not let this role do that" in tradex("run", "--to", "2024-01-05", status=6)
     backup = tmp_path / "backup.gz"
     tradex("ledger", "backup", str(backup))
     with Workspace.open(ws, reading=True) as opened:

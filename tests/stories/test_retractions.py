@@ -56,7 +56,7 @@ def test_the_example_is_the_built_in_pipeline_and_what_leaves_posts_out():
 @pytest.mark.norm("N6")
 @pytest.mark.norm("N16")
 def test_a_retracted_post_is_left_out_from_the_next_run_on_and_bronze_keeps_it(workspace: Workspace):
-    workspace.incremental.run(small.day(8))
+    workspace.incremental.run(last=small.day(7))
     sql = "select post_id, count(*) from silver_social_events where event_date = '2024-01-03' group by 1 order by 1"
     before = workspace.query(sql).rows
     position = workspace.ledger.position()
@@ -64,7 +64,7 @@ def test_a_retracted_post_is_left_out_from_the_next_run_on_and_bronze_keeps_it(w
     notice = {"id": gone, "action": "delete", "created_at": "2024-01-03T10:00:00.000Z"}
     told = {**notice, "redacted_at": "2024-01-09T08:00:00.000Z", "reason": "deleted"}
     (workspace.config.folder.parent / "retractions" / "1.jsonl").write_bytes(orjson.dumps(told) + b"\n")
-    run = workspace.incremental.run(small.day(10))
+    run = workspace.incremental.run(last=small.day(9))
     assert run.status == "SUCCESS"
     assert list(workspace.query(sql).rows) == rest
     assert list(workspace.query(sql, as_of=str(position)).rows) == list(before)
@@ -115,14 +115,14 @@ def test_what_is_no_notice_is_rejected(line: bytes):
 
 
 def test_a_person_retracts_a_post_and_the_ledger_says_who_why_and_which(workspace: Workspace):
-    workspace.incremental.run(small.day(8))
+    workspace.incremental.run(last=small.day(7))
     (gone,) = workspace.query("select min(post_id) from silver_social_events").rows[0]
     told = retract(workspace, [str(gone)], reason="its author asked for it, LEGAL-17")
     (event,) = [entry for entry in workspace.events() if entry.topic == "retraction.told"]
     assert (event.by, event.data["rows"], event.data["reason"]) == ("ana", [gone], "its author asked for it, LEGAL-17")
     assert (workspace.config.folder.parent / "retractions" / f"{told.id}.jsonl").exists()
     retracting.tomorrow(workspace)
-    workspace.incremental.run(date(2024, 2, 2))
+    workspace.incremental.run(last=date(2024, 2, 1))
     assert list(workspace.query(f"select 1 from silver_social_events where post_id = '{gone}'").rows) == []
     with pytest.raises(UnknownPostError):
         retract(workspace, ["17"], reason="its author asked for it, LEGAL-17")
@@ -130,7 +130,7 @@ def test_a_person_retracts_a_post_and_the_ledger_says_who_why_and_which(workspac
 
 
 def test_a_compliance_job_of_the_platform_retracts_what_is_gone_there(workspace: Workspace):
-    workspace.incremental.run(small.day(8))
+    workspace.incremental.run(last=small.day(7))
     posts = [str(post_id) for (post_id,) in workspace.query("select distinct post_id from bronze_x_posts").rows]
     with x_platform.platform() as platform:
         platform.posts = {post_id: x_platform.held(1) for post_id in posts[2:]}
@@ -139,13 +139,13 @@ def test_a_compliance_job_of_the_platform_retracts_what_is_gone_there(workspace:
         assert (found.posts, found.retraction.rows) == (len(posts), sorted(posts[:2]))
         assert platform.strangers == 0
     retracting.tomorrow(workspace)
-    workspace.incremental.run(date(2024, 2, 2))
+    workspace.incremental.run(last=date(2024, 2, 1))
     (count,) = workspace.query("select count(*) from bronze_x_retractions where reason = 'deleted'").rows[0]
     assert count == 2
 
 
 def test_days_without_posts_are_no_question_and_days_in_the_wrong_order_a_mistake(workspace: Workspace):
-    workspace.incremental.run(small.day(8))
+    workspace.incremental.run(last=small.day(7))
     with x_platform.platform() as platform:
         assert check(workspace, date(2023, 1, 1), date(2023, 1, 2)) == Checked(0, None)
         with pytest.raises(RangeError):
@@ -154,7 +154,7 @@ def test_days_without_posts_are_no_question_and_days_in_the_wrong_order_a_mistak
 
 
 def test_a_notice_about_a_post_that_nobody_asked_about_is_none(workspace: Workspace):
-    workspace.incremental.run(small.day(8))
+    workspace.incremental.run(last=small.day(7))
     stranger = {"id": ID, "action": "delete", "redacted_at": "2024-01-09T08:00:00.000Z", "reason": "deleted"}
     with x_platform.platform() as platform, pytest.MonkeyPatch.context() as patch:
         patch.setattr(Jobs, "notices", lambda *_: orjson.dumps(stranger))
@@ -192,7 +192,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_pipeline_without_retractions_is_told_how_to_get_them(tmp_path: Path):
     small.deliver(tmp_path / "posts", days=2)
     with small.create(tmp_path / "plain", f"files:{tmp_path / 'posts'}") as workspace:
-        workspace.incremental.run(small.day(2))
+        workspace.incremental.run(last=small.day(1))
         (post_id,) = workspace.query("select min(post_id) from bronze_x_posts").rows[0]
         with pytest.raises(NoRetractionsError):
             retract(workspace, [str(post_id)], reason="its author asked for it, LEGAL-17")

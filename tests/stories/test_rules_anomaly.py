@@ -60,7 +60,7 @@ def six_weeks(folder: Path) -> None:
         if late.name > f"{STRANGE}.jsonl.gz":
             late.unlink()  # what comes late of that Monday has not come yet
     with small.reopen(worlds.create(folder, hold_on_anomaly=True)) as workspace:
-        assert workspace.incremental.run(STRANGE).status == "SUCCESS"
+        assert workspace.incremental.run(last=STRANGE - timedelta(1)).status == "SUCCESS"
         assert not events(workspace, "topic in ('run.held', 'run.anomaly_detected')")
 
 
@@ -80,7 +80,7 @@ def run_into_the_gap(workspace: Workspace) -> tuple[str, dict[str, Any]]:
     """An incremental run over the day that lacks its posts; returns it and what readers see."""
     before = visible(workspace)
     halve(file_of(workspace, STRANGE), STRANGE)
-    run = workspace.incremental.run(NEXT)
+    run = workspace.incremental.run(last=NEXT - timedelta(1))
     assert run.status == "HELD"
     return run.id, before
 
@@ -97,7 +97,7 @@ def test_a_day_with_half_its_posts_is_held_and_nobody_sees_it(workspace: Workspa
     alerts = [row["alert"] for row in projection(workspace, "alerts")]
     assert alerts == ["volume anomaly"] * len(found) + ["held"]
     with pytest.raises(WrongStateError):  # a run does not walk past what is held
-        workspace.incremental.run(NEXT)
+        workspace.incremental.run(last=NEXT - timedelta(1))
     assert visible(workspace) == before
 
 
@@ -106,7 +106,7 @@ def test_what_was_released_is_published_by_the_next_run(workspace: Workspace):
     run_id, before = run_into_the_gap(workspace)
     workspace.runs.release(run_id, reason="the vendor confirmed: a holiday with few posts")
     assert visible(workspace) == before
-    assert workspace.incremental.run(NEXT).id == run_id
+    assert workspace.incremental.run(last=NEXT - timedelta(1)).id == run_id
     after = visible(workspace)
     assert STRANGE.isoformat() in after["silver_social_events"]
     assert {day: after["gold_metrics"][day] for day in before["gold_metrics"]} == before["gold_metrics"]
@@ -122,7 +122,7 @@ def test_what_was_cancelled_is_never_published_and_the_next_run_sets_out_anew(wo
     assert workspace.state.cursor == f"{STRANGE}T00:00:00.000000Z"
     again = file_of(workspace, STRANGE).with_name(f"{STRANGE}-again.jsonl.gz")
     again.write_bytes(whole)
-    run = workspace.incremental.run(NEXT)
+    run = workspace.incremental.run(last=NEXT - timedelta(1))
     assert (run.id != run_id, run.status) == (True, "SUCCESS")
     states = {r["state"] for r in projection(workspace, "partition_history") if r["run_id"] == run_id}
     assert states - {"published"} == {"abandoned"}  # its Bronze is Bronze, and stays
@@ -167,6 +167,6 @@ def test_a_long_outage_in_one_run_is_as_strange_as_one_of_a_day(tmp_path: Path):
     worlds.copied(tmp_path, days=42, posts_per_day=8, until=None, anomaly_min_rows=4)
     clock = small.Ticking(datetime(2024, 6, 1, tzinfo=UTC))
     with Workspace.open(tmp_path / "ws", actor="ana", clock=clock) as workspace:
-        workspace.incremental.run(date(2024, 2, 12))
-        run = workspace.incremental.run(date(2024, 5, 20))
+        workspace.incremental.run(last=date(2024, 2, 11))
+        run = workspace.incremental.run(last=date(2024, 5, 19))
         assert {name.split()[1] for name in run.anomalies} >= {"2024-02-13", "2024-03-20", "2024-05-19"}

@@ -142,9 +142,9 @@ def test_days_protected_while_a_run_is_under_way_stay_as_they_are(
 def test_an_incremental_run_does_not_write_protected_days(workspace: Workspace):
     workspace.datasets.protect("gold_metrics", small.day(7), small.day(7), reason=HOLD)
     with pytest.raises(ProtectedError, match=HOLD):
-        workspace.incremental.run(small.day(8))
+        workspace.incremental.run(last=small.day(7))
     workspace.datasets.unprotect("gold_metrics", small.day(7), small.day(7), reason="the case TRX v. Doe was closed")
-    assert workspace.incremental.run(small.day(8)).status == "SUCCESS"
+    assert workspace.incremental.run(last=small.day(7)).status == "SUCCESS"
 
 
 @pytest.mark.norm("N4")

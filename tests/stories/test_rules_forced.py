@@ -166,7 +166,7 @@ def test_the_state_is_overridden_in_the_save_that_closes_the_run_and_nothing_is_
     history = projection(workspace, "pipeline_state_history")
     assert [(h["move"], h["caused_by"]) for h in history][-1] == ("overridden", run_id)
     assert workspace.state.cursor == small.CURSOR
-    assert workspace.incremental.run(small.day(8)).status == "SUCCESS"  # from where it was put
+    assert workspace.incremental.run(last=small.day(7)).status == "SUCCESS"  # from where it was put
 
 
 @pytest.mark.norm("N21")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ def january(real_posts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     Workspace.create(folder, source=f"files:{real_posts}", pipeline="pipeline", actor="ana").close()
     one_process(folder)
     with Workspace.open(folder, actor="ana") as made:
-        made.incremental.run(until=UNTIL)
+        made.incremental.run(last=UNTIL - timedelta(1))
     return folder
 
 
@@ -94,7 +94,7 @@ def test_changed_logic_without_a_version_is_refused_in_run_request_and_drive(wor
     new_scoring(workspace)
     before = workspace.ledger.position()
     refused: list[Callable[[], object]] = [
-        lambda: workspace.incremental.run(until=date(2014, 2, 2)),
+        lambda: workspace.incremental.run(last=date(2014, 2, 1)),
         lambda: workspace.backfills.plan(Request(kind="temporal", reason=REASON, **JANUARY)),
         lambda: workspace.backfills.request(Request(kind="logical", reason=REASON, **JANUARY)),
         lambda: workspace.runs.drive(approved),
@@ -195,13 +195,13 @@ def test_a_bump_of_metrics_gives_baselines_and_signals_a_version_as_indirect(wor
     part = backfill(workspace, dataset="gold_metrics", first=date(2014, 1, 30), last=date(2014, 1, 31))
     assert set(load_run(workspace.ledger, part).candidates) == {"gold_metrics"}
     with pytest.raises(IncompleteInputsError):
-        workspace.incremental.run(until=date(2014, 2, 2))
+        workspace.incremental.run(last=date(2014, 2, 1))
     whole = backfill(workspace, dataset="gold_metrics", first=None, last=None)
     assert {"gold_baselines", "gold_signals"} < set(load_run(workspace.ledger, whole).candidates)
     versions = {(p["logic_version"], p["dataset"], p["partition"]) for p in partitions(workspace)}
     for name in ("gold_metrics", "gold_baselines", "gold_signals"):
         assert {d for v, n, d in versions if (v, n) == (2, name)} == {d for v, n, d in versions if (v, n) == (1, name)}
-    workspace.incremental.run(until=date(2014, 2, 2))
+    workspace.incremental.run(last=date(2014, 2, 1))
 
 
 @pytest.mark.norm("N5")

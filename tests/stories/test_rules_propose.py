@@ -112,7 +112,7 @@ def test_a_withheld_file_is_proposed_as_its_very_days_and_doing_it_leaves_nothin
     Workspace.create(tmp_path / "ws", source=f"files:{source}", actor="ana").close()
     one_process(tmp_path / "ws")
     with Workspace.open(tmp_path / "ws", actor="ana") as workspace:
-        workspace.incremental.run(until=UNTIL)
+        workspace.incremental.run(last=UNTIL - timedelta(1))
         assert workspace.backfills.propose() == []
         deliver(real_posts, source, [WITHHELD])
         before, position = listing(workspace), workspace.ledger.position()
@@ -159,7 +159,7 @@ def test_days_before_the_start_of_a_pipeline_are_none_of_its_business(week: Path
         tmp_path / "ws", source=f"files:{week / 'posts'}", start=small.day(5), actor="ana", clock=small.Ticking()
     ) as workspace:
         assert workspace.backfills.propose() == []
-        workspace.incremental.run(small.day(8))
+        workspace.incremental.run(last=small.day(7))
         assert workspace.backfills.propose() == []
 
 
@@ -303,14 +303,14 @@ def test_what_a_held_incremental_run_will_publish_is_not_asked_for(tmp_path: Pat
     small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", **policy).close()  # type: ignore[arg-type]  # settings of a policy, by their names
     clock = small.Ticking(datetime(2024, 2, 20, tzinfo=UTC))
     with Workspace.open(tmp_path / "ws", actor="ana", clock=clock) as workspace:
-        run = workspace.incremental.run(date(2024, 2, 11))
+        run = workspace.incremental.run(last=date(2024, 2, 10))
         assert run.status == "HELD"
         (item,) = workspace.backfills.propose()
         assert (item.kind, item.run) == ("waiting", run.id)
         assert item.command == f'tradex backfill release {run.id} --reason "…"'
         workspace.runs.release(run.id, reason="looked at it: a made-up month")
         assert "tradex run" in {item.command for item in workspace.backfills.propose()}
-        workspace.incremental.run(date(2024, 2, 11))
+        workspace.incremental.run(last=date(2024, 2, 10))
         assert workspace.backfills.propose() == []
 
 
@@ -318,7 +318,7 @@ def test_the_day_after_what_was_asked_for_is_none_that_a_run_has_passed(tmp_path
     small.deliver(tmp_path / "posts")
     source, clock = f"files:{tmp_path / 'posts'}", small.Ticking()
     with Workspace.create(tmp_path / "ws", source=source, start=small.day(5), actor="ana", clock=clock) as workspace:
-        workspace.incremental.run(small.day(8))
+        workspace.incremental.run(last=small.day(7))
         small.backfill(workspace, 2, 2)
         deliver_late(workspace, 2, 3)
         (late,) = find_late(workspace.core.execution())

@@ -110,7 +110,7 @@ def test_a_revert_names_the_run_that_stands_on_top_until_that_is_reverted_too(wo
 @pytest.mark.norm("N19")
 def test_an_incremental_run_that_came_later_blocks_a_revert(workspace: Workspace):
     run = small.backfill(workspace, 3, 3)
-    later = workspace.incremental.run(small.day(9))
+    later = workspace.incremental.run(last=small.day(8))
     with pytest.raises(BuiltUponError, match=later.id):
         workspace.backfills.revert(run.id, reason=WRONG)
 

@@ -93,7 +93,7 @@ def test_what_is_passed_over_is_told_by_the_run_the_status_and_propose(
     (source / "notes.txt").write_text("x")
     (source / "gone.jsonl").symlink_to(source / "nowhere")
     deliver(source, "account.js", b"window.YTD.account.part0 = [{}]")
-    assert tradex(["run", "--until", "2024-01-08"]) == 0
+    assert tradex(["run", "--to", "2024-01-07"]) == 0
     said = capsys.readouterr().out
     assert "passed over" in said
     assert "1 × a link to nothing: gone.jsonl" in said
@@ -120,7 +120,7 @@ def test_other_usual_names_and_forms_are_read(workspace: Workspace, source: Path
     deliver(source, "tweets.js", b"window.YTD.tweets.part0 = " + json.dumps(archived, indent=1).encode())
     (source / "d.json.gz").write_bytes(gzip.compress(post(915, 2)))
     (source / "e").symlink_to(shutil.copytree(source, source.parent / "linked"))
-    workspace.incremental.run(small.day(8))
+    workspace.incremental.run(last=small.day(7))
     assert source_of(workspace) | {"odd": {}} == source_of(workspace) | {
         "odd": {}, "posts": 2 * (21 + 8), "appended": 21 + 8, "rejected": 0,
     }  # fmt: skip
@@ -138,13 +138,13 @@ def test_a_source_of_which_nothing_was_readable_does_not_move_the_state(
     if content:
         deliver(source, "2024-01-03.jsonl", content)
     with pytest.raises(NothingReadableError, match="the state does not move") as caught:
-        workspace.incremental.run(small.day(8))
+        workspace.incremental.run(last=small.day(7))
     assert "its suffix is none that is read" in caught.value.message
     assert workspace.state.cursor is None
     rejected = read_dataset(workspace, REJECTED)
     assert len(rejected) == bool(content)  # what was no post is on record all the same
     deliver(source, "2024-01-03-again.jsonl", post(1, 3))
-    workspace.incremental.run(small.day(8))
+    workspace.incremental.run(last=small.day(7))
     assert str(workspace.state.cursor).startswith("2024-01-08")
     assert len(read_dataset(workspace, REJECTED)) == bool(content)
 
@@ -155,7 +155,7 @@ def test_a_source_of_which_nothing_was_readable_does_not_move_the_state(
 def test_late_lines_that_are_no_posts_are_proposed_and_on_record_after_the_next_run(
     workspace: Workspace, source: Path, capsys: pytest.CaptureFixture[str]
 ):
-    workspace.incremental.run(small.day(6))
+    workspace.incremental.run(last=small.day(5))
     (source / "2024-01-03-late.jsonl").write_bytes("{}\n[]".encode("utf-16"))
     deliver(source, "2024-01-04-late.jsonl", b"<html>", b'{"delete":{"timestamp_ms":"1704200000000"}}')
     deliver(source, "2024-01-07-later.jsonl", b"<html>")  # no run has been there
@@ -164,7 +164,7 @@ def test_late_lines_that_are_no_posts_are_proposed_and_on_record_after_the_next_
     assert (item.files, item.lines, item.command) == (2, 4, "tradex run")
     assert look_of(workspace)["late_rejected"] == 4
     assert (look_of(workspace)["late_posts"], look_of(workspace)["run_id"]) == (0, None)
-    assert tradex(["run", "--until", "2024-01-07"]) == 0
+    assert tradex(["run", "--to", "2024-01-06"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "appended 3 posts, and 4 lines that are no posts" in said
     assert "messages 1 of a stream, no posts" in said
@@ -182,7 +182,7 @@ def test_late_lines_that_are_no_posts_are_proposed_and_on_record_after_the_next_
 def test_no_run_is_proposed_that_would_not_set_out(workspace: Workspace, source: Path, why: str):
     small.set_policy(workspace.config.folder, run_ahead_days=20)
     with small.reopen(workspace.config.folder) as again:
-        again.incremental.run(date(2024, 2, 1) if why == "all days are run" else small.day(8))
+        again.incremental.run(last=date(2024, 1, 31) if why == "all days are run" else small.day(7))
         deliver(source, "2024-01-04-late.jsonl", b"<html>")
         (item,) = again.backfills.propose()
         assert (item.kind, item.lines, item.command) == ("rejected", 1, None)
@@ -192,7 +192,7 @@ def test_no_run_is_proposed_that_would_not_set_out(workspace: Workspace, source:
 
 
 def test_a_backfill_of_their_day_puts_them_on_record_too(workspace: Workspace, source: Path):
-    workspace.incremental.run(small.day(6))
+    workspace.incremental.run(last=small.day(5))
     deliver(source, "2024-01-03-late.jsonl", b"<html>")
     small.backfill(workspace, 3, 3)
     assert [(str(row[0]), row[1]) for row in read_dataset(workspace, REJECTED)] == [
@@ -207,7 +207,7 @@ def test_a_backfill_of_their_day_puts_them_on_record_too(workspace: Workspace, s
 def test_a_line_without_a_day_is_undated_once_and_opens_no_range(workspace: Workspace, source: Path):
     deliver(source, "stream.jsonl", b"<html>", post(1, 2, created_at="1970-01-01T00:00:00Z"), post(2, 2))
     deliver(source, "1999-12-31.jsonl", b"<html>")
-    workspace.incremental.run(small.day(8))
+    workspace.incremental.run(last=small.day(7))
     rows = read_dataset(workspace, UNDATED)
     assert sorted(row[1] for row in rows) == ["1999-12-31.jsonl", "stream.jsonl", "stream.jsonl"]
     assert {str(row[0]) for row in rows} == {"2024-02-01"}  # when they were read
@@ -229,7 +229,7 @@ def test_a_line_without_a_day_is_undated_once_and_opens_no_range(workspace: Work
 
 def test_one_post_of_1970_costs_nothing(workspace: Workspace, source: Path):
     deliver(source, "2024-01-02-x.jsonl", post(1, 2, created_at="Thu Jan 01 00:00:00 +0000 1970"))
-    run = workspace.incremental.run(small.day(8))
+    run = workspace.incremental.run(last=small.day(7))
     assert run.status == "SUCCESS"
     assert min(days_of(workspace, "bronze_x_posts")) == "2024-01-01"
     (row,) = read_dataset(workspace, REJECTED)
@@ -241,12 +241,12 @@ def test_one_post_of_1970_costs_nothing(workspace: Workspace, source: Path):
 
 def test_a_post_from_the_future_is_rejected_and_taken_once_its_time_has_come(workspace: Workspace, source: Path):
     deliver(source, "2024-01-05-x.jsonl", post(1, 5, created_at="2024-02-10T10:00:00Z"))
-    workspace.incremental.run(small.day(8))
+    workspace.incremental.run(last=small.day(7))
     (row,) = read_dataset(workspace, REJECTED)
     assert row[3] == "created_at 2024-02-10T10:00:00Z lies after its delivery"
     assert max(days_of(workspace, "bronze_x_posts")) == "2024-01-07"
     workspace.core.clock.now = workspace.core.clock.now.replace(day=12)  # type: ignore[attr-defined]  # the clock is the test's own
-    workspace.incremental.run(date(2024, 2, 12))
+    workspace.incremental.run(last=date(2024, 2, 11))
     assert max(days_of(workspace, "bronze_x_posts")) == "2024-02-10"
 
 
@@ -256,13 +256,13 @@ def test_a_post_from_the_future_is_rejected_and_taken_once_its_time_has_come(wor
 def test_a_run_over_many_empty_days_asks_first(workspace: Workspace, source: Path, capsys: pytest.CaptureFixture[str]):
     small.set_policy(workspace.config.folder, run_ahead_days=20)
     before = workspace.ledger.position()
-    with pytest.raises(FarAheadError, match="of 2024-01-07, and the run would go on to 2024-02-01") as caught:
+    with pytest.raises(FarAheadError, match="of 2024-01-07, and the run would go on to 2024-01-31") as caught:
         workspace.incremental.run()
-    assert caught.value.mend == "tradex run --until 2024-01-08, or, if there was nothing to deliver: tradex run --yes"
+    assert caught.value.mend == "tradex run --to 2024-01-07, or, if there was nothing to deliver: tradex run --yes"
     assert workspace.ledger.position() == before
     assert tradex(["run"]) == 2
     assert "--yes" in capsys.readouterr().err
-    workspace.incremental.run(date(2024, 1, 20))  # a day that is named says as much
+    workspace.incremental.run(last=date(2024, 1, 19))  # a day that is named says as much
     with pytest.raises(FarAheadError) as caught:
         workspace.incremental.run()
     assert caught.value.mend == "if there was nothing to deliver: tradex run --yes"
@@ -292,15 +292,15 @@ def test_a_run_that_set_out_while_nothing_was_there_asks_before_it_is_taken_up(w
     source.rmdir()
     source.with_name("away").rename(source)
     (unfinished,) = (row["run_id"] for row in projection(workspace, "runs"))
-    for until in (None, date(2024, 1, 8)):
-        with pytest.raises(FarAheadError, match=f"of 2024-01-07, and {unfinished} would go on to 2024-02-01") as caught:
-            workspace.incremental.run(until)
+    for last in (None, date(2024, 1, 7)):
+        with pytest.raises(FarAheadError, match=f"of 2024-01-07, and {unfinished} would go on to 2024-01-31") as caught:
+            workspace.incremental.run(last=last)
     assert caught.value.mend == (
-        f"cancel it (tradex backfill cancel {unfinished} --reason …), then tradex run --until 2024-01-08, "
+        f"cancel it (tradex backfill cancel {unfinished} --reason …), then tradex run --to 2024-01-07, "
         "or, if there was nothing to deliver: tradex run --yes"
     )
     workspace.runs.cancel(unfinished, reason="it set out before anything was delivered, INC-7")
-    assert workspace.incremental.run(date(2024, 1, 8)).status == "SUCCESS"
+    assert workspace.incremental.run(last=date(2024, 1, 7)).status == "SUCCESS"
 
 
 @pytest.mark.parametrize("how", ["yes", "until"])
@@ -309,10 +309,10 @@ def test_a_run_that_set_out_while_nothing_was_there_goes_on_when_told_so(workspa
     source.rename(source.with_name("away"))
     source.mkdir()
     with pytest.raises(NothingReadableError):
-        workspace.incremental.run(date(2024, 1, 31))
+        workspace.incremental.run(last=date(2024, 1, 30))
     source.rmdir()
     source.with_name("away").rename(source)
-    workspace.incremental.run(far_ahead=True) if how == "yes" else workspace.incremental.run(date(2024, 1, 31))
+    workspace.incremental.run(far_ahead=True) if how == "yes" else workspace.incremental.run(last=date(2024, 1, 30))
     assert {row["status"] for row in projection(workspace, "runs")} == {"SUCCESS"}
 
 
@@ -322,13 +322,13 @@ def test_a_line_of_a_file_whose_day_is_still_to_come_is_on_record_once(
 ):
     """Files are named by the day where they are made, which may be ahead of UTC. The cache changes nothing."""
     deliver(source, "2024-02-02.jsonl", b"no post", orjson.dumps({"created_at": "2024-02-02T01:00:00.000Z"}))
-    workspace.incremental.run(date(2024, 1, 20))
+    workspace.incremental.run(last=date(2024, 1, 19))
     assert len(read_dataset(workspace, UNDATED)) == 2
     clock = small.Ticking(datetime(2024, 2, 4, tzinfo=UTC))
     with Workspace.open(workspace.config.folder, actor="ana", clock=clock) as later:
         if not remembers:
             (small.caches(workspace.config.folder) / "delivered").unlink()
-        later.incremental.run(date(2024, 2, 4))
+        later.incremental.run(last=date(2024, 2, 3))
         found = source_of(later)
         assert (found["rejected"], found["undated"], found["rejected_appended"]) == (2, 0, 0)
         assert read_dataset(later, REJECTED) == []
@@ -343,27 +343,27 @@ def test_without_a_bound_nothing_is_asked(workspace: Workspace):
 def test_a_run_has_a_bound_as_a_backfill_has(workspace: Workspace):
     small.set_policy(workspace.config.folder, max_partitions=6)
     with pytest.raises(RunTooLargeError, match="the run has 14 partitions, the policy allows 6") as caught:
-        workspace.incremental.run(small.day(8))  # of the first run the days are known once Bronze is there
-    assert "tradex run --until 2024-01-04" in caught.value.mend
+        workspace.incremental.run(last=small.day(7))  # of the first run the days are known once Bronze is there
+    assert "tradex run --to 2024-01-03" in caught.value.mend
     (stuck,) = [row["run_id"] for row in projection(workspace, "runs")]
     assert stuck in caught.value.mend
     assert workspace.state.cursor is None
     workspace.runs.cancel(stuck, reason="too many days at once, INC-1")
-    workspace.incremental.run(small.day(4))
+    workspace.incremental.run(last=small.day(3))
     before = workspace.ledger.position()
     with pytest.raises(RunTooLargeError) as caught:
-        workspace.incremental.run(small.day(8))  # of any other they are known before
-    assert "tradex run --until 2024-01-07" in caught.value.mend
+        workspace.incremental.run(last=small.day(7))  # of any other they are known before
+    assert "tradex run --to 2024-01-06" in caught.value.mend
     assert workspace.ledger.position() == before
-    workspace.incremental.run(small.day(7))
+    workspace.incremental.run(last=small.day(6))
 
 
 def test_how_a_cursor_is_put_back_stands_in_the_error_that_needs_it(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ):
-    run = workspace.incremental.run(date(2024, 1, 20))
+    run = workspace.incremental.run(last=date(2024, 1, 19))
     with pytest.raises(NothingToRunError) as caught:
-        workspace.incremental.run(small.day(8))
+        workspace.incremental.run(last=small.day(7))
     way = "request forced bronze_x_posts --from … --to 2024-01-20 --override-state --cursor … --ticket … --reason …"
     assert way in caught.value.mend
     for verb in ("revert", "cancel"):
@@ -393,7 +393,7 @@ def test_deliveries_whose_counts_alone_differ_are_counted_and_dropped(
     popular = {"public_metrics": {"like_count": 9, "retweet_count": 4}}
     deliver(source, "2024-01-02-again.jsonl", post(20, 2, **popular), post(21, 2), post(22, 2, **popular))
     for _ in range(2):  # with the cache of delivered files, and without it
-        assert tradex(["run", "--until", "2024-01-08"]) in (0, 2)
+        assert tradex(["run", "--to", "2024-01-07"]) in (0, 2)
         assert source_of(workspace)["recounted"] == 2
         (row,) = [r for r in read_dataset(workspace, "bronze_x_posts") if r[1] == "1741941000000000020"]
         assert row[8] == 9  # the first by the names of the files stays
@@ -408,14 +408,14 @@ def test_odd_fields_are_counted_where_a_person_looks(
     workspace: Workspace, source: Path, capsys: pytest.CaptureFixture[str]
 ):
     deliver(source, "2024-01-02-odd.jsonl", post(1, 2, public_metrics={"like_count": "100+"}, author_id=None))
-    assert tradex(["run", "--until", "2024-01-08"]) == 0
+    assert tradex(["run", "--to", "2024-01-07"]) == 0
     assert "odd fields 1 × a count that is no number; 1 × no author" in " ".join(capsys.readouterr().out.split())
     assert source_of(workspace)["odd"] == {"a count that is no number": 1, "no author": 1}
 
 
 def test_posts_of_nobody_are_not_taken_for_copies_of_each_other(workspace: Workspace, source: Path):
     deliver(source, "2024-01-02-x.jsonl", *(post(n, 2, author_id=None, text="all in $GME") for n in (1, 2)))
-    workspace.incremental.run(small.day(8))
+    workspace.incremental.run(last=small.day(7))
     found = [row for row in read_dataset(workspace, "silver_social_events") if row[2] == "GME"]
     assert len(found) == 2
 
@@ -426,7 +426,7 @@ def test_posts_of_nobody_are_not_taken_for_copies_of_each_other(workspace: Works
 def test_what_cannot_be_driven_any_more_is_proposed_with_its_cancel_and_a_new_request(
     workspace: Workspace, source: Path, capsys: pytest.CaptureFixture[str]
 ):
-    workspace.incremental.run(small.day(8))
+    workspace.incremental.run(last=small.day(7))
     deliver(source, "2024-01-03-late.jsonl", post(1, 3))
     stuck = small.request(workspace, 3, 3)
     workspace.backfills.approve(stuck)
@@ -445,7 +445,7 @@ def test_what_cannot_be_driven_any_more_is_proposed_with_its_cancel_and_a_new_re
 
 
 def test_an_outdated_backfill_that_mends_nothing_is_named_too(workspace: Workspace):
-    workspace.incremental.run(small.day(8))
+    workspace.incremental.run(last=small.day(7))
     run_id = small.request(workspace, 3, 3)
     workspace.backfills.approve(run_id)
     workspace.datasets.protect("gold_metrics", small.day(3), small.day(3), reason="a legal hold, LAW-7")
@@ -455,4 +455,4 @@ def test_an_outdated_backfill_that_mends_nothing_is_named_too(workspace: Workspa
     assert item.command
     assert item.command.startswith(f"tradex backfill cancel {run_id}")
     with pytest.raises(UsageError, match="future"):
-        workspace.incremental.run(date(2031, 1, 1))
+        workspace.incremental.run(last=date(2030, 12, 31))

@@ -37,7 +37,7 @@ def ws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with monkeypatch.context() as older:
         older.setattr(names, "reserved", frozenset[str])
         with small.create(folder, f"files:{tmp_path / 'posts'}", pipeline="pipeline") as workspace:
-            assert workspace.incremental.run(small.day(3)).status == "SUCCESS"
+            assert workspace.incremental.run(last=small.day(2)).status == "SUCCESS"
     return folder
 
 
@@ -53,13 +53,13 @@ def test_what_is_a_dataset_and_a_table_of_the_ledgers_own_is_asked_for_by_its_ve
 
 def test_it_goes_on_under_another_name_once_it_is_given_up(ws: Path):
     with small.reopen(ws) as workspace, pytest.raises(DefinitionError, match="ledger's own: requests") as refused:
-        workspace.incremental.run(small.day(4))
+        workspace.incremental.run(last=small.day(3))
     assert "read as requests_v1" in refused.value.mend
     assert "tradex dataset deprecate requests 1 --reason …" in refused.value.mend
     (ws / "pipeline" / "requests.sql").rename(ws / "pipeline" / "gold_requests.sql")
     with small.reopen(ws) as workspace:
         workspace.datasets.deprecate("requests", 1, reason="its name is a table of the ledger's own now")
-        assert workspace.incremental.run(small.day(4)).status == "SUCCESS"
+        assert workspace.incremental.run(last=small.day(3)).status == "SUCCESS"
         answer = workspace.query("select count(*) from requests")
         assert answer.rows == [(0,)]
         assert answer.warnings == ["requests is a table of the ledger's own; the dataset of that name is requests_v1"]

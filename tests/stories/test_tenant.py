@@ -80,7 +80,7 @@ TURNOVER = "select sector, turnover from gold_sector_turnover where trade_date =
 def test_a_pipeline_of_two_sources_is_run_backfilled_bumped_reverted_and_asked_about_its_past(tmp_path: Path):
     ws = made(tmp_path)
     with opened(ws) as workspace:
-        assert workspace.incremental.run(day(6)).status == "SUCCESS"
+        assert workspace.incremental.run(last=day(5)).status == "SUCCESS"
         assert workspace.state.id == "pipeline-trades"
         assert [len(rows(workspace, f"from {name}")) for name in ("bronze_trades", "bronze_instruments")] == [10, 10]
         before = rows(workspace, TURNOVER)
@@ -143,7 +143,7 @@ def test_a_day_that_cannot_be_true_opens_no_range_and_stops_no_run(tmp_path: Pat
     slip = "t-304,ACME,0202-03-03,,1.00,1\n"
     (tmp_path / "in" / "trades" / "2026-03-04-slip.csv").write_text(HEADER + slip, encoding="utf-8")
     with opened(ws) as workspace:
-        assert workspace.incremental.run(day(6)).status == "SUCCESS"
+        assert workspace.incremental.run(last=day(5)).status == "SUCCESS"
         assert rows(workspace, "select trade_date from bronze_trades where trade_id = 't-304'") == [(date(202, 3, 3),)]
         assert rows(workspace, "select min(trade_date), max(trade_date) from silver_classified_trades") == [
             (day(1), day(5))
@@ -155,7 +155,7 @@ def test_days_of_long_before_x_are_told_when_they_are_stale(tmp_path: Path):
     for file in (tmp_path / "in").rglob("*.csv"):
         file.write_text(file.read_text(encoding="utf-8").replace("2026-", "2001-"), encoding="utf-8")
     with opened(ws) as workspace:
-        assert workspace.incremental.run(date(2001, 3, 6)).status == "SUCCESS"
+        assert workspace.incremental.run(last=date(2001, 3, 5)).status == "SUCCESS"
         small.edit(workspace, "silver_classified_trades", "'unknown'", "'none'")
         workspace.datasets.bump("silver_classified_trades", reason="what is on no list has no sector")
         stale = [row for row in projection(workspace, "stale_partitions") if row["layer"] == "silver"]
@@ -175,8 +175,8 @@ def bump_and_revert(workspace: Workspace) -> None:
 
 def test_a_run_goes_on_where_it_stood_and_reads_what_is_new(tmp_path: Path):
     with opened(made(tmp_path)) as workspace:
-        workspace.incremental.run(day(3))
-        assert workspace.incremental.run(day(6)).status == "SUCCESS"
+        workspace.incremental.run(last=day(2))
+        assert workspace.incremental.run(last=day(5)).status == "SUCCESS"
         looks = events(workspace, "topic = 'source.looked'")
         assert len(looks) == 4  # one of each source a run
         assert len(rows(workspace, "from silver_classified_trades where sector = 'unknown'")) == 0
@@ -191,7 +191,7 @@ def test_what_is_lost_of_one_source_is_not_made_up_for_by_another(tmp_path: Path
         file.with_name(file.name.replace("2026-", "2001-")).write_text(text, encoding="utf-8")
         file.unlink()
     with opened(ws) as workspace:
-        workspace.incremental.run(date(2001, 3, 6))
+        workspace.incremental.run(last=date(2001, 3, 5))
         next(iter(root_of(workspace).glob("bronze_instruments/as_of=2001-03-02/*"))).unlink()
         declared = workspace.lake.declare_loss("bronze_instruments", reason="the disk died, INC-8")
         assert declared.loss_plan is not None
@@ -216,9 +216,9 @@ def test_a_tenant_is_told_of_rows_and_of_each_of_its_sources(tmp_path: Path, cap
         return " ".join(capsys.readouterr().out.split())
 
     with opened(ws) as workspace:
-        run_id = workspace.incremental.run(day(6)).id
+        run_id = workspace.incremental.run(last=day(5)).id
         with pytest.raises(NothingToRunError) as again:
-            workspace.incremental.run(day(6))
+            workspace.incremental.run(last=day(5))
         assert "request forced bronze --from" in again.value.mend
         late = tmp_path / "in" / "trades" / "late.csv"
         late.write_text(f"{HEADER}{LATE},ACME,2026-03-03,,1.00,1\n", encoding="utf-8")
@@ -248,7 +248,7 @@ def test_where_nothing_of_a_tenant_can_be_read_rows_are_missed(tmp_path: Path):
     shutil.rmtree(tmp_path / "in" / "instruments")
     (tmp_path / "in" / "instruments").mkdir()
     with opened(ws) as workspace, pytest.raises(NothingReadableError, match="no row could be read at instruments="):
-        workspace.incremental.run(day(6))
+        workspace.incremental.run(last=day(5))
 
 
 def test_a_key_of_several_columns_is_known_by_all_of_them_on_any_day(tmp_path: Path):
@@ -257,7 +257,7 @@ def test_a_key_of_several_columns_is_known_by_all_of_them_on_any_day(tmp_path: P
     with opened(ws) as workspace:
         small.edit(workspace, "bronze_trades", 'key = ["trade_id"]', 'key = ["symbol", "trade_id"]')
         workspace.datasets.bump("bronze_trades", reason="ids are unique for each symbol only")
-        workspace.incremental.run(day(6))
+        workspace.incremental.run(last=day(5))
         late = tmp_path / "in" / "trades" / "late.csv"
         late.write_text(f"{HEADER}t-101,ACME,2026-03-04,,1,1\nt-101,NILE,2026-03-04,,1,1\n", encoding="utf-8")
         backfill(workspace, "bronze_trades", first=day(4), last=day(4))
@@ -278,11 +278,11 @@ def test_a_source_without_a_place_and_one_without_a_reader_are_refused_before_an
             other = text.replace('source = "trades"', f'source = "{source}"').replace('-- reader = "csv"\n', "")
             (ws / "pipeline" / f"{name}.sql").write_text(other, encoding="utf-8")
             with pytest.raises((UnknownReaderError, DefinitionError)) as refused:
-                workspace.incremental.run(day(6))
+                workspace.incremental.run(last=day(5))
             assert refused.value.mend
         assert workspace.ledger.position() == position
         (ws / "pipeline" / "bronze_fx.sql").unlink()
-        assert workspace.incremental.run(day(6)).status == "SUCCESS"
+        assert workspace.incremental.run(last=day(5)).status == "SUCCESS"
 
 
 @pytest.mark.parametrize(

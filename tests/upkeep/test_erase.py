@@ -159,7 +159,7 @@ def test_what_was_built_upon_it_is_stale_and_the_next_backfill_gives_what_never_
         small.backfill(workspace, 3, 3)  # what was delivered has the post still
         assert count(workspace, BRONZE, post) == 0
         assert projection(workspace, "stale_partitions") == []
-        other.incremental.run(small.day(8))
+        other.incremental.run(last=small.day(7))
         for name in (SILVER, "gold_metrics", "gold_baselines", "gold_signals"):
             sql = f"select * from {name} order by all"
             assert workspace.query(sql).rows == other.query(sql).rows, name
@@ -202,7 +202,7 @@ def test_rejected_lines_and_files_of_every_version_are_written_anew(tmp_path: Pa
         small.LATE + small.LATE.strip().removesuffix("}") + "\n", encoding="utf-8"
     )
     with small.reopen(ws) as workspace:
-        workspace.incremental.run(small.day(5))
+        workspace.incremental.run(last=small.day(4))
         small.edit(workspace, SILVER, "lexicon[word], 0)", "lexicon[word], 0) + 1")
         workspace.datasets.bump(SILVER, reason="the weights are counted twice, INC-4300")
         small.backfill(workspace, 3, 3, kind="logical", dataset=SILVER)
@@ -458,7 +458,7 @@ def test_by_hand_over_s3_with_what_is_yours_to_remove_named(
 
     assert run(["init", str(ws), "--lake", url, "--source", f"files:{tmp_path / 'posts'}", "--as", "ana"]) == 0
     small.set_policy(ws, may_erase=BOTH)
-    tradex("run", "--until", "2024-01-04")
+    tradex("run", "--to", "2024-01-03")
     post = tradex("query", f"select min(post_id) from {SILVER}").splitlines()[1]
     words = ("lake", "erase", BRONZE)
     assert "no erasure waits" in tradex(*words)

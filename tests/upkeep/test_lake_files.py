@@ -167,7 +167,7 @@ def test_a_folder_that_is_called_like_a_hive_partition_changes_no_row(tmp_path: 
     odd, found = tmp_path / name / "deep", []
     small.deliver(odd / "posts", days=3)
     with small.create(odd / "ws", f"files:{odd / 'posts'}") as there:
-        there.incremental.run(small.day(4))
+        there.incremental.run(last=small.day(3))
     for folder in (worlds.copied(tmp_path / "plain", days=3, until=4), odd / "ws"):
         with small.reopen(folder) as workspace:
             check_everything(workspace)

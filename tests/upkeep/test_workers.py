@@ -102,7 +102,7 @@ def folder(tmp_path: Path) -> Path:
     small.deliver(tmp_path / "posts", days=DAYS)
     policy: dict[str, Any] = {"runs_per_dataset": 1, "runs_in_all": 2, "window_partitions": 1}
     with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}", **policy) as made:
-        made.incremental.run(small.day(DAYS + 1))
+        made.incremental.run(last=small.day(DAYS))
     return tmp_path / "ws"
 
 

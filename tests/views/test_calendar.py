@@ -76,9 +76,9 @@ def _tell(told: Story, workspace: Workspace, source: Path) -> None:
         told.at[name] = workspace.ledger.position()
 
     with pytest.raises(Dies):
-        workspace.incremental.run(day(8), progress=_dies_behind(f"append to {BRONZE}"))
+        workspace.incremental.run(last=day(7), progress=_dies_behind(f"append to {BRONZE}"))
     mark("died in Bronze")
-    workspace.incremental.run(day(8))
+    workspace.incremental.run(last=day(7))
     mark("run")
     (source / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
     workspace.backfills.propose()
@@ -224,7 +224,7 @@ def test_a_day_of_which_files_are_lost_is_missing(story: Story):
 def test_a_day_on_which_nothing_came_is_told_from_one_that_nobody_processed(tmp_path: Path):
     ws = worlds.copied(tmp_path, thin=True, until=None, days=5)
     with Workspace.open(ws, actor="ana", clock=Ticking(NOW)) as workspace:
-        workspace.incremental.run(day(8))
+        workspace.incremental.run(last=day(7))
         found = workspace.calendar()
     fills = {(one.dataset, one.day.day): one.fill for one in found.cells if one.day >= day(1)}
     assert {name for name, n in fills if n == 6 and fills[name, n] == "nothing came"} == {BRONZE, SILVER, METRICS}

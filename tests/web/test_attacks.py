@@ -166,7 +166,7 @@ def test_hostile_posts_definitions_and_policies_are_text(tmp_path: Path):
     }
     (tmp_path / "posts" / "2024-01-03-hostile.jsonl").write_text(json.dumps(post) + "\n", encoding="utf-8")
     with small.reopen(folder) as workspace:
-        workspace.incremental.run(small.day(8))
+        workspace.incremental.run(last=small.day(7))
         small.edit(workspace, "gold_signals", "z >= 3", f"/* {HOSTILE} */ z >= 4")
         workspace.datasets.bump("gold_signals", reason=f"spikes begin at four {HOSTILE}")
         run_id = small.request(workspace, 3, 3, reason=f"posts of {HOSTILE} came late")

@@ -93,6 +93,11 @@ def test_an_acknowledgement_holds_until_its_time(ws: Workspace):
     assert about(ws, run_id)["open"].acknowledged_by == "ana"
 
 
+def test_a_day_until_which_an_alert_is_known_counts_as_a_whole(ws: Workspace):
+    known = ws.alerts.acknowledge(small.request(ws, 3, 3), reason=KNOWN, until="2024-02-02")
+    assert str(known.acknowledged_until)[:19] == "2024-02-03 00:00:00"
+
+
 def test_a_cursor_that_lags_is_told_once_a_place_and_cleared_by_the_run_that_brings_it_on(ws: Workspace):
     ws.runs.sweep()
     before = ws.ledger.position()
@@ -101,7 +106,7 @@ def test_a_cursor_that_lags_is_told_once_a_place_and_cleared_by_the_run_that_bri
     told = about(ws, "cursor lags")["open"]
     assert (told.severity, told.command) == ("warning", "tradex run")
     assert "the cursor of x stands at 2024-01-05, 27 days behind the clock" in told.message
-    ws.incremental.run(small.day(6))
+    ws.incremental.run(last=small.day(5))
     assert set(about(ws, "cursor lags")) == {"cleared"}
     ws.runs.sweep()
     assert set(about(ws, "cursor lags")) == {"cleared", "open"}  # another place

@@ -35,7 +35,7 @@ def ws(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("api")
     small.deliver(root / "posts", days=2)
     with small.create(root / "ws", f"files:{root / 'posts'}") as workspace:
-        workspace.incremental.run(small.day(3))
+        workspace.incremental.run(last=small.day(2))
     return root / "ws"
 
 

@@ -134,7 +134,7 @@ def test_stale_knowledge_that_matters_refuses_and_what_does_not_matter_is_let_pa
         ws.backfills.approve(run_id, seen=before)
     with pytest.raises(NoSuchPositionError):
         ws.backfills.approve(run_id, seen=seen + 1)
-    ws.incremental.run(small.day(6))
+    ws.incremental.run(last=small.day(5))
     ws.datasets.protect("gold_metrics", small.day(3), small.day(3), reason="a legal hold, case 2024-7")
     with pytest.raises(StaleKnowledgeError, match="gold_metrics is protected from 2024-01-03 to 2024-01-03"):
         ws.backfills.approve(run_id, seen=seen)

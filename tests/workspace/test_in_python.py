@@ -73,7 +73,7 @@ def test_what_a_notebook_shows_is_text(week: Path) -> None:
 def test_what_there_is_tells_what_it_is(week: Path) -> None:
     with Workspace.open(week, actor="ana", reading=True) as workspace:
         position = workspace.ledger.position()
-        assert repr(workspace) == f"<Workspace {week}: pipeline x until 2024-01-08, {position} events, as ana>"
+        assert repr(workspace) == f"<Workspace {week}: pipeline x to 2024-01-07, {position} events, as ana>"
         assert repr(workspace.datasets["gold_signals"]) == "<Dataset gold_signals: gold, version 1>"
         assert list(workspace.datasets) == [one.dataset for one in workspace.status().datasets]
         newest, *_ = workspace.runs
@@ -88,7 +88,7 @@ def test_a_script_without_a_guard_is_run_once(tmp_path: Path) -> None:
     script.write_text(
         "import datetime, sys\nprint('begun', flush=True)\nfrom tradex_ledger import Workspace\n"
         f"with Workspace.open({str(folder)!r}, actor='ana') as ws:\n"
-        "    print(ws.incremental.run(until=datetime.date(2024, 1, 8)).status)\n"
+        "    print(ws.incremental.run(last=datetime.date(2024, 1, 7)).status)\n"
     )
     root = str(Path(tradex_ledger.__file__).parents[1])
     told = subprocess.run(

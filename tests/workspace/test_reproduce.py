@@ -149,7 +149,7 @@ def test_a_file_that_was_given_up_on_record_is_no_finding(told_twice: Workspace)
 def test_other_rows_than_a_build_gives_are_counted_and_shown(tmp_path: Path, change: Any, differ: str):
     with small.reopen(worlds.copied(tmp_path, until=None, thin=True)) as workspace:
         with given_for(METRICS, change):
-            workspace.incremental.run(small.day(4))
+            workspace.incremental.run(last=small.day(3))
         found = workspace.audit.reproducer().partition(METRICS, small.day(2))
     (one,) = found.partitions
     counts = {"missing": one.rows_missing, "added": one.rows_added, "changed": one.rows_changed}
@@ -163,7 +163,7 @@ def test_other_rows_than_a_build_gives_are_counted_and_shown(tmp_path: Path, cha
 def test_the_same_rows_in_other_bytes_are_equal(tmp_path: Path):
     with small.reopen(worlds.copied(tmp_path, until=None, thin=True)) as workspace:
         with given_for(METRICS, encoded_otherwise):
-            workspace.incremental.run(small.day(4))
+            workspace.incremental.run(last=small.day(3))
         found = workspace.audit.reproducer().partition(METRICS, small.day(2))
     assert (verdicts(found), found.exit_status) == ({"equal": 1}, 0)
 

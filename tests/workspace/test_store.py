@@ -98,7 +98,7 @@ def test_a_ledger_moves_to_another_kind_of_database_and_back_byte_for_byte(ws: P
         assert all_rows(there)[:-1] == before
         assert root_at(there, len(before)) == root_at(first, len(before)) == root
         with used(ws) as ana:
-            ana.incremental.run(small.day(4))
+            ana.incremental.run(last=small.day(3))
             check_everything(ana)
             assert ana.lake.identity().epoch == 1
         assert moved(ws, back) == root_at(there, len(rows_of(ws)) - 1)
@@ -118,12 +118,12 @@ def test_what_was_moved_is_read_and_written_to_no_more(
     with small.reopen(ws) as early:  # before the move, by somebody who goes on
         moved(ws, there)
         with pytest.raises(LedgerMovedError):
-            early.incremental.run(small.day(4))
+            early.incremental.run(last=small.day(3))
         with pytest.raises(LedgerMovedError):
             early.datasets.protect("silver_social_events", small.day(1), small.day(1), reason=REASON)
     point(ws, first)
     before = rows_of(ws)
-    for command in (["run", "--until", "2024-01-04"], ["worker", "--once"], ["ledger", "epoch", "--approve", "0" * 64],
+    for command in (["run", "--to", "2024-01-03"], ["worker", "--once"], ["ledger", "epoch", "--approve", "0" * 64],
                     ["ledger", "copy", f"sqlite:///{tmp_path / 'other.db'}", "--reason", REASON],
                     ["policy", "set", "--reason", REASON]):  # fmt: skip
         assert run(["-C", str(ws), *command]) == 3, command
@@ -404,7 +404,7 @@ def test_a_backup_is_put_back_into_any_database_with_the_same_root(
         file = backed_up(ws, tmp_path / "backup.gz")
         rows = rows_of(ws)
         with used(ws) as ana:
-            ana.incremental.run(small.day(4))  # which the backup lacks
+            ana.incremental.run(last=small.day(3))  # which the backup lacks
         point(ws, anew)
         done = restore(ws, file, reason=LOST, actor="ana", clock=small.Ticking())
         assert (done.events, done.root) == (len(rows), root_at(there, len(rows)))
@@ -416,7 +416,7 @@ def test_a_backup_is_put_back_into_any_database_with_the_same_root(
         with used_to_mend(ws, "ben") as ben:
             assert ben.lake.begin_epoch(done.epoch.digest) == 2
         with small.reopen(ws) as ana:
-            ana.incremental.run(small.day(4))
+            ana.incremental.run(last=small.day(3))
             check_everything(ana)
         point(ws, there)
         with pytest.raises(BehindError, match="of epoch 2"):
@@ -442,14 +442,14 @@ def test_a_ledger_that_lost_nothing_that_is_known_waits_for_its_epoch_too(
     assert "its new epoch has not begun" in capsys.readouterr().err
     assert run(["-C", str(ws), "--as", "ben", "ledger", "epoch", "--approve", digest]) == 0
     with small.reopen(ws) as ana:
-        ana.incremental.run(small.day(4))
+        ana.incremental.run(last=small.day(3))
         check_everything(ana)
 
 
 def test_a_lost_head_below_what_is_known_is_refused_and_nothing_is_put_back(ws: Path, tmp_path: Path) -> None:
     file = backed_up(ws, tmp_path / "backup.gz")
     with used(ws) as ana:
-        ana.incremental.run(small.day(4))
+        ana.incremental.run(last=small.day(3))
     known = markers(ws / "lake")[-1].position
     point(ws, f"sqlite:///{tmp_path / 'anew.db'}")
     with pytest.raises(NotLostError):

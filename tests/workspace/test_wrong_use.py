@@ -252,9 +252,9 @@ def test_commands_for_runs_that_are_not_there_or_not_ready_leave_no_trace(ws: Wo
 
 def test_a_run_into_the_future_or_into_the_past_leaves_no_trace(shared: Workspace):
     with refused(shared, UsageError, "lies in the future"):
-        shared.incremental.run(date(2024, 3, 1))
-    with refused(shared, NothingToRunError, "already run until"):
-        shared.incremental.run(small.day(6))
+        shared.incremental.run(last=date(2024, 2, 29))
+    with refused(shared, NothingToRunError, "already run to"):
+        shared.incremental.run(last=small.day(5))
 
 
 @pytest.mark.norm("N37")
@@ -301,15 +301,15 @@ def test_a_truncated_delivery_stops_the_run_and_a_whole_one_resumes_it(ws: Works
     whole = gzip.compress(b'{"id":"1741905000000000009","text":"$TSLA"}\n' * 50)
     broken = posts(ws) / "2024-01-06.jsonl.gz"
     broken.write_bytes(whole[:cut] if cut else b"\0")
-    stops(ws, FileUnreadable, r"2024-01-06\.jsonl\.gz", lambda: ws.incremental.run(small.day(7)))
+    stops(ws, FileUnreadable, r"2024-01-06\.jsonl\.gz", lambda: ws.incremental.run(last=small.day(6)))
     broken.unlink()
-    assert ws.incremental.run(small.day(7)).status == "SUCCESS"
+    assert ws.incremental.run(last=small.day(6)).status == "SUCCESS"
     check_everything(ws)
 
 
 def test_a_source_folder_that_is_gone_stops_the_run(ws: Workspace):
     shutil.move(posts(ws), posts(ws).with_name("elsewhere"))
-    stops(ws, FolderUnreadable, "posts", lambda: ws.incremental.run(small.day(7)))
+    stops(ws, FolderUnreadable, "posts", lambda: ws.incremental.run(last=small.day(6)))
 
 
 # -- a lake that is not what it should be
@@ -524,7 +524,7 @@ def test_a_definition_that_is_refused_leaves_no_trace(
     redefine(ws, dataset, old, new)
     with refused(ws, error, match):
         ws.runs.drive(run_id)
-    for command in (lambda: ws.incremental.run(small.day(7)), lambda: small.request(ws)):
+    for command in (lambda: ws.incremental.run(last=small.day(6)), lambda: small.request(ws)):
         with pytest.raises(error, match=match):
             command()
     assert [e["topic"] for e in events(ws, f"stream = '{run_id}'")][-1] == "backfill.approved"
@@ -535,7 +535,7 @@ def test_a_changed_lexicon_is_changed_logic_and_is_refused(ws: Workspace):
     lexicon = ws.config.folder / "pipeline" / "lexicon.csv"
     lexicon.write_text(lexicon.read_text(encoding="utf-8") + "moon,3\n", encoding="utf-8")
     with refused(ws, LogicChangedError, "silver_social_events"):
-        ws.incremental.run(small.day(7))
+        ws.incremental.run(last=small.day(6))
 
 
 OWN = """\

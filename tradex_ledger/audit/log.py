@@ -11,6 +11,7 @@ from typing import NamedTuple, TypedDict, Unpack
 from tradex_ledger.audit.documents.form import HIDDEN
 from tradex_ledger.datasets.definition import UnknownDatasetError
 from tradex_ledger.domain.base import EVENTS
+from tradex_ledger.domain.day import last_before
 from tradex_ledger.domain.facts import facts_of
 from tradex_ledger.domain.person import person
 from tradex_ledger.errors import UsageError
@@ -166,6 +167,9 @@ def _how(entry: Entry, cursors: dict[int, str | None]) -> dict[str, object]:
         case "backfill.requested":
             before = cursors.get(entry.position) or "the beginning"
             return {"move": f" (state: {before} -> {data['cursor']})" if entry.position in cursors else ""}
+        case "incremental_run.started":
+            begun = data["cursor_from"]
+            return {"first": str(begun)[:10] if begun else "beginning", "last": last_before(str(data["cursor_to"]))}
         case "backfill.planned":
             read = data.get("state_read")
             return {"read": f", for days before {read}, where the state stood" if read else ""}
@@ -253,7 +257,7 @@ _TEMPLATES = {
     "alerts.opened": "alerts are delivered from position {position} on",
     "alerts.receiver_reached": "alert of position {position} delivered to the receiver {receiver}",
     "alerts.delivered": "alert of position {position} delivered to {receivers} receivers",
-    "incremental_run.started": "set out from {cursor_from} until {cursor_to}",
+    "incremental_run.started": "set out over {first}..{last}",
     "incremental_run.succeeded": "succeeded",
     "incremental_run.failed": "failed: {reason}",
     "run.layer_started": "{layer} started, attempt {attempt}",

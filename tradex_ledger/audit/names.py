@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tradex_ledger import resources
 from tradex_ledger.config import open_config
+from tradex_ledger.domain.day import last_before
 from tradex_ledger.errors import TradexError
 from tradex_ledger.ledger.ask import Told, events_of, newest_first, of_stream
 from tradex_ledger.ledger.select import Store, open_store, sqlite_path
@@ -70,4 +71,4 @@ def _asked_for(told: Told) -> str:
     data = told.data
     if told.topic == "backfill.requested":
         return f"{data['kind']} backfill of {data['dataset']} {data['first']}..{data['last']}"
-    return f"incremental run until {str(data['cursor_to'])[:10]}"
+    return f"incremental run to {last_before(str(data['cursor_to']))}"

@@ -193,6 +193,8 @@ def _run(reader: Reader, run: Run, builds: int, batches: int) -> RunBehind:
         status=run.status,
         range_from=run.range_from,
         range_to=run.range_to,
+        first_day=run.first_day,
+        last_day=run.last_day,
         requested_by=run.requested_by,
         requested_at=run.requested_at,
         reason=run.reason,

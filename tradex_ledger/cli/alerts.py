@@ -96,7 +96,9 @@ def _told(show: Show, found: list[Message]) -> None:
 )
 @click.argument("about", metavar="RUN|ABOUT")
 @click.option("--reason", required=True, help="Why nobody has to be told of it.")
-@click.option("--until", metavar="DAY|TIME", help="From when on it is new again (UTC); never unless given.")
+@click.option(
+    "--until", metavar="DAY|TIME", help="Until then: a day as a whole, or a time (UTC); then it is new again."
+)
 def ack(call: Call, about: str, reason: str, until: str | None) -> None:
     """Say that what is told about a run, or under another name, is known. It stays listed, and is not sent again.
 

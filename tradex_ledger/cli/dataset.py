@@ -167,8 +167,8 @@ def protect(call: Call, name: str, first: date, last: date, reason: str) -> None
     example='tradex dataset unprotect gold_signals --from 2014-01-01 --to 2014-01-31 --reason "the case is closed"',
 )
 @click.argument("name")
-@click.option("--from", "first", type=DAY, required=True, help="First day of the protection.")
-@click.option("--to", "last", type=LAST_DAY, required=True, help="Last day of the protection.")
+@click.option("--from", "first", type=DAY, required=True, help="First day of the protection, included.")
+@click.option("--to", "last", type=LAST_DAY, required=True, help="Last day of the protection, included.")
 @click.option("--protection", metavar="TEXT", help="Which, if there are several: the beginning of its reason.")
 @click.option("--reason", required=True, help="Why it is lifted.")
 def unprotect(call: Call, name: str, first: date, last: date, protection: str | None, reason: str) -> None:

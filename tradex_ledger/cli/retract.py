@@ -21,7 +21,7 @@ _top = click.Group()
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--reason", help="Why: it stays on record.")
 @click.option("--check", is_flag=True, help="Ask the platform which posts of some days are gone: a compliance job.")
-@click.option("--from", "first", type=DAY, help="With --check: the first day of the posts.")
+@click.option("--from", "first", type=DAY, help="With --check: the first day of the posts, included.")
 @click.option("--to", "last", type=LAST_DAY, help="With --check: the last day, included.")
 def retract(
     call: Call, ids: tuple[str, ...], reason: str | None, check: bool, first: date | None, last: date | None

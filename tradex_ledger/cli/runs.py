@@ -6,16 +6,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import click
 
 from tradex_ledger.cli.bars import BARS
 from tradex_ledger.cli.common import Call, as_of_option, command
-from tradex_ledger.cli.days import DAY
+from tradex_ledger.cli.days import DAY, LAST_DAY
 from tradex_ledger.cli.loudness import LOUDNESS
 from tradex_ledger.cli.show import Show
+from tradex_ledger.errors import UsageError
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.mirrors import TriedDocument
@@ -26,6 +27,16 @@ _top = click.Group()
 _CLOCK_DOUBTFUL = "clock-doubtful"
 
 
+def _refuse_until(ctx: click.Context, param: click.Parameter, value: date | None) -> None:
+    """What `--until` meant was the first day that is not run: taken as `--to`, one day more would be run, unasked."""
+    del ctx, param
+    if value is not None:
+        raise UsageError(
+            f"--until is gone: {value} was excluded by it, and both ends of a range are included now",
+            mend=f"the same days: tradex run --to {value - timedelta(days=1)}",
+        )
+
+
 def report(call: Call, workspace: Workspace, run_id: str) -> None:
     """Read a run back from the ledger and show it."""
     from tradex_ledger.cli.layouts.run import whole
@@ -33,28 +44,31 @@ def report(call: Call, workspace: Workspace, run_id: str) -> None:
     call.result(workspace.audit.run(run_id), whole)
 
 
-@command(_top, "run", example="tradex run\ntradex run --until 2014-03-01")
-@click.option("--until", type=DAY, help="Process what was created before this day (UTC); today unless given.")
-@click.option("--yes", is_flag=True, help="Without --until: go on to today, however old the newest post is.")
+@command(_top, "run", example="tradex run\ntradex run --to 2014-02-28")
+@click.option(
+    "--to", "last", type=LAST_DAY, help="Last day (UTC), included; yesterday unless given: today is not over."
+)
+@click.option("--until", type=DAY, hidden=True, expose_value=False, callback=_refuse_until)
+@click.option("--yes", is_flag=True, help="Without --to: go on to yesterday, however old the newest post is.")
 @click.option(
     "--clock-is-right",
     is_flag=True,
     help="Go on though the clock is far from the last event and the newest post; this is put on record.",
 )
-def run(call: Call, until: date | None, yes: bool, clock_is_right: bool) -> None:
-    """Run the pipeline incrementally, from its cursor until a day (excluded).
+def run(call: Call, last: date | None, yes: bool, clock_is_right: bool) -> None:
+    """Run the pipeline incrementally, from its cursor to a day, included.
 
     An incremental run that was interrupted is taken up and finished first. Only its success moves the state. A run that
-    would pass many days without a post asks for --until or --yes first: it cannot be taken back. One under a clock that
+    would pass many days without a post asks for --to or --yes first: it cannot be taken back. One under a clock that
     is far from the last event and the newest post asks first, too: it may be wrong.
     """
     from tradex_ledger.domain.incremental import NothingToRunError
 
     with call.open() as workspace:
         try:
-            finished = _run(call, workspace, until, yes, clock_is_right)
+            finished = _run(call, workspace, last, yes, clock_is_right)
         except NothingToRunError as error:
-            if until is not None:
+            if last is not None:
                 raise
             # Twice on one day, by a timer or a retry: nothing is wrong.
             message = error.message
@@ -63,13 +77,13 @@ def run(call: Call, until: date | None, yes: bool, clock_is_right: bool) -> None
         report(call, workspace, finished)
 
 
-def _run(call: Call, workspace: Workspace, until: date | None, yes: bool, clock_is_right: bool) -> str:
+def _run(call: Call, workspace: Workspace, last: date | None, yes: bool, clock_is_right: bool) -> str:
     """Run, and return the run's id; on a terminal, a person is asked whether the clock is right."""
     from tradex_ledger.errors import RefusedError
 
     try:
         with call.show.progress() as progress:
-            done = workspace.incremental.run(until, far_ahead=yes, clock_is_right=clock_is_right, progress=progress)
+            done = workspace.incremental.run(last=last, far_ahead=yes, clock_is_right=clock_is_right, progress=progress)
     except RefusedError as error:
         on_terminal = sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()
         if error.code != _CLOCK_DOUBTFUL or call.as_json or not on_terminal:
@@ -79,7 +93,7 @@ def _run(call: Call, workspace: Workspace, until: date | None, yes: bool, clock_
             is_right = click.confirm("Is the clock right?", default=False, err=True)
         if not is_right:
             raise
-        return _run(call, workspace, until, yes, clock_is_right=True)
+        return _run(call, workspace, last, yes, clock_is_right=True)
     for text in workspace.incremental.missed_days():
         call.show.warning(text)
     return done.id

@@ -42,14 +42,14 @@ def flow_job(place: Place, days: dg.PartitionsDefinition[str]) -> dg.JobDefiniti
 
 
 def incremental_job(place: Place) -> dg.JobDefinition:
-    """The job that takes the pipeline on, up to the beginning of today or of the day `until`."""
+    """The job that takes the pipeline on, to yesterday or to the day `to`, both included."""
 
-    @dg.op(name="take_on", pool=pool_of(INCREMENTAL), config_schema={"until": dg.Field(str, is_required=False)})
+    @dg.op(name="take_on", pool=pool_of(INCREMENTAL), config_schema={"to": dg.Field(str, is_required=False)})
     def step(context: dg.OpExecutionContext) -> None:
-        until = _day(context.op_config.get("until"))
+        last = _day(context.op_config.get("to"))
         with stepping(place) as workspace:
             try:
-                run = workspace.incremental.run(until)
+                run = workspace.incremental.run(last=last)
             except NothingToRunError as nothing:
                 context.log.info(nothing.message)
                 return
@@ -59,7 +59,7 @@ def incremental_job(place: Place) -> dg.JobDefinition:
 
     @dg.job(
         name=INCREMENTAL,
-        description="Take the pipeline on to the beginning of today (UTC)",
+        description="Take the pipeline on to the end of yesterday (UTC)",
         executor_def=dg.in_process_executor,
     )
     def job() -> None:

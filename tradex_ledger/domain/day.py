@@ -71,6 +71,12 @@ def span(first: int, last: int) -> Sequence[Day]:
     return cast("Sequence[Day]", range(first, last + 1))
 
 
+def last_before(cursor: str) -> str:
+    """The last day (ISO) that is whole, or begun, before a cursor: the one that people call the end of a range."""
+    day = day_of(cursor)
+    return iso(later(day, -1)) if cursor == start_of(day) and day > FIRST else iso(day)
+
+
 def start_of(day: Day) -> Cursor:
     """The cursor that stands at the beginning of a day."""
     return Cursor(f"{iso(day)}T00:00:00.000000Z")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from tradex_ledger.domain.base import CreatedEvent, Event, WrongStateError
-from tradex_ledger.domain.day import Cursor, day_of, iso, later
+from tradex_ledger.domain.day import Cursor, day_of, iso, last_before, later
 from tradex_ledger.domain.life import ENDED
 from tradex_ledger.domain.policy import Policy
 from tradex_ledger.domain.reason import check_reason
@@ -40,8 +40,9 @@ class NothingToRunError(UsageError):
 
     def __init__(self, cursor: str, until: str, words: Words) -> None:
         super().__init__(
-            f"the pipeline has already run until {cursor}: there is nothing between it and {until}",
-            mend="give a later --until; days before the cursor are reprocessed by a backfill (tradex backfill request "
+            f"the pipeline has already run to {last_before(cursor)}, and was asked to run to {last_before(until)}: "
+            "there is nothing to run",
+            mend="give a later --to; days that it has run are reprocessed by a backfill (tradex backfill request "
             f"temporal …); if the cursor stands too far, {back(cursor, words)}",
         )
 

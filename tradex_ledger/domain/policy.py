@@ -68,11 +68,11 @@ class RunTooLargeError(RefusedError):
 
     code = "run-too-large"
 
-    def __init__(self, partitions: int, allowed: int, until: str, run_id: str | None) -> None:
+    def __init__(self, partitions: int, allowed: int, last: str, run_id: str | None) -> None:
         cancel = f"cancel it (tradex backfill cancel {run_id} --reason …), then take " if run_id else "take "
         super().__init__(
             f"the run has {partitions} partitions, the policy allows {allowed}",
-            mend=f"{cancel}fewer days at once: tradex run --until {until}; "
+            mend=f"{cancel}fewer days at once: tradex run --to {last}; "
             f"or raise max_partitions under [policy] to {partitions}{_RECORDED}",
         )
 

@@ -23,13 +23,12 @@ class FarAheadError(UsageError):
 
     def __init__(self, newest: int, until: int, cursor: str | None, run_id: str | None, row: str) -> None:
         passed = cursor is not None and cursor[:10] > iso(newest)
-        nearer = "" if passed else f"tradex run --until {iso(newest + 1)}, or, "
+        nearer = "" if passed else f"tradex run --to {iso(newest)}, or, "
         if run_id is not None:
             nearer = f"cancel it (tradex backfill cancel {run_id} --reason …), then {nearer or 'run anew; or, '}"
         super().__init__(
             f"the newest {row} that was delivered is of {iso(newest)}, and {run_id or 'the run'} would go on to "
-            f"{iso(until)} (excluded): {until - 1 - newest} days without a {row}, and a run over them cannot be taken "
-            "back",
+            f"{iso(until - 1)}: {until - 1 - newest} days without a {row}, and a run over them cannot be taken back",
             mend=f"{nearer}if there was nothing to deliver: tradex run --yes",
         )
 
@@ -111,4 +110,4 @@ def check_run_size(scope: Scope, partitions: int, first: int, until: int, run_id
     allowed = scope.policy.max_partitions
     if allowed and partitions > allowed:
         fits = first + max(1, (until - first) * allowed // partitions)
-        raise RunTooLargeError(partitions, allowed, iso(fits), run_id)
+        raise RunTooLargeError(partitions, allowed, iso(fits - 1), run_id)

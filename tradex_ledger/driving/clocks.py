@@ -44,7 +44,7 @@ class ClockDoubtfulError(RefusedError):
             f"that clock_hours under [policy] allows; a run {then}",
             mend="set the clock of this machine right; if it is right, say so (it is put on record): "
             "tradex run --clock-is-right"
-            + (f"; or name a day that does not depend on it: tradex run --until {doubt.believed:%Y-%m-%d}"),
+            + (f"; or name a day that does not depend on it: tradex run --to {doubt.believed - _A_DAY:%Y-%m-%d}"),
         )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from tradex_ledger.domain.backfill import Backfill
-from tradex_ledger.domain.day import Day, day_of
+from tradex_ledger.domain.day import Day, day_of, last_before
 from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.lake_file import LakeFile
@@ -236,7 +236,7 @@ class _Reading:
             if isinstance(told, Backfill):
                 by, reason = told.requested_by, told.request.reason
             else:
-                reason = f"{told.pipeline}, until {told.cursor_to[:10]}"
+                reason = f"{told.pipeline}, to {last_before(told.cursor_to)}"
         return Step(entry.position, entry.topic, entry.at, by, reason, run_id, tuple(filter(None, changes)))
 
     def _run(self, run_id: str, position: int) -> Backfill | IncrementalRun:

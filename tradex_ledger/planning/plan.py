@@ -11,7 +11,7 @@ from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.graph import affected, days_of, windows
 from tradex_ledger.datasets.intake import Intake
 from tradex_ledger.domain.backfill import Backfill
-from tradex_ledger.domain.day import Cursor, Day, date_of, day_of, iso, span
+from tradex_ledger.domain.day import Cursor, Day, date_of, day_of, iso, last_before, span
 from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.domain.plan import ASKED, Edge, Pin, Plan, count_partitions
 from tradex_ledger.domain.request import RangeError, RecordedRequest, Request
@@ -94,9 +94,7 @@ def far_off(scope: Scope, backfill: Backfill, cursor: str | None) -> list[str]:
     first, last = backfill.request.first, backfill.request.last
     found = []
     if cursor is not None and last >= day_of(cursor):
-        found.append(
-            f"the range goes on to {iso(last)}, and incremental runs have come to {cursor[:10]} (excluded) only"
-        )
+        found.append(f"the range goes on to {iso(last)}, and incremental runs have come to {last_before(cursor)} only")
     if there and there[0] - first > YEAR_DAYS:
         found.append(
             f"the range begins on {iso(first)}, more than a year before the first day there is ({iso(there[0])})"

@@ -50,6 +50,8 @@ class Run(NamedTuple):
     last_position: int
     approved_rule: str | None
     rejected_rows: int
+    first_day: date | None
+    last_day: date
 
 
 class Work(NamedTuple):

@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from tradex_ledger.audit.draw import words
 from tradex_ledger.audit.draw.icons import icon
 from tradex_ledger.clock import new_token
+from tradex_ledger.domain.day import last_before
 from tradex_ledger.web.at import At, at_of
 from tradex_ledger.web.draw.slider import slider
 from tradex_ledger.web.moments import Moment, moments_of
@@ -43,7 +44,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    found.globals |= {"words": words, "icon": icon}
+    found.globals |= {"words": words, "icon": icon, "last_before": last_before}
     return found
 
 

@@ -40,7 +40,7 @@ def status_of(run: Run) -> Status:
 
 def title(run: Run) -> str:
     """What a run is called: the reason that somebody gave; of an incremental one what it does."""
-    return run.reason or f"Processes the pipeline until {run.range_to[:10]} (excluded)"
+    return run.reason or f"Processes the pipeline to {run.last_day}"
 
 
 def urgency(run: Run) -> tuple[int, bool, int]:

@@ -17,7 +17,7 @@ from tradex_ledger.config_places import lake_place, lake_text, ledger_text, ledg
 from tradex_ledger.datasets.built_in import BUILT_IN, PIPELINE
 from tradex_ledger.datasets.definition import load_pipeline
 from tradex_ledger.datasets.intake import intakes
-from tradex_ledger.domain.day import day_of, start_of
+from tradex_ledger.domain.day import day_of, last_before, start_of
 from tradex_ledger.domain.pipeline_state import PipelineState
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
 from tradex_ledger.domain.policy_record import PolicyRecord
@@ -198,8 +198,8 @@ class Workspace:
         return self.audit.diff(run_id, **how)
 
     def __repr__(self) -> str:
-        until = self.state.cursor
-        where = f"pipeline {self.core.pipeline_name} until {until[:10] if until else 'the beginning'}"
+        cursor = self.state.cursor
+        where = f"pipeline {self.core.pipeline_name} {f'to {last_before(cursor)}' if cursor else 'at the beginning'}"
         return f"<Workspace {self.config.folder}: {where}, {self.ledger.position()} events, as {self.actor}>"
 
     def events(self, since: int = 0, topics: Sequence[str] = ()) -> Iterator[Entry]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tradex_ledger.audit.look import Look
 from tradex_ledger.domain.alerts import STREAM, AlertLog
+from tradex_ledger.domain.day import exact_day, later, start_of
 from tradex_ledger.errors import NotFoundError, UsageError
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.ledger.named import NoSuchStreamError
@@ -35,8 +36,10 @@ class NoSuchAlertError(NotFoundError):
 
 
 def _moment(until: datetime | str) -> datetime:
-    """A time, UTC where it names no zone; a day is its beginning."""
+    """A time, UTC where it names no zone; a day is meant as a whole, so it is the end of that day."""
     try:
+        if isinstance(until, str) and len(until) == len("YYYY-MM-DD"):
+            return datetime.fromisoformat(start_of(later(exact_day(until), 1)))
         moment = datetime.fromisoformat(until) if isinstance(until, str) else until
     except ValueError:
         raise UsageError(
@@ -67,7 +70,8 @@ class Alerts:
 
     def acknowledge(self, about: str, *, reason: str, until: datetime | str | None = None) -> Message:
         """Say that what is told about a run (any beginning of its id), or about what else a message is, is known, and
-        why: it is not sent any more, and what comes after it is new. From the time `until` (UTC) on it is new again.
+        why: it is not sent any more, and what comes after it is new. From the time `until` (UTC) on it is
+        new again, or after the day `until`.
 
         Raises: `NoSuchAlertError` where nothing about it is open, `NotAllowedError`.
 

@@ -1,4 +1,4 @@
-"""The incremental run: from the pipeline's cursor until a day."""
+"""The incremental run: from the pipeline's cursor to a day."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 
 from tradex_ledger.clock import new_id
 from tradex_ledger.domain.clocks import LAG, TOLERANCE, ClockNote
-from tradex_ledger.domain.day import day_of, later, start_of
+from tradex_ledger.domain.day import Day, day_of, iso, later, start_of
 from tradex_ledger.domain.incremental import CursorAheadError, IncrementalRun
 from tradex_ledger.domain.life import ENDED
 from tradex_ledger.domain.pipeline_state import stream_of as state_stream
@@ -33,15 +33,15 @@ class Incremental:
 
     def run(
         self,
-        until: date | None = None,
         *,
+        last: date | str | None = None,
         far_ahead: bool = False,
         clock_is_right: bool = False,
         progress: Progress = silent,
     ) -> Run:
-        """Run the pipeline incrementally until a day (excluded; today unless given).
+        """Run the pipeline incrementally to a day, included; to yesterday unless given: today is not over.
 
-        An incremental run that did not end is taken up and finished first. `far_ahead` lets a run without `until` go
+        An incremental run that did not end is taken up and finished first. `far_ahead` lets a run without `last` go
         far beyond the newest row; a day that is named says as much. `clock_is_right` lets it go on, on record, under a
         clock that is too far from the last known time. Raises: `FarAheadError`, `NothingToRunError`,
         `ClockDoubtfulError`, `CursorAheadError`.
@@ -50,25 +50,28 @@ class Incremental:
         from tradex_ledger.driving.drive import check_before_start, drive
         from tradex_ledger.planning.plan import check_incremental
 
-        end = until or self.core.today()
-        if end > self.core.today():
+        today = day_of(self.core.today())
+        named = None if last is None else day_of(last)
+        if named is not None and named >= today:
             raise UsageError(
-                f"--until {end} lies in the future: today is {self.core.today()} (UTC)",
-                mend=f"the day is excluded, so --until {self.core.today()} takes in everything up to its beginning",
+                f"--to {iso(named)} {'is not over' if named == today else 'lies in the future'}: today is {iso(today)} "
+                "(UTC)",
+                mend=f"the last day that can be run is yesterday, which is included: --to {iso(later(today, -1))}",
             )
+        end = today if named is None else later(named, 1)
         policy = self.core.policy
         policy.check_may("run", self.core.actor)  # whoever takes a run up finishes it, too
-        self._check_cursor_not_ahead(until)
+        self._check_cursor_not_ahead(named)
         ex = self.core.execution(progress)
         judged: set[str] = set()
-        vouched = self._check_clock(ex, until, clock_is_right)
+        vouched = self._check_clock(ex, named, clock_is_right)
         self._datasets.register()
         prepared = ex.prepare()
-        cursor_to = start_of(day_of(end))
+        cursor_to = start_of(end)
         with held(ex, state_stream(self.core.pipeline_name)):
             unfinished = self.unfinished()
             if unfinished is not None:
-                self._check_unfinished(ex, unfinished, until, far_ahead)
+                self._check_unfinished(ex, unfinished, named, far_ahead)
                 self.core.ledger.append(*vouched)
                 vouched = []
                 finished = drive(ex, unfinished, prepared, judged)
@@ -76,11 +79,11 @@ class Incremental:
                     return finished
             cursor_from = self.core.state.cursor
             if cursor_from is not None and cursor_from < cursor_to:
-                check_own_days(ex.scope, day_of(cursor_from), day_of(end))
-                check_incremental(ex.scope, day_of(cursor_from), later(day_of(end), -1))
-            if until is None and not far_ahead and (cursor_from or "") < cursor_to:
+                check_own_days(ex.scope, day_of(cursor_from), end)
+                check_incremental(ex.scope, day_of(cursor_from), later(end, -1))
+            if named is None and not far_ahead and (cursor_from or "") < cursor_to:
                 catalog = ex.scope.base().catalog
-                check_not_far_ahead(ex, catalog, day_of(end), cursor_from)
+                check_not_far_ahead(ex, catalog, end, cursor_from)
             check_before_start(ex, prepared, judged)
             run = IncrementalRun.start(
                 new_id("run", self.core.clock()),
@@ -103,10 +106,10 @@ class Incremental:
         scope = self.core.scope()
         return told_missed(scope.pipeline, scope.base().catalog)
 
-    def _check_cursor_not_ahead(self, until: date | None) -> None:
+    def _check_cursor_not_ahead(self, last: Day | None) -> None:
         """Raise `CursorAheadError`, and put on record what somebody must hear of, unless a day was asked for."""
         ahead = self.note_cursor_ahead()
-        if ahead is not None and until is None:
+        if ahead is not None and last is None:
             raise CursorAheadError(*ahead, self.core.words)
 
     def note_cursor_ahead(self) -> tuple[str, str, str, str | None] | None:
@@ -161,11 +164,11 @@ class Incremental:
                 )
             )
 
-    def _check_clock(self, ex: Execution, until: date | None, clock_is_right: bool) -> list[ClockNote]:
+    def _check_clock(self, ex: Execution, last: Day | None, clock_is_right: bool) -> list[ClockNote]:
         """Raise `ClockDoubtfulError` before anything is recorded; returns what puts on record who says it is right."""
         from tradex_ledger.driving.clocks import ClockDoubtfulError, find_doubt, leans_on_the_clock
 
-        if until is not None and not leans_on_the_clock(ex.scope, day_of(until)):
+        if last is not None and not leans_on_the_clock(ex.scope, later(last, 1)):
             return []
 
         def catalog() -> Catalog:
@@ -187,13 +190,13 @@ class Incremental:
             )
         ]
 
-    def _check_unfinished(self, ex: Execution, run_id: str, until: date | None, far_ahead: bool) -> None:
+    def _check_unfinished(self, ex: Execution, run_id: str, last: Day | None, far_ahead: bool) -> None:
         """Raise `FarAheadError` before a run is taken up that set out when nothing said how far the rows go."""
         from tradex_ledger.driving.ahead import check_not_far_ahead
 
         run = self.core.ledger.get(IncrementalRun, run_id)
         end = day_of(run.cursor_to)
-        allowed = far_ahead if until is None else day_of(until) >= end
+        allowed = far_ahead if last is None else later(last, 1) >= end
         if allowed or run.windows or any(intake.rows.name in run.appended for intake in ex.scope.intakes):
             return
         catalog = ex.scope.base().catalog

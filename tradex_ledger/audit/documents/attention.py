@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tradex_ledger.audit.documents.followers import behind
 from tradex_ledger.domain.clocks import LAG
+from tradex_ledger.domain.day import last_before
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.held import Held
@@ -121,7 +122,7 @@ def _lags(states: Sequence[PipelineState], now: datetime) -> Iterator[Attention]
     for state in states:
         behind = None if state.cursor is None else now - datetime.fromisoformat(state.cursor)
         if behind is not None and behind > LAG:
-            message = f"pipeline {state.pipeline} has come to {str(state.cursor)[:10]}, {behind.days} days ago"
+            message = f"pipeline {state.pipeline} has come to {last_before(str(state.cursor))}, {behind.days} days ago"
             yield Attention("cursor behind", message, "tradex run")
 
 

@@ -205,7 +205,7 @@ def run_document(reader: Reader, run_id: str) -> RunDocument:
         windows=[orjson.loads(row.window) for row in windows],
         request=asked,
         state=_move(reader, asked, override) if asked and run.override_state else None,
-        losses=reader.ask(Loss, _LOST_DAYS, run.range_from, run.range_to, over=("lost_files",)) if asked else [],
+        losses=reader.ask(Loss, _LOST_DAYS, run.first_day, run.last_day, over=("lost_files",)) if asked else [],
         steps=reader.of_run(RUN_STEPS, run_id, "position"),
     )
     if found.asked is None or found.status != "PLANNED":

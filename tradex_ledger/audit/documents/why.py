@@ -37,7 +37,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """What a run asked of its sources for Bronze: which, and rows of when (UTC, the end is excluded)."""
+    """What a run asked of its sources for Bronze: which, and rows of when: the cursors (UTC) as the event has them."""
 
     source: str
     cursor_from: str | None
@@ -53,6 +53,8 @@ class RunBehind:
     status: str
     range_from: str | None
     range_to: str
+    first_day: date | None
+    last_day: date
     requested_by: str
     requested_at: datetime
     reason: str | None

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from tradex_ledger.cli.layouts.source import look_facts
 from tradex_ledger.cli.show import Facts, Show
 from tradex_ledger.cli.words import bytes_text, seconds_text, short
-from tradex_ledger.domain.day import day_of, iso, later, start_of
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from tradex_ledger.audit.documents.run import Driver, RunDocument
     from tradex_ledger.relations.runs import Run
 
@@ -26,7 +27,7 @@ def run_row(run: Run) -> Facts:
         "run": run.run_id,
         "kind": run.kind,
         "status": run.status,
-        "range": days_text(run.range_from, run.range_to),
+        "range": days_text(run.first_day, run.last_day),
         "progress": f"{run.built_partitions}/{run.planned_partitions}",
         "rows": run.rows,
         "took": took_text(run).partition(":")[0],
@@ -35,15 +36,9 @@ def run_row(run: Run) -> Facts:
     }
 
 
-def day(text: str | None) -> str:
-    """The day of a cursor."""
-    return (text or "beginning")[:10]
-
-
-def days_text(first: str | None, last: str) -> str:
-    """The days of a run, both included: where a cursor ends it, the day before that begins."""
-    end = day_of(last)
-    return f"{day(first)}..{iso(later(end, -1) if last == start_of(end) else end)}"
+def days_text(first: date | None, last: date) -> str:
+    """The days of a run, both included."""
+    return f"{first or 'beginning'}..{last}"
 
 
 def took_text(run: Run) -> str:
@@ -65,7 +60,7 @@ def whole(show: Show, document: RunDocument) -> None:
             "status": run.status,
             "driver": document.driver and _driver(document.driver, document.id, run.run_kind),
             "of": run.subject,
-            "range": days_text(run.range_from, run.range_to),
+            "range": days_text(run.first_day, run.last_day),
             "override_state": run.override_state,
             **(request_facts(asked, document.state, plan.state_read if plan else None) if asked else {}),
             "one of the group": run.request_group,
@@ -171,7 +166,7 @@ def shown(show: Show, document: RunDocument) -> None:
 def shown_shortly(show: Show, document: RunDocument) -> None:
     """What was asked for, and what it would do to readers."""
     run = document.run
-    show.line(f"{run.run_id}: {run.kind} backfill of {run.subject}, {day(run.range_from)}..{day(run.range_to)}")
+    show.line(f"{run.run_id}: {run.kind} backfill of {run.subject}, {days_text(run.first_day, run.last_day)}")
     show.line(f"asked for by {run.requested_by}: {run.reason}")
     if document.effects is not None:
         from tradex_ledger.cli.layouts.effects import effects

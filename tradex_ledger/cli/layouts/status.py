@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tradex_ledger.cli.layouts.run import COLUMNS, day, run_row
+from tradex_ledger.cli.layouts.run import COLUMNS, run_row
 from tradex_ledger.cli.layouts.seal import sealing
 from tradex_ledger.cli.layouts.source import status_lines
+from tradex_ledger.domain.day import last_before
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.status import StatusDocument
@@ -18,7 +19,7 @@ DATASETS = ("dataset", "layer", "logic_version", "partitions", "first", "last", 
 def status(show: Show, document: StatusDocument) -> None:
     """Where things stand, and who has to do what."""
     for state in document.pipeline_state:
-        show.line(f"pipeline {state.pipeline}: processed until {day(state.cursor)}")
+        show.line(f"pipeline {state.pipeline}: {_come_to(state.cursor)}")
     for ahead in document.cursors_ahead:
         show.line(f"cursor in the future: {ahead.message}")
         show.line(f"mend: {ahead.mend}")
@@ -53,3 +54,7 @@ def _warnings(show: Show, document: StatusDocument) -> None:
     for stale in document.stale_partitions:
         if stale.way_out:
             show.warning(stale.way_out)
+
+
+def _come_to(cursor: str | None) -> str:
+    return "nothing is processed yet" if cursor is None else f"processed to {last_before(cursor)}"

@@ -8,9 +8,10 @@ from itertools import groupby
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from tradex_ledger.cli.layouts.run import day, days_text
+from tradex_ledger.cli.layouts.run import days_text
 from tradex_ledger.cli.show import cell
 from tradex_ledger.cli.words import short
+from tradex_ledger.domain.day import last_before
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.why import Behind, Decision, LogicBehind, RunBehind, Version, WhyDocument
@@ -144,12 +145,13 @@ def _batches(batches: Sequence[Batch]) -> Iterator[str]:
 
 
 def _run(run: RunBehind) -> str:
-    range_ = days_text(run.range_from, run.range_to)
+    range_ = days_text(run.first_day, run.last_day)
     asked = f"{run.run_id}, {_kind(run)} over {range_}, asked for by {run.requested_by} at {_moment(run.requested_at)}"
     why_ = f": {run.reason}" if run.reason else ""
     ticket = f" ({run.ticket})" if run.ticket else ""
     took = "".join(
-        f"; it took what {one.source} had of {day(one.cursor_from)} until {day(one.cursor_to)}"
+        f"; it took what {one.source} had of {one.cursor_from[:10] if one.cursor_from else 'the beginning'} to "
+        f"{last_before(one.cursor_to)}"
         for one in run.extractions
     )
     return f"{asked}{why_}{ticket}{took}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import NamedTuple
 
 from tradex_ledger.relations.runs import Run
@@ -16,8 +16,8 @@ class Line(NamedTuple):
     run: Run
     status: Status
     title: str
-    first: str | date | None
-    last: str | date | None
+    first: date | None
+    last: date
 
 
 def lines_of(runs: Iterable[Run]) -> list[Line]:
@@ -25,9 +25,6 @@ def lines_of(runs: Iterable[Run]) -> list[Line]:
     return [Line(run, status_of(run), title(run), *days_of(run)) for run in runs]
 
 
-def days_of(run: Run) -> tuple[str | date | None, str | date | None]:
-    """The days of a run, both included: a cursor is the beginning of the first day that is not in it."""
-    if run.run_kind == "backfill":
-        return run.range_from, run.range_to
-    last = (datetime.fromisoformat(run.range_to) - timedelta(microseconds=1)).date()
-    return (run.range_from[:10] if run.range_from else None), last
+def days_of(run: Run) -> tuple[date | None, date]:
+    """The days of a run, both included."""
+    return run.first_day, run.last_day

@@ -33,7 +33,7 @@ from tradex_ledger.workspace import Workspace
 
 QUERY = "cashtags lang:en"
 BUDGET = 300
-_END = FIRST + timedelta(days=DAYS)
+_LAST = FIRST + timedelta(days=DAYS - 1)
 
 
 class DriverLivesError(TradexError):
@@ -110,11 +110,11 @@ def _held() -> Iterator[Held]:
 def _limits(workspace: Workspace, platform: Platform, at: str, progress: Progress) -> Step:
     platform.faults = [None, 503]
     platform.calls_allowed = 2
-    run = workspace.incremental.run(OUTAGE[0] - timedelta(days=1), progress=progress)
+    run = workspace.incremental.run(last=OUTAGE[0] - timedelta(days=2), progress=progress)
     platform.calls_allowed = 300
     return Step(
         "An incremental run: the platform fails once (503), then its limit of calls is reached and waited for",
-        f"{at} run --until {OUTAGE[0] - timedelta(days=1)}",
+        f"{at} run --to {OUTAGE[0] - timedelta(days=2)}",
         [_row(run.id, run.status, run.spent)],
     )
 
@@ -123,7 +123,7 @@ def _crash(workspace: Workspace, platform: Platform, at: str, progress: Progress
     """A driver of its own is killed while a page is on its way; the next one goes on behind the last whole page."""
     before = platform.sent()
     command = "from tradex_ledger.cli.signals import start; start()"
-    call = ["-C", str(workspace.config.folder), "--as", workspace.actor, "run", "--until", str(_END)]
+    call = ["-C", str(workspace.config.folder), "--as", workspace.actor, "run", "--to", str(_LAST)]
     with subprocess.Popen(
         [sys.executable, "-c", command, *call],
         stdin=subprocess.DEVNULL,
@@ -135,13 +135,13 @@ def _crash(workspace: Workspace, platform: Platform, at: str, progress: Progress
         driver.wait()
     if platform.sent() == before:
         raise DriverLivesError("the driver that was to be killed never asked the platform", mend="tell its makers")
-    run = workspace.incremental.run(_END, progress=progress)
+    run = workspace.incremental.run(last=_LAST, progress=progress)
     pages = workspace.query(
         f"select page, rows, calls, \"by\" from source_calls where run_id = '{run.id}' order by position"
     )
     return Step(
         "The driver is killed in the middle of its second page; the same command goes on with just that page",
-        f"{at} run --until {_END}",
+        f"{at} run --to {_LAST}",
         [{"run": run.id, **dict(zip(pages.columns, row, strict=True))} for row in pages.rows],
     )
 

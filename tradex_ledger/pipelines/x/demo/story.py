@@ -97,14 +97,14 @@ def _three_runs(workspace: Workspace, posts: Path, at: str, progress: Progress) 
         [(date(2024, 3, 11), before), (after, date(2024, 3, 20))],
         [(date(2024, 3, 21), FIRST + timedelta(days=DAYS + 3))],
     )
-    for spans, until in zip(deliveries, (date(2024, 3, 11), date(2024, 3, 21), date(2024, 4, 1)), strict=True):
+    for spans, end in zip(deliveries, (date(2024, 3, 10), date(2024, 3, 20), date(2024, 3, 31)), strict=True):
         for first, last in spans:
             _deliver(posts, first, last)
-        run = workspace.incremental.run(until, progress=progress)
+        run = workspace.incremental.run(last=end, progress=progress)
         rows.append(
             {
                 "run": run.id,
-                "until": until,
+                "to": end,
                 "status": run.status,
                 "new posts": run.totals.get("rows", 0),
                 "partitions": sum(len(days) for days in run.candidates.values()),
@@ -112,7 +112,7 @@ def _three_runs(workspace: Workspace, posts: Path, at: str, progress: Progress) 
         )
     yield Step(
         "A month of incremental runs; on three days nothing was delivered",
-        f"{at} run --until 2024-04-01",
+        f"{at} run --to 2024-03-31",
         rows,
     )
 
