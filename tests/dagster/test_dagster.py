@@ -92,10 +92,10 @@ def test_a_dataset_is_an_asset_whose_days_end_where_the_ledger_ends(location: Lo
 def test_of_a_ledger_without_days_there_are_none_to_launch(tmp_path, instance):
     location = Location(worlds.copied(tmp_path, until=None), instance)
     assert days_of(location.defs, SILVER) == []
-    until = {"ops": {"take_on": {"config": {"until": "2024-01-08"}}}}
-    assert location.launch("incremental", run_config=until).success
+    to = {"ops": {"take_on": {"config": {"to": "2024-01-07"}}}}
+    assert location.launch("incremental", run_config=to).success
     assert location.days(SIGNALS) == set(WEEK)
-    again = location.launch("incremental", run_config=until)
+    again = location.launch("incremental", run_config=to)
     assert again.success  # the schedule comes round when there is nothing to do, too
     assert days_of(build_definitions(location.ws), SILVER) == WEEK
 

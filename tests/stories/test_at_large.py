@@ -137,8 +137,8 @@ def tell_at_large(place: Place, outage: Outage, real_posts: Path) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         location = Location(place.ws, instance)
         for until in outage.cursors:
-            until_day = {"ops": {"take_on": {"config": {"until": until.isoformat()}}}}
-            assert location.launch("incremental", run_config=until_day).success
+            to = {"ops": {"take_on": {"config": {"to": (until - timedelta(1)).isoformat()}}}}
+            assert location.launch("incremental", run_config=to).success
         first, last = _late(place, outage, real_posts)
         location = Location(place.ws, instance)  # loaded anew: its days end where the ledger ends
         asked = location.launch(f"backfill_{BRONZE}", first, last, tags={"tradex/reason": REASON})

@@ -31,7 +31,7 @@ def diff(call: Call, name: str, versions: tuple[int, int] | None) -> int:
 
 def _texts(show: Show, found: TextsDocument) -> None:
     for line in found.lines:
-        show.line(line)
+        show.line(line, whole=True)
     if found.lines:
         show.line()
     show.facts(

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, TextIO
 
 from tradex_ledger.cli.escape import shown
+from tradex_ledger.cli.stages import folds
 from tradex_ledger.cli.terminal import size_of
 
 if TYPE_CHECKING:
@@ -89,10 +90,8 @@ def beside(facts: Mapping[str, str], width: int) -> Iterator[str]:
 
 def folded(text: str, width: int) -> list[str]:
     """A text as lines that are so wide; words stay whole, digests are told by their beginning."""
-    from textwrap import wrap
-
     short = _DIGEST.sub(lambda found: found[0][:12], shown(text))
-    return wrap(short, max(_NARROWEST, width), break_long_words=False, break_on_hyphens=False) or [""]
+    return folds(" ".join(short.split()), max(_NARROWEST, width))
 
 
 def cells_of(columns: Sequence[str], lines: Sequence[Sequence[str]], values: Sequence[Sequence[object]]) -> Cells:

@@ -36,4 +36,4 @@ def metrics(call: Call, file: Path | None) -> None:
         laid(text.encode(), file)
         return
     for line in text.splitlines():
-        call.show.line(line)
+        call.show.line(line, whole=True)

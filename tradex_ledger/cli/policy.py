@@ -46,7 +46,7 @@ def _policy(show: Show, document: PolicyDocument) -> None:
     if document.text:
         show.line()
         for line in document.text.splitlines():
-            show.line(line)
+            show.line(line, whole=True)
     if document.digest is None:
         show.note("no policy is on record; take over that of tradex.toml: tradex policy adopt")
     if waits := document.waits:

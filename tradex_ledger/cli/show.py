@@ -21,7 +21,7 @@ import orjson
 from tradex_ledger.cli.bars import BARS
 from tradex_ledger.cli.escape import clipped, masked, shown, shown_json
 from tradex_ledger.cli.loudness import LOUDNESS
-from tradex_ledger.cli.stages import Progress, stage_lines
+from tradex_ledger.cli.stages import Progress, laid, stage_lines
 from tradex_ledger.cli.terminal import is_drawn_on, is_unicode, size_of
 from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
 from tradex_ledger.paths import readable
@@ -161,10 +161,10 @@ class Show:
         if not LOUDNESS.is_quiet:
             self._write(self.err, f"warning: {text}")
 
-    def line(self, text: str = "") -> None:
-        """A line of the result; of rows in another form it is no part."""
+    def line(self, text: str = "", *, whole: bool = False) -> None:
+        """A line of the result; of rows in another form it is no part. `whole`: it is to be copied as it is."""
         if not self.as_json and self.output is None:
-            self._write(self.out, text)
+            self._write(self.out, text, whole=whole)
 
     def table(
         self, rows: Sequence[Mapping[str, object]], columns: Sequence[str], *, title: str = "", exact: bool = False
@@ -267,9 +267,10 @@ class Show:
         else:
             yield stage_lines(partial(self._write, self.err))
 
-    def _write(self, stream: TextIO | None, text: str) -> None:
+    def _write(self, stream: TextIO | None, text: str, *, whole: bool = False) -> None:
         """One line, whatever the text holds; what is said beside the result holds no password."""
-        self._put(stream, shown(clipped(masked(text)) if stream is self.err else text))
+        line = shown(clipped(masked(text)) if stream is self.err else text)
+        self._put(stream, line if whole or stream is None else laid(line, stream))
 
     def _put(self, stream: TextIO | None, text: str) -> None:
         """A text that draws nothing as it is."""

@@ -6,15 +6,18 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from tradex_ledger.cli.escape import clipped, masked, shown
+from tradex_ledger.cli.terminal import size_of
 
 RUN = re.compile(r"(?:bf|run)-[0-9a-z]+")
 """A stage that is called as a run is the run itself, and heads the others."""
 _NARROWEST, _WIDEST = 6, 30
 """Cells of a bar."""
 _GAP = "  "
+_COMMAND = "tradex "
+_BETWEEN_WORDS = re.compile(r"(?<=\S) (?=\S)")
 
 
 class Progress(Protocol):
@@ -79,6 +82,26 @@ class Look:
     width: int
     is_unicode: bool = True
     in_colour: bool = False
+
+
+def laid(line: str, stream: TextIO) -> str:
+    """A line as there is room for on a terminal: folded between words, and set in where it goes on. One with a command
+    in it is left whole, to be copied."""
+    width = size_of(stream)[0] if stream.isatty() else 0
+    if not width or _COMMAND in line or cells(line) <= width:
+        return line
+    return "\n".join(folds(line, width, " " * min(len(line) - len(line.lstrip()) + 2, width // 4)))
+
+
+def folds(line: str, width: int, indent: str = "") -> list[str]:
+    """A line as lines that are so wide, those after the first set in; words stay whole."""
+    lines, here = list[str](), ""
+    for word in _BETWEEN_WORDS.split(line):
+        if here.strip() and cells(here) + 1 + cells(word) > width:
+            lines, here = [*lines, here], indent + word
+        else:
+            here = f"{here} {word}" if here else word
+    return [*lines, here]
 
 
 def cells(text: str) -> int:

@@ -21,7 +21,7 @@ def proof(show: Show, document: ProofDocument) -> None:
     """The proof, or where it lies."""
     if document.file is None:
         for line in document.text.splitlines():
-            show.line(line)
+            show.line(line, whole=True)
     else:
         show.line(document.file)
     show.note(f"{document.topic} of {document.stream}, at position {document.position}, {_by(document.checkpoint)}")

@@ -45,7 +45,7 @@ def age_text(seconds: int) -> str:
 def keys(show: Show, document: KeysDocument) -> None:
     """The keys that sign, for whoever verifies."""
     for key in document.keys:
-        show.line(key)
+        show.line(key, whole=True)
     show.note(
         f"the secret half of {'one' if len(document.keys) > 1 else 'it'} is in {document.file}"
         if document.own
@@ -79,7 +79,7 @@ def cosigned(show: Show, document: CosignedDocument) -> None:
 
 def witness(show: Show, document: WitnessDocument) -> None:
     """A witness, and what it knows."""
-    show.line(document.key)
+    show.line(document.key, whole=True)
     show.rows(document.logs, ("origin", "size", "root", "at"), "what it has cosigned")
     if document.note:
         _note(show, document.note)
@@ -89,4 +89,4 @@ def witness(show: Show, document: WitnessDocument) -> None:
 
 def _note(show: Show, note: str) -> None:
     for line in note.splitlines():
-        show.line(line)
+        show.line(line, whole=True)

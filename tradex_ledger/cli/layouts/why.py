@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tradex_ledger.cli.layouts.run import days_text
 from tradex_ledger.cli.show import cell
+from tradex_ledger.cli.terminal import size_of
 from tradex_ledger.cli.words import short
 from tradex_ledger.domain.day import last_before
 
@@ -53,19 +54,24 @@ def why(show: Show, document: WhyDocument) -> None:
         if logic.definition is not None:
             show.line()
             show.line(f"-- {logic.dataset}, version {logic.logic_version}")
-            show.line(cell(logic.definition))
+            for line in (logic.definition or "").splitlines():
+                show.line(line, whole=True)
     for text in document.warnings:
         show.warning(text)
 
 
+def _width(show: Show) -> int:
+    return size_of(show.out)[0] if show.out.isatty() else WIDTH
+
+
 def _say(show: Show, text: str) -> None:
-    for line in wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False):
+    for line in wrap(text, _width(show), break_long_words=False, break_on_hyphens=False):
         show.line(line)
 
 
 def _item(show: Show, text: str, indent: int = 2) -> None:
     space = " " * indent
-    lines = wrap(text, WIDTH, initial_indent=space, subsequent_indent=space + "  ", break_long_words=False,
+    lines = wrap(text, _width(show), initial_indent=space, subsequent_indent=space + "  ", break_long_words=False,
                  break_on_hyphens=False)  # fmt: skip
     for line in lines:
         show.line(line)
