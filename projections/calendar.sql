@@ -198,7 +198,7 @@ select
         when 'only in an older version' then format('version {} has it, and version {} does not', f.older, f.version)
         when 'nothing under this version yet' then format('nothing of version {} is published', f.version)
         when 'not processed yet' then coalesce(
-            format('processed to {}', (select strftime(day - 1, '%Y-%m-%d') from cursors)), 'nothing is processed yet'
+            format('processed until {}', (select strftime(day, '%Y-%m-%d') from cursors)), 'nothing is processed yet'
         )
         else case f.stale_reason
             when 'files lost' then format('files of it were declared lost at position {}', f.changed_position)

@@ -45,6 +45,11 @@ class Log:
     cursors: dict[int, str | None] = field(default_factory=dict, metadata=HIDDEN)
 
 
+class _Asked(NamedTuple):
+    cursor_from: str | None
+    cursor_to: str
+
+
 class _Written(NamedTuple):
     """A partition that was rebuilt, or to which a batch was appended: its day, how many rows, what came of it."""
 
@@ -168,8 +173,11 @@ def _how(entry: Entry, cursors: dict[int, str | None]) -> dict[str, object]:
             before = cursors.get(entry.position) or "the beginning"
             return {"move": f" (state: {before} -> {data['cursor']})" if entry.position in cursors else ""}
         case "incremental_run.started":
-            begun = data["cursor_from"]
-            return {"first": str(begun)[:10] if begun else "beginning", "last": last_before(str(data["cursor_to"]))}
+            asked = facts_of(_Asked, data)
+            return {
+                "first": asked.cursor_from[:10] if asked.cursor_from else "beginning",
+                "last": last_before(asked.cursor_to),
+            }
         case "backfill.planned":
             read = data.get("state_read")
             return {"read": f", for days before {read}, where the state stood" if read else ""}

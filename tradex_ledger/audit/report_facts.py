@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tradex_ledger import lifecycle
 from tradex_ledger.audit.evidence import lacking
 from tradex_ledger.audit.report_words import Fact, day, days, long, moment, named, text_of
-from tradex_ledger.domain.day import last_before
 from tradex_ledger.domain.facts import facts_of
 from tradex_ledger.ledger.entry import parse_time
 
@@ -67,7 +66,7 @@ def facts(subject: Subject, entries: Sequence[Entry]) -> Fact:
     return {
         "run": subject.run,
         "ledger": subject.ledger,
-        "title": text_of(data.get("reason")) or f"Incremental run to {last_before(data['cursor_to'])}",
+        "title": text_of(data.get("reason")) or f"Incremental run until {day(data.get('cursor_to'))}",
         "status": _status(own),
         "kind": f"{data['kind']} backfill" if "kind" in data else "incremental run",
         "subject": text_of(data.get("dataset") or data.get("pipeline")),
@@ -95,7 +94,7 @@ def facts(subject: Subject, entries: Sequence[Entry]) -> Fact:
 def _range(data: Mapping[str, Any]) -> str:
     if "first" in data:
         return days(data.get("first"), data.get("last"))
-    return days(data.get("cursor_from") and day(data["cursor_from"]), last_before(data["cursor_to"]))
+    return f"created from {day(data.get('cursor_from'))} until {day(data.get('cursor_to'))} (excluded)"
 
 
 def _status(own: Sequence[Entry]) -> str:
