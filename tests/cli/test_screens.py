@@ -11,9 +11,9 @@ import pytest
 from rich.cells import cell_len
 
 from tests import worlds
-from tests.cli.test_as_of import DOING, NOW, SHOWING
 from tests.kit import small
 from tests.kit.commands import paths
+from tests.kit.showing import DOING, NOW, SHOWING
 from tests.kit.terminal import Screen
 from tradex_ledger.cli.main import cli, run
 
