@@ -85,7 +85,7 @@ def test_a_mirror_that_cannot_be_written_is_said_until_it_can(ws: Path):
     catalog.rename(aside)
     catalog.mkdir()
     with small.reopen(ws) as workspace:
-        workspace.incremental.run(small.day(9))
+        workspace.incremental.run(last=small.day(8))
     kind, message = found(ws)["tradex mirror sync lakehouse"]
     assert kind == "mirror"
     assert "cannot be used" in message

@@ -33,7 +33,7 @@ def refused(ws: Path, name: str, said: str) -> None:
         assert told.value.exit_status in (3, 6)
         assert "tradex mirror rebuild" in told.value.mend
         held = mirrored.held(ws)["delta"] if name == "tables" else None
-        assert workspace.incremental.run(small.day(6)).status == "SUCCESS"
+        assert workspace.incremental.run(last=small.day(5)).status == "SUCCESS"
         assert held is None or mirrored.held(ws)["delta"] == held
         assert workspace.status().attention
         (how,) = (one for one in workspace.mirrors.all() if one.name == name)
@@ -103,7 +103,7 @@ def test_a_log_that_lost_an_earlier_commit_is_not_written_on(ws: Path, has_note:
         (mirrored.delta_folder(ws) / NOTE).unlink()
     mirrored.commits(ws, TABLE)[0].unlink()
     with small.reopen(ws) as workspace:
-        workspace.incremental.run(small.day(6))
+        workspace.incremental.run(last=small.day(5))
         with pytest.raises(TradexError) as told:
             workspace.mirrors.sync("tables")
         assert ("has lost commit 0" in told.value.message) or ("commits of gold_metrics, and had" in told.value.message)

@@ -36,7 +36,7 @@ def windows(
     monkeypatch.setattr(Core, "execution", execution)
     ws = worlds.copied(tmp_path, days=3, until=None, thin=True)
     with Workspace.open(ws, actor="ana", clock=clock) as workspace:
-        run_id = workspace.incremental.run(small.day(4)).id
+        run_id = workspace.incremental.run(last=small.day(3)).id
         with open_views(workspace.ledger.store, AsOf(workspace.ledger.position(), None)) as connection:
             yield workspace, PLANS.of_run(connection, run_id, "position, number, dataset")
 
