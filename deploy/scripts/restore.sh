@@ -6,7 +6,8 @@
 #   restore.sh -C WS --approve DIGEST --as maria [--to DAY]                begin it, and run the pipeline
 #
 # --ledger names the empty database that the ledger is put into, where it is not the one in tradex.toml: the settings
-# are rewritten (what they were is kept beside them). --to, the last day, is handed to `tradex run`; --no-run leaves that out.
+# are rewritten (what they were is kept beside them). --to, the last day, or --until, the day after it, is handed to
+# `tradex run`; --no-run leaves that out.
 # Each call looks first at what is there: cut off anywhere, the same call goes on, and what is done is not done twice.
 # In PostgreSQL the first call is the owner's of the database (PGUSER), who says who may do what there, too.
 # TRADEX names the program, where it is not `tradex`.
@@ -16,7 +17,7 @@ say() { printf '%s\n' "restore: $*" >&2; }
 stop() { status=$1; shift; say "$*"; exit "$status"; }
 usage() { sed -n '2,/^set -eu/{/^set -eu/d;s/^# \{0,1\}//;p;}' "$0"; }
 
-workspace=${TRADEX_WORKSPACE:-.} backup='' reason='' actor='' url='' digest='' to='' run=yes
+workspace=${TRADEX_WORKSPACE:-.} backup='' reason='' actor='' url='' digest='' to='' until='' run=yes
 while [ $# -gt 0 ]; do
     case $1 in
         -h | --help) usage; exit 0 ;;
@@ -31,7 +32,7 @@ while [ $# -gt 0 ]; do
         --ledger) url=$2 ;;
         --approve) digest=$2 ;;
         --to) to=$2 ;;
-        --until) stop 2 "--until is gone, it excluded its day: give the last day, which is included, as --to" ;;
+        --until) until=$2 ;;
         *) stop 2 "nobody knows $1: restore.sh --help" ;;
     esac
     shift 2
@@ -96,7 +97,7 @@ approve() {
     esac
     if [ -z "$run" ]; then return; fi
     status=0
-    done=$(tradex --json run ${to:+--to "$to"}) || status=$?
+    done=$(tradex --json run ${to:+--to "$to"} ${until:+--until "$until"}) || status=$?
     case $status:$done in
         2:*'"nothing-to-run"'*) say "the pipeline has run that far already" ;;
         *) printf '%s\n' "$done"; [ "$status" -eq 0 ] || exit "$status" ;;

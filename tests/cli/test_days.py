@@ -16,6 +16,7 @@ from tradex_ledger.cli.days import DAY, LAST_DAY, day_said
 from tradex_ledger.cli.main import cli, run
 from tradex_ledger.domain.day import last_before
 from tradex_ledger.errors import UsageError
+from tradex_ledger.workspace import Workspace
 
 NOW = datetime(2024, 3, 1, 23, 59, tzinfo=UTC)
 
@@ -96,18 +97,19 @@ def test_both_ends_of_every_range_are_included_and_called_from_and_to():
     assert {words for words, _ in ends} - {words for words, _ in begins} == {"run"}
     assert [(words, each.help) for words, each in [*begins, *ends] if "included" not in str(each.help)] == []
     untils = {words for words, each in options() if "--until" in each.opts and not each.hidden}
-    assert untils == {"audit log", "alerts ack"}
+    assert untils == {"run", "audit log", "alerts ack"}
     assert not [words for words, each in options() if "exclu" in str(each.help)]
 
 
-def test_a_run_takes_its_last_day_in_and_until_is_refused_with_the_day_that_was_meant(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-):
+def test_a_run_takes_its_last_day_in_and_until_is_the_day_after_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     ws = worlds.copied(tmp_path, days=3, until=2, thin=True)
     asked = ["-C", str(ws), "run"]
-    assert run([*asked, "--until", "2024-01-04"]) == 2
-    assert "the same days: tradex run --to 2024-01-03" in " ".join(capsys.readouterr().err.split())
-    assert run([*asked, "--to", "2024-01-02"]) == 0
+    assert run([*asked, "--until", "2024-01-04", "--to", "2024-01-03"]) == 2
+    assert "--to 2024-01-03 and --until 2024-01-04 name the same end" in capsys.readouterr().err
+    with Workspace.open(ws) as workspace, pytest.raises(UsageError, match="name the same end"):
+        workspace.incremental.run("2024-01-04", last="2024-01-03")
+    assert run([*asked, "--json", "--until", "2024-01-03"]) == 0
+    assert json.loads(capsys.readouterr().out)["last_day"] == "2024-01-02"
     capsys.readouterr()
     assert run([*asked, "--json", "--to", "2024-01-03"]) == 0
     made = json.loads(capsys.readouterr().out)

@@ -27,16 +27,6 @@ _top = click.Group()
 _CLOCK_DOUBTFUL = "clock-doubtful"
 
 
-def _refuse_until(ctx: click.Context, param: click.Parameter, value: date | None) -> None:
-    """What `--until` meant was the first day that is not run: taken as `--to`, one day more would be run, unasked."""
-    del ctx, param
-    if value is not None:
-        raise UsageError(
-            f"--until is gone: {value} was excluded by it, and both ends of a range are included now",
-            mend=f"the same days: tradex run --to {value - timedelta(days=1)}",
-        )
-
-
 def report(call: Call, workspace: Workspace, run_id: str) -> None:
     """Read a run back from the ledger and show it."""
     from tradex_ledger.cli.layouts.run import whole
@@ -48,14 +38,14 @@ def report(call: Call, workspace: Workspace, run_id: str) -> None:
 @click.option(
     "--to", "last", type=LAST_DAY, help="Last day (UTC), included; yesterday unless given: today is not over."
 )
-@click.option("--until", type=DAY, hidden=True, expose_value=False, callback=_refuse_until)
+@click.option("--until", type=DAY, help="The day after the last one: --until 2014-03-01 is --to 2014-02-28.")
 @click.option("--yes", is_flag=True, help="Without --to: go on to yesterday, however old the newest post is.")
 @click.option(
     "--clock-is-right",
     is_flag=True,
     help="Go on though the clock is far from the last event and the newest post; this is put on record.",
 )
-def run(call: Call, last: date | None, yes: bool, clock_is_right: bool) -> None:
+def run(call: Call, last: date | None, until: date | None, yes: bool, clock_is_right: bool) -> None:
     """Run the pipeline incrementally, from its cursor to a day, included.
 
     An incremental run that was interrupted is taken up and finished first. Only its success moves the state. A run that
@@ -64,6 +54,10 @@ def run(call: Call, last: date | None, yes: bool, clock_is_right: bool) -> None:
     """
     from tradex_ledger.domain.incremental import NothingToRunError
 
+    if until is not None and last is not None:
+        raise UsageError(f"--to {last} and --until {until} name the same end", mend=f"give one: tradex run --to {last}")
+    if until is not None:
+        last = until - timedelta(days=1)
     with call.open() as workspace:
         try:
             finished = _run(call, workspace, last, yes, clock_is_right)

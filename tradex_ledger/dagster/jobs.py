@@ -41,15 +41,18 @@ def flow_job(place: Place, days: dg.PartitionsDefinition[str]) -> dg.JobDefiniti
     return job
 
 
-def incremental_job(place: Place) -> dg.JobDefinition:
-    """The job that takes the pipeline on, to yesterday or to the day `to`, both included."""
+_ENDS = {name: dg.Field(str, is_required=False) for name in ("to", "until")}
 
-    @dg.op(name="take_on", pool=pool_of(INCREMENTAL), config_schema={"to": dg.Field(str, is_required=False)})
+
+def incremental_job(place: Place) -> dg.JobDefinition:
+    """The job that takes the pipeline on, to yesterday or to the day `to`, included; `until` is the day after it."""
+
+    @dg.op(name="take_on", pool=pool_of(INCREMENTAL), config_schema=_ENDS)
     def step(context: dg.OpExecutionContext) -> None:
-        last = _day(context.op_config.get("to"))
+        last, until = (_day(context.op_config.get(name)) for name in _ENDS)
         with stepping(place) as workspace:
             try:
-                run = workspace.incremental.run(last=last)
+                run = workspace.incremental.run(until, last=last)
             except NothingToRunError as nothing:
                 context.log.info(nothing.message)
                 return

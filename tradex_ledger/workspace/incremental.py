@@ -33,6 +33,7 @@ class Incremental:
 
     def run(
         self,
+        until: date | str | None = None,
         *,
         last: date | str | None = None,
         far_ahead: bool = False,
@@ -41,8 +42,9 @@ class Incremental:
     ) -> Run:
         """Run the pipeline incrementally to a day, included; to yesterday unless given: today is not over.
 
-        An incremental run that did not end is taken up and finished first. `far_ahead` lets a run without `last` go
-        far beyond the newest row; a day that is named says as much. `clock_is_right` lets it go on, on record, under a
+        `until` is the other way to say it, the day after the last. An incremental run that did not end is
+        taken up and finished first. `far_ahead` lets a run without a day go far beyond the newest row; a day that is
+        named says as much. `clock_is_right` lets it go on, on record, under a
         clock that is too far from the last known time. Raises: `FarAheadError`, `NothingToRunError`,
         `ClockDoubtfulError`, `CursorAheadError`.
         """
@@ -51,13 +53,7 @@ class Incremental:
         from tradex_ledger.planning.plan import check_incremental
 
         today = day_of(self.core.today())
-        named = None if last is None else day_of(last)
-        if named is not None and named >= today:
-            raise UsageError(
-                f"--to {iso(named)} {'is not over' if named == today else 'lies in the future'}: today is {iso(today)} "
-                "(UTC)",
-                mend=f"the last day that can be run is yesterday, which is included: --to {iso(later(today, -1))}",
-            )
+        named = _last(until, last, today)
         end = today if named is None else later(named, 1)
         policy = self.core.policy
         policy.check_may("run", self.core.actor)  # whoever takes a run up finishes it, too
@@ -208,3 +204,25 @@ class Incremental:
         if started is None or self.core.ledger.get(IncrementalRun, started.stream).status in ENDED:
             return None
         return started.stream
+
+
+def _last(until: date | str | None, last: date | str | None, today: Day) -> Day | None:
+    """The day that is named as the last one, in either way. Raises `UsageError`: both, or one that is not over."""
+    if until is not None and last is not None:
+        raise UsageError(
+            f"until={iso(day_of(until))} and last={iso(day_of(last))} name the same end",
+            mend="give one: last, the day that is included",
+        )
+    if until is not None:
+        named = later(day_of(until), -1)
+    elif last is not None:
+        named = day_of(last)
+    else:
+        return None
+    if named >= today:
+        raise UsageError(
+            f"--to {iso(named)} {'is not over' if named == today else 'lies in the future'}: today is {iso(today)} "
+            "(UTC)",
+            mend=f"the last day that can be run is yesterday, which is included: --to {iso(later(today, -1))}",
+        )
+    return named
