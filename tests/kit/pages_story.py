@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.kit import small
+from tests.kit import signing, small
 from tests.kit.lake_folder import root_of
+from tradex_ledger.domain.request import Request
 from tradex_ledger.errors import TradexError
 from tradex_ledger.workspace import Workspace
 
 
 def tell(folder: Path) -> dict[str, str]:
-    """Have one run in each status in a workspace with a pipeline of its own; returns their ids by status."""
+    """Have one run in each status in a workspace with a pipeline of its own; returns their ids by status.
+
+    Who acts has a key on record, so that what is forced is to be signed; the newest request is one of three parts.
+    """
     with small.reopen(folder) as ws:
         reverted = small.backfill(ws, 2, 2).id
         ws.backfills.revert(reverted, reason="the posts were a redelivery of spam")
+        success = small.backfill(ws, 7, 7).id
         rejected = small.request(ws, 1, 2)
         ws.backfills.reject(rejected, reason="the vendor will deliver again on Monday")
         paused = small.request(ws, 1, 1)
@@ -32,9 +37,15 @@ def tell(folder: Path) -> dict[str, str]:
         others += [held, planned]
         cursor = {**small.OVERRIDE, "cursor": "2024-01-07T00:00:00.000000Z"}
         forced = small.request(ws, 7, 7, **{**cursor, "allow_overlap": others})
+        signing.put_on_record(ws)
+    small.set_policy(folder, max_partitions=16)
+    with small.reopen(folder) as ws:
+        asked = Request(kind="temporal", dataset="bronze_x_posts", first=small.day(1), last=small.day(3),
+                        override_state=False, reason=small.REASON, allow_overlap=[*others, forced])  # fmt: skip
+        parts = ws.backfills.request_split(asked)
     return {
         **{"REVERTED": reverted, "REJECTED": rejected, "PAUSED": paused, "FAILED": failed},
-        **{"HELD": held, "PLANNED": planned, "forced": forced},
+        **{"HELD": held, "PLANNED": planned, "forced": forced, "SUCCESS": success, "part": parts[-1].id},
     }
 
 
