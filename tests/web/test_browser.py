@@ -187,6 +187,18 @@ def test_dark_is_looked_at_too(opened: Opener, served: Served):
     assert [one.partition(",")[0] for one in violations(page)] == ["dark: color-contrast"]
 
 
+def test_a_report_that_is_kept_is_as_accessible_and_fits(opened: Opener, served: Served, said: list[str]):
+    page = opened(served, width=320)
+    answer = page.request.get(f"{served.root}/runs/{served.runs['SUCCESS']}/report.html")
+    assert answer.status == 200
+    page.goto("about:blank")  # away from what pages of the site may do
+    page.set_content(answer.text())
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    assert not said
+    found = violations(page)
+    assert not found, "\n".join(found)
+
+
 @pytest.mark.parametrize("width", [320, 360, 768, 1280])
 def test_nothing_is_wider_than_the_screen(opened: Opener, served: Served, width: int):
     page = opened(served, width=width)
