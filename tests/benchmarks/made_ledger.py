@@ -148,6 +148,8 @@ def _copy(entries: list[Entry], book: Book, past: Past) -> None:
             data["base"] += shift
         if "duration_ms" in data:
             data["duration_ms"] = 40
+        if "began_at" in data:
+            data["began_at"] = data["worker"] = None
         if "executor" in data:
             data["executor"] = history.EXECUTOR
         if entry.topic == "pipeline_state.opened":

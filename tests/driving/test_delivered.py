@@ -27,6 +27,8 @@ OWN = {
     "ledger",
     "bytes",
     "duration_ms",
+    "began_at",
+    "worker",
     "elapsed_ms",
     "executor",
     "estimate",
