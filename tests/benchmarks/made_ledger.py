@@ -16,6 +16,7 @@ import argparse
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import sqlite3
 import sys
@@ -108,7 +109,9 @@ def _true_workspace(folder: Path, seed: int) -> Path:
     # One worker, and a clock that stands: how often leases are renewed, and which window is done first, is chance.
     now = datetime(until.year, until.month, until.day, 2, tzinfo=UTC)
     first, unsigned = PolicyRecord.record, lambda policy, by: first(replace(policy, signed=()), by=by)
-    with mock.patch("secrets.randbits", Random(seed).getrandbits):  # the last digits of ids
+    drawn, others = Random(seed), secrets.randbits
+    # The last digits of ids have 20 bits; a library that draws while it is imported has others.
+    with mock.patch("secrets.randbits", lambda bits: drawn.getrandbits(bits) if bits == 20 else others(bits)):
         with mock.patch.object(PolicyRecord, "record", unsigned):  # nobody signs what is made up
             Workspace.create(
                 workspace, source=f"files:{posts}", start=TRUE_FIRST, actor="ana", clock=lambda: now
