@@ -35,7 +35,7 @@ grep -q backfill help.txt
 "$room/venv/bin/tradex" demo </dev/null >demo.txt 2>demo.err || { cat demo.txt demo.err >&2; exit 1; }
 "$room/venv/bin/tradex" -C tradex-demo serve </dev/null >address.txt 2>serve.err &
 page=$!
-trap 'kill "$page" 2>/dev/null; rm -rf "$room"' EXIT
+trap 'kill "$page" 2>/dev/null || true; rm -rf "$room"' EXIT
 "$room/venv/bin/python" - <<'PY' || { cat address.txt serve.err >&2; exit 1; }
 import http.cookiejar, pathlib, time, urllib.request
 
