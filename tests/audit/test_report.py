@@ -25,11 +25,13 @@ from tests.kit.evidence import LEDGER, RUN, SIGNER
 from tests.kit.lake_folder import root_of
 from tradex_ledger.audit import bundle
 from tradex_ledger.audit.bundle_check import checked
+from tradex_ledger.audit.draw.times import Bar
 from tradex_ledger.audit.evidence import gathered, lacking
 from tradex_ledger.audit.lived import bars_of
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.audit.report import FORM, FORMS, StrangeEventError, archive_of, form_of, report
 from tradex_ledger.audit.report_facts import facts
+from tradex_ledger.clock import process_name
 from tradex_ledger.ledger.ask import of_stream
 from tradex_ledger.ledger.backup import FileThereError
 from tradex_ledger.ledger.entry import canonical, parse
@@ -49,12 +51,12 @@ DRAWN = {"d", "x", "y", "x1", "y1", "x2", "y2", "rx", "width", "height", "viewbo
 FROZEN = {
     "report.v1.html": "f8ebcd1c4dbac2d5278fc87d94f66fadf605aaa5d6aa2b331bb71f9ac4aea375",
     "report.v1.css": "aca5f85a6d16b0499d3952029c5b6f9eba4b9bd1a32227b46419db4990d26fa2",
-    "report.v2.html": "1b5ac205b4f3ce713f5c4b98a93e38809fa2a080b6309a0a77b23215d4dd2a7e",
+    "report.v2.html": "5ac139f983d9652d03bede3527c178728489a228b752fbd07fb620512431773e",
     "report.v2.css": "8882e7f0c9343485e0fc253b042f7671ba572a9ac7caf3e7a5e54a970ee658c8",
     "told, v1": "1b4fe0dfbd3f35ccfce583824ee8bf82d0619bcfa1ce585c3c96ae2beb63c15c",
     "told, v2": "7b1d678558b95e5083fcfae809cbb1f50cd42c503e4273363034ab8248162adb",
     "golden, v1": "f6444f09d439b57626db530bc2493abe98c18b69c8c224811a586c9544e724c1",
-    "golden, v2": "f204a10153ddb206d601379e82623e8ff2c483b7bdf29a4c196ee6aee5e11039",
+    "golden, v2": "3d5876b729dbc3538bcb91955facb551ddc6f0698872609ae039229a3bf370c1",
 }
 """SHA-256 of what a form is made of, and of what it made: another one is another form, and has another number."""
 
@@ -486,16 +488,42 @@ def test_printed_it_is_a_few_sheets_and_each_says_of_what_it_is(ws: tuple[Path, 
         assert one.splitlines()[-1] not in text
 
 
-def test_a_window_is_drawn_when_the_projection_says_it_was_built(ws: tuple[Path, str, int]):
-    folder, _, _ = ws
+def check_windows(folder: Path) -> list[Bar]:
+    """The windows of each run are those that the projection has; returns them."""
+    found: list[Bar] = []
     with Workspace.open(folder, reading=True) as workspace:
         store = workspace.ledger.store
         reader = Reader(store)
         for run in reader.read(RUNS, "true"):
             own = [entry_of(store.ledger, one) for one in reversed(list(of_stream(store, run.run_id)))]
             windows = reader.of_run(PLANS, run.run_id, "position, number, dataset")
-            known = sorted((w.dataset, w.layer, w.began_at, w.built) for w in windows if w.began_at and w.ended_at)
-            assert known
-            assert (
-                sorted((bar.row, bar.layer, bar.begin.replace(tzinfo=None), bar.days) for bar in bars_of(own)) == known
+            known = sorted(
+                (w.dataset, w.layer, w.began_at, w.built, w.began_is_told, tuple(w.workers))
+                for w in windows
+                if w.began_at and w.ended_at
             )
+            bars = bars_of(own)
+            assert known
+            drawn = [(b.row, b.layer, b.begin.replace(tzinfo=None), b.days, b.is_told, b.workers) for b in bars]
+            assert sorted(drawn) == known
+            found += bars
+        reader.close()
+    return found
+
+
+def test_a_window_is_drawn_when_the_projection_says_it_was_built(ws: tuple[Path, str, int]):
+    assert not all(bar.is_told for bar in check_windows(ws[0])), "by a clock that ticks, most are worked out"
+
+
+def test_where_its_worker_says_when_it_began_it_is_drawn_from_then_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    clock = small.Ticking(worlds.RAN)
+    small.workers_tell(monkeypatch, clock)
+    folder = worlds.copied(tmp_path, days=3, until=None, thin=True)
+    with Workspace.open(folder, actor="ana", clock=clock) as workspace:
+        run_id = workspace.incremental.run(last=small.day(3)).id
+    bars = check_windows(folder)
+    assert all(bar.is_told for bar in bars)
+    assert {*(bar.workers for bar in bars)} == {(), (process_name(),)}, "what is taken from a source has none"
+    _sign(folder)
+    said = Read(_report(folder, run_id)).text
+    assert f"built by {process_name()}; windows begin when their workers say that they did" in said

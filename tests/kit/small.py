@@ -6,19 +6,24 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.kit.lake_folder import root_of
 from tradex_ledger.config import FILE, open_config
 from tradex_ledger.domain.policy_errors import SamePolicyError
 from tradex_ledger.domain.request import Request
 from tradex_ledger.domain.run import Run
+from tradex_ledger.driving.execution import Execution
 from tradex_ledger.errors import TradexError
 from tradex_ledger.ledger.select import open_store
 from tradex_ledger.pipelines.x.demo.posts import write_month
 from tradex_ledger.workspace import Workspace
+from tradex_ledger.workspace.core import Core
 
 ANY_LAKE = ("lake-identity", "ledger-behind", "ledger-forked", "lake-of-another", "lake-unmarked", "lake-nested",
             "epoch-waits", "ledger-moved")  # fmt: skip
@@ -52,6 +57,17 @@ class Ticking:
     def __call__(self) -> datetime:
         self.now += timedelta(seconds=1)
         return self.now
+
+
+def workers_tell(patch: pytest.MonkeyPatch, clock: Ticking, off: timedelta = timedelta(0)) -> None:
+    """Workers have the clock of their workspace, or one that goes wrong by so much; else they have that of the machine,
+    which a clock that ticks has nothing to do with."""
+    real = Core.execution
+
+    def execution(core: Core, *given: Any, **more: Any) -> Execution:
+        return replace(real(core, *given, **more), task_clock=lambda: clock.now + off)
+
+    patch.setattr(Core, "execution", execution)
 
 
 def deliver(folder: Path, *, days: int = 7, posts_per_day: int = 6) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from distributed import Client
 
 from examples.new_storage.sqlite_lake import SqliteLake
 from tests import worlds
@@ -102,6 +103,11 @@ def test_a_run_over_a_cluster_gives_the_bytes_that_processes_give(
     run(ws, load_config(ws / FILE).pool)
     assert (cluster.folder / "log").read_text().count("Receive client connection") == before + 1
     assert (built(ws), staged(ws)) == (expected, [])
+    with opened(ws, None) as workspace, Client(cluster.address) as client:
+        workers = {name for (name,) in workspace.query("select distinct unnest(workers) from plans").rows}
+        there = client.scheduler_info(n_workers=-1)["workers"].values()
+        assert workers
+        assert workers <= {str(one["name"]) for one in there}, "as the scheduler calls them"
 
 
 def die_of_it(number: int) -> int:

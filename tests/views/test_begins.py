@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests import worlds
 from tests.kit import small
-from tradex_ledger.cli.layouts.timeline import begins as begins_told
+from tradex_ledger.audit.report_words import begins
 from tradex_ledger.clock import process_name
-from tradex_ledger.driving.execution import Execution
 from tradex_ledger.relations.days import PLANS, PlannedWindow
 from tradex_ledger.views import AsOf, open_views
 from tradex_ledger.workspace import Workspace
-from tradex_ledger.workspace.core import Core
 
 HOUR = timedelta(hours=1)
 
@@ -28,12 +24,8 @@ def windows(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Workspace, list[PlannedWindow]]]:
     """Those of a run whose workers' clock goes wrong by so much."""
-    clock, off, real = small.Ticking(worlds.RAN), request.param, Core.execution
-
-    def execution(core: Core, *given: Any, **more: Any) -> Execution:
-        return replace(real(core, *given, **more), task_clock=lambda: clock.now + off)
-
-    monkeypatch.setattr(Core, "execution", execution)
+    clock = small.Ticking(worlds.RAN)
+    small.workers_tell(monkeypatch, clock, request.param)
     ws = worlds.copied(tmp_path, days=3, until=None, thin=True)
     with Workspace.open(ws, actor="ana", clock=clock) as workspace:
         run_id = workspace.incremental.run(last=small.day(3)).id
@@ -43,6 +35,10 @@ def windows(
 
 def built(found: list[PlannedWindow]) -> list[PlannedWindow]:
     return [one for one in found if one.layer != "bronze" and one.built]
+
+
+def begins_told(found: list[PlannedWindow]) -> str:
+    return begins((one.workers, one.began_is_told) for one in found)
 
 
 @pytest.mark.parametrize("windows", [timedelta(0)], indirect=True)

@@ -59,6 +59,9 @@ class _Made(NamedTuple):
     partition: str
     outcome: str = "appended"
     duration_ms: int | None = None
+    layer: str = ""
+    began_at: str | None = None
+    worker: str | None = None
 
 
 class _Asked(NamedTuple):
@@ -116,7 +119,8 @@ def is_of_days(dataset: str) -> bool:
 
 
 def bars_of(entries: Sequence[Entry]) -> list[Bar]:
-    """Its windows at work: each from the end of its first save, less the work that went into that."""
+    """Its windows at work: each from when its worker says that it began, or else from the end of its first save less
+    the work that went into that."""
     built: dict[str, list[tuple[str, Entry]]] = {}
     saves: dict[tuple[str, str], int] = {}
     for entry in entries:
@@ -127,12 +131,13 @@ def bars_of(entries: Sequence[Entry]) -> list[Bar]:
     for some in built.values():
         some.sort(key=lambda one: one[0])
     extracted = _extracted(entries)
+    begun = {e.data.get("layer"): parse_time(e.at) for e in reversed(entries) if e.topic == _LAYER[0]}
     found = []
     for span in spans_of(entries):
         some = built.get(span.dataset, [])
         begin = bisect_left(some, span.first, key=lambda one: one[0])
         own = some[begin : bisect_right(some, span.last, key=lambda one: one[0])]
-        bar = _fetched(span, own, extracted) if span.layer == "bronze" else _worked(span, own, saves)
+        bar = _fetched(span, own, extracted) if span.layer == "bronze" else _worked(span, own, saves, begun)
         found += [bar] if bar else []
     return found
 
@@ -154,18 +159,39 @@ def _fetched(
     return _bar(span, own, begin, max(ends)) if begin and ends else None
 
 
-def _worked(span: Span, own: Sequence[tuple[str, Entry]], saves: Mapping[tuple[str, str], int]) -> Bar | None:
+def _worked(
+    span: Span,
+    own: Sequence[tuple[str, Entry]],
+    saves: Mapping[tuple[str, str], int],
+    begun: Mapping[object, datetime],
+) -> Bar | None:
     if not own:
         return None
     first = min((entry for _, entry in own), key=lambda entry: entry.position)
-    begin = parse_time(first.at) - timedelta(milliseconds=saves[span.dataset, first.at])
-    return _bar(span, own, begin, max(parse_time(entry.at) for _, entry in own))
+    made = [(facts_of(_Made, entry.data), parse_time(entry.at)) for _, entry in own]
+    workers = tuple(sorted({one.worker for one, _ in made if one.worker}))
+    # A worker's clock may go wrong: it cannot have begun before its layer did, nor after it was saved.
+    told = [
+        at
+        for one, saved in made
+        if one.began_at and one.layer in begun and begun[one.layer] <= (at := parse_time(one.began_at)) <= saved
+    ]
+    begin = min(told, default=parse_time(first.at) - timedelta(milliseconds=saves[span.dataset, first.at]))
+    return _bar(span, own, begin, max(saved for _, saved in made), workers, is_told=bool(told))
 
 
-def _bar(span: Span, own: Sequence[tuple[str, Entry]], begin: datetime, end: datetime) -> Bar:
+def _bar(
+    span: Span,
+    own: Sequence[tuple[str, Entry]],
+    begin: datetime,
+    end: datetime,
+    workers: tuple[str, ...] = (),
+    *,
+    is_told: bool = True,
+) -> Bar:
     """A picture has no room for what took no time."""
     days = len({partition for partition, _ in own})
-    return Bar(span.dataset, span.layer, begin, max(end, begin + timedelta(milliseconds=1)), days)
+    return Bar(span.dataset, span.layer, begin, max(end, begin + timedelta(milliseconds=1)), days, workers, is_told)
 
 
 def cells_of(entries: Sequence[Entry]) -> dict[tuple[str, date], str]:

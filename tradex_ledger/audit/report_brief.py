@@ -10,16 +10,18 @@ from operator import itemgetter
 from typing import Any
 
 from tradex_ledger.audit.draw.grid import marks, plan_grid
+from tradex_ledger.audit.draw.svg import cut
 from tradex_ledger.audit.draw.times import Bar, life, work
 from tradex_ledger.audit.lived import MOST_DAYS, bars_of, cells_of, spans_of, steps_of
-from tradex_ledger.audit.report_words import Fact, days, named, text_of
+from tradex_ledger.audit.report_facts import built
+from tradex_ledger.audit.report_words import Fact, begins, days, named, text_of
 from tradex_ledger.ledger.entry import Entry
 
 STEPS, DAYS = 4, 31
 """Steps of a life, and days, beside each other on a sheet."""
 STRIPS, LINES, SAMPLES, WINDOWS = 3, 44, 6, 24
 """So many strips of days, lines of events, changed rows and windows are printed; the others are folded."""
-_LONGEST = 94
+_LONGEST, _SHORTEST = 94, 24
 """Characters of an event that stand on one line."""
 _CELL = 110
 """Characters of what a row was."""
@@ -63,7 +65,7 @@ def brief(own: Sequence[Entry], told: Sequence[Entry], status: str) -> Fact:
 
 
 def _pictures(own: Sequence[Entry], status: str) -> Fact:
-    cells, bars = cells_of(own), _joined(bars_of(own))
+    cells, bars = cells_of(own), bars_of(own)
     rows = list(dict.fromkeys([*(span.dataset for span in spans_of(own)), *(dataset for dataset, _ in cells)]))
     begin = min((day for _, day in cells), default=None)
     strips = []
@@ -74,7 +76,8 @@ def _pictures(own: Sequence[Entry], status: str) -> Fact:
     drawn = max((day for _, day in cells), default=None)
     return {
         "life": life(steps_of(own, status), STEPS),
-        "work": work(bars) if bars else None,
+        "work": work(_joined(bars)) if bars else None,
+        "begins": begins((bar.workers, bar.is_told) for bar in bars),
         "strips": strips[:STRIPS],
         "more_strips": strips[STRIPS:],
         "legend": marks(cells),
@@ -92,7 +95,12 @@ def _joined(bars: Sequence[Bar]) -> list[Bar]:
     for bar in sorted(bars, key=lambda one: (rows.index(one.row), one.begin)):
         last = found[-1] if found else None
         if last and last.row == bar.row and len(bars) > DAYS and bar.begin - last.end < least:
-            found[-1] = last._replace(end=max(last.end, bar.end), days=last.days + bar.days)
+            found[-1] = last._replace(
+                end=max(last.end, bar.end),
+                days=last.days + bar.days,
+                workers=tuple(sorted({*last.workers, *bar.workers})),
+                is_told=last.is_told and bar.is_told,
+            )
         else:
             found.append(bar)
     return found
@@ -113,20 +121,15 @@ def _lines(run: str, told: Sequence[Entry]) -> Iterator[Fact]:
             by=first.by,
             topic=topic,
             stream=about,
-            said=_cut(_built(some) if _is_built(first) else _told(first), _LONGEST - len(topic) - len(about)),
+            said=cut(
+                built([one.data for one in some]) if _is_built(first) else _told(first),
+                max(_LONGEST - len(topic) - len(about), _SHORTEST),
+            ),
         )
 
 
 def _is_built(entry: Entry) -> bool:
     return entry.topic in (_REBUILT, _APPENDED)
-
-
-def _built(some: Sequence[Entry]) -> str:
-    there = [text_of(one.data.get("partition")) for one in some]
-    outcomes = [text_of(one.data.get("outcome", "appended")) for one in some]
-    counted = ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
-    rows = sum(one.data.get("rows", 0) for one in some)
-    return f"{some[0].data.get('dataset')} {days(min(there), max(there))}: {counted}, {rows} rows"
 
 
 def _told(entry: Entry) -> str:
@@ -135,11 +138,6 @@ def _told(entry: Entry) -> str:
     data = {name: value for name, value in data.items() if value is not False}
     short = {name: text_of(value)[:16] if name in _SHORT and value else value for name, value in data.items()}
     return ", ".join(f"{name} {text}" for name, text in named(short))
-
-
-def _cut(text: str, most: int) -> str:
-    most = max(most, 24)
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def summed(partitions: Iterable[Fact]) -> list[Fact]:
@@ -169,7 +167,7 @@ def chosen(samples: Sequence[Fact]) -> list[Fact]:
         by_dataset.setdefault(_dataset(one), []).append(one)
     each = max(1, SAMPLES // max(1, len(by_dataset)))
     some = [one for found in by_dataset.values() for one in found[:each]][:SAMPLES]
-    return [one | {name: _cut(one[name], _CELL) for name in ("key", "before", "after")} for one in some]
+    return [one | {name: cut(one[name], _CELL) for name in ("key", "before", "after")} for one in some]
 
 
 def weighed(text: str) -> Fact:

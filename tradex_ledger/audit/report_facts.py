@@ -243,11 +243,16 @@ def _saved_with(entry: Entry) -> tuple[str, str, object]:
 
 def _folded(some: Sequence[Entry]) -> str:
     data = [entry.data for entry in some]
+    return f"{built(data)}{_begun(data)}"
+
+
+def built(data: Sequence[Mapping[str, Any]]) -> str:
+    """What was built of one dataset, or appended to it."""
     there = [text_of(one.get("partition")) for one in data]
     outcomes = [text_of(one.get("outcome", "appended")) for one in data]
     told = ", ".join(f"{outcomes.count(name)} {name}" for name in dict.fromkeys(outcomes))
     rows = sum(one.get("rows", 0) for one in data)
-    return f"{data[0].get('dataset')} {days(min(there), max(there))}: {told}, {rows} rows{_begun(data)}"
+    return f"{data[0].get('dataset')} {days(min(there), max(there))}: {told}, {rows} rows"
 
 
 def _begun(data: Sequence[Mapping[str, Any]]) -> str:

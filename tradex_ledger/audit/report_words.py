@@ -12,7 +12,7 @@ _LONG = frozenset(
     {"definition", "text", "signature", "references", "definitions", "inputs", "columns", "key", "checkpoint"}
 )
 """What of an event's facts stands elsewhere in a report, or says nothing to a reader."""
-_MOST = 300
+_MOST, _NAMED = 300, 3
 SAMPLED = 8
 """Rows of a dataset that are told one by one."""
 
@@ -67,6 +67,19 @@ def long(span: timedelta) -> str:
     told = [f"{seconds // size % limit} {name}" for (size, name), limit in zip(units, (10**9, 24, 60, 60), strict=True)]
     kept = [text for text in told if not text.startswith("0 ")]
     return " ".join(kept[:2]) or "0 s"
+
+
+def begins(some: Iterable[tuple[Iterable[str], bool]]) -> str:
+    """Of windows, each with its workers and whether its begin is told: who worked, and whence it is known when each was
+    begun."""
+    known = [(list(workers), is_told) for workers, is_told in some]
+    names = sorted({worker for workers, _ in known for worker in workers})
+    rest = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    by = f"built by {', '.join(names[:_NAMED])}{rest}; " if names else ""
+    guessed = sum(not is_told for _, is_told in known)
+    if not guessed:
+        return f"{by}windows begin when their workers say that they did"
+    return f"{by}where {guessed} of {len(known)} windows begin is worked out: the end less the work in it"
 
 
 def changed(found: Iterable[Any], problem: str | None = None) -> Fact:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from tradex_ledger.audit.reader import Reader
+from tradex_ledger.audit.report_words import begins
 from tradex_ledger.ledger.named import NoSuchStreamError, find_run
 from tradex_ledger.relations.days import MOMENTS, PLANS, PlannedWindow
 from tradex_ledger.relations.runs import RUNS, Run
@@ -50,6 +51,11 @@ class Timeline:
     waited_ms: int | None
     windows: list[PlannedWindow]
     stretches: list[Stretch]
+
+    @property
+    def begins(self) -> str:
+        """Who built the windows that are drawn, and whence it is known when each was begun."""
+        return begins((one.workers, one.began_is_told) for one in self.windows if one.began_at and one.ended_at)
 
 
 def timeline(reader: Reader, prefix: str) -> Timeline:
@@ -107,11 +113,11 @@ def stretches(spans: Iterable[tuple[datetime, datetime]]) -> list[Stretch]:
 
 def _merged(spans: Sequence[tuple[datetime, datetime]], gap: timedelta) -> list[Stretch]:
     found: list[Stretch] = []
-    for begins, ends in spans:
-        if found and begins - found[-1].ends <= gap:
-            found[-1] = Stretch(found[-1].begins, max(found[-1].ends, ends))
+    for begin, end in spans:
+        if found and begin - found[-1].ends <= gap:
+            found[-1] = Stretch(found[-1].begins, max(found[-1].ends, end))
         else:
-            found.append(Stretch(begins, ends))
+            found.append(Stretch(begin, end))
     return found
 
 

@@ -21,7 +21,6 @@ _TONES = {"bad": "m-6 0l6-6 6 6-6 6Z", "decide": "m-5-5h10v10h-10Z"}
 WORK_WIDTH, ROW, LEFT = 640, 22, 150
 _CUT = 0.12
 """A gap longer than that part of all the work is drawn as long as this, and marked."""
-_NAMED = 4
 
 
 class Step(NamedTuple):
@@ -122,18 +121,6 @@ def _said(bar: Bar) -> str:
     by = f" by {', '.join(bar.workers)}" if bar.workers else ""
     begun = f"begun {moment(bar.begin, seconds=True)}{'' if bar.is_told else ', worked out'}"
     return f"{bar.row}: {many(bar.days, 'day')}{by}, {took}, {begun}"
-
-
-def begins(bars: Sequence[Bar]) -> str:
-    """Who worked, and whence it is known when each window was begun."""
-    named = sorted({worker for bar in bars for worker in bar.workers})
-    shown = f"{', '.join(named[:_NAMED])}{f' and {len(named) - _NAMED} more' if len(named) > _NAMED else ''}"
-    by = f"Built by {shown}. " if named else ""
-    guessed = sum(not bar.is_told for bar in bars)
-    if not guessed:
-        return f"{by}Each window begins when its worker says that it did."
-    which = "Where a window begins" if guessed == len(bars) else f"Where {many(guessed, 'window')} of {len(bars)} begin"
-    return f"{by}{which} is worked out: its end less the work in it."
 
 
 def _seconds(begin: datetime, total: float, at: Callable[[datetime], float], height: float) -> list[Markup]:

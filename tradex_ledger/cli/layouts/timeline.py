@@ -38,7 +38,7 @@ def timeline(show: Show, found: Timeline) -> None:
     if built:
         show.line()
         picture(show, list(_bars(show, built, found.stretches, width)))
-        show.note(begins(built))
+        show.note(found.begins)
     waits = sum(1 for one in found.windows if one.built < one.partitions and not one.built)
     if waits:
         show.note(f"{waits} of {len(found.windows)} windows have nothing built yet")
@@ -85,17 +85,6 @@ def _bars(
             (" " * room, ""),
             (f"cut out: {', '.join(map(long_text, gaps[:_TOLD]))}{_more(gaps)} without work", "dim"),
         ]
-
-
-def begins(built: Sequence[PlannedWindow]) -> str:
-    """Who worked, and whence it is known when each window was begun."""
-    named = sorted({worker for one in built for worker in one.workers})
-    rest = f" and {len(named) - _TOLD} more" if len(named) > _TOLD else ""
-    by = f"built by {', '.join(map(cell, named[:_TOLD]))}{rest}; " if named else ""
-    guessed = sum(not one.began_is_told for one in built)
-    if not guessed:
-        return f"{by}windows begin when their workers say that they did"
-    return f"{by}where {guessed} of {len(built)} windows begin is worked out: the end less the work in it"
 
 
 def _more(gaps: Sequence[int]) -> str:

@@ -15,11 +15,12 @@ from tradex_ledger.audit.diff import Differing
 from tradex_ledger.audit.documents.plan import Share
 from tradex_ledger.audit.documents.run import RunDocument
 from tradex_ledger.audit.draw.grid import plan_grid
-from tradex_ledger.audit.draw.times import begins, life, work
+from tradex_ledger.audit.draw.times import life, work
 from tradex_ledger.audit.draw.words import days, many
 from tradex_ledger.audit.lived import cells_of, steps_of
 from tradex_ledger.audit.log import Line, Log, story
 from tradex_ledger.audit.reader import Reader
+from tradex_ledger.audit.report_words import begins
 from tradex_ledger.errors import TradexError
 from tradex_ledger.ledger.ask import of_stream
 from tradex_ledger.ledger.entry import Entry
@@ -137,7 +138,7 @@ def _whole(reader: Reader, site: Site, at: At, run_id: str) -> Whole:
         costs=[*bands(went.costs_of(reader, run_id))],
         life=life(steps_of(entries, document.status)),
         work=work(bars) if bars else None,
-        begins=begins(bars),
+        begins=begins((bar.workers, bar.is_told) for bar in bars),
         decisions=went.decisions_of(entries),
         lines=by_day(story(Log(at.as_of, entries))),
     )
