@@ -254,5 +254,5 @@ def _followers(look: Look, mirrors: Iterable[Follower], now: datetime) -> Iterat
         lags = [(to, lag(one.since, now).total_seconds()) for to, one in known]
         yield _many(f"tradex_{what}_lag_seconds", waits, lags, "seconds")
         fails = f"1 where a {what} is not as it should be, or lacks something and the last attempt failed."
-        failing = [(to, float(bool(one.problem or (one.failed and one.behind)))) for to, one in known]
+        failing = [(to, float(bool(one.problem or (one.failed and one.since)))) for to, one in known]
         yield _many(f"tradex_{what}_failing", fails, failing)

@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple
 
 FILE = "file:"
 Kind = Literal["openlineage", "webhook"]
+MOST_LACKING = 1_000
+"""So many events that a follower of the ledger lacks, a receiver or a mirror, are counted: more are as many."""
 _MOST = 32
 _LAST = 2**53 - 1
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -44,6 +46,10 @@ class FeedSetting(NamedTuple):
         """Where it sends to, as it may be told: what follows the host may be a secret."""
         found = _ORIGIN.match(self.to)
         return found[0] if found else self.to
+
+    def ahead(self, position: int, head: int) -> str:
+        """What is the matter where it has come further than its ledger."""
+        return f"{self.name} has come to position {position}, and this ledger ends with {head}"
 
     def takes(self, known: tuple[str, ...]) -> tuple[str, ...]:
         """Those of the topics that there are which are meant; none: all. Raises `ValueError` for one that is none."""

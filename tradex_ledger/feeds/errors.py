@@ -43,8 +43,7 @@ class FeedAheadError(EnvironmentFault):
 
     def __init__(self, setting: FeedSetting, position: int, head: int) -> None:
         super().__init__(
-            f"{setting.name} has come to position {position}, and this ledger ends with {head}: nothing is sent, since "
-            "what follows would be passed over",
+            f"{setting.ahead(position, head)}: nothing is sent, since what follows would be passed over",
             mend=f"where `after` says so, put it right; where the ledger was put back to an earlier state, name the "
             f"receiver anew in tradex.toml, with after = {head}",
         )

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from tradex_ledger import slow
 from tradex_ledger.attempts import noted
+from tradex_ledger.domain.feeds import MOST_LACKING
 from tradex_ledger.domain.mirrors import MirrorSetting
 from tradex_ledger.errors import BrokenLedgerError, TradexError
 from tradex_ledger.lake.port import Lake
@@ -29,8 +30,6 @@ _KEPT_UP_AFTER = frozenset({
 """After these a mirror is kept up. Batches of Bronze are many: they go along with what ends their layer."""
 Known: TypeAlias = dict[tuple[int, int], list[Step]]
 """Steps between two positions."""
-MOST_BEHIND = 1_000
-"""Events that are counted: more are as many."""
 
 
 class Synced(NamedTuple):
@@ -104,7 +103,7 @@ def standing(store: Store, setting: MirrorSetting) -> Standing:
     except TradexError as error:
         return Standing(setting, has, 0, None, error, {})
     after = has.position if has else 0
-    lacking = len(events_of(store, MOVES, after=after, limit=MOST_BEHIND))
+    lacking = len(events_of(store, MOVES, after=after, limit=MOST_LACKING))
     return Standing(setting, has, lacking, due_since(store, after), None, lacks)
 
 

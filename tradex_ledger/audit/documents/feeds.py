@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tradex_ledger import resources
 from tradex_ledger.attempts import Failed, failed
+from tradex_ledger.domain.feeds import MOST_LACKING
 from tradex_ledger.ledger.ask import events_of, tracked
 
 if TYPE_CHECKING:
     from tradex_ledger.config import Config
     from tradex_ledger.domain.feeds import FeedSetting
     from tradex_ledger.ledger.select import Store
-
-MOST_WAITING = 1_000
-"""Events that are counted: more are as many."""
 
 
 class FeedDocument(NamedTuple):
@@ -54,7 +52,7 @@ def _document(store: Store, config: Config, one: FeedSetting) -> FeedDocument:
     reached, head = tracked(store, one.follower), store.position()
     begin = one.after or (head if one.kind == "webhook" and one.after is None else 0)
     after = begin if reached is None else reached
-    waits = events_of(store, _topics(one), after=after, upto=head, limit=MOST_WAITING) if after < head else []
+    waits = events_of(store, _topics(one), after=after, upto=head, limit=MOST_LACKING) if after < head else []
     return FeedDocument(
         name=one.name,
         kind=one.kind,
@@ -65,13 +63,8 @@ def _document(store: Store, config: Config, one: FeedSetting) -> FeedDocument:
         waiting=len(waits),
         since=waits[0].at if waits else None,
         failed=failed(config.folder, one.follower, store.ledger),
-        problem=ahead(one.name, after, head) if after > head else None,
+        problem=one.ahead(after, head) if after > head else None,
     )
-
-
-def ahead(name: str, position: int, head: int) -> str:
-    """What is the matter with a receiver that has come further than its ledger."""
-    return f"{name} has come to position {position}, and this ledger ends with {head}"
 
 
 def _topics(one: FeedSetting) -> tuple[str, ...]:

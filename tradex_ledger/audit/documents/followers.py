@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from tradex_ledger.audit.report_words import long
+from tradex_ledger.domain.feeds import MOST_LACKING
 
 if TYPE_CHECKING:
     from tradex_ledger.attempts import Failed
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 PATIENCE = timedelta(minutes=15)
 """A mirror is kept up by each save, a worker tells within seconds: who lacks something for longer is behind."""
-_MOST = 1_000
 
 
 class Behind(NamedTuple):
@@ -57,7 +57,7 @@ def _is_late(since: str | None, failed: Failed | None, now: datetime) -> bool:
 
 
 def _many(events: int) -> str:
-    return f"{events}{' or more' if events == _MOST else ''} event{'' if events == 1 else 's'}"
+    return f"{events}{' or more' if events == MOST_LACKING else ''} event{'' if events == 1 else 's'}"
 
 
 def _said(name: str, position: int | None, lacks: str, since: str | None, failed: Failed | None, now: datetime) -> str:
