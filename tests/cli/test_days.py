@@ -105,8 +105,8 @@ def test_a_run_takes_its_last_day_in_and_until_is_the_day_after_it(tmp_path: Pat
     ws = worlds.copied(tmp_path, days=3, until=2, thin=True)
     asked = ["-C", str(ws), "run"]
     assert run([*asked, "--until", "2024-01-04", "--to", "2024-01-03"]) == 2
-    assert "--to 2024-01-03 and --until 2024-01-04 name the same end" in capsys.readouterr().err
-    with Workspace.open(ws) as workspace, pytest.raises(UsageError, match="name the same end"):
+    assert "--to 2024-01-03 and --until 2024-01-04 both name the end" in capsys.readouterr().err
+    with Workspace.open(ws) as workspace, pytest.raises(UsageError, match="both name the end"):
         workspace.incremental.run("2024-01-04", last="2024-01-03")
     assert run([*asked, "--json", "--until", "2024-01-03"]) == 0
     assert json.loads(capsys.readouterr().out)["last_day"] == "2024-01-02"

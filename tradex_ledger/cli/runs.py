@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +16,6 @@ from tradex_ledger.cli.common import Call, as_of_option, command
 from tradex_ledger.cli.days import DAY, LAST_DAY
 from tradex_ledger.cli.loudness import LOUDNESS
 from tradex_ledger.cli.show import Show
-from tradex_ledger.errors import UsageError
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.mirrors import TriedDocument
@@ -54,15 +53,11 @@ def run(call: Call, last: date | None, until: date | None, yes: bool, clock_is_r
     """
     from tradex_ledger.domain.incremental import NothingToRunError
 
-    if until is not None and last is not None:
-        raise UsageError(f"--to {last} and --until {until} name the same end", mend=f"give one: tradex run --to {last}")
-    if until is not None:
-        last = until - timedelta(days=1)
     with call.open() as workspace:
         try:
-            finished = _run(call, workspace, last, yes, clock_is_right)
+            finished = _run(call, workspace, (until, last), yes, clock_is_right)
         except NothingToRunError as error:
-            if last is not None:
+            if last or until:
                 raise
             # Twice on one day, by a timer or a retry: nothing is wrong.
             message = error.message
@@ -71,13 +66,18 @@ def run(call: Call, last: date | None, until: date | None, yes: bool, clock_is_r
         report(call, workspace, finished)
 
 
-def _run(call: Call, workspace: Workspace, last: date | None, yes: bool, clock_is_right: bool) -> str:
+def _run(
+    call: Call, workspace: Workspace, ends: tuple[date | None, date | None], yes: bool, clock_is_right: bool
+) -> str:
     """Run, and return the run's id; on a terminal, a person is asked whether the clock is right."""
     from tradex_ledger.errors import RefusedError
 
     try:
         with call.show.progress() as progress:
-            done = workspace.incremental.run(last=last, far_ahead=yes, clock_is_right=clock_is_right, progress=progress)
+            until, last = ends
+            done = workspace.incremental.run(
+                until, last=last, far_ahead=yes, clock_is_right=clock_is_right, progress=progress
+            )
     except RefusedError as error:
         on_terminal = sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()
         if error.code != _CLOCK_DOUBTFUL or call.as_json or not on_terminal:
@@ -87,7 +87,7 @@ def _run(call: Call, workspace: Workspace, last: date | None, yes: bool, clock_i
             is_right = click.confirm("Is the clock right?", default=False, err=True)
         if not is_right:
             raise
-        return _run(call, workspace, last, yes, clock_is_right=True)
+        return _run(call, workspace, ends, yes, clock_is_right=True)
     for text in workspace.incremental.missed_days():
         call.show.warning(text)
     return done.id

@@ -42,11 +42,10 @@ class Incremental:
     ) -> Run:
         """Run the pipeline incrementally to a day, included; to yesterday unless given: today is not over.
 
-        `until` is the other way to say it, the day after the last. An incremental run that did not end is
-        taken up and finished first. `far_ahead` lets a run without a day go far beyond the newest row; a day that is
-        named says as much. `clock_is_right` lets it go on, on record, under a
-        clock that is too far from the last known time. Raises: `FarAheadError`, `NothingToRunError`,
-        `ClockDoubtfulError`, `CursorAheadError`.
+        `until` is the other way to say it, the day after the last. An incremental run that did not end is taken up and
+        finished first. `far_ahead` lets a run without a day go far beyond the newest row; a day that is named says as
+        much. `clock_is_right` lets it go on, on record, under a clock that is too far from the last known time.
+        Raises: `FarAheadError`, `NothingToRunError`, `ClockDoubtfulError`, `CursorAheadError`.
         """
         from tradex_ledger.driving.ahead import check_not_far_ahead, check_own_days
         from tradex_ledger.driving.drive import check_before_start, drive
@@ -210,8 +209,8 @@ def _last(until: date | str | None, last: date | str | None, today: Day) -> Day 
     """The day that is named as the last one, in either way. Raises `UsageError`: both, or one that is not over."""
     if until is not None and last is not None:
         raise UsageError(
-            f"until={iso(day_of(until))} and last={iso(day_of(last))} name the same end",
-            mend="give one: last, the day that is included",
+            f"--to {iso(day_of(last))} and --until {iso(day_of(until))} both name the end of the run",
+            mend=f"give one; --to is the day that is included: --to {iso(day_of(last))}",
         )
     if until is not None:
         named = later(day_of(until), -1)
