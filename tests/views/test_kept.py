@@ -484,6 +484,15 @@ def test_old_generations_go_but_some(rules: Store, monkeypatch: pytest.MonkeyPat
     assert found == sorted(old | set(range(newest - 3, newest + 1)))
 
 
+def test_what_is_brought_up_at_once_is_kept_as_of_lately_too(rules: Store, monkeypatch: pytest.MonkeyPatch):
+    make_small(monkeypatch, 16)
+    monkeypatch.setattr(kept, "STEP", 1 << 20)
+    newest = rules.position() // 16
+    assert newest % 8, "or both are the same"
+    open_views(rules, AsOf(rules.position(), None)).close()
+    assert sorted({int(path.name.split("-")[0]) // 16 for path in files(rules)}) == [newest // 8 * 8, newest]
+
+
 def test_who_asks_as_of_lately_works_out_less_than_half_of_what_came_since(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(kept, "SPARSE", 16)
     there: set[int] = set()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from tradex_ledger.cli.layouts.run import days_text
 from tradex_ledger.cli.show import cell
+from tradex_ledger.cli.stages import folds
 from tradex_ledger.cli.terminal import size_of
 from tradex_ledger.cli.words import short
 from tradex_ledger.domain.day import last_before
@@ -54,27 +54,22 @@ def why(show: Show, document: WhyDocument) -> None:
         if logic.definition is not None:
             show.line()
             show.line(f"-- {logic.dataset}, version {logic.logic_version}")
-            for line in (logic.definition or "").splitlines():
+            for line in logic.definition.splitlines():
                 show.line(line, whole=True)
     for text in document.warnings:
         show.warning(text)
 
 
-def _width(show: Show) -> int:
-    return size_of(show.out)[0] if show.out.isatty() else WIDTH
-
-
-def _say(show: Show, text: str) -> None:
-    for line in wrap(text, _width(show), break_long_words=False, break_on_hyphens=False):
+def _say(show: Show, text: str, space: str = "", after: str = "") -> None:
+    """A text on lines as wide as the terminal, or as a page of a file; those after the first are set in by `after`."""
+    width = size_of(show.out)[0] if show.out.isatty() else WIDTH
+    for line in folds(space + " ".join(text.split()), width, after):
         show.line(line)
 
 
 def _item(show: Show, text: str, indent: int = 2) -> None:
     space = " " * indent
-    lines = wrap(text, _width(show), initial_indent=space, subsequent_indent=space + "  ", break_long_words=False,
-                 break_on_hyphens=False)  # fmt: skip
-    for line in lines:
-        show.line(line)
+    _say(show, text, space, space + "  ")
 
 
 def _what(document: WhyDocument) -> str:
