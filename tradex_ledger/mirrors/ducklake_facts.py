@@ -23,12 +23,9 @@ def facts(connection: Connection) -> dict[str, str]:
 
 
 def facts_of(connection: Connection) -> Held | None:
-    """How far the catalog has come; None where there is none."""
-    return held_of(facts(connection))
-
-
-def held_of(said: Mapping[str, str]) -> Held | None:
-    """The same of what it says of itself."""
+    """How far the catalog has come, in its own words, however strange (one that is strange is cleared, too); None where
+    there is none."""
+    said = facts(connection)
     if not said:
         return None
     position = str(said.get(f"{OURS}position"))
