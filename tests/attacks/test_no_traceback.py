@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from hypothesis import strategies as st
 from tests.kit import fuzzing
 from tests.kit.fuzzing import ENDS, called, fresh, harness
 from tests.kit.odd_inputs import odd_places, odd_posts, odd_settings
+from tests.kit.terminal import on_terminal
 from tests.kit.tree import CLI
 from tradex_ledger import keyed
 from tradex_ledger.cli.faults import keep_quiet
@@ -263,19 +263,10 @@ PLACES = {
 @pytest.mark.parametrize("size", ["²", "٣", "9" * 5_000, "1"])
 @pytest.mark.skipif(sys.platform != "linux", reason="a terminal's end is told otherwise elsewhere")
 def test_a_terminal_of_any_size_is_drawn_on(ws: Path, size: str):
-    ours, theirs = os.openpty()
     call = [sys.executable, str(CLI), "-C", str(ws), "audit", "log", "--limit", "3"]
-    with subprocess.Popen(
-        call, stdout=theirs, stderr=theirs, env={**os.environ, "COLUMNS": size, "LINES": size}
-    ) as process:
-        os.close(theirs)
-        said = b""
-        with suppress(OSError):  # the other end is closed
-            while piece := os.read(ours, 65_536):
-                said += piece
-    os.close(ours)
-    assert process.returncode == 0, said
-    assert said.strip() and b"fault" not in said
+    shown = on_terminal(call, environment={"COLUMNS": size, "LINES": size, "TRADEX_PAGER": "cat"})
+    assert shown.status == 0, shown.raw
+    assert shown.raw.strip() and "fault" not in shown.raw
 
 
 @pytest.mark.parametrize("place", PLACES)

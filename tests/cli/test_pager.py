@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -85,3 +86,10 @@ def test_less_is_what_there_is_where_nothing_is_set(folder: Path):
     shown = on_terminal(command, rows=24, environment={"PAGER": "less"}, typed=b"G" + b"q")
     assert shown.status == 0
     assert numbers([line.strip() for line in shown.lines])[:5] == [0, 1, 2, 3, 4]
+
+
+def test_where_nobody_can_press_a_key_there_is_none(folder: Path):
+    command = [sys.executable, str(CLI), "-C", str(folder), *LONG]
+    shown = on_terminal(command, rows=24, environment={"PAGER": MARKS}, stdin=subprocess.DEVNULL)
+    assert (shown.status, "PAGED" in shown.raw) == (0, False), "its output alone is a terminal"
+    assert numbers(shown.lines) == list(range(100))

@@ -87,16 +87,17 @@ def on_terminal(
     rows: int = 50,
     environment: Mapping[str, str] = {},
     typed: bytes = b"",
+    stdin: int | None = None,
     stdout: int | None = None,
 ) -> Ran:
-    """Run a command on a pseudo terminal, or with its standard output elsewhere."""
+    """Run a command on a pseudo terminal that controls nothing, or with its standard input or output elsewhere."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     began = time.monotonic()
     known = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
     process = subprocess.Popen(
         command,
-        stdin=slave,
+        stdin=slave if stdin is None else stdin,
         stdout=slave if stdout is None else stdout,
         stderr=slave,
         start_new_session=True,

@@ -31,8 +31,8 @@ _HOW = {"LESS": "FRX", "LV": "-c"}
 
 @contextmanager
 def paged(show: Show) -> Iterator[None]:
-    """What is shown within goes to a pager once it is longer than the screen; only on a terminal."""
-    command = _command() if LOUDNESS.pages and is_drawn_on(show.out) else []
+    """What is shown within goes to a pager once it is longer than the screen; only on a terminal with a keyboard."""
+    command = _command() if LOUDNESS.pages and is_drawn_on(show.out) and _has_keyboard() else []
     if not command:
         yield
         return
@@ -59,6 +59,17 @@ def _command() -> list[str]:
         return []
     found = shutil.which(words[0]) if words and words != ["cat"] else None
     return [found, *words[1:]] if found else []
+
+
+def _has_keyboard() -> bool:
+    """Whether somebody can turn the pages; a job whose output alone is a terminal would wait for a key for ever."""
+    if os.isatty(0):
+        return True
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 class _SeenEnough(Exception):
