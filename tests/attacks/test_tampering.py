@@ -18,6 +18,7 @@ from tests.kit.tampering import EARLY, Raw, Said, last_planned, names, verify
 from tradex_ledger.audit.look import Look
 from tradex_ledger.sealing.checkpoint import parsed, sealed
 from tradex_ledger.sealing.note import ED25519, SignerKey, taken_apart
+from tradex_ledger.verifying import finding
 
 
 @pytest.fixture(scope="module")
@@ -219,3 +220,10 @@ def test_the_document_has_what_the_lines_say(ws: Path):
     (one,) = verify(ws).findings
     assert (one.kind, one.position, one.file) == ("altered", EARLY, None)
     assert one.shown.where == str(EARLY)
+
+
+def test_all_findings_are_counted_and_the_first_of_a_kind_are_told():
+    kinds = ["file missing"] * (finding.MOST_OF_A_KIND + 7) + ["altered"]
+    told = list(finding.capped(finding.Finding(kind, "x", file=str(number)) for number, kind in enumerate(kinds)))
+    assert len(told) == finding.MOST_OF_A_KIND + 2
+    assert (told[-1].detail, sum(one.stands_for for one in told)) == ("7 more of this kind", len(kinds))

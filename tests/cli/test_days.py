@@ -67,6 +67,8 @@ def test_what_was_meant_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[s
         (("dataset", "show", "gold_signal"), "gold_signals"),
         (("query", "select * from gold_signal"), "gold_signals"),
         (("backfill", "lsit"), "list"),
+        (("verify",), "did you mean tradex audit verify?"),
+        (("audit", "approve", "bf-1"), "did you mean tradex backfill approve or "),
     ):
         assert run(["-C", folder, *words]) in (2, 4)
         said = capsys.readouterr().err

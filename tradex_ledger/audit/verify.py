@@ -54,6 +54,7 @@ def verify(
         files=found.files,
         given_up=found.given_up,
         erased=found.erased,
+        found=sum(one.stands_for for one in found.findings),
         findings=[Found(one.kind, one.position, one.last, one.file, one.detail) for one in found.findings],
         unjudged=[NotJudged(one.what, one.why) for one in found.unjudged],
     )

@@ -11,6 +11,7 @@ import click
 from tradex_ledger.cli.common import Call, as_of_option, command, examples, no_verify_option, rows_options
 from tradex_ledger.cli.days import DAY, SINCE, UNTIL
 from tradex_ledger.cli.evidence import check, export, prove, report
+from tradex_ledger.cli.groups import group
 from tradex_ledger.cli.layouts.diff import differing
 from tradex_ledger.cli.layouts.verify import verdict
 from tradex_ledger.cli.reproduce import reproduce
@@ -26,7 +27,7 @@ END = "POSITION|TIME|RUN"
 COLUMNS = ("position", "at", "by", "stream", "event", "what")
 
 
-@click.group("audit", epilog=examples("tradex audit log --limit 50\ntradex audit history bf-1m83"))
+@group("audit", epilog=examples("tradex audit log --limit 50\ntradex audit history bf-1m83"))
 def audit() -> None:
     """What happened, who did it and why."""
 

@@ -8,6 +8,7 @@ import click
 
 from tradex_ledger.cli.approve import approve, moved, reject, say_policy
 from tradex_ledger.cli.common import Call, as_of_option, command, examples, rows_options
+from tradex_ledger.cli.groups import group
 from tradex_ledger.cli.layouts.run import COLUMNS, next_step, run_row, shown
 from tradex_ledger.cli.request import request
 from tradex_ledger.cli.runs import report
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from tradex_ledger.domain.advice import Advice
 
 
-@click.group(
+@group(
     "backfill",
     epilog=examples("tradex backfill list\ntradex backfill request temporal --help\ntradex backfill show bf-1m83"),
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tradex_ledger.cli.common import Call, as_of_option, command, examples, rows_options
+from tradex_ledger.cli.groups import group
 from tradex_ledger.cli.show import Show
 from tradex_ledger.errors import NotFoundError, UsageError
 
@@ -33,7 +34,7 @@ class UnknownQuarantineError(NotFoundError):
         )
 
 
-@click.group(
+@group(
     "bronze",
     epilog=examples('tradex bronze quarantine --batch run-1m83 --reason "spam redelivery, INC-7"\ntradex bronze list'),
 )

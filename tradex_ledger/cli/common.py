@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from tradex_ledger.cli.days import UNTIL
+from tradex_ledger.cli.groups import group as new_group
 from tradex_ledger.cli.loudness import LOUDNESS
 from tradex_ledger.cli.show import Show
 from tradex_ledger.errors import BrokenLedgerError, UsageError
@@ -198,7 +199,7 @@ def grouped(group: click.Group, name: str, *, example: str) -> Callable[[Callabl
     """Add a command likewise that has others below it: without the name of one it is called itself."""
 
     def decorate(function: Callable[..., object]) -> click.Group:
-        made: click.Group = click.group(name, invoke_without_command=True, epilog=examples(example))(
+        made: click.Group = new_group(name, invoke_without_command=True, epilog=examples(example))(
             common_options(_called(function))
         )
         group.add_command(made)

@@ -10,6 +10,7 @@ import click
 from tradex_ledger.cli.common import Call, as_of_option, command, examples, rows_options
 from tradex_ledger.cli.days import DAY, LAST_DAY
 from tradex_ledger.cli.definitions import diff
+from tradex_ledger.cli.groups import group
 from tradex_ledger.cli.preview import preview
 from tradex_ledger.cli.show import Show, cell
 from tradex_ledger.errors import UsageError
@@ -34,7 +35,7 @@ _VERSION_COLUMNS = (
 )
 
 
-@click.group("dataset", epilog=examples("tradex dataset list\ntradex dataset show gold_signals --partitions"))
+@group("dataset", epilog=examples("tradex dataset list\ntradex dataset show gold_signals --partitions"))
 def dataset() -> None:
     """Datasets, their logic versions and partitions."""
 

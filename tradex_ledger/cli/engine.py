@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tradex_ledger.cli.common import Call, as_of_option, command, examples, rows_options
+from tradex_ledger.cli.groups import group
 from tradex_ledger.cli.show import Show
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _COLUMNS = ("dataset", "logic_version", "engine", "verdict", "compared_with", "partitions", "differs", "checked_at")
 
 
-@click.group(
+@group(
     "engine", epilog=examples('tradex engine list\ntradex engine accept --reason "rounds as the vendor now documents"')
 )
 def engine() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tradex_ledger.cli.common import Call, command, examples, rows_options
+from tradex_ledger.cli.groups import group
 from tradex_ledger.cli.runs import Seconds
 from tradex_ledger.cli.show import Show
 from tradex_ledger.errors import TradexError, UsageError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _NONE = "there is none: name one in tradex.toml, under [feeds.NAME] or [subscriptions.NAME]"
 
 
-@click.group("feed", epilog=examples("tradex feed list\ntradex feed send"))
+@group("feed", epilog=examples("tradex feed list\ntradex feed send"))
 def feed() -> None:
     """Who is told of the ledger's events: OpenLineage to a file or a receiver, CloudEvents to webhooks.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tradex_ledger.cli.common import Call, as_of_option, check_only_looks, command, examples
+from tradex_ledger.cli.groups import group
 from tradex_ledger.cli.layouts import lake as layout
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from tradex_ledger.workspace import Workspace
 
 
-@click.group("lake", epilog=examples("tradex lake gc\ntradex lake lost"))
+@group("lake", epilog=examples("tradex lake gc\ntradex lake lost"))
 def lake() -> None:
     """The files of the lake."""
 

@@ -8,6 +8,7 @@ import click
 
 from tradex_ledger.cli.common import Call, as_of_option, check_only_looks, command, examples
 from tradex_ledger.cli.evidence import tiles
+from tradex_ledger.cli.groups import group
 from tradex_ledger.cli.layouts import store as layouts
 from tradex_ledger.cli.layouts.lake import epoch_plan, identity
 from tradex_ledger.cli.seal import checkpoint, key, witness
@@ -16,7 +17,7 @@ LOST_HEAD = ("ledger-behind", "ledger-forked", "epoch-waits", "ledger-cut", "spl
 """What a ledger that was put back from a copy is refused with."""
 
 
-@click.group("ledger", epilog=examples("tradex ledger show"))
+@group("ledger", epilog=examples("tradex ledger show"))
 def ledger() -> None:
     """The ledger and its lake: whether they belong together."""
 

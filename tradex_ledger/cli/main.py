@@ -21,10 +21,11 @@ from tradex_ledger.cli.bars import BARS
 from tradex_ledger.cli.commands import COMMANDS
 from tradex_ledger.cli.common import COMPLETE, Call, common_options
 from tradex_ledger.cli.faults import Unforeseen, check_memory, has_lacked_memory, keep_quiet
+from tradex_ledger.cli.groups import Group
 from tradex_ledger.cli.loudness import LOUDNESS
 from tradex_ledger.cli.show import OutputFault, Show
 from tradex_ledger.cli.signals import interruption, text
-from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError, meant
+from tradex_ledger.errors import EnvironmentFault, TradexError, UsageError
 from tradex_ledger.paths import readable
 
 # What has words of its own below; the rest is a fault of the program.
@@ -34,7 +35,7 @@ _TELLS_ABOUT_ITSELF = {"--help", "-h", "--version"}
 _SIZES = ("COLUMNS", "LINES", "JUPYTER_COLUMNS", "JUPYTER_LINES")
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group whose commands are imported when they are called: `tradex --version` loads no database."""
 
     def main(self, args: Sequence[str], prog_name: str, **extra: Any) -> object:  # type: ignore[override]  # click's own takes more ways to be called
@@ -59,9 +60,8 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
         if cmd_name not in COMMANDS:
-            if like := meant(cmd_name, COMMANDS):
-                ctx.fail(f"No such command {cmd_name!r}; {like.strip()}")
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         found: click.Command = getattr(importlib.import_module(module), name)

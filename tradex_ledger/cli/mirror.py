@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from tradex_ledger.cli.common import Call, command, examples, rows_options
+from tradex_ledger.cli.groups import group
 from tradex_ledger.cli.show import Show
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.mirrors import MirrorDocument, SyncedDocument
 
 
-@click.group("mirror", epilog=examples("tradex mirror list\ntradex mirror sync"))
+@group("mirror", epilog=examples("tradex mirror list\ntradex mirror sync"))
 def mirror() -> None:
     """The lake for other readers: Delta tables, or a DuckLake, over its own files, as of each publication.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tradex_ledger.cli.common import Call, as_of_option, command, examples
+from tradex_ledger.cli.groups import group
 from tradex_ledger.cli.ledger import LOST_HEAD
 from tradex_ledger.cli.policy_key import key
 from tradex_ledger.cli.show import Show
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from tradex_ledger.audit.documents.policy import Difference, PolicyChange, PolicyDocument
 
 
-@click.group(
+@group(
     "policy",
     epilog=examples('tradex policy show\ntradex policy set --reason "the desk approves small ones itself, INC-4301"'),
 )

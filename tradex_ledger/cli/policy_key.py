@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tradex_ledger.cli.common import Call, as_of_option, command, examples
+from tradex_ledger.cli.groups import group
 from tradex_ledger.cli.show import Show
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 COLUMNS = ("name", "fingerprint", "kind", "added_at", "added_by", "revoked_at", "revoked_by")
 
 
-@click.group(
+@group(
     "key",
     epilog=examples(
         'tradex policy key add maria ~/.ssh/id_ed25519.pub --reason "maria joined the desk, INC-4301"\n'

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tradex_ledger.cli.common import Call, as_of_option, command, examples
+from tradex_ledger.cli.groups import group
 from tradex_ledger.cli.show import Show
 from tradex_ledger.cli.words import bytes_text
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from tradex_ledger.audit.documents.projection import Contract, RebuiltDocument
 
 
-@click.group("projection", epilog=examples("tradex projection list runs\ntradex projection rebuild -o case-17.duckdb"))
+@group("projection", epilog=examples("tradex projection list runs\ntradex projection rebuild -o case-17.duckdb"))
 def projection() -> None:
     """The read side: what its tables mean, and all of it in a file for an investigation."""
 

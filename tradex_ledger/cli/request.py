@@ -11,6 +11,7 @@ import click
 
 from tradex_ledger.cli.common import Call, command, examples
 from tradex_ledger.cli.days import DAY, LAST_DAY
+from tradex_ledger.cli.groups import group
 from tradex_ledger.cli.layouts.plan import planned
 from tradex_ledger.cli.layouts.run import next_step
 from tradex_ledger.cli.show import Show
@@ -51,7 +52,7 @@ class _Said(_Asked):
 F = TypeVar("F", bound=Callable[..., object])
 
 
-@click.group(
+@group(
     "request",
     epilog=examples(
         "tradex backfill request temporal bronze --from 2014-02-03 --to 2014-02-08 \\\n"

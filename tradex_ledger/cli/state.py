@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import click
-
 from tradex_ledger.cli.common import Call, as_of_option, command, examples, rows_options
+from tradex_ledger.cli.groups import group
 from tradex_ledger.cli.show import Show
 
 if TYPE_CHECKING:
     from tradex_ledger.relations.runs import PipelineState, StateMove
 
 
-@click.group("state", epilog=examples("tradex state show\ntradex state history"))
+@group("state", epilog=examples("tradex state show\ntradex state history"))
 def state() -> None:
     """The pipeline's cursor, and what moved it. There is no command that sets it."""
 

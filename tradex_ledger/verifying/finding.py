@@ -30,13 +30,17 @@ MOST_OF_A_KIND = 100
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is not as it must be: a kind, where (a position, a range up to `last`, or a file), and what."""
+    """Something that is not as it must be: a kind, where (a position, a range up to `last`, or a file), and what.
+
+    `stands_for` is how many findings it tells of.
+    """
 
     kind: str
     detail: str
     position: int | None = None
     last: int | None = None
     file: str | None = None
+    stands_for: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +86,5 @@ def capped(findings: Iterable[Finding]) -> Iterator[Finding]:
             yield one
     for kind, count in seen.items():
         if count > MOST_OF_A_KIND:
-            yield Finding(kind, f"{count - MOST_OF_A_KIND} more of this kind")
+            more = count - MOST_OF_A_KIND
+            yield Finding(kind, f"{more} more of this kind", stands_for=more)

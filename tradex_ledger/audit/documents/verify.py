@@ -40,8 +40,8 @@ class NotJudged(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VerifyDocument:
-    """A ledger of `size` events (root in hex), the files that were hashed (None: nobody asked for them), all findings,
-    and what was not judged.
+    """A ledger of `size` events (root in hex), the files that were hashed (None: nobody asked for them), how many
+    findings there are in all (`found`), the first of each kind of them, and what was not judged.
 
     `given_up` counts files that nobody expects there any more, `erased` those of them that law wanted rows of gone.
     `since`: events up to there were taken as they lie there. `sealed`: the size of the newest signed head that holds,
@@ -58,6 +58,7 @@ class VerifyDocument:
     files: int | None
     given_up: int
     erased: int
+    found: int
     findings: list[Found]
     unjudged: list[NotJudged]
 

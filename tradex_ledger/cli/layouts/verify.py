@@ -23,7 +23,7 @@ def verdict(show: Show, document: VerifyDocument) -> None:
     show.line(f"{document.ledger}: {document.size} events{since}{files}, root {document.root}")
     show.line(f"sealed: {_sealed(document)}")
     if document.findings:
-        show.note("1 finding" if len(document.findings) == 1 else f"{len(document.findings)} findings")
+        show.note("1 finding" if document.found == 1 else f"{document.found} findings")
     else:
         show.note("nothing is wrong" if not document.unjudged else "nothing is wrong with what could be judged")
 
