@@ -158,8 +158,10 @@ def _matcher(shapes: Sequence[Shape]) -> Match:
         return checked[0]
 
     def match(entry: str) -> re.Match[str] | None:
-        for one in checked:
+        for n, one in enumerate(checked):
             if (found := one(entry)) is not None:
+                if n:  # a version is alone in its entries: what stands beside this one is most likely of the same
+                    checked.insert(0, checked.pop(n))
                 return found
         return None
 
