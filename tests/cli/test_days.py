@@ -76,6 +76,14 @@ def test_what_was_meant_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert meant in said
 
 
+def test_which_of_several_days_is_none_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(worlds.copied(tmp_path))
+    assert run(["-C", folder, "calendar", "--from", "2024-01-02", "--to", "2024-01-32"]) == 2
+    assert "'--to': '2024-01-32' is not a day" in capsys.readouterr().err
+    assert run(["-C", folder, "audit", "why", "gold_signals", "x"]) == 2
+    assert "'DAY': 'x' is not a day" in capsys.readouterr().err
+
+
 def test_the_last_day_before_a_cursor_is_the_one_that_is_said():
     assert last_before("2024-03-01T00:00:00.000000Z") == "2024-02-29"
     assert last_before("2024-03-01T06:00:00.000000Z") == "2024-03-01"

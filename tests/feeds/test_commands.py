@@ -41,7 +41,7 @@ def test_without_any_the_way_to_one_is_told(ws: Path, capfd: pytest.CaptureFixtu
     assert call(ws, "feed", "list") == 0
     assert "[subscriptions.NAME]" in capfd.readouterr().err
     assert call(ws, "feed", "send", "desk") == 4
-    assert "no feed and no subscription desk" in capfd.readouterr().err
+    assert "no feed and no subscription 'desk'" in capfd.readouterr().err
 
 
 def test_one_that_is_down_keeps_nothing_from_the_others(ws: Path, there: Receiver, capfd: pytest.CaptureFixture[str]):

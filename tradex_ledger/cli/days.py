@@ -43,8 +43,13 @@ class DayType(click.ParamType[date]):
         self.is_last = is_last
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        del param, ctx
-        return value if isinstance(value, date) else day_said(str(value), utc_now, is_last=self.is_last)
+        if isinstance(value, date):
+            return value
+        try:
+            return day_said(str(value), utc_now, is_last=self.is_last)
+        except UsageError as error:  # a call may have several days
+            hint = "" if param is None else f"{param.get_error_hint(ctx)}: "
+            raise UsageError(f"{hint}{error.message}", mend=error.mend) from None
 
 
 class MomentType(click.ParamType[str]):

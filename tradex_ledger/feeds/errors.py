@@ -84,7 +84,7 @@ class NoSuchFeedError(NotFoundError):
     def __init__(self, name: str, known: list[str]) -> None:
         said = f"there are {', '.join(known)}" if known else "there is none"
         super().__init__(
-            f"tradex.toml has no feed and no subscription {name}: {said}",
+            f"tradex.toml has no feed and no subscription {name!r}: {said}",
             mend=f"{meant(name, known)}name one under [feeds.NAME] or [subscriptions.NAME]",
         )
 
