@@ -14,10 +14,13 @@ BENCHMARKS ?= $(sort $(wildcard tests/benchmarks/bench_*.py))
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types arch wheel check docs newest oldest constraints bench soak stress flips fuzz golden format clean
 
-# What a release of a library can change, in five minutes: definitions and their gate, how posts are read, what windows
-# compute and what lands in the lake, the golden ledgers, stories, the workspace of an older release.
+# What a release of a library can change, in some minutes: definitions and their gate, how posts are read, what windows
+# compute and what lands in the lake, the golden ledgers, the workspace of an older release, stories that compute (what
+# those of rules and of the upgrade do beside these, they do in our own code).
+STORIES := as_of engines logic_texts old_workspace older_engine outage postgresql quarantine reproduce signed_approvals tenant
 CHOICE := tests/datasets tests/sources tests/ledger/test_application.py tests/ledger/test_segments.py \
-          tests/driving/test_window.py tests/cli/test_shown.py tests/stories tests/test_requirements.py
+          tests/driving/test_window.py tests/cli/test_answers.py $(STORIES:%=tests/stories/test_%.py) \
+          tests/test_requirements.py
 
 # pip and the builds that it starts hear of pins by the environment; a relative path, since a space would part it.
 pinned = PIP_CONSTRAINT=requirements/$(1).txt PIP_BUILD_CONSTRAINT=requirements/$(1).txt

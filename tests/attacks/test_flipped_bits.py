@@ -13,7 +13,7 @@ from tests import worlds
 from tests.kit import small
 from tradex_ledger.cli.main import run
 
-SEED, PARTS, FLIPS = 9162, 2, 60
+SEED, PARTS, FLIPS = 9162, 2, 30
 
 
 @pytest.fixture(scope="module")

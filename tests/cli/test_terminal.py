@@ -17,7 +17,10 @@ from tests.kit.tree import CLI
 from tradex_ledger.cli.stages import cells
 
 SOON_S = 0.5
-ENVIRONMENTS = [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}]
+COLOURS: dict[str, str] = {}
+NO_COLOURS, DUMB = {"NO_COLOR": "1"}, {"TERM": "dumb"}
+TERMINALS = [(COLOURS, 100), (COLOURS, 80), (COLOURS, 40), (NO_COLOURS, 40), (DUMB, 80)]
+TERMINALS_ARE = ["colours 100", "colours 80", "colours 40", "no colours 40", "dumb 80"]
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _IDS = re.compile(r"(?:run|bf)-[0-9a-z]{13}")
 
@@ -58,8 +61,7 @@ def told(lines: list[str]) -> list[str]:
     return [" ".join(re.sub(r"\d+(?:[.:]\d+)+(?: s|Z)?", "T", _IDS.sub("ID", line)).split()) for line in lines]
 
 
-@pytest.mark.parametrize("columns", [100, 80, 40])
-@pytest.mark.parametrize("environment", ENVIRONMENTS, ids=["colours", "no colours", "dumb"])
+@pytest.mark.parametrize(("environment", "columns"), TERMINALS, ids=TERMINALS_ARE)
 def test_a_run_says_soon_what_it_does_in_lines_that_fit_and_its_result_is_whole(
     waiting: tuple[Path, str], filed: list[str], tmp_path: Path, columns: int, environment: dict[str, str]
 ):

@@ -25,9 +25,29 @@ TOPICS = ("run.published", "dataset.published")
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     """A ledger of nine full segments and a tail."""
-    (tmp_path / "workspace").mkdir()
-    shutil.copy(worlds.long() / "ledger.db", tmp_path / "workspace")
-    return tmp_path / "workspace"
+    return bare(tmp_path / "workspace")
+
+
+def bare(workspace: Path) -> Path:
+    """The ledger alone."""
+    workspace.mkdir()
+    shutil.copy(worlds.long() / "ledger.db", workspace)
+    return workspace
+
+
+@pytest.fixture(scope="module")
+def segmented(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ledger with all segments that it can have."""
+    workspace = bare(tmp_path_factory.mktemp("segmented") / "workspace")
+    answers(opened(workspace))
+    assert len(files(opened(workspace))) == FULL
+    return workspace
+
+
+@pytest.fixture
+def full(segmented: Path, tmp_path: Path) -> Store:
+    """A copy of that."""
+    return opened(shutil.copytree(segmented, tmp_path / "full"))
 
 
 @pytest.fixture
@@ -62,9 +82,10 @@ def answers(store: Store, upto: int = worlds.LONG, topics: tuple[str, ...] = (),
             }
 
 
-@pytest.fixture
-def expected(store: Store) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the ledger says when there is no segment at all."""
+    store = opened(bare(tmp_path_factory.mktemp("expected") / "workspace"))
     found = answers(store, size=1 << 20)
     assert files(store) == []
     return found
@@ -91,7 +112,7 @@ def test_a_folder_that_is_called_like_a_hive_partition_is_just_a_folder(
     assert answers(moved) == expected
 
 
-@pytest.mark.parametrize("upto", [1, 255, 256, 257, 512, 700, 1_400])
+@pytest.mark.parametrize("upto", [255, 256, 257, 1_400])
 @pytest.mark.parametrize("topics", [(), TOPICS])
 def test_as_of_any_position_and_for_some_topics_the_answers_are_the_same(
     store: Store, upto: int, topics: tuple[str, ...]
@@ -140,19 +161,17 @@ def _folder(path: Path) -> None:
 
 @pytest.mark.parametrize("harm", [_delete, _empty, _cut, _flip, _swap])
 def test_a_segment_that_is_not_as_it_was_written_is_made_again(
-    store: Store, expected: dict[str, Any], harm: Callable[[Path], None]
+    full: Store, expected: dict[str, Any], harm: Callable[[Path], None]
 ) -> None:
-    answers(store)
-    before = {path.name: path.read_bytes() for path in files(store)}
-    harm(files(store)[2])
-    assert answers(store) == expected
-    assert {path.name: path.read_bytes() for path in files(store)} == before
+    before = {path.name: path.read_bytes() for path in files(full)}
+    harm(files(full)[2])
+    assert answers(full) == expected
+    assert {path.name: path.read_bytes() for path in files(full)} == before
 
 
-def test_where_a_segment_cannot_be_written_the_ledger_is_read(store: Store, expected: dict[str, Any]) -> None:
-    answers(store)
-    _folder(files(store)[1])
-    assert answers(store) == expected
+def test_where_a_segment_cannot_be_written_the_ledger_is_read(full: Store, expected: dict[str, Any]) -> None:
+    _folder(files(full)[1])
+    assert answers(full) == expected
 
 
 def test_where_no_segment_can_be_written_the_ledger_is_read(store: Store, expected: dict[str, Any]) -> None:
@@ -161,11 +180,10 @@ def test_where_no_segment_can_be_written_the_ledger_is_read(store: Store, expect
     assert answers(store) == expected
 
 
-def test_the_segments_of_another_ledger_are_not_used(workspace: Path, store: Store) -> None:
+def test_the_segments_of_another_ledger_are_not_used(full: Store, tmp_path: Path) -> None:
     """A ledger that was put back from an older copy, and went on otherwise, under the segments of the first."""
-    answers(store)
-    shutil.copy(worlds.long(seed=8) / "ledger.db", workspace)
-    before, store = folder(store), opened(workspace)
+    shutil.copy(worlds.long(seed=8) / "ledger.db", tmp_path / "full")
+    before, store = folder(full), opened(tmp_path / "full")
     folder(store).parent.mkdir()
     before.rename(folder(store))
     plain = answers(store, size=1 << 20)
@@ -185,15 +203,14 @@ def test_segments_of_another_recipe_are_not_used(store: Store) -> None:
     assert first.binding != other.binding
 
 
-def test_two_engines_share_their_segments(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers(store)
-    before = {path.name: path.stat().st_mtime_ns for path in files(store)}
+def test_two_engines_share_their_segments(full: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in files(full)}
     with monkeypatch.context() as other_host:
         other_host.setattr(duckdb, "__version__", "99.0.0")
         recipe = importlib.reload(columnar).RECIPE
     assert recipe == importlib.reload(columnar).RECIPE
-    answers(store)
-    assert {path.name: path.stat().st_mtime_ns for path in files(store)} == before
+    answers(full)
+    assert {path.name: path.stat().st_mtime_ns for path in files(full)} == before
 
 
 def test_two_releases_leave_each_other_their_segments_and_older_ones_go(store: Store) -> None:

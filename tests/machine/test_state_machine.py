@@ -63,7 +63,7 @@ def template() -> Path:
 class Machine(RuleBasedStateMachine):
     """Each action does one thing to the workspace and to the model, or is refused just when the model says so."""
 
-    every, each_save = 4, False
+    every, each_save = 6, False  # a comparison costs as much as many steps do
     """After which steps the answers are compared with a fold from zero, and whether as of each save, too."""
     store: ClassVar[Kind] = SQLITE
 
@@ -330,7 +330,6 @@ class OverPostgreSQL(Machine):
     """The same, with the ledger in PostgreSQL."""
 
     store = POSTGRES[0]
-    every = 6  # a comparison costs as much as many steps do
 
 
 SOAKED = (
