@@ -12,12 +12,16 @@ from itertools import groupby
 import duckdb
 
 from tradex_ledger.audit.changes import Changes, Sample, Sides, Transition, WhereError, changes, check_where
+from tradex_ledger.audit.cuts import ROWS, WHOLE, pieces, rows_at_a_time
 from tradex_ledger.audit.documents.form import IF_ANY
-from tradex_ledger.audit.query import MEMORY, SPILL, pruned_or
+from tradex_ledger.audit.query import MEMORY as LAST_MEMORY
+from tradex_ledger.audit.query import SPILL, pruned_or
 from tradex_ledger.audit.sides import NOTHING, Key, Pair, Side, key_of, pairs_of, sides_of, some_at_a_time
 from tradex_ledger.audit.tables import Tables
 from tradex_ledger.datasets.definition import UnknownDatasetError
 from tradex_ledger.datasets.sandbox import confine
+from tradex_ledger.datasets.spill import spill_fault, spill_folder
+from tradex_ledger.datasets.statement import connect, quoted
 from tradex_ledger.domain.dataset_errors import NoSuchVersionError
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.errors import RefusedError
@@ -30,6 +34,8 @@ from tradex_ledger.relations.data import LOGIC_VERSIONS, PARTITION_HISTORY, Logi
 from tradex_ledger.views import Asked, open_views, resolve
 
 SAMPLES = 20
+MEMORY = "192MB"
+"""What the engine holds; what does not fit is spilled, and where that does not help, it gets what a query gets."""
 
 
 class NotSideBySideError(RefusedError):
@@ -181,43 +187,68 @@ class Differ:
     def _differing(
         self, tables: Tables, pairs: Sequence[Pair], given: Mapping[str, Key] | None = None
     ) -> list[Differing]:
-        """The pairs whose rows differ, some days at a time."""
+        """The pairs whose rows differ, some days at a time, or some rows of one."""
         other = [pair for pair in pairs if pair.before.digests != pair.after.digests]
         paths = tables.paths([(pair.layer, side.files) for pair in other for side in (pair.before, pair.after)])
         keys = dict(given or {})
         keys |= {name: key_of(tables.connection, name) for name in {pair.dataset for pair in other} if name not in keys}
-        confine(tables.connection, paths, memory=MEMORY, spill=SPILL)
         if self.where is not None:
             check_where(tables.connection, self.where)
+        tables.connection.close()  # what it holds of history is not needed any more, and takes memory
         found: list[Differing] = []
-        for some in some_at_a_time(other):
-            left = self.samples - sum(len(one.samples) for one in found if one.dataset == some[0].dataset)
-            found += self._of_days(tables.connection, some, keys[some[0].dataset], left)
+        for dataset, those in groupby(other, key=lambda pair: pair.dataset):
+            found += self._of_dataset(list(those), keys[dataset], paths)
         self.reading.close()
         return [one for one in found if one.rows_gone or one.rows_new]
 
+    def _of_dataset(self, pairs: Sequence[Pair], key: Key, paths: Sequence[str]) -> list[Differing]:
+        try:
+            return self._within(pairs, key, paths, MEMORY)
+        except duckdb.OutOfMemoryException:  # of a key that stands for a million rows, or of values of many MB
+            return self._within(pairs, key, paths, LAST_MEMORY)
+
+    def _within(self, pairs: Sequence[Pair], key: Key, paths: Sequence[str], memory: str) -> list[Differing]:
+        """All pairs of one dataset, in so much memory."""
+        with spill_folder() as folder, connect() as connection:
+            connection.execute("set temp_directory = $1", [str(folder)])
+            confine(connection, paths, memory=memory, spill=SPILL)
+            found: list[Differing] = []
+            largest = max((side for pair in pairs for side in (pair.before, pair.after)), key=_width)
+            rows = rows_at_a_time(connection, self._table([largest])) if largest.files else ROWS
+            for some in some_at_a_time(pairs, rows):
+                left = self.samples - sum(len(one.samples) for one in found)
+                try:
+                    found += self._of_days(connection, some, key, left, rows)
+                except duckdb.OutOfMemoryException:
+                    raise
+                except duckdb.Error as error:
+                    doing = f"comparing {some[0].dataset} of {some[0].day}"
+                    if str(folder) in str(error):
+                        raise spill_fault(folder, doing, str(error).splitlines()[0]) from None
+                    # A damaged file that was believed (--no-verify) fails in many ways.
+                    raise translate(error, doing) from None
+            return found
+
     def _of_days(
-        self, connection: duckdb.DuckDBPyConnection, pairs: Sequence[Pair], key: Key, samples: int
-    ) -> Iterator[Differing]:
+        self, connection: duckdb.DuckDBPyConnection, pairs: Sequence[Pair], key: Key, samples: int, rows: int
+    ) -> list[Differing]:
         before, after = (self._table(sides) for sides in ([one.before for one in pairs], [one.after for one in pairs]))
         sides = Sides(before or f"select * from ({after}) limit 0", after or f"select * from ({before}) limit 0", *key)
-        dataset, day = pairs[0].dataset, pairs[0].day
+        dataset = pairs[0].dataset
         try:
-            counted = changes(connection, sides, where=self.where, samples=samples)
+            cut = [WHOLE]
+            if sum(pair.before.rows + pair.after.rows for pair in pairs) > rows:
+                by = [name for name in key.key if name != key.partition]
+                cut = pieces(connection, sides[:2], by, rows)
+            counted = changes(connection, sides, where=self.where, samples=samples, pieces=cut)
         except duckdb.BinderException as error:
             if self.where is not None:
                 mend = f'see the columns: tradex query "describe {dataset}"'
                 raise WhereError(f"it cannot be asked of {dataset}: {error}", mend=mend) from None
             raise NotSideBySideError(dataset, "they have not the same key") from error
-        except duckdb.OutOfMemoryException:
-            raise
-        except duckdb.Error as error:  # a damaged file that was believed (--no-verify) fails in many ways
-            raise translate(error, f"reading {dataset} of {day}") from None
-        for pair in pairs:
-            if (one := counted.get(pair.day)) is not None:
-                yield self._one(connection, pair, one)
+        return [self._one(connection, pair, one, cut) for pair in pairs if (one := counted.get(pair.day)) is not None]
 
-    def _one(self, connection: duckdb.DuckDBPyConnection, pair: Pair, found: Changes) -> Differing:
+    def _one(self, connection: duckdb.DuckDBPyConnection, pair: Pair, found: Changes, cut: Sequence[str]) -> Differing:
         """A partition; where its key does not tell rows from each other, by its rows as they are."""
         rows = (pair.before.rows, pair.after.rows)
         what = (pair.dataset, pair.day, pair.version, *rows)
@@ -225,11 +256,18 @@ class Differ:
             counts = (found.gone + found.changed, found.new + found.changed, found.changed)
             return Differing(*what, *counts, found.columns, found.transitions, found.samples)
         old, new = (self._table([side]) for side in (pair.before, pair.after))
-        gone, added = rows
-        if old and new:
-            both = f"(select count(*) from ({old} except all {new})), (select count(*) from ({new} except all {old}))"
-            gone, added = connection.execute(f"select {both}").fetchall()[0]
-        return Differing(*what, gone, added)
+        if not old or not new:
+            return Differing(*what, *rows)
+        columns = ", ".join(map(quoted, connection.sql(old).columns))
+        counted = [
+            connection.execute(
+                "select coalesce(sum(greatest(n, 0)), 0)::bigint, coalesce(sum(greatest(-n, 0)), 0)::bigint from ("
+                f"select sum(__tradex_n) as n from (select *, 1 as __tradex_n from ({old}) where {piece} union all "
+                f"select *, -1 from ({new}) where {piece}) group by {columns})"
+            ).fetchall()[0]
+            for piece in cut
+        ]
+        return Differing(*what, sum(gone for gone, _ in counted), sum(added for _, added in counted))
 
     def _table(self, sides: Sequence[Side]) -> str:
         paths = [str(self.lake.near(LakeFile.of(file))) for side in sides for file in side.files or ()]
@@ -241,3 +279,8 @@ class Differ:
 def _built(one: PartitionHistory, before: Side) -> Pair:
     """A partition that a run has built, beside what there was."""
     return Pair(one.dataset, one.layer, one.partition, one.logic_version, before, Side(one.rows, one.files))
+
+
+def _width(side: Side) -> float:
+    """How many bytes a row takes in the files of a side."""
+    return sum(LakeFile.of(file).bytes for file in side.files or ()) / max(1, side.rows)

@@ -14,9 +14,6 @@ from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.errors import BrokenLedgerError
 from tradex_ledger.relations.data import DEFINITIONS, File, LogicVersion
 
-ROWS = 4_000_000
-"""So many rows of both sides together are held against each other at a time."""
-
 
 class Side(NamedTuple):
     """A partition on one side: how many rows it has, and the files with them."""
@@ -74,13 +71,13 @@ def key_of(connection: duckdb.DuckDBPyConnection, dataset: str) -> Key:
     return Key(header.partition, header.key)
 
 
-def some_at_a_time(pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
-    """Neighbouring pairs of one dataset that are not too many rows together."""
+def some_at_a_time(pairs: Sequence[Pair], at_most: int) -> Iterator[list[Pair]]:
+    """Neighbouring pairs of one dataset that have not more rows together; or one that has more."""
     some: list[Pair] = []
     rows = 0
     for pair in pairs:
         more = pair.before.rows + pair.after.rows
-        if some and (some[0].dataset != pair.dataset or rows + more > ROWS):
+        if some and rows + more > at_most:
             yield some
             some, rows = [], 0
         some.append(pair)
