@@ -146,3 +146,34 @@ def test_it_is_asked_by_one_command(week: Path, capsys: pytest.CaptureFixture[st
     told = capsys.readouterr()
     assert told.out.splitlines()[0].startswith('"dataset","partition","kind","key"')
     assert "of them are shown" in told.err
+
+
+def test_a_run_that_has_built_nothing_is_not_told_to_differ_in_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = worlds.copied(tmp_path)
+
+    def told(*words: str) -> str:
+        assert run(["-C", str(folder), "audit", "diff", *words]) == 3
+        said = capsys.readouterr()
+        assert "nothing differs" not in said.err and not said.out
+        return " ".join(said.err.split())
+
+    with Workspace.open(folder, actor="ana") as workspace:
+        run_id = small.request(workspace, 3, 3, review=True)
+        planned = str(workspace.ledger.position())
+        for words in ((run_id,), ("--candidate", run_id)):
+            assert f"{run_id} is PLANNED: it has built nothing yet that could be compared" in told(*words)
+        assert f"tradex backfill show {run_id}, then approve {run_id}" in told(run_id)
+        workspace.backfills.approve(run_id)
+        assert "is APPROVED: it has built nothing yet that could be compared" in told(run_id)
+        assert f"tradex backfill run {run_id}" in told(run_id)
+        workspace.runs.drive(run_id)
+        assert workspace.audit.diff(run_id) == workspace.audit.diff_candidate(run_id) == []
+        assert "is PLANNED" in told(run_id, "--as-of", planned)
+        workspace.runs.release(run_id, reason="looked at it, INC-4214")
+        workspace.runs.drive(run_id)
+        other = small.request(workspace, 3, 3, review=True)
+        workspace.backfills.reject(other, reason="not needed any more, INC-4213")
+        assert "is REJECTED: it has built nothing that could be compared" in told(other)
+        assert f"tradex backfill show {other}" in told(other)

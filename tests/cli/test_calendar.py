@@ -200,6 +200,29 @@ def test_a_run_that_waits_has_no_bars(ws: tuple[Path, str], called: Told):
     assert "█" not in said.out
 
 
+def test_what_a_run_that_has_ended_lacks_it_does_not_lack_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = worlds.copied(tmp_path, thin=True)
+    with small.reopen(folder) as workspace:
+        done = small.backfill(workspace, 3, 4)
+        given_up = small.request(workspace, 5, 6)
+        workspace.runs.cancel(given_up, reason="asked for twice, INC-4211")
+        built = workspace.audit.history(done.id).events
+    topics = {event.topic: event.position for event in built}
+
+    def said(run_id: str, *as_of: str) -> list[str]:
+        assert run(["-C", str(folder), "backfill", "show", run_id, "--timeline", *as_of]) == 0
+        return [line for line in capsys.readouterr().err.splitlines() if re.match(r"\d of \d windows", line)]
+
+    assert said(done.id) == ["1 of 3 windows had nothing to append: bronze_x_posts"]
+    assert said(done.id, "--as-of", str(topics["backfill.requested"] + 1)) == ["3 of 3 windows have nothing built yet"]
+    first = min(event.position for event in built if event.topic == "run.layer_completed")
+    assert said(done.id, "--as-of", str(first)) == [
+        "1 of 3 windows had nothing to append: bronze_x_posts",
+        "2 of 3 windows have nothing built yet",
+    ]
+    assert said(given_up) == ["3 of 3 windows built nothing"]
+
+
 # -- time as columns
 
 

@@ -22,8 +22,9 @@ from tradex_ledger.domain.plan import Plan
 from tradex_ledger.errors import EnvironmentFault, NotFoundError, RefusedError, UsageError
 from tradex_ledger.lake.verified import NOT_VERIFIED
 from tradex_ledger.ledger.named import NoSuchStreamError
-from tradex_ledger.relations.runs import RUNS
+from tradex_ledger.relations.runs import RUNS, Run
 from tradex_ledger.views import is_past
+from tradex_ledger.workspace.nothing_built import check_built
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.diff import Differing
@@ -204,27 +205,36 @@ class Audit:
     def diff(self, run_id: str, **how: Unpack[DiffOptions]) -> list[Differing]:
         """What a run has changed, or, where it is not published, what its candidates would change.
 
-        Raises: `RevertedError` where what it published is taken back, `TwoSidesError` for the name of a dataset.
+        Raises: `RevertedError` where what it published is taken back, `NothingBuiltError` where there is nothing yet,
+        `TwoSidesError` for the name of a dataset.
         """
         from tradex_ledger.audit.diff import Differ
 
         if self.core.ledger.version_of(f"dataset-{run_id}"):
             raise TwoSidesError(run_id)
-        found = self.core.ledger.find_run(run_id)
+        found = self._compared(run_id, how.get("as_of"))
+        if found.status == "REVERTED":
+            raise RevertedError(found.run_id)
         differ = Differ(self.core.ledger, self.core.lake, **how)
-        reader = Reader(self.core.ledger.store, how.get("as_of"))
-        run = next(iter(reader.read(RUNS, "run_id = ?", found)), None)
+        is_published = found.published_position is not None
+        return differ.published(found.run_id) if is_published else differ.candidate(found.run_id)
+
+    def _compared(self, prefix: str, as_of: Asked) -> Run:
+        """A run that has built something. Raises: `NoSuchStreamError`, `NothingBuiltError`."""
+        run_id = self.core.ledger.find_run(prefix)
+        reader = Reader(self.core.ledger.store, as_of)
+        run = next(iter(reader.read(RUNS, "run_id = ?", run_id)), None)
         if run is None:
-            raise NoSuchStreamError(f"{found} as of position {reader.as_of.position}")
-        if run.status == "REVERTED":
-            raise RevertedError(found)
-        return differ.published(found) if run.published_position is not None else differ.candidate(found)
+            raise NoSuchStreamError(f"{run_id} as of position {reader.as_of.position}")
+        check_built(run)
+        return run
 
     def diff_candidate(self, run_id: str, **how: Unpack[DiffOptions]) -> list[Differing]:
-        """What the candidates of a run would change."""
+        """What the candidates of a run would change. Raises: `NothingBuiltError`."""
         from tradex_ledger.audit.diff import Differ
 
-        return Differ(self.core.ledger, self.core.lake, **how).candidate(self.core.ledger.find_run(run_id))
+        run = self._compared(run_id, how.get("as_of"))
+        return Differ(self.core.ledger, self.core.lake, **how).candidate(run.run_id)
 
     def diff_versions(self, dataset: str, older: int, newer: int, **how: Unpack[DiffOptions]) -> list[Differing]:
         """The days on which two logic versions of a dataset differ."""

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.audit.report_words import begins
+from tradex_ledger.domain.layers import LAYERS
+from tradex_ledger.domain.life import ENDED
 from tradex_ledger.ledger.named import NoSuchStreamError, find_run
 from tradex_ledger.relations.days import MOMENTS, PLANS, PlannedWindow
 from tradex_ledger.relations.runs import RUNS, Run
@@ -56,6 +58,23 @@ class Timeline:
     def begins(self) -> str:
         """Who built the windows that are drawn, and whence it is known when each was begun."""
         return begins((one.workers, one.began_is_told) for one in self.windows if one.began_at and one.ended_at)
+
+    @property
+    def lacking(self) -> list[str]:
+        """What is to be said of the windows that have nothing: why that is so, as far as it is known by then."""
+        none = [one for one in self.windows if not one.built]
+        empty = [one for one in none if one.layer == LAYERS[0] and one.ended_at is not None]
+        rest = len(none) - len(empty)
+        names = ", ".join(dict.fromkeys(one.dataset for one in empty))
+        found = [f"{_of(len(empty), self.windows)} had nothing to append: {names}"] if empty else []
+        if rest:
+            how = "built nothing" if self.status in ENDED else f"{'has' if rest == 1 else 'have'} nothing built yet"
+            found.append(f"{_of(rest, self.windows)} {how}")
+        return found
+
+
+def _of(count: int, windows: Sequence[PlannedWindow]) -> str:
+    return f"{count} of {len(windows)} windows"
 
 
 def timeline(reader: Reader, prefix: str) -> Timeline:

@@ -39,9 +39,8 @@ def timeline(show: Show, found: Timeline) -> None:
         show.line()
         picture(show, list(_bars(show, built, found.stretches, width)))
         show.note(found.begins)
-    waits = sum(1 for one in found.windows if one.built < one.partitions and not one.built)
-    if waits:
-        show.note(f"{waits} of {len(found.windows)} windows have nothing built yet")
+    for lacking in found.lacking:
+        show.note(lacking)
 
 
 def _life(show: Show, found: Timeline, width: int) -> Iterator[list[Piece]]:
