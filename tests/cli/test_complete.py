@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,9 @@ import pytest
 from tests import worlds
 from tests.kit import small
 from tests.kit.loaded import run_all
+from tests.kit.stores import POSTGRES, living
 from tests.kit.tree import CLI
+from tradex_ledger.audit import names
 
 Offered = Callable[[str], list[str]]
 
@@ -122,12 +126,48 @@ def test_where_there_is_nothing_to_offer_there_is_no_word_of_it(world: tuple[Pat
     assert offered(tmp_path, "tradex -C /nowhere/at/all audit why ") == []
 
 
-def test_a_database_elsewhere_is_not_waited_for(world: tuple[Path, str], tmp_path: Path):
-    folder = Path(shutil.copytree(world[0], tmp_path / "ws"))
-    settings = folder / "tradex.toml"
+def elsewhere(folder: Path, to: Path, url: str) -> Path:
+    """A workspace like that one whose ledger is to be found at a URL."""
+    copy = Path(shutil.copytree(folder, to))
+    settings = copy / "tradex.toml"
     text = settings.read_text(encoding="utf-8")
-    elsewhere = text.replace("sqlite:///ledger.db", "postgresql://nobody@192.0.2.1/ledger")
-    assert elsewhere != text
-    settings.write_text(elsewhere, encoding="utf-8")
-    assert offered(folder, "tradex backfill show bf-") == []
+    settings.write_text(text.replace("sqlite:///ledger.db", url), encoding="utf-8")
+    assert url in settings.read_text(encoding="utf-8")
+    return copy
+
+
+def test_a_server_is_asked_as_a_file_is(world: tuple[Path, str], tmp_path: Path):
+    first, run_id = world
+    copy = Path(shutil.copytree(first, tmp_path / "ws"))
+    with living(copy, POSTGRES[0], tmp_path) as folder:
+        for words, found in (
+            (f"tradex backfill show {run_id[:5]}", [run_id]),
+            ("tradex audit why gold_b", ["gold_baselines"]),
+            ("tradex audit diff gold_signals --versions ", ["1"]),
+            ("tradex backfill request temporal br", ["bronze", "bronze_x_posts"]),
+        ):
+            assert [word for word in offered(folder, words) if "__" not in word] == found, words
+        for call in ("backfill show bf-", "dataset deprecate gold_m "):
+            words = f"tradex -C {folder} {call}"
+            environment = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+            heavy = ("duckdb", "pyarrow", "rich", "sqlalchemy", "eventsourcing")
+            run_all([()], 0, heavy, _TRADEX_COMPLETE="bash_complete", **environment)
+    assert offered(folder, "tradex backfill show bf-") == []  # the database is gone
+
+
+@pytest.fixture
+def deaf() -> Iterator[str]:
+    """The URL of a server that takes a call, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"postgresql://nobody@127.0.0.1:{listening.getsockname()[1]}/ledger"
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for(world: tuple[Path, str], tmp_path: Path, deaf: str):
+    urls = (deaf, "postgresql://nobody@192.0.2.1/ledger", "postgresql://nobody@127.0.0.1:9/ledger")
+    for number, url in enumerate(urls):
+        folder = elsewhere(world[0], tmp_path / str(number), url)
+        started = time.monotonic()
+        assert names.runs(folder) == []
+        assert time.monotonic() - started < names.WAIT_S + 2
+        assert offered(folder, "tradex backfill show bf-") == []
     assert json.dumps(offered(folder, "tradex projection list run_l")) == '["run_layers"]'

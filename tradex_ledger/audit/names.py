@@ -5,44 +5,62 @@ It is asked at each press of a key: it costs what it lists, writes nothing, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
+from threading import Event, Thread
+from typing import TypeAlias
 
 from tradex_ledger import resources
 from tradex_ledger.config import open_config
 from tradex_ledger.domain.day import last_before
 from tradex_ledger.errors import TradexError
+from tradex_ledger.extras import load
 from tradex_ledger.ledger.ask import Told, events_of, newest_first, of_stream
-from tradex_ledger.ledger.select import Store, open_store, sqlite_path
+from tradex_ledger.ledger.select import POSTGRESQL, Store, open_store, sqlite_path
+
+Offered: TypeAlias = tuple[str, str]
+"""A word, and what it stands for."""
 
 MOST = 200
 """Runs that are offered, the newest."""
+WAIT_S = 1.0
+"""How long a server may take to answer."""
 _BEGUN = ("backfill.requested", "incremental_run.started")
 _REGISTERED, _VERSIONED = "dataset.registered", "dataset.logic_versioned"
 
 
-def runs(folder: str | Path, beginning: str = "") -> Iterator[tuple[str, str]]:
+def runs(folder: str | Path, beginning: str = "") -> list[Offered]:
     """The ids of the newest runs that begin so, and what each was asked for."""
-    store = _store(folder)
-    found = newest_first(store, _BEGUN) if store is not None else iter(())
-    for count, told in enumerate(told for told in found if told.stream.startswith(beginning)):
-        if count == MOST:
-            return
-        yield told.stream, _asked_for(told)
+
+    def asked(store: Store) -> Iterator[Offered]:
+        found = (told for told in newest_first(store, _BEGUN) if told.stream.startswith(beginning))
+        return ((told.stream, _asked_for(told)) for told in islice(found, MOST))
+
+    return _found(folder, asked)
 
 
-def datasets(folder: str | Path) -> Iterator[tuple[str, str]]:
+def datasets(folder: str | Path) -> list[Offered]:
     """The datasets on record, and their layers."""
-    store = _store(folder)
-    for told in events_of(store, [_REGISTERED]) if store is not None else ():
-        yield told.stream.removeprefix("dataset-"), str(told.data.get("layer", ""))
+    return _found(
+        folder,
+        lambda store: (
+            (told.stream.removeprefix("dataset-"), str(told.data.get("layer", "")))
+            for told in events_of(store, [_REGISTERED])
+        ),
+    )
 
 
-def versions(folder: str | Path, dataset: str) -> Iterator[tuple[str, str]]:
+def versions(folder: str | Path, dataset: str) -> list[Offered]:
     """The logic versions of a dataset, the newest first, and why each was made."""
-    store = _store(folder)
-    for told in of_stream(store, f"dataset-{dataset}", [_VERSIONED]) if store is not None else ():
-        yield str(told.data["logic_version"]), str(told.data.get("reason", ""))
+    return _found(
+        folder,
+        lambda store: (
+            (str(told.data["logic_version"]), str(told.data.get("reason", "")))
+            for told in of_stream(store, f"dataset-{dataset}", [_VERSIONED])
+        ),
+    )
 
 
 def projections() -> Iterator[tuple[str, str]]:
@@ -58,13 +76,32 @@ def topics() -> Iterator[tuple[str, str]]:
         yield topic, ""
 
 
-def _store(folder: str | Path) -> Store | None:
-    """The ledger of a workspace, if it lies in a file: a database elsewhere may let wait who presses a key."""
+def _found(folder: str | Path, asked: Callable[[Store], Iterable[Offered]]) -> list[Offered]:
+    """What the ledger of a workspace says; nothing where there is none, or where it does not answer in time."""
     try:
-        config = open_config(folder)
-        return open_store(config.ledger_url) if sqlite_path(config.ledger_url) is not None else None
+        url = open_config(folder).ledger_url
+        if sqlite_path(url) is not None:
+            return list(asked(open_store(url)))
+        return _in_time(url, asked) if url.startswith(POSTGRESQL) else []
     except TradexError:
-        return None
+        return []
+
+
+def _in_time(url: str, asked: Callable[[Store], Iterable[Offered]]) -> list[Offered]:
+    """The same of a server. Whoever presses a key waits a second and no longer, whatever takes the time: a name that is
+    looked up, a server that is away, one that is busy. Drivers bound the first two by two seconds at the least."""
+    module = load("tradex_ledger.ledger.postgresql_read", "a ledger in postgresql", "postgres")
+    found: list[Offered] = []
+    is_over = Event()
+
+    def ask() -> None:
+        with suppress(TradexError, OSError, LookupError):
+            store = module.open_reader(url, None)
+            found.extend(asked(store) if store is not None else ())
+        is_over.set()
+
+    Thread(target=ask, name="names", daemon=True).start()
+    return found if is_over.wait(WAIT_S) else []
 
 
 def _asked_for(told: Told) -> str:
