@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, TextIO
 
 from tradex_ledger.cli.escape import shown
+from tradex_ledger.cli.nested import is_nested, nested_folds
 from tradex_ledger.cli.stages import folds
 from tradex_ledger.cli.terminal import size_of
 
@@ -88,9 +89,11 @@ def beside(facts: Mapping[str, str], width: int) -> Iterator[str]:
             yield " " * (GAP if is_below else names + GAP) + line
 
 
-def folded(text: str, width: int) -> list[str]:
-    """A text as lines that are so wide; words stay whole, digests are told by their beginning."""
-    short = _DIGEST.sub(lambda found: found[0][:12], shown(text))
+def folded(text: str, width: int, *, exact: bool = False) -> list[str]:
+    """A text as lines that are so wide; words stay whole, digests are told by their beginning unless it is `exact`."""
+    short = shown(text) if exact else _DIGEST.sub(lambda found: found[0][:12], shown(text))
+    if is_nested(short):
+        return nested_folds(short, max(_NARROWEST, width))
     return folds(" ".join(short.split()), max(_NARROWEST, width))
 
 
@@ -212,7 +215,9 @@ def _records(console: Console, cells: Cells, *, whole: bool) -> None:
         if number:
             console.print()
         for name, text in zip(cells.columns, line, strict=True):
-            first, *more = [text] if whole else folded(text, console.width - width - GAP)
+            room = console.width - width - GAP
+            is_whole = whole and not is_nested(text)  # which loses nothing where it is folded
+            first, *more = [text] if is_whole else folded(text, room, exact=whole)
             console.print(Text.assemble((f"{name:<{width}}  ", "bold"), _styled(name, first)), soft_wrap=True)
             for rest in more:
                 console.print(Text(" " * (width + GAP) + rest), soft_wrap=True)
@@ -229,8 +234,14 @@ def _table(cells: Cells, fit: Fit, begin: int) -> RenderableType:
         justify: JustifyMethod = "right" if cells.numeric[place] else "left"
         drawn.add_column(Text(heading), justify=justify, overflow="fold", min_width=width, max_width=width)
     for line in cells.lines[begin : begin + _AT_ONCE]:
-        drawn.add_row(*map(_styled, names, (line[place] for place in fit.shown)))
+        texts = (_parted(line[place], width) for place, width in zip(fit.shown, fit.widths, strict=True))
+        drawn.add_row(*map(_styled, names, texts))
     return drawn
+
+
+def _parted(text: str, width: int) -> str:
+    """A nested value on lines; of any other text the table makes them."""
+    return "\n".join(nested_folds(text, width)) if len(text) > width // 2 and is_nested(text) else text
 
 
 def _styled(name: str, text: str) -> Text:
