@@ -40,7 +40,7 @@ def connection() -> duckdb.DuckDBPyConnection:
 
 def laid(connection: duckdb.DuckDBPyConnection, name: str, rows: dict[object, object], *, times: int = 1) -> None:
     connection.execute(f"create or replace table {name} (day date, k varchar, z double, signal varchar, up boolean)")
-    values = [(DAY, *key, *value) for key, value in rows.items()] * times  # type: ignore[misc]
+    values = [(DAY, *key, *value) for key, value in rows.items()] * times  # type: ignore[misc]  # of tuples
     if values:
         connection.executemany(f"insert into {name} values (?, ?, ?, ?, ?)", values)
 
@@ -98,7 +98,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def compare(room: Path, rows: int, *how: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.kit.comparing", str(room / "workspace"), str(room / str(rows)), str(rows)]
+    command = [sys.executable, "-m", "tests.audit.comparing", str(room / "workspace"), str(room / str(rows)), str(rows)]
     there = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(room / "tmp")}
     return subprocess.Popen(
         [*command, *how], cwd=ROOT, env=there, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -158,7 +158,7 @@ def test_what_does_not_fit_gets_as_much_memory_as_a_query(tmp_path: Path, monkey
 
     def watched(*given: object) -> list[diff.Differing]:
         tried.append(given[-1])
-        return within(*given)  # type: ignore[arg-type]
+        return within(*given)  # type: ignore[arg-type]  # what it was called with
 
     monkeypatch.setattr(diff, "MEMORY", "1KB")
     monkeypatch.setattr(diff.Differ, "_within", watched)

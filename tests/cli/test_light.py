@@ -40,7 +40,7 @@ READING: dict[str, list[tuple[str, ...]]] = {
     "dataset preview": [("gold_signals", "--from", "2024-01-04", "--to", "2024-01-05")],
     "bronze list": [(), ("--as-of", "9")],
     "audit why": [("gold_signals", "2024-01-05"), ("gold_signals", "2024-01-05", "--as-of", RUN)],
-    "audit diff": [("--candidate", RUN), ("gold_signals", "--versions", "1", "1")],
+    "audit diff": [("gold_signals", "--versions", "1", "1")],
     "audit verify": [(), ("--no-lake", "--json"), ("--since", "9")],
     "audit reproduce": [("gold_signals", "2024-01-04"), ("--sample", "2")],
     "projection list": [(), ("runs", "--json")],

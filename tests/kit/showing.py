@@ -22,7 +22,7 @@ SHOWING: dict[str, list[tuple[str, ...]]] = {
     "audit log": [()],
     "audit history": [("BACKFILL",), ("gold_metrics",)],
     "audit why": [("gold_metrics", "2024-01-03"), ("bronze_x_posts", "2024-01-03", "--text")],
-    "audit diff": [("gold_metrics", "--versions", "1", "1"), ("--candidate", "BACKFILL")],
+    "audit diff": [("gold_metrics", "--versions", "1", "1")],
     "policy show": [()],
     "policy key list": [(), ("--allowed-signers",)],
     "ledger show": [()],
