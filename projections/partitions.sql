@@ -38,6 +38,14 @@ there as (
     cross join lost
     where h.layer = 'bronze'
 ),
+-- Which those are is found among few columns: to carry along what all the files are costs more than the rest.
+newest as (
+    select max_by(h.position, (h.published_position, h.position))
+    from recent_history h
+    left join components c using (dataset)
+    where h.layer <> 'bronze' and h.published_position is not null
+    group by h.dataset, case when c.component is null then 0 else h.logic_version end, h.partition
+),
 built as (
     select
         h.* exclude (rows, bytes),
@@ -47,11 +55,7 @@ built as (
     from standing h
     cross join moved
     left join components c using (dataset)
-    where h.layer <> 'bronze' and h.published_position is not null
-    qualify row_number() over (
-        partition by h.dataset, case when c.component is null then 0 else h.logic_version end, h.partition
-        order by h.published_position desc, h.position desc
-    ) = 1
+    where h.position in (from newest)
 )
 select
     dataset, layer, partition, logic_version, component, run_id, run_kind, outcome, rows, bytes, files, inputs,

@@ -1,6 +1,6 @@
 -- What of the history of partitions says how they stand: of Bronze all batches; of other layers, of each version of a
 -- partition the two newest that were published, and of each partition what the last two runs wrote that changed it.
--- Kept over partition_history by dataset, partition, in order of position, logic_version.
+-- Kept over partition_history by dataset, partition, in order of dataset, partition, position.
 with changed as (
     select dataset, partition, run_id, max(position) as position, max(published_position) as published_position
     from partition_history

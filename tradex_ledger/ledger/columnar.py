@@ -95,11 +95,14 @@ class Events:
         self._lacking = dict(older)
         self._scans: list[str] = []
         self._has_table = tail is not None
+        self._newer_topics: set[str] | None = None
+        self.newer = self._newer()
+        """The events above the position, with the columns of `events` but `data`, in SQL: of the tail, where it has all."""
         if tail is not None:
             connection.execute(f"create table ledger_events as from {tail} limit 0")
-            self._scans.append(
-                f"from {tail} where position <= {upto} and {among('topic', topics) if topics else 'true'}"
-            )
+            rows = f"from {tail} where position <= {upto} and {among('topic', topics) if topics else 'true'}"
+            self._scans.append(rows)
+            self.newer = f"{rows} and position > {above}"
         else:
             self._add(above + 1, upto, topics)
         if not self._has_table:
@@ -121,10 +124,20 @@ class Events:
         self._add(1, self.above, (), among("topic", wanted))
         self._show()
 
-    def holds(self, topic: str, above: int = 0) -> bool:
-        """Whether an event of a topic is among those that are at hand, above a position."""
-        statement = "select 1 from events where topic = $1 and position > $2 limit 1"
-        return bool(self.connection.execute(statement, [topic, above]).fetchall())
+    def holds(self, topic: str) -> bool:
+        """Whether an event of a topic is among those above the position."""
+        if self._newer_topics is None:
+            found = self.connection.execute(f"select distinct topic from ({self.newer})").fetchall()
+            self._newer_topics = {topic for (topic,) in found}
+        return topic in self._newer_topics
+
+    def suppose(self, entries: list[str]) -> None:
+        """Have events behind the last one that did not happen. Raises `BrokenRowError`."""
+        typed(self.connection, "insert into ledger_events", entries)
+        self.newer, self._newer_topics = self._newer(), None
+
+    def _newer(self) -> str:
+        return f"select * exclude (data) from main.events where position > {self.above}"
 
     def hold_all_but(self, topic: str, held: str = "") -> None:
         """Read the events that are at hand once, but those of a topic: for who asks for the others many times.

@@ -17,7 +17,6 @@ import duckdb
 
 from tradex_ledger import slow
 from tradex_ledger.datasets.statement import connect, connect_beside, shared
-from tradex_ledger.ledger.columnar import typed
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.ledger.tail import Use, held
 from tradex_ledger.views import days, few, projected
@@ -152,7 +151,7 @@ def suppose(connection: duckdb.DuckDBPyConnection, entries: list[str]) -> None:
 
     Before anything else is asked of the connection.
     """
-    typed(connection, "insert into ledger_events", entries)
+    _OPEN[connection].events.suppose(entries)
 
 
 def files_of(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from tradex_ledger import lifecycle
+from tradex_ledger.ledger import segments
 from tradex_ledger.ledger.columnar import WITH_DATA, Events, among, scan, typed
 from tradex_ledger.ledger.rows import check_some
 from tradex_ledger.ledger.select import Store, read
@@ -29,7 +30,7 @@ _OF_TOUCHED = f"run_id in (select run_id from {_TOUCHED}.run_ids)"
 _OF_BEHIND = f"(dataset, partition) in (select (dataset, partition) from {_TOUCHED}.keys)"
 _REBUILT = "run.partition_rebuilt"
 BUILT = f"topic = '{_REBUILT}'"
-_LARGE = "files, inputs"
+LARGE = "files, inputs"
 """What of a build is as its event has it, and large: it is looked up for the few builds that are needed after all."""
 _STREAMS = 400
 """Streams that are asked for in one statement."""
@@ -62,6 +63,8 @@ class View:
         self._parts: set[str] = set()
         """Those that are views of files, and of what is not in them."""
         self._is_bare = False
+        self._is_near = upto - self.above <= segments.EVENTS
+        """So few events are new that they are copied: to plan a statement takes the longer, the more parts `events` has."""
 
     def add(self, name: str) -> None:
         """Work a projection out, and what it is written over, where it is not there yet."""
@@ -182,7 +185,7 @@ class View:
         if _NEW not in self.prepared:
             self.prepared.add(_NEW)
             self.connection.execute(f"create schema {_NEW}")
-            self.connection.execute(f"create view {_NEW}.events as from main.events where position > {self.above}")
+            self.connection.execute(f"create view {_NEW}.events as select {WITH_DATA} from ({self.events.newer})")
 
     def _prepare_touched(self, wide: tuple[str, ...]) -> None:
         """The events of all runs that have one above the generation, older ones, too; and those of some topics."""
@@ -199,20 +202,22 @@ class View:
                 f"select position, last_position from {scan([str(runs)])} where {_OF_TOUCHED}"
             ).fetchall()
             self.events.pick(f"{_TOUCHED}.older", spans, _OF_TOUCHED)
+            if self._is_near:
+                self.connection.execute(f"insert into {_TOUCHED}.older {self.events.newer}")
         if wide:
             self.events.add_older(wide)
-        self.connection.execute(
-            f"create or replace view {_TOUCHED}.events as "
-            f"from main.events where position > {self.above} "
-            f"union all select {WITH_DATA} from {_TOUCHED}.older "
-            f"union all from main.events where position <= {self.above} and {among('topic', wide)} "
-            f"and (run_id is null or not {_OF_TOUCHED})"
-        )
+        parts = [f"select {WITH_DATA} from {_TOUCHED}.older"]
+        if not self._is_near:
+            parts.append(f"from main.events where position > {self.above}")
+        if any(self._older.get(topic) for topic in wide):
+            others = f"{among('topic', wide)} and (run_id is null or not {_OF_TOUCHED})"
+            parts.append(f"from main.events where position <= {self.above} and {others}")
+        self.connection.execute(f"create or replace view {_TOUCHED}.events as {' union all '.join(parts)}")
 
     def _add_over(self, name: str, how: How, old: str) -> bool:
         """A view of what is kept of a projection over such a part; False where it has to be worked out anew."""
         self._add(how.of)
-        if how.of not in self._parts or any(self.events.holds(topic, self.above) for topic in how.anew):
+        if how.of not in self._parts or any(self.events.holds(topic) for topic in how.anew):
             return False
         self._add_others(name)
         if (topics := projected.own_topics(name)) is not None:
@@ -236,20 +241,23 @@ class View:
         self._add_others(how.of)
         self.prepared.add(_MERGED)
         self.connection.execute(f"create schema {_MERGED}")
-        rest, schema = f"select * from {old} where not {_OF_TOUCHED}", _TOUCHED
+        rest, schema = f"select * exclude ({LARGE}) from {old} where not {_OF_TOUCHED}", _TOUCHED
         if self._prepare_behind(old):
             rest, schema = f"{rest} and not {_OF_BEHIND}", _BEHIND
-        self.create(f"{_MERGED}.again", f"select * exclude ({_LARGE}) from ({projected.sql(how.of)})", schema)
+        self.create(f"{_MERGED}.again", f"select * exclude ({LARGE}) from ({projected.sql(how.of)})", schema)
         # All that those runs ever wrote there is among it, so that what is kept of them has no others.
         self.connection.execute(f"create table {_MERGED}.alike as select distinct {how.alike} from {_MERGED}.again")
         is_alike = _alike(how.alike)
         self.connection.execute(
-            f'create view {_MERGED}."{how.of}" as {rest} and {is_alike} union all by name from {_MERGED}.again'
+            f'create table {_MERGED}."{how.of}" as {rest} and {is_alike} union all by name from {_MERGED}.again'
         )
-        self.create(f"{_MERGED}.part", projected.sql(name), _MERGED)
+        self.create(f"{_MERGED}.needed", projected.sql(name), _MERGED)
+        # What is large is carried along by these few alone.
         self.connection.execute(
-            f"update {_MERGED}.part set files = e.files, inputs = case when e.{BUILT} then e.inputs end "
-            f"from {schema}.events e where e.position = part.position and part.files is null"
+            f"create table {_MERGED}.part as from {_MERGED}.needed join ("
+            f"select position, {LARGE} from {old} where position in "
+            f"(select position from {_MERGED}.needed anti join {_MERGED}.again using (position)) union all by name "
+            f"select position, files, case when {BUILT} then inputs end as inputs from {schema}.events where position in (select position from {_MERGED}.again)) using (position)"
         )
         self.connection.execute(
             f'create view main."{name}" as select * from {old} where not {is_alike} '

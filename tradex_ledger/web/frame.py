@@ -17,8 +17,8 @@ from tradex_ledger.audit.draw.icons import icon
 from tradex_ledger.clock import new_token
 from tradex_ledger.domain.day import last_before
 from tradex_ledger.web.at import At, at_of
-from tradex_ledger.web.draw.slider import slider
-from tradex_ledger.web.moments import Moment, moments_of
+from tradex_ledger.web.draw.slider import MOST, slider
+from tradex_ledger.web.moments import Moment, newest
 from tradex_ledger.web.site import Site
 from tradex_ledger.web.tokens import token
 from tradex_ledger.web.within import path_of
@@ -88,7 +88,7 @@ class Frame:
 
     @property
     def _moments(self) -> list[Moment]:
-        return self.site.ask(self.at, "moments", lambda: moments_of(self.site.look, self.at.as_of))
+        return self.site.read(self.at, "moments", lambda reader: newest(reader, MOST))
 
     @property
     def steps(self) -> tuple[int | None, int | None]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from markupsafe import Markup, escape
 
 
 def tag(name: str, *inside: object, **attributes: object) -> Markup:
     """An element. `_` in a name is `-`, one at its end is dropped (`class_`); what is None is left out."""
-    said = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(_text(value))}"'
-        for key, value in attributes.items()
-        if value is not None
-    )
-    within = "".join(map(escape, inside))
+    said = "".join([f' {_name(key)}="{_value(value)}"' for key, value in attributes.items() if value is not None])
+    within = "".join([str(one) if type(one) is Markup else escape(one) for one in inside])
     return Markup(f"<{name}{said}>{within}</{name}>")
 
 
@@ -41,6 +39,16 @@ def picture(
 def cut(said: str, most: int) -> str:
     """Words for a place that has room for so many characters: there, nothing makes a new line."""
     return said if len(said) <= most else f"{said[: most - 1]}…"
+
+
+@cache
+def _name(key: str) -> str:
+    return key.rstrip("_").replace("_", "-")
+
+
+def _value(value: object) -> str:
+    """A page has some ten thousand of these, most of them numbers, in which there is nothing to escape."""
+    return _text(value) if isinstance(value, int | float) else escape(str(value))
 
 
 def _text(value: object) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from tradex_ledger.web.at import At, at_of
-from tradex_ledger.web.draw.slider import slider
+from tradex_ledger.web.draw.slider import MOST, slider
 from tradex_ledger.web.frame import Frame
-from tradex_ledger.web.moments import moments_of
+from tradex_ledger.web.moments import around
 from tradex_ledger.web.within import is_within
 
 
@@ -19,6 +17,7 @@ def moments(request: Request) -> Response:
     frame = Frame.of(request)
     site = frame.site
     now: At = at_of(site.store, None)
-    found = site.ask(now, "moments", lambda: moments_of(site.look, now.as_of))
+    here = frame.at.position
+    found = site.read(now, ("moments", here), lambda reader: around(reader, here, MOST))
     path = request.query_params.get("path", "/")
-    return HTMLResponse(str(slider(found, replace(frame.at), path if is_within(path) else "/")))
+    return HTMLResponse(str(slider(found, frame.at, path if is_within(path) else "/")))
