@@ -47,7 +47,8 @@ class Visit:
         """Somebody who has opened the printed address of the site of a workspace."""
         workspace = Workspace.open(folder, actor=actor, reading=True, clock=Ticking())
         site = Site(
-            workspace=workspace,
+            look=workspace.audit.look,
+            opened=lambda: workspace,
             who=who or Alone(KEY, actor),
             hosts=frozenset({HOST}),
             secret=SECRET,

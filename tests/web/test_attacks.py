@@ -15,6 +15,7 @@ from tests import worlds
 from tests.kit import small
 from tests.kit.lake_folder import root_of
 from tests.kit.visits import HERE, HOST, KEY, Visit
+from tradex_ledger.audit.look import Look
 from tradex_ledger.web import serve as serving
 from tradex_ledger.web.serve import ListenError, Served, serve
 from tradex_ledger.web.site import Many
@@ -202,14 +203,14 @@ def test_a_page_over_files_that_are_gone_tells_of_no_folder(tmp_path: Path):
 
 def test_the_socket_of_a_server_that_died_is_in_nobodys_way(tmp_path: Path):
     """One that somebody listens at is not taken from them."""
-    folder, place = worlds.copied(tmp_path), tmp_path / "s"
+    look, place = Look.open(worlds.copied(tmp_path)), tmp_path / "s"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(place))
     with serving._listening(Served(socket=place, user_header="X-User")) as living:
         assert living.getsockname() == str(place)
         with pytest.raises(ListenError, match="in use"):
-            serve(folder, "maria", Served(socket=place, user_header="X-User"), print)
+            serve(look, "maria", Served(socket=place, user_header="X-User"), print)
     (tmp_path / "file").write_text("somebody's")
     with pytest.raises(ListenError):
-        serve(folder, "maria", Served(socket=tmp_path / "file", user_header="X-User"), print)
+        serve(look, "maria", Served(socket=tmp_path / "file", user_header="X-User"), print)
     assert (tmp_path / "file").read_text() == "somebody's"

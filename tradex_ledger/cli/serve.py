@@ -54,7 +54,7 @@ def serve(
     secret = None if user_secret is None else user_secret.read_text(encoding="utf-8").strip()
     if secret == "":
         raise UsageError(f"{user_secret} holds no secret", mend="write one into it: openssl rand -hex 32 > FILE")
-    with call.open(reading=True) as opened:
-        folder, actor = opened.config.folder, opened.actor
-    served = Served(port=port, socket=socket, user_header=user_header, secret=secret, hosts=hosts)
-    serve(folder, actor, served, lambda address: call.result({"address": address}, lambda show, _: show.line(address)))
+    look, served = call.look(), Served(port=port, socket=socket, user_header=user_header, secret=secret, hosts=hosts)
+    serve(
+        look, call.actor, served, lambda address: call.result({"address": address}, lambda show, _: show.line(address))
+    )

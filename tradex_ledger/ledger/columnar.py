@@ -97,7 +97,7 @@ class Events:
         self._has_table = tail is not None
         self._newer_topics: set[str] | None = None
         self.newer = self._newer()
-        """The events above the position, with the columns of `events` but `data`, in SQL: of the tail, where it has all."""
+        """The events above the position, with the columns of `events` but `data`, in SQL."""
         if tail is not None:
             connection.execute(f"create table ledger_events as from {tail} limit 0")
             rows = f"from {tail} where position <= {upto} and {among('topic', topics) if topics else 'true'}"

@@ -10,7 +10,8 @@ from __future__ import annotations
 from datetime import date
 
 from tradex_ledger.views import projected
-from tradex_ledger.views.view import LARGE, View
+from tradex_ledger.views.parts import LARGE
+from tradex_ledger.views.view import View
 
 CALENDAR = "calendar"
 STALE = "stale_partitions"

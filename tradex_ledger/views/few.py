@@ -18,8 +18,9 @@ from tradex_ledger.ledger.rows import check_some
 from tradex_ledger.ledger.select import read
 from tradex_ledger.paths import sql_text
 from tradex_ledger.views import projected
+from tradex_ledger.views.parts import BUILT
 from tradex_ledger.views.projected import LIFECYCLE
-from tradex_ledger.views.view import BUILT, HISTORY, View
+from tradex_ledger.views.view import HISTORY, View
 
 INPUTS = "asked/partition_inputs"
 _KNOWN = ("dataset.registered", "dataset.logic_versioned", "dataset.files_lost")

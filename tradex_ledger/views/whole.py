@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from tradex_ledger.ledger.columnar import FILES, among
 from tradex_ledger.views import projected
+from tradex_ledger.views.parts import BUILT
 from tradex_ledger.views.projected import LIFECYCLE
-from tradex_ledger.views.view import BUILT, View
+from tradex_ledger.views.view import View
 
 EVENTS = "ledger_events"
 """The table of the events, but for what is large and stands in their entries, too: see `as_events`."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import cache
+from importlib import import_module
 
 from anyio.to_thread import current_default_thread_limiter
 from starlette.applications import Starlette
@@ -20,25 +22,9 @@ from starlette.types import ASGIApp
 
 from tradex_ledger.errors import NotFoundError, TradexError
 from tradex_ledger.web.errors import ForgedFormError, NotLetInError, status_of
+from tradex_ledger.web.forms import body_of
 from tradex_ledger.web.frame import THEME, THEMES, Frame, folder, templates
 from tradex_ledger.web.guard import Guard
-from tradex_ledger.web.pages import (
-    dataset,
-    datasets,
-    day,
-    decide,
-    files,
-    log,
-    look,
-    parts,
-    reversal,
-    run,
-    runs,
-    sign,
-    tables,
-    today,
-)
-from tradex_ledger.web.pages.around import moments
 from tradex_ledger.web.site import Site
 from tradex_ledger.web.within import is_within, number_of, path_of
 
@@ -79,49 +65,79 @@ def make_app(site: Site) -> ASGIApp:
         exception_handlers={TradexError: _refused, HTTPException: _without_page},
     )
     app.state.site = site
+    app.state.has_answered = asyncio.Event()
     return Guard(app, site)
 
 
-PAGES: tuple[tuple[str, Page], ...] = (
-    ("/", today.today),
-    ("/runs", runs.runs),
-    ("/runs/{run_id}", run.run),
-    ("/runs/{run_id}/report.html", files.report),
-    ("/runs/{run_id}/reversal", reversal.reversal),
-    ("/runs/{run_id}/parts", parts.parts),
-    ("/runs/{run_id}/sign", sign.sign),
-    ("/runs/{run_id}/approval.txt", sign.text),
-    ("/datasets", datasets.datasets),
-    ("/datasets/{name}", dataset.dataset),
-    ("/datasets/{name}/{day}", day.day),
-    ("/tables", tables.tables),
-    ("/tables/{name}", tables.table),
-    ("/log", log.log),
-    ("/log/{position}", log.event),
-    ("/moments", moments),
-    ("/metrics", files.metrics),
+PAGES: tuple[tuple[str, str], ...] = (
+    ("/", "today.today"),
+    ("/runs", "runs.runs"),
+    ("/runs/{run_id}", "run.run"),
+    ("/runs/{run_id}/report.html", "files.report"),
+    ("/runs/{run_id}/reversal", "reversal.reversal"),
+    ("/runs/{run_id}/parts", "parts.parts"),
+    ("/runs/{run_id}/sign", "sign.sign"),
+    ("/runs/{run_id}/approval.txt", "sign.text"),
+    ("/datasets", "datasets.datasets"),
+    ("/datasets/{name}", "dataset.dataset"),
+    ("/datasets/{name}/{day}", "day.day"),
+    ("/tables", "tables.tables"),
+    ("/tables/{name}", "tables.table"),
+    ("/log", "log.log"),
+    ("/log/{position}", "log.event"),
+    ("/moments", "around.moments"),
+    ("/metrics", "files.metrics"),
 )
+"""Address and function of each page. A module is loaded once it is asked, or nobody waits: half of a start was that."""
 
 
-def shown(page: Page) -> Handler:
+@cache
+def named(page: str) -> Page:
+    """The function of a page."""
+    module, _, function = page.partition(".")
+    found: Page = getattr(import_module(f"tradex_ledger.web.pages.{module}"), function)
+    return found
+
+
+def load() -> None:
+    """Have all pages at hand."""
+    for _, page in PAGES:
+        named(page)
+
+
+def shown(page: str) -> Handler:
     """A page as what answers its address: it is worked out beside the others, in a thread."""
 
     async def handler(request: Request) -> Response:
         _check_let_in(request)
         with request.app.state.site.now.asking():
-            return await run_in_threadpool(page, request)
+            answer = await run_in_threadpool(lambda: named(page)(request))
+        request.app.state.has_answered.set()
+        return answer
 
     return handler
 
 
 async def decided(request: Request) -> Response:
     """A deed on a run."""
-    return await run_in_threadpool(decide.decide, request, await _form_of(request))
+    return await run_in_threadpool(_decide, request, await _form_of(request))
+
+
+def _decide(request: Request, form: Mapping[str, str]) -> Response:
+    from tradex_ledger.web.pages.decide import decide
+
+    return decide(request, form)
 
 
 async def looked(request: Request) -> Response:
     """A look at the source."""
-    return await run_in_threadpool(look.look, request, await _form_of(request))
+    return await run_in_threadpool(_look, request, await _form_of(request))
+
+
+def _look(request: Request, form: Mapping[str, str]) -> Response:
+    from tradex_ledger.web.pages.look import look
+
+    return look(request, form)
 
 
 async def _form_of(request: Request) -> Mapping[str, str]:
@@ -129,7 +145,7 @@ async def _form_of(request: Request) -> Mapping[str, str]:
     _check_let_in(request)
     try:
         async with asyncio.timeout(SLOWEST_FORM_SECONDS):
-            return await decide.body_of(request)
+            return await body_of(request)
     except TimeoutError:
         raise ForgedFormError(f"it took more than {SLOWEST_FORM_SECONDS} seconds to come") from None
 
@@ -156,13 +172,21 @@ async def theme(request: Request) -> Response:
 async def _following(app: Starlette) -> AsyncIterator[None]:
     site: Site = app.state.site
     current_default_thread_limiter().total_tokens = _AT_ONCE
+    loading = asyncio.create_task(_load_the_rest(app.state.has_answered))
     follower = asyncio.create_task(site.live.follow(site.store.position))
     try:
         yield
     finally:
+        loading.cancel()
         site.live.stopping.set()
         with suppress(TradexError):  # a look that failed as it stopped
             await follower
+
+
+async def _load_the_rest(has_answered: asyncio.Event) -> None:
+    """Behind the first answer, for which somebody waits."""
+    await has_answered.wait()
+    await run_in_threadpool(load)
 
 
 def _check_let_in(request: Request) -> None:

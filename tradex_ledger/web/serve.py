@@ -6,17 +6,24 @@ import contextlib
 import errno
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 
-from tradex_ledger.clock import new_token, utc_now
+from tradex_ledger.audit.look import Look
+from tradex_ledger.clock import login_name, new_token, utc_now
+from tradex_ledger.domain.person import check_actor
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.web.app import make_app
 from tradex_ledger.web.site import Alone, Many, Site
-from tradex_ledger.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tradex_ledger.workspace import Workspace
 
 HERE = "127.0.0.1"
 _LONGEST_END = 5
@@ -61,13 +68,15 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(folder: Path, actor: str, served: Served, say: Callable[[str], None]) -> None:
-    """Serve the workspace in a folder until somebody interrupts it; `say` is told the address first.
+def serve(look: Look, actor: str | None, served: Served, say: Callable[[str], None]) -> None:
+    """Serve a workspace until somebody interrupts it, for an actor (None: by the login name); `say` is told the address
+    first.
 
-    Raises: `ListenError`, and what opening the workspace raises.
+    Raises: `ListenError`, and what `check_actor` raises.
     """
-    with Workspace.open(folder, actor=actor, reading=True) as workspace, contextlib.closing(_listening(served)) as at:
-        site = site_of(workspace, served, _hosts(at, served), open_as=lambda name: Workspace.open(folder, actor=name))
+    who = check_actor(login_name() if actor is None else actor)
+    with contextlib.closing(_listening(served)) as at, ExitStack() as stack:
+        site = site_of(look, who, served, _hosts(at, served), _opener(look.config.folder, who, stack))
         site.live.position = site.store.position()
         say(_address(at, site))
         config = uvicorn.Config(
@@ -90,22 +99,38 @@ def serve(folder: Path, actor: str, served: Served, say: Callable[[str], None]) 
                 served.socket.unlink(missing_ok=True)
 
 
-def site_of(
-    workspace: Workspace,
-    served: Served,
-    hosts: frozenset[str],
-    open_as: Callable[[str], Workspace],
-) -> Site:
+def site_of(look: Look, actor: str, served: Served, hosts: frozenset[str], opened: Callable[[], Workspace]) -> Site:
     """The site of a workspace, with a key and a secret of its own."""
-    alone = Alone(new_token() + new_token(), workspace.actor)
+    folder, alone = look.config.folder, Alone(new_token() + new_token(), actor)
     return Site(
-        workspace=workspace,
+        look=look,
+        opened=opened,
         who=alone if served.user_header is None else Many(served.user_header, served.secret),
         hosts=hosts,
         secret=(new_token() + new_token()).encode(),
         clock=utc_now,
-        open_as=open_as,
+        open_as=lambda name: _workspace(folder, name),
     )
+
+
+def _workspace(folder: Path, actor: str, *, reading: bool = False) -> Workspace:
+    from tradex_ledger.workspace import Workspace
+
+    return Workspace.open(folder, actor=actor, reading=reading)
+
+
+def _opener(folder: Path, actor: str, stack: ExitStack) -> Callable[[], Workspace]:
+    """What opens the workspace, once: to load it takes longer than the first page, which needs nothing of it."""
+    lock = Lock()
+    found: list[Workspace] = []
+
+    def opened() -> Workspace:
+        with lock:
+            if not found:
+                found.append(stack.enter_context(_workspace(folder, actor, reading=True)))
+            return found[0]
+
+    return opened
 
 
 def _listening(served: Served) -> socket.socket:

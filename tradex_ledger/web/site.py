@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from tradex_ledger.audit.look import Look
 from tradex_ledger.audit.reader import Reader
@@ -17,7 +17,9 @@ from tradex_ledger.web.at import At
 from tradex_ledger.web.lenses import Lenses
 from tradex_ledger.web.live import Live
 from tradex_ledger.web.now import Now
-from tradex_ledger.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tradex_ledger.workspace import Workspace
 
 T = TypeVar("T")
 
@@ -40,9 +42,13 @@ class Many:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A workspace as pages. `hosts` are the names that it answers to, `secret` is what forms are bound with."""
+    """A workspace as pages. `hosts` are the names that it answers to, `secret` is what forms are bound with.
 
-    workspace: Workspace
+    `look` is all that most pages ask; `opened` is the workspace itself, which is opened by who first needs it.
+    """
+
+    look: Look
+    opened: Callable[[], Workspace]
     who: Alone | Many
     hosts: frozenset[str]
     secret: bytes
@@ -55,14 +61,14 @@ class Site:
     looking: Lock = field(default_factory=Lock)
 
     @property
-    def name(self) -> str:
-        """What the workspace is called: its folder."""
-        return self.workspace.config.folder.resolve().name
+    def workspace(self) -> Workspace:
+        """The workspace, which is only read here."""
+        return self.opened()
 
     @property
-    def look(self) -> Look:
-        """What is asked."""
-        return self.workspace.audit.look
+    def name(self) -> str:
+        """What the workspace is called: its folder."""
+        return self.look.config.folder.resolve().name
 
     @property
     def store(self) -> Store:

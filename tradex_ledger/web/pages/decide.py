@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -31,8 +30,6 @@ from tradex_ledger.workspace import Workspace
 from tradex_ledger.workspace.approvals import Handed
 from tradex_ledger.workspace.deciding import May
 
-LONGEST_BODY = 65_536
-_FORM = "application/x-www-form-urlencoded"
 _MOVES = ("dataset.published", "dataset.reverted", "dataset.logic_versioned", "dataset.partitions_protected")
 _BESIDE = "status in (select status from lifecycle where is_active) and run_id <> ? order by position desc"
 
@@ -169,22 +166,6 @@ def _moved(site: Site, found: RunDocument) -> Check:
 
 
 # -- the deed
-
-
-async def body_of(request: Request) -> Mapping[str, str]:
-    """The fields of a form. Raises: `ForgedFormError` for what no form of ours sends."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
-        raise ForgedFormError(f"that is no form: {request.headers.get('content-type', '')[:60]!r}")
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LONGEST_BODY:
-            raise ForgedFormError(f"it has more than {LONGEST_BODY} bytes")
-    try:
-        found = parse_qs(body.decode("utf-8"), keep_blank_values=True, strict_parsing=bool(body), max_num_fields=40)
-    except ValueError as error:
-        raise ForgedFormError(f"it cannot be read ({error})") from None
-    return {name: values[-1].replace("\r\n", "\n") for name, values in found.items()}
 
 
 def decide(request: Request, form: Mapping[str, str]) -> Response:
