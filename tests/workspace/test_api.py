@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.kit import small
-from tradex_ledger import workspace as api
 from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.workspace import Workspace
+from tradex_ledger.workspace import opened as api
 from tradex_ledger.workspace.core import Core
 
 ROOMS = (

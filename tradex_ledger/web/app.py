@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import cache
 from importlib import import_module
+from types import ModuleType
 
 from anyio.to_thread import current_default_thread_limiter
 from starlette.applications import Starlette
@@ -99,10 +100,25 @@ def named(page: str) -> Page:
     return found
 
 
-def load() -> None:
-    """Have all pages at hand."""
-    for _, page in PAGES:
-        named(page)
+def load() -> tuple[ModuleType, ...]:
+    """All pages."""
+    from tradex_ledger.web.pages import (
+        around,
+        dataset,
+        datasets,
+        day,
+        files,
+        log,
+        parts,
+        reversal,
+        run,
+        runs,
+        sign,
+        tables,
+        today,
+    )
+
+    return around, dataset, datasets, day, files, log, parts, reversal, run, runs, sign, tables, today
 
 
 def shown(page: str) -> Handler:

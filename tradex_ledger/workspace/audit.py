@@ -111,7 +111,7 @@ class Audit:
             whole = replace(backfill.plan, windows=found.planned)
             needed = approval_of(self.core.policy_to_look, backfill.request, [whole], found.run.requested_by)
             needed = replace(needed, rule=found.run.approved_rule)  # a rule decides at the request, or never
-        return Judgement(edges, found.shares(edges), [*warnings, *self._policy.changes(found.id)], needed)
+        return Judgement(edges, found.shares(edges), [*warnings, *self._policy.changes_of(backfill)], needed)
 
     def _then(self, found: RunDocument, reader: Reader) -> Judgement:
         """The same as of before, by the logic and the policy on record then: no definition of today is asked."""
@@ -124,7 +124,7 @@ class Audit:
             needed = approval_of(self.core.policy_then(upto), backfill.request, [whole], found.run.requested_by)
             needed = replace(needed, rule=found.run.approved_rule)
         hidden = hidden_days(reader, found.planned) if found.status == "PLANNED" else []
-        return Judgement(edges, found.shares(edges), [*hidden, *self._policy.changes(found.id, upto)], needed)
+        return Judgement(edges, found.shares(edges), [*hidden, *self._policy.changes_of(backfill, upto)], needed)
 
     def planned(self, parts: Sequence[Backfill]) -> list[PlanDocument]:
         """Backfills with their plans, as they would be recorded or just were: all parts of a request that was split."""

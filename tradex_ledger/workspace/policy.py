@@ -97,15 +97,20 @@ class Policies:
 
         return policy_document(self.core.ledger, as_of, self.core.config.policy)
 
-    def changes(self, run_id: str, upto: int | None = None) -> list[str]:
+    def changes(self, run_id: str) -> list[str]:
+        """A sentence for each step of a run that was taken under another policy: see `changes_of`; none has one that is
+        no backfill."""
+        run = load_run(self.core.ledger, run_id)
+        return self.changes_of(run) if isinstance(run, Backfill) else []
+
+    def changes_of(self, run: Backfill, upto: int | None = None) -> list[str]:
         """A sentence for each step of a backfill that was taken under another policy than what it is judged by now, or
-        was as of a position.
+        was as of a position; the backfill is as of there.
 
         One that has ended is compared with the policy that it was driven under last.
         """
         record = self.core.record_if_any(upto)
-        run = load_run(self.core.ledger, run_id, upto)
-        if record is None or not isinstance(run, Backfill):
+        if record is None:
             return []
         last = record.digest
         if run.status in ENDED and run.driven_at:
