@@ -17,7 +17,6 @@ from tradex_ledger.domain.day import Day, day_of, iso, span
 from tradex_ledger.domain.differences import ContentsDiffer
 from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.domain.policy import Policy
-from tradex_ledger.driving.contents import compare, told
 from tradex_ledger.errors import RefusedError
 from tradex_ledger.lake.identity import mark_saved, settle
 from tradex_ledger.lake.port import Lake
@@ -169,6 +168,8 @@ def current_again(
 
     Nothing is told where a person accepted this engine's other rows, or of a dataset without a definition.
     """
+    from tradex_ledger.driving.contents import compare, told  # it loads pyarrow, and many only ask whether one can
+
     written = written_by(backfill)
     engine = engine_name(duckdb.__version__)
     with shared_views(ledger.store, resolve(ledger.store, None)) as connection:

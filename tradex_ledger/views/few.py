@@ -76,10 +76,8 @@ def history(view: View, dataset: str, first: date, last: date) -> str:
     view.prepared.add(schema)
     built = f"{BUILT} and dataset = {sql_text(dataset)} and partition between '{first}' and '{last}'"
     view.gather(schema, spans, built)
-    view.connection.execute(
-        f"create view {schema}.events as from main.events where position > {view.above} "
-        f"union all select {WITH_DATA} from {schema}.older"
-    )
+    newer = f"from main.events where position > {view.above} and (not {BUILT} or {built})"
+    _show(view, schema, newer, f"select {WITH_DATA} from {schema}.older")
     if not view.connection.execute(f"select 1 from {schema}.events where {built} limit 1").fetchall():
         # Nothing is: to plan the statement takes most of its time.
         view.connection.execute(f"create table {schema}.{HISTORY} ({projected.columns(HISTORY)})")
@@ -120,11 +118,22 @@ def _gather_inputs(view: View, schema: str, positions: Sequence[int]) -> None:
     of_wanted = f"(dataset, partition) in (select (dataset, partition) from {asked}.wanted)"
     view.gather(schema, _spans(view, f"{asked}.wanted"), f"{BUILT} and {of_wanted}")
     _add_older(view, batches, _batches(view, of_wanted))
-    view.connection.execute(
-        f"create view {schema}.events as from main.events where position > {view.above} or topic in {_KNOWN} "
-        f"union all select {WITH_DATA} from {schema}.older union all select {WITH_DATA} from {batches}.older "
-        f"union all select {WITH_DATA} from {asked}.older where position not in (select position from {schema}.older)"
+    is_asked = f"position in (select position from {asked}.positions)"
+    _show(
+        view,
+        schema,
+        f"from main.events where (position > {view.above} or topic in {_KNOWN}) "
+        f"and (not {BUILT} or {of_wanted} or {is_asked})",
+        f"select {WITH_DATA} from {schema}.older",
+        f"select {WITH_DATA} from {batches}.older",
+        f"select {WITH_DATA} from {asked}.older where position not in (select position from {schema}.older)",
     )
+
+
+def _show(view: View, schema: str, *parts: str) -> None:
+    """Have parts of the events as those of a schema: as a table, since to plan over each of them costs more."""
+    both = " union all ".join(parts)
+    view.connection.execute(f"create table {schema}.events as select * exclude (entry) from ({both})")
 
 
 def _add_older(view: View, schema: str, positions: Sequence[int]) -> None:
