@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from tests.kit.made import definition
+from tests.kit.tree import ROOT
 from tradex_ledger.datasets.definition import DefinitionError
 from tradex_ledger.datasets.fingerprint import columns
 from tradex_ledger.datasets.references import add_references
@@ -51,3 +55,14 @@ def test_what_would_be_lost_or_taken_otherwise_is_refused_with_its_file(text: st
     with pytest.raises(DefinitionError, match=rf"the definition of made .*words\.csv: .*{problem}") as caught:
         columns(made, {"base": [("day", "DATE")]})
     assert caught.value.mend == "mend words.csv"
+
+
+def test_neither_pandas_nor_arrow_is_loaded_for_it():
+    """Half a second of each process that describes or builds, where pandas is installed."""
+    program = (
+        "import sys; from tradex_ledger.datasets.references import add_references as add; "
+        "from tradex_ledger.datasets.statement import connect; "
+        "add(connect(), (('words', 'word\\nup\\n'),), dataset='made'); print({'pandas', 'pyarrow'} & {*sys.modules})"
+    )
+    said = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "set()"

@@ -9,25 +9,23 @@ from collections import Counter
 import duckdb
 
 from tradex_ledger.datasets.definition import DefinitionError
+from tradex_ledger.datasets.statement import quoted
 
 
 def add_references(
     connection: duckdb.DuckDBPyConnection, references: tuple[tuple[str, str], ...], *, dataset: str
 ) -> None:
     """Make each reference CSV a table of text columns, rows in file order. Raises `DefinitionError`."""
-    import pyarrow as pa  # takes longer than all that a command which only reads does
-
     for table, text in references:
         try:
-            names, rows = _read(text)
+            names, columns = _read(text)
         except (ValueError, csv.Error) as error:
             raise DefinitionError(
                 dataset, f"cannot use its reference data {table}.csv: {error}", f"mend {table}.csv"
             ) from None
-        data = pa.table({name: pa.array(values, pa.string()) for name, values in zip(names, rows, strict=True)})
-        connection.register(f"__{table}", data)
-        connection.execute(f'create table "{table}" as from "__{table}"')
-        connection.unregister(f"__{table}")
+        # Not by way of Arrow: where pandas is installed, pyarrow loads it for that, half a second of each process.
+        values = ", ".join(f"unnest(?::varchar[]) as {quoted(name)}" for name in names)
+        connection.execute(f'create table "{table}" as select {values}', columns)
 
 
 def _read(text: str) -> tuple[list[str], list[list[str | None]]]:
