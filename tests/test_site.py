@@ -79,6 +79,22 @@ def test_a_backfill_is_named_as_the_last_that_was_said(tmp_path: Path):
     assert stage.play("echo bf-… 'bf-…^' run-…", 0)[1] == "bf-1m8fhdysrkm2h bf-1m8fhdysrkm2h^ run-1m8fhhtj245xh"
 
 
+def test_pages_that_begin_with_the_same_block_play_it_once_and_each_goes_on_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(played.ROOMS, str(tmp_path))
+    begins = ["echo run-1m8fhhtj245xh >> said; echo run-1m8fhhtj245xh"]
+    for number in range(3):
+        room = played.room()
+        stage = room.begun(begins)
+        assert stage.play("echo more >> said; cat said; echo run-…; pwd", 0)[1].split() == [
+            "run-1m8fhhtj245xh", "more", "run-1m8fhhtj245xh", str(tmp_path / "0" / "at"),
+        ], number  # fmt: skip
+        room.lock.close()
+    with played.room().lock, played.room().lock as other:  # two pages at once are in two rooms
+        assert other.name == str(tmp_path / "1.lock")
+
+
 def test_lines_that_go_on_are_one_command_and_long_answers_are_cut_in_sight():
     assert played.commands(["a \\", "  b", "c"]) == ["a \\\n  b", "c"]
     assert played.short("1\n2\n3", 2) == "1\n2\n… (1 more lines)"

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -65,7 +66,9 @@ def build(out: Path, source: Path) -> int:
         str(out),
     ]
     paths = os.pathsep.join([str(HERE), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return subprocess.run(command, check=False, env={**os.environ, "PYTHONPATH": paths}).returncode
+    with tempfile.TemporaryDirectory(prefix="played-") as rooms:
+        environment = {**os.environ, "PYTHONPATH": paths, "PLAYED_ROOMS": rooms}
+        return subprocess.run(command, check=False, env=environment).returncode
 
 
 if __name__ == "__main__":

@@ -9,14 +9,20 @@ The blocks of a page share one folder and one environment, and run in order. `bf
 that anything above has named, `run-…` the last incremental run. A command that ends otherwise than with 0 fails the
 site, unless the block says `:ends: N`. `:first: N` shows the first lines of what each said, and how many more there
 were; `:quiet:` shows the commands alone, `:hidden:` nothing at all.
+
+A page that begins with a hidden block begins where that block ends: pages that begin with the same one share it.
 """
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
+import json
 import os
 import pty
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,8 +31,9 @@ import termios
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import IO, Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -36,6 +43,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 _NAMED = re.compile(r"\b(bf|run)-[0-9a-z]{13}\b")
 _LAST = re.compile(r"\b(bf|run)-…")
 SECONDS = 300
+ROOMS = "PLAYED_ROOMS"
+"""Names the folder of the stages, for all pages of a site; without it a page has one of its own."""
 
 
 class PlayedError(Exception):
@@ -114,6 +123,51 @@ def stage(folder: Path) -> Stage:
     return Stage(folder / "at")
 
 
+@dataclass
+class Room:
+    """A place for a stage, one page's at a time: the lock goes with the page. A stage is always at the same path then,
+    so that what was played there once is still right where it is laid again."""
+
+    folder: Path
+    lock: IO[str]
+    rooms: object = None
+
+    def empty(self) -> Stage:
+        """A stage on which nothing was played."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir()
+        return stage(self.folder)
+
+    def begun(self, lines: list[str]) -> Stage:
+        """A stage on which a block was played: here once, and laid again for each other page."""
+        kept = self.folder.with_name(f"{self.folder.name}-{hashlib.sha256(repr(lines).encode()).hexdigest()[:16]}")
+        last = kept / "last.json"
+        if not last.exists():
+            made = self.empty()
+            for command in commands(lines):
+                made.play(command, 0)
+            shutil.rmtree(kept, ignore_errors=True)
+            shutil.copytree(self.folder, kept, symlinks=True)
+            last.write_text(json.dumps(made.last), encoding="utf-8")
+            return made
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.copytree(kept, self.folder, symlinks=True, ignore=shutil.ignore_patterns(last.name))
+        return Stage(self.folder / "at", json.loads(last.read_text(encoding="utf-8")))
+
+
+def room() -> Room:
+    """The first room that no other page is in."""
+    own = None if ROOMS in os.environ else tempfile.TemporaryDirectory(prefix="played-")
+    rooms = Path(own.name if own else os.environ[ROOMS])
+    for number in count():
+        lock = (rooms / f"{number}.lock").open("w")
+        with suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return Room(rooms / str(number), lock, own)
+        lock.close()
+    raise AssertionError
+
+
 def commands(lines: list[str]) -> list[str]:
     """The commands of a block: a line each, unless it goes on."""
     found, whole = [], ""
@@ -147,9 +201,14 @@ class Played(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         stages = self.env.temp_data
         if "played" not in stages:
-            room = tempfile.TemporaryDirectory(prefix="played-")
-            stages["played-room"] = room  # gone with the page
-            stages["played"] = stage(Path(room.name))
+            stages["played-room"] = room()  # gone with the page
+            if "hidden" in self.options and not self.options.get("ends"):
+                try:
+                    stages["played"] = stages["played-room"].begun(list(self.content))
+                except PlayedError as error:
+                    raise self.error(str(error)) from None
+                return []
+            stages["played"] = stages["played-room"].empty()
         shown = []
         for command in commands(list(self.content)):
             try:
