@@ -313,6 +313,7 @@ OF_THE_WHOLE = {
     "foreign",
     "golden",
     "kit",
+    "pages",
     "machine",
     "stories",
 }

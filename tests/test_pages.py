@@ -7,19 +7,12 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted(
-    path for path in ROOT.rglob("*.md") if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
-)
-CODE = re.compile(r"^```.*?^```", re.M | re.S)
+from tests.kit.examples import PAGES, prose
+from tests.kit.tree import ROOT
+
 QUOTED = re.compile(r"`[^`\n]*`")
 LINK = re.compile(r"\[[^\]\n]+\]\(([^)\s]+)\)")
 ELSEWHERE = ("https://", "http://", "mailto:")
-
-
-def prose(page: Path) -> str:
-    """A page without its blocks of code."""
-    return CODE.sub("", page.read_text(encoding="utf-8"))
 
 
 def tables(text: str) -> list[list[str]]:

@@ -18,6 +18,7 @@ from jsonschema import Draft202012Validator
 
 from tests.kit import small, story_of_rules, x_platform
 from tests.kit.check import check_everything, read_record
+from tests.kit.examples import blocks, commands, words
 from tests.kit.lake import projection
 from tradex_ledger.domain.base import EVENTS, CreatedEvent, Event
 from tradex_ledger.domain.retraction import Retraction
@@ -447,16 +448,23 @@ def extended(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_projection_is_two_files_and_is_asked_like_any_other(extended: Path, told: Workspace):
-    question = ("query", "--json", "select layer, failures, runs from failure_causes")
+    (block,) = blocks("examples/new_projection/README.md", "sh")
     program = "import sys; from tradex_ledger.cli.signals import start; start()"
-    done = subprocess.run(
-        [sys.executable, "-c", program, "-C", str(told.config.folder), *question],
-        cwd=extended,
-        env={**os.environ, "PYTHONPATH": str(extended)},
-        capture_output=True,
-        check=True,
-    )
-    assert json.loads(done.stdout)["rows"] == [["bronze", 1, 1]] * 2  # two kinds of errors, each once
+    answers = []
+    for command in commands(block.text):
+        done = subprocess.run(
+            [sys.executable, "-c", program, "-C", str(told.config.folder), *words(command)[3:], "--json"],
+            cwd=extended,
+            env={**os.environ, "PYTHONPATH": str(extended)},
+            capture_output=True,
+            check=True,
+        )
+        answers.append(json.loads(done.stdout))
+    now, then = answers
+    named = [[dict(zip(now["columns"], row, strict=True))[name] for name in ("layer", "failures", "runs")]
+             for row in now["rows"]]  # fmt: skip
+    assert named == [["bronze", 1, 1]] * 2  # two kinds of errors, each once
+    assert then["as_of"]["position"] == 120
 
 
 def test_its_contract_is_that_of_its_columns(told: Workspace):

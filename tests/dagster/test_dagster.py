@@ -9,12 +9,15 @@ import pytest
 
 from tests import worlds
 from tests.kit import small
+from tests.kit.examples import assigned, blocks, commands
 from tradex_ledger.driving.fence import DrivenRun
 from tradex_ledger.driving.lease import held
 
 pytest.importorskip("dagster", reason="Dagster is not installed: pip install 'tradex-ledger[dagster]'")
 
 import dagster as dg
+from dagster._cli.dev import dev_command
+from dagster._core.instance.config import dagster_instance_config
 
 from tests.kit.dagster_location import Location
 from tradex_ledger.dagster import build_definitions, defs
@@ -318,3 +321,15 @@ def test_a_definition_that_repeats_its_key_fails_its_check(tmp_path, instance):
     location = Location(ws, instance)
     assert "repeats its key" in failure(location.launch("backfill_gold_metrics", 4, 5))
     assert checks(location, "gold_metrics") == {"key_is_unique": False}
+
+
+def test_what_the_page_says_of_the_instance_and_of_starting_it_is_what_dagster_takes(tmp_path: Path):
+    """Started it is in `test_dagster_dev.py`, by that very line."""
+    (settings,) = blocks("docs/dagster.md", "yaml")
+    (tmp_path / "dagster.yaml").write_text(settings.text, encoding="utf-8")
+    read, _ = dagster_instance_config(str(tmp_path))
+    assert read["run_retries"] == {"enabled": True}
+    (line,) = [line for block in blocks("docs/dagster.md", "sh") for line in commands(block.text)]
+    environment, (_, _, *options) = assigned(line)
+    assert environment.keys() == {"TRADEX_WORKSPACE", "TRADEX_ACTOR"}
+    assert dev_command.make_context("dev", options).params["module_name"] == ("tradex_ledger.dagster",)

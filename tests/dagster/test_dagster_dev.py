@@ -19,24 +19,23 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 
 from tests import worlds
 from tests.kit import small
+from tests.kit.examples import assigned, blocks
 
 pytest.importorskip("dagster_webserver", reason="Dagster is not installed: pip install 'tradex-ledger[dagster]'")
 pytestmark = pytest.mark.soak
 
 SILVER = "silver_social_events"
-INSTANCE = """
-telemetry: {enabled: false}
-run_coordinator:
-  module: dagster.core.run_coordinator
-  class: QueuedRunCoordinator
-  config: {dequeue_interval_seconds: 1}
-concurrency: {pools: {granularity: run}}
-run_monitoring: {enabled: true, poll_interval_seconds: 2, start_timeout_seconds: 120}
-run_retries: {enabled: true, max_retries: 2}
-"""
+SOONER: dict[str, dict[str, Any]] = {
+    "telemetry": {"enabled": False},
+    "run_coordinator": {"config": {"dequeue_interval_seconds": 1}},
+    "run_monitoring": {"poll_interval_seconds": 2, "start_timeout_seconds": 120},
+    "run_retries": {"max_retries": 2},
+}
+"""What a test does not want to wait for, beside the settings of `docs/dagster.md`."""
 LAUNCH = """mutation($params: LaunchBackfillParams!) { launchPartitionBackfill(backfillParams: $params) {
   __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
 STATUS = "query($id: String!) { partitionBackfillOrError(backfillId: $id) { ... on PartitionBackfill { status } } }"
@@ -98,14 +97,18 @@ def page(tmp_path: Path, ws: Path) -> Iterator[Page]:
     """`dagster dev` over the workspace, with what it started ended at the end."""
     home = tmp_path / "home"
     home.mkdir()
-    (home / "dagster.yaml").write_text(INSTANCE)
+    settings = yaml.safe_load(blocks("docs/dagster.md", "yaml")[0].text)
+    for name, more in SOONER.items():
+        settings[name] = {**settings.get(name, {}), **more}
+    (home / "dagster.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    environment, (_, _, *options) = assigned(blocks("docs/dagster.md", "sh")[0].text)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with (tmp_path / "dagster.log").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port), "-m", "tradex_ledger.dagster"],
-            env={**os.environ, "DAGSTER_HOME": str(home), "TRADEX_WORKSPACE": str(ws), "TRADEX_ACTOR": "dagster"},
+            [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port), *options],
+            env={**os.environ, **environment, "DAGSTER_HOME": str(home), "TRADEX_WORKSPACE": str(ws)},
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -1,7 +1,8 @@
 """What another engine finds: run by the Python of an environment that has DuckDB 1.5.5 and its extensions.
 
 It knows nothing of us. It reads one JSON document (`place`: a DuckLake catalog or null, `asks`: a list) and writes one:
-to each ask, {of, table, version?, also?}, how many rows there are, the digest of their multiset, and the columns.
+to each ask, {of, table, version?, also?}, how many rows there are, the digest of their multiset, and the columns. Of
+`statements`, which stand for themselves, how many rows each gives.
 """
 
 from __future__ import annotations
@@ -55,13 +56,16 @@ def main() -> None:
     place = asked.get("place")
     kind = "postgres" if str(place).startswith("postgres:") else "sqlite"
     extensions = ["delta"] if place is None else [f"{kind}_scanner", "ducklake"]
-    connection = connect(*(["httpfs"] if asked.get("s3") else []), *extensions)
+    connection = connect(*(["httpfs"] if asked.get("s3") or asked.get("httpfs") else []), *extensions)
     if reached := asked.get("s3"):
         host = reached["endpoint"].partition("://")[2]
         connection.execute(
             f"create secret (type s3, key_id '{reached['key_id']}', secret '{reached['secret']}', region 'us-east-1', "
             f"endpoint '{host}', url_style 'path', use_ssl false)"
         )
+    if statements := asked.get("statements"):
+        json.dump([len(connection.execute(one).fetchall()) for one in statements], sys.stdout)
+        return
     if place is not None:
         quoted = f"ducklake:{place}".replace("'", "''")
         then = f", snapshot_version {asked['then']}" if asked.get("then") else ""

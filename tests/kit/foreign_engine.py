@@ -64,16 +64,26 @@ def ask(
 ) -> list[Found]:
     """What DuckDB 1.5.5 finds, of a DuckLake catalog (as of a snapshot), or (None) of Delta tables: `duckdb_155.py`;
     the files may be in an object store."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     reached = {"endpoint": objects.endpoint, "key_id": s3.KEY, "secret": s3.SECRET} if objects else None
-    said = json.dumps({"place": place, "asks": asks, "then": then, "s3": reached})
+    found: list[Found] = _answered({"place": place, "asks": asks, "then": then, "s3": reached})
+    return found
+
+
+def rows_of(place: str, statements: list[str]) -> list[int]:
+    """How many rows statements give that attach a catalog, its place, themselves, one after the other."""
+    found: list[int] = _answered({"place": place, "statements": statements, "httpfs": True})
+    return found
+
+
+def _answered(question: dict[str, Any]) -> Any:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    said = json.dumps(question)
     script = str(Path(duckdb_155.__file__))
     ended = subprocess.run(
         [str(python()), script], input=said, capture_output=True, text=True, check=False, env=environment
     )
     assert ended.returncode == 0, ended.stderr
-    found: list[Found] = json.loads(ended.stdout)
-    return found
+    return json.loads(ended.stdout)
 
 
 def ours(workspace: Workspace, dataset: str, position: int) -> Found:

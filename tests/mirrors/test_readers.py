@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.kit import foreign_engine, mirror_checks, mirrored, postgres, small
+from tests.kit import examples, foreign_engine, mirror_checks, mirrored, postgres, small
 from tests.kit.lake_folder import root_of
 from tradex_ledger.config import FILE
 from tradex_ledger.domain.mirrors import DUCKLAKE
@@ -72,6 +72,26 @@ def test_the_whole_lake_is_attached_as_of_a_snapshot(ws: Path):
         names = ("bronze_x_posts", "silver_social_events", "gold_metrics")
         wanted = [foreign_engine.ours(workspace, name, then) for name in names]
     assert foreign_engine.ask(catalog(ws), [{"of": "ducklake", "table": name} for name in names], then) == wanted
+
+
+def test_the_statements_of_the_page_are_answered(ws: Path):
+    with small.reopen(ws) as workspace:
+        late(ws, workspace)
+        *_, first, last = mirrored.positions(ws)
+        rows = sum(answered(workspace, last).values())
+    shared, stored = examples.blocks("docs/mirrors.md", "sql")
+    meant = {
+        "sqlite:mirrors/lake.ducklake": catalog(ws), "gold_signals": "gold_metrics", "245": str(first),
+        "310": str(last), "provider credential_chain": "key_id 'a', secret 'b', region 'c'",
+    }  # fmt: skip
+    texts = [one.text for one in (shared, stored)]
+    for sign, value in meant.items():
+        texts = [text.replace(sign, value) for text in texts]
+    said = [[line.partition(";")[0] for line in text.splitlines()] for text in texts]
+    _, now, then, changed, snapshots, _ = foreign_engine.rows_of(catalog(ws), said[0])
+    assert now == then == rows
+    assert changed > 0 and snapshots > 2
+    foreign_engine.rows_of(catalog(ws), said[1])
 
 
 def test_what_cleans_tables_up_finds_nothing_whatever_it_is_told_to_keep(ws: Path):

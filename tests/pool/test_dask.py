@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 from distributed import Client
+from distributed.cli import dask_scheduler, dask_worker
 
 from examples.new_storage.sqlite_lake import SqliteLake
 from tests import worlds
 from tests.kit import s3, small
 from tests.kit.dask_cluster import DaskProcesses, dask_cluster
 from tests.kit.deadly import DeadlyLake
+from tests.kit.examples import blocks, commands, words
 from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.config import FILE, load_config
 from tradex_ledger.datasets.too_long import TookTooLongError
@@ -355,3 +357,11 @@ def test_two_runs_at_once_share_a_cluster_and_one_worker_is_killed(expected: lis
         for driver in drivers:
             driver.join(120)
     assert [built(ws) for ws in folders] == [expected, expected]
+
+
+def test_the_page_starts_a_cluster_with_options_that_dask_has():
+    (block,) = blocks("docs/compute.md", "sh")
+    (_, _, *scheduler), (_, _, *worker) = map(words, commands(block.text))
+    assert dask_scheduler.main.make_context("scheduler", scheduler).params["port"] == "8786"
+    told = dask_worker.main.make_context("worker", worker).params
+    assert (told["scheduler"], told["nthreads"]) == ("tcp://scheduler.example:8786", 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -12,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.kit import small
+from tests.kit.examples import blocks, commands, words
 from tests.kit.tree import ROOT
 from tradex_ledger.audit.query import query
+from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.sources import registry
 from tradex_ledger.sources.registry import UnknownReaderError
 from tradex_ledger.workspace import Workspace
@@ -62,6 +65,24 @@ def test_a_package_brings_a_reader_and_nothing_here_is_edited(installed: Path, t
             workspace.ledger.store, workspace.core.lake, "select file, line, raw from bronze_sensors__undated"
         )
         assert [tuple(row) for row in undated.rows] == [("a.log", 3, "no sensor")]
+
+
+def test_the_commands_of_its_page_make_it_and_ask_it(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    for name in ("pipeline", "deliveries"):
+        shutil.copytree(EXAMPLE / name, tmp_path / "at" / name)
+    monkeypatch.chdir(tmp_path / "at")
+    (block,) = blocks("examples/new_source/README.md", "sh")
+    install, copied, *rest = commands(block.text)
+    assert install == "pip install ."  # what it does is done: `installed`
+    subprocess.run(["bash", "-c", copied], check=True)
+    for command in rest:
+        assert tradex([*words(command)[1:]]) == 0, capsys.readouterr()
+        if "init" in command:
+            settings = Path("ws", "tradex.toml")
+            settings.write_text(settings.read_text("utf-8").replace("# workers = 2", "workers = 1 #"), "utf-8")
+    assert "22.5" in capsys.readouterr().out
 
 
 def test_without_the_package_the_mend_says_what_is_missing(tmp_path: Path):

@@ -17,11 +17,14 @@ import pytest
 
 from tests import worlds
 from tests.kit import small
+from tests.kit.examples import blocks, commands, words
 from tests.kit.tree import CLI, ROOT
 from tradex_ledger.cli.main import run as cli
 from tradex_ledger.domain.day import Day
 
 BOUND_S = 20
+PAGE = [words(command) for block in blocks("docs/page.md", "sh") for command in commands(block.text)]
+"""What the page's own page says to type: alone, on a port of one's own, behind a proxy."""
 
 
 class Site:
@@ -47,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def site(folder: Path) -> Iterator[Site]:
-    found = Site(folder)
+    found = Site(folder, *PAGE[0][2:])
     yield found
     found.process.kill()
     found.process.communicate()
@@ -153,7 +156,8 @@ def test_a_header_on_a_port_is_refused_without_a_secret(folder: Path, capsys: py
 
 def test_behind_a_socket_the_header_is_believed(folder: Path, tmp_path: Path):
     place = tmp_path / "s"
-    site = Site(folder, "--socket", str(place), "--user-header", "X-Forwarded-User", "--host", "ledger.example")
+    _alone, _port, behind = PAGE
+    site = Site(folder, *(str(place) if word.startswith("/run/") else word for word in behind[2:]))
     try:
         assert stat.S_IMODE(place.stat().st_mode) == 0o660
         assert site.address == f"unix:{place}"
@@ -176,7 +180,8 @@ def test_a_port_that_is_taken_is_told(folder: Path, capsys: pytest.CaptureFixtur
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        assert cli(["-C", str(folder), "serve", "--port", str(taken.getsockname()[1])]) == 6
+        port = str(taken.getsockname()[1])
+        assert cli(["-C", str(folder), *(port if word == "8080" else word for word in PAGE[1][1:])]) == 6
     assert "cannot listen on" in capsys.readouterr().err
 
 
