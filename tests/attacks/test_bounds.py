@@ -18,6 +18,7 @@ import pytest
 from tests.kit import small
 from tests.kit.delivered import batch
 from tests.kit.lake import events, projection
+from tests.kit.tree import ROOT
 from tradex_ledger.cli.main import run as tradex
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.sources import packed, stage
@@ -51,11 +52,13 @@ def peak_mb(code: str, *args: str) -> float:
         "from tradex_ledger.sources import stage, source\n"
         "from tradex_ledger.sources.x_posts import posts, reader, records, schema\n"
     )
-    after = "\nimport resource\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    after = "\nfrom tests.kit.memory import most_mb\nprint(most_mb())"
     taken = []
     for body in ("", code):
         made = [sys.executable, "-c", before + body + after, *args]
-        taken.append(float(subprocess.run(made, capture_output=True, text=True, check=True).stdout.split()[-1]))
+        taken.append(
+            float(subprocess.run(made, capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()[-1])
+        )
     return taken[1] - taken[0]
 
 

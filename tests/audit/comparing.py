@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from tests.benchmarks.bench_diff import differ
+from tests.kit.memory import most_mb
 from tradex_ledger.audit import cuts, diff
 from tradex_ledger.errors import EnvironmentFault
 
@@ -26,7 +27,7 @@ def main(workspace: str, folder: str, rows: str, how: str = "", limit: str = "")
     except EnvironmentFault as error:
         print(json.dumps([error.code, error.message, error.mend]))
         return error.exit_status
-    print(json.dumps([found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+    print(json.dumps([found, most_mb()]))
     return 0
 
 

@@ -21,7 +21,6 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.benchmarks import made_ledger, measure
-from tests.kit import stores
 
 REASON = "X API outage of 3 to 8 March, INC-4211"
 HOW = ("--no-override-state", "--reason", REASON, "--dry-run")
@@ -82,6 +81,8 @@ def made(work: Path, events: int) -> Path:
 
 def measured_beside(work: Path, events: int, times: int) -> None:
     """Ask the same ledger in SQLite and in PostgreSQL by turns, and print what both cost."""
+    from tests.kit import stores  # what this process holds counts for the peaks of those that it starts
+
     here = made(work, events)
     with tempfile.TemporaryDirectory(dir=work) as folder:
         there = shutil.copytree(here, Path(folder) / "workspace", ignore=shutil.ignore_patterns(".cache"))
