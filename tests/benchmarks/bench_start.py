@@ -23,8 +23,8 @@ IMPORTS = (
     "sqlalchemy",
     "eventsourcing.application",
     "rich.table",
-    "tradex_ledger.workspace",
-    "tradex_ledger.workspace, tradex_ledger.audit.look",
+    "tradex_ledger.workspace.opened",
+    "tradex_ledger.workspace.opened, tradex_ledger.audit.look",
 )
 
 
