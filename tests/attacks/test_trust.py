@@ -101,7 +101,7 @@ def test_of_another_users_workspace_ledger_and_lake_are_read_and_nothing_that_it
 ):
     give(ws)
     ran: list[object] = []
-    for place in ("workspace.core", "workspace"):
+    for place in ("workspace.core", "workspace.opened"):
         monkeypatch.setattr(f"tradex_ledger.{place}.load_pipeline", lambda *given: ran.append(given))
     run_id = waiting(tradex)
     for command in (*READING, ["backfill", "show", run_id], ["backfill", "show", run_id, "--json"]):

@@ -31,6 +31,8 @@ def table(text: str) -> tuple[list[str], list[tuple[object, ...]]]:
         ('word\n"a ""b"", c"\n', ["word"], [('a "b", c',)]),
         ("word,weight\n", ["word", "weight"], []),
         ("", ["value"], []),
+        ("a,,b\n1,2,3\n", ["a", "v1", "b"], [("1", "2", "3")]),
+        (",V0\n1,2\n", ["v0", "V0_1"], [("1", "2")]),
     ],
 )
 def test_a_csv_becomes_a_table_of_texts(text: str, names: list[str], rows: list[tuple[object, ...]]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from itertools import count
 
 import duckdb
 
@@ -24,7 +25,7 @@ def add_references(
                 dataset, f"cannot use its reference data {table}.csv: {error}", f"mend {table}.csv"
             ) from None
         # Not by way of Arrow: where pandas is installed, pyarrow loads it for that, half a second of each process.
-        values = ", ".join(f"unnest(?::varchar[]) as {quoted(name)}" for name in names)
+        values = ", ".join(f"unnest(?::varchar[]) as {quoted(name)}" for name in _called(names))
         connection.execute(f'create table "{table}" as select {values}', columns)
 
 
@@ -35,7 +36,7 @@ def _read(text: str) -> tuple[list[str], list[list[str | None]]]:
     """
     lines = csv.reader(io.StringIO(text), strict=True)
     names = next(filter(None, lines), ["value"])
-    twice = next((name for name, count in Counter(map(str.lower, names)).items() if count > 1), None)
+    twice = next((name for name, times in Counter(map(str.lower, names)).items() if times > 1), None)
     if twice is not None:
         raise ValueError(f"it names the column {twice!r} twice")
     rows: list[list[str | None]] = []
@@ -45,3 +46,16 @@ def _read(text: str) -> tuple[list[str], list[list[str | None]]]:
         if row:
             rows.append([*row, *[None] * (len(names) - len(row))])
     return names, [[row[place] for row in rows] for place in range(len(names))]
+
+
+def _called(names: list[str]) -> list[str]:
+    """What the columns are called in statements: one without a name by its place, as definitions have known it."""
+    known: list[str] = []
+    for place, said in enumerate(names):
+        name = again = said.partition("\0")[0] or f"v{place}"
+        for n in count(1):
+            if again.lower() not in map(str.lower, known):
+                break
+            again = f"{name}_{n}"
+        known.append(again)
+    return known
