@@ -7,19 +7,15 @@
 
 from __future__ import annotations
 
+from tradex_ledger.offered import offering
+
 __version__ = "0.1.0"
 
-_WHERE = {
-    "Request": "tradex_ledger.domain.request",
-    "TradexError": "tradex_ledger.errors",
-    "Workspace": "tradex_ledger.workspace",
-}
-
-
-def __getattr__(name: str) -> object:
-    """What the package offers (`__init__.pyi`) is loaded by who asks for it: `tradex --version` asks for nothing."""
-    if name not in _WHERE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(_WHERE[name]), name)
+__getattr__ = offering(
+    __name__,
+    {
+        "Request": "tradex_ledger.domain.request",
+        "TradexError": "tradex_ledger.errors",
+        "Workspace": "tradex_ledger.workspace",
+    },
+)

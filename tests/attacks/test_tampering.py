@@ -16,6 +16,7 @@ from tests.kit import planted, small, tampering
 from tests.kit.lake_folder import root_of
 from tests.kit.tampering import EARLY, Raw, Said, last_planned, names, verify
 from tradex_ledger.audit.look import Look
+from tradex_ledger.cli.main import run
 from tradex_ledger.sealing.checkpoint import parsed, sealed
 from tradex_ledger.sealing.note import ED25519, SignerKey, taken_apart
 from tradex_ledger.verifying import finding
@@ -227,3 +228,19 @@ def test_all_findings_are_counted_and_the_first_of_a_kind_are_told():
     told = list(finding.capped(finding.Finding(kind, "x", file=str(number)) for number, kind in enumerate(kinds)))
     assert len(told) == finding.MOST_OF_A_KIND + 2
     assert (told[-1].detail, sum(one.stands_for for one in told)) == ("7 more of this kind", len(kinds))
+
+
+def test_a_verdict_counts_all_that_it_found(
+    ws: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    with small.reopen(ws) as workspace:
+        files = sorted(root_of(workspace).rglob("*.parquet"))
+    for path in files:
+        path.unlink()
+    whole = verify(ws)
+    monkeypatch.setattr(finding, "MOST_OF_A_KIND", 2)
+    found = verify(ws)
+    assert (found.found, len(found.findings)) == (whole.found, 3)
+    assert whole.found == len(whole.findings) > 3
+    assert run(["-C", str(ws), "audit", "verify"]) == 1
+    assert f"{whole.found} findings" in capsys.readouterr().err

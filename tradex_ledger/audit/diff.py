@@ -11,6 +11,7 @@ from itertools import groupby
 
 import duckdb
 
+from tradex_ledger import slow
 from tradex_ledger.audit.changes import Changes, Sample, Sides, Transition, WhereError, changes, check_where
 from tradex_ledger.audit.cuts import ROWS, WHOLE, pieces, rows_at_a_time
 from tradex_ledger.audit.documents.form import IF_ANY
@@ -205,6 +206,9 @@ class Differ:
         try:
             return self._within(pairs, key, paths, MEMORY)
         except duckdb.OutOfMemoryException:  # of a key that stands for a million rows, or of values of many MB
+            slow.detail(
+                f"{pairs[0].dataset} does not fit into {MEMORY}: it is compared again, with {LAST_MEMORY} of memory"
+            )
             return self._within(pairs, key, paths, LAST_MEMORY)
 
     def _within(self, pairs: Sequence[Pair], key: Key, paths: Sequence[str], memory: str) -> list[Differing]:

@@ -101,9 +101,8 @@ def _check_key(rows: pa.Table, key: tuple[str, ...]) -> None:
     if rows.num_rows < 2:
         return
     repeated = functools.reduce(pc.and_, (_same_as_before(rows[name].combine_chunks()) for name in key))
-    if pc.any(
-        repeated
-    ).as_py():  # looking for the place makes a scalar, for which pyarrow loads pandas where it is there
+    if pc.any(repeated).as_py():
+        # Only now: to look for the place makes a scalar, for which pyarrow loads pandas where it is there.
         found = pc.index(repeated, True).as_py()
         raise RepeatedRowError(", ".join(f"{name} = {rows[name][found].as_py()}" for name in key))
 
