@@ -11,11 +11,9 @@ from tradex_ledger.offered import offering
 
 __version__ = "0.1.0"
 
-__getattr__ = offering(
-    __name__,
-    {
-        "Request": "tradex_ledger.domain.request",
-        "TradexError": "tradex_ledger.errors",
-        "Workspace": "tradex_ledger.workspace",
-    },
-)
+OFFERED = {
+    "Request": "tradex_ledger.domain.request",
+    "TradexError": "tradex_ledger.errors",
+    "Workspace": "tradex_ledger.workspace",
+}
+__getattr__ = offering(__name__, OFFERED)

@@ -139,7 +139,7 @@ def python_page() -> str:
     from tradex_ledger.workspace import Workspace
 
     parts = ["# Python\n", "What `from tradex_ledger import …` gives.\n"]
-    for name in sorted(vars(tradex_ledger)["_WHERE"]):
+    for name in sorted(tradex_ledger.OFFERED):
         thing = getattr(tradex_ledger, name)
         parts.append(f"## {name}\n\n```text\n{inspect.getdoc(thing) or ''}\n```\n")
     parts.append("## The rooms of a workspace\n")
