@@ -36,6 +36,7 @@ from tradex_ledger.sealing.witness import (
     make_witness,
     open_witness,
 )
+from tradex_ledger.workspace import Workspace
 from tradex_ledger.workspace.witness import witness as work
 
 LEDGER = SignerKey(origin_of("0123"), ED25519, bytes(range(32)))
@@ -219,6 +220,13 @@ def asked(ws: Path, known: int, name: str) -> Path:
     return file
 
 
+def judged(workspace: Workspace) -> tuple[int, int | None]:
+    """How many witnesses must have cosigned, and the size of the newest head that holds and that so many have."""
+    verdict = workspace.audit.look.verify(with_lake=False)
+    assert not verdict.findings
+    return verdict.quorum, verdict.cosigned
+
+
 def stale(ws: Path, size: int) -> Path:
     """A request from a size that the witness has gone beyond."""
     with small.reopen(ws) as workspace:
@@ -241,6 +249,7 @@ def test_a_ledger_is_cosigned_by_files_alone_and_what_witnesses_say_counts_outsi
         (own,) = inside.cosigned()
         inside.lay(own._replace(witness="0" * 8), inside.read(own))  # the same one twice is one
         assert newest_cosigned(store, lines_of(store), inside, known, 2) is None
+        assert judged(workspace) == (2, None)
         (inside.folder / own._replace(witness="0" * 8).name).unlink()
         work(bob, first, out=tmp_path / "by-bob")
         workspace.seals.take_in(tmp_path / "by-bob")
@@ -252,6 +261,7 @@ def test_a_ledger_is_cosigned_by_files_alone_and_what_witnesses_say_counts_outsi
         )
         size = found.checkpoint.size
         grow(workspace)
+        assert judged(workspace) == (2, size)
     work(eve, asked(ws, size, "second"), out=tmp_path / "by-eve")
     with pytest.raises(KnowsOtherSizeError):
         work(eve, stale(ws, size))

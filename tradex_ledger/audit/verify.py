@@ -39,6 +39,7 @@ def verify(
             lake,
             kept=list(kept_in((places.inside, *places.outside), files)),
             witnesses=witnesses_of(config.checkpoints.witnesses),
+            quorum=config.checkpoints.quorum,
             since=size,
             from_head=head,
         )
@@ -50,6 +51,8 @@ def verify(
         since=found.since,
         sealed=found.sealed,
         unsealed=found.size - (found.sealed or 0),
+        quorum=config.checkpoints.quorum,
+        cosigned=found.cosigned,
         heads=found.heads,
         files=found.files,
         given_up=found.given_up,

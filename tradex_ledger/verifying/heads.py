@@ -53,19 +53,22 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A head that the ledger signed, and where it is kept."""
+    """A head that the ledger signed, where it is kept, and which of the witnesses have cosigned it."""
 
     checkpoint: Checkpoint
     where: str
+    by: frozenset[VerifierKey] = frozenset()
 
 
 @dataclass(slots=True)
 class Judged:
     """What the heads came to: the size of the newest that holds by the entries, and by the tiles as they are stored;
-    how many were looked at, how many of them were given up with a lost line, and what could not be judged.
+    how many were looked at, how many of them were given up with a lost line, and what could not be judged. `cosigned`
+    is the size of the newest that holds by the entries, and that as many witnesses as must have cosigned.
     """
 
     holds: int | None = None
+    cosigned: int | None = None
     by_tiles: int = 0
     checked: int = 0
     given_up: int = 0
@@ -98,11 +101,12 @@ def _kept(where: str, path: Path) -> Kept:
 class Heads:
     """Heads, held against a ledger that was judged."""
 
-    def __init__(self, store: Store, whole: Whole, witnesses: Sequence[VerifierKey]) -> None:
+    def __init__(self, store: Store, whole: Whole, witnesses: Sequence[VerifierKey], quorum: int = 0) -> None:
         self.said = Judged()
         self._store = store
         self._whole = whole
         self._witnesses = witnesses
+        self._quorum = quorum
         self._keys: dict[tuple[int, int], tuple[VerifierKey, ...]] = {}
 
     def judge(self, kept: Iterable[Kept]) -> Iterator[Finding]:
@@ -133,11 +137,11 @@ class Heads:
         number = lines.number_of(checkpoint.origin)
         if number is None:
             raise NoteError(f"it is of {checkpoint.origin}, and this ledger is {lines.ledger}")
-        opened_checkpoint(note, self._keys_of(lines, number, checkpoint.size), self._witnesses)
+        found = opened_checkpoint(note, self._keys_of(lines, number, checkpoint.size), self._witnesses).opened
         if lines.is_given_up(number, checkpoint.size):
             self.said.given_up += 1
             return None
-        return Head(checkpoint, where)
+        return Head(checkpoint, where, frozenset(key for key in self._witnesses if found.by(key)))
 
     @cached_property
     def _announcements(self) -> list[int]:
@@ -162,6 +166,7 @@ class Heads:
 
     def _against(self, heads: Sequence[Head]) -> Iterator[Finding]:
         whole, said, wrong = self._whole, self.said, 0
+        by: dict[int, frozenset[VerifierKey]] = {}  # each of them has signed the root that is there
         for head in heads:
             size, root = head.checkpoint.size, head.checkpoint.root
             if size > whole.size:
@@ -171,6 +176,9 @@ class Heads:
             own, by_tiles = roots_at(self._store, whole, size)
             if root == own:
                 said.holds = size
+                by[size] = by.get(size, frozenset()) | head.by
+                if 0 < self._quorum <= len(by[size]):
+                    said.cosigned = size
             elif root == by_tiles:
                 said.by_tiles = size
             else:

@@ -27,8 +27,8 @@ from tradex_ledger.verifying.rules import Rules
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What is to be verified: the ledger at a URL, its lake (None: not its files), by so many processes; `kept` are
-    heads of it, which some `witnesses` may have cosigned. Events up to `since` are taken as they lie there; where that
-    is a checkpoint, its root is held against them.
+    heads of it, which `quorum` of some `witnesses` must have cosigned. Events up to `since` are taken as they lie
+    there; where that is a checkpoint, its root is held against them.
     """
 
     store: Store
@@ -36,6 +36,7 @@ class Wanted:
     lake: Lake | None
     kept: Sequence[Kept] = ()
     witnesses: Sequence[VerifierKey] = ()
+    quorum: int = 0
     since: int = 0
     from_head: Checkpoint | None = None
     workers: int | None = None
@@ -44,7 +45,8 @@ class Wanted:
 @dataclass(slots=True)
 class Verdict:
     """What was looked at, what is not right, and what could not be judged. `root` is over the entries that are there;
-    `sealed` is the size of the newest head that holds.
+    `sealed` is the size of the newest head that holds, `cosigned` that of the newest of these that as many witnesses as
+    must have cosigned.
     """
 
     ledger: str
@@ -52,6 +54,7 @@ class Verdict:
     since: int = 0
     root: bytes = b""
     sealed: int | None = None
+    cosigned: int | None = None
     heads: int = 0
     files: int | None = None
     given_up: int = 0
@@ -65,12 +68,12 @@ def verified(wanted: Wanted) -> Verdict:
     verdict = Verdict(wanted.store.ledger, size_of(wanted.store))
     whole = Whole(verdict.size, Earlier(wanted.store, begun_at(min(wanted.since, verdict.size))))
     verdict.since = whole.earlier.upto
-    heads = Heads(wanted.store, whole, wanted.witnesses)
+    heads = Heads(wanted.store, whole, wanted.witnesses, wanted.quorum)
     found = list(capped(joined(_checks(wanted, whole, verdict))))
     found += heads.judge(wanted.kept)
     verdict.findings = [heads.explained(one) for one in found]
     verdict.root = roots_at(wanted.store, whole, whole.size)[0]
-    verdict.sealed, verdict.heads = heads.said.holds, heads.said.checked
+    verdict.sealed, verdict.cosigned, verdict.heads = heads.said.holds, heads.said.cosigned, heads.said.checked
     verdict.unjudged = few([*verdict.unjudged, *heads.said.unjudged])
     return verdict
 

@@ -45,7 +45,8 @@ class VerifyDocument:
 
     `given_up` counts files that nobody expects there any more, `erased` those of them that law wanted rows of gone.
     `since`: events up to there were taken as they lie there. `sealed`: the size of the newest signed head that holds,
-    of the `heads` that were looked at; `unsealed`: the events behind it.
+    of the `heads` that were looked at; `unsealed`: the events behind it. `cosigned`: the size of the newest of them
+    that `quorum` of the witnesses in the settings have cosigned (0: none need to).
     """
 
     ledger: str
@@ -54,6 +55,8 @@ class VerifyDocument:
     since: int
     sealed: int | None
     unsealed: int
+    quorum: int
+    cosigned: int | None
     heads: int
     files: int | None
     given_up: int

@@ -22,6 +22,8 @@ def verdict(show: Show, document: VerifyDocument) -> None:
     files = "" if document.files is None else f", {document.files} files hashed {gone}"
     show.line(f"{document.ledger}: {document.size} events{since}{files}, root {document.root}")
     show.line(f"sealed: {_sealed(document)}")
+    if document.quorum:
+        show.line(f"cosigned: {_cosigned(document)}")
     if document.findings:
         show.note("1 finding" if document.found == 1 else f"{document.found} findings")
     else:
@@ -34,3 +36,10 @@ def _sealed(document: VerifyDocument) -> str:
     if document.sealed is None:
         return "never; what was rewritten as a whole, or cut off, nobody can see"
     return f"up to {document.sealed} by a signed head that holds; {document.unsealed} events since"
+
+
+def _cosigned(document: VerifyDocument) -> str:
+    witnesses = "1 witness" if document.quorum == 1 else f"{document.quorum} witnesses"
+    if document.cosigned is None:
+        return f"never: no head that holds has been cosigned by {witnesses} of the settings"
+    return f"up to {document.cosigned} by {witnesses} or more; {document.size - document.cosigned} events since"
