@@ -13,7 +13,8 @@ one thread over files in a fixed order; in a window of other days the last bits 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -99,9 +100,7 @@ def _build_window(task: WindowTask) -> list[StagedFile]:
         if len(task.days) == 1:
             return _build_one(task)
         staged = _build_fed(task)
-        if task.check_reads:
-            _check_reads(task, staged)
-            _check_alone(task, max(task.days, key=lambda day: _input_bytes(task, day)), staged)
+        return staged if staged is not None else _build_each(task)
     except NotOneSelectError as error:
         raise DefinitionError(task.dataset, f"is not one SELECT statement: {error}") from None
     except (OSError, duckdb.Error) as error:
@@ -109,54 +108,106 @@ def _build_window(task: WindowTask) -> list[StagedFile]:
             span = f"{iso(task.days[0])}..{iso(task.days[-1])}"
             raise DefinitionError(task.dataset, f"fails on {span}: {str(error).splitlines()[0]}") from None
         raise translate(error, f"rebuilding {task}") from error
-    return staged
 
 
 def _build_one(task: WindowTask) -> list[StagedFile]:
-    def build(connection: duckdb.DuckDBPyConnection) -> list[StagedFile]:
-        staged = _run(connection, task, task.days, task.folder)
+    (day,) = task.days
+    with _opened(task, [(task.days, task.folder)]) as sight:
+        staged = sight.build(lambda connection: _run(connection, task, task.days, task.folder))
         if task.check_reads:
-            _compare_orders(connection, task, task.days[0], staged)
-        return staged
-
-    return _shown(task, task.days, task.folder, build)
+            sight.build(lambda connection: _compare_orders(connection, task, day, staged))
+    return staged
 
 
-def _build_fed(task: WindowTask) -> list[StagedFile]:
-    """All days in one statement, each with the rows that it declared; where there is no such plan, one by one."""
+def _build_fed(task: WindowTask) -> list[StagedFile] | None:
+    """All days in one statement, each with the rows that it declared; None: the engine has no such plan."""
     spans = [(g.read.dataset, g.column or task.column, g.read.first, g.read.last) for g in task.inputs]
+    statement = feed.fed(task.sql, task.column, spans)
+    with _opened(task, _sights(task)) as sight:
+        try:
+            staged = sight.build(
+                lambda connection: _run(connection, task, task.days, task.folder, statement, feed.FED),
+            )
+        except feed.REFUSALS:  # where it is the statement's own fault, a day alone says so, too
+            return None
+        _check(task, sight, staged)
+    return staged
 
-    def build(connection: duckdb.DuckDBPyConnection) -> list[StagedFile]:
-        return _run(connection, task, task.days, task.folder, feed.fed(task.sql, task.column, spans), feed.FED)
 
-    try:
-        return _shown(task, task.days, task.folder, build)
-    except feed.REFUSALS:  # where it is the statement's own fault, a day alone says so, too
-        return [file for day in task.days for file in _build_alone(task, day, keep=True)]
+def _build_each(task: WindowTask) -> list[StagedFile]:
+    """The days of a window one by one."""
+    staged = [file for day in task.days for file in _build_alone(task, day, keep=True)]
+    if task.check_reads:
+        with _opened(task, _sights(task)) as sight:  # the one that refused may answer nothing more
+            _check(task, sight, staged)
+    return staged
 
 
-def _shown(task: WindowTask, days: tuple[Day, ...], folder: Path, build: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-    """What is built with a connection that has all that the statement can reach: references, `partitions`, the days
-    that `reads` allows; in time.
+def _check(task: WindowTask, sight: _Sight, staged: list[StagedFile]) -> None:
+    if task.check_reads:
+        _check_reads(task, sight, staged)
+        sight.show(1)
+        sight.build(lambda connection: _compare_orders(connection, task, _fullest(task), staged))
+
+
+def _fullest(task: WindowTask) -> Day:
+    return max(task.days, key=lambda day: _input_bytes(task, day))
+
+
+Shown = tuple[tuple[Day, ...], Path]
+"""Days that a connection shows, and the folder for what is written on the way."""
+
+
+def _sights(task: WindowTask) -> list[Shown]:
+    """All days of a window, and the one that is built once more."""
+    days: list[Shown] = [(task.days, task.folder)]
+    if task.check_reads:
+        days.append(((_fullest(task),), task.folder / f"again-{_fullest(task)}"))
+    return days
+
+
+class _Sight:
+    """A connection that has all that a task's statement can reach: references, `partitions`, and the rows that `reads`
+    allows the days that are shown. To open an engine takes longer than to build a small window.
     """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, task: WindowTask, shown: Sequence[Shown]) -> None:
+        self._connection, self._task = connection, task
+        self._days = [days for days, _ in shown]
+        self._files = [[_files_of(given, days, folder) for given in task.inputs] for days, folder in shown]
+        self.listed = [path for inputs in self._files for paths in inputs for path in paths]
+        for number, given in enumerate(task.inputs):
+            if not all(inputs[number] for inputs in self._files):
+                create_empty(connection, f"__no_{given.read.dataset}", list(given.columns))
+        self.show(0)
+
+    def show(self, number: int) -> None:
+        """Show the days of that number, instead of those before."""
+        self._shown = self._days[number]
+        for given, files in zip(self._task.inputs, self._files[number], strict=True):
+            _create_input(self._connection, given, files)
+        self._connection.execute(
+            f'create or replace table partitions as select unnest($1::date[]) as "{self._task.column}"',
+            [[date_of(day) for day in self._shown]],
+        )
+
+    def build(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """What is built of the days that are shown, in time."""
+        what = f"rebuilding {self._task.dataset} {iso(self._shown[0])}..{iso(self._shown[-1])}"
+        mend = "narrow its statement or window_partitions, or raise task_minutes in tradex.toml"
+        return in_time(self._connection, what, self._task.minutes, mend, lambda: work(self._connection))
+
+
+@contextmanager
+def _opened(task: WindowTask, shown: Sequence[Shown]) -> Iterator[_Sight]:
+    """An engine that reads nothing but what some days of a task may see; the first of them are shown."""
     connection = connect()
     try:
-        limit_resources(connection, folder / "spill", task.memory_mb)
+        limit_resources(connection, shown[0][1] / "spill", task.memory_mb)
         add_references(connection, task.references, dataset=task.dataset)
-        listed = []
-        for given in task.inputs:
-            first, last = later(days[0], given.read.first), later(days[-1], given.read.last)
-            files = _visible(given, first, last, folder)
-            _create_input(connection, given, files)
-            listed += files
-        connection.execute(
-            f'create table partitions as select unnest($1::date[]) as "{task.column}"',
-            [[date_of(day) for day in days]],
-        )
-        confine(connection, listed, spill=spill_of(task.memory_mb), keep=again.SETTINGS)
-        what = f"rebuilding {task.dataset} {iso(days[0])}..{iso(days[-1])}"
-        mend = "narrow its statement or window_partitions, or raise task_minutes in tradex.toml"
-        return in_time(connection, what, task.minutes, mend, lambda: build(connection))
+        sight = _Sight(connection, task, shown)
+        confine(connection, sight.listed, spill=spill_of(task.memory_mb), keep=again.SETTINGS)
+        yield sight
     finally:
         close(connection)
 
@@ -183,41 +234,34 @@ def _run(
         raise OtherDaysError(task.dataset, str(error), task.column) from None
 
 
-def _visible(given: Input, first: Day, last: Day, folder: Path) -> list[str]:
-    """The files that hold the rows of first..last; of Bronze of an older reader, what reading it again gives."""
+def _files_of(given: Input, days: Sequence[Day], folder: Path) -> list[str]:
+    """The files with the rows that those days may see; of Bronze of an older reader, what reading it again gives."""
+    first, last = later(days[0], given.read.first), later(days[-1], given.read.last)
     files = (file for file in given.files if file.holds(first, last))
     return paths_today(files, first, last, folder / f"{given.read.dataset}-again.parquet")
 
 
 def _create_input(connection: duckdb.DuckDBPyConnection, given: Input, files: list[str]) -> None:
-    if not files:
-        empty = f"__no_{given.read.dataset}"
-        create_empty(connection, empty, list(given.columns))
-        connection.execute(f'create view "{given.read.dataset}" as from "{empty}"')
-        return
     columns = ", ".join(quoted(name) for name, _ in given.columns)
-    connection.execute(
-        f'create view "{given.read.dataset}" as select {columns} '
-        f"from read_parquet({file_list(files)}, hive_partitioning = false)"
-    )
+    rows = f"read_parquet({file_list(files)}, hive_partitioning = false)" if files else f'"__no_{given.read.dataset}"'
+    connection.execute(f'create or replace view "{given.read.dataset}" as select {columns} from {rows}')
 
 
 def _build_alone(task: WindowTask, day: Day, *, keep: bool = False) -> list[StagedFile]:
     folder = task.folder / f"alone-{day}"
-    return _shown(task, (day,), folder, lambda connection: _run(connection, task, (day,), folder, keep=keep))
+    with _opened(task, [((day,), folder)]) as sight:
+        return sight.build(lambda connection: _run(connection, task, (day,), folder, keep=keep))
 
 
-def _check_reads(task: WindowTask, staged: list[StagedFile]) -> None:
+def _check_reads(task: WindowTask, sight: _Sight, staged: list[StagedFile]) -> None:
     """Raise `ReadsOutsideWindowError` when a day of a sample comes out otherwise with all of the window in sight."""
     seed = ",".join(file.sha256 for given in task.inputs for file in given.files)
     days, folder = feed.sample(task.days, seed), task.folder / "in-sight"
     sql = feed.only(task.sql, task.column, map(iso, days))
-
-    def build(connection: duckdb.DuckDBPyConnection) -> list[StagedFile]:
-        return _run(connection, task, days, folder, sql, feed.ONLY, keep=False)
-
     try:
-        in_sight = _shown(task, task.days, folder, build)
+        in_sight = sight.build(
+            lambda connection: _run(connection, task, days, folder, sql, feed.ONLY, keep=False),
+        )
     except RepeatedKeyError:
         raise ReadsOutsideWindowError(task.dataset, days[0], task.column) from None
     for day in days:
@@ -230,12 +274,8 @@ def _check_reads(task: WindowTask, staged: list[StagedFile]) -> None:
 
 
 def _check_alone(task: WindowTask, day: Day, built: list[StagedFile]) -> None:
-    _shown(
-        task,
-        (day,),
-        task.folder / f"again-{day}",
-        lambda connection: _compare_orders(connection, task, day, built),
-    )
+    with _opened(task, [((day,), task.folder / f"again-{day}")]) as sight:
+        sight.build(lambda connection: _compare_orders(connection, task, day, built))
 
 
 def _compare_orders(connection: duckdb.DuckDBPyConnection, task: WindowTask, day: Day, built: list[StagedFile]) -> None:

@@ -67,23 +67,30 @@ def of_run(view: View, name: str, run_id: str) -> str:
 
 def history(view: View, dataset: str, first: date, last: date) -> str:
     """Work out the history of some days of a dataset of Silver or Gold; returns the name of the table."""
+    built = f"{BUILT} and dataset = {sql_text(dataset)} and partition between '{first}' and '{last}'"
+    schema = f"asked_{len(view.prepared)}"
     if not view.above:
-        view.add(HISTORY)
-        return HISTORY
+        if view.connection.execute(f"select 1 from events where {built} limit 1").fetchall():
+            view.add(HISTORY)
+            return HISTORY
+        view.prepared.add(schema)
+        view.connection.execute(f"create schema {schema}")
+        return _nothing(view, schema)
     days = f"unnest(generate_series(date '{first}', date '{last}', interval 1 day))::date as partition"
     spans = _spans(view, f"(select {sql_text(dataset)} as dataset, {days})")
-    schema = f"asked_{len(view.prepared)}"
-    view.prepared.add(schema)
-    built = f"{BUILT} and dataset = {sql_text(dataset)} and partition between '{first}' and '{last}'"
     view.gather(schema, spans, built)
     newer = f"from main.events where position > {view.above} and (not {BUILT} or {built})"
     _show(view, schema, newer, f"select {WITH_DATA} from {schema}.older")
     if not view.connection.execute(f"select 1 from {schema}.events where {built} limit 1").fetchall():
-        # Nothing is: to plan the statement takes most of its time.
-        view.connection.execute(f"create table {schema}.{HISTORY} ({projected.columns(HISTORY)})")
-        return f"{schema}.{HISTORY}"
+        return _nothing(view, schema)
     view.add(LIFECYCLE)
     view.create(f"{schema}.{HISTORY}", projected.sql(HISTORY), schema)
+    return f"{schema}.{HISTORY}"
+
+
+def _nothing(view: View, schema: str) -> str:
+    """The history of what was never built: to plan the statement would take most of its time."""
+    view.connection.execute(f"create table {schema}.{HISTORY} ({projected.columns(HISTORY)})")
     return f"{schema}.{HISTORY}"
 
 
