@@ -13,22 +13,18 @@ one thread over files in a fixed order; in a window of other days the last bits 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import duckdb
 
-from tradex_ledger.datasets.definition import DefinitionError, Read
-from tradex_ledger.datasets.fingerprint import create_empty
-from tradex_ledger.datasets.references import add_references
-from tradex_ledger.datasets.sandbox import check_within, close, confine, in_time, spill_of
-from tradex_ledger.datasets.statement import NotOneSelectError, connect, quoted
-from tradex_ledger.domain.day import Day, date_of, iso, later
+from tradex_ledger.datasets.definition import DefinitionError
+from tradex_ledger.datasets.sandbox import check_within
+from tradex_ledger.datasets.statement import NotOneSelectError
+from tradex_ledger.domain.day import Day, iso
 from tradex_ledger.driving import again, feed
 from tradex_ledger.driving.same_rows import first_difference
+from tradex_ledger.driving.sight import Input, Shown, Sight, WindowTask, opened
 from tradex_ledger.driving.window_errors import (
     NotFedError,
     OrderDependentError,
@@ -36,53 +32,15 @@ from tradex_ledger.driving.window_errors import (
     ReadsOutsideWindowError,
     RepeatedKeyError,
 )
-from tradex_ledger.lake.inputs import InputFile, checked, paths_today
+from tradex_ledger.lake.inputs import checked
 from tradex_ledger.lake.storage import StagedFile, translate
 from tradex_ledger.lake.writer import (
     PartitionValueError,
     RepeatedRowError,
-    limit_resources,
     write_days,
 )
-from tradex_ledger.paths import file_list
 
 __all__ = ["Input", "OrderDependentError", "ReadsOutsideWindowError", "RepeatedKeyError", "WindowTask", "build_window"]
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One dataset that is read: its columns (name, DuckDB type) and the files the window may show.
-
-    `column` names the one that holds a row's day; empty: it is called as the window's own.
-    """
-
-    read: Read
-    columns: tuple[tuple[str, str], ...]
-    files: tuple[InputFile, ...]
-    column: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class WindowTask:
-    """Rebuild `days` (ordinals, consecutive) of a dataset into `folder`, which each attempt at it is given anew."""
-
-    dataset: str
-    sql: str
-    column: str
-    key: tuple[str, ...]
-    references: tuple[tuple[str, str], ...]
-    inputs: tuple[Input, ...]
-    days: tuple[Day, ...]
-    check_reads: bool
-    memory_mb: int
-    minutes: float = 360
-    folder: Path = Path()
-
-    def __str__(self) -> str:
-        """What it builds."""
-        return f"{self.dataset} {iso(self.days[0])}..{iso(self.days[-1])}"
 
 
 def build_window(task: WindowTask) -> list[StagedFile]:
@@ -112,22 +70,31 @@ def _build_window(task: WindowTask) -> list[StagedFile]:
 
 def _build_one(task: WindowTask) -> list[StagedFile]:
     (day,) = task.days
-    with _opened(task, [(task.days, task.folder)]) as sight:
+    with opened(task, [(task.days, task.folder)]) as sight:
         staged = sight.build(lambda connection: _run(connection, task, task.days, task.folder))
         if task.check_reads:
             sight.build(lambda connection: _compare_orders(connection, task, day, staged))
     return staged
 
 
+def _sights(task: WindowTask) -> list[Shown]:
+    """All days of a window, and the one that is built once more."""
+    days: list[Shown] = [(task.days, task.folder)]
+    if task.check_reads:
+        days.append(((task.fullest(),), task.folder / f"again-{task.fullest()}"))
+    return days
+
+
 def _build_fed(task: WindowTask) -> list[StagedFile] | None:
     """All days in one statement, each with the rows that it declared; None: the engine has no such plan."""
     spans = [(g.read.dataset, g.column or task.column, g.read.first, g.read.last) for g in task.inputs]
-    statement = feed.fed(task.sql, task.column, spans)
-    with _opened(task, _sights(task)) as sight:
+
+    def build(connection: duckdb.DuckDBPyConnection) -> list[StagedFile]:
+        return _run(connection, task, task.days, task.folder, feed.fed(task.sql, task.column, spans), feed.FED)
+
+    with opened(task, _sights(task)) as sight:
         try:
-            staged = sight.build(
-                lambda connection: _run(connection, task, task.days, task.folder, statement, feed.FED),
-            )
+            staged = sight.build(build)
         except feed.REFUSALS:  # where it is the statement's own fault, a day alone says so, too
             return None
         _check(task, sight, staged)
@@ -138,78 +105,16 @@ def _build_each(task: WindowTask) -> list[StagedFile]:
     """The days of a window one by one."""
     staged = [file for day in task.days for file in _build_alone(task, day, keep=True)]
     if task.check_reads:
-        with _opened(task, _sights(task)) as sight:  # the one that refused may answer nothing more
+        with opened(task, _sights(task)) as sight:  # the one that refused may answer nothing more
             _check(task, sight, staged)
     return staged
 
 
-def _check(task: WindowTask, sight: _Sight, staged: list[StagedFile]) -> None:
+def _check(task: WindowTask, sight: Sight, staged: list[StagedFile]) -> None:
     if task.check_reads:
         _check_reads(task, sight, staged)
         sight.show(1)
-        sight.build(lambda connection: _compare_orders(connection, task, _fullest(task), staged))
-
-
-def _fullest(task: WindowTask) -> Day:
-    return max(task.days, key=lambda day: _input_bytes(task, day))
-
-
-Shown = tuple[tuple[Day, ...], Path]
-"""Days that a connection shows, and the folder for what is written on the way."""
-
-
-def _sights(task: WindowTask) -> list[Shown]:
-    """All days of a window, and the one that is built once more."""
-    days: list[Shown] = [(task.days, task.folder)]
-    if task.check_reads:
-        days.append(((_fullest(task),), task.folder / f"again-{_fullest(task)}"))
-    return days
-
-
-class _Sight:
-    """A connection that has all that a task's statement can reach: references, `partitions`, and the rows that `reads`
-    allows the days that are shown. To open an engine takes longer than to build a small window.
-    """
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, task: WindowTask, shown: Sequence[Shown]) -> None:
-        self._connection, self._task = connection, task
-        self._days = [days for days, _ in shown]
-        self._files = [[_files_of(given, days, folder) for given in task.inputs] for days, folder in shown]
-        self.listed = [path for inputs in self._files for paths in inputs for path in paths]
-        for number, given in enumerate(task.inputs):
-            if not all(inputs[number] for inputs in self._files):
-                create_empty(connection, f"__no_{given.read.dataset}", list(given.columns))
-        self.show(0)
-
-    def show(self, number: int) -> None:
-        """Show the days of that number, instead of those before."""
-        self._shown = self._days[number]
-        for given, files in zip(self._task.inputs, self._files[number], strict=True):
-            _create_input(self._connection, given, files)
-        self._connection.execute(
-            f'create or replace table partitions as select unnest($1::date[]) as "{self._task.column}"',
-            [[date_of(day) for day in self._shown]],
-        )
-
-    def build(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        """What is built of the days that are shown, in time."""
-        what = f"rebuilding {self._task.dataset} {iso(self._shown[0])}..{iso(self._shown[-1])}"
-        mend = "narrow its statement or window_partitions, or raise task_minutes in tradex.toml"
-        return in_time(self._connection, what, self._task.minutes, mend, lambda: work(self._connection))
-
-
-@contextmanager
-def _opened(task: WindowTask, shown: Sequence[Shown]) -> Iterator[_Sight]:
-    """An engine that reads nothing but what some days of a task may see; the first of them are shown."""
-    connection = connect()
-    try:
-        limit_resources(connection, shown[0][1] / "spill", task.memory_mb)
-        add_references(connection, task.references, dataset=task.dataset)
-        sight = _Sight(connection, task, shown)
-        confine(connection, sight.listed, spill=spill_of(task.memory_mb), keep=again.SETTINGS)
-        yield sight
-    finally:
-        close(connection)
+        sight.build(lambda connection: _compare_orders(connection, task, task.fullest(), staged))
 
 
 def _run(
@@ -234,26 +139,13 @@ def _run(
         raise OtherDaysError(task.dataset, str(error), task.column) from None
 
 
-def _files_of(given: Input, days: Sequence[Day], folder: Path) -> list[str]:
-    """The files with the rows that those days may see; of Bronze of an older reader, what reading it again gives."""
-    first, last = later(days[0], given.read.first), later(days[-1], given.read.last)
-    files = (file for file in given.files if file.holds(first, last))
-    return paths_today(files, first, last, folder / f"{given.read.dataset}-again.parquet")
-
-
-def _create_input(connection: duckdb.DuckDBPyConnection, given: Input, files: list[str]) -> None:
-    columns = ", ".join(quoted(name) for name, _ in given.columns)
-    rows = f"read_parquet({file_list(files)}, hive_partitioning = false)" if files else f'"__no_{given.read.dataset}"'
-    connection.execute(f'create or replace view "{given.read.dataset}" as select {columns} from {rows}')
-
-
 def _build_alone(task: WindowTask, day: Day, *, keep: bool = False) -> list[StagedFile]:
     folder = task.folder / f"alone-{day}"
-    with _opened(task, [((day,), folder)]) as sight:
+    with opened(task, [((day,), folder)]) as sight:
         return sight.build(lambda connection: _run(connection, task, (day,), folder, keep=keep))
 
 
-def _check_reads(task: WindowTask, sight: _Sight, staged: list[StagedFile]) -> None:
+def _check_reads(task: WindowTask, sight: Sight, staged: list[StagedFile]) -> None:
     """Raise `ReadsOutsideWindowError` when a day of a sample comes out otherwise with all of the window in sight."""
     seed = ",".join(file.sha256 for given in task.inputs for file in given.files)
     days, folder = feed.sample(task.days, seed), task.folder / "in-sight"
@@ -274,13 +166,13 @@ def _check_reads(task: WindowTask, sight: _Sight, staged: list[StagedFile]) -> N
 
 
 def _check_alone(task: WindowTask, day: Day, built: list[StagedFile]) -> None:
-    with _opened(task, [((day,), task.folder / f"again-{day}")]) as sight:
+    with opened(task, [((day,), task.folder / f"again-{day}")]) as sight:
         sight.build(lambda connection: _compare_orders(connection, task, day, built))
 
 
 def _compare_orders(connection: duckdb.DuckDBPyConnection, task: WindowTask, day: Day, built: list[StagedFile]) -> None:
     """Build a day, which is all that the connection shows, in other orders, and compare."""
-    size = _input_bytes(task, day)
+    size = task.input_bytes(day)
     for order in again.orders(connection, _inputs_with_rows(task, day), size) if size else ():
         other = _run(connection, task, (day,), task.folder / f"{order}-{day}", keep=False)
         difference = _differ(task, built, other, day)
@@ -311,12 +203,3 @@ def _path(files: list[StagedFile], day: Day) -> Path | None:
 
 def _digests(files: list[StagedFile], day: Day) -> list[str]:
     return [file.sha256 for file in files if file.day == day]
-
-
-def _input_bytes(task: WindowTask, day: Day) -> int:
-    return sum(
-        file.bytes
-        for given in task.inputs
-        for file in given.files
-        if day + given.read.first <= file.day <= day + given.read.last
-    )

@@ -70,7 +70,7 @@ def history(view: View, dataset: str, first: date, last: date) -> str:
     built = f"{BUILT} and dataset = {sql_text(dataset)} and partition between '{first}' and '{last}'"
     schema = f"asked_{len(view.prepared)}"
     if not view.above:
-        if view.connection.execute(f"select 1 from events where {built} limit 1").fetchall():
+        if view.connection.execute(f"select 1 from main.events where {built} limit 1").fetchall():
             view.add(HISTORY)
             return HISTORY
         view.prepared.add(schema)
