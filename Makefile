@@ -25,8 +25,9 @@ CHOICE := tests/datasets tests/sources tests/ledger/test_application.py tests/le
 # pip and the builds that it starts hear of pins by the environment; a relative path, since a space would part it.
 pinned = PIP_CONSTRAINT=requirements/$(1).txt PIP_BUILD_CONSTRAINT=requirements/$(1).txt
 unpinned = env -u PIP_CONSTRAINT -u PIP_BUILD_CONSTRAINT
-# A test that stands still for ten minutes is told by its stack and its name, and the others go on.
-pytest = -m pytest -n $(WORKERS) --dist worksteal -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true
+# A test that stands still for ten minutes is told by its stacks, and the others go on (tests/kit/still.py); this is for
+# what keeps even that from looking, and counts the time in which the machine slept, too.
+pytest = -m pytest -n $(WORKERS) --dist worksteal -o faulthandler_timeout=1800 -o faulthandler_exit_on_timeout=true
 pip = -m pip install --quiet --disable-pip-version-check --editable
 install = $(pip) '.[dev,postgres,s3,dask,x,dagster]'
 

@@ -7,13 +7,14 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import worlds
+from tests.kit import still
 from tests.kit.tree import ROOT
 from tradex_ledger import keyed
 
@@ -33,6 +34,34 @@ if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).
 # starts and interrupts would ignore it, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+_WATCH = pytest.StashKey[still.Watch]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Whoever starts the tests says where it is told that one stood still; who runs some for them watches."""
+    if still.FILE not in os.environ:
+        descriptor, os.environ[still.FILE] = tempfile.mkstemp(prefix="stood-still-")
+        os.close(descriptor)
+        config.add_cleanup(lambda: Path(os.environ.pop(still.FILE)).unlink(missing_ok=True))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        config.stash[_WATCH] = still.Watch()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """The next test begins."""
+    if (watch := item.config.stash.get(_WATCH, None)) is not None:
+        watch.begin(item.nodeid)
+    return (yield)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The stacks of what stood still, where the failures are."""
+    if told := Path(os.environ[still.FILE]).read_text(encoding="utf-8", errors="replace"):
+        terminalreporter.section("stood still")
+        terminalreporter.write_line(told)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
