@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
 
 from tests import worlds
+from tests.kit.showing import DOING
 from tests.kit.tree import ROOT
 
 sys.path.insert(0, str(ROOT / "docs" / "site"))
@@ -18,6 +21,15 @@ import played
 from folders import led
 
 TASKS = sorted((ROOT / "docs" / "tasks").glob("*.md"))
+BROUGHT = {
+    "backup": {"ledger backup"},
+    "forced_correction": {"policy key add", "backfill request forced"},
+    "new_logic": {"dataset deprecate"},
+    "other_programs": {"feed send"},
+    "upgrade": {"ledger backup"},
+}
+"""What a person of a story comes to do. Questions may be asked at any time."""
+BLOCK = re.compile(r'<div class="highlight"><pre>(.*?)</pre>', re.S)
 FROM_ELSEWHERE = re.compile(r"""<(?:script|link|img)\b[^>]*\b(?:src|href)="(?:https?:)?//""")
 
 
@@ -44,6 +56,29 @@ def test_the_site_is_made_without_a_warning_and_every_played_block_and_the_noteb
         assert "bf-…" not in "".join(blocks), page
     notebook = (site / "docs" / "researcher.html").read_text("utf-8")
     assert len(re.findall(r'class="cell_output', notebook)) >= 8
+
+
+def deeds(page: str) -> Iterator[tuple[str, bool]]:
+    """Each deed of a page as it is played, and whether the program has named it by then."""
+    said = ""
+    for block in BLOCK.findall(page):
+        for step in re.split(r"^\$ ", unescape(re.sub(r"<[^>]+>", "", block)), flags=re.M)[1:]:
+            lines = step.replace("\\\n", " ").splitlines()
+            words = re.sub(r"^tradex(?: -C \S+)?\s+", "tradex ", lines[0])
+            for deed in DOING:
+                if re.match(rf"tradex {deed}\b", words):
+                    yield deed, f"tradex {deed}" in said
+            said += "\n".join(lines[1:])
+
+
+def test_each_deed_of_a_story_was_named_by_the_program_before_or_is_what_somebody_came_for(site: Path):
+    told = {
+        page.stem: list(deeds((site / "docs" / "tasks" / f"{page.stem}.html").read_text("utf-8"))) for page in TASKS
+    }
+    assert {story: {deed for deed, is_named in found if not is_named} for story, found in told.items()} == {
+        story: BROUGHT.get(story, set()) for story in told
+    }
+    assert sum(is_named for found in told.values() for _, is_named in found) >= 12
 
 
 def test_the_site_takes_nothing_from_another_host(site: Path):

@@ -84,6 +84,8 @@ def _told(show: Show, found: list[Message]) -> None:
             show.line(f"  next: {one.command}")
         else:
             show.line(f"  mended at position {one.cleared_position}")
+    if any(one.state == "open" for one in found):
+        show.note("what is known already is not told again: tradex alerts ack RUN --reason …")
     if not found:
         show.note("nothing that somebody must hear of is open; what was: tradex alerts --all")
 

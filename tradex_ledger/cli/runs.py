@@ -27,10 +27,13 @@ _CLOCK_DOUBTFUL = "clock-doubtful"
 
 
 def report(call: Call, workspace: Workspace, run_id: str) -> None:
-    """Read a run back from the ledger and show it."""
-    from tradex_ledger.cli.layouts.run import whole
+    """Read a run back from the ledger and show it, with what can be done next."""
+    from tradex_ledger.cli.layouts.run import after, whole
 
-    call.result(workspace.audit.run(run_id), whole)
+    document = workspace.audit.run(run_id)
+    call.result(document, whole)
+    if step := after(document):
+        call.show.note(f"next: {step}")
 
 
 @command(_top, "run", example="tradex run\ntradex run --to 2014-02-28")

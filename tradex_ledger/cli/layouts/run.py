@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tradex_ledger.cli.layouts.source import look_facts
 from tradex_ledger.cli.show import Facts, Show
 from tradex_ledger.cli.words import bytes_text, seconds_text, short
+from tradex_ledger.domain.life import ACTIVE
 
 if TYPE_CHECKING:
     from datetime import date
@@ -172,6 +173,16 @@ def shown_shortly(show: Show, document: RunDocument) -> None:
         from tradex_ledger.cli.layouts.effects import effects
 
         effects(show, document.effects)
+
+
+def after(document: RunDocument) -> str | None:
+    """What is done with a run that was driven: it is taken further, or what it changed is looked at; else nothing."""
+    kind, status = document.run.run_kind, document.status
+    if status in ACTIVE:
+        return next_step(document.id, status, kind)
+    if status == "SUCCESS" and kind == "backfill":
+        return f"tradex audit diff {document.id} (what changed); tradex backfill revert takes it back"
+    return None
 
 
 def next_step(run_id: str, status: str, run_kind: str = "backfill") -> str:

@@ -49,6 +49,7 @@ def moved(show: Show, document: MovedDocument) -> None:
 def backup(show: Show, document: BackupDocument) -> None:
     """What was written."""
     show.line(f"{document.file}: {document.events} events, {bytes_text(document.bytes)}, root {document.root}")
+    show.note(f"next, where the ledger is lost: tradex ledger restore {document.file} --reason …")
 
 
 def restored(show: Show, document: RestoredDocument) -> None:

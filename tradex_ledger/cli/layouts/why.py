@@ -13,6 +13,7 @@ from tradex_ledger.cli.stages import folds
 from tradex_ledger.cli.terminal import size_of
 from tradex_ledger.cli.words import short
 from tradex_ledger.domain.day import last_before
+from tradex_ledger.domain.layers import LAYERS
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.why import Behind, Decision, LogicBehind, RunBehind, Version, WhyDocument
@@ -58,6 +59,12 @@ def why(show: Show, document: WhyDocument) -> None:
                 show.line(line, whole=True)
     for text in document.warnings:
         show.warning(text)
+    _hint(show, document)
+
+
+def _hint(show: Show, document: WhyDocument) -> None:
+    if document.layer != LAYERS[0] and not document.row:
+        show.note(f"next: tradex audit reproduce {document.dataset} {document.partition} (builds it again)")
 
 
 def _say(show: Show, text: str, space: str = "", after: str = "") -> None:
