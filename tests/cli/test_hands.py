@@ -16,7 +16,10 @@ import pytest
 from tests import worlds
 from tests.kit import small
 from tests.kit.tree import CLI
+from tradex_ledger.audit.documents.store import GrantsDocument
+from tradex_ledger.cli.layouts.store import grants
 from tradex_ledger.cli.main import run
+from tradex_ledger.cli.show import Show
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
 NEW_SCORING = "spikes start at z = 4, not 3"
@@ -33,6 +36,17 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Works
 def test_an_empty_name_is_nobody_and_not_the_login(workspace: Workspace, capsys: pytest.CaptureFixture[str]):
     assert run(["run", "--as", ""]) == 2
     assert "nothing of it can be seen" in capsys.readouterr().err
+
+
+def test_a_text_of_several_lines_is_shown_as_it_is_to_be_copied(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+):
+    assert run(["dataset", "show", "gold_signals"]) == 0
+    text = (workspace.config.folder / "pipeline" / "gold_signals.sql").read_text("utf-8")
+    assert text in capsys.readouterr().out
+    sql = "create role a;\ngrant select on events to a;\n"
+    grants(Show(as_json=False), GrantsDocument("public", "o", "w", "r", sql, said=False))
+    assert capsys.readouterr().out == sql
 
 
 def test_a_run_twice_on_one_day_has_nothing_to_do(

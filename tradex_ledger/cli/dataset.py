@@ -12,7 +12,7 @@ from tradex_ledger.cli.days import DAY, LAST_DAY
 from tradex_ledger.cli.definitions import diff
 from tradex_ledger.cli.groups import group
 from tradex_ledger.cli.preview import preview
-from tradex_ledger.cli.show import Show, cell
+from tradex_ledger.cli.show import Show
 from tradex_ledger.errors import UsageError
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _whole(show: Show, document: DatasetDocument) -> None:
         show.rows(document.protections, ("first", "last", "reason", "protected_by", "protected_at"), "protected")
     show.line()
     if document.current is None:
-        show.line(cell(document.versions[-1].version.definition))
+        show.lines(document.versions[-1].version.definition)
         return
     rows = document.current.current
     columns = ("partition", "logic_version", "rows", "bytes", "files", "outcome", "run_id", "published_at")

@@ -35,5 +35,4 @@ def metrics(call: Call, file: Path | None) -> None:
     if file is not None:
         laid(text.encode(), file)
         return
-    for line in text.splitlines():
-        call.show.line(line, whole=True)
+    call.show.lines(text)

@@ -46,8 +46,7 @@ def _policy(show: Show, document: PolicyDocument) -> None:
     show.facts({name: getattr(document, name) for name in names})
     if document.text:
         show.line()
-        for line in document.text.splitlines():
-            show.line(line, whole=True)
+        show.lines(document.text)
     if document.digest is None:
         show.note("no policy is on record; take over that of tradex.toml: tradex policy adopt")
     if waits := document.waits:

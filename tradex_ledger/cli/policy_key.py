@@ -94,8 +94,7 @@ def list_(call: Call, allowed_signers: bool, as_of: str | None) -> None:
 
 
 def _allowed(show: Show, found: dict[str, str]) -> None:
-    for line in "".join(found.values()).splitlines():
-        show.line(line, whole=True)
+    show.lines("".join(found.values()))
 
 
 def _keys(show: Show, document: KeysDocument) -> None:

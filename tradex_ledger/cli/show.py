@@ -166,6 +166,11 @@ class Show:
         if not self.as_json and self.output is None:
             self._write(self.out, text, whole=whole)
 
+    def lines(self, text: str) -> None:
+        """A text of several lines, each to be copied as it is."""
+        for line in text.splitlines():
+            self.line(line, whole=True)
+
     def table(
         self, rows: Sequence[Mapping[str, object]], columns: Sequence[str], *, title: str = "", exact: bool = False
     ) -> None:

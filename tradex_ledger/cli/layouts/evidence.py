@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 def proof(show: Show, document: ProofDocument) -> None:
     """The proof, or where it lies."""
     if document.file is None:
-        for line in document.text.splitlines():
-            show.line(line, whole=True)
+        show.lines(document.text)
     else:
         show.line(document.file)
     show.note(f"{document.topic} of {document.stream}, at position {document.position}, {_by(document.checkpoint)}")

@@ -55,7 +55,7 @@ def keys(show: Show, document: KeysDocument) -> None:
 
 def cut(show: Show, document: CutDocument) -> None:
     """The newest head, and where it lies."""
-    _note(show, document.note)
+    show.lines(document.note)
     show.note(f"{'signed' if document.is_new else 'signed before'}: {document.file}")
     for one in document.places:
         if one.problem:
@@ -82,11 +82,6 @@ def witness(show: Show, document: WitnessDocument) -> None:
     show.line(document.key, whole=True)
     show.rows(document.logs, ("origin", "size", "root", "at"), "what it has cosigned")
     if document.note:
-        _note(show, document.note)
+        show.lines(document.note)
     if document.file:
         show.note(f"next, by who keeps the ledger: tradex ledger checkpoint --cosigned {document.file}")
-
-
-def _note(show: Show, note: str) -> None:
-    for line in note.splitlines():
-        show.line(line, whole=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def grants(show: Show, document: GrantsDocument) -> None:
     """The SQL, or that it was said."""
     if not document.said:
-        show.line(document.sql.rstrip(), whole=True)
+        show.lines(document.sql)
         return
     show.facts({"owner": document.owner, "writer": document.writer, "reader": document.reader})
     show.note(f'next: make who logs in a member of one, as in: GRANT "{document.writer}" TO NAME')

@@ -55,8 +55,7 @@ def why(show: Show, document: WhyDocument) -> None:
         if logic.definition is not None:
             show.line()
             show.line(f"-- {logic.dataset}, version {logic.logic_version}")
-            for line in logic.definition.splitlines():
-                show.line(line, whole=True)
+            show.lines(logic.definition)
     for text in document.warnings:
         show.warning(text)
     _hint(show, document)
