@@ -6,6 +6,7 @@ import gc
 import json
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -17,6 +18,7 @@ import pytest
 
 from tests.golden import record
 from tradex_ledger import views
+from tradex_ledger.audit.reader import Reader
 from tradex_ledger.datasets import statement
 from tradex_ledger.errors import BrokenLedgerError
 from tradex_ledger.keyed import Caches
@@ -179,6 +181,38 @@ def test_one_table_is_held_of_fewer_events_than_a_segment_has_and_nothing_of_who
     (rows,) = _tables()
     gc.collect()
     assert rows < 64 and len(views._OPEN) <= before
+
+
+def test_who_is_collected_as_garbage_while_another_is_looked_up_waits_for_nobody(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+):
+    """Garbage is collected wherever something is allocated: also where what is held is locked."""
+    store, answers = made("ws", 200), list[list[Any]]()
+    wanted, leaves = held(store), Store.leaves
+
+    def collecting(self: Store, first: int, last: int) -> bytes | None:
+        if tail._lock.locked():
+            gc.collect()
+        return leaves(self, first, last)
+
+    def ask() -> None:
+        gc.disable()  # until it is in the way
+        left: list[object] = [Reader(store)]  # never closed, and in a circle, as of what has failed
+        left.append(left)
+        del left
+        with monkeypatch.context() as patch:
+            patch.setattr(Store, "leaves", collecting)
+            answers.append(held(store))
+
+    try:
+        asking = threading.Thread(target=ask, daemon=True)  # one that waits for itself cannot be ended
+        asking.start()
+        asking.join(60)
+    finally:
+        gc.enable()
+    assert answers == [wanted]
+    assert held(store) == wanted
+    assert not tail._done
 
 
 def _tables() -> list[int]:

@@ -46,7 +46,8 @@ def read_for_today(folder: Path, patch: pytest.MonkeyPatch) -> tuple[set[str], i
         patched.setattr(view.View, "__init__", begun)
         visit.text("/")
         at = at_of(visit.site.store, None)
-        reader = visit.site.lenses._lens(at.as_of).reader
+        with visit.site.lenses._lens(at.as_of) as lens:
+            reader = lens.reader
         assert reader is not None
         # Of protections all are asked for: each may be of a day that is shown.
         counted = "select count(*) from events where topic not like 'dataset.partitions_%protected'"

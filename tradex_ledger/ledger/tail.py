@@ -9,6 +9,7 @@ asks as of before it reads the ledger.
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -70,6 +71,8 @@ class _Held:
 
 
 _held = _Held()
+_done: deque[_Table] = deque()
+"""Tables, once for each who has read them and is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ class Use:
         if not above < upto < above + segments.EVENTS:
             return None
         with _lock:
+            _let_go(self.connection)
             table = _brought_up(self.connection, store, above, upto, frozenset(topics))
             if table is not None:
                 table.users += 1
@@ -101,14 +105,25 @@ def held(connection: duckdb.DuckDBPyConnection) -> Iterator[Use]:
     try:
         yield use
     finally:
-        with _lock:
-            for table in use.tables:
-                table.users -= 1
-            done = [table for table in _held.before if not table.users]
-            _held.before = [table for table in _held.before if table.users]
-            for old in done:
-                with suppress(duckdb.Error):  # a fatal one: nothing answers any more
-                    connection.execute(f"drop table if exists {old.name}")
+        _done.extend(use.tables)
+        # Never waited for: what nobody closed ends here when it is collected as garbage, in whichever thread, and that
+        # may be the one that holds the lock. Who holds it next lets go of what is done.
+        if _lock.acquire(blocking=False):
+            try:
+                _let_go(connection)
+            finally:
+                _lock.release()
+
+
+def _let_go(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop the tables of before that nobody reads any more."""
+    while _done:
+        _done.popleft().users -= 1
+    unused = [table for table in _held.before if not table.users]
+    _held.before = [table for table in _held.before if table.users]
+    for old in unused:
+        with suppress(duckdb.Error):  # a fatal one: nothing answers any more
+            connection.execute(f"drop table if exists {old.name}")
 
 
 def _brought_up(
