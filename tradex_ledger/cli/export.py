@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from tradex_ledger.cli.cells import plain
 from tradex_ledger.cli.formats import Output, Rows, into, said, text_of, write
-from tradex_ledger.cli.show import plain
 from tradex_ledger.errors import UsageError
 
 if TYPE_CHECKING:

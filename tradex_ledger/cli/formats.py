@@ -23,7 +23,7 @@ from tradex_ledger.errors import ConflictError, EnvironmentFault, UsageError
 if TYPE_CHECKING:
     from pyarrow import Table
 
-    from tradex_ledger.cli.show import Plain
+    from tradex_ledger.cli.cells import Plain
 
 SUFFIXES = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet", ".md": "markdown"}
 _SEPARATORS = {"csv": ",", "tsv": "\t"}

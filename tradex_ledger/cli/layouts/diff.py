@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tradex_ledger.cli.show import Facts, Show, cell
+from tradex_ledger.cli.cells import cell
+from tradex_ledger.cli.show import Facts, Show
 from tradex_ledger.cli.words import short
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tradex_ledger.cli.show import Show, cell
+from tradex_ledger.cli.cells import cell
+from tradex_ledger.cli.show import Show
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.seal import (

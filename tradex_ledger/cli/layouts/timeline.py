@@ -8,8 +8,9 @@ from itertools import pairwise
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
+from tradex_ledger.cli.cells import cell
 from tradex_ledger.cli.pictures import Piece, picture
-from tradex_ledger.cli.show import Show, cell
+from tradex_ledger.cli.show import Show
 from tradex_ledger.cli.terminal import is_unicode
 from tradex_ledger.cli.words import seconds_text, short
 

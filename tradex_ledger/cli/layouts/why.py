@@ -7,8 +7,8 @@ from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from tradex_ledger.cli.cells import cell
 from tradex_ledger.cli.layouts.run import days_text
-from tradex_ledger.cli.show import cell
 from tradex_ledger.cli.stages import folds
 from tradex_ledger.cli.terminal import size_of
 from tradex_ledger.cli.words import short
