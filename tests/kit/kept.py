@@ -41,10 +41,10 @@ def from_zero(store: Store, upto: int) -> Answers:
         return told(connection)
 
 
-def asked(store: Store, upto: int) -> Answers:
-    """The same over what is kept, as whoever asks is told it; what is due is kept first."""
+def asked(store: Store, upto: int, *names: str) -> Answers:
+    """The same over what is kept, or but some, as whoever asks is told it; what is due is kept first."""
     with open_views(store, AsOf(upto, None)) as connection:
-        return told(connection)
+        return told(connection, *names)
 
 
 def files(store: Store) -> list[Path]:
