@@ -19,6 +19,7 @@ from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.ledger.ask import events_of
 from tradex_ledger.planning.base import logic_versions
 from tradex_ledger.planning.catalog import Catalog, Catalogs
+from tradex_ledger.resources import event_topics
 from tradex_ledger.sources.x_posts.reader import XPosts
 
 SILVER = """-- /// dataset
@@ -31,14 +32,17 @@ select day from bronze
 """
 
 
-def test_as_of_every_position_the_kept_catalog_is_the_one_that_is_read_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [8, pytest.param(1, marks=pytest.mark.soak)])
+def test_as_of_every_position_the_kept_catalog_is_the_one_that_is_read_anew(tmp_path: Path, step: int) -> None:
+    """In their order, and some behind those that came later; what an event of any topic may change is among them."""
     small.deliver(tmp_path / "posts")
     with small.create(tmp_path / "ws", f"files:{tmp_path / 'posts'}") as workspace:
         small.tell_everything(workspace, tmp_path / "posts")
         store, versions = workspace.ledger.store, logic_versions(workspace.core.scope().locks())
         last = workspace.ledger.position()
         kept = Catalogs(store)
-        positions = [*range(1, last + 1, 2), last, last // 2, last]
+        first = {event.topic: event.position for event in reversed(events_of(store, event_topics()))}
+        positions = [*sorted({*range(1, last + 1, step), *first.values()}), last, last // 2, last]
         for position in positions:
             assert kept.at(position, versions) == Catalogs(store).at(position, versions), position
         other = dict.fromkeys(versions, 2)
