@@ -22,7 +22,7 @@ from tradex_ledger.ledger.leases import Leases
 from tradex_ledger.pipelines.x.demo.posts import deliver_days, write_month
 from tradex_ledger.workspace import Workspace
 
-N_DAYS, POSTS_A_DAY = 5, 12
+N_DAYS, POSTS_A_DAY = 4, 8
 OUTAGE = lakes.days(1, 1)
 OTHER = {"incremental": "backfill", "backfill": "incremental"}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from tests import worlds
 from tests.crash import lakes
 from tests.kit.check import check_everything, read_record
 from tests.kit.contents import contents, published, with_rows
@@ -22,7 +23,7 @@ from tradex_ledger.pipelines.x.demo.posts import deliver_days, write_month
 from tradex_ledger.views import resolve, shared_views
 from tradex_ledger.workspace import Workspace
 
-N_DAYS, POSTS_A_DAY = 18, 40
+N_DAYS, POSTS_A_DAY = 18, 20
 MADE = (lakes.SEED, lakes.START, N_DAYS, POSTS_A_DAY)
 
 # (days whose files came late, where the cursor then stands, the days that incremental runs add meanwhile)
@@ -55,6 +56,12 @@ def stale(workspace: Workspace) -> list[dict[str, object]]:
         return rows(views, "stale_partitions")
 
 
+def thin(folder: Path) -> str:
+    """A pipeline of one dataset a layer for a workspace to come: what is built of Gold is built as Gold is."""
+    worlds.define(folder / "pipeline", without=worlds.GOLD_OF_GOLD)
+    return "pipeline"
+
+
 @pytest.mark.norm("N2")
 @pytest.mark.norm("N23")
 @pytest.mark.norm("N39")
@@ -64,7 +71,7 @@ def test_a_backfill_and_incremental_runs_at_once_lose_nothing_and_double_nothing
     for first, last, *_ in ROUNDS:
         for number in range(first, last + 1):
             (source / f"{lakes.day(number)}.jsonl.gz").unlink()
-    lakes.create(folder, source, workers=1, window_partitions=4)
+    lakes.create(folder, source, workers=1, window_partitions=4, pipeline=thin(folder))
     changes = []
     for number, (first, last, cursor, until) in enumerate(ROUNDS):
         gate = tmp_path / f"gate-{number}"
@@ -88,7 +95,7 @@ def test_a_backfill_and_incremental_runs_at_once_lose_nothing_and_double_nothing
             changes.append(interleaved(workspace, backfill, before))
     assert max(changes) >= 4, f"they hardly met: {changes}"
 
-    lakes.create(tmp_path / "scratch", source, workers=1, window_partitions=100)
+    lakes.create(tmp_path / "scratch", source, workers=1, window_partitions=100, pipeline=thin(tmp_path / "scratch"))
     with Workspace.open(tmp_path / "scratch") as scratch, Workspace.open(folder) as workspace:
         scratch.incremental.run(last=lakes.day(ROUNDS[-1][3][-1] - 1))
         # Where a post came twice, the lake keeps the line that it met first: only the name of the file may differ.
