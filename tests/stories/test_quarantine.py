@@ -40,7 +40,6 @@ DAY = "2024-01-03"
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
     with retracting.created(tmp_path) as made:
-        made.incremental.run(last=small.day(7))
         yield made
 
 

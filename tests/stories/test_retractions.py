@@ -56,7 +56,6 @@ def test_the_example_is_the_built_in_pipeline_and_what_leaves_posts_out():
 @pytest.mark.norm("N6")
 @pytest.mark.norm("N16")
 def test_a_retracted_post_is_left_out_from_the_next_run_on_and_bronze_keeps_it(workspace: Workspace):
-    workspace.incremental.run(last=small.day(7))
     sql = "select post_id, count(*) from silver_social_events where event_date = '2024-01-03' group by 1 order by 1"
     before = workspace.query(sql).rows
     position = workspace.ledger.position()
@@ -115,7 +114,6 @@ def test_what_is_no_notice_is_rejected(line: bytes):
 
 
 def test_a_person_retracts_a_post_and_the_ledger_says_who_why_and_which(workspace: Workspace):
-    workspace.incremental.run(last=small.day(7))
     (gone,) = workspace.query("select min(post_id) from silver_social_events").rows[0]
     told = retract(workspace, [str(gone)], reason="its author asked for it, LEGAL-17")
     (event,) = [entry for entry in workspace.events() if entry.topic == "retraction.told"]
@@ -130,7 +128,6 @@ def test_a_person_retracts_a_post_and_the_ledger_says_who_why_and_which(workspac
 
 
 def test_a_compliance_job_of_the_platform_retracts_what_is_gone_there(workspace: Workspace):
-    workspace.incremental.run(last=small.day(7))
     posts = [str(post_id) for (post_id,) in workspace.query("select distinct post_id from bronze_x_posts").rows]
     with x_platform.platform() as platform:
         platform.posts = {post_id: x_platform.held(1) for post_id in posts[2:]}
@@ -145,7 +142,6 @@ def test_a_compliance_job_of_the_platform_retracts_what_is_gone_there(workspace:
 
 
 def test_days_without_posts_are_no_question_and_days_in_the_wrong_order_a_mistake(workspace: Workspace):
-    workspace.incremental.run(last=small.day(7))
     with x_platform.platform() as platform:
         assert check(workspace, date(2023, 1, 1), date(2023, 1, 2)) == Checked(0, None)
         with pytest.raises(RangeError):
@@ -154,7 +150,6 @@ def test_days_without_posts_are_no_question_and_days_in_the_wrong_order_a_mistak
 
 
 def test_a_notice_about_a_post_that_nobody_asked_about_is_none(workspace: Workspace):
-    workspace.incremental.run(last=small.day(7))
     stranger = {"id": ID, "action": "delete", "redacted_at": "2024-01-09T08:00:00.000Z", "reason": "deleted"}
     with x_platform.platform() as platform, pytest.MonkeyPatch.context() as patch:
         patch.setattr(Jobs, "notices", lambda *_: orjson.dumps(stranger))
