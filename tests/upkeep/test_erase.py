@@ -43,7 +43,7 @@ TEXTS = f"select count(*) from {BRONZE} where contains(payload, ?)"
 @pytest.fixture
 def ws(tmp_path: Path) -> Path:
     """A week of posts, run; two persons may erase."""
-    return worlds.copied(tmp_path, may_erase=BOTH)
+    return worlds.copied(tmp_path, thin=True, may_erase=BOTH)
 
 
 def posts(workspace: Workspace, day: int = 3) -> list[str]:
@@ -145,7 +145,8 @@ def test_what_is_on_record_names_the_post_by_a_digest_and_nothing_of_its_text(ws
 
 @pytest.mark.norm("N7")
 @pytest.mark.norm("N39")
-def test_what_was_built_upon_it_is_stale_and_the_next_backfill_gives_what_never_had_the_post(ws: Path, tmp_path: Path):
+def test_what_was_built_upon_it_is_stale_and_the_next_backfill_gives_what_never_had_the_post(tmp_path: Path):
+    ws = worlds.copied(tmp_path, may_erase=BOTH)
     with small.reopen(ws) as workspace:
         post = posts(workspace)[0]
     erased(ws, post)

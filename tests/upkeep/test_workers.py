@@ -28,7 +28,7 @@ from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.workspace import Workspace
 
 DAYS = 14
-DOWN_SECONDS = 8.0
+DOWN_SECONDS = 1.0
 DATASETS = ("gold_signals", "gold_baselines", "gold_metrics", "silver_social_events")
 
 
