@@ -552,7 +552,7 @@ def expected(batches: list[list[dict[str, Any]]]) -> list[Row]:
         ).fetchall()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(n, marks=pytest.mark.soak) for n in range(2, 10))])
 def test_whatever_is_delivered_each_version_of_a_post_stands_once_on_the_day_of_its_post(
     tmp_path: Path, source: Path, seed: int
 ):

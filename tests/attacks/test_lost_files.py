@@ -134,8 +134,17 @@ def test_what_turned_up_before_it_was_confirmed_is_not_lost(workspace: Workspace
 # -- Silver and Gold
 
 
-@pytest.mark.parametrize("dataset", ["silver_social_events", "gold_metrics", "gold_signals"])
-@pytest.mark.parametrize("how", [Path.unlink, damage])
+@pytest.mark.parametrize(
+    ("dataset", "how"),
+    [
+        ("silver_social_events", Path.unlink),
+        ("gold_metrics", damage),
+        ("gold_signals", Path.unlink),
+        pytest.param("silver_social_events", damage, marks=pytest.mark.soak),
+        pytest.param("gold_metrics", Path.unlink, marks=pytest.mark.soak),
+        pytest.param("gold_signals", damage, marks=pytest.mark.soak),
+    ],
+)
 def test_a_lost_day_is_built_again_by_an_ordinary_backfill(workspace: Workspace, dataset: str, how: Any):
     before, file = with_rows(contents(workspace)), the_file(workspace, dataset)
     how(file)
