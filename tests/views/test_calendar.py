@@ -32,6 +32,8 @@ from tradex_ledger.workspace import Workspace
 BRONZE, SILVER, METRICS = "bronze_x_posts", "silver_social_events", "gold_metrics"
 GOLDEN = Path(record.__file__).parent
 NOW = datetime(2024, 2, 1, 12, tzinfo=UTC)
+FIRST = 1
+"""The first position: what is there when nothing has happened yet."""
 
 
 @dataclass
@@ -278,20 +280,33 @@ def some(connection: Any, first: date, last: date) -> list[tuple[Any, ...]]:
     return found
 
 
+@pytest.fixture(scope="module")
+def all_days(story: Story, rules: Store) -> dict[str, dict[int, list[tuple[Any, ...]]]]:
+    """The whole calendar of each, by position: as of now, and as of some before."""
+    found: dict[str, dict[int, list[tuple[Any, ...]]]] = {"story": {}, "rules": {}}
+    for of, store in ("story", _opened(story)), ("rules", rules):
+        dice = random.Random(of)
+        for upto in {FIRST, store.position(), *(dice.randrange(20, store.position()) for _ in range(3))}:
+            with open_view(store, upto, None).connection as connection:
+                days = {one.day for one in CALENDAR.read(connection)}
+                found[of][upto] = connection.execute("select * from calendar order by all").fetchall()
+                assert {row[4] for row in found[of][upto]} == days
+        assert len(found[of][store.position()]) > len(found[of][FIRST])
+    return found
+
+
 @pytest.mark.parametrize("events", [None, 16, 64])
 @pytest.mark.parametrize("of", ["story", "rules"])
 def test_some_days_are_as_they_are_among_all_whatever_is_kept(
     of: str, events: int | None, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ):
     asked = request.getfixturevalue(of)
-    store, dice = asked if isinstance(asked, Store) else _opened(asked), random.Random(events)
-    for upto in {store.position(), *(dice.randrange(20, store.position()) for _ in range(4))}:
-        with open_view(store, upto, None).connection as connection:
-            days = sorted({one.day for one in CALENDAR.read(connection)})
-            first, last = sorted(dice.choices(days, k=2)) if days else (day(1), day(2))
-            where = f"select * from calendar where day between '{first}' and '{last}' order by all"
-            expected = connection.execute(where).fetchall()
-            assert bool(expected) == bool(days)
+    store = asked if isinstance(asked, Store) else _opened(asked)
+    for upto, among_all in request.getfixturevalue("all_days")[of].items():
+        dice = random.Random(f"{events} {upto}")
+        days = sorted({row[4] for row in among_all})
+        first, last = sorted(dice.choices(days, k=2)) if days else (day(1), day(2))
+        expected = [row for row in among_all if first <= row[4] <= last]
         if events is not None:
             make_small(monkeypatch, events)
         with open_views(store, AsOf(upto, None)) as connection:
