@@ -67,7 +67,7 @@ def modules() -> Path:
         pytest.skip("no Node.js with npm: apt-get install nodejs npm")
 
     def install(folder: Path) -> None:
-        options = ["--ignore-scripts", "--no-fund", "--no-audit", "--prefix", str(folder)]
+        options = ["--ignore-scripts", "--no-fund", "--no-audit", "--prefer-offline", "--prefix", str(folder)]
         fine, said = ran(["npm", "install", *options, SIGSTORE])
         if not fine:
             pytest.skip(f"npm does not bring {SIGSTORE}: {said.strip().splitlines()[-1]}")
