@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 import pytest
 from jsonschema import Draft202012Validator
 
+from tests import worlds
 from tests.kit import small, story_of_rules, x_platform
 from tests.kit.check import check_everything, read_record
 from tests.kit.examples import blocks, commands, words
@@ -204,13 +205,16 @@ def test_a_schema_is_strict_and_says_what_each_field_means(name: str):
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    """A small workspace in which each kind of event of an ordinary day happened."""
-    folder = tmp_path_factory.mktemp("told")
-    source = folder / "posts"
-    small.deliver(source)
-    with small.create(folder / "ws", f"files:{source}") as workspace:
-        small.tell_everything(workspace, source)
+def told() -> Iterator[Workspace]:
+    """A small workspace in which each kind of event of an ordinary day happened; it is looked at only."""
+
+    def tell(folder: Path) -> None:
+        source = folder / "posts"
+        small.deliver(source)
+        with small.create(folder / "ws", f"files:{source}") as workspace:
+            small.tell_everything(workspace, source)
+
+    with small.reopen(worlds.made("ordinary", tell) / "ws") as workspace:
         yield workspace
 
 
@@ -220,10 +224,10 @@ def entries(told: Workspace) -> list[Entry]:
 
 
 @pytest.fixture(scope="module")
-def ruled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+def ruled() -> Iterator[Workspace]:
     """Another, in which the operating rules did what they do."""
-    folder = tmp_path_factory.mktemp("ruled")
-    with story_of_rules.tell(folder / "ws", folder / "posts") as workspace:
+    folder = worlds.made("ruled", lambda folder: story_of_rules.tell(folder / "ws", folder / "posts").close())
+    with story_of_rules.used_by(folder / "ws", "ana", days=13) as workspace:
         yield workspace
 
 

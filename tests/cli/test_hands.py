@@ -50,8 +50,10 @@ def test_a_text_of_several_lines_is_shown_as_it_is_to_be_copied(
 
 
 def test_a_run_twice_on_one_day_has_nothing_to_do(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setenv("TRADEX_WORKSPACE", str(worlds.copied(tmp_path, until=6, thin=True)))
+    monkeypatch.setenv("TRADEX_ACTOR", "ana")
     monkeypatch.setattr("tradex_ledger.clock.utc_now", small.Ticking(datetime(2024, 2, 20, tzinfo=UTC)))
     assert run(["run", "--yes"]) == 3, "weeks after the last event, somebody is to say that it is this late"
     assert "--clock-is-right" in capsys.readouterr().err
@@ -82,9 +84,10 @@ def test_ctrl_c_inside_the_database_is_a_ctrl_c(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_released_incremental_run_is_taken_up_by_run(
-    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    ws = worlds.copied(tmp_path / "more", days=42, until=None)
+    monkeypatch.setenv("TRADEX_ACTOR", "ana")
+    ws = worlds.copied(tmp_path / "more", days=42, until=None, thin=True)
     clock = small.Ticking(datetime(2024, 2, 20, tzinfo=UTC))
     with Workspace.open(ws, actor="ana", clock=clock) as w:
         w.incremental.run(last=date(2024, 2, 10))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests import worlds
 from tests.kit import s3, small
 from tests.kit.faults import Crash
 from tests.kit.s3_proxy import Fault, proxied
@@ -33,7 +35,7 @@ from tradex_ledger.lake.s3_store import SECONDS
 from tradex_ledger.upkeep.gc import find_unreferenced
 from tradex_ledger.workspace import Workspace
 
-DATASETS = ("silver_social_events", "gold_metrics", "gold_baselines", "gold_signals")
+DATASETS = ("silver_social_events", "gold_metrics", *worlds.GOLD_OF_GOLD)
 
 
 @pytest.fixture
@@ -42,20 +44,22 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     s3.moto().use(monkeypatch)
     monkeypatch.setenv(keyed.CACHE_HOME, str(tmp_path / "cache"))
     small.deliver(tmp_path / "posts", days=3, posts_per_day=4)
+    worlds.define(tmp_path / "pipeline", without=worlds.GOLD_OF_GOLD)
     return tmp_path
 
 
 def create(home: Path, name: str, lake: str) -> Workspace:
-    """A workspace that works in this very process."""
-    Workspace.create(home / name, source=f"files:{home / 'posts'}", lake=lake, start=small.day(1), actor="ana").close()
+    """A workspace that works in this very process; what is built of Gold is laid in a store as Gold is."""
+    made = {"source": f"files:{home / 'posts'}", "lake": lake, "pipeline": str(home / "pipeline")}
+    Workspace.create(home / name, start=small.day(1), actor="ana", **made).close()
     settings = home / name / FILE
     settings.write_text(settings.read_text().replace("[workspace]", "[workspace]\nworkers = 1", 1))
     return small.reopen(home / name)
 
 
 def rows(workspace: Workspace) -> dict[str, list[Any]]:
-    store = workspace.ledger.store
-    return {name: query(store, workspace.core.lake, f"select * from {name} order by all").rows for name in DATASETS}
+    store, names = workspace.ledger.store, workspace.core.pipeline.definitions.keys() & {*DATASETS}
+    return {name: query(store, workspace.core.lake, f"select * from {name} order by all").rows for name in names}
 
 
 def test_a_lake_belongs_to_one_ledger_and_none_lies_in_another(home: Path):
@@ -135,6 +139,8 @@ def test_a_run_that_dies_right_before_or_after_a_placing_resumes_to_the_same_row
 
 @pytest.mark.soak
 def test_a_run_that_dies_at_any_placing_resumes_to_the_same_rows(home: Path, monkeypatch: pytest.MonkeyPatch):
+    shutil.rmtree(home / "pipeline")
+    worlds.define(home / "pipeline")
     for persisted in (False, True):
         at = 1
         while kill_and_resume(home, monkeypatch, at=at, persisted=persisted):
