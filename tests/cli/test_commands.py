@@ -14,6 +14,7 @@ import click
 import pytest
 
 from tests import worlds
+from tests.kit import demo
 from tests.kit.tree import ROOT
 from tradex_ledger.cli.commands import COMMANDS
 from tradex_ledger.cli.main import cli, run
@@ -305,12 +306,10 @@ def test_the_list_of_commands_in_the_help_is_complete() -> None:
         assert cli.get_command(click.Context(cli), name) is not None
 
 
-def test_the_demo_tells_its_story_and_leaves_a_workspace(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert run(["demo", "--json"]) == 0
-    steps = json.loads(capsys.readouterr().out)["steps"]
+def test_the_demo_tells_its_story_and_leaves_a_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = demo.told()
+    monkeypatch.chdir(folder)
+    steps = json.loads((folder / "told.json").read_text("utf-8"))["steps"]
     titles = [step["title"] for step in steps]
     assert titles[-1] == "What to try next"
     before, after, as_of = (s["rows"] for s in steps if "gold_signals where date between" in s["command"])
