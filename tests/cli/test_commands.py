@@ -14,7 +14,7 @@ import click
 import pytest
 
 from tests import worlds
-from tests.kit import demo
+from tests.cli import told_demo
 from tests.kit.tree import ROOT
 from tradex_ledger.cli.commands import COMMANDS
 from tradex_ledger.cli.main import cli, run
@@ -307,7 +307,7 @@ def test_the_list_of_commands_in_the_help_is_complete() -> None:
 
 
 def test_the_demo_tells_its_story_and_leaves_a_workspace(monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = demo.told()
+    folder = told_demo.told()
     monkeypatch.chdir(folder)
     steps = json.loads((folder / "told.json").read_text("utf-8"))["steps"]
     titles = [step["title"] for step in steps]

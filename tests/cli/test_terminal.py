@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests import worlds
-from tests.kit import demo, small
+from tests.cli import told_demo
+from tests.kit import small
 from tests.kit.terminal import Ran, on_terminal
 from tests.kit.tree import CLI
 from tradex_ledger.cli.main import run
@@ -103,7 +104,7 @@ def test_the_demo_says_soon_that_it_is_at_work_and_shows_each_step(
     assert shown.status == 0
     assert "demo: the whole story" in shown.raw.split("==")[0], "before the first step"
     steps = [line for line in shown.lines if line.startswith("== ")]
-    again = json.loads((demo.told() / "told.json").read_text("utf-8"))["steps"]
+    again = json.loads((told_demo.told() / "told.json").read_text("utf-8"))["steps"]
     monkeypatch.setattr(story, "tell", lambda *_, **__: [story.Step(**step) for step in again])
     assert run(["demo", "--dir", str(folder)]) == 0  # where standard output is no terminal
     whole = [line for line in capsys.readouterr().out.splitlines() if line.startswith("== ")]

@@ -50,8 +50,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def create(home: Path, name: str, lake: str) -> Workspace:
     """A workspace that works in this very process; what is built of Gold is laid in a store as Gold is."""
-    made = {"source": f"files:{home / 'posts'}", "lake": lake, "pipeline": str(home / "pipeline")}
-    Workspace.create(home / name, start=small.day(1), actor="ana", **made).close()
+    source, pipeline = f"files:{home / 'posts'}", str(home / "pipeline")
+    Workspace.create(home / name, source=source, lake=lake, pipeline=pipeline, start=small.day(1), actor="ana").close()
     settings = home / name / FILE
     settings.write_text(settings.read_text().replace("[workspace]", "[workspace]\nworkers = 1", 1))
     return small.reopen(home / name)
