@@ -357,7 +357,7 @@ def test_segments_in_each_others_place_give_no_other_answer(home: Path, ws: Path
 def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a workspace that has run, and the source beside it."""
     root = tmp_path_factory.mktemp("told")
-    worlds.copied(root, days=4, until=None)
+    worlds.copied(root, days=4, until=None, thin=True)
     return root
 
 

@@ -37,7 +37,7 @@ NOW = datetime(2024, 3, 1, tzinfo=UTC)
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a run that succeeded, one that was cancelled, and one that may go on."""
     root = tmp_path_factory.mktemp("made")
-    with small.reopen(worlds.copied(root, days=5, until=3)) as workspace:
+    with small.reopen(worlds.copied(root, days=5, until=3, thin=True)) as workspace:
         workspace.runs.cancel(small.request(workspace, 1, 1), reason="the vendor delivered other days")
         small.request(workspace, 2, 2)
     return root

@@ -34,7 +34,7 @@ from tradex_ledger.workspace import Workspace
 def requested(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A week, and a forced override that is planned and waits for approval."""
     root = tmp_path_factory.mktemp("attacked")
-    with small.reopen(worlds.copied(root)) as made:
+    with small.reopen(worlds.copied(root, thin=True)) as made:
         run_id = small.request(made, **small.OVERRIDE)
     return root / "ws", run_id
 

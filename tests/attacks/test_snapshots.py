@@ -25,7 +25,7 @@ from tradex_ledger.workspace import Workspace
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return worlds.copied(tmp_path_factory.mktemp("snapshots"), until=4)
+    return worlds.copied(tmp_path_factory.mktemp("snapshots"), until=4, thin=True)
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def test_as_of_every_position_the_kept_catalog_is_the_one_that_is_read_anew(tmp_
 
 
 def test_what_is_laid_over_a_catalog_is_not_in_the_next(tmp_path: Path) -> None:
-    with small.reopen(worlds.copied(tmp_path, until=3)) as workspace:
+    with small.reopen(worlds.copied(tmp_path, until=3, thin=True)) as workspace:
         versions, last = logic_versions(workspace.core.scope().locks()), workspace.ledger.position()
         catalogs = Catalogs(workspace.ledger.store)
         laid_over = catalogs.at(last, versions)
@@ -70,7 +70,7 @@ def test_one_of_before_is_not_read_again_where_nothing_has_moved_since(
         loaded.append(position)
         return Catalogs._load(catalogs, position, versions)
 
-    with small.reopen(worlds.copied(tmp_path, until=3)) as workspace:
+    with small.reopen(worlds.copied(tmp_path, until=3, thin=True)) as workspace:
         versions, before = logic_versions(workspace.core.scope().locks()), workspace.ledger.position()
         small.request(workspace, 1, 2)
         catalogs, last = Catalogs(workspace.ledger.store), workspace.ledger.position()
@@ -92,7 +92,7 @@ def test_what_was_appended_to_bronze_is_laid_behind_what_was_there(
         return load(catalogs, position, versions)
 
     monkeypatch.setattr(Catalogs, "_load", counted)
-    with small.reopen(worlds.copied(tmp_path, until=3)) as workspace:
+    with small.reopen(worlds.copied(tmp_path, until=3, thin=True)) as workspace:
         store, versions = workspace.ledger.store, logic_versions(workspace.core.scope().locks())
         batch = events_of(store, ["run.batch_appended"])[-1].position
         for asked, positions in ((versions, [batch - 1]), (dict.fromkeys(versions, 2), [batch - 1, batch])):

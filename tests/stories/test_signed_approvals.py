@@ -51,7 +51,7 @@ WHY = ("--reason", "asked for by the desk, INC-4211")
 @pytest.fixture(scope="module")
 def week(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A workspace with a forced backfill that waits, and keys of maria and ben on record."""
-    folder = worlds.copied(tmp_path_factory.mktemp("signed"))
+    folder = worlds.copied(tmp_path_factory.mktemp("signed"), thin=True)
     with Workspace.open(folder, actor="ana") as ana:
         run_id = small.request(ana, **small.FORCED, override_state=False)
         for name in ("maria", "ben"):
