@@ -312,6 +312,8 @@ def test_some_days_are_as_they_are_among_all_whatever_is_kept(
         with open_views(store, AsOf(upto, None)) as connection:
             assert some(connection, first, last) == expected
             assert some(connection, first, first) == [row for row in expected if row[4] == first]
+            newest = days[-1] if days else last
+            assert some(connection, newest, newest) == [row for row in among_all if row[4] == newest]
         monkeypatch.undo()
 
 
