@@ -9,8 +9,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.kit import retracting, small, x_platform
+from tests.kit import small, x_platform
 from tests.kit.check import check_everything
+from tests.stories import retracting
 from tradex_ledger.cli.main import run
 from tradex_ledger.domain.request import RangeError
 from tradex_ledger.pipelines.x.demo.compliance import Jobs
