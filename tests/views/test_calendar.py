@@ -32,6 +32,8 @@ from tradex_ledger.workspace import Workspace
 BRONZE, SILVER, METRICS = "bronze_x_posts", "silver_social_events", "gold_metrics"
 GOLDEN = Path(record.__file__).parent
 NOW = datetime(2024, 2, 1, 12, tzinfo=UTC)
+OLD_DAY = date(2023, 12, 20)
+OLD = '{"id":"1737412524241846272","text":"$TSLA","author_id":"9","created_at":"2023-12-20T10:00:00.000Z"}\n'
 FIRST = 1
 """The first position: what is there when nothing has happened yet."""
 
@@ -315,6 +317,39 @@ def test_some_days_are_as_they_are_among_all_whatever_is_kept(
             newest = days[-1] if days else last
             assert some(connection, newest, newest) == [row for row in among_all if row[4] == newest]
         monkeypatch.undo()
+
+
+def test_a_day_alone_is_stale_by_days_before_it_and_empty_by_those_around_it(tmp_path: Path):
+    ws = worlds.copied(tmp_path, pipeline=True, thin=True, until=None)
+    posts = tmp_path / "posts"
+    with Workspace.open(ws, actor="ana", clock=Ticking(NOW)) as workspace:
+        small.edit(workspace, METRICS, "reads = { ", f'reads = {{ {BRONZE} = "-2d..0d", ')
+        workspace.datasets.bump(METRICS, reason="what was written before counts, too, INC-5")
+        workspace.incremental.run(last=day(7))
+        (posts / "2024-01-08-old.jsonl").write_text(OLD, encoding="utf-8")
+        small.backfill(workspace, OLD_DAY, OLD_DAY)
+        processed = workspace.ledger.position()
+        (posts / "2024-01-09-late.jsonl").write_text(small.LATE, encoding="utf-8")
+        late = request(workspace, 3, 3)
+        workspace.backfills.approve(late)
+        with pytest.raises(Dies):
+            workspace.runs.drive(late, progress=_dies_behind(f"append to {BRONZE}"))
+    store, between = Look.open(ws).store, OLD_DAY + timedelta(6)
+    asked = [OLD_DAY, between, *map(day, range(1, 10))]
+    assert _alone_as_among_all(store, processed, asked)[SILVER, between] == "nothing came"
+    assert _alone_as_among_all(store, store.position(), asked)[METRICS, day(4)] == "stale"  # by the third
+
+
+def _alone_as_among_all(store: Store, upto: int, asked: list[date]) -> dict[tuple[str, date], str]:
+    """What readers get of each dataset and day among all days; each of those asked for alone is the same."""
+    with open_view(store, upto, None).connection as connection:
+        CALENDAR.read(connection)
+        among_all = connection.execute("select * from calendar order by all").fetchall()
+        told = connection.execute("select dataset, day, fill from calendar").fetchall()
+    with open_views(store, AsOf(upto, None)) as connection:
+        for one in asked:
+            assert some(connection, one, one) == [row for row in among_all if row[4] == one], one
+    return {(dataset, of): fill for dataset, of, fill in told}
 
 
 def test_some_days_are_not_worked_out_of_all(story: Story):
