@@ -123,6 +123,7 @@ def opened(task: WindowTask, shown: Sequence[Shown]) -> Iterator[Sight]:
 
 def _files_of(given: Input, days: Sequence[Day], folder: Path) -> list[str]:
     """The files with the rows that those days may see; of Bronze of an older reader, what reading it again gives."""
+    folder.mkdir(parents=True, exist_ok=True)
     first, last = later(days[0], given.read.first), later(days[-1], given.read.last)
     files = (file for file in given.files if file.holds(first, last))
     return paths_today(files, first, last, folder / f"{given.read.dataset}-again.parquet")
