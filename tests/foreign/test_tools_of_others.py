@@ -68,6 +68,7 @@ def modules() -> Path:
 
     def install(folder: Path) -> None:
         options = ["--ignore-scripts", "--no-fund", "--no-audit", "--prefer-offline", "--prefix", str(folder)]
+        options += ["--fetch-retries", "0"]  # a registry that cannot be reached is tried for a minute else
         fine, said = ran(["npm", "install", *options, SIGSTORE])
         if not fine:
             pytest.skip(f"npm does not bring {SIGSTORE}: {said.strip().splitlines()[-1]}")
