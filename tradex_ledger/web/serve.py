@@ -135,7 +135,10 @@ def _opener(folder: Path, actor: str, stack: ExitStack) -> Callable[[], Workspac
 
 def _listening(served: Served) -> socket.socket:
     place = str(served.socket) if served.socket is not None else f"{HERE}:{served.port}"
-    found = socket.socket(socket.AF_UNIX if served.socket is not None else socket.AF_INET, socket.SOCK_STREAM)
+    # By its protocol asyncio knows that what it sends need not wait for more: else each page waits 40 ms for the answer
+    # to its head (Nagle's algorithm, and acknowledgements that come late).
+    family, protocol = (socket.AF_UNIX, 0) if served.socket is not None else (socket.AF_INET, socket.IPPROTO_TCP)
+    found = socket.socket(family, socket.SOCK_STREAM, protocol)
     try:
         if served.socket is None:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
