@@ -83,6 +83,8 @@ class Sight:
     def __init__(self, connection: duckdb.DuckDBPyConnection, task: WindowTask, shown: Sequence[Shown]) -> None:
         self._connection, self._task = connection, task
         self._days = [days for days, _ in shown]
+        for _, folder in shown:
+            folder.mkdir(parents=True, exist_ok=True)
         self._files = [[_files_of(given, days, folder) for given in task.inputs] for days, folder in shown]
         self.listed = [path for inputs in self._files for paths in inputs for path in paths]
         for number, given in enumerate(task.inputs):
@@ -90,8 +92,8 @@ class Sight:
                 create_empty(connection, f"__no_{given.read.dataset}", list(given.columns))
         self.show(0)
 
-    def show(self, number: int) -> None:
-        """Show the days of that number, instead of those before."""
+    def show(self, number: int) -> tuple[Day, ...]:
+        """Show the days of that number, instead of those before; returns them."""
         self._shown = self._days[number]
         for given, files in zip(self._task.inputs, self._files[number], strict=True):
             _create_input(self._connection, given, files)
@@ -99,6 +101,7 @@ class Sight:
             f'create or replace table partitions as select unnest($1::date[]) as "{self._task.column}"',
             [[date_of(day) for day in self._shown]],
         )
+        return self._shown
 
     def build(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         """What is built of the days that are shown, in time."""
@@ -123,7 +126,6 @@ def opened(task: WindowTask, shown: Sequence[Shown]) -> Iterator[Sight]:
 
 def _files_of(given: Input, days: Sequence[Day], folder: Path) -> list[str]:
     """The files with the rows that those days may see; of Bronze of an older reader, what reading it again gives."""
-    folder.mkdir(parents=True, exist_ok=True)
     first, last = later(days[0], given.read.first), later(days[-1], given.read.last)
     files = (file for file in given.files if file.holds(first, last))
     return paths_today(files, first, last, folder / f"{given.read.dataset}-again.parquet")

@@ -81,7 +81,8 @@ def _sights(task: WindowTask) -> list[Shown]:
     """All days of a window, and the one that is built once more."""
     days: list[Shown] = [(task.days, task.folder)]
     if task.check_reads:
-        days.append(((task.fullest(),), task.folder / f"again-{task.fullest()}"))
+        fullest = task.fullest()
+        days.append(((fullest,), task.folder / f"again-{fullest}"))
     return days
 
 
@@ -113,8 +114,8 @@ def _build_each(task: WindowTask) -> list[StagedFile]:
 def _check(task: WindowTask, sight: Sight, staged: list[StagedFile]) -> None:
     if task.check_reads:
         _check_reads(task, sight, staged)
-        sight.show(1)
-        sight.build(lambda connection: _compare_orders(connection, task, task.fullest(), staged))
+        (fullest,) = sight.show(1)
+        sight.build(lambda connection: _compare_orders(connection, task, fullest, staged))
 
 
 def _run(
