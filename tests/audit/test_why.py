@@ -243,8 +243,11 @@ def test_the_text_of_the_logic_is_printed_where_it_is_asked_for(told: Told, caps
 def test_it_is_read_on_a_terminal_of_80_columns(told: Told, capsys: pytest.CaptureFixture[str]):
     for arguments in (("gold_signals", "2024-01-03"), ("gold_signals", "2024-01-03", "TSLA")):
         assert _ended(told, "why", *arguments) == 0
-        lines = capsys.readouterr().out.splitlines()
+        printed = capsys.readouterr()
+        lines = printed.out.splitlines()
         assert max(map(len, lines)) <= 80
+        # A row is not built again alone.
+        assert ("next: tradex audit reproduce gold_signals 2024-01-03" in printed.err) == (len(arguments) == 2)
     said = " ".join(" ".join(lines).split())
     assert f"It was made by {told.backfill}, the temporal backfill" in said
     assert f"It replaced what {told.run} made" in said

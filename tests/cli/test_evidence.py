@@ -43,6 +43,11 @@ def test_an_event_is_proven_to_who_has_its_entry_and_the_key(ws: Path, capsys: p
     said = json.loads(capsys.readouterr().out)
     assert (said["text"], said["file"]) == (Path("3.tlog-proof").read_text(encoding="utf-8"), None)
     assert run(["audit", "export", run_id(capsys), "-o", "evidence"]) == 0
+    assert (
+        "next: tradex audit check evidence --key VKEY (those of the ledger: tradex ledger key)"
+        in capsys.readouterr().err
+    )
+    assert run(["audit", "check", "evidence", "--key", key(ws)]) == 0
     capsys.readouterr()
     entry = sorted(Path("evidence", "entries").iterdir())[0]
     proof = Path("evidence", "proofs", f"{entry.stem}.tlog-proof")

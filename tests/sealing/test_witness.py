@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests import worlds
 from tests.kit import sealed, small
 from tests.kit.sealed import grow
+from tradex_ledger.cli.main import run
 from tradex_ledger.errors import TradexError
 from tradex_ledger.ledger.merkle import Tree, leaf_hash, root
 from tradex_ledger.sealing import witness as witnessing
@@ -234,7 +235,9 @@ def stale(ws: Path, size: int) -> Path:
     return asked(ws, size, "stale")
 
 
-def test_a_ledger_is_cosigned_by_files_alone_and_what_witnesses_say_counts_outside(ws: Path, tmp_path: Path):
+def test_a_ledger_is_cosigned_by_files_alone_and_what_witnesses_say_counts_outside(
+    ws: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     eve, bob = tmp_path / "eve", tmp_path / "bob"
     log = (ws / "keys" / "checkpoint.pub").read_text(encoding="utf-8").strip()
     keys = [work(folder, new=f"example.org/{folder.name}", log=log).key for folder in (eve, bob)]
@@ -262,6 +265,8 @@ def test_a_ledger_is_cosigned_by_files_alone_and_what_witnesses_say_counts_outsi
         size = found.checkpoint.size
         grow(workspace)
         assert judged(workspace) == (2, size)
+    assert run(["-C", str(ws), "audit", "verify", "--no-lake"]) == 0
+    assert f"cosigned: up to {size} by 2 witnesses or more; 1 events since" in capsys.readouterr().out
     work(eve, asked(ws, size, "second"), out=tmp_path / "by-eve")
     with pytest.raises(KnowsOtherSizeError):
         work(eve, stale(ws, size))
