@@ -71,9 +71,9 @@ def batch(folder: Path, rows_a_day: int, number: int) -> Path:
     with duckdb.connect() as connection:
         connection.execute("set enable_progress_bar = false")
         connection.execute(
-            f"copy (select * replace (case when line % 2 = 0 then post_id else post_id || '{number}' end as post_id) "
-            f"from '{folder}/staged/*.parquet' where event_date < date '{FIRST}' + {TOUCHED} and line % {step} < 2 "
-            f"and line // {step} % 2 = 0 limit {BATCH}) to '{path}' (format parquet, compression zstd)"
+            f"copy (select * replace (case when __line % 2 = 0 then post_id else post_id || '{number}' end as post_id) "
+            f"from '{folder}/staged/*.parquet' where event_date < date '{FIRST}' + {TOUCHED} and __line % {step} < 2 "
+            f"and __line // {step} % 2 = 0 limit {BATCH}) to '{path}' (format parquet, compression zstd)"
         )
     return path
 

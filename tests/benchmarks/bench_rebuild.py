@@ -25,7 +25,6 @@ from tests.kit.rows import rows
 from tradex_ledger.datasets.definition import Definition, load_pipeline
 from tradex_ledger.datasets.references import add_references
 from tradex_ledger.domain.request import Request
-from tradex_ledger.lake.markers import MARKS
 from tradex_ledger.views import open_views, resolve
 from tradex_ledger.workspace import BUILT_IN, Workspace
 
@@ -66,23 +65,26 @@ def prepare(folder: Path, days: int, observations: int) -> None:
         )
         ws.backfills.approve(backfill.id)
         ws.ledger.engine.dispose()
-    shutil.copy(workspace / "ledger.db", folder / "approved.db")
-    shutil.copytree(workspace / "lake" / MARKS, folder / "approved-marks")
+    shutil.copytree(workspace, folder / "approved", ignore=_but_bronze)
     (folder / "ready").write_text(backfill.id)
 
 
 def restore(folder: Path) -> None:
-    """Back to where the backfill was approved."""
+    """Back to where the backfill was approved: ledger, the heads that were kept of it, marks of the lake; Bronze stays.
+
+    All of them, since each knows how far the ledger has come, and refuses one that is behind.
+    """
     workspace = folder / "workspace"
-    for left in workspace.glob("ledger.db*"):
-        if left.is_file():  # the index of keys is of Bronze, which stays
-            left.unlink()
-    shutil.copy(folder / "approved.db", workspace / "ledger.db")
-    # Its lake as well: it knows how far its ledger has come, and refuses one that is behind.
-    shutil.rmtree(workspace / "lake" / MARKS)
-    shutil.copytree(folder / "approved-marks", workspace / "lake" / MARKS)
-    shutil.rmtree(workspace / "lake" / SILVER, ignore_errors=True)
+    bronze = workspace / "lake" / BRONZE
+    bronze.rename(folder / "bronze")
+    shutil.rmtree(workspace)
+    shutil.copytree(folder / "approved", workspace)
+    (folder / "bronze").rename(bronze)
     shutil.rmtree(folder / "bare", ignore_errors=True)
+
+
+def _but_bronze(of: str, names: list[str]) -> set[str]:
+    return {BRONZE} & set(names) if Path(of).name == "lake" else set()
 
 
 def check(folder: Path, days: int, observations: int) -> tuple[int, int]:
