@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, MutableMapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+
+import duckdb
 
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.domain.day import Day, date_of, day_of, iso, later, span
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.partition import PartitionVersion, inputs_digest
-from tradex_ledger.domain.run_events import BatchAppended
+from tradex_ledger.domain.run_events import BatchAppended, PartitionRebuilt
 from tradex_ledger.ledger.ask import events_of, has_moved, has_topic
 from tradex_ledger.ledger.entry import state_of
 from tradex_ledger.ledger.event import event_of
@@ -133,16 +136,20 @@ class Catalog:
 _ASKED = ("partitions", "datasets", "definitions", "old_files")
 _HISTORY = ("partition_history", "run_datasets")
 # A candidate becomes current by its publication: alone it moves nothing. A batch adds to one day of Bronze.
-_MOVES_LITTLE = {"run.partition_rebuilt", BatchAppended.TOPIC}
+_MOVES_LITTLE = {PartitionRebuilt.TOPIC, BatchAppended.TOPIC}
 _FEW = 1_000
 """Batches that are added to a catalog one by one."""
 
 
 @dataclass
 class Catalogs:
-    """Catalogs of one ledger. The last one is kept, and read again only past an event that may have moved it."""
+    """Catalogs of one ledger. The last one is kept, and read again only past an event that may have moved it.
+
+    With `over` a connection with the projections as of a position: it is asked for a catalog that has not moved since.
+    """
 
     store: Store
+    over: tuple[duckdb.DuckDBPyConnection, int] | None = None
     _last: tuple[Catalog, dict[str, int]] | None = None
 
     def at(self, position: int, versions: Mapping[str, int]) -> Catalog:
@@ -191,7 +198,7 @@ class Catalogs:
 
     def _load(self, position: int, versions: Mapping[str, int]) -> Catalog:
         catalog = Catalog(position)
-        with shared_views(self.store, AsOf(position, None), *_ASKED) as connection:
+        with self._views(position) as connection:
             add_projections(connection, _ASKED)
             found = connection.execute(
                 f"select dataset, layer, component, partition, {SELECTED} from partitions"
@@ -219,6 +226,13 @@ class Catalogs:
         if has_topic(self.store, "dataset.files_lost", upto=position):
             self._add_lost(catalog)
         return catalog
+
+    def _views(self, position: int) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A connection in which the projections stand as they did at a position."""
+        topics = [topic for topic in projected.topics_of(*_ASKED) if topic != PartitionRebuilt.TOPIC]
+        if self.over and position <= self.over[1] and not has_moved(self.store, topics, position, self.over[1]):
+            return nullcontext(self.over[0])
+        return shared_views(self.store, AsOf(position, None), *_ASKED)
 
     def _add_lost(self, catalog: Catalog) -> None:
         """Which days nothing may be built upon, because of files that were declared lost (and the event's position)."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 
 import duckdb
 
@@ -13,7 +14,7 @@ from tradex_ledger.domain.backfill_errors import BuiltUponError
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.dataset_errors import ProtectedError
 from tradex_ledger.domain.dataset_events import ACCEPTED
-from tradex_ledger.domain.day import Day, day_of, iso, span
+from tradex_ledger.domain.day import Day, day_of, iso
 from tradex_ledger.domain.differences import ContentsDiffer
 from tradex_ledger.domain.partition import PartitionVersion
 from tradex_ledger.domain.policy import Policy
@@ -86,10 +87,13 @@ def in_the_way(ledger: Ledger, pipeline: Pipeline, backfill: Backfill) -> Iterat
             yield error
 
 
-def check_can(ledger: Ledger, pipeline: Pipeline, backfill: Backfill) -> None:
-    """Raise one of what is `in_the_way`: of runs on top of it, the newest."""
-    with shared_views(ledger.store, resolve(ledger.store, None)) as connection:
-        for run_id, partition in _on_top(connection, RECENT_HISTORY.name, pipeline, backfill):
+def check_can(
+    ledger: Ledger, pipeline: Pipeline, backfill: Backfill, over: duckdb.DuckDBPyConnection | None = None
+) -> None:
+    """Raise one of what is `in_the_way`: of runs on top of it, the newest; `over` the projections as of now, where they
+    are open."""
+    with shared_views(ledger.store, resolve(ledger.store, None)) if over is None else nullcontext(over) as connection:
+        for run_id, partition in _on_top(connection, RECENT_HISTORY.name, pipeline, backfill, limit=1):
             raise BuiltUponError(backfill.id, run_id, partition)
     for error in in_the_way(ledger, pipeline, backfill):
         raise error
@@ -102,31 +106,56 @@ def find_blockers(ledger: Ledger, pipeline: Pipeline, backfill: Backfill) -> lis
     this run wrote.
     """
     with shared_views(ledger.store, resolve(ledger.store, None)) as connection:
-        if not _on_top(connection, RECENT_HISTORY.name, pipeline, backfill):
+        if not _on_top(connection, RECENT_HISTORY.name, pipeline, backfill, limit=1):
             return []  # of what stands on top of it the newest is recent: of all of history nothing is asked
         return _on_top(connection, PARTITION_HISTORY.name, pipeline, backfill)
 
 
+# $1 and $2: the partitions of the run; $3 and $4: those it wrote; $5 to $8: who reads which dataset, and how far.
+_ON_TOP = """
+    with wrote as (select unnest($3::varchar[]) as dataset, unnest($4::date[]) as day),
+    edges as (
+        select
+            unnest($5::varchar[]) as dataset, unnest($6::varchar[]) as input,
+            unnest($7::integer[]) as first, unnest($8::integer[]) as last
+    ),
+    reached as (
+        select unnest($1::varchar[]) as dataset, unnest($2::date[]) as partition
+        union
+        select e.dataset, unnest(generate_series(w.day - e.last, w.day - e.first, interval 1 day))::date
+        from wrote w
+        join edges e on e.input = w.dataset
+    )
+    select run_id, dataset || ' ' || partition::varchar
+    from {history}
+    semi join reached using (dataset, partition)
+    where state = 'published' and layer <> 'bronze' and published_position > $9
+    order by published_position desc, position
+    limit $10
+"""
+
+
 def _on_top(
-    connection: duckdb.DuckDBPyConnection, history: str, pipeline: Pipeline, backfill: Backfill
+    connection: duckdb.DuckDBPyConnection,
+    history: str,
+    pipeline: Pipeline,
+    backfill: Backfill,
+    limit: int | None = None,
 ) -> list[tuple[str, str]]:
     """What of a history (all of it, or what is recent) stands on top of a run, the newest first."""
     own = RUNS.read(connection, "run_id = ?", backfill.id)[0].published_position
     if own is None:
         return []
     add_projections(connection, [history])
-    later = connection.execute(
-        f"select dataset, partition, run_id from {history} where state = 'published' and layer <> 'bronze' "
-        "and published_position > ? order by published_position desc",
-        [own],
-    ).fetchall()
-    mine = {(name, day) for name, days in backfill.candidates.items() for day in days}
-    wrote = written_by(backfill)
-    return [
-        (run_id, f"{dataset} {partition}")
-        for dataset, partition, run_id in later
-        if (dataset, day_of(partition)) in mine or _reads(pipeline, dataset, day_of(partition), wrote)
-    ]
+    mine = [(name, iso(day)) for name, days in backfill.candidates.items() for day in days]
+    wrote = [(name, iso(day)) for name, day in sorted(written_by(backfill))]
+    edges = [(d.name, r.dataset, r.first, r.last) for d in pipeline.definitions.values() for r in d.reads]
+    asked = [*_columns(mine, 2), *_columns(wrote, 2), *_columns(edges, 4), own, limit]
+    return connection.execute(_ON_TOP.format(history=history), asked).fetchall()
+
+
+def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:
+    return [[row[number] for row in rows] for number in range(width)]
 
 
 def check_nothing_pruned(ledger: Ledger, backfill: Backfill) -> None:
@@ -202,14 +231,3 @@ def written_by(backfill: Backfill) -> set[tuple[str, Day]]:
 
 def _version(row: PartitionHistory) -> PartitionVersion:
     return PartitionVersion(row.logic_version, lake_files(row.files), row.rows, row.bytes, row.inputs, row.run_id)
-
-
-def _reads(pipeline: Pipeline, name: str, day: Day, wrote: set[tuple[str, Day]]) -> bool:
-    definition = pipeline.definitions.get(name)
-    if definition is None:
-        return False
-    return any(
-        (read.dataset, input_day) in wrote
-        for read in definition.reads
-        for input_day in span(day + read.first, day + read.last)
-    )

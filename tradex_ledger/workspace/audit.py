@@ -22,6 +22,7 @@ from tradex_ledger.domain.plan import Plan
 from tradex_ledger.errors import EnvironmentFault, NotFoundError, RefusedError, UsageError
 from tradex_ledger.lake.verified import NOT_VERIFIED
 from tradex_ledger.ledger.named import NoSuchStreamError
+from tradex_ledger.planning.catalog import Catalogs
 from tradex_ledger.relations.runs import RUNS, Run
 from tradex_ledger.views import is_past
 from tradex_ledger.workspace.nothing_built import check_built
@@ -94,24 +95,28 @@ class Audit:
             found = replace(found, driver=driver_of(self.core.ledger.store, run_id))
         if found.plan is None:
             return found
-        return replace(found, judgement=self._then(found, reader) if is_past(as_of) else self._judgement(found))
+        return replace(found, judgement=self._then(found, reader) if is_past(as_of) else self._judgement(found, over))
 
-    def _judgement(self, found: RunDocument) -> Judgement:
+    def _judgement(self, found: RunDocument, over: Reader | None) -> Judgement:
         """The definitions of today say why a dataset is in a plan; where the one asked for is no more, nothing does."""
         if not self.core.is_trusted:  # neither its definitions nor its settings are asked
             return Judgement([], found.shares([]), [UNTRUSTED], None)
         backfill = self.core.ledger.get(Backfill, found.id)
+        catalogs = self._catalogs(over)
         try:
-            edges = self._backfills.edges(backfill)
+            edges = self._backfills.edges(backfill, catalogs=catalogs)
         except UnknownDatasetError:
             edges = []
-        warnings = self._backfills.warnings(backfill) if found.status == "PLANNED" else []
+        warnings = self._backfills.warnings(backfill, catalogs=catalogs) if found.status == "PLANNED" else []
         needed = None
         if backfill.plan is not None:
             whole = replace(backfill.plan, windows=found.planned)
             needed = approval_of(self.core.policy_to_look, backfill.request, [whole], found.run.requested_by)
             needed = replace(needed, rule=found.run.approved_rule)  # a rule decides at the request, or never
         return Judgement(edges, found.shares(edges), [*warnings, *self._policy.changes_of(backfill)], needed)
+
+    def _catalogs(self, over: Reader | None) -> Catalogs | None:
+        return Catalogs(self.core.ledger.store, (over.connection, over.as_of.position)) if over is not None else None
 
     def _then(self, found: RunDocument, reader: Reader) -> Judgement:
         """The same as of before, by the logic and the policy on record then: no definition of today is asked."""

@@ -20,12 +20,14 @@ from tradex_ledger.domain.request import READ, Request, before
 from tradex_ledger.domain.signing import APPROVE, SignedText
 from tradex_ledger.driving.execution import Progress, silent
 from tradex_ledger.errors import ConflictError, NotFoundError, RefusedError, UsageError
+from tradex_ledger.planning.catalog import Catalogs
 from tradex_ledger.planning.scope import Scope
 from tradex_ledger.workspace.approvals import Approvals, Handed
 from tradex_ledger.workspace.core import Core
 from tradex_ledger.workspace.datasets import Datasets
 
 if TYPE_CHECKING:
+    from tradex_ledger.audit.reader import Reader
     from tradex_ledger.domain.reversal import Reversal
     from tradex_ledger.workspace.deciding import May
 
@@ -48,9 +50,10 @@ class Backfills:
 
     # -- requests
 
-    def _planning(self) -> Scope:
+    def _planning(self, catalogs: Catalogs | None = None) -> Scope:
         """What a plan is worked out with: datasets that the ledger does not know yet are known to it."""
-        return replace(self.core.scope(), unregistered=self._datasets.unregistered())
+        scope = replace(self.core.scope(), unregistered=self._datasets.unregistered())
+        return scope if catalogs is None else replace(scope, catalogs=catalogs)
 
     def plan(self, asked: Request) -> tuple[Backfill, Plan]:
         """A backfill with its plan, nothing of it recorded: what `--dry-run` shows. Takes what `request` takes.
@@ -123,12 +126,15 @@ class Backfills:
             wanted = before(wanted, self._cursor_read(asked))
         return split(self.plan, replace(wanted, group=new_id("group", self.core.clock())))
 
-    def warnings(self, backfill: Backfill) -> list[str]:
-        """What one who asks for such a backfill, or approves it, should know: a slip in its range, days it hides."""
+    def warnings(self, backfill: Backfill, *, catalogs: Catalogs | None = None) -> list[str]:
+        """What one who asks for such a backfill, or approves it, should know: a slip in its range, days it hides.
+
+        With `catalogs` they are asked, and not those of the workspace.
+        """
         from tradex_ledger.planning.counted import told_cost
         from tradex_ledger.planning.plan import days_asked, far_off, filled_by, hidden_days
 
-        scope = self._planning()
+        scope = self._planning(catalogs)
         cost = told_cost(scope, filled_by(scope, backfill), *days_asked(backfill), backfill.id)
         return [*cost, *far_off(scope, backfill, self.core.state.cursor), *hidden_days(scope, backfill)]
 
@@ -167,11 +173,11 @@ class Backfills:
                 found[number] = replace(found[number], refused=Refused(error.code, error.message, error.mend))
         return found
 
-    def edges(self, backfill: Backfill) -> list[Edge]:
-        """Why each dataset is in a backfill's plan: asked for, or for what it reads."""
+    def edges(self, backfill: Backfill, *, catalogs: Catalogs | None = None) -> list[Edge]:
+        """Why each dataset is in a backfill's plan: asked for, or for what it reads; `catalogs`: see `warnings`."""
         from tradex_ledger.planning.plan import edges
 
-        return edges(self._planning(), backfill)
+        return edges(self._planning(catalogs), backfill)
 
     def of_group(self, group: str) -> list[Backfill]:
         """The backfills that were requested as parts of one thing, whatever became of them, oldest first."""
@@ -181,16 +187,16 @@ class Backfills:
 
     # -- decisions
 
-    def may(self, actor: str, run_id: str) -> dict[str, May]:
+    def may(self, actor: str, run_id: str, *, over: Reader | None = None) -> dict[str, May]:
         """Whether an actor may approve, reject, release, cancel, pause, resume or revert a run of either kind now, and
-        why not: see `deciding.may`. Nothing is recorded by it.
+        why not: see `deciding.may`. Nothing is recorded by it. `over` a reader as of now, where one is open.
 
         >>> ws.backfills.may("maria", "bf-1m83")["approve"].why                # doctest: +SKIP
         'maria requested the forced backfill bf-1m83… and cannot approve it'
         """
         from tradex_ledger.workspace.deciding import may
 
-        return may(self.core, actor, run_id)
+        return may(self.core, actor, run_id, over.connection if over is not None else None)
 
     def approve(
         self,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import duckdb
+
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.incremental import IncrementalRun, NoBackfillError
 from tradex_ledger.domain.person import check_actor
@@ -39,8 +41,8 @@ class May:
         return self.is_allowed
 
 
-def may(core: Core, actor: str, run_id: str) -> dict[str, May]:
-    """Of each deed whether an actor may do it to the run whose id begins so.
+def may(core: Core, actor: str, run_id: str, over: duckdb.DuckDBPyConnection | None = None) -> dict[str, May]:
+    """Of each deed whether an actor may do it to the run whose id begins so; `over` the projections as of now, if open.
 
     An approval that lacks nothing but a signature is refused with the code `unsigned-approval`.
     """
@@ -49,11 +51,13 @@ def may(core: Core, actor: str, run_id: str) -> dict[str, May]:
     if isinstance(run, IncrementalRun):
         trials = _of_incremental(core, run, by, policy)
     else:
-        trials = _of_backfill(core, run, by, policy)
+        trials = _of_backfill(core, run, by, policy, over)
     return {deed: _tried(deed, trials[deed]) for deed in DEEDS}
 
 
-def _of_backfill(core: Core, run: Backfill, by: str, policy: Policy) -> Mapping[str, Callable[[], object]]:
+def _of_backfill(
+    core: Core, run: Backfill, by: str, policy: Policy, over: duckdb.DuckDBPyConnection | None
+) -> Mapping[str, Callable[[], object]]:
     def approve() -> None:
         now, _ = core.time_of_deed(policy)
         run.for_trial().approve(run.plan.digest if run.plan else "", by=by, policy=policy, now=now)
@@ -62,7 +66,7 @@ def _of_backfill(core: Core, run: Backfill, by: str, policy: Policy) -> Mapping[
         from tradex_ledger.upkeep.revert import check_can
 
         run.for_trial().revert(reason=_REASON, by=by, blockers=[], policy=policy)  # first: it asks nothing
-        check_can(core.ledger, core.pipeline, run)
+        check_can(core.ledger, core.pipeline, run, over)
 
     def tried(trial: Callable[[Backfill, str, Policy], object]) -> Callable[[], object]:
         return lambda: trial(run.for_trial(), by, policy)

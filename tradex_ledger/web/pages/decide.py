@@ -116,7 +116,7 @@ def _may(frame: Frame, run_id: str) -> Mapping[str, May]:
     """By position, and by minute: a request expires by the clock alone."""
     site, actor = frame.site, frame.actor or ""
     asked = ("may", actor, run_id, f"{site.clock():%Y-%m-%dT%H:%M}")
-    return site.ask(frame.at, asked, lambda: site.workspace.backfills.may(actor, run_id))
+    return site.read(frame.at, asked, lambda reader: site.workspace.backfills.may(actor, run_id, over=reader))
 
 
 def _expires(site: Site, found: RunDocument) -> datetime | None:
