@@ -42,8 +42,12 @@ def from_zero(store: Store, upto: int) -> Answers:
 
 
 def asked(store: Store, upto: int, *names: str) -> Answers:
-    """The same over what is kept, or but some, as whoever asks is told it; what is due is kept first."""
+    """The same over what is kept, or but some, as whoever asks is told it; what is due is kept first.
+
+    All at once, so two at a time; from zero it is one after the other.
+    """
     with open_views(store, AsOf(upto, None)) as connection:
+        add_projections(connection, names or projected.names())
         return told(connection, *names)
 
 

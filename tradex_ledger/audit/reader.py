@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import NamedTuple, TypeVar
 
@@ -9,7 +10,7 @@ import duckdb
 
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.relations.relation import Relation
-from tradex_ledger.views import Asked, AsOf, add_projections, resolve, shared_views
+from tradex_ledger.views import Asked, AsOf, add_projections, begin_projections, resolve, shared_views
 
 R = TypeVar("R", bound=NamedTuple)
 
@@ -26,6 +27,10 @@ class Reader:
     def read(self, relation: Relation[R], where: str = "true", *values: object) -> list[R]:
         """The rows of a projection; `where` is SQL of ours (an `order by` may end it)."""
         return relation.read(self.connection, where, *values)
+
+    def begin(self, names: Sequence[str]) -> None:
+        """Have projections worked out beside what comes next, those first that take longest."""
+        begin_projections(self.connection, names)
 
     def of_run(self, relation: Relation[R], run_id: str, order: str) -> list[R]:
         """The rows of one run, as `Relation.of_run` has them."""

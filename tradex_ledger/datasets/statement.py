@@ -48,6 +48,19 @@ def connect() -> duckdb.DuckDBPyConnection:
 
 
 @contextmanager
+def opened_beside(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Another connection to the database that a connection uses, for another thread."""
+    ((database,),) = connection.execute("select current_database()").fetchall()
+    cursor = connection.cursor()
+    try:
+        _set_session(cursor)
+        cursor.execute(f"use {quoted(database)}")
+        yield cursor
+    finally:
+        cursor.close()
+
+
+@contextmanager
 def connect_beside(connection: duckdb.DuckDBPyConnection, name: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database in memory by a name, in the DuckDB of a connection: what is there can be asked through that one."""
     cursor = connection.cursor()

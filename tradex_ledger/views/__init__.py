@@ -34,6 +34,7 @@ __all__ = [
     "add_inputs",
     "add_of_run",
     "add_projections",
+    "begin_projections",
     "begun",
     "beside",
     "between",
@@ -65,7 +66,11 @@ def open_views(store: Store, as_of: AsOf, *only: str) -> duckdb.DuckDBPyConnecti
 def shared_views(store: Store, as_of: AsOf, *only: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """The same for questions of ours alone, at a fifteenth of what it costs to open (`statement.shared`)."""
     with shared() as connection, held(connection) as use:
-        yield _opened(connection, store, as_of, only, use)
+        view = _viewed(connection, store, as_of, only, use)
+        try:
+            yield connection
+        finally:
+            view.close()
 
 
 def beside(as_of: AsOf) -> str:
@@ -95,13 +100,20 @@ def open_view(store: Store, upto: int, generation: Generation | None, topics: tu
 
 
 def _opened(
-    connection: duckdb.DuckDBPyConnection, store: Store, as_of: AsOf, only: tuple[str, ...], use: Use | None = None
+    connection: duckdb.DuckDBPyConnection, store: Store, as_of: AsOf, only: tuple[str, ...]
 ) -> duckdb.DuckDBPyConnection:
+    _viewed(connection, store, as_of, only)
+    return connection
+
+
+def _viewed(
+    connection: duckdb.DuckDBPyConnection, store: Store, as_of: AsOf, only: tuple[str, ...], use: Use | None = None
+) -> View:
     topics = projected.topics_of(*only) if only else ()
     generation = _newest(store, as_of.position)
     # By a weak one: else what is known of a connection would keep it for ever.
-    _OPEN[connection] = View(proxy(connection), store, as_of.position, generation, topics, use)
-    return connection
+    _OPEN[connection] = view = View(proxy(connection), store, as_of.position, generation, topics, use)
+    return view
 
 
 def _newest(store: Store, upto: int) -> Generation | None:
@@ -123,8 +135,7 @@ def _make(store: Store, kept: Generations, position: int, before: Generation | N
         connection.execute(f"set threads = {min(_THREADS, os.cpu_count() or 1)}")  # each table has an order of its own
         view = View(connection, store, position, before)
         view.hold()
-        for name in projected.all_kept():
-            view.add(name)
+        view.add_all(projected.all_kept())
         return kept.write(connection, position)
 
 
@@ -135,10 +146,16 @@ def add_projections(connection: duckdb.DuckDBPyConnection, names: Iterable[str])
     under a connection. What seldom has a row is not worked out where its topic is not among the events: most of what a
     projection costs in a ledger of some years is its planning.
     """
-    view = _OPEN[connection]
-    for name in names:
-        view.add(name)
+    view, wanted = _OPEN[connection], list(names)
+    view.add_all(wanted)
+    for name in wanted:
         slow.detail(f"{name} is worked out as of {view.upto}, over what is kept as of {view.above}")
+
+
+def begin_projections(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
+    """Have projections worked out beside what comes next, those first that take longest: through a connection of
+    `shared_views`. Who adds one later waits for it."""
+    _OPEN[connection].begin(names)
 
 
 def add_events(connection: duckdb.DuckDBPyConnection) -> None:

@@ -35,7 +35,8 @@ def calendar(view: View, first: date, last: date) -> str:
     schema = f"days_{len(view.prepared)}"
     view.prepared.add(schema)
     # What these two read, and no more: what is behind it is kept, and would cost all of history.
-    for name in sorted({*projected.written_over(CALENDAR), *projected.written_over(STALE)} - {STALE}):
+    view.begin(sorted({*projected.written_over(CALENDAR), *projected.written_over(STALE)} - {STALE}))
+    for name in projected.written_over(STALE):
         view.add(name)
     view.events.add_older(projected.own_topics(STALE) or ())
     connection = view.connection
@@ -45,6 +46,9 @@ def calendar(view: View, first: date, last: date) -> str:
         # As tables: they are asked several times, and what is large in them by nobody.
         connection.execute(f"create table {schema}.{name} as select * exclude ({LARGE}) from main.{name} where {days}")
     view.create(f"{schema}.{STALE}", projected.sql(STALE), schema)
+    for name in projected.written_over(CALENDAR):
+        if name != STALE:
+            view.add(name)
     asked = f"select * from ({projected.sql(CALENDAR)}) where day between date '{first}' and date '{last}'"
     view.create(f"{schema}.{CALENDAR}", asked, schema)
     return f"{schema}.{CALENDAR}"

@@ -161,6 +161,13 @@ def kept(name: str) -> How | None:
 
 
 @cache
+def is_apart(name: str) -> bool:
+    """Whether a projection is brought up by the events, and no other need be worked out before."""
+    how = kept(name)
+    return how is not None and how.by is not By.OVER and set(written_over(name)) <= {LIFECYCLE}
+
+
+@cache
 def all_kept() -> tuple[str, ...]:
     """The projections that are kept, each behind those that it is written over."""
     found: list[str] = []

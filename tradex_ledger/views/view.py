@@ -6,6 +6,8 @@ that of another projection): DuckDB looks for names in the schemas of its search
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import duckdb
@@ -18,6 +20,7 @@ from tradex_ledger.ledger.select import Store, read
 from tradex_ledger.ledger.tail import Use
 from tradex_ledger.views import projected
 from tradex_ledger.views.kept import COUNTS, Generation
+from tradex_ledger.views.lane import Lane, within
 from tradex_ledger.views.parts import OF_TOUCHED, REBUILT, TOUCHED, add_over, add_part
 from tradex_ledger.views.projected import LIFECYCLE, By, How
 
@@ -56,6 +59,8 @@ class View:
         """Those that are views of files, and of what is not in them."""
         self._is_bare = False
         self._wide: tuple[str, ...] = ()
+        self._touched = ""  # what the events of touched runs are, in SQL
+        self._lane: Lane | None = None
         self._is_near = upto - self.above <= segments.EVENTS
         """So few events are new that they are copied: the more parts `events` has, the longer it takes to plan."""
 
@@ -69,6 +74,40 @@ class View:
             self._do_without()
             self.include(name)
 
+    def add_all(self, names: Iterable[str]) -> None:
+        """Work several projections out, two at a time, and what they are written over, where they are not there yet."""
+        wanted, is_alone = list(names), self._lane is None
+        try:
+            self.begin(wanted)
+            for name in wanted:
+                self.add(name)
+        finally:
+            if is_alone:
+                self.close()
+
+    def begin(self, names: Sequence[str]) -> None:
+        """Have projections worked out beside what comes next; who asks for one waits for it. It is to be closed."""
+        wanted = [name for name in names if name not in self.present]
+        if len(wanted) < 2 or (os.cpu_count() or 1) < 2:
+            return
+        apart = [name for name in sorted(projected.closure(wanted)) if projected.is_apart(name) and name not in wanted]
+        self._lane = self._lane or Lane(self.connection)
+        try:
+            for name in [*(name for name in wanted if projected.is_apart(name)), *apart, *wanted]:
+                if name not in self.present:
+                    self._begin(name)
+        except duckdb.IOException:
+            if self._is_bare:
+                raise
+            self._do_without()
+
+    def close(self) -> None:
+        """Work nothing out any more that nobody has waited for."""
+        if self._lane is not None:
+            undone, self._lane = self._lane.close(), None
+            self.present -= undone
+            self.parts -= undone
+
     def hold(self, held: str = "") -> None:
         """Have the events that are at hand in memory, but the builds, nine in ten; or in what is `held` already."""
         try:
@@ -78,9 +117,10 @@ class View:
 
     def _do_without(self) -> None:
         """Read the ledger alone: somebody has just taken the files of the caches away."""
+        self.close()
         self._is_bare, self._generation, self.above, self._older, self._files = True, None, 0, {}, {}
         for name in self.parts:
-            self.connection.execute(f'drop view "{name}"')
+            self.connection.execute(f'drop view if exists "{name}"')
         for schema in self.prepared:
             self.connection.execute(f"drop schema if exists {schema} cascade")
         self.present -= self.parts
@@ -90,8 +130,13 @@ class View:
 
     def include(self, name: str) -> None:
         """The same for who handles what `add` does when files are gone."""
-        if name in self.present:
-            return
+        if name not in self.present:
+            self._begin(name)
+        if self._lane is not None:
+            self._lane.wait(name)
+
+    def _begin(self, name: str) -> None:
+        """Work a projection out, or leave its statement to the second thread: whoever needs it waits for it."""
         if name == LIFECYCLE:
             self.connection.execute(f"create table lifecycle ({lifecycle.COLUMNS}) as {lifecycle.as_values()}")
         elif not self._add_kept(name):
@@ -112,13 +157,15 @@ class View:
         if topic and not self._older.get(topic) and not self.events.holds(topic):
             self.connection.execute(f'create table "{name}" ({projected.columns(name)})')
             return
-        self.add_others(name)
+        for other in projected.written_over(name):
+            if other not in self.present:
+                self._begin(other)
         if (topics := projected.own_topics(name)) is not None:
             self.events.add_older(topics)
         statement = projected.sql(name)
         if kept := projected.kept(name):
             statement = f"select * from ({statement}) order by {kept.order}"
-        self.connection.execute(f'create table "{name}" as {statement}')
+        self._leave(name, "main", f'create table main."{name}" as {statement}')
 
     def add_others(self, name: str, *but: str) -> None:
         """Work out what a projection is written over, but some."""
@@ -151,7 +198,7 @@ class View:
         else:
             return add_over(self, name, how, old)
         self.add_others(name)
-        self.create(f'main."{name}"', f"select * from ({statement}) order by {order}", schema)
+        self._leave(name, schema, f'create table main."{name}" as select * from ({statement}) order by {order}')
         return True
 
     def _file(self, name: str) -> Path | None:
@@ -169,11 +216,15 @@ class View:
 
     def create(self, table: str, statement: str, schema: str) -> None:
         """Make a table of what a statement says within a schema, and with the tables of all schemas behind it."""
-        self.connection.execute(f"set search_path = '{schema},main'")
-        try:
-            self.connection.execute(f"create table {table} as {statement}")
-        finally:
-            self.connection.execute("set search_path = 'main'")
+        within(self.connection, schema, f"create table {table} as {statement}")
+
+    def _leave(self, name: str, schema: str, *statements: str) -> None:
+        """Have statements run that make a projection, within a schema: by the second thread, where there is one."""
+        if self._lane is None:
+            within(self.connection, schema, *statements)
+        else:
+            needs = projected.written_over(name)
+            self._lane.leave(name, needs, lambda connection: within(connection, schema, *statements))
 
     def _prepare_new(self) -> None:
         """The events above the generation."""
@@ -199,14 +250,14 @@ class View:
             self.events.pick(f"{TOUCHED}.older", spans, OF_TOUCHED)
             if self._is_near:
                 both = f"from {TOUCHED}.older union all {self.events.newer}"
-                self.connection.execute(f"create table {TOUCHED}.copied as select {WITH_DATA} from ({both})")
+                self.connection.execute(f"create table {TOUCHED}.copied as {both}")
                 self.connection.execute(f"drop table {TOUCHED}.older")
         elif wide == self._wide:
             return
         self._wide = wide
         if wide:
             self.events.add_older(wide)
-        parts = [f"from {TOUCHED}.copied"]
+        parts = [f"select {WITH_DATA} from {TOUCHED}.copied"]
         if not self._is_near:
             parts = [
                 f"from main.events where position > {self.above} union all select {WITH_DATA} from {TOUCHED}.older"
@@ -214,15 +265,22 @@ class View:
         if any(self._older.get(topic) for topic in wide):
             others = f"{among('topic', wide)} and (run_id is null or not {OF_TOUCHED})"
             parts.append(f"from main.events where position <= {self.above} and {others}")
-        self.connection.execute(f"create or replace view {TOUCHED}.events as {' union all '.join(parts)}")
+        if (events := " union all ".join(parts)) != self._touched:
+            if self._lane is not None:
+                self._lane.wait_for_all()
+            self._touched = events
+            self.connection.execute(f"create or replace view {TOUCHED}.events as {events}")
 
     def _add_of_events(self, name: str, how: How, old: str) -> None:
         """A view of what is kept of a projection, and of the rows of later events: they come behind it."""
         self._prepare_new()
         self.add_others(name)
-        self.create(f'{_NEW}."{name}"', f"select * from ({projected.sql(name)}) order by {how.order}", _NEW)
-        self.connection.execute(f'create view main."{name}" as from {old} union all by name from {_NEW}."{name}"')
         self.parts.add(name)
+        self._leave(
+            name, _NEW,
+            f'create table {_NEW}."{name}" as select * from ({projected.sql(name)}) order by {how.order}',
+            f'create view main."{name}" as from {old} union all by name from {_NEW}."{name}"',
+        )  # fmt: skip
 
     def gather(self, schema: str, spans: list[tuple[int, int]], condition: str) -> None:
         """Older builds, of some spans of positions, and what decides whether readers see what their runs built."""

@@ -27,6 +27,11 @@ NEWEST = 8
 _ACTIVE = "status in (select status from lifecycle where is_active) order by position desc"
 
 
+_READ = (
+    "signs", "event_days", "publications", "source_looks", "runs", "moments", "pipeline_state", "protections",
+    "datasets",
+)  # fmt: skip
+"""What the page reads beside the history of partitions, in the order in which it is needed."""
 _LOOKS = ("stale", "missing")
 _SIGNS = ("failed", "late at the source")
 
@@ -78,6 +83,8 @@ def _number(said: str | None) -> int | None:
 
 
 def _stand(reader: Reader, last: date | None) -> Stand:
+    reader.begin(_READ)
+    drawn_of = calendar(reader, last=last)
     active = reader.read(RUNS, _ACTIVE)
     looks = reader.read(SOURCE_LOOKS, "late_posts is not null order by position desc limit 1")
     return Stand(
@@ -85,7 +92,7 @@ def _stand(reader: Reader, last: date | None) -> Stand:
         waits=lines_of(sorted((run for run in active if status_of(run).asks), key=urgency)),
         at_work=lines_of(run for run in active if not status_of(run).asks),
         newest=lines_of(reader.read(RUNS, f"true order by position desc limit {NEWEST}")),
-        calendar=calendar(reader, last=last),
+        calendar=drawn_of,
         looked=looks[0] if looks else None,
     )
 
