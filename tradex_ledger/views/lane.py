@@ -14,7 +14,7 @@ from threading import Event, RLock, Thread, current_thread
 
 import duckdb
 
-from tradex_ledger.datasets.statement import opened_beside
+from tradex_ledger.datasets.statement import opened_beside, parsed
 
 Work = Callable[[duckdb.DuckDBPyConnection], None]
 
@@ -119,6 +119,6 @@ def within(connection: duckdb.DuckDBPyConnection, schema: str, *statements: str)
     connection.execute(f"set search_path = '{path}'")
     try:
         for statement in statements:
-            connection.execute(statement)
+            connection.execute(parsed(connection, statement))
     finally:
         connection.execute("set search_path = 'main'")

@@ -28,10 +28,10 @@ _ACTIVE = "status in (select status from lifecycle where is_active) order by pos
 
 
 _READ = (
-    "signs", "event_days", "publications", "source_looks", "runs", "moments", "pipeline_state", "protections",
-    "datasets",
+    "event_days", "publications", "source_looks", "moments", "pipeline_state", "protections", "datasets",
+    "signs", "runs",
 )  # fmt: skip
-"""What the page reads beside the history of partitions, in the order in which it is needed."""
+"""What the page reads beside the history of partitions; those last for which events of before have to be found."""
 _LOOKS = ("stale", "missing")
 _SIGNS = ("failed", "late at the source")
 
