@@ -29,6 +29,7 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 Node: TypeAlias = dict[str, Json]
 """An object of a parsed form: an expression, a table, a query and what belongs to it."""
 
+_THREADS = 4
 LASTING = "memory.main"
 """Where what outlasts one question lies, in the DuckDB of this process."""
 _numbers = count(1)
@@ -45,6 +46,11 @@ def connect() -> duckdb.DuckDBPyConnection:
     # Made when something is spilled, and gone with the connection; DuckDB's own choice is the current folder.
     connection.execute("set temp_directory = $1", [str(Path(gettempdir(), f"tradex-{os.urandom(8).hex()}"))])
     return connection
+
+
+def on_all_cores(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let a private DuckDB have more threads than one: for tables that have an order of their own."""
+    connection.execute(f"set threads = {min(_THREADS, os.cpu_count() or 1)}")
 
 
 @contextmanager

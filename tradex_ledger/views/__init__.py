@@ -7,7 +7,6 @@ later events touch. Those are worked out by its own statement, over the events t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -16,7 +15,7 @@ from weakref import WeakKeyDictionary, proxy
 import duckdb
 
 from tradex_ledger import slow
-from tradex_ledger.datasets.statement import connect, connect_beside, shared
+from tradex_ledger.datasets.statement import connect, connect_beside, on_all_cores, shared
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.ledger.tail import Use, held
 from tradex_ledger.views import days, few, projected
@@ -47,8 +46,6 @@ __all__ = [
     "suppose",
     "views_beside",
 ]
-
-_THREADS = 4
 
 # What was opened here; to ask DuckDB what is in a connection costs as much as a projection does.
 _OPEN: WeakKeyDictionary[duckdb.DuckDBPyConnection, View] = WeakKeyDictionary()
@@ -132,8 +129,8 @@ def _newest(store: Store, upto: int) -> Generation | None:
 def _make(store: Store, kept: Generations, position: int, before: Generation | None) -> Generation | None:
     """The generation of a position, from the one before."""
     with connect() as connection:
-        connection.execute(f"set threads = {min(_THREADS, os.cpu_count() or 1)}")  # each table has an order of its own
         view = View(connection, store, position, before)
+        on_all_cores(connection)
         view.hold()
         view.add_all(projected.all_kept())
         return kept.write(connection, position)

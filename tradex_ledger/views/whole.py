@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tradex_ledger.datasets.statement import on_all_cores
 from tradex_ledger.ledger.columnar import FILES, among
 from tradex_ledger.views import projected
 from tradex_ledger.views.parts import BUILT
@@ -39,6 +40,7 @@ def write_whole(view: View, to: str, told: Callable[[int, int], None]) -> None:
     connection, names, table = view.connection, projected.names(), f"{to}.{EVENTS}"
     total = len(names) + 2
     view.all_events()
+    on_all_cores(connection)
     connection.execute("set force_compression = 'zstd'")  # a third of the room, in less time than it takes to choose
     rows = f"select * exclude ({_LARGE}) from {projected.EVENTS} where"
     # Apart, so that who asks for others passes the builds over.
@@ -70,6 +72,8 @@ def _write(view: View, to: str, name: str, written: set[str]) -> None:
         order = f" order by {kept.order}" if kept is not None else ""
         connection.execute(f'create table {table} as from main."{name}"{order}')
         return
+    # Of others nothing says an order: more threads than one would make another at each time.
+    connection.execute("set threads = 1")
     schema, topics = f"of_{name}", projected.own_topics(name)
     connection.execute(f"create schema {schema}")
     if topics:
@@ -77,3 +81,4 @@ def _write(view: View, to: str, name: str, written: set[str]) -> None:
     view.create(table, projected.sql(name), schema)
     connection.execute(f'create view main."{name}" as from {table}')
     view.present.add(name)
+    on_all_cores(connection)

@@ -127,10 +127,7 @@ class Backfills:
         return split(self.plan, replace(wanted, group=new_id("group", self.core.clock())))
 
     def warnings(self, backfill: Backfill, *, catalogs: Catalogs | None = None) -> list[str]:
-        """What one who asks for such a backfill, or approves it, should know: a slip in its range, days it hides.
-
-        With `catalogs` they are asked, and not those of the workspace.
-        """
+        """What one who asks for it, or approves it, should know: a slip in its range, days it hides; by `catalogs`."""
         from tradex_ledger.planning.counted import told_cost
         from tradex_ledger.planning.plan import days_asked, far_off, filled_by, hidden_days
 
