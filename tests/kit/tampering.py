@@ -125,8 +125,8 @@ def chained(raw: Raw) -> None:
         raw.run("insert into tiles values (?, ?, ?)", level, tile, hashes)
 
 
-def _no_tile(level: int, tile: int) -> bytes:
-    raise AssertionError((level, tile))
+def _no_tile(level: int, first: int, end: int) -> Sequence[bytes]:
+    raise AssertionError((level, first, end))
 
 
 def make(folder: Path, create: Callable[[Path], Path]) -> None:

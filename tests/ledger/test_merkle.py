@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from eventsourcing.persistence import StoredEvent
@@ -14,9 +15,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, select
 
 from tests.kit.rfc9162 import mth, path, subproof
+from tests.kit.stores import created
 from tradex_ledger.ledger import merkle, tables
+from tradex_ledger.ledger.entry import compose
 from tradex_ledger.ledger.recorder import Recorder
-from tradex_ledger.ledger.store import database, reading
+from tradex_ledger.ledger.store import database, ledger_id, reading, writing
 from tradex_ledger.ledger.tree import MissingTileError, stored_tree
 
 LEAVES = [merkle.leaf_hash(str(n).encode()) for n in range(1100)]
@@ -31,13 +34,16 @@ class Log:
         self.tiles: dict[tuple[int, int], bytes] = {}
 
     def append(self, leaves: Sequence[bytes]) -> None:
-        for level, tile, hashes in merkle.new_tiles(len(self.leaves), leaves, self.read_tile, self.read_leaves):
+        for level, tile, hashes in merkle.new_tiles(len(self.leaves), leaves, self.read_tiles, self.read_leaves):
             assert (level, tile) not in self.tiles
             self.tiles[level, tile] = hashes
         self.leaves += leaves
 
     def read_tile(self, level: int, tile: int) -> bytes:
         return self.tiles[level, tile]
+
+    def read_tiles(self, level: int, first: int, end: int) -> Sequence[bytes]:
+        return [self.tiles[level, tile] for tile in range(first, end)]
 
     def read_leaves(self, first: int, end: int) -> Sequence[bytes]:
         assert end <= len(self.leaves)
@@ -183,3 +189,39 @@ def test_tiles_in_the_database_equal_those_of_all_leaves(engine: Engine) -> None
             assert stored_tree(database(engine), at_size).root() == mth(leaves[:at_size])
         with pytest.raises(MissingTileError):
             stored_tree(database(engine), size + 256).root()
+
+
+@pytest.mark.parametrize("lost", [None, 0, 100, 254])
+def test_a_tile_over_tiles_of_earlier_saves_is_made_of_all_of_them_or_not_at_all(
+    tmp_path: Path, lost: int | None
+) -> None:
+    with created(f"sqlite:///{tmp_path / 'ledger.db'}") as engine:
+        hashes = _lay_tiles(engine, lost)
+        recorder, size = Recorder(engine, lambda: datetime.now(UTC)), len(hashes) * merkle.TILE_WIDTH
+        more = [StoredEvent("s", 2 + n, "t", b"x") for n in range(merkle.TILE_WIDTH)]
+        if lost is not None:
+            with pytest.raises(MissingTileError, match=f"tile {lost} of level 0"):
+                recorder.insert_events(more)
+            assert recorder.max_notification_id() == size, "the save left nothing behind"
+            return
+        recorder.insert_events(more)
+        with reading(engine) as connection:
+            rows = connection.execute(select(tables.tiles)).all()
+    made = {(level, tile): found for level, tile, found in rows}
+    children = [*hashes, made[0, len(hashes)]]
+    assert made[1, 0] == b"".join(merkle.root(merkle.hashes_of(child)) for child in children)
+
+
+def _lay_tiles(engine: Engine, lost: int | None) -> list[bytes]:
+    """All tiles but one of which the first above them is made, past the guards, and their last event."""
+    hashes = [merkle.leaf_hash(str(n).encode()) * merkle.TILE_WIDTH for n in range(merkle.TILE_WIDTH - 1)]
+    size, at = len(hashes) * merkle.TILE_WIDTH, "2026-01-10T12:00:00.000000Z"
+    entry = compose(ledger_id(engine), size, at, "s", 1, "t", state=b"x")
+    row = (size, "s", 1, "t", at, merkle.leaf_hash(entry), entry.decode())
+    with writing(engine) as connection:
+        for guard in ("events_dense_insert", "tiles_dense_insert"):
+            connection.exec_driver_sql(f"drop trigger {guard}")
+        connection.exec_driver_sql("insert into events values (?, ?, ?, ?, ?, ?, ?)", row)
+        there = [(tile, found) for tile, found in enumerate(hashes) if tile != lost]
+        connection.exec_driver_sql("insert into tiles values (0, ?, ?)", there)
+    return hashes

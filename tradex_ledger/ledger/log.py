@@ -28,6 +28,11 @@ _ROWS = (
     select(events).where(events.c.position.between(bindparam("first"), bindparam("last"))).order_by(events.c.position)
 )
 _TILE = select(tiles.c.hashes).where(tiles.c.level == bindparam("level"), tiles.c.tile == bindparam("tile"))
+_TILES = (
+    select(tiles.c.tile, tiles.c.hashes)
+    .where(tiles.c.level == bindparam("level"), tiles.c.tile.between(bindparam("first"), bindparam("last")))
+    .order_by(tiles.c.tile)
+)
 _INSERT_TILES = insert(tiles)
 PAGE = 1024
 """So many rows are read, or laid down, at once where a whole ledger is gone through."""
@@ -217,7 +222,7 @@ def _held_back(now: datetime, last: Head, first: StoredEvent) -> tuple[StoredEve
 
 
 def _grow_tree(connection: Connection, ledger: str, old_size: int, leaves: Sequence[bytes]) -> None:
-    full = merkle.new_tiles(old_size, leaves, _tile_reader(connection), _leaf_reader(connection, ledger))
+    full = merkle.new_tiles(old_size, leaves, _tiles_reader(connection), _leaf_reader(connection, ledger))
     if full:
         rows = [{"level": level, "tile": tile, "hashes": hashes} for level, tile, hashes in full]
         connection.execute(_INSERT_TILES, rows)
@@ -231,6 +236,17 @@ def _tile_reader(connection: Connection) -> merkle.ReadTile:
         return hashes
 
     return read_tile
+
+
+def _tiles_reader(connection: Connection) -> merkle.ReadTiles:
+    def read_tiles(level: int, first: int, end: int) -> Sequence[bytes]:
+        found = connection.execute(_TILES, {"level": level, "first": first, "last": end - 1}).cursor.fetchall()
+        for tile, row in zip_longest(range(first, end), found):
+            if row is None or row[0] != tile:
+                raise MissingTileError(level, tile)
+        return [row[1] for row in found]
+
+    return read_tiles
 
 
 def _leaf_reader(connection: Connection, ledger: str) -> merkle.ReadLeaves:

@@ -16,6 +16,8 @@ TILE_WIDTH = 256
 TILE_HEIGHT = 8
 
 ReadTile = Callable[[int, int], bytes]
+ReadTiles = Callable[[int, int, int], Sequence[bytes]]
+"""The tiles of a level, from a first to before an end."""
 ReadLeaves = Callable[[int, int], Sequence[bytes]]
 
 
@@ -48,26 +50,24 @@ def root(leaves: Sequence[bytes]) -> bytes:
 
 
 def new_tiles(
-    old_size: int, new_leaves: Sequence[bytes], read_tile: ReadTile, read_leaves: ReadLeaves
+    old_size: int, new_leaves: Sequence[bytes], read_tiles: ReadTiles, read_leaves: ReadLeaves
 ) -> list[tuple[int, int, bytes]]:
     """The tiles, as (level, tile, hashes), that become full when leaves are appended to `old_size`.
 
     In the order in which they can be stored: by level, then by tile. `read_leaves` is asked for old
-    leaves only, `read_tile` for tiles that were full before.
+    leaves only, `read_tiles` for tiles that were full before: all that one is made of at once.
     """
     made: dict[tuple[int, int], bytes] = {}
-
-    def tile_at(level: int, tile: int) -> bytes:
-        return made.get((level, tile)) or read_tile(level, tile)
-
     old, size, level = old_size, old_size + len(new_leaves), 0
     while old // TILE_WIDTH < size // TILE_WIDTH:
         if level == 0:
             made |= _leaf_tiles(old_size, new_leaves, read_leaves)
         else:
             for tile in range(old // TILE_WIDTH, size // TILE_WIDTH):
-                children = range(tile * TILE_WIDTH, (tile + 1) * TILE_WIDTH)
-                made[level, tile] = b"".join(root(hashes_of(tile_at(level - 1, n))) for n in children)
+                begin, end = tile * TILE_WIDTH, (tile + 1) * TILE_WIDTH
+                fresh = [made[level - 1, n] for n in range(begin, end) if (level - 1, n) in made]  # they are the last
+                full = read_tiles(level - 1, begin, end - len(fresh)) if len(fresh) < TILE_WIDTH else []
+                made[level, tile] = b"".join(root(hashes_of(hashes)) for hashes in (*full, *fresh))
         old, size, level = old // TILE_WIDTH, size // TILE_WIDTH, level + 1
     return [(level, tile, hashes) for (level, tile), hashes in made.items()]
 
