@@ -26,7 +26,7 @@ from tradex_ledger.domain.base import UNSAVED
 from tradex_ledger.domain.run_events import PartitionRebuilt
 from tradex_ledger.ledger.mapper import EntryMapper
 from tradex_ledger.ledger.recorder import Recorder
-from tradex_ledger.ledger.sqlite import BUSY_TIMEOUT_MS
+from tradex_ledger.ledger.sqlite import SETTINGS
 from tradex_ledger.ledger.store import create_store, open_engine
 
 SAVE = 1_000
@@ -116,7 +116,7 @@ class Round:
             rows = source.execute("select position, stream, version, topic, at, leaf, entry from events").fetchall()
         assert len(rows) == self.saves * SAVE
         target = sqlite3.connect(self.folder / "bare.db", isolation_level=None)
-        for setting in (f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL"):
+        for setting in SETTINGS:
             target.execute(f"PRAGMA {setting}")
         for statement in resources.read_text("schema", "ledger", "sqlite.sql").split(";"):
             if "events" in statement and "TRIGGER" not in statement and "CREATE" in statement:

@@ -48,13 +48,13 @@ def test_opening_what_is_not_there_names_the_command_that_makes_it(path: Path) -
     assert not path.exists()
 
 
-def test_every_connection_waits_for_the_disk(engine: Engine) -> None:
+def test_every_connection_waits_for_the_disk_and_keeps_what_passes_in_memory(engine: Engine) -> None:
     with reading(engine) as connection:
         settings = [
             connection.exec_driver_sql(f"PRAGMA {name}").scalar()
-            for name in ("journal_mode", "synchronous", "busy_timeout")
+            for name in ("journal_mode", "synchronous", "busy_timeout", "temp_store")
         ]
-    assert settings == ["wal", 2, 30_000]
+    assert settings == ["wal", 2, 30_000, 2]
 
 
 def test_a_locked_database_is_a_fault_that_passes(engine: Engine, path: Path, recorder: Recorder) -> None:

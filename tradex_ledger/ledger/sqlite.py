@@ -22,6 +22,8 @@ from tradex_ledger.ledger.looking import DRIVER_ERRORS, Look, is_file, look
 from tradex_ledger.ledger.select import Found, Value, hinted, spread
 
 BUSY_TIMEOUT_MS = 30_000
+# The last: what triggers make SQLite copy, and what it keeps to undo a statement, would go through a temporary file.
+SETTINGS = (f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "temp_store=MEMORY")
 ROWS_A_STATEMENT = 125
 _CREATED = re.compile(r"^CREATE \w+ IF NOT EXISTS (\w+)", re.MULTILINE)
 
@@ -121,7 +123,7 @@ class SQLite:
     def _set_up(connection: sqlite3.Connection, _record: object) -> None:
         # The driver begins no transaction by itself; `_begin` does.
         connection.isolation_level = None
-        for setting in (f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL"):
+        for setting in SETTINGS:
             connection.execute(f"PRAGMA {setting}").close()
 
     @staticmethod
