@@ -155,7 +155,7 @@ def append(
     for begin in range(0, len(saved), dialect.at_once):
         rows = rows_of(ledger, first + begin, at, saved[begin : begin + dialect.at_once])
         dialect.insert_events(connection, rows)
-        leaves.extend(row[5] for row in rows)
+        leaves += [row[5] for row in rows]
     kept = connection.execute(_LAST).first()
     if kept is None or tuple(kept) != rows[-1]:
         raise NotAppendedError(end - 1)
