@@ -123,17 +123,22 @@ group by stream
 select topic, sum(position) from events /*+ indexed by events_by_topic */ where position <= :size group by topic
 
 -- name: by_stream_topic_index
+-- First by stream and topic, in the order of the index: a topic's number is made once for each, and not for each event.
 select
     stream,
     max(version),
     sum(
-        position * (
+        total * (
             7 * length(topic)
             + coalesce(unicode(substr(topic, -3, 1)), 0)
             + 31 * coalesce(unicode(substr(topic, -4, 1)), 0)
             + 101 * coalesce(unicode(substr(topic, -11, 1)), 0)
         )
     )
-from events /*+ indexed by events_by_stream_topic */
-where position <= :size
+from (
+    select stream, topic, max(version) as version, sum(position) as total
+    from events /*+ indexed by events_by_stream_topic */
+    where position <= :size
+    group by stream, topic
+) as each_topic
 group by stream

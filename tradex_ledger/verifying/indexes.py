@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tradex_ledger.ledger.select import Store, read
+from tradex_ledger.ledger.select import Found, Store
 from tradex_ledger.verifying.finding import INDEX_CHANGED, Finding
 from tradex_ledger.verifying.ledger import Whole
+from tradex_ledger.verifying.questions import BY_BOTH, BY_STREAM, BY_TOPIC, Question, rows
 
 _BY_STREAM = "sqlite_autoindex_events_1"
 _BY_TOPIC = "events_by_topic"
@@ -28,8 +29,12 @@ def sqlite_indexes(store: Store, whole: Whole) -> Iterator[Finding]:
         yield from _by_both(store, whole)
 
 
+def _found(store: Store, whole: Whole, name: str) -> Found:
+    return rows(store, Question("", name, whole.size), whole.answers.pop(name, None))
+
+
 def _by_stream(store: Store, whole: Whole) -> Iterator[Finding]:
-    found = store.select(read("by_stream_index"), size=whole.size)
+    found = _found(store, whole, BY_STREAM)
     wrong = {stream for stream, last, count, _ in found if [last, count] != [whole.streams.get(stream, [0])[0]] * 2}
     wrong |= whole.streams.keys() - {row[0] for row in found}
     yield from _told(_BY_STREAM, wrong)
@@ -38,13 +43,13 @@ def _by_stream(store: Store, whole: Whole) -> Iterator[Finding]:
 
 
 def _by_topic(store: Store, whole: Whole) -> Iterator[Finding]:
-    found = {topic: total for topic, total in store.select(read("by_topic_index"), size=whole.size)}
+    found = {topic: total for topic, total in _found(store, whole, BY_TOPIC)}
     topics = found.keys() | whole.topics.keys()
     yield from _told(_BY_TOPIC, {topic for topic in topics if found.get(topic) != whole.topics.get(topic)})
 
 
 def _by_both(store: Store, whole: Whole) -> Iterator[Finding]:
-    found = store.select(read("by_stream_topic_index"), size=whole.size)
+    found = _found(store, whole, BY_BOTH)
     wrong = {row[0] for row in found if [*row[1:]] != whole.streams.get(row[0])}
     yield from _told(_BY_BOTH, wrong | whole.streams.keys() - {row[0] for row in found})
 

@@ -6,19 +6,23 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from tradex_ledger.errors import EnvironmentFault
 from tradex_ledger.ledger import merkle
 from tradex_ledger.ledger.merkle import HASH_SIZE, TILE_WIDTH, hashes_of
-from tradex_ledger.ledger.select import Store, read
+from tradex_ledger.ledger.select import Store, read, sqlite_path
 from tradex_ledger.pool.processes import ProcessPool
 from tradex_ledger.verifying import finding
 from tradex_ledger.verifying.earlier import Earlier
 from tradex_ledger.verifying.finding import Finding
+from tradex_ledger.verifying.questions import INDEXES, STRANGE, Question, answered, rows
 from tradex_ledger.verifying.scan import EVENTS, Part, Task, backwards, scanned, wrong_version
 from tradex_ledger.verifying.tiles import NOTHING, stored_tiles
 from tradex_ledger.verifying.trunk import Trunk
 
+Work: TypeAlias = Task | Question
+Done: TypeAlias = Part | bytes | None
 FEW = 2
 """So many parts are judged in this process: to start others would take as long."""
 
@@ -39,6 +43,8 @@ class Whole:
     """The sum of the positions of each topic."""
     versions: int = 0
     last_at: str = ""
+    answers: dict[str, bytes | None] = field(default_factory=dict)
+    """Of each question that was answered meanwhile, its rows as `questions.py` packs them."""
 
 
 def begun_at(since: int) -> int:
@@ -55,18 +61,35 @@ def size_of(store: Store) -> int:
 def parts(store: Store, url: str, whole: Whole, workers: int | None, *, files: bool) -> Iterator[Part]:
     """The events of a ledger in parts, judged, in order; first those at positions that no event has."""
     _take(store, whole)
-    none = Part(Task(url, store.ledger, 1, 0))
-    try:
-        strange = store.select(read("strange_positions"), size=whole.size + EVENTS)
-        none.findings += [
-            Finding(finding.INSERTED, "no event has such a position", position) for (position,) in strange
-        ]
-    except EnvironmentFault as fault:
-        none.findings.append(Finding(finding.UNREADABLE, f"what is beside the events: {fault.message}"))
-    yield none
     firsts = range(whole.earlier.upto + 1, whole.size + 1, EVENTS)
     tasks = [Task(url, store.ledger, first, min(first + EVENTS - 1, whole.size), files) for first in firsts]
-    yield from _in_order(tasks, workers or os.cpu_count() or 1)
+    strange = Question(url, STRANGE, whole.size + EVENTS)
+    if len(tasks) <= FEW or workers == 1:
+        yield _nowhere(store, strange, None)
+        yield from map(scanned, tasks)
+        return
+    asks_indexes = sqlite_path(url) is not None and not whole.earlier.upto
+    last = [Question(url, name, whole.size) for name in INDEXES] if asks_indexes else []
+    for work, done in _in_order([strange, *tasks, *last], workers or os.cpu_count() or 1):
+        if isinstance(done, Part):
+            yield done
+        elif work == strange:
+            yield _nowhere(store, strange, done)
+        elif isinstance(work, Question):
+            whole.answers[work.name] = done
+
+
+def _nowhere(store: Store, strange: Question, answer: bytes | None) -> Part:
+    """What stands at positions that no event has."""
+    part = Part(Task(strange.url, store.ledger, 1, 0))
+    try:
+        part.findings += [
+            Finding(finding.INSERTED, "no event has such a position", position)
+            for (position,) in rows(store, strange, answer)
+        ]
+    except EnvironmentFault as fault:
+        part.findings.append(Finding(finding.UNREADABLE, f"what is beside the events: {fault.message}"))
+    return part
 
 
 def _take(store: Store, whole: Whole) -> None:
@@ -81,19 +104,21 @@ def _take(store: Store, whole: Whole) -> None:
     whole.told.add(roots)
 
 
-def _in_order(tasks: list[Task], workers: int) -> Iterator[Part]:
-    if len(tasks) <= FEW or workers == 1:
-        yield from map(scanned, tasks)
-        return
+def _done(work: Work) -> Done:
+    return scanned(work) if isinstance(work, Task) else answered(work)
+
+
+def _in_order(works: list[Work], workers: int) -> Iterator[tuple[Work, Done]]:
     pool = ProcessPool(workers)
-    done: dict[int, Part] = {}
-    following = tasks[0].first
+    ready: dict[Work, Done] = {}
+    following = iter(works)
+    wanted = next(following, None)
     try:
-        for task, part in pool.run(scanned, tasks):
-            done[task.first] = part
-            while (ready := done.pop(following, None)) is not None:
-                yield ready
-                following = ready.task.last + 1
+        for work, done in pool.run(_done, works):
+            ready[work] = done
+            while wanted is not None and wanted in ready:
+                yield wanted, ready.pop(wanted)
+                wanted = next(following, None)
     finally:
         pool.kill()
 
