@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import NamedTuple
 
 import orjson
@@ -17,7 +16,7 @@ from tradex_ledger.ledger.rows import Row
 from tradex_ledger.verifying import finding
 from tradex_ledger.verifying.contract import contracts, faults
 from tradex_ledger.verifying.finding import Finding
-from tradex_ledger.verifying.shape import KEYS, Match, Shape, shape_of
+from tradex_ledger.verifying.shape import KEYS, Match, Schema, Shape, shape_of
 
 REBUILT = "run.partition_rebuilt"
 _KEEP = ("dataset", "partition")
@@ -40,12 +39,13 @@ class Columns(NamedTuple):
 
 
 class Rebuilt(NamedTuple):
-    """That a run rebuilt a dataset on a day."""
+    """That runs rebuilt datasets on days, as columns beside those of the rows; where nothing was, the last two are
+    empty.
+    """
 
-    position: int
-    run: str
-    dataset: str
-    day: str
+    run: tuple[str, ...] = ()
+    dataset: tuple[str, ...] = ()
+    day: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -58,9 +58,31 @@ class Page:
     rows: Sequence[Row]
     columns: Columns = field(default_factory=Columns)
     hashes: list[bytes] = field(default_factory=list)
-    built: list[Rebuilt] = field(default_factory=list)
+    built: Rebuilt = field(default_factory=Rebuilt)
     findings: list[Finding] = field(default_factory=list)
     unknown: Counter[tuple[str, int]] = field(default_factory=Counter)
+
+
+class _Matchers(dict[str, list[Match]]):
+    """Of each topic that is asked for, what tells whether an entry is as it must be: of each version, the newest first.
+
+    An expression takes long to be made: of the topics that a ledger does not have, none is.
+    """
+
+    def __init__(self, ledger: str) -> None:
+        super().__init__()
+        self._ledger = ledger
+        self._schemas: dict[str, list[tuple[int, Schema]]] = {}
+        for (topic, v), schema in sorted(contracts().items(), key=lambda one: -one[0][1]):
+            self._schemas.setdefault(topic, []).append((v, schema))
+
+    def __missing__(self, topic: str) -> list[Match]:
+        if topic not in self._schemas:
+            return [_nothing]
+        keep = _KEEP if topic == REBUILT else ()
+        shapes = [shape_of(schema, self._ledger, topic, v, keep) for v, schema in self._schemas[topic]]
+        self[topic] = [_checked(shape) for shape in shapes if shape] or [_nothing]
+        return self[topic]
 
 
 class Judge:
@@ -69,37 +91,36 @@ class Judge:
     def __init__(self, ledger: str) -> None:
         self.ledger = ledger
 
-    @cached_property
-    def _shapes(self) -> Mapping[str, Match]:
-        """By topic, what tells whether an entry is as it must be: the newest version first."""
-        by_topic: dict[str, list[Shape]] = {}
-        for (topic, v), schema in sorted(contracts().items(), key=lambda one: -one[0][1]):
-            keep = _KEEP if topic == REBUILT else ()
-            if shape := shape_of(schema, self.ledger, topic, v, keep):
-                by_topic.setdefault(topic, []).append(shape)
-        return {topic: _matcher(shapes) for topic, shapes in by_topic.items()}
+        self._matchers = _Matchers(ledger)
 
     def page(self, rows: Sequence[Row]) -> Page:
         """The rows, judged: all at once by their shapes, those that have another or none one by one."""
         found = Page(rows)
-        sound, odd = rows, []
-        if not all(kinds == {wanted} for kinds, wanted in zip(_kinds(rows), _TYPES, strict=True)):
+        if not rows:
+            return found
+        columns, sound = Columns(*zip(*rows, strict=True)), rows
+        if all({*map(type, column)} == {wanted} for column, wanted in zip(columns, _TYPES, strict=True)):
+            found.hashes = leaf_hashes([entry.encode() for entry in columns.entry])
+        else:
             sound = [row for row in rows if tuple(map(type, row)) == _TYPES]
-            odd = [row for row in rows if tuple(map(type, row)) != _TYPES]
-        found.hashes = leaf_hashes([row[-1].encode() for row in rows] if not odd else [_bytes(row[-1]) for row in rows])
-        found.findings += [
-            Finding(finding.ALTERED, "its columns are of other kinds than were stored", row[0]) for row in odd
-        ]
+            found.findings += [
+                Finding(finding.ALTERED, "its columns are of other kinds than were stored", row[0])
+                for row in rows
+                if tuple(map(type, row)) != _TYPES
+            ]
+            found.hashes = leaf_hashes([_bytes(row[-1]) for row in rows])
+            columns = Columns(*zip(*sound, strict=True)) if sound else Columns()
+        found.columns = columns
         if sound:
-            found.columns = Columns(*zip(*sound, strict=True))
             self._judge(found, sound)
         return found
 
     def _judge(self, found: Page, rows: Sequence[Row]) -> None:
-        columns, shapes = found.columns, self._shapes
-        matches = [
-            shapes.get(topic, _nothing)(entry) for topic, entry in zip(columns.topic, columns.entry, strict=True)
-        ]
+        columns, matchers = found.columns, self._matchers
+        matches = [matchers[topic][0](entry) for topic, entry in zip(columns.topic, columns.entry, strict=True)]
+        if None in matches:
+            each = zip(matches, columns.topic, columns.entry, strict=True)
+            matches = [match or self._match(topic, entry) for match, topic, entry in each]
         told = [match.groups() if match else _NONE for match in matches]
         ats, datasets, days, positions, streams, versions = zip(*told, strict=True)
         if (
@@ -111,7 +132,16 @@ class Judge:
             for row, said in zip(rows, told, strict=True):
                 if (said[0], *said[3:]) != (row[4], str(row[0]), row[1], str(row[2])):
                     found.findings += self._row(row, found.unknown)
-        found.built = [Rebuilt(*one) for one in zip(columns.position, streams, datasets, days, strict=True) if one[2]]
+        found.built = Rebuilt(streams, datasets, days)
+
+    def _match(self, topic: str, entry: str) -> re.Match[str] | None:
+        """What another version says of an entry; those behind it are most likely of the same."""
+        matchers = self._matchers[topic]
+        for n, matcher in enumerate(matchers):
+            if (found := matcher(entry)) is not None:
+                matchers.insert(0, matchers.pop(n))
+                return found
+        return None
 
     def _row(self, row: Row, unknown: Counter[tuple[str, int]]) -> Iterator[Finding]:
         position = row[0]
@@ -143,29 +173,8 @@ class Judge:
                 yield Finding(finding.ALTERED, f"its entry says {name} {said[name]!r}, the column {value!r}", position)
 
 
-def _kinds(rows: Sequence[Row]) -> Iterator[set[type]]:
-    for column in zip(*rows, strict=True) if rows else ((),) * len(_TYPES):
-        yield {*map(type, column)}
-
-
 def _bytes(text: object) -> bytes:
     return text.encode() if isinstance(text, str) else repr(text).encode()
-
-
-def _matcher(shapes: Sequence[Shape]) -> Match:
-    checked = [_checked(shape) for shape in shapes]
-    if len(checked) == 1:
-        return checked[0]
-
-    def match(entry: str) -> re.Match[str] | None:
-        for n, one in enumerate(checked):
-            if (found := one(entry)) is not None:
-                if n:  # a version is alone in its entries: what stands beside this one is most likely of the same
-                    checked.insert(0, checked.pop(n))
-                return found
-        return None
-
-    return match
 
 
 def _checked(shape: Shape) -> Match:

@@ -166,19 +166,28 @@ def _add(part: Part, page: Page) -> None:
     part.versions += sum(map(mul, columns.position, low))
     for begin, end in _runs(columns.stream):
         _add_run(part, columns, begin, end, sum(map(mul, columns.position[begin:end], mixes[begin:end])))
-    part.notable += [entry for topic, entry in zip(columns.topic, columns.entry, strict=True) if topic != REBUILT]
-    others = [(topic, n) for topic, n in zip(columns.topic, columns.position, strict=True) if topic != REBUILT]
-    for topic, position in others:
-        part.topics[topic] += position
-    if rest := sum(columns.position) - sum([position for _, position in others]):
+    rest = sum(columns.position)
+    for n in [n for n, topic in enumerate(columns.topic) if topic != REBUILT]:
+        part.notable.append(columns.entry[n])
+        part.topics[columns.topic[n]] += columns.position[n]
+        rest -= columns.position[n]
+    if rest:
         part.topics[REBUILT] += rest
-    for position, run, dataset, day in page.built:
-        held = part.built.get((run, dataset))
-        if held is None:
-            held = part.built[run, dataset] = Built(position, position)
-        held.last = position
-        held.days.append(ordinal(day))
+    _add_built(part, page)
     _add_times(part, columns)
+
+
+def _add_built(part: Part, page: Page) -> None:
+    run, dataset, day = page.built
+    positions = page.columns.position
+    for begin, end in _runs([*zip(run, dataset, strict=True)]):
+        if not dataset[begin]:
+            continue
+        held = part.built.get((run[begin], dataset[begin]))
+        if held is None:
+            held = part.built[run[begin], dataset[begin]] = Built(positions[begin], positions[begin])
+        held.last = positions[end - 1]
+        held.days.extend(map(ordinal, day[begin:end]))
 
 
 _FILE = re.compile(r'\{"bytes":([0-9]+),"path":("(?:[^"\\]|\\.)*"),"rows":([0-9]+),"sha256":"([0-9a-f]{64})"\}').findall
@@ -194,7 +203,7 @@ def _files(columns: Columns) -> Iterator[Named]:
                 yield Named(position, LakeFile(orjson.loads(path), int(size), int(rows), sha256))
 
 
-def _runs(names: Sequence[str]) -> Iterator[tuple[int, int]]:
+def _runs(names: Sequence[object]) -> Iterator[tuple[int, int]]:
     """From where to where the same name stands."""
     changes = [n for n, same in enumerate(map(eq, names, names[1:]), 1) if not same]
     begins = [0, *changes] if names else []

@@ -37,7 +37,8 @@ class Leaves:
         first = self.first + len(self.computed)
         if len(page.rows) == last - first + 1 and page.rows[0][0] == first and page.rows[-1][0] == last:
             self.computed += page.hashes
-            self.beside += [_leaf(row[5]) for row in page.rows]
+            as_stored = page.hashes == [*page.columns.leaf]
+            self.beside += page.hashes if as_stored else [_leaf(row[5]) for row in page.rows]
             return
         there = {row[0]: (own, _leaf(row[5])) for row, own in zip(page.rows, page.hashes, strict=True)}
         for position in range(first, last + 1):
