@@ -13,4 +13,4 @@ N = TypeVar("N", bound=NamedTuple)
 def facts_of(cls: type[N], facts: Mapping[str, Any]) -> N:
     """Those facts that a named tuple has names for, as one. Raises `KeyError` for one that is not said and has no
     default."""
-    return cls._make(facts[name] if name in facts else cls._field_defaults[name] for name in cls._fields)
+    return cls._make([facts[name] if name in facts else cls._field_defaults[name] for name in cls._fields])

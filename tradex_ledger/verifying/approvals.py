@@ -5,7 +5,7 @@ Judged by the policy that stood on record before the approval, whatever it is to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from tradex_ledger.domain.approver_keys import STREAM as KEYS
@@ -34,6 +34,7 @@ _ASKED_BY = {
 }
 """What takes two persons, and who was the first."""
 _DECISIONS = (*DECISIONS, "run.released")
+_HEARD = frozenset((*_DECISIONS, *_ASKED_BY, *APPLY))
 
 
 class Approvals:
@@ -51,8 +52,13 @@ class Approvals:
             with suppress(AttributeError, KeyError, TypeError, ValueError, BrokenLedgerError, EnvironmentFault):
                 list(self._learn(parse(text)))
 
-    def hear(self, entry: Entry) -> Iterator[Finding]:
+    def hear(self, entry: Entry) -> Iterable[Finding]:
         """The next event."""
+        if entry.topic in _HEARD or entry.stream == KEYS or type(entry.data) is not dict:
+            return self._judge(entry)
+        return ()
+
+    def _judge(self, entry: Entry) -> Iterator[Finding]:
         before = self._runs.facts_of(entry.stream) if entry.topic in _DECISIONS else {}
         asked = before.get("backfill.requested")
         if asked is not None and entry.topic != "backfill.rejected":  # an incremental run needs no approval

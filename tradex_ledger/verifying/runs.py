@@ -20,6 +20,7 @@ from tradex_ledger.verifying.said import shelves_of, windows_of
 from tradex_ledger.verifying.scan import Built, ordinal
 
 CLOSING = {"bf-": "backfill.completed", "run-": "incremental_run.succeeded"}
+_CLOSED = frozenset(CLOSING.values())
 _PUBLISHED = "run.published"
 _WORK = ("run.layer_started", "run.batch_appended", "run.layer_completed", _PUBLISHED)
 _TAKEN_BACK = ("run.contents_differed", "backfill.reverted")
@@ -145,7 +146,8 @@ class Runs:
             yield from self._publish(entry, run)
         step = _steps().get(topic)
         if step is not None:
-            yield from _check_closing(entry, run)
+            if topic in _CLOSED and run.published is None:
+                yield _broken(entry.position, f"{entry.stream} was closed, and never published")
             run.status = step
             if entry.stream in self._ended:
                 self._ended[entry.stream] = step
@@ -170,8 +172,10 @@ class Runs:
     def _in_save(self, entry: Entry) -> Iterator[Finding]:
         """Publication: the run's event, its end, the lock of each dataset. Of a batch: the lock of its dataset."""
         if entry.at != self._batches_at:
-            yield from self._left_batches()
-            self._batches, self._batches_at = {}, entry.at
+            if self._batches:
+                yield from self._left_batches()
+                self._batches = {}
+            self._batches_at = entry.at
         if entry.topic == "run.batch_appended":
             self._batches[entry.stream, facts_of(said.Built, entry.data).dataset] = entry.position
         waiting = self._open
@@ -222,11 +226,6 @@ class Runs:
 @cache
 def _steps() -> Mapping[str, Step]:
     return {step.topic: step for step in steps()}
-
-
-def _check_closing(entry: Entry, run: Run) -> Iterator[Finding]:
-    if entry.topic in CLOSING.values() and run.published is None:
-        yield _broken(entry.position, f"{entry.stream} was closed, and never published")
 
 
 def _word(status: Step | None) -> str:

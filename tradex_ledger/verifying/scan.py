@@ -14,7 +14,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from operator import eq, gt, mul
+from itertools import compress
+from operator import gt, mul, ne
 from typing import NamedTuple, cast
 
 import orjson
@@ -33,7 +34,7 @@ from tradex_ledger.verifying.tiles import Leaves, roots_of
 
 RowsOf = Callable[[int, int], tuple[list[Row], list[Finding]]]
 EVENTS = 64 * TILE_WIDTH
-PAGE = 128
+PAGE = 256
 """Few rows at once: what is made of them stays in the processor's own memory."""
 LOW = 1023
 """The bits of a version that count for `Part.versions`: SQLite adds up 64 bits."""
@@ -161,16 +162,16 @@ def _readable(store: Store, first: int, last: int) -> tuple[list[Row], list[Find
 def _add(part: Part, page: Page) -> None:
     """What goes from part to part: streams, times, events for the rules."""
     columns = page.columns
-    mixes = [_mixes.get(topic) or mixed(topic) for topic in columns.topic]
-    low = [version & LOW for version in columns.version]
-    part.versions += sum(map(mul, columns.position, low))
+    part.versions += sum(map(mul, columns.position, map(LOW.__and__, columns.version)))
     for begin, end in _runs(columns.stream):
-        _add_run(part, columns, begin, end, sum(map(mul, columns.position[begin:end], mixes[begin:end])))
-    rest = sum(columns.position)
+        _add_run(part, columns, begin, end)
+    rest, usual = sum(columns.position), mixed(REBUILT)
     for n in [n for n, topic in enumerate(columns.topic) if topic != REBUILT]:
+        topic, position = columns.topic[n], columns.position[n]
         part.notable.append(columns.entry[n])
-        part.topics[columns.topic[n]] += columns.position[n]
-        rest -= columns.position[n]
+        part.topics[topic] += position
+        part.streams[columns.stream[n]].mix += position * (mixed(topic) - usual)
+        rest -= position
     if rest:
         part.topics[REBUILT] += rest
     _add_built(part, page)
@@ -205,13 +206,13 @@ def _files(columns: Columns) -> Iterator[Named]:
 
 def _runs(names: Sequence[object]) -> Iterator[tuple[int, int]]:
     """From where to where the same name stands."""
-    changes = [n for n, same in enumerate(map(eq, names, names[1:]), 1) if not same]
+    changes = [*compress(range(1, len(names)), map(ne, names, names[1:]))]
     begins = [0, *changes] if names else []
     return zip(begins, [*changes, len(names)], strict=False)
 
 
-def _add_run(part: Part, columns: Columns, begin: int, end: int, mix: int) -> None:
-    """Events of one stream, one behind the other."""
+def _add_run(part: Part, columns: Columns, begin: int, end: int) -> None:
+    """Events of one stream, one behind the other; mixed as if all were of the topic that most are of."""
     stream, versions = columns.stream[begin], columns.version[begin:end]
     held = part.streams.get(stream)
     if held is None:
@@ -222,7 +223,7 @@ def _add_run(part: Part, columns: Columns, begin: int, end: int, mix: int) -> No
             if version != earlier + 1:
                 part.findings.append(wrong_version(stream, version, earlier, position))
     held.last = versions[-1]
-    held.mix += mix
+    held.mix += mixed(REBUILT) * sum(columns.position[begin:end])
 
 
 def _add_times(part: Part, columns: Columns) -> None:
@@ -236,13 +237,11 @@ def _add_times(part: Part, columns: Columns) -> None:
         part.last_at = ats[-1]
 
 
+@lru_cache(1024)
 def mixed(topic: str) -> int:
     """A number for a topic, for `Stream.mix`, as `by_stream_topic_index` in `schema/ledger/reads.sql` makes it."""
     letters = {place: ord(topic[-place]) if len(topic) >= place else 0 for place in (3, 4, 11)}
-    return _mixes.setdefault(topic, 7 * len(topic) + letters[3] + 31 * letters[4] + 101 * letters[11])
-
-
-_mixes: dict[str, int] = {}
+    return 7 * len(topic) + letters[3] + 31 * letters[4] + 101 * letters[11]
 
 
 @lru_cache(65536)

@@ -5,7 +5,7 @@ N8, N13, N20 and N21, from the events alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from tradex_ledger.domain.facts import facts_of
 from tradex_ledger.domain.person import person
@@ -30,24 +30,27 @@ class States:
         self._cause: Entry | None = None
         """The end of a run whose save is being read; behind it come the locks, and then the state."""
 
-    def hear(self, entry: Entry) -> Iterator[Finding]:
+    def hear(self, entry: Entry) -> Iterable[Finding]:
         """The next event."""
         if entry.topic.startswith(_PREFIX):
-            yield from self._moved(entry)
-        elif entry.topic in (_SUCCEEDED, "backfill.completed"):
-            yield from self._unmoved()
+            return self._moved(entry)
+        if entry.topic in (_SUCCEEDED, "backfill.completed"):
+            found = self._unmoved()
             self._cause = entry
-        elif self._cause is not None and (entry.topic != "dataset.published" or entry.at != self._cause.at):
-            yield from self._unmoved()
+            return found
+        if self._cause is not None and (entry.topic != "dataset.published" or entry.at != self._cause.at):
+            return self._unmoved()
+        return ()
 
     def finish(self) -> Iterator[Finding]:
         """What the end of the ledger left open."""
         yield from self._unmoved()
 
-    def _unmoved(self) -> Iterator[Finding]:
+    def _unmoved(self) -> list[Finding]:
         cause, self._cause = self._cause, None
-        if cause is not None and cause.topic == _SUCCEEDED:
-            yield _broken(cause, f"{cause.stream} succeeded, and the state was not moved in the same save")
+        if cause is None or cause.topic != _SUCCEEDED:
+            return []
+        return [_broken(cause, f"{cause.stream} succeeded, and the state was not moved in the same save")]
 
     def _moved(self, entry: Entry) -> Iterator[Finding]:
         cause, self._cause = self._cause, None
