@@ -23,7 +23,7 @@ LEDGER = "0123456789abcdef"
 VALIDATORS = {name: Draft202012Validator(dict(schema)) for name, schema in contracts().items()}
 # Python's `$` lets a line end stand behind it, and so does the validator; we do not.
 VALUES: list[Any] = [
-    None, True, -1, 0, 1, 10**14, "", "x", "é", "\n", '"', "\\", "\x7f", "2024-01-31", "0" * 64,
+    None, True, -1, 0, 1, 10**14, "", "x", "é", "\n", '"', "\\", "\x7f", "2024-01-31", "0" * 64, "g" * 64,
     "bf-0123456789abc", "gold_signals", "bronze", "written", "2024-01-31T00:00:00.000000Z", [], [1, 1], {}, {"b": 1},
 ]  # fmt: skip
 
