@@ -28,9 +28,8 @@ TIME = r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-
 _ABOVE = "[1-9][0-9]{0,14}+"  # what has more digits may be beyond 2^53-1: `contract.py` counts
 _INTEGERS = {None: f"(?:0|-?{_ABOVE})", 0: f"(?:0|{_ABOVE})", 1: _ABOVE}
 _HEX = "[0-9a-f]", "[0-9a-f\ud800]"
-"""A set of characters, and how it is said: a set of three ranges is looked up in a table, which takes half as long as to
-compare with two. No entry has that third character: what is read from a database can be encoded, and is, before it is
-judged.
+"""A set of characters, and how it is said: one of three ranges is looked up in a table, at half of what it takes to
+compare with two. No entry has that third character: what a database gives as text is encoded before it is judged.
 """
 _PLAIN_PATTERN = re.compile(r"\^[A-Za-z0-9_\-\[\]{},()|.:+/=\\]*\$")
 """Of patterns whose texts are written without escapes: they can stand in an expression as they are."""
