@@ -66,21 +66,33 @@ extracted as (
 begun as (
     select run_id, layer, min("at") as "at" from events where topic = 'run.layer_started' group by run_id, layer
 ),
+built_again as (
+    select run_id, dataset, partition, max(position) as last_position
+    from events
+    where topic = 'run.partition_rebuilt'
+    group by run_id, dataset, partition
+    having count(*) > 1
+),
+saves as (
+    select run_id, dataset, "at", sum(duration_ms) as save_ms
+    from events
+    where topic = 'run.partition_rebuilt'
+    group by run_id, dataset, "at"
+),
 made as (
     select
         e.run_id, e.dataset, e.partition, e.outcome, e.rows, e.bytes, e.duration_ms, e.position, e."at",
-        sum(e.duration_ms) over (partition by e.run_id, e.dataset, e."at") as save_ms,
-        e.position = max(e.position) over (partition by e.run_id, e.dataset, e.partition) as counts,
-        e.data ->> '$.worker' as worker,
-        case when (e.data ->> '$.began_at')::timestamp between b."at" and e."at"
-            then (e.data ->> '$.began_at')::timestamp end as told_at
+        a.last_position is null as counts,
+        e.worker,
+        case when e.began_at between b."at" and e."at" then e.began_at end as told_at
     from events e
     left join begun b on b.run_id = e.run_id and b.layer = e.layer
+    left join built_again a
+        on a.run_id = e.run_id and a.dataset = e.dataset and a.partition = e.partition and a.last_position > e.position
     where e.topic = 'run.partition_rebuilt'
     union all
     select
-        run_id, dataset, partition, 'appended', sum(rows), sum(bytes), null, max(position), max("at"), null, true,
-        null, null
+        run_id, dataset, partition, 'appended', sum(rows), sum(bytes), null, max(position), max("at"), true, null, null
     from batches
     group by run_id, dataset, partition
 ),
@@ -94,8 +106,8 @@ built as (
         sum(m.rows) filter (m.counts) as rows,
         sum(m.bytes) filter (m.counts) as bytes,
         sum(m.duration_ms) as work_ms,
-        coalesce(min(m.told_at), min_by(m."at" - to_milliseconds(m.save_ms::bigint), m.position)) as began_at,
-        count(m.told_at) > 0 as began_is_told,
+        min(m.told_at) as told_at,
+        min_by(m."at", m.position) as first_at,
         list(distinct m.worker order by m.worker) filter (m.worker is not null) as workers,
         max(m."at") as ended_at,
         max(m.position) as ended_position
@@ -112,11 +124,12 @@ select
     coalesce(b.rows, 0)::bigint as rows,
     coalesce(b.bytes, 0)::bigint as bytes,
     coalesce(if(w.layer = 'bronze', x.work_ms, b.work_ms), 0)::bigint as work_ms,
-    if(w.layer = 'bronze', x.began_at, b.began_at) as began_at,
-    if(w.layer = 'bronze', x.began_at is not null, coalesce(b.began_is_told, false)) as began_is_told,
+    if(w.layer = 'bronze', x.began_at, coalesce(b.told_at, b.first_at - to_milliseconds(s.save_ms::bigint))) as began_at,
+    if(w.layer = 'bronze', x.began_at, b.told_at) is not null as began_is_told,
     coalesce(b.workers, []) as workers,
     if(w.layer = 'bronze', greatest(x.ended_at, b.ended_at), b.ended_at) as ended_at,
     if(w.layer = 'bronze', greatest(x.ended_position, b.ended_position), b.ended_position) as ended_position
 from windows w
 left join built b on b.run_id = w.run_id and b.dataset = w.dataset and b.number = w.number and b.position = w.position
+left join saves s on s.run_id = w.run_id and s.dataset = w.dataset and s."at" = b.first_at
 left join extracted x on x.run_id = w.run_id

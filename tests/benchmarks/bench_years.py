@@ -53,7 +53,8 @@ def backfill(folder: Path, days: int, dataset: str = BRONZE) -> dict[str, Any]:
 
     def progress(stage: str, done: int, total: int) -> None:
         heard.append((stage, done, total))
-        (folder / "progress").write_text(f"{stage} {done}/{total}")
+        if not stage.startswith("bf-"):  # how far the run is follows what its stage says
+            (folder / "progress").write_text(f"{stage} {done}/{total}")
 
     with Workspace.open(folder / "workspace", actor="bench") as ws:
         left = folder / "unfinished"

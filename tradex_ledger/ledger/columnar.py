@@ -27,6 +27,7 @@ _SHAPE = (
     '"by":"VARCHAR","v":"INTEGER","data":{"run":"VARCHAR","dataset":"VARCHAR","layer":"VARCHAR",'
     '"partition":"DATE","logic_version":"BIGINT","rows":"BIGINT","bytes":"BIGINT","duration_ms":"BIGINT",'
     '"outcome":"VARCHAR","previous_rows":"BIGINT","base":"BIGINT","inputs":"VARCHAR",'
+    '"began_at":"TIMESTAMP","worker":"VARCHAR",'
     f'"files":{FILES}}}}}'
 )
 _TYPED = f"""
@@ -50,6 +51,8 @@ select
     fact.data.base as base,
     fact.data.inputs as inputs,
     fact.data.files as files,
+    fact.data.began_at as began_at,
+    fact.data.worker as worker,
     entry
 from (select entry, from_json(entry, '{_SHAPE}') as fact from (select unnest(?::varchar[]) as entry))
 """

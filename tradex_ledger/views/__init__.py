@@ -132,7 +132,8 @@ def _make(store: Store, kept: Generations, position: int, before: Generation | N
         view = View(connection, store, position, before)
         on_all_cores(connection)
         view.hold()
-        view.add_all(projected.all_kept())
+        for name in projected.all_kept():
+            view.add(name)
         return kept.write(connection, position)
 
 

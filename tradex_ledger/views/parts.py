@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tradex_ledger import lifecycle
 from tradex_ledger.ledger.columnar import WITH_DATA
 from tradex_ledger.views import projected
 from tradex_ledger.views.projected import How
@@ -102,3 +103,8 @@ def _prepare_behind(view: View, old: str) -> bool:
 def _alike(columns: str) -> str:
     """The condition that a row is like one that is worked out again."""
     return f"({columns}) in (select ({columns}) from {_MERGED}.alike)"
+
+
+def ends() -> tuple[str, ...]:
+    """The topics of what decides whether readers see what a run built."""
+    return ("run.published", "backfill.reverted", *(step.topic for step in lifecycle.steps() if step.gives_up))

@@ -21,7 +21,7 @@ from tradex_ledger.ledger.tail import Use
 from tradex_ledger.views import projected
 from tradex_ledger.views.kept import COUNTS, Generation
 from tradex_ledger.views.lane import Lane, within
-from tradex_ledger.views.parts import OF_TOUCHED, REBUILT, TOUCHED, add_over, add_part
+from tradex_ledger.views.parts import OF_TOUCHED, REBUILT, TOUCHED, add_over, add_part, ends
 from tradex_ledger.views.projected import LIFECYCLE, By, How
 
 HISTORY = "partition_history"
@@ -86,9 +86,12 @@ class View:
                 self.close()
 
     def begin(self, names: Sequence[str]) -> None:
-        """Have projections worked out beside what comes next; who asks for one waits for it. It is to be closed."""
+        """Have projections worked out beside what comes next; who asks for one waits for it. It is to be closed.
+
+        Of many events the rows cost more than the planning, and two statements would be in each other's way.
+        """
         wanted = [name for name in names if name not in self.present]
-        if len(wanted) < 2 or (os.cpu_count() or 1) < 2:
+        if len(wanted) < 2 or not self._is_near or (os.cpu_count() or 1) < 2:
             return
         apart = [name for name in sorted(projected.closure(wanted)) if projected.is_apart(name) and name not in wanted]
         self._lane = self._lane or Lane(self.connection)
@@ -290,11 +293,6 @@ class View:
         runs = [run for (run,) in self.connection.execute(f"select distinct run_id from {schema}.older").fetchall()]
         for begin in range(0, len(runs), _STREAMS):
             some = runs[begin : begin + _STREAMS]
-            rows = self.store.select(read("streams_of_topics"), streams=some, topics=_ends())
+            rows = self.store.select(read("streams_of_topics"), streams=some, topics=ends())
             entries = [row[-1] for row in check_some(self.store.ledger, rows)]
             typed(self.connection, f"insert into {schema}.older", entries, f"position <= {self.above}")
-
-
-def _ends() -> tuple[str, ...]:
-    """The topics of what decides whether readers see what a run built."""
-    return ("run.published", "backfill.reverted", *(step.topic for step in lifecycle.steps() if step.gives_up))
