@@ -33,8 +33,8 @@ PAGE = [words(command) for block in blocks("docs/page.md", "sh") for command in 
 class Site:
     """`tradex serve` in a workspace."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
-        command = [sys.executable, str(CLI), "-C", str(folder), "--as", "maria", "serve", *options]
+    def __init__(self, folder: Path, *options: str, program: tuple[str, ...] = (str(CLI),)) -> None:
+        command = [sys.executable, *program, "-C", str(folder), "--as", "maria", "serve", *options]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
         assert self.process.stdout is not None
         self.address = self.process.stdout.readline().strip()
@@ -114,6 +114,34 @@ def test_it_ends_at_once_with_streams_open(site: Site, number: int):
     for connection, answer in streams:
         answer.close()
         connection.close()
+
+
+SLOW_END = """
+import asyncio, time
+end = asyncio.BaseEventLoop.shutdown_asyncgens
+
+def slow(loop):
+    ended = end(loop)
+    time.sleep(0.5)
+    return ended
+
+asyncio.BaseEventLoop.shutdown_asyncgens = slow
+from tradex_ledger.cli.signals import start
+start()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_signal_that_ends_it_is_not_heard_again_while_the_loop_is_taken_down(folder: Path, number: int):
+    """The call hears of a signal until it is over; that was raised in the middle of the loop's own end."""
+    site = Site(folder, *PAGE[0][2:], program=("-c", SLOW_END))
+    connection, cookie = signed_in(site)
+    connection.request("GET", "/runs", headers=cookie)
+    assert connection.getresponse().status == 200
+    status, said = site.end(number)
+    assert (status, said.count("\n")) == (128 + number, 1), said
+    assert said.startswith("interrupted (")
+    connection.close()
 
 
 def test_who_is_slow_is_in_nobodys_way(site: Site):

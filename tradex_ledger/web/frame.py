@@ -9,7 +9,6 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -121,11 +120,4 @@ def _at(site: Site, asked: str | None) -> At:
 def page(frame: Frame, template: str, **found: object) -> Response:
     """A page as an answer."""
     text = templates().get_template(template).render(frame=frame, at=frame.at, **found)
-    # The first answer waits for its own template alone: the others are read behind it.
-    return HTMLResponse(text, background=None if _read_all.cache_info().currsize else BackgroundTask(_read_all))
-
-
-@cache
-def _read_all() -> None:
-    for name in templates().list_templates():
-        templates().get_template(name)
+    return HTMLResponse(text)

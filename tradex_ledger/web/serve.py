@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,13 +57,34 @@ class _Server(uvicorn.Server):
     """Tells the streams when it is to end: they would go on, and it would wait for them.
 
     A signal is heard once. uvicorn's own would be raised again behind its end, and a second one cuts the process off.
+    It is heard until the loop is taken down, too: uvicorn hears it until its own end alone, and what is raised then is
+    raised in the middle of that.
     """
 
     def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
         super().__init__(config)
         self._stopping = stopping
 
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until a signal comes."""
+        others = {
+            number: signal.signal(number, self.handle_exit)
+            for number in (signal.SIGINT, signal.SIGTERM)
+            if signal.getsignal(number) is not signal.SIG_IGN
+        }
+        try:
+            super().run(sockets)
+        finally:
+            for number, handler in others.items():
+                signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Nothing: see `run`."""
+        yield
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Come to an end."""
         del sig, frame
         self._stopping()
         self.should_exit = True
