@@ -14,9 +14,9 @@ from tradex_ledger.web.moments import Moment
 
 HEIGHT = 34
 MOST = 240
-_EDGE, _LABEL, _SPARSE = 1.2, 5.8, 15.0
+_EDGE, _LABEL, _SPARSE, _LAST = 1.2, 5.8, 15.0, 86.0
 """All is told in percent, so that words stay words on any width: the room at each end, how far days are written from
-each other, and how far those that a phone has room for."""
+each other, how far those that a phone has room for, and from where on they end at their moment."""
 
 
 def slider(moments: Sequence[Moment], at: At, path: str, shown: int | None = None) -> Markup:
@@ -33,9 +33,10 @@ def slider(moments: Sequence[Moment], at: At, path: str, shown: int | None = Non
     for number, one in enumerate(some):
         x = _EDGE + step * (number + 0.5)
         drawn.append(_moment(one, x, step, at.there(path, one.position)))
-        if (label := short_day(one.at)) != last_day and x - last >= _LABEL and x < 97:
-            is_sparse = x - sparse >= _SPARSE
-            drawn.append(_day(x, label, "day" if is_sparse else "day dense"))
+        ends = x > _LAST  # with words that begin there, the last of them would be cut off
+        if (label := short_day(one.at)) != last_day and x - last >= _LABEL * (1 + ends):
+            is_sparse = x - sparse >= _SPARSE * (1 + ends)
+            drawn.append(_day(x, label, "day" if is_sparse else "day dense", "end" if ends else None))
             last, sparse = x, x if is_sparse else sparse
         last_day = label
     x = _EDGE + step * max(here - 0.5, 0) if here < len(some) else 100 - _EDGE / 2
@@ -52,9 +53,9 @@ def _moment(one: Moment, x: float, step: float, href: str) -> Markup:
     return tag("a", tag("title", told), room, tick, href=href, tabindex=-1, data_position=one.position)
 
 
-def _day(x: float, said: str, class_: str) -> Markup:
+def _day(x: float, said: str, class_: str, anchor: str | None) -> Markup:
     """Words below the rail."""
-    return tag("text", said, x=f"{x:.2f}%", y=32, class_=class_)
+    return tag("text", said, x=f"{x:.2f}%", y=32, class_=class_, text_anchor=anchor)
 
 
 def _around(moments: Sequence[Moment], position: int) -> Sequence[Moment]:

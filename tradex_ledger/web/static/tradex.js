@@ -169,7 +169,7 @@
   });
 
   const begin = () => {
-    for (const one of all(".calendar .grid")) one.scrollLeft = one.scrollWidth;
+    for (const one of all(".calendar .grid, .latest")) one.scrollLeft = one.scrollWidth;
     later();
     prove();
   };
