@@ -9,9 +9,9 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from tradex_ledger.audit.documents.form import HIDDEN
-from tradex_ledger.audit.documents.held import datasets
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.errors import UsageError
+from tradex_ledger.relations.data import LOGIC_VERSIONS
 from tradex_ledger.relations.days import FILLS, SIGNS, CalendarCell
 from tradex_ledger.views import AsOf, add_calendar
 
@@ -116,7 +116,7 @@ def calendar(
 
 def _order(reader: Reader, names: Sequence[str]) -> dict[str, int]:
     """Where each dataset that is wanted stands."""
-    known = [held.dataset for held in datasets(reader)]
+    known = [version.dataset for version in reader.read(LOGIC_VERSIONS, "is_read order by position")]
     for name in names:
         if name not in known:
             from tradex_ledger.datasets.definition import UnknownDatasetError  # loads slowly
