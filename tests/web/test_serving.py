@@ -116,6 +116,16 @@ def test_it_ends_at_once_with_streams_open(site: Site, number: int):
         connection.close()
 
 
+def test_it_ends_by_a_signal_that_a_shell_has_its_jobs_ignore(folder: Path):
+    """As uvicorn has it: a job in the background is ended so by who knows its number."""
+    ignoring = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    begin = "from tradex_ledger.cli.signals import start; start()"
+    site = Site(folder, *PAGE[0][2:], program=("-c", ignoring + begin))
+    connection, _ = signed_in(site)
+    site.end()
+    connection.close()
+
+
 SLOW_END = """
 import asyncio, time
 end = asyncio.BaseEventLoop.shutdown_asyncgens

@@ -49,10 +49,10 @@ select
     fact.data.outcome as outcome,
     fact.data.previous_rows as previous_rows,
     fact.data.base as base,
-    fact.data.inputs as inputs,
-    fact.data.files as files,
     fact.data.began_at as began_at,
     fact.data.worker as worker,
+    fact.data.inputs as inputs,
+    fact.data.files as files,
     entry
 from (select entry, from_json(entry, '{_SHAPE}') as fact from (select unnest(?::varchar[]) as entry))
 """
