@@ -6,6 +6,7 @@ import gc
 import json
 import shutil
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -37,9 +38,10 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(segments, "EVENTS", 64)
     monkeypatch.setattr(kept, "STEP", 2)
     monkeypatch.setattr(tail, "_held", tail._Held())
+    monkeypatch.setattr(sys.modules[__name__], "_BEFORE", {name for name, _ in _all_tables()})
     yield
     with statement.shared() as tables:  # of this test: nobody finds them again
-        for (name,) in tables.execute("select table_name from duckdb_tables where database_name = 'memory'").fetchall():
+        for name in {name for name, _ in _all_tables()} - _BEFORE:
             tables.execute(f"drop table {statement.LASTING}.{name}")
 
 
@@ -215,11 +217,19 @@ def test_who_is_collected_as_garbage_while_another_is_looked_up_waits_for_nobody
     assert not tail._done
 
 
+_BEFORE: set[str] = set()
+"""The tables that were held when a test began: those of tests of other files."""
+
+
 def _tables() -> list[int]:
     """The sizes of the tables that are held."""
+    return [size for name, size in _all_tables() if name not in _BEFORE]
+
+
+def _all_tables() -> list[tuple[str, int]]:
     with statement.shared() as connection:
-        sizes = "select estimated_size from duckdb_tables where database_name = 'memory'"
-        return [size for (size,) in connection.execute(sizes).fetchall()]
+        found = "select table_name, estimated_size from duckdb_tables where database_name = 'memory'"
+        return connection.execute(found).fetchall()
 
 
 def _two_at_once(one: Store, two: Store) -> None:
