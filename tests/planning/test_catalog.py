@@ -21,6 +21,7 @@ from tradex_ledger.planning.base import logic_versions
 from tradex_ledger.planning.catalog import Catalog, Catalogs
 from tradex_ledger.resources import event_topics
 from tradex_ledger.sources.x_posts.reader import XPosts
+from tradex_ledger.views import AsOf, shared_views
 
 SILVER = """-- /// dataset
 -- layer = "silver"
@@ -46,6 +47,10 @@ def test_as_of_every_position_the_kept_catalog_is_the_one_that_is_read_anew(tmp_
         positions = [*sorted({*range(1, last + 1, step), *around}), last, last // 2, last]
         for position in positions:
             assert kept.at(position, versions) == Catalogs(store).at(position, versions), position
+        with shared_views(store, AsOf(last, None)) as opened:  # what has moved since is not asked of it
+            for position in positions[1::4]:
+                over = Catalogs(store, (opened, last))
+                assert over.at(position, versions) == Catalogs(store).at(position, versions), position
         other = dict.fromkeys(versions, 2)
         assert kept.at(last, other) == Catalogs(store).at(last, other) != kept.at(last, versions)
 

@@ -127,7 +127,7 @@ class Backfills:
         return split(self.plan, replace(wanted, group=new_id("group", self.core.clock())))
 
     def warnings(self, backfill: Backfill, *, catalogs: Catalogs | None = None) -> list[str]:
-        """What one who asks for it, or approves it, should know: a slip in its range, days it hides; by `catalogs`."""
+        """What one who asks for it, or approves it, should know: a slip in its range, days it hides."""
         from tradex_ledger.planning.counted import told_cost
         from tradex_ledger.planning.plan import days_asked, far_off, filled_by, hidden_days
 
@@ -171,7 +171,7 @@ class Backfills:
         return found
 
     def edges(self, backfill: Backfill, *, catalogs: Catalogs | None = None) -> list[Edge]:
-        """Why each dataset is in a backfill's plan: asked for, or for what it reads; `catalogs`: see `warnings`."""
+        """Why each dataset is in a backfill's plan: asked for, or for what it reads; `catalogs`: those to ask."""
         from tradex_ledger.planning.plan import edges
 
         return edges(self._planning(catalogs), backfill)
