@@ -109,7 +109,15 @@ select count(*) from events
 select coalesce(max(position), 0) from events where position <= :upto
 
 -- name: strange_positions
-select position from events where position < 1 or position > :size order by position limit 101
+-- Each from its end of the table: with `or` all of it would be walked.
+select position
+from (
+    select position from (select position from events where position < 1 order by position limit 101) as below
+    union all
+    select position from (select position from events where position > :size order by position limit 101) as above
+) as strange
+order by position
+limit 101
 
 -- name: by_stream_index
 -- What SQLite's indexes hold, added up: `verifying/indexes.py` has the same of the rows. What is done to versions and

@@ -145,7 +145,10 @@ def test_a_state_of_another_form_comes_back_as_the_same_bytes(state: bytes) -> N
     assert (parse(entry).by, parse(entry).v) == ("", 0)
 
 
-@pytest.mark.parametrize("entry", [b"", b"[]", b"{}", b'{"at":1}', b'{"x":1}'])
+ENTRY_NAMES = b'["at","by","data","ledger","position","stream","topic","v","version"]'
+
+
+@pytest.mark.parametrize("entry", [b"", b"[]", b"{}", b'{"at":1}', b'{"x":1}', ENTRY_NAMES])
 def test_bytes_that_are_no_entry_are_refused(entry: bytes) -> None:
     with pytest.raises(NotCanonicalError, match="is no entry"):
         parse(entry)

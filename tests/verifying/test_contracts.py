@@ -53,10 +53,34 @@ def test_a_contract_says_nothing_that_is_not_understood():
     assert {word for schema in contracts().values() for word in words_of(schema)} <= KNOWN
 
 
-def test_each_contract_has_an_expression_but_those_with_keys_and_signatures():
+def test_each_contract_has_an_expression_but_those_with_keys():
     without = {topic for (topic, v), schema in contracts().items() if shape_of(schema, LEDGER, topic, v) is None}
-    named = {"approver_keys.added", "approver_keys.proposed", "seal.key_announced"}
-    assert without - named <= {"backfill.approved", "backfill.rejected"}
+    assert without <= {"approver_keys.added", "approver_keys.proposed", "seal.key_announced"}
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("-----BEGIN SSH SIGNATURE-----\nU1NI\n", True),
+        ("-----BEGIN SSH SIGNATURE-----\n", True),
+        ('-----BEGIN SSH SIGNATURE-----\n"\\\t\u00e9', True),
+        ("-----BEGIN SSH SIGNATURE-----", False),
+        ("-----BEGIN SSH SIGNATURE-----\\n", False),
+        (" -----BEGIN SSH SIGNATURE-----\n", False),
+        ("", False),
+    ],
+)
+def test_an_expression_tells_how_a_signature_begins(text: str, fits: bool):
+    schema = {
+        "type": "object",
+        "properties": {"signature": contracts()["backfill.approved", 4]["properties"]["signature"]},
+        "required": ["signature"],
+        "additionalProperties": False,
+    }
+    assert (not [*faults(schema, {"signature": text})]) == fits
+    shape = shape_of(schema, LEDGER, "some.topic", 1)
+    assert shape is not None
+    assert bool(shape.fullmatch(entry_of("some.topic", 1, {"signature": text}))) == fits
 
 
 def entry_of(topic: str, v: int, data: object) -> str:

@@ -57,3 +57,13 @@ def test_of_a_row_that_is_none_the_others_are_judged_all_the_same(newer: Path):
     assert [(one.kind, one.position) for one in found.findings] == [("altered", 2)]
     assert found.columns.position == (1, 3)
     assert len(found.hashes) == 3 and len(found.built.day) == 2
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_builds_that_are_looked_at_as_lines_are_judged_each_for_itself(newer: Path, at: int):
+    rows = [row_of(n, rebuilt_in(newer)) for n in range(1, 5)]
+    two_in_one = (*rows[at][:5], rows[at][5], f"{rows[at][6]}\n{row_of(at + 2, rebuilt_in(newer))[6]}")
+    none = (*rows[0][:5], rows[0][5], rows[0][6].replace('"by":', '"by" :'))
+    found = Judge(LEDGER).page([none, *rows[1:at], two_in_one, *rows[at + 1 :]])
+    assert [(one.kind, one.position) for one in found.findings] == [("altered", 1), ("altered", at + 1)]
+    assert [*found.built.day].count("") == 2

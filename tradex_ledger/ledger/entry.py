@@ -57,6 +57,9 @@ class Entry(NamedTuple):
     version: int
 
 
+_FIELDS = [*Entry._fields]
+
+
 def canonical(value: object) -> bytes:
     """The one byte form of a value.
 
@@ -141,8 +144,10 @@ def parse(entry: bytes | str) -> Entry:
     """
     try:
         fields = orjson.loads(entry)
+        if [*fields] == _FIELDS:  # as they are written: half of what it costs to look for each
+            return Entry._make(fields.values())
         return Entry(**fields)
-    except (orjson.JSONDecodeError, TypeError) as error:
+    except (orjson.JSONDecodeError, TypeError, AttributeError) as error:
         raise NotCanonicalError(f"is no entry: {error}") from error
 
 

@@ -6,7 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import cached_property
+from typing import NamedTuple, TypeAlias
 
 import orjson
 
@@ -16,12 +17,13 @@ from tradex_ledger.ledger.rows import Row
 from tradex_ledger.verifying import finding
 from tradex_ledger.verifying.contract import contracts, faults
 from tradex_ledger.verifying.finding import Finding
-from tradex_ledger.verifying.shape import KEYS, Match, Schema, Shape, shape_of
+from tradex_ledger.verifying.shape import KEYS, Lines, Match, Schema, Shape, shape_of
 
 REBUILT = "run.partition_rebuilt"
 _KEEP = ("dataset", "partition")
 _TYPES = (int, str, int, str, str, bytes, str)
-_NONE = (None, "", "", None, None, None)
+Told: TypeAlias = tuple[str | None, ...]
+_NONE: Told = (None, "", "", None, None, None)
 """What is told of an entry without a match: the groups of `shape.py`."""
 _NAMES = ("position", "stream", "version", "topic", "at")
 
@@ -79,10 +81,19 @@ class _Matchers(dict[str, list[Match]]):
     def __missing__(self, topic: str) -> list[Match]:
         if topic not in self._schemas:
             return [_nothing]
-        keep = _KEEP if topic == REBUILT else ()
-        shapes = [shape_of(schema, self._ledger, topic, v, keep) for v, schema in self._schemas[topic]]
+        shapes = [self.shape(topic, v, schema) for v, schema in self._schemas[topic]]
         self[topic] = [_checked(shape) for shape in shapes if shape] or [_nothing]
         return self[topic]
+
+    def shape(self, topic: str, v: int, schema: Schema) -> Shape | None:
+        """The shape of a topic's entries of a version."""
+        return shape_of(schema, self._ledger, topic, v, _KEEP if topic == REBUILT else ())
+
+    @cached_property
+    def builds(self) -> list[Lines]:
+        """What tells of lines that are builds, of which nine in ten events are, all at once: of each version."""
+        shapes = [self.shape(REBUILT, v, schema) for v, schema in self._schemas[REBUILT]]
+        return [shape.lines() for shape in shapes if shape and not shape.rest]
 
 
 class Judge:
@@ -116,12 +127,8 @@ class Judge:
         return found
 
     def _judge(self, found: Page, rows: Sequence[Row]) -> None:
-        columns, matchers = found.columns, self._matchers
-        matches = [matchers[topic][0](entry) for topic, entry in zip(columns.topic, columns.entry, strict=True)]
-        if None in matches:
-            each = zip(matches, columns.topic, columns.entry, strict=True)
-            matches = [match or self._match(topic, entry) for match, topic, entry in each]
-        told = [match.groups() if match else _NONE for match in matches]
+        columns = found.columns
+        told = self._told(columns.topic, columns.entry)
         ats, datasets, days, positions, streams, versions = zip(*told, strict=True)
         if (
             streams != columns.stream
@@ -134,14 +141,41 @@ class Judge:
                     found.findings += self._row(row, found.unknown)
         found.built = Rebuilt(streams, datasets, days)
 
-    def _match(self, topic: str, entry: str) -> re.Match[str] | None:
-        """What another version says of an entry; those behind it are most likely of the same."""
+    def _told(self, topics: Sequence[str], entries: Sequence[str]) -> list[Told]:
+        """What is told of each entry; `_NONE` of one that is not as the contract of its topic says."""
+        told = self._lines([entry for topic, entry in zip(topics, entries, strict=True) if topic == REBUILT])
+        if told is None:
+            return [self._match(topic, entry) for topic, entry in zip(topics, entries, strict=True)]
+        if len(told) == len(topics):
+            return told
+        each = iter(told)
+        return [
+            next(each) if topic == REBUILT else self._match(topic, entry)
+            for topic, entry in zip(topics, entries, strict=True)
+        ]
+
+    def _lines(self, builds: Sequence[str]) -> list[Told] | None:
+        """What is told of builds that are all of one version; None where they are not, or one is not as it must be."""
+        lines = "\n".join([*builds, ""])
+        if lines.count("\n") != len(builds):  # what has a line's end within it is no entry
+            return None
+        finders = self._matchers.builds
+        for n, found_in in enumerate(finders):
+            # As many lines as entries, and each line is one: none is missing.
+            if len(told := found_in(lines)) == len(builds):
+                finders.insert(0, finders.pop(n))
+                return told
+        return None
+
+    def _match(self, topic: str, entry: str) -> Told:
+        """What is told of one entry; the version that it is of is asked first of the next one."""
         matchers = self._matchers[topic]
         for n, matcher in enumerate(matchers):
             if (found := matcher(entry)) is not None:
-                matchers.insert(0, matchers.pop(n))
-                return found
-        return None
+                if n:
+                    matchers.insert(0, matchers.pop(n))
+                return found.groups()
+        return _NONE
 
     def _row(self, row: Row, unknown: Counter[tuple[str, int]]) -> Iterator[Finding]:
         position = row[0]
