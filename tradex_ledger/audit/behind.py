@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import duckdb
 
 from tradex_ledger.audit.documents.why import Behind, WhyDocument
-from tradex_ledger.audit.lineage import reads_of
 from tradex_ledger.audit.query import pruned_or
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.audit.shown_no_more import Table, shown_no_more
@@ -29,7 +28,7 @@ from tradex_ledger.lake.verified import Reading
 from tradex_ledger.ledger.ask import events_of
 from tradex_ledger.ledger.rows import entry_of
 from tradex_ledger.paths import file_list
-from tradex_ledger.relations.data import LOGIC_VERSIONS
+from tradex_ledger.relations.data import LOGIC_VERSIONS, reads_of
 
 SHOWN = 20
 """Rows of a dataset that are shown; all are counted."""
@@ -157,7 +156,7 @@ def _tables(reader: Reader, document: WhyDocument) -> list[_Table]:
                 columns=[facts_of(_Column, one).name for one in said.columns],
             )
     for version in versions:
-        for read in reads_of(version):
+        for read in reads_of(version.reads):
             if (version.dataset, version.logic_version) in used and read.dataset in tables:
                 tables[read.dataset].read_by.append(version.dataset)
     for dataset, _, files in made:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.datasets.definition import UnknownDatasetError
-from tradex_ledger.domain.facts import facts_of
 from tradex_ledger.domain.plan import ASKED, Edge
-from tradex_ledger.relations.data import LOGIC_VERSIONS, LogicVersion
+from tradex_ledger.relations.data import LOGIC_VERSIONS, LogicVersion, reads_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,25 +22,12 @@ class Lineage:
     side: str
 
 
-class Reads(NamedTuple):
-    """A dataset that is read, and which days relative to a partition's own."""
-
-    dataset: str
-    first: int
-    last: int
-
-
-def reads_of(version: LogicVersion) -> list[Reads]:
-    """What a logic version reads."""
-    return [facts_of(Reads, {**read}) for read in version.reads or ()]
-
-
 def recorded_lineage(reader: Reader, name: str) -> list[Lineage]:
     """The edges above and below a dataset, upstream first. Raises `UnknownDatasetError`."""
     versions = _current(reader)
     if name not in {version.dataset for version in versions}:
         raise UnknownDatasetError(name, [version.dataset for version in versions])
-    edges = [(version.dataset, read) for version in versions for read in reads_of(version)]
+    edges = [(version.dataset, read) for version in versions for read in reads_of(version.reads)]
     above, below = {name}, {name}
     for _ in versions:  # the longest way there can be
         above |= {read.dataset for dataset, read in edges if dataset in above}
@@ -63,7 +48,7 @@ def recorded_edges(reader: Reader, subject: str, planned: Collection[str]) -> li
         *(
             Edge(version.dataset, f"reads {read.dataset}", read.first, read.last)
             for version in versions
-            for read in reads_of(version)
+            for read in reads_of(version.reads)
             if version.dataset in planned and read.dataset in {*planned, *asked}
         ),
     ]

@@ -50,6 +50,16 @@ class _Asked(NamedTuple):
     cursor_to: str
 
 
+class _Epoch(NamedTuple):
+    lost_position: int
+    lost_epoch: int
+    base: int
+
+
+class _Proposed(NamedTuple):
+    proposed_by: str | None
+
+
 class _Written(NamedTuple):
     """A partition that was rebuilt, or to which a batch was appended: its day, how many rows, what came of it."""
 
@@ -186,12 +196,15 @@ def _how(entry: Entry, cursors: dict[int, str | None]) -> dict[str, object]:
             key = data.get("key")
             return {"how": how, "signed": f", signed with {key}" if key else ""}
         case "lake.epoch_planned" | "lake.epoch_begun":
-            head = f"the head {data['lost_position']} (epoch {data['lost_epoch']}) is lost"
-            return {"how": head if data["lost_position"] > data["base"] else "nothing is known to be lost"}
+            epoch = facts_of(_Epoch, data)
+            head = f"the head {epoch.lost_position} (epoch {epoch.lost_epoch}) is lost"
+            return {"how": head if epoch.lost_position > epoch.base else "nothing is known to be lost"}
         case "policy.set":
-            return {"how": f", proposed by {data['proposed_by']}" if data["proposed_by"] else ""}
+            by = facts_of(_Proposed, data).proposed_by
+            return {"how": f", proposed by {by}" if by else ""}
         case "policy.rejected":
-            return {"how": "withdrawn" if person(entry.by) == person(data["proposed_by"]) else "rejected"}
+            by = facts_of(_Proposed, data).proposed_by
+            return {"how": "withdrawn" if by and person(entry.by) == person(by) else "rejected"}
     return {}
 
 

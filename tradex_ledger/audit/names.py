@@ -10,11 +10,12 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from threading import Event, Thread
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from tradex_ledger import resources
 from tradex_ledger.config import open_config
 from tradex_ledger.domain.day import last_before
+from tradex_ledger.domain.facts import facts_of
 from tradex_ledger.errors import TradexError
 from tradex_ledger.extras import load
 from tradex_ledger.ledger.ask import Told, events_of, newest_first, of_stream
@@ -22,6 +23,14 @@ from tradex_ledger.ledger.select import POSTGRESQL, Store, open_store, sqlite_pa
 
 Offered: TypeAlias = tuple[str, str]
 """A word, and what it stands for."""
+
+
+class _Requested(NamedTuple):
+    kind: str
+    dataset: str
+    first: str
+    last: str
+
 
 MOST = 200
 """Runs that are offered, the newest."""
@@ -105,7 +114,7 @@ def _in_time(url: str, asked: Callable[[Store], Iterable[Offered]]) -> list[Offe
 
 
 def _asked_for(told: Told) -> str:
-    data = told.data
     if told.topic == "backfill.requested":
-        return f"{data['kind']} backfill of {data['dataset']} {data['first']}..{data['last']}"
-    return f"incremental run to {last_before(str(data['cursor_to']))}"
+        asked = facts_of(_Requested, told.data)
+        return f"{asked.kind} backfill of {asked.dataset} {asked.first}..{asked.last}"
+    return f"incremental run to {last_before(str(told.data['cursor_to']))}"

@@ -14,6 +14,7 @@ from tradex_ledger.cli.groups import group
 from tradex_ledger.cli.preview import preview
 from tradex_ledger.cli.show import Show
 from tradex_ledger.errors import UsageError
+from tradex_ledger.relations.data import reads_of
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.dataset import DatasetDocument
@@ -71,7 +72,7 @@ def show_(call: Call, name: str, partitions: bool, as_of: str | None) -> None:
 def _whole(show: Show, document: DatasetDocument) -> None:
     held = document.held
     names = ("dataset", "layer", "component", "partitions", "first", "last", "rows", "bytes")
-    reads = ", ".join(f"{read['dataset']} {read['first']:+}d..{read['last']:+}d" for read in held.reads or ())
+    reads = ", ".join(f"{read.dataset} {read.first:+}d..{read.last:+}d" for read in reads_of(held.reads))
     show.facts(
         {**{name: getattr(held, name) for name in names}, "reads": reads, "stale": f"{len(document.stale)} partitions"}
     )

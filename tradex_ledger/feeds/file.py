@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
+from tradex_ledger.domain.facts import facts_of
 from tradex_ledger.feeds.errors import FeedFileError
 from tradex_ledger.feeds.port import TAKEN, Answer, Holds, Message
 from tradex_ledger.lake.storage import translate
@@ -22,6 +24,13 @@ _STEP = 1 << 16
 _LONGEST = 1 << 26
 FACET = "tradex_ledger"
 """Where a line says of which ledger, position and part it is."""
+
+
+class _Said(NamedTuple):
+    ledger: object
+    leaf: object
+    position: str | int
+    part: str | int
 
 
 class Lines:
@@ -81,8 +90,8 @@ class Lines:
         on otherwise, positions mean something else by now, and a line that is there would be passed over in silence.
         """
         try:
-            said = orjson.loads(line)["run"]["facets"][FACET]
-            ledger, leaf, last = str(said["ledger"]), said["leaf"], Holds(int(said["position"]), int(said["part"]))
+            said = facts_of(_Said, orjson.loads(line)["run"]["facets"][FACET])
+            ledger, leaf, last = str(said.ledger), said.leaf, Holds(int(said.position), int(said.part))
         except (ValueError, KeyError, TypeError, OverflowError):
             raise FeedFileError(self._path, "ends with a line that no feed of a ledger wrote") from None
         if ledger != self._store.ledger:

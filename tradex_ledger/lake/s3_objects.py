@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from io import FileIO
+from operator import itemgetter
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -26,6 +28,9 @@ TRIES = 3
 TOKEN = "tradex-placing"
 _PAUSE_SECONDS = 0.2
 _CHUNK = 4 << 20
+_META: Callable[[obstore.ObjectMeta], tuple[str, int, datetime, str | None]] = itemgetter(
+    "path", "size", "last_modified", "e_tag"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +122,9 @@ class Objects:
         return "/".join(part for part in (self.prefix, path) if part)
 
     def _entry(self, found: obstore.ObjectMeta) -> Entry:
-        path = found["path"].removeprefix(f"{self.prefix}/") if self.prefix else found["path"]
-        written = found["last_modified"].timestamp()
-        return Entry(path, found["size"], written, "file", found["e_tag"] or f"{written}")
+        key, size, modified, tag = _META(found)
+        path = key.removeprefix(f"{self.prefix}/") if self.prefix else key
+        return Entry(path, size, modified.timestamp(), "file", tag or f"{modified.timestamp()}")
 
     @contextmanager
     def _faults(self, doing: str) -> Iterator[None]:

@@ -20,10 +20,12 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
 from tradex_ledger.datasets.names import is_name
+from tradex_ledger.domain.facts import facts_of
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.mirrors import delta_log
 from tradex_ledger.mirrors.column_words import NoSuchTypeError
@@ -36,6 +38,14 @@ NOTE = "tradex_mirror.json"
 LOG = "_delta_log"
 LINK = "_lake"
 _CHECKPOINT = ("_last_checkpoint", ".checkpoint.parquet", ".crc")
+
+
+class _Note(NamedTuple):
+    ledger: object
+    position: object
+    root: object
+    commits: dict[str, int]
+    left_out: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +204,9 @@ def _leads(link: Path, lake: Path) -> bool:
 def read_note(name: str, folder: Path) -> Noted | None:
     """What the note of a mirror says; None where there is none. Raises: `StrangeMirrorError`, `EnvironmentFault`."""
     try:
-        said = orjson.loads((folder / NOTE).read_bytes())
-        held = held_of(name, said["ledger"], said["position"], said["root"])
-        noted = Noted(held, dict(said["commits"]), dict(said["left_out"]))
+        told = facts_of(_Note, orjson.loads((folder / NOTE).read_bytes()))
+        held = held_of(name, told.ledger, told.position, told.root)
+        noted = Noted(held, dict(told.commits), dict(told.left_out))
     except FileNotFoundError:
         return None
     except (KeyError, TypeError, ValueError):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _SECONDS = 30
 _FACTS = "select key, value from ducklake_metadata"
+_OURS = ("tradex_ledger", "tradex_position", "tradex_root")
 _TORN = ("malformed", "file is not a database")
 """Words of SQLite."""
 _POSTGRESQL = "postgresql://"
@@ -59,9 +60,9 @@ class CatalogPlace:
         said = self.facts(name)
         if not said:
             return None
-        if not (said.keys() >= {"tradex_ledger", "tradex_position", "tradex_root"}):
+        if not (said.keys() >= {*_OURS}):
             raise StrangeMirrorError(name, "is a catalog that somebody else made")
-        return held_of(name, said["tradex_ledger"], said["tradex_position"], said["tradex_root"])
+        return held_of(name, *(said[one] for one in _OURS))
 
     def left_out(self, name: str) -> dict[str, str]:
         """The datasets that have no table in it, and why."""

@@ -61,10 +61,10 @@ class Writer:
     def go_on(cls, connection: Connection, ledger: str) -> Self:
         """Read what there is."""
         newest = select(t.snapshot).order_by(t.snapshot.c.snapshot_id.desc()).limit(1)
-        last = connection.execute(newest).mappings().one()
+        last = connection.execute(newest).one()
         made = cls(connection, ledger)
-        made.schema_version, made.next_catalog = last["schema_version"], last["next_catalog_id"]
-        made.next_file = last["next_file_id"]
+        made.schema_version, made.next_catalog = last.schema_version, last.next_catalog_id
+        made.next_file = last.next_file_id
         mappings = select(t.column_mapping.c.table_id, func.max(t.column_mapping.c.mapping_id)).group_by(
             t.column_mapping.c.table_id
         )
@@ -213,11 +213,11 @@ class Writer:
     def _columns(self, position: int, table: int, columns: Sequence[Described]) -> list[int]:
         """End the columns that are no more or are others, begin those that are new; returns their ids, in order."""
         stored = select(t.column).where(t.column.c.table_id == table)
-        rows = self.connection.execute(stored.order_by(t.column.c.begin_snapshot)).mappings().all()
+        rows = self.connection.execute(stored.order_by(t.column.c.begin_snapshot)).all()
         # One that was there before, and comes back, is the same one again.
-        known = {(row["parent_column"], row["column_name"]): row["column_id"] for row in rows}
-        now = {row["column_id"]: row for row in rows if row["end_snapshot"] is None}
-        next_id = max((row["column_id"] for row in rows), default=0) + 1
+        known = {(row.parent_column, row.column_name): row.column_id for row in rows}
+        now = {row.column_id: row for row in rows if row.end_snapshot is None}
+        next_id = max((row.column_id for row in rows), default=0) + 1
         ids: list[int] = []
         fresh = []
         for number, one in enumerate(columns):
@@ -227,7 +227,7 @@ class Writer:
                 found, next_id = next_id, next_id + 1
             ids.append(found)
             had = now.get(found)
-            if had is not None and (had["column_type"], had["column_order"]) == (one.type, number + 1):
+            if had is not None and (had.column_type, had.column_order) == (one.type, number + 1):
                 continue
             fresh.append({
                 "column_id": found, "begin_snapshot": position, "table_id": table, "column_order": number + 1,

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import orjson
 
 from tradex_ledger.domain.backfill import Backfill
 from tradex_ledger.domain.day import Day, day_of, last_before
-from tradex_ledger.domain.facts import Facts
+from tradex_ledger.domain.facts import Facts, facts_of
 from tradex_ledger.domain.incremental import IncrementalRun
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.layers import LAYERS
@@ -33,6 +34,31 @@ VERSIONED, REGISTERED = "dataset.logic_versioned", "dataset.registered"
 MOVES = (PUBLISHED, APPENDED, "backfill.reverted", "dataset.files_lost", ERASED, VERSIONED)
 """After these readers may see something else."""
 _ASKED = ("partitions", "logic_versions", "definitions")
+
+
+class _Batch(NamedTuple):
+    """What was appended to a day."""
+
+    dataset: str
+    partition: str
+    logic_version: int
+    files: list[Facts]
+
+
+class _Registered(NamedTuple):
+    """A dataset, as it was put on record."""
+
+    name: str
+    layer: str
+    component: str | None
+    partition_column: str
+
+
+class _Version(NamedTuple):
+    """A logic version, and the columns that it gives."""
+
+    logic_version: int
+    columns: list[Facts]
 
 
 class MirrorDisagreesError(TradexError):
@@ -165,35 +191,35 @@ class _Reading:
     def _appended(self, batches: list[Entry]) -> Step:
         """Batches of one save: nobody has ever seen some of them alone."""
         first, last = batches[0], batches[-1]
-        name = str(last.data["dataset"])
-        table = self.tables[name]
-        if any(entry.data["logic_version"] != table.logic_version for entry in batches):
+        told = [facts_of(_Batch, entry.data) for entry in batches]
+        table = self.tables[told[-1].dataset]
+        if any(one.logic_version != table.logic_version for one in told):
             return self._compared(last)
         added = []
-        for entry in batches:
-            day, files = day_of(str(entry.data["partition"])), tuple(map(LakeFile.of, entry.data["files"]))
+        for one in told:
+            day, files = day_of(one.partition), tuple(map(LakeFile.of, one.files))
             table.days[0, day] = (*table.days.get((0, day), ()), *files)
             added += [Shown(file, day) for file in files]
         self.is_folded = True
-        change = _change(table, None, {}, {one.file.path: one for one in added})
+        change = _change(table, None, {}, {shown.file.path: shown for shown in added})
         return self._step(last, [change] if change else [], first.stream)
 
     def _versioned(self, entry: Entry) -> Step:
         """A logic version: readers get it at once only where nothing was published under any."""
         (told,) = of_stream(self.ledger.store, entry.stream, [REGISTERED])
-        said = entry_of(self.ledger.store.ledger, told).data
-        name = str(said["name"])
-        had = self.tables.get(name)
+        said = facts_of(_Registered, entry_of(self.ledger.store.ledger, told).data)
+        version = facts_of(_Version, entry.data)
+        had = self.tables.get(said.name)
         self.is_folded = True
         if had is not None and had.days:
             return self._step(entry, [], None)
-        table = self.tables[name] = Table(
-            name=name,
-            is_bronze=said["layer"] == LAYERS[0],
-            has_sides=said["component"] is not None,
-            partition_column=str(said["partition_column"]),
-            logic_version=int(entry.data["logic_version"]),
-            columns=_columns(entry.data["columns"]),
+        table = self.tables[said.name] = Table(
+            name=said.name,
+            is_bronze=said.layer == LAYERS[0],
+            has_sides=said.component is not None,
+            partition_column=said.partition_column,
+            logic_version=version.logic_version,
+            columns=_columns(version.columns),
         )
         columns = table.columns if had is None or had.columns != table.columns else None
         return self._step(entry, [_change(table, columns, {}, {})], None)
@@ -247,8 +273,8 @@ class _Reading:
 
 def _is_of_save(entry: Entry, before: Entry) -> bool:
     """Whether a batch is of the same save as the one before: behind a save of batches stands the dataset's lock."""
-    same = entry.stream == before.stream and entry.data["dataset"] == before.data["dataset"]
-    return same and entry.position == before.position + 1
+    datasets = {facts_of(_Batch, one.data).dataset for one in (entry, before)}
+    return entry.stream == before.stream and len(datasets) == 1 and entry.position == before.position + 1
 
 
 def _reason(data: Facts) -> str:

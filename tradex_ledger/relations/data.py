@@ -1,10 +1,11 @@
 """What there is: versions of datasets, partitions and their files, and what is the matter with them."""
 
 # No `from __future__ import annotations`: as texts, so many columns would each be compiled when this is loaded.
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import NamedTuple, TypedDict
 
-from tradex_ledger.domain.facts import Facts
+from tradex_ledger.domain.facts import Facts, facts_of
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.relations.relation import Relation
 
@@ -24,11 +25,24 @@ def lake_files(files: list[File] | None) -> tuple[LakeFile, ...]:
 
 
 class Read(TypedDict):
+    """A `Reads`, as it stands in a row."""
+
+    dataset: str
+    first: int
+    last: int
+
+
+class Reads(NamedTuple):
     """A dataset that is read, and which days relative to a partition's own."""
 
     dataset: str
     first: int
     last: int
+
+
+def reads_of(reads: Iterable[Read] | None) -> list[Reads]:
+    """What is read, as values; nothing is read by what reads nothing."""
+    return [facts_of(Reads, {**read}) for read in reads or ()]
 
 
 class LogicVersion(NamedTuple):

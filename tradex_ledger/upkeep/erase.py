@@ -35,7 +35,7 @@ from tradex_ledger.lake.rewritten import Held, Sought, holding, rewrite
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.planning.scope import Scope
-from tradex_ledger.relations.data import LAKE_FILES, LOGIC_VERSIONS, PARTITION_HISTORY, NamedFile, lake_files
+from tradex_ledger.relations.data import LAKE_FILES, LOGIC_VERSIONS, PARTITION_HISTORY, NamedFile, lake_files, reads_of
 from tradex_ledger.relations.runs import WORK
 from tradex_ledger.views import resolve, shared_views
 
@@ -115,7 +115,7 @@ def _with_readers(scope: Scope, intake: Intake) -> tuple[str, ...]:
     found = [definition.name for definition in intake.datasets]
     for name in found:  # it grows
         found += sorted(
-            {v.dataset for v in versions if any(read["dataset"] == name for read in v.reads or ())} - set(found)
+            {v.dataset for v in versions if any(read.dataset == name for read in reads_of(v.reads))} - set(found)
         )
     return tuple(found)
 

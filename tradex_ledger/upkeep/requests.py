@@ -11,7 +11,7 @@ from tradex_ledger.domain.advice import Advice
 from tradex_ledger.domain.day import Day, day_of, iso
 from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.domain.words import ROW
-from tradex_ledger.relations.data import LogicVersion, StalePartition
+from tradex_ledger.relations.data import LogicVersion, StalePartition, reads_of
 from tradex_ledger.upkeep.late import Late
 
 NEW_LOGIC, LOST, NEVER_BUILT = "new logic version", "files lost", "never built"
@@ -50,7 +50,7 @@ def upstream_first(
         known = [row for row in known if day_of(row.partition) not in one.closure.get(row.dataset, ())]
     datasets = {row.dataset: LAYERS.index(row.layer) for row in known}
     for dataset in sorted(datasets, key=lambda name: (datasets[name], name)):
-        if not any(read["dataset"] in datasets for read in logic[dataset].reads or []):
+        if not any(read.dataset in datasets for read in reads_of(logic[dataset].reads)):
             own = [_wanted(row) for row in known if row.dataset == dataset]
             by_day = {w.day: w for w in (*found.get(dataset, ()), *own)}  # of a day that is lost, none are late
             found[dataset] = [by_day[day] for day in sorted(by_day)]

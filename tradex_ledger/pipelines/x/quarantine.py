@@ -18,6 +18,7 @@ from tradex_ledger.audit.look import Look
 from tradex_ledger.audit.query import QueryOptions
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.clock import new_id
+from tradex_ledger.domain.facts import facts_of
 from tradex_ledger.domain.quarantine import RIGHT, Quarantine, Which
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.run_events import BatchAppended
@@ -55,6 +56,22 @@ class NoticesGoneFault(EnvironmentFault):
             f"the notices of {quarantine} ({file}) are not as they were laid down, and Bronze has not taken them yet",
             mend=f"put {file} back into the folder of the retractions, or run first: tradex run",
         )
+
+
+class _Batch(NamedTuple):
+    """What was appended to a day, and how many rows of it were there already."""
+
+    dataset: str
+    partition: str
+    dropped: int
+
+
+class _Laid(NamedTuple):
+    """The notices that a quarantine laid down."""
+
+    file: str
+    sha256: str
+    keys: int
 
 
 class Key(NamedTuple):
@@ -108,7 +125,7 @@ def quarantine_batches(workspace: Workspace, names: Sequence[str], *, reason: st
     workspace.core.policy.check_may(RIGHT, workspace.actor)
     batches = {told.position: told for name in names for told in _batches(workspace, name)}
     notices, why = _ready(workspace, reason)
-    where = " or ".join(sorted({f"({_same(told.stream, told.data['partition'])})" for told in batches.values()}))
+    where = " or ".join(sorted({f"({_same(told.stream, _batch(told).partition)})" for told in batches.values()}))
     made = _made(workspace, where, "revision")
     begun = f"(select min(ingested_at) from {POSTS} where {where})"
     ((shared,),) = workspace.query(
@@ -116,7 +133,7 @@ def quarantine_batches(workspace: Workspace, names: Sequence[str], *, reason: st
         f"and post_id in (select post_id from {POSTS} where {where})"
     ).rows
     told = _tell(workspace, notices, made, why, batches=sorted(batches), shared=shared)
-    dropped = sum(one.data["dropped"] for one in batches.values())
+    dropped = sum(_batch(told).dropped for told in batches.values())
     return Held(told, len({key.post_id for key in made}), len(made), shared, dropped)
 
 
@@ -186,10 +203,14 @@ def _batches(workspace: Workspace, name: str) -> list[Told]:
         found = events_of(store, topics, after=position - 1, upto=position)
     else:
         found = of_stream(store, workspace.ledger.find_run(name), topics)
-    told = [one for one in found if one.data["dataset"] == POSTS]
+    told = [one for one in found if _batch(one).dataset == POSTS]
     if not told:
         raise UnknownBatchError(name)
     return told
+
+
+def _batch(told: Told) -> _Batch:
+    return facts_of(_Batch, told.data)
 
 
 def _same(run_id: str, day: str) -> str:
@@ -242,14 +263,15 @@ def _tell(
 def _lines(workspace: Workspace, notices: Notices, quarantine_id: str) -> list[JsonObject]:
     """The notices of a quarantine as they were laid down; where they are no more, as Bronze has them."""
     (told,) = of_stream(workspace.ledger.store, quarantine_id, [Quarantine.Told.TOPIC])
-    path = notices.place.folder / told.data["file"]
+    laid = facts_of(_Laid, told.data)
+    path = notices.place.folder / laid.file
     try:
-        if sha256_of(path) == told.data["sha256"]:
+        if sha256_of(path) == laid.sha256:
             return [orjson.loads(line) for line in path.read_bytes().splitlines()]
     except OSError:
         pass  # Bronze has them, unless it has not taken them yet
     sql = f"select payload from {notices.dataset} where quarantine = '{quarantine_id}' and not is_released order by 1"
     found = [orjson.loads(payload) for (payload,) in workspace.query(sql).rows]
-    if len(found) != told.data["keys"]:
-        raise NoticesGoneFault(told.data["file"], quarantine_id)
+    if len(found) != laid.keys:
+        raise NoticesGoneFault(laid.file, quarantine_id)
     return found

@@ -13,6 +13,7 @@ from tradex_ledger.audit.documents.held import Held
 from tradex_ledger.audit.documents.held import datasets as of_all
 from tradex_ledger.audit.draw.words import many
 from tradex_ledger.audit.reader import Reader
+from tradex_ledger.relations.data import reads_of
 from tradex_ledger.web.draw.closure import Arrow, Box, closure
 from tradex_ledger.web.frame import Frame, page
 
@@ -38,17 +39,15 @@ def _listing(reader: Reader) -> Listing:
 
 def graph(held: Sequence[Held], asked: str | None = None) -> Markup:
     """Who reads whom. What is no row (rejected lines, say) reads nothing and is read by nobody: it is left out."""
-    reads = {one.dataset: one.reads or [] for one in held}
-    read = {edge["dataset"] for edges in reads.values() for edge in edges}
+    reads = {one.dataset: reads_of(one.reads) for one in held}
+    read = {edge.dataset for edges in reads.values() for edge in edges}
     shown = [one for one in held if reads[one.dataset] or one.dataset in read or one.dataset == asked]
     boxes = [
         Box(one.dataset, one.layer, f"version {one.logic_version}, {many(one.partitions, 'day')}", one.dataset == asked)
         for one in shown
     ]
     arrows = [
-        Arrow(edge["dataset"], one.dataset, reach(edge["first"], edge["last"]))
-        for one in shown
-        for edge in reads[one.dataset]
+        Arrow(edge.dataset, one.dataset, reach(edge.first, edge.last)) for one in shown for edge in reads[one.dataset]
     ]
     return closure(boxes, arrows, f"{len(boxes)} datasets and what each reads")
 

@@ -19,7 +19,7 @@ from tradex_ledger.audit.why import NoSuchPartitionError, why
 from tradex_ledger.domain.plan import Edge
 from tradex_ledger.errors import TradexError, UsageError
 from tradex_ledger.relations.asked import history_of
-from tradex_ledger.relations.data import LOGIC_VERSIONS, RECENT_HISTORY, LogicVersion, PartitionHistory
+from tradex_ledger.relations.data import LOGIC_VERSIONS, RECENT_HISTORY, LogicVersion, PartitionHistory, reads_of
 from tradex_ledger.relations.runs import RUNS, Run
 from tradex_ledger.web.frame import Frame, page
 from tradex_ledger.web.pages.until import day_from
@@ -134,11 +134,11 @@ def _reads(told: WhyDocument, logic: LogicVersion) -> list[Read]:
     direct = set(own.made_of) if own else set()
     builds = [one for one in told.inputs if one.position in direct]
     batches = [one for one in told.batches if one.position in direct]
-    names = dict.fromkeys([*(edge["dataset"] for edge in logic.reads or ())])
+    edges = reads_of(logic.reads)
+    names = dict.fromkeys([edge.dataset for edge in edges])
     names |= dict.fromkeys([*(one.dataset for one in builds), *(one.dataset for one in batches)])
     said = {
-        edge["dataset"]: in_words(Edge(told.dataset, f"reads {edge['dataset']}", edge["first"], edge["last"]))
-        for edge in logic.reads or ()
+        edge.dataset: in_words(Edge(told.dataset, f"reads {edge.dataset}", edge.first, edge.last)) for edge in edges
     }
     return [
         Read(
