@@ -28,7 +28,8 @@ from tradex_ledger.lake.verified import Reading
 from tradex_ledger.ledger.ask import events_of
 from tradex_ledger.ledger.rows import entry_of
 from tradex_ledger.paths import file_list
-from tradex_ledger.relations.data import LOGIC_VERSIONS, reads_of
+from tradex_ledger.relations.data import LOGIC_VERSIONS
+from tradex_ledger.relations.reads import reads_of
 
 SHOWN = 20
 """Rows of a dataset that are shown; all are counted."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.datasets.definition import UnknownDatasetError
 from tradex_ledger.domain.plan import ASKED, Edge
-from tradex_ledger.relations.data import LOGIC_VERSIONS, LogicVersion, reads_of
+from tradex_ledger.relations.data import LOGIC_VERSIONS, LogicVersion
+from tradex_ledger.relations.reads import reads_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from tradex_ledger.cli.groups import group
 from tradex_ledger.cli.preview import preview
 from tradex_ledger.cli.show import Show
 from tradex_ledger.errors import UsageError
-from tradex_ledger.relations.data import reads_of
+from tradex_ledger.relations.reads import reads_of
 
 if TYPE_CHECKING:
     from tradex_ledger.audit.documents.dataset import DatasetDocument

@@ -1,12 +1,12 @@
 """What there is: versions of datasets, partitions and their files, and what is the matter with them."""
 
 # No `from __future__ import annotations`: as texts, so many columns would each be compiled when this is loaded.
-from collections.abc import Iterable
 from datetime import date, datetime
 from typing import NamedTuple, TypedDict
 
-from tradex_ledger.domain.facts import Facts, facts_of
+from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.lake_file import LakeFile
+from tradex_ledger.relations.reads import Read
 from tradex_ledger.relations.relation import Relation
 
 
@@ -22,27 +22,6 @@ class File(TypedDict):
 def lake_files(files: list[File] | None) -> tuple[LakeFile, ...]:
     """The files of a row as values; a partition without rows has none."""
     return tuple(map(LakeFile.of, files or ()))
-
-
-class Read(TypedDict):
-    """A `Reads`, as it stands in a row."""
-
-    dataset: str
-    first: int
-    last: int
-
-
-class Reads(NamedTuple):
-    """A dataset that is read, and which days relative to a partition's own."""
-
-    dataset: str
-    first: int
-    last: int
-
-
-def reads_of(reads: Iterable[Read] | None) -> list[Reads]:
-    """What is read, as values; nothing is read by what reads nothing."""
-    return [facts_of(Reads, {**read}) for read in reads or ()]
 
 
 class LogicVersion(NamedTuple):

@@ -35,7 +35,8 @@ from tradex_ledger.lake.rewritten import Held, Sought, holding, rewrite
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.ledger.application import WriterConflictError
 from tradex_ledger.planning.scope import Scope
-from tradex_ledger.relations.data import LAKE_FILES, LOGIC_VERSIONS, PARTITION_HISTORY, NamedFile, lake_files, reads_of
+from tradex_ledger.relations.data import LAKE_FILES, LOGIC_VERSIONS, PARTITION_HISTORY, NamedFile, lake_files
+from tradex_ledger.relations.reads import reads_of
 from tradex_ledger.relations.runs import WORK
 from tradex_ledger.views import resolve, shared_views
 

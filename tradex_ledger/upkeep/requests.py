@@ -11,7 +11,8 @@ from tradex_ledger.domain.advice import Advice
 from tradex_ledger.domain.day import Day, day_of, iso
 from tradex_ledger.domain.layers import LAYERS
 from tradex_ledger.domain.words import ROW
-from tradex_ledger.relations.data import LogicVersion, StalePartition, reads_of
+from tradex_ledger.relations.data import LogicVersion, StalePartition
+from tradex_ledger.relations.reads import reads_of
 from tradex_ledger.upkeep.late import Late
 
 NEW_LOGIC, LOST, NEVER_BUILT = "new logic version", "files lost", "never built"

@@ -6,7 +6,8 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from tradex_ledger.audit.reader import Reader
-from tradex_ledger.relations.data import LOGIC_VERSIONS, Read
+from tradex_ledger.relations.data import LOGIC_VERSIONS
+from tradex_ledger.relations.reads import Read
 
 _HELD = """
     select p.dataset, count(*), min(p.partition), max(p.partition), sum(p.rows)::bigint, sum(p.bytes)::bigint,

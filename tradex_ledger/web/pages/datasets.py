@@ -13,7 +13,7 @@ from tradex_ledger.audit.documents.held import Held
 from tradex_ledger.audit.documents.held import datasets as of_all
 from tradex_ledger.audit.draw.words import many
 from tradex_ledger.audit.reader import Reader
-from tradex_ledger.relations.data import reads_of
+from tradex_ledger.relations.reads import reads_of
 from tradex_ledger.web.draw.closure import Arrow, Box, closure
 from tradex_ledger.web.frame import Frame, page
 

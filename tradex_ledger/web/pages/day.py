@@ -19,7 +19,8 @@ from tradex_ledger.audit.why import NoSuchPartitionError, why
 from tradex_ledger.domain.plan import Edge
 from tradex_ledger.errors import TradexError, UsageError
 from tradex_ledger.relations.asked import history_of
-from tradex_ledger.relations.data import LOGIC_VERSIONS, RECENT_HISTORY, LogicVersion, PartitionHistory, reads_of
+from tradex_ledger.relations.data import LOGIC_VERSIONS, RECENT_HISTORY, LogicVersion, PartitionHistory
+from tradex_ledger.relations.reads import reads_of
 from tradex_ledger.relations.runs import RUNS, Run
 from tradex_ledger.web.frame import Frame, page
 from tradex_ledger.web.pages.until import day_from
