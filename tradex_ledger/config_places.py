@@ -10,6 +10,7 @@ from tradex_ledger.paths import check_lake_name, check_name, check_no_url, given
 
 SQLITE = "sqlite:///"
 POSTGRESQL = "postgresql://"
+S3 = "s3://"
 _LEDGER = re.compile(r"sqlite(\+pysqlite)?:///")
 _SHARED = re.compile(r"postgres(?:ql)?(?:\+psycopg)?://")
 _PASSWORD = re.compile(r"//[^/@]*:[^/@]*@|[?&]\w*password=", re.IGNORECASE)
@@ -60,7 +61,7 @@ def pipeline_folder(text: str, folder: Path) -> Path:
 def resolve_uri(uri: str, prefix: str, folder: Path) -> str:
     """A URI of that kind with its path absolute; all that follows the prefix is the path, as it is. Others stay."""
     text = uri.removeprefix(prefix)
-    if text == uri or not text:
+    if text == uri or not text or text.startswith(S3):
         return uri
     check_no_url(text, f"what follows {prefix}")
     path = given(text, folder)

@@ -28,8 +28,9 @@ _top = click.Group()
     required=True,
     multiple=True,
     metavar="[NAME=]files:PATH",
-    help="The folder that a source delivers files to; a relative one belongs to the current folder. Or x-api:QUERY, "
-    "what the X API finds. Of several sources, each with its name: the one that a definition's header says.",
+    help="The folder that a source delivers files to; a relative one belongs to the current folder. Or "
+    "files:s3://BUCKET/PREFIX, a bucket that they are delivered to, or x-api:QUERY, what the X API finds. Of several "
+    "sources, each with its name: the one that a definition's header says.",
 )
 @click.option(
     "--ledger",

@@ -114,7 +114,7 @@ class S3Lake(Lake):
     def check_writable(self) -> None:
         """Ask for a name that is taken: the store says so to who may write, and one that overwrites shows itself."""
         if not self.reading and (found := self.markers()) and self.lay(found[-1]):
-            raise OverwritesError(self.name, endpoint())
+            raise OverwritesError(f"the lake {self.name}", endpoint())
 
     def new_staging(self, run_id: str, token: str) -> Path:
         """A folder beside this user's caches."""

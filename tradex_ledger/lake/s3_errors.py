@@ -27,11 +27,12 @@ class NoS3PlaceError(UsageError):
 
     code = "lake-url"
 
-    def __init__(self, problem: str) -> None:
+    def __init__(self, problem: str, what: str = "lake") -> None:
         super().__init__(
-            f"the lake's URL (not repeated: it may hold a secret) {problem}",
+            f"the {what}'s URL (not repeated: it may hold a secret) {problem}",
             mend="s3://BUCKET/PREFIX; endpoint and credentials come from the environment: AWS_ENDPOINT_URL, "
             "AWS_REGION, AWS_ACCESS_KEY_ID, …",
+            code="" if what == "lake" else UsageError.code,
         )
 
 
@@ -44,9 +45,9 @@ class UnreachableError(S3Fault):
 
     code = "lake-unreachable"
 
-    def __init__(self, lake: str, why: str, endpoint: str) -> None:
+    def __init__(self, place: str, why: str, endpoint: str) -> None:
         super().__init__(
-            f"the lake {lake} cannot be reached: {why}",
+            f"{place} cannot be reached: {why}",
             mend=f"see that {endpoint} answers, then run the same command again: it resumes",
             transient=True,
         )
@@ -57,9 +58,9 @@ class CredentialsError(S3Fault):
 
     code = "lake-credentials"
 
-    def __init__(self, lake: str, problem: str) -> None:
+    def __init__(self, place: str, problem: str) -> None:
         super().__init__(
-            f"the lake {lake} cannot be used: {problem}",
+            f"{place} cannot be used: {problem}",
             mend="give the right ones in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile (AWS_PROFILE), and "
             "AWS_REGION",
         )
@@ -70,10 +71,10 @@ class NoBucketError(S3Fault):
 
     code = "lake-bucket"
 
-    def __init__(self, lake: str, endpoint: str) -> None:
+    def __init__(self, place: str, endpoint: str) -> None:
         super().__init__(
-            f"the lake {lake} has no bucket at {endpoint}",
-            mend="make the bucket, or correct lake under [workspace] in tradex.toml, or AWS_ENDPOINT_URL",
+            f"{place} has no bucket at {endpoint}",
+            mend="make the bucket, or correct its name in tradex.toml, or AWS_ENDPOINT_URL",
         )
 
 
@@ -82,33 +83,33 @@ class OverwritesError(S3Fault):
 
     code = "lake-overwrites"
 
-    def __init__(self, lake: str, endpoint: str) -> None:
+    def __init__(self, place: str, endpoint: str) -> None:
         super().__init__(
-            f"the store of the lake {lake} at {endpoint} does not heed If-None-Match: it overwrites what is there",
+            f"the store of {place} at {endpoint} does not heed If-None-Match: it overwrites what is there",
             mend="use a store, or a release of it, with conditional writes",
         )
 
 
-def fault_of(error: Exception, lake: str, endpoint: str, doing: str) -> S3Fault:
-    """What an error of the client means for a lake, while `doing` something."""
+def fault_of(error: Exception, place: str, endpoint: str, doing: str) -> S3Fault:
+    """What an error of the client means for a place (such as "the lake s3://…"), while `doing` something there."""
     text = str(error)
     status, code, kind = (found[1] if (found := pattern.search(text)) else "" for pattern in (_STATUS, _CODE, _KIND))
     if _NO_CREDENTIALS.search(text):
-        return CredentialsError(lake, "no credentials were found")
+        return CredentialsError(place, "no credentials were found")
     if (odd := _ODD_NAME.search(text)) is not None:
         return S3Fault(
-            f"the lake {lake} holds an object whose name nobody can ask for: {odd[1]}",
+            f"{place} holds an object whose name nobody can ask for: {odd[1]}",
             mend="give that object another name, without an empty part: it is none of this program's",
         )
     if code == "NoSuchBucket":
-        return NoBucketError(lake, endpoint)
+        return NoBucketError(place, endpoint)
     if code in _REFUSED:
-        return CredentialsError(lake, f"the store refused the credentials ({code})")
+        return CredentialsError(place, f"the store refused the credentials ({code})")
     if code == _SKEWED:
-        return S3Fault(f"the lake {lake} refused the request: this machine's clock is wrong", mend="set the clock")
+        return S3Fault(f"{place} refused the request: this machine's clock is wrong", mend="set the clock")
     if status in ("401", "403"):
         return S3Fault(
-            f"no permission while {doing} in the lake {lake} ({code or status})",
+            f"no permission while {doing} in {place} ({code or status})",
             mend="give this user s3:ListBucket, s3:GetObject, s3:PutObject and, for gc, prune and markers, "
             "s3:DeleteObject there",
             code="no-permission",
@@ -118,9 +119,9 @@ def fault_of(error: Exception, lake: str, endpoint: str, doing: str) -> S3Fault:
             "Connect": "no connection",
             "Timeout": "no answer in time",
         }.get(kind, "the connection broke")
-        return UnreachableError(lake, f"{why}, while {doing}", endpoint)
+        return UnreachableError(place, f"{why}, while {doing}", endpoint)
     told = " ".join(filter(None, (status, code))) or type(error).__name__
-    return S3Fault(f"the lake {lake} answered {told} while {doing}", mend="run the same command again: it resumes")
+    return S3Fault(f"{place} answered {told} while {doing}", mend="run the same command again: it resumes")
 
 
 def is_passing(error: Exception) -> bool:

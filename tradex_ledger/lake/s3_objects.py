@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from io import FileIO
 from operator import itemgetter
+from typing import NamedTuple
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -33,13 +34,25 @@ _META: Callable[[obstore.ObjectMeta], tuple[str, int, datetime, str | None]] = i
 )
 
 
+class Came(NamedTuple):
+    """What came of an object: bytes, and their digests (hex)."""
+
+    bytes: int
+    sha256: str
+    md5: str
+
+
 @dataclass(frozen=True, slots=True)
 class Objects:
-    """Those of a lake: its name, the bucket, and the prefix before each path, or nothing. Raises: `S3Fault`."""
+    """Those of a lake, or of `what` has that name: the bucket, and the prefix before each path, or nothing.
 
-    lake: str
+    Raises: `S3Fault`.
+    """
+
+    name: str
     bucket: str
     prefix: str
+    what: str = "lake"
 
     async def put(self, path: str, content: bytes, token: str) -> bool:
         """Place content under a path, if it is free; False where something else has it. Durable on return."""
@@ -93,6 +106,19 @@ class Objects:
             raise LakeFileError(file.path, f"has {size} bytes, not {file.bytes}: it was changed")
         raise LakeFileError(file.path, f"has other bytes than were written (SHA-256 is not {file.sha256[:12]}…)")
 
+    async def copy(self, entry: Entry, made: FileIO) -> Came:
+        """Write what lies under a path, as it was listed, to a file. Raises: `FileNotFoundError`, where it is no more,
+        or another by now."""
+        hashed, md5 = Hashed(made), hashlib.md5(usedforsecurity=False)
+        with self._faults(f"reading {entry.path}"):
+            found = await obstore.get_async(store(self.bucket, entry.bytes), self._key(entry.path))
+            if self._entry(found.meta).version != entry.version:
+                raise FileNotFoundError
+            async for chunk in found.stream(_CHUNK):
+                hashed.add(chunk)
+                md5.update(chunk)
+        return Came(made.tell(), hashed.sha256.hexdigest(), md5.hexdigest())
+
     async def look(self, path: str) -> Entry | None:
         """What is there under a path, if anything."""
         try:
@@ -131,10 +157,10 @@ class Objects:
         try:
             yield
         except BaseError as error:
-            raise fault_of(error, self.lake, endpoint(), doing) from None
+            raise fault_of(error, f"the {self.what} {self.name}", endpoint(), doing) from None
         except FileNotFoundError as error:  # how the client says that there is no such object, or no bucket
             if "<Code>NoSuchBucket<" in str(error):
-                raise fault_of(error, self.lake, endpoint(), doing) from None
+                raise fault_of(error, f"the {self.what} {self.name}", endpoint(), doing) from None
             raise FileNotFoundError from None
 
 

@@ -41,12 +41,12 @@ _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 T = TypeVar("T")
 
 
-def place_of(url: str) -> tuple[str, str]:
-    """The bucket and the prefix (`a/b`, or empty) of a lake's URL. Raises `NoS3PlaceError`."""
+def place_of(url: str, what: str = "lake") -> tuple[str, str]:
+    """The bucket and the prefix (`a/b`, or empty) of a URL, of a lake or `what` it is. Raises `NoS3PlaceError`."""
     match = _URL.fullmatch(url)
     parts = [part for part in match[2].split("/") if part] if match else []
     if match is None or {".", ".."} & set(parts):
-        raise NoS3PlaceError("is no bucket and prefix")
+        raise NoS3PlaceError("is no bucket and prefix", what)
     return match[1], "/".join(parts)
 
 

@@ -58,7 +58,7 @@ class FilesPlace:
     def is_meant(self, described: str) -> bool:
         """Whether a description, however it was written, means this very folder."""
         path = described.removeprefix(_SCHEME)
-        if path == described or not path:
+        if path == described or not path or "://" in path:
             return False
         return os.path.realpath(open_folder(path, self.base).folder) == os.path.realpath(self.folder)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tradex_ledger.config_places import S3
 from tradex_ledger.errors import UsageError
 from tradex_ledger.paths import current_folder
 
@@ -83,7 +84,8 @@ def _parts(text: str) -> tuple[str | None, str]:
 
 
 def open_place(uri: str, base: Path | None = None, prices: Prices | None = None) -> Place:
-    """The place that a URI names: `files:FOLDER`, `x-api:QUERY`. What is relative, or kept, belongs to `base`.
+    """The place that a URI names: `files:FOLDER`, `files:s3://BUCKET/PREFIX`, `x-api:QUERY`. What is relative, or kept,
+    belongs to `base`.
 
     `prices` are those of the settings, for a place that is called; None: those that are known.
 
@@ -97,10 +99,15 @@ def open_place(uri: str, base: Path | None = None, prices: Prices | None = None)
     if scheme != "files" or not rest:
         said = "a URL (not repeated: it may hold a secret)" if "://" in uri else repr(uri)
         raise UsageError(
-            f"{said} names no source", mend="write files:PATH, the folder of delivered files, or x-api:QUERY"
+            f"{said} names no source",
+            mend="write files:PATH, the folder of delivered files, files:s3://BUCKET/PREFIX, or x-api:QUERY",
         )
     if prices is not None:
         raise UsageError("a folder of files takes no money", mend="leave row_price and count_price out of its section")
+    if rest.startswith(S3):
+        from tradex_ledger.sources.s3_files import S3FilesPlace
+
+        return S3FilesPlace.named(rest, base or current_folder())
     from tradex_ledger.sources.files import open_folder  # walks folders: who only reads what texts say does not
 
     return open_folder(rest, base)
