@@ -96,10 +96,10 @@ def written(path: Path, folder: Path) -> str:
     return str(path)
 
 
-def is_there(path: Path, size: int) -> bool:
+def is_there(path: Path | str, size: int) -> bool:
     """Whether a file is there with that size in bytes; what cannot be looked at is not."""
     try:
-        return path.stat().st_size == size
+        return os.stat(path).st_size == size  # noqa: PTH116 — a run looks at tens of thousands: a text will do
     except OSError:
         return False
 

@@ -19,7 +19,7 @@ class LakeFile:
     @classmethod
     def of(cls, facts: Mapping[str, object]) -> Self:
         """The file that an event's facts tell of; what else they say of it is passed over."""
-        path, size, rows, sha256 = (facts[name] for name in cls.__slots__)
+        path, size, rows, sha256 = facts["path"], facts["bytes"], facts["rows"], facts["sha256"]
         assert isinstance(path, str) and isinstance(size, int) and isinstance(rows, int) and isinstance(sha256, str)
         return cls(path, size, rows, sha256)
 

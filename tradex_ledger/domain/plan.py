@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from tradex_ledger.domain.day import Cursor, Day, day_of, iso
+from tradex_ledger.domain.day import Cursor, Day, day_of, iso, span
 from tradex_ledger.domain.digest import digest_of
 from tradex_ledger.domain.facts import Facts
 from tradex_ledger.errors import RefusedError
@@ -228,9 +228,16 @@ def told_apart(known: str, given: str) -> str:
 
 def check_in_plan(run_id: str, windows: Iterable[Window], dataset: str, days: Iterable[Day]) -> None:
     """Raise `NotInPlanError` unless each day lies in a window of the dataset."""
-    ranges = [(window.first, window.last) for window in windows if window.dataset == dataset]
-    for day in days:
-        if not any(first <= day <= last for first, last in ranges):
+    given = list(days)
+    first, last = min(given, default=Day(0)), max(given, default=Day(0))
+    planned = {
+        day
+        for window in windows
+        if window.dataset == dataset and window.first <= last and window.last >= first
+        for day in span(window.first, window.last)
+    }
+    for day in given:
+        if day not in planned:
             raise NotInPlanError(run_id, dataset, iso(day))
 
 

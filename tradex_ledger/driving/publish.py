@@ -184,10 +184,11 @@ def _moved(
 ) -> set[Day]:
     """The planned days of a dataset that have no candidate, or one whose inputs or output are not what they were."""
     candidates = driven.run.candidates.get(definition.name, {})
+    digests = seen.input_digests(definition, logic_version, candidates.keys())
     moved = {
         day
         for day, candidate in candidates.items()
-        if candidate.inputs != seen.input_digest(definition, logic_version, day)
+        if candidate.inputs != digests[day]
         or any(file.path in published.gone for file in candidate.files)
         or _stands_for_nothing(candidate, published.get(definition.name, day))
     }

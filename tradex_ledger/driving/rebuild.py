@@ -115,11 +115,11 @@ class Rebuild:
         return windows(self.definition, days, logic_version=self.logic_version, window_partitions=limit)
 
     def _rebuild(self, days: Sequence[Day]) -> None:
-        digests = {day: self.seen.input_digest(self.definition, self.logic_version, day) for day in days}
+        digests = self.seen.input_digests(self.definition, self.logic_version, days)
         asked = ((day, self._of_same_inputs(day, digest)) for day, digest in digests.items())
         same = {day: version for day, version in asked if version is not None}
         absent = self.bench.ex.lake.absent(file for version in same.values() for file in version.files)
-        reused = [day for day, version in same.items() if absent.isdisjoint(version.files)]
+        reused = [day for day, version in same.items() if not absent or absent.isdisjoint(version.files)]
         for start in range(0, len(reused), REUSED_A_SAVE):
             chunk = reused[start : start + REUSED_A_SAVE]
             self._record([self._reused(day, digests[day]) for day in chunk])

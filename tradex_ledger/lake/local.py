@@ -55,6 +55,11 @@ class LocalLake(Lake):
         """Whether a file is there with that size."""
         return is_there(self.root / file.path, file.bytes)
 
+    def absent(self, files: Iterable[LakeFile]) -> set[LakeFile]:
+        """Those that `has` does not find."""
+        root = f"{self.root}{os.sep}"
+        return {file for file in files if not is_there(root + file.path, file.bytes)}
+
     def place(self, staged: Mapping[str, StagedFile], run_id: str, taken: Collection[str] = ()) -> list[LakeFile]:
         """Link each file to its name, then make the names durable up to the lake's own folder."""
         placed = []

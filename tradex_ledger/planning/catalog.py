@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import duckdb
 
-from tradex_ledger.datasets.definition import Definition
+from tradex_ledger.datasets.definition import Definition, Read
 from tradex_ledger.domain.day import Day, date_of, day_of, iso, later, span
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.partition import PartitionVersion, inputs_digest
@@ -113,24 +113,44 @@ class Catalog:
         return replace(self, current=current, lost=dict(self.lost))
 
     def input_digest(self, definition: Definition, logic_version: int, day: Day) -> str:
-        """What a partition's content follows from, as `inputs_digest` has it.
+        """What a partition's content follows from, as `inputs_digest` has it."""
+        return self.input_digests(definition, logic_version, (day,))[day]
+
+    def input_digests(self, definition: Definition, logic_version: int, days: Collection[Day]) -> dict[Day, str]:
+        """The same of many days; what several of them read is looked at once.
 
         An input partition without rows counts like one that is not there. The engine's version is not in it: a new
         DuckDB alone rebuilds nothing.
         """
-        lines = []
-        for read in definition.reads:
-            days = self.current.get(read.dataset, {})
-            for input_day in span(day + read.first, day + read.last):
-                version = days.get(input_day)
-                if version is not None and version.files:
-                    lines.append(f"{read.dataset} {iso(input_day)} {version.content}")
-            for input_day, file, _ in (
-                self.readable(read.dataset, later(day, read.first), later(day, read.last)) if self.old else ()
-            ):
-                if not read.first <= input_day - day <= read.last:
-                    lines.append(f"{read.dataset} {iso(input_day)} again {file.sha256}")
-        return inputs_digest(definition.name, logic_version, iso(day), lines)
+        if not days:
+            return {}
+        first, last = min(days), max(days)
+        known = [(read, self._told(read.dataset, later(first, read.first), later(last, read.last)))
+                 for read in definition.reads]  # fmt: skip
+        found = {}
+        for day in days:
+            lines = []
+            for read, told in known:
+                lines += [told[input_day] for input_day in span(day + read.first, day + read.last) if input_day in told]
+                if self.old:
+                    lines += self._told_again(read, day)
+            found[day] = inputs_digest(definition.name, logic_version, iso(day), lines)
+        return found
+
+    def _told(self, dataset: str, first: Day, last: Day) -> dict[Day, str]:
+        """What a digest says of each of the days that has rows."""
+        known = self.current.get(dataset, {})
+        days = span(first, last) if last - first < len(known) else known
+        there = ((day, known[day]) for day in days if first <= day <= last and day in known)
+        return {day: f"{dataset} {iso(day)} {version.content}" for day, version in there if version.files}
+
+    def _told_again(self, read: Read, day: Day) -> list[str]:
+        """What it says of files on days around those that are read, of which rows are read again."""
+        return [
+            f"{read.dataset} {iso(input_day)} again {file.sha256}"
+            for input_day, file, _ in self.readable(read.dataset, later(day, read.first), later(day, read.last))
+            if not read.first <= input_day - day <= read.last
+        ]
 
 
 _ASKED = ("partitions", "datasets", "definitions", "old_files")

@@ -136,12 +136,10 @@ def touched_days(
         if not wanted:
             continue
         current = catalog.current.get(name, {})
-        certain = {
-            day
-            for day in wanted
-            if day not in current
-            or (not asked and current[day].inputs != catalog.input_digest(definition, versions[name], day))
-        }
+        certain = wanted - current.keys()
+        if not asked:
+            digests = catalog.input_digests(definition, versions[name], wanted - certain)
+            certain |= {day for day, digest in digests.items() if current[day].inputs != digest}
         moving[name] = set(certain)
         gain: dict[Day, float] = {}
         for day in sorted(wanted):

@@ -39,26 +39,42 @@ class Row(NamedTuple):
         return PartitionVersion(self.logic_version, files, self.rows, self.bytes, self.inputs, self.run_id)
 
 
+class _Stored:
+    """A row, and the version that was made of it: once for all copies of a catalog."""
+
+    __slots__ = ("_made", "row")
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+        self._made: PartitionVersion | None = None
+
+    def version(self) -> PartitionVersion:
+        if self._made is None:
+            self._made = self.row.version()
+        return self._made
+
+
 class Versions(MutableMapping[Day, PartitionVersion]):
     """Versions by day."""
 
     __slots__ = ("_known",)
 
     def __init__(self, known: Mapping[Day, PartitionVersion] = MappingProxyType({})) -> None:
-        self._known: dict[Day, PartitionVersion | Row] = dict(known._known if isinstance(known, Versions) else known)
+        self._known: dict[Day, PartitionVersion | _Stored] = dict(
+            known._known if isinstance(known, Versions) else known
+        )
 
     def sizes(self) -> dict[Day, Size]:
         """The rows and bytes of each version."""
-        return {day: (known.rows, known.bytes) for day, known in self._known.items()}
+        rows = ((day, known.row if isinstance(known, _Stored) else known) for day, known in self._known.items())
+        return {day: (row.rows, row.bytes) for day, row in rows}
 
     def __getitem__(self, day: Day) -> PartitionVersion:
         found = self._known[day]
-        if isinstance(found, Row):
-            found = self._known[day] = found.version()
-        return found
+        return found.version() if isinstance(found, _Stored) else found
 
     def __setitem__(self, day: Day, version: PartitionVersion | Row) -> None:
-        self._known[day] = version
+        self._known[day] = _Stored(version) if isinstance(version, Row) else version
 
     def __delitem__(self, day: Day) -> None:
         del self._known[day]
