@@ -5,11 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import duckdb
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from tradex_ledger.datasets.definition import Definition
 from tradex_ledger.datasets.intake import Intake
@@ -18,8 +16,16 @@ from tradex_ledger.domain.day import FIRST, Day, day_of, to_epoch
 from tradex_ledger.driving.keys import KeyIndex, Spans, number_of, numbers_in
 from tradex_ledger.lake.inputs import InputFile
 from tradex_ledger.lake.port import Lake
+from tradex_ledger.offered import Late
 from tradex_ledger.paths import file_list
 from tradex_ledger.planning.catalog import Catalog
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+else:
+    pa = Late("pyarrow")
+    pc = Late("pyarrow.compute")
 
 FILE = "file"
 """The column by whose values a line that is no row is found: it was delivered in that file."""

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 
 from tradex_ledger.datasets.intake import Intake
 from tradex_ledger.datasets.statement import connect
@@ -26,7 +26,13 @@ from tradex_ledger.driving.keys import KeyIndex, number_of
 from tradex_ledger.lake.inputs import InputFile, checked, paths_today
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.lake.writer import limit_resources
+from tradex_ledger.offered import Late
 from tradex_ledger.planning.catalog import Catalog
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+else:
+    pa = Late("pyarrow")
 
 EVER = (FIRST, LAST)
 """The days that there are."""

@@ -13,20 +13,29 @@ import itertools
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import orjson
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.driving.execution import Execution
 from tradex_ledger.keyed import read_sealed, write_sealed
 from tradex_ledger.lake.inputs import InputFile, checked
 from tradex_ledger.lake.storage import translate
+from tradex_ledger.offered import Late
 from tradex_ledger.pool.port import Pool
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+else:
+    pa = Late("pyarrow")
+    pc = Late("pyarrow.compute")
+    pq = Late("pyarrow.parquet")
 
 # Goes up when a number, or how it is kept, means something else.
 _FORMAT = 1
@@ -134,9 +143,16 @@ class KeyIndex:
 
     pool: Pool
     folder: Path | None
-    spans: dict[str, Spans] = field(default_factory=dict)
     _unkept: dict[str, bytes] = field(default_factory=dict)
     _is_new: bool = False
+
+    @cached_property
+    def spans(self) -> dict[str, Spans]:
+        """The spans of each file, as far as they are this user's; read for the first who asks: a run that has nothing
+        new asks for none."""
+        body = self.folder and read_sealed(self.folder / _TABLE, _label(_TABLE))
+        stored: dict[str, list[tuple[int, int]]] = orjson.loads(body) if body else {}
+        return {name: tuple((low, high) for low, high in spans) for name, spans in stored.items()}
 
     def known(self, files: Iterable[InputFile], column: str) -> list[tuple[InputFile, Spans]]:
         """All these files with the spans of their keys; those that are not known yet are read, and checked first.
@@ -188,15 +204,8 @@ class KeyIndex:
 
 
 def open_keys(ex: Execution) -> KeyIndex:
-    """The index among the ledger's caches, as far as it is this user's."""
-    folder = ex.scope.ledger.store.caches.made("keys")
-    if folder is None:
-        return KeyIndex(ex.here, None)
-    body = read_sealed(folder / _TABLE, _label(_TABLE))
-    stored: dict[str, list[tuple[int, int]]] = orjson.loads(body) if body else {}
-    return KeyIndex(
-        ex.here, folder, {name: tuple((low, high) for low, high in spans) for name, spans in stored.items()}
-    )
+    """The index among the ledger's caches."""
+    return KeyIndex(ex.here, ex.scope.ledger.store.caches.made("keys"))
 
 
 def _name(file: InputFile, column: str) -> str:

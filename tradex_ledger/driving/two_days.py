@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 
 from tradex_ledger.datasets.intake import Intake
 from tradex_ledger.datasets.statement import connect
@@ -25,7 +25,13 @@ from tradex_ledger.driving.keys import KeyIndex, Spans, number_of, numbers_in
 from tradex_ledger.lake.inputs import InputFile, checked, paths_today
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.lake.writer import limit_resources
+from tradex_ledger.offered import Late
 from tradex_ledger.planning.catalog import Catalog
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+else:
+    pa = Late("pyarrow")
 
 Known = tuple[InputFile, Spans]
 _NAMED = 5

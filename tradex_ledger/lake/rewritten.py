@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow.parquet as pq
 
 from tradex_ledger.datasets.statement import connect
 from tradex_ledger.domain.erasing import Holding
@@ -18,7 +18,13 @@ from tradex_ledger.lake.inputs import check_near
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.storage import StagedFile, sha256_of, sync_folders, translate
 from tradex_ledger.lake.writer import write_table
+from tradex_ledger.offered import Late
 from tradex_ledger.paths import file_list, sync
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+else:
+    pq = Late("pyarrow.parquet")
 
 AT_ONCE = 256
 """Files that are read by one statement."""

@@ -11,16 +11,24 @@ import itertools
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from tradex_ledger.datasets.sandbox import select_within
 from tradex_ledger.domain.day import Day, day_of
 from tradex_ledger.lake.storage import StagedFile, sha256_of, sync_folders
+from tradex_ledger.offered import Late
 from tradex_ledger.paths import sync
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+else:
+    pa = Late("pyarrow")
+    pc = Late("pyarrow.compute")
+    pq = Late("pyarrow.parquet")
 
 BATCH_ROWS = 16_384
 """What the engine hands over at once. It sets memory, never bytes: a day is held with the whole of its last batches."""

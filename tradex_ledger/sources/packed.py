@@ -5,9 +5,14 @@ from __future__ import annotations
 import bz2
 import zlib
 from collections.abc import Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import pyarrow as pa
+from tradex_ledger.offered import Late
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+else:
+    pa = Late("pyarrow")
 
 PIECE_BYTES = 1 << 20
 """About so much is handed on at a time."""

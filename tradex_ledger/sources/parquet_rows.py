@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
+from tradex_ledger.offered import Late
 from tradex_ledger.sources.source import Cell
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+else:
+    pa = Late("pyarrow")
+    pq = Late("pyarrow.parquet")
 
 _BATCH_BYTES_MAX = 8 << 20
 # Few values repeated often, as days are; the others are (nearly) unique, a dictionary only costs time there.

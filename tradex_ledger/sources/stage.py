@@ -8,19 +8,23 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, NamedTuple
 
 from tradex_ledger.domain.day import date_of, day_of, from_epoch, to_epoch
+from tradex_ledger.offered import Late
 from tradex_ledger.sources import LATER
 from tradex_ledger.sources.moments import DAY_US
 from tradex_ledger.sources.parquet_rows import ParquetRows
 from tradex_ledger.sources.source import Batch, NothingInside, Rejected, Row, SourceFile
 
-PLACE = [("__source", pa.string()), ("__line", pa.int64()), ("__item", pa.int64())]
+if TYPE_CHECKING:
+    import pyarrow as pa
+else:
+    pa = Late("pyarrow")
+
+PLACE = [("__source", "string"), ("__line", "int64"), ("__item", "int64")]
 """The columns of staged rows that say where a row was delivered: `files:` and the file's name, its line, its item."""
-_LINE = [("file", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("raw", pa.string())]
+_LINE = [("file", "string"), ("line", "int64"), ("reason", "string"), ("raw", "string")]
 
 _DAY_IN_NAME = re.compile(r"(?<![0-9])[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])")
 
