@@ -116,9 +116,16 @@ def _difference(definition: Definition, text: str, references: tuple[Reference, 
     return None if same else "its statement is another"
 
 
-def columns(definition: Definition, upstream: Mapping[str, list[tuple[str, str]]]) -> list[tuple[str, str]]:
-    """The columns (name, DuckDB type) of a definition over empty inputs. Raises `DefinitionError`."""
-    connection = connect()
+def columns(
+    definition: Definition,
+    upstream: Mapping[str, list[tuple[str, str]]],
+    connection: duckdb.DuckDBPyConnection | None = None,
+) -> list[tuple[str, str]]:
+    """The columns (name, DuckDB type) of a definition over empty inputs. Raises `DefinitionError`.
+
+    A `connection` of `_bench` describes several, one after the other: nothing of the one is there for the next.
+    """
+    connection = connection or _bench()
     own = {definition.name: list(definition.columns)}
     try:
         for read in definition.reads:
@@ -130,7 +137,6 @@ def columns(definition: Definition, upstream: Mapping[str, list[tuple[str, str]]
         raise DefinitionError(definition.name, f"states columns that cannot be: {str(error).splitlines()[0]}") from None
     connection.execute(f'create table partitions ("{definition.partition}" date)')
     add_references(connection, definition.references, dataset=definition.name)
-    confine(connection, [], memory=f"{DESCRIBE_MB}MB", spill=spill_of(DESCRIBE_MB))
     try:
         found = in_time(
             connection,
@@ -158,7 +164,16 @@ def columns(definition: Definition, upstream: Mapping[str, list[tuple[str, str]]
     if definition.columns and _described_by(connection, definition.name) != dict(result):
         stated = ", ".join(f'{name} = "{kind}"' for name, kind in result)
         raise DefinitionError(definition.name, "gives other columns than it states", f"state columns = {{ {stated} }}")
+    for table in ("partitions", *(read.dataset for read in definition.reads), *(t for t, _ in definition.references)):
+        connection.execute(f"drop table {quoted(table)}")
     return result
+
+
+def _bench() -> duckdb.DuckDBPyConnection:
+    """An engine in which definitions are described: it reads no file."""
+    connection = connect()
+    confine(connection, [], memory=f"{DESCRIBE_MB}MB", spill=spill_of(DESCRIBE_MB))
+    return connection
 
 
 def _described_by(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
@@ -194,8 +209,9 @@ def describe_all(pipeline: Pipeline) -> dict[str, list[tuple[str, str]]]:
 
 @cache
 def _described(definitions: tuple[Definition, ...]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
-    """Worked out once for each set of definitions: a DuckDB a dataset takes longer than all else in a small run."""
+    """Worked out once for each set of definitions, in one DuckDB: to open one takes longer than to describe."""
     found: dict[str, list[tuple[str, str]]] = {}
+    bench = _bench()
     for definition in definitions:
-        found[definition.name] = columns(definition, found)
+        found[definition.name] = columns(definition, found, bench)
     return tuple((name, tuple(described)) for name, described in found.items())

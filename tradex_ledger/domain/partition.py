@@ -41,7 +41,9 @@ class PartitionVersion:
     content: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "content", ",".join(file.sha256 for file in self.files))
+        files = self.files
+        content = files[0].sha256 if len(files) == 1 else ",".join(file.sha256 for file in files)
+        object.__setattr__(self, "content", content)
 
     @property
     def is_written(self) -> bool:

@@ -117,7 +117,8 @@ class PartitionRebuilt(Event):
         data.update(began_at=None, worker=None)
 
     def apply(self, aggregate: Run) -> None:
-        aggregate.differing.pop(f"{self.dataset} {self.partition}", None)
+        if aggregate.differing:
+            aggregate.differing.pop(f"{self.dataset} {self.partition}", None)
         files = tuple(map(LakeFile.of, self.files))
         version = PartitionVersion(self.logic_version, files, self.rows, self.bytes, self.inputs, outcome=self.outcome)
         aggregate.candidates.setdefault(self.dataset, {})[day_of(self.partition)] = version

@@ -19,6 +19,7 @@ from tradex_ledger.driving.contents import differing
 from tradex_ledger.driving.execution import Bench, Columns
 from tradex_ledger.driving.fence import DrivenRun
 from tradex_ledger.driving.window import Input, WindowTask
+from tradex_ledger.garbage import all_stays
 from tradex_ledger.lake.inputs import InputFile
 from tradex_ledger.lake.port import Files
 from tradex_ledger.planning.catalog import Catalog
@@ -122,7 +123,8 @@ class Rebuild:
         reused = [day for day, version in same.items() if not absent or absent.isdisjoint(version.files)]
         for start in range(0, len(reused), REUSED_A_SAVE):
             chunk = reused[start : start + REUSED_A_SAVE]
-            self._record([self._reused(day, digests[day]) for day in chunk])
+            with all_stays():
+                self._record([self._reused(day, same[day], digests[day]) for day in chunk])
         todo = sorted(set(days) - set(reused))
         slow.detail(
             f"{self.definition.name}: {len(reused)} of {len(days)} days are reused, of the same logic and inputs; "
@@ -169,20 +171,21 @@ class Rebuild:
             who=self.bench.ex.pool.who,
         )
 
-    def _reused(self, day: Day, digest: str) -> Candidate:
-        return self._candidate(day, self.published.current[self.definition.name][day].files, REUSED, digest, 0)
+    def _reused(self, day: Day, current: PartitionVersion, digest: str) -> Candidate:
+        return self._candidate(day, current, current.files, REUSED, digest)
 
     def _candidate(
         self,
         day: Day,
+        current: PartitionVersion | None,
         files: tuple[LakeFile, ...],
         outcome: str,
         digest: str,
-        took_ms: int,
+        *,
+        took_ms: int = 0,
         begun: Begun | None = None,
     ) -> Candidate:
-        n_rows, n_bytes = sum(file.rows for file in files), sum(file.bytes for file in files)
-        current = self.published.get(self.definition.name, day)
+        n_rows, n_bytes = sum([file.rows for file in files]), sum([file.bytes for file in files])
         return Candidate(
             day,
             self.definition.layer,
@@ -197,8 +200,11 @@ class Rebuild:
         """Record a window in one save: its files are in the lake, durable. A crash before: no event names them."""
         candidates, strange = [], []
         for one in built:
-            digest = digests[one.day]
-            candidate = self._candidate(one.day, one.files, one.outcome, digest, took_ms // len(built), one.begun)
+            digest, current = digests[one.day], self.published.get(self.definition.name, one.day)
+            took_each = took_ms // len(built)
+            candidate = self._candidate(
+                one.day, current, one.files, one.outcome, digest, took_ms=took_each, begun=one.begun
+            )
             candidates.append(candidate)
             if candidate.version.is_written:
                 strange += differing(

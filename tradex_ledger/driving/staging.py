@@ -39,8 +39,8 @@ class Staged:
     def hold(self, known: Known, asked: Asked) -> None:
         """Count a file as if it had been read."""
         rows, rejected, counts = known.rows(asked), known.rejected(asked), known.counts
-        self.held_rows += rows
-        self.held_rejected += rejected
+        self.held_rows.update(rows)
+        self.held_rejected.update(rejected)
         self.held_recounted += known.recounts(asked)
         self.held.append(counts)
         self.count(1, counts.lines, rows.total(), rejected.total() + counts.undated, counts.beyond)

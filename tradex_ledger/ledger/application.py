@@ -135,14 +135,14 @@ class Ledger:
 
         read = {a.id: a.version for a in unmoved}
         streams = [*(a.id for a in aggregates), *read]
-        told = Counter((event.TOPIC, a.id) for a in aggregates for event in a.pending_events)
-        topics = frozenset(topic for topic, _ in told)
+        told = [(a.id, Counter([event.TOPIC for event in a.pending_events])) for a in aggregates]
+        topics = frozenset(topic for _, counts in told for topic in counts)
         try:
             recordings = self._writer.save(*aggregates, unmoved=read)
         except IntegrityError:
             raise WriterConflictError(streams) from None
         position = recordings[-1].notification.id if recordings else self.position()
-        for (topic, stream), count in told.items():
+        for stream, topic, count in ((stream, *one) for stream, counts in told for one in counts.items()):
             slow.detail(f"on record: {f'{count} ' if count > 1 else ''}{topic} of {stream}, by position {position}")
         if topics and self.on_saved is not None:
             self.on_saved(topics, position)

@@ -13,6 +13,7 @@ from tradex_ledger.domain.day import Day, date_of, day_of, iso, later, span
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.domain.partition import PartitionVersion, inputs_digest
 from tradex_ledger.domain.run_events import BatchAppended, PartitionRebuilt
+from tradex_ledger.garbage import all_stays
 from tradex_ledger.ledger.ask import events_of, has_moved, has_topic
 from tradex_ledger.ledger.entry import state_of
 from tradex_ledger.ledger.event import event_of
@@ -231,15 +232,16 @@ class Catalogs:
         catalog.side = frozenset(name for name, is_side, _ in sides if is_side)
         catalog.returned = frozenset(name for name, _, was_restored in sides if was_restored)
         current: dict[str, Versions] = {}
-        for name, layer, component, day, *stored in found:
-            row = Row._make(stored)
-            if name not in versions:
-                continue
-            if layer != "bronze" and row.logic_version != versions[name]:
-                catalog.outdated.setdefault(name, set()).add(day_of(day))
-                if component is not None:
+        with all_stays():
+            for name, layer, component, day, *stored in found:
+                row = Row._make(stored)
+                if name not in versions:
                     continue
-            current.setdefault(name, Versions())[day_of(day)] = row
+                if layer != "bronze" and row.logic_version != versions[name]:
+                    catalog.outdated.setdefault(name, set()).add(day_of(day))
+                    if component is not None:
+                        continue
+                current.setdefault(name, Versions())[day_of(day)] = row
         catalog.current.update(current)
         for name, days in catalog.outdated.items():
             days -= {d for d, v in catalog.current.get(name, {}).items() if v.logic_version == versions[name]}
