@@ -184,12 +184,12 @@ def _moved(
 ) -> set[Day]:
     """The planned days of a dataset that have no candidate, or one whose inputs or output are not what they were."""
     candidates = driven.run.candidates.get(definition.name, {})
-    digests = seen.input_digests(definition, logic_version, candidates.keys())
+    digests, gone = seen.input_digests(definition, logic_version, candidates.keys()), published.gone
     moved = {
         day
         for day, candidate in candidates.items()
         if candidate.inputs != digests[day]
-        or any(file.path in published.gone for file in candidate.files)
+        or (gone and any(file.path in gone for file in candidate.files))
         or _stands_for_nothing(candidate, published.get(definition.name, day))
     }
     return moved | (days_of(driven.run.windows, definition.name) - candidates.keys())

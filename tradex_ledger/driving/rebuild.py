@@ -146,7 +146,8 @@ class Rebuild:
         current = self.published.get(self.definition.name, day)
         if current is None or current.logic_version != self.logic_version or current.inputs != digest:
             return None
-        return None if any(file.path in self.published.gone for file in current.files) else current
+        gone = self.published.gone
+        return None if gone and any(file.path in gone for file in current.files) else current
 
     def _task(self, window: Window, *, check_reads: bool) -> BuildTask:
         definition, gone, days = self.definition, self.published.gone, span(window.first, window.last)
