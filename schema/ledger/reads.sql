@@ -11,6 +11,9 @@ select format, created_at from ledger
 -- name: last_position
 select coalesce(max(position), 0) from events
 
+-- name: last
+select position, stream, version, topic, at, leaf, entry from events order by position desc limit 1
+
 -- name: events
 select position, stream, version, topic, at, leaf, entry from events
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -122,8 +122,9 @@ def test_what_is_kept_otherwise_than_it_was_laid_down_is_not_taken(
     there = open_engine(f"sqlite:///{tmp_path / 'there.db'}", create=True)
     real = SQLite.insert_events
 
-    def other_leaf(self: SQLite, connection: Connection, rows: Sequence[EventRow]) -> None:
-        real(self, connection, [(*row[:5], bytes(32) if row[0] == 5 else row[5], row[6]) for row in rows])
+    def other_leaf(self: SQLite, connection: Connection, parts: Iterable[Sequence[EventRow]]) -> None:
+        other = ([(*row[:5], bytes(32) if row[0] == 5 else row[5], row[6]) for row in rows] for rows in parts)
+        real(self, connection, other)
 
     monkeypatch.setattr(SQLite, "insert_events", other_leaf)
     with pytest.raises(NotAppendedError, match="position 5 "):

@@ -20,7 +20,7 @@ from tests.kit import postgres
 from tests.kit.stores import POSTGRES, Kind
 from tradex_ledger import slow
 from tradex_ledger.domain.lake_events import MOVED
-from tradex_ledger.ledger import postgresql
+from tradex_ledger.ledger import log, postgresql
 from tradex_ledger.ledger.entry import canonical
 from tradex_ledger.ledger.faults import LOST, StoreFault
 from tradex_ledger.ledger.moved import LedgerMovedError
@@ -357,6 +357,24 @@ def test_any_text_has_a_place(own: Engine, text: str) -> None:
     state = canonical({"by": text, "data": {"text": text}, "v": 1})
     assert saves.insert_events([StoredEvent("bf-1", 1, "topic", state)]) == [1]
     assert orjson.loads(saves.select_events("bf-1")[0].state)["data"] == {"text": text}
+
+
+def test_events_are_written_down_while_the_server_takes_in_those_before_and_all_are_one_statement(
+    own: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, under_way = log.rows_of, []
+    with psycopg.connect(libpq(own), autocommit=True) as beside:
+        beside.execute("listen tradex_ledger")
+
+        def looked(*arguments):
+            under_way.append(beside.execute("select relid::regclass::text from pg_stat_progress_copy").fetchall())
+            return whole(*arguments)
+
+        monkeypatch.setattr(log, "rows_of", looked)
+        recorder(own).insert_events([StoredEvent("bf-1", n, "topic", b"state") for n in range(1, 701)])
+        told = [notice.payload for notice in beside.notifies(timeout=1, stop_after=2)]
+    assert under_way == [[("events",)]] * 6  # 128 at a time
+    assert told == ["700"]
 
 
 def test_who_waits_hears_of_an_event_when_it_is_saved(own: Engine) -> None:

@@ -165,6 +165,20 @@ def test_a_fact_that_the_ledger_cannot_hold_is_refused_and_nothing_is_stored(
     assert recorder.max_notification_id() is None
 
 
+def test_one_that_is_refused_late_in_a_long_save_takes_back_what_was_handed_over_before_it(
+    engine: Engine, clock: Clock
+) -> None:
+    recorder = Recorder(engine, clock)
+    recorder.insert_events([stored(1)])
+    sound = ClockNote.held_back("clock-1", clock="a", last_at="b", by="marta").pending_events[0]
+    event = ClockNote.HeldBack(**(vars(sound) | {"last_at": 1.5}))
+    with pytest.raises(NotCanonicalError, match=r"^data\.last_at"):
+        recorder.insert_events([*(stored(version) for version in range(2, 602)), Happened(event), stored(602)])
+    assert recorder.max_notification_id() == 1
+    assert recorder.insert_events([stored(version) for version in range(2, 602)])[-1] == 601
+    assert [event.originator_version for event in recorder.select_events("bf-1")] == [*range(1, 602)]
+
+
 def test_time_in_the_ledger_never_runs_backwards(engine: Engine, clock: Clock) -> None:
     recorder = Recorder(engine, clock)
     for version, hours in enumerate([0, 2, -5, 1, 4], 1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import import_module
 from threading import Event
@@ -25,6 +25,8 @@ _EXTRAS = {"postgresql": "postgres"}
 
 EventRow = tuple[int, str, int, str, str, bytes, str]
 """position, stream, version, topic, at, leaf, entry: a plain tuple, which drivers bind fastest."""
+Tile = tuple[int, int, bytes]
+"""level, tile, hashes."""
 
 
 class UnknownDatabaseError(UsageError):
@@ -45,7 +47,7 @@ class Dialect(Protocol):
     errors: tuple[type[Exception], ...]
     """What its driver raises past SQLAlchemy."""
     at_once: int
-    """Events that are written down and inserted together."""
+    """Events that are written down and handed over together."""
     patience: float
     """For how many seconds one that was there, and is lost, is waited for: another may take its place."""
 
@@ -70,8 +72,11 @@ class Dialect(Protocol):
     def create_tables(self, connection: Connection) -> None:
         """Creates the tables and guards within the transaction."""
 
-    def insert_events(self, connection: Connection, rows: Sequence[EventRow]) -> None:
-        """Inserts events, at least one, as fast as the driver can."""
+    def insert_events(self, connection: Connection, parts: Iterable[Sequence[EventRow]]) -> None:
+        """Inserts events, in parts of at least one, as fast as the driver can; asks for a part when it can take it."""
+
+    def insert_tiles(self, connection: Connection, tiles: Sequence[Tile]) -> None:
+        """Inserts tiles, at least one, in the order in which they follow each other."""
 
     def find(self, connection: Connection, statement: str, values: dict[str, Value]) -> Found:
         """What a statement of `schema/ledger/reads.sql` finds, as the driver has it."""

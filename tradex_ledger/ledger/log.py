@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import count, zip_longest
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple, cast
 
 from eventsourcing.persistence import StoredEvent
-from sqlalchemy import Connection, bindparam, insert, select, text
+from sqlalchemy import Connection
 
 from tradex_ledger.domain.base import Event
 from tradex_ledger.domain.clocks import TOLERANCE, ClockNote
@@ -18,22 +19,10 @@ from tradex_ledger.ledger import merkle
 from tradex_ledger.ledger.dialects import EventRow, dialect_of
 from tradex_ledger.ledger.entry import Said, entries, format_time, said_in
 from tradex_ledger.ledger.moved import LedgerMovedError
-from tradex_ledger.ledger.rows import check_range, check_row
-from tradex_ledger.ledger.tables import events, tiles
+from tradex_ledger.ledger.rows import Row, check_range, check_row
+from tradex_ledger.ledger.select import Found, read
 from tradex_ledger.ledger.tree import MissingTileError
 
-# Built once: each append runs them.
-_LAST = select(events).order_by(events.c.position.desc()).limit(1)
-_ROWS = (
-    select(events).where(events.c.position.between(bindparam("first"), bindparam("last"))).order_by(events.c.position)
-)
-_TILE = select(tiles.c.hashes).where(tiles.c.level == bindparam("level"), tiles.c.tile == bindparam("tile"))
-_TILES = (
-    select(tiles.c.tile, tiles.c.hashes)
-    .where(tiles.c.level == bindparam("level"), tiles.c.tile.between(bindparam("first"), bindparam("last")))
-    .order_by(tiles.c.tile)
-)
-_INSERT_TILES = insert(tiles)
 PAGE = 1024
 """So many rows are read, or laid down, at once where a whole ledger is gone through."""
 
@@ -101,18 +90,23 @@ class Head(NamedTuple):
 
 def head(connection: Connection, ledger: str) -> Head:
     """The end of the log. Raises `BrokenLedgerError`: nothing is built on an event or a tile that is not sound."""
-    row = connection.execute(_LAST).first()
-    if row is not None:
-        check_row(ledger, tuple(row))
-    end = Head(0, "") if row is None else Head(row.position, row.at, row.topic, row.entry)
-    early = connection.execute(_EARLY_TILE, _full_tiles(end.position)).first()
-    if early is not None:
-        raise EarlyTileError(early.level, early.tile, end.position)
+    end = Head(0, "")
+    for row in _find(connection, read("last")):
+        check_row(ledger, cast("Row", row))
+        position, _, _, topic, at, _, entry = row
+        end = Head(position, at, topic, entry)
+    for level, tile in _find(connection, _EARLY_TILE, _full_tiles(end.position)):
+        raise EarlyTileError(level, tile, end.position)
     return end
 
 
+def _find(connection: Connection, statement: str, values: Mapping[str, int] = MappingProxyType({})) -> Found:
+    # By the driver's own cursor: a row object a row would cost as much as the rows do, and each append asks some.
+    return dialect_of(connection.engine.url).find(connection, statement, dict(values))
+
+
 _LEVELS = 7  # of 256 ** 7 events, more than the positions that an entry can write
-_EARLY_TILE = text(
+_EARLY_TILE = (
     " union all ".join(f"select level, tile from tiles where level = {n} and tile >= :full{n}" for n in range(_LEVELS))
     + f" union all select level, tile from tiles where level < 0 or level >= {_LEVELS} limit 1"
 )
@@ -152,12 +146,16 @@ def append(
     dialect = dialect_of(connection.engine.url)
     leaves: list[bytes] = []
     rows: list[EventRow] = []
-    for begin in range(0, len(saved), dialect.at_once):
-        rows = rows_of(ledger, first + begin, at, saved[begin : begin + dialect.at_once])
-        dialect.insert_events(connection, rows)
-        leaves += [row[5] for row in rows]
-    kept = connection.execute(_LAST).first()
-    if kept is None or tuple(kept) != rows[-1]:
+
+    def written_down() -> Iterator[list[EventRow]]:
+        nonlocal rows
+        for begin in range(0, len(saved), dialect.at_once):
+            rows = rows_of(ledger, first + begin, at, saved[begin : begin + dialect.at_once])
+            leaves.extend(row[5] for row in rows)
+            yield rows
+
+    dialect.insert_events(connection, written_down())
+    if _find(connection, read("last")) != [rows[-1]]:
         raise NotAppendedError(end - 1)
     _grow_tree(connection, ledger, last.position, leaves)
     return list(range(first + len(told), end))
@@ -187,10 +185,10 @@ def lay(connection: Connection, ledger: str, rows: Sequence[EventRow]) -> None:
 
     Raises: `NotAppendedError` when the database does not give back, byte for byte, what it was given.
     """
-    dialect_of(connection.engine.url).insert_events(connection, rows)
-    kept = connection.execute(_ROWS, {"first": rows[0][0], "last": rows[-1][0]})
+    dialect_of(connection.engine.url).insert_events(connection, [rows])
+    kept = _find(connection, read("range"), {"first": rows[0][0], "last": rows[-1][0]})
     for row, found in zip_longest(rows, kept):
-        if found is None or row != tuple(found):
+        if row != found:
             raise NotAppendedError(row[0])
     _grow_tree(connection, ledger, rows[0][0] - 1, [row[5] for row in rows])
 
@@ -199,7 +197,7 @@ def pages(connection: Connection, ledger: str, last: int) -> Iterator[list[Event
     """The rows up to a position, in order, each held against its entry. Raises: `BrokenLedgerError`."""
     for first in range(1, last + 1, PAGE):
         upto = min(first + PAGE - 1, last)
-        rows = map(tuple, connection.execute(_ROWS, {"first": first, "last": upto}))
+        rows = cast("list[Row]", _find(connection, read("range"), {"first": first, "last": upto}))
         yield list(check_range(ledger, rows, first, upto))
 
 
@@ -224,23 +222,21 @@ def _held_back(now: datetime, last: Head, first: StoredEvent) -> tuple[StoredEve
 def _grow_tree(connection: Connection, ledger: str, old_size: int, leaves: Sequence[bytes]) -> None:
     full = merkle.new_tiles(old_size, leaves, _tiles_reader(connection), _leaf_reader(connection, ledger))
     if full:
-        rows = [{"level": level, "tile": tile, "hashes": hashes} for level, tile, hashes in full]
-        connection.execute(_INSERT_TILES, rows)
+        dialect_of(connection.engine.url).insert_tiles(connection, full)
 
 
 def _tile_reader(connection: Connection) -> merkle.ReadTile:
     def read_tile(level: int, tile: int) -> bytes:
-        hashes: bytes | None = connection.execute(_TILE, {"level": level, "tile": tile}).scalar()
-        if hashes is None:
-            raise MissingTileError(level, tile)
-        return hashes
+        for (hashes,) in _find(connection, read("tile"), {"level": level, "tile": tile}):
+            return bytes(hashes)
+        raise MissingTileError(level, tile)
 
     return read_tile
 
 
 def _tiles_reader(connection: Connection) -> merkle.ReadTiles:
     def read_tiles(level: int, first: int, end: int) -> Sequence[bytes]:
-        found = connection.execute(_TILES, {"level": level, "first": first, "last": end - 1}).cursor.fetchall()
+        found = sorted(_find(connection, read("tiles_of"), {"level": level, "begin": first, "upto": end}))
         for tile, row in zip_longest(range(first, end), found):
             if row is None or row[0] != tile:
                 raise MissingTileError(level, tile)
@@ -252,8 +248,7 @@ def _tiles_reader(connection: Connection) -> merkle.ReadTiles:
 def _leaf_reader(connection: Connection, ledger: str) -> merkle.ReadLeaves:
     def read_leaves(first: int, end: int) -> Sequence[bytes]:
         # Leaves count from 0, positions from 1. At most those of one tile are asked for: each is made again.
-        # By the driver's own cursor: a row object a row would cost as much as the rows do.
-        rows = connection.execute(_ROWS, {"first": first + 1, "last": end}).cursor.fetchall()
+        rows = cast("list[Row]", _find(connection, read("range"), {"first": first + 1, "last": end}))
         return [row[5] for row in check_range(ledger, rows, first + 1, end)]
 
     return read_leaves

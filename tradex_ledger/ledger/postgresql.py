@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import chain
 from threading import Event
 
 import psycopg
@@ -15,13 +16,14 @@ from sqlalchemy.pool import NullPool
 from tradex_ledger import resources
 from tradex_ledger.clock import new_token
 from tradex_ledger.errors import EnvironmentFault
-from tradex_ledger.ledger.dialects import WRITES, Dialect, EventRow
+from tradex_ledger.ledger.dialects import WRITES, Dialect, EventRow, Tile
 from tradex_ledger.ledger.faults import BUSY, LOST, Fault, shown
 from tradex_ledger.ledger.postgresql_read import APPLICATION, CONNECT_SECONDS, find, wait
 from tradex_ledger.ledger.select import Found, Value
 
 _DRIVER = "postgresql+psycopg"
-_TYPES = ("int8", "text", "int8", "text", "text", "bytea", "text")
+_EVENT = ("int8", "text", "int8", "text", "text", "bytea", "text")
+_TILE = ("int4", "int8", "bytea")
 _CREATED = re.compile(r"^CREATE (?:OR REPLACE )?(\w+) (?:IF NOT EXISTS )?(\w+)", re.MULTILINE)
 # One lock for each ledger: a database may hold some, each in a schema of its own.
 # Nobody waits for ever, nobody holds it for ever, and what was told to be saved is, whatever the server's settings say.
@@ -79,7 +81,7 @@ class PostgreSQL:
     """The shared database."""
 
     errors: tuple[type[Exception], ...] = (psycopg.Error,)
-    at_once = 20_000  # one statement a save, but for those that would fill the memory
+    at_once = 128  # while the server takes in these, the next are written down
     patience = 60.0
 
     def connect(self, url: URL) -> Engine:
@@ -112,18 +114,11 @@ class PostgreSQL:
         cursor.execute(_script())  # without values, so that the server takes all statements at once
         cursor.close()
 
-    def insert_events(self, connection: Connection, rows: Sequence[EventRow]) -> None:
-        # Past SQLAlchemy: a statement a row would ask each guard a thousand times.
-        cursor = connection.connection.cursor()
-        try:
-            with cursor.copy("copy events from stdin (format binary)") as copy:
-                copy.set_types(_TYPES)
-                for row in rows:
-                    copy.write_row(row)
-        except psycopg.IntegrityError as error:
-            raise IntegrityError(str(error)) from error
-        finally:
-            cursor.close()
+    def insert_events(self, connection: Connection, parts: Iterable[Sequence[EventRow]]) -> None:
+        _copy(connection, "copy events from stdin (format binary)", _EVENT, chain.from_iterable(parts))
+
+    def insert_tiles(self, connection: Connection, tiles: Sequence[Tile]) -> None:
+        _copy(connection, "copy tiles from stdin (format binary)", _TILE, tiles)
 
     def find(self, connection: Connection, statement: str, values: dict[str, Value]) -> Found:
         driver = connection.connection.driver_connection
@@ -155,6 +150,20 @@ def _engine(url: URL, **options: type[NullPool]) -> Engine:
         },
         **options,
     )
+
+
+def _copy(connection: Connection, statement: str, types: Sequence[str], rows: Iterable[tuple[object, ...]]) -> None:
+    # Past SQLAlchemy: a statement a row would ask each guard as many times.
+    cursor = connection.connection.cursor()
+    try:
+        with cursor.copy(statement) as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.IntegrityError as error:
+        raise IntegrityError(str(error)) from error
+    finally:
+        cursor.close()
 
 
 def _begin(connection: Connection) -> None:

@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from itertools import chain
 from pathlib import Path
@@ -16,7 +16,7 @@ from sqlalchemy import URL, Connection, Engine, TextClause, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from tradex_ledger import resources
-from tradex_ledger.ledger.dialects import WRITES, Dialect, EventRow
+from tradex_ledger.ledger.dialects import WRITES, Dialect, EventRow, Tile
 from tradex_ledger.ledger.faults import BUSY, NOT_READABLE, Fault
 from tradex_ledger.ledger.looking import DRIVER_ERRORS, Look, is_file, look
 from tradex_ledger.ledger.select import Found, Value, hinted, spread
@@ -95,16 +95,20 @@ class SQLite:
                 connection.exec_driver_sql(statement)
                 statement = ""
 
-    def insert_events(self, connection: Connection, rows: Sequence[EventRow]) -> None:
+    def insert_events(self, connection: Connection, parts: Iterable[Sequence[EventRow]]) -> None:
         # Past SQLAlchemy's binding of each value, which costs as much again as the insert itself, and many rows a
         # statement: always as many, so that it is parsed once, and few enough for what triggers make SQLite copy.
-        whole = len(rows) // ROWS_A_STATEMENT * ROWS_A_STATEMENT
-        steps = range(0, whole, ROWS_A_STATEMENT)
-        if steps:
-            some = [(*chain.from_iterable(rows[first : first + ROWS_A_STATEMENT]),) for first in steps]
-            connection.exec_driver_sql(_insert(ROWS_A_STATEMENT), some)
-        if whole < len(rows):
-            connection.exec_driver_sql(_insert(len(rows) - whole), (*chain.from_iterable(rows[whole:]),))
+        for rows in parts:
+            whole = len(rows) // ROWS_A_STATEMENT * ROWS_A_STATEMENT
+            steps = range(0, whole, ROWS_A_STATEMENT)
+            if steps:
+                some = [(*chain.from_iterable(rows[first : first + ROWS_A_STATEMENT]),) for first in steps]
+                connection.exec_driver_sql(_insert(ROWS_A_STATEMENT), some)
+            if whole < len(rows):
+                connection.exec_driver_sql(_insert(len(rows) - whole), (*chain.from_iterable(rows[whole:]),))
+
+    def insert_tiles(self, connection: Connection, tiles: Sequence[Tile]) -> None:
+        connection.exec_driver_sql("insert into tiles (level, tile, hashes) values (?, ?, ?)", list(tiles))
 
     def find(self, connection: Connection, statement: str, values: dict[str, Value]) -> Found:
         # The driver's own cursor: a row object a row would cost more than the rows do.
