@@ -25,7 +25,7 @@ from tradex_ledger.ledger.entry import canonical
 from tradex_ledger.ledger.faults import LOST, StoreFault
 from tradex_ledger.ledger.moved import LedgerMovedError
 from tradex_ledger.ledger.recorder import Recorder
-from tradex_ledger.ledger.select import open_store
+from tradex_ledger.ledger.select import Ask, open_store
 from tradex_ledger.ledger.store import complete_store, create_store, open_engine, writing
 
 LEAF = r"decode(repeat('00', 32), 'hex')"
@@ -375,6 +375,24 @@ def test_events_are_written_down_while_the_server_takes_in_those_before_and_all_
         told = [notice.payload for notice in beside.notifies(timeout=1, stop_after=2)]
     assert under_way == [[("events",)]] * 6  # 128 at a time
     assert told == ["700"]
+
+
+def test_one_statement_is_asked_without_a_transaction_around_it_and_some_see_one_state(own: Engine) -> None:
+    saves, store = recorder(own), open_store(libpq(own))
+    saves.insert_events([StoredEvent("bf-1", 1, "topic", b"state")])
+    said = "select count(*) from events"
+    assert store.select(said) == [(1,)]
+    with psycopg.connect(libpq(own), autocommit=True) as beside:
+        last = "select state, query from pg_stat_activity where application_name = 'tradex' and query like %s"
+        assert ("idle", said) in beside.execute(last, [f"%{said}%"]).fetchall()
+
+    def twice(ask: Ask) -> list[object]:
+        before = ask(said)
+        saves.insert_events([StoredEvent("bf-1", 2, "topic", b"state")])
+        return [*before, *ask(said)]
+
+    assert store.ask(twice) == [(1,), (1,)]
+    assert store.select(said) == [(2,)]
 
 
 def test_who_waits_hears_of_an_event_when_it_is_saved(own: Engine) -> None:

@@ -47,7 +47,7 @@ class PostgreSQLReader(Store):
 
     def ask(self, question: Callable[[Ask], T]) -> T:
         try:
-            return _asked(self.url, question)
+            return _asked(self.url, lambda connection: _in_one_state(connection, question))
         except psycopg.Error:
             # The engine meets the same, and has the words for it; what was lost it waits for: it was there.
             from tradex_ledger.ledger.store import Database, meet, open_engine
@@ -55,6 +55,11 @@ class PostgreSQLReader(Store):
             engine = open_engine(self.url, reading=True)
             meet(engine.url)
             return Database(self.ledger, self.caches, engine).ask(question)
+
+    def select(self, statement: str, **values: Value) -> Found:
+        with suppress(psycopg.Error):  # then it is asked again, by another connection
+            return _asked(self.url, lambda connection: find(connection, statement, values))
+        return super().select(statement, **values)
 
     def wait(self, seconds: float) -> None:
         wait(self.url, seconds)
@@ -66,7 +71,7 @@ class PostgreSQLReader(Store):
 def open_reader(url: str, workspace: Path | None) -> PostgreSQLReader | None:
     """The ledger at a URL; None where there is none that this release reads: the engine says what is wrong."""
     with suppress(psycopg.Error):
-        found = _asked(url, lambda ask: ask(read("identity")))
+        found = _asked(url, lambda connection: find(connection, read("identity"), {}))
         if len(found) == 1 and found[0][1] == FORMAT:
             ledger = str(found[0][0])
             return PostgreSQLReader(ledger, caches_of(workspace, ledger), url)
@@ -78,19 +83,23 @@ _connections: dict[tuple[int, str], psycopg.Connection] = {}
 _one_at_a_time = RLock()
 
 
-def _asked(url: str, question: Callable[[Ask], T]) -> T:
-    """What is found in one state of the database. Raises `psycopg.Error`; the next one asks another connection."""
+def _asked(url: str, question: Callable[[psycopg.Connection], T]) -> T:
+    """What a connection finds. Raises `psycopg.Error`; the next one asks another connection."""
     key = (os.getpid(), url)
     with _one_at_a_time:
         connection = _connections.get(key)
         if connection is None or connection.closed:
             connection = _connections[key] = _connected(url)
         try:
-            with connection.transaction():
-                return question(lambda statement, **values: find(connection, statement, values))
+            return question(connection)
         except psycopg.Error:
             _connections.pop(key).close()
             raise
+
+
+def _in_one_state(connection: psycopg.Connection, question: Callable[[Ask], T]) -> T:
+    with connection.transaction():
+        return question(lambda statement, **values: find(connection, statement, values))
 
 
 _listening: dict[tuple[int, int, str], psycopg.Connection] = {}
@@ -123,7 +132,11 @@ def wait(url: str, seconds: float, stopped: Event | None = None) -> None:
 
 def _connected(url: str) -> psycopg.Connection:
     connection = psycopg.connect(
-        url, prepare_threshold=None, connect_timeout=CONNECT_SECONDS, application_name=APPLICATION
+        url,
+        prepare_threshold=None,
+        connect_timeout=CONNECT_SECONDS,
+        application_name=APPLICATION,
+        autocommit=True,  # one statement sees one state by itself, in a third of the ways to the server and back
     )
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ  # all that a transaction reads is one state
     connection.read_only = True
