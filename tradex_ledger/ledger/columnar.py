@@ -97,6 +97,9 @@ class Events:
         self._segments = Segments(store, RECIPE) if by_file else None
         self._lacking = dict(older)
         self._scans: list[str] = []
+        self._apart: list[str] = []
+        self.large = ""
+        """Where what is large of events stands that are held without it, in SQL, beside their positions."""
         self._has_table = tail is not None
         self._newer_topics: set[str] | None = None
         self.newer = self._newer()
@@ -157,6 +160,21 @@ class Events:
         # The topic as a constant: of who asks for another, DuckDB sees that there is nothing for them in the files.
         files = [f"select * replace ({name} as topic) {one} and topic = {name}" for one in self._scans]
         self._scans = [others if held else "from held_events", *files]
+        self._apart = files
+        self._show()
+
+    def hold_apart(self, topic: str, large: str) -> None:
+        """Read those of the topic once, too, but some columns, and `entry`: in `events` these are null from now on.
+
+        Who needs them asks `large`.
+        """
+        if not self._apart:
+            return
+        rows = " union all ".join(f"select * exclude (topic, {large}, entry) from ({one})" for one in self._apart)
+        self.connection.execute(f"create table apart_events as {rows}")
+        held = [one for one in self._scans if one not in self._apart]
+        self._scans = [*held, f"select *, {sql_text(topic)} as topic from apart_events"]
+        self.large = " union all ".join(f"select position, {large} from ({one})" for one in self._apart)
         self._show()
 
     def pick(self, table: str, spans: Iterable[tuple[int, int]], condition: str) -> None:
@@ -217,7 +235,7 @@ class Events:
         self._has_table = True
 
     def _show(self) -> None:
-        parts = " union all ".join([*self._scans, "from ledger_events"])
+        parts = (" union all by name " if self.large else " union all ").join([*self._scans, "from ledger_events"])
         self.connection.execute(f"create or replace view events as select {WITH_DATA} from ({parts})")
 
 

@@ -20,7 +20,7 @@ from tradex_ledger.ledger.select import Store
 from tradex_ledger.ledger.tail import Use, held
 from tradex_ledger.views import days, few, projected
 from tradex_ledger.views.as_of import Asked, AsOf, NoSuchPositionError, begun, between, is_past, resolve
-from tradex_ledger.views.kept import Generation, Generations
+from tradex_ledger.views.kept import NOTHING, Generation, Generations
 from tradex_ledger.views.view import View
 
 __all__ = [
@@ -129,9 +129,9 @@ def _newest(store: Store, upto: int) -> Generation | None:
 def _make(store: Store, kept: Generations, position: int, before: Generation | None) -> Generation | None:
     """The generation of a position, from the one before."""
     with connect() as connection:
-        view = View(connection, store, position, before)
+        view = View(connection, store, position, before or NOTHING)
         on_all_cores(connection)
-        view.hold()
+        view.hold_all()
         for name in projected.all_kept():
             view.add(name)
         return kept.write(connection, position)

@@ -60,6 +60,10 @@ class Generation:
         return None
 
 
+NOTHING = Generation(0, {}, "")
+"""What is kept as of the beginning: of each projection no row. So the first generation is made as any other is."""
+
+
 class Generations:
     """The generations of a ledger."""
 

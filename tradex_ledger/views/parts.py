@@ -25,7 +25,8 @@ _BEHIND = "behind"
 _MERGED = "merged"
 _OF_BEHIND = f"(dataset, partition) in (select (dataset, partition) from {TOUCHED}.keys)"
 _OLD = f"anti join {_MERGED}.again using (position)"
-_AGAIN = f"position in (select position from {_MERGED}.again)"
+_AGAIN = f"position in (select position from {_MERGED}.needed semi join {_MERGED}.again using (position))"
+"""Of the few that are needed, not of all: the rest need not be read."""
 
 
 def add_over(view: View, name: str, how: How, old: str) -> bool:
@@ -69,14 +70,21 @@ def add_part(view: View, name: str, how: How, old: str) -> None:
     view.create(f"{_MERGED}.needed", projected.sql(name), _MERGED)
     # What is large is carried along by these few alone.
     before = f"select position, {LARGE} from {old} where position in (select position from {_MERGED}.needed {_OLD})"
-    now = f"select position, files, case when {BUILT} then inputs end as inputs from {schema}.events where {_AGAIN}"
-    view.connection.execute(
-        f"create table {_MERGED}.part as from {_MERGED}.needed join ({before} union all by name {now}) using (position)"
-    )
+    large = f"{before} union all by name {_large(view, schema)}"
+    view.connection.execute(f"create table {_MERGED}.part as from {_MERGED}.needed join ({large}) using (position)")
     view.connection.execute(
         f'create view main."{name}" as select * from {old} where not {is_alike} union all by name from {_MERGED}.part'
     )
     view.parts.add(name)
+
+
+def _large(view: View, schema: str) -> str:
+    """What is large of those rows that are worked out again, in SQL."""
+    rows = f"select position, files, case when {BUILT} then inputs end as inputs from {schema}.events where {_AGAIN}"
+    if not view.events.large:
+        return rows
+    apart = f"from ({view.events.large}) where {_AGAIN}"
+    return f"{rows} and (position <= {view.above} or not {BUILT}) union all by name {apart}"
 
 
 def _prepare_behind(view: View, old: str) -> bool:

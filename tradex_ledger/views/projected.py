@@ -199,3 +199,10 @@ def columns(name: str) -> str:
 def column_names(name: str) -> str:
     """The columns of a projection, as they are on record."""
     return ", ".join(f'"{column.name}"' for column in contract(name).columns)
+
+
+@cache
+def nothing(name: str) -> str:
+    """No row of a projection, in SQL."""
+    nulls = (f'null::{column.type} as "{column.name}"' for column in contract(name).columns)
+    return f"(select {', '.join(nulls)} limit 0)"

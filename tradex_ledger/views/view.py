@@ -19,14 +19,14 @@ from tradex_ledger.ledger.rows import check_some
 from tradex_ledger.ledger.select import Store, read
 from tradex_ledger.ledger.tail import Use
 from tradex_ledger.views import projected
-from tradex_ledger.views.kept import COUNTS, Generation
+from tradex_ledger.views.kept import COUNTS, NOTHING, Generation
 from tradex_ledger.views.lane import Lane, within
-from tradex_ledger.views.parts import OF_TOUCHED, REBUILT, TOUCHED, add_over, add_part, ends
-from tradex_ledger.views.projected import LIFECYCLE, By, How
+from tradex_ledger.views.parts import LARGE, OF_TOUCHED, REBUILT, TOUCHED, add_over, add_part, ends
+from tradex_ledger.views.projected import LIFECYCLE, By
+from tradex_ledger.views.since import add_of_events, add_of_runs, add_sums
 
 HISTORY = "partition_history"
 _RUNS = "runs"
-_NEW = "new"
 _STREAMS = 400
 """Streams that are asked for in one statement."""
 
@@ -45,9 +45,9 @@ class View:
     ) -> None:
         self.connection = connection
         self.store, self.upto, self._topics = store, upto, topics
-        counts = generation.file(COUNTS) if generation is not None else None
-        self._generation = generation if counts is not None else None
-        self.above = generation.position if generation is not None and counts is not None else 0
+        counts = generation.file(COUNTS) if generation is not None and generation is not NOTHING else None
+        self._generation = generation if counts is not None or generation is NOTHING else None
+        self.above = self._generation.position if self._generation is not None else 0
         found = connection.execute(f"select topic, events from {scan([str(counts)])}").fetchall() if counts else []
         self._older = {str(topic): int(count) for topic, count in found}
         tail = use.table(store, self.above, upto, topics) if use is not None else None
@@ -118,6 +118,15 @@ class View:
         except duckdb.IOException:
             self._do_without()
 
+    def hold_all(self) -> None:
+        """Have the events that are at hand in memory, all of them, but what is large of the builds (`parts.LARGE`): for
+        who asks for what is kept, and nothing else."""
+        try:
+            self.events.hold_all_but(REBUILT)
+            self.events.hold_apart(REBUILT, LARGE)
+        except duckdb.IOException:
+            self._do_without()
+
     def _do_without(self) -> None:
         """Read the ledger alone: somebody has just taken the files of the caches away."""
         self.close()
@@ -152,7 +161,7 @@ class View:
 
     def files(self) -> list[str]:
         """The files that are read when what there is is asked."""
-        return [*self.events.files, *(str(self._files[name]) for name in sorted(self.parts))]
+        return [*self.events.files, *(str(self._files[name]) for name in sorted(self.parts & self._files.keys()))]
 
     def _add_whole(self, name: str) -> None:
         """From all events that it follows from."""
@@ -168,7 +177,7 @@ class View:
         statement = projected.sql(name)
         if kept := projected.kept(name):
             statement = f"select * from ({statement}) order by {kept.order}"
-        self._leave(name, "main", f'create table main."{name}" as {statement}')
+        self.leave(name, "main", f'create table main."{name}" as {statement}')
 
     def add_others(self, name: str, *but: str) -> None:
         """Work out what a projection is written over, but some."""
@@ -178,63 +187,48 @@ class View:
 
     def _add_kept(self, name: str) -> bool:
         """From what is kept of it and the events since; False where nothing is kept of it."""
-        how, file = projected.kept(name), self._file(name)
-        if how is None or file is None:
+        how, old = projected.kept(name), self.old(name)
+        if how is None or old is None:
             return False
-        old, order, again = scan([str(file)]), how.order, f"select * from ({projected.sql(name)})"
         if how.by is By.EVENT:
-            self._add_of_events(name, how, old)
-            return True
-        if how.by is By.SUM:
-            self._prepare_new()
-            both = f"from {old} union all by name {again}"
-            sums = f"select * exclude ({how.of}), sum({how.of})::bigint as {how.of} from ({both}) group by all"
-            statement, schema = f"select {projected.column_names(name)} from ({sums})", _NEW
-        elif self._file(_RUNS) is None:
+            add_of_events(self, name, how, old)
+        elif how.by is By.SUM:
+            add_sums(self, name, how, old)
+        elif self.old(_RUNS) is None:
             return False
         elif how.by is By.RUN:
-            self.prepare_touched(how.wide)
-            statement, schema = f"from {old} where not {OF_TOUCHED} union all by name {again}", TOUCHED
+            add_of_runs(self, name, how, old)
         elif how.of == HISTORY:
             add_part(self, name, how, old)
-            return True
         else:
             return add_over(self, name, how, old)
-        self.add_others(name)
-        self._leave(name, schema, f'create table main."{name}" as select * from ({statement}) order by {order}')
         return True
 
-    def _file(self, name: str) -> Path | None:
-        """The file of what is kept of a projection; it is looked at before anything of it is believed."""
+    def old(self, name: str) -> str | None:
+        """The rows of a projection as of the generation, in SQL; None where nothing is kept of it.
+
+        Its file is looked at before anything of it is believed.
+        """
         if self._generation is None or not projected.kept(name):
             return None
+        if self._generation is NOTHING:
+            return projected.nothing(name)
         if name not in self._files:
             self._files[name] = self._generation.file(name)
-        return self._files[name]
-
-    def old(self, name: str) -> str | None:
-        """The rows of a projection as of the generation, in SQL; None where nothing is kept of it."""
-        file = self._file(name)
+        file = self._files[name]
         return None if file is None else scan([str(file)])
 
     def create(self, table: str, statement: str, schema: str) -> None:
         """Make a table of what a statement says within a schema, and with the tables of all schemas behind it."""
         within(self.connection, schema, f"create table {table} as {statement}")
 
-    def _leave(self, name: str, schema: str, *statements: str) -> None:
+    def leave(self, name: str, schema: str, *statements: str) -> None:
         """Have statements run that make a projection, within a schema: by the second thread, where there is one."""
         if self._lane is None:
             within(self.connection, schema, *statements)
         else:
             needs = projected.written_over(name)
             self._lane.leave(name, needs, lambda connection: within(connection, schema, *statements))
-
-    def _prepare_new(self) -> None:
-        """The events above the generation."""
-        if _NEW not in self.prepared:
-            self.prepared.add(_NEW)
-            self.connection.execute(f"create schema {_NEW}")
-            self.connection.execute(f"create view {_NEW}.events as select {WITH_DATA} from ({self.events.newer})")
 
     def prepare_touched(self, wide: tuple[str, ...]) -> None:
         """The events of all runs that have one above the generation, older ones, too; and those of some topics."""
@@ -245,10 +239,8 @@ class View:
                 f"create table {TOUCHED}.run_ids as select distinct run_id from main.events "
                 f"where position > {self.above} and run_id is not null"
             )
-            runs = self._file(_RUNS)
-            assert runs is not None
             spans = self.connection.execute(
-                f"select position, last_position from {scan([str(runs)])} where {OF_TOUCHED}"
+                f"select position, last_position from {self.old(_RUNS)} where {OF_TOUCHED}"
             ).fetchall()
             self.events.pick(f"{TOUCHED}.older", spans, OF_TOUCHED)
             if self._is_near:
@@ -273,17 +265,6 @@ class View:
                 self._lane.wait_for_all()
             self._touched = events
             self.connection.execute(f"create or replace view {TOUCHED}.events as {events}")
-
-    def _add_of_events(self, name: str, how: How, old: str) -> None:
-        """A view of what is kept of a projection, and of the rows of later events: they come behind it."""
-        self._prepare_new()
-        self.add_others(name)
-        self.parts.add(name)
-        self._leave(
-            name, _NEW,
-            f'create table {_NEW}."{name}" as select * from ({projected.sql(name)}) order by {how.order}',
-            f'create view main."{name}" as from {old} union all by name from {_NEW}."{name}"',
-        )  # fmt: skip
 
     def gather(self, schema: str, spans: list[tuple[int, int]], condition: str) -> None:
         """Older builds, of some spans of positions, and what decides whether readers see what their runs built."""
