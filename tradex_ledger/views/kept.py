@@ -24,7 +24,7 @@ import duckdb
 from tradex_ledger import lifecycle
 from tradex_ledger.keyed import seal
 from tradex_ledger.ledger import columnar, segments
-from tradex_ledger.ledger.segments import is_as_written, written
+from tradex_ledger.ledger.segments import QUICK, is_as_written, written
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.views import projected
 
@@ -115,8 +115,10 @@ class Generations:
             known = self._files().get(position, {}).get(name, [])
             how = projected.kept(name)
             assert how is not None
-            rows = f'from "{name}" order by {how.order}'
-            path = written(connection, rows, folder, _name(position, binding, name), _LABEL)
+            # What is a view over events or runs, or a table, is in order.
+            order = f" order by {how.order}" if how.by is projected.By.OVER else ""
+            rows = f'from "{name}"{order}'
+            path = written(connection, rows, folder, _name(position, binding, name), _LABEL, QUICK)
             if path is None:
                 return None
             for useless in _useless(known, _name(position, binding, name), path):
