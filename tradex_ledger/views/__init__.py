@@ -129,7 +129,7 @@ def _newest(store: Store, upto: int) -> Generation | None:
 def _make(store: Store, kept: Generations, position: int, before: Generation | None) -> Generation | None:
     """The generation of a position, from the one before."""
     with connect() as connection:
-        connection.execute("set parquet_metadata_cache = true")  # the same files are read by one statement after the other
+        connection.execute("set parquet_metadata_cache = true")  # one statement after the other reads the same files
         view = View(connection, store, position, before or NOTHING)
         on_all_cores(connection)
         view.hold_all()
