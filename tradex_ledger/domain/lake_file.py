@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Self
 
 
@@ -19,7 +20,7 @@ class LakeFile:
     @classmethod
     def of(cls, facts: Mapping[str, object]) -> Self:
         """The file that an event's facts tell of; what else they say of it is passed over."""
-        path, size, rows, sha256 = facts["path"], facts["bytes"], facts["rows"], facts["sha256"]
+        path, size, rows, sha256 = _facts(facts)
         assert isinstance(path, str) and isinstance(size, int) and isinstance(rows, int) and isinstance(sha256, str)
         return cls(path, size, rows, sha256)
 
@@ -28,5 +29,6 @@ class LakeFile:
         return {"path": self.path, "bytes": self.bytes, "rows": self.rows, "sha256": self.sha256}
 
 
+_facts = itemgetter(*LakeFile.__slots__)
 FILE_FACTS = LakeFile.__slots__
 """What events say of a file; beside it they may say what becomes of it."""
