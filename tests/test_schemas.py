@@ -52,6 +52,7 @@ TOPICS = {
     "backfill.state_overridden",
     "dataset.engine_accepted",
     "dataset.engine_checked",
+    "dataset.erasure_approved",
     "dataset.erasure_ended",
     "dataset.erasure_planned",
     "dataset.files_erased",

@@ -136,7 +136,8 @@ def test_what_is_on_record_names_the_post_by_a_digest_and_nothing_of_its_text(ws
     with small.reopen(ws) as workspace:
         told = events(workspace, f"position > {before}")
         assert [event["topic"] for event in told] == [
-            "dataset.erasure_planned", *["dataset.files_erased"] * 4, "dataset.erasure_ended",
+            "dataset.erasure_planned", "dataset.erasure_approved", *["dataset.files_erased"] * 4,
+            "dataset.erasure_ended",
         ]  # fmt: skip
         for event in told:
             assert post not in event["data"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from tradex_ledger.domain.approver_keys import STREAM, ApproverKey, ApproverKeys
-from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.policy import ERASE, Policy
 from tradex_ledger.domain.policy_text import policy_on_record
 from tradex_ledger.ledger.entry import Entry, parse_time
 from tradex_ledger.sealing.allowed import allowed_signers
@@ -52,6 +52,8 @@ def unsound(entries: Sequence[Entry]) -> Iterator[tuple[Entry, str]]:
                 policies[digest] = policy_on_record(text, digest)
             case "backfill.requested", {"kind": str(kind)}:
                 asked[entry.stream] = Asked(kind, entry.by)
+            case "dataset.erasure_approved", {"planned_by": str(by)}:
+                asked[entry.stream] = Asked(ERASE, by)
         if entry.topic in DECISIONS and (why := _why(entry, asked, keys, policies)):
             yield entry, why
 

@@ -256,6 +256,7 @@ _TEMPLATES = {
     "dataset.loss_declared": "{n_files} files declared lost ({digest}), to be confirmed: {reason}",
     "dataset.files_lost": "{n_files} files are lost ({digest}), declared by {declared_by}: {reason}",
     "dataset.erasure_planned": "plan {digest} to erase rows from {n_files} files ({ticket}): {reason}",
+    "dataset.erasure_approved": "plan {plan_digest} of {planned_by} to erase rows approved",
     "dataset.files_erased": "rows erased from {n_files} files by plan {digest} of {planned_by} ({ticket}): {reason}",
     "dataset.erasure_ended": "erasure {digest} ended: {removed_files} files are gone, {erased_rows} rows with them",
     "lake.opened": "what is done to the lake as a whole is told from position {position} on",

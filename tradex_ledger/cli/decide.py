@@ -14,7 +14,7 @@ import click
 from tradex_ledger.cli.bars import BARS
 from tradex_ledger.cli.common import Call
 from tradex_ledger.cli.layouts.run import shown, shown_shortly
-from tradex_ledger.domain.signing import APPROVE, NAMESPACE
+from tradex_ledger.domain.signing import APPROVE, NAMESPACE, SignedText
 from tradex_ledger.errors import TradexError
 
 if TYPE_CHECKING:
@@ -89,21 +89,29 @@ def show_first(call: Call, workspace: Workspace, prefix: str, decision: str, *, 
 def print_text(call: Call, workspace: Workspace, look: Look, decision: str, file: Path) -> None:
     """Write the text of a decision to a file, which must not be there; nothing is recorded."""
     said = workspace.backfills.text(look.run_id, decision, seen=look.position)
+    then = "" if decision == APPROVE else " --reason …"
+    write_text(call, workspace, said, file, f"tradex backfill {decision} {look.run_id}", then)
+
+
+def write_text(call: Call, workspace: Workspace, said: SignedText, file: Path, command: str, then: str = "") -> None:
+    """The same of any text; `command` is what it is handed in to."""
     workspace.backfills.approvals.write(said, file)
     document = {"text": said.text, "file": str(file), "expires": said.expires}
     call.result(document, lambda show, _: show.line(f"the text is in {file}; it counts until {said.expires}"))
-    then = "" if decision == APPROVE else " --reason …"
     call.show.note(
-        f"next: ssh-keygen -Y sign -n {NAMESPACE} -f KEYFILE {file}, then: "
-        f"tradex backfill {decision} {look.run_id} --signature {file}.sig{then}"
+        f"next: ssh-keygen -Y sign -n {NAMESPACE} -f KEYFILE {file}, then: {command} --signature {file}.sig{then}"
     )
 
 
 def handed(workspace: Workspace, look: Look, decision: str, signing: Signing) -> Handed | None:
     """The text and its signature, made here or handed in; None without one."""
+    return handed_over(workspace, lambda: workspace.backfills.text(look.run_id, decision, seen=look.position), signing)
+
+
+def handed_over(workspace: Workspace, text_of: Callable[[], SignedText], signing: Signing) -> Handed | None:
+    """The same of any text, which is made where it is signed here."""
     if signing.sign is not None:
-        said = workspace.backfills.text(look.run_id, decision, seen=look.position)
-        return workspace.backfills.sign(said, signing.sign, _passphrase)
+        return workspace.backfills.sign(text_of(), signing.sign, _passphrase)
     if signing.signature is None:
         return None
     text = signing.text

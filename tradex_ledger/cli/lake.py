@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from tradex_ledger.cli.common import Call, as_of_option, check_only_looks, command, examples
+from tradex_ledger.cli.decide import Signing, handed_over, signing_options, write_text
 from tradex_ledger.cli.groups import group
 from tradex_ledger.cli.layouts import lake as layout
 
@@ -89,27 +92,44 @@ def _waiting(call: Call, plan: PruneDocument, dataset: str) -> PruneDocument:
     "erase",
     example='tradex lake erase bronze_trades T-4711 --reason "erasure by article 17" --ticket LEGAL-17 --as ana\n'
     "tradex lake erase bronze_trades --as maria\n"
-    "tradex lake erase bronze_trades --approve 3f2a… --as maria",
+    "tradex lake erase bronze_trades --approve 3f2a… --as maria --sign ~/.ssh/id_ed25519",
 )
 @click.argument("dataset")
 @click.argument("keys", metavar="[KEY]...", nargs=-1)
 @click.option("--reason", help="Why law wants these rows gone; makes the plan.")
 @click.option("--ticket", help="With --reason: the ticket of it.")
 @click.option("--approve", "digest", metavar="DIGEST", help="Approve the plan with this digest (12 digits or more).")
+@signing_options
 def erase(
-    call: Call, dataset: str, keys: tuple[str, ...], reason: str | None, ticket: str | None, digest: str | None
+    call: Call,
+    dataset: str,
+    keys: tuple[str, ...],
+    reason: str | None,
+    ticket: str | None,
+    digest: str | None,
+    **how: Path | None,
 ) -> int:
     """Erase rows because law asks for it, from every file that holds them. Nobody may, unless may_erase names persons.
 
     KEYs are those of the first column of the dataset's key. One person plans, another looks (no option) and approves:
     files are written anew without the rows, and the old ones removed. It cannot be undone. Questions as of before name
-    the event. Exit status 1 when rows are left in files that were written meanwhile.
+    the event. The approval is signed where the policy says so (signed has "erase"). Exit status 1 when rows are left in
+    files that were written meanwhile.
     """
+    signing = Signing(**how)
     if bool(keys) != (reason is not None) or (ticket is not None) != (reason is not None) or (reason and digest):
         raise click.UsageError("Give KEYs, --reason and --ticket to make a plan, or --approve DIGEST, or none of them.")
-    with call.open(reading=digest is None and reason is None) as workspace:
+    if digest is None and any(how.values()):
+        raise click.UsageError("What is signed is an approval: give --approve DIGEST, too.")
+    with call.open(reading=(digest or reason) is None, records=signing.print_text is None) as workspace:
         if digest is not None:
-            found = workspace.lake.erase(dataset, digest)
+            seen = workspace.ledger.position()
+            text = partial(workspace.lake.erasure_text, dataset, digest, seen=seen)
+            if signing.print_text is not None:
+                command = f"tradex lake erase {dataset} --approve {digest}"
+                write_text(call, workspace, text(), signing.print_text, command)
+                return 0
+            found = workspace.lake.erase(dataset, digest, seen=seen, signed=handed_over(workspace, text, signing))
         elif reason is not None and ticket is not None:
             found = workspace.lake.plan_erasure(dataset, keys, reason=reason, ticket=ticket)
         else:

@@ -33,6 +33,23 @@ class ErasurePlanned(Event):
         aggregate.erasure_plan = ErasurePlan(self.key, *told)
 
 
+class ErasureApproved(Event):
+    """A second person allowed that very erasure, on what was known at position `seen`; it is carried out in one save
+    with this.
+    """
+
+    TOPIC: ClassVar[str] = "dataset.erasure_approved"
+    plan_digest: str
+    policy_digest: str
+    planned_by: str
+    seen: int | None
+    checkpoint: str | None
+    signature: str | None
+    key: str | None
+    nonce: str | None
+    expires: str | None
+
+
 class FilesErased(Event):
     """By an approved plan files of this dataset count no more: others stand in their places, without those rows.
 

@@ -7,15 +7,19 @@ plan's digest; the lake is looked at and written by who calls (`upkeep/erase.py`
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from tradex_ledger.domain import erasure_events as events
 from tradex_ledger.domain.digest import digest_of
 from tradex_ledger.domain.erasing import ErasurePlan, Holding
 from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.losses import Losses
-from tradex_ledger.domain.policy import Policy
+from tradex_ledger.domain.plan import SHORTEST_DIGEST, full_digest, told_apart
+from tradex_ledger.domain.policy import ERASE, Policy
 from tradex_ledger.domain.reason import check_reason
 from tradex_ledger.domain.request import check_ticket
+from tradex_ledger.domain.signed import Decided, decided_on
+from tradex_ledger.domain.signing import APPROVE, NO_KNOWLEDGE, Basis, Signature
 from tradex_ledger.domain.waiting import is_own, named
 from tradex_ledger.errors import RefusedError
 
@@ -32,10 +36,20 @@ class ErasureRefusedError(RefusedError):
         super().__init__(message, mend=mend, code=code)
 
 
+def check_named(dataset: str, plan: ErasurePlan, digest: str) -> None:
+    """Raise `ErasureRefusedError` unless the digest of a plan begins so."""
+    if full_digest(digest, plan.digest) != plan.digest:
+        raise ErasureRefusedError(
+            f"{dataset} has the plan {told_apart(plan.digest, digest)} to erase rows",
+            mend=f"look at it (tradex lake erase {dataset}) and give {SHORTEST_DIGEST} digits of it",
+        )
+
+
 class Erasures(Losses):
     """The part of a dataset that knows which rows were erased, and takes them in no more."""
 
     ErasurePlanned = events.ErasurePlanned
+    ErasureApproved = events.ErasureApproved
     FilesErased = events.FilesErased
     ErasureEnded = events.ErasureEnded
 
@@ -74,10 +88,23 @@ class Erasures(Losses):
         self.trigger_event(self.ErasurePlanned, **facts, reason=why, ticket=told, by=by)
         return digest
 
-    def approved_erasure(self, digest: str, *, by: str, policy: Policy) -> ErasurePlan:
-        """The plan with that digest, if somebody may carry it out: four eyes, who planned it does not approve.
+    def waiting_erasure(self, digest: str) -> ErasurePlan:
+        """The plan whose digest begins so, and which nobody has approved yet. Raises: `ErasureRefusedError`."""
+        if self.erasure_plan is None:
+            raise ErasureRefusedError(
+                f"no erasure of rows of {self.name} waits for its approval",
+                mend=f"see what there is: tradex lake erase {self.name}",
+            )
+        check_named(self.name, self.erasure_plan, digest)
+        return self.erasure_plan
 
-        Raises: `NotAllowedError`, `ErasureRefusedError`.
+    def approve_erasure(
+        self, digest: str, *, by: str, policy: Policy, on: Basis = NO_KNOWLEDGE, now: datetime | None = None
+    ) -> ErasurePlan:
+        """Allow the plan with that digest, `on` a signature, or on what the approver was shown: four eyes, who planned
+        it does not approve. It is carried out with this, and goes on without another approval.
+
+        Raises: `NotAllowedError`, `ErasureRefusedError`, what `decided_on` raises.
         """
         policy.check_may(RIGHT, by)
         plan = named(self.erasure_plan, digest)
@@ -91,6 +118,16 @@ class Erasures(Losses):
             raise ErasureRefusedError(
                 f"{by} planned this erasure and cannot approve it", mend="ask somebody else", code="self-approval"
             )
+        if ERASE in policy.signed and not isinstance(on, Signature):
+            raise ErasureRefusedError(
+                f"the policy lets nobody approve an erasure of rows of {self.name} without a signature",
+                mend=f"sign it with your SSH key: tradex lake erase {self.name} --approve {digest} --sign KEYFILE (or "
+                "print the text, sign it elsewhere, and hand both in: --print-text FILE, then --signature FILE.sig)",
+                code="unsigned-approval",
+            )
+        facts = decided_on(on, Decided(self.id, APPROVE, plan.digest, policy.digest, by), now)
+        facts |= {"plan_digest": plan.digest, "policy_digest": policy.digest, "planned_by": plan.by}
+        self.trigger_event(self.ErasureApproved, **facts, by=by)
         return plan
 
     def erase(self, of: str, plan: ErasurePlan, replaced: Sequence[Facts], *, by: str) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ANYBODY = ("*",)
 KINDS = ("temporal", "dataset", "logical", "forced")
+ERASE = "erase"
+"""What `signed` calls the erasure of rows, which is no backfill; it always takes two persons."""
 _OF_OLD = (
     *("may_request", "may_approve", "may_force", "may_revert", "may_prune", "needs_approval"),
     *("rule_max_partitions", "rule_max_rows", "rule_max_source_calls", "window_partitions", "batch_mb"),
@@ -116,6 +118,7 @@ class Policy:
     `may_accept_engine`, that takes who may approve; for `may_set_keys`, who may set the policy.
     Counts are partitions, rows, calls, runs, days, hours, minutes, percents as their names say; 0 switches a bound off.
     `signed` are the kinds of which a person's approval is signed with that person's SSH key; no rule approves them.
+    `erase` among them is the erasure of rows.
     `rule_…` bound what is approved by rule, without a person; with `rule_max_partitions` 0 nothing is.
     """
 

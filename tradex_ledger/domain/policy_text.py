@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tradex_ledger.domain.policy import ANYBODY, KINDS, UNSAID, Policy, deeds, peak_bounds, settings
+from tradex_ledger.domain.policy import ANYBODY, ERASE, KINDS, UNSAID, Policy, deeds, peak_bounds, settings
 from tradex_ledger.errors import BrokenLedgerError, UsageError
 
 ON_RECORD = "policy"
@@ -149,9 +149,9 @@ def _check(policy: Policy) -> None:
 
 
 def _check_signed(policy: Policy) -> None:
-    if unknown := sorted(set(policy.signed) - set(KINDS)):
-        raise PolicyValueError(f"signed has {', '.join(unknown)}; kinds are {', '.join(KINDS)}")
-    if free := sorted(set(policy.signed) - set(policy.needs_approval)):
+    if unknown := sorted(set(policy.signed) - {*KINDS, ERASE}):
+        raise PolicyValueError(f"signed has {', '.join(unknown)}; kinds are {', '.join((*KINDS, ERASE))}")
+    if free := sorted(set(policy.signed) - {*policy.needs_approval, ERASE}):
         raise PolicyValueError(
             f"signed has {', '.join(free)}, which needs no approval: nobody would sign it",
             "put the kind under needs_approval, or leave it out of signed",

@@ -4,6 +4,20 @@ from __future__ import annotations
 
 from tradex_ledger.errors import NotFoundError, RefusedError, UsageError
 
+_DATASET = "dataset-"
+"""How the stream begins of what is no backfill: rows of a dataset that are to be erased."""
+
+
+def _show(request: str) -> str:
+    is_erasure = request.startswith(_DATASET)
+    return f"tradex lake erase {request.removeprefix(_DATASET)}" if is_erasure else f"tradex backfill show {request}"
+
+
+def _approve(request: str) -> str:
+    return (
+        f"{_show(request)} --approve DIGEST" if request.startswith(_DATASET) else f"tradex backfill approve {request}"
+    )
+
 
 class SignedOtherwiseError(RefusedError):
     """What was signed is not what is to be decided."""
@@ -13,7 +27,7 @@ class SignedOtherwiseError(RefusedError):
     def __init__(self, run_id: str, name: str, signed: object, here: object) -> None:
         super().__init__(
             f"the signature is not for this decision on {run_id}: its {name} is {signed}, here it is {here}",
-            mend=f"look at it again, and sign what is so now: tradex backfill show {run_id}",
+            mend=f"look at it again, and sign what is so now: {_show(run_id)}",
         )
 
 
@@ -25,7 +39,7 @@ class SignatureExpiredError(RefusedError):
     def __init__(self, run_id: str, expires: str) -> None:
         super().__init__(
             f"the signature on {run_id} counted until {expires}, by the ledger's time",
-            mend=f"sign a new text: tradex backfill approve {run_id} --print-text FILE",
+            mend=f"sign a new text: {_approve(run_id)} --print-text FILE",
         )
 
 

@@ -10,7 +10,7 @@ from tradex_ledger.domain.approver_keys import ApproverKey, ApproverKeys, setter
 from tradex_ledger.domain.backfill_errors import SelfApprovalError
 from tradex_ledger.domain.facts import Facts
 from tradex_ledger.domain.person import person
-from tradex_ledger.domain.policy import ANYBODY, Policy
+from tradex_ledger.domain.policy import ANYBODY, ERASE, Policy
 from tradex_ledger.domain.signed import Decided, decided_on
 from tradex_ledger.domain.signing import APPROVE, NAMESPACE, REJECT, ApprovalTextError, Signature, SignedText
 from tradex_ledger.domain.signing_errors import (
@@ -25,7 +25,8 @@ from tradex_ledger.ledger.entry import Entry, parse_time
 from tradex_ledger.sealing.ssh_key import key_of_line
 from tradex_ledger.sealing.sshsig import InvalidSignatureError, parsed
 
-DECISIONS = {"backfill.approved": APPROVE, "backfill.rejected": REJECT}
+ERASURE = "dataset.erasure_approved"
+DECISIONS = {"backfill.approved": APPROVE, "backfill.rejected": REJECT, ERASURE: APPROVE}
 """The topics of decisions that may be signed."""
 ON_ITS_WAY = timedelta(minutes=5)
 """What may pass between a decision, which looks at the time, and the event, which is given one when it is stored."""
@@ -77,7 +78,7 @@ def check_approval(
     facts = entry.data
     signed = facts.get("signature") is not None
     try:
-        if entry.topic == "backfill.approved" and facts.get("rule") is None:
+        if DECISIONS[entry.topic] == APPROVE and facts.get("rule") is None:
             _check_person(entry, asked)
         if not signed:
             return _unsigned(entry, asked, policy)
@@ -107,14 +108,14 @@ def _verified_on_record(said: SignedText, facts: Facts, keys: ApproverKeys, entr
 def _unsigned(entry: Entry, asked: Asked, policy: Policy) -> Verdict:
     if any(entry.data.get(name) is not None for name in ("key", "nonce", "expires")):
         return Verdict(False, "signed-otherwise", f"{entry.stream}: it says how it was signed, and has no signature")
-    if entry.topic == "backfill.approved" and asked.kind in policy.signed:
+    if DECISIONS[entry.topic] == APPROVE and asked.kind in policy.signed:
         return Verdict(False, "unsigned-approval", f"{entry.stream} is {asked.kind}: its approval is to be signed")
     return Verdict(False)
 
 
 def _check_person(entry: Entry, asked: Asked) -> None:
-    """A forced one is approved by somebody else than who asked (N13)."""
-    if asked.kind == "forced" and person(entry.by) == person(asked.by):
+    """A forced one is approved by somebody else than who asked (N13), and so is an erasure."""
+    if asked.kind in {"forced", ERASE} and person(entry.by) == person(asked.by):
         raise SelfApprovalError(entry.stream, entry.by)
 
 

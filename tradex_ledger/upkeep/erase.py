@@ -13,19 +13,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
+from typing import NamedTuple
 
 import duckdb
 
 from tradex_ledger.clock import new_token
 from tradex_ledger.datasets.intake import Intake
 from tradex_ledger.datasets.statement import connect
+from tradex_ledger.domain.base import Aggregate
 from tradex_ledger.domain.dataset import Dataset, stream_of
 from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.erasing import ErasurePlan, Holding, key_digest
-from tradex_ledger.domain.erasures import RIGHT, ErasureRefusedError
+from tradex_ledger.domain.erasures import RIGHT, ErasureRefusedError, check_named
 from tradex_ledger.domain.lake_file import LakeFile
-from tradex_ledger.domain.plan import SHORTEST_DIGEST, full_digest, told_apart
+from tradex_ledger.domain.plan import full_digest
+from tradex_ledger.domain.signing import NO_KNOWLEDGE, Basis
 from tradex_ledger.domain.waiting import ListedFile
 from tradex_ledger.errors import ConflictError, NotFoundError
 from tradex_ledger.lake.erased import Erased
@@ -147,27 +151,36 @@ def plan_erasure(scope: Scope, lake: Lake, dataset: str, keys: Iterable[str], *,
     return Planned(aggregate.erasure_plan, [key for key in wanted if key not in known], sum(h.mentions for h in found))
 
 
-def erase(scope: Scope, lake: Lake, dataset: str, digest: str) -> Done:
-    """Carry a plan out, or go on with one that was approved. Raises: as `plan_erasure`, and `WriterConflictError`."""
+class Approval(NamedTuple):
+    """What an erasure is approved on, and when; `unmoved` say so, and may not have gone on when it is saved."""
+
+    on: Basis = NO_KNOWLEDGE
+    now: datetime | None = None
+    unmoved: Sequence[Aggregate] = ()
+
+
+def erase(scope: Scope, lake: Lake, dataset: str, digest: str, approval: Callable[[], Approval] = Approval) -> Done:
+    """Carry a plan out, or go on with one that was approved: then no other `approval` is asked for.
+
+    Raises: as `plan_erasure`, what is raised for a signature, and `WriterConflictError`.
+    """
     scope.policy.check_may(RIGHT, scope.by)
     settle(scope.ledger.store, lake)
     subject = subject_of(scope, dataset)
     waiting = scope.lock(dataset)
     known = waiting.erasing or waiting.erasure_plan
-    if known is not None and full_digest(digest, known.digest) != known.digest:
-        raise ErasureRefusedError(
-            f"{dataset} has the plan {told_apart(known.digest, digest)} to erase rows",
-            mend=f"look at it (tradex lake erase {dataset}) and give {SHORTEST_DIGEST} digits of it",
-        )
+    if known is not None:
+        check_named(dataset, known, digest)
     if waiting.erasing is None:
-        _replace(scope, lake, subject, full_digest(digest, known.digest if known else ""))
+        _replace(scope, lake, subject, full_digest(digest, known.digest if known else ""), approval())
     return _finish(scope, lake, subject)
 
 
-def _replace(scope: Scope, lake: Lake, subject: Subject, digest: str) -> None:
+def _replace(scope: Scope, lake: Lake, subject: Subject, digest: str, given: Approval) -> None:
     """Write the files anew, and have them count in one save. Raises: `ErasureRefusedError`, `WriterConflictError`."""
     locks = {name: scope.ledger.get(Dataset, stream_of(name), "dataset") for name in subject.names}
-    plan = locks[subject.dataset].approved_erasure(digest, by=scope.by, policy=scope.policy)
+    own = locks[subject.dataset]
+    plan = own.approve_erasure(digest, by=scope.by, policy=scope.policy, on=given.on, now=given.now)
     erased = Erased(scope.ledger.id, frozenset(plan.keys))
     found = [held.holding for held in _find(scope, lake, subject, erased)]
     if {_facts(one) for one in found} != {_facts(one) for one in plan.files}:
@@ -181,10 +194,12 @@ def _replace(scope: Scope, lake: Lake, subject: Subject, digest: str) -> None:
         replaced = [one.replaced(placed[one.listed.file.path]) for one in plan.files if one.dataset == name]
         if replaced or name in subject.sides:
             aggregate.erase(subject.dataset, plan, replaced, by=scope.by)
-    moved = [one for one in locks.values() if one.pending_events]
+    # First that it was approved: what was done follows.
+    moved = [own, *(one for one in locks.values() if one.pending_events and one is not own)]
+    unmoved = [*(one for one in locks.values() if not one.pending_events), *given.unmoved]
     try:
         # A crash before this save: files that no event names. After it: they count, and the others are only in the way.
-        position = scope.ledger.append(*moved, unmoved=[one for one in locks.values() if not one.pending_events])
+        position = scope.ledger.append(*moved, unmoved=unmoved)
     except WriterConflictError:
         for file in placed.values():
             if file is not None:

@@ -13,28 +13,31 @@ from tradex_ledger.domain.approver_keys import ApproverKeys
 from tradex_ledger.domain.facts import facts_of
 from tradex_ledger.domain.person import person
 from tradex_ledger.domain.plan import Judged
-from tradex_ledger.domain.policy import ANYBODY, NotAllowedError, Policy
+from tradex_ledger.domain.policy import ANYBODY, ERASE, NotAllowedError, Policy
 from tradex_ledger.domain.policy_text import APPLY, ON_RECORD, StrangePolicyError, policy_on_record
 from tradex_ledger.errors import BrokenLedgerError, EnvironmentFault
+from tradex_ledger.lake.known import ERASED
 from tradex_ledger.ledger.entry import Entry, canonical, parse
 from tradex_ledger.ledger.event import event_of
-from tradex_ledger.sealing.approvals import DECISIONS, Asked, check_approval, check_key
+from tradex_ledger.sealing.approvals import DECISIONS, ERASURE, Asked, check_approval, check_key
 from tradex_ledger.verifying import said
 from tradex_ledger.verifying.earlier import Earlier
+from tradex_ledger.verifying.erasures import PLANNED, Erasures
 from tradex_ledger.verifying.finding import BAD_APPROVAL, Finding
 from tradex_ledger.verifying.runs import Runs
 
 _ASKED_BY = {
     "dataset.files_pruned": "planned_by",
     "dataset.files_lost": "declared_by",
-    "dataset.files_erased": "planned_by",
+    ERASURE: "planned_by",
+    ERASED: "planned_by",
     "lake.epoch_begun": "planned_by",
     "lake.ledger_moved": "planned_by",
     "policy.set": "proposed_by",
 }
 """What takes two persons, and who was the first."""
 _DECISIONS = (*DECISIONS, "run.released")
-_HEARD = frozenset((*_DECISIONS, *_ASKED_BY, *APPLY))
+_HEARD = frozenset((*_DECISIONS, *_ASKED_BY, *APPLY, PLANNED))
 
 
 class Approvals:
@@ -46,6 +49,7 @@ class Approvals:
         self._digests: set[str] = set()
         self._keys = ApproverKeys.begun(KEYS, 0)
         self._nonces: set[str] = set()
+        self._erasures = Erasures(earlier)
         self.shown: dict[str, int] = {}
         """The heads that approvers say they were shown, and the position of the first who does."""
         for text in (*earlier.of(ON_RECORD), *earlier.of(KEYS)):
@@ -64,7 +68,13 @@ class Approvals:
         if asked is not None and entry.topic != "backfill.rejected":  # an incremental run needs no approval
             yield from self._allowed(entry, asked, before)
         if asked is not None and entry.topic in DECISIONS:
-            yield from self._signed(entry, asked)
+            yield from self._signed(entry, Asked(facts_of(said.Requested, asked.data).kind, asked.by))
+        if entry.topic == ERASURE:
+            yield from self._rights(entry, [ERASE])
+            yield from self._signed(entry, Asked(ERASE, str(entry.data.get("planned_by"))))
+        if entry.topic in (PLANNED, ERASURE, ERASED):
+            demands = self._policy is not None and ERASE in self._policy.signed
+            yield from (_bad(entry, why) for why in self._erasures.judged(entry, demands=demands))
         first = entry.data.get(_ASKED_BY.get(entry.topic, ""))
         if isinstance(first, str) and person(first) == person(entry.by):
             yield _bad(entry, f"{entry.by} asked for it, and allowed it, too")
@@ -93,12 +103,11 @@ class Approvals:
         event = event_of(canonical(entry._asdict()), entry.stream, entry.version, entry.topic)
         event.apply(self._keys)
 
-    def _signed(self, entry: Entry, asked: Entry) -> Iterator[Finding]:
+    def _signed(self, entry: Entry, asked: Asked) -> Iterator[Finding]:
         """Its signature, by the keys that counted then; and the head that the approver was shown."""
         if self._policy is None:
             return
-        by = Asked(facts_of(said.Requested, asked.data).kind, asked.by)
-        verdict = check_approval(entry, by, self._keys, self._policy, used=self._nonces)
+        verdict = check_approval(entry, asked, self._keys, self._policy, used=self._nonces)
         if not verdict.holds:
             yield _bad(entry, verdict.why)
         shown = facts_of(said.Shown, entry.data)

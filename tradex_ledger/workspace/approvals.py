@@ -52,15 +52,19 @@ class Approvals:
 
         It counts for a day, and once. Nothing is recorded by it.
         """
-        record = self.core.policy_record()
-        now, _ = self.core.time_of_deed(record.policy)
         if backfill.status != "PLANNED" or backfill.plan is None:
             raise WrongStateError(backfill.id, backfill.status, _DONE[decision])
+        return self.text_on(backfill.id, backfill.plan.digest, decision, seen=seen)
+
+    def text_on(self, request: str, plan: str, decision: str, *, seen: int | None = None) -> SignedText:
+        """The same of what is asked for in a stream, by the digest of its plan."""
+        record = self.core.policy_record()
+        now, _ = self.core.time_of_deed(record.policy)
         knew = self.knowledge(seen)
         return SignedText(
             ledger=self.core.ledger.id,
-            request=backfill.id,
-            plan=backfill.plan.digest,
+            request=request,
+            plan=plan,
             policy=record.digest,
             decision=decision,
             approver=self.core.actor,

@@ -16,12 +16,15 @@ from tradex_ledger.audit.documents.lake import (
     Told,
     Wrong,
 )
+from tradex_ledger.domain.dataset import stream_of
+from tradex_ledger.domain.signing import APPROVE, SignedText
 from tradex_ledger.domain.waiting import EpochPlan, ListedFile
 from tradex_ledger.lake import identity
 from tradex_ledger.lake.identity_errors import LostHeadError, NotLostError
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.sealing.heads import check_all, lost_in, problem
 from tradex_ledger.views import Asked, is_past, resolve
+from tradex_ledger.workspace.approvals import Approvals, Handed
 from tradex_ledger.workspace.core import Core
 from tradex_ledger.workspace.datasets import Datasets
 
@@ -37,6 +40,7 @@ class LakeRoom:
     def __init__(self, core: Core, datasets: Datasets) -> None:
         self.core = core
         self._datasets = datasets
+        self.approvals = Approvals(core)
 
     def garbage(self) -> GarbageDocument:
         """What no event names: what crashed drives left behind, and what is foreign."""
@@ -118,12 +122,25 @@ class LakeRoom:
         found = plan_erasure(self.core.scope(), self.core.lake, name, keys, reason=reason, ticket=ticket)
         return ErasureDocument(found.plan.digest, "waits", found.plan, found.unknown, found.mentions)
 
-    def erase(self, name: str, digest: str) -> ErasureDocument:
-        """Approve an erasure and carry it out, or go on with one that was approved."""
-        from tradex_ledger.upkeep.erase import erase
+    def erasure_text(self, name: str, digest: str, *, seen: int | None = None) -> SignedText:
+        """What is to be signed to approve an erasure: see `Approvals.text`. Raises: `ErasureRefusedError`."""
+        plan = self._datasets.get(name).waiting_erasure(digest)
+        return self.approvals.text_on(stream_of(name), plan.digest, APPROVE, seen=seen)
+
+    def erase(
+        self, name: str, digest: str, *, seen: int | None = None, signed: Handed | None = None
+    ) -> ErasureDocument:
+        """Approve an erasure and carry it out, or go on with one that was approved. `signed` is the text of
+        `erasure_text`, and the approver's signature over it, where the policy demands one.
+        """
+        from tradex_ledger.upkeep.erase import Approval, erase
+
+        def approval() -> Approval:
+            given = self.approvals.given(signed, seen=seen)
+            return Approval(given.on, given.now, given.unmoved)
 
         self.core.pipeline.get(name)
-        done = erase(self.core.scope(), self.core.lake, name, digest)
+        done = erase(self.core.scope(), self.core.lake, name, digest, approval)
         return ErasureDocument(done.plan.digest, "ended", done.plan, left=done.left)
 
     def declare_loss(self, name: str, *, reason: str, only: Iterable[str] = ()) -> Dataset:
