@@ -144,6 +144,18 @@ def test_columns_that_are_not_what_the_header_says_are_refused(sql: str, problem
         describe_all(pipeline_of(bronze, definition(sql)))
 
 
+@pytest.mark.parametrize("of_another", ["words", "other"])
+def test_nothing_that_one_definition_is_described_with_is_there_for_the_next(of_another: str):
+    """All are described in one engine, one after the other."""
+    base, other = (parse_definition(name, BRONZE.replace("event_date", "day"), {}) for name in ("base", "other"))
+    made = definition(SQL, {"base": "0d", "other": "0d"}, references=WORDS, more=WITH_WORDS)
+    after = dataclasses.replace(definition(SQL), name="after", sql=f"select day, 1 as id from {of_another}")
+    with pytest.raises(DefinitionError, match="cannot be run"):
+        describe_all(pipeline_of(base, other, made, after))
+    after = dataclasses.replace(definition(SQL), name="after")
+    assert describe_all(pipeline_of(base, other, made, after))["after"] == [("day", "DATE"), ("id", "BIGINT")]
+
+
 def test_a_dataset_that_reads_its_own_earlier_days_gives_the_columns_that_it_states():
     base = parse_definition("base", BRONZE.replace("event_date", "day"), {})
     own = "select p.day, coalesce(m.id, 0) as id from partitions p left join made m on m.day = p.day - 1"

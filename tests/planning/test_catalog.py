@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, MutableMapping
 from dataclasses import replace
 from datetime import date
@@ -13,12 +14,14 @@ import pytest
 from tests import worlds
 from tests.kit import small
 from tradex_ledger.datasets.definition import parse_definition
-from tradex_ledger.domain.day import Day, day_of, later, span
+from tradex_ledger.domain.day import Day, day_of, iso, later, span
 from tradex_ledger.domain.lake_file import LakeFile
-from tradex_ledger.domain.partition import PartitionVersion
+from tradex_ledger.domain.partition import PartitionVersion, inputs_digest
 from tradex_ledger.ledger.ask import events_of
+from tradex_ledger.planning import versions
 from tradex_ledger.planning.base import logic_versions
 from tradex_ledger.planning.catalog import Catalog, Catalogs
+from tradex_ledger.planning.versions import Versions
 from tradex_ledger.resources import event_topics
 from tradex_ledger.sources.x_posts.reader import XPosts
 from tradex_ledger.views import AsOf, shared_views
@@ -124,6 +127,43 @@ def test_what_an_older_reader_left_on_days_around_is_read_and_digested_too() -> 
         other = {**current["bronze"], day: PartitionVersion(1, (replace(files[day], sha256="x"),), 1, 1, None)}
         digests.add(Catalog(1, {"bronze": other}, old=old).input_digest(definition, 2, first))
     assert len(digests) == 5  # those of 969 and 1002 are not looked at
+
+
+def test_the_digests_of_many_days_are_those_of_each_written_out() -> None:
+    """Days without a file count like days that are not there; the days asked for need not lie side by side."""
+    reads = SILVER.replace('"0d"', '"-2d..0d"')
+    definition = parse_definition("silver", reads, {})
+    assert [(read.first, read.last) for read in definition.reads] == [(-2, 0)]
+    rows = {
+        day: versions.Row(None, None if day % 5 == 0 else json_of(day), 1, 1, None, "run-1")
+        for day in span(990, 1040)
+        if day % 7
+    }
+    there = Versions()
+    for day, row in rows.items():
+        there[day] = row
+    catalog = Catalog(1, {"bronze": there})
+    days = [Day(day) for day in (1030, 995, 1000, 1001, 1002, 2000)]
+    read = {day: [d for d in span(day - 2, day) if d in rows and rows[d].files] for day in days}
+    expected = {
+        day: inputs_digest("silver", 3, iso(day), [f"bronze {iso(d)} {d:064}" for d in read[day]]) for day in days
+    }
+    assert catalog.input_digests(definition, 3, days) == expected
+    assert {day: catalog.input_digest(definition, 3, day) for day in days} == expected
+    assert catalog.input_digests(definition, 3, []) == {}
+
+
+def json_of(day: Day) -> str:
+    """A file of a day, as DuckDB has it."""
+    return json.dumps([{"path": f"{day}.parquet", "bytes": 1, "rows": 1, "sha256": f"{day:064}"}])
+
+
+def test_a_version_is_made_of_its_row_once_for_all_copies_of_a_catalog() -> None:
+    there, day = Versions(), Day(1001)
+    there[day] = versions.Row(None, json_of(day), 1, 1, None, "run-1")
+    catalog = Catalog(1, {"bronze": there})
+    assert catalog.copy().get("bronze", day) is catalog.copy().get("bronze", day) is not None
+    assert catalog.sizes("bronze") == {day: (1, 1)}
 
 
 @pytest.mark.parametrize("day", [date(1970, 1, 1), date(1975, 6, 1), date(2006, 3, 20)])
