@@ -12,13 +12,6 @@ published as (
 ),
 ended as (
     select run_id from events where topic in (select topic from lifecycle where gives_up)
-),
-built_again as (
-    select run_id, dataset, partition, max(position) as last_position
-    from events
-    where topic = 'run.partition_rebuilt'
-    group by run_id, dataset, partition
-    having count(*) > 1
 )
 select
     e.dataset,

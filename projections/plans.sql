@@ -66,13 +66,6 @@ extracted as (
 begun as (
     select run_id, layer, min("at") as "at" from events where topic = 'run.layer_started' group by run_id, layer
 ),
-built_again as (
-    select run_id, dataset, partition, max(position) as last_position
-    from events
-    where topic = 'run.partition_rebuilt'
-    group by run_id, dataset, partition
-    having count(*) > 1
-),
 saves as (
     select run_id, dataset, "at", sum(duration_ms) as save_ms
     from events
@@ -96,9 +89,10 @@ made as (
     from batches
     group by run_id, dataset, partition
 ),
+-- An event and a number say which window: of what is taken from a source there is one an event.
 built as (
     select
-        w.run_id, w.dataset, w.number, w.position,
+        w.position, w.number,
         count(m.position) filter (m.counts) as built,
         count(m.position) filter (m.counts and m.outcome in ('written', 'appended')) as written,
         count(m.position) filter (m.counts and m.outcome = 'identical') as identical,
@@ -108,12 +102,12 @@ built as (
         sum(m.duration_ms) as work_ms,
         min(m.told_at) as told_at,
         min_by(m."at", m.position) as first_at,
-        list(distinct m.worker order by m.worker) filter (m.worker is not null) as workers,
+        list(m.worker) filter (m.worker is not null) as workers,
         max(m."at") as ended_at,
         max(m.position) as ended_position
     from windows w
     join made m on m.run_id = w.run_id and m.dataset = w.dataset and m.partition between w.first and w.last
-    group by all
+    group by w.position, w.number
 )
 select
     w.run_id, w.layer, w.dataset, w.logic_version, w.first, w.last, w.partitions, w.extends, w.number, w.position,
@@ -126,10 +120,10 @@ select
     coalesce(if(w.layer = 'bronze', x.work_ms, b.work_ms), 0)::bigint as work_ms,
     if(w.layer = 'bronze', x.began_at, coalesce(b.told_at, b.first_at - to_milliseconds(s.save_ms::bigint))) as began_at,
     if(w.layer = 'bronze', x.began_at, b.told_at) is not null as began_is_told,
-    coalesce(b.workers, []) as workers,
+    coalesce(list_sort(list_distinct(b.workers)), []) as workers,
     if(w.layer = 'bronze', greatest(x.ended_at, b.ended_at), b.ended_at) as ended_at,
     if(w.layer = 'bronze', greatest(x.ended_position, b.ended_position), b.ended_position) as ended_position
 from windows w
-left join built b on b.run_id = w.run_id and b.dataset = w.dataset and b.number = w.number and b.position = w.position
+left join built b on b.position = w.position and b.number = w.number
 left join saves s on s.run_id = w.run_id and s.dataset = w.dataset and s."at" = b.first_at
 left join extracted x on x.run_id = w.run_id

@@ -356,7 +356,7 @@ def test_the_history_of_some_days_is_all_of_theirs(rules: Store):
     assert found == expected
 
 
-@pytest.mark.parametrize("name", ["requests", "plan_windows"])
+@pytest.mark.parametrize("name", ["requests", "plan_windows", "plans", "partition_history"])
 def test_what_is_asked_of_one_run_is_all_of_its_rows(rules: Store, name: str):
     upto, found = rules.position(), {}
     with open_views(rules, AsOf(upto, None)) as connection:

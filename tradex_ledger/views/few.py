@@ -19,7 +19,7 @@ from tradex_ledger.ledger.select import read
 from tradex_ledger.paths import sql_text
 from tradex_ledger.views import projected
 from tradex_ledger.views.parts import BUILT
-from tradex_ledger.views.projected import LIFECYCLE
+from tradex_ledger.views.projected import LIFECYCLE, By
 from tradex_ledger.views.view import HISTORY, View
 
 INPUTS = "asked/partition_inputs"
@@ -50,7 +50,7 @@ _WANTED = """
 
 def of_run(view: View, name: str, run_id: str) -> str:
     """Work out a projection of which a run's rows follow from its own stream, for one run; returns the table."""
-    topics = projected.own_topics(name)
+    topics = projected.topics_of(name)
     if not view.above or not topics:
         view.add(name)
         return f'"{name}"'
@@ -61,8 +61,19 @@ def of_run(view: View, name: str, run_id: str) -> str:
     view.connection.execute(f"create schema {schema}")
     typed(view.connection, f"create table {schema}.own as", entries, f"position <= {view.upto}")
     view.connection.execute(f"create view {schema}.events as select {WITH_DATA} from {schema}.own")
+    _add_others(view, name, schema)
     view.create(f'{schema}."{name}"', projected.sql(name), schema)
     return f'{schema}."{name}"'
+
+
+def _add_others(view: View, name: str, schema: str) -> None:
+    """Work out what a projection is written over: what follows from the events of a run, from those of a schema."""
+    for other in projected.written_over(name):
+        how = projected.kept(other) if other != LIFECYCLE else None
+        if how is not None and how.by is By.RUN:
+            view.create(f"{schema}.{other}", projected.sql(other), schema)
+        else:
+            view.add(other)
 
 
 def history(view: View, dataset: str, first: date, last: date) -> str:
@@ -83,7 +94,7 @@ def history(view: View, dataset: str, first: date, last: date) -> str:
     _show(view, schema, newer, f"select {WITH_DATA} from {schema}.older")
     if not view.connection.execute(f"select 1 from {schema}.events where {built} limit 1").fetchall():
         return _nothing(view, schema)
-    view.add(LIFECYCLE)
+    _add_others(view, HISTORY, schema)  # all builds of those days are there
     view.create(f"{schema}.{HISTORY}", projected.sql(HISTORY), schema)
     return f"{schema}.{HISTORY}"
 

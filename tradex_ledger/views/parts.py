@@ -21,12 +21,12 @@ REBUILT = "run.partition_rebuilt"
 BUILT = f"topic = '{REBUILT}'"
 LARGE = "files, inputs"
 """What of a build is as its event has it, and large: it is looked up for the few builds that are needed after all."""
+_TELLING = "dataset, layer, partition, logic_version, run_id, outcome, position, published_position"
+"""What of a row of the history tells whether it is needed: no other column is looked at before that is known."""
 _BEHIND = "behind"
 _MERGED = "merged"
+_NOW = "needed_now"
 _OF_BEHIND = f"(dataset, partition) in (select (dataset, partition) from {TOUCHED}.keys)"
-_OLD = f"anti join {_MERGED}.again using (position)"
-_AGAIN = f"position in (select position from {_MERGED}.needed semi join {_MERGED}.again using (position))"
-"""Of the few that are needed, not of all: the rest need not be read."""
 
 
 def add_over(view: View, name: str, how: How, old: str) -> bool:
@@ -42,49 +42,58 @@ def add_over(view: View, name: str, how: How, old: str) -> bool:
     view.connection.execute(f"create schema {schema}")
     view.connection.execute(f'create view {schema}."{how.of}" as from {_MERGED}.part')
     view.create(f"{schema}.again", projected.sql(name), schema)
-    view.connection.execute(
-        f'create view main."{name}" as select * from {old} where not {_alike(how.alike)} '
-        f"union all by name from {schema}.again"
-    )
-    view.parts.add(name)
+    _show(view, name, how, old, f"{schema}.again")
     return True
 
 
 def add_part(view: View, name: str, how: How, old: str) -> None:
     """A view of what is kept of a part of a projection, but for what is like rows that are worked out again."""
+    connection = view.connection
     view.prepare_touched(())
     view.add_others(name, how.of)
     view.add_others(how.of)
     view.prepared.add(_MERGED)
-    view.connection.execute(f"create schema {_MERGED}")
-    rest, schema = f"select * exclude ({LARGE}) from {old} where not {OF_TOUCHED}", TOUCHED
+    connection.execute(f"create schema {_MERGED}")
+    rest, schema = f"not {OF_TOUCHED}", TOUCHED
     if _prepare_behind(view, old):
         rest, schema = f"{rest} and not {_OF_BEHIND}", _BEHIND
-    view.create(f"{_MERGED}.again", f"select * exclude ({LARGE}) from ({projected.sql(how.of)})", schema)
+    view.create(f"{_MERGED}.again", f"select {_TELLING} from ({projected.sql(how.of)})", schema)
     # All that those runs ever wrote there is among it, so that what is kept of them has no others.
-    view.connection.execute(f"create table {_MERGED}.alike as select distinct {how.alike} from {_MERGED}.again")
-    is_alike = _alike(how.alike)
-    view.connection.execute(
-        f'create table {_MERGED}."{how.of}" as {rest} and {is_alike} union all by name from {_MERGED}.again'
+    connection.execute(f"create table {_MERGED}.alike as select distinct {how.alike} from {_MERGED}.again")
+    rest = f"from {old} semi join {_MERGED}.alike using ({how.alike}) where {rest}"
+    connection.execute(f"create table {_MERGED}.rest as select {_TELLING} {rest}")
+    connection.execute(
+        f'create view {_MERGED}."{how.of}" as from {_MERGED}.rest union all by name from {_MERGED}.again'
     )
-    view.create(f"{_MERGED}.needed", projected.sql(name), _MERGED)
-    # What is large is carried along by these few alone.
-    before = f"select position, {LARGE} from {old} where position in (select position from {_MERGED}.needed {_OLD})"
-    large = f"{before} union all by name {_large(view, schema)}"
-    view.connection.execute(f"create table {_MERGED}.part as from {_MERGED}.needed join ({large}) using (position)")
-    view.connection.execute(
-        f'create view main."{name}" as select * from {old} where not {is_alike} union all by name from {_MERGED}.part'
-    )
+    view.create(f"{_MERGED}.needed", f"select position from ({projected.sql(name)})", _MERGED)
+    now = _prepare_needed(view, how.of, schema)
+    before = f"select * {rest} and position in (from {_MERGED}.needed)"
+    view.create(f"{_MERGED}.part", f"{before} union all by name {now}", _NOW)
+    _show(view, name, how, old, f"{_MERGED}.part")
+
+
+def _show(view: View, name: str, how: How, old: str, again: str) -> None:
+    """A view of what is kept of a projection, but for what is like what was worked out again, and of that."""
+    rows = f"select * from {old} anti join {_MERGED}.alike using ({how.alike}) union all by name from {again}"
+    view.connection.execute(f'create view main."{name}" as {rows}')
     view.parts.add(name)
 
 
-def _large(view: View, schema: str) -> str:
-    """What is large of those rows that are worked out again, in SQL."""
-    rows = f"select position, files, case when {BUILT} then inputs end as inputs from {schema}.events where {_AGAIN}"
+def _prepare_needed(view: View, name: str, schema: str) -> str:
+    """Those rows of a history that are needed, of what is worked out again, in SQL within a schema that this makes."""
+    view.prepared.add(_NOW)
+    view.connection.execute(f"create schema {_NOW}")
+    view.connection.execute(
+        f"create view {_NOW}.events as from {schema}.events where not {BUILT} or position in (from {_MERGED}.needed)"
+    )
+    rows = f"select * from ({projected.sql(name)}) where position in (from {_MERGED}.needed)"
     if not view.events.large:
         return rows
-    apart = f"from ({view.events.large}) where {_AGAIN}"
-    return f"{rows} and (position <= {view.above} or not {BUILT}) union all by name {apart}"
+    large = f"from ({view.events.large}) where position in (from {_MERGED}.needed)"
+    return (
+        "select r.* replace (coalesce(r.files, l.files) as files, coalesce(r.inputs, l.inputs) as inputs) "
+        f"from ({rows}) r left join ({large}) l using (position)"
+    )
 
 
 def _prepare_behind(view: View, old: str) -> bool:
@@ -106,11 +115,6 @@ def _prepare_behind(view: View, old: str) -> bool:
         f"create view {_BEHIND}.events as from {TOUCHED}.events union all select {WITH_DATA} from {_BEHIND}.older"
     )
     return True
-
-
-def _alike(columns: str) -> str:
-    """The condition that a row is like one that is worked out again."""
-    return f"({columns}) in (select ({columns}) from {_MERGED}.alike)"
 
 
 def ends() -> tuple[str, ...]:

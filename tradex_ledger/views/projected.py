@@ -162,9 +162,10 @@ def kept(name: str) -> How | None:
 
 @cache
 def is_apart(name: str) -> bool:
-    """Whether a projection is brought up by the events, and no other need be worked out before."""
+    """Whether a projection is brought up by the events, as all that it is written over is."""
     how = kept(name)
-    return how is not None and how.by is not By.OVER and set(written_over(name)) <= {LIFECYCLE}
+    others = (other for other in written_over(name) if other != LIFECYCLE)
+    return how is not None and how.by is not By.OVER and all(is_apart(other) for other in others)
 
 
 @cache

@@ -21,7 +21,7 @@ _NEW = "new"
 def add_of_events(view: View, name: str, how: How, old: str) -> None:
     """A view of what is kept of a projection, and of the rows of later events: they come behind it."""
     _prepare(view)
-    view.add_others(name)
+    view.begin_others(name)
     view.parts.add(name)
     view.leave(
         name, _NEW,
@@ -33,7 +33,7 @@ def add_of_events(view: View, name: str, how: How, old: str) -> None:
 def add_sums(view: View, name: str, how: How, old: str) -> None:
     """The sums that are kept with those of later events, added."""
     _prepare(view)
-    view.add_others(name)
+    view.begin_others(name)
     both = f"from {old} union all by name select * from ({projected.sql(name)})"
     sums = f"select * exclude ({how.of}), sum({how.of})::bigint as {how.of} from ({both}) group by all"
     rows = f"select {projected.column_names(name)} from ({sums}) order by {how.order}"
@@ -42,8 +42,8 @@ def add_sums(view: View, name: str, how: How, old: str) -> None:
 
 def add_of_runs(view: View, name: str, how: How, old: str) -> None:
     """A view of what is kept of a projection but of touched runs, and of the rows of these."""
+    view.begin_others(name)
     view.prepare_touched(how.wide)
-    view.add_others(name)
     view.parts.add(name)
     rows = f'from {old} where not {OF_TOUCHED} union all by name from {TOUCHED}."{name}"'
     # Within that schema, what a projection is written over is what that says of touched runs: there are no others here.

@@ -66,6 +66,8 @@ class View:
 
     def add(self, name: str) -> None:
         """Work a projection out, and what it is written over, where it is not there yet."""
+        if name in self.parts and (file := self._files.get(name)) is not None and not file.exists():
+            self._do_without()
         try:
             self.include(name)
         except duckdb.IOException:
@@ -169,15 +171,19 @@ class View:
         if topic and not self._older.get(topic) and not self.events.holds(topic):
             self.connection.execute(f'create table "{name}" ({projected.columns(name)})')
             return
-        for other in projected.written_over(name):
-            if other not in self.present:
-                self._begin(other)
+        self.begin_others(name)
         if (topics := projected.own_topics(name)) is not None:
             self.events.add_older(topics)
         statement = projected.sql(name)
         if kept := projected.kept(name):
             statement = f"select * from ({statement}) order by {kept.order}"
         self.leave(name, "main", f'create table main."{name}" as {statement}')
+
+    def begin_others(self, name: str) -> None:
+        """Have what a projection is written over begun: what is left to be done of it waits for that."""
+        for other in projected.written_over(name):
+            if other not in self.present:
+                self._begin(other)
 
     def add_others(self, name: str, *but: str) -> None:
         """Work out what a projection is written over, but some."""
