@@ -223,3 +223,8 @@ NOTICES = Relation("notices", Alert)
 REQUESTS = Relation("requests", Requested)
 PLAN_WINDOWS = Relation("plan_windows", PlanWindow)
 POLICY_HISTORY = Relation("policy_history", PolicyStep)
+
+
+def newest(count: int) -> str:
+    """The newest runs, as a condition: which they are is found in one column, and of these few the others are read."""
+    return f"position in (select position from runs order by position desc limit {count:d}) order by position desc"

@@ -24,6 +24,7 @@ from tradex_ledger.relations.runs import (
     PipelineState,
     Run,
     SourceLook,
+    newest,
 )
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def status(
 ) -> StatusDocument:
     """Where things stand; `now` (UTC) is None for a question as of before."""
     states = reader.read(PIPELINE_STATE)
-    runs = reader.read(RUNS, f"true order by position desc limit {NEWEST}")
+    runs = reader.read(RUNS, newest(NEWEST))
     waiting = reader.read(RUNS, _WAITING)
     held, looks = datasets(reader), newest_looks(reader)
     found = StatusDocument(

@@ -14,7 +14,7 @@ from tradex_ledger.audit.documents.feeds import feeds
 from tradex_ledger.audit.documents.followers import Behind, behind
 from tradex_ledger.audit.draw.words import many
 from tradex_ledger.audit.reader import Reader
-from tradex_ledger.relations.runs import PIPELINE_STATE, RUNS, SOURCE_LOOKS, PipelineState, SourceLook
+from tradex_ledger.relations.runs import PIPELINE_STATE, RUNS, SOURCE_LOOKS, PipelineState, SourceLook, newest
 from tradex_ledger.web.draw.calendar import drawn
 from tradex_ledger.web.frame import Frame, page
 from tradex_ledger.web.pages.listed import Line, lines_of
@@ -91,7 +91,7 @@ def _stand(reader: Reader, last: date | None) -> Stand:
         states=reader.read(PIPELINE_STATE, "true order by pipeline"),
         waits=lines_of(sorted((run for run in active if status_of(run).asks), key=urgency)),
         at_work=lines_of(run for run in active if not status_of(run).asks),
-        newest=lines_of(reader.read(RUNS, f"true order by position desc limit {NEWEST}")),
+        newest=lines_of(reader.read(RUNS, newest(NEWEST))),
         calendar=drawn_of,
         looked=looks[0] if looks else None,
     )
