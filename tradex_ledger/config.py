@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tradex_ledger import locate
-from tradex_ledger.config_places import SQLITE, lake_place, ledger_url, pipeline_folder, resolve_uri
+from tradex_ledger.config_places import SQLITE, lake_place, ledger_url, pipeline_folder, resolve_uri, source_uri
 from tradex_ledger.domain.checkpoints import DEFAULT, Checkpoints, checkpoints_of
 from tradex_ledger.domain.feeds import FILE as TO_FILE
 from tradex_ledger.domain.feeds import FeedSetting, feeds_of
@@ -117,7 +117,7 @@ def load_config(path: Path) -> Config:
     lake = lake_place(_text(path, workspace, "lake"), folder)
 
     def place_of(values: Mapping[str, Toml]) -> str:
-        return resolve_uri(_text(path, values, "uri"), "files:", folder)
+        return source_uri(_text(path, values, "uri"), folder)
 
     sources = content.get("sources", {})
     own = pipeline_folder(_text(path, workspace, "pipeline"), folder) if "pipeline" in workspace else None

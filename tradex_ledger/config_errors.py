@@ -1,4 +1,4 @@
-"""What can be wrong with the URL of a ledger. It is not repeated: it may hold a secret."""
+"""What can be wrong with the URL of a ledger, a lake or a source. It is not repeated: it may hold a secret."""
 
 from __future__ import annotations
 
@@ -32,4 +32,18 @@ class PasswordInUrlError(UsageError):
         super().__init__(
             "the URL of the ledger (not repeated) holds a password",
             mend="leave it out, and give it by PGPASSWORD or a password file (PGPASSFILE, ~/.pgpass)",
+        )
+
+
+class NoS3PlaceError(UsageError):
+    """A URL that names no place in S3. It is not repeated: it may hold a secret."""
+
+    code = "lake-url"
+
+    def __init__(self, problem: str, what: str = "lake") -> None:
+        super().__init__(
+            f"the {what}'s URL (not repeated: it may hold a secret) {problem}",
+            mend="s3://BUCKET/PREFIX; endpoint and credentials come from the environment: AWS_ENDPOINT_URL, "
+            "AWS_REGION, AWS_ACCESS_KEY_ID, …",
+            code="" if what == "lake" else UsageError.code,
         )

@@ -18,6 +18,7 @@ from obstore.exceptions import BaseError
 from tests.kit import s3
 from tests.kit.s3_proxy import Fault, Proxy, proxied
 from tradex_ledger import keyed
+from tradex_ledger.config_places import s3_place
 from tradex_ledger.domain.day import Day
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.errors import EnvironmentFault
@@ -26,7 +27,7 @@ from tradex_ledger.lake.markers import Marker
 from tradex_ledger.lake.port import Lake
 from tradex_ledger.lake.s3 import S3Lake
 from tradex_ledger.lake.s3_objects import TOKEN, Objects
-from tradex_ledger.lake.s3_store import SECONDS, place_of, wait_for
+from tradex_ledger.lake.s3_store import SECONDS, wait_for
 from tradex_ledger.lake.storage import LakeFileError, StagedFile, sha256_of
 
 FOLDER = "gold_metrics/date=2024-01-03"
@@ -121,7 +122,7 @@ def test_a_foreign_object_of_that_name_stays_and_the_file_gets_another(proxy: Pr
 
 def test_an_object_of_other_bytes_is_not_the_one_that_was_placed_whatever_token_it_has(lake: Lake, store: s3.Store):
     obstore.put(store.client(), s3.key_of(lake.name, "a/b"), b"other", attributes={TOKEN: "token"})
-    objects = Objects(lake.name, *place_of(lake.name))
+    objects = Objects(lake.name, *s3_place(lake.name))
     assert wait_for(objects.put("a/b", b"bytes", "token")) is False
     assert wait_for(objects.put("a/b", b"other", "token")) is True
 

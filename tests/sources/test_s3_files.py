@@ -15,10 +15,11 @@ from tests.kit.s3_proxy import Fault, proxied
 from tradex_ledger import keyed
 from tradex_ledger.audit.query import query
 from tradex_ledger.config import FILE, open_config
+from tradex_ledger.config_errors import NoS3PlaceError
 from tradex_ledger.domain.day import day_of
 from tradex_ledger.domain.request import Request
 from tradex_ledger.errors import TradexError
-from tradex_ledger.lake.s3_errors import CredentialsError, NoBucketError, NoS3PlaceError, UnreachableError
+from tradex_ledger.lake.s3_errors import CredentialsError, NoBucketError, UnreachableError
 from tradex_ledger.lake.s3_store import SECONDS
 from tradex_ledger.paths import UrlAsPathError
 from tradex_ledger.sources.files import SUFFIX, FilesPlace

@@ -25,6 +25,7 @@ from itertools import count
 from pathlib import Path
 
 from tradex_ledger.clock import new_token
+from tradex_ledger.config_places import s3_place
 from tradex_ledger.domain.lake_file import LakeFile
 from tradex_ledger.lake import staging
 from tradex_ledger.lake.cache import Cache, open_cache, user_folder
@@ -32,7 +33,7 @@ from tradex_ledger.lake.markers import MARKS, Marker, marker_of
 from tradex_ledger.lake.port import Entry, Lake, Seen
 from tradex_ledger.lake.s3_errors import OverwritesError, S3Fault
 from tradex_ledger.lake.s3_objects import Objects
-from tradex_ledger.lake.s3_store import endpoint, place_of, together, wait_for
+from tradex_ledger.lake.s3_store import endpoint, together, wait_for
 from tradex_ledger.lake.storage import StagedFile, translate
 
 _LOCAL = ("http://localhost", "http://127.0.0.1", "http://[::1]")
@@ -47,7 +48,7 @@ class S3Lake(Lake):
     seen: Seen = field(default_factory=Seen, compare=False)
 
     def __post_init__(self) -> None:
-        bucket, prefix = place_of(self.url)
+        bucket, prefix = s3_place(self.url)
         object.__setattr__(self, "url", f"s3://{bucket}" + (f"/{prefix}" if prefix else ""))
 
     @property
@@ -149,7 +150,7 @@ class S3Lake(Lake):
 
     def neighbours(self, *, deep: bool) -> Iterator[str]:
         """Lakes at the prefixes above, asked each time; those below where no marker is: they look above, too."""
-        bucket, prefix = place_of(self.url)
+        bucket, prefix = s3_place(self.url)
         parts = prefix.split("/") if prefix else []
         above = [Objects(self.name, bucket, "/".join(parts[:number])) for number in range(len(parts))]
         marked = wait_for(together((0, partial(_markers_seen, one)) for one in above))
@@ -165,7 +166,7 @@ class S3Lake(Lake):
     # -- calls
 
     def _objects(self) -> Objects:
-        return Objects(self.name, *place_of(self.url))
+        return Objects(self.name, *s3_place(self.url))
 
     def _now(self) -> float:
         return self.seen.clock().timestamp()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from tradex_ledger.errors import EnvironmentFault, UsageError
+from tradex_ledger.errors import EnvironmentFault
 
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,64})</Code>")
@@ -20,20 +20,6 @@ _REFUSED = {
 }  # fmt: skip
 _DAMAGED = {"XAmzContentSHA256Mismatch", "BadDigest", "InvalidDigest", "IncompleteBody", "RequestTimeout"}
 _SKEWED = "RequestTimeTooSkewed"
-
-
-class NoS3PlaceError(UsageError):
-    """A URL that names no place in S3. It is not repeated: it may hold a secret."""
-
-    code = "lake-url"
-
-    def __init__(self, problem: str, what: str = "lake") -> None:
-        super().__init__(
-            f"the {what}'s URL (not repeated: it may hold a secret) {problem}",
-            mend="s3://BUCKET/PREFIX; endpoint and credentials come from the environment: AWS_ENDPOINT_URL, "
-            "AWS_REGION, AWS_ACCESS_KEY_ID, …",
-            code="" if what == "lake" else UsageError.code,
-        )
 
 
 class S3Fault(EnvironmentFault, OSError):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from obstore.store import S3Store
 
-from tradex_ledger.lake.s3_errors import NoS3PlaceError, S3Fault
+from tradex_ledger.lake.s3_errors import S3Fault
 from tradex_ledger.lake.s3_profile import Profile, profile
 
 if TYPE_CHECKING:
@@ -34,20 +34,10 @@ AT_ONCE = 8
 RETRIES = 6
 _BYTES_A_SECOND = 1 << 20
 _BYTES_A_PLACE = 16 << 20
-_URL = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/+[\w!.*'()=+-]+)*)/*", re.ASCII)
 _NUMBER = re.compile(r"[1-9][0-9]{0,4}")
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 
 T = TypeVar("T")
-
-
-def place_of(url: str, what: str = "lake") -> tuple[str, str]:
-    """The bucket and the prefix (`a/b`, or empty) of a URL, of a lake or `what` it is. Raises `NoS3PlaceError`."""
-    match = _URL.fullmatch(url)
-    parts = [part for part in match[2].split("/") if part] if match else []
-    if match is None or {".", ".."} & set(parts):
-        raise NoS3PlaceError("is no bucket and prefix", what)
-    return match[1], "/".join(parts)
 
 
 def endpoint() -> str:

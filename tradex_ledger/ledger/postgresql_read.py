@@ -59,7 +59,7 @@ class PostgreSQLReader(Store):
     def select(self, statement: str, **values: Value) -> Found:
         with suppress(psycopg.Error):  # then it is asked again, by another connection
             return _asked(self.url, lambda connection: find(connection, statement, values))
-        return super().select(statement, **values)
+        return self.ask(lambda ask: ask(statement, **values))
 
     def wait(self, seconds: float) -> None:
         wait(self.url, seconds)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tradex_ledger import slow
 from tradex_ledger.clock import new_token
-from tradex_ledger.config_places import S3
+from tradex_ledger.config_places import S3, s3_place
 from tradex_ledger.extras import load
 from tradex_ledger.lake.storage import translate
 from tradex_ledger.paths import is_there, sync
@@ -50,8 +50,8 @@ class S3FilesPlace:
 
     @classmethod
     def named(cls, url: str, base: Path) -> S3FilesPlace:
-        """The place at a URL. Raises: `NoS3PlaceError`, `MissingExtraError`."""
-        bucket, prefix = _module("s3_store").place_of(url, _WHAT)
+        """The place at a URL. Raises: `NoS3PlaceError`."""
+        bucket, prefix = s3_place(url, _WHAT)
         return cls(bucket, prefix, base)
 
     @property
@@ -76,7 +76,7 @@ class S3FilesPlace:
     def look(self, suffixes: tuple[str, ...]) -> Listing:
         """What has been delivered so far under such names (in any case), each brought near, and what is passed over.
 
-        Raises: `S3Fault`; `EnvironmentFault` where the disk has no room.
+        Raises: `MissingExtraError`, `S3Fault`; `EnvironmentFault` where the disk has no room.
         """
         errors = _module("s3_errors")
         try:
