@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import repeat
+from operator import contains
 from typing import NamedTuple, TypeAlias
 
 import orjson
@@ -156,9 +158,9 @@ class Judge:
 
     def _lines(self, builds: Sequence[str]) -> list[Told] | None:
         """What is told of builds that are all of one version; None where they are not, or one is not as it must be."""
-        lines = "\n".join([*builds, ""])
-        if lines.count("\n") != len(builds):  # what has a line's end within it is no entry
+        if any(map(contains, builds, repeat("\n"))):  # what has a line's end within it is no entry
             return None
+        lines = "\n".join([*builds, ""])
         finders = self._matchers.builds
         for n, found_in in enumerate(finders):
             # As many lines as entries, and each line is one: none is missing.
