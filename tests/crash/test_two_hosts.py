@@ -38,7 +38,8 @@ WORKERS = 2
 DAYS = 14
 SLACK_SECONDS = 15
 """What looking, opening and a busy machine may add to the length of a lease."""
-POLICY: dict[str, Any] = {"runs_per_dataset": 2, "runs_in_all": 4, "window_partitions": 1}
+POLICY: dict[str, Any] = {"runs_per_dataset": 2, "runs_in_all": 4, "window_partitions": 1, "signed": []}
+"""Keys are no matter of it."""
 T = TypeVar("T")
 
 
