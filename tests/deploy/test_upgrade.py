@@ -131,7 +131,7 @@ def test_a_deployment_that_runs_is_upgraded_and_loses_nothing(at: Place):
         owner.tradex("-C", ws, "--as", "ana", "policy", "set", "--reason", REASON)
         owner.tradex("-C", ws, "ledger", "grants")
         database.say(f"grant tradex_writer to {LOGIN}")
-        at.tradex("-C", ws, "--as", "ana", "run", "--to", f"2024-01-{DAYS}")
+        at.tradex("-C", ws, "--as", "ana", "run", "--until", f"2024-01-{DAYS + 1}")  # the old one has no --to
         made = at.answer(
             "-C", ws, "--as", "ana", "backfill", "request", "forced", *SPAN, "--ticket", "INC-4500", "--reason", REASON
         )["run_id"]
