@@ -24,7 +24,7 @@ from tradex_ledger.lake.s3_store import SECONDS
 from tradex_ledger.paths import UrlAsPathError
 from tradex_ledger.sources.files import SUFFIX, FilesPlace
 from tradex_ledger.sources.places import open_place
-from tradex_ledger.sources.s3_files import S3FilesPlace
+from tradex_ledger.sources.s3_files import MOVED, S3FilesPlace
 from tradex_ledger.workspace import Workspace
 
 SUFFIXES = (".jsonl", ".jsonl.gz")
@@ -138,6 +138,22 @@ def test_what_is_damaged_on_its_way_is_brought_again(
         (file,) = place_of(url, tmp_path).look(SUFFIXES).files
         assert file.path.read_bytes() == content
         assert not proxy.faults[0].times
+
+
+def test_what_is_taken_away_while_it_is_looked_at_is_passed_over_and_said(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    store = s3.moto()
+    store.use(monkeypatch)
+    for name in ("a.jsonl", "b.jsonl"):
+        s3.change(store, url, name, b"one\n")
+    with proxied(store.endpoint) as proxy:
+        store.use(monkeypatch, proxy.endpoint)
+        proxy.faults.append(Fault("GET", "404", where="a.jsonl"))
+        found = place_of(url, tmp_path).look(SUFFIXES)
+        assert [file.name for file in found.files] == ["b.jsonl"]
+        assert found.passed_over == [("a.jsonl", MOVED)]
+        assert [file.name for file in place_of(url, tmp_path).look(SUFFIXES).files] == ["a.jsonl", "b.jsonl"]
 
 
 def test_what_never_comes_whole_is_refused_and_leaves_nothing(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tradex_ledger.lake.port import Entry
     from tradex_ledger.lake.s3_objects import Objects
 
-TRIES = 3
+MOVED = "taken away, or written again, since it was listed"
 _WHAT = "source"
 _CODES = {
     "lake-bucket": "source-folder-unreadable",
@@ -89,22 +89,22 @@ class S3FilesPlace:
         objects: Objects = _module("s3_objects").Objects(self.url, self.bucket, self.prefix, _WHAT)
         wait_for, together = _module("s3_store").wait_for, _module("s3_store").together
         entries: list[Entry] = wait_for(_all(objects))
-        wanted = [entry for entry in entries if entry.path.lower().endswith(suffixes)]
-        passed = [PassedOver(entry.path, SUFFIX) for entry in entries if not entry.path.lower().endswith(suffixes)]
-        lacking = [entry for entry in wanted if not is_there(self._copy(entry, suffixes), entry.bytes)]
+        wanted = {entry.path: entry for entry in entries if entry.path.lower().endswith(suffixes)}
+        passed = [PassedOver(entry.path, SUFFIX) for entry in entries if entry.path not in wanted]
+        lacking = [entry for entry in wanted.values() if not is_there(self._copy(entry, suffixes), entry.bytes)]
         if lacking:
             total = sum(entry.bytes for entry in lacking)
             slow.doing(f"bring {len(lacking)} new files of {self.url}, {total / 1e6:,.1f} MB")
             try:
                 self.kept.mkdir(mode=0o700, parents=True, exist_ok=True)
                 works = ((0, partial(self._bring, objects, entry, suffixes)) for entry in lacking)
-                gone = {entry.path for entry in wait_for(together(works)) if entry is not None}
+                gone = [entry.path for entry in wait_for(together(works)) if entry is not None]
             except OSError as error:
                 if error.errno is None:  # of the store: it has its own words
                     raise
                 raise translate(error, f"bringing files of {self.url}") from error
-            wanted = [entry for entry in wanted if entry.path not in gone]
-        files = [SourceFile(self._copy(entry, suffixes), entry.path, entry.bytes) for entry in wanted]
+            passed += [PassedOver(wanted.pop(path).path, MOVED) for path in gone]
+        files = [SourceFile(self._copy(entry, suffixes), path, entry.bytes) for path, entry in wanted.items()]
         return Listing(sorted(files, key=lambda file: file.name), sorted(passed))
 
     def _copy(self, entry: Entry, suffixes: Iterable[str]) -> Path:
@@ -135,8 +135,8 @@ async def _whole(objects: Objects, entry: Entry, made: FileIO) -> bool:
     The client takes a body that was changed on its way for a good one. A tag is mostly the MD5 of the bytes; where it
     is none (what was uploaded in parts, or is encrypted), the same bytes have to come twice.
     """
-    seen: set[str] = set()
-    for _ in range(TRIES):
+    seen, tries = set[str](), _module("s3_objects").TRIES
+    for _ in range(tries):
         try:
             came = await objects.copy(entry, made)
         except FileNotFoundError:
@@ -146,7 +146,7 @@ async def _whole(objects: Objects, entry: Entry, made: FileIO) -> bool:
         if came.bytes == entry.bytes:
             seen.add(came.sha256)
     raise _module("s3_errors").S3Fault(
-        f"{entry.path} of the source {objects.name} came otherwise each of {TRIES} times",
+        f"{entry.path} of the source {objects.name} came otherwise each of {tries} times",
         mend="see what lies between this machine and the store, then run the same command again",
     )
 
