@@ -6,17 +6,19 @@ It passes the door to any database: see `select.py`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from tradex_ledger.domain.facts import Facts
-from tradex_ledger.ledger.entry import parse
+from tradex_ledger.ledger.entry import parse, quoted
 from tradex_ledger.ledger.select import Found, Store, Value, read
 
 END = 1 << 62
 """A position behind every other."""
 PAGE = 2000
 """Events at once, of those that may be many."""
+_SPECIAL, _ESCAPED = re.compile(r"([\\%_])"), r"\\\1"
 
 
 class Told(NamedTuple):
@@ -72,16 +74,16 @@ class _Where:
         return store.select(f"{read(name)} {where} {tail}", **self.values)
 
 
-def _says(text: str) -> str:
-    """The pattern of entries that hold a text. They are canonical JSON: a field and its value have one spelling."""
-    for special in "\\%_":
-        text = text.replace(special, f"\\{special}")
-    return f"%{text}%"
+def _says(*texts: str) -> str:
+    """The pattern of entries that hold some texts, one after the other. They are canonical JSON: a field and its value
+    have one spelling."""
+    return f"%{'%'.join(_SPECIAL.sub(_ESCAPED, text) for text in texts)}%"
 
 
 def _by(name: str) -> str:
-    """The pattern of entries by somebody: letters of ASCII in either case, for any others whatever is there."""
-    return _says('"by":"') + "".join(c if c.isascii() and c.isalnum() else "%" for c in name.lower()) + '"%'
+    """The pattern of entries by somebody whose name is written in ASCII, in either case and with any blanks."""
+    first, *rest = (quoted(word)[1:-1] for word in name.lower().split())
+    return _says(f'"by":"{first}', *rest).removesuffix("%") + '"%'
 
 
 def last_position(store: Store, topics: Sequence[str] = (), *, upto: int = END, at: str | None = None) -> int:
@@ -161,7 +163,9 @@ def newest_first(
             named = _says(f'"dataset":"{about.dataset}"')
             where.add("(stream = {} or entry like {} escape '\\')", f"dataset-{about.dataset}", named)
         if about.by:
-            where.add("lower(entry) like {} escape '\\'", _by(about.by))
+            # A letter outside of ASCII may stand for one within it: who asks compares the name that it spells.
+            plain = "lower(entry) like {} escape '\\' or " if about.by.isascii() else ""
+            where.add(f"({plain}{read('wide')})", *([_by(about.by)] if plain else []))
         if lacking:
             where.add("entry not like {} escape '\\'", _says(lacking))
         if about.stream:
