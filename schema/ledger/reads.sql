@@ -20,13 +20,6 @@ select position, stream, version, topic, at, leaf, entry from events
 -- name: first_positions
 select min(position), at from events
 
--- name: wide
--- Not an event, a condition: the entry holds a letter outside of ASCII. SQLite, whose older releases do not count the
--- bytes of a text, passes over what stands behind the two dashes.
-(
-    /*+ entry glob '*[^ -~]*' -- */ octet_length(entry) > length(entry)
-)
-
 -- name: ends
 -- By two indexes, in one statement, since events may be added between two.
 select

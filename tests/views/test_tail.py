@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from tradex_ledger.datasets import statement
 from tradex_ledger.errors import BrokenLedgerError
 from tradex_ledger.keyed import Caches
 from tradex_ledger.ledger import columnar, segments, tail
+from tradex_ledger.ledger import typed as columns
 from tradex_ledger.ledger.entry import canonical
 from tradex_ledger.ledger.merkle import leaf_hash
 from tradex_ledger.ledger.select import Store, open_store
@@ -49,13 +50,14 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def typed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many events were put into what is held, at a time."""
     counts: list[int] = []
-    put = columnar.typed
+    put = columns.typed
 
     def count(connection: duckdb.DuckDBPyConnection, into: str, entries: list[str], condition: str = "true") -> None:
         counts.append(len(entries))
         put(connection, into, entries, condition)
 
     monkeypatch.setattr(tail, "typed", count)
+    monkeypatch.setattr(segments, "PIECES", 1)  # none is full before the segment is
     return counts
 
 
@@ -247,3 +249,95 @@ def test_a_duckdb_that_is_lost_takes_what_it_held_with_it(made: Made):
 def test_without_caches_a_long_ledger_is_not_held(made: Made, typed: list[int]):
     store = replace(made("ws", 216), caches=Caches())
     assert held(store) == alone(store) and typed == []
+
+
+def _again(store: Store, upto: int | None = None) -> list[Any]:
+    """What a process is told that holds nothing yet."""
+    tail._held.table = None
+    return held(store, upto)
+
+
+def _pieces(store: Store) -> list[Path]:
+    folder = store.caches.path("pieces")
+    assert folder is not None
+    return sorted(folder.glob("*"))
+
+
+def test_whoever_comes_next_types_only_what_no_piece_has(made: Made, monkeypatch: pytest.MonkeyPatch):
+    store, typed = made("ws", 191), list[int]()
+    wanted = held(store)
+    firsts = [int(path.name[:12]) for path in _pieces(store)]
+    assert firsts == [129, 137, 145, 153, 161, 169, 177]
+    put = columns.typed
+
+    def count(connection: duckdb.DuckDBPyConnection, into: str, entries: list[str], condition: str = "true") -> None:
+        typed.append(len(entries))
+        put(connection, into, entries, condition)
+
+    for module in (columns, columnar, tail):
+        monkeypatch.setattr(module, "typed", count)
+    assert _again(store) == alone(store) == wanted
+    assert sum(typed) == 2 * (191 - 184), "once in the table that is held, once in that of a connection of its own"
+
+
+def _delete(path: Path) -> None:
+    path.unlink()
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def _swap(path: Path) -> None:
+    path.write_bytes(next(p for p in path.parent.iterdir() if p != path).read_bytes())
+
+
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("harm", [_delete, _cut, _flip, _swap, _folder])
+def test_a_piece_that_is_not_as_it_was_written_is_not_believed(made: Made, harm: Callable[[Path], None]):
+    store = made("ws", 191)
+    wanted = held(store)
+    harm(_pieces(store)[3])
+    assert _again(store) == alone(store) == wanted
+
+
+def test_a_piece_that_goes_while_it_is_read_is_done_without(made: Made, monkeypatch: pytest.MonkeyPatch):
+    store, scan = made("ws", 191), columns.scan
+    wanted = held(store)
+
+    def too_late(files: Iterable[str]) -> str:
+        files = list(files)
+        if "pieces" in files[0]:
+            Path(files[0]).unlink()
+        return scan(files)
+
+    monkeypatch.setattr(columns, "scan", too_late)
+    assert _again(store) == wanted
+    assert alone(store) == wanted
+
+
+def test_pieces_are_those_of_this_past(made: Made):
+    store, _ = made("ws", 191), made("other", 191, other=150)
+    before = held(store)
+    made.put("other", "ws")
+    assert _again(store) == alone(store) != before
+
+
+def test_pieces_go_when_the_segment_is_full_and_none_are_made_of_before(made: Made):
+    store, _ = made("ws", 191), made("longer", 216)
+    held(store)
+    made.put("longer", "ws")
+    assert _again(store) == alone(store)
+    assert [int(path.name[:12]) for path in _pieces(store)] == [193, 201, 209]
+    assert _again(store, 150) == alone(store, 150)
+    assert [int(path.name[:12]) for path in _pieces(store)] == [193, 201, 209]

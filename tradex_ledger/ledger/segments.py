@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +26,12 @@ from tradex_ledger.paths import sql_text
 
 _LABEL = "segment"
 _FOLDER = "segments"
+_PIECES_FOLDER = "pieces"
 EVENTS = 64 * TILE_WIDTH
 """The events of a segment, a power of two: whole tiles, so that few hashes tell what it is bound to."""
+PIECES = 8
+"""Parts of the segment that is not full yet, each a file once it is full: to type an event costs ten times what it does
+to read it typed."""
 KEPT_OF_OTHERS = 2
 _DIGITS = 12
 _GROUP = 2_048
@@ -91,6 +95,7 @@ class Segment:
     last: int
     binding: str
     leaves: bytes
+    folder: str = _FOLDER
 
     def check(self, entries: list[str]) -> None:
         """Raise `BrokenTileError` unless these are the entries that the tree is over."""
@@ -107,7 +112,7 @@ class Segment:
 
     def write(self, connection: duckdb.DuckDBPyConnection, table: str) -> Path | None:
         """Make its file from a table that holds its events; None where that cannot be done: it is only a cache."""
-        if seal(b"", _LABEL) is None or (folder := self.caches.made(_FOLDER)) is None:
+        if seal(b"", _LABEL) is None or (folder := self.caches.made(self.folder)) is None:
             return None
         useless = self._useless(folder)
         # By topic: of a group of rows without a topic that is asked for, DuckDB reads nothing but its bounds.
@@ -141,9 +146,10 @@ class Segments:
 
     def __init__(self, store: Store, recipe: str) -> None:
         self._caches, self._recipe = store.caches, recipe
-        size = store.position() // EVENTS * EVENTS if store.caches.path() is not None else 0
-        self._store, self._size = store, size
-        self._there: dict[int, list[Path]] | None = None
+        self._end = store.position() if store.caches.path() is not None else 0
+        self._size = self._end // EVENTS * EVENTS
+        self.store = store
+        self._there: dict[str, dict[int, list[Path]]] = {}
 
     def firsts(self, first: int, last: int) -> range:
         """The first positions of the segments with events of a range, which begins where a segment does."""
@@ -153,20 +159,42 @@ class Segments:
         """The segment that begins at a position; None where it is not full, or there is no tree over it."""
         if first + EVENTS - 1 > self._size:
             return None
-        leaves = self._store.leaves(first, first + EVENTS - 1)
+        return self._of(first, first + EVENTS - 1, _FOLDER)
+
+    def pieces(self, first: int, last: int) -> Iterator[Segment]:
+        """The parts, one after the other, that lie in a range, which begins where the last, not full segment does."""
+        events = max(EVENTS // PIECES, 1)
+        for begin in range(first, min(last, self._end) - events + 2, events) if first == self._size + 1 else ():
+            if (piece := self._of(begin, begin + events - 1, _PIECES_FOLDER)) is None:
+                return
+            yield piece
+
+    def clean(self) -> None:
+        """Remove the parts of segments that are full."""
+        for first in [first for first in self._listed(_PIECES_FOLDER) if first <= self._size]:
+            for path in self._listed(_PIECES_FOLDER).pop(first):
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+
+    def there(self, segment: Segment) -> list[Path]:
+        """The files that stand where a segment begins; nothing is known of them yet."""
+        return self._listed(segment.folder).get(segment.first, [])
+
+    def _of(self, first: int, last: int, folder: str) -> Segment | None:
+        leaves = self.store.leaves(first, last)
         if leaves is None:
             return None
         binding = hashlib.sha256(leaves + self._recipe.encode()).hexdigest()
-        return Segment(self._caches, first, first + EVENTS - 1, binding, leaves)
+        return Segment(self._caches, first, last, binding, leaves, folder)
 
-    def there(self, first: int) -> list[Path]:
-        """The files that stand for the segment that begins at a position; nothing is known of them yet."""
-        if self._there is None:
-            self._there = {}
-            folder = self._caches.path(_FOLDER)
+    def _listed(self, name: str) -> dict[int, list[Path]]:
+        if name not in self._there:
+            found: dict[int, list[Path]] = {}
+            folder = self._caches.path(name)
             with suppress(OSError):
                 for path in folder.iterdir() if folder else ():
                     number, _, rest = path.name.partition("-")
                     if rest.endswith(".parquet") and len(number) == _DIGITS and number.isdecimal():
-                        self._there.setdefault(int(number), []).append(path)
-        return self._there.get(first, [])
+                        found.setdefault(int(number), []).append(path)
+            self._there[name] = found
+        return self._there[name]

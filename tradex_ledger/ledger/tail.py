@@ -20,10 +20,11 @@ import duckdb
 
 from tradex_ledger.datasets.statement import LASTING, engine
 from tradex_ledger.ledger import segments
-from tradex_ledger.ledger.columnar import rows_of, typed
 from tradex_ledger.ledger.merkle import HASH_SIZE
 from tradex_ledger.ledger.rows import Row
+from tradex_ledger.ledger.segments import Segments
 from tradex_ledger.ledger.select import Store
+from tradex_ledger.ledger.typed import RECIPE, put_pieces, rows_of, typed
 
 _ALL: frozenset[str] = frozenset()
 _numbers = count(1)
@@ -44,6 +45,7 @@ class _Table:
     upto: int
     topics: frozenset[str]
     leaves: bytes = b""
+    is_made: bool = False
     users: int = 0
 
     def is_of(self, store: Store, above: int, leaves: bytes) -> bool:
@@ -87,7 +89,7 @@ class Use:
 
         None where these are not held: they are too many, or older. Raises: `BrokenLedgerError`.
         """
-        if not above < upto < above + segments.EVENTS:
+        if not above < upto < above + segments.EVENTS or store.position() >= above + segments.EVENTS:
             return None
         with _lock:
             _let_go(self.connection)
@@ -162,7 +164,11 @@ def _grown(
             return False
         table.topics = table.topics | topics if topics else _ALL
     if upto > table.upto:
-        if not _put(connection, table, rows_of(store, table.upto + 1, upto, tuple(table.topics)), leaves):
+        begin = table.upto + 1
+        if not table.is_made and not table.topics:
+            begin = put_pieces(connection, Segments(store, RECIPE), table.name, begin, upto)
+            table.is_made = begin > table.upto + 1
+        if begin <= upto and not _put(connection, table, rows_of(store, begin, upto, tuple(table.topics)), leaves):
             return False
         table.upto, table.leaves = upto, _digest(leaves)
     return True
@@ -177,7 +183,8 @@ def _put(connection: duckdb.DuckDBPyConnection, table: _Table, rows: Iterable[Ro
             return False
         entries.append(row[-1])
     # The first with the table itself: to plan it costs most.
-    typed(connection, f"insert into {table.name}" if table.leaves else f"create table {table.name} as", entries)
+    typed(connection, f"insert into {table.name}" if table.is_made else f"create table {table.name} as", entries)
+    table.is_made = True
     return True
 
 

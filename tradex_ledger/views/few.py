@@ -13,9 +13,10 @@ from datetime import date
 import duckdb
 
 from tradex_ledger.ledger.ask import at_positions
-from tradex_ledger.ledger.columnar import WITH_DATA, typed
+from tradex_ledger.ledger.columnar import WITH_DATA
 from tradex_ledger.ledger.rows import check_some
 from tradex_ledger.ledger.select import read
+from tradex_ledger.ledger.typed import typed
 from tradex_ledger.paths import sql_text
 from tradex_ledger.views import projected
 from tradex_ledger.views.parts import BUILT

@@ -23,7 +23,7 @@ import duckdb
 
 from tradex_ledger import lifecycle
 from tradex_ledger.keyed import seal
-from tradex_ledger.ledger import columnar, segments
+from tradex_ledger.ledger import segments, typed
 from tradex_ledger.ledger.segments import QUICK, is_as_written, written
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.views import projected
@@ -175,7 +175,7 @@ class Generations:
 def recipe() -> str:
     """A digest (hex) of all that kept rows follow from but the events."""
     read = sorted(projected.closure(projected.all_kept()))
-    texts = [_CODE, columnar.RECIPE, lifecycle.as_values(), *(projected.sql(name) for name in read)]
+    texts = [_CODE, typed.RECIPE, lifecycle.as_values(), *(projected.sql(name) for name in read)]
     return hashlib.sha256("\0".join(texts).encode()).hexdigest()
 
 
