@@ -21,8 +21,8 @@ PAGE = 2000
 _WIDE = """(
     /*+ entry glob '*[^ -~]*' -- */ octet_length(entry) > length(entry)
 )"""
-"""An entry has a letter outside of ASCII. SQLite, whose older releases do not count the bytes of a text, passes over what
-stands behind the dashes."""
+"""An entry has a letter outside of ASCII. SQLite, whose older releases do not count the bytes of a text, passes over
+what stands behind the dashes."""
 _SPECIAL, _ESCAPED = re.compile(r"([\\%_])"), r"\\\1"
 
 
