@@ -16,7 +16,7 @@ from tradex_ledger.ledger import segments
 from tradex_ledger.ledger.rows import check_some
 from tradex_ledger.ledger.segments import Segments
 from tradex_ledger.ledger.select import Store, read
-from tradex_ledger.ledger.typed import RECIPE, entries_of, file_of, put_pieces, scan, typed
+from tradex_ledger.ledger.typed import RECIPE, among, entries_of, file_of, put_pieces, scan, typed
 from tradex_ledger.paths import sql_text
 
 _NONE: Mapping[str, int] = {}
@@ -165,8 +165,8 @@ class Events:
         if files:
             self.files += files
             self._scans.append(f"from {scan(files)} where position between {first} and {last} and {condition}")
-        if self._segments is not None and not topics and not self._has_table:
-            behind = put_pieces(self.connection, self._segments, "ledger_events", there, last, condition)
+        if self._segments is not None and not self._has_table:
+            behind = put_pieces(self.connection, self._segments, "ledger_events", there, last, topics)
             self._has_table, there = behind > there, behind
         for start in range(there, last + 1, segments.EVENTS):
             entries = entries_of(self._store, start, min(start + segments.EVENTS - 1, last), topics)
@@ -191,8 +191,3 @@ class Events:
     def _show(self) -> None:
         parts = (" union all by name " if self.large else " union all ").join([*self._scans, "from ledger_events"])
         self.connection.execute(f"create or replace view events as select {WITH_DATA} from ({parts})")
-
-
-def among(column: str, values: Iterable[str]) -> str:
-    """The condition that a column has one of some values."""
-    return f"{column} in ({', '.join(sql_text(value) for value in values) or 'null'})"

@@ -165,8 +165,8 @@ def _grown(
         table.topics = table.topics | topics if topics else _ALL
     if upto > table.upto:
         begin = table.upto + 1
-        if not table.is_made and not table.topics:
-            begin = put_pieces(connection, Segments(store, RECIPE), table.name, begin, upto)
+        if not table.is_made:
+            begin = put_pieces(connection, Segments(store, RECIPE), table.name, begin, upto, table.topics)
             table.is_made = begin > table.upto + 1
         if begin <= upto and not _put(connection, table, rows_of(store, begin, upto, tuple(table.topics)), leaves):
             return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 
 import duckdb
@@ -12,7 +12,7 @@ from tradex_ledger.ledger.entry import NotCanonicalError, parse
 from tradex_ledger.ledger.rows import BrokenRowError, Row, check_range, check_some, position_in
 from tradex_ledger.ledger.segments import Segment, Segments
 from tradex_ledger.ledger.select import Store, read
-from tradex_ledger.paths import file_list
+from tradex_ledger.paths import file_list, sql_text
 
 FILES = '[{"path":"VARCHAR","bytes":"BIGINT","rows":"BIGINT","sha256":"VARCHAR"}]'
 """The shape of the files that an event names, for `from_json`."""
@@ -55,6 +55,11 @@ from (select entry, from_json(entry, '{_SHAPE}') as fact from (select unnest(?::
 RECIPE = f"{_TYPED}by topic"
 
 
+def among(column: str, values: Iterable[str]) -> str:
+    """The condition that a column has one of some values."""
+    return f"{column} in ({', '.join(sql_text(value) for value in values) or 'null'})"
+
+
 def scan(files: Iterable[str]) -> str:
     """The rows of some Parquet files of ours, in SQL."""
     return f"read_parquet({file_list(files)}, hive_partitioning = false)"
@@ -79,14 +84,20 @@ def _unreadable(entries: list[str]) -> str:
 
 
 def put_pieces(
-    connection: duckdb.DuckDBPyConnection, found: Segments, table: str, first: int, last: int, condition: str = "true"
+    connection: duckdb.DuckDBPyConnection,
+    found: Segments,
+    table: str,
+    first: int,
+    last: int,
+    topics: Collection[str] = (),
 ) -> int:
-    """Make a table of the events of a range that are kept as parts of a segment, those of which a condition holds.
+    """Make a table of the events of a range, of some topics (none: of all), that are kept as parts of a segment.
 
-    Returns the position behind them; `first` where there are none, and no table then.
+    Returns the position behind them; `first`, and no table, where there are none, or the ledger's index by topic finds
+    the few that are asked for with less to read.
     """
     files, behind = [], first
-    for piece in found.pieces(first, last):
+    for piece in found.pieces(first, last) if not topics or _are_many(found.store, first, last, topics) else ():
         path = file_of(connection, found, piece)
         if path is None:
             break
@@ -94,9 +105,16 @@ def put_pieces(
         behind = piece.last + 1
     with suppress(duckdb.IOException):  # one was taken away meanwhile
         if files:
+            condition = among("topic", topics) if topics else "true"
             connection.execute(f"create table {table} as from {scan(files)} where {condition}")
             return behind
     return first
+
+
+def _are_many(store: Store, first: int, last: int, topics: Collection[str]) -> bool:
+    """Whether every eighth event of a range, or more, is of the topics."""
+    ((count,),) = store.select(read("range_counted"), topics=tuple(topics), first=first, last=last)
+    return int(count) * 8 > last - first
 
 
 def file_of(connection: duckdb.DuckDBPyConnection, found: Segments, segment: Segment) -> str | None:

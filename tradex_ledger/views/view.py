@@ -14,11 +14,11 @@ import duckdb
 
 from tradex_ledger import lifecycle
 from tradex_ledger.ledger import segments
-from tradex_ledger.ledger.columnar import WITH_DATA, Events, among
+from tradex_ledger.ledger.columnar import WITH_DATA, Events
 from tradex_ledger.ledger.rows import check_some
 from tradex_ledger.ledger.select import Store, read
 from tradex_ledger.ledger.tail import Use
-from tradex_ledger.ledger.typed import scan, typed
+from tradex_ledger.ledger.typed import among, scan, typed
 from tradex_ledger.views import projected
 from tradex_ledger.views.kept import COUNTS, NOTHING, Generation
 from tradex_ledger.views.lane import Lane, within

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tradex_ledger.datasets.statement import on_all_cores
-from tradex_ledger.ledger.columnar import among
-from tradex_ledger.ledger.typed import FILES
+from tradex_ledger.ledger.typed import FILES, among
 from tradex_ledger.views import projected
 from tradex_ledger.views.parts import BUILT
 from tradex_ledger.views.projected import LIFECYCLE
