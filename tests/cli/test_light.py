@@ -109,8 +109,9 @@ def test_no_command_that_only_reads_loads_what_only_saves(workspace: tuple[Path,
     )
 
 
-def test_where_things_stand_is_told_without_pyarrow(workspace: tuple[Path, str]):
-    run_all([("-C", str(workspace[0]), "status")], heavy=(*HEAVY, "pyarrow"))
+def test_where_things_stand_is_told_without_pyarrow_mirrors_and_what_decides(workspace: tuple[Path, str]):
+    calls = [("-C", str(workspace[0]), *words) for words in (("status",), ("query", "select 1"), ("metrics",))]
+    run_all(calls, heavy=(*HEAVY, "pyarrow", "tradex_ledger.mirrors.open", "tradex_ledger.domain.backfill"))
 
 
 def test_neither_help_nor_wrong_use_loads_it():

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from tradex_ledger.attempts import failed, noted
 from tradex_ledger.audit.documents.mirrors import MirrorDocument, SyncedDocument, TriedDocument
 from tradex_ledger.errors import EnvironmentFault, TradexError
-from tradex_ledger.mirrors.open import named
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -35,6 +34,7 @@ class Mirrors:
         """Take in what is new since the position that each holds. Raises: `NoSuchMirrorError`, and what
         `mirrors.keep.sync` raises."""
         from tradex_ledger.mirrors.keep import Known, sync
+        from tradex_ledger.mirrors.open import named
 
         core, known, done = self.core, Known(), list[SyncedDocument]()
         for one in named(core.settings, name):
@@ -45,6 +45,7 @@ class Mirrors:
     def rebuild(self, name: str | None = None) -> list[SyncedDocument]:
         """Make them anew, from zero. Raises what `sync` raises."""
         from tradex_ledger.mirrors.keep import Known, rebuild
+        from tradex_ledger.mirrors.open import named
 
         core, known, done = self.core, Known(), list[SyncedDocument]()
         for one in named(core.settings, name):
