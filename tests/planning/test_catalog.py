@@ -139,9 +139,7 @@ def test_the_digests_of_many_days_are_those_of_each_written_out() -> None:
         for day in span(990, 1040)
         if day % 7
     }
-    there = Versions()
-    for day, row in rows.items():
-        there[day] = row
+    there = Versions({day: stored(day, row) for day, row in rows.items()})
     catalog = Catalog(1, {"bronze": there})
     days = [Day(day) for day in (1030, 995, 1000, 1001, 1002, 2000)]
     read = {day: [d for d in span(day - 2, day) if d in rows and rows[d].files] for day in days}
@@ -153,14 +151,19 @@ def test_the_digests_of_many_days_are_those_of_each_written_out() -> None:
     assert catalog.input_digests(definition, 3, []) == {}
 
 
+def stored(day: Day, row: versions.Row) -> versions.Stored:
+    """A row with what stands in front of it."""
+    return versions.Stored(("bronze", True, None, day, *row))
+
+
 def json_of(day: Day) -> str:
     """A file of a day, as DuckDB has it."""
     return json.dumps([{"path": f"{day}.parquet", "bytes": 1, "rows": 1, "sha256": f"{day:064}"}])
 
 
 def test_a_version_is_made_of_its_row_once_for_all_copies_of_a_catalog() -> None:
-    there, day = Versions(), Day(1001)
-    there[day] = versions.Row(None, json_of(day), 1, 1, None, "run-1")
+    day = Day(1001)
+    there = Versions({day: stored(day, versions.Row(None, json_of(day), 1, 1, None, "run-1"))})
     catalog = Catalog(1, {"bronze": there})
     assert catalog.copy().get("bronze", day) is catalog.copy().get("bronze", day) is not None
     assert catalog.sizes("bronze") == {day: (1, 1)}

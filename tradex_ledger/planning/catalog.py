@@ -20,7 +20,7 @@ from tradex_ledger.ledger.event import event_of
 from tradex_ledger.ledger.rows import check_row
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.planning.readers import readers_of
-from tradex_ledger.planning.versions import SELECTED, Row, Size, Versions
+from tradex_ledger.planning.versions import AHEAD, DAY, SELECTED, Row, Size, Stored, Versions
 from tradex_ledger.sources.source import Again
 from tradex_ledger.views import AsOf, add_history, add_projections, projected, shared_views
 
@@ -222,7 +222,7 @@ class Catalogs:
         with self._views(position) as connection:
             add_projections(connection, _ASKED)
             found = connection.execute(
-                f"select dataset, layer, component, partition, {SELECTED} from partitions"
+                f"select dataset, layer = 'bronze', component, {DAY}, {SELECTED} from partitions"
             ).fetchall()
             readers = readers_of(connection)
             old = connection.execute("select dataset, path from old_files").fetchall()
@@ -231,18 +231,18 @@ class Catalogs:
         catalog.old = {path: again for name, path in old if (again := readers[name].again) is not None}
         catalog.side = frozenset(name for name, is_side, _ in sides if is_side)
         catalog.returned = frozenset(name for name, _, was_restored in sides if was_restored)
-        current: dict[str, Versions] = {}
+        current: dict[str, dict[Day, Stored]] = {}
         with all_stays():
-            for name, layer, component, day, *stored in found:
-                row = Row._make(stored)
+            for row in found:
+                name, is_bronze, component, day, version = row[: AHEAD + 1]
                 if name not in versions:
                     continue
-                if layer != "bronze" and row.logic_version != versions[name]:
-                    catalog.outdated.setdefault(name, set()).add(day_of(day))
+                if not is_bronze and version != versions[name]:
+                    catalog.outdated.setdefault(name, set()).add(day)
                     if component is not None:
                         continue
-                current.setdefault(name, Versions())[day_of(day)] = row
-        catalog.current.update(current)
+                current.setdefault(name, {})[day] = Stored(row)
+        catalog.current.update((name, Versions(days)) for name, days in current.items())
         for name, days in catalog.outdated.items():
             days -= {d for d, v in catalog.current.get(name, {}).items() if v.logic_version == versions[name]}
         if has_topic(self.store, "dataset.files_lost", upto=position):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
@@ -17,6 +17,10 @@ from tradex_ledger.domain.partition import PartitionVersion
 
 SELECTED = "logic_version, files::json::varchar as files, rows, bytes, inputs, run_id"
 """What a `Row` is made of, in SQL."""
+DAY = "partition - date '0001-01-01' + 1"
+"""The ordinal of a partition's day, in SQL: a date for each of tens of thousands of rows takes longer."""
+AHEAD = 4
+"""Columns in front of `SELECTED` in a row that a catalog is made of: dataset, whether it is Bronze, component, day."""
 
 
 Size: TypeAlias = tuple[int, int]
@@ -39,18 +43,24 @@ class Row(NamedTuple):
         return PartitionVersion(self.logic_version, files, self.rows, self.bytes, self.inputs, self.run_id)
 
 
-class _Stored:
-    """A row, and the version that was made of it: once for all copies of a catalog."""
+class Stored:
+    """A row as DuckDB has it, `AHEAD` columns in front, and the version that was made of it: once for all copies of a
+    catalog."""
 
-    __slots__ = ("_made", "row")
+    __slots__ = ("_found", "_made")
 
-    def __init__(self, row: Row) -> None:
-        self.row = row
+    def __init__(self, found: tuple[Any, ...]) -> None:
+        self._found = found
         self._made: PartitionVersion | None = None
 
+    def row(self) -> Row:
+        """The row."""
+        return Row._make(self._found[AHEAD:])
+
     def version(self) -> PartitionVersion:
+        """The version."""
         if self._made is None:
-            self._made = self.row.version()
+            self._made = self.row().version()
         return self._made
 
 
@@ -59,22 +69,20 @@ class Versions(MutableMapping[Day, PartitionVersion]):
 
     __slots__ = ("_known",)
 
-    def __init__(self, known: Mapping[Day, PartitionVersion] = MappingProxyType({})) -> None:
-        self._known: dict[Day, PartitionVersion | _Stored] = dict(
-            known._known if isinstance(known, Versions) else known
-        )
+    def __init__(self, known: Mapping[Day, PartitionVersion | Stored] = MappingProxyType({})) -> None:
+        self._known: dict[Day, PartitionVersion | Stored] = dict(known._known if isinstance(known, Versions) else known)
 
     def sizes(self) -> dict[Day, Size]:
         """The rows and bytes of each version."""
-        rows = ((day, known.row if isinstance(known, _Stored) else known) for day, known in self._known.items())
+        rows = ((day, known.row() if isinstance(known, Stored) else known) for day, known in self._known.items())
         return {day: (row.rows, row.bytes) for day, row in rows}
 
     def __getitem__(self, day: Day) -> PartitionVersion:
         found = self._known[day]
-        return found.version() if isinstance(found, _Stored) else found
+        return found.version() if isinstance(found, Stored) else found
 
-    def __setitem__(self, day: Day, version: PartitionVersion | Row) -> None:
-        self._known[day] = _Stored(version) if isinstance(version, Row) else version
+    def __setitem__(self, day: Day, version: PartitionVersion) -> None:
+        self._known[day] = version
 
     def __delitem__(self, day: Day) -> None:
         del self._known[day]
