@@ -13,6 +13,7 @@ and its bytes. A file that is not as it was written, of another ledger or of oth
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +23,7 @@ from pathlib import Path
 import duckdb
 
 from tradex_ledger import lifecycle
+from tradex_ledger.datasets.statement import opened_beside
 from tradex_ledger.keyed import seal
 from tradex_ledger.ledger import segments, typed
 from tradex_ledger.ledger.segments import QUICK, is_as_written, written
@@ -110,21 +112,31 @@ class Generations:
         folder = self._store.caches.made(_FOLDER)
         if folder is None or binding is None:
             return None
-        files: dict[str, Path] = {}
-        for name in projected.all_kept():
-            known = self._files().get(position, {}).get(name, [])
-            how = projected.kept(name)
-            assert how is not None
-            # What is a view over events or runs, or a table, is in order.
-            order = f" order by {how.order}" if how.by is projected.By.OVER else ""
-            rows = f'from "{name}"{order}'
-            path = written(connection, rows, folder, _name(position, binding, name), _LABEL, QUICK)
-            if path is None:
-                return None
-            for useless in _useless(known, _name(position, binding, name), path):
-                _remove(useless)
-            files[name] = path
+        from concurrent.futures import ThreadPoolExecutor  # who only reads does not wait for it
+
+        there, files = self._files().get(position, {}), dict[str, Path]()
+        names = iter(projected.all_kept())
+
+        def lay(connection: duckdb.DuckDBPyConnection) -> None:
+            """Write one after the other, those that the other thread has not taken; none more where one cannot be."""
+            for name in names:
+                path = _laid(connection, folder, _name(position, binding, name), name, there.get(name, []))
+                if path is None:
+                    deque(names, 0)
+                else:
+                    files[name] = path
+
+        # Two at a time: most of them are small, and one is written by one thread.
+        with opened_beside(connection) as second, ThreadPoolExecutor(1) as beside:
+            try:
+                other = beside.submit(lay, second)
+                lay(connection)
+                other.result()
+            finally:
+                deque(names, 0)  # Ctrl-C: the other begins no other
         self._there = None
+        if files.keys() != set(projected.all_kept()):
+            return None
         self._clean(position)
         return Generation(position, files, binding)
 
@@ -185,6 +197,21 @@ def _stays(number: int, newest: int) -> bool:
     So who asks as of a position that is some segments old works out less than half as many.
     """
     return number % min(SPARSE, 1 << max((newest - number).bit_length() - 2, 0)) == 0
+
+
+def _laid(
+    connection: duckdb.DuckDBPyConnection, folder: Path, prefix: str, name: str, known: list[Path]
+) -> Path | None:
+    """Write a projection to a file, and remove those that it takes the place of; None where that cannot be done."""
+    how = projected.kept(name)
+    assert how is not None
+    # What is a view over events or runs, or a table, is in order.
+    order = f" order by {how.order}" if how.by is projected.By.OVER else ""
+    path = written(connection, f'from "{name}"{order}', folder, prefix, _LABEL, QUICK)
+    if path is not None:
+        for useless in _useless(known, prefix, path):
+            _remove(useless)
+    return path
 
 
 def _useless(known: list[Path], prefix: str, fresh: Path) -> list[Path]:
