@@ -44,6 +44,16 @@ def test_all_pages_answer(week: Visit):
         assert not re.search(r"\son\w+=", page), path
 
 
+def test_a_person_is_found_by_each_spelling_of_the_name(week: Visit):
+    for path in ("/runs", "/log"):
+        others, *same = (
+            re.findall(r'href="(/(?:runs|log)/[^"?]+)', week.text(f"{path}?by={name}"))
+            for name in ("nobody", "ana", "ANA", "%EF%BC%A1na", "a%E2%80%8Bna")
+        )
+        assert same[0] != others, path
+        assert same == same[:1] * len(same), path
+
+
 def test_what_is_not_there_is_told_with_what_to_do(week: Visit):
     for path in ("/nothing", "/runs/bf-zzzzzzzz", "/datasets/no_such", "/tables/no_such", "/tables/runs.xml",
                  "/log/99999", "/datasets/gold_signals/2024-99-99", "/datasets/gold_signals?left=x&right=1",

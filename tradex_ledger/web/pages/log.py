@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from tradex_ledger.audit.log import Line, Log, UnknownTopicError, story
 from tradex_ledger.domain.base import EVENTS
+from tradex_ledger.domain.person import person
 from tradex_ledger.ledger.ask import Told, at_positions, newest_first
 from tradex_ledger.ledger.entry import Entry
 from tradex_ledger.ledger.merkle import leaf_hash
@@ -72,7 +73,7 @@ def _page(site: Site, at: At, by: str | None, topic: str | None, upto: int) -> F
     entries, looked, last = list[Entry](), 0, 0
     for told in newest_first(site.store, (topic,) if topic else (), before=upto + 1, page=PAGE + 1):
         entry, looked, last = entry_of(site.store.ledger, told), looked + 1, told.position
-        if by is None or entry.by == by:
+        if by is None or person(entry.by) == person(by):
             entries.append(entry)
         if len(entries) == PAGE or looked == LOOKED_AT:
             break
