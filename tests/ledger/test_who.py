@@ -1,4 +1,4 @@
-"""Whose an event is: by whatever spelling of a name it is asked for, and whichever database answers."""
+"""Whose an event is, by whatever spelling it is asked for, and what it names; whichever database answers."""
 
 from __future__ import annotations
 
@@ -61,3 +61,32 @@ def test_no_spelling_of_a_name_is_left_out(engine: Engine, url: str, states: lis
     assert found >= {name for name in NAMES if person(name) == person(asked)}
     others = {name for name in found if name.isascii() and person(name) != person(asked)}
     assert others <= ({"maria luz 2"} if person(asked) == "maria luz" else set()), "who is read needs not be compared"
+
+
+RUN = "bf-1m8j7ecb09wvw"
+NAMING = (
+    {"run": RUN},
+    {"earlier_run": RUN, "dataset": "gold"},
+    {"allow_overlap": ["bf-1m8j7e9pdfxpz", RUN], "dataset": "gold"},
+    {"files": [{"run": RUN}], "reason": "gold"},
+    {"datasets": ["bronze", "gold"], "reason": "reverted since gold was wrong"},
+    {"datasets": ["gold"], "reason": 'said "datasets":["silver"],"reason":"'},
+    {"datasets": ["goldish"], "reason": f'of "gold" and "{RUN}"'},
+    {"datasets": [{"dataset": "gold", "rows": 1}]},
+    {"datasets": [{"dataset": "silver", "rows": 1}], "reason": "gold"},
+)
+
+
+def test_what_names_a_run_or_a_dataset_in_whatever_place_is_found(engine: Engine, url: str):
+    recorder = Recorder(engine, lambda: START)
+    states = [canonical({"by": "ana", "data": data, "v": 1}) for data in NAMING]
+    recorder.insert_events([StoredEvent("x", n, "backfill.requested", state) for n, state in enumerate(states, 1)])
+    store = open_store(url)
+
+    def found(about: About) -> list[int]:
+        return sorted(told.position for told in newest_first(store, about=about))
+
+    assert found(About(stream=RUN)) == [1, 2, 3, 4]
+    assert found(About(dataset="gold")) == [2, 3, 5, 6, 8]
+    assert found(About(dataset="silver")) == [9]
+    assert found(About(dataset="reason")) == found(About(dataset="stream")) == []

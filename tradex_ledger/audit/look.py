@@ -12,6 +12,7 @@ from tradex_ledger.audit.reader import Reader
 from tradex_ledger.config import Config, open_config
 from tradex_ledger.lake.open import open_lake
 from tradex_ledger.lake.port import Lake
+from tradex_ledger.ledger.ask import END
 from tradex_ledger.ledger.select import Store, open_store
 from tradex_ledger.views import Asked, AsOf, is_past, resolve
 
@@ -134,7 +135,7 @@ class Look:
         from tradex_ledger.relations.runs import RUNS
 
         where = "(run_kind = ? or ? is null) and (status = ? or ? is null) order by position desc"
-        tail = "" if limit is None else f" limit {limit:d}"
+        tail = "" if limit is None else f" limit {min(limit, END):d}"
         found = Reader(self.store, as_of).read(RUNS, where + tail, kind, kind, status, status)
         return [Listed(run.run_id, run) for run in found]
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from tradex_ledger.domain.facts import Facts
 from tradex_ledger.ledger.entry import parse, quoted
+from tradex_ledger.ledger.named import RUNS
 from tradex_ledger.ledger.select import Found, Store, Value, read
 
 END = 1 << 62
@@ -44,8 +45,8 @@ class Told(NamedTuple):
 
 
 class About(NamedTuple):
-    """What events are about, and whose they are: of a stream, or naming it as their run; of the stream of a dataset, or
-    naming it; by somebody who may be meant by a name, whose spelling is to be compared yet."""
+    """What events are about, and whose they are: of a stream, or naming that run; of the stream of a dataset, or naming
+    it; by somebody who may be meant by a name, whose spelling is to be compared yet."""
 
     stream: str = ""
     dataset: str = ""
@@ -158,6 +159,7 @@ def newest_first(
     """The events of the topics (none: of all) before a position and after another, page by page: who has found what he
     wants, stops. `lacking`: without that text in their entry.
     """
+    page = min(page, PAGE)  # who asks for more than there can be asks for all: no database counts so far
     while True:
         where = _Where()
         where.among("topic", topics)
@@ -166,7 +168,9 @@ def newest_first(
             where.add("position > {}", after)
         if about.dataset:
             named = _says(f'"dataset":"{about.dataset}"')
-            where.add("(stream = {} or entry like {} escape '\\')", f"dataset-{about.dataset}", named)
+            listed = _says('"datasets":[', f'"{about.dataset}"', '],"reason":"')  # a reversal names all it touched
+            either = "(stream = {} or entry like {} escape '\\' or entry like {} escape '\\')"
+            where.add(either, f"dataset-{about.dataset}", named, listed)
         if about.by:
             # A letter outside of ASCII may stand for one within it: who asks compares the name that it spells.
             plain = "lower(entry) like {} escape '\\' or " if about.by.isascii() else ""
@@ -174,7 +178,9 @@ def newest_first(
         if lacking:
             where.add("entry not like {} escape '\\'", _says(lacking))
         if about.stream:
-            where.add("(stream = {} or entry like {} escape '\\')", about.stream, _says(f'"run":"{about.stream}"'))
+            # A run's id is a text like no other: whatever says it names that run (as overlapped, as the earlier one).
+            named = _says(f'"{about.stream}"' if about.stream.startswith(RUNS) else f'"run":"{about.stream}"')
+            where.add("(stream = {} or entry like {} escape '\\')", about.stream, named)
         found = _told(where.select(store, "events", f"order by position desc limit {page}"))
         yield from found
         if len(found) < page:
