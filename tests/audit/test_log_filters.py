@@ -133,3 +133,31 @@ def test_days_as_people_say_them_are_moments(monkeypatch: pytest.MonkeyPatch):
         assert kind.convert("-7d", None, None) == str(today - timedelta(days=7))
         assert kind.convert("2024-02", None, None) == ("2024-02-29" if is_last else "2024-02-01")
         assert [kind.convert(text, None, None) for text in ("12", "bf-1^", "x")] == ["12", "bf-1^", "x"]
+
+
+def test_a_limit_that_no_database_counts_to_is_all(told: Any, folder: Path, capsys: pytest.CaptureFixture[str]):
+    beyond = str(10**22)
+    assert told("--limit", beyond) == told()
+    assert run(["-C", str(folder), "backfill", "list", "--limit", beyond]) == 0
+    assert "bf-" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["", " ", "\u200b"])
+def test_of_a_name_that_nobody_sees_nothing_is_told(folder: Path, name: str, capsys: pytest.CaptureFixture[str]):
+    assert run(["-C", str(folder), "audit", "log", "--by", name]) == 2
+    said = capsys.readouterr()
+    assert not said.out
+    assert "nothing of it can be seen" in said.err
+
+
+def test_from_the_first_day_of_all_on_everything_is_told(told: Any):
+    everything = told()
+    assert told("--since", "0001-01-01") == everything
+    assert told("--since", "0001-01-01T00:00:00.000001Z") == everything
+
+
+@pytest.mark.parametrize("said", ["2024-W10", "2024W10", "2024W106"])
+@pytest.mark.parametrize("end", ["--since", "--until", "--as-of"])
+def test_a_week_is_no_moment(folder: Path, said: str, end: str, capsys: pytest.CaptureFixture[str]):
+    assert run(["-C", str(folder), "audit", "log", end, said]) == 2
+    assert "a day (--as-of 2026-01-10)" in capsys.readouterr().err

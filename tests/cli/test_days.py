@@ -39,7 +39,22 @@ def test_a_day_is_what_people_say(said: str, first: str, last: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["", "2024-13", "2024-2", "-d", "7d", "+7d", "-99999d", "-1.5d", "0000-01", "Yesterday", "٢٠٢٤-٠٢"]
+    "said",
+    [
+        "",
+        "2024-13",
+        "2024-2",
+        "2024-W10",
+        "2024W10",
+        "-d",
+        "7d",
+        "+7d",
+        "-99999d",
+        "-1.5d",
+        "0000-01",
+        "Yesterday",
+        "٢٠٢٤-٠٢",
+    ],
 )
 def test_what_is_no_day_is_refused(said: str) -> None:
     with pytest.raises(UsageError, match="is not a day"):

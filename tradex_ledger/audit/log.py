@@ -13,7 +13,7 @@ from tradex_ledger.datasets.definition import UnknownDatasetError
 from tradex_ledger.domain.base import EVENTS
 from tradex_ledger.domain.day import last_before
 from tradex_ledger.domain.facts import facts_of
-from tradex_ledger.domain.person import person
+from tradex_ledger.domain.person import person, sought
 from tradex_ledger.errors import UsageError
 from tradex_ledger.ledger.application import Ledger
 from tradex_ledger.ledger.ask import PAGE, About, events_of, has_stream, newest, newest_first
@@ -81,7 +81,7 @@ class Line(NamedTuple):
 
 
 class LogOptions(TypedDict, total=False):
-    """Which events are meant: of a stream or naming it as their run, of topics, of a run (by a beginning of its id) or
+    """Which events are meant: of a stream or naming that run, of topics, of a run (by a beginning of its id) or
     a dataset and naming it, by a person; from `since` until `until`, both included, as `views.between` has it."""
 
     stream: str | None
@@ -108,7 +108,7 @@ def log(ledger: Ledger, *, limit: int | None = None, as_of: Asked = None, **want
     if (run := wanted.get("run")) is not None:
         run = ledger.find_run(run)
         first = max(first, begun(store, run))
-    who = person(wanted.get("by") or "")
+    who = sought(wanted.get("by"))
     about = About(run or wanted.get("stream") or "", _known(store, wanted.get("dataset")), who)
     page = PAGE if limit is None or who else limit
     before = min(position.position, last) + 1

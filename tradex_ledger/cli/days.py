@@ -13,6 +13,7 @@ from tradex_ledger.errors import UsageError
 
 _AGO = re.compile(r"-([0-9]{1,5})d")
 _MONTH = re.compile(r"([0-9]{4})-([0-9]{2})")
+_WEEK = re.compile(r"[0-9]{4}-?W[0-9]{2}")
 _WORDS = {"today": 0, "yesterday": 1}
 
 
@@ -26,6 +27,8 @@ def day_said(text: str, now: Callable[[], datetime], *, is_last: bool) -> date:
         if found := _MONTH.fullmatch(text):
             first = date(int(found[1]), int(found[2]), 1)
             return (first + timedelta(days=31)).replace(day=1) - timedelta(days=1) if is_last else first
+        if _WEEK.fullmatch(text):
+            raise ValueError(text)  # Python makes its Monday of it
         return date.fromisoformat(text)
     except (ValueError, OverflowError):
         raise UsageError(

@@ -38,6 +38,16 @@ def person(name: str) -> str:
     return " ".join(seen.split())
 
 
+def sought(name: str | None) -> str:
+    """A name that somebody looks for, as it is compared; nothing where none is given.
+
+    Raises: `UsageError` where nothing of it is seen: everybody's deeds would be shown as those of nobody.
+    """
+    if name is not None and not person(name):
+        raise UsageError(f"{name!a} is no name of a person: nothing of it can be seen", mend="say whose: --by maria")
+    return person(name or "")
+
+
 def check_actor(name: str) -> str:
     """Return the name, without what surrounds it.
 

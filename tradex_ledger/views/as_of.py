@@ -17,6 +17,7 @@ from tradex_ledger.ledger.select import Store
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?", re.DOTALL).fullmatch
 _DIGITS = 18  # of a position: no ledger has more, and Python makes no number of thousands
+_FIRST = datetime.min.replace(tzinfo=UTC)
 _BEFORE = "^"
 """Behind a run: as of before it."""
 
@@ -83,8 +84,10 @@ def _since(store: Store, said: str) -> int:
         return int(said) if len(said) <= _DIGITS else END
     if said.startswith(RUNS):
         return begun(store, find_run(store, said.removesuffix(_BEFORE)))
-    moment = _moment(said, is_last=False) - timedelta(microseconds=1)
-    return last_position(store, at=format_time(moment)) + 1
+    moment = _moment(said, is_last=False)
+    if moment == _FIRST:
+        return 1  # there is no time before it
+    return last_position(store, at=format_time(moment - timedelta(microseconds=1))) + 1
 
 
 def begun(store: Store, run_id: str) -> int:
@@ -123,6 +126,8 @@ def _time(value: str) -> str:
 def _moment(value: str, *, is_last: bool) -> datetime:
     """A moment that was said, in UTC; of a day the last one, or the first."""
     try:
+        if len(value) < len("2026-01-10"):
+            raise ValueError(value)  # a week, or a day in another form: Python makes the first moment of it
         moment = datetime.fromisoformat(value)
         if len(value) == len("2026-01-10") and is_last:
             moment = moment.replace(hour=23, minute=59, second=59, microsecond=999_999)
