@@ -107,6 +107,43 @@ def test_a_guard_that_was_rewritten_in_the_schema_itself_is_named(ws: Path):
     assert "the table events is another" in details
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("'the ledger is", "'the--') WHERE 0; SELECT ('\n ledger is"),
+        ("'the ledger is", "'the  ledger is"),
+    ],
+)
+def test_a_guard_with_a_comment_within_its_text_is_named(ws: Path, other: tuple[str, str]):
+    with planted.database(ws) as connection:
+        name = "select sql from sqlite_master where name = 'events_no_delete'"
+        sql = connection.execute(name).fetchone()[0].replace(*other)
+        connection.execute("drop trigger events_no_delete")
+        connection.execute(sql)
+    details = " ".join(one.detail for one in verify(ws).findings)
+    assert "the trigger events_no_delete is another" in details
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("drop index events_by_topic", "the index events_by_topic is gone"),
+        (
+            "drop index events_by_topic; create index events_by_topic on events (topic, position) where position < 9",
+            "the index events_by_topic is another",
+        ),
+        ("create unique index own on events (topic) where topic = 'policy.set'", "the index own on events is no work"),
+        ("create index own on events (stream, version)", "the index own on events is no work"),
+    ],
+)
+def test_an_index_that_is_gone_or_is_another_is_named(ws: Path, script: str, said: str):
+    with planted.database(ws) as connection:
+        connection.executescript(script)
+    found = verify(ws)
+    assert any(one.kind == "index changed" and said in one.detail for one in found.findings), found.findings
+    assert found.exit_status == 1
+
+
 def test_an_index_that_hides_an_event_is_named(ws: Path):
     by_topic = "sqlite_master where name = 'events_by_topic'"
     with tampering.sqlite(ws, guarded=False) as raw:

@@ -5,6 +5,7 @@ Guards stop accidents. One that is gone, or is another, says that somebody was t
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -12,25 +13,32 @@ from functools import cache
 
 from tradex_ledger import resources
 from tradex_ledger.ledger.select import Store
-from tradex_ledger.verifying.finding import GUARDS_CHANGED, PLANTED, Finding
+from tradex_ledger.verifying.finding import GUARDS_CHANGED, INDEX_CHANGED, PLANTED, Finding
 
 _OURS = ("ledger", "events", "tiles")
+_PARTS = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")|(?:--[^\n]*|\s)+|([^\s'"-]+|.)""", re.DOTALL)
+"""Of a statement: what stands in quotes, what stands between words, and anything else."""
 _OBJECTS = "select type, name, tbl_name, sql from sqlite_master"
 
 
 def sqlite_guards(store: Store) -> Iterator[Finding]:
-    """What is other in a SQLite file than the schema makes it: of the tables that hold the ledger, and of triggers."""
+    """What is other in a SQLite file than the schema makes it: of the tables that hold the ledger, their indexes,
+    and of triggers."""
     found = {(kind, name): (table, sql) for kind, name, table, sql in store.select(_OBJECTS)}
     wanted = _wanted()
     for (kind, name), sql in wanted.items():
         _, there = found.get((kind, name), ("", None))
+        what = INDEX_CHANGED if kind == "index" else GUARDS_CHANGED
         if (kind, name) not in found:
-            yield Finding(GUARDS_CHANGED, f"the {kind} {name} is gone; the next command that writes makes it again")
+            yield Finding(what, f"the {kind} {name} is gone; the next command that writes makes it again")
         elif _words(there) != _words(sql):
-            yield Finding(GUARDS_CHANGED, f"the {kind} {name} is another than the schema's: {_short(there)}")
+            yield Finding(what, f"the {kind} {name} is another than the schema's: {_short(there)}")
     for (kind, name), (table, sql) in found.items():
-        if kind in ("trigger", "view") and (kind, name) not in wanted:
-            yield Finding(GUARDS_CHANGED, f"the {kind} {name} on {table} is no work of tradex-ledger: {_short(sql)}")
+        # Of another index nobody adds up what it holds, and SQLite may read through it; one that is unique refuses.
+        is_index = kind == "index" and table in _OURS and sql is not None
+        if (kind in ("trigger", "view") or is_index) and (kind, name) not in wanted:
+            what = INDEX_CHANGED if is_index else GUARDS_CHANGED
+            yield Finding(what, f"the {kind} {name} on {table} is no work of tradex-ledger: {_short(sql)}")
 
 
 def sqlite_planted(store: Store) -> Iterator[Finding]:
@@ -46,14 +54,21 @@ def _wanted() -> Mapping[tuple[str, str], str]:
         connection.executescript(resources.read_text("schema", "ledger", "sqlite.sql"))
         found = list(connection.execute(_OBJECTS))
     return {
-        (kind, name): sql for kind, name, _, sql in found if kind == "trigger" or (kind == "table" and name in _OURS)
+        (kind, name): sql
+        for kind, name, table, sql in found
+        if kind == "trigger" or (kind in ("table", "index") and table in _OURS and sql is not None)
     }
 
 
 def _words(sql: str | None) -> list[str]:
-    """A statement word by word: how it is laid out does not matter, nor what stands in a comment."""
-    lines = (line.partition("--")[0] for line in (sql or "").splitlines())
-    return " ".join(lines).split()
+    """A statement word by word: how it is laid out does not matter, nor what stands in a comment. A text within it is
+    what it is: two dashes there begin no comment."""
+    words = [""]
+    for quoted, plain in _PARTS.findall(sql or ""):
+        words[-1] += quoted or plain
+        if not quoted and not plain and words[-1]:
+            words.append("")
+    return words if words[-1] else words[:-1]
 
 
 def _short(sql: str | None) -> str:

@@ -23,6 +23,13 @@ _FUNCTION = re.compile(
     r"CREATE OR REPLACE FUNCTION (\w+)\(\) RETURNS trigger LANGUAGE plpgsql(.*?) AS \$\$(.*?)\$\$", re.S
 )
 _OURS = ("events", "ledger", "tiles")
+_CONSTRAINTS = {
+    "events": ["CHECK ((octet_length(leaf) = 32))", "PRIMARY KEY (position)", "UNIQUE (stream, version)"],
+    "ledger": ["CHECK ((singleton = 1))", "PRIMARY KEY (singleton)"],
+    "tiles": ["CHECK ((octet_length(hashes) = 8192))", "PRIMARY KEY (level, tile)"],
+}
+"""The keys and checks of each table, as PostgreSQL says them, in order."""
+_SETTING = re.compile(r"SET (\w+)(?: = (\w+))?")
 _CHANGING = ("DELETE", "MAINTAIN", "REFERENCES", "TRIGGER", "TRUNCATE", "UPDATE")
 _HERE = "n.nspname = current_schema() and c.relname in :ours"
 _OF = "from pg_class c join pg_namespace n on n.oid = c.relnamespace"
@@ -51,11 +58,15 @@ def postgresql_guards(store: Store) -> Iterator[Finding]:
 
 def _triggers(store: Store) -> Iterator[Finding]:
     rows = store.select(
-        f"select t.tgname, pg_get_triggerdef(t.oid), t.tgenabled {_OF} join pg_trigger t on t.tgrelid = c.oid "
+        "select t.tgname, pg_get_triggerdef(t.oid), t.tgenabled, p.pronamespace = c.relnamespace "
+        f"{_OF} join pg_trigger t on t.tgrelid = c.oid join pg_proc p on p.oid = t.tgfoid "
         f"where not t.tgisinternal and {_HERE}",
         ours=_OURS,
     )
-    found = {str(name): (_parsed(str(text)), str(text), _text(enabled)) for name, text, enabled in rows}
+    found = {
+        str(name): (_parsed(str(text)) if calls_ours else None, str(text), _text(enabled))
+        for name, text, enabled, calls_ours in rows
+    }
     wanted = {one.name: one for one in map(_made, _TRIGGER.finditer(_script()))}
     for name, trigger in wanted.items():
         there, text, enabled = found.get(name, (None, "", ""))
@@ -71,17 +82,20 @@ def _triggers(store: Store) -> Iterator[Finding]:
 
 def _functions(store: Store) -> Iterator[Finding]:
     rows = store.select(
-        "select p.proname, p.prosrc, coalesce(array_to_string(p.proconfig, ', '), ''), l.lanname from pg_proc p "
+        # Only what a trigger can call: one with arguments has the same name, and is another.
+        "select p.proname, p.prosrc, coalesce(array_to_string(p.proconfig, '; '), ''), l.lanname, "
+        "'search_path=' || quote_ident(current_schema()) || ', pg_temp' from pg_proc p "
         "join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang "
-        "where n.nspname = current_schema() and p.proname in :names",
+        "where n.nspname = current_schema() and p.pronargs = 0 and p.proname in :names",
         names=tuple(_bodies()),
     )
-    found = {str(name): (str(body), str(settings), str(language)) for name, body, settings, language in rows}
-    for name, (body, is_set) in _bodies().items():
-        there, settings, language = found.get(name, ("", "", ""))
+    found = {str(name): tuple(map(str, rest)) for name, *rest in rows}
+    for name, (body, settings) in _bodies().items():
+        there, is_set, language, path = found.get(name, ("", "", "", ""))
+        wanted = [one.replace("search_path", path) for one in settings]
         if name not in found:
             yield Finding(GUARDS_CHANGED, f"the function {name} is gone")
-        elif there != body or language != "plpgsql" or ("search_path=" in settings) != is_set:
+        elif there != body or language != "plpgsql" or sorted(is_set.split("; ")) != sorted(wanted or [""]):
             yield Finding(GUARDS_CHANGED, f"the function {name} is another than the schema's")
 
 
@@ -90,8 +104,8 @@ def _tables(store: Store) -> Iterator[Finding]:
         "select c.relname, c.relkind, c.relrowsecurity, "
         "(select count(*) from pg_rewrite r where r.ev_class = c.oid), "
         "(select count(*) from pg_inherits i where i.inhparent = c.oid), "
-        "(select string_agg(k.contype, '' order by k.contype) from pg_constraint k "
-        "where k.conrelid = c.oid and k.convalidated and k.contype in ('c', 'p', 'u')) "
+        "(select string_agg(pg_get_constraintdef(k.oid), '; ') from pg_constraint k "
+        "where k.conrelid = c.oid and k.contype in ('c', 'p', 'u')) "
         f"{_OF} where {_HERE}",
         ours=_OURS,
     )
@@ -99,8 +113,15 @@ def _tables(store: Store) -> Iterator[Finding]:
         if _text(kind) != "r" or has_rows_hidden or rules or children:
             what = "is no plain table, hides rows, has rules, or has tables below it"
             yield Finding(GUARDS_CHANGED, f"the table {name} {what}: no work of tradex-ledger")
-        if constraints != ("cpu" if name == "events" else "cp"):
+        if sorted(str(constraints).replace('"', "").split("; ")) != _CONSTRAINTS[str(name)]:
             yield Finding(GUARDS_CHANGED, f"the table {name} has not the keys and checks of the schema")
+    rows = store.select(
+        f"select c.relname, pg_get_indexdef(x.indexrelid) {_OF} join pg_index x on x.indrelid = c.oid where {_HERE} "
+        "and x.indisunique and not exists (select 1 from pg_constraint k where k.conindid = x.indexrelid) order by 2",
+        ours=_OURS,
+    )
+    for name, index in rows:
+        yield Finding(GUARDS_CHANGED, f"the table {name} has a key that is no work of tradex-ledger: {index}")
 
 
 def _grants(store: Store) -> Iterator[Finding]:
@@ -118,9 +139,12 @@ def _grants(store: Store) -> Iterator[Finding]:
 
 
 @cache
-def _bodies() -> Mapping[str, tuple[str, bool]]:
-    """The body of each function of the schema, and whether it has settings of its own."""
-    return {name: (body, "SET search_path" in settings) for name, settings, body in _FUNCTION.findall(_script())}
+def _bodies() -> Mapping[str, tuple[str, list[str]]]:
+    """The body of each function of the schema, and the settings of its own; of the path the name alone."""
+    return {
+        name: (body, ["=".join(filter(None, one)) for one in _SETTING.findall(settings)])
+        for name, settings, body in _FUNCTION.findall(_script())
+    }
 
 
 @cache
