@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -160,3 +161,24 @@ def test_tiles_are_laid_once_and_go_on_with_the_ledger(ws: Path, capsys: pytest.
     assert run(["ledger", "tiles", "tiles"]) == 0
     assert run(["ledger", "tiles", "posts"]) == 3
     assert "no checkpoint" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", [".", "/", "./", ""])
+def test_a_folder_without_a_name_is_there_already(ws: Path, capsys: pytest.CaptureFixture[str], place: str):
+    found = run_id(capsys)
+    for command in (["audit", "prove", "3"], ["audit", "report", found, "--no-rows"], ["audit", "export", found]):
+        assert run([*command, "-o", place]) in (3, 6), command
+        assert "fault of the program" not in capsys.readouterr().err
+    assert run(["audit", "log", "--format", "csv", "-o", place]) == 2
+    assert "is no file" in capsys.readouterr().err
+
+
+def test_a_command_that_is_told_can_be_copied_whatever_a_place_is_called(ws: Path, capsys: pytest.CaptureFixture[str]):
+    place = "e v'\"ü"
+    assert run(["audit", "export", run_id(capsys), "-o", place]) == 0
+    told = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("next: "))
+    said = shlex.split(told.removeprefix("next: ").partition(" (")[0].replace("VKEY", key(ws)))
+    assert run(said[1:]) == 0
+    assert run(["ledger", "backup", "b 'ü"]) == 0
+    told = next(line for line in capsys.readouterr().err.splitlines() if "tradex ledger restore" in line)
+    assert shlex.split(told.partition("tradex ")[2])[2] == "b 'ü"

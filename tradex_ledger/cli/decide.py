@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -99,7 +100,8 @@ def write_text(call: Call, workspace: Workspace, said: SignedText, file: Path, c
     document = {"text": said.text, "file": str(file), "expires": said.expires}
     call.result(document, lambda show, _: show.line(f"the text is in {file}; it counts until {said.expires}"))
     call.show.note(
-        f"next: ssh-keygen -Y sign -n {NAMESPACE} -f KEYFILE {file}, then: {command} --signature {file}.sig{then}"
+        f"next: ssh-keygen -Y sign -n {NAMESPACE} -f KEYFILE {quote(str(file))}, "
+        f"then: {command} --signature {quote(f'{file}.sig')}{then}"
     )
 
 

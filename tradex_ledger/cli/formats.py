@@ -123,9 +123,9 @@ def laid(content: bytes, file: Path) -> None:
 
 
 def _laid(file: Path, put: Callable[[BinaryIO], None]) -> None:
-    half = file.with_name(f".{file.name}.{os.getpid()}")
+    half = file.parent / f".{file.name}.{os.getpid()}"
     try:
-        if file.exists() and not file.is_file():
+        if not file.name or (file.exists() and not file.is_file()):  # a folder, or `.`, which has no name
             raise UsageError(f"{file} is no file", mend="give a file: -o rows.csv")
         with half.open("xb") as stream:
             put(stream)

@@ -28,6 +28,8 @@ def lay(path: Path, content: bytes, mode: int) -> bool:
 
     A crash before it has its name leaves a hidden file that nobody reads; after it, all of it is there.
     """
+    if not path.name:
+        return False  # a folder that is there: this one, or the root
     half_made = _written(path, content, mode)
     try:
         try:

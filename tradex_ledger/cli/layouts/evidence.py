@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from tradex_ledger.cli.show import Show
@@ -34,7 +35,7 @@ def evidence(show: Show, document: EvidenceDocument) -> None:
         show.note(f"the decision at position {position} was not signed by who made it")
     for text in document.lacking:
         show.warning(f"not on record, so not in it: {text}")
-    show.note(f"next: tradex audit check {document.folder} --key VKEY (those of the ledger: tradex ledger key)")
+    show.note(f"next: tradex audit check {quote(document.folder)} --key VKEY (those of the ledger: tradex ledger key)")
     show.note(f"how it is checked without this program stands in {document.folder}/VERIFY.md")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from tradex_ledger.cli.cells import cell
@@ -85,4 +86,4 @@ def witness(show: Show, document: WitnessDocument) -> None:
     if document.note:
         show.lines(document.note)
     if document.file:
-        show.note(f"next, by who keeps the ledger: tradex ledger checkpoint --cosigned {document.file}")
+        show.note(f"next, by who keeps the ledger: tradex ledger checkpoint --cosigned {quote(document.file)}")

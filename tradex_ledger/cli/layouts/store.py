@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from tradex_ledger.cli.layouts.lake import epoch_plan
@@ -49,7 +50,7 @@ def moved(show: Show, document: MovedDocument) -> None:
 def backup(show: Show, document: BackupDocument) -> None:
     """What was written."""
     show.line(f"{document.file}: {document.events} events, {bytes_text(document.bytes)}, root {document.root}")
-    show.note(f"next, where the ledger is lost: tradex ledger restore {document.file} --reason …")
+    show.note(f"next, where the ledger is lost: tradex ledger restore {quote(document.file)} --reason …")
 
 
 def restored(show: Show, document: RestoredDocument) -> None:
