@@ -311,14 +311,21 @@ def test_a_piece_that_is_not_as_it_was_written_is_not_believed(made: Made, harm:
     assert _again(store) == alone(store) == wanted
 
 
-def test_a_piece_that_goes_while_it_is_read_is_done_without(made: Made, monkeypatch: pytest.MonkeyPatch):
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("harm", [_delete, _cut, _empty, _folder])
+def test_a_piece_that_goes_while_it_is_read_is_done_without(
+    made: Made, monkeypatch: pytest.MonkeyPatch, harm: Callable[[Path], None]
+):
     store, scan = made("ws", 191), columns.scan
     wanted = held(store)
 
     def too_late(files: Iterable[str]) -> str:
         files = list(files)
         if "pieces" in files[0]:
-            Path(files[0]).unlink()
+            harm(Path(files[0]))
         return scan(files)
 
     monkeypatch.setattr(columns, "scan", too_late)

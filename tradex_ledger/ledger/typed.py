@@ -103,7 +103,7 @@ def put_pieces(
             break
         files.append(path)
         behind = piece.last + 1
-    with suppress(duckdb.IOException):  # one was taken away meanwhile
+    with suppress(duckdb.IOException, duckdb.InvalidInputException):  # one was taken away meanwhile, or was cut short
         if files:
             condition = among("topic", topics) if topics else "true"
             connection.execute(f"create table {table} as from {scan(files)} where {condition}")
