@@ -14,7 +14,7 @@ import pytest
 from tests import worlds
 from tests.kit import planted, small, tampering
 from tests.kit.lake_folder import root_of
-from tests.kit.tampering import EARLY, Raw, Said, last_planned, names, verify
+from tests.kit.tampering import EARLY, LATE, Raw, Said, last_planned, names, verify
 from tradex_ledger.audit.look import Look
 from tradex_ledger.cli.main import run
 from tradex_ledger.sealing.checkpoint import parsed, sealed
@@ -250,6 +250,19 @@ def test_what_somebody_vouches_for_is_taken_by_its_tiles(ws: Path):
         tampering.chain_again(raw)
     found = Look.open(ws).verify(since=str(head), heads=[])
     assert names(found, Said("split view", EARLY))
+
+
+def test_less_than_somebody_vouches_for_is_named(ws: Path):
+    end = Look.open(ws).store.position()
+    for path in (ws / "checkpoints").iterdir():
+        path.unlink()
+    assert Look.open(ws).verify(since=str(end), with_lake=False).findings == []
+    with tampering.sqlite(ws) as raw:
+        tampering.cut(raw)
+    assert Look.open(ws).verify(since=str(LATE), with_lake=False).findings == []
+    found = Look.open(ws).verify(since=str(end), with_lake=False)
+    assert names(found, Said("truncated", LATE + 1)), found.findings
+    assert found.exit_status == 1
 
 
 def test_the_document_has_what_the_lines_say(ws: Path):

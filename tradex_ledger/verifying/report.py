@@ -156,8 +156,12 @@ def _markers(store: Store, lake: Lake, verdict: Verdict) -> Iterator[Finding]:
 
 
 def _since(wanted: Wanted, whole: Whole) -> Iterator[Finding]:
-    """The events that were not hashed again, by their tiles, against the checkpoint that vouches for them."""
+    """The events that were not hashed again, by their tiles, against the checkpoint that vouches for them; and whether
+    all are there that somebody vouches for."""
     head = wanted.from_head
+    if head is None and wanted.since > whole.size:
+        detail = f"the ledger ends at {whole.size}, and {wanted.since} events were vouched for: it was cut, or is older"
+        yield Finding(TRUNCATED, detail, whole.size + 1, wanted.since)
     if head is not None and head.size <= whole.size and roots_at(wanted.store, whole, head.size)[0] != head.root:
         detail = f"the first {head.size} events, by their tiles, have another root than the checkpoint says"
         yield Finding(SPLIT_VIEW, detail, 1, head.size)
