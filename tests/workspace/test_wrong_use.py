@@ -499,6 +499,11 @@ def test_what_a_full_disk_says_is_told_as_a_full_disk(number: int):
     assert "appending to bronze_x_posts" in fault.message
 
 
+def test_a_folder_where_a_file_must_be_is_told_as_one():
+    fault = translate(OSError(errno.EISDIR, os.strerror(errno.EISDIR)), "reading the checkpoint .")
+    assert fault.message.startswith("a folder stands where a file must be, while reading the checkpoint .")
+
+
 # -- definitions that do not hold what they must
 
 

@@ -63,7 +63,9 @@ def translate(error: OSError | duckdb.Error, doing: str) -> TradexError:
             mend="give this user access there",
             code="no-permission",
         )
-    if number in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+    if number == errno.EISDIR:
+        return EnvironmentFault(f"a folder stands where a file must be, while {doing}: {text}", mend="name a file")
+    if number in (errno.ENOTDIR, errno.EEXIST):
         return EnvironmentFault(
             f"a file stands where a folder must be, while {doing}: {text}",
             mend="move it away, then run the same command again: it resumes",
