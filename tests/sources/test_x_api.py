@@ -31,9 +31,9 @@ from tradex_ledger.driving.fetch import fetch
 from tradex_ledger.errors import TradexError
 from tradex_ledger.extras import MissingExtraError
 from tradex_ledger.pipelines.x.demo.platform import Held, Platform
-from tradex_ledger.sources.called import NoBeginningError, Pages
+from tradex_ledger.sources.called import CursorRepeatedError, NoBeginningError, Page, Pages, Span
 from tradex_ledger.sources.x_api import client
-from tradex_ledger.sources.x_api.place import NoTokenError, OpenAddressError
+from tradex_ledger.sources.x_api.place import NoTokenError, OddTokenError, OpenAddressError
 from tradex_ledger.workspace import Workspace
 from tradex_ledger.workspace.spending import NothingCalledError
 
@@ -235,7 +235,13 @@ def test_no_post_at_all_is_an_answer_too(tmp_path: Path):
         assert workspace.incremental.run(last=UNTIL - timedelta(1)).status == "SUCCESS"
 
 
-@pytest.mark.parametrize("url", ["http://api.example.com", "ftp://127.0.0.1", "http://127.0.0.1.example.com"])
+OPEN = [
+    *("http://api.example.com", "ftp://127.0.0.1", "http://127.0.0.1.example.com", "https://", "https://["),
+    *("https://a..b/", "https://ana:word@api.example.com", "https://api.example.com:port", f"https://{'a' * 64}.com"),
+]
+
+
+@pytest.mark.parametrize("url", OPEN)
 def test_the_token_is_sent_to_no_open_address(workspace: Workspace, url: str):
     with pytest.MonkeyPatch.context() as patch, pytest.raises(OpenAddressError):
         patch.setenv("TRADEX_X_API", url)
@@ -309,6 +315,50 @@ def test_an_answer_of_another_shape_is_not_taken(workspace: Workspace, platform:
     assert len(ids_kept(workspace)) == 50
 
 
+@pytest.mark.parametrize("back", [1, 2])
+def test_a_cursor_that_leads_back_ends_the_run_and_not_the_money_and_it_goes_on_later(
+    workspace: Workspace, platform: Platform, monkeypatch: pytest.MonkeyPatch, back: int
+):
+    """Page 3 leads to itself, or to page 2."""
+    page, given = client.XClient.page, list[str | None]()
+
+    def leads_back(self: client.XClient, span: Span, cursor: str | None, *rest: Any) -> Page:
+        given.append(cursor)
+        assert len(given) < 20
+        found = page(self, span, cursor, *rest)
+        return found._replace(next=given[-back]) if len(given) == 3 else found
+
+    monkeypatch.setattr(client.XClient, "page", leads_back)
+    begun = Fetching(workspace)
+    with pytest.raises(CursorRepeatedError, match="page 3"):
+        begun.go()
+    assert len(ids_kept(workspace)) == 100
+    Fetching(workspace, begun.driven.id).go()
+    assert sorted(ids_kept(workspace)) == sorted(held(n).id for n in range(POSTS))
+
+
+def test_counts_that_lead_back_are_no_count(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
+    body = b'{"meta":{"total_post_count":3,"next_token":"again"}}'
+    monkeypatch.setattr(client.XClient, "_call", lambda self, *asked: body)
+    with client.opened("q", TOKEN, None) as asking, pytest.raises(TradexError, match="counted") as strange:
+        asking.count(Span(day_of("2024-03-01"), day_of("2024-03-11")), Told())
+    assert strange.value.code == "strange-answer"
+
+
+def test_what_cannot_be_unpacked_is_tried_again_and_an_address_that_is_none_is_no_answer():
+    def answers(request: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, headers={"content-encoding": "gzip"}, content=b"no gzip")
+
+    with httpx2.Client(transport=httpx2.MockTransport(answers), base_url="http://x") as http, httpx2.Client() as bare:
+        asking = client.XClient(http, bare, "q", pace=0.0)
+        with pytest.raises(client.UnreachableError, match="unpacked"):
+            asking.count(Span(day_of("2024-03-01"), day_of("2024-03-11")), Told())
+        for address in ("http://[::1", "https://a..b/up"):
+            with pytest.raises(TradexError, match="address") as strange:
+                asking._carry("GET", address, None, Told())
+            assert strange.value.code == "strange-answer"
+
+
 def test_a_page_that_cannot_be_kept_ends_the_run_and_leaves_nothing_half(workspace: Workspace, platform: Platform):
     begun = Fetching(workspace)
     with pytest.MonkeyPatch.context() as patch, pytest.raises(TradexError) as full:
@@ -341,7 +391,13 @@ def test_a_limit_is_waited_for_by_the_platforms_clock_and_an_hour_at_most():
     assert waits(date=date, x_rate_limit_reset="1709251207") == 8  # whole seconds: the next one is safe
     assert waits(date=date, x_rate_limit_reset="1709251100") == 1
     assert waits(date=date, x_rate_limit_reset="1809251200") == 3_600
-    for unclear in ({}, {"date": date}, {"date": "yesterday", "x_rate_limit_reset": "1"}):
+    assert waits(date=date, x_rate_limit_reset="inf") == 3_600
+    for unclear in (
+        {},
+        {"date": date},
+        {"date": "yesterday", "x_rate_limit_reset": "1"},
+        {"date": date, "x_rate_limit_reset": "nan"},
+    ):
         assert waits(**unclear) == 60
 
 
@@ -359,6 +415,17 @@ def test_without_a_token_nothing_is_asked(workspace: Workspace, platform: Platfo
     with pytest.MonkeyPatch.context() as patch, pytest.raises(NoTokenError):
         patch.delenv("X_BEARER_TOKEN")
         Fetching(workspace).go()
+    assert not platform.asked
+
+
+@pytest.mark.parametrize("token", ["AAAA tök", "AAAA\nBBBB", "AAAA BBBB", "t\u00f6ken", "\udcff"])
+def test_a_token_that_no_header_takes_is_told_before_anything_is_asked_and_never_shown(
+    workspace: Workspace, platform: Platform, token: str
+):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(OddTokenError) as odd:
+        patch.setenv("X_BEARER_TOKEN", token)
+        Fetching(workspace).go()
+    assert token not in f"{odd.value!r} {odd.value.message}"
     assert not platform.asked
 
 

@@ -20,14 +20,24 @@ from tradex_ledger.driving.execution import Execution
 from tradex_ledger.driving.fence import DrivenRun
 from tradex_ledger.ledger.entry import format_time
 from tradex_ledger.relations.calls import spent_in
-from tradex_ledger.sources.called import Asking, Called, CursorRefused, NoBeginningError, Page, Pages, Span, spans
+from tradex_ledger.sources.called import (
+    Asking,
+    Called,
+    CursorRefused,
+    CursorRepeatedError,
+    NoBeginningError,
+    Page,
+    Pages,
+    Span,
+    spans,
+)
 
 
 def fetch(ex: Execution, driven: DrivenRun, intake: Intake, extraction: Extraction) -> bool:
     """Fetch what a source that is called has of the days asked for, as far as the run has not; whether it is called.
 
-    Raises: `NoBeginningError`, `BudgetSpentError`, what `Asking` raises, and `WriterConflictError` for who was fenced
-    off.
+    Raises: `NoBeginningError`, `BudgetSpentError`, `CursorRepeatedError`, what `Asking` raises, and
+    `WriterConflictError` for who was fenced off.
     """
     place = ex.scope.sources[intake.source].place
     if not isinstance(place, Called):
@@ -73,6 +83,7 @@ class _Fetch:
         pages = self.driven.run.fetched.get(span_name(self.source, begun, until), {})
         cursor: str | None = None
         number = 1
+        asked = set[str]()
         while True:
             body, known = None if anew else self.pages.read(number), None if anew else pages.get(number)
             is_there = known is not None and body is not None and _digest(body) == known.sha256
@@ -80,15 +91,21 @@ class _Fetch:
                 following = known.next
             else:
                 anew = anew or known is not None
-                following = self._take(number, cursor, None if anew else body)
+                following = self._take(number, cursor, None if anew else body, asked)
             if following is None:
                 return
             cursor, number = following, number + 1
+            asked.add(cursor)
 
-    def _take(self, number: int, cursor: str | None, body: bytes | None) -> str | None:
-        """Fetch a page (or take it from its file, where a crash left it), put it on record; the cursor of the next."""
+    def _take(self, number: int, cursor: str | None, body: bytes | None, asked: set[str]) -> str | None:
+        """Fetch a page (or take it from its file, where a crash left it), put it on record; the cursor of the next.
+
+        `asked` are the cursors that the pages up to this one were asked for with.
+        """
         if body is None:
             page = self.asking.page(self.span, cursor, self._most(), self.ex.progress)
+            if page.next in asked:  # nothing of it is kept, so that it is asked for again
+                raise CursorRepeatedError(self.source, number)
             self.pages.keep(number, page.body)
         else:
             page = Page(body, *self.asking.read(body), 1)

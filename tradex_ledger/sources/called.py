@@ -195,6 +195,18 @@ class NoBeginningError(UsageError):
         )
 
 
+class CursorRepeatedError(EnvironmentFault):
+    """The source goes in a circle: the pages behind a cursor lead back to it, each of them for money."""
+
+    code = "cursor-repeats"
+
+    def __init__(self, source: str, number: int) -> None:
+        super().__init__(
+            f"{source} gave page {number} with a cursor that it had given before: its pages would never end",
+            mend="run again later: that page was not taken, and the same command goes on with it",
+        )
+
+
 class PageFault(EnvironmentFault):
     """A page that was delivered cannot be kept, or not be read again."""
 

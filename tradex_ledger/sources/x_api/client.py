@@ -6,6 +6,7 @@ fails for a moment (a 5xx, a time-out, a broken line) is tried again after pause
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -136,13 +137,16 @@ class XClient:
 
     def count(self, span: Span, told: Told) -> Counted:
         """How many posts a search would find."""
-        before, rows, cursor = self.calls, 0, None
+        before, rows, cursor, given = self.calls, 0, None, set[str]()
         while True:
             asked = {**self._asked(span), "granularity": "day", **({"next_token": cursor} if cursor else {})}
             found, cursor = count_of(self._call(_COUNTS, asked, told))
             rows += found
             if cursor is None:
                 return Counted(rows, self.calls - before)
+            if cursor in given:
+                raise StrangeAnswerError("its counts lead back to a page that was counted")
+            given.add(cursor)
 
     def used(self, days: int, told: Told) -> list[Used]:
         """The posts of each of the last days, as the platform counts them for its invoice."""
@@ -214,8 +218,12 @@ def _tried(once: Callable[[], httpx2.Response]) -> httpx2.Response | str:
         return once()
     except httpx2.TimeoutException:
         return "no answer in time"
+    except httpx2.DecodingError:
+        return "an answer that cannot be unpacked"
     except httpx2.TransportError as error:
         return f"no connection ({type(error).__name__})"
+    except (httpx2.InvalidURL, UnicodeError):  # one that the platform gave: ours are looked at before
+        raise StrangeAnswerError("an address that is none") from None
 
 
 def _fault(answer: httpx2.Response) -> str | None:
@@ -236,6 +244,8 @@ def _until_reset(answer: httpx2.Response) -> float:
         now = parsedate_to_datetime(answer.headers["date"]).timestamp()
         left = float(answer.headers["x-rate-limit-reset"]) - now
     except (KeyError, ValueError):
+        return _WAIT_UNTOLD_S
+    if math.isnan(left):
         return _WAIT_UNTOLD_S
     return min(max(left, 0.0) + 1, _WAIT_MAX_S)  # both are whole seconds
 

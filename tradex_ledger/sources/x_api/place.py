@@ -28,7 +28,11 @@ SCHEME = "x-api"
 PRICES = Prices(row=DOLLAR // 200, count=DOLLAR // 100)
 """What the platform takes in 2026: half a cent a post, a cent a count."""
 PAGE_ROWS = (10, 500)
-_SAFE = re.compile(r"https://|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?(/|$)")
+_LABEL = r"[A-Za-z0-9_-]{1,63}"
+_SAFE = re.compile(
+    rf"(https://({_LABEL}(\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\])|http://(127\.0\.0\.1|localhost|\[::1\]))(:[0-9]{{1,5}})?(/|$)"
+)
+_TOKEN = re.compile(r"[!-~]+")
 QUERY_MAX = 4096
 """Characters of a query; of 1,024 already, the platform may say no."""
 
@@ -42,6 +46,18 @@ class NoTokenError(UsageError):
         super().__init__(
             "there is no token for the X API: X_BEARER_TOKEN is not set",
             mend="set it in the environment of this command (never in tradex.toml): export X_BEARER_TOKEN=…",
+        )
+
+
+class OddTokenError(UsageError):
+    """What stands for a token is none: no header takes it."""
+
+    code = "odd-token"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "X_BEARER_TOKEN is no token: there are blanks, line ends or characters beyond ASCII in it",
+            mend="copy it anew from the platform, alone, in one line",
         )
 
 
@@ -96,11 +112,13 @@ class XApiPlace:
 
     @contextmanager
     def asking(self) -> Iterator[XClient]:
-        """Begin to ask. Raises: `MissingExtraError`, `NoTokenError`."""
+        """Begin to ask. Raises: `MissingExtraError`, `NoTokenError`, `OddTokenError`, `OpenAddressError`."""
         client = extras.load("tradex_ledger.sources.x_api.client", "the X API", "x")
         token = os.environ.get("X_BEARER_TOKEN", "").strip()
         if not token:
             raise NoTokenError
+        if not _TOKEN.fullmatch(token):
+            raise OddTokenError
         url = os.environ.get("TRADEX_X_API") or None
         if url is not None and not _SAFE.match(url):
             raise OpenAddressError
