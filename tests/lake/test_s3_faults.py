@@ -248,9 +248,13 @@ def test_what_stands_for_the_lakes_folder_where_other_tools_made_one_is_no_file_
 
 
 @pytest.mark.parametrize("store", ["moto"], indirect=True)
-def test_an_object_that_nobody_can_ask_for_is_named(lake: Lake, store: s3.Store, proxy: Proxy):
-    put(store, lake, "odd//name")
-    with pytest.raises(EnvironmentFault, match="odd//name") as caught:
+@pytest.mark.parametrize(
+    ("put_as", "named"),
+    [("odd//name", "odd//name"), ("odd/%2E%2E/name", r"odd/\.\./name"), ("odd%01name", "odd\x01name")],
+)
+def test_an_object_that_nobody_can_ask_for_is_named(lake: Lake, store: s3.Store, proxy: Proxy, put_as: str, named: str):
+    put(store, lake, put_as)
+    with pytest.raises(EnvironmentFault, match=named) as caught:
         list(lake.files())
     assert "another name" in caught.value.mend
 

@@ -12,7 +12,7 @@ from tradex_ledger.errors import EnvironmentFault
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w{1,64})</Code>")
 _KIND = re.compile(r"kind: (\w{1,32}),")
-_ODD_NAME = re.compile(r"invalid path: Path (\"[^\"]*\")")
+_ODD_NAME = re.compile(r"invalid path: (?:Error parsing )?Path (\".*?\")(?: contained|: Encountered)", re.DOTALL)
 _NO_CREDENTIALS = re.compile(r"latest/api/token|latest/meta-data|security-credentials|NoCredentials|MissingAccessKey")
 _REFUSED = {
     "SignatureDoesNotMatch", "InvalidAccessKeyId", "ExpiredToken", "InvalidToken", "TokenRefreshRequired",
@@ -85,7 +85,8 @@ def fault_of(error: Exception, place: str, endpoint: str, doing: str) -> S3Fault
     if (odd := _ODD_NAME.search(text)) is not None:
         return S3Fault(
             f"{place} holds an object whose name nobody can ask for: {odd[1]}",
-            mend="give that object another name, without an empty part: it is none of this program's",
+            mend="give that object another name, without a part that is empty, . or .., and without control "
+            "characters: it is none of this program's",
         )
     if code == "NoSuchBucket":
         return NoBucketError(place, endpoint)
