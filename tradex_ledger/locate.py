@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from stat import S_ISREG
 
-from tradex_ledger.errors import EnvironmentFault, NotFoundError
+from tradex_ledger.errors import EnvironmentFault, NotFoundError, UsageError
 
 FILE = "tradex.toml"
+_MARKS = ".tradex-lake"
+_PARTS = {
+    "pipeline": "a definition",
+    "keys": "a key",
+    "checkpoints": "a signed head",
+    "fetched": "what was fetched",
+    ".cache": "a cache",
+}
+_DATABASE = b"SQLite format 3\0"
+_LEFT_BEHIND = ("-wal", "-shm", "-journal")
 
 
 class NoWorkspaceError(NotFoundError):
@@ -32,6 +43,44 @@ class WorkspaceUnreadableError(EnvironmentFault):
         super().__init__(
             f"{folder} cannot be read: {reason}", mend="ask its owner for read access (folders need x, too)"
         )
+
+
+class PartOfWorkspaceError(UsageError):
+    """What was to be written over is no output of anybody's, but what a workspace lives by."""
+
+    def __init__(self, file: Path, what: str) -> None:
+        super().__init__(
+            f"{file} is {what}, and is not written over",
+            mend="name another file, outside of what belongs to a workspace",
+        )
+
+
+def check_no_part(file: Path) -> None:
+    """Raise `PartOfWorkspaceError` for a file that no output may take the place of: a database (a ledger, whoever's),
+    settings, what lies in a lake, or in a workspace's folders. A link to one is one; what is not there yet is none."""
+    if not os.path.lexists(file):
+        return
+    path = Path(os.path.realpath(file.parent)) / file.name
+    if path.name == FILE:
+        raise PartOfWorkspaceError(file, "the settings of a workspace")
+    for name in (path.name, *(path.name.removesuffix(end) for end in _LEFT_BEHIND if path.name.endswith(end))):
+        if _is_database(path.with_name(name)):
+            raise PartOfWorkspaceError(file, "a database, such as a ledger")
+    for folder in path.parents:
+        if (folder / _MARKS).exists():
+            raise PartOfWorkspaceError(file, f"in the lake {folder}")
+        if folder.name in _PARTS and (folder.parent / FILE).exists():
+            raise PartOfWorkspaceError(file, f"{_PARTS[folder.name]} of the workspace {folder.parent}")
+
+
+def _is_database(path: Path) -> bool:
+    try:
+        if not S_ISREG(path.stat().st_mode):
+            return False
+        with path.open("rb") as opened:
+            return opened.read(len(_DATABASE)) == _DATABASE
+    except OSError:
+        return False
 
 
 def find_workspace(start: Path) -> Path:

@@ -108,6 +108,7 @@ def test_filters_are_one_statement_of_the_ledger(folder: Path, monkeypatch: pyte
         read.clear()
         assert [entry.by for entry in workspace.audit.log(by="MARÍA").events] == ["María"]
         assert sum(read) <= 2
+        assert workspace.audit.log(limit=10**30).events == workspace.audit.log().events
     assert ask.About() == ask.ANY
 
 

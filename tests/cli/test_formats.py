@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -152,6 +153,31 @@ def test_a_file_that_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> 
         export(["a"], [["b"]], None, Output("csv", tmp_path / "none" / "rows.csv"), io.StringIO())
     with pytest.raises(UsageError, match="is no file"):
         export(["a"], [["b"]], None, Output("csv", tmp_path), io.StringIO())
+
+
+def test_no_output_takes_the_place_of_what_a_workspace_lives_by(
+    week: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ws = tmp_path / "ws"
+    shutil.copytree(week, ws)
+    (ws / "ledger.db-wal").touch()
+    (tmp_path / "link.db").symlink_to(ws / "ledger.db")
+    (tmp_path / "folder").symlink_to(ws / "lake")
+    built = sorted((ws / "lake").rglob("*.parquet"))[0].relative_to(ws / "lake")
+    parts = [
+        *(ws / "ledger.db", ws / "ledger.db-wal", ws / "tradex.toml", ws / "lake" / built),
+        *(tmp_path / "folder" / built, tmp_path / "link.db"),
+        *sorted((ws / "checkpoints").iterdir())[:1],
+    ]
+    before = [part.read_bytes() for part in parts]
+    for part in parts:
+        asked = ["query", "select 1", "--format", "csv"], ["metrics"], ["calendar", "gold_metrics", "--format", "csv"]
+        for words in asked:
+            assert run(["-C", str(ws), *words, "-o", str(part)]) == 2, (words, part)
+            assert "is not written over" in capsys.readouterr().err
+    assert [part.read_bytes() for part in parts] == before
+    assert run(["-C", str(ws), "query", "select 1", "-o", str(ws / "rows.csv")]) == 0
+    assert run(["-C", str(ws), "query", "select 1", "-o", str(ws / "rows.csv")]) == 0
 
 
 def test_the_form_follows_from_the_name_of_the_file() -> None:

@@ -19,6 +19,7 @@ import orjson
 from tradex_ledger.cli.common import FORMATS, NULL
 from tradex_ledger.cli.escape import shown, shown_json
 from tradex_ledger.errors import ConflictError, EnvironmentFault, UsageError
+from tradex_ledger.locate import check_no_part
 
 if TYPE_CHECKING:
     from pyarrow import Table
@@ -127,6 +128,7 @@ def _laid(file: Path, put: Callable[[BinaryIO], None]) -> None:
     try:
         if not file.name or (file.exists() and not file.is_file()):  # a folder, or `.`, which has no name
             raise UsageError(f"{file} is no file", mend="give a file: -o rows.csv")
+        check_no_part(file)
         with half.open("xb") as stream:
             put(stream)
             stream.flush()

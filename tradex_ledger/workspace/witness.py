@@ -10,6 +10,7 @@ from tradex_ledger.audit.documents.seal import SeenDocument, WitnessDocument
 from tradex_ledger.clock import utc_now
 from tradex_ledger.errors import NotFoundError
 from tradex_ledger.lake.storage import translate
+from tradex_ledger.locate import check_no_part
 from tradex_ledger.sealing import files
 from tradex_ledger.sealing.note import text_of, verifier_key
 from tradex_ledger.sealing.request import parsed_request
@@ -29,8 +30,10 @@ def witness(
 ) -> WitnessDocument:
     """Make a witness (`new`: its name), have it know a ledger's key (`log`), have it cosign what a request asks.
 
-    Raises: as `sealing.witness` does; `NotFoundError`, `EnvironmentFault`.
+    Raises: as `sealing.witness` does; `PartOfWorkspaceError`, `NotFoundError`, `EnvironmentFault`.
     """
+    if out is not None:
+        check_no_part(out)
     try:
         found = make_witness(folder, new) if new is not None else open_witness(folder)
         if log is not None:
