@@ -59,6 +59,7 @@ def retract(workspace: Workspace, ids: Iterable[str], *, reason: str) -> Retract
     _check_may(workspace)
     if not wanted or not all(one.isascii() and one.isdigit() for one in wanted):
         raise UsageError("name posts by their ids, which are numbers", mend="tradex retract ID… --reason …")
+    Notices.of(workspace)  # where nobody takes them there may be no posts either
     made = _made(workspace, f"post_id in ({', '.join(repr(one) for one in wanted)})")
     if unknown := [one for one in wanted if one not in made]:
         raise UnknownPostError(unknown)
