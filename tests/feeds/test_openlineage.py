@@ -251,6 +251,14 @@ def test_a_file_of_somebody_else_is_not_appended_to(ws: Path):
     assert (ws / "notes.jsonl").read_text() == '{"mine": 1}\n'
 
 
+@pytest.mark.parametrize("content", [b"SQLite\n\0half", b"PAR1 in one line", b"\n\n", b'{"mine": 1}', b"{\n"])
+def test_of_a_file_of_somebody_else_nothing_is_cut_off(ws: Path, content: bytes):
+    (ws / "theirs").write_bytes(content)
+    told.feed(ws, "lineage", "file:theirs")
+    assert send(ws) == ["feed-file"]
+    assert (ws / "theirs").read_bytes() == content
+
+
 def test_a_file_that_knows_another_history_of_the_same_ledger_is_not_gone_on_with(ws: Path):
     told.feed(ws, "lineage", "file:lineage.jsonl")
     assert send(ws) == []

@@ -98,6 +98,19 @@ def test_of_a_lake_in_s3_a_catalog_names_urls_and_delta_is_refused(tmp_path: Pat
     assert {row[5] for row in rows["ducklake_data_file"]} == paths
 
 
+@pytest.mark.parametrize("place", ["ledger.db", "other.db"])
+def test_a_catalog_in_the_ledger_is_refused_and_nothing_of_it_is_written_there(ws: Path, place: str):
+    (ws / "other.db").symlink_to("ledger.db")
+    with (ws / FILE).open("a", encoding="utf-8") as settings:
+        settings.write(f'\n[mirrors.inside]\nkind = "ducklake"\nplace = "{place}"\n')
+    before = (ws / "ledger.db").read_bytes()
+    with small.reopen(ws) as workspace:
+        for deed in (workspace.mirrors.sync, workspace.mirrors.rebuild):
+            with pytest.raises(UnfitMirrorError, match="a ledger's own file"):
+                deed("inside")
+    assert (ws / "ledger.db").read_bytes() == before
+
+
 def test_a_mirror_in_the_lake_is_refused(ws: Path):
     settings = ws / FILE
     settings.write_text(settings.read_text(encoding="utf-8").replace('"mirrors/', '"lake/mirrors/'), encoding="utf-8")

@@ -22,6 +22,8 @@ from tradex_ledger.paths import sync
 
 _STEP = 1 << 16
 _LONGEST = 1 << 26
+_BEGUN = b'{"eventTime":'
+"""How each line begins: what stands in a file without a whole line is ours, and half, if it begins so."""
 FACET = "tradex_ledger"
 """Where a line says of which ledger, position and part it is."""
 
@@ -74,16 +76,20 @@ class Lines:
         os.close(self._file)
 
     def _whole(self) -> Holds:
-        """What the last line is of, once half a line behind it is gone."""
+        """What the last line is of, once half a line behind it is gone. In a file of somebody else nothing is cut."""
         try:
             size = os.fstat(self._file).st_size
             end, line = _last_line(self._file, size)
+            said = self._known(line) if end else Holds(0, 0)
             if end < size:
+                half = os.pread(self._file, len(_BEGUN), end)
+                if end == 0 and not (half == _BEGUN[: len(half)] and size < _LONGEST):
+                    raise FeedFileError(self._path, "begins with what no feed of a ledger wrote")
                 os.ftruncate(self._file, end)
                 os.fsync(self._file)
         except OSError as error:
             raise translate(error, f"reading {self._path}") from error
-        return self._known(line) if line else Holds(0, 0)
+        return said
 
     def _known(self, line: bytes) -> Holds:
         """What a line of ours is of: an event that this ledger has. Where it was put back to an earlier state and went

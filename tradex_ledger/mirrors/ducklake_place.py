@@ -51,6 +51,17 @@ class CatalogPlace:
         """The file; None of another database."""
         return None if self.place.startswith(_POSTGRESQL) else Path(self.place)
 
+    def is_ledger(self) -> bool:
+        """Whether a ledger lives in that file, where nothing else may be written."""
+        if self.file is None or not self.file.is_file():
+            return False
+        try:
+            with closing(sqlite3.connect(f"file:{quote(str(self.file))}?mode=ro", uri=True)) as opened:
+                found = opened.execute("select name from sqlite_master where type = 'table'").fetchall()
+        except sqlite3.Error:
+            return False
+        return {("ledger",), ("events",), ("tiles",)} <= set(found)
+
     def facts(self, name: str) -> dict[str, str]:
         """What the catalog says of itself, without what writes it; nothing where there is none."""
         return _facts_of_file(name, self.file) if self.file is not None else _facts_of_server(name, self.place)

@@ -51,6 +51,8 @@ def open_mirror(setting: MirrorSetting, store: Store, lake: Lake, point: Point =
     at_hand = lake.at_hand()
     if at_hand is not None and not place.startswith(POSTGRESQL) and _is_within(Path(place), at_hand):
         raise UnfitMirrorError(name, f"lies in the lake {lake.name}", "give it another place, under [mirrors]")
+    if setting.kind != DELTA and CatalogPlace(place).is_ledger():
+        raise UnfitMirrorError(name, "has a ledger's own file for its place", "give it another, under [mirrors]")
     root_of = _roots(store)
     if setting.kind == DELTA:
         if at_hand is None:
