@@ -17,7 +17,9 @@ _PARTS = {
     "fetched": "what was fetched",
     ".cache": "a cache",
 }
+_WITNESS = "witness.key"
 _DATABASE = b"SQLite format 3\0"
+_SECRET = b"PRIVATE+KEY+"
 _LEFT_BEHIND = ("-wal", "-shm", "-journal")
 
 
@@ -57,28 +59,33 @@ class PartOfWorkspaceError(UsageError):
 
 def check_no_part(file: Path) -> None:
     """Raise `PartOfWorkspaceError` for a file that no output may take the place of: a database (a ledger, whoever's),
-    settings, what lies in a lake, or in a workspace's folders. A link to one is one; what is not there yet is none."""
+    settings, a private key, what lies in a lake, in a witness's folder or a workspace's. A link to one is one; what is
+    not there yet is none."""
     if not os.path.lexists(file):
         return
     path = Path(os.path.realpath(file.parent)) / file.name
     if path.name == FILE:
         raise PartOfWorkspaceError(file, "the settings of a workspace")
     for name in (path.name, *(path.name.removesuffix(end) for end in _LEFT_BEHIND if path.name.endswith(end))):
-        if _is_database(path.with_name(name)):
+        if _begins(path.with_name(name), _DATABASE):
             raise PartOfWorkspaceError(file, "a database, such as a ledger")
+    if _begins(path, _SECRET):
+        raise PartOfWorkspaceError(file, "a private key")
     for folder in path.parents:
+        if (folder / _WITNESS).exists() and (path.parent != folder or path.name == "lock"):
+            raise PartOfWorkspaceError(file, f"what the witness {folder} remembers")
         if (folder / _MARKS).exists():
             raise PartOfWorkspaceError(file, f"in the lake {folder}")
         if folder.name in _PARTS and (folder.parent / FILE).exists():
             raise PartOfWorkspaceError(file, f"{_PARTS[folder.name]} of the workspace {folder.parent}")
 
 
-def _is_database(path: Path) -> bool:
+def _begins(path: Path, head: bytes) -> bool:
     try:
         if not S_ISREG(path.stat().st_mode):
             return False
         with path.open("rb") as opened:
-            return opened.read(len(_DATABASE)) == _DATABASE
+            return opened.read(len(head)) == head
     except OSError:
         return False
 

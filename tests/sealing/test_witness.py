@@ -17,6 +17,7 @@ from tests.kit.sealed import grow
 from tradex_ledger.cli.main import run
 from tradex_ledger.errors import TradexError
 from tradex_ledger.ledger.merkle import Tree, leaf_hash, root
+from tradex_ledger.locate import PartOfWorkspaceError
 from tradex_ledger.sealing import witness as witnessing
 from tradex_ledger.sealing.checkpoint import Checkpoint, origin_of
 from tradex_ledger.sealing.checkpoint import sealed as signed_head
@@ -233,6 +234,19 @@ def stale(ws: Path, size: int) -> Path:
     with small.reopen(ws) as workspace:
         grow(workspace)
     return asked(ws, size, "stale")
+
+
+def test_what_a_witness_has_cosigned_takes_the_place_of_nothing_that_it_lives_by(ws: Path, tmp_path: Path):
+    eve, log = tmp_path / "eve", (ws / "keys" / "checkpoint.pub").read_text(encoding="utf-8").strip()
+    first = asked(ws, 0, "first")
+    work(eve, new="example.org/eve", log=log)
+    work(eve, first, out=eve / "cosigned")
+    files = {file: file.read_bytes() for folder in (eve, ws) for file in folder.rglob("*") if file.is_file()}
+    for part in sorted(files.keys() - {eve / "cosigned"}):
+        if eve in part.parents or part.name in ("ledger.db", "checkpoint.key", "tradex.toml"):
+            with pytest.raises(PartOfWorkspaceError, match="is not written over"):
+                work(eve, first, out=part)
+    assert {file: file.read_bytes() for file in files} == files
 
 
 def test_a_ledger_is_cosigned_by_files_alone_and_what_witnesses_say_counts_outside(
