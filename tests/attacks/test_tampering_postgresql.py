@@ -8,17 +8,21 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from tests import worlds
 from tests.kit import tampering
-from tests.kit.stores import POSTGRES, living
+from tests.kit.stores import POSTGRES, created, living
 from tests.kit.tampering import Raw, Said, last_planned, names, verify
 from tradex_ledger import resources
 from tradex_ledger.config import load_config
 from tradex_ledger.ledger.grants import Roles, statements
+from tradex_ledger.ledger.select import open_store
+from tradex_ledger.verifying.guards_postgresql import postgresql_guards
 
 OWNER = Roles("tampering_owner", "tampering_writer", "tampering_reader")
 
@@ -183,3 +187,14 @@ def test_guards_that_are_others_are_named(living_ws: Path, what: str):
     assert any(told in one.detail for one in found.findings), found.findings
     assert {one.kind for one in found.findings} == {"guards changed"}
     assert verify(living_ws).findings == []
+
+
+@pytest.mark.parametrize("name", ["My Schema", "a.b", 'q"q', "plain"])
+def test_guards_are_those_of_the_schema_that_the_ledger_lives_in_whatever_it_is_called(tmp_path: Path, name: str):
+    with POSTGRES[0].fresh(tmp_path) as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            quoted = sql.Identifier(name).as_string(connection)
+            connection.execute(f"create schema {quoted}".encode())
+        there = f"{url}&options={quote('-c search_path=' + quoted.replace(' ', chr(92) + ' '), safe='')}"
+        with created(there):
+            assert list(postgresql_guards(open_store(there))) == []

@@ -15,9 +15,10 @@ from tradex_ledger import resources
 from tradex_ledger.ledger.select import Store
 from tradex_ledger.verifying.finding import GUARDS_CHANGED, Finding
 
+_SCHEMA = r'(?:(?:"(?:[^"]|"")+"|[^\s."(]+)\.)?'
 _TRIGGER = re.compile(
-    r"TRIGGER (\w+) (BEFORE|AFTER) ([A-Z ]+?) ON (?:\"?[^\s.]+\"?\.)?(\w+)\s+"
-    r"(?:REFERENCING (NEW TABLE AS \w+) )?FOR EACH (\w+) EXECUTE FUNCTION (?:\"?[^\s.(]+\"?\.)?(\w+)\((.*?)\)",
+    rf"TRIGGER (\w+) (BEFORE|AFTER) ([A-Z ]+?) ON {_SCHEMA}(\w+)\s+"
+    rf"(?:REFERENCING (NEW TABLE AS \w+) )?FOR EACH (\w+) EXECUTE FUNCTION {_SCHEMA}(\w+)\((.*?)\)",
 )
 _FUNCTION = re.compile(
     r"CREATE OR REPLACE FUNCTION (\w+)\(\) RETURNS trigger LANGUAGE plpgsql(.*?) AS \$\$(.*?)\$\$", re.S
