@@ -162,3 +162,14 @@ def test_from_the_first_day_of_all_on_everything_is_told(told: Any):
 def test_a_week_is_no_moment(folder: Path, said: str, end: str, capsys: pytest.CaptureFixture[str]):
     assert run(["-C", str(folder), "audit", "log", end, said]) == 2
     assert "a day (--as-of 2026-01-10)" in capsys.readouterr().err
+
+
+def test_the_history_of_what_had_not_begun_is_none(folder: Path, capsys: pytest.CaptureFixture[str]):
+    with Workspace.open(folder, reading=True) as workspace:
+        run_id = workspace.ledger.streams_of("backfill.requested")[0]
+    for subject, before in ((run_id, f"{run_id}^"), ("gold_signals", "1")):
+        ask_history = ["-C", str(folder), "audit", "history", subject]
+        assert run([*ask_history, "--as-of", before]) == 4
+        assert f"{subject} as of position" in capsys.readouterr().err
+        assert run(ask_history) == 0
+        capsys.readouterr()

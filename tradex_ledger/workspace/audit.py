@@ -166,12 +166,19 @@ class Audit:
         return log(self.core.ledger, limit=limit, as_of=as_of, **wanted)
 
     def history(self, subject: str, as_of: Asked = None) -> Log:
-        """The whole story of a run (by a beginning of its id), of a dataset, or of a pipeline's state."""
+        """The whole story of a run (by a beginning of its id), of a dataset, or of a pipeline's state.
+
+        Raises: what `find_run` raises; `NoSuchStreamError` of what began after the position.
+        """
         from tradex_ledger.audit.log import log
 
         ledger = self.core.ledger
         named = [s for s in (f"dataset-{subject}", f"pipeline-{subject}", subject) if ledger.version_of(s)]
-        return log(ledger, stream=named[0] if named else ledger.find_run(subject), as_of=as_of)
+        found = log(ledger, stream=named[0] if named else ledger.find_run(subject), as_of=as_of)
+        if not found.events:
+            noun = "stream" if named and named[0] != subject else "run"
+            raise NoSuchStreamError(f"{subject} as of position {found.as_of.position}", noun)
+        return found
 
     def report_of(
         self, run_id: str, as_of: Asked = None, *, rows: bool = True, trusting: bool = False
