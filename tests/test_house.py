@@ -302,6 +302,20 @@ def test_no_file_names_a_place_on_a_machine_or_a_registry():
     none_of(findings)
 
 
+TOP = {"cli.py", "Makefile", "LICENSE", "pyproject.toml"}
+TOP_FOLDERS = {
+    *("tradex_ledger", "projections", "tests", "schema", "docs", "examples", "deploy", "requirements"),
+    *(".ci", ".github"),
+}
+
+
+def test_at_the_root_stands_what_belongs_there_and_nothing_that_a_trial_left():
+    top = {path.relative_to(ROOT).parts for path in tracked()}
+    folders, files = {parts[0] for parts in top if len(parts) > 1}, {parts[0] for parts in top if len(parts) == 1}
+    assert folders <= TOP_FOLDERS
+    assert {name for name in files - TOP if not name.startswith(".") and not name.endswith(".md")} == set()
+
+
 # -- tests as a house
 
 # Suites for a way of trying, not for a room of the package, and what they are given.
