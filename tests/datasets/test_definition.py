@@ -192,3 +192,8 @@ def test_a_definition_that_is_no_text_is_refused_by_name(tmp_path: Path):
     (tmp_path / "odd.sql").write_bytes(b"-- \xff\xfe")
     with pytest.raises(DefinitionError, match="odd"):
         load_pipeline(tmp_path, "own")
+
+
+def test_where_no_dataset_is_known_none_is_offered() -> None:
+    assert UnknownDatasetError("gold", []).mend == "none is registered there yet"
+    assert UnknownDatasetError("gold", ["gold_a"]).mend.endswith("one of: gold_a")

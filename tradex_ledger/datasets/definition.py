@@ -59,7 +59,8 @@ class UnknownDatasetError(NotFoundError):
     code = "unknown-dataset"
 
     def __init__(self, name: str, known: list[str]) -> None:
-        super().__init__(f"there is no dataset {name!r}", mend=f"{meant(name, known)}one of: {', '.join(known)}")
+        there = f"{meant(name, known)}one of: {', '.join(known)}" if known else "none is registered there yet"
+        super().__init__(f"there is no dataset {name!r}", mend=there)
 
 
 @dataclass(frozen=True, slots=True)
