@@ -327,6 +327,21 @@ class AtEachSave(Machine):
     verified, every, each_save = 1, 1, True
 
 
+class VerifiedAtTheEnd(Machine):
+    """The same, verified where it ends, and held against nothing before: many short histories, not few long ones."""
+
+    def it_is_as_the_model_says(self) -> None:
+        """Nothing is asked after a step."""
+
+    def teardown(self) -> None:
+        if hasattr(self, "lab"):
+            with self.lab.open() as workspace:
+                verdict = workspace.audit.look.verify()
+                assert (verdict.findings, verdict.unjudged) == ([], [])
+                STEPS["verified"] += 1
+        super().teardown()
+
+
 class OverPostgreSQL(Machine):
     """The same, with the ledger in PostgreSQL."""
 
@@ -373,6 +388,12 @@ def test_thousands_of_steps_leave_the_ledger_as_a_plain_model_says(machine: type
     play(examples=examples, steps=40, machine=machine)
     few = {name: STEPS[name] for name in (*SOAKED, *DECISIONS, *FATES) if STEPS[name] < 10}
     assert not few, f"the machine hardly did these: {few}"
+
+
+@pytest.mark.soak
+def test_a_thousand_histories_by_chance_give_no_alarm() -> None:
+    play(examples=1_000, steps=6, machine=VerifiedAtTheEnd)
+    assert STEPS["verified"] >= 1_000
 
 
 @pytest.mark.soak
