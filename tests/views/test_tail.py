@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,7 @@ import duckdb
 import pytest
 
 from tests.golden import record
+from tests.kit.kept import Harm, cut, delete, empty, flip, link, pipe
 from tradex_ledger import views
 from tradex_ledger.audit.reader import Reader
 from tradex_ledger.datasets import statement
@@ -280,57 +281,49 @@ def test_whoever_comes_next_types_only_what_no_piece_has(made: Made, monkeypatch
     assert sum(typed) == 2 * (191 - 184), "once in the table that is held, once in that of a connection of its own"
 
 
-def _delete(path: Path) -> None:
-    path.unlink()
+def _swap(path: Path, others: list[Path]) -> None:
+    path.write_bytes(next(other for other in others if other != path).read_bytes())
 
 
-def _cut(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-9])
-
-
-def _flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-def _swap(path: Path) -> None:
-    path.write_bytes(next(p for p in path.parent.iterdir() if p != path).read_bytes())
-
-
-def _folder(path: Path) -> None:
+def _folder(path: Path, _: list[Path]) -> None:
     path.unlink()
     path.mkdir()
 
 
-@pytest.mark.parametrize("harm", [_delete, _cut, _flip, _swap, _folder])
-def test_a_piece_that_is_not_as_it_was_written_is_not_believed(made: Made, harm: Callable[[Path], None]):
+@pytest.mark.parametrize("harm", [delete, empty, cut, flip, link, pipe, _swap, _folder])
+def test_a_piece_that_is_not_as_it_was_written_is_not_believed(made: Made, harm: Harm):
     store = made("ws", 191)
     wanted = held(store)
-    harm(_pieces(store)[3])
+    harm(_pieces(store)[3], _pieces(store))
     assert _again(store) == alone(store) == wanted
 
 
-def _empty(path: Path) -> None:
-    path.write_bytes(b"")
-
-
-@pytest.mark.parametrize("harm", [_delete, _cut, _empty, _folder])
-def test_a_piece_that_goes_while_it_is_read_is_done_without(
-    made: Made, monkeypatch: pytest.MonkeyPatch, harm: Callable[[Path], None]
-):
+@pytest.mark.parametrize("harm", [delete, cut, empty, _folder])
+def test_a_piece_that_goes_while_it_is_read_is_done_without(made: Made, monkeypatch: pytest.MonkeyPatch, harm: Harm):
     store, scan = made("ws", 191), columns.scan
     wanted = held(store)
 
     def too_late(files: Iterable[str]) -> str:
         files = list(files)
         if "pieces" in files[0]:
-            harm(Path(files[0]))
+            harm(Path(files[0]), [])
         return scan(files)
 
     monkeypatch.setattr(columns, "scan", too_late)
     assert _again(store) == wanted
     assert alone(store) == wanted
+
+
+@pytest.mark.parametrize("first", ["run_datasets", "partition_history"])
+def test_of_pieces_only_the_topics_that_are_asked_for_are_taken(made: Made, first: str):
+    """And whoever asks for all of them then has each event once."""
+    store = made("ws", 191)
+    with pytest.MonkeyPatch.context() as none:
+        none.setattr(segments, "PIECES", 1)
+        some, everything = alone(store, None, first), alone(store)
+    assert len(some) < len(everything)
+    assert held(store, None, first) == alone(store, None, first) == some
+    assert held(store) == alone(store) == everything
 
 
 def test_pieces_are_those_of_this_past(made: Made):

@@ -23,7 +23,6 @@ from tradex_ledger.ledger.select import Store
 from tradex_ledger.views import Asked, AsOf, begun, between, resolve
 
 _STATE = ("pipeline_state.opened", "pipeline_state.advanced", "pipeline_state.overridden")
-_PAGE_MAX = 1 << 20  # however many are wanted: a database counts no further than 2**63
 
 
 class UnknownTopicError(UsageError):
@@ -111,7 +110,7 @@ def log(ledger: Ledger, *, limit: int | None = None, as_of: Asked = None, **want
         first = max(first, begun(store, run))
     who = sought(wanted.get("by"))
     about = About(run or wanted.get("stream") or "", _known(store, wanted.get("dataset")), who)
-    page = PAGE if limit is None or who else min(limit, _PAGE_MAX)
+    page = PAGE if limit is None or who else limit
     before = min(position.position, last) + 1
     for row in newest_first(store, topics, before=before, after=first - 1, about=about, page=page):
         entry = entry_of(ledger.id, row)
