@@ -28,5 +28,6 @@ def _read(app: Any, name: str, content: list[str]) -> None:
 
 
 def setup(app: Any) -> dict[str, bool]:
+    """What Sphinx calls to load this as an extension."""
     app.connect("source-read", _read)
     return {"parallel_read_safe": True}

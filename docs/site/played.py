@@ -228,5 +228,6 @@ class Played(SphinxDirective):
 
 
 def setup(app: Any) -> dict[str, bool]:
+    """What Sphinx calls to load this as an extension."""
     app.add_directive("played", Played)
     return {"parallel_read_safe": True}

@@ -49,12 +49,14 @@ class Key(NamedTuple):
 
 
 def sides_of(tables: Tables, version: LogicVersion) -> dict[date, Side]:
+    """A side a day, of what a version of a dataset has in the tables."""
     return {row.partition: Side(row.rows, row.files) for row in tables.partitions(version)}
 
 
 def pairs_of(
     dataset: str, layer: str, number: int, before: Mapping[date, Side], after: Mapping[date, Side]
 ) -> list[Pair]:
+    """Both sides of each day that one of them has, in order of days; who lacks it has `NOTHING`."""
     return [
         Pair(dataset, layer, day, number, before.get(day, NOTHING), after.get(day, NOTHING))
         for day in sorted(before.keys() | after.keys())
