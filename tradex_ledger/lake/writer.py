@@ -48,6 +48,8 @@ def limit_resources(connection: duckdb.DuckDBPyConnection, spill: Path, memory_m
     spill.mkdir(parents=True, exist_ok=True)
     connection.execute(f"set memory_limit = '{memory_mb}MB'")
     connection.execute("set temp_directory = $1", [str(spill)])
+    # What a statement is through with goes back to the system at once, not once it is half a gigabyte.
+    connection.execute("set allocator_bulk_deallocation_flush_threshold = '8MB'")
 
 
 def write_days(
